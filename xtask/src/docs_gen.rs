@@ -1,0 +1,136 @@
+//! `docs-gen`: the tables in `docs/` that are made from the code, so that they cannot differ.
+//!
+//! The facade's example `schema` prints each table; xtask itself links none of the crates and
+//! so compiles in seconds. A table stands between `<!-- generated: NAME -->` and
+//! `<!-- /generated -->`; the text around it is written by hand.
+
+use crate::cmd::{capture, read, write, Cx, Outcome};
+
+const CLOSE: &str = "<!-- /generated -->";
+
+/// The generated tables: the page, and what the example calls the table.
+const TABLES: &[(&str, &str)] = &[
+    ("docs/CONFIG.md", "config"),
+    ("docs/OBSERVABILITY.md", "metrics"),
+];
+
+/// Rewrites the pages, or with `--check` fails where one would change.
+pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
+    let check = match args {
+        [] => false,
+        [flag] if flag == "--check" => true,
+        _ => return Err(format!("only --check is known, got {args:?}")),
+    };
+    let mut stale = Vec::new();
+    for &(page, name) in TABLES {
+        let path = cx.root.join(page);
+        let before = read(&path)?;
+        let table = capture(&mut cx.cargo([
+            "run",
+            "-q",
+            "-p",
+            "ron-transport",
+            "--all-features",
+            "--example",
+            "schema",
+            "--",
+            name,
+        ]))?;
+        let after = replace(&before, name, &table).map_err(|why| format!("{page}: {why}"))?;
+        match first_difference(&before, &after) {
+            None => eprintln!("{page}: `{name}` is up to date"),
+            Some(line) if check => stale.push(format!("{page}:{line}")),
+            Some(line) => {
+                write(&path, &after)?;
+                eprintln!("{page}: `{name}` rewritten from line {line} on");
+            }
+        }
+    }
+    if stale.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "not what the code says: {}; run `cargo xtask docs-gen`",
+        stale.join(", ")
+    ))
+}
+
+/// The page with the table called `name` put in place of what stood between its markers.
+fn replace(page: &str, name: &str, table: &str) -> Result<String, String> {
+    let open = format!("<!-- generated: {name} -->");
+    let (before, rest) = page
+        .split_once(&open)
+        .ok_or_else(|| format!("the marker `{open}` is missing"))?;
+    if rest.contains(&open) {
+        return Err(format!("the marker `{open}` stands there twice"));
+    }
+    let (old, after) = rest
+        .split_once(CLOSE)
+        .ok_or_else(|| format!("no `{CLOSE}` comes after `{open}`"))?;
+    if old.contains("<!-- generated:") {
+        return Err(format!("another table begins before the end of `{name}`"));
+    }
+    let table = table.trim();
+    if table.is_empty() {
+        return Err(format!("the example printed nothing for `{name}`"));
+    }
+    Ok(format!("{before}{open}\n\n{table}\n\n{CLOSE}{after}"))
+}
+
+/// The first line, counted from 1, in which two texts differ.
+fn first_difference(left: &str, right: &str) -> Option<usize> {
+    if left == right {
+        return None;
+    }
+    let same = left
+        .lines()
+        .zip(right.lines())
+        .take_while(|(a, b)| a == b)
+        .count();
+    Some(same + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = "# Page\n<!-- generated: config -->\nold\n<!-- /generated -->\nend\n";
+
+    #[test]
+    fn the_table_replaces_what_was_between_its_markers_and_nothing_else() {
+        let page = replace(PAGE, "config", "| a |\n").unwrap();
+        assert!(page.starts_with("# Page\n<!-- generated: config -->\n\n| a |\n\n"));
+        assert!(page.ends_with("<!-- /generated -->\nend\n") && !page.contains("old"));
+        assert_eq!(
+            replace(&page, "config", "| a |").unwrap(),
+            page,
+            "a second run changes nothing"
+        );
+    }
+
+    #[test]
+    fn a_page_or_table_that_is_not_whole_is_an_error() {
+        assert!(replace(PAGE, "metrics", "x")
+            .unwrap_err()
+            .contains("missing"));
+        assert!(replace(PAGE, "config", " \n")
+            .unwrap_err()
+            .contains("nothing"));
+        assert!(replace("<!-- generated: a -->", "a", "x")
+            .unwrap_err()
+            .contains("comes after"));
+        let twice = format!("{PAGE}{PAGE}");
+        assert!(replace(&twice, "config", "x")
+            .unwrap_err()
+            .contains("twice"));
+        let open = "<!-- generated: a -->\n<!-- generated: b -->\n<!-- /generated -->";
+        assert!(replace(open, "a", "x").unwrap_err().contains("another"));
+    }
+
+    #[test]
+    fn a_difference_is_reported_by_its_line() {
+        assert_eq!(first_difference("a\nb\n", "a\nb\n"), None);
+        assert_eq!(first_difference("a\nb\n", "a\nc\n"), Some(2));
+        assert_eq!(first_difference("a\n", "a\nb\n"), Some(2));
+    }
+}

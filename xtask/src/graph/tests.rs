@@ -1,0 +1,191 @@
+//! Each rule of the graph is broken once here, and the break is found.
+
+use super::slim::forbidden;
+use super::*;
+use crate::meta::Dep;
+
+fn dep(package: &str) -> Dep {
+    Dep {
+        key: package.into(),
+        package: package.into(),
+        default_features: true,
+        ..Dep::default()
+    }
+}
+
+fn krate(name: &str, deps: &[&str]) -> Krate {
+    let deps = deps.iter().map(|name| dep(name)).collect();
+    let published = name != TESTKIT && name != XTASK;
+    Krate {
+        name: name.into(),
+        published,
+        deps,
+        ..Krate::default()
+    }
+}
+
+/// The whole house as it is drawn, with an optional Arti.
+fn house() -> Vec<Krate> {
+    let mut facade = krate(
+        "ron-transport",
+        &[CORE, LIMITS, METRICS, "transport-tcp", "config"],
+    );
+    facade.deps.push(Dep {
+        optional: true,
+        ..dep(ARTI)
+    });
+    facade
+        .features
+        .insert("arti".into(), vec![format!("dep:{ARTI}")]);
+    facade
+        .features
+        .insert("default".into(), vec!["metrics".into()]);
+    vec![
+        krate(CORE, &["tokio"]),
+        krate(LIMITS, &[CORE]),
+        krate(METRICS, &[CORE, "metrics"]),
+        krate("transport-tcp", &[CORE, LIMITS]),
+        krate(ARTI, &[CORE, LIMITS]),
+        facade,
+        krate("ron-gateway", &["ron-transport"]),
+        krate(TESTKIT, &[CORE, LIMITS, "ron-transport"]),
+        krate(XTASK, &["serde_json"]),
+    ]
+}
+
+fn changed(name: &str, change: impl FnOnce(&mut Krate)) -> Vec<String> {
+    let mut crates = house();
+    change(crates.iter_mut().find(|krate| krate.name == name).unwrap());
+    violations(&crates)
+}
+
+fn breaks(name: &str, to: &str, why: &str) {
+    let wrong = changed(name, |krate| krate.deps.push(dep(to)));
+    assert!(
+        wrong.len() == 1 && wrong[0].contains(why),
+        "{name} -> {to}: {wrong:?}"
+    );
+}
+
+#[test]
+fn the_house_as_drawn_is_in_order() {
+    assert_eq!(violations(&house()), [""; 0]);
+}
+
+#[test]
+fn an_arrow_that_is_not_drawn_is_found() {
+    breaks(CORE, LIMITS, "no such arrow");
+    breaks(LIMITS, METRICS, "no such arrow");
+    breaks(METRICS, LIMITS, "no such arrow");
+    breaks("transport-tcp", METRICS, "no such arrow");
+    breaks("ron-gateway", LIMITS, "no such arrow");
+}
+
+#[test]
+fn nobody_but_gateway_and_test_kit_uses_the_facade() {
+    breaks("transport-tcp", "ron-transport", "no such arrow");
+    breaks(XTASK, "ron-transport", "xtask depends on no crate");
+}
+
+#[test]
+fn a_backend_does_not_use_another_backend() {
+    let mut crates = house();
+    crates.push(krate("transport-tls", &[CORE, LIMITS, "transport-tcp"]));
+    assert!(violations(&crates)[0].contains("transport-tls -> transport-tcp"));
+}
+
+#[test]
+fn the_test_kit_is_for_tests_and_not_published() {
+    breaks("transport-tcp", TESTKIT, "dev-dependency only");
+    let dev = Dep {
+        dev: true,
+        ..dep(TESTKIT)
+    };
+    assert_eq!(
+        changed("transport-tcp", |krate| krate.deps.push(dev)),
+        [""; 0]
+    );
+    let wrong = changed(TESTKIT, |krate| krate.published = true);
+    assert!(wrong[0].contains("publish = false"));
+}
+
+#[test]
+fn xtask_stands_apart_in_both_directions() {
+    breaks("ron-gateway", XTASK, "nothing depends on xtask");
+    breaks(TESTKIT, XTASK, "nothing depends on xtask");
+    let dev = Dep {
+        dev: true,
+        ..dep(TESTKIT)
+    };
+    assert!(changed(XTASK, |krate| krate.deps.push(dev))[0].contains("no crate of the workspace"));
+}
+
+#[test]
+fn a_crate_that_is_not_drawn_is_found() {
+    let mut crates = house();
+    crates.push(krate("transport-quic", &[]));
+    assert!(violations(&crates)[0].contains("not in the architecture"));
+}
+
+#[test]
+fn arti_in_a_default_feature_is_found_through_every_door() {
+    let found = |wrong: Vec<String>, names: &[&str]| {
+        let text = wrong.join("\n");
+        assert!(
+            names
+                .iter()
+                .all(|name| text.contains(&format!("{name} brings in"))),
+            "{text}"
+        );
+    };
+    let all = ["ron-transport", "ron-gateway", TESTKIT];
+    let default = |entry: &str| {
+        let entry = entry.to_owned();
+        move |krate: &mut Krate| drop(krate.features.insert("default".into(), vec![entry]))
+    };
+    found(changed("ron-transport", default("arti")), &all);
+    found(
+        changed("ron-transport", default("dep:transport-arti")),
+        &all,
+    );
+    found(
+        changed("ron-transport", default("transport-arti/tls")),
+        &all,
+    );
+    found(
+        changed("ron-gateway", default("ron-transport/arti")),
+        &["ron-gateway"],
+    );
+    let asked = |krate: &mut Krate| krate.deps[0].features.push("arti".into());
+    found(changed("ron-gateway", asked), &["ron-gateway"]);
+    let always = |krate: &mut Krate| krate.deps.push(dep(ARTI));
+    found(changed("ron-transport", always), &all);
+    assert_eq!(
+        changed("ron-transport", default("transport-arti?/tls")),
+        [""; 0]
+    );
+}
+
+#[test]
+fn a_feature_tells_whether_it_brings_arti() {
+    let crates = house();
+    assert!(pulls_in(&crates, "ron-transport", &["arti"], ARTI));
+    assert!(!pulls_in(&crates, "ron-transport", &["metrics"], ARTI));
+}
+
+#[test]
+fn what_a_slim_build_must_not_compile_is_found() {
+    let clean = "transport-tcp v0.1.0 (/x)\ntokio v1.40.0\nrustix v1.0.0\nmetrics v0.24.0\n";
+    assert_eq!(forbidden(clean), [""; 0]);
+    for bad in [
+        "rustls",
+        "rustls-pki-types",
+        "tokio-rustls",
+        "arti-client",
+        "tor-proto",
+        "config",
+    ] {
+        let tree = format!("{clean}{bad} v1.0.0 (*)\n{bad} v1.0.0\n");
+        assert_eq!(forbidden(&tree).len(), 1, "{bad}");
+    }
+}

@@ -1,0 +1,53 @@
+//! `cargo xtask`: every step of this workspace's checks as a subcommand of its own.
+//!
+//! `cargo xtask` alone lists the steps; `cargo xtask ci` runs all of them. One module holds one
+//! step; `cmd`, `meta` and `tools` are what the steps share.
+
+mod alone;
+mod bench;
+mod ci;
+mod clippy;
+mod cmd;
+mod deny;
+mod doc;
+mod docs_gen;
+mod doctest;
+mod fmt;
+mod graph;
+mod loom;
+mod meta;
+mod msrv;
+mod steps;
+mod test;
+mod tidy;
+mod tools;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let Some((name, rest)) = args.split_first() else {
+        print!("{}", steps::help());
+        return ExitCode::SUCCESS;
+    };
+    if matches!(name.as_str(), "help" | "-h" | "--help") {
+        print!("{}", steps::help());
+        return ExitCode::SUCCESS;
+    }
+    let Some(step) = steps::find(name) else {
+        eprintln!("xtask: no step is called {name:?}\n\n{}", steps::help());
+        return ExitCode::from(2);
+    };
+    if matches!(rest, [flag] if flag == "--help" || flag == "-h") {
+        println!("cargo xtask {}: {}", step.name, step.help);
+        return ExitCode::SUCCESS;
+    }
+    let outcome = cmd::Cx::new().and_then(|cx| (step.run)(&cx, rest));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("xtask {name}: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The table of steps: name, one line of help, and the function that runs it.
+
+use std::fmt::Write as _;
+
+use crate::cmd::{Cx, Outcome};
+use crate::{
+    alone, bench, ci, clippy, deny, doc, docs_gen, doctest, fmt, graph, loom, msrv, test, tidy,
+};
+
+/// One subcommand of `cargo xtask`.
+pub(crate) struct Step {
+    pub(crate) name: &'static str,
+    pub(crate) help: &'static str,
+    pub(crate) run: fn(&Cx, &[String]) -> Outcome,
+}
+
+const fn step(name: &'static str, help: &'static str, run: fn(&Cx, &[String]) -> Outcome) -> Step {
+    Step { name, help, run }
+}
+
+/// Every step, in the order `help` lists them.
+pub(crate) const STEPS: &[Step] = &[
+    step(
+        "ci",
+        "every check below down to loom, cheap ones first; stops at the first failure",
+        ci::run,
+    ),
+    step("fmt", "cargo fmt --check over the workspace", fmt::run),
+    step(
+        "tidy",
+        "house rules as code: lints inherited, file length, no stubs, no newer syntax",
+        tidy::run,
+    ),
+    step(
+        "graph",
+        "only the allowed arrows between crates, and a slim transport-tcp",
+        graph::run,
+    ),
+    step(
+        "msrv",
+        "evidence that no dependency asks for more than the promised Rust version",
+        msrv::run,
+    ),
+    step(
+        "deny",
+        "cargo-deny: bans, licences, sources (installs cargo-deny when missing)",
+        deny::run,
+    ),
+    step(
+        "clippy",
+        "clippy with -D warnings: default features, then all features",
+        clippy::run,
+    ),
+    step(
+        "alone",
+        "each crate alone, without default features, with -D warnings",
+        alone::run,
+    ),
+    step(
+        "docs-gen",
+        "regenerate the tables in docs/ from the code; --check only compares",
+        docs_gen::run,
+    ),
+    step(
+        "test",
+        "all tests, every feature: nextest (installed when missing), else cargo test",
+        test::run,
+    ),
+    step(
+        "doctest",
+        "the examples in the documentation, every feature",
+        doctest::run,
+    ),
+    step(
+        "doc",
+        "the documentation of the workspace with -D warnings",
+        doc::run,
+    ),
+    step(
+        "loom",
+        "the concurrency models of transport-limits under loom",
+        loom::run,
+    ),
+    step(
+        "advisories",
+        "cargo-deny: known vulnerabilities (needs the advisory database)",
+        deny::advisories,
+    ),
+    step(
+        "bench",
+        "benches: `bench overhead [ARGS]` or `bench micro [ARGS]`",
+        bench::run,
+    ),
+];
+
+/// The step called `name`.
+pub(crate) fn find(name: &str) -> Option<&'static Step> {
+    STEPS.iter().find(|step| step.name == name)
+}
+
+/// The text of `cargo xtask help`.
+pub(crate) fn help() -> String {
+    let mut text = String::from("usage: cargo xtask STEP [ARGS]\n\n");
+    for step in STEPS {
+        let _ = writeln!(text, "  {:<12}{}", step.name, step.help);
+    }
+    let _ = writeln!(text, "  {:<12}this list", "help");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_has_a_name_of_its_own_and_one_line_of_help() {
+        for (at, step) in STEPS.iter().enumerate() {
+            assert!(!step.help.is_empty() && !step.help.contains('\n'));
+            assert!(STEPS[..at].iter().all(|other| other.name != step.name));
+            assert!(help().contains(step.help));
+        }
+    }
+
+    #[test]
+    fn an_unknown_step_is_not_found() {
+        assert!(find("frobnicate").is_none());
+        assert!(find("tidy").is_some());
+    }
+}

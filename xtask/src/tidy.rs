@@ -1,0 +1,106 @@
+//! `tidy`: the rules of the house that neither rustfmt nor clippy can be told.
+//!
+//! Each check is a pure function over one file's path (from the root, with `/`) and text, so each
+//! has tests that show it fail. Checks decide themselves which files are their business.
+
+mod code;
+mod lib_shape;
+mod manifest;
+mod newer;
+mod source;
+mod words;
+
+use std::path::Path;
+
+use crate::cmd::{no_args, Cx, Outcome};
+
+/// Something found in a file.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Finding {
+    path: String,
+    /// Counted from 1.
+    line: usize,
+    what: String,
+    /// A notice is shown and does not fail the step.
+    notice: bool,
+}
+
+impl Finding {
+    fn new(path: &str, line: usize, what: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            line,
+            what: what.into(),
+            notice: false,
+        }
+    }
+}
+
+type Check = fn(path: &str, text: &str) -> Vec<Finding>;
+
+const CHECKS: &[Check] = &[
+    code::length,
+    code::stubs,
+    code::markers,
+    newer::syntax,
+    lib_shape::lib_rs,
+    manifest::lints,
+    manifest::reasons,
+    words::places,
+    words::issues,
+];
+
+/// Folders that hold nothing of ours.
+const SKIPPED: &[&str] = &[".git", "target"];
+
+/// Checks every text file of the work tree.
+pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
+    no_args(args)?;
+    let mut files = Vec::new();
+    walk(&cx.root, &cx.root, &mut files)?;
+    files.sort_unstable();
+    let mut findings = Vec::new();
+    for (path, text) in &files {
+        findings.extend(CHECKS.iter().flat_map(|check| check(path, text)));
+    }
+    for Finding {
+        path,
+        line,
+        what,
+        notice,
+    } in &findings
+    {
+        let word = if *notice { "notice" } else { "error" };
+        eprintln!("{word}: {path}:{line}: {what}");
+    }
+    match findings.iter().filter(|finding| !finding.notice).count() {
+        0 => {
+            eprintln!("tidy: {} files in order", files.len());
+            Ok(())
+        }
+        count => Err(format!("{count} rules broken")),
+    }
+}
+
+/// Collects every UTF-8 file below `dir`; what is not text has nothing to check.
+fn walk(root: &Path, dir: &Path, files: &mut Vec<(String, String)>) -> Outcome {
+    let entries = std::fs::read_dir(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    for entry in entries {
+        let entry = entry.map_err(|e| format!("{}: {e}", dir.display()))?;
+        let kind = entry
+            .file_type()
+            .map_err(|e| format!("{}: {e}", dir.display()))?;
+        let path = entry.path();
+        if kind.is_dir() {
+            if !SKIPPED.iter().any(|name| entry.file_name() == *name) {
+                walk(root, &path, files)?;
+            }
+        } else if kind.is_file() {
+            if let Ok(text) = std::fs::read_to_string(&path) {
+                let below = path.strip_prefix(root).unwrap_or(&path);
+                files.push((below.to_string_lossy().into_owned(), text));
+            }
+        }
+    }
+    Ok(())
+}

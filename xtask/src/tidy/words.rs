@@ -1,0 +1,114 @@
+//! No file speaks of places or papers that whoever has only the repository cannot see.
+
+use super::source::is_word;
+use super::Finding;
+
+/// Folders beside the checkout, machine paths, registry hosts. Joined here, so that this file
+/// does not hold them.
+const PLACES: &[&str] = &[
+    concat!("../", "shared"),
+    concat!("/wo", "rk"),
+    concat!("/ro", "ot/"),
+    concat!("/ho", "me/"),
+    concat!("/Use", "rs/"),
+    concat!("/tmp/", "bash_jobs"),
+    concat!("pypi", ".org"),
+    concat!("python", "hosted"),
+    concat!("index.", "crates.io"),
+    concat!("static.", "crates.io"),
+    concat!("registry.", "npmjs"),
+];
+
+/// No path of the machine it was written on, no host of a package registry.
+pub(super) fn places(path: &str, text: &str) -> Vec<Finding> {
+    if path == "Cargo.lock" {
+        return Vec::new();
+    }
+    each_line(path, text, |line| {
+        let place = PLACES.iter().find(|place| {
+            line.match_indices(*place).any(|(at, _)| {
+                let before = line[..at].chars().next_back();
+                let after = line[at + place.len()..].chars().next();
+                let inside = before.is_some_and(|c| is_word(c) || matches!(c, '.' | '-' | '/'));
+                let longer = !place.ends_with('/') && after.is_some_and(|c| is_word(c) || c == '-');
+                // A path that goes on from something else, such as a URL's, is another path.
+                !(place.starts_with('/') && (inside || longer))
+            })
+        });
+        place.map(|place| format!("`{place}` is nowhere but on the machine it was written on"))
+    })
+}
+
+/// No reference to a work item: the repository explains itself.
+pub(super) fn issues(path: &str, text: &str) -> Vec<Finding> {
+    if path == "Cargo.lock" {
+        return Vec::new();
+    }
+    each_line(path, text, |line| {
+        let mut words = line.split_whitespace();
+        let mut before = "";
+        let hit = words.any(|word| {
+            let number = word
+                .trim_start_matches('#')
+                .starts_with(|c: char| c.is_ascii_digit());
+            let issue = before
+                .trim_start_matches(['(', '"', '`'])
+                .eq_ignore_ascii_case("issue");
+            before = word;
+            issue && number
+        });
+        hit.then(|| "a numbered issue is not part of the repository".into())
+    })
+}
+
+fn each_line(path: &str, text: &str, check: impl Fn(&str) -> Option<String>) -> Vec<Finding> {
+    let lines = text.lines().enumerate();
+    lines
+        .filter_map(|(at, line)| Some(Finding::new(path, at + 1, check(line)?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_is_found() {
+        for place in PLACES {
+            let text = format!("fine\nsee `{place}` there\n");
+            assert_eq!(
+                places("README.md", &text).first().map(|f| f.line),
+                Some(2),
+                "{place}"
+            );
+            assert!(places("Cargo.lock", &text).is_empty());
+        }
+        assert_eq!(places("a.rs", &format!("{}/main", PLACES[1])).len(), 1);
+    }
+
+    #[test]
+    fn paths_that_only_look_alike_are_not() {
+        for good in [
+            "a/workers",
+            "frame/work",
+            "/workspace",
+            "target/work",
+            "./home/x",
+            "/rooted",
+        ] {
+            assert!(places("a.md", good).is_empty(), "{good}");
+        }
+    }
+
+    #[test]
+    fn a_numbered_issue_is_found_and_the_word_alone_is_not() {
+        for number in ["7", "#7", "12)"] {
+            assert_eq!(
+                issues("a.md", &format!("see {} {number}", "issue")).len(),
+                1,
+                "{number}"
+            );
+        }
+        assert!(issues("a.md", "an issue of taste; tokio#1234; the issue is open").is_empty());
+    }
+}

