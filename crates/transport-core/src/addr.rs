@@ -1,0 +1,199 @@
+//! Names of backends, peers and dial targets.
+
+use std::fmt;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Longest host name a [`Target`] takes, in bytes (RFC 1035 §2.3.4 less the root dot).
+const MAX_HOST_BYTES: usize = 253;
+
+/// A kind of transport; the value of the metric label `backend`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Backend {
+    /// TCP.
+    Tcp,
+    /// TLS over another backend.
+    Tls,
+    /// Unix domain sockets.
+    Uds,
+    /// Tor, in process, through Arti.
+    Arti,
+}
+
+impl Backend {
+    /// Every backend, in the order of its [`index`](Self::index).
+    pub const ALL: [Self; 4] = [Self::Tcp, Self::Tls, Self::Uds, Self::Arti];
+
+    /// The label's value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Uds => "uds",
+            Self::Arti => "arti",
+        }
+    }
+
+    /// Position in [`Backend::ALL`]: lets a table of handles be indexed without a look-up.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Tcp => 0,
+            Self::Tls => 1,
+            Self::Uds => 2,
+            Self::Arti => 3,
+        }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A peer as the raw accept sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PeerAddr {
+    /// Address and port of an IP peer.
+    Ip(SocketAddr),
+    /// User id of the process at the other end of a Unix socket.
+    Uid(u32),
+    /// Number of the rendezvous circuit an onion-service client came through.
+    Circuit(u64),
+}
+
+impl PeerAddr {
+    /// The form that may appear in a log: nothing at all for a Tor peer.
+    #[must_use]
+    pub fn loggable(&self) -> Option<String> {
+        match self {
+            Self::Ip(addr) => Some(addr.to_string()),
+            Self::Uid(uid) => Some(format!("uid:{uid}")),
+            Self::Circuit(_) => None,
+        }
+    }
+}
+
+/// Where to dial.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Target {
+    /// A host name or address literal (an IPv6 literal without brackets) and a port.
+    Host {
+        /// Name or address literal.
+        host: String,
+        /// Port, never 0.
+        port: u16,
+    },
+    /// The path of a Unix socket.
+    Unix(PathBuf),
+}
+
+/// Why a text is no [`Target`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetError(String);
+
+impl fmt::Display for TargetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for TargetError {}
+
+impl Target {
+    /// A host and a port.
+    ///
+    /// # Errors
+    /// When the host is empty, longer than 253 bytes or holds a character no host name has, or
+    /// when the port is 0.
+    pub fn host(host: impl Into<String>, port: u16) -> Result<Self, TargetError> {
+        let host = host.into();
+        let literal = host.parse::<Ipv6Addr>().is_ok();
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        if host.is_empty() || host.len() > MAX_HOST_BYTES {
+            return Err(TargetError(format!("host must have 1 to {MAX_HOST_BYTES} characters")));
+        }
+        if !literal && !host.chars().all(plain) {
+            return Err(TargetError(format!("{host:?} is no host name or address")));
+        }
+        if port == 0 {
+            return Err(TargetError("port must be 1 to 65535".into()));
+        }
+        Ok(Self::Host { host, port })
+    }
+}
+
+impl FromStr for Target {
+    type Err = TargetError;
+
+    /// Reads `host:port` or `[v6]:port`.
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        let form = || TargetError(format!("{text:?} is not of the form host:port"));
+        let (host, port) = text.rsplit_once(':').ok_or_else(form)?;
+        let host = match host.strip_prefix('[') {
+            Some(rest) => {
+                let inner = rest.strip_suffix(']').ok_or_else(form)?;
+                inner.parse::<Ipv6Addr>().map_err(|_| form())?;
+                inner
+            }
+            None if host.contains(':') => return Err(form()),
+            None => host,
+        };
+        let port = port.parse().map_err(|_| TargetError(format!("{port:?} is no port")))?;
+        Self::host(host, port)
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Host { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_round_trip() {
+        for text in ["example.org:443", "127.0.0.1:1", "[::1]:65535", "a_b-c.onion:80"] {
+            assert_eq!(text.parse::<Target>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_target_is_refused() {
+        let long = format!("{}:1", "a".repeat(254));
+        for text in
+            ["", ":1", "host", "host:", "host:0", "host:65536", "::1:80", "[::1:80", "[x]:1"]
+        {
+            assert!(text.parse::<Target>().is_err(), "{text}");
+        }
+        assert!("a b:1".parse::<Target>().is_err());
+        assert!("a\n:1".parse::<Target>().is_err());
+        assert!(long.parse::<Target>().is_err());
+    }
+
+    #[test]
+    fn a_tor_peer_is_never_loggable() {
+        assert_eq!(PeerAddr::Circuit(7).loggable(), None);
+        assert_eq!(PeerAddr::Uid(3).loggable().unwrap(), "uid:3");
+    }
+
+    #[test]
+    fn index_matches_all() {
+        for (at, backend) in Backend::ALL.iter().enumerate() {
+            assert_eq!(backend.index(), at);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! An established connection: the stream and what is known about it.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use crate::{Backend, Io, NoIdentity, PeerAddr, PeerIdentity};
+
+/// An established stream together with what its backend knows about it.
+#[derive(Debug)]
+pub struct Connection<I: Io> {
+    /// The stream.
+    pub io: I,
+    /// What is known about it.
+    pub info: ConnInfo,
+}
+
+impl<I: Io> Connection<I> {
+    /// Joins a stream and its description.
+    pub const fn new(io: I, info: ConnInfo) -> Self {
+        Self { io, info }
+    }
+
+    /// Replaces the stream, for a wrapper or an erasing box.
+    pub fn map<J: Io>(self, wrap: impl FnOnce(I) -> J) -> Connection<J> {
+        Connection { io: wrap(self.io), info: self.info }
+    }
+}
+
+/// What is known about a connection once it is established.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ConnInfo {
+    /// Number of the connection, unique in the process; 0 until a guard has set it.
+    pub id: u64,
+    /// The transport that carries it.
+    pub backend: Backend,
+    /// The other end. For a dialed Tor stream there is no address: `None`.
+    pub peer: Option<PeerAddr>,
+    /// Our end, where it has an IP address.
+    pub local: Option<SocketAddr>,
+    /// Who the peer proved to be.
+    pub identity: PeerIdentity,
+    /// The negotiated application protocol.
+    pub alpn: Option<Box<[u8]>>,
+    /// The key exchange of the TLS handshake.
+    pub kx: Option<KeyExchange>,
+    /// Whether the TLS session was resumed.
+    pub resumed: bool,
+}
+
+impl ConnInfo {
+    /// A plain connection: no TLS, no identity.
+    #[must_use]
+    pub const fn new(backend: Backend, peer: Option<PeerAddr>) -> Self {
+        Self {
+            id: 0,
+            backend,
+            peer,
+            local: None,
+            identity: PeerIdentity::None(NoIdentity::TlsDisabled),
+            alpn: None,
+            kx: None,
+            resumed: false,
+        }
+    }
+}
+
+/// The named group of a TLS handshake; the metric label `kx`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeyExchange {
+    /// X25519.
+    X25519,
+    /// NIST P-256.
+    Secp256r1,
+    /// NIST P-384.
+    Secp384r1,
+    /// X25519 with ML-KEM-768, the post-quantum hybrid.
+    X25519MlKem768,
+    /// A group that has no label of its own.
+    Other,
+    /// The handshake ended before a group was agreed on.
+    None,
+}
+
+impl KeyExchange {
+    /// Every value, in the order of its discriminant.
+    pub const ALL: [Self; 6] = [
+        Self::X25519,
+        Self::Secp256r1,
+        Self::Secp384r1,
+        Self::X25519MlKem768,
+        Self::Other,
+        Self::None,
+    ];
+
+    /// The label's value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::X25519 => "x25519",
+            Self::Secp256r1 => "secp256r1",
+            Self::Secp384r1 => "secp384r1",
+            Self::X25519MlKem768 => "x25519mlkem768",
+            Self::Other => "other",
+            Self::None => "none",
+        }
+    }
+}
+
+impl fmt::Display for KeyExchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

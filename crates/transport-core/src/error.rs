@@ -1,0 +1,329 @@
+//! The one error type, with a stable kind and, where it is a reject, its reason.
+
+use std::fmt;
+use std::io;
+
+use crate::{CloseReason, Reason, Scope};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The operation whose deadline passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Op {
+    /// Resolve, connect and handshake of a dial.
+    Dial,
+    /// Accept to established.
+    Handshake,
+    /// A read for which data was owed.
+    Read,
+    /// A write and its flush.
+    Write,
+    /// No byte in either direction.
+    Idle,
+    /// The connection's whole life.
+    Lifetime,
+}
+
+impl Op {
+    /// The stable text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dial => "dial",
+            Self::Handshake => "handshake",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Idle => "idle",
+            Self::Lifetime => "lifetime",
+        }
+    }
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What can go wrong in a transport.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// A deadline passed.
+    Timeout {
+        /// Whose.
+        op: Op,
+    },
+    /// More bytes were announced or made than the ceiling allows.
+    TooLarge {
+        /// Announced or produced bytes.
+        len: u64,
+        /// The ceiling in bytes.
+        max: u64,
+    },
+    /// A rate is spent and waiting for it would pass the deadline, or may not be done.
+    RateLimited {
+        /// The scope that was short.
+        scope: Scope,
+    },
+    /// Admission refused the connection.
+    Refused {
+        /// Why.
+        reason: Reason,
+    },
+    /// A bounded queue is full.
+    Busy,
+    /// The connection or its transport was cancelled.
+    Cancelled,
+    /// The other side of a queue or connection is gone.
+    Closed,
+    /// The stream ended in the middle of a frame.
+    FrameTruncated,
+    /// TLS failed.
+    Tls {
+        /// The failure.
+        source: BoxError,
+    },
+    /// A TLS stream was cut without `close_notify`.
+    TlsTruncated,
+    /// Tor failed.
+    Arti {
+        /// The failure.
+        source: BoxError,
+    },
+    /// An address could not be bound.
+    Bind {
+        /// The address.
+        addr: String,
+        /// The failure.
+        source: io::Error,
+    },
+    /// A host name did not resolve.
+    Resolve {
+        /// The name.
+        host: String,
+        /// The failure.
+        source: io::Error,
+    },
+    /// No address of the target accepted a connection.
+    Connect {
+        /// The target.
+        target: String,
+        /// The failure of the last attempt.
+        source: io::Error,
+    },
+    /// The configuration cannot be used.
+    Config {
+        /// What is wrong.
+        source: BoxError,
+    },
+    /// What was asked for does not exist here, or is not compiled in.
+    Unsupported {
+        /// What was asked for.
+        what: String,
+    },
+    /// Any other I/O failure.
+    Io(io::Error),
+}
+
+impl TransportError {
+    /// A stable name of the kind of failure, for logs and tests.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Timeout { .. } => "timeout",
+            Self::TooLarge { .. } => "too_large",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Refused { reason } => reason.as_str(),
+            Self::Busy => "busy",
+            Self::Cancelled => "cancelled",
+            Self::Closed => "closed",
+            Self::FrameTruncated => "frame_truncated",
+            Self::Tls { .. } => "tls",
+            Self::TlsTruncated => "tls_truncated",
+            Self::Arti { .. } => "arti",
+            Self::Bind { .. } => "bind",
+            Self::Resolve { .. } => "resolve",
+            Self::Connect { .. } => "connect",
+            Self::Config { .. } => "config",
+            Self::Unsupported { .. } => "unsupported",
+            Self::Io(_) => "io",
+        }
+    }
+
+    /// The reject reason this failure counts as, if it is a reject at all.
+    #[must_use]
+    pub const fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Timeout { op: Op::Idle | Op::Lifetime } => None,
+            Self::Timeout { .. } => Some(Reason::Timeout),
+            Self::TooLarge { .. } => Some(Reason::TooLarge),
+            Self::RateLimited { .. } => Some(Reason::RateLimited),
+            Self::Refused { reason } => Some(*reason),
+            Self::Busy => Some(Reason::Busy),
+            Self::Tls { .. } => Some(Reason::Tls),
+            _ => None,
+        }
+    }
+
+    /// Whether the same call may succeed later without any change.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        match self {
+            Self::Timeout { op: Op::Dial | Op::Handshake }
+            | Self::RateLimited { .. }
+            | Self::Busy
+            | Self::Resolve { .. }
+            | Self::Connect { .. }
+            | Self::Arti { .. } => true,
+            Self::Refused { reason } => !matches!(reason, Reason::UidDenied | Reason::Draining),
+            _ => false,
+        }
+    }
+
+    /// How a connection that met this failure ended.
+    #[must_use]
+    pub fn close_reason(&self) -> CloseReason {
+        match self {
+            Self::Timeout { op: Op::Idle } => CloseReason::Idle,
+            Self::Timeout { op: Op::Lifetime } => CloseReason::Lifetime,
+            Self::Timeout { .. } => CloseReason::Timeout,
+            Self::Cancelled => CloseReason::Cancelled,
+            Self::TlsTruncated => CloseReason::Truncated,
+            Self::Io(e) if is_reset(e.kind()) => CloseReason::Reset,
+            _ => CloseReason::Error,
+        }
+    }
+
+    /// Finds the transport's error inside an [`io::Error`] that one of its streams returned.
+    #[must_use]
+    pub fn find(error: &io::Error) -> Option<&Self> {
+        error.get_ref()?.downcast_ref()
+    }
+}
+
+fn is_reset(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset)
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Timeout { op } => write!(f, "{op} deadline passed"),
+            Self::TooLarge { len, max } => write!(f, "{len} bytes are over the ceiling of {max}"),
+            Self::RateLimited { scope } => {
+                write!(f, "the {} byte rate is spent", scope.as_str())
+            }
+            Self::Refused { reason } => write!(f, "refused: {reason}"),
+            Self::Busy => f.write_str("the queue is full"),
+            Self::Cancelled => f.write_str("cancelled"),
+            Self::Closed => f.write_str("the connection is closed"),
+            Self::FrameTruncated => f.write_str("the stream ended inside a frame"),
+            Self::Tls { source } => write!(f, "tls: {source}"),
+            Self::TlsTruncated => f.write_str("the TLS stream was cut without close_notify"),
+            Self::Arti { source } => write!(f, "tor: {source}"),
+            Self::Bind { addr, source } => write!(f, "cannot bind {addr}: {source}"),
+            Self::Resolve { host, source } => write!(f, "cannot resolve {host}: {source}"),
+            Self::Connect { target, source } => write!(f, "cannot connect to {target}: {source}"),
+            Self::Config { source } => write!(f, "{source}"),
+            Self::Unsupported { what } => write!(f, "not supported: {what}"),
+            Self::Io(e) => write!(f, "{e}"),
+        }
+    }
+}
+
+impl std::error::Error for TransportError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Tls { source } | Self::Arti { source } | Self::Config { source } => {
+                Some(source.as_ref())
+            }
+            Self::Bind { source, .. }
+            | Self::Resolve { source, .. }
+            | Self::Connect { source, .. } => Some(source),
+            Self::Io(e) => Some(e),
+            _ => None,
+        }
+    }
+}
+
+impl From<TransportError> for io::Error {
+    fn from(error: TransportError) -> Self {
+        let kind = match &error {
+            TransportError::Io(_) => None,
+            TransportError::Timeout { .. } => Some(io::ErrorKind::TimedOut),
+            TransportError::TooLarge { .. } => Some(io::ErrorKind::InvalidData),
+            TransportError::RateLimited { .. } | TransportError::Busy => {
+                Some(io::ErrorKind::WouldBlock)
+            }
+            TransportError::Cancelled => Some(io::ErrorKind::ConnectionAborted),
+            TransportError::Closed => Some(io::ErrorKind::BrokenPipe),
+            TransportError::TlsTruncated | TransportError::FrameTruncated => {
+                Some(io::ErrorKind::UnexpectedEof)
+            }
+            _ => Some(io::ErrorKind::Other),
+        };
+        match (error, kind) {
+            (TransportError::Io(e), _) => e,
+            (error, kind) => Self::new(kind.unwrap_or(io::ErrorKind::Other), error),
+        }
+    }
+}
+
+impl From<io::Error> for TransportError {
+    /// Takes a transport error back out of an [`io::Error`], or wraps a foreign one.
+    fn from(error: io::Error) -> Self {
+        if Self::find(&error).is_none() {
+            return Self::Io(error);
+        }
+        match error.into_inner().map(<dyn std::error::Error + Send + Sync>::downcast::<Self>) {
+            Some(Ok(inner)) => *inner,
+            _ => Self::Closed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_survives_the_way_through_io_error() {
+        let error = io::Error::from(TransportError::Timeout { op: Op::Write });
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(TransportError::find(&error).unwrap().kind(), "timeout");
+        let back = TransportError::from(error);
+        assert!(matches!(back, TransportError::Timeout { op: Op::Write }));
+    }
+
+    #[test]
+    fn a_foreign_error_stays_what_it_is() {
+        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+        assert!(TransportError::find(&reset).is_none());
+        let wrapped = TransportError::from(reset);
+        assert_eq!(wrapped.close_reason(), CloseReason::Reset);
+        assert_eq!(io::Error::from(wrapped).kind(), io::ErrorKind::ConnectionReset);
+    }
+
+    #[test]
+    fn idle_and_lifetime_are_no_rejects() {
+        for op in [Op::Idle, Op::Lifetime] {
+            assert_eq!(TransportError::Timeout { op }.reason(), None);
+        }
+        for op in [Op::Dial, Op::Handshake, Op::Read, Op::Write] {
+            assert_eq!(TransportError::Timeout { op }.reason(), Some(Reason::Timeout));
+        }
+        assert_eq!(TransportError::TlsTruncated.reason(), None);
+        assert_eq!(TransportError::TlsTruncated.kind(), "tls_truncated");
+    }
+
+    #[test]
+    fn the_source_is_kept() {
+        let source = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let error = TransportError::Connect { target: "a:1".into(), source };
+        assert!(std::error::Error::source(&error).is_some());
+        assert!(error.is_retryable());
+    }
+}

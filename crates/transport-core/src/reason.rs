@@ -1,0 +1,95 @@
+//! Why a connection, frame or operation was rejected. Append-only: dashboards depend on it.
+
+use std::fmt;
+
+/// The value of `rejected_total{reason}` and of `reason=` in reject events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// A dial, handshake, read or write deadline passed.
+    Timeout,
+    /// A frame, or what a decompressor made of one, is over the ceiling.
+    TooLarge,
+    /// A byte or accept rate is spent.
+    RateLimited,
+    /// The peer has as many connections as one peer may have.
+    PeerLimit,
+    /// A TLS handshake or its configuration failed.
+    Tls,
+    /// Tor did not bootstrap in time.
+    ArtiBootstrap,
+    /// All connections of the transport are taken.
+    ConnLimit,
+    /// Too many handshakes are pending.
+    HandshakeLimit,
+    /// The user id at the other end of a Unix socket is not allowed.
+    UidDenied,
+    /// The transport is shutting down.
+    Draining,
+    /// A bounded queue is full.
+    Busy,
+    /// The embedder's dial to its upstream failed.
+    Upstream,
+}
+
+impl Reason {
+    /// Every reason, in the order of [`Reason::index`].
+    pub const ALL: [Self; 12] = [
+        Self::Timeout,
+        Self::TooLarge,
+        Self::RateLimited,
+        Self::PeerLimit,
+        Self::Tls,
+        Self::ArtiBootstrap,
+        Self::ConnLimit,
+        Self::HandshakeLimit,
+        Self::UidDenied,
+        Self::Draining,
+        Self::Busy,
+        Self::Upstream,
+    ];
+
+    /// The stable text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::TooLarge => "too_large",
+            Self::RateLimited => "rate_limited",
+            Self::PeerLimit => "peer_limit",
+            Self::Tls => "tls",
+            Self::ArtiBootstrap => "arti_bootstrap",
+            Self::ConnLimit => "conn_limit",
+            Self::HandshakeLimit => "handshake_limit",
+            Self::UidDenied => "uid_denied",
+            Self::Draining => "draining",
+            Self::Busy => "busy",
+            Self::Upstream => "upstream",
+        }
+    }
+
+    /// Position in [`Reason::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn index_matches_all_and_texts_differ() {
+        for (at, reason) in Reason::ALL.iter().enumerate() {
+            assert_eq!(reason.index(), at);
+            assert!(Reason::ALL[..at].iter().all(|r| r.as_str() != reason.as_str()));
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The traits a backend implements, on raw types: no limit is enforced here.
+
+use std::future::Future;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::{Backend, Connection, PeerAddr, Target, TransportError};
+
+/// A byte stream that can be moved between tasks.
+pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for T {}
+
+/// Opens connections.
+pub trait Dialer: Send + Sync + 'static {
+    /// The raw stream of this backend.
+    type Io: Io;
+
+    /// Which transport this is; the label of its metrics.
+    fn backend(&self) -> Backend;
+
+    /// Resolves, connects and shakes hands.
+    ///
+    /// # Errors
+    /// [`TransportError::Resolve`], [`TransportError::Connect`], or the backend's own failure.
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the attempt and closes what was opened.
+    fn dial(
+        &self,
+        to: &Target,
+    ) -> impl Future<Output = Result<Connection<Self::Io>, TransportError>> + Send;
+}
+
+/// Yields connections that have not shaken hands yet.
+pub trait Listener: Send + 'static {
+    /// An accepted, not yet established connection.
+    type Pending: Pending;
+
+    /// Which transport this is; the label of its metrics.
+    fn backend(&self) -> Backend;
+
+    /// Waits for the next peer. Never shakes hands and never waits for a byte of one peer.
+    ///
+    /// # Errors
+    /// [`TransportError::Io`]; the listener stays usable after an error.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe: no accepted connection is lost when the future is dropped.
+    fn accept(&mut self) -> impl Future<Output = Result<Self::Pending, TransportError>> + Send;
+}
+
+/// An accepted connection before its handshake. Dropping it refuses the peer.
+pub trait Pending: Send + Sized + 'static {
+    /// The raw stream of this backend.
+    type Io: Io;
+
+    /// Who is there, as far as it is known before a handshake.
+    fn peer(&self) -> PeerAddr;
+
+    /// Runs the handshake.
+    ///
+    /// # Errors
+    /// The backend's handshake failure.
+    ///
+    /// # Cancel safety
+    /// Dropping the future refuses the peer.
+    fn establish(self) -> impl Future<Output = Result<Connection<Self::Io>, TransportError>> + Send;
+}
