@@ -1,0 +1,179 @@
+//! Admission: the one place that decides whether an accepted connection may stay, before any
+//! work is done for it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use transport_core::{Backend, PeerAddr, Queue, Reason};
+
+use crate::bucket::{Bucket, Rate};
+use crate::gate::Gate;
+use crate::limiter::Limiter;
+use crate::peers::{Peer, PeerCaps, PeerKey, Peers};
+use crate::settings::Limits;
+use crate::sync::{AtomicU64, Ordering};
+
+#[derive(Debug)]
+pub(crate) struct Admission {
+    conns: Gate,
+    pending: Gate,
+    accepts: Bucket,
+    accepts_per_sec: AtomicU64,
+    peer_accepts_per_sec: AtomicU64,
+    peer_max_conns: AtomicU64,
+    ipv6_prefix: u8,
+    peers: Mutex<Peers>,
+}
+
+impl Admission {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            conns: Gate::new(limits.max_conns()),
+            pending: Gate::new(limits.max_pending_handshakes()),
+            accepts: Bucket::default(),
+            accepts_per_sec: AtomicU64::new(limits.accepts_per_sec()),
+            peer_accepts_per_sec: AtomicU64::new(limits.peer_accepts_per_sec()),
+            peer_max_conns: AtomicU64::new(limits.peer_max_conns()),
+            ipv6_prefix: limits.ipv6_prefix(),
+            peers: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn apply(&self, limits: &Limits) {
+        self.conns.set_max(limits.max_conns());
+        self.pending.set_max(limits.max_pending_handshakes());
+        self.accepts_per_sec.store(limits.accepts_per_sec(), Ordering::Relaxed);
+        self.peer_accepts_per_sec.store(limits.peer_accepts_per_sec(), Ordering::Relaxed);
+        self.peer_max_conns.store(limits.peer_max_conns(), Ordering::Relaxed);
+    }
+
+    /// Held for a few map operations, once at admission and once at the end of a connection.
+    pub(crate) fn peers(&self) -> MutexGuard<'_, Peers> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Connections admitted and not yet gone.
+    pub(crate) fn inside(&self) -> u64 {
+        self.conns.inside()
+    }
+
+    /// The cheapest checks come first, and what a peer does to itself before what it shares:
+    /// a peer over its own cap takes no token from the accept rate of all.
+    fn enter(&self, key: PeerKey, now: u64) -> Result<Arc<Peer>, Reason> {
+        if !self.conns.enter() {
+            return Err(Reason::ConnLimit);
+        }
+        let peer = self.enter_pending(key, now);
+        if peer.is_err() {
+            self.conns.leave();
+        }
+        peer
+    }
+
+    fn enter_pending(&self, key: PeerKey, now: u64) -> Result<Arc<Peer>, Reason> {
+        if !self.pending.enter() {
+            return Err(Reason::HandshakeLimit);
+        }
+        let peer = self.enter_peer(key, now);
+        if peer.is_err() {
+            self.pending.leave();
+        }
+        peer
+    }
+
+    fn enter_peer(&self, key: PeerKey, now: u64) -> Result<Arc<Peer>, Reason> {
+        let caps = PeerCaps {
+            max_conns: self.peer_max_conns.load(Ordering::Relaxed),
+            accepts: Rate::events(self.peer_accepts_per_sec.load(Ordering::Relaxed)),
+        };
+        let peer = self.peers().enter(key, now, caps)?;
+        if let Some(rate) = Rate::events(self.accepts_per_sec.load(Ordering::Relaxed)) {
+            if self.accepts.take(now, rate, 1, 1).is_err() {
+                self.peers().leave(key, now);
+                return Err(Reason::RateLimited);
+            }
+        }
+        Ok(peer)
+    }
+}
+
+/// One connection's right to exist. Dropping it, on whatever path, gives everything back.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    limiter: Limiter,
+    backend: Backend,
+    admitted: Option<Admitted>,
+}
+
+#[derive(Debug)]
+struct Admitted {
+    key: PeerKey,
+    peer: Arc<Peer>,
+    pending: bool,
+}
+
+impl Permit {
+    /// Admits an accepted connection.
+    pub(crate) fn admit(
+        limiter: &Limiter,
+        backend: Backend,
+        peer: PeerAddr,
+    ) -> Result<Self, Reason> {
+        if limiter.is_draining() {
+            return Err(Reason::Draining);
+        }
+        let admission = limiter.admission();
+        let key = PeerKey::new(peer, admission.ipv6_prefix);
+        let peer = admission.enter(key, limiter.now()).inspect_err(|reason| {
+            if *reason == Reason::HandshakeLimit {
+                limiter.observer().queue_dropped(Queue::PendingHandshakes);
+            }
+        })?;
+        limiter.observer().queue_depth(Queue::PendingHandshakes, 1);
+        let permit = Self::new(limiter, backend, Some(Admitted { key, peer, pending: true }));
+        permit.show_peers();
+        Ok(permit)
+    }
+
+    /// The permit of a dialed connection: counted, not capped.
+    pub(crate) fn dialed(limiter: &Limiter, backend: Backend) -> Self {
+        Self::new(limiter, backend, None)
+    }
+
+    fn new(limiter: &Limiter, backend: Backend, admitted: Option<Admitted>) -> Self {
+        limiter.observer().inflight(backend, 1);
+        Self { limiter: limiter.clone(), backend, admitted }
+    }
+
+    /// Gives the place among the pending handshakes back.
+    pub(crate) fn established(&mut self) {
+        let Some(admitted) = &mut self.admitted else { return };
+        if std::mem::take(&mut admitted.pending) {
+            self.limiter.admission().pending.leave();
+            self.limiter.observer().queue_depth(Queue::PendingHandshakes, -1);
+        }
+    }
+
+    pub(crate) fn peer(&self) -> Option<Arc<Peer>> {
+        self.admitted.as_ref().map(|admitted| Arc::clone(&admitted.peer))
+    }
+
+    fn show_peers(&self) {
+        let peers = self.limiter.admission().peers();
+        let (tracked, max) = (peers.tracked(), peers.max_conns());
+        drop(peers);
+        self.limiter.observer().peers(self.backend, tracked, max);
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.established();
+        if let Some(admitted) = self.admitted.take() {
+            let admission = self.limiter.admission();
+            admission.peers().leave(admitted.key, self.limiter.now());
+            admission.conns.leave();
+            self.show_peers();
+        }
+        self.limiter.observer().inflight(self.backend, -1);
+    }
+}

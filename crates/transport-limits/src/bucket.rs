@@ -1,0 +1,176 @@
+//! A token bucket in one atomic word, without a clock of its own.
+//!
+//! It is the generic cell rate algorithm: the word is the *theoretical arrival time*, the tick at
+//! which the bucket would be full again. Taking tokens moves it into the future by their price,
+//! and no further than the burst allows; time passing refills without a write. See ITU-T I.371
+//! for the algorithm.
+
+use crate::clock::SECOND;
+use crate::sync::{AtomicU64, Ordering};
+
+/// A rate and the burst that goes with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    per_sec: u64,
+    /// How far ahead of now the bucket may be: the price of the whole burst, in ticks.
+    burst: u64,
+}
+
+impl Rate {
+    /// Bytes: the burst is a quarter of a second's worth, at least `chunk_bytes`.
+    /// `None` where the rate is 0: off.
+    #[must_use]
+    pub fn bytes(per_sec: u64, chunk_bytes: u64) -> Option<Self> {
+        if per_sec == 0 {
+            return None;
+        }
+        let quarter = SECOND / 4;
+        let burst = if per_sec / 4 >= chunk_bytes { quarter } else { price(chunk_bytes, per_sec) };
+        Some(Self { per_sec, burst })
+    }
+
+    /// Events: the burst is one second's worth, at least one. `None` where the rate is 0: off.
+    #[must_use]
+    pub fn events(per_sec: u64) -> Option<Self> {
+        (per_sec != 0).then_some(Self { per_sec, burst: SECOND })
+    }
+
+    /// The price of some tokens in ticks, rounded up so that rounding never overspends.
+    #[must_use]
+    pub fn price(self, tokens: u64) -> u64 {
+        price(tokens, self.per_sec)
+    }
+
+    /// The tokens that some ticks pay for.
+    fn worth(self, ticks: u64) -> u64 {
+        let tokens = u128::from(ticks) * u128::from(self.per_sec) / u128::from(SECOND);
+        u64::try_from(tokens).unwrap_or(u64::MAX)
+    }
+
+    /// The largest number of tokens that can be had at once.
+    #[must_use]
+    pub fn burst_tokens(self) -> u64 {
+        self.worth(self.burst)
+    }
+}
+
+fn price(tokens: u64, per_sec: u64) -> u64 {
+    match tokens.checked_mul(SECOND) {
+        Some(product) => product.div_ceil(per_sec),
+        None => {
+            let wide = (u128::from(tokens) * u128::from(SECOND)).div_ceil(u128::from(per_sec));
+            u64::try_from(wide).unwrap_or(u64::MAX)
+        }
+    }
+}
+
+/// Tokens taken and not yet settled.
+#[derive(Debug, Clone, Copy)]
+#[must_use = "a grant is settled, or its tokens are lost"]
+pub struct Grant {
+    rate: Rate,
+    tokens: u64,
+    paid: u64,
+}
+
+impl Grant {
+    /// How many tokens were taken.
+    #[must_use]
+    pub const fn tokens(&self) -> u64 {
+        self.tokens
+    }
+
+    /// Joins two grants of the same bucket and rate.
+    pub fn merge(self, other: Self) -> Self {
+        let tokens = self.tokens + other.tokens;
+        Self { rate: self.rate, tokens, paid: self.paid.saturating_add(other.paid) }
+    }
+}
+
+/// The bucket. It starts full.
+#[derive(Debug)]
+pub struct Bucket {
+    full_at: AtomicU64,
+}
+
+impl Default for Bucket {
+    fn default() -> Self {
+        Self { full_at: AtomicU64::new(0) }
+    }
+}
+
+impl Bucket {
+    /// Takes up to `want` tokens if at least `min` are there; both at most the burst.
+    ///
+    /// # Errors
+    /// With fewer than `min` tokens there: how many ticks it takes until they are.
+    pub fn take(&self, now: u64, rate: Rate, want: u64, min: u64) -> Result<Grant, u64> {
+        let mut full_at = self.full_at.load(Ordering::Relaxed);
+        loop {
+            let base = full_at.max(now);
+            let room = now.saturating_add(rate.burst).saturating_sub(base);
+            let whole = rate.price(want);
+            let (tokens, paid) = if whole <= room {
+                (want, whole)
+            } else {
+                let tokens = rate.worth(room).min(want);
+                (tokens, rate.price(tokens))
+            };
+            if tokens < min || paid > room {
+                return Err(rate.price(min).saturating_sub(room));
+            }
+            match self.swap(full_at, base + paid) {
+                Ok(()) => return Ok(Grant { rate, tokens, paid }),
+                Err(current) => full_at = current,
+            }
+        }
+    }
+
+    /// Takes `tokens` now whether they are there or not, and says at which tick they are: the
+    /// place of a waiter in line. Waiters are served in the order of their calls.
+    pub fn reserve(&self, now: u64, rate: Rate, tokens: u64) -> (Grant, u64) {
+        let paid = rate.price(tokens);
+        let mut full_at = self.full_at.load(Ordering::Relaxed);
+        loop {
+            let next = full_at.max(now).saturating_add(paid);
+            match self.swap(full_at, next) {
+                Ok(()) => {
+                    let ready_at = next.saturating_sub(rate.burst);
+                    return (Grant { rate, tokens, paid }, ready_at);
+                }
+                Err(current) => full_at = current,
+            }
+        }
+    }
+
+    /// Gives back what of a grant was not used.
+    pub fn settle(&self, grant: Grant, used: u64) {
+        let spent = if used == 0 { 0 } else { grant.rate.price(used).min(grant.paid) };
+        let back = grant.paid - spent;
+        if used >= grant.tokens || back == 0 {
+            return;
+        }
+        let mut full_at = self.full_at.load(Ordering::Relaxed);
+        while let Err(current) = self.swap(full_at, full_at.saturating_sub(back)) {
+            full_at = current;
+        }
+    }
+
+    /// Forgets debts that a slower rate left behind: the bucket is at worst empty at the new rate.
+    pub fn rebase(&self, now: u64, rate: Rate) {
+        self.full_at.fetch_min(now.saturating_add(rate.burst), Ordering::Relaxed);
+    }
+
+    /// The tick from which the bucket is full.
+    #[must_use]
+    pub fn full_at(&self) -> u64 {
+        self.full_at.load(Ordering::Relaxed)
+    }
+
+    /// Relaxed is enough: the word is the whole state and guards no other memory.
+    fn swap(&self, current: u64, new: u64) -> Result<(), u64> {
+        self.full_at
+            .compare_exchange_weak(current, new, Ordering::Relaxed, Ordering::Relaxed)
+            .map(|_| ())
+    }
+}

@@ -1,0 +1,45 @@
+//! Time as one integer, so that it fits an atomic and arithmetic on it is exact.
+//!
+//! A tick is a sixteenth of a nanosecond: fine enough to price one byte at 16 GB/s, and 64 bits
+//! of it last 36 years.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Ticks in a second.
+pub(crate) const SECOND: u64 = 16_000_000_000;
+
+/// Ticks of a duration, saturating at about 36 years.
+pub(crate) fn ticks(duration: Duration) -> u64 {
+    let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    nanos.saturating_mul(16)
+}
+
+/// The duration of some ticks, rounded up to the nanosecond.
+pub(crate) const fn duration(ticks: u64) -> Duration {
+    Duration::from_nanos(ticks.div_ceil(16))
+}
+
+/// Counts ticks since its making, on tokio's clock (which tests can pause).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    origin: Instant,
+}
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self { origin: Instant::now() }
+    }
+
+    pub(crate) fn now(self) -> u64 {
+        let since = Instant::now().saturating_duration_since(self.origin);
+        since.as_secs() * SECOND + u64::from(since.subsec_nanos()) * 16
+    }
+
+    /// The instant of a tick; past what can be represented it is a year from now.
+    pub(crate) fn instant(self, ticks: u64) -> Instant {
+        const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+        self.origin.checked_add(duration(ticks)).unwrap_or_else(|| Instant::now() + YEAR)
+    }
+}

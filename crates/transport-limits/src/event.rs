@@ -1,0 +1,143 @@
+//! Log events of connections, in one form. Rejects are sampled: the first of each reason in a
+//! second is logged with the number that was not since the last one.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tracing::{debug, info, warn};
+use transport_core::{
+    Backend, CloseReason, ConnInfo, Direction, PeerAddr, Reason, Target, TransportError,
+};
+
+use crate::clock::{duration, SECOND};
+use crate::control::Shared;
+
+/// The target of every event.
+pub(crate) const TARGET: &str = "ron_transport";
+
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    /// The second of the last logged reject (plus one), and how many were not logged since.
+    rejects: [(AtomicU64, AtomicU64); Reason::ALL.len()],
+}
+
+impl Events {
+    pub(crate) fn reject(
+        &self,
+        now: u64,
+        reason: Reason,
+        backend: Backend,
+        conn: Option<&Shared>,
+        peer: Option<PeerAddr>,
+        error: Option<&TransportError>,
+    ) {
+        let (last, skipped) = &self.rejects[reason.index()];
+        let second = now / SECOND + 1;
+        let seen = last.load(Ordering::Relaxed);
+        let first = seen != second
+            && last.compare_exchange(seen, second, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if !first {
+            skipped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let not_logged = skipped.swap(0, Ordering::Relaxed);
+        warn!(
+            target: TARGET,
+            event = "reject",
+            backend = backend.as_str(),
+            reason = reason.as_str(),
+            conn_id = conn.map(|conn| conn.id),
+            corr_id = conn.and_then(Shared::corr_id),
+            peer = peer.and_then(|peer| peer.loggable()),
+            not_logged,
+            error = error.map(tracing::field::display),
+        );
+    }
+}
+
+pub(crate) fn accepted(backend: Backend, conn_id: u64, peer: PeerAddr) {
+    debug!(
+        target: TARGET,
+        event = "accept",
+        backend = backend.as_str(),
+        conn_id,
+        peer = peer.loggable(),
+    );
+}
+
+pub(crate) fn established(info: &ConnInfo, took: std::time::Duration) {
+    debug!(
+        target: TARGET,
+        event = "handshake",
+        backend = info.backend.as_str(),
+        conn_id = info.id,
+        duration_ms = millis(took),
+        alpn = info.alpn.as_deref().map(|alpn| String::from_utf8_lossy(alpn).into_owned()),
+        kx = info.kx.map(|kx| kx.as_str()),
+    );
+}
+
+pub(crate) fn handshake_failed(
+    backend: Backend,
+    conn_id: u64,
+    took: std::time::Duration,
+    error: &TransportError,
+) {
+    debug!(
+        target: TARGET,
+        event = "handshake",
+        backend = backend.as_str(),
+        conn_id,
+        duration_ms = millis(took),
+        reason = error.kind(),
+        error = %error,
+    );
+}
+
+/// A dial's end. A Tor target is not named.
+pub(crate) fn dialed(
+    backend: Backend,
+    target: &Target,
+    took: std::time::Duration,
+    result: Result<&ConnInfo, &TransportError>,
+) {
+    let target = (backend != Backend::Arti).then(|| target.to_string());
+    let (backend, duration_ms) = (backend.as_str(), millis(took));
+    match result {
+        Ok(info) => debug!(
+            target: TARGET,
+            event = "dial",
+            backend,
+            conn_id = info.id,
+            target,
+            duration_ms,
+        ),
+        Err(error) => warn!(
+            target: TARGET,
+            event = "dial",
+            backend,
+            target,
+            duration_ms,
+            reason = error.kind(),
+            error = %error,
+        ),
+    }
+}
+
+pub(crate) fn closed(conn: &Shared, now: u64, reason: CloseReason, peer: Option<PeerAddr>) {
+    info!(
+        target: TARGET,
+        event = "close",
+        backend = conn.backend.as_str(),
+        conn_id = conn.id,
+        corr_id = conn.corr_id(),
+        reason = reason.as_str(),
+        duration_ms = millis(duration(now.saturating_sub(conn.born))),
+        bytes_in = conn.total(Direction::In),
+        bytes_out = conn.total(Direction::Out),
+        peer = peer.and_then(|peer| peer.loggable()),
+    );
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

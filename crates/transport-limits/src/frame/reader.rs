@@ -1,0 +1,199 @@
+//! Reads frames whole or chunk by chunk.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{ready, Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, ReadBuf};
+use transport_core::TransportError;
+
+use crate::control::Control;
+use crate::scratch;
+
+/// Bytes of the length before a frame.
+pub(super) const HEADER: usize = 4;
+
+/// A piece of a frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunk {
+    /// Bytes of the whole frame.
+    pub frame_len: usize,
+    /// Where in the frame this piece begins.
+    pub offset: usize,
+    /// The piece; empty only for an empty frame.
+    pub bytes: Bytes,
+}
+
+impl Chunk {
+    /// Whether the frame ends with this piece.
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        self.offset + self.bytes.len() == self.frame_len
+    }
+}
+
+/// The frame that is being read.
+#[derive(Debug, Clone, Copy)]
+struct Body {
+    len: usize,
+    /// Bytes that arrived.
+    got: usize,
+    /// Bytes that were handed out.
+    given: usize,
+}
+
+/// Reads frames. A length over `max_frame_bytes` is refused before a byte of the body is read or
+/// reserved; every chunk must be complete within `read_timeout` of its beginning.
+#[derive(Debug)]
+pub struct FrameReader<R> {
+    io: R,
+    control: Control,
+    header: [u8; HEADER],
+    header_len: usize,
+    body: Option<Body>,
+    buffer: BytesMut,
+}
+
+impl<R: AsyncRead + Unpin> FrameReader<R> {
+    pub(super) fn new(io: R, control: Control) -> Self {
+        let header = [0; HEADER];
+        Self { io, control, header, header_len: 0, body: None, buffer: BytesMut::new() }
+    }
+
+    /// Reads a whole frame; `None` at the end of the stream.
+    ///
+    /// # Errors
+    /// [`TransportError::TooLarge`], [`TransportError::FrameTruncated`], a deadline, or the
+    /// stream's failure. No further frame can be read then.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe: what arrived stays for the next call.
+    pub async fn read_frame(&mut self) -> Result<Option<Bytes>, TransportError> {
+        poll_fn(|cx| self.poll_until(cx, usize::MAX)).await?;
+        Ok(self.hand_out().map(|chunk| chunk.bytes))
+    }
+
+    /// Reads the next piece of a frame, up to `chunk_bytes`; `None` at the end of the stream.
+    ///
+    /// # Errors
+    /// As [`read_frame`](Self::read_frame).
+    ///
+    /// # Cancel safety
+    /// Cancel-safe: what arrived stays for the next call.
+    pub async fn read_chunk(&mut self) -> Result<Option<Chunk>, TransportError> {
+        let chunk = self.control.0.settings.chunk;
+        poll_fn(|cx| self.poll_until(cx, chunk)).await?;
+        Ok(self.hand_out())
+    }
+
+    /// Ready when the buffer holds `most` bytes or the rest of the frame, or at the end.
+    fn poll_until(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<Result<(), TransportError>> {
+        loop {
+            let Some(body) = self.body else {
+                if self.header_len == HEADER {
+                    self.begin()?;
+                    continue;
+                }
+                if ready!(self.poll_header(cx))? == 0 {
+                    return Poll::Ready(Ok(()));
+                }
+                continue;
+            };
+            if body.got == body.len || self.buffer.len() >= most {
+                return Poll::Ready(Ok(()));
+            }
+            if ready!(self.poll_body(cx, body))? == 0 {
+                return Poll::Ready(Err(TransportError::FrameTruncated));
+            }
+        }
+    }
+
+    fn poll_header(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, TransportError>> {
+        let mut buf = ReadBuf::new(&mut self.header[self.header_len..]);
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf))?;
+        let read = buf.filled().len();
+        if read == 0 && self.header_len != 0 {
+            return Poll::Ready(Err(TransportError::FrameTruncated));
+        }
+        self.header_len += read;
+        self.owe_header();
+        Poll::Ready(Ok(read))
+    }
+
+    /// The rest of a header is owed from its first byte on.
+    fn owe_header(&self) {
+        let started = self.header_len != 0;
+        self.control.set_partial_frame(started);
+        self.control.expect_read(if started { (HEADER - self.header_len) as u64 } else { 0 });
+    }
+
+    /// Looks at a complete header.
+    fn begin(&mut self) -> Result<(), TransportError> {
+        let shared = &self.control.0;
+        let len = u32::from_be_bytes(self.header);
+        let max = shared.settings.max_frame;
+        let fits = usize::try_from(len).ok().filter(|len| *len <= max);
+        let Some(len) = fits else {
+            let error = TransportError::TooLarge { len: u64::from(len), max: max as u64 };
+            shared.reject(transport_core::Reason::TooLarge, &error);
+            return Err(error);
+        };
+        self.header_len = 0;
+        self.body = Some(Body { len, got: 0, given: 0 });
+        self.owe_chunk();
+        Ok(())
+    }
+
+    /// The chunk that begins now is owed.
+    fn owe_chunk(&self) {
+        let Some(body) = self.body else { return };
+        let owed = (body.len - body.got).min(self.control.0.settings.chunk);
+        self.control.expect_read(owed as u64);
+    }
+
+    /// Reads body bytes up to the end of the chunk; with the frame's last ones the next header
+    /// is read along, so that a frame costs one read.
+    fn poll_body(
+        &mut self,
+        cx: &mut Context<'_>,
+        body: Body,
+    ) -> Poll<Result<usize, TransportError>> {
+        let chunk = self.control.0.settings.chunk;
+        let to_boundary = chunk - body.got % chunk;
+        let rest = body.len - body.got;
+        let want = rest.min(to_boundary);
+        let ahead = if want == rest { HEADER } else { 0 };
+        let (io, buffer, header) = (&mut self.io, &mut self.buffer, &mut self.header);
+        let read = ready!(scratch::with(|scratch| {
+            let most = (want + ahead).min(scratch.len());
+            let mut buf = ReadBuf::new(&mut scratch[..most]);
+            ready!(Pin::new(io).poll_read(cx, &mut buf))?;
+            let (mine, next) = buf.filled().split_at(buf.filled().len().min(want));
+            buffer.extend_from_slice(mine);
+            header[..next.len()].copy_from_slice(next);
+            Poll::Ready(io::Result::Ok((mine.len(), next.len())))
+        }))?;
+        let (mine, next) = read;
+        let got = body.got + mine;
+        self.body = Some(Body { got, ..body });
+        self.header_len = next;
+        if got < body.len && got % chunk == 0 {
+            self.owe_chunk();
+        }
+        Poll::Ready(Ok(mine))
+    }
+
+    fn hand_out(&mut self) -> Option<Chunk> {
+        let body = self.body.as_mut()?;
+        let bytes = std::mem::take(&mut self.buffer).freeze();
+        let chunk = Chunk { frame_len: body.len, offset: body.given, bytes };
+        body.given += chunk.bytes.len();
+        if chunk.is_last() {
+            self.body = None;
+            self.owe_header();
+        }
+        Some(chunk)
+    }
+}

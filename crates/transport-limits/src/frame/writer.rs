@@ -1,0 +1,193 @@
+//! The single writer of a framed connection: a task that owns the write half, and the bounded
+//! inbox before it.
+
+use std::io::{self, IoSlice};
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::sync::{mpsc, OwnedSemaphorePermit, Semaphore};
+use transport_core::{Direction, Queue, Reason, Scope, TaskKind, TransportError};
+
+use crate::control::Control;
+
+use super::reader::HEADER;
+
+/// The inbox holds this many times `max_frame_bytes` at most.
+const INBOX_FRAMES_OF_MAX: usize = 4;
+/// Frames that one vectored write carries at most.
+const BATCH: usize = 16;
+
+/// A frame in the inbox; it counts while it exists.
+#[derive(Debug)]
+struct Queued {
+    frame: Bytes,
+    control: Control,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Queued {
+    fn new(frame: Bytes, control: &Control, room: OwnedSemaphorePermit) -> Self {
+        control.0.inbox_frames.fetch_add(1, Ordering::Relaxed);
+        control.0.limiter.observer().queue_depth(Queue::WriterInbox, 1);
+        Self { frame, control: control.clone(), _room: room }
+    }
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.control.0.inbox_frames.fetch_sub(1, Ordering::Relaxed);
+        self.control.0.limiter.observer().queue_depth(Queue::WriterInbox, -1);
+    }
+}
+
+/// Queues frames for a connection's writer. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct FrameSender {
+    control: Control,
+    inbox: mpsc::Sender<Queued>,
+    room: Arc<Semaphore>,
+}
+
+impl FrameSender {
+    pub(super) fn spawn<W>(io: W, control: Control) -> Self
+    where
+        W: AsyncWrite + Unpin + Send + 'static,
+    {
+        let settings = &control.0.settings;
+        let (inbox, frames) = mpsc::channel(settings.inbox);
+        let room = Arc::new(Semaphore::new(INBOX_FRAMES_OF_MAX * settings.max_frame));
+        let sender = Self { control: control.clone(), inbox, room: Arc::clone(&room) };
+        let tasks = control.0.limiter.tasks().clone();
+        tasks.spawn(TaskKind::Writer, async move {
+            let tasks = control.0.limiter.tasks();
+            tokio::select! {
+                () = control.cancelled() => tasks.aborted(TaskKind::Writer),
+                result = run(io, frames) => if result.is_err() {
+                    // The stream has noted why; the reader has to learn of it.
+                    control.cancel();
+                },
+            }
+            room.close();
+        });
+        sender
+    }
+
+    /// Queues a frame, waiting for room.
+    ///
+    /// # Errors
+    /// [`TransportError::TooLarge`] over `max_frame_bytes`, [`TransportError::Closed`] when the
+    /// connection is gone.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe: a dropped call has queued nothing.
+    pub async fn send(&self, frame: Bytes) -> Result<(), TransportError> {
+        let cost = self.cost(&frame)?;
+        let room = Arc::clone(&self.room).acquire_many_owned(cost).await;
+        let room = room.map_err(|_| TransportError::Closed)?;
+        let place = self.inbox.reserve().await.map_err(|_| TransportError::Closed)?;
+        place.send(Queued::new(frame, &self.control, room));
+        Ok(())
+    }
+
+    /// Queues a frame if there is room now.
+    ///
+    /// # Errors
+    /// [`TransportError::Busy`] with a full inbox, [`TransportError::RateLimited`] while the
+    /// writer waits for tokens, and as [`send`](Self::send). A refused frame is counted.
+    pub fn try_send(&self, frame: Bytes) -> Result<(), TransportError> {
+        let cost = self.cost(&frame)?;
+        if self.inbox.is_closed() {
+            return Err(TransportError::Closed);
+        }
+        if self.control.0.is_parked(Direction::Out) {
+            return Err(self.refuse(TransportError::RateLimited { scope: Scope::Conn }));
+        }
+        let busy = |_| self.refuse(TransportError::Busy);
+        let room = Arc::clone(&self.room).try_acquire_many_owned(cost).map_err(busy)?;
+        match self.inbox.try_reserve() {
+            Ok(place) => {
+                place.send(Queued::new(frame, &self.control, room));
+                Ok(())
+            }
+            Err(mpsc::error::TrySendError::Full(())) => Err(self.refuse(TransportError::Busy)),
+            Err(mpsc::error::TrySendError::Closed(())) => Err(TransportError::Closed),
+        }
+    }
+
+    /// Frames queued and not yet written.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.control.0.inbox_frames.load(Ordering::Relaxed)
+    }
+
+    /// The room a frame takes, if it may be sent at all.
+    fn cost(&self, frame: &Bytes) -> Result<u32, TransportError> {
+        let max = self.control.0.settings.max_frame;
+        let fits = u32::try_from(frame.len()).ok().filter(|_| frame.len() <= max);
+        fits.ok_or_else(|| {
+            let error = TransportError::TooLarge { len: frame.len() as u64, max: max as u64 };
+            self.control.0.reject(Reason::TooLarge, &error);
+            error
+        })
+    }
+
+    fn refuse(&self, error: TransportError) -> TransportError {
+        let shared = &self.control.0;
+        if let Some(reason) = error.reason() {
+            shared.reject(reason, &error);
+        }
+        shared.limiter.observer().queue_dropped(Queue::WriterInbox);
+        error
+    }
+}
+
+/// Writes until every sender is gone; flushes whenever the inbox runs dry.
+async fn run<W: AsyncWrite + Unpin>(
+    mut io: W,
+    mut frames: mpsc::Receiver<Queued>,
+) -> io::Result<()> {
+    let mut batch = Vec::new();
+    loop {
+        if frames.is_empty() {
+            io.flush().await?;
+        }
+        if frames.recv_many(&mut batch, BATCH).await == 0 {
+            break;
+        }
+        write_batch(&mut io, &batch).await?;
+        batch.clear();
+    }
+    io.shutdown().await
+}
+
+/// Writes headers and bodies of a batch with as few calls as the stream allows.
+async fn write_batch<W: AsyncWrite + Unpin>(io: &mut W, batch: &[Queued]) -> io::Result<()> {
+    // Checked when it was queued: a frame's length fits its header.
+    let header = |q: &Queued| u32::try_from(q.frame.len()).unwrap_or(u32::MAX).to_be_bytes();
+    let headers: Vec<[u8; HEADER]> = batch.iter().map(header).collect();
+    let parts = headers.iter().zip(batch).flat_map(|(h, q)| [&h[..], &q.frame[..]]);
+    let parts: Vec<&[u8]> = parts.filter(|part| !part.is_empty()).collect();
+    let (mut at, mut skip) = (0, 0);
+    while at < parts.len() {
+        let mut slices = [IoSlice::new(&[]); 2 * BATCH];
+        let mut used = 0;
+        for (slice, part) in slices.iter_mut().zip(&parts[at..]) {
+            let from = if used == 0 { skip } else { 0 };
+            *slice = IoSlice::new(&part[from..]);
+            used += 1;
+        }
+        let mut written = io.write_vectored(&slices[..used]).await?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        written += skip;
+        while at < parts.len() && written >= parts[at].len() {
+            written -= parts[at].len();
+            at += 1;
+        }
+        skip = written;
+    }
+    Ok(())
+}

@@ -1,0 +1,234 @@
+//! `Guard`: a raw listener or dialer with every limit around it.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::time::{sleep_until, timeout, Instant};
+use transport_core::{
+    Backend, ConnInfo, Connection, Dialer, Io, Listener, Op, PeerAddr, Pending, Target,
+    TransportError,
+};
+
+use crate::admission::Permit;
+use crate::control::Shared;
+use crate::event;
+use crate::io::GuardedIo;
+use crate::limiter::Limiter;
+
+/// First and longest pause of the accept loop when the process is out of descriptors or memory.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
+/// Without a failure for this long the loop counts as recovered; at the edge of exhaustion
+/// accepts fail and succeed in turn, and that is one story, told once.
+const RECOVERED_AFTER: Duration = Duration::from_secs(5);
+
+/// A raw backend, guarded. It does not implement the raw traits itself, so that guarding twice
+/// does not compile.
+#[derive(Debug)]
+pub struct Guard<R> {
+    raw: R,
+    limiter: Limiter,
+    /// The last pause of a listener that ran out of resources, and when it was over.
+    backoff: Option<(Duration, Instant)>,
+}
+
+impl<R> Guard<R> {
+    /// Guards a raw listener or dialer.
+    pub fn new(raw: R, limiter: &Limiter) -> Self {
+        Self { raw, limiter: limiter.clone(), backoff: None }
+    }
+
+    /// The raw backend.
+    pub const fn get_ref(&self) -> &R {
+        &self.raw
+    }
+}
+
+impl<L: Listener> Guard<L> {
+    /// Waits for the next connection that admission lets in. Who is refused is dropped and
+    /// counted here. Out of descriptors it backs off; it never ends.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe: no admitted connection is lost when the future is dropped.
+    pub async fn accept(&mut self) -> Incoming<L::Pending> {
+        let backend = self.raw.backend();
+        loop {
+            if let Some((_, until)) = self.backoff {
+                sleep_until(until).await;
+            }
+            let pending = match self.raw.accept().await {
+                Ok(pending) => pending,
+                Err(error) => {
+                    self.failed(backend, &error);
+                    continue;
+                }
+            };
+            self.recovered(backend);
+            self.limiter.observer().accepted(backend);
+            let peer = pending.peer();
+            match Permit::admit(&self.limiter, backend, peer) {
+                Ok(permit) => return Incoming::new(pending, permit, &self.limiter, backend),
+                Err(reason) => self.limiter.rejected(reason, backend, None, Some(peer), None),
+            }
+        }
+    }
+
+    /// An error of one connection is passed over; anything else pauses the loop, so that it
+    /// cannot spin, and is said once.
+    fn failed(&mut self, backend: Backend, error: &TransportError) {
+        use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+        if let TransportError::Io(e) = error {
+            if matches!(e.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+                return;
+            }
+        }
+        let pause = match self.backoff {
+            Some((pause, _)) => (pause * 2).min(BACKOFF.1),
+            None => {
+                tracing::warn!(
+                    target: event::TARGET,
+                    event = "accept",
+                    backend = backend.as_str(),
+                    error = %error,
+                    "accepting is paused until it works again",
+                );
+                BACKOFF.0
+            }
+        };
+        self.backoff = Some((pause, Instant::now() + pause));
+    }
+
+    fn recovered(&mut self, backend: Backend) {
+        let Some((_, until)) = self.backoff else { return };
+        if until.elapsed() >= RECOVERED_AFTER {
+            self.backoff = None;
+            tracing::info!(
+                target: event::TARGET,
+                event = "accept",
+                backend = backend.as_str(),
+                "accepting again",
+            );
+        }
+    }
+}
+
+/// An admitted connection before its handshake. Dropping it refuses the peer and frees its place.
+#[derive(Debug)]
+pub struct Incoming<P> {
+    pending: P,
+    permit: Permit,
+    limiter: Limiter,
+    backend: Backend,
+    peer: PeerAddr,
+    id: u64,
+    accepted_at: Instant,
+}
+
+impl<P: Pending> Incoming<P> {
+    fn new(pending: P, permit: Permit, limiter: &Limiter, backend: Backend) -> Self {
+        let (peer, id) = (pending.peer(), Limiter::next_id());
+        event::accepted(backend, id, peer);
+        let limiter = limiter.clone();
+        Self { pending, permit, limiter, backend, peer, id, accepted_at: Instant::now() }
+    }
+
+    /// Who is there.
+    pub const fn peer(&self) -> PeerAddr {
+        self.peer
+    }
+
+    /// Number of the connection; `conn_id` in logs.
+    pub const fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Runs the handshake under its deadline.
+    ///
+    /// # Errors
+    /// [`TransportError::Timeout`] with [`Op::Handshake`], or the backend's failure; both are
+    /// counted.
+    ///
+    /// # Cancel safety
+    /// Dropping the future refuses the peer.
+    pub async fn establish(self) -> Result<Connection<GuardedIo<P::Io>>, TransportError> {
+        let Self { pending, permit, limiter, backend, peer, id, accepted_at } = self;
+        let settings = limiter.settings();
+        let left = settings.handshake.saturating_sub(accepted_at.elapsed());
+        let result = match timeout(left, pending.establish()).await {
+            Ok(result) => result,
+            Err(_) => Err(TransportError::Timeout { op: Op::Handshake }),
+        };
+        let took = accepted_at.elapsed();
+        match result {
+            Ok(connection) => {
+                limiter.observer().handshake(backend, took);
+                let connection = guarded(&limiter, permit, id, connection, settings);
+                event::established(&connection.info, took);
+                Ok(connection)
+            }
+            Err(error) => {
+                event::handshake_failed(backend, id, took, &error);
+                if let Some(reason) = error.reason() {
+                    limiter.rejected(reason, backend, None, Some(peer), Some(&error));
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+impl<D: Dialer> Guard<D> {
+    /// Dials under one deadline over resolve, connect and handshake.
+    ///
+    /// # Errors
+    /// [`TransportError::Timeout`] with [`Op::Dial`], [`TransportError::Refused`] as `draining`,
+    /// or the backend's failure.
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the dial; it is then not counted.
+    pub async fn dial(
+        &self,
+        to: &Target,
+    ) -> Result<Connection<GuardedIo<D::Io>>, TransportError> {
+        let (limiter, backend) = (&self.limiter, self.raw.backend());
+        let settings = limiter.settings();
+        let started = Instant::now();
+        let result = match timeout(settings.dial, self.raw.dial(to)).await {
+            Ok(result) => result,
+            Err(_) => Err(TransportError::Timeout { op: Op::Dial }),
+        };
+        let took = started.elapsed();
+        limiter.observer().dialed(backend, result.is_ok());
+        match result {
+            Ok(connection) => {
+                limiter.observer().handshake(backend, took);
+                let permit = Permit::dialed(limiter, backend);
+                let id = Limiter::next_id();
+                let connection = guarded(limiter, permit, id, connection, settings);
+                event::dialed(backend, to, took, Ok(&connection.info));
+                Ok(connection)
+            }
+            Err(error) => {
+                event::dialed(backend, to, took, Err(&error));
+                if let Some(reason) = error.reason() {
+                    limiter.rejected(reason, backend, None, None, Some(&error));
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+fn guarded<I: Io>(
+    limiter: &Limiter,
+    mut permit: Permit,
+    id: u64,
+    connection: Connection<I>,
+    settings: std::sync::Arc<crate::limiter::ConnSettings>,
+) -> Connection<GuardedIo<I>> {
+    permit.established();
+    let Connection { io, info } = connection;
+    let mut info: ConnInfo = info;
+    info.id = id;
+    let shared = Shared::new(id, info.backend, limiter.clone(), settings, permit.peer());
+    Connection::new(GuardedIo::new(io, shared, permit, info.peer), info)
+}

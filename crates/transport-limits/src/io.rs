@@ -1,0 +1,293 @@
+//! `GuardedIo`: a stream with deadlines, pacing, exact byte counts and cancellation.
+
+mod pace;
+mod timer;
+mod write;
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{ready, Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use transport_core::{CloseReason, Direction, Io, Op, PeerAddr, TransportError};
+
+use crate::admission::Permit;
+use crate::control::{Control, Shared};
+use crate::event;
+use pace::Pacer;
+use timer::Timer;
+use write::WriteClock;
+
+/// A byte-count delta is handed to the observer when it reaches this many bytes, and whenever
+/// an operation pends.
+const HAND_ON_BYTES: u64 = 256 << 10;
+/// One operation in this many has its size sampled.
+const SAMPLE_EVERY: u32 = 64;
+
+/// One direction's private state: what no other task needs to see.
+#[derive(Debug)]
+struct Half {
+    direction: Direction,
+    timer: Timer,
+    pacer: Pacer,
+    /// Bytes counted and not yet handed to the observer.
+    delta: u64,
+    ops: u32,
+}
+
+impl Half {
+    const fn new(direction: Direction) -> Self {
+        Self { direction, timer: Timer::new(), pacer: Pacer::new(), delta: 0, ops: 0 }
+    }
+
+    /// Counts bytes that moved.
+    fn moved(&mut self, shared: &Shared, bytes: usize, now: u64) {
+        shared.moved(self.direction, bytes as u64, now);
+        if self.ops % SAMPLE_EVERY == 0 {
+            shared.limiter.observer().io_size(shared.backend, self.direction, bytes);
+        }
+        self.ops = self.ops.wrapping_add(1);
+        self.delta += bytes as u64;
+        if self.delta >= HAND_ON_BYTES {
+            self.hand_on(shared);
+        }
+    }
+
+    fn hand_on(&mut self, shared: &Shared) {
+        if self.delta != 0 {
+            let delta = std::mem::take(&mut self.delta);
+            shared.limiter.observer().bytes(shared.backend, self.direction, delta);
+        }
+    }
+
+    /// What every pending operation does: be found by a cancel, and be woken by the nearest of
+    /// its own deadline and the connection's.
+    fn pend(
+        &mut self,
+        shared: &Shared,
+        cx: &mut Context<'_>,
+        own: Option<(u64, Op)>,
+    ) -> Poll<TransportError> {
+        self.hand_on(shared);
+        shared.register(self.direction, cx.waker());
+        // Looked at again after registering: a cancel in between would be missed.
+        if let Some(error) = shared.end() {
+            return Poll::Ready(error);
+        }
+        loop {
+            let now = shared.limiter.now();
+            let life = shared.end_of_life(now);
+            let (deadline, op) = match own {
+                Some(own) if own.0 <= life.0 => own,
+                _ => life,
+            };
+            if deadline <= now {
+                let error = TransportError::Timeout { op };
+                shared.end_with(&error);
+                return Poll::Ready(shared.end().unwrap_or(error));
+            }
+            ready!(self.timer.poll(&shared.limiter, deadline, cx));
+        }
+    }
+}
+
+/// A guarded stream. Its deadlines fire through the task that polled it last; what nobody polls
+/// is ended by [`Control::ended`].
+#[derive(Debug)]
+pub struct GuardedIo<I: Io> {
+    // First, so that the socket is closed before the permit is given back.
+    io: I,
+    shared: Arc<Shared>,
+    read: Half,
+    write: Half,
+    write_clock: WriteClock,
+    /// The first failure that the stream itself reported.
+    failed: Option<CloseReason>,
+    peer: Option<PeerAddr>,
+    _permit: Permit,
+}
+
+impl<I: Io> GuardedIo<I> {
+    pub(crate) fn new(io: I, shared: Shared, permit: Permit, peer: Option<PeerAddr>) -> Self {
+        let shared = Arc::new(shared);
+        shared.limiter.registered().insert(shared.id, Arc::clone(&shared));
+        Self {
+            io,
+            shared,
+            read: Half::new(Direction::In),
+            write: Half::new(Direction::Out),
+            write_clock: WriteClock::default(),
+            failed: None,
+            peer,
+            _permit: permit,
+        }
+    }
+
+    /// The handle that cancels, counts and says what is owed.
+    pub fn control(&self) -> Control {
+        Control(Arc::clone(&self.shared))
+    }
+
+    /// Takes note of a failure of the stream and makes it the transport's.
+    fn fail(&mut self, error: io::Error) -> io::Error {
+        let error = TransportError::from(error);
+        self.failed.get_or_insert(error.close_reason());
+        error.into()
+    }
+
+    fn check_end(&self) -> io::Result<()> {
+        self.shared.end().map_or(Ok(()), |error| Err(error.into()))
+    }
+}
+
+impl<I: Io> AsyncRead for GuardedIo<I> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        this.check_end()?;
+        let want = buf.remaining();
+        if want == 0 {
+            return Pin::new(&mut this.io).poll_read(cx, buf);
+        }
+        let shared = &*this.shared;
+        let grants = ready!(this.read.poll_take(shared, cx, want))?;
+        let before = buf.filled().len();
+        let limit = grants.limit(want);
+        let polled = if limit < want {
+            let mut clamped = (&mut this.io).take(limit as u64);
+            Pin::new(&mut clamped).poll_read(cx, buf)
+        } else {
+            Pin::new(&mut this.io).poll_read(cx, buf)
+        };
+        let read = buf.filled().len() - before;
+        grants.settle(shared, Direction::In, read);
+        match polled {
+            Poll::Ready(Ok(())) => {
+                if read != 0 {
+                    this.read.moved(shared, read, shared.limiter.now());
+                    shared.paid(read as u64);
+                }
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(this.fail(error))),
+            Poll::Pending => {
+                let owed = shared.read_deadline().map(|deadline| (deadline, Op::Read));
+                let error = ready!(this.read.pend(shared, cx, owed));
+                Poll::Ready(Err(error.into()))
+            }
+        }
+    }
+}
+
+impl<I: Io> AsyncWrite for GuardedIo<I> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[io::IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        this.check_end()?;
+        let want = bufs.iter().map(|buf| buf.len()).sum::<usize>();
+        if want == 0 {
+            return Pin::new(&mut this.io).poll_write_vectored(cx, bufs);
+        }
+        let shared = &*this.shared;
+        let now = shared.limiter.now();
+        this.write_clock.before(now, shared.settings.write);
+        let parked_before = this.write.pacer.parked_since();
+        let grants = ready!(this.write.poll_take(shared, cx, want))?;
+        if let Some(since) = parked_before {
+            this.write_clock.shift(shared.limiter.now().saturating_sub(since));
+        }
+        let limit = grants.limit(want);
+        let polled = write::poll_clamped(Pin::new(&mut this.io), cx, bufs, limit);
+        let written = match &polled {
+            Poll::Ready(Ok(written)) => *written,
+            _ => 0,
+        };
+        grants.settle(shared, Direction::Out, written);
+        match polled {
+            Poll::Ready(Ok(written)) => {
+                this.write.moved(shared, written, now);
+                if this.write_clock.accepted(written, limit, shared.settings.chunk) {
+                    // Everything offered was taken on a slow stream: is it through as well?
+                    if Pin::new(&mut this.io).poll_flush(cx).is_ready() {
+                        this.write_clock.clear();
+                    }
+                }
+                Poll::Ready(Ok(written))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(this.fail(error))),
+            Poll::Pending => this.write_pends(cx).map(Err),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check_end()?;
+        match Pin::new(&mut self.io).poll_flush(cx) {
+            Poll::Ready(Ok(())) => {
+                self.write_clock.clear();
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.fail(error))),
+            Poll::Pending => self.write_pends(cx).map(Err),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        this.check_end()?;
+        match Pin::new(&mut this.io).poll_shutdown(cx) {
+            Poll::Ready(Ok(())) => {
+                this.write.hand_on(&this.shared);
+                this.write_clock.clear();
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(this.fail(error))),
+            Poll::Pending => this.write_pends(cx).map(Err),
+        }
+    }
+}
+
+impl<I: Io> GuardedIo<I> {
+    /// A write, flush or shutdown that waits for the peer.
+    fn write_pends(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let shared = &*self.shared;
+        let since = self.write_clock.pends(shared.limiter.now());
+        let deadline = since.saturating_add(shared.settings.write);
+        self.write.pend(shared, cx, Some((deadline, Op::Write))).map(io::Error::from)
+    }
+}
+
+impl<I: Io> Drop for GuardedIo<I> {
+    fn drop(&mut self) {
+        let shared = &*self.shared;
+        self.read.pacer.release(shared, Direction::In);
+        self.write.pacer.release(shared, Direction::Out);
+        self.read.hand_on(shared);
+        self.write.hand_on(shared);
+        let ended = shared.end().map(|error| error.close_reason());
+        let reason = self.failed.or(ended).unwrap_or(CloseReason::Eof);
+        shared.limiter.registered().remove(&shared.id);
+        // Whoever waits for the end of this connection waits no longer.
+        shared.end_with(&TransportError::Cancelled);
+        shared.limiter.observer().closed(shared.backend, reason);
+        event::closed(shared, shared.limiter.now(), reason, self.peer);
+    }
+}

@@ -1,0 +1,38 @@
+//! Every limit of ron-transport, and nothing that opens a socket: admission, token buckets,
+//! [`Guard`] around raw listeners and dialers, [`GuardedIo`] with deadlines, pacing and byte
+//! counts, frames, the inflation guard, and the [`relay()`] between two guarded streams.
+//!
+//! One place enforces each limit: accept rate, connection caps and pending handshakes in
+//! admission, after the raw accept and before the handshake; dial and handshake deadlines in
+//! [`Guard`]; read, write and idle deadlines, lifetime, rates and byte counts in [`GuardedIo`];
+//! frame ceiling, chunks and inbox in [`FrameReader`] and [`FrameSender`].
+
+mod admission;
+pub mod bucket;
+mod clock;
+mod control;
+mod event;
+mod frame;
+mod gate;
+mod guard;
+mod inflation;
+mod io;
+mod limiter;
+mod live;
+mod peers;
+mod relay;
+mod scratch;
+mod settings;
+mod sync;
+mod tasks;
+
+pub use control::Control;
+pub use frame::{framed, Chunk, FrameReader, FrameSender};
+pub use guard::{Guard, Incoming};
+pub use inflation::{InflationGuard, InflationInput, InflationOutput, MAX_INFLATION};
+pub use io::GuardedIo;
+pub use limiter::{Limiter, LimitsError};
+pub use peers::PeerKey;
+pub use relay::{relay, Relayed, Side};
+pub use settings::{ByteRates, Deadlines, Limits};
+pub use tasks::Tasks;

@@ -1,0 +1,255 @@
+//! What the connections of one transport share: limits in force, admission, buckets, observer,
+//! tasks, and the register of open connections.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use tokio::time::Instant;
+use transport_core::schema::{Section, ValueError};
+use transport_core::{Backend, Direction, Observer, PeerAddr, Reason, Scope, TransportError};
+
+use crate::admission::Admission;
+use crate::bucket::Bucket;
+use crate::clock::{ticks, Clock};
+use crate::control::{Control, Shared};
+use crate::event::Events;
+use crate::live::LiveRates;
+use crate::settings::Limits;
+use crate::tasks::Tasks;
+
+/// The next connection's number, unique in the process.
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// The settings that a connection keeps for its life, in ticks and bytes.
+#[derive(Debug)]
+pub(crate) struct ConnSettings {
+    pub(crate) read: u64,
+    pub(crate) write: u64,
+    pub(crate) idle: u64,
+    pub(crate) lifetime: u64,
+    pub(crate) handshake: std::time::Duration,
+    pub(crate) dial: std::time::Duration,
+    pub(crate) chunk: usize,
+    pub(crate) max_frame: usize,
+    pub(crate) inbox: usize,
+}
+
+impl ConnSettings {
+    fn new(limits: &Limits) -> Self {
+        let deadlines = limits.deadlines();
+        Self {
+            read: ticks(deadlines.read),
+            write: ticks(deadlines.write),
+            idle: ticks(deadlines.idle),
+            lifetime: ticks(deadlines.lifetime),
+            handshake: deadlines.handshake,
+            dial: deadlines.dial,
+            chunk: limits.chunk_bytes(),
+            max_frame: limits.max_frame_bytes(),
+            inbox: limits.writer_inbox(),
+        }
+    }
+}
+
+/// The limits of a transport at work. Cheap to clone; every guard of a transport holds the same.
+#[derive(Clone)]
+pub struct Limiter(Arc<Inner>);
+
+struct Inner {
+    clock: Clock,
+    observer: Arc<dyn Observer>,
+    admission: Admission,
+    rates: LiveRates,
+    global: [Bucket; 2],
+    settings: RwLock<Arc<ConnSettings>>,
+    conns: Mutex<HashMap<u64, Arc<Shared>>>,
+    draining: AtomicBool,
+    tasks: Tasks,
+    events: Events,
+}
+
+impl std::fmt::Debug for Limiter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Limiter").field("open", &self.open()).finish_non_exhaustive()
+    }
+}
+
+impl Limiter {
+    /// Puts limits to work.
+    ///
+    /// # Errors
+    /// When a rule that spans several settings is broken: the key to blame, and why.
+    pub fn new(limits: &Limits, observer: Arc<dyn Observer>) -> Result<Self, LimitsError> {
+        LimitsError::check(limits)?;
+        Ok(Self(Arc::new(Inner {
+            clock: Clock::start(),
+            tasks: Tasks::new(Arc::clone(&observer)),
+            observer,
+            admission: Admission::new(limits),
+            rates: LiveRates::new(limits),
+            global: Default::default(),
+            settings: RwLock::new(Arc::new(ConnSettings::new(limits))),
+            conns: Mutex::default(),
+            draining: AtomicBool::new(false),
+            events: Events::default(),
+        })))
+    }
+
+    /// Puts other limits in force: caps and rates at once and on open connections, the rest for
+    /// new ones. Parked operations are woken and reckon anew.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); nothing has changed then.
+    pub fn apply(&self, limits: &Limits) -> Result<(), LimitsError> {
+        LimitsError::check(limits)?;
+        let inner = &*self.0;
+        let settings = Arc::new(ConnSettings::new(limits));
+        *inner.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
+        inner.admission.apply(limits);
+        inner.rates.store(limits);
+        self.rebase(limits.chunk_bytes() as u64);
+        for shared in self.registered().values() {
+            shared.wake();
+        }
+        Ok(())
+    }
+
+    /// Frees every bucket of the debts of slower rates.
+    fn rebase(&self, chunk: u64) {
+        let now = self.now();
+        let one = |scope, buckets: &[Bucket; 2]| {
+            for direction in Direction::ALL {
+                if let Some(rate) = self.0.rates.rate(scope, direction, chunk) {
+                    buckets[direction as usize].rebase(now, rate);
+                }
+            }
+        };
+        one(Scope::Global, &self.0.global);
+        for peer in self.0.admission.peers().iter() {
+            one(Scope::Peer, &peer.buckets);
+        }
+        for shared in self.registered().values() {
+            one(Scope::Conn, &shared.buckets);
+        }
+    }
+
+    /// From now on every accepted connection is refused as `draining`.
+    pub fn drain(&self) {
+        self.0.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Handles on all open connections, accepted and dialed.
+    #[must_use]
+    pub fn connections(&self) -> Vec<Control> {
+        self.registered().values().map(|shared| Control(Arc::clone(shared))).collect()
+    }
+
+    /// How many connections are established, accepted and dialed.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.registered().len()
+    }
+
+    /// How many connections are admitted: established accepted ones and pending handshakes.
+    #[must_use]
+    pub fn admitted(&self) -> u64 {
+        self.0.admission.inside()
+    }
+
+    /// The place where tasks are spawned and tracked.
+    #[must_use]
+    pub fn tasks(&self) -> &Tasks {
+        &self.0.tasks
+    }
+
+    /// Counts a reject that an embedder decided, and logs it (sampled).
+    pub fn reject(&self, reason: Reason, control: &Control, error: &TransportError) {
+        self.rejected(reason, control.0.backend, Some(&control.0), None, Some(error));
+    }
+
+    pub(crate) fn rejected(
+        &self,
+        reason: Reason,
+        backend: Backend,
+        conn: Option<&Shared>,
+        peer: Option<PeerAddr>,
+        error: Option<&TransportError>,
+    ) {
+        self.0.observer.rejected(reason);
+        self.0.events.reject(self.now(), reason, backend, conn, peer, error);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.0.draining.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        self.0.clock.now()
+    }
+
+    pub(crate) fn instant(&self, ticks: u64) -> Instant {
+        self.0.clock.instant(ticks)
+    }
+
+    pub(crate) fn observer(&self) -> &dyn Observer {
+        &*self.0.observer
+    }
+
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.0.admission
+    }
+
+    pub(crate) fn rates(&self) -> &LiveRates {
+        &self.0.rates
+    }
+
+    pub(crate) fn global(&self, direction: Direction) -> &Bucket {
+        &self.0.global[direction as usize]
+    }
+
+    pub(crate) fn settings(&self) -> Arc<ConnSettings> {
+        Arc::clone(&self.0.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn next_id() -> u64 {
+        NEXT_ID.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Held for one map operation, when a connection opens and when it ends.
+    pub(crate) fn registered(&self) -> MutexGuard<'_, HashMap<u64, Arc<Shared>>> {
+        self.0.conns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Limits that contradict each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitsError(Vec<(&'static str, ValueError)>);
+
+impl LimitsError {
+    fn check(limits: &Limits) -> Result<(), Self> {
+        let broken = limits.check();
+        if broken.is_empty() {
+            return Ok(());
+        }
+        Err(Self(broken))
+    }
+}
+
+impl std::fmt::Display for LimitsError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (at, (path, error)) in self.0.iter().enumerate() {
+            let separator = if at == 0 { "" } else { "; " };
+            write!(f, "{separator}{path}: {error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for LimitsError {}
+
+impl From<LimitsError> for TransportError {
+    fn from(error: LimitsError) -> Self {
+        Self::Config { source: Box::new(error) }
+    }
+}
