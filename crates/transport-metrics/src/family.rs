@@ -1,0 +1,119 @@
+//! The handles of one metric, made once and reached by position.
+
+use metrics::{
+    Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit,
+};
+use transport_core::Backend;
+
+use crate::{Kind, Metric};
+
+const METADATA: Metadata<'static> =
+    Metadata::new("ron_transport", Level::INFO, Some(module_path!()));
+
+/// What registers handles: a recorder and the backends that exist.
+#[derive(Clone, Copy)]
+pub(crate) struct Registrar<'a> {
+    pub(crate) recorder: &'a dyn Recorder,
+    pub(crate) backends: &'a [Backend],
+}
+
+/// The handles of a metric with `D` labels; those of series that cannot exist do nothing.
+#[derive(Debug)]
+pub(crate) struct Family<H, const D: usize> {
+    handles: Box<[H]>,
+    widths: [usize; D],
+}
+
+impl<H: Handle, const D: usize> Family<H, D> {
+    /// Registers every series that can exist, so that all of them are there before the first
+    /// event, and describes the metric if there is one.
+    pub(crate) fn register(registrar: Registrar<'_>, metric: &Metric) -> Self {
+        let cells = metric.cells(registrar.backends);
+        if cells.iter().any(Option::is_some) {
+            describe(registrar.recorder, metric);
+        }
+        let handle = |cell: Option<Vec<(&'static str, &'static str)>>| match cell {
+            Some(series) => {
+                let labels = series
+                    .into_iter()
+                    .map(|(k, v)| Label::from_static_parts(k, v));
+                let key = Key::from_parts(metric.name, labels.collect::<Vec<_>>());
+                H::make(registrar.recorder, &key)
+            }
+            None => H::noop(),
+        };
+        let width = |at| {
+            metric
+                .labels
+                .get(at)
+                .map_or(1, |label: &crate::Label| label.values.len())
+        };
+        Self {
+            handles: cells.into_iter().map(handle).collect(),
+            widths: std::array::from_fn(width),
+        }
+    }
+}
+
+impl<H, const D: usize> Family<H, D> {
+    /// The handle of the series whose labels have the values at these positions.
+    pub(crate) fn at(&self, positions: [usize; D]) -> &H {
+        let mut at = 0;
+        for (position, width) in positions.into_iter().zip(self.widths) {
+            at = at * width + position;
+        }
+        &self.handles[at]
+    }
+}
+
+/// A kind of handle. Making one adds 0 and never sets it: where two transports share a recorder,
+/// the second must not reset what the first has counted.
+pub(crate) trait Handle {
+    fn make(recorder: &dyn Recorder, key: &Key) -> Self;
+    fn noop() -> Self;
+}
+
+impl Handle for Counter {
+    fn make(recorder: &dyn Recorder, key: &Key) -> Self {
+        let counter = recorder.register_counter(key, &METADATA);
+        counter.increment(0);
+        counter
+    }
+
+    fn noop() -> Self {
+        Self::noop()
+    }
+}
+
+impl Handle for Gauge {
+    fn make(recorder: &dyn Recorder, key: &Key) -> Self {
+        let gauge = recorder.register_gauge(key, &METADATA);
+        gauge.increment(0.0);
+        gauge
+    }
+
+    fn noop() -> Self {
+        Self::noop()
+    }
+}
+
+impl Handle for Histogram {
+    fn make(recorder: &dyn Recorder, key: &Key) -> Self {
+        recorder.register_histogram(key, &METADATA)
+    }
+
+    fn noop() -> Self {
+        Self::noop()
+    }
+}
+
+fn describe(recorder: &dyn Recorder, metric: &Metric) {
+    let name = KeyName::from_const_str(metric.name);
+    let help = SharedString::const_str(metric.help);
+    let unit: Option<Unit> = metric.unit;
+    match metric.kind {
+        Kind::Counter => recorder.describe_counter(name, unit, help),
+        Kind::Gauge => recorder.describe_gauge(name, unit, help),
+        Kind::Histogram(_) => recorder.describe_histogram(name, unit, help),
+    }
+}

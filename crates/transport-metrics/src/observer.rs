@@ -1,0 +1,193 @@
+//! The observer that counts on the `metrics` facade.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use metrics::{Counter, Gauge, Histogram, Recorder};
+use transport_core::{
+    Backend, CloseReason, Direction, Observer, Queue, ReadyState, Reason, Scope, TaskKind,
+    TlsHandshake,
+};
+
+use crate::family::{Family, Registrar};
+use crate::throttle::Throttle;
+use crate::{table, values};
+
+/// Counts what a transport reports into a recorder of the `metrics` facade.
+///
+/// Its handles are made once. Where several observers share a recorder, counters, `conn_inflight`
+/// and `queue_depth` add up; the other gauges show what was reported last.
+#[derive(Debug)]
+pub struct MetricsObserver {
+    dials: Family<Counter, 2>,
+    accepts: Family<Counter, 1>,
+    handshake_latency: Family<Histogram, 1>,
+    conn_inflight: Family<Gauge, 1>,
+    closes: Family<Counter, 2>,
+    bytes: [Family<Counter, 1>; 2],
+    io_size: [Family<Histogram, 1>; 2],
+    rejected: Family<Counter, 1>,
+    peers_tracked: Family<Gauge, 1>,
+    peer_conns_max: Family<Gauge, 1>,
+    tls_handshakes: Family<Counter, 3>,
+    tls_certificate_expiry: Family<Gauge, 0>,
+    throttle: Throttle,
+    queue_depth: Family<Gauge, 1>,
+    queue_dropped: Family<Counter, 1>,
+    tasks_spawned: Family<Counter, 1>,
+    tasks_aborted: Family<Counter, 1>,
+    readiness: Family<Gauge, 0>,
+    readiness_transitions: Family<Counter, 2>,
+    reloads: Family<Counter, 1>,
+    arti_bootstrap_progress: Family<Gauge, 0>,
+}
+
+impl MetricsObserver {
+    /// Counts into the global recorder, which must be installed before; without one, into the
+    /// void. Where the calling thread has a local recorder, that one is taken.
+    #[must_use]
+    pub fn new(backends: &[Backend]) -> Self {
+        metrics::with_recorder(|recorder| Self::with_recorder(recorder, backends))
+    }
+
+    /// Counts into this recorder. Every series that can exist with these backends is registered
+    /// with 0; events of another backend are not counted.
+    #[must_use]
+    pub fn with_recorder(recorder: &dyn Recorder, backends: &[Backend]) -> Self {
+        let with = Registrar { recorder, backends };
+        Self {
+            dials: Family::register(with, &table::DIALS),
+            accepts: Family::register(with, &table::ACCEPTS),
+            handshake_latency: Family::register(with, &table::HANDSHAKE_LATENCY),
+            conn_inflight: Family::register(with, &table::CONN_INFLIGHT),
+            closes: Family::register(with, &table::CLOSES),
+            bytes: [&table::BYTES_IN, &table::BYTES_OUT].map(|row| Family::register(with, row)),
+            io_size: [&table::IO_READ_SIZE, &table::IO_WRITE_SIZE]
+                .map(|row| Family::register(with, row)),
+            rejected: Family::register(with, &table::REJECTED),
+            peers_tracked: Family::register(with, &table::PEERS_TRACKED),
+            peer_conns_max: Family::register(with, &table::PEER_CONNS_MAX),
+            tls_handshakes: Family::register(with, &table::TLS_HANDSHAKES),
+            tls_certificate_expiry: Family::register(with, &table::TLS_CERTIFICATE_EXPIRY),
+            throttle: Throttle::register(with),
+            queue_depth: Family::register(with, &table::QUEUE_DEPTH),
+            queue_dropped: Family::register(with, &table::QUEUE_DROPPED),
+            tasks_spawned: Family::register(with, &table::TASKS_SPAWNED),
+            tasks_aborted: Family::register(with, &table::TASKS_ABORTED),
+            readiness: Family::register(with, &table::READINESS),
+            readiness_transitions: Family::register(with, &table::READINESS_TRANSITIONS),
+            reloads: Family::register(with, &table::RELOADS),
+            arti_bootstrap_progress: Family::register(with, &table::ARTI_BOOTSTRAP_PROGRESS),
+        }
+    }
+}
+
+impl Observer for MetricsObserver {
+    fn dialed(&self, backend: Backend, ok: bool) {
+        self.dials
+            .at([backend.index(), values::failed(ok)])
+            .increment(1);
+    }
+
+    fn accepted(&self, backend: Backend) {
+        self.accepts.at([backend.index()]).increment(1);
+    }
+
+    fn handshake(&self, backend: Backend, latency: Duration) {
+        self.handshake_latency.at([backend.index()]).record(latency);
+    }
+
+    fn inflight(&self, backend: Backend, delta: i64) {
+        shift(self.conn_inflight.at([backend.index()]), delta);
+    }
+
+    fn closed(&self, backend: Backend, reason: CloseReason) {
+        self.closes
+            .at([backend.index(), reason as usize])
+            .increment(1);
+    }
+
+    fn bytes(&self, backend: Backend, direction: Direction, bytes: u64) {
+        self.bytes[direction as usize]
+            .at([backend.index()])
+            .increment(bytes);
+    }
+
+    fn io_size(&self, backend: Backend, direction: Direction, bytes: usize) {
+        self.io_size[direction as usize]
+            .at([backend.index()])
+            .record(bytes as f64);
+    }
+
+    fn rejected(&self, reason: Reason) {
+        self.rejected.at([reason.index()]).increment(1);
+    }
+
+    fn peers(&self, backend: Backend, tracked: usize, max_conns: usize) {
+        self.peers_tracked.at([backend.index()]).set(tracked as f64);
+        self.peer_conns_max
+            .at([backend.index()])
+            .set(max_conns as f64);
+    }
+
+    fn tls_handshake(&self, handshake: TlsHandshake) {
+        let TlsHandshake { kx, resumed, ok } = handshake;
+        if let Some(kx) = values::kx(kx) {
+            let at = [kx, usize::from(resumed), values::failed(ok)];
+            self.tls_handshakes.at(at).increment(1);
+        }
+    }
+
+    fn certificate_expiry(&self, not_after: SystemTime) {
+        let unix_seconds = match not_after.duration_since(UNIX_EPOCH) {
+            Ok(after) => after.as_secs_f64(),
+            Err(before) => -before.duration().as_secs_f64(),
+        };
+        self.tls_certificate_expiry.at([]).set(unix_seconds);
+    }
+
+    fn throttled(&self, scope: Scope, direction: Direction, parked: Duration) {
+        self.throttle.add(scope, direction, parked);
+    }
+
+    fn queue_depth(&self, queue: Queue, delta: i64) {
+        shift(self.queue_depth.at([queue as usize]), delta);
+    }
+
+    fn queue_dropped(&self, queue: Queue) {
+        self.queue_dropped.at([queue as usize]).increment(1);
+    }
+
+    fn task_spawned(&self, kind: TaskKind) {
+        self.tasks_spawned.at([kind as usize]).increment(1);
+    }
+
+    fn task_aborted(&self, kind: TaskKind) {
+        self.tasks_aborted.at([kind as usize]).increment(1);
+    }
+
+    fn readiness(&self, state: ReadyState) {
+        self.readiness.at([]).set(state.level());
+        if let Some(at) = values::ready(state) {
+            self.readiness_transitions.at(at).increment(1);
+        }
+    }
+
+    fn reloaded(&self, ok: bool) {
+        self.reloads.at([values::failed(ok)]).increment(1);
+    }
+
+    fn arti_progress(&self, fraction: f64) {
+        self.arti_bootstrap_progress
+            .at([])
+            .set(fraction.clamp(0.0, 1.0));
+    }
+}
+
+fn shift(gauge: &Gauge, delta: i64) {
+    let by = delta.unsigned_abs() as f64;
+    if delta < 0 {
+        gauge.decrement(by);
+    } else {
+        gauge.increment(by);
+    }
+}

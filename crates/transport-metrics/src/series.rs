@@ -1,0 +1,101 @@
+//! Which series of a metric exist.
+
+use transport_core::{Backend, ReadyState};
+
+use crate::table::{Metric, BACKEND_LABEL};
+use crate::{names, values};
+
+/// The labels of one series, in the order of the metric's labels.
+pub type Series = Vec<(&'static str, &'static str)>;
+
+impl Metric {
+    /// Every series that can exist where these backends do; none without the backend it needs.
+    #[must_use]
+    pub fn series(&self, backends: &[Backend]) -> Vec<Series> {
+        self.cells(backends).into_iter().flatten().collect()
+    }
+
+    /// The product of all label values, the last label's changing fastest; `None` in place of
+    /// what cannot exist.
+    pub(crate) fn cells(&self, backends: &[Backend]) -> Vec<Option<Series>> {
+        let mut cells: Vec<Series> = vec![Vec::new()];
+        for label in self.labels {
+            let with = |cell: Series| {
+                label.values.iter().map(move |value| {
+                    let mut cell = cell.clone();
+                    cell.push((label.name, *value));
+                    cell
+                })
+            };
+            cells = cells.into_iter().flat_map(with).collect();
+        }
+        cells
+            .into_iter()
+            .map(|cell| self.exists(&cell, backends).then_some(cell))
+            .collect()
+    }
+
+    fn exists(&self, cell: &Series, backends: &[Backend]) -> bool {
+        let given = |text: &str| backends.iter().any(|backend| backend.as_str() == text);
+        let on_given = cell
+            .iter()
+            .all(|(name, value)| *name != BACKEND_LABEL || given(value));
+        let needed = match self.needs {
+            Some(backend) => backends.contains(&backend),
+            None => true,
+        };
+        on_given && needed && (self.name != names::READINESS_TRANSITIONS || is_ready_state(cell))
+    }
+}
+
+/// Not every reason goes with every state.
+fn is_ready_state(cell: &Series) -> bool {
+    let labels = |state| values::ready_labels(state);
+    ReadyState::all().into_iter().any(|state| {
+        labels(state)
+            .iter()
+            .zip(cell)
+            .all(|(wanted, (_, value))| wanted == value)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::METRICS;
+
+    fn metric(name: &str) -> Metric {
+        *METRICS.iter().find(|metric| metric.name == name).unwrap()
+    }
+
+    #[test]
+    fn only_given_backends_have_series() {
+        let dials = metric(names::DIALS);
+        assert!(dials.series(&[]).is_empty());
+        let of_uds = dials.series(&[Backend::Uds, Backend::Uds]);
+        assert_eq!(of_uds.len(), 2, "{of_uds:?}");
+        assert_eq!(of_uds[0], [("backend", "uds"), ("result", "ok")]);
+        assert_eq!(dials.cells(&[Backend::Uds]).len(), 8);
+    }
+
+    #[test]
+    fn tls_and_arti_bring_their_own() {
+        let tls = [names::TLS_HANDSHAKES, names::TLS_CERTIFICATE_EXPIRY];
+        for metric in METRICS {
+            let needs_tls = tls.contains(&metric.name);
+            let needs_arti = metric.name == names::ARTI_BOOTSTRAP_PROGRESS;
+            let backends = [Backend::Tcp, Backend::Uds];
+            assert_eq!(metric.series(&backends).is_empty(), needs_tls || needs_arti);
+            assert!(!metric.series(&Backend::ALL).is_empty());
+        }
+    }
+
+    #[test]
+    fn readiness_has_its_states_and_no_others() {
+        let all = metric(names::READINESS_TRANSITIONS).series(&[]);
+        assert_eq!(all.len(), ReadyState::all().len());
+        assert!(all.contains(&vec![("state", "ready"), ("reason", "none")]));
+        assert!(all.contains(&vec![("state", "degraded"), ("reason", "arti_bootstrap")]));
+        assert!(!all.contains(&vec![("state", "ready"), ("reason", "tls")]));
+    }
+}

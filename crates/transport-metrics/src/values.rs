@@ -1,0 +1,120 @@
+//! The possible values of each label, computed from the types of `transport-core`, and the
+//! position of a value in its list. A value added there appears here by itself.
+
+use transport_core::{
+    Backend, CloseReason, Direction, KeyExchange, Queue, ReadyReason, ReadyState, Reason, Scope,
+    TaskKind,
+};
+
+/// The texts of a type's `ALL`, in its order.
+macro_rules! texts {
+    ($name:ident, $kind:ident) => {
+        pub(crate) const $name: &[&str] = {
+            const TEXTS: [&str; $kind::ALL.len()] = {
+                let mut texts = [""; $kind::ALL.len()];
+                let mut at = 0;
+                while at < texts.len() {
+                    texts[at] = $kind::ALL[at].as_str();
+                    at += 1;
+                }
+                texts
+            };
+            &TEXTS
+        };
+    };
+}
+
+texts!(BACKEND, Backend);
+texts!(CLOSE_REASON, CloseReason);
+texts!(DIRECTION, Direction);
+texts!(KX, KeyExchange);
+texts!(QUEUE, Queue);
+texts!(REASON, Reason);
+texts!(SCOPE, Scope);
+texts!(TASK, TaskKind);
+
+/// `result` of a dial or a handshake; at [`failed`].
+pub(crate) const RESULT: &[&str] = &["ok", "error"];
+/// `result` of a reload; at [`failed`].
+pub(crate) const RELOAD_RESULT: &[&str] = &["ok", "rejected"];
+/// `resumed` of a TLS handshake; at `usize::from(resumed)`.
+pub(crate) const RESUMED: &[&str] = &["no", "yes"];
+/// `state` of readiness; at [`ReadyState::level`].
+pub(crate) const STATE: &[&str] = &["not_ready", "degraded", "ready"];
+/// `reason` of readiness; [`NO_REASON`], then what each state can have.
+pub(crate) const READY_REASON: &[&str] = {
+    const TEXTS: [&str; ReadyReason::NOT_READY.len() + 2] = {
+        let mut texts = [NO_REASON; ReadyReason::NOT_READY.len() + 2];
+        texts[1] = ReadyReason::ArtiBootstrap.as_str();
+        let mut at = 0;
+        while at < ReadyReason::NOT_READY.len() {
+            texts[at + 2] = ReadyReason::NOT_READY[at].as_str();
+            at += 1;
+        }
+        texts
+    };
+    &TEXTS
+};
+
+/// The `reason` of a state that has none: an empty label value would be no label at all.
+const NO_REASON: &str = "none";
+
+/// Position in [`RESULT`] and [`RELOAD_RESULT`].
+pub(crate) fn failed(ok: bool) -> usize {
+    usize::from(!ok)
+}
+
+/// Position in [`KX`]; seen once per handshake.
+pub(crate) fn kx(kx: KeyExchange) -> Option<usize> {
+    KeyExchange::ALL.iter().position(|known| *known == kx)
+}
+
+/// The label values of a readiness state.
+pub(crate) fn ready_labels(state: ReadyState) -> [&'static str; 2] {
+    [
+        state.state(),
+        state.reason().map_or(NO_REASON, ReadyReason::as_str),
+    ]
+}
+
+/// Positions in [`STATE`] and [`READY_REASON`]; seen once per transition.
+pub(crate) fn ready(state: ReadyState) -> Option<[usize; 2]> {
+    let [_, reason] = ready_labels(state);
+    let at = READY_REASON.iter().position(|known| *known == reason)?;
+    Some([usize::from(state.level()), at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_readiness_state_has_its_place() {
+        for state in ReadyState::all() {
+            let [at_state, at_reason] = ready(state).unwrap();
+            assert_eq!(
+                [STATE[at_state], READY_REASON[at_reason]],
+                ready_labels(state)
+            );
+        }
+    }
+
+    #[test]
+    fn discriminants_are_positions() {
+        for (at, kind) in TaskKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, at);
+        }
+        for (at, scope) in Scope::ALL.into_iter().enumerate() {
+            assert_eq!(scope as usize, at);
+        }
+        for (at, direction) in Direction::ALL.into_iter().enumerate() {
+            assert_eq!(direction as usize, at);
+        }
+        for (at, queue) in Queue::ALL.into_iter().enumerate() {
+            assert_eq!(queue as usize, at);
+        }
+        for (at, reason) in CloseReason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, at);
+        }
+    }
+}
