@@ -117,7 +117,9 @@ impl Target {
         let literal = host.parse::<Ipv6Addr>().is_ok();
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
         if host.is_empty() || host.len() > MAX_HOST_BYTES {
-            return Err(TargetError(format!("host must have 1 to {MAX_HOST_BYTES} characters")));
+            return Err(TargetError(format!(
+                "host must have 1 to {MAX_HOST_BYTES} characters"
+            )));
         }
         if !literal && !host.chars().all(plain) {
             return Err(TargetError(format!("{host:?} is no host name or address")));
@@ -145,7 +147,9 @@ impl FromStr for Target {
             None if host.contains(':') => return Err(form()),
             None => host,
         };
-        let port = port.parse().map_err(|_| TargetError(format!("{port:?} is no port")))?;
+        let port = port
+            .parse()
+            .map_err(|_| TargetError(format!("{port:?} is no port")))?;
         Self::host(host, port)
     }
 }
@@ -166,7 +170,12 @@ mod tests {
 
     #[test]
     fn targets_round_trip() {
-        for text in ["example.org:443", "127.0.0.1:1", "[::1]:65535", "a_b-c.onion:80"] {
+        for text in [
+            "example.org:443",
+            "127.0.0.1:1",
+            "[::1]:65535",
+            "a_b-c.onion:80",
+        ] {
             assert_eq!(text.parse::<Target>().unwrap().to_string(), text);
         }
     }
@@ -174,9 +183,17 @@ mod tests {
     #[test]
     fn what_is_no_target_is_refused() {
         let long = format!("{}:1", "a".repeat(254));
-        for text in
-            ["", ":1", "host", "host:", "host:0", "host:65536", "::1:80", "[::1:80", "[x]:1"]
-        {
+        for text in [
+            "",
+            ":1",
+            "host",
+            "host:",
+            "host:0",
+            "host:65536",
+            "::1:80",
+            "[::1:80",
+            "[x]:1",
+        ] {
             assert!(text.parse::<Target>().is_err(), "{text}");
         }
         assert!("a b:1".parse::<Target>().is_err());

@@ -22,7 +22,10 @@ impl<I: Io> Connection<I> {
 
     /// Replaces the stream, for a wrapper or an erasing box.
     pub fn map<J: Io>(self, wrap: impl FnOnce(I) -> J) -> Connection<J> {
-        Connection { io: wrap(self.io), info: self.info }
+        Connection {
+            io: wrap(self.io),
+            info: self.info,
+        }
     }
 }
 

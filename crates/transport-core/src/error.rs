@@ -156,7 +156,9 @@ impl TransportError {
     #[must_use]
     pub const fn reason(&self) -> Option<Reason> {
         match self {
-            Self::Timeout { op: Op::Idle | Op::Lifetime } => None,
+            Self::Timeout {
+                op: Op::Idle | Op::Lifetime,
+            } => None,
             Self::Timeout { .. } => Some(Reason::Timeout),
             Self::TooLarge { .. } => Some(Reason::TooLarge),
             Self::RateLimited { .. } => Some(Reason::RateLimited),
@@ -171,7 +173,9 @@ impl TransportError {
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         match self {
-            Self::Timeout { op: Op::Dial | Op::Handshake }
+            Self::Timeout {
+                op: Op::Dial | Op::Handshake,
+            }
             | Self::RateLimited { .. }
             | Self::Busy
             | Self::Resolve { .. }
@@ -278,7 +282,10 @@ impl From<io::Error> for TransportError {
         if Self::find(&error).is_none() {
             return Self::Io(error);
         }
-        match error.into_inner().map(<dyn std::error::Error + Send + Sync>::downcast::<Self>) {
+        match error
+            .into_inner()
+            .map(<dyn std::error::Error + Send + Sync>::downcast::<Self>)
+        {
             Some(Ok(inner)) => *inner,
             _ => Self::Closed,
         }
@@ -304,7 +311,10 @@ mod tests {
         assert!(TransportError::find(&reset).is_none());
         let wrapped = TransportError::from(reset);
         assert_eq!(wrapped.close_reason(), CloseReason::Reset);
-        assert_eq!(io::Error::from(wrapped).kind(), io::ErrorKind::ConnectionReset);
+        assert_eq!(
+            io::Error::from(wrapped).kind(),
+            io::ErrorKind::ConnectionReset
+        );
     }
 
     #[test]
@@ -313,7 +323,10 @@ mod tests {
             assert_eq!(TransportError::Timeout { op }.reason(), None);
         }
         for op in [Op::Dial, Op::Handshake, Op::Read, Op::Write] {
-            assert_eq!(TransportError::Timeout { op }.reason(), Some(Reason::Timeout));
+            assert_eq!(
+                TransportError::Timeout { op }.reason(),
+                Some(Reason::Timeout)
+            );
         }
         assert_eq!(TransportError::TlsTruncated.reason(), None);
         assert_eq!(TransportError::TlsTruncated.kind(), "tls_truncated");
@@ -322,7 +335,10 @@ mod tests {
     #[test]
     fn the_source_is_kept() {
         let source = io::Error::from(io::ErrorKind::ConnectionRefused);
-        let error = TransportError::Connect { target: "a:1".into(), source };
+        let error = TransportError::Connect {
+            target: "a:1".into(),
+            source,
+        };
         assert!(std::error::Error::source(&error).is_some());
         assert!(error.is_retryable());
     }

@@ -53,7 +53,12 @@ impl ReadyState {
     #[must_use]
     pub fn all() -> Vec<Self> {
         let not_ready = ReadyReason::NOT_READY.map(|reason| Self::NotReady { reason });
-        let mut all = vec![Self::Ready, Self::Degraded { reason: ReadyReason::ArtiBootstrap }];
+        let mut all = vec![
+            Self::Ready,
+            Self::Degraded {
+                reason: ReadyReason::ArtiBootstrap,
+            },
+        ];
         all.extend(not_ready);
         all
     }
@@ -128,8 +133,12 @@ mod tests {
 
     #[test]
     fn display_is_exact() {
-        let degraded = ReadyState::Degraded { reason: ReadyReason::ArtiBootstrap };
-        let not_ready = ReadyState::NotReady { reason: ReadyReason::Tls };
+        let degraded = ReadyState::Degraded {
+            reason: ReadyReason::ArtiBootstrap,
+        };
+        let not_ready = ReadyState::NotReady {
+            reason: ReadyReason::Tls,
+        };
         assert_eq!(ReadyState::Ready.to_string(), "Ready");
         assert_eq!(degraded.to_string(), "Degraded(\"arti_bootstrap\")");
         assert_eq!(not_ready.to_string(), "NotReady(\"tls\")");

@@ -89,7 +89,9 @@ mod tests {
     fn index_matches_all_and_texts_differ() {
         for (at, reason) in Reason::ALL.iter().enumerate() {
             assert_eq!(reason.index(), at);
-            assert!(Reason::ALL[..at].iter().all(|r| r.as_str() != reason.as_str()));
+            assert!(Reason::ALL[..at]
+                .iter()
+                .all(|r| r.as_str() != reason.as_str()));
         }
     }
 }

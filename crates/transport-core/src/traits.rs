@@ -65,5 +65,6 @@ pub trait Pending: Send + Sized + 'static {
     ///
     /// # Cancel safety
     /// Dropping the future refuses the peer.
-    fn establish(self) -> impl Future<Output = Result<Connection<Self::Io>, TransportError>> + Send;
+    fn establish(self)
+        -> impl Future<Output = Result<Connection<Self::Io>, TransportError>> + Send;
 }

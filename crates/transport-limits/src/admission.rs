@@ -41,9 +41,12 @@ impl Admission {
     pub(crate) fn apply(&self, limits: &Limits) {
         self.conns.set_max(limits.max_conns());
         self.pending.set_max(limits.max_pending_handshakes());
-        self.accepts_per_sec.store(limits.accepts_per_sec(), Ordering::Relaxed);
-        self.peer_accepts_per_sec.store(limits.peer_accepts_per_sec(), Ordering::Relaxed);
-        self.peer_max_conns.store(limits.peer_max_conns(), Ordering::Relaxed);
+        self.accepts_per_sec
+            .store(limits.accepts_per_sec(), Ordering::Relaxed);
+        self.peer_accepts_per_sec
+            .store(limits.peer_accepts_per_sec(), Ordering::Relaxed);
+        self.peer_max_conns
+            .store(limits.peer_max_conns(), Ordering::Relaxed);
     }
 
     /// Held for a few map operations, once at admission and once at the end of a connection.
@@ -129,7 +132,15 @@ impl Permit {
             }
         })?;
         limiter.observer().queue_depth(Queue::PendingHandshakes, 1);
-        let permit = Self::new(limiter, backend, Some(Admitted { key, peer, pending: true }));
+        let permit = Self::new(
+            limiter,
+            backend,
+            Some(Admitted {
+                key,
+                peer,
+                pending: true,
+            }),
+        );
         permit.show_peers();
         Ok(permit)
     }
@@ -141,20 +152,30 @@ impl Permit {
 
     fn new(limiter: &Limiter, backend: Backend, admitted: Option<Admitted>) -> Self {
         limiter.observer().inflight(backend, 1);
-        Self { limiter: limiter.clone(), backend, admitted }
+        Self {
+            limiter: limiter.clone(),
+            backend,
+            admitted,
+        }
     }
 
     /// Gives the place among the pending handshakes back.
     pub(crate) fn established(&mut self) {
-        let Some(admitted) = &mut self.admitted else { return };
+        let Some(admitted) = &mut self.admitted else {
+            return;
+        };
         if std::mem::take(&mut admitted.pending) {
             self.limiter.admission().pending.leave();
-            self.limiter.observer().queue_depth(Queue::PendingHandshakes, -1);
+            self.limiter
+                .observer()
+                .queue_depth(Queue::PendingHandshakes, -1);
         }
     }
 
     pub(crate) fn peer(&self) -> Option<Arc<Peer>> {
-        self.admitted.as_ref().map(|admitted| Arc::clone(&admitted.peer))
+        self.admitted
+            .as_ref()
+            .map(|admitted| Arc::clone(&admitted.peer))
     }
 
     fn show_peers(&self) {

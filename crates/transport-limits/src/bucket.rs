@@ -25,14 +25,21 @@ impl Rate {
             return None;
         }
         let quarter = SECOND / 4;
-        let burst = if per_sec / 4 >= chunk_bytes { quarter } else { price(chunk_bytes, per_sec) };
+        let burst = if per_sec / 4 >= chunk_bytes {
+            quarter
+        } else {
+            price(chunk_bytes, per_sec)
+        };
         Some(Self { per_sec, burst })
     }
 
     /// Events: the burst is one second's worth, at least one. `None` where the rate is 0: off.
     #[must_use]
     pub fn events(per_sec: u64) -> Option<Self> {
-        (per_sec != 0).then_some(Self { per_sec, burst: SECOND })
+        (per_sec != 0).then_some(Self {
+            per_sec,
+            burst: SECOND,
+        })
     }
 
     /// The price of some tokens in ticks, rounded up so that rounding never overspends.
@@ -83,7 +90,11 @@ impl Grant {
     /// Joins two grants of the same bucket and rate.
     pub fn merge(self, other: Self) -> Self {
         let tokens = self.tokens + other.tokens;
-        Self { rate: self.rate, tokens, paid: self.paid.saturating_add(other.paid) }
+        Self {
+            rate: self.rate,
+            tokens,
+            paid: self.paid.saturating_add(other.paid),
+        }
     }
 }
 
@@ -95,7 +106,9 @@ pub struct Bucket {
 
 impl Default for Bucket {
     fn default() -> Self {
-        Self { full_at: AtomicU64::new(0) }
+        Self {
+            full_at: AtomicU64::new(0),
+        }
     }
 }
 
@@ -145,7 +158,11 @@ impl Bucket {
 
     /// Gives back what of a grant was not used.
     pub fn settle(&self, grant: Grant, used: u64) {
-        let spent = if used == 0 { 0 } else { grant.rate.price(used).min(grant.paid) };
+        let spent = if used == 0 {
+            0
+        } else {
+            grant.rate.price(used).min(grant.paid)
+        };
         let back = grant.paid - spent;
         if used >= grant.tokens || back == 0 {
             return;
@@ -158,7 +175,8 @@ impl Bucket {
 
     /// Forgets debts that a slower rate left behind: the bucket is at worst empty at the new rate.
     pub fn rebase(&self, now: u64, rate: Rate) {
-        self.full_at.fetch_min(now.saturating_add(rate.burst), Ordering::Relaxed);
+        self.full_at
+            .fetch_min(now.saturating_add(rate.burst), Ordering::Relaxed);
     }
 
     /// The tick from which the bucket is full.

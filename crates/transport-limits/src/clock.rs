@@ -29,7 +29,9 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn start() -> Self {
-        Self { origin: Instant::now() }
+        Self {
+            origin: Instant::now(),
+        }
     }
 
     pub(crate) fn now(self) -> u64 {
@@ -40,6 +42,8 @@ impl Clock {
     /// The instant of a tick; past what can be represented it is a year from now.
     pub(crate) fn instant(self, ticks: u64) -> Instant {
         const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
-        self.origin.checked_add(duration(ticks)).unwrap_or_else(|| Instant::now() + YEAR)
+        self.origin
+            .checked_add(duration(ticks))
+            .unwrap_or_else(|| Instant::now() + YEAR)
     }
 }

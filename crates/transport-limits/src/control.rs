@@ -20,6 +20,7 @@ const MAX_CORR_ID: usize = 128;
 /// Why a connection was ended from within; also the state word of an open one.
 const OPEN: u8 = 0;
 const CANCELLED: u8 = 1;
+const CLOSED: u8 = 6;
 
 const fn code(op: Op) -> u8 {
     match op {
@@ -97,6 +98,7 @@ impl Shared {
         match self.state.load(Ordering::Acquire) {
             OPEN => None,
             CANCELLED => Some(TransportError::Cancelled),
+            CLOSED => Some(TransportError::Closed),
             2 => Some(TransportError::Timeout { op: Op::Idle }),
             3 => Some(TransportError::Timeout { op: Op::Lifetime }),
             4 => Some(TransportError::Timeout { op: Op::Read }),
@@ -108,6 +110,7 @@ impl Shared {
     pub(crate) fn end_with(&self, error: &TransportError) {
         let state = match error {
             TransportError::Timeout { op } => code(*op),
+            TransportError::Closed => CLOSED,
             _ => CANCELLED,
         };
         let first = self
@@ -125,7 +128,8 @@ impl Shared {
     }
 
     pub(crate) fn reject(&self, reason: Reason, error: &TransportError) {
-        self.limiter.rejected(reason, self.backend, Some(self), None, Some(error));
+        self.limiter
+            .rejected(reason, self.backend, Some(self), None, Some(error));
     }
 
     /// Wakes both halves so that they look at the state, deadlines and rates again.
@@ -181,7 +185,8 @@ impl Shared {
     pub(crate) fn paid(&self, bytes: u64) {
         let owed = self.owed.load(Ordering::Relaxed);
         if owed != 0 {
-            self.owed.store(owed.saturating_sub(bytes), Ordering::Relaxed);
+            self.owed
+                .store(owed.saturating_sub(bytes), Ordering::Relaxed);
         }
     }
 
@@ -192,19 +197,31 @@ impl Shared {
     /// The deadline of the read for which bytes are owed.
     pub(crate) fn read_deadline(&self) -> Option<u64> {
         let owed = self.owed.load(Ordering::Relaxed) != 0;
-        owed.then(|| self.owed_since.load(Ordering::Relaxed).saturating_add(self.settings.read))
+        owed.then(|| {
+            self.owed_since
+                .load(Ordering::Relaxed)
+                .saturating_add(self.settings.read)
+        })
     }
 
     /// The next of idle and lifetime, and which it is. While an operation is parked for tokens
     /// the idle clock stands still, so it is taken to have just begun.
     pub(crate) fn end_of_life(&self, now: u64) -> (u64, Op) {
-        let from = if self.any_parked() { now } else { self.activity.load(Ordering::Relaxed) };
+        let from = if self.any_parked() {
+            now
+        } else {
+            self.activity.load(Ordering::Relaxed)
+        };
         let idle = from.saturating_add(self.settings.idle);
         match self.settings.lifetime {
             0 => (idle, Op::Idle),
             life => {
                 let end = self.born.saturating_add(life);
-                if end <= idle { (end, Op::Lifetime) } else { (idle, Op::Idle) }
+                if end <= idle {
+                    (end, Op::Lifetime)
+                } else {
+                    (idle, Op::Idle)
+                }
             }
         }
     }
@@ -241,7 +258,9 @@ impl Control {
     /// Says that the peer owes `bytes` from now on: they must arrive within `read_timeout`, or
     /// reads end in a timeout. It replaces what was owed before; 0 takes it back.
     pub fn expect_read(&self, bytes: u64) {
-        self.0.owed_since.store(self.0.limiter.now(), Ordering::Relaxed);
+        self.0
+            .owed_since
+            .store(self.0.limiter.now(), Ordering::Relaxed);
         self.0.owed.store(bytes, Ordering::Relaxed);
     }
 
@@ -267,8 +286,9 @@ impl Control {
         let _ = self.0.corr_id.set(id[..cut].into());
     }
 
-    /// Waits until the connection is ended, enforcing idle timeout and lifetime meanwhile, also
-    /// where nobody polls the stream.
+    /// Waits until the connection is ended, by [`cancel`](Self::cancel), by a deadline or, as
+    /// [`TransportError::Closed`], by the drop of its stream. Meanwhile it enforces idle timeout
+    /// and lifetime, also where nobody polls the stream.
     ///
     /// # Cancel safety
     /// Cancel-safe.
@@ -313,7 +333,10 @@ impl Control {
             let partial = shared.partial_frame.load(Ordering::Relaxed);
             return !partial && shared.inbox_frames.load(Ordering::Relaxed) == 0;
         }
-        let since = shared.limiter.now().saturating_sub(shared.activity.load(Ordering::Relaxed));
+        let since = shared
+            .limiter
+            .now()
+            .saturating_sub(shared.activity.load(Ordering::Relaxed));
         since >= SECOND && !shared.any_parked()
     }
 

@@ -34,7 +34,9 @@ impl Events {
         let second = now / SECOND + 1;
         let seen = last.load(Ordering::Relaxed);
         let first = seen != second
-            && last.compare_exchange(seen, second, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+            && last
+                .compare_exchange(seen, second, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok();
         if !first {
             skipped.fetch_add(1, Ordering::Relaxed);
             return;

@@ -21,5 +21,8 @@ use crate::control::Control;
 pub fn framed<I: Io>(io: I, control: &Control) -> (FrameReader<ReadHalf<I>>, FrameSender) {
     control.set_framed();
     let (read, write) = split(io);
-    (FrameReader::new(read, control.clone()), FrameSender::spawn(write, control.clone()))
+    (
+        FrameReader::new(read, control.clone()),
+        FrameSender::spawn(write, control.clone()),
+    )
 }

@@ -11,7 +11,10 @@ pub(crate) struct Gate {
 
 impl Gate {
     pub(crate) fn new(max: u64) -> Self {
-        Self { inside: AtomicU64::new(0), max: AtomicU64::new(max) }
+        Self {
+            inside: AtomicU64::new(0),
+            max: AtomicU64::new(max),
+        }
     }
 
     /// Enters unless the gate is full. Who entered calls [`leave`](Self::leave) once.

@@ -34,7 +34,11 @@ pub struct Guard<R> {
 impl<R> Guard<R> {
     /// Guards a raw listener or dialer.
     pub fn new(raw: R, limiter: &Limiter) -> Self {
-        Self { raw, limiter: limiter.clone(), backoff: None }
+        Self {
+            raw,
+            limiter: limiter.clone(),
+            backoff: None,
+        }
     }
 
     /// The raw backend.
@@ -67,7 +71,9 @@ impl<L: Listener> Guard<L> {
             let peer = pending.peer();
             match Permit::admit(&self.limiter, backend, peer) {
                 Ok(permit) => return Incoming::new(pending, permit, &self.limiter, backend),
-                Err(reason) => self.limiter.rejected(reason, backend, None, Some(peer), None),
+                Err(reason) => self
+                    .limiter
+                    .rejected(reason, backend, None, Some(peer), None),
             }
         }
     }
@@ -98,7 +104,9 @@ impl<L: Listener> Guard<L> {
     }
 
     fn recovered(&mut self, backend: Backend) {
-        let Some((_, until)) = self.backoff else { return };
+        let Some((_, until)) = self.backoff else {
+            return;
+        };
         if until.elapsed() >= RECOVERED_AFTER {
             self.backoff = None;
             tracing::info!(
@@ -128,7 +136,15 @@ impl<P: Pending> Incoming<P> {
         let (peer, id) = (pending.peer(), Limiter::next_id());
         event::accepted(backend, id, peer);
         let limiter = limiter.clone();
-        Self { pending, permit, limiter, backend, peer, id, accepted_at: Instant::now() }
+        Self {
+            pending,
+            permit,
+            limiter,
+            backend,
+            peer,
+            id,
+            accepted_at: Instant::now(),
+        }
     }
 
     /// Who is there.
@@ -150,7 +166,15 @@ impl<P: Pending> Incoming<P> {
     /// # Cancel safety
     /// Dropping the future refuses the peer.
     pub async fn establish(self) -> Result<Connection<GuardedIo<P::Io>>, TransportError> {
-        let Self { pending, permit, limiter, backend, peer, id, accepted_at } = self;
+        let Self {
+            pending,
+            permit,
+            limiter,
+            backend,
+            peer,
+            id,
+            accepted_at,
+        } = self;
         let settings = limiter.settings();
         let left = settings.handshake.saturating_sub(accepted_at.elapsed());
         let result = match timeout(left, pending.establish()).await {
@@ -185,10 +209,7 @@ impl<D: Dialer> Guard<D> {
     ///
     /// # Cancel safety
     /// Dropping the future abandons the dial; it is then not counted.
-    pub async fn dial(
-        &self,
-        to: &Target,
-    ) -> Result<Connection<GuardedIo<D::Io>>, TransportError> {
+    pub async fn dial(&self, to: &Target) -> Result<Connection<GuardedIo<D::Io>>, TransportError> {
         let (limiter, backend) = (&self.limiter, self.raw.backend());
         let settings = limiter.settings();
         let started = Instant::now();

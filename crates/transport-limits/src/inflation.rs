@@ -40,7 +40,10 @@ impl InflationGuard {
     /// the ceiling.
     pub fn produced(&self, bytes: usize) -> Result<(), TransportError> {
         let output = self.output.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
-        let by_ratio = self.input.load(Ordering::Relaxed).saturating_mul(MAX_INFLATION);
+        let by_ratio = self
+            .input
+            .load(Ordering::Relaxed)
+            .saturating_mul(MAX_INFLATION);
         let max = by_ratio.min(self.max_output);
         if output > max {
             return Err(TransportError::TooLarge { len: output, max });
@@ -50,12 +53,18 @@ impl InflationGuard {
 
     /// Wraps what the decompressor reads from.
     pub fn input<R: Read>(&self, compressed: R) -> InflationInput<R> {
-        InflationInput { inner: compressed, guard: self.clone() }
+        InflationInput {
+            inner: compressed,
+            guard: self.clone(),
+        }
     }
 
     /// Wraps the decompressor.
     pub fn output<R: Read>(&self, decompressor: R) -> InflationOutput<R> {
-        InflationOutput { inner: decompressor, guard: self.clone() }
+        InflationOutput {
+            inner: decompressor,
+            guard: self.clone(),
+        }
     }
 }
 

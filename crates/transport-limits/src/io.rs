@@ -38,14 +38,23 @@ struct Half {
 
 impl Half {
     const fn new(direction: Direction) -> Self {
-        Self { direction, timer: Timer::new(), pacer: Pacer::new(), delta: 0, ops: 0 }
+        Self {
+            direction,
+            timer: Timer::new(),
+            pacer: Pacer::new(),
+            delta: 0,
+            ops: 0,
+        }
     }
 
     /// Counts bytes that moved.
     fn moved(&mut self, shared: &Shared, bytes: usize, now: u64) {
         shared.moved(self.direction, bytes as u64, now);
         if self.ops % SAMPLE_EVERY == 0 {
-            shared.limiter.observer().io_size(shared.backend, self.direction, bytes);
+            shared
+                .limiter
+                .observer()
+                .io_size(shared.backend, self.direction, bytes);
         }
         self.ops = self.ops.wrapping_add(1);
         self.delta += bytes as u64;
@@ -57,7 +66,10 @@ impl Half {
     fn hand_on(&mut self, shared: &Shared) {
         if self.delta != 0 {
             let delta = std::mem::take(&mut self.delta);
-            shared.limiter.observer().bytes(shared.backend, self.direction, delta);
+            shared
+                .limiter
+                .observer()
+                .bytes(shared.backend, self.direction, delta);
         }
     }
 
@@ -111,7 +123,10 @@ pub struct GuardedIo<I: Io> {
 impl<I: Io> GuardedIo<I> {
     pub(crate) fn new(io: I, shared: Shared, permit: Permit, peer: Option<PeerAddr>) -> Self {
         let shared = Arc::new(shared);
-        shared.limiter.registered().insert(shared.id, Arc::clone(&shared));
+        shared
+            .limiter
+            .registered()
+            .insert(shared.id, Arc::clone(&shared));
         Self {
             io,
             shared,
@@ -209,7 +224,8 @@ impl<I: Io> AsyncWrite for GuardedIo<I> {
         let parked_before = this.write.pacer.parked_since();
         let grants = ready!(this.write.poll_take(shared, cx, want))?;
         if let Some(since) = parked_before {
-            this.write_clock.shift(shared.limiter.now().saturating_sub(since));
+            this.write_clock
+                .shift(shared.limiter.now().saturating_sub(since));
         }
         let limit = grants.limit(want);
         let polled = write::poll_clamped(Pin::new(&mut this.io), cx, bufs, limit);
@@ -221,7 +237,10 @@ impl<I: Io> AsyncWrite for GuardedIo<I> {
         match polled {
             Poll::Ready(Ok(written)) => {
                 this.write.moved(shared, written, now);
-                if this.write_clock.accepted(written, limit, shared.settings.chunk) {
+                if this
+                    .write_clock
+                    .accepted(written, limit, shared.settings.chunk)
+                {
                     // Everything offered was taken on a slow stream: is it through as well?
                     if Pin::new(&mut this.io).poll_flush(cx).is_ready() {
                         this.write_clock.clear();
@@ -271,7 +290,9 @@ impl<I: Io> GuardedIo<I> {
         let shared = &*self.shared;
         let since = self.write_clock.pends(shared.limiter.now());
         let deadline = since.saturating_add(shared.settings.write);
-        self.write.pend(shared, cx, Some((deadline, Op::Write))).map(io::Error::from)
+        self.write
+            .pend(shared, cx, Some((deadline, Op::Write)))
+            .map(io::Error::from)
     }
 }
 
@@ -286,7 +307,7 @@ impl<I: Io> Drop for GuardedIo<I> {
         let reason = self.failed.or(ended).unwrap_or(CloseReason::Eof);
         shared.limiter.registered().remove(&shared.id);
         // Whoever waits for the end of this connection waits no longer.
-        shared.end_with(&TransportError::Cancelled);
+        shared.end_with(&TransportError::Closed);
         shared.limiter.observer().closed(shared.backend, reason);
         event::closed(shared, shared.limiter.now(), reason, self.peer);
     }

@@ -71,7 +71,9 @@ struct Inner {
 
 impl std::fmt::Debug for Limiter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Limiter").field("open", &self.open()).finish_non_exhaustive()
+        f.debug_struct("Limiter")
+            .field("open", &self.open())
+            .finish_non_exhaustive()
     }
 }
 
@@ -105,7 +107,10 @@ impl Limiter {
         LimitsError::check(limits)?;
         let inner = &*self.0;
         let settings = Arc::new(ConnSettings::new(limits));
-        *inner.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
+        *inner
+            .settings
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = settings;
         inner.admission.apply(limits);
         inner.rates.store(limits);
         self.rebase(limits.chunk_bytes() as u64);
@@ -142,7 +147,10 @@ impl Limiter {
     /// Handles on all open connections, accepted and dialed.
     #[must_use]
     pub fn connections(&self) -> Vec<Control> {
-        self.registered().values().map(|shared| Control(Arc::clone(shared))).collect()
+        self.registered()
+            .values()
+            .map(|shared| Control(Arc::clone(shared)))
+            .collect()
     }
 
     /// How many connections are established, accepted and dialed.
@@ -165,7 +173,13 @@ impl Limiter {
 
     /// Counts a reject that an embedder decided, and logs it (sampled).
     pub fn reject(&self, reason: Reason, control: &Control, error: &TransportError) {
-        self.rejected(reason, control.0.backend, Some(&control.0), None, Some(error));
+        self.rejected(
+            reason,
+            control.0.backend,
+            Some(&control.0),
+            None,
+            Some(error),
+        );
     }
 
     pub(crate) fn rejected(
@@ -177,7 +191,9 @@ impl Limiter {
         error: Option<&TransportError>,
     ) {
         self.0.observer.rejected(reason);
-        self.0.events.reject(self.now(), reason, backend, conn, peer, error);
+        self.0
+            .events
+            .reject(self.now(), reason, backend, conn, peer, error);
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -209,7 +225,13 @@ impl Limiter {
     }
 
     pub(crate) fn settings(&self) -> Arc<ConnSettings> {
-        Arc::clone(&self.0.settings.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(
+            &self
+                .0
+                .settings
+                .read()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     pub(crate) fn next_id() -> u64 {
@@ -250,6 +272,8 @@ impl std::error::Error for LimitsError {}
 
 impl From<LimitsError> for TransportError {
     fn from(error: LimitsError) -> Self {
-        Self::Config { source: Box::new(error) }
+        Self::Config {
+            source: Box::new(error),
+        }
     }
 }

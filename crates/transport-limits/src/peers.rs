@@ -58,7 +58,10 @@ pub(crate) struct Peer {
 impl Peer {
     fn full_at(&self) -> u64 {
         let [inbound, outbound] = &self.buckets;
-        inbound.full_at().max(outbound.full_at()).max(self.accepts.full_at())
+        inbound
+            .full_at()
+            .max(outbound.full_at())
+            .max(self.accepts.full_at())
     }
 }
 
@@ -119,7 +122,9 @@ impl Peers {
 
     /// Lets a connection of this peer go.
     pub(crate) fn leave(&mut self, key: PeerKey, now: u64) {
-        let Some(entry) = self.entries.get_mut(&key) else { return };
+        let Some(entry) = self.entries.get_mut(&key) else {
+            return;
+        };
         entry.conns -= 1;
         let conns = entry.conns;
         let done = conns == 0 && entry.peer.full_at() <= now && !entry.lingers;
@@ -154,8 +159,12 @@ impl Peers {
     fn sweep(&mut self, now: u64) {
         let over = self.lingering.len() > MAX_LINGERING;
         for _ in 0..2 {
-            let Some(key) = self.lingering.pop_front() else { return };
-            let Some(entry) = self.entries.get_mut(&key) else { continue };
+            let Some(key) = self.lingering.pop_front() else {
+                return;
+            };
+            let Some(entry) = self.entries.get_mut(&key) else {
+                continue;
+            };
             let idle = entry.conns == 0;
             if idle && (over || entry.peer.full_at() <= now) {
                 self.entries.remove(&key);
@@ -190,7 +199,10 @@ mod tests {
     use super::*;
     use crate::clock::SECOND;
 
-    const OFF: PeerCaps = PeerCaps { max_conns: 0, accepts: None };
+    const OFF: PeerCaps = PeerCaps {
+        max_conns: 0,
+        accepts: None,
+    };
 
     fn key(n: u32) -> PeerKey {
         PeerKey::Uid(n)
@@ -224,13 +236,19 @@ mod tests {
 
     #[test]
     fn reconnecting_does_not_refill_a_bucket() {
-        let caps = PeerCaps { max_conns: 0, accepts: Rate::events(2) };
+        let caps = PeerCaps {
+            max_conns: 0,
+            accepts: Rate::events(2),
+        };
         let mut peers = Peers::default();
         for _ in 0..2 {
             peers.enter(key(1), 0, caps).unwrap();
             peers.leave(key(1), 0);
         }
-        assert_eq!(peers.enter(key(1), 0, caps).unwrap_err(), Reason::RateLimited);
+        assert_eq!(
+            peers.enter(key(1), 0, caps).unwrap_err(),
+            Reason::RateLimited
+        );
         assert!(peers.enter(key(1), SECOND / 2, caps).is_ok());
         peers.leave(key(1), SECOND / 2);
         for n in 10..20 {
@@ -241,7 +259,10 @@ mod tests {
 
     #[test]
     fn a_refused_newcomer_leaves_no_entry_behind_for_good() {
-        let caps = PeerCaps { max_conns: 1, accepts: None };
+        let caps = PeerCaps {
+            max_conns: 1,
+            accepts: None,
+        };
         let mut peers = Peers::default();
         peers.enter(key(1), 0, caps).unwrap();
         assert_eq!(peers.enter(key(1), 0, caps).unwrap_err(), Reason::PeerLimit);
@@ -251,7 +272,10 @@ mod tests {
 
     #[test]
     fn a_flood_of_peers_cannot_grow_the_table() {
-        let caps = PeerCaps { max_conns: 0, accepts: Rate::events(1) };
+        let caps = PeerCaps {
+            max_conns: 0,
+            accepts: Rate::events(1),
+        };
         let mut peers = Peers::default();
         for n in 0..100_000 {
             peers.enter(key(n), 0, caps).unwrap();

@@ -40,15 +40,23 @@ pub async fn relay<A: Io, B: Io>(mut a: A, mut b: B) -> Relayed {
     let (mut there, mut back) = (Pipe::default(), Pipe::default());
     let end = poll_fn(|cx| {
         let (a, b) = (&mut a, &mut b);
-        let there = there.poll(cx, a, b).map_err(|failed| failed.side(Side::A, Side::B))?;
-        let back = back.poll(cx, b, a).map_err(|failed| failed.side(Side::B, Side::A))?;
+        let there = there
+            .poll(cx, a, b)
+            .map_err(|failed| failed.side(Side::A, Side::B))?;
+        let back = back
+            .poll(cx, b, a)
+            .map_err(|failed| failed.side(Side::B, Side::A))?;
         if there.is_ready() && back.is_ready() {
             return Poll::Ready(Ok(()));
         }
         Poll::Pending
     })
     .await;
-    Relayed { a_to_b: there.bytes, b_to_a: back.bytes, end }
+    Relayed {
+        a_to_b: there.bytes,
+        b_to_a: back.bytes,
+        end,
+    }
 }
 
 /// A failure, and which end of the pipe it came from.

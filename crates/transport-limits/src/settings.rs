@@ -172,7 +172,14 @@ impl Limits {
 
     /// The deadlines: `idle` at least 1 s, the others but `lifetime` over 0.
     pub fn set_deadlines(&mut self, d: Deadlines) -> Result<&mut Self, ValueError> {
-        let Deadlines { read, write, idle, handshake, dial, lifetime } = d;
+        let Deadlines {
+            read,
+            write,
+            idle,
+            handshake,
+            dial,
+            lifetime,
+        } = d;
         let positive = [read, write, handshake, dial].iter().all(|d| !d.is_zero());
         if !positive {
             return Err(ValueError::new("must be over 0"));
@@ -180,7 +187,10 @@ impl Limits {
         if idle < Duration::from_secs(1) {
             return Err(ValueError::new("must be at least 1s"));
         }
-        if [read, write, idle, handshake, dial, lifetime].iter().any(|d| *d > MAX_DURATION) {
+        if [read, write, idle, handshake, dial, lifetime]
+            .iter()
+            .any(|d| *d > MAX_DURATION)
+        {
             return Err(ValueError::new("must be at most ten years"));
         }
         self.deadlines = d;
@@ -218,9 +228,19 @@ impl Limits {
     /// Byte rates: each 0 or at most 2^48 - 1. The lower bound depends on other settings and is
     /// checked with them.
     pub fn set_rates(&mut self, rates: ByteRates) -> Result<&mut Self, ValueError> {
-        let ByteRates { per_conn, per_peer, global_ingress, global_egress } = rates;
-        if [per_conn, per_peer, global_ingress, global_egress].iter().any(|r| *r > MAX_RATE) {
-            return Err(ValueError::new("must be at most 281474976710655 bytes per second"));
+        let ByteRates {
+            per_conn,
+            per_peer,
+            global_ingress,
+            global_egress,
+        } = rates;
+        if [per_conn, per_peer, global_ingress, global_egress]
+            .iter()
+            .any(|r| *r > MAX_RATE)
+        {
+            return Err(ValueError::new(
+                "must be at most 281474976710655 bytes per second",
+            ));
         }
         self.rates = rates;
         Ok(self)
@@ -256,7 +276,12 @@ impl Limits {
     /// rounded up.
     #[must_use]
     pub fn min_rate(&self) -> u64 {
-        let shortest = self.deadlines.read.min(self.deadlines.write).as_millis().max(1);
+        let shortest = self
+            .deadlines
+            .read
+            .min(self.deadlines.write)
+            .as_millis()
+            .max(1);
         let millis = (self.chunk_bytes as u128) * 1000;
         u64::try_from(millis.div_ceil(shortest)).unwrap_or(u64::MAX)
     }
@@ -300,10 +325,7 @@ fn at_least_one(n: u64) -> Result<u64, ValueError> {
     Ok(n)
 }
 
-fn size_within(
-    bytes: u64,
-    range: std::ops::RangeInclusive<u64>,
-) -> Result<usize, ValueError> {
+fn size_within(bytes: u64, range: std::ops::RangeInclusive<u64>) -> Result<usize, ValueError> {
     let text = || {
         let (low, high) = (format_size(*range.start()), format_size(*range.end()));
         ValueError::new(format!("must be {low} to {high}"))

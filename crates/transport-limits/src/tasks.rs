@@ -15,13 +15,18 @@ pub struct Tasks {
 
 impl std::fmt::Debug for Tasks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tasks").field("running", &self.running()).finish_non_exhaustive()
+        f.debug_struct("Tasks")
+            .field("running", &self.running())
+            .finish_non_exhaustive()
     }
 }
 
 impl Tasks {
     pub(crate) fn new(observer: Arc<dyn Observer>) -> Self {
-        Self { tracker: TaskTracker::new(), observer }
+        Self {
+            tracker: TaskTracker::new(),
+            observer,
+        }
     }
 
     /// Runs a future as a task of this kind, until it returns. Its output is dropped.
@@ -33,7 +38,11 @@ impl Tasks {
         F: Future<Output = ()> + Send + 'static,
     {
         self.observer.task_spawned(kind);
-        let watch = Watch { kind, observer: Arc::clone(&self.observer), done: false };
+        let watch = Watch {
+            kind,
+            observer: Arc::clone(&self.observer),
+            done: false,
+        };
         self.tracker.spawn(async move {
             future.await;
             watch.done();

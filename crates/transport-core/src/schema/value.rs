@@ -29,9 +29,11 @@ impl Raw {
     pub fn list(&self) -> Vec<String> {
         let trim = |s: &str| s.trim().to_owned();
         match self {
-            Self::Text(text) => {
-                text.split(',').map(trim).filter(|item| !item.is_empty()).collect()
-            }
+            Self::Text(text) => text
+                .split(',')
+                .map(trim)
+                .filter(|item| !item.is_empty())
+                .collect(),
             Self::List(items) => items.iter().map(|item| trim(item)).collect(),
         }
     }
@@ -109,7 +111,10 @@ pub fn parse_duration(text: &str) -> Result<Duration, ValueError> {
         "h" => 3_600_000,
         _ => return Err(wrong()),
     };
-    number.checked_mul(millis).map(Duration::from_millis).ok_or_else(wrong)
+    number
+        .checked_mul(millis)
+        .map(Duration::from_millis)
+        .ok_or_else(wrong)
 }
 
 /// Writes a duration in the largest unit that keeps it whole; one minute is `60s`.
@@ -133,7 +138,9 @@ pub fn parse_size(text: &str) -> Result<u64, ValueError> {
     if text.eq_ignore_ascii_case("off") {
         return Ok(0);
     }
-    let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let at = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (digits, unit) = text.split_at(at);
     let number: u64 = digits.parse().map_err(|_| wrong())?;
     let scale = match unit.trim_start() {

@@ -59,7 +59,14 @@ pub struct FrameReader<R> {
 impl<R: AsyncRead + Unpin> FrameReader<R> {
     pub(super) fn new(io: R, control: Control) -> Self {
         let header = [0; HEADER];
-        Self { io, control, header, header_len: 0, body: None, buffer: BytesMut::new() }
+        Self {
+            io,
+            control,
+            header,
+            header_len: 0,
+            body: None,
+            buffer: BytesMut::new(),
+        }
     }
 
     /// Reads a whole frame; `None` at the end of the stream.
@@ -89,7 +96,11 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     }
 
     /// Ready when the buffer holds `most` bytes or the rest of the frame, or at the end.
-    fn poll_until(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<Result<(), TransportError>> {
+    fn poll_until(
+        &mut self,
+        cx: &mut Context<'_>,
+        most: usize,
+    ) -> Poll<Result<(), TransportError>> {
         loop {
             let Some(body) = self.body else {
                 if self.header_len == HEADER {
@@ -126,7 +137,11 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     fn owe_header(&self) {
         let started = self.header_len != 0;
         self.control.set_partial_frame(started);
-        self.control.expect_read(if started { (HEADER - self.header_len) as u64 } else { 0 });
+        self.control.expect_read(if started {
+            (HEADER - self.header_len) as u64
+        } else {
+            0
+        });
     }
 
     /// Looks at a complete header.
@@ -136,12 +151,19 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         let max = shared.settings.max_frame;
         let fits = usize::try_from(len).ok().filter(|len| *len <= max);
         let Some(len) = fits else {
-            let error = TransportError::TooLarge { len: u64::from(len), max: max as u64 };
+            let error = TransportError::TooLarge {
+                len: u64::from(len),
+                max: max as u64,
+            };
             shared.reject(transport_core::Reason::TooLarge, &error);
             return Err(error);
         };
         self.header_len = 0;
-        self.body = Some(Body { len, got: 0, given: 0 });
+        self.body = Some(Body {
+            len,
+            got: 0,
+            given: 0,
+        });
         self.owe_chunk();
         Ok(())
     }
@@ -188,7 +210,11 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     fn hand_out(&mut self) -> Option<Chunk> {
         let body = self.body.as_mut()?;
         let bytes = std::mem::take(&mut self.buffer).freeze();
-        let chunk = Chunk { frame_len: body.len, offset: body.given, bytes };
+        let chunk = Chunk {
+            frame_len: body.len,
+            offset: body.given,
+            bytes,
+        };
         body.given += chunk.bytes.len();
         if chunk.is_last() {
             self.body = None;

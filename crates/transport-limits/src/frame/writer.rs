@@ -30,15 +30,27 @@ struct Queued {
 impl Queued {
     fn new(frame: Bytes, control: &Control, room: OwnedSemaphorePermit) -> Self {
         control.0.inbox_frames.fetch_add(1, Ordering::Relaxed);
-        control.0.limiter.observer().queue_depth(Queue::WriterInbox, 1);
-        Self { frame, control: control.clone(), _room: room }
+        control
+            .0
+            .limiter
+            .observer()
+            .queue_depth(Queue::WriterInbox, 1);
+        Self {
+            frame,
+            control: control.clone(),
+            _room: room,
+        }
     }
 }
 
 impl Drop for Queued {
     fn drop(&mut self) {
         self.control.0.inbox_frames.fetch_sub(1, Ordering::Relaxed);
-        self.control.0.limiter.observer().queue_depth(Queue::WriterInbox, -1);
+        self.control
+            .0
+            .limiter
+            .observer()
+            .queue_depth(Queue::WriterInbox, -1);
     }
 }
 
@@ -58,7 +70,11 @@ impl FrameSender {
         let settings = &control.0.settings;
         let (inbox, frames) = mpsc::channel(settings.inbox);
         let room = Arc::new(Semaphore::new(INBOX_FRAMES_OF_MAX * settings.max_frame));
-        let sender = Self { control: control.clone(), inbox, room: Arc::clone(&room) };
+        let sender = Self {
+            control: control.clone(),
+            inbox,
+            room: Arc::clone(&room),
+        };
         let tasks = control.0.limiter.tasks().clone();
         tasks.spawn(TaskKind::Writer, async move {
             let tasks = control.0.limiter.tasks();
@@ -86,7 +102,11 @@ impl FrameSender {
         let cost = self.cost(&frame)?;
         let room = Arc::clone(&self.room).acquire_many_owned(cost).await;
         let room = room.map_err(|_| TransportError::Closed)?;
-        let place = self.inbox.reserve().await.map_err(|_| TransportError::Closed)?;
+        let place = self
+            .inbox
+            .reserve()
+            .await
+            .map_err(|_| TransportError::Closed)?;
         place.send(Queued::new(frame, &self.control, room));
         Ok(())
     }
@@ -105,7 +125,9 @@ impl FrameSender {
             return Err(self.refuse(TransportError::RateLimited { scope: Scope::Conn }));
         }
         let busy = |_| self.refuse(TransportError::Busy);
-        let room = Arc::clone(&self.room).try_acquire_many_owned(cost).map_err(busy)?;
+        let room = Arc::clone(&self.room)
+            .try_acquire_many_owned(cost)
+            .map_err(busy)?;
         match self.inbox.try_reserve() {
             Ok(place) => {
                 place.send(Queued::new(frame, &self.control, room));
@@ -125,9 +147,14 @@ impl FrameSender {
     /// The room a frame takes, if it may be sent at all.
     fn cost(&self, frame: &Bytes) -> Result<u32, TransportError> {
         let max = self.control.0.settings.max_frame;
-        let fits = u32::try_from(frame.len()).ok().filter(|_| frame.len() <= max);
+        let fits = u32::try_from(frame.len())
+            .ok()
+            .filter(|_| frame.len() <= max);
         fits.ok_or_else(|| {
-            let error = TransportError::TooLarge { len: frame.len() as u64, max: max as u64 };
+            let error = TransportError::TooLarge {
+                len: frame.len() as u64,
+                max: max as u64,
+            };
             self.control.0.reject(Reason::TooLarge, &error);
             error
         })
@@ -165,9 +192,16 @@ async fn run<W: AsyncWrite + Unpin>(
 /// Writes headers and bodies of a batch with as few calls as the stream allows.
 async fn write_batch<W: AsyncWrite + Unpin>(io: &mut W, batch: &[Queued]) -> io::Result<()> {
     // Checked when it was queued: a frame's length fits its header.
-    let header = |q: &Queued| u32::try_from(q.frame.len()).unwrap_or(u32::MAX).to_be_bytes();
+    let header = |q: &Queued| {
+        u32::try_from(q.frame.len())
+            .unwrap_or(u32::MAX)
+            .to_be_bytes()
+    };
     let headers: Vec<[u8; HEADER]> = batch.iter().map(header).collect();
-    let parts = headers.iter().zip(batch).flat_map(|(h, q)| [&h[..], &q.frame[..]]);
+    let parts = headers
+        .iter()
+        .zip(batch)
+        .flat_map(|(h, q)| [&h[..], &q.frame[..]]);
     let parts: Vec<&[u8]> = parts.filter(|part| !part.is_empty()).collect();
     let (mut at, mut skip) = (0, 0);
     while at < parts.len() {

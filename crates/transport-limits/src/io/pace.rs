@@ -27,7 +27,9 @@ impl Grants {
     /// How many bytes the operation may move.
     pub(super) fn limit(&self, want: usize) -> usize {
         let least = self.0.iter().flatten().map(Grant::tokens).min();
-        least.map_or(want, |least| want.min(usize::try_from(least).unwrap_or(usize::MAX)))
+        least.map_or(want, |least| {
+            want.min(usize::try_from(least).unwrap_or(usize::MAX))
+        })
     }
 
     /// Gives back what was not used.
@@ -43,7 +45,10 @@ impl Grants {
 fn bucket(shared: &Shared, scope: Scope, direction: Direction) -> Option<&Bucket> {
     match scope {
         Scope::Conn => Some(&shared.buckets[direction as usize]),
-        Scope::Peer => shared.peer.as_ref().map(|peer| &peer.buckets[direction as usize]),
+        Scope::Peer => shared
+            .peer
+            .as_ref()
+            .map(|peer| &peer.buckets[direction as usize]),
         Scope::Global => Some(shared.limiter.global(direction)),
     }
 }
@@ -88,7 +93,10 @@ fn unpark(shared: &Shared, direction: Direction, scope: Scope, since: u64) {
     let waited = shared.limiter.now().saturating_sub(since);
     shared.set_parked(direction, false);
     shared.shift_clocks(waited);
-    shared.limiter.observer().throttled(scope, direction, duration(waited));
+    shared
+        .limiter
+        .observer()
+        .throttled(scope, direction, duration(waited));
 }
 
 impl Half {
@@ -124,7 +132,9 @@ impl Half {
 
     /// The tokens that waiting in line has earned, if the wait is over.
     fn leave_line(&mut self, shared: &Shared) -> Poll<Option<(Scope, Grant)>> {
-        let Some(parked) = &self.pacer.parked else { return Poll::Ready(None) };
+        let Some(parked) = &self.pacer.parked else {
+            return Poll::Ready(None);
+        };
         if parked.generation != shared.limiter.rates().generation() {
             self.pacer.release(shared, self.direction);
             return Poll::Ready(None);
@@ -132,7 +142,12 @@ impl Half {
         if shared.limiter.now() < parked.ready_at {
             return Poll::Pending;
         }
-        let Parked { scope, grant, since, .. } = match self.pacer.parked.take() {
+        let Parked {
+            scope,
+            grant,
+            since,
+            ..
+        } = match self.pacer.parked.take() {
             Some(parked) => parked,
             None => return Poll::Ready(None),
         };
@@ -142,7 +157,11 @@ impl Half {
 
     /// Waits in line: found by a cancel and by a change of the rates, ended by the lifetime alone.
     fn pend_parked(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<TransportError> {
-        let ready_at = self.pacer.parked.as_ref().map_or(0, |parked| parked.ready_at);
+        let ready_at = self
+            .pacer
+            .parked
+            .as_ref()
+            .map_or(0, |parked| parked.ready_at);
         self.hand_on(shared);
         shared.register(self.direction, cx.waker());
         if let Some(error) = shared.end() {
@@ -159,7 +178,11 @@ impl Half {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if self.timer.poll(&shared.limiter, ready_at.min(end), cx).is_pending() {
+            if self
+                .timer
+                .poll(&shared.limiter, ready_at.min(end), cx)
+                .is_pending()
+            {
                 return Poll::Pending;
             }
         }
@@ -178,11 +201,17 @@ impl Half {
         let mut want = (want as u64).min(chunk);
         let mut taken = Grants::NONE;
         for (at, scope) in Scope::ALL.into_iter().enumerate() {
-            let Some(bucket) = bucket(shared, scope, direction) else { continue };
-            let Some(rate) = limiter.rates().rate(scope, direction, chunk) else { continue };
+            let Some(bucket) = bucket(shared, scope, direction) else {
+                continue;
+            };
+            let Some(rate) = limiter.rates().rate(scope, direction, chunk) else {
+                continue;
+            };
             let now = limiter.now();
             let min = want.min(MIN_GRANT);
-            let mine = held.take_if(|(held, _)| *held == scope).map(|(_, grant)| grant);
+            let mine = held
+                .take_if(|(held, _)| *held == scope)
+                .map(|(_, grant)| grant);
             let grant = match mine {
                 Some(grant) => {
                     let more = want.saturating_sub(grant.tokens());
@@ -235,7 +264,13 @@ impl Half {
         let since = limiter.now();
         let (grant, ready_at) = bucket.reserve(since, rate, tokens);
         shared.set_parked(direction, true);
-        self.pacer.parked = Some(Parked { scope, since, grant, ready_at, generation });
+        self.pacer.parked = Some(Parked {
+            scope,
+            since,
+            grant,
+            ready_at,
+            generation,
+        });
         Ok(())
     }
 }

@@ -17,7 +17,10 @@ pub(super) struct Timer {
 
 impl Timer {
     pub(super) const fn new() -> Self {
-        Self { sleep: None, armed_for: 0 }
+        Self {
+            sleep: None,
+            armed_for: 0,
+        }
     }
 
     /// Ready when the timer fired, which may be before `deadline`: the caller reckons anew.

@@ -15,50 +15,171 @@ const fn key(
     reload: Reload,
     doc: &'static str,
 ) -> Key {
-    Key { path, kind, default, rule, reload, doc }
+    Key {
+        path,
+        kind,
+        default,
+        rule,
+        reload,
+        doc,
+    }
 }
 
 const RATE_RULE: &str = "0 (off) or at least chunk_bytes / min(read_timeout, write_timeout)";
 
 const KEYS: &[Key] = &[
-    key("max_conns", Kind::Count, "1024", "at least 1", Reload::Live,
-        "Accepted connections at a time; one more is refused as `conn_limit`."),
-    key("read_timeout", Kind::Duration, "5s", "over 0", Reload::New,
-        "Deadline of a read for which data is owed."),
-    key("write_timeout", Kind::Duration, "5s", "over 0", Reload::New,
-        "Deadline of a write of up to `limits.chunk_bytes` and its flush."),
-    key("idle_timeout", Kind::Duration, "60s", "at least 1s", Reload::New,
-        "Ends a connection without a byte in either direction for this long."),
-    key("handshake_timeout", Kind::Duration, "10s", "over 0", Reload::New,
-        "Deadline from accept to established."),
-    key("dial_timeout", Kind::Duration, "10s", "over 0", Reload::New,
-        "Deadline of resolve, connect and handshake together."),
-    key("max_lifetime", Kind::Duration, "0s", "0 is off", Reload::New,
-        "Ends a connection of this age."),
-    key("limits.max_frame_bytes", Kind::Size, "1MiB", "64KiB to 1MiB", Reload::New,
-        "Largest frame body; a longer announcement is refused as `too_large`."),
-    key("limits.chunk_bytes", Kind::Size, "64KiB", "4KiB to 256KiB, at most max_frame_bytes",
-        Reload::New, "Bytes that one rate-limited operation moves at most."),
-    key("limits.writer_inbox", Kind::Count, "256", "1 to 65536", Reload::New,
-        "Frames that wait for a connection's writer."),
-    key("limits.max_pending_handshakes", Kind::Count, "256", "at least 1", Reload::Live,
-        "Handshakes under way; one more is refused as `handshake_limit`."),
-    key("rates.per_conn_bytes_per_sec", Kind::Size, "0", RATE_RULE, Reload::Live,
-        "Byte rate of each connection, in each direction."),
-    key("rates.per_peer_bytes_per_sec", Kind::Size, "0", RATE_RULE, Reload::Live,
-        "Byte rate of all accepted connections of one peer, in each direction."),
-    key("rates.global_ingress_bytes_per_sec", Kind::Size, "0", RATE_RULE, Reload::Live,
-        "Byte rate of all connections together, inbound."),
-    key("rates.global_egress_bytes_per_sec", Kind::Size, "0", RATE_RULE, Reload::Live,
-        "Byte rate of all connections together, outbound."),
-    key("rates.accepts_per_sec", Kind::Count, "0", "0 is off", Reload::Live,
-        "Accepts per second; one more is refused as `rate_limited`."),
-    key("per_peer.accepts_per_sec", Kind::Count, "0", "0 is off", Reload::Live,
-        "Accepts per second of one peer; one more is refused as `rate_limited`."),
-    key("per_peer.max_conns", Kind::Count, "0", "0 is off", Reload::Live,
-        "Connections of one peer at a time; one more is refused as `peer_limit`."),
-    key("per_peer.ipv6_prefix", Kind::Count, "64", "32 to 128", Reload::Restart,
-        "Leading bits of an IPv6 address that make one peer."),
+    key(
+        "max_conns",
+        Kind::Count,
+        "1024",
+        "at least 1",
+        Reload::Live,
+        "Accepted connections at a time; one more is refused as `conn_limit`.",
+    ),
+    key(
+        "read_timeout",
+        Kind::Duration,
+        "5s",
+        "over 0",
+        Reload::New,
+        "Deadline of a read for which data is owed.",
+    ),
+    key(
+        "write_timeout",
+        Kind::Duration,
+        "5s",
+        "over 0",
+        Reload::New,
+        "Deadline of a write of up to `limits.chunk_bytes` and its flush.",
+    ),
+    key(
+        "idle_timeout",
+        Kind::Duration,
+        "60s",
+        "at least 1s",
+        Reload::New,
+        "Ends a connection without a byte in either direction for this long.",
+    ),
+    key(
+        "handshake_timeout",
+        Kind::Duration,
+        "10s",
+        "over 0",
+        Reload::New,
+        "Deadline from accept to established.",
+    ),
+    key(
+        "dial_timeout",
+        Kind::Duration,
+        "10s",
+        "over 0",
+        Reload::New,
+        "Deadline of resolve, connect and handshake together.",
+    ),
+    key(
+        "max_lifetime",
+        Kind::Duration,
+        "0s",
+        "0 is off",
+        Reload::New,
+        "Ends a connection of this age.",
+    ),
+    key(
+        "limits.max_frame_bytes",
+        Kind::Size,
+        "1MiB",
+        "64KiB to 1MiB",
+        Reload::New,
+        "Largest frame body; a longer announcement is refused as `too_large`.",
+    ),
+    key(
+        "limits.chunk_bytes",
+        Kind::Size,
+        "64KiB",
+        "4KiB to 256KiB, at most max_frame_bytes",
+        Reload::New,
+        "Bytes that one rate-limited operation moves at most.",
+    ),
+    key(
+        "limits.writer_inbox",
+        Kind::Count,
+        "256",
+        "1 to 65536",
+        Reload::New,
+        "Frames that wait for a connection's writer.",
+    ),
+    key(
+        "limits.max_pending_handshakes",
+        Kind::Count,
+        "256",
+        "at least 1",
+        Reload::Live,
+        "Handshakes under way; one more is refused as `handshake_limit`.",
+    ),
+    key(
+        "rates.per_conn_bytes_per_sec",
+        Kind::Size,
+        "0",
+        RATE_RULE,
+        Reload::Live,
+        "Byte rate of each connection, in each direction.",
+    ),
+    key(
+        "rates.per_peer_bytes_per_sec",
+        Kind::Size,
+        "0",
+        RATE_RULE,
+        Reload::Live,
+        "Byte rate of all accepted connections of one peer, in each direction.",
+    ),
+    key(
+        "rates.global_ingress_bytes_per_sec",
+        Kind::Size,
+        "0",
+        RATE_RULE,
+        Reload::Live,
+        "Byte rate of all connections together, inbound.",
+    ),
+    key(
+        "rates.global_egress_bytes_per_sec",
+        Kind::Size,
+        "0",
+        RATE_RULE,
+        Reload::Live,
+        "Byte rate of all connections together, outbound.",
+    ),
+    key(
+        "rates.accepts_per_sec",
+        Kind::Count,
+        "0",
+        "0 is off",
+        Reload::Live,
+        "Accepts per second; one more is refused as `rate_limited`.",
+    ),
+    key(
+        "per_peer.accepts_per_sec",
+        Kind::Count,
+        "0",
+        "0 is off",
+        Reload::Live,
+        "Accepts per second of one peer; one more is refused as `rate_limited`.",
+    ),
+    key(
+        "per_peer.max_conns",
+        Kind::Count,
+        "0",
+        "0 is off",
+        Reload::Live,
+        "Connections of one peer at a time; one more is refused as `peer_limit`.",
+    ),
+    key(
+        "per_peer.ipv6_prefix",
+        Kind::Count,
+        "64",
+        "32 to 128",
+        Reload::Restart,
+        "Leading bits of an IPv6 address that make one peer.",
+    ),
 ];
 
 impl Section for Limits {
@@ -197,9 +318,13 @@ mod tests {
     #[test]
     fn a_rate_below_one_chunk_per_deadline_is_a_broken_rule() {
         let mut limits = Limits::default();
-        limits.set("rates.per_conn_bytes_per_sec", &"13107".into()).unwrap();
+        limits
+            .set("rates.per_conn_bytes_per_sec", &"13107".into())
+            .unwrap();
         assert_eq!(limits.check().len(), 1);
-        limits.set("rates.per_conn_bytes_per_sec", &"13108".into()).unwrap();
+        limits
+            .set("rates.per_conn_bytes_per_sec", &"13108".into())
+            .unwrap();
         assert!(limits.check().is_empty());
     }
 }

@@ -1,0 +1,104 @@
+//! The backends that are compiled in, behind one listener and one dialer. A backend that joins
+//! adds a variant; nothing else of the facade names one.
+
+use std::net::SocketAddr;
+use std::os::fd::RawFd;
+
+use transport_core::{Backend, PeerAddr, TransportError};
+use transport_limits::{Guard, Incoming, Limiter};
+use transport_tcp::raw::{TcpDialer, TcpListener, TcpPending};
+
+use crate::config::Config;
+use crate::conn::Conn;
+use crate::endpoint::{Endpoint, Scheme};
+
+/// The guarded listener of the configured backend.
+#[derive(Debug)]
+pub(crate) enum AnyListener {
+    Tcp(Guard<TcpListener>),
+}
+
+impl AnyListener {
+    pub(crate) async fn bind(
+        config: &Config,
+        addr: SocketAddr,
+        fd_limit: Option<RawFd>,
+        limiter: &Limiter,
+    ) -> Result<Self, TransportError> {
+        match config.general.backend() {
+            Backend::Tcp => {
+                let raw = TcpListener::bind(addr, &config.tcp)
+                    .await?
+                    .with_fd_limit(fd_limit);
+                Ok(Self::Tcp(Guard::new(raw, limiter)))
+            }
+            other => Err(not_compiled_in(other.as_str(), other.as_str())),
+        }
+    }
+
+    pub(crate) fn local_addr(&self) -> Result<SocketAddr, TransportError> {
+        match self {
+            Self::Tcp(guard) => guard.get_ref().local_addr().map_err(TransportError::Io),
+        }
+    }
+
+    /// Cancel-safe, as [`Guard::accept`].
+    pub(crate) async fn accept(&mut self) -> AnyIncoming {
+        match self {
+            Self::Tcp(guard) => AnyIncoming::Tcp(guard.accept().await),
+        }
+    }
+}
+
+/// An admitted connection of any backend, before its handshake. Dropping it refuses the peer.
+#[derive(Debug)]
+pub(crate) enum AnyIncoming {
+    Tcp(Incoming<TcpPending>),
+}
+
+impl AnyIncoming {
+    pub(crate) const fn peer(&self) -> PeerAddr {
+        match self {
+            Self::Tcp(incoming) => incoming.peer(),
+        }
+    }
+
+    pub(crate) const fn id(&self) -> u64 {
+        match self {
+            Self::Tcp(incoming) => incoming.id(),
+        }
+    }
+
+    pub(crate) async fn establish(self) -> Result<Conn, TransportError> {
+        match self {
+            Self::Tcp(incoming) => incoming.establish().await.map(Conn::new),
+        }
+    }
+}
+
+/// The guarded dialers.
+#[derive(Debug)]
+pub(crate) struct Dialers {
+    tcp: Guard<TcpDialer>,
+}
+
+impl Dialers {
+    pub(crate) fn new(config: &Config, fd_limit: Option<RawFd>, limiter: &Limiter) -> Self {
+        let tcp = TcpDialer::new(&config.tcp).with_fd_limit(fd_limit);
+        Self {
+            tcp: Guard::new(tcp, limiter),
+        }
+    }
+
+    pub(crate) async fn dial(&self, to: &Endpoint) -> Result<Conn, TransportError> {
+        match to.scheme {
+            Scheme::Tcp => self.tcp.dial(&to.target).await.map(Conn::new),
+            other => Err(not_compiled_in(other.as_str(), other.feature())),
+        }
+    }
+}
+
+fn not_compiled_in(what: &str, feature: &str) -> TransportError {
+    let what = format!("{what} is not compiled in; it needs the feature `{feature}`");
+    TransportError::Unsupported { what }
+}

@@ -1,0 +1,90 @@
+//! Configuration: typed settings, and the loader that fills them from flags, environment and file.
+//!
+//! [`Config`] is the table `[transport]`; [`Config::loader`] starts a [`Loader`]. Each group of
+//! settings is a [`Section`](transport_core::schema::Section) of the crate that uses it; what is
+//! composed here is only their list. The engine knows no key by name, so an embedder loads a table
+//! of its own, with its own prefix, by implementing [`Settings`].
+
+mod docs;
+mod env;
+mod error;
+mod file;
+mod flags;
+mod general;
+mod layer;
+mod loaded;
+mod loader;
+mod nearest;
+mod settings;
+mod source;
+mod tree;
+
+pub use docs::{markdown, markdown_of};
+pub use error::{ConfigError, ConfigErrors};
+pub use general::{General, COMPILED_BACKENDS};
+pub use loaded::{Effective, Loaded};
+pub use loader::Loader;
+pub use settings::{DynSection, Settings};
+pub use source::Source;
+
+use transport_core::schema::Key;
+use transport_limits::Limits;
+use transport_tcp::TcpConfig;
+
+/// Every setting of a transport: the table `[transport]`.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct Config {
+    /// Backend, address, drain.
+    pub general: General,
+    /// Connections, deadlines, frames, rates, peers.
+    pub limits: Limits,
+    /// Socket options of the TCP backend.
+    pub tcp: TcpConfig,
+}
+
+impl Config {
+    /// Starts loading: nothing is read until [`Loader::load`].
+    #[must_use]
+    pub fn loader() -> Loader {
+        Loader::default()
+    }
+
+    /// Every key of `[transport]`, in the order they are documented.
+    #[must_use]
+    pub fn keys() -> Vec<&'static Key> {
+        Self::all_keys()
+    }
+}
+
+/// The one list of sections: a backend that joins adds its field here and to [`Config`].
+macro_rules! sections {
+    ($($field:ident),+ $(,)?) => {
+        fn sections(&self) -> Vec<&dyn DynSection> {
+            vec![$(&self.$field),+]
+        }
+
+        fn sections_mut(&mut self) -> Vec<&mut dyn DynSection> {
+            vec![$(&mut self.$field),+]
+        }
+    };
+}
+
+impl Settings for Config {
+    const TABLE: &'static str = "transport";
+    const ENV_PREFIX: &'static str = "RON_TRANSPORT_";
+
+    sections!(general, limits, tcp);
+
+    fn warnings(&self, fd_limit: Option<u64>) -> Vec<String> {
+        let conns = self.limits.max_conns();
+        let over = |limit: &u64| conns > limit / 2;
+        let text = |limit: u64| {
+            format!(
+                "max_conns is {conns}, over half of the {limit} file descriptors this process may \
+                 open: a relayed connection takes two"
+            )
+        };
+        fd_limit.filter(over).map(text).into_iter().collect()
+    }
+}

@@ -1,0 +1,66 @@
+//! The environment as a layer: names are built from the keys, never taken apart.
+
+use std::ffi::{OsStr, OsString};
+
+use transport_core::schema::{Key, Raw};
+
+use super::layer::Layer;
+use super::nearest::{did_you_mean, nearest};
+use super::{ConfigError, Settings, Source};
+
+/// The variables of one table. `prefixes` are those of all tables that are loaded: a variable
+/// belongs to the longest that fits.
+pub(super) fn layer<S: Settings>(
+    vars: &[(OsString, OsString)],
+    prefixes: &[&str],
+    errors: &mut Vec<ConfigError>,
+) -> Layer {
+    let keys = S::all_keys();
+    let named: Vec<(String, &Key)> = keys.iter().map(|k| (S::env_name(k.path), *k)).collect();
+    let mut layer = Layer::default();
+    let mut wrong = Vec::new();
+    for (name, value) in vars
+        .iter()
+        .filter(|(name, _)| owner(name, prefixes) == S::ENV_PREFIX)
+    {
+        let source = Source::Env(name.to_string_lossy().into_owned());
+        let text = name.to_string_lossy();
+        let rest = text.strip_prefix(S::ENV_PREFIX).unwrap_or_default();
+        let key = named.iter().find(|(known, _)| OsStr::new(known) == name);
+        match (key, value.to_str()) {
+            (Some((_, key)), Some(value)) => layer.set(key.path, Raw::from(value), source),
+            (Some((_, key)), None) => {
+                let path = format!("{}.{}", S::TABLE, key.path);
+                wrong.push(ConfigError::of_key(&path, source, "the value is not UTF-8"));
+            }
+            (None, _) if is_from_kubernetes(rest) => {}
+            (None, _) => {
+                let meant = nearest(rest, &keys).map(|key| S::env_name(key.path));
+                wrong.push(ConfigError::of_source(
+                    source,
+                    did_you_mean("variable", meant),
+                ));
+            }
+        }
+    }
+    // The order of an environment is nobody's.
+    wrong.sort_by_key(|error| error.origin().to_origin());
+    errors.append(&mut wrong);
+    layer
+}
+
+/// The longest of the prefixes that the name starts with; empty when there is none.
+fn owner<'a>(name: &OsStr, prefixes: &[&'a str]) -> &'a str {
+    let name = name.as_encoded_bytes();
+    let fits = prefixes
+        .iter()
+        .copied()
+        .filter(|prefix| name.starts_with(prefix.as_bytes()));
+    fits.max_by_key(|prefix| prefix.len()).unwrap_or_default()
+}
+
+/// Whether Kubernetes injects this name for a service that is called like the prefix:
+/// `…_PORT`, `…_PORT_80_TCP_ADDR`, `…_SERVICE_HOST`.
+fn is_from_kubernetes(rest: &str) -> bool {
+    rest == "PORT" || rest.starts_with("PORT_") || rest.starts_with("SERVICE_")
+}

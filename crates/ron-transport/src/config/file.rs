@@ -1,0 +1,196 @@
+//! The file as a layer: read, parsed, and its own table checked against the keys.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use transport_core::schema::{Key, Raw};
+
+use super::layer::Layer;
+use super::nearest::{did_you_mean, nearest};
+use super::tree::{join, Node};
+use super::{ConfigError, Settings, Source};
+
+/// Largest file taken, in bytes.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// A file to read, or its text.
+#[derive(Clone)]
+pub(super) enum Input {
+    Path(PathBuf),
+    Text { text: String, name: String },
+}
+
+/// A parsed file.
+pub(super) struct Document {
+    source: Source,
+    top: Vec<(String, Node)>,
+}
+
+impl Document {
+    /// Reads and parses; the error names the file, and the line where it has one.
+    pub(super) fn read(input: &Input) -> Result<Self, ConfigError> {
+        let (source, text) = match input {
+            Input::Text { text, name } => (Source::File(name.clone()), text.clone()),
+            Input::Path(path) => {
+                let source = Source::File(path.to_string_lossy().into_owned());
+                match read(path) {
+                    Ok(text) => (source, text),
+                    Err(message) => return Err(ConfigError::of_source(source, message)),
+                }
+            }
+        };
+        match toml::de::DeTable::parse(&text) {
+            Ok(table) => Ok(Self {
+                source,
+                top: Node::from_table(table.get_ref()),
+            }),
+            Err(error) => {
+                // Not the error's own `Display`: it quotes the line, and with it the value.
+                let at = error.span().and_then(|span| text.get(..span.start));
+                let line = at.map(|before| before.matches('\n').count() + 1);
+                let line = line
+                    .map(|line| format!("line {line}: "))
+                    .unwrap_or_default();
+                let message = format!("{line}not valid TOML: {}", error.message());
+                Err(ConfigError::of_source(source, message))
+            }
+        }
+    }
+
+    /// What this file sets in the table of `S`.
+    pub(super) fn layer<S: Settings>(&self, errors: &mut Vec<ConfigError>) -> Layer {
+        let (table, source) = (S::TABLE, &self.source);
+        let mut walk = Walk {
+            table,
+            source,
+            keys: S::all_keys(),
+            errors,
+            found: Vec::new(),
+        };
+        match self.top.iter().find(|(name, _)| name == S::TABLE) {
+            Some((_, Node::Table(entries))) => walk.table("", entries),
+            Some(_) => {
+                let message = format!("must be one table: [{table}]");
+                walk.errors
+                    .push(ConfigError::of_key(table, source.clone(), message));
+            }
+            None => {}
+        }
+        let mut layer = Layer::default();
+        for (path, raw) in walk.found {
+            layer.set(path, raw, self.source.clone());
+        }
+        layer
+    }
+
+    /// The other tables, flattened, laid over what is in `into`.
+    pub(super) fn rest<S: Settings>(&self, into: &mut BTreeMap<String, BTreeMap<String, Raw>>) {
+        for (name, node) in self.top.iter().filter(|(name, _)| name != S::TABLE) {
+            if let Node::Table(_) = node {
+                let mut values = Vec::new();
+                node.flatten("", &mut values);
+                into.entry(name.clone()).or_default().extend(values);
+            }
+        }
+    }
+
+    /// Keys of `S` that stand outside its table, where they have no effect.
+    pub(super) fn misplaced<S: Settings>(&self) -> Vec<String> {
+        let (mut warnings, table) = (Vec::new(), S::TABLE);
+        for (name, node) in self.top.iter().filter(|(name, _)| name != table) {
+            if name.eq_ignore_ascii_case(table) {
+                let name = name.escape_debug();
+                warnings.push(format!(
+                    "{}: [{name}] is not [{table}] and is not read",
+                    self.source
+                ));
+            }
+            let mut values = Vec::new();
+            node.flatten(name, &mut values);
+            for (path, _) in values {
+                if S::all_keys().iter().any(|key| key.path == path) {
+                    let source = &self.source;
+                    warnings.push(format!(
+                        "{source}: {path} stands outside [{table}] and has no effect on it"
+                    ));
+                }
+            }
+        }
+        warnings
+    }
+}
+
+/// A walk through one table of the file.
+struct Walk<'a> {
+    table: &'static str,
+    source: &'a Source,
+    keys: Vec<&'static Key>,
+    errors: &'a mut Vec<ConfigError>,
+    found: Vec<(&'static str, Raw)>,
+}
+
+impl Walk<'_> {
+    fn table(&mut self, path: &str, entries: &[(String, Node)]) {
+        for (name, node) in entries {
+            // A quoted `"limits.chunk_bytes"` is the same path as the key in its own table.
+            self.node(&join(path, name), node);
+        }
+    }
+
+    fn node(&mut self, path: &str, node: &Node) {
+        let known = self.keys.iter().find(|key| key.path == path).copied();
+        match (known, node) {
+            (Some(key), node) => self.value(key.path, node),
+            (None, Node::Table(entries)) if !entries.is_empty() => self.table(path, entries),
+            (None, Node::Table(_)) if self.is_group(path) => {}
+            (None, _) if self.is_group(path) => {
+                self.blame(path, format!("is a table: write [{}.{path}]", self.table));
+            }
+            (None, _) => {
+                let meant = nearest(path, &self.keys).map(|key| key.path.to_owned());
+                self.blame(path, did_you_mean("key", meant));
+            }
+        }
+    }
+
+    fn value(&mut self, path: &'static str, node: &Node) {
+        if self.found.iter().any(|(found, _)| *found == path) {
+            return self.blame(path, "is set twice, once in quotes");
+        }
+        match (node.raw(), node) {
+            (Some(raw), _) => self.found.push((path, raw)),
+            (None, Node::Table(_)) => self.blame(path, "a value is expected, not a table"),
+            (None, _) => self.blame(path, "a list may hold single values only"),
+        }
+    }
+
+    /// Whether keys sit below this path.
+    fn is_group(&self, path: &str) -> bool {
+        let below = |key: &&Key| {
+            key.path
+                .strip_prefix(path)
+                .is_some_and(|r| r.starts_with('.'))
+        };
+        self.keys.iter().any(below)
+    }
+
+    fn blame(&mut self, path: &str, message: impl Into<String>) {
+        let key = join(self.table, path);
+        self.errors
+            .push(ConfigError::of_key(&key, self.source.clone(), message));
+    }
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let failed = |error: std::io::Error| format!("cannot be read: {error}");
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err("cannot be read: over 1 MiB".to_owned());
+    }
+    String::from_utf8(bytes).map_err(|_| "cannot be read: not UTF-8".to_owned())
+}

@@ -1,0 +1,78 @@
+//! Command-line flags as a layer: `--transport.max-conns 5`.
+
+use std::ffi::OsString;
+
+use transport_core::schema::Raw;
+
+use super::layer::Layer;
+use super::nearest::{did_you_mean, nearest};
+use super::{ConfigError, Settings, Source};
+
+/// The flags of one table.
+pub(super) fn layer<S: Settings>(
+    flags: &[(String, OsString)],
+    errors: &mut Vec<ConfigError>,
+) -> Layer {
+    let keys = S::all_keys();
+    let mut layer = Layer::default();
+    for (name, value) in flags {
+        let (table, path) = split(name);
+        if table != S::TABLE {
+            continue;
+        }
+        let key = keys.iter().find(|key| key.path == path);
+        match (key, value.to_str()) {
+            (Some(key), Some(value)) => {
+                layer.set(
+                    key.path,
+                    Raw::from(value),
+                    Source::Flag(S::flag_name(key.path)),
+                );
+            }
+            (Some(key), None) => {
+                let source = Source::Flag(S::flag_name(key.path));
+                let path = format!("{}.{}", S::TABLE, key.path);
+                errors.push(ConfigError::of_key(&path, source, "the value is not UTF-8"));
+            }
+            (None, _) => {
+                let meant = nearest(&path, &keys).map(|key| S::flag_name(key.path));
+                errors.push(ConfigError::of_source(
+                    given(name),
+                    did_you_mean("flag", meant),
+                ));
+            }
+        }
+    }
+    layer
+}
+
+/// The flags that belong to none of the tables that are loaded.
+pub(super) fn strays(flags: &[(String, OsString)], tables: &[&str], errors: &mut Vec<ConfigError>) {
+    for (name, _) in flags {
+        if !tables.contains(&split(name).0.as_str()) {
+            let known: Vec<_> = tables.iter().map(|table| format!("--{table}.…")).collect();
+            let message = format!("unknown flag; known are {}", known.join(" and "));
+            errors.push(ConfigError::of_source(given(name), message));
+        }
+    }
+}
+
+/// Table and path, with `_` for `-`; no table where there is no dot.
+fn split(name: &str) -> (String, String) {
+    let plain = name.strip_prefix("--").unwrap_or(name).replace('-', "_");
+    match plain.split_once('.') {
+        Some((table, path)) => (table.to_owned(), path.to_owned()),
+        None => (String::new(), plain),
+    }
+}
+
+/// As it was given, with its dashes.
+fn given(name: &str) -> Source {
+    let name: String = name
+        .strip_prefix("--")
+        .unwrap_or(name)
+        .chars()
+        .take(120)
+        .collect();
+    Source::Flag(format!("--{name}"))
+}

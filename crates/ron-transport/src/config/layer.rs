@@ -1,0 +1,87 @@
+//! One layer of values, and the layers laid over each other.
+//!
+//! The `config` crate reads the keys at the top of a source as path expressions (`a.b`, `a[3]`) and
+//! those below literally. All values of a layer therefore sit, flat, below one fixed name.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use ::config::{Map, Value, ValueKind};
+use transport_core::schema::Raw;
+
+use super::Source;
+
+/// The name below which all values of a layer sit.
+const ROOT: &str = "values";
+
+/// What one file, the environment, or the flags set in one table, by path.
+#[derive(Clone, Default)]
+pub(super) struct Layer(Vec<(String, Raw, Source)>);
+
+impl Layer {
+    /// Sets a path; a later value takes the place of an earlier one.
+    pub(super) fn set(&mut self, path: impl Into<String>, value: Raw, source: Source) {
+        self.0.push((path.into(), value, source));
+    }
+}
+
+/// Without the values: some must not be shown.
+impl fmt::Debug for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.0.iter().map(|(path, ..)| path))
+            .finish()
+    }
+}
+
+impl ::config::Source for Layer {
+    fn clone_into_box(&self) -> Box<dyn ::config::Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, ::config::ConfigError> {
+        let value = |raw: &Raw, source: &Source| {
+            let origin = source.to_origin();
+            let kind = match raw {
+                Raw::Text(text) => ValueKind::from(text.clone()),
+                Raw::List(items) => ValueKind::from(items.clone()),
+            };
+            Value::new(Some(&origin), kind)
+        };
+        let values: Map<String, Value> = self
+            .0
+            .iter()
+            .map(|(path, raw, source)| (path.clone(), value(raw, source)))
+            .collect();
+        Ok(Map::from_iter([(ROOT.to_owned(), Value::from(values))]))
+    }
+}
+
+/// Lays the layers over each other, the last one uppermost: what is in effect, by path.
+pub(super) fn merge(
+    layers: Vec<Layer>,
+) -> Result<HashMap<String, (Raw, Source)>, ::config::ConfigError> {
+    let mut builder = ::config::Config::builder();
+    for layer in layers {
+        builder = builder.add_source(layer);
+    }
+    let mut root = builder.build()?.cache.into_table()?;
+    let Some(values) = root.remove(ROOT) else {
+        return Ok(HashMap::new());
+    };
+    let mut merged = HashMap::new();
+    for (path, value) in values.into_table()? {
+        let source = Source::from_origin(value.origin().unwrap_or_default());
+        let raw = match value.kind {
+            ValueKind::Array(items) => Raw::List(
+                items
+                    .into_iter()
+                    .map(Value::into_string)
+                    .collect::<Result<Vec<_>, _>>()?,
+            ),
+            kind => Raw::Text(Value::new(None, kind).into_string()?),
+        };
+        merged.insert(path, (raw, source));
+    }
+    Ok(merged)
+}

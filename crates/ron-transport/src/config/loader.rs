@@ -1,0 +1,226 @@
+//! Gathers the layers, lays them over each other and checks what comes out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+
+use transport_core::schema::{Raw, ValueError};
+
+use super::file::{Document, Input};
+use super::layer::merge;
+use super::{env, flags, Config, ConfigError, ConfigErrors, Loaded, Settings, Source};
+
+/// Where configuration comes from. Flags win over the environment, that over files, those over
+/// defaults; a later file wins over an earlier one, a later flag over the same flag before.
+///
+/// Nothing is read before one of the `load` methods, and each call reads the files anew.
+#[derive(Clone, Default)]
+pub struct Loader {
+    files: Vec<Input>,
+    env: Vec<(OsString, OsString)>,
+    flags: Vec<(String, OsString)>,
+    fd_limit: Option<u64>,
+}
+
+impl Loader {
+    /// Adds a TOML file. One that cannot be read is an error of `load`.
+    #[must_use]
+    pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.files.push(Input::Path(path.into()));
+        self
+    }
+
+    /// Adds the text of a TOML file; `name` is what errors call it.
+    #[must_use]
+    pub fn toml_str(mut self, text: impl Into<String>, name: impl Into<String>) -> Self {
+        self.files.push(Input::Text {
+            text: text.into(),
+            name: name.into(),
+        });
+        self
+    }
+
+    /// Adds environment variables; those without a known prefix are passed over. An empty value
+    /// counts as set.
+    #[must_use]
+    pub fn env<K, V>(mut self, vars: impl IntoIterator<Item = (K, V)>) -> Self
+    where
+        K: Into<OsString>,
+        V: Into<OsString>,
+    {
+        self.env.extend(
+            vars.into_iter()
+                .map(|(name, value)| (name.into(), value.into())),
+        );
+        self
+    }
+
+    /// Adds the environment of this process, as it is now.
+    #[must_use]
+    pub fn env_from_process(self) -> Self {
+        self.env(std::env::vars_os())
+    }
+
+    /// Adds a flag: `transport.max-conns` or `transport.max_conns`, with or without `--`.
+    #[must_use]
+    pub fn flag(mut self, key: impl Into<String>, value: impl Into<OsString>) -> Self {
+        self.flags.push((key.into(), value.into()));
+        self
+    }
+
+    /// How many file descriptors the process may open: `max_conns` over half of it is a warning.
+    #[must_use]
+    pub fn fd_limit(mut self, limit: Option<u64>) -> Self {
+        self.fd_limit = limit;
+        self
+    }
+
+    /// Loads `[transport]`. Blocks on the file system.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn load(&self) -> Result<Loaded<Config>, ConfigErrors> {
+        self.load_section()
+    }
+
+    /// Loads the table of `S` alone. Blocks on the file system.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once; a flag of another table is.
+    pub fn load_section<S: Settings>(&self) -> Result<Loaded<S>, ConfigErrors> {
+        let mut errors = Vec::new();
+        let files = self.read(&mut errors);
+        flags::strays(&self.flags, &[S::TABLE], &mut errors);
+        let loaded = self.table(&files, &[S::ENV_PREFIX], &mut errors);
+        ConfigErrors::unless_empty(errors, loaded)
+    }
+
+    /// Loads `[transport]` and the embedder's table from the same sources. Blocks on the file
+    /// system.
+    ///
+    /// # Errors
+    /// Everything that is wrong in either, at once.
+    pub fn load_with<E: Settings>(&self) -> Result<(Loaded<Config>, Loaded<E>), ConfigErrors> {
+        let mut errors = Vec::new();
+        let files = self.read(&mut errors);
+        flags::strays(&self.flags, &[Config::TABLE, E::TABLE], &mut errors);
+        let prefixes = [Config::ENV_PREFIX, E::ENV_PREFIX];
+        let transport = self.table(&files, &prefixes, &mut errors);
+        let own = self.table(&files, &prefixes, &mut errors);
+        ConfigErrors::unless_empty(errors, (transport, own))
+    }
+
+    fn read(&self, errors: &mut Vec<ConfigError>) -> Vec<Document> {
+        let mut documents = Vec::new();
+        for input in &self.files {
+            match Document::read(input) {
+                Ok(document) => documents.push(document),
+                Err(error) => errors.push(error),
+            }
+        }
+        documents
+    }
+
+    /// One table out of all layers. With errors, the settings are whatever was fine.
+    fn table<S: Settings>(
+        &self,
+        files: &[Document],
+        prefixes: &[&str],
+        errors: &mut Vec<ConfigError>,
+    ) -> Loaded<S> {
+        let mut layers: Vec<_> = files.iter().map(|file| file.layer::<S>(errors)).collect();
+        layers.push(env::layer::<S>(&self.env, prefixes, errors));
+        layers.push(flags::layer::<S>(&self.flags, errors));
+        let values = merge(layers).unwrap_or_else(|error| {
+            errors.push(ConfigError::of_source(Source::Default, error.to_string()));
+            Default::default()
+        });
+        let (mut settings, mut sources) = (S::default(), BTreeMap::new());
+        let mut failed = BTreeSet::new();
+        for section in settings.sections_mut() {
+            for key in section.dyn_keys() {
+                let Some((raw, source)) = values.get(key.path) else {
+                    continue;
+                };
+                sources.insert(key.path, source.clone());
+                if let Err(error) = section.dyn_set(key.path, raw) {
+                    failed.insert(key.path);
+                    errors.push(blame::<S>(key.path, source, &shown(raw), &error, key.rule));
+                }
+            }
+        }
+        for (path, error) in broken_rules(&settings, &failed) {
+            let source = sources.get(path).unwrap_or(&Source::Default);
+            let value = settings
+                .sections()
+                .iter()
+                .find_map(|s| s.dyn_get(path))
+                .unwrap_or_default();
+            errors.push(blame::<S>(path, source, &value, &error, ""));
+        }
+        let mut rest = BTreeMap::new();
+        let mut warnings = settings.warnings(self.fd_limit);
+        for file in files {
+            file.rest::<S>(&mut rest);
+            warnings.extend(file.misplaced::<S>());
+        }
+        Loaded {
+            settings,
+            sources,
+            rest,
+            warnings,
+        }
+    }
+}
+
+/// How much was given, none of it: some values must not be shown.
+impl fmt::Debug for Loader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loader")
+            .field("files", &self.files.len())
+            .field("env", &self.env.len())
+            .field("flags", &self.flags.len())
+            .field("fd_limit", &self.fd_limit)
+            .finish()
+    }
+}
+
+/// The broken rules but those that rest on a value which could not be read: such a key keeps its
+/// default, and a rule that blames or names it would judge what nobody wrote.
+fn broken_rules<S: Settings>(
+    settings: &S,
+    failed: &BTreeSet<&'static str>,
+) -> Vec<(&'static str, ValueError)> {
+    let sections = settings.sections();
+    let mut broken: Vec<_> = sections
+        .iter()
+        .flat_map(|section| section.dyn_check())
+        .collect();
+    broken.extend(settings.check_across());
+    broken.retain(|(path, error)| {
+        let text = error.to_string();
+        !failed
+            .iter()
+            .any(|failed| failed == path || text.contains(failed))
+    });
+    broken
+}
+
+fn blame<S: Settings>(
+    path: &str,
+    source: &Source,
+    value: &str,
+    error: &ValueError,
+    rule: &str,
+) -> ConfigError {
+    let key = format!("{}.{path}", S::TABLE);
+    ConfigError::of_value(&key, source.clone(), value, &error.to_string(), rule)
+}
+
+fn shown(raw: &Raw) -> String {
+    match raw {
+        Raw::Text(text) => text.trim().to_owned(),
+        Raw::List(items) => format!("[{}]", items.join(", ")),
+    }
+}

@@ -1,0 +1,49 @@
+//! Where a value came from.
+
+use std::fmt;
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Nothing set it.
+    Default,
+    /// A file, by path.
+    File(String),
+    /// An environment variable, by name.
+    Env(String),
+    /// A command-line flag, with its dashes.
+    Flag(String),
+}
+
+impl Source {
+    /// As the origin of a `config` value.
+    pub(super) fn to_origin(&self) -> String {
+        match self {
+            Self::Default => String::new(),
+            Self::File(path) => format!("file:{path}"),
+            Self::Env(name) => format!("env:{name}"),
+            Self::Flag(name) => format!("flag:{name}"),
+        }
+    }
+
+    /// Back from [`Source::to_origin`].
+    pub(super) fn from_origin(origin: &str) -> Self {
+        match origin.split_once(':') {
+            Some(("file", path)) => Self::File(path.to_owned()),
+            Some(("env", name)) => Self::Env(name.to_owned()),
+            Some(("flag", name)) => Self::Flag(name.to_owned()),
+            _ => Self::Default,
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) => write!(f, "file {}", path.escape_debug()),
+            Self::Env(name) => write!(f, "environment {}", name.escape_debug()),
+            Self::Flag(name) => write!(f, "flag {}", name.escape_debug()),
+        }
+    }
+}

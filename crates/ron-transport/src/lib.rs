@@ -1,0 +1,49 @@
+//! A service's network edge: listeners, dialers and guarded connections behind one facade, with
+//! the same hard ceilings, metrics, reject reasons and readiness whatever carries the bytes.
+//!
+//! ```no_run
+//! use ron_transport::Transport;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let transport = Transport::builder().bind_addr("127.0.0.1:9444".parse()?).build()?;
+//! let addr = transport.listen().await?;
+//! println!("echo on {addr}");
+//! transport
+//!     .serve(|conn| async move {
+//!         let (mut read, mut write) = tokio::io::split(conn);
+//!         let _ = tokio::io::copy(&mut read, &mut write).await;
+//!     })
+//!     .await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The library opens no port of its own, installs no log subscriber and no metrics recorder, and
+//! never looks inside the frames it carries.
+
+mod backend;
+mod builder;
+pub mod config;
+mod conn;
+mod drain;
+mod endpoint;
+mod readiness;
+mod serve;
+mod transport;
+
+pub use self::config::Config;
+pub use builder::TransportBuilder;
+pub use conn::Conn;
+pub use endpoint::{Endpoint, EndpointError, Scheme};
+pub use transport::{DrainReport, IncomingConn, Transport, TransportDialer};
+
+pub use transport_core::{
+    self as core, Backend, CloseReason, ConnInfo, NoIdentity, Observer, Op, PeerAddr, PeerIdentity,
+    ReadyReason, ReadyState, Reason, Target, TransportError,
+};
+pub use transport_limits::{
+    self as limits, relay, Chunk, Control, FrameReader, FrameSender, InflationGuard, Limits,
+    Relayed, Side,
+};
+pub use transport_metrics as metrics;
+pub use transport_tcp as tcp;

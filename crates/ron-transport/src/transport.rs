@@ -1,0 +1,314 @@
+//! The transport: listen, dial, serve, shut down.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::os::fd::RawFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use transport_core::{Backend, Observer, PeerAddr, ReadyReason, ReadyState, TransportError};
+use transport_limits::{Control, Limiter};
+
+use crate::backend::{AnyIncoming, AnyListener, Dialers};
+use crate::builder::TransportBuilder;
+use crate::config::Config;
+use crate::conn::Conn;
+use crate::endpoint::Endpoint;
+use crate::readiness::{Part, Readiness};
+use crate::{drain, serve};
+
+pub use crate::drain::DrainReport;
+
+/// A service's network edge. Dropping it cancels every connection and task of it and does not
+/// wait for them.
+#[derive(Debug)]
+pub struct Transport {
+    config: Config,
+    listener: Mutex<Option<AnyListener>>,
+    fd_limit: Option<RawFd>,
+    dialer: TransportDialer,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What tasks of the transport hold on to; the transport itself is not among it, so that it can
+/// be dropped while they run.
+pub(crate) struct Shared {
+    pub(crate) limiter: Limiter,
+    pub(crate) readiness: Readiness,
+    /// Accepting ends.
+    pub(crate) stop: CancellationToken,
+    /// Everything ends.
+    pub(crate) kill: CancellationToken,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared")
+            .field("limiter", &self.limiter)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Transport {
+    /// Starts building one.
+    #[must_use]
+    pub fn builder() -> TransportBuilder {
+        TransportBuilder::default()
+    }
+
+    pub(crate) fn new(
+        config: Config,
+        limiter: Limiter,
+        observer: Arc<dyn Observer>,
+        fd_limit: Option<RawFd>,
+    ) -> Self {
+        let readiness = Readiness::new(observer);
+        if config.general.bind_addr().is_none() {
+            // There is nothing to bind: it can dial.
+            readiness.set(Part::Lifecycle, ReadyState::Ready);
+        }
+        let dialers = Arc::new(Dialers::new(&config, fd_limit, &limiter));
+        let shared = Arc::new(Shared {
+            limiter,
+            readiness,
+            stop: CancellationToken::new(),
+            kill: CancellationToken::new(),
+        });
+        let dialer = TransportDialer {
+            dialers,
+            shared: Arc::clone(&shared),
+        };
+        Self {
+            config,
+            listener: Mutex::default(),
+            fd_limit,
+            dialer,
+            shared,
+        }
+    }
+
+    /// Binds the configured address and becomes `Ready`. Connections queue in the kernel until
+    /// [`serve`](Self::serve) or [`accept`](Self::accept) takes them. Returns the bound address.
+    ///
+    /// # Errors
+    /// [`TransportError::Bind`]; [`TransportError::Config`] without an address or on a second
+    /// call. Readiness is then `NotReady("bind_failed")`.
+    pub async fn listen(&self) -> Result<SocketAddr, TransportError> {
+        let shared = &self.shared;
+        let bound = self.bind().await;
+        match &bound {
+            Ok(_) => {
+                shared.readiness.set(Part::Listener, ReadyState::Ready);
+                shared.readiness.set(Part::Lifecycle, ReadyState::Ready);
+            }
+            Err(_) => shared
+                .readiness
+                .not_ready(Part::Lifecycle, ReadyReason::BindFailed),
+        }
+        bound
+    }
+
+    async fn bind(&self) -> Result<SocketAddr, TransportError> {
+        let addr = self
+            .config
+            .general
+            .bind_addr()
+            .ok_or_else(|| TransportError::Config {
+                source: "bind_addr is not set: there is nothing to listen on".into(),
+            })?;
+        let limiter = &self.shared.limiter;
+        let listener = AnyListener::bind(&self.config, addr, self.fd_limit, limiter).await?;
+        let local = listener.local_addr()?;
+        *self.slot() = Some(listener);
+        Ok(local)
+    }
+
+    /// Accepts connections and runs the handler for each, as a task of its own, until the
+    /// transport shuts down. A slow peer or handler holds nobody up. A handler is cancelled when
+    /// its connection is: it sees the error first and has 50 ms to return.
+    ///
+    /// # Errors
+    /// [`TransportError::Config`] when [`listen`](Self::listen) has not succeeded before.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the listener; connections go on.
+    pub async fn serve<H, F>(&self, handler: H) -> Result<(), TransportError>
+    where
+        H: Fn(Conn) -> F + Send + Sync + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let mut listener = self.take_listener()?;
+        serve::run(&mut listener, &self.shared, Arc::new(handler)).await;
+        Ok(())
+    }
+
+    /// Waits for the next admitted connection, for an embedder that runs its own accept loop.
+    /// `None` once the transport shuts down.
+    ///
+    /// # Errors
+    /// [`TransportError::Config`] when [`listen`](Self::listen) has not succeeded before, or
+    /// another call is accepting.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe: no admitted connection is lost when the future is dropped.
+    pub async fn accept(&self) -> Result<Option<IncomingConn>, TransportError> {
+        let mut lent = Lent {
+            slot: &self.listener,
+            listener: Some(self.take_listener()?),
+        };
+        let Some(listener) = &mut lent.listener else {
+            return Ok(None);
+        };
+        tokio::select! {
+            biased;
+            () = self.shared.stop.cancelled() => Ok(None),
+            incoming = listener.accept() => Ok(Some(IncomingConn(incoming))),
+        }
+    }
+
+    /// Dials, guarded by the same limits.
+    ///
+    /// # Errors
+    /// A timeout, or what resolving, connecting or the handshake met;
+    /// [`TransportError::Cancelled`] when the transport ends meanwhile.
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the dial.
+    pub async fn dial(&self, to: &Endpoint) -> Result<Conn, TransportError> {
+        self.dialer.dial(to).await
+    }
+
+    /// A handle that dials, for handlers: it does not keep the transport alive.
+    #[must_use]
+    pub fn dialer(&self) -> TransportDialer {
+        self.dialer.clone()
+    }
+
+    /// Readiness now and as it changes.
+    #[must_use]
+    pub fn readiness(&self) -> watch::Receiver<ReadyState> {
+        self.shared.readiness.subscribe()
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The backend that listens.
+    #[must_use]
+    pub const fn backend(&self) -> Backend {
+        self.config.general.backend()
+    }
+
+    /// The limits at work, for an embedder that counts its own rejects.
+    #[must_use]
+    pub fn limiter(&self) -> &Limiter {
+        &self.shared.limiter
+    }
+
+    /// Handles on all open connections.
+    #[must_use]
+    pub fn connections(&self) -> Vec<Control> {
+        self.shared.limiter.connections()
+    }
+
+    /// Shuts down: readiness goes to `NotReady("draining")`, accepting ends, idle connections are
+    /// closed, busy ones may finish until the deadline and are then cut.
+    ///
+    /// # Cancel safety
+    /// A dropped call leaves the transport draining; another call goes on with it.
+    pub async fn shutdown(&self, deadline: Duration) -> DrainReport {
+        drop(self.slot().take());
+        drain::run(&self.shared, deadline).await
+    }
+
+    fn take_listener(&self) -> Result<AnyListener, TransportError> {
+        self.slot().take().ok_or_else(|| TransportError::Config {
+            source: "listen() has not succeeded, or somebody is accepting already".into(),
+        })
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Option<AnyListener>> {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Transport {
+    fn drop(&mut self) {
+        self.shared.stop.cancel();
+        self.shared.kill.cancel();
+        for control in self.connections() {
+            control.cancel();
+        }
+    }
+}
+
+/// Puts the listener back when a call to accept ends, however it ends.
+struct Lent<'a> {
+    slot: &'a Mutex<Option<AnyListener>>,
+    listener: Option<AnyListener>,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = self.listener.take();
+    }
+}
+
+/// Dials through a transport without keeping it alive. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct TransportDialer {
+    dialers: Arc<Dialers>,
+    shared: Arc<Shared>,
+}
+
+impl TransportDialer {
+    /// As [`Transport::dial`].
+    ///
+    /// # Errors
+    /// As [`Transport::dial`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the dial.
+    pub async fn dial(&self, to: &Endpoint) -> Result<Conn, TransportError> {
+        tokio::select! {
+            biased;
+            () = self.shared.kill.cancelled() => Err(TransportError::Cancelled),
+            dialed = self.dialers.dial(to) => dialed,
+        }
+    }
+}
+
+/// An admitted connection before its handshake. Dropping it refuses the peer.
+#[derive(Debug)]
+pub struct IncomingConn(AnyIncoming);
+
+impl IncomingConn {
+    /// Who is there.
+    #[must_use]
+    pub const fn peer(&self) -> PeerAddr {
+        self.0.peer()
+    }
+
+    /// Number of the connection; `conn_id` in logs.
+    #[must_use]
+    pub const fn id(&self) -> u64 {
+        self.0.id()
+    }
+
+    /// Runs the handshake under its deadline. Do it in a task of its own, or one slow peer holds
+    /// up all others.
+    ///
+    /// # Errors
+    /// A timeout or the backend's failure.
+    ///
+    /// # Cancel safety
+    /// Dropping the future refuses the peer.
+    pub async fn establish(self) -> Result<Conn, TransportError> {
+        self.0.establish().await
+    }
+}

@@ -1,0 +1,306 @@
+//! Every key of `[transport]`, by table: default, environment, flag, file, and what is refused.
+
+use std::collections::HashSet;
+
+use ron_transport::config::{markdown, Config, Loaded, Settings, Source};
+
+/// Path, a value as it may be written, the same in effect, a value that is refused, and a part of
+/// the error.
+const CASES: &[(&str, &str, &str, &str, &str)] = &[
+    ("backend", "tcp", "tcp", "tls", "needs the feature `tls`"),
+    (
+        "bind_addr",
+        "127.0.0.1:9444",
+        "127.0.0.1:9444",
+        "localhost:9444",
+        "127.0.0.1:9444",
+    ),
+    ("drain_timeout", "2m", "2m", "25h", "0 to 24h"),
+    ("max_conns", "5", "5", "0", "at least 1"),
+    (
+        "read_timeout",
+        "250ms",
+        "250ms",
+        "5",
+        "such as 250ms, 5s or 2m",
+    ),
+    ("write_timeout", "1h", "60m", "0", "over 0"),
+    ("idle_timeout", "1s", "1s", "999ms", "at least 1s"),
+    ("handshake_timeout", "60s", "60s", "off", "over 0"),
+    (
+        "dial_timeout",
+        "1500ms",
+        "1500ms",
+        "1d",
+        "such as 250ms, 5s or 2m",
+    ),
+    (
+        "max_lifetime",
+        "off",
+        "0s",
+        "-1s",
+        "such as 250ms, 5s or 2m",
+    ),
+    (
+        "limits.max_frame_bytes",
+        "512KiB",
+        "512KiB",
+        "2MiB",
+        "64KiB to 1MiB",
+    ),
+    (
+        "limits.chunk_bytes",
+        "8192",
+        "8KiB",
+        "1KiB",
+        "4KiB to 256KiB",
+    ),
+    ("limits.writer_inbox", "1", "1", "65537", "1 to 65536"),
+    ("limits.max_pending_handshakes", "9", "9", "0", "at least 1"),
+    (
+        "rates.per_conn_bytes_per_sec",
+        "1MiB",
+        "1MiB",
+        "1MB",
+        "such as 64KiB, 8MiB",
+    ),
+    (
+        "rates.per_peer_bytes_per_sec",
+        "13108",
+        "13108",
+        "13107",
+        "at least 13108",
+    ),
+    (
+        "rates.global_ingress_bytes_per_sec",
+        "1 GiB",
+        "1GiB",
+        "1.5MiB",
+        "such as 64KiB, 8MiB",
+    ),
+    (
+        "rates.global_egress_bytes_per_sec",
+        "off",
+        "0",
+        "256TiB",
+        "such as 64KiB, 8MiB",
+    ),
+    (
+        "rates.accepts_per_sec",
+        "100",
+        "100",
+        "4294967296",
+        "at most 4294967295",
+    ),
+    ("per_peer.accepts_per_sec", "7", "7", "-7", "a whole number"),
+    ("per_peer.max_conns", "2", "2", "two", "a whole number"),
+    ("per_peer.ipv6_prefix", "56", "56", "129", "32 to 128"),
+    (
+        "tcp.nodelay",
+        "OFF",
+        "false",
+        "no",
+        "on, off, true or false",
+    ),
+    (
+        "tcp.keepalive",
+        "0",
+        "off",
+        "1500ms",
+        "whole seconds, 1s to 32767s",
+    ),
+    ("tcp.user_timeout", "30s", "30s", "577h", "1ms to 576h"),
+    ("tcp.backlog", "128", "128", "0", "at least 1"),
+    (
+        "tcp.reuse_port",
+        "On",
+        "true",
+        "1",
+        "on, off, true or false",
+    ),
+];
+
+/// The text of a file that sets one key.
+fn toml(path: &str, value: &str) -> String {
+    format!("[transport]\n{path} = '{value}'\n")
+}
+
+/// The value in effect, as it is shown.
+fn effective(loaded: &Loaded<Config>, path: &str) -> Option<String> {
+    loaded
+        .effective()
+        .into_iter()
+        .find(|e| e.key.path == path)
+        .map(|e| e.value)
+}
+
+#[test]
+fn the_cases_are_the_keys() {
+    let keys: Vec<_> = Config::keys().iter().map(|key| key.path).collect();
+    let cases: Vec<_> = CASES.iter().map(|case| case.0).collect();
+    assert_eq!(keys, cases);
+}
+
+#[test]
+fn no_two_keys_share_a_path_a_variable_or_a_flag() {
+    let (mut paths, mut vars, mut flags) = (HashSet::new(), HashSet::new(), HashSet::new());
+    for key in Config::keys() {
+        assert!(paths.insert(key.path), "{}", key.path);
+        assert!(vars.insert(Config::env_name(key.path)), "{}", key.path);
+        assert!(flags.insert(Config::flag_name(key.path)), "{}", key.path);
+        // Names that Kubernetes injects are passed over, so no key may have one.
+        assert!(!key.path.starts_with("port") && !key.path.starts_with("service"));
+    }
+}
+
+#[test]
+fn every_default_is_in_effect_and_can_be_written() {
+    let loaded = Config::loader().load().unwrap();
+    assert_eq!(*loaded.settings(), Config::default());
+    for key in Config::keys() {
+        assert_eq!(
+            effective(&loaded, key.path).as_deref(),
+            Some(key.default),
+            "{}",
+            key.path
+        );
+        assert_eq!(*loaded.source(key.path), Source::Default);
+        let written = Config::loader()
+            .flag(Config::flag_name(key.path), key.default)
+            .load();
+        assert_eq!(
+            *written.unwrap().settings(),
+            Config::default(),
+            "{}",
+            key.path
+        );
+    }
+}
+
+#[test]
+fn every_key_is_set_by_file_environment_and_flag() {
+    for (path, written, want, ..) in CASES {
+        let (var, flag) = (Config::env_name(path), Config::flag_name(path));
+        let cases = [
+            (
+                Config::loader().toml_str(toml(path, written), "t"),
+                Source::File("t".into()),
+            ),
+            (
+                Config::loader().env([(&var, written)]),
+                Source::Env(var.clone()),
+            ),
+            (
+                Config::loader().flag(&flag, written),
+                Source::Flag(flag.clone()),
+            ),
+            (
+                Config::loader().flag(format!("transport.{path}"), written),
+                Source::Flag(flag),
+            ),
+        ];
+        for (loader, source) in cases {
+            let loaded = loader
+                .load()
+                .unwrap_or_else(|errors| panic!("{path}: {errors}"));
+            assert_eq!(
+                effective(&loaded, path).as_deref(),
+                Some(*want),
+                "{path} from {source}"
+            );
+            assert_eq!(*loaded.source(path), source);
+            let set = loaded
+                .effective()
+                .iter()
+                .filter(|e| e.source != Source::Default)
+                .count();
+            assert_eq!(set, 1, "{path} alone");
+        }
+    }
+}
+
+#[test]
+fn every_key_refuses_with_key_source_value_and_what_is_allowed() {
+    for (path, _, _, bad, text) in CASES {
+        let (var, flag) = (Config::env_name(path), Config::flag_name(path));
+        let cases = [
+            (
+                Config::loader().toml_str(toml(path, bad), "t"),
+                "file t".to_owned(),
+            ),
+            (
+                Config::loader().env([(&var, bad)]),
+                format!("environment {var}"),
+            ),
+            (Config::loader().flag(&flag, bad), format!("flag {flag}")),
+        ];
+        for (loader, source) in cases {
+            let errors = loader.load().unwrap_err();
+            assert_eq!(errors.iter().count(), 1, "{errors}");
+            let error = errors.iter().next().unwrap();
+            assert_eq!(error.key(), Some(format!("transport.{path}").as_str()));
+            assert_eq!(error.origin().to_string(), source);
+            assert_eq!(error.value(), Some(*bad));
+            assert!(error.message().contains(text), "{path}: {error}");
+            let shown = error.to_string();
+            for part in [*path, source.as_str(), *bad] {
+                assert!(shown.contains(part), "{shown} lacks {part}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_key_refuses_nonsense_without_a_panic() {
+    for key in Config::keys() {
+        for bad in [
+            "\0",
+            "ü",
+            "18446744073709551616",
+            "99999999999999999999h",
+            "1e9",
+            "--",
+            "0x10",
+        ] {
+            let errors = Config::loader()
+                .env([(Config::env_name(key.path), bad)])
+                .load();
+            assert!(errors.is_err(), "{} = {bad:?}", key.path);
+        }
+    }
+}
+
+#[test]
+fn an_empty_value_is_set_and_is_an_error_but_where_none_is_allowed() {
+    for key in Config::keys() {
+        let loaded = Config::loader()
+            .toml_str("[transport]\nbind_addr = '[::1]:1'", "t")
+            .env([(Config::env_name(key.path), "")])
+            .load();
+        match key.path {
+            "bind_addr" => assert_eq!(loaded.unwrap().settings().general.bind_addr(), None),
+            path => assert!(loaded.is_err(), "{path}"),
+        }
+    }
+}
+
+#[test]
+fn the_manual_names_every_key() {
+    let table = markdown();
+    assert_eq!(table.lines().count(), Config::keys().len() + 2);
+    for key in Config::keys() {
+        let start = format!(
+            "| `{}` | `{}` | `{}` |",
+            key.path,
+            Config::env_name(key.path),
+            Config::flag_name(key.path)
+        );
+        assert!(
+            table.lines().any(|line| line.starts_with(&start)),
+            "{start}"
+        );
+    }
+    for line in table.lines() {
+        assert_eq!(line.matches('|').count(), 8, "{line}");
+    }
+}

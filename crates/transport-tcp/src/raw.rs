@@ -1,0 +1,9 @@
+//! The raw backend: sockets without limits. Guard them before they face a peer.
+
+mod connect;
+mod dialer;
+mod listener;
+mod options;
+
+pub use dialer::TcpDialer;
+pub use listener::{TcpListener, TcpPending};

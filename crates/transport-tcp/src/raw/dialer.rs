@@ -1,0 +1,74 @@
+//! Dialing: resolve, race, set options.
+
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, RawFd};
+
+use tokio::net::{lookup_host, TcpStream};
+use transport_core::{Backend, ConnInfo, Connection, Dialer, PeerAddr, Target, TransportError};
+
+use super::{connect, options};
+use crate::TcpConfig;
+
+/// Dials TCP targets.
+#[derive(Debug, Clone, Default)]
+pub struct TcpDialer {
+    config: TcpConfig,
+    fd_limit: Option<RawFd>,
+}
+
+impl TcpDialer {
+    /// A dialer whose connections get these options.
+    #[must_use]
+    pub fn new(config: &TcpConfig) -> Self {
+        Self {
+            config: config.clone(),
+            fd_limit: None,
+        }
+    }
+
+    /// As [`TcpListener::with_fd_limit`](super::TcpListener::with_fd_limit).
+    #[must_use]
+    pub const fn with_fd_limit(mut self, limit: Option<RawFd>) -> Self {
+        self.fd_limit = limit;
+        self
+    }
+}
+
+impl Dialer for TcpDialer {
+    type Io = TcpStream;
+
+    fn backend(&self) -> Backend {
+        Backend::Tcp
+    }
+
+    async fn dial(&self, to: &Target) -> Result<Connection<TcpStream>, TransportError> {
+        let Target::Host { host, port } = to else {
+            return Err(TransportError::Unsupported {
+                what: format!("dialing {to} over tcp"),
+            });
+        };
+        let resolve = |source| TransportError::Resolve {
+            host: host.clone(),
+            source,
+        };
+        let addrs: Vec<SocketAddr> = lookup_host((host.as_str(), *port))
+            .await
+            .map_err(resolve)?
+            .collect();
+        let connect = |source| TransportError::Connect {
+            target: to.to_string(),
+            source,
+        };
+        let stream = connect::race(&addrs).await.map_err(connect)?;
+        if self
+            .fd_limit
+            .is_some_and(|limit| stream.as_raw_fd() >= limit)
+        {
+            return Err(connect(std::io::Error::other("out of file descriptors")));
+        }
+        options::apply(&stream, &self.config).map_err(TransportError::Io)?;
+        let mut info = ConnInfo::new(Backend::Tcp, stream.peer_addr().ok().map(PeerAddr::Ip));
+        info.local = stream.local_addr().ok();
+        Ok(Connection::new(stream, info))
+    }
+}

@@ -1,0 +1,123 @@
+//! Listening and accepting.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, RawFd};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpStream;
+use transport_core::{Backend, ConnInfo, Connection, Listener, PeerAddr, Pending, TransportError};
+
+use super::options;
+use crate::TcpConfig;
+
+/// The error number of a process that is out of descriptors, the same on every Unix.
+const EMFILE: i32 = 24;
+
+/// A bound TCP listener.
+#[derive(Debug)]
+pub struct TcpListener {
+    inner: tokio::net::TcpListener,
+    config: TcpConfig,
+    fd_limit: Option<RawFd>,
+}
+
+impl TcpListener {
+    /// Binds and listens. Port 0 takes a free one.
+    ///
+    /// # Errors
+    /// [`TransportError::Bind`] with the address.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn bind(addr: SocketAddr, config: &TcpConfig) -> Result<Self, TransportError> {
+        let inner = Self::open(addr, config).map_err(|source| TransportError::Bind {
+            addr: addr.to_string(),
+            source,
+        })?;
+        Ok(Self {
+            inner,
+            config: config.clone(),
+            fd_limit: None,
+        })
+    }
+
+    fn open(addr: SocketAddr, config: &TcpConfig) -> io::Result<tokio::net::TcpListener> {
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+        // A restart must not wait for connections of the last run to leave TIME_WAIT.
+        socket.set_reuse_address(true)?;
+        if config.reuse_port() {
+            socket.set_reuse_port(true)?;
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&addr.into())?;
+        socket.listen(i32::try_from(config.backlog()).unwrap_or(i32::MAX))?;
+        tokio::net::TcpListener::from_std(socket.into())
+    }
+
+    /// Refuses connections whose descriptor is this number or higher, as if the process were out
+    /// of descriptors: the kernel hands out the lowest free number, so those above stay free for
+    /// whatever else the process must be able to open.
+    #[must_use]
+    pub const fn with_fd_limit(mut self, limit: Option<RawFd>) -> Self {
+        self.fd_limit = limit;
+        self
+    }
+
+    /// The address it listens on.
+    ///
+    /// # Errors
+    /// When the socket has none any more.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+
+    fn within_fd_limit(&self, stream: &TcpStream) -> io::Result<()> {
+        match self.fd_limit {
+            Some(limit) if stream.as_raw_fd() >= limit => Err(io::Error::from_raw_os_error(EMFILE)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Listener for TcpListener {
+    type Pending = TcpPending;
+
+    fn backend(&self) -> Backend {
+        Backend::Tcp
+    }
+
+    async fn accept(&mut self) -> Result<TcpPending, TransportError> {
+        let (stream, peer) = self.inner.accept().await.map_err(TransportError::Io)?;
+        self.within_fd_limit(&stream).map_err(TransportError::Io)?;
+        Ok(TcpPending {
+            stream,
+            peer,
+            config: self.config.clone(),
+        })
+    }
+}
+
+/// An accepted TCP connection.
+#[derive(Debug)]
+pub struct TcpPending {
+    stream: TcpStream,
+    peer: SocketAddr,
+    config: TcpConfig,
+}
+
+impl Pending for TcpPending {
+    type Io = TcpStream;
+
+    fn peer(&self) -> PeerAddr {
+        PeerAddr::Ip(self.peer)
+    }
+
+    /// Sets the socket's options: TCP itself has shaken hands already.
+    async fn establish(self) -> Result<Connection<TcpStream>, TransportError> {
+        options::apply(&self.stream, &self.config).map_err(TransportError::Io)?;
+        let mut info = ConnInfo::new(Backend::Tcp, Some(self.peer()));
+        info.local = self.stream.local_addr().ok();
+        Ok(Connection::new(self.stream, info))
+    }
+}
