@@ -8,7 +8,7 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     match which {
         Some(("overhead", rest)) => run_command(
             cx.cargo(["run", "--release", "-q", "-p", "transport-testkit"])
-                .args(["--bin", "bench-overhead", "--"])
+                .args(["--features", "bench", "--bin", "bench-overhead", "--"])
                 .args(rest),
         ),
         Some(("micro", rest)) => run_command(

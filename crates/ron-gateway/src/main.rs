@@ -1,2 +1,28 @@
-//! x
-fn main() {}
+//! The reference service of ron-transport: a layer-4 gateway that echoes or forwards what its
+//! transport accepts, with an admin listener for metrics and health.
+//!
+//! Exit codes: 0 after a clean drain, 1 when it failed while running (an address in use, a dial
+//! that found nobody, a drain cut short by a second signal), 2 when configuration or command line
+//! are wrong.
+
+mod admin;
+mod check;
+mod cli;
+mod dial;
+mod exit;
+mod logging;
+mod process;
+mod service;
+mod settings;
+mod startup;
+mod term;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let outcome = match cli::parse(std::env::args_os()) {
+        Ok(command) => command.run(),
+        Err(error) => Err(error.into()),
+    };
+    exit::report(outcome)
+}

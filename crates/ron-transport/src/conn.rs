@@ -11,7 +11,8 @@ use transport_limits::{framed, Control, FrameReader, FrameSender, GuardedIo};
 /// A guarded stream with what is known about it. It reads and writes like any tokio stream.
 pub struct Conn {
     io: Box<dyn Io>,
-    info: ConnInfo,
+    /// Boxed, since futures that hold the connection are moved and copied into each other.
+    info: Box<ConnInfo>,
     control: Control,
 }
 
@@ -20,14 +21,14 @@ impl Conn {
         let control = connection.io.control();
         Self {
             io: Box::new(connection.io),
-            info: connection.info,
+            info: Box::new(connection.info),
             control,
         }
     }
 
     /// Peer, backend, identity and what was negotiated.
     #[must_use]
-    pub const fn info(&self) -> &ConnInfo {
+    pub fn info(&self) -> &ConnInfo {
         &self.info
     }
 

@@ -42,8 +42,8 @@ pub use transport_core::{
     ReadyReason, ReadyState, Reason, Target, TransportError,
 };
 pub use transport_limits::{
-    self as limits, relay, Chunk, Control, FrameReader, FrameSender, InflationGuard, Limits,
-    Relayed, Side,
+    self as limits, echo, relay, Chunk, Control, Echoed, FrameReader, FrameSender, InflationGuard,
+    Limits, Relayed, Side,
 };
 pub use transport_metrics as metrics;
 pub use transport_tcp as tcp;

@@ -58,7 +58,7 @@ impl Readiness {
                 target: "ron_transport",
                 event = "ready",
                 state = %state,
-                reason = state.reason().map(|reason| reason.as_str()),
+                reason = state.reason().map(ReadyReason::as_str),
             );
         }
     }

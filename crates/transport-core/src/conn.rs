@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use crate::{Backend, Io, NoIdentity, PeerAddr, PeerIdentity};
 
 /// An established stream together with what its backend knows about it.
-#[derive(Debug)]
 pub struct Connection<I: Io> {
     /// The stream.
     pub io: I,
@@ -26,6 +25,14 @@ impl<I: Io> Connection<I> {
             io: wrap(self.io),
             info: self.info,
         }
+    }
+}
+
+impl<I: Io> fmt::Debug for Connection<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("info", &self.info)
+            .finish_non_exhaustive()
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::{debug, info, warn};
 use transport_core::{
-    Backend, CloseReason, ConnInfo, Direction, PeerAddr, Reason, Target, TransportError,
+    Backend, CloseReason, ConnInfo, Direction, KeyExchange, PeerAddr, Reason, Target,
+    TransportError,
 };
 
 use crate::clock::{duration, SECOND};
@@ -74,7 +75,7 @@ pub(crate) fn established(info: &ConnInfo, took: std::time::Duration) {
         conn_id = info.id,
         duration_ms = millis(took),
         alpn = info.alpn.as_deref().map(|alpn| String::from_utf8_lossy(alpn).into_owned()),
-        kx = info.kx.map(|kx| kx.as_str()),
+        kx = info.kx.map(KeyExchange::as_str),
     );
 }
 

@@ -106,11 +106,15 @@ impl Half {
 
 /// A guarded stream. Its deadlines fire through the task that polled it last; what nobody polls
 /// is ended by [`Control::ended`].
-#[derive(Debug)]
 pub struct GuardedIo<I: Io> {
     // First, so that the socket is closed before the permit is given back.
     io: I,
     shared: Arc<Shared>,
+    /// Boxed, since futures that hold the stream are moved and copied into each other.
+    state: Box<State>,
+}
+
+struct State {
     read: Half,
     write: Half,
     write_clock: WriteClock,
@@ -127,16 +131,15 @@ impl<I: Io> GuardedIo<I> {
             .limiter
             .registered()
             .insert(shared.id, Arc::clone(&shared));
-        Self {
-            io,
-            shared,
+        let state = Box::new(State {
             read: Half::new(Direction::In),
             write: Half::new(Direction::Out),
             write_clock: WriteClock::default(),
             failed: None,
             peer,
             _permit: permit,
-        }
+        });
+        Self { io, shared, state }
     }
 
     /// The handle that cancels, counts and says what is owed.
@@ -147,12 +150,20 @@ impl<I: Io> GuardedIo<I> {
     /// Takes note of a failure of the stream and makes it the transport's.
     fn fail(&mut self, error: io::Error) -> io::Error {
         let error = TransportError::from(error);
-        self.failed.get_or_insert(error.close_reason());
+        self.state.failed.get_or_insert(error.close_reason());
         error.into()
     }
 
     fn check_end(&self) -> io::Result<()> {
         self.shared.end().map_or(Ok(()), |error| Err(error.into()))
+    }
+}
+
+impl<I: Io> std::fmt::Debug for GuardedIo<I> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GuardedIo")
+            .field("id", &self.shared.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -169,7 +180,7 @@ impl<I: Io> AsyncRead for GuardedIo<I> {
             return Pin::new(&mut this.io).poll_read(cx, buf);
         }
         let shared = &*this.shared;
-        let grants = ready!(this.read.poll_take(shared, cx, want))?;
+        let grants = ready!(this.state.read.poll_take(shared, cx, want))?;
         let before = buf.filled().len();
         let limit = grants.limit(want);
         let polled = if limit < want {
@@ -183,7 +194,7 @@ impl<I: Io> AsyncRead for GuardedIo<I> {
         match polled {
             Poll::Ready(Ok(())) => {
                 if read != 0 {
-                    this.read.moved(shared, read, shared.limiter.now());
+                    this.state.read.moved(shared, read, shared.limiter.now());
                     shared.paid(read as u64);
                 }
                 Poll::Ready(Ok(()))
@@ -191,7 +202,7 @@ impl<I: Io> AsyncRead for GuardedIo<I> {
             Poll::Ready(Err(error)) => Poll::Ready(Err(this.fail(error))),
             Poll::Pending => {
                 let owed = shared.read_deadline().map(|deadline| (deadline, Op::Read));
-                let error = ready!(this.read.pend(shared, cx, owed));
+                let error = ready!(this.state.read.pend(shared, cx, owed));
                 Poll::Ready(Err(error.into()))
             }
         }
@@ -220,11 +231,12 @@ impl<I: Io> AsyncWrite for GuardedIo<I> {
         }
         let shared = &*this.shared;
         let now = shared.limiter.now();
-        this.write_clock.before(now, shared.settings.write);
-        let parked_before = this.write.pacer.parked_since();
-        let grants = ready!(this.write.poll_take(shared, cx, want))?;
+        this.state.write_clock.before(now, shared.settings.write);
+        let parked_before = this.state.write.pacer.parked_since();
+        let grants = ready!(this.state.write.poll_take(shared, cx, want))?;
         if let Some(since) = parked_before {
-            this.write_clock
+            this.state
+                .write_clock
                 .shift(shared.limiter.now().saturating_sub(since));
         }
         let limit = grants.limit(want);
@@ -236,14 +248,15 @@ impl<I: Io> AsyncWrite for GuardedIo<I> {
         grants.settle(shared, Direction::Out, written);
         match polled {
             Poll::Ready(Ok(written)) => {
-                this.write.moved(shared, written, now);
+                this.state.write.moved(shared, written, now);
                 if this
+                    .state
                     .write_clock
                     .accepted(written, limit, shared.settings.chunk)
                 {
                     // Everything offered was taken on a slow stream: is it through as well?
                     if Pin::new(&mut this.io).poll_flush(cx).is_ready() {
-                        this.write_clock.clear();
+                        this.state.write_clock.clear();
                     }
                 }
                 Poll::Ready(Ok(written))
@@ -261,7 +274,7 @@ impl<I: Io> AsyncWrite for GuardedIo<I> {
         self.check_end()?;
         match Pin::new(&mut self.io).poll_flush(cx) {
             Poll::Ready(Ok(())) => {
-                self.write_clock.clear();
+                self.state.write_clock.clear();
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(self.fail(error))),
@@ -274,8 +287,8 @@ impl<I: Io> AsyncWrite for GuardedIo<I> {
         this.check_end()?;
         match Pin::new(&mut this.io).poll_shutdown(cx) {
             Poll::Ready(Ok(())) => {
-                this.write.hand_on(&this.shared);
-                this.write_clock.clear();
+                this.state.write.hand_on(&this.shared);
+                this.state.write_clock.clear();
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(this.fail(error))),
@@ -288,9 +301,10 @@ impl<I: Io> GuardedIo<I> {
     /// A write, flush or shutdown that waits for the peer.
     fn write_pends(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let shared = &*self.shared;
-        let since = self.write_clock.pends(shared.limiter.now());
+        let since = self.state.write_clock.pends(shared.limiter.now());
         let deadline = since.saturating_add(shared.settings.write);
-        self.write
+        self.state
+            .write
             .pend(shared, cx, Some((deadline, Op::Write)))
             .map(io::Error::from)
     }
@@ -299,16 +313,16 @@ impl<I: Io> GuardedIo<I> {
 impl<I: Io> Drop for GuardedIo<I> {
     fn drop(&mut self) {
         let shared = &*self.shared;
-        self.read.pacer.release(shared, Direction::In);
-        self.write.pacer.release(shared, Direction::Out);
-        self.read.hand_on(shared);
-        self.write.hand_on(shared);
+        self.state.read.pacer.release(shared, Direction::In);
+        self.state.write.pacer.release(shared, Direction::Out);
+        self.state.read.hand_on(shared);
+        self.state.write.hand_on(shared);
         let ended = shared.end().map(|error| error.close_reason());
-        let reason = self.failed.or(ended).unwrap_or(CloseReason::Eof);
+        let reason = self.state.failed.or(ended).unwrap_or(CloseReason::Eof);
         shared.limiter.registered().remove(&shared.id);
         // Whoever waits for the end of this connection waits no longer.
         shared.end_with(&TransportError::Closed);
         shared.limiter.observer().closed(shared.backend, reason);
-        event::closed(shared, shared.limiter.now(), reason, self.peer);
+        event::closed(shared, shared.limiter.now(), reason, self.state.peer);
     }
 }

@@ -33,6 +33,6 @@ pub use inflation::{InflationGuard, InflationInput, InflationOutput, MAX_INFLATI
 pub use io::GuardedIo;
 pub use limiter::{Limiter, LimitsError};
 pub use peers::PeerKey;
-pub use relay::{relay, Relayed, Side};
+pub use relay::{echo, relay, Echoed, Relayed, Side};
 pub use settings::{ByteRates, Deadlines, Limits};
 pub use tasks::Tasks;

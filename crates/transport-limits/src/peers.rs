@@ -186,9 +186,8 @@ impl Peers {
         if to > 0 {
             self.by_conns[to] += 1;
         }
-        if to > self.max_conns {
-            self.max_conns = to;
-        } else if from == self.max_conns && self.by_conns[from] == 0 {
+        let emptied = from == self.max_conns && self.by_conns[from] == 0;
+        if to > self.max_conns || emptied {
             self.max_conns = to;
         }
     }

@@ -1,4 +1,4 @@
-//! Joins two guarded streams: bytes both ways, half-close passed on, nothing held while idle.
+//! Joins two guarded streams, or one to itself: half-close passed on, nothing held while idle.
 
 use std::future::poll_fn;
 use std::io;
@@ -41,11 +41,11 @@ pub async fn relay<A: Io, B: Io>(mut a: A, mut b: B) -> Relayed {
     let end = poll_fn(|cx| {
         let (a, b) = (&mut a, &mut b);
         let there = there
-            .poll(cx, a, b)
-            .map_err(|failed| failed.side(Side::A, Side::B))?;
+            .poll(cx, &mut Two(a, b))
+            .map_err(|e| e.side(Side::A, Side::B))?;
         let back = back
-            .poll(cx, b, a)
-            .map_err(|failed| failed.side(Side::B, Side::A))?;
+            .poll(cx, &mut Two(b, a))
+            .map_err(|e| e.side(Side::B, Side::A))?;
         if there.is_ready() && back.is_ready() {
             return Poll::Ready(Ok(()));
         }
@@ -56,6 +56,67 @@ pub async fn relay<A: Io, B: Io>(mut a: A, mut b: B) -> Relayed {
         a_to_b: there.bytes,
         b_to_a: back.bytes,
         end,
+    }
+}
+
+/// How an echo went.
+#[derive(Debug)]
+pub struct Echoed {
+    /// Bytes sent back.
+    pub bytes: u64,
+    /// `Ok` when the peer ended in order and has everything back.
+    pub end: Result<(), TransportError>,
+}
+
+/// Sends back what comes until the peer ends. Deadlines and pacing are those of the stream, which
+/// is closed when it returns.
+///
+/// # Cancel safety
+/// Dropping the future closes the stream.
+pub async fn echo<I: Io>(mut io: I) -> Echoed {
+    let mut pipe = Pipe::default();
+    let end = poll_fn(|cx| pipe.poll(cx, &mut One(&mut io))).await;
+    Echoed {
+        bytes: pipe.bytes,
+        end: end.map_err(|failed| failed.side(Side::A, Side::A).1),
+    }
+}
+
+/// The two ends of a pipe.
+trait Ends {
+    type Reader: AsyncRead + Unpin;
+    type Writer: AsyncWrite + Unpin;
+    fn reader(&mut self) -> Pin<&mut Self::Reader>;
+    fn writer(&mut self) -> Pin<&mut Self::Writer>;
+}
+
+struct Two<'a, R, W>(&'a mut R, &'a mut W);
+
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Ends for Two<'_, R, W> {
+    type Reader = R;
+    type Writer = W;
+
+    fn reader(&mut self) -> Pin<&mut R> {
+        Pin::new(self.0)
+    }
+
+    fn writer(&mut self) -> Pin<&mut W> {
+        Pin::new(self.1)
+    }
+}
+
+struct One<'a, I>(&'a mut I);
+
+impl<I: AsyncRead + AsyncWrite + Unpin> Ends for One<'_, I> {
+    type Reader = I;
+    type Writer = I;
+
+    fn reader(&mut self) -> Pin<&mut I> {
+        Pin::new(self.0)
+    }
+
+    fn writer(&mut self) -> Pin<&mut I> {
+        Pin::new(self.0)
     }
 }
 
@@ -94,26 +155,17 @@ struct Pipe {
 }
 
 impl Pipe {
-    fn poll<R, W>(
-        &mut self,
-        cx: &mut Context<'_>,
-        reader: &mut R,
-        writer: &mut W,
-    ) -> Poll<Result<(), Failed>>
-    where
-        R: AsyncRead + Unpin,
-        W: AsyncWrite + Unpin,
-    {
+    fn poll<E: Ends>(&mut self, cx: &mut Context<'_>, ends: &mut E) -> Poll<Result<(), Failed>> {
         loop {
             match self.state {
                 State::Copying => {
-                    ready!(self.poll_rest(cx, writer)).map_err(Failed::Write)?;
-                    match self.poll_copy(cx, reader, writer)? {
+                    ready!(self.poll_rest(cx, ends)).map_err(Failed::Write)?;
+                    match self.poll_copy(cx, ends)? {
                         Poll::Ready(0) => self.state = State::Closing,
                         Poll::Ready(_) => {}
                         Poll::Pending => {
                             if self.unflushed {
-                                let flushed = Pin::new(&mut *writer).poll_flush(cx);
+                                let flushed = ends.writer().poll_flush(cx);
                                 ready!(flushed).map_err(Failed::Write)?;
                                 self.unflushed = false;
                             }
@@ -122,7 +174,7 @@ impl Pipe {
                     }
                 }
                 State::Closing => {
-                    let closed = Pin::new(&mut *writer).poll_shutdown(cx);
+                    let closed = ends.writer().poll_shutdown(cx);
                     ready!(closed).map_err(Failed::Write)?;
                     self.state = State::Done;
                 }
@@ -132,12 +184,9 @@ impl Pipe {
     }
 
     /// Writes what an earlier read left over.
-    fn poll_rest<W>(&mut self, cx: &mut Context<'_>, writer: &mut W) -> Poll<io::Result<()>>
-    where
-        W: AsyncWrite + Unpin,
-    {
+    fn poll_rest<E: Ends>(&mut self, cx: &mut Context<'_>, ends: &mut E) -> Poll<io::Result<()>> {
         while !self.rest.is_empty() {
-            let written = ready!(Pin::new(&mut *writer).poll_write(cx, &self.rest))?;
+            let written = ready!(ends.writer().poll_write(cx, &self.rest))?;
             self.wrote(written)?;
             self.rest.advance(written);
         }
@@ -147,19 +196,14 @@ impl Pipe {
 
     /// Reads into the thread's buffer and writes straight on; a writer that takes less leaves
     /// the rest here.
-    fn poll_copy<R, W>(
+    fn poll_copy<E: Ends>(
         &mut self,
         cx: &mut Context<'_>,
-        reader: &mut R,
-        writer: &mut W,
-    ) -> Result<Poll<usize>, Failed>
-    where
-        R: AsyncRead + Unpin,
-        W: AsyncWrite + Unpin,
-    {
+        ends: &mut E,
+    ) -> Result<Poll<usize>, Failed> {
         scratch::with(|scratch| {
             let mut buf = ReadBuf::new(scratch);
-            match Pin::new(reader).poll_read(cx, &mut buf) {
+            match ends.reader().poll_read(cx, &mut buf) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Err(Failed::Read(error)),
                 Poll::Pending => return Ok(Poll::Pending),
@@ -167,7 +211,7 @@ impl Pipe {
             let mut data = buf.filled();
             let read = data.len();
             while !data.is_empty() {
-                match Pin::new(&mut *writer).poll_write(cx, data) {
+                match ends.writer().poll_write(cx, data) {
                     Poll::Ready(result) => {
                         let written = result.map_err(Failed::Write)?;
                         self.wrote(written).map_err(Failed::Write)?;

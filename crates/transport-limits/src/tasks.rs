@@ -1,8 +1,11 @@
 //! The one place where tasks are spawned: each is tracked, counted, and part of its connection.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use pin_project_lite::pin_project;
 use tokio_util::task::TaskTracker;
 use transport_core::{Observer, TaskKind};
 
@@ -43,10 +46,7 @@ impl Tasks {
             observer: Arc::clone(&self.observer),
             done: false,
         };
-        self.tracker.spawn(async move {
-            future.await;
-            watch.done();
-        });
+        self.tracker.spawn(Tracked { future, watch });
     }
 
     /// Counts a task that was cancelled from within.
@@ -70,17 +70,31 @@ impl Tasks {
     }
 }
 
+pin_project! {
+    /// A future and who watches its end; an `async` block would hold the future twice.
+    struct Tracked<F> {
+        #[pin]
+        future: F,
+        watch: Watch,
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Tracked<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        let polled = this.future.poll(cx);
+        this.watch.done = polled.is_ready();
+        polled
+    }
+}
+
 /// Sees a task that ends without returning: by a panic, or with its runtime.
 struct Watch {
     kind: TaskKind,
     observer: Arc<dyn Observer>,
     done: bool,
-}
-
-impl Watch {
-    fn done(mut self) {
-        self.done = true;
-    }
 }
 
 impl Drop for Watch {

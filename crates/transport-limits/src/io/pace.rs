@@ -142,17 +142,10 @@ impl Half {
         if shared.limiter.now() < parked.ready_at {
             return Poll::Pending;
         }
-        let Parked {
-            scope,
-            grant,
-            since,
-            ..
-        } = match self.pacer.parked.take() {
-            Some(parked) => parked,
-            None => return Poll::Ready(None),
-        };
-        unpark(shared, self.direction, scope, since);
-        Poll::Ready(Some((scope, grant)))
+        let earned = (parked.scope, parked.grant);
+        unpark(shared, self.direction, parked.scope, parked.since);
+        self.pacer.parked = None;
+        Poll::Ready(Some(earned))
     }
 
     /// Waits in line: found by a cancel and by a change of the rates, ended by the lifetime alone.

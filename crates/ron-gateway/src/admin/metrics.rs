@@ -1,0 +1,92 @@
+//! Metrics that only the service has: about its process and its build.
+
+use std::fmt::{Display, Write};
+
+use crate::process::Figures;
+
+/// In Prometheus' text format.
+pub(super) fn render() -> String {
+    text(&Figures::read())
+}
+
+fn text(figures: &Figures) -> String {
+    let Figures {
+        open_fds,
+        max_fds,
+        cpu_seconds,
+        resident_bytes,
+    } = figures;
+    let mut out = String::new();
+    let mut metric =
+        |name: &str, kind: &str, help: &str, labels: &str, value: Option<&dyn Display>| {
+            if let Some(value) = value {
+                // Writing to a string does not fail.
+                let _ = write!(
+                    out,
+                    "# HELP {name} {help}\n# TYPE {name} {kind}\n{name}{labels} {value}\n\n"
+                );
+            }
+        };
+    metric(
+        "process_open_fds",
+        "gauge",
+        "Open file descriptors.",
+        "",
+        open_fds.as_ref().map(|n| n as &dyn Display),
+    );
+    // Without a limit it is infinite, not absent.
+    let max_fds = max_fds.map_or("+Inf".to_owned(), |n| n.to_string());
+    metric(
+        "process_max_fds",
+        "gauge",
+        "File descriptors that may be open at a time.",
+        "",
+        Some(&max_fds),
+    );
+    metric(
+        "process_cpu_seconds_total",
+        "counter",
+        "User and system CPU time, in seconds.",
+        "",
+        Some(cpu_seconds),
+    );
+    metric(
+        "process_resident_memory_bytes",
+        "gauge",
+        "Resident memory, in bytes.",
+        "",
+        resident_bytes.as_ref().map(|n| n as &dyn Display),
+    );
+    metric(
+        "ron_gateway_build_info",
+        "gauge",
+        "Always 1; the label is the version.",
+        concat!("{version=\"", env!("CARGO_PKG_VERSION"), "\"}"),
+        Some(&1),
+    );
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_sample_has_help_and_type() {
+        let figures = Figures {
+            open_fds: Some(12),
+            max_fds: None,
+            cpu_seconds: 0.25,
+            resident_bytes: None,
+        };
+        let text = text(&figures);
+        assert!(text.contains("# TYPE process_open_fds gauge\nprocess_open_fds 12\n"));
+        assert!(text.contains("\nprocess_max_fds +Inf\n"));
+        assert!(text.contains("counter\nprocess_cpu_seconds_total 0.25\n"));
+        assert!(!text.contains("resident"));
+        let version = env!("CARGO_PKG_VERSION");
+        assert!(text.contains(&format!(
+            "ron_gateway_build_info{{version=\"{version}\"}} 1\n"
+        )));
+    }
+}

@@ -1,0 +1,77 @@
+//! Requests and their answers.
+
+use http_body_util::Full;
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::{HeaderValue, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
+use hyper::{Method, Request, Response, StatusCode};
+
+use super::metrics;
+use super::state::State;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+/// Prometheus' text format.
+const METRICS: &str = "text/plain; version=0.0.4";
+
+/// The answer to a request. HTTP itself leaves out the body where the method is HEAD.
+pub(super) fn to(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> {
+    let mut response = match request.method() {
+        &Method::GET | &Method::HEAD if !request.body().is_end_stream() => {
+            let refusal = "no request body is taken\n";
+            let mut response = answer(StatusCode::BAD_REQUEST, TEXT, refusal);
+            // What follows is the body, not a request.
+            set(&mut response, CONNECTION, "close");
+            response
+        }
+        &Method::GET | &Method::HEAD => get(request.uri().path(), state),
+        _ => {
+            let mut response = answer(StatusCode::METHOD_NOT_ALLOWED, TEXT, "GET or HEAD only\n");
+            set(&mut response, ALLOW, "GET, HEAD");
+            set(&mut response, CONNECTION, "close");
+            response
+        }
+    };
+    set(&mut response, CACHE_CONTROL, "no-store");
+    response
+}
+
+fn get(path: &str, state: &State) -> Response<Full<Bytes>> {
+    match path {
+        "/metrics" => {
+            let text = state.prometheus.render() + &metrics::render();
+            answer(StatusCode::OK, METRICS, text)
+        }
+        "/healthz" => answer(StatusCode::OK, TEXT, "ok\n"),
+        "/readyz" => {
+            let (now, ready) = state.readiness();
+            let status = if ready {
+                StatusCode::OK
+            } else {
+                StatusCode::SERVICE_UNAVAILABLE
+            };
+            answer(status, JSON, format!("{}\n", State::readiness_json(now)))
+        }
+        "/status" => answer(StatusCode::OK, JSON, format!("{}\n", state.status_json())),
+        _ => {
+            let known = "not found; known are /metrics, /healthz, /readyz, /status\n";
+            answer(StatusCode::NOT_FOUND, TEXT, known)
+        }
+    }
+}
+
+fn answer(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    set(&mut response, CONTENT_TYPE, content_type);
+    response
+}
+
+fn set(response: &mut Response<Full<Bytes>>, name: hyper::header::HeaderName, value: &'static str) {
+    response
+        .headers_mut()
+        .insert(name, HeaderValue::from_static(value));
+}

@@ -1,0 +1,156 @@
+//! What the admin endpoint tells about.
+
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ron_transport::metrics::Prometheus;
+use ron_transport::{Backend, ReadyReason, ReadyState};
+use serde_json::{json, Value};
+use tokio::sync::watch;
+
+use crate::settings::Mode;
+
+/// What the admin endpoint tells about.
+pub(crate) struct State {
+    pub(crate) prometheus: Prometheus,
+    pub(crate) readiness: watch::Receiver<ReadyState>,
+    pub(crate) degraded_is_ready: bool,
+    pub(crate) backend: Backend,
+    pub(crate) mode: Mode,
+    pub(crate) listen: SocketAddr,
+    pub(crate) since: Since,
+}
+
+impl State {
+    /// Readiness, and whether it counts as ready.
+    pub(super) fn readiness(&self) -> (ReadyState, bool) {
+        let state = *self.readiness.borrow();
+        let ready = match state {
+            ReadyState::Ready => true,
+            ReadyState::Degraded { .. } => self.degraded_is_ready,
+            ReadyState::NotReady { .. } => false,
+        };
+        (state, ready)
+    }
+
+    /// `{"state":"degraded","reason":"arti_bootstrap"}`, in this order: none of the words needs an
+    /// escape.
+    pub(super) fn readiness_json(state: ReadyState) -> String {
+        let word = state.state();
+        match state.reason() {
+            Some(reason) => format!("{{\"state\":\"{word}\",\"reason\":\"{reason}\"}}"),
+            None => format!("{{\"state\":\"{word}\"}}"),
+        }
+    }
+
+    pub(super) fn status_json(&self) -> Value {
+        let (state, _) = self.readiness();
+        json!({
+            "state": state.state(),
+            "reason": state.reason().map(ReadyReason::as_str),
+            "since": self.since.of(state),
+            "version": env!("CARGO_PKG_VERSION"),
+            "backend": self.backend.as_str(),
+            "mode": self.mode.as_str(),
+            "listen": self.listen.to_string(),
+        })
+    }
+
+    /// Notes when readiness changes, for ever.
+    pub(crate) async fn watch(&self) {
+        let mut readiness = self.readiness.clone();
+        loop {
+            let state = *readiness.borrow_and_update();
+            self.since.of(state);
+            if readiness.changed().await.is_err() {
+                // The transport is gone: there is no further change.
+                return std::future::pending().await;
+            }
+        }
+    }
+}
+
+/// Since when readiness is what it is.
+pub(crate) struct Since(Mutex<(ReadyState, u64)>);
+
+impl Since {
+    /// From now on it is this.
+    pub(crate) fn now(state: ReadyState) -> Self {
+        Self(Mutex::new((state, unix_seconds())))
+    }
+
+    /// Since when it has been this, in Unix seconds: since now, if it was something else.
+    fn of(&self, state: ReadyState) -> u64 {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.0 != state {
+            *known = (state, unix_seconds());
+        }
+        known.1
+    }
+}
+
+fn unix_seconds() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEGRADED: ReadyState = ReadyState::Degraded {
+        reason: ReadyReason::ArtiBootstrap,
+    };
+
+    fn state(degraded_is_ready: bool, readiness: ReadyState) -> (State, watch::Sender<ReadyState>) {
+        let (sender, readiness) = watch::channel(readiness);
+        let since = Since::now(*readiness.borrow());
+        let state = State {
+            prometheus: Prometheus::new().unwrap(),
+            readiness,
+            degraded_is_ready,
+            backend: Backend::Arti,
+            mode: Mode::Echo,
+            listen: SocketAddr::from(([127, 0, 0, 1], 1)),
+            since,
+        };
+        (state, sender)
+    }
+
+    #[test]
+    fn the_setting_decides_whether_degraded_is_ready() {
+        for ready in [false, true] {
+            let (state, sender) = state(ready, DEGRADED);
+            assert_eq!(state.readiness(), (DEGRADED, ready));
+            sender.send_replace(ReadyState::Ready);
+            assert_eq!(state.readiness(), (ReadyState::Ready, true));
+            let reason = ReadyReason::Draining;
+            sender.send_replace(ReadyState::NotReady { reason });
+            assert!(!state.readiness().1);
+        }
+    }
+
+    #[test]
+    fn readiness_is_told_with_its_reason() {
+        let degraded = r#"{"state":"degraded","reason":"arti_bootstrap"}"#;
+        assert_eq!(State::readiness_json(DEGRADED), degraded);
+        assert_eq!(
+            State::readiness_json(ReadyState::Ready),
+            r#"{"state":"ready"}"#
+        );
+        let (state, _sender) = state(false, DEGRADED);
+        let status = state.status_json();
+        assert_eq!(
+            (&status["state"], &status["reason"]),
+            (&json!("degraded"), &json!("arti_bootstrap"))
+        );
+    }
+
+    #[test]
+    fn since_moves_with_the_state_alone() {
+        let since = Since(Mutex::new((DEGRADED, 5)));
+        assert_eq!(since.of(DEGRADED), 5);
+        assert!(since.of(ReadyState::Ready) > 1_700_000_000);
+    }
+}

@@ -1,0 +1,88 @@
+//! `check`: the configuration in effect, as TOML, with the source of every value.
+
+use ron_transport::config::{Effective as Entry, Loaded, Settings};
+use ron_transport::core::schema::Kind;
+
+use crate::exit::Failure;
+use crate::startup::{source_name, Sources};
+use crate::term;
+
+/// Validates and prints; warnings go to stderr.
+pub(crate) fn run(sources: &Sources) -> Result<(), Failure> {
+    let effective = sources.load_to_listen()?;
+    let (transport, gateway) = (table(&effective.transport), table(&effective.gateway));
+    term::out(&format!("{transport}\n{gateway}"));
+    for warning in effective.warnings() {
+        term::err_line(format_args!("warning: {warning}"));
+    }
+    Ok(())
+}
+
+/// One table, its columns aligned. What it prints can be loaded again.
+fn table<S: Settings>(loaded: &Loaded<S>) -> String {
+    let entries = loaded.effective();
+    let values: Vec<String> = entries.iter().map(value).collect();
+    let key_width = entries.iter().map(|e| e.key.path.len()).max().unwrap_or(0);
+    let value_width = values.iter().map(|v| v.chars().count()).max().unwrap_or(0);
+    let mut out = format!("[{}]\n", S::TABLE);
+    for (entry, value) in entries.iter().zip(&values) {
+        let (path, source) = (entry.key.path, source_name(&entry.source));
+        out += &format!("{path:key_width$} = {value:value_width$}  # {source}\n");
+    }
+    out
+}
+
+fn value(entry: &Entry) -> String {
+    match entry.key.kind {
+        Kind::Bool | Kind::Count => entry.value.clone(),
+        Kind::List => {
+            let items = entry.value.split(',').map(str::trim);
+            let items: Vec<_> = items.filter(|item| !item.is_empty()).map(quoted).collect();
+            format!("[{}]", items.join(", "))
+        }
+        _ => quoted(&entry.value),
+    }
+}
+
+/// A basic string of TOML, whose escapes are those of JSON.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Gateway;
+    use ron_transport::config::Config;
+
+    #[test]
+    fn what_is_printed_loads_to_the_same() {
+        let text = "[transport]\nmax_conns = 5\nbind_addr = '[::1]:1'\n\
+                    [gateway]\nmode = 'forward'\nforward_to = 'tcp://a:1'\nlog.level = 'debug'";
+        let load = |text: &str| Config::loader().toml_str(text, "a").load_with::<Gateway>();
+        let (transport, gateway) = load(text).unwrap();
+        let printed = format!("{}{}", table(&transport), table(&gateway));
+        let (transport_again, gateway_again) = load(&printed).unwrap();
+        assert_eq!(transport.settings(), transport_again.settings());
+        assert_eq!(gateway.settings(), gateway_again.settings());
+        assert!(printed.contains("# file a\n"));
+    }
+
+    #[test]
+    fn columns_are_aligned() {
+        let printed = table(&Config::loader().load_section::<Gateway>().unwrap());
+        let column = |line: &str| line.find("  # ").unwrap();
+        let columns: Vec<_> = printed.lines().skip(1).map(column).collect();
+        assert!(
+            columns.len() > 3 && columns.windows(2).all(|w| w[0] <= w[1] + 60),
+            "{printed}"
+        );
+        let signs: Vec<_> = printed.lines().skip(1).map(|line| line.find('=')).collect();
+        assert!(signs.windows(2).all(|w| w[0] == w[1]), "{printed}");
+    }
+
+    #[test]
+    fn control_characters_stay_inside_the_quotes() {
+        assert_eq!(quoted("a\"b\nc\u{1b}"), r#""a\"b\nc\u001b""#);
+    }
+}

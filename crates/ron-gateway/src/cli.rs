@@ -1,0 +1,238 @@
+//! The command line: what is to be done, and the configuration it gives.
+
+mod error;
+mod help;
+
+use std::ffi::OsString;
+
+use lexopt::{Arg, Parser, ValueExt};
+use ron_transport::config::{Config, Settings};
+
+use crate::exit::Failure;
+use crate::settings::{Gateway, Mode};
+use crate::startup::Sources;
+use crate::{check, dial, service, term};
+
+pub(crate) use error::UsageError;
+
+/// What is to be done.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Run the service.
+    Run(Sources),
+    /// Validate the configuration and print it.
+    Check(Sources),
+    /// Connect once.
+    Dial(Sources, String),
+    /// Print the help.
+    Help,
+    /// Print the version.
+    Version,
+}
+
+impl Command {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Run(sources) => service::run(&sources),
+            Self::Check(sources) => check::run(&sources),
+            Self::Dial(sources, target) => dial::run(&sources, &target),
+            Self::Help => {
+                term::out(help::TEXT);
+                Ok(())
+            }
+            Self::Version => {
+                term::out(concat!("ron-gateway ", env!("CARGO_PKG_VERSION"), "\n"));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The commands that are named.
+const COMMANDS: &[&str] = &["check", "dial"];
+
+/// The flags that are neither `--transport.…` nor `--gateway.…`.
+const FLAGS: &[&str] = &[
+    "--config",
+    "--echo",
+    "--echo-frames",
+    "--forward",
+    "--admin",
+    "--dev-tls",
+    "--help",
+    "--version",
+];
+
+/// Reads the command line, the program's name included.
+pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
+    let mut parser = Parser::from_iter(args);
+    let mut line = Line::default();
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
+            Arg::Long("config") => line.sources.files.push(parser.value()?.into()),
+            Arg::Long("echo") => line.mode(Mode::Echo)?,
+            Arg::Long("echo-frames") => line.mode(Mode::EchoFrames)?,
+            Arg::Long("forward") => {
+                line.mode(Mode::Forward)?;
+                line.flag("gateway.forward-to", parser.value()?);
+            }
+            Arg::Long("admin") => line.flag("gateway.admin-addr", parser.value()?),
+            Arg::Long("dev-tls") => return Err(UsageError::NoTls),
+            Arg::Long(name) if name.contains('.') => {
+                let name = name.to_owned();
+                line.flag(name, parser.value()?);
+            }
+            Arg::Long(name) => return Err(UsageError::flag(&format!("--{name}"), &known_flags())),
+            Arg::Short(letter) => {
+                return Err(UsageError::flag(&format!("-{letter}"), &known_flags()))
+            }
+            Arg::Value(word) => line.word(word.string()?)?,
+        }
+    }
+    line.command()
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Line {
+    sources: Sources,
+    mode: Option<Mode>,
+    words: Vec<String>,
+}
+
+impl Line {
+    fn flag(&mut self, name: impl Into<String>, value: OsString) {
+        self.sources.flags.push((name.into(), value));
+    }
+
+    fn mode(&mut self, mode: Mode) -> Result<(), UsageError> {
+        if self.mode.is_some_and(|given| given != mode) {
+            return Err(UsageError::TwoModes);
+        }
+        self.mode = Some(mode);
+        self.flag("gateway.mode", mode.as_str().into());
+        Ok(())
+    }
+
+    /// The first word is a command, the second what it is about.
+    fn word(&mut self, word: String) -> Result<(), UsageError> {
+        let command = self.words.first().map(String::as_str);
+        match command {
+            None if !COMMANDS.contains(&word.as_str()) => {
+                return Err(UsageError::command(&word, COMMANDS))
+            }
+            Some("dial") if self.words.len() == 1 => {}
+            Some(_) => return Err(UsageError::Surplus(word)),
+            None => {}
+        }
+        self.words.push(word);
+        Ok(())
+    }
+
+    fn command(self) -> Result<Command, UsageError> {
+        let mut words = self.words.into_iter();
+        match (words.next().as_deref(), words.next()) {
+            (Some("check"), _) => Ok(Command::Check(self.sources)),
+            (Some("dial"), Some(target)) => Ok(Command::Dial(self.sources, target)),
+            (Some("dial"), None) => Err(UsageError::NoTarget),
+            _ => Ok(Command::Run(self.sources)),
+        }
+    }
+}
+
+fn known_flags() -> Vec<String> {
+    let transport = Config::all_keys()
+        .into_iter()
+        .map(|key| Config::flag_name(key.path));
+    let gateway = Gateway::all_keys()
+        .into_iter()
+        .map(|key| Gateway::flag_name(key.path));
+    let own = FLAGS.iter().map(|&flag| flag.to_owned());
+    own.chain(transport).chain(gateway).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(args: &[&str]) -> Result<Command, UsageError> {
+        parse(
+            std::iter::once("ron-gateway")
+                .chain(args.iter().copied())
+                .map(OsString::from),
+        )
+    }
+
+    fn sources(args: &[&str]) -> Vec<(String, String)> {
+        let Ok(Command::Run(sources)) = parsed(args) else {
+            panic!("{args:?} is no run");
+        };
+        let text = |(name, value): (String, OsString)| (name, value.into_string().unwrap());
+        sources.flags.into_iter().map(text).collect()
+    }
+
+    #[test]
+    fn short_flags_are_flags_of_the_tables() {
+        let given = sources(&[
+            "--forward",
+            "tcp://a:1",
+            "--transport.max-conns=5",
+            "--admin",
+            "x",
+        ]);
+        let expected = [
+            ("gateway.mode", "forward"),
+            ("gateway.forward-to", "tcp://a:1"),
+            ("transport.max-conns", "5"),
+            ("gateway.admin-addr", "x"),
+        ];
+        let expected: Vec<_> = expected.map(|(a, b)| (a.to_owned(), b.to_owned())).into();
+        assert_eq!(given, expected);
+    }
+
+    #[test]
+    fn what_is_unknown_is_answered_with_the_nearest() {
+        for (args, nearest) in [
+            (&["--ehco"][..], "--echo"),
+            (&["--echo_frames"], "--echo-frames"),
+            (&["--max-conns", "5"], "--transport.max-conns"),
+            (&["--transport-max-conns", "5"], "--transport.max-conns"),
+            (&["--forward-to", "x"], "--gateway.forward-to"),
+            (&["chek"], "check"),
+        ] {
+            let error = parsed(args).unwrap_err().to_string();
+            assert!(
+                error.ends_with(&format!("did you mean {nearest}?")),
+                "{error}"
+            );
+        }
+        let error = parsed(&["--utterly-different"]).unwrap_err().to_string();
+        assert!(!error.contains("mean"), "{error}");
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for args in [
+            &["dial"][..],
+            &["dial", "a", "b"],
+            &["check", "a"],
+            &["--config"],
+            &["--echo", "--forward", "tcp://a:1"],
+            &["--echo=on"],
+            &["-x"],
+            &["--dev-tls"],
+            &["--transport.max-conns"],
+        ] {
+            assert!(parsed(args).is_err(), "{args:?}");
+        }
+    }
+
+    #[test]
+    fn the_help_names_every_flag_and_command() {
+        for name in FLAGS.iter().chain(COMMANDS) {
+            assert!(help::TEXT.contains(name), "{name}");
+        }
+    }
+}

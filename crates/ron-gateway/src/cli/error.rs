@@ -1,0 +1,97 @@
+//! What is wrong with a command line.
+
+use std::fmt;
+
+/// Longest word that is shown or compared, in characters.
+const MAX_SHOWN: usize = 64;
+
+/// What is wrong with a command line.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum UsageError {
+    /// A flag or command that does not exist, and the nearest that does.
+    Unknown {
+        what: &'static str,
+        word: String,
+        nearest: Option<String>,
+    },
+    /// A word after everything that was expected.
+    Surplus(String),
+    /// `dial` without a target.
+    NoTarget,
+    /// `--echo`, `--echo-frames` and `--forward` exclude each other.
+    TwoModes,
+    /// `--dev-tls` in a build without TLS.
+    NoTls,
+    /// A flag without its value, or with one it does not take.
+    Value(String),
+}
+
+impl UsageError {
+    pub(super) fn flag(word: &str, known: &[String]) -> Self {
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        Self::unknown("flag", word, &known)
+    }
+
+    pub(super) fn command(word: &str, known: &[&str]) -> Self {
+        Self::unknown("command", word, known)
+    }
+
+    fn unknown(what: &'static str, word: &str, known: &[&str]) -> Self {
+        let word: String = word.chars().take(MAX_SHOWN).collect();
+        let nearest = nearest(&word, known);
+        Self::Unknown {
+            what,
+            word,
+            nearest,
+        }
+    }
+}
+
+/// The nearest known word, where one is reasonably near. `_`, `-` and `.` count alike, and a
+/// name without its table is near.
+fn nearest(word: &str, known: &[&str]) -> Option<String> {
+    let plain = |text: &str| text.trim_start_matches('-').replace(['_', '.'], "-");
+    let word = plain(word);
+    let distance = |known: &&str| {
+        let known = plain(known);
+        match known.strip_suffix(&word) {
+            Some(table) if table.ends_with('-') && word.len() >= 4 => 1,
+            _ => strsim::osa_distance(&word, &known),
+        }
+    };
+    let near = |at: &usize| *at <= (word.chars().count() / 3).max(1);
+    let (at, known) = known
+        .iter()
+        .map(|known| (distance(known), known))
+        .min_by_key(|(at, _)| *at)?;
+    near(&at).then(|| (*known).to_owned())
+}
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown {
+                what,
+                word,
+                nearest,
+            } => {
+                write!(f, "unknown {what} {}", word.escape_debug())?;
+                match nearest {
+                    Some(nearest) => write!(f, "; did you mean {nearest}?"),
+                    None => Ok(()),
+                }
+            }
+            Self::Surplus(word) => write!(f, "nothing is expected after the command: {word:?}"),
+            Self::NoTarget => f.write_str("dial needs a target such as tcp://host:port"),
+            Self::TwoModes => f.write_str("--echo, --echo-frames and --forward exclude each other"),
+            Self::NoTls => f.write_str("this build has no TLS: --dev-tls needs the feature `tls`"),
+            Self::Value(what) => f.write_str(what),
+        }
+    }
+}
+
+impl From<lexopt::Error> for UsageError {
+    fn from(error: lexopt::Error) -> Self {
+        Self::Value(error.to_string())
+    }
+}

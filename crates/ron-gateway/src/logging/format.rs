@@ -1,0 +1,52 @@
+//! The forms of the log.
+
+use ron_transport::core::schema::ValueError;
+
+use super::record::Entry;
+use super::{json, logfmt, text};
+
+/// `log.format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Text on a terminal, else logfmt.
+    Auto,
+    /// For people.
+    Text,
+    /// `key=value`, for grep and for machines.
+    Logfmt,
+    /// One object a line.
+    Json,
+}
+
+/// Turns an entry into its line, with the line's end.
+pub(super) type Render = fn(&Entry) -> String;
+
+impl Format {
+    const ALL: [Self; 4] = [Self::Auto, Self::Text, Self::Logfmt, Self::Json];
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Text => "text",
+            Self::Logfmt => "logfmt",
+            Self::Json => "json",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Result<Self, ValueError> {
+        Self::ALL
+            .into_iter()
+            .find(|format| format.as_str() == text)
+            .ok_or_else(|| ValueError::new("no such format"))
+    }
+
+    pub(super) fn render(self, terminal: bool, coloured: bool) -> Render {
+        match self {
+            Self::Auto if !terminal => logfmt::render,
+            Self::Auto | Self::Text if coloured => text::coloured,
+            Self::Auto | Self::Text => text::plain,
+            Self::Logfmt => logfmt::render,
+            Self::Json => json::render,
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! One JSON object a line.
+
+use std::fmt::Write;
+
+use serde_json::Value as Json;
+
+use super::record::{Entry, Value};
+
+/// One line.
+pub(super) fn render(entry: &Entry) -> String {
+    let mut line = String::with_capacity(256);
+    let mut member = |name: &str, value: Json| {
+        line.push(if line.is_empty() { '{' } else { ',' });
+        push(&mut line, &Json::from(name));
+        line.push(':');
+        push(&mut line, &value);
+    };
+    member("ts", entry.at.to_string().into());
+    member("level", entry.level_name().into());
+    member("target", entry.target.into());
+    if let Some(message) = &entry.message {
+        member("msg", message.as_str().into());
+    }
+    for (name, value) in &entry.fields {
+        member(name, json(value));
+    }
+    line.push_str("}\n");
+    line
+}
+
+fn json(value: &Value) -> Json {
+    match value {
+        Value::Text(value) => value.as_str().into(),
+        Value::Unsigned(value) => (*value).into(),
+        Value::Signed(value) => (*value).into(),
+        Value::Float(value) => (*value).into(),
+        Value::Bool(value) => (*value).into(),
+    }
+}
+
+/// JSON lets control characters above U+001F stand; a terminal need not see them.
+fn push(line: &mut String, value: &Json) {
+    for c in value.to_string().chars() {
+        if c.is_control() {
+            // Writing to a string does not fail.
+            let _ = write!(line, "\\u{:04x}", u32::from(c));
+        } else {
+            line.push(c);
+        }
+    }
+}

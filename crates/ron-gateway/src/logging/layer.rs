@@ -1,0 +1,151 @@
+//! Gathers what a line says from its event and spans, and hands the line on.
+
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer};
+use tracing_subscriber::registry::LookupSpan;
+
+use super::format::Render;
+use super::record::{Entry, Fields};
+use super::sink::Sink;
+
+/// Writes every event that passes the filter.
+pub(super) struct LogLayer {
+    render: Render,
+    sink: Sink,
+}
+
+impl LogLayer {
+    pub(super) const fn new(render: Render, sink: Sink) -> Self {
+        Self { render, sink }
+    }
+}
+
+impl<S> Layer<S> for LogLayer
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if let Some(span) = context.span(id) {
+            let mut fields = Fields::default();
+            attributes.record(&mut fields);
+            span.extensions_mut().insert(fields);
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        if let Some(span) = context.span(id) {
+            if let Some(fields) = span.extensions_mut().get_mut::<Fields>() {
+                values.record(fields);
+            }
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let mut spans = Vec::new();
+        for span in context.event_scope(event).into_iter().flatten() {
+            spans.extend(span.extensions().get::<Fields>().cloned());
+        }
+        let entry = Entry::new(event.metadata(), fields, spans.iter());
+        let dropped = self.sink.take_dropped();
+        if dropped > 0 && !self.sink.offer((self.render)(&Entry::dropped(dropped))) {
+            self.sink.note_dropped(dropped);
+        }
+        if !self.sink.offer((self.render)(&entry)) {
+            self.sink.note_dropped(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sink::test_sink;
+    use super::super::{json, logfmt, text};
+    use super::*;
+    use tracing::{info, info_span, warn};
+    use tracing_subscriber::layer::SubscriberExt;
+
+    fn logged(render: Render, log: impl FnOnce()) -> Vec<String> {
+        let (sink, lines) = test_sink(64);
+        let subscriber = tracing_subscriber::registry().with(LogLayer::new(render, sink));
+        tracing::subscriber::with_default(subscriber, log);
+        lines.take()
+    }
+
+    #[test]
+    fn span_fields_are_there_once() {
+        let lines = logged(logfmt::render, || {
+            let span = info_span!(target: "ron_transport", "conn", conn_id = 7, backend = "tcp");
+            let _in = span.enter();
+            let outcome: Option<&str> = None;
+            info!(target: "ron_transport", event = "close", conn_id = 7, reason = "eof", outcome);
+        });
+        let tail = "level=info target=ron_transport event=close conn_id=7 reason=eof backend=tcp\n";
+        assert!(
+            lines[0].starts_with("ts=20") && lines[0].ends_with(tail),
+            "{lines:?}"
+        );
+    }
+
+    #[test]
+    fn no_value_forges_a_field_or_a_line() {
+        let forged = "a\nts=1 level=info event=close\" x=1 \u{1b}[2J";
+        for render in [logfmt::render, json::render, text::plain, text::coloured] {
+            let lines = logged(render, || {
+                let span = info_span!("conn", corr_id = forged);
+                let _in = span.enter();
+                warn!(error = %forged, "{forged}");
+            });
+            assert_eq!(lines.len(), 1);
+            let line = lines[0].strip_suffix('\n').unwrap();
+            assert!(
+                !line.contains('\n') && !line.contains("\u{1b}[2J"),
+                "{line:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn json_lines_are_objects_with_every_field() {
+        let lines = logged(json::render, || {
+            let span = info_span!("conn", conn_id = 7);
+            let _in = span.enter();
+            let text = "q\"\u{7f}\u{85}";
+            info!(
+                event = "dial",
+                target = "a:1",
+                ok = true,
+                load = 0.5,
+                text,
+                "done"
+            );
+        });
+        let value: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
+        assert!(lines[0].starts_with("{\"ts\":\"20"));
+        assert_eq!(value["msg"], "done");
+        assert_eq!(value["conn_id"], 7);
+        assert_eq!(value["field.target"], "a:1");
+        assert_eq!(value["ok"], true);
+        assert_eq!(value["load"], 0.5);
+        assert_eq!(value["text"], "q\"\u{7f}\u{85}");
+    }
+
+    #[test]
+    fn lines_that_found_no_room_are_told_of() {
+        let (sink, lines) = test_sink(1);
+        let subscriber = tracing_subscriber::registry().with(LogLayer::new(logfmt::render, sink));
+        let mut all = Vec::new();
+        tracing::subscriber::with_default(subscriber, || {
+            info!(n = 1);
+            info!(n = 2);
+            info!(n = 3);
+            all.extend(lines.take());
+            info!(n = 4);
+            all.extend(lines.take());
+        });
+        assert!(all[0].ends_with(" n=1\n"), "{all:?}");
+        assert!(all[1].ends_with(" event=log dropped=2\n"), "{all:?}");
+    }
+}

@@ -1,0 +1,58 @@
+//! Lines for people.
+
+use std::fmt::{self, Write};
+
+use tracing::Level;
+
+use super::logfmt;
+use super::record::Entry;
+
+const RESET: &str = "\u{1b}[0m";
+const DIM: &str = "\u{1b}[2m";
+
+/// One line without colour.
+pub(super) fn plain(entry: &Entry) -> String {
+    render(entry, false)
+}
+
+/// One line with colour.
+pub(super) fn coloured(entry: &Entry) -> String {
+    render(entry, true)
+}
+
+fn render(entry: &Entry, coloured: bool) -> String {
+    let mut line = String::with_capacity(256);
+    // Writing to a string does not fail.
+    let _ = write(&mut line, entry, coloured);
+    line
+}
+
+fn write(line: &mut String, entry: &Entry, coloured: bool) -> fmt::Result {
+    let (dim, reset, tint) = if coloured {
+        (DIM, RESET, tint(entry.level))
+    } else {
+        ("", "", "")
+    };
+    let (at, level) = (entry.at, entry.level);
+    write!(line, "{dim}{at}{reset} {tint}{level:>5}{reset}")?;
+    write!(line, " {dim}{}:{reset}", entry.target)?;
+    if let Some(message) = &entry.message {
+        // Without the quotes of a value, and yet on one line.
+        write!(line, " {}", message.escape_debug())?;
+    }
+    for (name, field) in &entry.fields {
+        write!(line, " {dim}{name}={reset}")?;
+        logfmt::value(line, &field.to_string())?;
+    }
+    line.write_char('\n')
+}
+
+const fn tint(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "\u{1b}[31m",
+        Level::WARN => "\u{1b}[33m",
+        Level::INFO => "\u{1b}[32m",
+        Level::DEBUG => "\u{1b}[34m",
+        Level::TRACE => "\u{1b}[35m",
+    }
+}

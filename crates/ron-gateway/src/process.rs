@@ -1,0 +1,97 @@
+//! What the kernel knows about this process.
+
+use std::os::fd::RawFd;
+
+use rustix::process::{getrlimit, Resource};
+use rustix::time::{clock_gettime, ClockId};
+
+/// Descriptors that connections leave free, for the admin endpoint above all.
+const RESERVE: u64 = 16;
+
+/// How many file descriptors the process may open; `None` is without limit.
+pub(crate) fn fd_limit() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
+}
+
+/// The first descriptor that no connection may have.
+pub(crate) fn conn_fd_limit() -> Option<RawFd> {
+    fd_limit().map(without_reserve)
+}
+
+/// A tiny limit gives a quarter away and no more.
+fn without_reserve(limit: u64) -> RawFd {
+    let kept = limit - RESERVE.min(limit / 4);
+    RawFd::try_from(kept).unwrap_or(RawFd::MAX)
+}
+
+/// What `/metrics` tells about the process; `None` where the system does not say.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Figures {
+    pub(crate) open_fds: Option<u64>,
+    pub(crate) max_fds: Option<u64>,
+    pub(crate) cpu_seconds: f64,
+    pub(crate) resident_bytes: Option<u64>,
+}
+
+impl Figures {
+    /// As they are now.
+    pub(crate) fn read() -> Self {
+        Self {
+            open_fds: open_fds(),
+            max_fds: fd_limit(),
+            cpu_seconds: cpu_seconds(),
+            resident_bytes: resident_bytes(),
+        }
+    }
+}
+
+/// Linux since 6.2 tells the count as the directory's size, without a listing.
+fn open_fds() -> Option<u64> {
+    let dir = "/proc/self/fd";
+    match std::fs::metadata(dir).ok()?.len() {
+        0 => {
+            let entries = std::fs::read_dir(dir).ok()?.count();
+            // The listing's own descriptor is one of them.
+            Some((entries as u64).saturating_sub(1))
+        }
+        count => Some(count),
+    }
+}
+
+/// User and system time of all threads, in seconds.
+fn cpu_seconds() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// The second field of `statm`, in pages.
+fn resident_bytes() -> Option<u64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    pages.checked_mul(rustix::param::page_size() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reserve_shrinks_with_the_limit() {
+        assert_eq!(without_reserve(1024), 1008);
+        assert_eq!(without_reserve(64), 48);
+        assert_eq!(without_reserve(20), 15);
+        assert_eq!(without_reserve(0), 0);
+        assert_eq!(without_reserve(u64::MAX), RawFd::MAX);
+    }
+
+    #[test]
+    fn every_figure_is_there_on_linux() {
+        let before = Figures::read();
+        let file = std::fs::File::open("/proc/self/statm").unwrap();
+        let after = Figures::read();
+        drop(file);
+        assert!(before.resident_bytes.unwrap() > 100_000);
+        assert!(before.open_fds.unwrap() >= 3 && after.open_fds.unwrap() >= 4);
+        assert!(after.cpu_seconds >= before.cpu_seconds && after.cpu_seconds > 0.0);
+    }
+}

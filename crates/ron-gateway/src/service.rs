@@ -1,0 +1,135 @@
+//! The running service: the transport with its handlers, the admin endpoint beside it, and the
+//! order in which they begin and end.
+
+mod handlers;
+mod signals;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ron_transport::config::Loaded;
+use ron_transport::metrics::Prometheus;
+use ron_transport::{Transport, TransportError};
+use tokio::task::JoinSet;
+
+use crate::admin::{Admin, Since, State};
+use crate::exit::Failure;
+use crate::logging::{self, TARGET};
+use crate::process;
+use crate::startup::{Effective, Sources};
+
+use signals::Signals;
+
+/// How often recorded samples move into their buckets while nobody scrapes.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Runs the service until it is told to stop.
+pub(crate) fn run(sources: &Sources) -> Result<(), Failure> {
+    let effective = sources.load_to_listen()?;
+    let gateway = effective.gateway.settings();
+    let log = logging::start(gateway.log_format, gateway.log_level)
+        .map_err(|error| Failure::runtime("cannot start the log", &error))?;
+    for warning in effective.warnings() {
+        tracing::warn!(target: TARGET, event = "config", "{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::runtime("cannot start", &error))?;
+    let outcome = runtime.block_on(serve(effective));
+    // A name that is still being resolved is not waited for.
+    runtime.shutdown_background();
+    drop(log);
+    outcome
+}
+
+async fn serve(effective: Effective) -> Result<(), Failure> {
+    let Effective { transport, gateway } = effective;
+    let gateway = gateway.into_settings();
+    // Before anything listens, so that no signal finds the process unprepared.
+    let mut signals =
+        Signals::new().map_err(|error| Failure::runtime("cannot watch signals", &error))?;
+    let prometheus =
+        Prometheus::new().map_err(|error| Failure::runtime("cannot set up metrics", &error))?;
+    let transport = build(transport, &prometheus)?;
+    let admin = match gateway.admin_addr {
+        Some(addr) => Some(Admin::bind(addr).await?),
+        None => None,
+    };
+    let listen = transport.listen().await?;
+    tracing::info!(
+        target: TARGET,
+        event = "start",
+        listen = %listen,
+        admin = admin.as_ref().and_then(|admin| admin.local_addr().ok()).map(tracing::field::display),
+        mode = gateway.mode.as_str(),
+        forward_to = gateway.forward_to.as_ref().map(tracing::field::display),
+        backend = transport.backend().as_str(),
+        version = env!("CARGO_PKG_VERSION"),
+    );
+    // What runs beside the transport, to the very end.
+    let mut beside = JoinSet::new();
+    beside.spawn(prometheus.upkeep(UPKEEP));
+    if let Some(admin) = admin {
+        let readiness = transport.readiness();
+        let since = Since::now(*readiness.borrow());
+        let state = Arc::new(State {
+            prometheus,
+            readiness,
+            degraded_is_ready: gateway.degraded_is_ready,
+            backend: transport.backend(),
+            mode: gateway.mode,
+            listen,
+            since,
+        });
+        let watching = Arc::clone(&state);
+        beside.spawn(async move { watching.watch().await });
+        beside.spawn(admin.serve(state));
+    }
+    let serving = handlers::serve(&transport, &gateway);
+    tokio::pin!(serving);
+    tokio::select! {
+        ended = &mut serving => return ended.map_err(Failure::from),
+        name = signals.stop() => {
+            tracing::info!(target: TARGET, event = "signal", signal = name, "draining");
+        }
+        Some(ended) = beside.join_next() => return Err(beside_ended(ended)),
+    }
+    drain(&transport, serving, &mut signals).await
+}
+
+fn build(
+    config: Loaded<ron_transport::Config>,
+    prometheus: &Prometheus,
+) -> Result<Transport, TransportError> {
+    let mut builder = Transport::builder()
+        .config(config.into_settings())
+        .recorder(prometheus.recorder());
+    if let Some(limit) = process::conn_fd_limit() {
+        builder = builder.fd_limit(limit);
+    }
+    builder.build()
+}
+
+/// Ends gently, or at once on another signal. Accepting goes on until the transport stops it, so
+/// that readiness changes first.
+async fn drain(
+    transport: &Transport,
+    serving: impl std::future::Future<Output = Result<(), TransportError>>,
+    signals: &mut Signals,
+) -> Result<(), Failure> {
+    let deadline = transport.config().general.drain_timeout();
+    let drained = async { tokio::join!(transport.shutdown(deadline), serving) };
+    tokio::select! {
+        _ = drained => Ok(()),
+        _ = signals.stop() => Err(Failure::CutShort),
+    }
+}
+
+/// None of these ends by itself.
+fn beside_ended(ended: Result<(), tokio::task::JoinError>) -> Failure {
+    match ended {
+        Ok(()) => Failure::Runtime("the admin endpoint ended".to_owned()),
+        Err(error) => Failure::runtime("the admin endpoint failed", &error),
+    }
+}

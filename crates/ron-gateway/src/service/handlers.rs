@@ -1,0 +1,102 @@
+//! What happens to an accepted connection. How it ended is counted and logged by the transport.
+
+use std::sync::Arc;
+
+use ron_transport::limits::Limiter;
+use ron_transport::{
+    echo, relay, Conn, Endpoint, Reason, Transport, TransportDialer, TransportError,
+};
+use tracing::debug;
+
+use crate::logging::TARGET;
+use crate::settings::{Gateway, Mode};
+
+/// Accepts and handles until the transport stops.
+pub(super) async fn serve(transport: &Transport, gateway: &Gateway) -> Result<(), TransportError> {
+    match (gateway.mode, &gateway.forward_to) {
+        (Mode::Echo, _) => transport.serve(echo_bytes).await,
+        (Mode::EchoFrames, _) => transport.serve(echo_frames).await,
+        (Mode::Forward, Some(to)) => {
+            let forward = Arc::new(Forward {
+                dialer: transport.dialer(),
+                limiter: transport.limiter().clone(),
+                to: to.clone(),
+            });
+            transport
+                .serve(move |conn| Arc::clone(&forward).run(conn))
+                .await
+        }
+        (Mode::Forward, None) => Err(TransportError::Config {
+            source: "forward needs a target".into(),
+        }),
+    }
+}
+
+async fn echo_bytes(conn: Conn) {
+    let echoed = echo(conn).await;
+    debug!(
+        target: TARGET,
+        event = "echo",
+        bytes = echoed.bytes,
+        error = echoed.end.as_ref().err().map(tracing::field::display),
+    );
+}
+
+async fn echo_frames(conn: Conn) {
+    let (mut frames, sender) = conn.into_framed();
+    let mut count: u64 = 0;
+    let end = loop {
+        match frames.read_frame().await {
+            Ok(Some(frame)) => {
+                if let Err(error) = sender.send(frame).await {
+                    break Err(error);
+                }
+                count += 1;
+            }
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    debug!(
+        target: TARGET,
+        event = "echo",
+        frames = count,
+        error = end.err().map(tracing::field::display),
+    );
+}
+
+/// Joins each connection with one of its own to the target.
+struct Forward {
+    dialer: TransportDialer,
+    limiter: Limiter,
+    to: Endpoint,
+}
+
+impl Forward {
+    async fn run(self: Arc<Self>, conn: Conn) {
+        let upstream = match self.dialer.dial(&self.to).await {
+            Ok(upstream) => upstream,
+            // The transport ends: the upstream is not to blame.
+            Err(TransportError::Cancelled) => return,
+            Err(error) => {
+                self.limiter
+                    .reject(Reason::Upstream, conn.control(), &error);
+                return;
+            }
+        };
+        // The relay needs neither.
+        drop(self);
+        let upstream_id = upstream.control().id();
+        let relayed = relay(conn, upstream).await;
+        debug!(
+            target: TARGET,
+            event = "relay",
+            upstream_id,
+            to_upstream = relayed.a_to_b,
+            to_client = relayed.b_to_a,
+            error = relayed.end.as_ref().err().map(|(side, error)| {
+                tracing::field::display(format!("{side:?}: {error}"))
+            }),
+        );
+    }
+}

@@ -1,0 +1,92 @@
+//! The table `[gateway]`: what the service does with connections, where its admin endpoint is,
+//! and how it logs.
+
+mod keys;
+mod parse;
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use ron_transport::config::{DynSection, Settings};
+use ron_transport::Endpoint;
+
+use crate::logging::{Format, Level};
+
+pub(crate) use parse::dialable;
+
+/// Where the admin endpoint is unless configured.
+const ADMIN_ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9909);
+
+/// What happens to an accepted connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Every byte goes back.
+    Echo,
+    /// Every frame goes back.
+    EchoFrames,
+    /// Joined with a connection that is dialed for it.
+    Forward,
+}
+
+impl Mode {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Echo => "echo",
+            Self::EchoFrames => "echo_frames",
+            Self::Forward => "forward",
+        }
+    }
+}
+
+/// The gateway's own settings.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Gateway {
+    pub(crate) mode: Mode,
+    pub(crate) forward_to: Option<Endpoint>,
+    pub(crate) admin_addr: Option<SocketAddr>,
+    pub(crate) degraded_is_ready: bool,
+    pub(crate) log_format: Format,
+    pub(crate) log_level: Level,
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Echo,
+            forward_to: None,
+            admin_addr: Some(ADMIN_ADDR),
+            degraded_is_ready: false,
+            log_format: Format::Auto,
+            log_level: Level::Info,
+        }
+    }
+}
+
+impl Settings for Gateway {
+    const TABLE: &'static str = "gateway";
+    const ENV_PREFIX: &'static str = "RON_GATEWAY_";
+
+    fn sections(&self) -> Vec<&dyn DynSection> {
+        vec![self]
+    }
+
+    fn sections_mut(&mut self) -> Vec<&mut dyn DynSection> {
+        vec![self]
+    }
+
+    fn warnings(&self, _fd_limit: Option<u64>) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if let Some(addr) = self.admin_addr.filter(|addr| !addr.ip().is_loopback()) {
+            warnings.push(format!(
+                "admin_addr is {addr}: whoever reaches it can read metrics and status, there is \
+                 no login"
+            ));
+        }
+        if self.forward_to.is_some() && self.mode != Mode::Forward {
+            warnings.push(format!(
+                "forward_to has no effect: mode is {}",
+                self.mode.as_str()
+            ));
+        }
+        warnings
+    }
+}

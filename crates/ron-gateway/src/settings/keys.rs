@@ -1,0 +1,152 @@
+//! The keys of `[gateway]`.
+
+use ron_transport::core::schema::{
+    format_bool, parse_bool, Key, Kind, Raw, Reload, Section, ValueError,
+};
+
+use super::parse::{parse_addr, parse_endpoint, parse_mode};
+use super::{Gateway, Mode};
+use crate::logging::{Format, Level};
+
+const KEYS: &[Key] = &[
+    Key {
+        path: "mode",
+        kind: Kind::Choice(&["echo", "echo_frames", "forward"]),
+        default: "echo",
+        rule: "echo, echo_frames or forward",
+        reload: Reload::Restart,
+        doc: "What happens to accepted connections.",
+    },
+    Key {
+        path: "forward_to",
+        kind: Kind::Text,
+        default: "",
+        rule: "a target such as tcp://host:port",
+        reload: Reload::Restart,
+        doc: "Where connections are forwarded to.",
+    },
+    Key {
+        path: "admin_addr",
+        kind: Kind::Text,
+        default: "127.0.0.1:9909",
+        rule: "an IP address and port such as 127.0.0.1:9909; empty for none",
+        reload: Reload::Restart,
+        doc: "Where `/metrics`, `/healthz`, `/readyz` and `/status` are served; it has no login.",
+    },
+    Key {
+        path: "degraded_is_ready",
+        kind: Kind::Bool,
+        default: "false",
+        rule: "on or off",
+        reload: Reload::Restart,
+        doc: "Whether `/readyz` answers 200 while the transport is degraded.",
+    },
+    Key {
+        path: "log.format",
+        kind: Kind::Choice(&["auto", "text", "logfmt", "json"]),
+        default: "auto",
+        rule: "auto, text, logfmt or json",
+        reload: Reload::Restart,
+        doc: "Form of the log; `auto` is text on a terminal and else logfmt.",
+    },
+    Key {
+        path: "log.level",
+        kind: Kind::Choice(&["error", "warn", "info", "debug", "trace"]),
+        default: "info",
+        rule: "error, warn, info, debug or trace",
+        reload: Reload::Restart,
+        doc: "How much the gateway and its transport log; dependencies log warnings at most.",
+    },
+];
+
+impl Section for Gateway {
+    fn keys() -> &'static [Key] {
+        KEYS
+    }
+
+    fn set(&mut self, path: &str, value: &Raw) -> Result<(), ValueError> {
+        let text = value.text()?;
+        match path {
+            "mode" => self.mode = parse_mode(text)?,
+            "forward_to" => self.forward_to = parse_endpoint(text)?,
+            "admin_addr" => self.admin_addr = parse_addr(text)?,
+            "degraded_is_ready" => self.degraded_is_ready = parse_bool(text)?,
+            "log.format" => self.log_format = Format::parse(text)?,
+            "log.level" => self.log_level = Level::parse(text)?,
+            _ => return Err(ValueError::new("no such key")),
+        }
+        Ok(())
+    }
+
+    fn get(&self, path: &str) -> Option<String> {
+        Some(match path {
+            "mode" => self.mode.as_str().to_owned(),
+            "forward_to" => text_of(self.forward_to.as_ref()),
+            "admin_addr" => text_of(self.admin_addr.as_ref()),
+            "degraded_is_ready" => format_bool(self.degraded_is_ready),
+            "log.format" => self.log_format.as_str().to_owned(),
+            "log.level" => self.log_level.as_str().to_owned(),
+            _ => return None,
+        })
+    }
+
+    fn check(&self) -> Vec<(&'static str, ValueError)> {
+        if self.mode == Mode::Forward && self.forward_to.is_none() {
+            let what = "forward needs forward_to, a target such as tcp://host:port";
+            return vec![("mode", ValueError::new(what))];
+        }
+        Vec::new()
+    }
+}
+
+fn text_of(value: Option<&impl ToString>) -> String {
+    value.map(ToString::to_string).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_what_the_key_says() {
+        let gateway = Gateway::default();
+        for key in KEYS {
+            assert_eq!(gateway.get(key.path).unwrap(), key.default, "{}", key.path);
+        }
+    }
+
+    #[test]
+    fn every_value_is_read_back() {
+        let mut gateway = Gateway::default();
+        for (path, value) in [
+            ("mode", "forward"),
+            ("forward_to", "tcp://[::1]:7000"),
+            ("admin_addr", "[::1]:1"),
+            ("admin_addr", ""),
+            ("degraded_is_ready", "true"),
+            ("log.format", "json"),
+            ("log.level", "trace"),
+        ] {
+            gateway.set(path, &value.into()).unwrap();
+            assert_eq!(gateway.get(path).unwrap(), value, "{path}");
+        }
+        assert_eq!(gateway.check(), Vec::new());
+    }
+
+    #[test]
+    fn forward_needs_a_target() {
+        let mut gateway = Gateway::default();
+        gateway.set("mode", &"forward".into()).unwrap();
+        assert!(gateway.check()[0].1.to_string().contains("forward_to"));
+    }
+
+    #[test]
+    fn a_scheme_that_is_not_compiled_in_is_named_with_its_feature() {
+        let mut gateway = Gateway::default();
+        for (target, feature) in [("tor://x.onion:80", "`arti`"), ("unix:///run/x", "`uds`")] {
+            let error = gateway.set("forward_to", &target.into()).unwrap_err();
+            assert!(error.to_string().contains(feature), "{error}");
+        }
+        assert_eq!(gateway, Gateway::default());
+    }
+}

@@ -1,0 +1,55 @@
+//! Values of `[gateway]`, from text.
+
+use std::net::SocketAddr;
+
+use ron_transport::config::COMPILED_BACKENDS;
+use ron_transport::core::schema::ValueError;
+use ron_transport::{Endpoint, Scheme};
+
+use super::Mode;
+
+pub(super) fn parse_mode(text: &str) -> Result<Mode, ValueError> {
+    [Mode::Echo, Mode::EchoFrames, Mode::Forward]
+        .into_iter()
+        .find(|mode| mode.as_str() == text)
+        .ok_or_else(|| ValueError::new("no such mode"))
+}
+
+/// An endpoint that this build can dial; an empty text is none.
+pub(super) fn parse_endpoint(text: &str) -> Result<Option<Endpoint>, ValueError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    dialable(text).map(Some)
+}
+
+/// An endpoint that this build can dial; the error names the feature that is missing.
+pub(crate) fn dialable(text: &str) -> Result<Endpoint, ValueError> {
+    let endpoint: Endpoint = text
+        .parse()
+        .map_err(|error: ron_transport::EndpointError| ValueError::new(error.to_string()))?;
+    match missing_feature(endpoint.scheme) {
+        None => Ok(endpoint),
+        Some(feature) => Err(ValueError::new(format!(
+            "this build cannot dial {}: it needs the feature `{feature}`",
+            endpoint.scheme.as_str()
+        ))),
+    }
+}
+
+/// What the build lacks for a scheme. A backend and the feature that brings it bear one name.
+fn missing_feature(scheme: Scheme) -> Option<&'static str> {
+    let compiled = |name: &&str| COMPILED_BACKENDS.iter().any(|b| b.as_str() == *name);
+    let mut needed = scheme.feature().split(" and ");
+    needed.find(|name| !compiled(name))
+}
+
+pub(super) fn parse_addr(text: &str) -> Result<Option<SocketAddr>, ValueError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let addr = text
+        .parse()
+        .map_err(|_| ValueError::new("not an IP address and port"))?;
+    Ok(Some(addr))
+}

@@ -1,0 +1,82 @@
+//! Where the configuration comes from, and loading it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use ron_transport::config::{Config, ConfigErrors, Loaded, Loader, Source};
+
+use crate::exit::Failure;
+use crate::process;
+use crate::settings::Gateway;
+
+/// The gateway's own defaults for keys of the transport: a layer below every other.
+const DEFAULTS: &str = "[transport]\nbind_addr = '127.0.0.1:9444'\n";
+/// What that layer is called.
+const DEFAULTS_NAME: &str = "gateway default";
+
+/// What the command line says about configuration; the environment joins when it is loaded.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Sources {
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) flags: Vec<(String, OsString)>,
+}
+
+/// The configuration in effect.
+pub(crate) struct Effective {
+    pub(crate) transport: Loaded<Config>,
+    pub(crate) gateway: Loaded<Gateway>,
+}
+
+impl Sources {
+    /// Loads both tables.
+    pub(crate) fn load(&self) -> Result<Effective, ConfigErrors> {
+        let mut loader = Loader::default()
+            .toml_str(DEFAULTS, DEFAULTS_NAME)
+            .env_from_process()
+            .fd_limit(process::fd_limit());
+        for file in &self.files {
+            loader = loader.file(file);
+        }
+        for (name, value) in &self.flags {
+            loader = loader.flag(name, value);
+        }
+        let (transport, gateway) = loader.load_with()?;
+        Ok(Effective { transport, gateway })
+    }
+
+    /// Loads what a service that listens needs.
+    pub(crate) fn load_to_listen(&self) -> Result<Effective, Failure> {
+        let effective = self.load()?;
+        let general = &effective.transport.settings().general;
+        if general.bind_addr().is_none() {
+            let source = source_name(effective.transport.source("bind_addr"));
+            return Err(Failure::Config(format!(
+                "configuration: transport.bind_addr ({source}): the gateway needs an address to \
+                 listen on, such as 127.0.0.1:9444"
+            )));
+        }
+        Ok(effective)
+    }
+}
+
+impl Effective {
+    /// The warnings of both tables, each once.
+    pub(crate) fn warnings(&self) -> Vec<&str> {
+        let mut warnings: Vec<&str> = Vec::new();
+        let both = self.transport.warnings().iter();
+        for warning in both.chain(self.gateway.warnings()) {
+            if !warnings.contains(&warning.as_str()) {
+                warnings.push(warning);
+            }
+        }
+        warnings
+    }
+}
+
+/// A source as the gateway calls it.
+pub(crate) fn source_name(source: &Source) -> String {
+    match source {
+        Source::File(name) if name == DEFAULTS_NAME => DEFAULTS_NAME.to_owned(),
+        source => source.to_string(),
+    }
+}

@@ -1,0 +1,179 @@
+//! Command line and configuration, up to the exit code.
+
+use std::path::PathBuf;
+
+use crate::common::{bound_to_nothing, run, Gateway};
+
+struct File(tempfile::TempDir);
+
+impl File {
+    fn with(text: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("gateway.toml"), text).unwrap();
+        Self(dir)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("gateway.toml")
+    }
+}
+
+#[test]
+fn an_unknown_key_is_answered_with_the_nearest_and_every_error_is_told() {
+    let file = File::with(
+        "[transport]\nmax_cons = 5\nread_timeout = '5 parsecs'\n\
+         [gateway]\nmode = 'forward'\nlog.levle = 'info'\n[mine]\nx = 1\n",
+    );
+    let path = file.path();
+    let (code, out, errors) = run(&["--config", path.to_str().unwrap()], &[]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    for part in [
+        "4 errors",
+        "transport.max_cons",
+        "did you mean max_conns?",
+        "transport.read_timeout = \"5 parsecs\"",
+        "gateway.log.levle",
+        "did you mean log.level?",
+        "forward needs forward_to",
+    ] {
+        assert!(errors.contains(part), "{part}: {errors}");
+    }
+}
+
+#[test]
+fn check_prints_every_value_with_its_source() {
+    let file = File::with(
+        "[transport]\nmax_conns = 5\nidle_timeout = '7s'\n[gateway]\nmode = 'echo_frames'\n",
+    );
+    let path = file.path();
+    let path = path.to_str().unwrap();
+    let env = [
+        ("RON_TRANSPORT_MAX_CONNS", "6"),
+        ("RON_TRANSPORT_DRAIN_TIMEOUT", "9s"),
+    ];
+    let args = ["check", "--config", path, "--transport.drain-timeout", "1s"];
+    let (code, out, errors) = run(&args, &env);
+    assert_eq!((code, errors.as_str()), (0, ""));
+    let line = |key: &str| {
+        let line = out.lines().find(|line| line.split(' ').next() == Some(key));
+        let line = line.unwrap_or_else(|| panic!("no {key} in\n{out}"));
+        line.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        line("max_conns"),
+        "max_conns = 6 # environment RON_TRANSPORT_MAX_CONNS"
+    );
+    assert_eq!(
+        line("drain_timeout"),
+        "drain_timeout = \"1s\" # flag --transport.drain-timeout"
+    );
+    assert_eq!(
+        line("idle_timeout"),
+        format!("idle_timeout = \"7s\" # file {path}")
+    );
+    assert_eq!(
+        line("bind_addr"),
+        "bind_addr = \"127.0.0.1:9444\" # gateway default"
+    );
+    assert_eq!(
+        line("mode"),
+        format!("mode = \"echo_frames\" # file {path}")
+    );
+    assert_eq!(
+        line("admin_addr"),
+        "admin_addr = \"127.0.0.1:9909\" # default"
+    );
+    // It can be loaded again, and says the same.
+    let printed = File::with(&out);
+    let printed = printed.path();
+    let (code, again, errors) = run(&["check", "--config", printed.to_str().unwrap()], &[]);
+    assert_eq!((code, errors.as_str()), (0, ""));
+    let values = |text: &str| -> Vec<String> {
+        text.lines()
+            .map(|line| line.split("  # ").next().unwrap().trim_end().to_owned())
+            .collect()
+    };
+    assert_eq!(values(&out), values(&again));
+}
+
+#[test]
+fn check_warns_and_refuses() {
+    let args = [
+        "check",
+        "--admin",
+        "0.0.0.0:9909",
+        "--gateway.forward-to",
+        "tcp://a:1",
+    ];
+    let (code, _, errors) = run(&args, &[]);
+    assert_eq!(code, 0);
+    assert!(errors.contains("there is no login"), "{errors}");
+    assert!(errors.contains("forward_to has no effect"), "{errors}");
+    for args in [
+        &["check", "--config", "no-such-file.toml"][..],
+        &["check", "--transport.bind-addr", ""],
+        &["check", "--gateway.mode", "forward"],
+        &["check", "--forward", "tor://x.onion:80"],
+        &["check", "--forward", "nonsense"],
+        &["check", "--transport.backend", "tls"],
+    ] {
+        let (code, out, errors) = run(args, &[]);
+        assert_eq!((code, out.as_str()), (2, ""), "{args:?} {errors}");
+    }
+}
+
+#[test]
+fn an_unknown_flag_is_answered_with_the_nearest() {
+    for (args, nearest) in [
+        (&["--ehco"][..], "--echo"),
+        (&["--transport.max-conn", "5"], "--transport.max-conns"),
+        (&["--gateway.admin-adr", "x"], "--gateway.admin-addr"),
+        (&["chekc"], "check"),
+    ] {
+        let (code, out, errors) = run(args, &[]);
+        assert_eq!((code, out.as_str()), (2, ""));
+        assert!(
+            errors.contains(&format!("did you mean {nearest}?")),
+            "{errors}"
+        );
+    }
+    let (code, _, errors) = run(&["--dev-tls"], &[]);
+    assert_eq!(code, 2);
+    assert!(errors.contains("no TLS"), "{errors}");
+}
+
+#[test]
+fn help_and_version_go_to_stdout() {
+    let (code, out, errors) = run(&["--help"], &[]);
+    assert_eq!((code, errors.as_str()), (0, ""));
+    assert!(out.contains("--forward TARGET"), "{out}");
+    let (code, out, _) = run(&["--version"], &[]);
+    let version = concat!("ron-gateway ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!((code, out.as_str()), (0, version));
+}
+
+#[test]
+fn dial_tells_what_came_of_it() {
+    let gateway = Gateway::start(&[]);
+    let target = format!("tcp://{}", gateway.addr);
+    let (code, out, errors) = run(&["dial", &target], &[]);
+    assert_eq!((code, errors.as_str()), (0, ""));
+    for part in [
+        target.as_str(),
+        "backend   tcp",
+        "local     127.0.0.1:",
+        " ms",
+    ] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    let (_socket, dead) = bound_to_nothing();
+    let (code, out, errors) = run(&["dial", &format!("tcp://{dead}")], &[]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(
+        errors.contains(&format!("cannot connect to {dead}")),
+        "{errors}"
+    );
+    let (code, _, errors) = run(&["dial", "unix:///run/x"], &[]);
+    assert_eq!(code, 2);
+    assert!(errors.contains("`uds`"), "{errors}");
+}

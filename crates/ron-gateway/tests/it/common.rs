@@ -1,0 +1,241 @@
+//! A gateway process on free ports, which dies with the value that stands for it.
+
+mod http;
+mod lines;
+mod net;
+
+pub(crate) use http::Response;
+pub(crate) use net::{
+    bound_to_nothing, connect, connect_from, echoes, ended, pattern, read_all, round_trip, runtime,
+};
+
+use std::io::BufReader;
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use lines::Lines;
+use rustix::process::{kill_process, Pid, Signal};
+
+/// Longest wait for anything.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// How often something is looked at again.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// The built program.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_ron-gateway");
+
+/// Looks again and again until there is something.
+pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let tries = PATIENCE.as_millis() / LOOK_EVERY.as_millis();
+    for _ in 0..tries {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    panic!("waited in vain for {what}");
+}
+
+/// A command without any configuration of the surrounding environment.
+pub(crate) fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("RON_") {
+            command.env_remove(name);
+        }
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Runs the program to its end: exit code, stdout, stderr.
+pub(crate) fn run(args: &[&str], env: &[(&str, &str)]) -> (i32, String, String) {
+    let mut command = command(PROGRAM);
+    let command = command.args(args).envs(env.iter().copied());
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let code = output.status.code().unwrap();
+    (code, text(output.stdout), text(output.stderr))
+}
+
+/// How a gateway is to be started: on port 0, and with what is added.
+#[derive(Default)]
+pub(crate) struct Start {
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+    fd_limit: Option<u32>,
+    stalled: bool,
+}
+
+impl Start {
+    pub(crate) fn args(mut self, args: &[&str]) -> Self {
+        self.args.extend(args.iter().map(ToString::to_string));
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Lets it open no more than this many descriptors.
+    pub(crate) fn fd_limit(mut self, limit: u32) -> Self {
+        self.fd_limit = Some(limit);
+        self
+    }
+
+    /// Reads its log no further than the line that tells the addresses, and keeps the pipe open.
+    pub(crate) fn stalled(mut self) -> Self {
+        self.stalled = true;
+        self
+    }
+
+    /// Starts it with nothing but what was added; its stdout is the caller's to read.
+    pub(crate) fn spawn_bare(&self) -> (Process, BufReader<ChildStdout>) {
+        let mut command = command(PROGRAM);
+        let command = command.args(&self.args).envs(self.env.iter().cloned());
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        (Process(child), out)
+    }
+
+    /// Starts it and waits until it listens.
+    pub(crate) fn spawn(self) -> Gateway {
+        let mut command = match self.fd_limit {
+            None => command(PROGRAM),
+            Some(limit) => {
+                let mut shell = command("sh");
+                let script = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
+                shell.args(["-c", &script, PROGRAM]);
+                shell
+            }
+        };
+        command
+            .args(["--transport.bind-addr", "127.0.0.1:0"])
+            .args(["--admin", "127.0.0.1:0"])
+            .args(&self.args)
+            .envs(self.env)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let until = self.stalled.then_some("event=start");
+        let log = Lines::read(child.stdout.take().unwrap(), until);
+        let errors = Lines::read(child.stderr.take().unwrap(), None);
+        let mut gateway = Gateway {
+            process: Process(child),
+            log,
+            errors,
+            addr: SocketAddr::from(([0; 4], 0)),
+            admin: SocketAddr::from(([0; 4], 0)),
+        };
+        let line = gateway.line_with(&["event=start"]);
+        gateway.addr = field(&line, "listen").unwrap().parse().unwrap();
+        gateway.admin = field(&line, "admin").unwrap().parse().unwrap();
+        gateway
+    }
+}
+
+/// The value of a field of a logfmt line, where it is plain.
+pub(crate) fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    let start = format!("{name}=");
+    line.split(' ').find_map(|word| word.strip_prefix(&start))
+}
+
+/// A process that is killed when it is dropped.
+pub(crate) struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A running gateway.
+pub(crate) struct Gateway {
+    process: Process,
+    log: Lines,
+    errors: Lines,
+    /// Where it listens.
+    pub(crate) addr: SocketAddr,
+    /// Where its admin endpoint is.
+    pub(crate) admin: SocketAddr,
+}
+
+impl Gateway {
+    /// A gateway with these arguments.
+    pub(crate) fn start(args: &[&str]) -> Self {
+        Start::default().args(args).spawn()
+    }
+
+    /// Waits for a line of the log that has all of these texts.
+    pub(crate) fn line_with(&self, texts: &[&str]) -> String {
+        let found = self
+            .log
+            .wait(|line| texts.iter().all(|text| line.contains(text)));
+        found.unwrap_or_else(|| {
+            panic!(
+                "no line with {texts:?}:\n{}\n{}",
+                self.log(),
+                self.errors.text()
+            )
+        })
+    }
+
+    /// The log so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// Asks the admin endpoint.
+    pub(crate) fn get(&self, path: &str) -> Response {
+        http::request(self.admin, "GET", path, "")
+    }
+
+    /// Sends the admin endpoint a request with another method, or with further header lines.
+    pub(crate) fn request(&self, method: &str, path: &str, headers: &str) -> Response {
+        http::request(self.admin, method, path, headers)
+    }
+
+    /// The value of one series, written as in the exposition.
+    pub(crate) fn metric(&self, series: &str) -> f64 {
+        let body = self.get("/metrics").body;
+        let start = format!("{series} ");
+        let value = body.lines().find_map(|line| line.strip_prefix(&start));
+        let value = value.unwrap_or_else(|| panic!("no {series} in\n{body}"));
+        value.parse().unwrap()
+    }
+
+    /// Waits until a series has a value.
+    pub(crate) fn wait_metric(&self, series: &str, value: u32) {
+        wait_for(&format!("{series} {value}"), || {
+            let found = self.metric(series);
+            ((found - f64::from(value)).abs() < 0.5).then_some(())
+        });
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process.0), signal).unwrap();
+    }
+
+    /// Waits for its end: status, and everything it wrote to stdout and stderr.
+    pub(crate) fn wait(mut self) -> (ExitStatus, String, String) {
+        let status = wait_for("the end of the gateway", || {
+            self.process.0.try_wait().unwrap()
+        });
+        self.log.wait_end();
+        self.errors.wait_end();
+        (status, self.log.text(), self.errors.text())
+    }
+
+    /// Ends it gently and checks that it took it so.
+    pub(crate) fn stop(self) -> String {
+        self.signal(Signal::TERM);
+        let (status, log, errors) = self.wait();
+        assert_eq!(status.code(), Some(0), "{log}\n{errors}");
+        assert_eq!(errors, "");
+        log
+    }
+}

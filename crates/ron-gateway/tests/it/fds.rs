@@ -1,0 +1,36 @@
+//! Out of file descriptors: it keeps serving, does not spin, and recovers.
+
+use std::net::TcpStream;
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::common::{connect, echoes, wait_for, Start};
+
+#[test]
+fn with_64_descriptors_200_connections_do_it_no_harm() {
+    let gateway = Start::default().fd_limit(64).spawn();
+    assert!((gateway.metric("process_max_fds") - 64.0).abs() < f64::EPSILON);
+    let mut crowd: Vec<TcpStream> = (0..200).map(|_| connect(gateway.addr)).collect();
+    // Those that got in are served.
+    assert!(crowd.iter_mut().take(20).all(echoes));
+    gateway.line_with(&["accepting is paused"]);
+    let busy = gateway.metric("process_cpu_seconds_total");
+    for _ in 0..10 {
+        assert_eq!(gateway.get("/healthz").status, 200);
+        sleep(Duration::from_millis(100));
+    }
+    assert!(gateway.metric("process_open_fds") < 64.0);
+    let busy = gateway.metric("process_cpu_seconds_total") - busy;
+    assert!(busy < 0.7, "{busy} seconds of CPU in one");
+    assert!(crowd.iter_mut().take(20).all(echoes));
+    drop(crowd);
+    wait_for("a free descriptor", || {
+        let mut client = connect(gateway.addr);
+        client
+            .set_read_timeout(Some(Duration::from_millis(500)))
+            .unwrap();
+        echoes(&mut client).then_some(())
+    });
+    let log = gateway.stop();
+    assert!(log.lines().count() < 600, "{log}");
+}

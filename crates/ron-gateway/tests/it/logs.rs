@@ -1,0 +1,95 @@
+//! The log: every line can be searched, and none can be forged.
+
+use std::io::{BufRead, Write};
+
+use crate::common::{connect, echoes, field, run, Gateway, Start};
+
+#[test]
+fn piped_output_is_logfmt_that_grep_understands() {
+    let gateway = Gateway::start(&["--gateway.log.level", "debug"]);
+    assert!(echoes(&mut connect(gateway.addr)));
+    let close = gateway.line_with(&["event=close"]);
+    for part in [
+        " level=info ",
+        " target=ron_transport ",
+        " backend=tcp ",
+        " reason=eof ",
+    ] {
+        assert!(close.contains(part), "{close}");
+    }
+    gateway.line_with(&["event=echo", "bytes=12"]);
+    let id = field(&close, "conn_id").unwrap();
+    let log = gateway.stop();
+    assert!(!log.contains('\u{1b}'), "no colour in a pipe: {log}");
+    let of_conn: Vec<_> = log
+        .lines()
+        .filter(|line| field(line, "conn_id") == Some(id))
+        .collect();
+    let events: Vec<_> = of_conn
+        .iter()
+        .filter_map(|line| field(line, "event"))
+        .collect();
+    for event in ["accept", "handshake", "echo", "close"] {
+        assert!(events.contains(&event), "{log}");
+    }
+    for line in log.lines() {
+        assert!(line.starts_with("ts=2"), "{line}");
+        for name in [" conn_id=", " backend=", " event="] {
+            assert!(line.matches(name).count() <= 1, "{line}");
+        }
+    }
+}
+
+#[test]
+fn json_lines_are_objects() {
+    let start = Start::default()
+        .args(&["--transport.bind-addr", "127.0.0.1:0", "--admin", ""])
+        .env("RON_GATEWAY_LOG_FORMAT", "json");
+    let (_process, mut log) = start.spawn_bare();
+    loop {
+        let mut line = String::new();
+        log.read_line(&mut line).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert!(
+            value["ts"].is_string() && value["level"] == "info",
+            "{line}"
+        );
+        if value["event"] == "start" {
+            assert_eq!(value["target"], "ron_gateway");
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_file_name_forges_no_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a\nts=1 event=close\" conn_id=77 .toml");
+    let mut file = std::fs::File::create(&path).unwrap();
+    // A key outside of its table is a warning that names the file.
+    file.write_all(b"max_conns = 5\n").unwrap();
+    let gateway = Gateway::start(&["--config", path.to_str().unwrap()]);
+    let warning = gateway.line_with(&["level=warn", "max_conns stands outside"]);
+    assert!(warning.contains("msg=\""), "{warning}");
+    let log = gateway.stop();
+    assert!(log.lines().all(|line| line.starts_with("ts=2")), "{log}");
+    assert!(
+        !log.lines()
+            .any(|line| field(line, "event") == Some("close")),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_wrong_level_or_format_is_refused() {
+    let (code, _, errors) = run(
+        &["--gateway.log.format", "xml", "--gateway.log.level", "loud"],
+        &[],
+    );
+    assert_eq!(code, 2);
+    assert!(errors.contains("auto, text, logfmt or json"), "{errors}");
+    assert!(
+        errors.contains("error, warn, info, debug or trace"),
+        "{errors}"
+    );
+}

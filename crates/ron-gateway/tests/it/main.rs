@@ -1,0 +1,14 @@
+//! Drives the built gateway from outside: sockets, HTTP, signals, and its log.
+
+#![allow(clippy::unwrap_used)]
+
+mod admin;
+mod cli;
+mod common;
+mod echo;
+mod fds;
+mod forward;
+mod frames;
+mod lifecycle;
+mod limits;
+mod logs;

@@ -1,0 +1,96 @@
+//! What a guard costs: the same echo over loopback with bare tokio and with a guarded connection,
+//! every limit on, in interleaved rounds of one run. Prints ratios of the serving thread's CPU
+//! time, allocations for each operation, and memory for each idle connection.
+//!
+//! `cargo xtask bench overhead [ROUNDS]`; fewer than 20 rounds are a smoke test, not a result.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a bench stops where it fails"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the bare side spawns as a bare program would"
+)]
+
+mod client;
+mod memory;
+mod server;
+mod stats;
+
+use std::alloc::System;
+
+use stats_alloc::{Region, StatsAlloc, INSTRUMENTED_SYSTEM};
+
+use client::Client;
+use server::{Mode, Server};
+use stats::Series;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const PING_PONGS: usize = 20_000;
+const BULK_BYTES: usize = 256 << 20;
+
+fn main() {
+    let rounds: usize = std::env::args()
+        .nth(1)
+        .map_or(21, |text| text.parse().unwrap());
+    println!("{rounds} interleaved rounds; CPU time of the serving thread alone\n");
+    compare("64 B ping-pong", rounds, PING_PONGS, |client| {
+        client.ping_pong(PING_PONGS)
+    });
+    compare("64 KiB bulk", rounds, BULK_BYTES >> 16, |client| {
+        client.bulk(BULK_BYTES)
+    });
+    allocations();
+    memory::report(ALLOCATOR);
+}
+
+/// Runs a load against every mode in turn, each round in another order, and prints medians.
+fn compare(name: &str, rounds: usize, ops: usize, load: impl Fn(&mut Client)) {
+    let mut series = Mode::ALL.map(|mode| Series::new(mode.name()));
+    for round in 0..=rounds {
+        let mut cpu = [0.0; Mode::ALL.len()];
+        for at in 0..Mode::ALL.len() {
+            let which = (at + round) % Mode::ALL.len();
+            let server = Server::start(Mode::ALL[which]);
+            let mut client = Client::connect(server.addr());
+            client.ping_pong(200);
+            let before = server.cpu();
+            load(&mut client);
+            cpu[which] = server.cpu() - before;
+        }
+        // The first round warms caches and is thrown away.
+        if round > 0 {
+            for (series, cpu_secs) in series.iter_mut().zip(cpu) {
+                series.push(cpu_secs, cpu[0]);
+            }
+        }
+    }
+    println!("{name}");
+    for series in &mut series {
+        series.print(ops);
+    }
+    println!();
+}
+
+/// Allocations in steady state. The client's thread allocates nothing meanwhile.
+fn allocations() {
+    const OPS: usize = 10_000;
+    println!("allocations over {OPS} echoed 64 B messages and 64 MiB of bulk, steady state");
+    for mode in Mode::ALL {
+        let server = Server::start(mode);
+        let mut client = Client::connect(server.addr());
+        client.ping_pong(1_000);
+        let region = Region::new(ALLOCATOR);
+        client.ping_pong(OPS);
+        let small = region.change().allocations;
+        client.lockstep(64 << 10, 16);
+        let region = Region::new(ALLOCATOR);
+        client.lockstep(64 << 10, 1024);
+        let large = region.change().allocations;
+        println!("  {:<18} {small} and {large}", mode.name());
+    }
+    println!();
+}

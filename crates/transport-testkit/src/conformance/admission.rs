@@ -1,0 +1,223 @@
+//! Admission: caps, accept rates, and permits that come back whatever happens.
+
+use std::time::Duration;
+
+use transport_core::{Dialer, Queue, Reason};
+use transport_limits::{Guard, Limits};
+
+use super::rig::{limiter, ping, Rig};
+use super::waits::Watch;
+use crate::{Harness, Opened, Recorder};
+
+/// At the cap one more is refused, the others go on, and a place that is left is given anew.
+pub async fn the_connection_cap_holds_and_serves_again<H: Harness>(harness: &H) {
+    let mut rig = Rig::new(harness, |l| {
+        l.set_max_conns(2).unwrap();
+    })
+    .await;
+    let (mut first, mut first_peer) = rig.connect().await;
+    let (second, second_peer) = rig.connect().await;
+    rig.refused().await;
+    assert_eq!(rig.recorder.rejected(Reason::ConnLimit), 1);
+    assert_eq!((rig.recorder.accepts(), rig.recorder.inflight()), (3, 2));
+    ping(&mut first.io, &mut first_peer.io).await;
+    drop((second, second_peer));
+    rig.inflight(1).await;
+    let (mut third, mut third_peer) = rig.connect().await;
+    ping(&mut third.io, &mut third_peer.io).await;
+    ping(&mut first.io, &mut first_peer.io).await;
+    assert_eq!(rig.recorder.snapshot().all_rejected(), 1);
+}
+
+/// With as many handshakes pending as may be, one more is refused before its own begins.
+pub async fn the_pending_cap_holds<H: Harness>(harness: &H) {
+    let recorder = Recorder::new();
+    let limiter = limiter(&recorder, |l| {
+        l.set_max_pending_handshakes(1).unwrap();
+    });
+    let Opened {
+        listener,
+        dialer,
+        target,
+    } = harness.open().await;
+    let mut guard = Guard::new(listener, &limiter);
+    // Only the accepting side waits here, so the dials are left to themselves.
+    let (dialer, target) = (std::sync::Arc::new(dialer), std::sync::Arc::new(target));
+    let dial = || {
+        let (dialer, target) = (dialer.clone(), target.clone());
+        tokio::spawn(async move { dialer.dial(&target).await })
+    };
+    let _dial = dial();
+    let first = guard.accept().await;
+    assert_eq!(recorder.queue_depth(Queue::PendingHandshakes), 1);
+    let _dial = dial();
+    tokio::select! {
+        _ = guard.accept() => panic!("a second pending handshake was admitted"),
+        () = recorder.wait_for("a refusal", |s| s.all_rejected() == 1) => {}
+    }
+    assert_eq!(recorder.rejected(Reason::HandshakeLimit), 1);
+    assert_eq!(recorder.queue_dropped(Queue::PendingHandshakes), 1);
+    drop(first);
+    assert_eq!(
+        (
+            recorder.queue_depth(Queue::PendingHandshakes),
+            recorder.inflight()
+        ),
+        (0, 0)
+    );
+    let _dial = dial();
+    let third = guard.accept().await;
+    let _third = third.establish().await.unwrap();
+    assert_eq!(
+        recorder.queue_depth(Queue::PendingHandshakes),
+        0,
+        "an established one is not pending"
+    );
+    assert_eq!(recorder.inflight(), 1);
+}
+
+/// A peer at its own cap is refused while its connections go on.
+pub async fn the_peer_cap_holds<H: Harness>(harness: &H) {
+    let mut rig = Rig::new(harness, |l| {
+        l.set_peer_max_conns(1).unwrap();
+    })
+    .await;
+    let (mut ours, mut peer) = rig.connect().await;
+    assert_eq!(
+        rig.recorder.snapshot().peers.map(|p| (p.1, p.2)),
+        Some((1, 1))
+    );
+    rig.refused().await;
+    assert_eq!(rig.recorder.rejected(Reason::PeerLimit), 1);
+    ping(&mut ours.io, &mut peer.io).await;
+    drop((ours, peer));
+    rig.inflight(0).await;
+    assert_eq!(
+        rig.recorder.snapshot().peers.map(|p| (p.1, p.2)),
+        Some((0, 0))
+    );
+    let (mut ours, mut peer) = rig.connect().await;
+    ping(&mut ours.io, &mut peer.io).await;
+}
+
+/// Accepts a second, all peers together.
+pub async fn the_accept_rate_holds<H: Harness>(harness: &H) {
+    accept_rate(harness, |l| {
+        l.set_accept_rates(2, 0).unwrap();
+    })
+    .await;
+}
+
+/// Accepts a second of one peer.
+pub async fn the_accept_rate_of_a_peer_holds<H: Harness>(harness: &H) {
+    accept_rate(harness, |l| {
+        l.set_accept_rates(0, 2).unwrap();
+    })
+    .await;
+}
+
+async fn accept_rate<H: Harness>(harness: &H, tune: impl FnOnce(&mut Limits)) {
+    const DIALS: u64 = 12;
+    let rig = Rig::new(harness, tune).await;
+    let watch = Watch::start();
+    for _ in 0..DIALS {
+        // Refused or not is the listener's affair.
+        let _ = rig.dialer.dial(&rig.target).await;
+    }
+    rig.recorder
+        .wait_for("every dial was judged", |s| s.accepts() == DIALS)
+        .await;
+    rig.recorder
+        .wait_for("judged", |s| s.rejected(Reason::RateLimited) > 0)
+        .await;
+    let refused = rig.recorder.rejected(Reason::RateLimited);
+    // Two a second, and a burst of two.
+    let most = 2 + (watch.elapsed().as_millis() * 2).div_ceil(1000);
+    assert!(
+        u128::from(DIALS - refused) <= most,
+        "{refused} refused of {DIALS}"
+    );
+    assert!(
+        DIALS - refused >= 2,
+        "the burst was not let in: {refused} refused of {DIALS}"
+    );
+}
+
+/// A permit comes back from a connection, from a pending one, and from a cancelled handshake.
+pub async fn permits_come_back_on_every_path<H: Harness>(harness: &H) {
+    let recorder = Recorder::new();
+    let limiter = limiter(&recorder, |_| {});
+    let Opened {
+        listener,
+        dialer,
+        target,
+    } = harness.open().await;
+    let mut guard = Guard::new(listener, &limiter);
+
+    let (incoming, _peer) = tokio::join!(
+        async { drop(guard.accept().await) },
+        tokio::time::timeout(Duration::from_secs(5), dialer.dial(&target)),
+    );
+    assert_eq!(
+        ((), recorder.inflight(), limiter.admitted()),
+        (incoming, 0, 0)
+    );
+
+    let (incoming, _peer) = tokio::join!(
+        async {
+            let incoming = guard.accept().await;
+            assert_eq!(limiter.admitted(), 1);
+            drop(incoming.establish());
+        },
+        tokio::time::timeout(Duration::from_secs(5), dialer.dial(&target)),
+    );
+    assert_eq!(
+        ((), recorder.inflight(), limiter.admitted()),
+        (incoming, 0, 0)
+    );
+
+    let (ours, _peer) = tokio::join!(
+        async { guard.accept().await.establish().await.unwrap() },
+        dialer.dial(&target),
+    );
+    let control = ours.io.control();
+    assert_eq!(
+        (recorder.inflight(), limiter.admitted(), limiter.open()),
+        (1, 1, 1)
+    );
+    drop(ours);
+    assert_eq!(
+        (recorder.inflight(), limiter.admitted(), limiter.open()),
+        (0, 0, 0)
+    );
+    assert!(control.is_ended(), "a handle does not keep a connection");
+    assert_eq!(recorder.queue_depth(Queue::PendingHandshakes), 0);
+}
+
+/// A handler that panics costs its own connection.
+pub async fn a_panic_gives_the_permit_back<H: Harness>(harness: &H) {
+    let mut rig = Rig::new(harness, |l| {
+        l.set_max_conns(1).unwrap();
+    })
+    .await;
+    let (ours, _peer) = rig.connect().await;
+    let handler = tokio::spawn(async move {
+        let _ours = ours;
+        panic!("on purpose");
+    });
+    assert!(handler.await.unwrap_err().is_panic());
+    rig.inflight(0).await;
+    assert_eq!(rig.limiter.admitted(), 0);
+    let (mut ours, mut peer) = rig.connect().await;
+    ping(&mut ours.io, &mut peer.io).await;
+}
+
+/// While draining everyone is turned away and those inside go on.
+pub async fn draining_refuses<H: Harness>(harness: &H) {
+    let mut rig = Rig::new(harness, |_| {}).await;
+    let (mut ours, mut peer) = rig.connect().await;
+    rig.limiter.drain();
+    rig.refused().await;
+    assert_eq!(rig.recorder.rejected(Reason::Draining), 1);
+    ping(&mut ours.io, &mut peer.io).await;
+}

@@ -1,0 +1,145 @@
+//! The writer's inbox: bounded, honest about being full, and never losing what it took.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::AsyncReadExt;
+use transport_core::{Queue, Reason, TaskKind, TransportError};
+use transport_limits::{framed, Limits};
+
+use super::frames::read_frame;
+use super::rig::{pattern, Rig};
+use super::waits::deadlines;
+use crate::Harness;
+
+const MAX: usize = 64 << 10;
+
+fn inbox(limits: &mut Limits, frames: u64) {
+    limits
+        .set_max_frame_bytes(MAX as u64)
+        .unwrap()
+        .set_writer_inbox(frames)
+        .unwrap();
+    deadlines(limits, |d| d.write = Duration::from_secs(60));
+}
+
+/// A frame that carries its number.
+fn numbered(n: u32) -> Bytes {
+    let mut body = pattern(MAX);
+    body[..4].copy_from_slice(&n.to_be_bytes());
+    body.into()
+}
+
+/// A peer that does not read fills socket and inbox; what was taken before `Busy` arrives.
+pub async fn a_full_inbox_is_busy_and_loses_nothing<H: Harness>(harness: &H) {
+    let mut rig = Rig::new(harness, |l| inbox(l, 2)).await;
+    let (ours, mut peer) = rig.connect().await;
+    let control = ours.io.control();
+    let (_frames, sender) = framed(ours.io, &control);
+    let mut taken = 0;
+    let error = loop {
+        match sender.try_send(numbered(taken)) {
+            Ok(()) => taken += 1,
+            Err(error) => break error,
+        }
+        // The writer may fill the socket's buffers, so that the peer is what it waits for.
+        tokio::task::yield_now().await;
+    };
+    assert!(matches!(error, TransportError::Busy), "{error:?}");
+    assert_eq!(rig.recorder.rejected(Reason::Busy), 1);
+    assert_eq!(rig.recorder.queue_dropped(Queue::WriterInbox), 1);
+    assert!(!control.is_idle(), "frames are queued");
+    for n in 0..taken {
+        assert!(
+            read_frame(&mut peer.io).await == numbered(n),
+            "frame {n} of {taken}"
+        );
+    }
+    rig.recorder
+        .wait_for("an empty inbox", |s| s.queue_depth(Queue::WriterInbox) == 0)
+        .await;
+    assert_eq!(sender.queued(), 0);
+    sender.try_send(numbered(taken)).unwrap();
+    assert!(read_frame(&mut peer.io).await == numbered(taken));
+}
+
+/// However many frames the inbox may hold, it holds no more than four of the largest.
+pub async fn the_inbox_is_bounded_by_bytes<H: Harness>(harness: &H) {
+    let mut rig = Rig::new(harness, |l| inbox(l, 1000)).await;
+    let (ours, _peer) = rig.connect().await;
+    let control = ours.io.control();
+    let (_frames, sender) = framed(ours.io, &control);
+    while sender.try_send(numbered(0)).is_ok() {
+        assert!(
+            sender.queued() <= 4,
+            "{} of the largest frames are queued",
+            sender.queued()
+        );
+    }
+    assert_eq!(rig.recorder.rejected(Reason::Busy), 1);
+}
+
+/// An empty inbox takes the largest frame, whatever its bounds.
+pub async fn one_frame_always_fits<H: Harness>(harness: &H) {
+    let mut rig = Rig::new(harness, |l| inbox(l, 1)).await;
+    let (ours, mut peer) = rig.connect().await;
+    let control = ours.io.control();
+    let (_frames, sender) = framed(ours.io, &control);
+    for n in 0..3 {
+        sender.try_send(numbered(n)).unwrap();
+        assert!(read_frame(&mut peer.io).await == numbered(n));
+        rig.recorder
+            .wait_for("an empty inbox", |s| s.queue_depth(Queue::WriterInbox) == 0)
+            .await;
+    }
+    assert_eq!(rig.recorder.snapshot().all_rejected(), 0);
+}
+
+/// What may not be received may not be sent either.
+pub async fn a_frame_too_large_to_send_is_refused<H: Harness>(harness: &H) {
+    let mut rig = Rig::new(harness, |l| inbox(l, 8)).await;
+    let (ours, mut peer) = rig.connect().await;
+    let control = ours.io.control();
+    let (_frames, sender) = framed(ours.io, &control);
+    let over = Bytes::from(vec![0; MAX + 1]);
+    let error = sender.try_send(over.clone()).unwrap_err();
+    assert!(
+        matches!(error, TransportError::TooLarge { .. }),
+        "{error:?}"
+    );
+    let error = sender.send(over).await.unwrap_err();
+    assert!(
+        matches!(error, TransportError::TooLarge { .. }),
+        "{error:?}"
+    );
+    assert_eq!(rig.recorder.rejected(Reason::TooLarge), 2);
+    sender.send(numbered(1)).await.unwrap();
+    assert!(read_frame(&mut peer.io).await == numbered(1));
+}
+
+/// With the last sender gone, what is queued goes out and the peer reads our end.
+pub async fn dropped_senders_close_the_write_half<H: Harness>(harness: &H) {
+    let mut rig = Rig::new(harness, |l| inbox(l, 8)).await;
+    let (ours, mut peer) = rig.connect().await;
+    let control = ours.io.control();
+    let (frames, sender) = framed(ours.io, &control);
+    let clone = sender.clone();
+    sender.send(numbered(0)).await.unwrap();
+    drop(sender);
+    clone.send(numbered(1)).await.unwrap();
+    drop(clone);
+    for n in 0..2 {
+        assert!(read_frame(&mut peer.io).await == numbered(n));
+    }
+    assert_eq!(peer.io.read(&mut [0; 4]).await.unwrap(), 0);
+    rig.limiter.tasks().wait().await;
+    assert_eq!(rig.recorder.tasks_spawned(TaskKind::Writer), 1);
+    assert_eq!(rig.recorder.tasks_aborted(TaskKind::Writer), 0);
+    assert_eq!(
+        rig.recorder.inflight(),
+        1,
+        "the reader still holds the connection"
+    );
+    drop(frames);
+    assert_eq!(rig.recorder.inflight(), 0);
+}

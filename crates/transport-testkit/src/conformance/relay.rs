@@ -1,0 +1,173 @@
+//! The relay between two guarded streams.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::JoinHandle;
+use transport_core::{CloseReason, Connection, Listener, Op, Pending, TransportError};
+use transport_limits::{relay, Control, Guard, Limits, Relayed, Side};
+
+use super::rig::{pattern, AcceptedIo, Peer, Rig};
+use super::waits::{deadlines, Watch, IDLE, SHORT};
+use crate::{Harness, Opened};
+
+/// A client, our relay, and an upstream; only the relay is guarded.
+struct Joined<H: Harness> {
+    rig: Rig<H>,
+    client: Peer<H>,
+    upstream: Connection<AcceptedIo<H>>,
+    /// Our end of the client's connection: the relay's side A.
+    front: Control,
+    relaying: JoinHandle<Relayed>,
+}
+
+async fn join<H: Harness>(harness: &H, tune: impl FnOnce(&mut Limits)) -> Joined<H> {
+    let mut rig = Rig::new(harness, tune).await;
+    let (ours, client) = rig.connect().await;
+    let Opened {
+        mut listener,
+        dialer,
+        target,
+    } = harness.open().await;
+    let guard = Guard::new(dialer, &rig.limiter);
+    let (dialed, upstream) = tokio::join!(guard.dial(&target), async {
+        listener.accept().await.unwrap().establish().await.unwrap()
+    });
+    let (front, back) = (ours.io.control(), dialed.unwrap().io);
+    let relaying = tokio::spawn(relay(ours.io, back));
+    Joined {
+        rig,
+        client,
+        upstream,
+        front,
+        relaying,
+    }
+}
+
+/// Request, half-close, and a reply that comes only after it: everything arrives whole.
+pub async fn a_relay_passes_half_closes_and_late_replies<H: Harness>(harness: &H) {
+    const UP: usize = 300_001;
+    const DOWN: usize = 500_009;
+    let Joined {
+        rig,
+        mut client,
+        mut upstream,
+        relaying,
+        ..
+    } = join(harness, |_| {}).await;
+    let (request, reply) = (pattern(UP), pattern(DOWN));
+    let asks = async {
+        client.io.write_all(&request).await.unwrap();
+        client.io.shutdown().await.unwrap();
+        let mut got = Vec::new();
+        client.io.read_to_end(&mut got).await.unwrap();
+        assert!(got == reply, "{} bytes of the reply arrived", got.len());
+    };
+    let answers = async {
+        let mut got = Vec::new();
+        upstream.io.read_to_end(&mut got).await.unwrap();
+        assert!(got == request, "{} bytes of the request arrived", got.len());
+        tokio::time::sleep(SHORT).await;
+        upstream.io.write_all(&reply).await.unwrap();
+        upstream.io.shutdown().await.unwrap();
+    };
+    tokio::join!(asks, answers);
+    let relayed = relaying.await.unwrap();
+    relayed.end.unwrap();
+    assert_eq!((relayed.a_to_b, relayed.b_to_a), (UP as u64, DOWN as u64));
+    assert_eq!(rig.recorder.closes(CloseReason::Eof), 2);
+    assert_eq!(rig.recorder.inflight(), 0);
+}
+
+/// Cancelled in the middle: the counts are those of what was passed on.
+pub async fn a_relay_counts_whatever_the_end_was<H: Harness>(harness: &H) {
+    let Joined {
+        rig,
+        mut client,
+        mut upstream,
+        front,
+        relaying,
+    } = join(harness, |_| {}).await;
+    client.io.write_all(&pattern(1000)).await.unwrap();
+    client.io.flush().await.unwrap();
+    upstream.io.read_exact(&mut [0; 1000]).await.unwrap();
+    upstream.io.write_all(&pattern(77)).await.unwrap();
+    upstream.io.flush().await.unwrap();
+    client.io.read_exact(&mut [0; 77]).await.unwrap();
+    front.cancel();
+    let relayed = relaying.await.unwrap();
+    let end = relayed.end.unwrap_err();
+    assert!(
+        matches!(end, (Side::A, TransportError::Cancelled)),
+        "{end:?}"
+    );
+    assert_eq!((relayed.a_to_b, relayed.b_to_a), (1000, 77));
+    // Both ends are closed, whichever of them was cancelled.
+    assert!(matches!(
+        upstream.io.read(&mut [0; 8]).await,
+        Ok(0) | Err(_)
+    ));
+    assert!(matches!(client.io.read(&mut [0; 8]).await, Ok(0) | Err(_)));
+    assert_eq!(rig.recorder.inflight(), 0);
+}
+
+/// An upstream that is gone ends the client, after what it had said.
+pub async fn a_relay_ends_with_a_dead_side<H: Harness>(harness: &H) {
+    let Joined {
+        rig,
+        mut client,
+        mut upstream,
+        relaying,
+        ..
+    } = join(harness, |_| {}).await;
+    upstream.io.write_all(b"last words").await.unwrap();
+    upstream.io.flush().await.unwrap();
+    client.io.read_exact(&mut [0; 10]).await.unwrap();
+    drop(upstream);
+    // Its end is passed on; whoever still writes learns that nobody is there.
+    let talk = async {
+        while client.io.write_all(&[0; 512]).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), talk)
+        .await
+        .expect("the client was not ended");
+    let relayed = relaying.await.unwrap();
+    assert_eq!(relayed.b_to_a, 10);
+    assert_eq!(relayed.end.unwrap_err().0, Side::B);
+    assert_eq!(rig.recorder.inflight(), 0);
+}
+
+/// Half closed and silent: ended by the idle deadline, reckoned from the last byte.
+pub async fn a_half_closed_relay_ends_as_idle<H: Harness>(harness: &H) {
+    let tune = |l: &mut Limits| deadlines(l, |d| d.idle = IDLE);
+    let Joined {
+        rig,
+        mut client,
+        mut upstream,
+        relaying,
+        ..
+    } = join(harness, tune).await;
+    client.io.shutdown().await.unwrap();
+    assert_eq!(upstream.io.read(&mut [0; 8]).await.unwrap(), 0);
+    // Bytes the other way keep it: past the idle timeout in sum, below it each.
+    for _ in 0..3 {
+        tokio::time::sleep(IDLE / 2).await;
+        upstream.io.write_all(b"x").await.unwrap();
+        upstream.io.flush().await.unwrap();
+        client.io.read_exact(&mut [0; 1]).await.unwrap();
+    }
+    let watch = Watch::start();
+    let relayed = relaying.await.unwrap();
+    let (_, error) = relayed.end.unwrap_err();
+    assert!(
+        matches!(error, TransportError::Timeout { op: Op::Idle }),
+        "{error:?}"
+    );
+    // The last byte came through a moment before the watch was started.
+    assert!(watch.elapsed() + SHORT >= IDLE && watch.elapsed() <= IDLE * 10);
+    assert_eq!((relayed.a_to_b, relayed.b_to_a), (0, 3));
+    rig.inflight(0).await;
+    assert_eq!(rig.recorder.closes(CloseReason::Idle) >= 1, true);
+}

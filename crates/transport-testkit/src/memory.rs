@@ -1,0 +1,206 @@
+//! A backend without a socket: dialer and listener joined by a bounded queue, each connection a
+//! bounded buffer for each direction. Peer, handshake and buffer are the test's to choose.
+
+mod harness;
+mod stream;
+
+use std::future::pending;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use transport_core::{
+    Backend, ConnInfo, Connection, Dialer, Listener, PeerAddr, Pending, Target, TransportError,
+};
+
+pub use harness::MemoryHarness;
+pub use stream::{MemoryIo, WriteLog};
+
+/// Connections that wait to be accepted, at most.
+const BACKLOG: usize = 128;
+/// Bytes each direction of a connection holds, unless chosen otherwise.
+const BUFFER_BYTES: usize = 16 << 10;
+
+/// How a handshake goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Handshake {
+    /// It is done at once.
+    #[default]
+    Instant,
+    /// It takes this long.
+    Takes(Duration),
+    /// It never ends.
+    Never,
+    /// It fails, as TLS does.
+    Fails,
+}
+
+impl Handshake {
+    async fn run(self) -> Result<(), TransportError> {
+        match self {
+            Self::Instant => Ok(()),
+            Self::Takes(delay) => {
+                tokio::time::sleep(delay).await;
+                Ok(())
+            }
+            Self::Never => pending().await,
+            Self::Fails => Err(TransportError::Tls {
+                source: "made to fail".into(),
+            }),
+        }
+    }
+}
+
+/// The accepting end.
+#[derive(Debug)]
+pub struct MemoryListener {
+    backend: Backend,
+    arrivals: mpsc::Receiver<MemoryPending>,
+    writes: Arc<WriteLog>,
+}
+
+impl MemoryListener {
+    /// A listener that goes by the name of this backend, and a dialer that reaches it.
+    #[must_use]
+    pub fn bind(backend: Backend) -> (Self, MemoryDialer) {
+        let (queue, arrivals) = mpsc::channel(BACKLOG);
+        let writes = Arc::<WriteLog>::default();
+        let dialer = MemoryDialer {
+            backend,
+            queue,
+            writes: Arc::clone(&writes),
+            peer: PeerAddr::Ip(([127, 0, 0, 1], 40_000).into()),
+            accept_side: Handshake::Instant,
+            dial_side: Handshake::Instant,
+            buffer_bytes: BUFFER_BYTES,
+        };
+        (
+            Self {
+                backend,
+                arrivals,
+                writes,
+            },
+            dialer,
+        )
+    }
+
+    /// How the accepted streams were written to.
+    #[must_use]
+    pub fn writes(&self) -> Arc<WriteLog> {
+        Arc::clone(&self.writes)
+    }
+}
+
+impl Listener for MemoryListener {
+    type Pending = MemoryPending;
+
+    fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    async fn accept(&mut self) -> Result<MemoryPending, TransportError> {
+        match self.arrivals.recv().await {
+            Some(arrival) => Ok(arrival),
+            // Every dialer is gone: nobody will come.
+            None => pending().await,
+        }
+    }
+}
+
+/// A connection that has arrived.
+#[derive(Debug)]
+pub struct MemoryPending {
+    io: MemoryIo,
+    backend: Backend,
+    peer: PeerAddr,
+    handshake: Handshake,
+}
+
+impl Pending for MemoryPending {
+    type Io = MemoryIo;
+
+    fn peer(&self) -> PeerAddr {
+        self.peer
+    }
+
+    async fn establish(self) -> Result<Connection<MemoryIo>, TransportError> {
+        self.handshake.run().await?;
+        Ok(Connection::new(
+            self.io,
+            ConnInfo::new(self.backend, Some(self.peer)),
+        ))
+    }
+}
+
+/// The dialing end. A clone reaches the same listener, and may be another peer.
+#[derive(Debug, Clone)]
+pub struct MemoryDialer {
+    backend: Backend,
+    queue: mpsc::Sender<MemoryPending>,
+    writes: Arc<WriteLog>,
+    peer: PeerAddr,
+    accept_side: Handshake,
+    dial_side: Handshake,
+    buffer_bytes: usize,
+}
+
+impl MemoryDialer {
+    /// Dials as this peer from now on.
+    #[must_use]
+    pub const fn from_peer(mut self, peer: PeerAddr) -> Self {
+        self.peer = peer;
+        self
+    }
+
+    /// How the listener's side of the handshake goes.
+    #[must_use]
+    pub const fn accept_side(mut self, handshake: Handshake) -> Self {
+        self.accept_side = handshake;
+        self
+    }
+
+    /// How the dialer's side of the handshake goes.
+    #[must_use]
+    pub const fn dial_side(mut self, handshake: Handshake) -> Self {
+        self.dial_side = handshake;
+        self
+    }
+
+    /// Bytes that each direction holds before a write waits.
+    #[must_use]
+    pub const fn buffer_bytes(mut self, bytes: usize) -> Self {
+        self.buffer_bytes = bytes;
+        self
+    }
+}
+
+impl Dialer for MemoryDialer {
+    type Io = MemoryIo;
+
+    fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    async fn dial(&self, to: &Target) -> Result<Connection<MemoryIo>, TransportError> {
+        let (ours, theirs) = tokio::io::duplex(self.buffer_bytes);
+        let arrival = MemoryPending {
+            io: MemoryIo::new(theirs, Some(Arc::clone(&self.writes))),
+            backend: self.backend,
+            peer: self.peer,
+            handshake: self.accept_side,
+        };
+        self.queue
+            .send(arrival)
+            .await
+            .map_err(|_| TransportError::Connect {
+                target: to.to_string(),
+                source: io::ErrorKind::ConnectionRefused.into(),
+            })?;
+        self.dial_side.run().await?;
+        Ok(Connection::new(
+            MemoryIo::new(ours, None),
+            ConnInfo::new(self.backend, None),
+        ))
+    }
+}
