@@ -40,7 +40,7 @@ fn report(endpoint: &Endpoint, conn: &Conn, took: Duration) -> String {
     let info = conn.info();
     let mut out = String::new();
     let mut line = |name: &str, value: &str| {
-        let _ = writeln!(out, "{name:<10}{value}");
+        let _ = writeln!(out, "{name:<11}{value}");
     };
     line("target", &endpoint.to_string());
     line("backend", info.backend.as_str());
@@ -51,8 +51,18 @@ fn report(endpoint: &Endpoint, conn: &Conn, took: Duration) -> String {
         line("local", &local.to_string());
     }
     negotiated(info, &mut line);
-    let millis = format!("{:.3} ms", took.as_secs_f64() * 1e3);
-    line("total", &format!("{millis} (resolve, connect, handshake)"));
+    let millis = |took: Duration| format!("{:.3} ms", took.as_secs_f64() * 1e3);
+    let steps = [
+        ("resolve", info.steps.resolve),
+        ("connect", info.steps.connect),
+        ("handshake", info.steps.handshake),
+        ("total", Some(took)),
+    ];
+    for (step, took) in steps {
+        if let Some(took) = took {
+            line(step, &millis(took));
+        }
+    }
     out
 }
 

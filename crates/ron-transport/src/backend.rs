@@ -10,7 +10,7 @@ use transport_tcp::raw::{TcpDialer, TcpListener, TcpPending};
 
 use crate::config::Config;
 use crate::conn::Conn;
-use crate::endpoint::{Endpoint, Scheme};
+use crate::endpoint::Endpoint;
 
 /// The guarded listener of the configured backend.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl AnyListener {
                     .with_fd_limit(fd_limit);
                 Ok(Self::Tcp(Guard::new(raw, limiter)))
             }
-            other => Err(not_compiled_in(other.as_str(), other.as_str())),
+            other => Err(not_compiled_in(other.as_str(), other)),
         }
     }
 
@@ -91,14 +91,14 @@ impl Dialers {
     }
 
     pub(crate) async fn dial(&self, to: &Endpoint) -> Result<Conn, TransportError> {
-        match to.scheme {
-            Scheme::Tcp => self.tcp.dial(&to.target).await.map(Conn::new),
-            other => Err(not_compiled_in(other.as_str(), other.feature())),
+        if let Some(missing) = to.scheme.missing_backend() {
+            return Err(not_compiled_in(to.scheme.as_str(), missing));
         }
+        self.tcp.dial(&to.target).await.map(Conn::new)
     }
 }
 
-fn not_compiled_in(what: &str, feature: &str) -> TransportError {
-    let what = format!("{what} is not compiled in; it needs the feature `{feature}`");
+fn not_compiled_in(what: &str, backend: Backend) -> TransportError {
+    let what = format!("{what} is not compiled in; it needs the feature `{backend}`");
     TransportError::Unsupported { what }
 }

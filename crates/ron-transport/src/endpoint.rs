@@ -4,7 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use transport_core::{Target, TargetError};
+use transport_core::{Backend, Target, TargetError};
+
+use crate::config::COMPILED_BACKENDS;
 
 /// The transports that a scheme names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,16 +45,26 @@ impl Scheme {
         }
     }
 
-    /// The cargo feature that compiles it in.
+    /// The backends it goes through, outermost first.
     #[must_use]
-    pub const fn feature(self) -> &'static str {
+    pub const fn backends(self) -> &'static [Backend] {
         match self {
-            Self::Tcp => "tcp",
-            Self::Tls => "tls",
-            Self::Unix => "uds",
-            Self::Tor => "arti",
-            Self::TlsOverTor => "arti and tls",
+            Self::Tcp => &[Backend::Tcp],
+            Self::Tls => &[Backend::Tls],
+            Self::Unix => &[Backend::Uds],
+            Self::Tor => &[Backend::Arti],
+            Self::TlsOverTor => &[Backend::Tls, Backend::Arti],
         }
+    }
+
+    /// The first backend it goes through that this build does not have; cargo features are named
+    /// after backends.
+    #[must_use]
+    pub fn missing_backend(self) -> Option<Backend> {
+        let mut needed = self.backends().iter();
+        needed
+            .find(|backend| !COMPILED_BACKENDS.contains(backend))
+            .copied()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::{Backend, Io, NoIdentity, PeerAddr, PeerIdentity};
 
@@ -56,6 +57,29 @@ pub struct ConnInfo {
     pub kx: Option<KeyExchange>,
     /// Whether the TLS session was resumed.
     pub resumed: bool,
+    /// How long the steps of a dial took.
+    pub steps: DialSteps,
+}
+
+/// How long each step of a dial took; `None` for a step that there was not, or that nobody timed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct DialSteps {
+    /// Name to addresses.
+    pub resolve: Option<Duration>,
+    /// The race of addresses, to the first that answered.
+    pub connect: Option<Duration>,
+    /// The handshake above the connection.
+    pub handshake: Option<Duration>,
+}
+
+impl DialSteps {
+    /// Nothing timed.
+    pub const NONE: Self = Self {
+        resolve: None,
+        connect: None,
+        handshake: None,
+    };
 }
 
 impl ConnInfo {
@@ -71,6 +95,7 @@ impl ConnInfo {
             alpn: None,
             kx: None,
             resumed: false,
+            steps: DialSteps::NONE,
         }
     }
 }

@@ -15,7 +15,7 @@ pub mod schema;
 mod traits;
 
 pub use addr::{Backend, PeerAddr, Target, TargetError};
-pub use conn::{ConnInfo, Connection, KeyExchange};
+pub use conn::{ConnInfo, Connection, DialSteps, KeyExchange};
 pub use error::{Op, TransportError};
 pub use identity::{NoIdentity, PeerIdentity, VerifiedIdentity};
 pub use observer::{

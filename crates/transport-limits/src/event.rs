@@ -17,8 +17,34 @@ pub(crate) const TARGET: &str = "ron_transport";
 
 #[derive(Debug, Default)]
 pub(crate) struct Events {
-    /// The second of the last logged reject (plus one), and how many were not logged since.
-    rejects: [(AtomicU64, AtomicU64); Reason::ALL.len()],
+    rejects: [Sample; Reason::ALL.len()],
+    failed_dials: Sample,
+}
+
+/// Lets the first event of each second through.
+#[derive(Debug, Default)]
+struct Sample {
+    /// The second of the last logged event, plus one.
+    second: AtomicU64,
+    /// Events not logged since.
+    skipped: AtomicU64,
+}
+
+impl Sample {
+    /// `Some` with the number of events that were not logged since the last one.
+    fn next(&self, now: u64) -> Option<u64> {
+        let second = now / SECOND + 1;
+        let seen = self.second.load(Ordering::Relaxed);
+        let swap = |seen| {
+            self.second
+                .compare_exchange(seen, second, Ordering::Relaxed, Ordering::Relaxed)
+        };
+        if seen != second && swap(seen).is_ok() {
+            return Some(self.skipped.swap(0, Ordering::Relaxed));
+        }
+        self.skipped.fetch_add(1, Ordering::Relaxed);
+        None
+    }
 }
 
 impl Events {
@@ -31,18 +57,9 @@ impl Events {
         peer: Option<PeerAddr>,
         error: Option<&TransportError>,
     ) {
-        let (last, skipped) = &self.rejects[reason.index()];
-        let second = now / SECOND + 1;
-        let seen = last.load(Ordering::Relaxed);
-        let first = seen != second
-            && last
-                .compare_exchange(seen, second, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok();
-        if !first {
-            skipped.fetch_add(1, Ordering::Relaxed);
+        let Some(not_logged) = self.rejects[reason.index()].next(now) else {
             return;
-        }
-        let not_logged = skipped.swap(0, Ordering::Relaxed);
+        };
         warn!(
             target: TARGET,
             event = "reject",
@@ -54,6 +71,44 @@ impl Events {
             not_logged,
             error = error.map(tracing::field::display),
         );
+    }
+
+    /// A dial's end. A Tor target is not named; failures are sampled as rejects are.
+    pub(crate) fn dialed(
+        &self,
+        now: u64,
+        backend: Backend,
+        to: &Target,
+        took: std::time::Duration,
+        result: Result<&ConnInfo, &TransportError>,
+    ) {
+        let to = (backend != Backend::Arti).then(|| to.to_string());
+        let (backend, duration_ms) = (backend.as_str(), millis(took));
+        match result {
+            Ok(info) => debug!(
+                target: TARGET,
+                event = "dial",
+                backend,
+                conn_id = info.id,
+                to,
+                duration_ms,
+            ),
+            Err(error) => {
+                let Some(not_logged) = self.failed_dials.next(now) else {
+                    return;
+                };
+                warn!(
+                    target: TARGET,
+                    event = "dial",
+                    backend,
+                    to,
+                    duration_ms,
+                    reason = error.kind(),
+                    not_logged,
+                    error = %error,
+                );
+            }
+        }
     }
 }
 
@@ -94,36 +149,6 @@ pub(crate) fn handshake_failed(
         reason = error.kind(),
         error = %error,
     );
-}
-
-/// A dial's end. A Tor target is not named.
-pub(crate) fn dialed(
-    backend: Backend,
-    target: &Target,
-    took: std::time::Duration,
-    result: Result<&ConnInfo, &TransportError>,
-) {
-    let target = (backend != Backend::Arti).then(|| target.to_string());
-    let (backend, duration_ms) = (backend.as_str(), millis(took));
-    match result {
-        Ok(info) => debug!(
-            target: TARGET,
-            event = "dial",
-            backend,
-            conn_id = info.id,
-            target,
-            duration_ms,
-        ),
-        Err(error) => warn!(
-            target: TARGET,
-            event = "dial",
-            backend,
-            target,
-            duration_ms,
-            reason = error.kind(),
-            error = %error,
-        ),
-    }
 }
 
 pub(crate) fn closed(conn: &Shared, now: u64, reason: CloseReason, peer: Option<PeerAddr>) {

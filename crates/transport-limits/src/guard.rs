@@ -225,11 +225,11 @@ impl<D: Dialer> Guard<D> {
                 let permit = Permit::dialed(limiter, backend);
                 let id = Limiter::next_id();
                 let connection = guarded(limiter, permit, id, connection, settings);
-                event::dialed(backend, to, took, Ok(&connection.info));
+                limiter.log_dial(backend, to, took, Ok(&connection.info));
                 Ok(connection)
             }
             Err(error) => {
-                event::dialed(backend, to, took, Err(&error));
+                limiter.log_dial(backend, to, took, Err(&error));
                 if let Some(reason) = error.reason() {
                     limiter.rejected(reason, backend, None, None, Some(&error));
                 }

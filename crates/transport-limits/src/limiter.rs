@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tokio::time::Instant;
 use transport_core::schema::{Section, ValueError};
-use transport_core::{Backend, Direction, Observer, PeerAddr, Reason, Scope, TransportError};
+use transport_core::{
+    Backend, ConnInfo, Direction, Observer, PeerAddr, Reason, Scope, Target, TransportError,
+};
 
 use crate::admission::Admission;
 use crate::bucket::Bucket;
@@ -194,6 +196,16 @@ impl Limiter {
         self.0
             .events
             .reject(self.now(), reason, backend, conn, peer, error);
+    }
+
+    pub(crate) fn log_dial(
+        &self,
+        backend: Backend,
+        to: &Target,
+        took: std::time::Duration,
+        result: Result<&ConnInfo, &TransportError>,
+    ) {
+        self.0.events.dialed(self.now(), backend, to, took, result);
     }
 
     pub(crate) fn is_draining(&self) -> bool {

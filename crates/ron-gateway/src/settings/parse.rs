@@ -2,9 +2,8 @@
 
 use std::net::SocketAddr;
 
-use ron_transport::config::COMPILED_BACKENDS;
 use ron_transport::core::schema::ValueError;
-use ron_transport::{Endpoint, Scheme};
+use ron_transport::Endpoint;
 
 use super::Mode;
 
@@ -28,20 +27,13 @@ pub(crate) fn dialable(text: &str) -> Result<Endpoint, ValueError> {
     let endpoint: Endpoint = text
         .parse()
         .map_err(|error: ron_transport::EndpointError| ValueError::new(error.to_string()))?;
-    match missing_feature(endpoint.scheme) {
+    match endpoint.scheme.missing_backend() {
         None => Ok(endpoint),
         Some(feature) => Err(ValueError::new(format!(
             "this build cannot dial {}: it needs the feature `{feature}`",
             endpoint.scheme.as_str()
         ))),
     }
-}
-
-/// What the build lacks for a scheme. A backend and the feature that brings it bear one name.
-fn missing_feature(scheme: Scheme) -> Option<&'static str> {
-    let compiled = |name: &&str| COMPILED_BACKENDS.iter().any(|b| b.as_str() == *name);
-    let mut needed = scheme.feature().split(" and ");
-    needed.find(|name| !compiled(name))
 }
 
 pub(super) fn parse_addr(text: &str) -> Result<Option<SocketAddr>, ValueError> {

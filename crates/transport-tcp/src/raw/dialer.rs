@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
 
 use tokio::net::{lookup_host, TcpStream};
+use tokio::time::Instant;
 use transport_core::{Backend, ConnInfo, Connection, Dialer, PeerAddr, Target, TransportError};
 
 use super::{connect, options};
@@ -51,15 +52,18 @@ impl Dialer for TcpDialer {
             host: host.clone(),
             source,
         };
+        let started = Instant::now();
         let addrs: Vec<SocketAddr> = lookup_host((host.as_str(), *port))
             .await
             .map_err(resolve)?
             .collect();
+        let resolved = Instant::now();
         let connect = |source| TransportError::Connect {
             target: to.to_string(),
             source,
         };
         let stream = connect::race(&addrs).await.map_err(connect)?;
+        let connected = Instant::now();
         if self
             .fd_limit
             .is_some_and(|limit| stream.as_raw_fd() >= limit)
@@ -67,8 +71,11 @@ impl Dialer for TcpDialer {
             return Err(connect(std::io::Error::other("out of file descriptors")));
         }
         options::apply(&stream, &self.config).map_err(TransportError::Io)?;
-        let mut info = ConnInfo::new(Backend::Tcp, stream.peer_addr().ok().map(PeerAddr::Ip));
+        let peer = stream.peer_addr().ok().map(PeerAddr::Ip);
+        let mut info = ConnInfo::new(Backend::Tcp, peer);
         info.local = stream.local_addr().ok();
+        info.steps.resolve = Some(resolved - started);
+        info.steps.connect = Some(connected - resolved);
         Ok(Connection::new(stream, info))
     }
 }
