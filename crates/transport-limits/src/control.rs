@@ -54,6 +54,8 @@ pub(crate) struct Shared {
     /// Whether this connection was ever throttled: it is counted once.
     throttled: AtomicBool,
     bytes: [AtomicU64; 2],
+    /// Whether what came over it could not be used: it does not count as ended in order.
+    failed: AtomicBool,
     framed: AtomicBool,
     partial_frame: AtomicBool,
     pub(crate) inbox_frames: AtomicUsize,
@@ -86,6 +88,7 @@ impl Shared {
             parked: AtomicU8::new(0),
             throttled: AtomicBool::new(false),
             bytes: Default::default(),
+            failed: AtomicBool::new(false),
             framed: AtomicBool::new(false),
             partial_frame: AtomicBool::new(false),
             inbox_frames: AtomicUsize::new(0),
@@ -130,6 +133,15 @@ impl Shared {
     pub(crate) fn reject(&self, reason: Reason, error: &TransportError) {
         self.limiter
             .rejected(reason, self.backend, Some(self), None, Some(error));
+    }
+
+    /// Notes that what came over the connection could not be used.
+    pub(crate) fn fail(&self) {
+        self.failed.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
     }
 
     /// Wakes both halves so that they look at the state, deadlines and rates again.

@@ -318,7 +318,9 @@ impl<I: Io> Drop for GuardedIo<I> {
         self.state.read.hand_on(shared);
         self.state.write.hand_on(shared);
         let ended = shared.end().map(|error| error.close_reason());
-        let reason = self.state.failed.or(ended).unwrap_or(CloseReason::Eof);
+        let unusable = shared.has_failed().then_some(CloseReason::Error);
+        let reason = self.state.failed.or(ended).or(unusable);
+        let reason = reason.unwrap_or(CloseReason::Eof);
         shared.limiter.registered().remove(&shared.id);
         // Whoever waits for the end of this connection waits no longer.
         shared.end_with(&TransportError::Closed);

@@ -8,6 +8,8 @@
 pub mod conformance;
 mod harness;
 mod memory;
+#[cfg(doctest)]
+mod readme;
 mod recorder;
 
 pub use harness::{Harness, Held, Opened};

@@ -116,7 +116,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
                 return Poll::Ready(Ok(()));
             }
             if ready!(self.poll_body(cx, body))? == 0 {
-                return Poll::Ready(Err(TransportError::FrameTruncated));
+                return Poll::Ready(Err(self.truncated()));
             }
         }
     }
@@ -126,11 +126,16 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf))?;
         let read = buf.filled().len();
         if read == 0 && self.header_len != 0 {
-            return Poll::Ready(Err(TransportError::FrameTruncated));
+            return Poll::Ready(Err(self.truncated()));
         }
         self.header_len += read;
         self.owe_header();
         Poll::Ready(Ok(read))
+    }
+
+    fn truncated(&self) -> TransportError {
+        self.control.0.fail();
+        TransportError::FrameTruncated
     }
 
     /// The rest of a header is owed from its first byte on.
@@ -155,6 +160,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
                 len: u64::from(len),
                 max: max as u64,
             };
+            shared.fail();
             shared.reject(transport_core::Reason::TooLarge, &error);
             return Err(error);
         };

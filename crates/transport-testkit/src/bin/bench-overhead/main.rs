@@ -23,7 +23,7 @@ use std::alloc::System;
 use stats_alloc::{Region, StatsAlloc, INSTRUMENTED_SYSTEM};
 
 use client::Client;
-use server::{Mode, Server};
+use server::{Counting, Mode, Server};
 use stats::Series;
 
 #[global_allocator]
@@ -54,7 +54,7 @@ fn compare(name: &str, rounds: usize, ops: usize, load: impl Fn(&mut Client)) {
         let mut cpu = [0.0; Mode::ALL.len()];
         for at in 0..Mode::ALL.len() {
             let which = (at + round) % Mode::ALL.len();
-            let server = Server::start(Mode::ALL[which]);
+            let server = Server::start(Mode::ALL[which], Counting::Prometheus);
             let mut client = Client::connect(server.addr());
             client.ping_pong(200);
             let before = server.cpu();
@@ -75,22 +75,32 @@ fn compare(name: &str, rounds: usize, ops: usize, load: impl Fn(&mut Client)) {
     println!();
 }
 
-/// Allocations in steady state. The client's thread allocates nothing meanwhile.
+/// Allocations in steady state. The client's thread allocates nothing meanwhile. A recorder may:
+/// the exporter keeps sampled sizes in blocks until it is scraped or its upkeep runs.
 fn allocations() {
-    const OPS: usize = 10_000;
-    println!("allocations over {OPS} echoed 64 B messages and 64 MiB of bulk, steady state");
+    println!(
+        "allocations over {SMALL_OPS} echoes of 64 B, and over {LARGE_OPS} of 64 KiB, steady state"
+    );
     for mode in Mode::ALL {
-        let server = Server::start(mode);
-        let mut client = Client::connect(server.addr());
-        client.ping_pong(1_000);
-        let region = Region::new(ALLOCATOR);
-        client.ping_pong(OPS);
-        let small = region.change().allocations;
-        client.lockstep(64 << 10, 16);
-        let region = Region::new(ALLOCATOR);
-        client.lockstep(64 << 10, 1024);
-        let large = region.change().allocations;
-        println!("  {:<18} {small} and {large}", mode.name());
+        count(mode.name(), mode, Counting::Nobody);
     }
+    count("with Prometheus", Mode::Guarded, Counting::Prometheus);
     println!();
+}
+
+const SMALL_OPS: usize = 10_000;
+const LARGE_OPS: usize = 1_024;
+
+fn count(name: &str, mode: Mode, counting: Counting) {
+    let server = Server::start(mode, counting);
+    let mut client = Client::connect(server.addr());
+    client.ping_pong(1_000);
+    let region = Region::new(ALLOCATOR);
+    client.ping_pong(SMALL_OPS);
+    let small = region.change().allocations;
+    client.lockstep(64 << 10, 16);
+    let region = Region::new(ALLOCATOR);
+    client.lockstep(64 << 10, LARGE_OPS);
+    let large = region.change().allocations;
+    println!("  {name:<18} {small} and {large}");
 }

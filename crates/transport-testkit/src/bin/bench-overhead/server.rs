@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use transport_core::schema::Section;
-use transport_core::{Backend, Io, TaskKind};
+use transport_core::{Backend, Io, NoObserver, Observer, TaskKind};
 use transport_limits::{Limiter, Limits};
 use transport_metrics::{MetricsObserver, Prometheus};
 use transport_tcp::TcpConfig;
@@ -36,6 +36,15 @@ impl Mode {
     }
 }
 
+/// Who counts for the guarded modes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counting {
+    /// The metrics facade with a Prometheus recorder, as the gateway has it.
+    Prometheus,
+    /// Nobody: the library alone.
+    Nobody,
+}
+
 /// A running server.
 pub(crate) struct Server {
     addr: SocketAddr,
@@ -45,7 +54,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(mode: Mode) -> Self {
+    pub(crate) fn start(mode: Mode, counting: Counting) -> Self {
         let (ask, asked) = mpsc::sync_channel(1);
         let (answer, cpu) = mpsc::sync_channel(1);
         let (ready, bound) = mpsc::sync_channel(1);
@@ -66,7 +75,7 @@ impl Server {
             });
             runtime.unwrap().block_on(async {
                 tokio::select! {
-                    () = serve(mode, ready) => {}
+                    () = serve(mode, counting, ready) => {}
                     _ = stopped => {}
                 }
             });
@@ -102,7 +111,7 @@ fn thread_clock() -> impl Fn() -> f64 + Send {
     }
 }
 
-async fn serve(mode: Mode, ready: mpsc::SyncSender<SocketAddr>) {
+async fn serve(mode: Mode, counting: Counting, ready: mpsc::SyncSender<SocketAddr>) {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     if mode == Mode::Bare {
         let listener = TcpListener::bind(any).await.unwrap();
@@ -113,9 +122,15 @@ async fn serve(mode: Mode, ready: mpsc::SyncSender<SocketAddr>) {
             tokio::spawn(echo(stream));
         }
     }
-    let prometheus = Prometheus::new().unwrap();
-    let observer = MetricsObserver::with_recorder(prometheus.recorder(), &[Backend::Tcp]);
-    let limiter = Limiter::new(&every_limit(), Arc::new(observer)).unwrap();
+    let observer: Arc<dyn Observer> = match counting {
+        Counting::Nobody => Arc::new(NoObserver),
+        Counting::Prometheus => {
+            let prometheus = Prometheus::new().unwrap();
+            let recorder = prometheus.recorder();
+            Arc::new(MetricsObserver::with_recorder(recorder, &[Backend::Tcp]))
+        }
+    };
+    let limiter = Limiter::new(&every_limit(), observer).unwrap();
     let config = TcpConfig::default();
     let mut guard = transport_tcp::listen(any, &config, &limiter).await.unwrap();
     ready.send(guard.get_ref().local_addr().unwrap()).unwrap();

@@ -22,7 +22,7 @@ impl Series {
     }
 
     pub(crate) fn print(&mut self, ops: usize) {
-        #[allow(clippy::cast_precision_loss, reason = "a count of operations")]
+        #[allow(clippy::cast_precision_loss)]
         let micros = median(&mut self.cpu) * 1e6 / ops as f64;
         let ratio = median(&mut self.ratios);
         let (low, high) = (

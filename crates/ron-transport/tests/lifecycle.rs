@@ -1,0 +1,296 @@
+//! The life of a transport: ready, serving, draining, dropped; under both runtimes where tasks
+//! and threads matter.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ron_transport::{
+    echo, CloseReason, Conn, Endpoint, ReadyReason, ReadyState, Reason, Transport, TransportError,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use transport_core::TaskKind;
+use transport_testkit::Recorder;
+
+fn any() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+async fn listening(recorder: &Recorder) -> (Arc<Transport>, SocketAddr) {
+    let builder = Transport::builder().bind_addr(any());
+    let transport = builder.observer(recorder.observer()).build().unwrap();
+    let addr = transport.listen().await.unwrap();
+    (Arc::new(transport), addr)
+}
+
+async fn echoing(conn: Conn) {
+    drop(echo(conn).await);
+}
+
+/// Connects and makes sure that it is served.
+async fn served(addr: SocketAddr) -> TcpStream {
+    let mut client = TcpStream::connect(addr).await.unwrap();
+    client.write_all(b"x").await.unwrap();
+    assert_eq!(client.read_u8().await.unwrap(), b'x');
+    client
+}
+
+fn not_ready(reason: ReadyReason) -> ReadyState {
+    ReadyState::NotReady { reason }
+}
+
+#[tokio::test]
+async fn readiness_tells_each_transition_once() {
+    let recorder = Recorder::new();
+    let (transport, addr) = listening(&recorder).await;
+    let mut ready = transport.readiness();
+    assert_eq!(*ready.borrow_and_update(), ReadyState::Ready);
+    let serving = Arc::clone(&transport);
+    let serving = tokio::spawn(async move { serving.serve(echoing).await });
+    drop(served(addr).await);
+    let report = transport.shutdown(Duration::from_secs(5)).await;
+    assert_eq!(report.aborted, 0);
+    serving.await.unwrap().unwrap();
+    assert_eq!(
+        recorder.snapshot().readiness,
+        [
+            not_ready(ReadyReason::Starting),
+            ReadyState::Ready,
+            not_ready(ReadyReason::Draining),
+            not_ready(ReadyReason::Stopped),
+        ]
+    );
+    assert!(
+        TcpStream::connect(addr).await.is_err(),
+        "nobody listens any more"
+    );
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_told_with_its_address() {
+    let recorder = Recorder::new();
+    let (_first, addr) = listening(&recorder).await;
+    let second = Transport::builder().bind_addr(addr);
+    let second = second.observer(Recorder::new().observer()).build().unwrap();
+    let error = second.listen().await.unwrap_err();
+    assert_eq!(error.kind(), "bind");
+    assert!(error.to_string().contains(&addr.to_string()), "{error}");
+    assert_eq!(
+        *second.readiness().borrow(),
+        not_ready(ReadyReason::BindFailed)
+    );
+    let unserved = second.serve(echoing).await.unwrap_err();
+    assert_eq!(unserved.kind(), "config");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panicking_handler_gives_its_place_back() {
+    let recorder = Recorder::new();
+    let (transport, addr) = listening(&recorder).await;
+    let serving = Arc::clone(&transport);
+    tokio::spawn(async move {
+        let handler = |mut conn: Conn| async move {
+            let byte = conn.read_u8().await.unwrap();
+            assert_ne!(byte, b'!', "told to panic");
+            echoing(conn).await;
+        };
+        serving.serve(handler).await
+    });
+    let mut client = TcpStream::connect(addr).await.unwrap();
+    client.write_all(b"!").await.unwrap();
+    recorder
+        .wait_for("the place is free", |s| {
+            s.inflight() == 0 && s.accepts() == 1
+        })
+        .await;
+    assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+    recorder
+        .wait_for("the task counts as aborted", |s| {
+            s.tasks_aborted(TaskKind::Serve) == 1
+        })
+        .await;
+    let mut next = TcpStream::connect(addr).await.unwrap();
+    next.write_all(b".x").await.unwrap();
+    assert_eq!(next.read_u8().await.unwrap(), b'x');
+}
+
+async fn drains_idle_and_cuts_busy() {
+    let recorder = Recorder::new();
+    let (transport, addr) = listening(&recorder).await;
+    let serving = Arc::clone(&transport);
+    tokio::spawn(async move { serving.serve(echoing).await });
+    let _idle = served(addr).await;
+    let mut busy = served(addr).await;
+    let busy = tokio::spawn(async move {
+        while busy.write_all(b"y").await.is_ok() && busy.read_u8().await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let started = Instant::now();
+    let report = transport.shutdown(Duration::from_millis(1500)).await;
+    let took = started.elapsed();
+    busy.await.unwrap();
+    assert_eq!((report.drained, report.aborted), (1, 1));
+    assert!(took >= Duration::from_millis(1500), "{took:?}");
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    assert_eq!(recorder.closes(CloseReason::Cancelled), 2);
+    assert_eq!(recorder.inflight(), 0);
+    assert!(transport.connections().is_empty());
+}
+
+#[tokio::test]
+async fn a_drain_closes_idle_connections_and_cuts_busy_ones() {
+    drains_idle_and_cuts_busy().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drain_closes_idle_connections_and_cuts_busy_ones_on_threads() {
+    drains_idle_and_cuts_busy().await;
+}
+
+#[tokio::test]
+async fn dropping_a_transport_ends_its_connections() {
+    let recorder = Recorder::new();
+    let builder = Transport::builder().bind_addr(any());
+    let transport = builder.observer(recorder.observer()).build().unwrap();
+    let addr = transport.listen().await.unwrap();
+    let dialer = transport.dialer();
+    let serving = tokio::spawn(async move { transport.serve(echoing).await });
+    let mut client = served(addr).await;
+    serving.abort();
+    assert!(serving.await.unwrap_err().is_cancelled());
+    assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+    recorder
+        .wait_for("all connections are gone", |s| s.inflight() == 0)
+        .await;
+    let to: Endpoint = format!("tcp://{addr}").parse().unwrap();
+    assert_eq!(dialer.dial(&to).await.unwrap_err().kind(), "cancelled");
+}
+
+#[tokio::test]
+async fn a_handler_that_ignores_the_end_is_dropped() {
+    let recorder = Recorder::new();
+    let (transport, addr) = listening(&recorder).await;
+    let serving = Arc::clone(&transport);
+    tokio::spawn(async move {
+        let handler = |conn: Conn| async move {
+            let _held = conn;
+            std::future::pending::<()>().await;
+        };
+        serving.serve(handler).await
+    });
+    let mut client = TcpStream::connect(addr).await.unwrap();
+    recorder
+        .wait_for("it is served", |s| s.tasks_spawned(TaskKind::Serve) == 1)
+        .await;
+    for control in transport.connections() {
+        control.cancel();
+    }
+    assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+    recorder
+        .wait_for("the handler is dropped", |s| {
+            s.tasks_aborted(TaskKind::Serve) == 1
+        })
+        .await;
+    assert_eq!(recorder.inflight(), 0);
+}
+
+#[tokio::test]
+async fn a_handler_may_work_on_after_it_closed_its_stream() {
+    let recorder = Recorder::new();
+    let (transport, addr) = listening(&recorder).await;
+    let (done, finished) = tokio::sync::mpsc::channel(1);
+    let serving = Arc::clone(&transport);
+    tokio::spawn(async move {
+        let handler = move |conn: Conn| {
+            let done = done.clone();
+            async move {
+                drop(conn);
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                done.send(()).await.unwrap();
+            }
+        };
+        serving.serve(handler).await
+    });
+    let _client = TcpStream::connect(addr).await.unwrap();
+    let mut finished = finished;
+    assert_eq!(finished.recv().await, Some(()));
+    assert_eq!(recorder.tasks_aborted(TaskKind::Serve), 0);
+}
+
+#[tokio::test]
+async fn an_embedder_may_run_its_own_accept_loop() {
+    let recorder = Recorder::new();
+    let (transport, addr) = listening(&recorder).await;
+    let mut client = TcpStream::connect(addr).await.unwrap();
+    let incoming = transport.accept().await.unwrap().unwrap();
+    let id = incoming.id();
+    let mut conn = incoming.establish().await.unwrap();
+    assert_eq!(conn.control().id(), id);
+    conn.write_all(b"hi").await.unwrap();
+    assert_eq!(client.read_u16().await.unwrap(), u16::from_be_bytes(*b"hi"));
+    drop(conn);
+    let _refused = TcpStream::connect(addr).await.unwrap();
+    drop(transport.accept().await.unwrap().unwrap());
+    recorder
+        .wait_for("both places are free", |s| s.inflight() == 0)
+        .await;
+    transport.shutdown(Duration::ZERO).await;
+    assert!(!matches!(transport.accept().await, Ok(Some(_))));
+}
+
+#[tokio::test]
+async fn a_transport_without_an_address_dials() {
+    let recorder = Recorder::new();
+    let (server, addr) = listening(&recorder).await;
+    let serving = Arc::clone(&server);
+    tokio::spawn(async move { serving.serve(echoing).await });
+    let counted = Recorder::new();
+    let client = Transport::builder()
+        .observer(counted.observer())
+        .build()
+        .unwrap();
+    assert_eq!(*client.readiness().borrow(), ReadyState::Ready);
+    let to: Endpoint = format!("tcp://{addr}").parse().unwrap();
+    let mut conn = client.dial(&to).await.unwrap();
+    assert!(conn.info().steps.connect.is_some());
+    conn.write_all(b"x").await.unwrap();
+    assert_eq!(conn.read_u8().await.unwrap(), b'x');
+    assert_eq!(counted.inflight(), 1);
+    drop(conn);
+    assert_eq!((counted.inflight(), counted.snapshot().dials(true)), (0, 1));
+    let missing: Endpoint = "tls://localhost:1".parse().unwrap();
+    let error = client.dial(&missing).await.unwrap_err();
+    assert!(
+        matches!(error, TransportError::Unsupported { .. }),
+        "{error}"
+    );
+    assert!(error.to_string().contains("`tls`"), "{error}");
+    assert_eq!(client.listen().await.unwrap_err().kind(), "config");
+}
+
+#[tokio::test]
+async fn a_dial_to_a_closed_port_is_counted_once() {
+    let recorder = Recorder::new();
+    let client = Transport::builder()
+        .observer(recorder.observer())
+        .build()
+        .unwrap();
+    let listener = tokio::net::TcpListener::bind(any()).await.unwrap();
+    let to: Endpoint = format!("tcp://{}", listener.local_addr().unwrap())
+        .parse()
+        .unwrap();
+    drop(listener);
+    let error = client.dial(&to).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), ("connect", true));
+    assert_eq!(recorder.snapshot().dials(false), 1);
+    assert_eq!(
+        recorder.rejected(Reason::Upstream),
+        0,
+        "that is the embedder's to say"
+    );
+    assert_eq!(recorder.inflight(), 0);
+}
