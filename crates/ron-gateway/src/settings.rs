@@ -90,3 +90,17 @@ impl Settings for Gateway {
         warnings
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The manual is written by hand around this table; when a key changes, paste it anew.
+    #[test]
+    fn the_manual_has_the_table_of_these_keys() {
+        let table = ron_transport::config::markdown_of::<Gateway>();
+        let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/CONFIG.md");
+        let manual = std::fs::read_to_string(manual).unwrap();
+        assert!(manual.contains(&table), "docs/CONFIG.md lacks:\n{table}");
+    }
+}
