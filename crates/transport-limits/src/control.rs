@@ -191,6 +191,10 @@ impl Shared {
         let total = &self.bytes[direction as usize];
         total.store(total.load(Ordering::Relaxed) + bytes, Ordering::Relaxed);
         self.activity.fetch_max(now, Ordering::Relaxed);
+        // A half that never waits meets no timer.
+        if self.settings.lifetime != 0 && now >= self.born.saturating_add(self.settings.lifetime) {
+            self.end_with(&TransportError::Timeout { op: Op::Lifetime });
+        }
     }
 
     /// Settles owed bytes that came.
@@ -270,9 +274,15 @@ impl Control {
     /// Says that the peer owes `bytes` from now on: they must arrive within `read_timeout`, or
     /// reads end in a timeout. It replaces what was owed before; 0 takes it back.
     pub fn expect_read(&self, bytes: u64) {
-        self.0
-            .owed_since
-            .store(self.0.limiter.now(), Ordering::Relaxed);
+        self.owe(bytes);
+        // A read that waits already has to reckon with it.
+        self.0.wakers[Direction::In as usize].wake();
+    }
+
+    /// As [`expect_read`](Self::expect_read), by the task that reads.
+    pub(crate) fn owe(&self, bytes: u64) {
+        let since = if bytes == 0 { 0 } else { self.0.limiter.now() };
+        self.0.owed_since.store(since, Ordering::Relaxed);
         self.0.owed.store(bytes, Ordering::Relaxed);
     }
 

@@ -54,6 +54,8 @@ pub struct FrameReader<R> {
     header_len: usize,
     body: Option<Body>,
     buffer: BytesMut,
+    /// After an error the place in the stream is lost.
+    failed: bool,
 }
 
 impl<R: AsyncRead + Unpin> FrameReader<R> {
@@ -66,6 +68,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             header_len: 0,
             body: None,
             buffer: BytesMut::new(),
+            failed: false,
         }
     }
 
@@ -73,7 +76,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     ///
     /// # Errors
     /// [`TransportError::TooLarge`], [`TransportError::FrameTruncated`], a deadline, or the
-    /// stream's failure. No further frame can be read then.
+    /// stream's failure; [`TransportError::Closed`] at every call after that.
     ///
     /// # Cancel safety
     /// Cancel-safe: what arrived stays for the next call.
@@ -97,6 +100,19 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
 
     /// Ready when the buffer holds `most` bytes or the rest of the frame, or at the end.
     fn poll_until(
+        &mut self,
+        cx: &mut Context<'_>,
+        most: usize,
+    ) -> Poll<Result<(), TransportError>> {
+        if self.failed {
+            return Poll::Ready(Err(TransportError::Closed));
+        }
+        let polled = self.poll_frame(cx, most);
+        self.failed = matches!(polled, Poll::Ready(Err(_)));
+        polled
+    }
+
+    fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
         most: usize,
@@ -125,11 +141,14 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         let mut buf = ReadBuf::new(&mut self.header[self.header_len..]);
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf))?;
         let read = buf.filled().len();
-        if read == 0 && self.header_len != 0 {
+        let first = self.header_len == 0;
+        if read == 0 && !first {
             return Poll::Ready(Err(self.truncated()));
         }
         self.header_len += read;
-        self.owe_header();
+        if first {
+            self.owe_header();
+        }
         Poll::Ready(Ok(read))
     }
 
@@ -138,11 +157,11 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         TransportError::FrameTruncated
     }
 
-    /// The rest of a header is owed from its first byte on.
+    /// The rest of a header is owed from its first byte on; later bytes buy no time.
     fn owe_header(&self) {
         let started = self.header_len != 0;
         self.control.set_partial_frame(started);
-        self.control.expect_read(if started {
+        self.control.owe(if started {
             (HEADER - self.header_len) as u64
         } else {
             0
@@ -178,7 +197,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     fn owe_chunk(&self) {
         let Some(body) = self.body else { return };
         let owed = (body.len - body.got).min(self.control.0.settings.chunk);
-        self.control.expect_read(owed as u64);
+        self.control.owe(owed as u64);
     }
 
     /// Reads body bytes up to the end of the chunk; with the frame's last ones the next header

@@ -77,13 +77,16 @@ impl FrameSender {
         };
         let tasks = control.0.limiter.tasks().clone();
         tasks.spawn(TaskKind::Writer, async move {
-            let tasks = control.0.limiter.tasks();
-            tokio::select! {
-                () = control.cancelled() => tasks.aborted(TaskKind::Writer),
-                result = run(io, frames) => if result.is_err() {
-                    // The stream has noted why; the reader has to learn of it.
-                    control.cancel();
-                },
+            let result = tokio::select! {
+                biased;
+                () = control.cancelled() => Err(TransportError::Cancelled.into()),
+                result = run(io, frames) => result,
+            };
+            if result.is_err() && control.is_ended() {
+                control.0.limiter.tasks().aborted(TaskKind::Writer);
+            } else if result.is_err() {
+                // The stream has noted why; the reader has to learn of it.
+                control.cancel();
             }
             room.close();
         });
