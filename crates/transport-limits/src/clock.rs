@@ -47,3 +47,10 @@ impl Clock {
             .unwrap_or_else(|| Instant::now() + YEAR)
     }
 }
+
+const _: () = assert!(ticks_fit());
+
+const fn ticks_fit() -> bool {
+    // Ten years of ticks, the longest duration a setting takes, twice over.
+    SECOND.checked_mul(20 * 365 * 24 * 3600).is_some()
+}

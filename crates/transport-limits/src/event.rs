@@ -10,7 +10,7 @@ use transport_core::{
 };
 
 use crate::clock::{duration, SECOND};
-use crate::control::Shared;
+use crate::shared::Shared;
 
 /// The target of every event.
 pub(crate) const TARGET: &str = "ron_transport";

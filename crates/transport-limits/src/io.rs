@@ -13,8 +13,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use transport_core::{CloseReason, Direction, Io, Op, PeerAddr, TransportError};
 
 use crate::admission::Permit;
-use crate::control::{Control, Shared};
+use crate::control::Control;
 use crate::event;
+use crate::shared::Shared;
 use pace::Pacer;
 use timer::Timer;
 use write::WriteClock;

@@ -23,6 +23,7 @@ mod peers;
 mod relay;
 mod scratch;
 mod settings;
+mod shared;
 mod sync;
 mod tasks;
 

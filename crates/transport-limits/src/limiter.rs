@@ -14,10 +14,11 @@ use transport_core::{
 use crate::admission::Admission;
 use crate::bucket::Bucket;
 use crate::clock::{ticks, Clock};
-use crate::control::{Control, Shared};
+use crate::control::Control;
 use crate::event::Events;
 use crate::live::LiveRates;
 use crate::settings::Limits;
+use crate::shared::Shared;
 use crate::tasks::Tasks;
 
 /// The next connection's number, unique in the process.

@@ -161,7 +161,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     fn owe_header(&self) {
         let started = self.header_len != 0;
         self.control.set_partial_frame(started);
-        self.control.owe(if started {
+        self.control.0.owe(if started {
             (HEADER - self.header_len) as u64
         } else {
             0
@@ -197,7 +197,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     fn owe_chunk(&self) {
         let Some(body) = self.body else { return };
         let owed = (body.len - body.got).min(self.control.0.settings.chunk);
-        self.control.owe(owed as u64);
+        self.control.0.owe(owed as u64);
     }
 
     /// Reads body bytes up to the end of the chunk; with the frame's last ones the next header

@@ -8,7 +8,7 @@ use transport_core::{Direction, Reason, Scope, TransportError};
 
 use crate::bucket::{Bucket, Grant};
 use crate::clock::duration;
-use crate::control::Shared;
+use crate::shared::Shared;
 
 use super::Half;
 

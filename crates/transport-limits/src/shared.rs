@@ -1,0 +1,256 @@
+//! The state of one connection that more than its stream may touch.
+//!
+//! A stream reads this state with relaxed loads; nothing in it is locked by an operation.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use atomic_waker::AtomicWaker;
+use tokio::sync::Notify;
+use transport_core::{Backend, Direction, Op, Reason, TransportError};
+
+use crate::bucket::Bucket;
+use crate::limiter::{ConnSettings, Limiter};
+use crate::peers::Peer;
+
+/// Why a connection was ended from within; also the state word of an open one.
+const OPEN: u8 = 0;
+const CANCELLED: u8 = 1;
+const CLOSED: u8 = 6;
+
+const fn code(op: Op) -> u8 {
+    match op {
+        Op::Idle => 2,
+        Op::Lifetime => 3,
+        Op::Read => 4,
+        _ => 5,
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) id: u64,
+    pub(crate) backend: Backend,
+    pub(crate) limiter: Limiter,
+    pub(crate) settings: Arc<ConnSettings>,
+    pub(crate) peer: Option<Arc<Peer>>,
+    /// Bytes in, bytes out: this connection's own scope.
+    pub(crate) buckets: [Bucket; 2],
+    pub(crate) born: u64,
+    state: AtomicU8,
+    wakers: [AtomicWaker; 2],
+    pub(crate) ended: Notify,
+    /// Tick of the last byte in either direction.
+    pub(crate) activity: AtomicU64,
+    /// Bytes that the peer owes, and since when.
+    owed: AtomicU64,
+    owed_since: AtomicU64,
+    /// Bit 0: the read half is parked for tokens; bit 1: the write half.
+    parked: AtomicU8,
+    /// Whether this connection was ever throttled: it is counted once.
+    throttled: AtomicBool,
+    bytes: [AtomicU64; 2],
+    /// Whether what came over it could not be used: it does not count as ended in order.
+    failed: AtomicBool,
+    pub(crate) framed: AtomicBool,
+    pub(crate) partial_frame: AtomicBool,
+    pub(crate) inbox_frames: AtomicUsize,
+    pub(crate) corr_id: OnceLock<Box<str>>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        id: u64,
+        backend: Backend,
+        limiter: Limiter,
+        settings: Arc<ConnSettings>,
+        peer: Option<Arc<Peer>>,
+    ) -> Self {
+        let born = limiter.now();
+        Self {
+            id,
+            backend,
+            limiter,
+            settings,
+            peer,
+            buckets: Default::default(),
+            born,
+            state: AtomicU8::new(OPEN),
+            wakers: Default::default(),
+            ended: Notify::new(),
+            activity: AtomicU64::new(born),
+            owed: AtomicU64::new(0),
+            owed_since: AtomicU64::new(0),
+            parked: AtomicU8::new(0),
+            throttled: AtomicBool::new(false),
+            bytes: Default::default(),
+            failed: AtomicBool::new(false),
+            framed: AtomicBool::new(false),
+            partial_frame: AtomicBool::new(false),
+            inbox_frames: AtomicUsize::new(0),
+            corr_id: OnceLock::new(),
+        }
+    }
+
+    /// Why the connection was ended, if it was.
+    pub(crate) fn end(&self) -> Option<TransportError> {
+        match self.state.load(Ordering::Acquire) {
+            OPEN => None,
+            CANCELLED => Some(TransportError::Cancelled),
+            CLOSED => Some(TransportError::Closed),
+            2 => Some(TransportError::Timeout { op: Op::Idle }),
+            3 => Some(TransportError::Timeout { op: Op::Lifetime }),
+            4 => Some(TransportError::Timeout { op: Op::Read }),
+            _ => Some(TransportError::Timeout { op: Op::Write }),
+        }
+    }
+
+    /// Ends the connection for the first caller; counts what is a reject.
+    pub(crate) fn end_with(&self, error: &TransportError) {
+        let state = match error {
+            TransportError::Timeout { op } => code(*op),
+            TransportError::Closed => CLOSED,
+            _ => CANCELLED,
+        };
+        let first = self
+            .state
+            .compare_exchange(OPEN, state, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok();
+        if !first {
+            return;
+        }
+        if let Some(reason) = error.reason() {
+            self.reject(reason, error);
+        }
+        self.wake();
+        self.ended.notify_waiters();
+    }
+
+    pub(crate) fn reject(&self, reason: Reason, error: &TransportError) {
+        self.limiter
+            .rejected(reason, self.backend, Some(self), None, Some(error));
+    }
+
+    /// Notes that what came over the connection could not be used.
+    pub(crate) fn fail(&self) {
+        self.failed.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Wakes both halves so that they look at the state, deadlines and rates again.
+    pub(crate) fn wake(&self) {
+        for waker in &self.wakers {
+            waker.wake();
+        }
+    }
+
+    pub(crate) fn register(&self, direction: Direction, waker: &std::task::Waker) {
+        self.wakers[direction as usize].register(waker);
+    }
+
+    pub(crate) fn set_parked(&self, direction: Direction, parked: bool) {
+        let bit = 1 << direction as u8;
+        if parked {
+            self.parked.fetch_or(bit, Ordering::Relaxed);
+        } else {
+            self.parked.fetch_and(!bit, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn is_parked(&self, direction: Direction) -> bool {
+        self.parked.load(Ordering::Relaxed) & (1 << direction as u8) != 0
+    }
+
+    pub(crate) fn any_parked(&self) -> bool {
+        self.parked.load(Ordering::Relaxed) != 0
+    }
+
+    /// True for the first call: the connection was not throttled before.
+    pub(crate) fn first_throttle(&self) -> bool {
+        !self.throttled.load(Ordering::Relaxed) && !self.throttled.swap(true, Ordering::Relaxed)
+    }
+
+    /// Moves the clocks that stand still while an operation is parked.
+    pub(crate) fn shift_clocks(&self, by: u64) {
+        self.activity.fetch_add(by, Ordering::Relaxed);
+        if self.owed.load(Ordering::Relaxed) != 0 {
+            self.owed_since.fetch_add(by, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes bytes that moved. Only the half's own task adds, so no read-modify-write is needed
+    /// for the count.
+    pub(crate) fn moved(&self, direction: Direction, bytes: u64, now: u64) {
+        let total = &self.bytes[direction as usize];
+        total.store(total.load(Ordering::Relaxed) + bytes, Ordering::Relaxed);
+        self.activity.fetch_max(now, Ordering::Relaxed);
+        // A half that never waits meets no timer.
+        if self.settings.lifetime != 0 && now >= self.born.saturating_add(self.settings.lifetime) {
+            self.end_with(&TransportError::Timeout { op: Op::Lifetime });
+        }
+    }
+
+    /// The peer owes this many bytes from now on; 0 takes it back.
+    pub(crate) fn owe(&self, bytes: u64) {
+        let since = if bytes == 0 { 0 } else { self.limiter.now() };
+        self.owed_since.store(since, Ordering::Relaxed);
+        self.owed.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Wakes one half.
+    pub(crate) fn wake_half(&self, direction: Direction) {
+        self.wakers[direction as usize].wake();
+    }
+
+    /// Settles owed bytes that came.
+    pub(crate) fn paid(&self, bytes: u64) {
+        let owed = self.owed.load(Ordering::Relaxed);
+        if owed != 0 {
+            self.owed
+                .store(owed.saturating_sub(bytes), Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn total(&self, direction: Direction) -> u64 {
+        self.bytes[direction as usize].load(Ordering::Relaxed)
+    }
+
+    /// The deadline of the read for which bytes are owed.
+    pub(crate) fn read_deadline(&self) -> Option<u64> {
+        let owed = self.owed.load(Ordering::Relaxed) != 0;
+        owed.then(|| {
+            self.owed_since
+                .load(Ordering::Relaxed)
+                .saturating_add(self.settings.read)
+        })
+    }
+
+    /// The next of idle and lifetime, and which it is. While an operation is parked for tokens
+    /// the idle clock stands still, so it is taken to have just begun.
+    pub(crate) fn end_of_life(&self, now: u64) -> (u64, Op) {
+        let from = if self.any_parked() {
+            now
+        } else {
+            self.activity.load(Ordering::Relaxed)
+        };
+        let idle = from.saturating_add(self.settings.idle);
+        match self.settings.lifetime {
+            0 => (idle, Op::Idle),
+            life => {
+                let end = self.born.saturating_add(life);
+                if end <= idle {
+                    (end, Op::Lifetime)
+                } else {
+                    (idle, Op::Idle)
+                }
+            }
+        }
+    }
+
+    pub(crate) fn corr_id(&self) -> Option<&str> {
+        self.corr_id.get().map(|id| &**id)
+    }
+}
