@@ -19,6 +19,8 @@ mod inflation;
 mod io;
 mod limiter;
 mod live;
+#[cfg(all(test, ron_loom))]
+mod loom_models;
 mod peers;
 mod relay;
 mod scratch;
