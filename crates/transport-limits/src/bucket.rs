@@ -192,3 +192,6 @@ impl Bucket {
             .map(|_| ())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -233,13 +233,10 @@ impl<I: Io> AsyncWrite for GuardedIo<I> {
         let shared = &*this.shared;
         let now = shared.limiter.now();
         this.state.write_clock.before(now, shared.settings.write);
-        let parked_before = this.state.write.pacer.parked_since();
-        let grants = ready!(this.state.write.poll_take(shared, cx, want))?;
-        if let Some(since) = parked_before {
-            this.state
-                .write_clock
-                .shift(shared.limiter.now().saturating_sub(since));
-        }
+        let taken = this.state.write.poll_take(shared, cx, want);
+        let waited = this.state.write.pacer.take_waited();
+        this.state.write_clock.shift(waited);
+        let grants = ready!(taken)?;
         let limit = grants.limit(want);
         let polled = write::poll_clamped(Pin::new(&mut this.io), cx, bufs, limit);
         let written = match &polled {

@@ -194,6 +194,9 @@ impl Peers {
 }
 
 #[cfg(test)]
+mod model;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::clock::SECOND;

@@ -173,11 +173,17 @@ impl Shared {
         !self.throttled.load(Ordering::Relaxed) && !self.throttled.swap(true, Ordering::Relaxed)
     }
 
-    /// Moves the clocks that stand still while an operation is parked.
-    pub(crate) fn shift_clocks(&self, by: u64) {
-        self.activity.fetch_add(by, Ordering::Relaxed);
-        if self.owed.load(Ordering::Relaxed) != 0 {
-            self.owed_since.fetch_add(by, Ordering::Relaxed);
+    /// Moves the clocks that stood still while this half was parked, and never past now: both
+    /// halves may have been parked at once. A parked write gives a slow peer no time to pay.
+    pub(crate) fn shift_clocks(&self, direction: Direction, by: u64) {
+        let now = self.limiter.now();
+        let shift = |clock: &AtomicU64| {
+            let shifted = |at: u64| Some(at.saturating_add(by).min(now));
+            let _ = clock.fetch_update(Ordering::Relaxed, Ordering::Relaxed, shifted);
+        };
+        shift(&self.activity);
+        if direction == Direction::In && self.owed.load(Ordering::Relaxed) != 0 {
+            shift(&self.owed_since);
         }
     }
 

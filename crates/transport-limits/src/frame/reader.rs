@@ -42,6 +42,9 @@ struct Body {
     got: usize,
     /// Bytes that were handed out.
     given: usize,
+    /// Whether the chunk at hand was asked for, so that it is owed: a reader that takes its time
+    /// between chunks costs the peer none.
+    owing: bool,
 }
 
 /// Reads frames. A length over `max_frame_bytes` is refused before a byte of the body is read or
@@ -131,6 +134,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             if body.got == body.len || self.buffer.len() >= most {
                 return Poll::Ready(Ok(()));
             }
+            let body = self.owe_chunk(body);
             if ready!(self.poll_body(cx, body))? == 0 {
                 return Poll::Ready(Err(self.truncated()));
             }
@@ -188,16 +192,24 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             len,
             got: 0,
             given: 0,
+            owing: false,
         });
-        self.owe_chunk();
         Ok(())
     }
 
-    /// The chunk that begins now is owed.
-    fn owe_chunk(&self) {
-        let Some(body) = self.body else { return };
+    /// The chunk at hand is owed from the first read of it on.
+    fn owe_chunk(&mut self, body: Body) -> Body {
+        if body.owing {
+            return body;
+        }
         let owed = (body.len - body.got).min(self.control.0.settings.chunk);
         self.control.0.owe(owed as u64);
+        let owing = Body {
+            owing: true,
+            ..body
+        };
+        self.body = Some(owing);
+        owing
     }
 
     /// Reads body bytes up to the end of the chunk; with the frame's last ones the next header
@@ -224,11 +236,9 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         }))?;
         let (mine, next) = read;
         let got = body.got + mine;
-        self.body = Some(Body { got, ..body });
+        let owing = got % chunk != 0;
+        self.body = Some(Body { got, owing, ..body });
         self.header_len = next;
-        if got < body.len && got % chunk == 0 {
-            self.owe_chunk();
-        }
         Poll::Ready(Ok(mine))
     }
 
@@ -248,3 +258,6 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         Some(chunk)
     }
 }
+
+#[cfg(test)]
+mod tests;

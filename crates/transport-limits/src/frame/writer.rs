@@ -228,3 +228,6 @@ async fn write_batch<W: AsyncWrite + Unpin>(io: &mut W, batch: &[Queued]) -> io:
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,15 +66,21 @@ struct Parked {
 #[derive(Debug)]
 pub(super) struct Pacer {
     parked: Option<Parked>,
+    /// Ticks spent in line that no clock has been told of yet.
+    waited: u64,
 }
 
 impl Pacer {
     pub(super) const fn new() -> Self {
-        Self { parked: None }
+        Self {
+            parked: None,
+            waited: 0,
+        }
     }
 
-    pub(super) fn parked_since(&self) -> Option<u64> {
-        self.parked.as_ref().map(|parked| parked.since)
+    /// The ticks spent in line since this was last asked.
+    pub(super) fn take_waited(&mut self) -> u64 {
+        std::mem::take(&mut self.waited)
     }
 
     /// Leaves the line, giving the place back.
@@ -83,20 +89,21 @@ impl Pacer {
             if let Some(bucket) = bucket(shared, parked.scope, direction) {
                 bucket.settle(parked.grant, 0);
             }
-            unpark(shared, direction, parked.scope, parked.since);
+            self.waited += unpark(shared, direction, parked.scope, parked.since);
         }
     }
 }
 
-/// Accounts for the time that an operation was parked.
-fn unpark(shared: &Shared, direction: Direction, scope: Scope, since: u64) {
+/// Accounts for the time that an operation was parked, and returns it.
+fn unpark(shared: &Shared, direction: Direction, scope: Scope, since: u64) -> u64 {
     let waited = shared.limiter.now().saturating_sub(since);
     shared.set_parked(direction, false);
-    shared.shift_clocks(waited);
+    shared.shift_clocks(direction, waited);
     shared
         .limiter
         .observer()
         .throttled(scope, direction, duration(waited));
+    waited
 }
 
 impl Half {
@@ -143,22 +150,27 @@ impl Half {
             return Poll::Pending;
         }
         let earned = (parked.scope, parked.grant);
-        unpark(shared, self.direction, parked.scope, parked.since);
+        self.pacer.waited += unpark(shared, self.direction, parked.scope, parked.since);
         self.pacer.parked = None;
         Poll::Ready(Some(earned))
     }
 
     /// Waits in line: found by a cancel and by a change of the rates, ended by the lifetime alone.
     fn pend_parked(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<TransportError> {
-        let ready_at = self
-            .pacer
-            .parked
-            .as_ref()
-            .map_or(0, |parked| parked.ready_at);
+        let Some(parked) = &self.pacer.parked else {
+            return Poll::Pending;
+        };
+        let (ready_at, generation) = (parked.ready_at, parked.generation);
         self.hand_on(shared);
         shared.register(self.direction, cx.waker());
+        // Looked at again after registering: a cancel in between would be missed.
         if let Some(error) = shared.end() {
             return Poll::Ready(error);
+        }
+        // So would a change of the rates in between.
+        if shared.limiter.rates().generation() != generation {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
         loop {
             let now = shared.limiter.now();
@@ -242,9 +254,6 @@ impl Half {
         let (Some(rate), Some(bucket)) = (rate, bucket(shared, scope, direction)) else {
             return Ok(());
         };
-        if shared.first_throttle() {
-            shared.reject(Reason::RateLimited, &TransportError::RateLimited { scope });
-        }
         let deadline = match direction {
             Direction::In => shared.settings.read,
             Direction::Out => shared.settings.write,
@@ -253,6 +262,9 @@ impl Half {
             let error = TransportError::RateLimited { scope };
             shared.reject(Reason::RateLimited, &error);
             return Err(error);
+        }
+        if shared.first_throttle() {
+            shared.reject(Reason::RateLimited, &TransportError::RateLimited { scope });
         }
         let since = limiter.now();
         let (grant, ready_at) = bucket.reserve(since, rate, tokens);

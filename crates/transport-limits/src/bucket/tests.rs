@@ -1,0 +1,243 @@
+use proptest::prelude::*;
+
+use super::*;
+
+/// A tick of tokio's timers.
+const MILLISECOND: u64 = SECOND / 1000;
+
+/// What a user of the bucket may do; sizes are parts of 255 of the burst.
+#[derive(Debug, Clone)]
+enum Step {
+    Wait(u64),
+    /// Takes and settles at once, as an operation that does not park.
+    Take {
+        want: u8,
+        min: u8,
+        used: u8,
+    },
+    /// Stands in line, and spends when it is due.
+    Reserve {
+        tokens: u8,
+    },
+    /// The youngest in line gives up.
+    GiveUp,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (0..2 * SECOND).prop_map(Step::Wait),
+        (0..50 * MILLISECOND).prop_map(Step::Wait),
+        (any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(want, min, used)| Step::Take {
+            want,
+            min,
+            used
+        }),
+        any::<u8>().prop_map(|tokens| Step::Reserve { tokens }),
+        Just(Step::GiveUp),
+    ]
+}
+
+fn rate() -> impl Strategy<Value = Rate> {
+    let bytes = (1_u64..1 << 48, 4_u64 << 10..256 << 10);
+    prop_oneof![
+        bytes.prop_map(|(per_sec, chunk)| Rate::bytes(per_sec, chunk).unwrap()),
+        (1_u64..1 << 32).prop_map(|per_sec| Rate::events(per_sec).unwrap()),
+    ]
+}
+
+fn part(rate: Rate, of_255: u8) -> u64 {
+    let tokens = u128::from(rate.burst_tokens()) * u128::from(of_255) / 255;
+    u64::try_from(tokens).unwrap()
+}
+
+/// When tokens were spent, and how many.
+type Spent = Vec<(u64, u64)>;
+
+/// In no window more than rate × time + burst, to the token.
+fn assert_within(spent: &Spent, rate: Rate) {
+    for from in 0..spent.len() {
+        let mut sum = 0_u128;
+        for &(at, tokens) in &spent[from..] {
+            sum += u128::from(tokens);
+            let window = u128::from(at - spent[from].0) + u128::from(rate.burst);
+            let most = window * u128::from(rate.per_sec);
+            assert!(sum * u128::from(SECOND) <= most, "{spent:?} at {rate:?}");
+        }
+    }
+}
+
+/// How many tokens can be had now.
+fn room(bucket: &Bucket, now: u64, rate: Rate) -> u64 {
+    let grant = bucket.take(now, rate, u64::MAX, 0).unwrap();
+    bucket.settle(grant, 0);
+    grant.tokens()
+}
+
+proptest! {
+    #[test]
+    fn no_window_holds_more_than_rate_and_burst(
+        rate in rate(),
+        steps in prop::collection::vec(step(), 1..60),
+    ) {
+        let (bucket, mut now) = (Bucket::default(), 0);
+        let mut line: Vec<(u64, Grant)> = Vec::new();
+        let mut spent = Spent::new();
+        for step in steps {
+            match step {
+                Step::Wait(ticks) => now += ticks,
+                Step::Take { want, min, used } => {
+                    let want = part(rate, want);
+                    let min = part(rate, min).min(want);
+                    match bucket.take(now, rate, want, min) {
+                        Ok(grant) => {
+                            prop_assert!((min..=want).contains(&grant.tokens()));
+                            let used = grant.tokens().min(part(rate, used));
+                            bucket.settle(grant, used);
+                            spent.push((now, used));
+                        }
+                        // With nobody in line, as many as asked for are there after the wait.
+                        Err(wait) if line.is_empty() => {
+                            prop_assert!(wait > 0);
+                            prop_assert!(room(&bucket, now + wait, rate) >= min);
+                        }
+                        Err(wait) => prop_assert!(wait > 0),
+                    }
+                }
+                Step::Reserve { tokens } => {
+                    let (grant, due) = bucket.reserve(now, rate, part(rate, tokens));
+                    prop_assert!(line.last().map_or(true, |(last, _)| *last <= due));
+                    line.push((due, grant));
+                }
+                Step::GiveUp => if let Some((_, grant)) = line.pop() {
+                    bucket.settle(grant, 0);
+                },
+            }
+            // Served in order, each when it is due.
+            while line.first().is_some_and(|(due, _)| *due <= now) {
+                let (due, grant) = line.remove(0);
+                spent.push((due, grant.tokens()));
+            }
+            spent.sort_unstable();
+        }
+        assert_within(&spent, rate);
+    }
+
+    /// What is given back late may be had twice, but no more than that.
+    #[test]
+    fn a_late_refund_is_worth_itself_at_most(
+        rate in rate(),
+        steps in prop::collection::vec((0..SECOND, any::<u8>(), any::<u8>()), 1..40),
+    ) {
+        let (bucket, mut now) = (Bucket::default(), 0);
+        let (mut spent, mut late) = (0_u128, 0_u128);
+        let mut held = None;
+        for (wait, want, used) in steps {
+            now += wait;
+            if let Some((grant, used)) = held.take() {
+                let grant: Grant = grant;
+                bucket.settle(grant, used);
+                late += u128::from(grant.tokens() - used);
+            }
+            if let Ok(grant) = bucket.take(now, rate, part(rate, want), 0) {
+                let used = grant.tokens().min(part(rate, used));
+                spent += u128::from(used);
+                held = Some((grant, used));
+            }
+        }
+        let earned = (u128::from(now) + u128::from(rate.burst)) * u128::from(rate.per_sec);
+        prop_assert!(spent * u128::from(SECOND) <= earned + late * u128::from(SECOND));
+    }
+
+    #[test]
+    fn an_unused_grant_gives_everything_back(
+        rate in rate(),
+        now in 0..1_000 * SECOND,
+        before in any::<u8>(),
+        want in any::<u8>(),
+    ) {
+        let bucket = Bucket::default();
+        let _spent = bucket.take(now, rate, part(rate, before), 0).unwrap();
+        let there = room(&bucket, now, rate);
+        let grant = bucket.take(now, rate, part(rate, want), 0).unwrap();
+        bucket.settle(grant, 0);
+        prop_assert_eq!(room(&bucket, now, rate), there);
+        let (grant, _) = bucket.reserve(now, rate, part(rate, want));
+        bucket.settle(grant, 0);
+        prop_assert_eq!(room(&bucket, now, rate), there);
+    }
+
+    /// Joined grants are settled as one: what was not used comes back, and no more.
+    #[test]
+    fn a_merged_grant_settles_as_one(rate in rate(), first in any::<u8>(), used in any::<u8>()) {
+        let bucket = Bucket::default();
+        let first = bucket.take(0, rate, part(rate, first), 0).unwrap();
+        let second = bucket.take(0, rate, u64::MAX, 0).unwrap();
+        let all = first.merge(second);
+        let used = all.tokens().min(part(rate, used));
+        bucket.settle(all, used);
+        let left = room(&bucket, 0, rate);
+        prop_assert!(left + used <= rate.burst_tokens());
+        // Rounding up the price of each part may cost a token's worth of ticks for each.
+        let rounding = 2 + rate.worth(2);
+        prop_assert!(left + used + rounding >= rate.burst_tokens(), "{left} {used}");
+    }
+
+    /// From two chunks a second up, who always takes what is there gets the rate, on a clock
+    /// that wakes up at whole milliseconds.
+    #[test]
+    fn a_greedy_user_gets_the_rate(chunk in 4_u64 << 10..=256 << 10, over in 1_u64..1 << 30) {
+        let per_sec = 2 * chunk - 1 + over;
+        let rate = Rate::bytes(per_sec, chunk).unwrap();
+        let (bucket, mut now, mut spent) = (Bucket::default(), 0, 0);
+        while now < 10 * SECOND {
+            let wait = match bucket.take(now, rate, chunk, 4 << 10) {
+                Ok(grant) => {
+                    spent += grant.tokens();
+                    continue;
+                }
+                Err(wait) => wait,
+            };
+            now += wait.div_ceil(MILLISECOND) * MILLISECOND;
+        }
+        prop_assert!(spent <= 10 * per_sec + rate.burst_tokens());
+        prop_assert!(spent >= 10 * per_sec / 100 * 95, "{spent} at {per_sec}");
+    }
+
+    /// After a change of the rate the debts of the old one are worth a burst at most.
+    #[test]
+    fn a_rebased_bucket_is_at_worst_empty(old in rate(), new in rate(), debts in 1..20) {
+        let bucket = Bucket::default();
+        for _ in 0..debts {
+            let _in_line = bucket.reserve(0, old, old.burst_tokens());
+        }
+        bucket.rebase(0, new);
+        prop_assert_eq!(room(&bucket, new.burst, new), new.burst_tokens());
+    }
+
+    #[test]
+    fn nothing_overflows(
+        per_sec in 1_u64..=u64::MAX,
+        chunk in any::<u64>(),
+        now in any::<u64>(),
+        want in any::<u64>(),
+        used in any::<u64>(),
+    ) {
+        let (bucket, rate) = (Bucket::default(), Rate::bytes(per_sec, chunk).unwrap());
+        if let Ok(grant) = bucket.take(now, rate, want, 0) {
+            bucket.settle(grant, used);
+        }
+        let (grant, _) = bucket.reserve(now, rate, want);
+        bucket.rebase(now, rate);
+        bucket.settle(grant, used);
+    }
+}
+
+#[test]
+fn the_burst_is_a_quarter_second_and_at_least_a_chunk() {
+    let burst = |per_sec, chunk| Rate::bytes(per_sec, chunk).unwrap().burst_tokens();
+    assert_eq!(burst(1 << 20, 64 << 10), 256 << 10);
+    assert_eq!(burst(64 << 10, 64 << 10), 64 << 10);
+    assert_eq!(Rate::events(7).unwrap().burst_tokens(), 7);
+    assert_eq!(Rate::bytes(0, 64 << 10), None);
+    assert_eq!(Rate::events(0), None);
+}

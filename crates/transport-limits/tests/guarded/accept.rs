@@ -1,0 +1,216 @@
+//! The accept loop: errors of a connection, errors of the process, and handshakes.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use transport_core::{Backend, Dialer, Listener, Reason, TransportError};
+use transport_limits::{Guard, Limiter, Limits};
+use transport_testkit::{Handshake, MemoryDialer, MemoryListener, MemoryPending, Recorder};
+
+use crate::events::Log;
+use crate::rig::{anywhere, assert_took, Rig};
+
+type Errors = Arc<Mutex<VecDeque<io::Error>>>;
+
+/// Fails as told before it accepts.
+struct Failing {
+    inner: MemoryListener,
+    errors: Errors,
+}
+
+impl Listener for Failing {
+    type Pending = MemoryPending;
+
+    fn backend(&self) -> Backend {
+        Backend::Tcp
+    }
+
+    async fn accept(&mut self) -> Result<MemoryPending, TransportError> {
+        let error = self.errors.lock().unwrap().pop_front();
+        match error {
+            Some(error) => Err(error.into()),
+            None => self.inner.accept().await,
+        }
+    }
+}
+
+struct Rigged {
+    guard: Guard<Failing>,
+    dialer: MemoryDialer,
+    recorder: Recorder,
+    errors: Errors,
+}
+
+fn failing(errors: impl IntoIterator<Item = io::Error>) -> Rigged {
+    let recorder = Recorder::new();
+    let limiter = Limiter::new(&Limits::default(), recorder.observer()).unwrap();
+    let (inner, dialer) = MemoryListener::bind(Backend::Tcp);
+    let errors = Errors::new(Mutex::new(errors.into_iter().collect()));
+    let guard = Guard::new(
+        Failing {
+            inner,
+            errors: errors.clone(),
+        },
+        &limiter,
+    );
+    Rigged {
+        guard,
+        dialer,
+        recorder,
+        errors,
+    }
+}
+
+/// `EMFILE`: too many open files.
+fn emfile() -> io::Error {
+    io::Error::from_raw_os_error(24)
+}
+
+#[tokio::test(start_paused = true)]
+async fn out_of_descriptors_it_backs_off_and_says_so_once() {
+    let (log, _guard) = Log::capture();
+    let Rigged {
+        mut guard,
+        dialer,
+        recorder,
+        ..
+    } = failing((0..8).map(|_| emfile()));
+    let _peer = dialer.dial(&anywhere()).await.unwrap();
+    let start = Instant::now();
+    guard.accept().await.establish().await.unwrap();
+    // 10 ms doubled up to half a second.
+    let pauses: u64 = [10, 20, 40, 80, 160, 320, 500, 500].iter().sum();
+    assert_took(start.elapsed(), Duration::from_millis(pauses));
+    assert_eq!(log.count("accepting is paused"), 1);
+    assert_eq!(
+        (recorder.accepts(), recorder.snapshot().all_rejected()),
+        (1, 0)
+    );
+}
+
+/// At the edge accepts fail and succeed in turn: one story, told once.
+#[tokio::test(start_paused = true)]
+async fn failing_and_succeeding_in_turn_is_one_story() {
+    let (log, _guard) = Log::capture();
+    let Rigged {
+        mut guard,
+        dialer,
+        errors,
+        ..
+    } = failing([]);
+    for _ in 0..20 {
+        errors.lock().unwrap().push_back(emfile());
+        let _peer = dialer.dial(&anywhere()).await.unwrap();
+        guard.accept().await;
+    }
+    assert_eq!(
+        (
+            log.count("accepting is paused"),
+            log.count("accepting again")
+        ),
+        (1, 0)
+    );
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let _peer = dialer.dial(&anywhere()).await.unwrap();
+    guard.accept().await;
+    assert_eq!(log.count("accepting again"), 1);
+    errors.lock().unwrap().push_back(emfile());
+    let _peer = dialer.dial(&anywhere()).await.unwrap();
+    let start = Instant::now();
+    guard.accept().await;
+    assert_took(start.elapsed(), Duration::from_millis(10));
+    assert_eq!(log.count("accepting is paused"), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_of_one_connection_are_passed_over_at_once() {
+    let kinds = [
+        io::ErrorKind::ConnectionAborted,
+        io::ErrorKind::ConnectionReset,
+    ];
+    let (log, _guard) = Log::capture();
+    let Rigged {
+        mut guard, dialer, ..
+    } = failing((0..100).map(|n| kinds[n % 2].into()));
+    let _peer = dialer.dial(&anywhere()).await.unwrap();
+    let start = Instant::now();
+    guard.accept().await.establish().await.unwrap();
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    assert_eq!(log.count("accepting is paused"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_accept_loses_no_connection() {
+    let mut rig = Rig::new(|_| {});
+    for _ in 0..100 {
+        // Given up before anybody comes, and again when somebody may have come.
+        let nobody = tokio::time::timeout(Duration::from_millis(1), rig.guard.accept()).await;
+        assert!(nobody.is_err());
+        let peer = rig.dialer.dial(&anywhere()).await.unwrap();
+        let accepted = tokio::time::timeout(Duration::from_secs(1), rig.guard.accept()).await;
+        drop((accepted.expect("it was lost"), peer));
+    }
+    assert_eq!((rig.recorder.accepts(), rig.recorder.inflight()), (100, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_handshake_is_waited_for_and_measured() {
+    let slow = Duration::from_millis(300);
+    let mut rig = Rig::new(|_| {});
+    rig.dialer = rig.dialer.clone().accept_side(Handshake::Takes(slow));
+    rig.connect().await;
+    let latency = rig.recorder.snapshot().handshakes[0].1;
+    assert_took(latency, slow);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_fails_is_counted_by_its_reason() {
+    let mut rig = Rig::new(|_| {});
+    let dialer = rig.dialer.clone().accept_side(Handshake::Fails);
+    let _peer = dialer.dial(&anywhere()).await.unwrap();
+    let error = rig.guard.accept().await.establish().await.unwrap_err();
+    assert_eq!(error.kind(), "tls");
+    assert_eq!(
+        (rig.recorder.rejected(Reason::Tls), rig.recorder.inflight()),
+        (1, 0)
+    );
+    assert_eq!(rig.recorder.snapshot().all_closes(), 0);
+    assert!(rig.recorder.snapshot().handshakes.is_empty());
+}
+
+/// The handshake deadline counts from the accept, not from when somebody got round to it.
+#[tokio::test(start_paused = true)]
+async fn the_handshake_deadline_counts_from_the_accept() {
+    let mut rig = Rig::new(|_| {});
+    rig.dialer = rig.dialer.clone().accept_side(Handshake::Never);
+    let _peer = rig.dialer.dial(&anywhere()).await.unwrap();
+    let start = Instant::now();
+    let incoming = rig.guard.accept().await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    incoming.establish().await.unwrap_err();
+    assert_took(start.elapsed(), Duration::from_secs(10));
+}
+
+/// A dial that is refused is an error of its own and no reject.
+#[tokio::test(start_paused = true)]
+async fn a_refused_dial_is_counted_as_failed() {
+    let recorder = Recorder::new();
+    let limiter = Limiter::new(&Limits::default(), recorder.observer()).unwrap();
+    let (listener, dialer) = MemoryListener::bind(Backend::Tcp);
+    drop(listener);
+    let error = Guard::new(dialer, &limiter)
+        .dial(&anywhere())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), "connect");
+    assert_eq!(
+        (
+            recorder.snapshot().dials(false),
+            recorder.snapshot().all_rejected()
+        ),
+        (1, 0)
+    );
+}

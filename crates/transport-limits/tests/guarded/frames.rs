@@ -1,0 +1,205 @@
+//! Frames: whose slowness the read deadline judges, and what a full line does to a sender.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{sleep, timeout, Instant};
+use transport_core::{CloseReason, Op, Queue, Reason, TransportError};
+use transport_limits::framed;
+
+use crate::rig::{a_chunk_in, assert_took, deadlines, rates, Rig, CHUNK};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn framed_rig() -> Rig {
+    Rig::new(|l| {
+        l.set_chunk_bytes(CHUNK as u64).unwrap();
+        deadlines(l, |d| d.read = SECOND);
+    })
+}
+
+/// A reader that takes its time between chunks costs the peer none of its own.
+#[tokio::test(start_paused = true)]
+async fn a_chunk_is_owed_from_when_it_is_asked_for() {
+    let mut rig = framed_rig();
+    let (ours, mut peer) = rig.connect().await;
+    let control = ours.io.control();
+    let (mut frames, _sender) = framed(ours.io, &control);
+    peer.io
+        .write_all(&(2 * CHUNK as u32).to_be_bytes())
+        .await
+        .unwrap();
+    peer.io.write_all(&[1; CHUNK + 10]).await.unwrap();
+    assert_eq!(
+        frames.read_chunk().await.unwrap().unwrap().bytes.len(),
+        CHUNK
+    );
+    sleep(10 * SECOND).await;
+    let rest = async {
+        sleep(SECOND / 2).await;
+        peer.io.write_all(&[1; CHUNK - 10]).await.unwrap();
+    };
+    let (chunk, ()) = tokio::join!(frames.read_chunk(), rest);
+    assert!(chunk.unwrap().unwrap().is_last());
+}
+
+/// Asking again and again does not prolong the deadline.
+#[tokio::test(start_paused = true)]
+async fn a_read_that_is_tried_often_times_out_all_the_same() {
+    let mut rig = framed_rig();
+    let (ours, mut peer) = rig.connect().await;
+    let control = ours.io.control();
+    let (mut frames, _sender) = framed(ours.io, &control);
+    peer.io
+        .write_all(&(2 * CHUNK as u32).to_be_bytes())
+        .await
+        .unwrap();
+    peer.io.write_all(&[1; CHUNK]).await.unwrap();
+    assert_eq!(
+        frames.read_chunk().await.unwrap().unwrap().bytes.len(),
+        CHUNK
+    );
+    let start = Instant::now();
+    let error = loop {
+        match timeout(SECOND / 4, frames.read_chunk()).await {
+            Ok(read) => break read.unwrap_err(),
+            Err(_) => assert!(start.elapsed() < 10 * SECOND, "it never times out"),
+        }
+    };
+    assert!(
+        matches!(error, TransportError::Timeout { op: Op::Read }),
+        "{error:?}"
+    );
+    assert_took(start.elapsed(), SECOND);
+}
+
+/// Each chunk has a deadline of its own, so a large frame on a slow line is no timeout.
+#[tokio::test(start_paused = true)]
+async fn every_chunk_has_its_own_deadline() {
+    let mut rig = framed_rig();
+    let (ours, mut peer) = rig.connect().await;
+    let control = ours.io.control();
+    let (mut frames, _sender) = framed(ours.io, &control);
+    let send = async {
+        peer.io
+            .write_all(&(8 * CHUNK as u32).to_be_bytes())
+            .await
+            .unwrap();
+        for _ in 0..8 {
+            sleep(SECOND * 4 / 5).await;
+            peer.io.write_all(&[1; CHUNK]).await.unwrap();
+        }
+    };
+    let (frame, ()) = tokio::join!(frames.read_frame(), send);
+    assert_eq!(frame.unwrap().unwrap().len(), 8 * CHUNK);
+}
+
+/// Between frames nothing is owed; only the idle timeout runs.
+#[tokio::test(start_paused = true)]
+async fn between_frames_nothing_is_owed() {
+    let mut rig = framed_rig();
+    let (ours, mut peer) = rig.connect().await;
+    let control = ours.io.control();
+    let (mut frames, _sender) = framed(ours.io, &control);
+    for _ in 0..3 {
+        peer.io.write_all(&[0, 0, 0, 2, 7, 7]).await.unwrap();
+        assert_eq!(
+            frames.read_frame().await.unwrap().unwrap(),
+            Bytes::from_static(&[7, 7])
+        );
+        assert!(timeout(20 * SECOND, frames.read_frame()).await.is_err());
+        assert!(control.is_idle());
+    }
+}
+
+/// The start of the next frame read along with the last one is owed its rest.
+#[tokio::test(start_paused = true)]
+async fn the_start_of_a_header_read_along_is_a_partial_frame() {
+    let mut rig = framed_rig();
+    let (ours, mut peer) = rig.connect().await;
+    let control = ours.io.control();
+    let (mut frames, _sender) = framed(ours.io, &control);
+    peer.io.write_all(&[0, 0, 0, 1, 7, 0, 0]).await.unwrap();
+    frames.read_frame().await.unwrap().unwrap();
+    assert!(!control.is_idle());
+    let start = Instant::now();
+    let error = frames.read_frame().await.unwrap_err();
+    assert!(
+        matches!(error, TransportError::Timeout { op: Op::Read }),
+        "{error:?}"
+    );
+    assert_took(start.elapsed(), SECOND);
+}
+
+/// What is over the ceiling or cut off is no orderly end.
+#[tokio::test(start_paused = true)]
+async fn unusable_frames_close_as_errors() {
+    for bytes in [&[255_u8, 0, 0, 0][..], &[0, 0, 0, 2, 1]] {
+        let mut rig = framed_rig();
+        let (ours, mut peer) = rig.connect().await;
+        let control = ours.io.control();
+        let (mut frames, sender) = framed(ours.io, &control);
+        peer.io.write_all(bytes).await.unwrap();
+        peer.io.shutdown().await.unwrap();
+        frames.read_frame().await.unwrap_err();
+        drop((frames, sender));
+        rig.recorder
+            .wait_for("an end", |s| s.closes(CloseReason::Error) == 1)
+            .await;
+    }
+}
+
+/// While the writer waits for tokens, nobody is told to wait with it.
+#[tokio::test(start_paused = true)]
+async fn try_send_is_refused_while_the_writer_is_throttled() {
+    let mut rig = Rig::new(|l| {
+        let rate = a_chunk_in(l, 4 * SECOND);
+        rates(l, |r| r.per_conn = rate);
+    });
+    let (ours, mut peer) = rig.connect().await;
+    let control = ours.io.control();
+    let (_frames, sender) = framed(ours.io, &control);
+    let frame = Bytes::from_static(&[3; CHUNK]);
+    sender.send(frame.clone()).await.unwrap();
+    sender.send(frame.clone()).await.unwrap();
+    sleep(SECOND / 10).await;
+    let error = sender.try_send(frame.clone()).unwrap_err();
+    assert!(
+        matches!(error, TransportError::RateLimited { .. }),
+        "{error:?}"
+    );
+    assert_eq!(rig.recorder.queue_dropped(Queue::WriterInbox), 1);
+    // Once for the throttled connection, once for the frame.
+    assert_eq!(rig.recorder.rejected(Reason::RateLimited), 2);
+    peer.io.read_exact(&mut [0; 2 * (CHUNK + 4)]).await.unwrap();
+    sleep(5 * SECOND).await;
+    sender.try_send(frame).unwrap();
+}
+
+/// A full inbox makes `send` wait, and what waits is sent in order.
+#[tokio::test(start_paused = true)]
+async fn send_waits_for_room() {
+    let mut rig = Rig::new(|l| {
+        l.set_writer_inbox(1).unwrap();
+        deadlines(l, |d| d.write = 60 * SECOND);
+    });
+    rig.dialer = rig.dialer.clone().buffer_bytes(8);
+    let (ours, mut peer) = rig.connect().await;
+    let control = ours.io.control();
+    let (_frames, sender) = framed(ours.io, &control);
+    let sending = tokio::spawn(async move {
+        for n in 0..100_u8 {
+            sender.send(Bytes::from(vec![n; 10])).await.unwrap();
+        }
+    });
+    sleep(SECOND).await;
+    assert!(!sending.is_finished());
+    for n in 0..100_u8 {
+        let mut got = [0; 14];
+        peer.io.read_exact(&mut got).await.unwrap();
+        assert_eq!((&got[..4], &got[4..]), (&[0, 0, 0, 10][..], &[n; 10][..]));
+    }
+    sending.await.unwrap();
+    assert_eq!(peer.io.read(&mut [0; 1]).await.unwrap(), 0);
+}

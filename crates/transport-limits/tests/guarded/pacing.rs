@@ -1,0 +1,186 @@
+//! Byte rates: kept, never passed, and fair about who waits for what.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{sleep, timeout, Instant};
+use transport_core::{Direction, PeerAddr, Reason, Scope};
+
+use crate::rig::{a_chunk_in, assert_took, rates, Rig, CHUNK};
+
+const SECOND: Duration = Duration::from_secs(1);
+const TEN: Duration = Duration::from_secs(10);
+
+/// Moves bytes for ten seconds; returns how many.
+async fn ten_seconds(rig: &mut Rig, direction: Direction) -> u64 {
+    let (mut ours, mut peer) = rig.connect().await;
+    let control = ours.io.control();
+    let mut buf = vec![0; 256 << 10];
+    let move_bytes = async {
+        match direction {
+            Direction::In => loop {
+                let (read, _) = tokio::join!(ours.io.read(&mut buf), peer.io.write(&[1; 16 << 10]));
+                read.unwrap();
+            },
+            Direction::Out => {
+                tokio::spawn(async move {
+                    while peer
+                        .io
+                        .read(&mut [0; 16 << 10])
+                        .await
+                        .is_ok_and(|read| read > 0)
+                    {}
+                });
+                loop {
+                    ours.io.write(&buf).await.unwrap();
+                }
+            }
+        }
+    };
+    timeout(TEN, move_bytes).await.unwrap_err();
+    control.bytes_in() + control.bytes_out()
+}
+
+fn assert_kept(moved: u64, rate: u64, burst: u64) {
+    assert!(
+        moved <= rate * 10 + burst,
+        "{moved} bytes in ten seconds at {rate} a second"
+    );
+    assert!(
+        moved >= rate * 10 * 95 / 100,
+        "only {moved} bytes in ten seconds at {rate} a second"
+    );
+}
+
+/// From two chunks a second up, to the fastest that the test can move.
+#[tokio::test(start_paused = true)]
+async fn a_rate_is_kept_within_five_percent() {
+    for chunk in [4 << 10, 64 << 10, 256 << 10] {
+        for rate in [2 * chunk, 3 * chunk + 1, 1 << 20, 10 << 20] {
+            for direction in Direction::ALL {
+                let mut rig = Rig::new(|l| {
+                    l.set_chunk_bytes(chunk).unwrap();
+                    rates(l, |r| r.per_conn = rate);
+                });
+                let moved = ten_seconds(&mut rig, direction).await;
+                assert_kept(moved, rate, (rate / 4).max(chunk));
+            }
+        }
+    }
+}
+
+/// Every scope on at once: the slowest decides, and it alone is charged.
+#[tokio::test(start_paused = true)]
+async fn the_slowest_scope_decides_and_is_charged() {
+    const SLOW: u64 = 128 << 10;
+    for slow in Scope::ALL {
+        let rate = |scope| if scope == slow { SLOW } else { 4 * SLOW };
+        let mut rig = Rig::new(|l| {
+            rates(l, |r| {
+                r.per_conn = rate(Scope::Conn);
+                r.per_peer = rate(Scope::Peer);
+                r.global_ingress = rate(Scope::Global);
+            });
+        });
+        let moved = ten_seconds(&mut rig, Direction::In).await;
+        assert_kept(moved, SLOW, 64 << 10);
+        for scope in Scope::ALL {
+            let parked = rig.recorder.throttled(scope, Direction::In);
+            assert_eq!(parked > SECOND, scope == slow, "{scope:?} {parked:?}");
+            assert_eq!(
+                rig.recorder.throttled(scope, Direction::Out),
+                Duration::ZERO
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_parked_is_charged_exactly() {
+    let mut rig = Rig::new(|l| {
+        let rate = a_chunk_in(l, 4 * SECOND);
+        rates(l, |r| r.per_conn = rate);
+    });
+    let (mut ours, mut peer) = rig.connect().await;
+    peer.io.write_all(&[1; 3 * CHUNK]).await.unwrap();
+    ours.io.read_exact(&mut [0; 3 * CHUNK]).await.unwrap();
+    assert_took(
+        rig.recorder.throttled(Scope::Conn, Direction::In),
+        8 * SECOND,
+    );
+    assert_eq!(
+        rig.recorder.rejected(Reason::RateLimited),
+        1,
+        "a connection counts once"
+    );
+}
+
+/// Many connections of several peers share the global rate: all of it, and no more.
+#[tokio::test(start_paused = true)]
+async fn a_shared_rate_is_used_up_and_nobody_starves() {
+    const RATE: u64 = 512 << 10;
+    let mut rig = Rig::new(|l| rates(l, |r| r.global_ingress = RATE));
+    let mut controls = Vec::new();
+    for n in 0..8 {
+        rig.dialer = rig.dialer.clone().from_peer(PeerAddr::Uid(n));
+        let (mut ours, mut peer) = rig.connect().await;
+        controls.push(ours.io.control());
+        tokio::spawn(async move { while peer.io.write_all(&[1; 16 << 10]).await.is_ok() {} });
+        tokio::spawn(async move {
+            let mut buf = vec![0; 64 << 10];
+            while ours.io.read(&mut buf).await.is_ok_and(|read| read > 0) {}
+        });
+    }
+    sleep(TEN).await;
+    let moved: Vec<u64> = controls.iter().map(|control| control.bytes_in()).collect();
+    assert_kept(moved.iter().sum(), RATE, RATE / 4);
+    let fair = RATE * 10 / 8;
+    assert!(
+        moved
+            .iter()
+            .all(|&moved| moved > fair / 2 && moved < fair * 2),
+        "{moved:?}"
+    );
+}
+
+/// A read that waits for bytes holds no token, however often it is tried.
+#[tokio::test(start_paused = true)]
+async fn a_waiting_read_spends_nothing() {
+    let mut rig = Rig::new(|l| {
+        let rate = a_chunk_in(l, 4 * SECOND);
+        rates(l, |r| r.global_ingress = rate);
+    });
+    let (mut ours, mut peer) = rig.connect().await;
+    for _ in 0..100 {
+        let read = timeout(Duration::from_millis(1), ours.io.read(&mut [0; CHUNK])).await;
+        assert!(read.is_err());
+    }
+    peer.io.write_all(&[1; CHUNK]).await.unwrap();
+    let start = Instant::now();
+    ours.io.read_exact(&mut [0; CHUNK]).await.unwrap();
+    assert_took(start.elapsed(), Duration::ZERO);
+}
+
+/// A connection that ends in line gives its place back.
+#[tokio::test(start_paused = true)]
+async fn a_place_in_line_comes_back_with_its_connection() {
+    let mut rig = Rig::new(|l| {
+        let rate = a_chunk_in(l, 4 * SECOND);
+        rates(l, |r| r.global_ingress = rate);
+    });
+    let (mut first, mut first_peer) = rig.connect().await;
+    let (mut second, mut second_peer) = rig.connect().await;
+    first_peer.io.write_all(&[1; 2 * CHUNK]).await.unwrap();
+    second_peer.io.write_all(&[1; CHUNK]).await.unwrap();
+    let start = Instant::now();
+    let in_line = timeout(SECOND, first.io.read_exact(&mut [0; 2 * CHUNK])).await;
+    assert!(in_line.is_err(), "the burst is spent");
+    drop(first);
+    // Four seconds from the start, not eight.
+    second.io.read_exact(&mut [0; CHUNK]).await.unwrap();
+    assert_took(start.elapsed(), 4 * SECOND);
+    assert_took(
+        rig.recorder.throttled(Scope::Global, Direction::In),
+        4 * SECOND,
+    );
+}

@@ -1,0 +1,88 @@
+//! A guarded in-memory listener with its peers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use transport_core::{Backend, Connection, Dialer, Target};
+use transport_limits::{ByteRates, Deadlines, Guard, GuardedIo, Limiter, Limits};
+use transport_testkit::{MemoryDialer, MemoryIo, MemoryListener, Recorder, WriteLog};
+
+/// Our side, guarded.
+pub(crate) type Ours = Connection<GuardedIo<MemoryIo>>;
+/// The other side, without a guard.
+pub(crate) type Peer = Connection<MemoryIo>;
+
+/// The smallest chunk there is.
+pub(crate) const CHUNK: usize = 4 << 10;
+
+pub(crate) struct Rig {
+    pub(crate) limits: Limits,
+    pub(crate) limiter: Limiter,
+    pub(crate) recorder: Recorder,
+    pub(crate) guard: Guard<MemoryListener>,
+    pub(crate) dialer: MemoryDialer,
+    pub(crate) writes: Arc<WriteLog>,
+}
+
+impl Rig {
+    pub(crate) fn new(tune: impl FnOnce(&mut Limits)) -> Self {
+        let mut limits = Limits::default();
+        tune(&mut limits);
+        let recorder = Recorder::new();
+        let limiter = Limiter::new(&limits, recorder.observer()).unwrap();
+        let (listener, dialer) = MemoryListener::bind(Backend::Tcp);
+        let writes = listener.writes();
+        let guard = Guard::new(listener, &limiter);
+        Self {
+            limits,
+            limiter,
+            recorder,
+            guard,
+            dialer,
+            writes,
+        }
+    }
+
+    pub(crate) async fn connect(&mut self) -> (Ours, Peer) {
+        let peer = self.dialer.dial(&anywhere()).await.unwrap();
+        let ours = self.guard.accept().await.establish().await.unwrap();
+        (ours, peer)
+    }
+
+    /// Puts changed limits in force.
+    pub(crate) fn apply(&mut self, tune: impl FnOnce(&mut Limits)) {
+        tune(&mut self.limits);
+        self.limiter.apply(&self.limits).unwrap();
+    }
+}
+
+pub(crate) fn anywhere() -> Target {
+    Target::host("memory", 1).unwrap()
+}
+
+pub(crate) fn rates(limits: &mut Limits, set: impl FnOnce(&mut ByteRates)) {
+    let mut rates = limits.rates();
+    set(&mut rates);
+    limits.set_rates(rates).unwrap();
+}
+
+pub(crate) fn deadlines(limits: &mut Limits, set: impl FnOnce(&mut Deadlines)) {
+    let mut deadlines = limits.deadlines();
+    set(&mut deadlines);
+    limits.set_deadlines(deadlines).unwrap();
+}
+
+/// The smallest chunk, and the rate at which it takes this long.
+pub(crate) fn a_chunk_in(limits: &mut Limits, duration: Duration) -> u64 {
+    limits.set_chunk_bytes(CHUNK as u64).unwrap();
+    (CHUNK as u64 * 1000).div_ceil(duration.as_millis() as u64)
+}
+
+/// That something took this long, to the resolution of tokio's timers and a little rounding.
+pub(crate) fn assert_took(took: Duration, wanted: Duration) {
+    let near = Duration::from_millis(20);
+    assert!(
+        took + near >= wanted && took <= wanted + near,
+        "took {took:?}, not {wanted:?}"
+    );
+}
