@@ -1,7 +1,7 @@
 //! Admission: the one place that decides whether an accepted connection may stay, before any
 //! work is done for it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use transport_core::{Backend, PeerAddr, Queue, Reason};
 
@@ -10,7 +10,7 @@ use crate::gate::Gate;
 use crate::limiter::Limiter;
 use crate::peers::{Peer, PeerCaps, PeerKey, Peers};
 use crate::settings::Limits;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 
 #[derive(Debug)]
 pub(crate) struct Admission {
@@ -57,6 +57,12 @@ impl Admission {
     /// Connections admitted and not yet gone.
     pub(crate) fn inside(&self) -> u64 {
         self.conns.inside()
+    }
+
+    /// Handshakes under way.
+    #[cfg(all(test, ron_loom))]
+    pub(crate) fn pending_inside(&self) -> u64 {
+        self.pending.inside()
     }
 
     /// The cheapest checks come first, and what a peer does to itself before what it shares:

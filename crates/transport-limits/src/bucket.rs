@@ -86,16 +86,6 @@ impl Grant {
     pub const fn tokens(&self) -> u64 {
         self.tokens
     }
-
-    /// Joins two grants of the same bucket and rate.
-    pub fn merge(self, other: Self) -> Self {
-        let tokens = self.tokens + other.tokens;
-        Self {
-            rate: self.rate,
-            tokens,
-            paid: self.paid.saturating_add(other.paid),
-        }
-    }
 }
 
 /// The bucket. It starts full.
@@ -134,23 +124,6 @@ impl Bucket {
             }
             match self.swap(full_at, base + paid) {
                 Ok(()) => return Ok(Grant { rate, tokens, paid }),
-                Err(current) => full_at = current,
-            }
-        }
-    }
-
-    /// Takes `tokens` now whether they are there or not, and says at which tick they are: the
-    /// place of a waiter in line. Waiters are served in the order of their calls.
-    pub fn reserve(&self, now: u64, rate: Rate, tokens: u64) -> (Grant, u64) {
-        let paid = rate.price(tokens);
-        let mut full_at = self.full_at.load(Ordering::Relaxed);
-        loop {
-            let next = full_at.max(now).saturating_add(paid);
-            match self.swap(full_at, next) {
-                Ok(()) => {
-                    let ready_at = next.saturating_sub(rate.burst);
-                    return (Grant { rate, tokens, paid }, ready_at);
-                }
                 Err(current) => full_at = current,
             }
         }

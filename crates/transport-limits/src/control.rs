@@ -81,7 +81,7 @@ impl Control {
                 return error;
             }
             let now = shared.limiter.now();
-            let (deadline, op) = shared.end_of_life(now);
+            let (deadline, op) = shared.end_of_life();
             if deadline <= now {
                 shared.end_with(&TransportError::Timeout { op });
                 continue;
@@ -116,7 +116,7 @@ impl Control {
             .limiter
             .now()
             .saturating_sub(shared.activity.load(Ordering::Relaxed));
-        since >= SECOND && !shared.any_parked()
+        since >= SECOND && !Direction::ALL.iter().any(|half| shared.is_parked(*half))
     }
 
     pub(crate) fn set_framed(&self) {

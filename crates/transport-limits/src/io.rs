@@ -90,7 +90,7 @@ impl Half {
         }
         loop {
             let now = shared.limiter.now();
-            let life = shared.end_of_life(now);
+            let life = shared.end_of_life();
             let (deadline, op) = match own {
                 Some(own) if own.0 <= life.0 => own,
                 _ => life,
@@ -191,7 +191,7 @@ impl<I: Io> AsyncRead for GuardedIo<I> {
             Pin::new(&mut this.io).poll_read(cx, buf)
         };
         let read = buf.filled().len() - before;
-        grants.settle(shared, Direction::In, read);
+        this.state.read.settle(shared, grants, read);
         match polled {
             Poll::Ready(Ok(())) => {
                 if read != 0 {
@@ -234,16 +234,16 @@ impl<I: Io> AsyncWrite for GuardedIo<I> {
         let now = shared.limiter.now();
         this.state.write_clock.before(now, shared.settings.write);
         let taken = this.state.write.poll_take(shared, cx, want);
-        let waited = this.state.write.pacer.take_waited();
-        this.state.write_clock.shift(waited);
         let grants = ready!(taken)?;
+        let waited = this.state.write.pacer.waited();
+        this.state.write_clock.shift(waited);
         let limit = grants.limit(want);
         let polled = write::poll_clamped(Pin::new(&mut this.io), cx, bufs, limit);
         let written = match &polled {
             Poll::Ready(Ok(written)) => *written,
             _ => 0,
         };
-        grants.settle(shared, Direction::Out, written);
+        this.state.write.settle(shared, grants, written);
         match polled {
             Poll::Ready(Ok(written)) => {
                 this.state.write.moved(shared, written, now);
@@ -311,8 +311,8 @@ impl<I: Io> GuardedIo<I> {
 impl<I: Io> Drop for GuardedIo<I> {
     fn drop(&mut self) {
         let shared = &*self.shared;
-        self.state.read.pacer.release(shared, Direction::In);
-        self.state.write.pacer.release(shared, Direction::Out);
+        self.state.read.pacer.abandon(shared, Direction::In);
+        self.state.write.pacer.abandon(shared, Direction::Out);
         self.state.read.hand_on(shared);
         self.state.write.hand_on(shared);
         let ended = shared.end().map(|error| error.close_reason());

@@ -17,6 +17,7 @@ mod gate;
 mod guard;
 mod inflation;
 mod io;
+mod lane;
 mod limiter;
 mod live;
 #[cfg(all(test, ron_loom))]

@@ -12,10 +12,10 @@ use transport_core::{
 };
 
 use crate::admission::Admission;
-use crate::bucket::Bucket;
 use crate::clock::{ticks, Clock};
 use crate::control::Control;
 use crate::event::Events;
+use crate::lane::Lane;
 use crate::live::LiveRates;
 use crate::settings::Limits;
 use crate::shared::Shared;
@@ -64,7 +64,7 @@ struct Inner {
     observer: Arc<dyn Observer>,
     admission: Admission,
     rates: LiveRates,
-    global: [Bucket; 2],
+    global: [Lane; 2],
     settings: RwLock<Arc<ConnSettings>>,
     conns: Mutex<HashMap<u64, Arc<Shared>>>,
     draining: AtomicBool,
@@ -126,19 +126,19 @@ impl Limiter {
     /// Frees every bucket of the debts of slower rates.
     fn rebase(&self, chunk: u64) {
         let now = self.now();
-        let one = |scope, buckets: &[Bucket; 2]| {
+        let one = |scope, lanes: &[Lane; 2]| {
             for direction in Direction::ALL {
                 if let Some(rate) = self.0.rates.rate(scope, direction, chunk) {
-                    buckets[direction as usize].rebase(now, rate);
+                    lanes[direction as usize].bucket.rebase(now, rate);
                 }
             }
         };
         one(Scope::Global, &self.0.global);
         for peer in self.0.admission.peers().iter() {
-            one(Scope::Peer, &peer.buckets);
+            one(Scope::Peer, &peer.lanes);
         }
         for shared in self.registered().values() {
-            one(Scope::Conn, &shared.buckets);
+            one(Scope::Conn, &shared.lanes);
         }
     }
 
@@ -233,7 +233,7 @@ impl Limiter {
         &self.0.rates
     }
 
-    pub(crate) fn global(&self, direction: Direction) -> &Bucket {
+    pub(crate) fn global(&self, direction: Direction) -> &Lane {
         &self.0.global[direction as usize]
     }
 

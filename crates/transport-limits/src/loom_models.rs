@@ -6,10 +6,14 @@
 use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::sync::Arc;
 use loom::thread;
+use transport_core::{Backend, NoObserver, PeerAddr};
 
+use crate::admission::Permit;
 use crate::bucket::{Bucket, Rate};
 use crate::clock::SECOND;
 use crate::gate::Gate;
+use crate::limiter::Limiter;
+use crate::settings::Limits;
 
 const NOW: u64 = 1_000 * SECOND;
 
@@ -73,42 +77,6 @@ fn no_refund_is_lost() {
 }
 
 #[test]
-fn a_place_in_line_is_given_back_whole() {
-    loom::model(|| {
-        let bucket = Arc::new(Bucket::default());
-        let waiter = {
-            let bucket = Arc::clone(&bucket);
-            thread::spawn(move || {
-                let (grant, _) = bucket.reserve(NOW, rate(), 2);
-                bucket.settle(grant, 0);
-            })
-        };
-        let taken = match bucket.take(NOW, rate(), 3, 1) {
-            Ok(grant) => grant.tokens(),
-            Err(_) => 0,
-        };
-        waiter.join().unwrap();
-        assert_eq!(left(&bucket, NOW), 3 - taken);
-    });
-}
-
-#[test]
-fn waiters_stand_one_behind_the_other() {
-    loom::model(|| {
-        let bucket = Arc::new(Bucket::default());
-        let _spent = bucket.take(NOW, rate(), 3, 3).unwrap();
-        let other = {
-            let bucket = Arc::clone(&bucket);
-            thread::spawn(move || bucket.reserve(NOW, rate(), 1).1)
-        };
-        let mine = bucket.reserve(NOW, rate(), 1).1;
-        let mut due = [mine, other.join().unwrap()];
-        due.sort_unstable();
-        assert_eq!(due, [NOW + SECOND, NOW + 2 * SECOND]);
-    });
-}
-
-#[test]
 fn a_gate_holds_and_comes_back_to_zero() {
     loom::model(|| {
         let gate = Arc::new(Gate::new(1));
@@ -151,5 +119,52 @@ fn a_gate_that_narrows_turns_nobody_out() {
         assert!(!late, "nobody enters after it is closed to us");
         other.join().unwrap();
         assert_eq!(gate.inside(), 0);
+    });
+}
+
+/// Connections come and go under a cap of one, through everything that admission asks.
+fn permits(peers: [u32; 2], tune: fn(&mut Limits)) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(move || {
+        let mut limits = Limits::default();
+        tune(&mut limits);
+        let limiter = Limiter::new(&limits, std::sync::Arc::new(NoObserver)).unwrap();
+        let inside = Arc::new(AtomicU64::new(0));
+        let visit = |limiter: &Limiter, inside: &AtomicU64, peer: u32| {
+            let admitted = Permit::admit(limiter, Backend::Uds, PeerAddr::Uid(peer));
+            let Ok(mut permit) = admitted else {
+                return false;
+            };
+            assert_eq!(inside.fetch_add(1, Ordering::Relaxed), 0, "one at a time");
+            permit.established();
+            inside.fetch_sub(1, Ordering::Relaxed);
+            true
+        };
+        let other = {
+            let (limiter, inside) = (limiter.clone(), Arc::clone(&inside));
+            thread::spawn(move || visit(&limiter, &inside, peers[1]))
+        };
+        let mine = visit(&limiter, &inside, peers[0]);
+        let theirs = other.join().unwrap();
+        assert!(mine || theirs, "somebody gets in");
+        let admission = limiter.admission();
+        assert_eq!((admission.inside(), admission.pending_inside()), (0, 0));
+        assert_eq!(admission.peers().tracked(), 0);
+        assert_eq!(admission.peers().max_conns(), 0);
+    });
+}
+
+#[test]
+fn permits_of_two_peers_come_back() {
+    permits([1, 2], |limits| {
+        limits.set_max_conns(1).unwrap();
+    });
+}
+
+#[test]
+fn permits_of_one_peer_come_back() {
+    permits([1, 1], |limits| {
+        limits.set_peer_max_conns(1).unwrap();
     });
 }

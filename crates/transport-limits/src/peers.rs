@@ -9,6 +9,7 @@ use std::sync::Arc;
 use transport_core::{PeerAddr, Reason};
 
 use crate::bucket::{Bucket, Rate};
+use crate::lane::Lane;
 
 /// Entries kept for peers without a connection, until their buckets are full again. Past it the
 /// oldest is forgotten, so that a flood of peers cannot grow memory (about 200 bytes each).
@@ -51,13 +52,14 @@ impl PeerKey {
 #[derive(Debug, Default)]
 pub(crate) struct Peer {
     /// Bytes in, bytes out.
-    pub(crate) buckets: [Bucket; 2],
+    pub(crate) lanes: [Lane; 2],
     accepts: Bucket,
 }
 
 impl Peer {
     fn full_at(&self) -> u64 {
-        let [inbound, outbound] = &self.buckets;
+        let [inbound, outbound] = &self.lanes;
+        let (inbound, outbound) = (&inbound.bucket, &outbound.bucket);
         inbound
             .full_at()
             .max(outbound.full_at())

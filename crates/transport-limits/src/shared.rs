@@ -7,9 +7,9 @@ use std::sync::{Arc, OnceLock};
 
 use atomic_waker::AtomicWaker;
 use tokio::sync::Notify;
-use transport_core::{Backend, Direction, Op, Reason, TransportError};
+use transport_core::{Backend, Direction, Op, Reason, Scope, TransportError};
 
-use crate::bucket::Bucket;
+use crate::lane::Lane;
 use crate::limiter::{ConnSettings, Limiter};
 use crate::peers::Peer;
 
@@ -35,7 +35,7 @@ pub(crate) struct Shared {
     pub(crate) settings: Arc<ConnSettings>,
     pub(crate) peer: Option<Arc<Peer>>,
     /// Bytes in, bytes out: this connection's own scope.
-    pub(crate) buckets: [Bucket; 2],
+    pub(crate) lanes: [Lane; 2],
     pub(crate) born: u64,
     state: AtomicU8,
     wakers: [AtomicWaker; 2],
@@ -45,8 +45,8 @@ pub(crate) struct Shared {
     /// Bytes that the peer owes, and since when.
     owed: AtomicU64,
     owed_since: AtomicU64,
-    /// Bit 0: the read half is parked for tokens; bit 1: the write half.
-    parked: AtomicU8,
+    /// Until when each half is parked for tokens: one that was given up is parked no longer.
+    parked_until: [AtomicU64; 2],
     /// Whether this connection was ever throttled: it is counted once.
     throttled: AtomicBool,
     bytes: [AtomicU64; 2],
@@ -73,7 +73,7 @@ impl Shared {
             limiter,
             settings,
             peer,
-            buckets: Default::default(),
+            lanes: Default::default(),
             born,
             state: AtomicU8::new(OPEN),
             wakers: Default::default(),
@@ -81,7 +81,7 @@ impl Shared {
             activity: AtomicU64::new(born),
             owed: AtomicU64::new(0),
             owed_since: AtomicU64::new(0),
-            parked: AtomicU8::new(0),
+            parked_until: Default::default(),
             throttled: AtomicBool::new(false),
             bytes: Default::default(),
             failed: AtomicBool::new(false),
@@ -151,21 +151,25 @@ impl Shared {
         self.wakers[direction as usize].register(waker);
     }
 
-    pub(crate) fn set_parked(&self, direction: Direction, parked: bool) {
-        let bit = 1 << direction as u8;
-        if parked {
-            self.parked.fetch_or(bit, Ordering::Relaxed);
-        } else {
-            self.parked.fetch_and(!bit, Ordering::Relaxed);
-        }
+    /// The half waits for tokens until then, and the clocks stand still for it.
+    pub(crate) fn park(&self, direction: Direction, until: u64) {
+        self.parked_until[direction as usize].store(until, Ordering::Relaxed);
     }
 
     pub(crate) fn is_parked(&self, direction: Direction) -> bool {
-        self.parked.load(Ordering::Relaxed) & (1 << direction as u8) != 0
+        self.parked_until[direction as usize].load(Ordering::Relaxed) > self.limiter.now()
     }
 
-    pub(crate) fn any_parked(&self) -> bool {
-        self.parked.load(Ordering::Relaxed) != 0
+    /// Where an operation in this direction takes tokens of a scope.
+    pub(crate) fn lane(&self, scope: Scope, direction: Direction) -> Option<&Lane> {
+        match scope {
+            Scope::Conn => Some(&self.lanes[direction as usize]),
+            Scope::Peer => self
+                .peer
+                .as_ref()
+                .map(|peer| &peer.lanes[direction as usize]),
+            Scope::Global => Some(self.limiter.global(direction)),
+        }
     }
 
     /// True for the first call: the connection was not throttled before.
@@ -175,7 +179,8 @@ impl Shared {
 
     /// Moves the clocks that stood still while this half was parked, and never past now: both
     /// halves may have been parked at once. A parked write gives a slow peer no time to pay.
-    pub(crate) fn shift_clocks(&self, direction: Direction, by: u64) {
+    pub(crate) fn unpark(&self, direction: Direction, by: u64) {
+        self.parked_until[direction as usize].store(0, Ordering::Relaxed);
         let now = self.limiter.now();
         let shift = |clock: &AtomicU64| {
             let shifted = |at: u64| Some(at.saturating_add(by).min(now));
@@ -234,14 +239,13 @@ impl Shared {
         })
     }
 
-    /// The next of idle and lifetime, and which it is. While an operation is parked for tokens
-    /// the idle clock stands still, so it is taken to have just begun.
-    pub(crate) fn end_of_life(&self, now: u64) -> (u64, Op) {
-        let from = if self.any_parked() {
-            now
-        } else {
-            self.activity.load(Ordering::Relaxed)
-        };
+    /// The next of idle and lifetime, and which it is. While a half is parked for tokens the idle
+    /// clock stands still.
+    pub(crate) fn end_of_life(&self) -> (u64, Op) {
+        let [inbound, outbound] = &self.parked_until;
+        let clocks = [&self.activity, inbound, outbound];
+        let from = clocks.map(|clock| clock.load(Ordering::Relaxed));
+        let from = from.into_iter().max().unwrap_or(0);
         let idle = from.saturating_add(self.settings.idle);
         match self.settings.lifetime {
             0 => (idle, Op::Idle),

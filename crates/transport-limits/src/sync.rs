@@ -1,7 +1,12 @@
-//! The atomics that loom can take over: everything lock-free in this crate goes through here.
+//! What loom can take over: everything lock-free in this crate goes through here, and the lock
+//! that is held around it.
 
 #[cfg(not(ron_loom))]
 pub(crate) use core::sync::atomic::{AtomicU64, Ordering};
+#[cfg(not(ron_loom))]
+pub(crate) use std::sync::{Mutex, MutexGuard};
 
 #[cfg(ron_loom)]
 pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};
+#[cfg(ron_loom)]
+pub(crate) use loom::sync::{Mutex, MutexGuard};

@@ -90,6 +90,7 @@ macro_rules! conformance {
                 a_relay_counts_whatever_the_end_was
                 a_relay_ends_with_a_dead_side
                 a_half_closed_relay_ends_as_idle
+                an_echo_returns_everything
             }
         }
     };

@@ -15,12 +15,6 @@ enum Step {
         min: u8,
         used: u8,
     },
-    /// Stands in line, and spends when it is due.
-    Reserve {
-        tokens: u8,
-    },
-    /// The youngest in line gives up.
-    GiveUp,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -32,8 +26,6 @@ fn step() -> impl Strategy<Value = Step> {
             min,
             used
         }),
-        any::<u8>().prop_map(|tokens| Step::Reserve { tokens }),
-        Just(Step::GiveUp),
     ]
 }
 
@@ -80,7 +72,6 @@ proptest! {
         steps in prop::collection::vec(step(), 1..60),
     ) {
         let (bucket, mut now) = (Bucket::default(), 0);
-        let mut line: Vec<(u64, Grant)> = Vec::new();
         let mut spent = Spent::new();
         for step in steps {
             match step {
@@ -95,27 +86,13 @@ proptest! {
                             bucket.settle(grant, used);
                             spent.push((now, used));
                         }
-                        // With nobody in line, as many as asked for are there after the wait.
-                        Err(wait) if line.is_empty() => {
+                        // As many as asked for are there after the wait.
+                        Err(wait) => {
                             prop_assert!(wait > 0);
                             prop_assert!(room(&bucket, now + wait, rate) >= min);
                         }
-                        Err(wait) => prop_assert!(wait > 0),
                     }
                 }
-                Step::Reserve { tokens } => {
-                    let (grant, due) = bucket.reserve(now, rate, part(rate, tokens));
-                    prop_assert!(line.last().map_or(true, |(last, _)| *last <= due));
-                    line.push((due, grant));
-                }
-                Step::GiveUp => if let Some((_, grant)) = line.pop() {
-                    bucket.settle(grant, 0);
-                },
-            }
-            // Served in order, each when it is due.
-            while line.first().is_some_and(|(due, _)| *due <= now) {
-                let (due, grant) = line.remove(0);
-                spent.push((due, grant.tokens()));
             }
             spent.sort_unstable();
         }
@@ -161,46 +138,6 @@ proptest! {
         let grant = bucket.take(now, rate, part(rate, want), 0).unwrap();
         bucket.settle(grant, 0);
         prop_assert_eq!(room(&bucket, now, rate), there);
-        let (grant, _) = bucket.reserve(now, rate, part(rate, want));
-        bucket.settle(grant, 0);
-        prop_assert_eq!(room(&bucket, now, rate), there);
-    }
-
-    /// Joined grants are settled as one: what was not used comes back, and no more.
-    #[test]
-    fn a_merged_grant_settles_as_one(rate in rate(), first in any::<u8>(), used in any::<u8>()) {
-        let bucket = Bucket::default();
-        let first = bucket.take(0, rate, part(rate, first), 0).unwrap();
-        let second = bucket.take(0, rate, u64::MAX, 0).unwrap();
-        let all = first.merge(second);
-        let used = all.tokens().min(part(rate, used));
-        bucket.settle(all, used);
-        let left = room(&bucket, 0, rate);
-        prop_assert!(left + used <= rate.burst_tokens());
-        // Rounding up the price of each part may cost a token's worth of ticks for each.
-        let rounding = 2 + rate.worth(2);
-        prop_assert!(left + used + rounding >= rate.burst_tokens(), "{left} {used}");
-    }
-
-    /// From two chunks a second up, who always takes what is there gets the rate, on a clock
-    /// that wakes up at whole milliseconds.
-    #[test]
-    fn a_greedy_user_gets_the_rate(chunk in 4_u64 << 10..=256 << 10, over in 1_u64..1 << 30) {
-        let per_sec = 2 * chunk - 1 + over;
-        let rate = Rate::bytes(per_sec, chunk).unwrap();
-        let (bucket, mut now, mut spent) = (Bucket::default(), 0, 0);
-        while now < 10 * SECOND {
-            let wait = match bucket.take(now, rate, chunk, 4 << 10) {
-                Ok(grant) => {
-                    spent += grant.tokens();
-                    continue;
-                }
-                Err(wait) => wait,
-            };
-            now += wait.div_ceil(MILLISECOND) * MILLISECOND;
-        }
-        prop_assert!(spent <= 10 * per_sec + rate.burst_tokens());
-        prop_assert!(spent >= 10 * per_sec / 100 * 95, "{spent} at {per_sec}");
     }
 
     /// After a change of the rate the debts of the old one are worth a burst at most.
@@ -208,27 +145,10 @@ proptest! {
     fn a_rebased_bucket_is_at_worst_empty(old in rate(), new in rate(), debts in 1..20) {
         let bucket = Bucket::default();
         for _ in 0..debts {
-            let _in_line = bucket.reserve(0, old, old.burst_tokens());
+            let _spent = bucket.take(0, old, old.burst_tokens(), 0);
         }
         bucket.rebase(0, new);
         prop_assert_eq!(room(&bucket, new.burst, new), new.burst_tokens());
-    }
-
-    #[test]
-    fn nothing_overflows(
-        per_sec in 1_u64..=u64::MAX,
-        chunk in any::<u64>(),
-        now in any::<u64>(),
-        want in any::<u64>(),
-        used in any::<u64>(),
-    ) {
-        let (bucket, rate) = (Bucket::default(), Rate::bytes(per_sec, chunk).unwrap());
-        if let Ok(grant) = bucket.take(now, rate, want, 0) {
-            bucket.settle(grant, used);
-        }
-        let (grant, _) = bucket.reserve(now, rate, want);
-        bucket.rebase(now, rate);
-        bucket.settle(grant, used);
     }
 }
 

@@ -1,13 +1,17 @@
 //! Pacing: tokens are taken from connection, peer and global before an operation, what was not
-//! used goes back at once, and an operation that finds too few parks in line.
+//! used goes back at once, and an operation that finds too few parks until they should be there.
+//!
+//! Nothing is held while parked: neither tokens nor a place in a queue. So a peer that sends
+//! nothing, or an operation that is given up, takes nothing from those who have something to do.
 
 use std::io;
 use std::task::{Context, Poll};
 
 use transport_core::{Direction, Reason, Scope, TransportError};
 
-use crate::bucket::{Bucket, Grant};
-use crate::clock::duration;
+use crate::bucket::{Grant, Rate};
+use crate::clock::{duration, SECOND};
+use crate::lane::Lane;
 use crate::shared::Shared;
 
 use super::Half;
@@ -15,6 +19,9 @@ use super::Half;
 /// An operation parks with less than this to be had, or than it wants: smaller pieces would cost
 /// more in wake-ups than they move.
 const MIN_GRANT: u64 = 4 << 10;
+/// Those who wait for the same tokens spread their next attempts over at most this long: half of
+/// the shortest burst, so that no tokens are lost meanwhile.
+const MAX_SPREAD: u64 = SECOND / 8;
 
 /// The tokens of one operation, by scope; `None` where the rate is off.
 #[derive(Debug)]
@@ -32,78 +39,88 @@ impl Grants {
         })
     }
 
-    /// Gives back what was not used.
-    pub(super) fn settle(self, shared: &Shared, direction: Direction, used: usize) {
+    fn give_back(self, shared: &Shared, direction: Direction, used: usize) {
         for (scope, grant) in Scope::ALL.into_iter().zip(self.0) {
-            if let (Some(grant), Some(bucket)) = (grant, bucket(shared, scope, direction)) {
-                bucket.settle(grant, used as u64);
+            if let (Some(grant), Some(lane)) = (grant, shared.lane(scope, direction)) {
+                lane.bucket.settle(grant, used as u64);
             }
         }
     }
 }
 
-fn bucket(shared: &Shared, scope: Scope, direction: Direction) -> Option<&Bucket> {
-    match scope {
-        Scope::Conn => Some(&shared.buckets[direction as usize]),
-        Scope::Peer => shared
-            .peer
-            .as_ref()
-            .map(|peer| &peer.buckets[direction as usize]),
-        Scope::Global => Some(shared.limiter.global(direction)),
-    }
-}
-
-/// A place in line for the tokens of one scope.
+/// An operation that waits for tokens of one scope.
 #[derive(Debug)]
 struct Parked {
     scope: Scope,
     since: u64,
-    grant: Grant,
-    ready_at: u64,
+    retry_at: u64,
     generation: u64,
+}
+
+/// A scope that had too few tokens.
+struct Short {
+    scope: Scope,
+    rate: Rate,
+    tokens: u64,
+    wait: u64,
 }
 
 #[derive(Debug)]
 pub(super) struct Pacer {
     parked: Option<Parked>,
-    /// Ticks spent in line that no clock has been told of yet.
-    waited: u64,
+    /// Waits that are over, by scope, in ticks; whether they held back any byte is not known yet.
+    waited: [u64; 3],
 }
 
 impl Pacer {
     pub(super) const fn new() -> Self {
         Self {
             parked: None,
-            waited: 0,
+            waited: [0; 3],
         }
     }
 
-    /// The ticks spent in line since this was last asked.
-    pub(super) fn take_waited(&mut self) -> u64 {
-        std::mem::take(&mut self.waited)
+    /// How long this operation was parked, once that is over, in ticks.
+    pub(super) fn waited(&self) -> u64 {
+        self.waited.iter().sum()
     }
 
-    /// Leaves the line, giving the place back.
-    pub(super) fn release(&mut self, shared: &Shared, direction: Direction) {
-        if let Some(parked) = self.parked.take() {
-            if let Some(bucket) = bucket(shared, parked.scope, direction) {
-                bucket.settle(parked.grant, 0);
+    /// Accounts for waits that held bytes back.
+    fn charge(&mut self, shared: &Shared, direction: Direction) {
+        for (scope, ticks) in Scope::ALL.into_iter().zip(std::mem::take(&mut self.waited)) {
+            if ticks == 0 {
+                continue;
             }
-            self.waited += unpark(shared, direction, parked.scope, parked.since);
+            let parked = duration(ticks);
+            shared
+                .limiter
+                .observer()
+                .throttled(scope, direction, parked);
+            if shared.first_throttle() {
+                let error = TransportError::RateLimited { scope };
+                shared.reject(Reason::RateLimited, &error);
+            }
         }
     }
-}
 
-/// Accounts for the time that an operation was parked, and returns it.
-fn unpark(shared: &Shared, direction: Direction, scope: Scope, since: u64) -> u64 {
-    let waited = shared.limiter.now().saturating_sub(since);
-    shared.set_parked(direction, false);
-    shared.shift_clocks(direction, waited);
-    shared
-        .limiter
-        .observer()
-        .throttled(scope, direction, duration(waited));
-    waited
+    /// The connection is gone: it waits no longer.
+    pub(super) fn abandon(&mut self, shared: &Shared, direction: Direction) {
+        self.unpark(shared, direction);
+        self.charge(shared, direction);
+    }
+
+    /// Waits no longer.
+    fn unpark(&mut self, shared: &Shared, direction: Direction) {
+        let Some(parked) = self.parked.take() else {
+            return;
+        };
+        if let Some(lane) = shared.lane(parked.scope, direction) {
+            lane.leave();
+        }
+        let ticks = shared.limiter.now().saturating_sub(parked.since);
+        shared.unpark(direction, ticks);
+        self.waited[parked.scope as usize] += ticks;
+    }
 }
 
 impl Half {
@@ -120,170 +137,146 @@ impl Half {
             return Poll::Ready(Ok(Grants::NONE));
         }
         loop {
-            let held = match self.leave_line(shared) {
-                Poll::Ready(held) => held,
-                Poll::Pending => {
-                    return match self.pend_parked(shared, cx) {
-                        Poll::Ready(error) => Poll::Ready(Err(error.into())),
-                        Poll::Pending => Poll::Pending,
+            // Read before the rates are: a change in between is then seen below.
+            let generation = rates.generation();
+            let due = self.pacer.parked.as_ref().map_or(true, |parked| {
+                parked.generation != generation || parked.retry_at <= shared.limiter.now()
+            });
+            if due {
+                match self.try_take(shared, want) {
+                    Ok(grants) => {
+                        self.pacer.unpark(shared, self.direction);
+                        return Poll::Ready(Ok(grants));
                     }
+                    Err(short) => self.park(shared, &short, generation)?,
                 }
-            };
-            match self.try_take(shared, want, held) {
-                Ok(grants) => return Poll::Ready(Ok(grants)),
-                Err(Some(error)) => return Poll::Ready(Err(error.into())),
-                Err(None) => {}
+            }
+            match self.pend_parked(shared, cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+                Poll::Pending => return Poll::Pending,
             }
         }
     }
 
-    /// The tokens that waiting in line has earned, if the wait is over.
-    fn leave_line(&mut self, shared: &Shared) -> Poll<Option<(Scope, Grant)>> {
-        let Some(parked) = &self.pacer.parked else {
-            return Poll::Ready(None);
-        };
-        if parked.generation != shared.limiter.rates().generation() {
-            self.pacer.release(shared, self.direction);
-            return Poll::Ready(None);
-        }
-        if shared.limiter.now() < parked.ready_at {
-            return Poll::Pending;
-        }
-        let earned = (parked.scope, parked.grant);
-        self.pacer.waited += unpark(shared, self.direction, parked.scope, parked.since);
-        self.pacer.parked = None;
-        Poll::Ready(Some(earned))
-    }
-
-    /// Waits in line: found by a cancel and by a change of the rates, ended by the lifetime alone.
-    fn pend_parked(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<TransportError> {
-        let Some(parked) = &self.pacer.parked else {
-            return Poll::Pending;
-        };
-        let (ready_at, generation) = (parked.ready_at, parked.generation);
-        self.hand_on(shared);
-        shared.register(self.direction, cx.waker());
-        // Looked at again after registering: a cancel in between would be missed.
-        if let Some(error) = shared.end() {
-            return Poll::Ready(error);
-        }
-        // So would a change of the rates in between.
-        if shared.limiter.rates().generation() != generation {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        loop {
-            let now = shared.limiter.now();
-            let (end, op) = shared.end_of_life(now);
-            if end <= now {
-                shared.end_with(&TransportError::Timeout { op });
-                return Poll::Ready(TransportError::Timeout { op });
-            }
-            if ready_at <= now {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            if self
-                .timer
-                .poll(&shared.limiter, ready_at.min(end), cx)
-                .is_pending()
-            {
-                return Poll::Pending;
-            }
+    /// Ends an operation that moved `used` bytes: unused tokens go back, and what it waited is
+    /// accounted for. A read that found nothing had nothing held back.
+    pub(super) fn settle(&mut self, shared: &Shared, grants: Grants, used: usize) {
+        grants.give_back(shared, self.direction, used);
+        if used == 0 && self.direction == Direction::In {
+            self.pacer.waited = [0; 3];
+        } else {
+            self.pacer.charge(shared, self.direction);
         }
     }
 
-    /// Takes from every scope in turn. `Err(None)`: one was short, and the operation stands in
-    /// line there now.
-    fn try_take(
-        &mut self,
-        shared: &Shared,
-        want: usize,
-        mut held: Option<(Scope, Grant)>,
-    ) -> Result<Grants, Option<TransportError>> {
+    /// Takes from every scope in turn; where one is short the earlier ones get theirs back.
+    fn try_take(&self, shared: &Shared, want: usize) -> Result<Grants, Short> {
         let (limiter, direction) = (&shared.limiter, self.direction);
         let chunk = shared.settings.chunk as u64;
+        let now = limiter.now();
         let mut want = (want as u64).min(chunk);
         let mut taken = Grants::NONE;
         for (at, scope) in Scope::ALL.into_iter().enumerate() {
-            let Some(bucket) = bucket(shared, scope, direction) else {
+            let Some(lane) = shared.lane(scope, direction) else {
                 continue;
             };
             let Some(rate) = limiter.rates().rate(scope, direction, chunk) else {
                 continue;
             };
-            let now = limiter.now();
-            let min = want.min(MIN_GRANT);
-            let mine = held
-                .take_if(|(held, _)| *held == scope)
-                .map(|(_, grant)| grant);
-            let grant = match mine {
-                Some(grant) => {
-                    let more = want.saturating_sub(grant.tokens());
-                    match bucket.take(now, rate, more, 0) {
-                        Ok(extra) => grant.merge(extra),
-                        Err(_) => grant,
-                    }
+            let tokens = want.min(MIN_GRANT);
+            match lane.bucket.take(now, rate, want, tokens) {
+                Ok(grant) => {
+                    want = grant.tokens();
+                    taken.0[at] = Some(grant);
                 }
-                None => match bucket.take(now, rate, want, min) {
-                    Ok(grant) => grant,
-                    Err(_) => {
-                        taken.settle(shared, direction, 0);
-                        give_back(shared, direction, held);
-                        return Err(self.stand_in_line(shared, scope, min).err());
-                    }
-                },
-            };
-            want = want.min(grant.tokens());
-            taken.0[at] = Some(grant);
+                Err(wait) => {
+                    taken.give_back(shared, direction, 0);
+                    return Err(Short {
+                        scope,
+                        rate,
+                        tokens,
+                        wait,
+                    });
+                }
+            }
         }
-        give_back(shared, direction, held);
         Ok(taken)
     }
 
-    fn stand_in_line(
-        &mut self,
-        shared: &Shared,
-        scope: Scope,
-        tokens: u64,
-    ) -> Result<(), TransportError> {
-        let (limiter, direction) = (&shared.limiter, self.direction);
-        let chunk = shared.settings.chunk as u64;
-        let generation = limiter.rates().generation();
-        let rate = limiter.rates().rate(scope, direction, chunk);
-        let (Some(rate), Some(bucket)) = (rate, bucket(shared, scope, direction)) else {
-            return Ok(());
-        };
-        let deadline = match direction {
+    /// Waits from now on, or refuses where the wait, reckoned as if alone, is too long.
+    fn park(&mut self, shared: &Shared, short: &Short, generation: u64) -> io::Result<()> {
+        let Short { scope, rate, .. } = *short;
+        let price = rate.price(short.tokens);
+        let deadline = match self.direction {
             Direction::In => shared.settings.read,
             Direction::Out => shared.settings.write,
         };
-        if rate.price(tokens) > deadline {
+        if price > deadline {
+            self.pacer.abandon(shared, self.direction);
             let error = TransportError::RateLimited { scope };
             shared.reject(Reason::RateLimited, &error);
-            return Err(error);
+            return Err(error.into());
         }
-        if shared.first_throttle() {
-            shared.reject(Reason::RateLimited, &TransportError::RateLimited { scope });
-        }
-        let since = limiter.now();
-        let (grant, ready_at) = bucket.reserve(since, rate, tokens);
-        shared.set_parked(direction, true);
+        let now = shared.limiter.now();
+        self.pacer.unpark(shared, self.direction);
+        let others = shared.lane(scope, self.direction).map_or(0, Lane::enter);
+        let spread = price.saturating_mul(others).min(MAX_SPREAD);
+        // At least a microsecond, so that a rounding cannot make it a busy loop.
+        let wait = short.wait.max(SECOND / 1_000_000) + scatter(shared.id, now, spread);
+        let retry_at = now.saturating_add(wait);
+        shared.park(self.direction, retry_at);
         self.pacer.parked = Some(Parked {
             scope,
-            since,
-            grant,
-            ready_at,
+            since: now,
+            retry_at,
             generation,
         });
         Ok(())
     }
-}
 
-fn give_back(shared: &Shared, direction: Direction, held: Option<(Scope, Grant)>) {
-    if let Some((scope, grant)) = held {
-        if let Some(bucket) = bucket(shared, scope, direction) {
-            bucket.settle(grant, 0);
+    /// Waits until the next attempt is due (`Ok`); found by a cancel and by a change of the
+    /// rates, ended by the lifetime alone.
+    fn pend_parked(
+        &mut self,
+        shared: &Shared,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), TransportError>> {
+        let Some(parked) = &self.pacer.parked else {
+            return Poll::Ready(Ok(()));
+        };
+        let (retry_at, generation) = (parked.retry_at, parked.generation);
+        self.hand_on(shared);
+        shared.register(self.direction, cx.waker());
+        // Looked at again after registering: a cancel or other rates in between would be missed.
+        if let Some(error) = shared.end() {
+            return Poll::Ready(Err(error));
+        }
+        if shared.limiter.rates().generation() != generation {
+            return Poll::Ready(Ok(()));
+        }
+        loop {
+            let now = shared.limiter.now();
+            let (end, op) = shared.end_of_life();
+            if end <= now {
+                shared.end_with(&TransportError::Timeout { op });
+                return Poll::Ready(Err(TransportError::Timeout { op }));
+            }
+            if retry_at <= now {
+                return Poll::Ready(Ok(()));
+            }
+            let deadline = retry_at.min(end);
+            if self.timer.poll(&shared.limiter, deadline, cx).is_pending() {
+                return Poll::Pending;
+            }
         }
     }
+}
+
+/// A tick below `spread`, different for each connection and moment (the finalizer of SplitMix64).
+fn scatter(id: u64, now: u64, spread: u64) -> u64 {
+    let mut z = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ now;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (z ^ (z >> 31)) % spread.max(1)
 }

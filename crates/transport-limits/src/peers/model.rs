@@ -64,7 +64,7 @@ proptest! {
                 },
                 Step::Spend(key, tokens) => if let Some((conns, peer)) = model.get(&key) {
                     if *conns > 0 {
-                        let _spent = peer.buckets[0].reserve(now, rate, tokens);
+                        let _spent = peer.lanes[0].bucket.take(now, rate, tokens, 0);
                     }
                 },
                 Step::Wait(ticks) => now += ticks,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 use transport_core::{CloseReason, Connection, Listener, Op, Pending, TransportError};
-use transport_limits::{relay, Control, Guard, Limits, Relayed, Side};
+use transport_limits::{echo, relay, Control, Guard, Limits, Relayed, Side};
 
 use super::rig::{pattern, AcceptedIo, Peer, Rig};
 use super::waits::{deadlines, Watch, IDLE, SHORT};
@@ -169,5 +169,25 @@ pub async fn a_half_closed_relay_ends_as_idle<H: Harness>(harness: &H) {
     assert!(watch.elapsed() + SHORT >= IDLE && watch.elapsed() <= IDLE * 10);
     assert_eq!((relayed.a_to_b, relayed.b_to_a), (0, 3));
     rig.inflight(0).await;
-    assert_eq!(rig.recorder.closes(CloseReason::Idle) >= 1, true);
+    assert!(rig.recorder.closes(CloseReason::Idle) >= 1);
+}
+
+/// An echo gives everything back, also to a peer that reads only after its half-close.
+pub async fn an_echo_returns_everything<H: Harness>(harness: &H) {
+    const BYTES: usize = 400_003;
+    let mut rig = Rig::new(harness, |_| {}).await;
+    let (ours, peer) = rig.connect().await;
+    let echoing = tokio::spawn(echo(ours.io));
+    let (mut read, mut write) = tokio::io::split(peer.io);
+    let sent = pattern(BYTES);
+    let mut got = Vec::new();
+    let (_, ()) = tokio::join!(async { read.read_to_end(&mut got).await.unwrap() }, async {
+        write.write_all(&sent).await.unwrap();
+        write.shutdown().await.unwrap();
+    });
+    assert!(got == sent, "{} of {BYTES} bytes came back", got.len());
+    let echoed = echoing.await.unwrap();
+    echoed.end.unwrap();
+    assert_eq!(echoed.bytes, BYTES as u64);
+    assert_eq!(rig.recorder.closes(CloseReason::Eof), 1);
 }

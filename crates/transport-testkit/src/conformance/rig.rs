@@ -14,6 +14,9 @@ pub(super) type AcceptedIo<H> = <<<H as Harness>::Listener as Listener>::Pending
 pub(super) type DialedIo<H> = <<H as Harness>::Dialer as Dialer>::Io;
 /// Our side: accepted and guarded.
 pub(super) type Ours<H> = Connection<GuardedIo<AcceptedIo<H>>>;
+/// How the handshake of an admitted connection went.
+type Established<L> =
+    Result<Connection<GuardedIo<<<L as Listener>::Pending as Pending>::Io>>, TransportError>;
 /// The other side: a peer without a guard.
 pub(super) type Peer<H> = Connection<DialedIo<H>>;
 
@@ -24,7 +27,7 @@ pub(super) struct Rig<H: Harness> {
     pub(super) dialer: H::Dialer,
     pub(super) target: Target,
     pub(super) backend: Backend,
-    established: mpsc::Receiver<Result<Ours<H>, TransportError>>,
+    established: mpsc::Receiver<Established<H::Listener>>,
     accepting: JoinHandle<()>,
 }
 
@@ -101,10 +104,7 @@ pub(super) fn limiter(recorder: &Recorder, tune: impl FnOnce(&mut Limits)) -> Li
     Limiter::new(&limits, recorder.observer()).unwrap()
 }
 
-async fn accept<L: Listener>(
-    mut guard: Guard<L>,
-    queue: mpsc::Sender<Result<Connection<GuardedIo<<L::Pending as Pending>::Io>>, TransportError>>,
-) {
+async fn accept<L: Listener>(mut guard: Guard<L>, queue: mpsc::Sender<Established<L>>) {
     loop {
         let incoming = guard.accept().await;
         let queue = queue.clone();

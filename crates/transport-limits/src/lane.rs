@@ -1,0 +1,22 @@
+//! A bucket that operations take from, and how many of them wait for its tokens.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::bucket::Bucket;
+
+#[derive(Debug, Default)]
+pub(crate) struct Lane {
+    pub(crate) bucket: Bucket,
+    waiting: AtomicU64,
+}
+
+impl Lane {
+    /// One more waits; returns how many did before.
+    pub(crate) fn enter(&self) -> u64 {
+        self.waiting.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn leave(&self) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
