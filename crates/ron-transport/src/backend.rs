@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
 
-use transport_core::{Backend, PeerAddr, TransportError};
+use transport_core::{Backend, PeerAddr, Pending, TransportError};
 use transport_limits::{Guard, Incoming, Limiter};
 use transport_tcp::raw::{TcpDialer, TcpListener, TcpPending};
 
@@ -66,6 +66,13 @@ impl AnyIncoming {
     pub(crate) const fn id(&self) -> u64 {
         match self {
             Self::Tcp(incoming) => incoming.id(),
+        }
+    }
+
+    /// Whether establishing it may have to wait for the peer.
+    pub(crate) const fn has_handshake(&self) -> bool {
+        match self {
+            Self::Tcp(_) => TcpPending::HANDSHAKE,
         }
     }
 

@@ -26,22 +26,23 @@ pub struct DrainReport {
     pub took: Duration,
 }
 
-pub(crate) async fn run(shared: &Shared, deadline: Duration) -> DrainReport {
-    let started = Instant::now();
+/// Nothing new from here on.
+pub(crate) fn begin(shared: &Shared) {
     shared
         .readiness
         .not_ready(Part::Lifecycle, ReadyReason::Draining);
-    let limiter = &shared.limiter;
-    limiter.drain();
+    shared.limiter.drain();
     shared.stop.cancel();
+}
+
+pub(crate) async fn run(shared: &Shared, deadline: Duration) -> DrainReport {
+    let started = Instant::now();
+    let limiter = &shared.limiter;
     let open = limiter.open();
     let _ = timeout(deadline, until_empty(limiter)).await;
-    let left = limiter.connections();
-    let aborted = left.len();
+    let aborted = limiter.open();
     shared.kill.cancel();
-    for control in left {
-        control.cancel();
-    }
+    limiter.close();
     let stopped = timeout(AFTERMATH, limiter.tasks().wait()).await.is_ok();
     shared
         .readiness

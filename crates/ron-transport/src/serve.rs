@@ -28,8 +28,15 @@ where
             () = shared.stop.cancelled() => return,
             incoming = listener.accept() => incoming,
         };
+        let has_handshake = incoming.has_handshake();
         let task = establish(incoming, Arc::clone(shared), Arc::clone(&handler));
-        shared.limiter.tasks().spawn(TaskKind::Handshake, task);
+        if has_handshake {
+            shared.limiter.tasks().spawn(TaskKind::Handshake, task);
+        } else {
+            // It does not wait for the peer; a burst of accepts must not fill the places of
+            // pending handshakes before their tasks run.
+            task.await;
+        }
     }
 }
 

@@ -26,10 +26,22 @@ pub use crate::drain::DrainReport;
 #[derive(Debug)]
 pub struct Transport {
     config: Config,
-    listener: Mutex<Option<AnyListener>>,
+    listener: Mutex<Slot>,
     fd_limit: Option<RawFd>,
     dialer: TransportDialer,
     pub(crate) shared: Arc<Shared>,
+}
+
+/// Where the listener is.
+#[derive(Debug, Default)]
+enum Slot {
+    /// Nothing is bound yet.
+    #[default]
+    Unbound,
+    /// Bound, and nobody is accepting.
+    Here(Box<AnyListener>),
+    /// Whoever accepts has it; or it is closed.
+    Taken,
 }
 
 /// What tasks of the transport hold on to; the transport itself is not among it, so that it can
@@ -96,33 +108,40 @@ impl Transport {
     /// [`TransportError::Bind`]; [`TransportError::Config`] without an address or on a second
     /// call. Readiness is then `NotReady("bind_failed")`.
     pub async fn listen(&self) -> Result<SocketAddr, TransportError> {
-        let shared = &self.shared;
-        let bound = self.bind().await;
-        match &bound {
-            Ok(_) => {
-                shared.readiness.set(Part::Listener, ReadyState::Ready);
-                shared.readiness.set(Part::Lifecycle, ReadyState::Ready);
-            }
-            Err(_) => shared
-                .readiness
-                .not_ready(Part::Lifecycle, ReadyReason::BindFailed),
+        let readiness = &self.shared.readiness;
+        let addr = self.may_listen()?;
+        let limiter = &self.shared.limiter;
+        let bound = AnyListener::bind(&self.config, addr, self.fd_limit, limiter).await;
+        let bound = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let (local, listener) = bound.inspect_err(|_| {
+            readiness.not_ready(Part::Lifecycle, ReadyReason::BindFailed);
+        })?;
+        let mut slot = self.slot();
+        if matches!(*slot, Slot::Unbound) && !self.shared.stop.is_cancelled() {
+            *slot = Slot::Here(Box::new(listener));
+            readiness.set(Part::Listener, ReadyState::Ready);
+            readiness.set(Part::Lifecycle, ReadyState::Ready);
         }
-        bound
+        Ok(local)
     }
 
-    async fn bind(&self) -> Result<SocketAddr, TransportError> {
-        let addr = self
-            .config
-            .general
-            .bind_addr()
-            .ok_or_else(|| TransportError::Config {
-                source: "bind_addr is not set: there is nothing to listen on".into(),
-            })?;
-        let limiter = &self.shared.limiter;
-        let listener = AnyListener::bind(&self.config, addr, self.fd_limit, limiter).await?;
-        let local = listener.local_addr()?;
-        *self.slot() = Some(listener);
-        Ok(local)
+    /// The address to bind, if this is the time for it.
+    fn may_listen(&self) -> Result<SocketAddr, TransportError> {
+        let wrong = |what: &str| {
+            Err(TransportError::Config {
+                source: what.into(),
+            })
+        };
+        if self.shared.stop.is_cancelled() {
+            return wrong("the transport has shut down");
+        }
+        if !matches!(*self.slot(), Slot::Unbound) {
+            return wrong("the transport listens already");
+        }
+        match self.config.general.bind_addr() {
+            Some(addr) => Ok(addr),
+            None => wrong("bind_addr is not set: there is nothing to listen on"),
+        }
     }
 
     /// Accepts connections and runs the handler for each, as a task of its own, until the
@@ -139,7 +158,9 @@ impl Transport {
         H: Fn(Conn) -> F + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let mut listener = self.take_listener()?;
+        let Some(mut listener) = self.take_listener()? else {
+            return Ok(());
+        };
         serve::run(&mut listener, &self.shared, Arc::new(handler)).await;
         Ok(())
     }
@@ -154,9 +175,12 @@ impl Transport {
     /// # Cancel safety
     /// Cancel-safe: no admitted connection is lost when the future is dropped.
     pub async fn accept(&self) -> Result<Option<IncomingConn>, TransportError> {
+        let Some(listener) = self.take_listener()? else {
+            return Ok(None);
+        };
         let mut lent = Lent {
-            slot: &self.listener,
-            listener: Some(self.take_listener()?),
+            transport: self,
+            listener: Some(listener),
         };
         let Some(listener) = &mut lent.listener else {
             return Ok(None);
@@ -222,17 +246,35 @@ impl Transport {
     /// # Cancel safety
     /// A dropped call leaves the transport draining; another call goes on with it.
     pub async fn shutdown(&self, deadline: Duration) -> DrainReport {
-        drop(self.slot().take());
+        drain::begin(&self.shared);
+        // After the stop: who accepts right now does not put it back.
+        drop(std::mem::replace(&mut *self.slot(), Slot::Taken));
         drain::run(&self.shared, deadline).await
     }
 
-    fn take_listener(&self) -> Result<AnyListener, TransportError> {
-        self.slot().take().ok_or_else(|| TransportError::Config {
-            source: "listen() has not succeeded, or somebody is accepting already".into(),
+    /// The listener, for the caller to accept with; `None` once the transport shuts down.
+    fn take_listener(&self) -> Result<Option<Box<AnyListener>>, TransportError> {
+        if self.shared.stop.is_cancelled() {
+            return Ok(None);
+        }
+        let mut slot = self.slot();
+        let wrong = match std::mem::take(&mut *slot) {
+            Slot::Here(listener) => {
+                *slot = Slot::Taken;
+                return Ok(Some(listener));
+            }
+            Slot::Unbound => "listen() has not succeeded before",
+            Slot::Taken => {
+                *slot = Slot::Taken;
+                "somebody is accepting already"
+            }
+        };
+        Err(TransportError::Config {
+            source: wrong.into(),
         })
     }
 
-    fn slot(&self) -> MutexGuard<'_, Option<AnyListener>> {
+    fn slot(&self) -> MutexGuard<'_, Slot> {
         self.listener.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -241,21 +283,23 @@ impl Drop for Transport {
     fn drop(&mut self) {
         self.shared.stop.cancel();
         self.shared.kill.cancel();
-        for control in self.connections() {
-            control.cancel();
-        }
+        self.shared.limiter.close();
     }
 }
 
-/// Puts the listener back when a call to accept ends, however it ends.
+/// Puts the listener back when a call to accept ends, however it ends; once the transport shuts
+/// down it is closed instead.
 struct Lent<'a> {
-    slot: &'a Mutex<Option<AnyListener>>,
-    listener: Option<AnyListener>,
+    transport: &'a Transport,
+    listener: Option<Box<AnyListener>>,
 }
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = self.listener.take();
+        let mut slot = self.transport.slot();
+        if !self.transport.shared.stop.is_cancelled() {
+            *slot = self.listener.take().map_or(Slot::Taken, Slot::Here);
+        }
     }
 }
 

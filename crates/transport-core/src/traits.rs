@@ -4,7 +4,7 @@ use std::future::Future;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{Backend, Connection, PeerAddr, Target, TransportError};
+use crate::{Backend, Connection, PeerAddr, Reason, Target, TransportError};
 
 /// A byte stream that can be moved between tasks.
 pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
@@ -55,8 +55,18 @@ pub trait Pending: Send + Sized + 'static {
     /// The raw stream of this backend.
     type Io: Io;
 
+    /// Whether [`establish`](Self::establish) may have to wait for the peer. Where it never does,
+    /// no task is spawned for it.
+    const HANDSHAKE: bool = true;
+
     /// Who is there, as far as it is known before a handshake.
     fn peer(&self) -> PeerAddr;
+
+    /// Why the backend itself refuses this peer, before admission is asked; it is counted and
+    /// logged as any refusal.
+    fn refused(&self) -> Option<Reason> {
+        None
+    }
 
     /// Runs the handshake.
     ///

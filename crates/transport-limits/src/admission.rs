@@ -65,8 +65,8 @@ impl Admission {
         self.pending.inside()
     }
 
-    /// The cheapest checks come first, and what a peer does to itself before what it shares:
-    /// a peer over its own cap takes no token from the accept rate of all.
+    /// The cheapest checks come first. Whoever is refused leaves no trace but in its own bucket:
+    /// a peer over its own limits takes no token from the accept rate of all.
     fn enter(&self, key: PeerKey, now: u64) -> Result<Arc<Peer>, Reason> {
         if !self.conns.enter() {
             return Err(Reason::ConnLimit);
@@ -94,14 +94,17 @@ impl Admission {
             max_conns: self.peer_max_conns.load(Ordering::Relaxed),
             accepts: Rate::events(self.peer_accepts_per_sec.load(Ordering::Relaxed)),
         };
-        let peer = self.peers().enter(key, now, caps)?;
-        if let Some(rate) = Rate::events(self.accepts_per_sec.load(Ordering::Relaxed)) {
-            if self.accepts.take(now, rate, 1, 1).is_err() {
-                self.peers().leave(key, now);
-                return Err(Reason::RateLimited);
-            }
+        let rate = Rate::events(self.accepts_per_sec.load(Ordering::Relaxed));
+        let token = match rate.map(|rate| self.accepts.take(now, rate, 1, 1)) {
+            Some(Err(_)) => return Err(Reason::RateLimited),
+            Some(Ok(token)) => Some(token),
+            None => None,
+        };
+        let peer = self.peers().enter(key, now, caps);
+        if let (Err(_), Some(token)) = (&peer, token) {
+            self.accepts.settle(token, 0);
         }
-        Ok(peer)
+        peer
     }
 }
 
@@ -187,7 +190,7 @@ impl Permit {
     fn show_peers(&self) {
         let peers = self.limiter.admission().peers();
         let (tracked, max) = (peers.tracked(), peers.max_conns());
-        drop(peers);
+        // Under the lock, so that the last report is the newest.
         self.limiter.observer().peers(self.backend, tracked, max);
     }
 }

@@ -93,16 +93,6 @@ impl Control {
         }
     }
 
-    /// Waits until the connection is ended, whoever ends it.
-    pub(crate) async fn cancelled(&self) {
-        let notified = self.0.ended.notified();
-        tokio::pin!(notified);
-        notified.as_mut().enable();
-        if self.0.end().is_none() {
-            notified.await;
-        }
-    }
-
     /// Whether a drain may end the connection now: framed, no partial frame and an empty inbox;
     /// raw, no byte for a second.
     #[must_use]
@@ -116,7 +106,10 @@ impl Control {
             .limiter
             .now()
             .saturating_sub(shared.activity.load(Ordering::Relaxed));
-        since >= SECOND && !Direction::ALL.iter().any(|half| shared.is_parked(*half))
+        since >= SECOND
+            && !Direction::ALL
+                .iter()
+                .any(|half| shared.parked(*half).is_some())
     }
 
     pub(crate) fn set_framed(&self) {
@@ -131,11 +124,5 @@ impl Control {
     #[must_use]
     pub fn age(&self) -> std::time::Duration {
         crate::clock::duration(self.0.limiter.now().saturating_sub(self.0.born))
-    }
-
-    /// The idle timeout in force for this connection.
-    #[must_use]
-    pub fn idle_timeout(&self) -> std::time::Duration {
-        crate::clock::duration(self.0.settings.idle)
     }
 }

@@ -21,6 +21,14 @@ pub(crate) struct Events {
     failed_dials: Sample,
 }
 
+/// Who was rejected, as far as it is known.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Who<'a> {
+    pub(crate) conn_id: Option<u64>,
+    pub(crate) corr_id: Option<&'a str>,
+    pub(crate) peer: Option<PeerAddr>,
+}
+
 /// Lets the first event of each second through.
 #[derive(Debug, Default)]
 struct Sample {
@@ -53,8 +61,7 @@ impl Events {
         now: u64,
         reason: Reason,
         backend: Backend,
-        conn: Option<&Shared>,
-        peer: Option<PeerAddr>,
+        who: Who<'_>,
         error: Option<&TransportError>,
     ) {
         let Some(not_logged) = self.rejects[reason.index()].next(now) else {
@@ -65,9 +72,9 @@ impl Events {
             event = "reject",
             backend = backend.as_str(),
             reason = reason.as_str(),
-            conn_id = conn.map(|conn| conn.id),
-            corr_id = conn.and_then(Shared::corr_id),
-            peer = peer.and_then(|peer| peer.loggable()),
+            conn_id = who.conn_id,
+            corr_id = who.corr_id,
+            peer = who.peer.and_then(|peer| peer.loggable()),
             not_logged,
             error = error.map(tracing::field::display),
         );
@@ -151,7 +158,7 @@ pub(crate) fn handshake_failed(
     );
 }
 
-pub(crate) fn closed(conn: &Shared, now: u64, reason: CloseReason, peer: Option<PeerAddr>) {
+pub(crate) fn closed(conn: &Shared, now: u64, reason: CloseReason) {
     info!(
         target: TARGET,
         event = "close",
@@ -162,7 +169,7 @@ pub(crate) fn closed(conn: &Shared, now: u64, reason: CloseReason, peer: Option<
         duration_ms = millis(duration(now.saturating_sub(conn.born))),
         bytes_in = conn.total(Direction::In),
         bytes_out = conn.total(Direction::Out),
-        peer = peer.and_then(|peer| peer.loggable()),
+        peer = conn.peer_addr.and_then(|peer| peer.loggable()),
     );
 }
 

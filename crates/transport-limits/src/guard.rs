@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use tokio::time::{sleep_until, timeout, Instant};
 use transport_core::{
-    Backend, ConnInfo, Connection, Dialer, Io, Listener, Op, PeerAddr, Pending, Target,
+    Backend, ConnInfo, Connection, Dialer, Io, Listener, Op, PeerAddr, Pending, Reason, Target,
     TransportError,
 };
 
 use crate::admission::Permit;
-use crate::event;
+use crate::event::{self, Who};
 use crate::io::GuardedIo;
 use crate::limiter::Limiter;
 use crate::shared::Shared;
@@ -69,21 +69,30 @@ impl<L: Listener> Guard<L> {
             self.recovered(backend);
             self.limiter.observer().accepted(backend);
             let peer = pending.peer();
-            match Permit::admit(&self.limiter, backend, peer) {
+            let admitted = match pending.refused() {
+                Some(reason) => Err(reason),
+                None => Permit::admit(&self.limiter, backend, peer),
+            };
+            match admitted {
                 Ok(permit) => return Incoming::new(pending, permit, &self.limiter, backend),
-                Err(reason) => self
-                    .limiter
-                    .rejected(reason, backend, None, Some(peer), None),
+                Err(reason) => self.refused(reason, backend, peer),
             }
         }
+    }
+
+    fn refused(&self, reason: Reason, backend: Backend, peer: PeerAddr) {
+        let who = Who {
+            peer: Some(peer),
+            ..Who::default()
+        };
+        self.limiter.rejected(reason, backend, who, None);
     }
 
     /// An error of one connection is passed over; anything else pauses the loop, so that it
     /// cannot spin, and is said once.
     fn failed(&mut self, backend: Backend, error: &TransportError) {
-        use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
         if let TransportError::Io(e) = error {
-            if matches!(e.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+            if is_of_one_connection(e) {
                 return;
             }
         }
@@ -117,6 +126,19 @@ impl<L: Listener> Guard<L> {
             );
         }
     }
+}
+
+/// accept(2) hands on errors of the new connection and asks to treat them as none.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, TimedOut};
+    /// Linux: EPERM (a firewall), ENONET, EPROTO, ENOPROTOOPT, EOPNOTSUPP, ENETDOWN,
+    /// ENETUNREACH, EHOSTDOWN, EHOSTUNREACH.
+    const LINUX: [i32; 9] = [1, 64, 71, 92, 95, 100, 101, 112, 113];
+    let number = error.raw_os_error();
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionReset | Interrupted | TimedOut
+    ) || cfg!(target_os = "linux") && number.is_some_and(|number| LINUX.contains(&number))
 }
 
 /// An admitted connection before its handshake. Dropping it refuses the peer and frees its place.
@@ -192,7 +214,12 @@ impl<P: Pending> Incoming<P> {
             Err(error) => {
                 event::handshake_failed(backend, id, took, &error);
                 if let Some(reason) = error.reason() {
-                    limiter.rejected(reason, backend, None, Some(peer), Some(&error));
+                    let who = Who {
+                        conn_id: Some(id),
+                        peer: Some(peer),
+                        ..Who::default()
+                    };
+                    limiter.rejected(reason, backend, who, Some(&error));
                 }
                 Err(error)
             }
@@ -204,8 +231,8 @@ impl<D: Dialer> Guard<D> {
     /// Dials under one deadline over resolve, connect and handshake.
     ///
     /// # Errors
-    /// [`TransportError::Timeout`] with [`Op::Dial`], [`TransportError::Refused`] as `draining`,
-    /// or the backend's failure.
+    /// [`TransportError::Timeout`] with [`Op::Dial`], or the backend's failure. A drain does not
+    /// refuse dials: an accepted connection may need one to finish.
     ///
     /// # Cancel safety
     /// Dropping the future abandons the dial; it is then not counted.
@@ -231,7 +258,7 @@ impl<D: Dialer> Guard<D> {
             Err(error) => {
                 limiter.log_dial(backend, to, took, Err(&error));
                 if let Some(reason) = error.reason() {
-                    limiter.rejected(reason, backend, None, None, Some(&error));
+                    limiter.rejected(reason, backend, Who::default(), Some(&error));
                 }
                 Err(error)
             }
@@ -250,6 +277,13 @@ fn guarded<I: Io>(
     let Connection { io, info } = connection;
     let mut info: ConnInfo = info;
     info.id = id;
-    let shared = Shared::new(id, info.backend, limiter.clone(), settings, permit.peer());
-    Connection::new(GuardedIo::new(io, shared, permit, info.peer), info)
+    let shared = Shared::new(
+        id,
+        info.backend,
+        limiter.clone(),
+        settings,
+        info.peer,
+        permit.peer(),
+    );
+    Connection::new(GuardedIo::new(io, shared, permit), info)
 }

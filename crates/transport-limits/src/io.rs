@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{ready, Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-use transport_core::{CloseReason, Direction, Io, Op, PeerAddr, TransportError};
+use transport_core::{CloseReason, Direction, Io, Op, TransportError};
 
 use crate::admission::Permit;
 use crate::control::Control;
@@ -121,23 +121,18 @@ struct State {
     write_clock: WriteClock,
     /// The first failure that the stream itself reported.
     failed: Option<CloseReason>,
-    peer: Option<PeerAddr>,
     _permit: Permit,
 }
 
 impl<I: Io> GuardedIo<I> {
-    pub(crate) fn new(io: I, shared: Shared, permit: Permit, peer: Option<PeerAddr>) -> Self {
+    pub(crate) fn new(io: I, shared: Shared, permit: Permit) -> Self {
         let shared = Arc::new(shared);
-        shared
-            .limiter
-            .registered()
-            .insert(shared.id, Arc::clone(&shared));
+        shared.limiter.enter(&shared);
         let state = Box::new(State {
             read: Half::new(Direction::In),
             write: Half::new(Direction::Out),
             write_clock: WriteClock::default(),
             failed: None,
-            peer,
             _permit: permit,
         });
         Self { io, shared, state }
@@ -316,13 +311,14 @@ impl<I: Io> Drop for GuardedIo<I> {
         self.state.read.hand_on(shared);
         self.state.write.hand_on(shared);
         let ended = shared.end().map(|error| error.close_reason());
-        let unusable = shared.has_failed().then_some(CloseReason::Error);
+        let failed = shared.has_failed() || std::thread::panicking();
+        let unusable = failed.then_some(CloseReason::Error);
         let reason = self.state.failed.or(ended).or(unusable);
         let reason = reason.unwrap_or(CloseReason::Eof);
-        shared.limiter.registered().remove(&shared.id);
+        shared.limiter.leave(shared.id);
         // Whoever waits for the end of this connection waits no longer.
         shared.end_with(&TransportError::Closed);
         shared.limiter.observer().closed(shared.backend, reason);
-        event::closed(shared, shared.limiter.now(), reason, self.state.peer);
+        event::closed(shared, shared.limiter.now(), reason);
     }
 }

@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::time::Instant;
 use transport_core::schema::{Section, ValueError};
 use transport_core::{
-    Backend, ConnInfo, Direction, Observer, PeerAddr, Reason, Scope, Target, TransportError,
+    Backend, ConnInfo, Direction, Observer, Reason, Scope, Target, TransportError,
 };
 
 use crate::admission::Admission;
 use crate::clock::{ticks, Clock};
 use crate::control::Control;
-use crate::event::Events;
+use crate::event::{Events, Who};
 use crate::lane::Lane;
 use crate::live::LiveRates;
 use crate::settings::Limits;
@@ -66,10 +66,17 @@ struct Inner {
     rates: LiveRates,
     global: [Lane; 2],
     settings: RwLock<Arc<ConnSettings>>,
-    conns: Mutex<HashMap<u64, Arc<Shared>>>,
+    conns: Mutex<Register>,
     draining: AtomicBool,
     tasks: Tasks,
     events: Events,
+}
+
+/// The open connections, accepted and dialed.
+#[derive(Default)]
+struct Register {
+    conns: HashMap<u64, Arc<Shared>>,
+    closed: bool,
 }
 
 impl std::fmt::Debug for Limiter {
@@ -117,7 +124,7 @@ impl Limiter {
         inner.admission.apply(limits);
         inner.rates.store(limits);
         self.rebase(limits.chunk_bytes() as u64);
-        for shared in self.registered().values() {
+        for shared in self.register().conns.values() {
             shared.wake();
         }
         Ok(())
@@ -137,7 +144,7 @@ impl Limiter {
         for peer in self.0.admission.peers().iter() {
             one(Scope::Peer, &peer.lanes);
         }
-        for shared in self.registered().values() {
+        for shared in self.register().conns.values() {
             one(Scope::Conn, &shared.lanes);
         }
     }
@@ -147,10 +154,20 @@ impl Limiter {
         self.0.draining.store(true, Ordering::Relaxed);
     }
 
+    /// Cancels every connection, also those that are established from now on.
+    pub fn close(&self) {
+        self.drain();
+        self.register().closed = true;
+        for control in self.connections() {
+            control.cancel();
+        }
+    }
+
     /// Handles on all open connections, accepted and dialed.
     #[must_use]
     pub fn connections(&self) -> Vec<Control> {
-        self.registered()
+        self.register()
+            .conns
             .values()
             .map(|shared| Control(Arc::clone(shared)))
             .collect()
@@ -159,7 +176,7 @@ impl Limiter {
     /// How many connections are established, accepted and dialed.
     #[must_use]
     pub fn open(&self) -> usize {
-        self.registered().len()
+        self.register().conns.len()
     }
 
     /// How many connections are admitted: established accepted ones and pending handshakes.
@@ -174,29 +191,24 @@ impl Limiter {
         &self.0.tasks
     }
 
-    /// Counts a reject that an embedder decided, and logs it (sampled).
+    /// Counts a reject that an embedder decided, and logs it (sampled). The connection does not
+    /// count as ended in order.
     pub fn reject(&self, reason: Reason, control: &Control, error: &TransportError) {
-        self.rejected(
-            reason,
-            control.0.backend,
-            Some(&control.0),
-            None,
-            Some(error),
-        );
+        control.0.fail();
+        control.0.reject(reason, error);
     }
 
     pub(crate) fn rejected(
         &self,
         reason: Reason,
         backend: Backend,
-        conn: Option<&Shared>,
-        peer: Option<PeerAddr>,
+        who: Who<'_>,
         error: Option<&TransportError>,
     ) {
         self.0.observer.rejected(reason);
         self.0
             .events
-            .reject(self.now(), reason, backend, conn, peer, error);
+            .reject(self.now(), reason, backend, who, error);
     }
 
     pub(crate) fn log_dial(
@@ -251,8 +263,22 @@ impl Limiter {
         NEXT_ID.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// Enters a connection that was just established; once the limiter is closed it is cancelled.
+    pub(crate) fn enter(&self, shared: &Arc<Shared>) {
+        let mut register = self.register();
+        register.conns.insert(shared.id, Arc::clone(shared));
+        if register.closed {
+            drop(register);
+            shared.end_with(&TransportError::Cancelled);
+        }
+    }
+
+    pub(crate) fn leave(&self, id: u64) {
+        self.register().conns.remove(&id);
+    }
+
     /// Held for one map operation, when a connection opens and when it ends.
-    pub(crate) fn registered(&self) -> MutexGuard<'_, HashMap<u64, Arc<Shared>>> {
+    fn register(&self) -> MutexGuard<'_, Register> {
         self.0.conns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -38,15 +38,24 @@ pub struct Relayed {
 /// Dropping the future closes both streams.
 pub async fn relay<A: Io, B: Io>(mut a: A, mut b: B) -> Relayed {
     let (mut there, mut back) = (Pipe::default(), Pipe::default());
+    let mut there_first = false;
     let end = poll_fn(|cx| {
-        let (a, b) = (&mut a, &mut b);
-        let there = there
-            .poll(cx, &mut Two(a, b))
-            .map_err(|e| e.side(Side::A, Side::B))?;
-        let back = back
-            .poll(cx, &mut Two(b, a))
-            .map_err(|e| e.side(Side::B, Side::A))?;
-        if there.is_ready() && back.is_ready() {
+        // In turn: a direction that never waits spends the task's whole budget.
+        there_first = !there_first;
+        let (mut ab, mut ba) = (Poll::Pending, Poll::Pending);
+        for there_now in [there_first, !there_first] {
+            let (a, b) = (&mut a, &mut b);
+            if there_now {
+                ab = there
+                    .poll(cx, &mut Two(a, b))
+                    .map_err(|e| e.side(Side::A, Side::B))?;
+            } else {
+                ba = back
+                    .poll(cx, &mut Two(b, a))
+                    .map_err(|e| e.side(Side::B, Side::A))?;
+            }
+        }
+        if ab.is_ready() && ba.is_ready() {
             return Poll::Ready(Ok(()));
         }
         Poll::Pending

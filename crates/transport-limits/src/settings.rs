@@ -10,7 +10,7 @@ use transport_core::schema::{format_duration, format_size, ValueError};
 const FRAME_RANGE: std::ops::RangeInclusive<u64> = (64 << 10)..=(1 << 20);
 /// Bytes: the smallest and the largest `chunk_bytes`.
 const CHUNK_RANGE: std::ops::RangeInclusive<u64> = (4 << 10)..=(256 << 10);
-/// Largest rate in bytes per second (256 TiB/s): leaves room for a generation in one word.
+/// Largest rate in bytes per second (256 TiB/s): the price of a burst stays far below 64 bits.
 pub(crate) const MAX_RATE: u64 = (1 << 48) - 1;
 /// Longest duration taken, ten years: far from where clock arithmetic could overflow.
 const MAX_DURATION: Duration = Duration::from_secs(10 * 365 * 24 * 3600);

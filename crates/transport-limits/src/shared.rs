@@ -7,8 +7,9 @@ use std::sync::{Arc, OnceLock};
 
 use atomic_waker::AtomicWaker;
 use tokio::sync::Notify;
-use transport_core::{Backend, Direction, Op, Reason, Scope, TransportError};
+use transport_core::{Backend, Direction, Op, PeerAddr, Reason, Scope, TransportError};
 
+use crate::event::Who;
 use crate::lane::Lane;
 use crate::limiter::{ConnSettings, Limiter};
 use crate::peers::Peer;
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) backend: Backend,
     pub(crate) limiter: Limiter,
     pub(crate) settings: Arc<ConnSettings>,
+    pub(crate) peer_addr: Option<PeerAddr>,
     pub(crate) peer: Option<Arc<Peer>>,
     /// Bytes in, bytes out: this connection's own scope.
     pub(crate) lanes: [Lane; 2],
@@ -47,6 +49,8 @@ pub(crate) struct Shared {
     owed_since: AtomicU64,
     /// Until when each half is parked for tokens: one that was given up is parked no longer.
     parked_until: [AtomicU64; 2],
+    /// The scope each half was parked for last.
+    parked_for: [AtomicU8; 2],
     /// Whether this connection was ever throttled: it is counted once.
     throttled: AtomicBool,
     bytes: [AtomicU64; 2],
@@ -64,6 +68,7 @@ impl Shared {
         backend: Backend,
         limiter: Limiter,
         settings: Arc<ConnSettings>,
+        peer_addr: Option<PeerAddr>,
         peer: Option<Arc<Peer>>,
     ) -> Self {
         let born = limiter.now();
@@ -72,6 +77,7 @@ impl Shared {
             backend,
             limiter,
             settings,
+            peer_addr,
             peer,
             lanes: Default::default(),
             born,
@@ -82,6 +88,7 @@ impl Shared {
             owed: AtomicU64::new(0),
             owed_since: AtomicU64::new(0),
             parked_until: Default::default(),
+            parked_for: Default::default(),
             throttled: AtomicBool::new(false),
             bytes: Default::default(),
             failed: AtomicBool::new(false),
@@ -127,8 +134,13 @@ impl Shared {
     }
 
     pub(crate) fn reject(&self, reason: Reason, error: &TransportError) {
+        let who = Who {
+            conn_id: Some(self.id),
+            corr_id: self.corr_id(),
+            peer: self.peer_addr,
+        };
         self.limiter
-            .rejected(reason, self.backend, Some(self), None, Some(error));
+            .rejected(reason, self.backend, who, Some(error));
     }
 
     /// Notes that what came over the connection could not be used.
@@ -152,12 +164,16 @@ impl Shared {
     }
 
     /// The half waits for tokens until then, and the clocks stand still for it.
-    pub(crate) fn park(&self, direction: Direction, until: u64) {
+    pub(crate) fn park(&self, direction: Direction, scope: Scope, until: u64) {
+        self.parked_for[direction as usize].store(scope as u8, Ordering::Relaxed);
         self.parked_until[direction as usize].store(until, Ordering::Relaxed);
     }
 
-    pub(crate) fn is_parked(&self, direction: Direction) -> bool {
-        self.parked_until[direction as usize].load(Ordering::Relaxed) > self.limiter.now()
+    /// The scope that a half waits for now.
+    pub(crate) fn parked(&self, direction: Direction) -> Option<Scope> {
+        let until = self.parked_until[direction as usize].load(Ordering::Relaxed);
+        let scope = self.parked_for[direction as usize].load(Ordering::Relaxed);
+        (until > self.limiter.now()).then(|| Scope::ALL[usize::from(scope)])
     }
 
     /// Where an operation in this direction takes tokens of a scope.
@@ -218,10 +234,11 @@ impl Shared {
 
     /// Settles owed bytes that came.
     pub(crate) fn paid(&self, bytes: u64) {
-        let owed = self.owed.load(Ordering::Relaxed);
-        if owed != 0 {
-            self.owed
-                .store(owed.saturating_sub(bytes), Ordering::Relaxed);
+        if self.owed.load(Ordering::Relaxed) != 0 {
+            let less = |owed: u64| Some(owed.saturating_sub(bytes));
+            let _ = self
+                .owed
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         }
     }
 

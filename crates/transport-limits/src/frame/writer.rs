@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, OwnedSemaphorePermit, Semaphore};
-use transport_core::{Direction, Queue, Reason, Scope, TaskKind, TransportError};
+use transport_core::{Direction, Queue, Reason, TaskKind, TransportError};
 
 use crate::control::Control;
 
@@ -79,7 +79,7 @@ impl FrameSender {
         tasks.spawn(TaskKind::Writer, async move {
             let result = tokio::select! {
                 biased;
-                () = control.cancelled() => Err(TransportError::Cancelled.into()),
+                ended = control.ended() => Err(ended.into()),
                 result = run(io, frames) => result,
             };
             if result.is_err() && control.is_ended() {
@@ -124,8 +124,8 @@ impl FrameSender {
         if self.inbox.is_closed() {
             return Err(TransportError::Closed);
         }
-        if self.control.0.is_parked(Direction::Out) {
-            return Err(self.refuse(TransportError::RateLimited { scope: Scope::Conn }));
+        if let Some(scope) = self.control.0.parked(Direction::Out) {
+            return Err(self.refuse(TransportError::RateLimited { scope }));
         }
         let busy = |_| self.refuse(TransportError::Busy);
         let room = Arc::clone(&self.room)
@@ -179,14 +179,12 @@ async fn run<W: AsyncWrite + Unpin>(
     mut frames: mpsc::Receiver<Queued>,
 ) -> io::Result<()> {
     let mut batch = Vec::new();
-    loop {
+    while frames.recv_many(&mut batch, BATCH).await != 0 {
+        write_batch(&mut io, &batch).await?;
         if frames.is_empty() {
             io.flush().await?;
         }
-        if frames.recv_many(&mut batch, BATCH).await == 0 {
-            break;
-        }
-        write_batch(&mut io, &batch).await?;
+        // Only now do these frames count as gone: a drain waits for what is not flushed.
         batch.clear();
     }
     io.shutdown().await

@@ -225,7 +225,7 @@ impl Half {
         // At least a microsecond, so that a rounding cannot make it a busy loop.
         let wait = short.wait.max(SECOND / 1_000_000) + scatter(shared.id, now, spread);
         let retry_at = now.saturating_add(wait);
-        shared.park(self.direction, retry_at);
+        shared.park(self.direction, scope, retry_at);
         self.pacer.parked = Some(Parked {
             scope,
             since: now,

@@ -6,13 +6,12 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
-use transport_core::{Backend, ConnInfo, Connection, Listener, PeerAddr, Pending, TransportError};
+use transport_core::{
+    Backend, ConnInfo, Connection, Listener, PeerAddr, Pending, Reason, TransportError,
+};
 
 use super::options;
 use crate::TcpConfig;
-
-/// The error number of a process that is out of descriptors, the same on every Unix.
-const EMFILE: i32 = 24;
 
 /// A bound TCP listener.
 #[derive(Debug)]
@@ -55,8 +54,8 @@ impl TcpListener {
         tokio::net::TcpListener::from_std(socket.into())
     }
 
-    /// Refuses connections whose descriptor is this number or higher, as if the process were out
-    /// of descriptors: the kernel hands out the lowest free number, so those above stay free for
+    /// Refuses connections whose descriptor is this number or higher as `conn_limit`: the kernel
+    /// hands out the lowest free number, so those above stay free for
     /// whatever else the process must be able to open.
     #[must_use]
     pub const fn with_fd_limit(mut self, limit: Option<RawFd>) -> Self {
@@ -71,13 +70,6 @@ impl TcpListener {
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.inner.local_addr()
     }
-
-    fn within_fd_limit(&self, stream: &TcpStream) -> io::Result<()> {
-        match self.fd_limit {
-            Some(limit) if stream.as_raw_fd() >= limit => Err(io::Error::from_raw_os_error(EMFILE)),
-            _ => Ok(()),
-        }
-    }
 }
 
 impl Listener for TcpListener {
@@ -89,10 +81,13 @@ impl Listener for TcpListener {
 
     async fn accept(&mut self) -> Result<TcpPending, TransportError> {
         let (stream, peer) = self.inner.accept().await.map_err(TransportError::Io)?;
-        self.within_fd_limit(&stream).map_err(TransportError::Io)?;
+        let over_fd_limit = self
+            .fd_limit
+            .is_some_and(|limit| stream.as_raw_fd() >= limit);
         Ok(TcpPending {
             stream,
             peer,
+            over_fd_limit,
             config: self.config.clone(),
         })
     }
@@ -103,14 +98,21 @@ impl Listener for TcpListener {
 pub struct TcpPending {
     stream: TcpStream,
     peer: SocketAddr,
+    over_fd_limit: bool,
     config: TcpConfig,
 }
 
 impl Pending for TcpPending {
     type Io = TcpStream;
 
+    const HANDSHAKE: bool = false;
+
     fn peer(&self) -> PeerAddr {
         PeerAddr::Ip(self.peer)
+    }
+
+    fn refused(&self) -> Option<Reason> {
+        self.over_fd_limit.then_some(Reason::ConnLimit)
     }
 
     /// Sets the socket's options: TCP itself has shaken hands already.
