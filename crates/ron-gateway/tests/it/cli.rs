@@ -160,8 +160,11 @@ fn dial_tells_what_came_of_it() {
     assert_eq!((code, errors.as_str()), (0, ""));
     for part in [
         target.as_str(),
-        "backend   tcp",
-        "local     127.0.0.1:",
+        "backend    tcp",
+        "local      127.0.0.1:",
+        "resolve    ",
+        "connect    ",
+        "total      ",
         " ms",
     ] {
         assert!(out.contains(part), "{part}: {out}");

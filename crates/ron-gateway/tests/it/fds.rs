@@ -13,7 +13,15 @@ fn with_64_descriptors_200_connections_do_it_no_harm() {
     let mut crowd: Vec<TcpStream> = (0..200).map(|_| connect(gateway.addr)).collect();
     // Those that got in are served.
     assert!(crowd.iter_mut().take(20).all(echoes));
-    gateway.line_with(&["accepting is paused"]);
+    // The rest is refused, counted and logged.
+    gateway.line_with(&["event=reject", "reason=conn_limit"]);
+    let inside = gateway.metric("conn_inflight{backend=\"tcp\"}");
+    let refused = gateway.metric("rejected_total{reason=\"conn_limit\"}");
+    assert!(inside >= 20.0 && inside < 48.0, "{inside}");
+    assert!((inside + refused - 200.0).abs() < f64::EPSILON, "{refused}");
+    assert!(
+        (gateway.metric("transport_accepts_total{backend=\"tcp\"}") - 200.0).abs() < f64::EPSILON
+    );
     let busy = gateway.metric("process_cpu_seconds_total");
     for _ in 0..10 {
         assert_eq!(gateway.get("/healthz").status, 200);

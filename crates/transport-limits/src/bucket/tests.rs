@@ -140,6 +140,44 @@ proptest! {
         prop_assert_eq!(room(&bucket, now, rate), there);
     }
 
+    /// From two chunks a second up, who always takes what is there gets the rate, on a clock
+    /// that wakes up at whole milliseconds.
+    #[test]
+    fn a_greedy_user_gets_the_rate(chunk in 4_u64 << 10..=256 << 10, over in 1_u64..1 << 30) {
+        let per_sec = 2 * chunk - 1 + over;
+        let rate = Rate::bytes(per_sec, chunk).unwrap();
+        let (bucket, mut now, mut spent) = (Bucket::default(), 0, 0);
+        while now < 10 * SECOND {
+            let wait = match bucket.take(now, rate, chunk, 4 << 10) {
+                Ok(grant) => {
+                    spent += grant.tokens();
+                    continue;
+                }
+                Err(wait) => wait,
+            };
+            now += wait.div_ceil(MILLISECOND) * MILLISECOND;
+        }
+        prop_assert!(spent <= 10 * per_sec + rate.burst_tokens());
+        prop_assert!(spent >= 10 * per_sec / 100 * 95, "{spent} at {per_sec}");
+    }
+
+    #[test]
+    fn nothing_overflows(
+        per_sec in 1_u64..=u64::MAX,
+        chunk in any::<u64>(),
+        now in any::<u64>(),
+        want in any::<u64>(),
+        used in any::<u64>(),
+    ) {
+        let (bucket, rate) = (Bucket::default(), Rate::bytes(per_sec, chunk).unwrap());
+        for min in [0, want] {
+            if let Ok(grant) = bucket.take(now, rate, want, min) {
+                bucket.settle(grant, used);
+            }
+        }
+        bucket.rebase(now, rate);
+    }
+
     /// After a change of the rate the debts of the old one are worth a burst at most.
     #[test]
     fn a_rebased_bucket_is_at_worst_empty(old in rate(), new in rate(), debts in 1..20) {
