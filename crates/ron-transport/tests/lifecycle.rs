@@ -238,8 +238,50 @@ async fn an_embedder_may_run_its_own_accept_loop() {
     recorder
         .wait_for("both places are free", |s| s.inflight() == 0)
         .await;
+    let accepting = Arc::clone(&transport);
+    let accepting = tokio::spawn(async move { accepting.accept().await });
+    tokio::task::yield_now().await;
     transport.shutdown(Duration::ZERO).await;
-    assert!(!matches!(transport.accept().await, Ok(Some(_))));
+    assert!(accepting.await.unwrap().unwrap().is_none());
+    assert!(transport.accept().await.unwrap().is_none());
+    assert!(
+        TcpStream::connect(addr).await.is_err(),
+        "who was accepting did not put the listener back"
+    );
+}
+
+#[tokio::test]
+async fn a_transport_listens_once() {
+    let recorder = Recorder::new();
+    let (transport, addr) = listening(&recorder).await;
+    assert_eq!(transport.listen().await.unwrap_err().kind(), "config");
+    assert_eq!(*transport.readiness().borrow(), ReadyState::Ready);
+    let _client = TcpStream::connect(addr).await.unwrap();
+    transport.shutdown(Duration::ZERO).await;
+    assert_eq!(transport.listen().await.unwrap_err().kind(), "config");
+    assert_eq!(
+        *transport.readiness().borrow(),
+        not_ready(ReadyReason::Stopped)
+    );
+}
+
+/// A burst of connections is no crowd of pending handshakes: TCP has shaken hands already.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_burst_of_connections_is_served() {
+    let mut limits = ron_transport::Limits::default();
+    limits.set_max_pending_handshakes(1).unwrap();
+    let recorder = Recorder::new();
+    let builder = Transport::builder().bind_addr(any()).limits(limits);
+    let transport = builder.observer(recorder.observer()).build().unwrap();
+    let addr = transport.listen().await.unwrap();
+    tokio::spawn(async move { transport.serve(echoing).await });
+    let burst = (0..300).map(|_| tokio::spawn(served(addr)));
+    let burst: Vec<_> = burst.collect();
+    let mut held = Vec::new();
+    for client in burst {
+        held.push(client.await.unwrap());
+    }
+    assert_eq!(recorder.snapshot().all_rejected(), 0);
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 //! Ticks are passed in, so a model has no clock. A rate of one token a second and a burst of three
 //! keep the arithmetic in sight.
 
+#![allow(clippy::unwrap_used)]
+
 use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::sync::Arc;
 use loom::thread;

@@ -11,6 +11,10 @@ use transport_core::{Io, TransportError};
 
 use crate::scratch;
 
+/// Reads of one direction in a row: then it is the other direction's turn, and other tasks'. Well
+/// below half of the 128 operations that tokio allows a task before it makes it yield.
+const TURN: u32 = 16;
+
 /// One of the two streams of a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -38,23 +42,14 @@ pub struct Relayed {
 /// Dropping the future closes both streams.
 pub async fn relay<A: Io, B: Io>(mut a: A, mut b: B) -> Relayed {
     let (mut there, mut back) = (Pipe::default(), Pipe::default());
-    let mut there_first = false;
     let end = poll_fn(|cx| {
-        // In turn: a direction that never waits spends the task's whole budget.
-        there_first = !there_first;
-        let (mut ab, mut ba) = (Poll::Pending, Poll::Pending);
-        for there_now in [there_first, !there_first] {
-            let (a, b) = (&mut a, &mut b);
-            if there_now {
-                ab = there
-                    .poll(cx, &mut Two(a, b))
-                    .map_err(|e| e.side(Side::A, Side::B))?;
-            } else {
-                ba = back
-                    .poll(cx, &mut Two(b, a))
-                    .map_err(|e| e.side(Side::B, Side::A))?;
-            }
-        }
+        let (a, b) = (&mut a, &mut b);
+        let ab = there
+            .poll(cx, &mut Two(a, b))
+            .map_err(|e| e.side(Side::A, Side::B))?;
+        let ba = back
+            .poll(cx, &mut Two(b, a))
+            .map_err(|e| e.side(Side::B, Side::A))?;
         if ab.is_ready() && ba.is_ready() {
             return Poll::Ready(Ok(()));
         }
@@ -165,13 +160,20 @@ struct Pipe {
 
 impl Pipe {
     fn poll<E: Ends>(&mut self, cx: &mut Context<'_>, ends: &mut E) -> Poll<Result<(), Failed>> {
+        let mut reads = 0;
         loop {
             match self.state {
                 State::Copying => {
                     ready!(self.poll_rest(cx, ends)).map_err(Failed::Write)?;
                     match self.poll_copy(cx, ends)? {
                         Poll::Ready(0) => self.state = State::Closing,
-                        Poll::Ready(_) => {}
+                        Poll::Ready(_) => {
+                            reads += 1;
+                            if reads == TURN {
+                                cx.waker().wake_by_ref();
+                                return Poll::Pending;
+                            }
+                        }
                         Poll::Pending => {
                             if self.unflushed {
                                 let flushed = ends.writer().poll_flush(cx);

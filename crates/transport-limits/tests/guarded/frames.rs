@@ -12,6 +12,10 @@ use crate::rig::{a_chunk_in, assert_took, deadlines, rates, Rig, CHUNK};
 
 const SECOND: Duration = Duration::from_secs(1);
 
+fn header(len: usize) -> [u8; 4] {
+    u32::try_from(len).unwrap().to_be_bytes()
+}
+
 fn framed_rig() -> Rig {
     Rig::new(|l| {
         l.set_chunk_bytes(CHUNK as u64).unwrap();
@@ -26,10 +30,7 @@ async fn a_chunk_is_owed_from_when_it_is_asked_for() {
     let (ours, mut peer) = rig.connect().await;
     let control = ours.io.control();
     let (mut frames, _sender) = framed(ours.io, &control);
-    peer.io
-        .write_all(&(2 * CHUNK as u32).to_be_bytes())
-        .await
-        .unwrap();
+    peer.io.write_all(&header(2 * CHUNK)).await.unwrap();
     peer.io.write_all(&[1; CHUNK + 10]).await.unwrap();
     assert_eq!(
         frames.read_chunk().await.unwrap().unwrap().bytes.len(),
@@ -51,10 +52,7 @@ async fn a_read_that_is_tried_often_times_out_all_the_same() {
     let (ours, mut peer) = rig.connect().await;
     let control = ours.io.control();
     let (mut frames, _sender) = framed(ours.io, &control);
-    peer.io
-        .write_all(&(2 * CHUNK as u32).to_be_bytes())
-        .await
-        .unwrap();
+    peer.io.write_all(&header(2 * CHUNK)).await.unwrap();
     peer.io.write_all(&[1; CHUNK]).await.unwrap();
     assert_eq!(
         frames.read_chunk().await.unwrap().unwrap().bytes.len(),
@@ -82,10 +80,7 @@ async fn every_chunk_has_its_own_deadline() {
     let control = ours.io.control();
     let (mut frames, _sender) = framed(ours.io, &control);
     let send = async {
-        peer.io
-            .write_all(&(8 * CHUNK as u32).to_be_bytes())
-            .await
-            .unwrap();
+        peer.io.write_all(&header(8 * CHUNK)).await.unwrap();
         for _ in 0..8 {
             sleep(SECOND * 4 / 5).await;
             peer.io.write_all(&[1; CHUNK]).await.unwrap();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout, Instant};
 use transport_core::{Direction, PeerAddr, Reason, Scope};
+use transport_limits::Control;
 
 use crate::rig::{a_chunk_in, assert_took, rates, Rig, CHUNK};
 
@@ -32,7 +33,7 @@ async fn ten_seconds(rig: &mut Rig, direction: Direction) -> u64 {
                     {}
                 });
                 loop {
-                    ours.io.write(&buf).await.unwrap();
+                    ours.io.write_all(&buf).await.unwrap();
                 }
             }
         }
@@ -130,7 +131,7 @@ async fn share(conns: u32, rate: u64) {
         });
     }
     sleep(TEN).await;
-    let moved: Vec<u64> = controls.iter().map(|control| control.bytes_in()).collect();
+    let moved: Vec<u64> = controls.iter().map(Control::bytes_in).collect();
     let burst = (rate / 4).max(64 << 10);
     assert_kept(moved.iter().sum(), rate, burst);
     let fair = rate * 10 / u64::from(conns);
@@ -167,7 +168,7 @@ async fn too_many_share_a_low_rate_and_use_it_up() {
         });
     }
     sleep(20 * TEN).await;
-    let moved: u64 = controls.iter().map(|control| control.bytes_in()).sum();
+    let moved: u64 = controls.iter().map(Control::bytes_in).sum();
     let most = (50 + 1) * CHUNK as u64;
     // Two seconds of spread are half a chunk at this rate.
     assert!(

@@ -75,7 +75,7 @@ pub(crate) fn deadlines(limits: &mut Limits, set: impl FnOnce(&mut Deadlines)) {
 /// The smallest chunk, and the rate at which it takes this long.
 pub(crate) fn a_chunk_in(limits: &mut Limits, duration: Duration) -> u64 {
     limits.set_chunk_bytes(CHUNK as u64).unwrap();
-    (CHUNK as u64 * 1000).div_ceil(duration.as_millis() as u64)
+    (CHUNK as u64 * 1000).div_ceil(u64::try_from(duration.as_millis()).unwrap())
 }
 
 /// That something took this long, to the resolution of tokio's timers and a little rounding.
