@@ -38,10 +38,10 @@ fn main() {
         .map_or(21, |text| text.parse().unwrap());
     println!("{rounds} interleaved rounds; CPU time of the serving thread alone\n");
     compare("64 B ping-pong", rounds, PING_PONGS, |client| {
-        client.ping_pong(PING_PONGS)
+        client.ping_pong(PING_PONGS);
     });
     compare("64 KiB bulk", rounds, BULK_BYTES >> 16, |client| {
-        client.bulk(BULK_BYTES)
+        client.bulk(BULK_BYTES);
     });
     allocations();
     memory::report(ALLOCATOR);
