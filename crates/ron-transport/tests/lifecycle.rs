@@ -1,6 +1,6 @@
 //! The life of a transport: ready, serving, draining, dropped; under both runtimes where tasks
 //! and threads matter.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 use std::net::SocketAddr;
 use std::sync::Arc;

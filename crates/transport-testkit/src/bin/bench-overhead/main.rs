@@ -3,15 +3,10 @@
 //! time, allocations for each operation, and memory for each idle connection.
 //!
 //! `cargo xtask bench overhead [ROUNDS]`; fewer than 20 rounds are a smoke test, not a result.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a bench stops where it fails"
-)]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "the bare side spawns as a bare program would"
-)]
+// A bench stops where it fails, its bare side spawns as a bare program would, and a server's
+// thread owns what it reports through.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+#![allow(clippy::needless_pass_by_value)]
 
 mod client;
 mod memory;
