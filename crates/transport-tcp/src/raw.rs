@@ -4,6 +4,7 @@ mod connect;
 mod dialer;
 mod listener;
 mod options;
+mod resolve;
 
 pub use dialer::TcpDialer;
 pub use listener::{TcpListener, TcpPending};

@@ -1,20 +1,27 @@
 //! Dialing: resolve, race, set options.
 
-use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
 
-use tokio::net::{lookup_host, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 use transport_core::{Backend, ConnInfo, Connection, Dialer, PeerAddr, Target, TransportError};
 
+use super::resolve::Resolver;
 use super::{connect, options};
 use crate::TcpConfig;
 
 /// Dials TCP targets.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct TcpDialer {
     config: TcpConfig,
     fd_limit: Option<RawFd>,
+    resolver: Resolver,
+}
+
+impl Default for TcpDialer {
+    fn default() -> Self {
+        Self::new(&TcpConfig::default())
+    }
 }
 
 impl TcpDialer {
@@ -24,6 +31,7 @@ impl TcpDialer {
         Self {
             config: config.clone(),
             fd_limit: None,
+            resolver: Resolver::new(),
         }
     }
 
@@ -53,10 +61,7 @@ impl Dialer for TcpDialer {
             source,
         };
         let started = Instant::now();
-        let addrs: Vec<SocketAddr> = lookup_host((host.as_str(), *port))
-            .await
-            .map_err(resolve)?
-            .collect();
+        let addrs = self.resolver.resolve(host, *port).await.map_err(resolve)?;
         let resolved = Instant::now();
         let connect = |source| TransportError::Connect {
             target: to.to_string(),
