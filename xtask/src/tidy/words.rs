@@ -3,15 +3,12 @@
 use super::source::is_word;
 use super::Finding;
 
-/// Folders beside the checkout, machine paths, registry hosts. Joined here, so that this file
+/// Home directories and registry hosts. Joined here, so that this file
 /// does not hold them.
 const PLACES: &[&str] = &[
-    concat!("../", "shared"),
-    concat!("/wo", "rk"),
     concat!("/ro", "ot/"),
     concat!("/ho", "me/"),
     concat!("/Use", "rs/"),
-    concat!("/tmp/", "bash_jobs"),
     concat!("pypi", ".org"),
     concat!("python", "hosted"),
     concat!("index.", "crates.io"),
