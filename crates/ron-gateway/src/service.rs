@@ -2,6 +2,7 @@
 //! order in which they begin and end.
 
 mod handlers;
+mod reload;
 mod signals;
 
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use ron_transport::config::Loaded;
 use ron_transport::metrics::Prometheus;
-use ron_transport::{Transport, TransportError};
+use ron_transport::{ReloadError, Transport, TransportError};
 use tokio::task::JoinSet;
 
 use crate::admin::{Admin, Since, State};
@@ -18,7 +19,7 @@ use crate::logging::{self, TARGET};
 use crate::process;
 use crate::startup::{Effective, Sources};
 
-use signals::Signals;
+use signals::{Signals, Told};
 
 /// How often recorded samples move into their buckets while nobody scrapes.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -36,14 +37,14 @@ pub(crate) fn run(sources: &Sources) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::runtime("cannot start", &error))?;
-    let outcome = runtime.block_on(serve(effective));
+    let outcome = runtime.block_on(serve(sources, effective));
     // A name that is still being resolved is not waited for.
     runtime.shutdown_background();
     drop(log);
     outcome
 }
 
-async fn serve(effective: Effective) -> Result<(), Failure> {
+async fn serve(sources: &Sources, effective: Effective) -> Result<(), Failure> {
     let Effective { transport, gateway } = effective;
     let gateway = gateway.into_settings();
     // Before anything listens, so that no signal finds the process unprepared.
@@ -88,13 +89,17 @@ async fn serve(effective: Effective) -> Result<(), Failure> {
     }
     let serving = handlers::serve(&transport, &gateway);
     tokio::pin!(serving);
-    tokio::select! {
-        ended = &mut serving => return ended.map_err(Failure::from),
-        name = signals.stop() => {
-            tracing::info!(target: TARGET, event = "signal", signal = name, "draining");
+    let name = loop {
+        tokio::select! {
+            ended = &mut serving => return ended.map_err(Failure::from),
+            told = signals.next() => match told {
+                Told::Stop(name) => break name,
+                Told::Reload => reload::run(sources, &transport, &gateway),
+            },
+            Some(ended) = beside.join_next() => return Err(beside_ended(ended)),
         }
-        Some(ended) = beside.join_next() => return Err(beside_ended(ended)),
-    }
+    };
+    tracing::info!(target: TARGET, event = "signal", signal = name, "draining");
     drain(&transport, serving, &mut signals).await
 }
 
@@ -120,9 +125,15 @@ async fn drain(
 ) -> Result<(), Failure> {
     let deadline = transport.config().general.drain_timeout();
     let drained = async { tokio::join!(transport.shutdown(deadline), serving) };
-    tokio::select! {
-        _ = drained => Ok(()),
-        _ = signals.stop() => Err(Failure::CutShort),
+    tokio::pin!(drained);
+    loop {
+        tokio::select! {
+            _ = &mut drained => return Ok(()),
+            told = signals.next() => match told {
+                Told::Stop(_) => return Err(Failure::CutShort),
+                Told::Reload => transport.reload_rejected(&ReloadError::Draining),
+            },
+        }
     }
 }
 

@@ -7,10 +7,29 @@ use std::os::fd::RawFd;
 use transport_core::{Backend, PeerAddr, Pending, TransportError};
 use transport_limits::{Guard, Incoming, Limiter};
 use transport_tcp::raw::{TcpDialer, TcpListener, TcpPending};
+use transport_tcp::LiveTcpConfig;
 
 use crate::config::Config;
 use crate::conn::Conn;
 use crate::endpoint::Endpoint;
+
+/// The settings of backends that a reload replaces for new connections.
+#[derive(Debug)]
+pub(crate) struct Live {
+    tcp: LiveTcpConfig,
+}
+
+impl Live {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            tcp: LiveTcpConfig::new(&config.tcp),
+        }
+    }
+
+    pub(crate) fn set(&self, config: &Config) {
+        self.tcp.set(&config.tcp);
+    }
+}
 
 /// The guarded listener of the configured backend.
 #[derive(Debug)]
@@ -21,15 +40,15 @@ pub(crate) enum AnyListener {
 impl AnyListener {
     pub(crate) async fn bind(
         config: &Config,
+        live: &Live,
         addr: SocketAddr,
         fd_limit: Option<RawFd>,
         limiter: &Limiter,
     ) -> Result<Self, TransportError> {
         match config.general.backend() {
             Backend::Tcp => {
-                let raw = TcpListener::bind(addr, &config.tcp)
-                    .await?
-                    .with_fd_limit(fd_limit);
+                let raw = TcpListener::bind(addr, &config.tcp).await?;
+                let raw = raw.with_config(&live.tcp).with_fd_limit(fd_limit);
                 Ok(Self::Tcp(Guard::new(raw, limiter)))
             }
             other => Err(not_compiled_in(other.as_str(), other)),
@@ -90,8 +109,10 @@ pub(crate) struct Dialers {
 }
 
 impl Dialers {
-    pub(crate) fn new(config: &Config, fd_limit: Option<RawFd>, limiter: &Limiter) -> Self {
-        let tcp = TcpDialer::new(&config.tcp).with_fd_limit(fd_limit);
+    pub(crate) fn new(live: &Live, fd_limit: Option<RawFd>, limiter: &Limiter) -> Self {
+        let tcp = TcpDialer::default()
+            .with_config(&live.tcp)
+            .with_fd_limit(fd_limit);
         Self {
             tcp: Guard::new(tcp, limiter),
         }

@@ -24,7 +24,7 @@ pub use error::{ConfigError, ConfigErrors};
 pub use general::{General, COMPILED_BACKENDS};
 pub use loaded::{Effective, Loaded};
 pub use loader::Loader;
-pub use settings::{DynSection, Settings};
+pub use settings::{changed, DynSection, Settings};
 pub use source::Source;
 
 use transport_core::schema::Key;

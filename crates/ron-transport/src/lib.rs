@@ -27,7 +27,9 @@ pub mod config;
 mod conn;
 mod drain;
 mod endpoint;
+mod handles;
 mod readiness;
+mod reload;
 mod serve;
 mod transport;
 
@@ -35,6 +37,7 @@ pub use self::config::Config;
 pub use builder::TransportBuilder;
 pub use conn::Conn;
 pub use endpoint::{Endpoint, EndpointError, Scheme};
+pub use reload::{ReloadError, ReloadReport};
 pub use transport::{DrainReport, IncomingConn, Transport, TransportDialer};
 
 pub use transport_core::{

@@ -3,29 +3,32 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use transport_core::{Backend, Observer, PeerAddr, ReadyReason, ReadyState, TransportError};
+use transport_core::{Backend, Observer, ReadyReason, ReadyState, TransportError};
 use transport_limits::{Control, Limiter};
 
-use crate::backend::{AnyIncoming, AnyListener, Dialers};
+use crate::backend::{AnyListener, Dialers, Live};
 use crate::builder::TransportBuilder;
 use crate::config::Config;
 use crate::conn::Conn;
 use crate::endpoint::Endpoint;
 use crate::readiness::{Part, Readiness};
+use crate::reload::{self, ReloadError, ReloadReport};
 use crate::{drain, serve};
 
 pub use crate::drain::DrainReport;
+pub use crate::handles::{IncomingConn, TransportDialer};
 
 /// A service's network edge. Dropping it cancels every connection and task of it and does not
 /// wait for them.
 #[derive(Debug)]
 pub struct Transport {
-    config: Config,
+    config: RwLock<Arc<Config>>,
+    live: Live,
     listener: Mutex<Slot>,
     fd_limit: Option<RawFd>,
     dialer: TransportDialer,
@@ -49,6 +52,7 @@ enum Slot {
 pub(crate) struct Shared {
     pub(crate) limiter: Limiter,
     pub(crate) readiness: Readiness,
+    observer: Arc<dyn Observer>,
     /// Accepting ends.
     pub(crate) stop: CancellationToken,
     /// Everything ends.
@@ -76,24 +80,24 @@ impl Transport {
         observer: Arc<dyn Observer>,
         fd_limit: Option<RawFd>,
     ) -> Self {
-        let readiness = Readiness::new(observer);
+        let readiness = Readiness::new(Arc::clone(&observer));
         if config.general.bind_addr().is_none() {
             // There is nothing to bind: it can dial.
             readiness.set(Part::Lifecycle, ReadyState::Ready);
         }
-        let dialers = Arc::new(Dialers::new(&config, fd_limit, &limiter));
+        let live = Live::new(&config);
+        let dialers = Arc::new(Dialers::new(&live, fd_limit, &limiter));
         let shared = Arc::new(Shared {
             limiter,
             readiness,
+            observer,
             stop: CancellationToken::new(),
             kill: CancellationToken::new(),
         });
-        let dialer = TransportDialer {
-            dialers,
-            shared: Arc::clone(&shared),
-        };
+        let dialer = TransportDialer::new(dialers, Arc::clone(&shared));
         Self {
-            config,
+            config: RwLock::new(Arc::new(config)),
+            live,
             listener: Mutex::default(),
             fd_limit,
             dialer,
@@ -111,7 +115,8 @@ impl Transport {
         let readiness = &self.shared.readiness;
         let addr = self.may_listen()?;
         let limiter = &self.shared.limiter;
-        let bound = AnyListener::bind(&self.config, addr, self.fd_limit, limiter).await;
+        let config = self.config();
+        let bound = AnyListener::bind(&config, &self.live, addr, self.fd_limit, limiter).await;
         let bound = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (local, listener) = bound.inspect_err(|_| {
             readiness.not_ready(Part::Lifecycle, ReadyReason::BindFailed);
@@ -138,7 +143,7 @@ impl Transport {
         if !matches!(*self.slot(), Slot::Unbound) {
             return wrong("the transport listens already");
         }
-        match self.config.general.bind_addr() {
+        match self.config().general.bind_addr() {
             Some(addr) => Ok(addr),
             None => wrong("bind_addr is not set: there is nothing to listen on"),
         }
@@ -188,7 +193,7 @@ impl Transport {
         tokio::select! {
             biased;
             () = self.shared.stop.cancelled() => Ok(None),
-            incoming = listener.accept() => Ok(Some(IncomingConn(incoming))),
+            incoming = listener.accept() => Ok(Some(IncomingConn::new(incoming))),
         }
     }
 
@@ -218,14 +223,64 @@ impl Transport {
 
     /// The configuration in force.
     #[must_use]
-    pub const fn config(&self) -> &Config {
-        &self.config
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts another configuration in force: caps and rates at once, on open connections too, the
+    /// rest for new ones. It is validated whole first; what is refused changes nothing.
+    ///
+    /// # Errors
+    /// When a key changed that needs a restart, when settings contradict each other, and while
+    /// the transport shuts down.
+    pub fn reload(&self, config: Config) -> Result<ReloadReport, ReloadError> {
+        // Held throughout: of two reloads at a time one is whole before the other.
+        let mut current = self.config.write().unwrap_or_else(PoisonError::into_inner);
+        let planned = if self.shared.stop.is_cancelled() {
+            Err(ReloadError::Draining)
+        } else {
+            reload::plan(&current, &config)
+        };
+        let applied = planned.and_then(|applied| {
+            let limits = self.shared.limiter.apply(&config.limits);
+            limits.map(|()| applied).map_err(ReloadError::Invalid)
+        });
+        match applied {
+            Ok(applied) => {
+                self.live.set(&config);
+                *current = Arc::new(config);
+                self.shared.observer.reloaded(true);
+                tracing::info!(
+                    target: "ron_transport",
+                    event = "reload",
+                    result = "ok",
+                    keys = applied.join(","),
+                );
+                Ok(ReloadReport { applied })
+            }
+            Err(error) => {
+                self.reload_rejected(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Counts and logs a reload that failed before there was a configuration to put in force: a
+    /// file that could not be read, a value out of range.
+    pub fn reload_rejected(&self, why: &dyn std::fmt::Display) {
+        self.shared.observer.reloaded(false);
+        tracing::warn!(
+            target: "ron_transport",
+            event = "reload",
+            result = "rejected",
+            error = %why,
+        );
     }
 
     /// The backend that listens.
     #[must_use]
-    pub const fn backend(&self) -> Backend {
-        self.config.general.backend()
+    pub fn backend(&self) -> Backend {
+        self.config().general.backend()
     }
 
     /// The limits at work, for an embedder that counts its own rejects.
@@ -300,59 +355,5 @@ impl Drop for Lent<'_> {
         if !self.transport.shared.stop.is_cancelled() {
             *slot = self.listener.take().map_or(Slot::Taken, Slot::Here);
         }
-    }
-}
-
-/// Dials through a transport without keeping it alive. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct TransportDialer {
-    dialers: Arc<Dialers>,
-    shared: Arc<Shared>,
-}
-
-impl TransportDialer {
-    /// As [`Transport::dial`].
-    ///
-    /// # Errors
-    /// As [`Transport::dial`].
-    ///
-    /// # Cancel safety
-    /// Dropping the future abandons the dial.
-    pub async fn dial(&self, to: &Endpoint) -> Result<Conn, TransportError> {
-        tokio::select! {
-            biased;
-            () = self.shared.kill.cancelled() => Err(TransportError::Cancelled),
-            dialed = self.dialers.dial(to) => dialed,
-        }
-    }
-}
-
-/// An admitted connection before its handshake. Dropping it refuses the peer.
-#[derive(Debug)]
-pub struct IncomingConn(AnyIncoming);
-
-impl IncomingConn {
-    /// Who is there.
-    #[must_use]
-    pub const fn peer(&self) -> PeerAddr {
-        self.0.peer()
-    }
-
-    /// Number of the connection; `conn_id` in logs.
-    #[must_use]
-    pub const fn id(&self) -> u64 {
-        self.0.id()
-    }
-
-    /// Runs the handshake under its deadline. Do it in a task of its own, or one slow peer holds
-    /// up all others.
-    ///
-    /// # Errors
-    /// A timeout or the backend's failure.
-    ///
-    /// # Cancel safety
-    /// Dropping the future refuses the peer.
-    pub async fn establish(self) -> Result<Conn, TransportError> {
-        self.0.establish().await
     }
 }

@@ -29,6 +29,7 @@ over the defaults. Without any of them the service echoes on 127.0.0.1:9444 and 
 is 127.0.0.1:9909. `check` lists every key.
 
 Signals: SIGTERM and SIGINT let connections finish for drain_timeout; a second one ends at once.
+SIGHUP loads the configuration anew; what cannot be used changes nothing.
 
 Exit codes: 0 clean, 1 runtime failure (or a drain cut short), 2 configuration or command line.
 ";

@@ -4,7 +4,14 @@ use std::io;
 
 use tokio::signal::unix::{signal, Signal, SignalKind};
 
-use crate::logging::TARGET;
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// To stop; the signal's name.
+    Stop(&'static str),
+    /// To load the configuration anew.
+    Reload,
+}
 
 /// The signals that the service answers.
 pub(super) struct Signals {
@@ -22,19 +29,12 @@ impl Signals {
         })
     }
 
-    /// Waits until it is told to stop; returns the signal's name. Cancel-safe.
-    pub(super) async fn stop(&mut self) -> &'static str {
-        loop {
-            tokio::select! {
-                _ = self.term.recv() => return "SIGTERM",
-                _ = self.int.recv() => return "SIGINT",
-                _ = self.hup.recv() => tracing::warn!(
-                    target: TARGET,
-                    event = "reload",
-                    signal = "SIGHUP",
-                    "ignored: this build does not reload, a restart does",
-                ),
-            }
+    /// Waits for the next one. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.term.recv() => Told::Stop("SIGTERM"),
+            _ = self.int.recv() => Told::Stop("SIGINT"),
+            _ = self.hup.recv() => Told::Reload,
         }
     }
 }

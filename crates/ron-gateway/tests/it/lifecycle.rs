@@ -61,15 +61,6 @@ fn a_second_signal_ends_at_once() {
 }
 
 #[test]
-fn sighup_does_not_end_it() {
-    let gateway = Gateway::start(&[]);
-    gateway.signal(Signal::HUP);
-    gateway.line_with(&["event=reload", "signal=SIGHUP"]);
-    assert!(echoes(&mut connect(gateway.addr)));
-    gateway.stop();
-}
-
-#[test]
 fn an_address_in_use_is_named_and_exits_with_1() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();

@@ -12,3 +12,4 @@ mod frames;
 mod lifecycle;
 mod limits;
 mod logs;
+mod reload;

@@ -155,3 +155,14 @@ pub trait Settings: Default {
 pub(super) fn is_secret(path: &str) -> bool {
     path.ends_with("key_path")
 }
+
+/// The keys whose values differ.
+#[must_use]
+pub fn changed<S: Settings>(old: &S, new: &S) -> Vec<&'static Key> {
+    let pairs = old.sections().into_iter().zip(new.sections());
+    let differing = pairs.flat_map(|(old, new)| {
+        let differs = |key: &&Key| old.dyn_get(key.path) != new.dyn_get(key.path);
+        old.dyn_keys().iter().filter(differs).collect::<Vec<_>>()
+    });
+    differing.collect()
+}

@@ -8,12 +8,12 @@ use transport_core::{Backend, ConnInfo, Connection, Dialer, PeerAddr, Target, Tr
 
 use super::resolve::Resolver;
 use super::{connect, options};
-use crate::TcpConfig;
+use crate::{LiveTcpConfig, TcpConfig};
 
 /// Dials TCP targets.
 #[derive(Debug, Clone)]
 pub struct TcpDialer {
-    config: TcpConfig,
+    config: LiveTcpConfig,
     fd_limit: Option<RawFd>,
     resolver: Resolver,
 }
@@ -29,10 +29,17 @@ impl TcpDialer {
     #[must_use]
     pub fn new(config: &TcpConfig) -> Self {
         Self {
-            config: config.clone(),
+            config: LiveTcpConfig::new(config),
             fd_limit: None,
             resolver: Resolver::new(),
         }
+    }
+
+    /// Takes the options of dialed connections from here, as they are at each dial.
+    #[must_use]
+    pub fn with_config(mut self, config: &LiveTcpConfig) -> Self {
+        self.config = config.clone();
+        self
     }
 
     /// As [`TcpListener::with_fd_limit`](super::TcpListener::with_fd_limit).
@@ -75,7 +82,7 @@ impl Dialer for TcpDialer {
         {
             return Err(connect(std::io::Error::other("out of file descriptors")));
         }
-        options::apply(&stream, &self.config).map_err(TransportError::Io)?;
+        options::apply(&stream, &self.config.get()).map_err(TransportError::Io)?;
         let peer = stream.peer_addr().ok().map(PeerAddr::Ip);
         let mut info = ConnInfo::new(Backend::Tcp, peer);
         info.local = stream.local_addr().ok();

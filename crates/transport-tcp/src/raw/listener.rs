@@ -11,13 +11,13 @@ use transport_core::{
 };
 
 use super::options;
-use crate::TcpConfig;
+use crate::{LiveTcpConfig, TcpConfig};
 
 /// A bound TCP listener.
 #[derive(Debug)]
 pub struct TcpListener {
     inner: tokio::net::TcpListener,
-    config: TcpConfig,
+    config: LiveTcpConfig,
     fd_limit: Option<RawFd>,
 }
 
@@ -36,7 +36,7 @@ impl TcpListener {
         })?;
         Ok(Self {
             inner,
-            config: config.clone(),
+            config: LiveTcpConfig::new(config),
             fd_limit: None,
         })
     }
@@ -60,6 +60,13 @@ impl TcpListener {
     #[must_use]
     pub const fn with_fd_limit(mut self, limit: Option<RawFd>) -> Self {
         self.fd_limit = limit;
+        self
+    }
+
+    /// Takes the options of accepted connections from here, as they are at each accept.
+    #[must_use]
+    pub fn with_config(mut self, config: &LiveTcpConfig) -> Self {
+        self.config = config.clone();
         self
     }
 
@@ -88,7 +95,7 @@ impl Listener for TcpListener {
             stream,
             peer,
             over_fd_limit,
-            config: self.config.clone(),
+            config: self.config.get(),
         })
     }
 }

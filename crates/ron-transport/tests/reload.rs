@@ -1,0 +1,157 @@
+//! A reload is whole or nothing, and reaches open connections where it says so.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ron_transport::config::Settings;
+use ron_transport::core::schema::Reload;
+use ron_transport::{echo, Config, Conn, ReloadError, Transport};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use transport_testkit::Recorder;
+
+fn config(settings: &[(&str, &str)]) -> Config {
+    let mut loader = Config::loader().flag("transport.bind_addr", "127.0.0.1:0");
+    for (key, value) in settings {
+        loader = loader.flag(format!("transport.{key}"), *value);
+    }
+    loader.load().unwrap().into_settings()
+}
+
+async fn serving(settings: &[(&str, &str)]) -> (Arc<Transport>, SocketAddr, Recorder) {
+    let recorder = Recorder::new();
+    let builder = Transport::builder().config(config(settings));
+    let transport = Arc::new(builder.observer(recorder.observer()).build().unwrap());
+    let addr = transport.listen().await.unwrap();
+    let served = Arc::clone(&transport);
+    tokio::spawn(async move {
+        let handler = |conn: Conn| async move { drop(echo(conn).await) };
+        served.serve(handler).await
+    });
+    (transport, addr, recorder)
+}
+
+async fn echoes(client: &mut TcpStream) -> bool {
+    client.write_all(b"x").await.is_ok() && client.read_u8().await.is_ok_and(|byte| byte == b'x')
+}
+
+async fn connect(addr: SocketAddr) -> TcpStream {
+    TcpStream::connect(addr).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_live_cap_holds_at_once_and_turns_nobody_out() {
+    let (transport, addr, recorder) = serving(&[]).await;
+    let (mut first, mut second) = (connect(addr).await, connect(addr).await);
+    assert!(echoes(&mut first).await && echoes(&mut second).await);
+    let report = transport.reload(config(&[("max_conns", "1")])).unwrap();
+    assert_eq!(report.applied, ["max_conns"]);
+    assert!(echoes(&mut first).await && echoes(&mut second).await);
+    assert!(!echoes(&mut connect(addr).await).await);
+    transport.reload(config(&[("max_conns", "3")])).unwrap();
+    assert!(echoes(&mut connect(addr).await).await);
+    assert_eq!(recorder.snapshot().reloads, [true, true]);
+    assert_eq!(transport.config().limits.max_conns(), 3);
+}
+
+#[tokio::test]
+async fn a_rate_changed_under_a_parked_transfer_frees_it() {
+    let slow = [
+        ("limits.chunk_bytes", "4KiB"),
+        ("rates.per_conn_bytes_per_sec", "4KiB"),
+    ];
+    let (transport, addr, _) = serving(&slow).await;
+    let mut client = connect(addr).await;
+    client.write_all(&[7; 64 << 10]).await.unwrap();
+    let mut back = vec![0; 64 << 10];
+    let crawling = timeout(Duration::from_millis(300), client.read_exact(&mut back)).await;
+    assert!(crawling.is_err(), "sixteen seconds' worth");
+    let fast = [
+        ("limits.chunk_bytes", "4KiB"),
+        ("rates.per_conn_bytes_per_sec", "0"),
+    ];
+    transport.reload(config(&fast)).unwrap();
+    // What was read is in the buffer; how much is not known, but not nearly all of it.
+    let rest = timeout(Duration::from_secs(2), async {
+        while client.read(&mut back).await.unwrap() != 0 {
+            if transport.connections()[0].bytes_out() == 64 << 10 {
+                return;
+            }
+        }
+    });
+    rest.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_refused_changes_nothing() {
+    let (transport, addr, recorder) = serving(&[("max_conns", "7")]).await;
+    let before = transport.config();
+    let mut client = connect(addr).await;
+    assert!(echoes(&mut client).await);
+    for (settings, keys) in [
+        (
+            vec![("tcp.backlog", "9"), ("max_conns", "1")],
+            "tcp.backlog",
+        ),
+        (
+            vec![("bind_addr", "127.0.0.1:1"), ("tcp.reuse_port", "on")],
+            "bind_addr, tcp.reuse_port",
+        ),
+    ] {
+        let error = transport.reload(config(&settings)).unwrap_err();
+        assert_eq!(error.to_string(), format!("needs a restart: {keys}"));
+    }
+    let mut contradicting = Config::clone(&before);
+    let mut rates = contradicting.limits.rates();
+    rates.per_peer = 1;
+    contradicting.limits.set_rates(rates).unwrap();
+    let error = transport.reload(contradicting).unwrap_err();
+    assert!(matches!(error, ReloadError::Invalid(_)), "{error:?}");
+    transport.reload_rejected(&"a file that is gone");
+    assert_eq!(recorder.snapshot().reloads, [false; 4]);
+    assert_eq!(*transport.config(), *before);
+    assert!(echoes(&mut client).await && echoes(&mut connect(addr).await).await);
+}
+
+#[tokio::test]
+async fn a_reload_during_a_drain_changes_nothing() {
+    let (transport, _, _) = serving(&[]).await;
+    transport.shutdown(Duration::ZERO).await;
+    let error = transport.reload(config(&[("max_conns", "1")])).unwrap_err();
+    assert_eq!(error, ReloadError::Draining);
+    assert_eq!(transport.config().limits.max_conns(), 1024);
+}
+
+/// Every key is refused or applied as its class in the schema says.
+#[tokio::test]
+async fn each_key_is_reloaded_as_its_class_says() {
+    let other = |path: &str, default: &str| match path {
+        "backend" => None,
+        "bind_addr" => Some("127.0.0.1:1"),
+        "limits.max_frame_bytes" => Some("512KiB"),
+        "limits.chunk_bytes" => Some("32KiB"),
+        "per_peer.ipv6_prefix" => Some("56"),
+        _ if path.starts_with("rates.") && path.ends_with("bytes_per_sec") => Some("1MiB"),
+        _ if default == "true" => Some("off"),
+        _ if default == "false" => Some("on"),
+        _ if default.ends_with('s') || default == "off" => Some("7s"),
+        _ => Some("77"),
+    };
+    for key in Config::all_keys() {
+        let Some(value) = other(key.path, key.default) else {
+            continue;
+        };
+        let (transport, ..) = serving(&[]).await;
+        let result = transport.reload(config(&[(key.path, value)]));
+        match key.reload {
+            Reload::Restart => {
+                let keys = vec![key.path];
+                assert_eq!(result.unwrap_err(), ReloadError::NeedsRestart { keys });
+            }
+            Reload::Live | Reload::New => assert_eq!(result.unwrap().applied, [key.path]),
+        }
+    }
+}
