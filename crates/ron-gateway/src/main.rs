@@ -15,6 +15,7 @@ mod process;
 mod service;
 mod settings;
 mod startup;
+mod systemd;
 mod term;
 
 use std::process::ExitCode;

@@ -4,6 +4,7 @@
 mod handlers;
 mod reload;
 mod signals;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,14 +19,18 @@ use crate::exit::Failure;
 use crate::logging::{self, TARGET};
 use crate::process;
 use crate::startup::{Effective, Sources};
+use crate::systemd;
 
 use signals::{Signals, Told};
+use watch::Watch;
 
 /// How often recorded samples move into their buckets while nobody scrapes.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Runs the service until it is told to stop.
 pub(crate) fn run(sources: &Sources) -> Result<(), Failure> {
+    // Before they are loaded: what changes from here on is seen.
+    let watch = Watch::new(&sources.files);
     let effective = sources.load_to_listen()?;
     let gateway = effective.gateway.settings();
     let log = logging::start(gateway.log_format, gateway.log_level)
@@ -37,14 +42,14 @@ pub(crate) fn run(sources: &Sources) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::runtime("cannot start", &error))?;
-    let outcome = runtime.block_on(serve(sources, effective));
+    let outcome = runtime.block_on(serve(sources, effective, watch));
     // A name that is still being resolved is not waited for.
     runtime.shutdown_background();
     drop(log);
     outcome
 }
 
-async fn serve(sources: &Sources, effective: Effective) -> Result<(), Failure> {
+async fn serve(sources: &Sources, effective: Effective, mut watch: Watch) -> Result<(), Failure> {
     let Effective { transport, gateway } = effective;
     let gateway = gateway.into_settings();
     // Before anything listens, so that no signal finds the process unprepared.
@@ -57,11 +62,17 @@ async fn serve(sources: &Sources, effective: Effective) -> Result<(), Failure> {
         Some(addr) => Some(Admin::bind(addr).await?),
         None => None,
     };
-    let listen = transport.listen().await?;
+    let inherited = systemd::inherited()?;
+    let is_inherited = inherited.is_some();
+    let listen = match inherited {
+        Some(socket) => transport.adopt(socket).await?,
+        None => transport.listen().await?,
+    };
     tracing::info!(
         target: TARGET,
         event = "start",
         listen = %listen,
+        inherited = is_inherited.then_some(true),
         admin = admin.as_ref().and_then(|admin| admin.local_addr().ok()).map(tracing::field::display),
         mode = gateway.mode.as_str(),
         forward_to = gateway.forward_to.as_ref().map(tracing::field::display),
@@ -71,6 +82,7 @@ async fn serve(sources: &Sources, effective: Effective) -> Result<(), Failure> {
     // What runs beside the transport, to the very end.
     let mut beside = JoinSet::new();
     beside.spawn(prometheus.upkeep(UPKEEP));
+    beside.spawn(systemd::watchdog());
     if let Some(admin) = admin {
         let readiness = transport.readiness();
         let since = Since::now(*readiness.borrow());
@@ -89,17 +101,25 @@ async fn serve(sources: &Sources, effective: Effective) -> Result<(), Failure> {
     }
     let serving = handlers::serve(&transport, &gateway);
     tokio::pin!(serving);
+    systemd::ready();
     let name = loop {
         tokio::select! {
             ended = &mut serving => return ended.map_err(Failure::from),
             told = signals.next() => match told {
                 Told::Stop(name) => break name,
-                Told::Reload => reload::run(sources, &transport, &gateway),
+                Told::Reload => {
+                    watch.note();
+                    systemd::reloading(|| reload::run(sources, &transport, &gateway));
+                }
             },
+            () = watch.changed() => {
+                systemd::reloading(|| reload::run(sources, &transport, &gateway));
+            }
             Some(ended) = beside.join_next() => return Err(beside_ended(ended)),
         }
     };
     tracing::info!(target: TARGET, event = "signal", signal = name, "draining");
+    systemd::stopping();
     drain(&transport, serving, &mut signals).await
 }
 

@@ -1,7 +1,6 @@
 //! The backends that are compiled in, behind one listener and one dialer. A backend that joins
 //! adds a variant; nothing else of the facade names one.
 
-use std::net::SocketAddr;
 use std::os::fd::RawFd;
 
 use transport_core::{Backend, PeerAddr, Pending, TransportError};
@@ -12,6 +11,7 @@ use transport_tcp::LiveTcpConfig;
 use crate::config::Config;
 use crate::conn::Conn;
 use crate::endpoint::Endpoint;
+use crate::listen_addr::{Inherited, ListenAddr};
 
 /// The settings of backends that a reload replaces for new connections.
 #[derive(Debug)]
@@ -41,23 +41,55 @@ impl AnyListener {
     pub(crate) async fn bind(
         config: &Config,
         live: &Live,
-        addr: SocketAddr,
         fd_limit: Option<RawFd>,
         limiter: &Limiter,
     ) -> Result<Self, TransportError> {
         match config.general.backend() {
             Backend::Tcp => {
+                let Some(addr) = config.general.bind_addr() else {
+                    return Err(nothing_to_bind("bind_addr"));
+                };
                 let raw = TcpListener::bind(addr, &config.tcp).await?;
-                let raw = raw.with_config(&live.tcp).with_fd_limit(fd_limit);
-                Ok(Self::Tcp(Guard::new(raw, limiter)))
+                Ok(Self::tcp(raw, live, fd_limit, limiter))
             }
             other => Err(not_compiled_in(other.as_str(), other)),
         }
     }
 
-    pub(crate) fn local_addr(&self) -> Result<SocketAddr, TransportError> {
+    /// Takes over a socket that listens already.
+    pub(crate) fn adopt(
+        socket: Inherited,
+        config: &Config,
+        live: &Live,
+        fd_limit: Option<RawFd>,
+        limiter: &Limiter,
+    ) -> Result<Self, TransportError> {
+        match (config.general.backend(), socket) {
+            (Backend::Tcp, Inherited::Tcp(socket)) => {
+                let raw = TcpListener::from_std(socket, &config.tcp)?;
+                Ok(Self::tcp(raw, live, fd_limit, limiter))
+            }
+            (backend, socket) => Err(TransportError::Config {
+                source: format!(
+                    "the inherited socket is a {} socket: backend {backend} cannot listen on it",
+                    socket.kind()
+                )
+                .into(),
+            }),
+        }
+    }
+
+    fn tcp(raw: TcpListener, live: &Live, fd_limit: Option<RawFd>, limiter: &Limiter) -> Self {
+        let raw = raw.with_config(&live.tcp).with_fd_limit(fd_limit);
+        Self::Tcp(Guard::new(raw, limiter))
+    }
+
+    pub(crate) fn local_addr(&self) -> Result<ListenAddr, TransportError> {
         match self {
-            Self::Tcp(guard) => guard.get_ref().local_addr().map_err(TransportError::Io),
+            Self::Tcp(guard) => {
+                let addr = guard.get_ref().local_addr().map_err(TransportError::Io)?;
+                Ok(ListenAddr::Ip(addr))
+            }
         }
     }
 
@@ -124,6 +156,11 @@ impl Dialers {
         }
         self.tcp.dial(&to.target).await.map(Conn::new)
     }
+}
+
+fn nothing_to_bind(key: &str) -> TransportError {
+    let source = format!("{key} is not set: there is nothing to listen on").into();
+    TransportError::Config { source }
 }
 
 fn not_compiled_in(what: &str, backend: Backend) -> TransportError {

@@ -50,6 +50,12 @@ impl Config {
         Loader::default()
     }
 
+    /// Whether there is something to listen on; without it the transport only dials.
+    #[must_use]
+    pub fn listens(&self) -> bool {
+        self.general.bind_addr().is_some()
+    }
+
     /// Every key of `[transport]`, in the order they are documented.
     #[must_use]
     pub fn keys() -> Vec<&'static Key> {

@@ -28,6 +28,8 @@ mod conn;
 mod drain;
 mod endpoint;
 mod handles;
+mod listen_addr;
+mod listening;
 mod readiness;
 mod reload;
 mod serve;
@@ -36,9 +38,12 @@ mod transport;
 pub use self::config::Config;
 pub use builder::TransportBuilder;
 pub use conn::Conn;
+pub use drain::DrainReport;
 pub use endpoint::{Endpoint, EndpointError, Scheme};
+pub use handles::{IncomingConn, TransportDialer};
+pub use listen_addr::{Inherited, ListenAddr};
 pub use reload::{ReloadError, ReloadReport};
-pub use transport::{DrainReport, IncomingConn, Transport, TransportDialer};
+pub use transport::Transport;
 
 pub use transport_core::{
     self as core, Backend, CloseReason, ConnInfo, NoIdentity, Observer, Op, PeerAddr, PeerIdentity,

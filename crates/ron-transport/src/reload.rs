@@ -1,11 +1,13 @@
 //! Putting another configuration in force, whole or not at all.
 
 use std::fmt;
+use std::sync::{Arc, PoisonError};
 
 use transport_core::schema::Reload;
 use transport_limits::LimitsError;
 
 use crate::config::{changed, Config};
+use crate::transport::Transport;
 
 /// What a reload did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,8 +44,60 @@ impl fmt::Display for ReloadError {
 
 impl std::error::Error for ReloadError {}
 
+impl Transport {
+    /// Puts another configuration in force: caps and rates at once, on open connections too, the
+    /// rest for new ones. It is validated whole first; what is refused changes nothing.
+    ///
+    /// # Errors
+    /// When a key changed that needs a restart, when settings contradict each other, and while
+    /// the transport shuts down.
+    pub fn reload(&self, config: Config) -> Result<ReloadReport, ReloadError> {
+        // Held throughout: of two reloads at a time one is whole before the other.
+        let mut current = self.config.write().unwrap_or_else(PoisonError::into_inner);
+        let planned = if self.shared.stop.is_cancelled() {
+            Err(ReloadError::Draining)
+        } else {
+            plan(&current, &config)
+        };
+        let applied = planned.and_then(|applied| {
+            let limits = self.shared.limiter.apply(&config.limits);
+            limits.map(|()| applied).map_err(ReloadError::Invalid)
+        });
+        match applied {
+            Ok(applied) => {
+                self.live.set(&config);
+                *current = Arc::new(config);
+                self.shared.observer.reloaded(true);
+                tracing::info!(
+                    target: "ron_transport",
+                    event = "reload",
+                    result = "ok",
+                    keys = applied.join(","),
+                );
+                Ok(ReloadReport { applied })
+            }
+            Err(error) => {
+                self.reload_rejected(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Counts and logs a reload that failed before there was a configuration to put in force: a
+    /// file that could not be read, a value out of range.
+    pub fn reload_rejected(&self, why: &dyn std::fmt::Display) {
+        self.shared.observer.reloaded(false);
+        tracing::warn!(
+            target: "ron_transport",
+            event = "reload",
+            result = "rejected",
+            error = %why,
+        );
+    }
+}
+
 /// The keys that would change, unless one of them needs a restart.
-pub(crate) fn plan(old: &Config, new: &Config) -> Result<Vec<&'static str>, ReloadError> {
+fn plan(old: &Config, new: &Config) -> Result<Vec<&'static str>, ReloadError> {
     let changed = changed(old, new);
     let restart = |reload| matches!(reload, Reload::Restart);
     let keys: Vec<_> = changed

@@ -22,7 +22,7 @@ fn any() -> SocketAddr {
 async fn listening(recorder: &Recorder) -> (Arc<Transport>, SocketAddr) {
     let builder = Transport::builder().bind_addr(any());
     let transport = builder.observer(recorder.observer()).build().unwrap();
-    let addr = transport.listen().await.unwrap();
+    let addr = transport.listen().await.unwrap().ip().unwrap();
     (Arc::new(transport), addr)
 }
 
@@ -156,7 +156,7 @@ async fn dropping_a_transport_ends_its_connections() {
     let recorder = Recorder::new();
     let builder = Transport::builder().bind_addr(any());
     let transport = builder.observer(recorder.observer()).build().unwrap();
-    let addr = transport.listen().await.unwrap();
+    let addr = transport.listen().await.unwrap().ip().unwrap();
     let dialer = transport.dialer();
     let serving = tokio::spawn(async move { transport.serve(echoing).await });
     let mut client = served(addr).await;
@@ -273,7 +273,7 @@ async fn a_burst_of_connections_is_served() {
     let recorder = Recorder::new();
     let builder = Transport::builder().bind_addr(any()).limits(limits);
     let transport = builder.observer(recorder.observer()).build().unwrap();
-    let addr = transport.listen().await.unwrap();
+    let addr = transport.listen().await.unwrap().ip().unwrap();
     tokio::spawn(async move { transport.serve(echoing).await });
     let burst = (0..300).map(|_| tokio::spawn(served(addr)));
     let burst: Vec<_> = burst.collect();

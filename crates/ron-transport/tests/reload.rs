@@ -25,7 +25,7 @@ async fn serving(settings: &[(&str, &str)]) -> (Arc<Transport>, SocketAddr, Reco
     let recorder = Recorder::new();
     let builder = Transport::builder().config(config(settings));
     let transport = Arc::new(builder.observer(recorder.observer()).build().unwrap());
-    let addr = transport.listen().await.unwrap();
+    let addr = transport.listen().await.unwrap().ip().unwrap();
     let served = Arc::clone(&transport);
     tokio::spawn(async move {
         let handler = |conn: Conn| async move { drop(echo(conn).await) };

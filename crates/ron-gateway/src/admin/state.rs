@@ -1,11 +1,10 @@
 //! What the admin endpoint tells about.
 
-use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ron_transport::metrics::Prometheus;
-use ron_transport::{Backend, ReadyReason, ReadyState};
+use ron_transport::{Backend, ListenAddr, ReadyReason, ReadyState};
 use serde_json::{json, Value};
 use tokio::sync::watch;
 
@@ -18,7 +17,7 @@ pub(crate) struct State {
     pub(crate) degraded_is_ready: bool,
     pub(crate) backend: Backend,
     pub(crate) mode: Mode,
-    pub(crate) listen: SocketAddr,
+    pub(crate) listen: ListenAddr,
     pub(crate) since: Since,
 }
 
@@ -112,7 +111,7 @@ mod tests {
             degraded_is_ready,
             backend: Backend::Arti,
             mode: Mode::Echo,
-            listen: SocketAddr::from(([127, 0, 0, 1], 1)),
+            listen: ListenAddr::Ip(([127, 0, 0, 1], 1).into()),
             since,
         };
         (state, sender)

@@ -11,6 +11,7 @@ pub(crate) use net::{
 
 use std::io::BufReader;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -60,15 +61,35 @@ pub(crate) fn run(args: &[&str], env: &[(&str, &str)]) -> (i32, String, String) 
 }
 
 /// How a gateway is to be started: on port 0, and with what is added.
-#[derive(Default)]
 pub(crate) struct Start {
+    bind: Option<&'static str>,
     args: Vec<String>,
     env: Vec<(String, String)>,
     fd_limit: Option<u32>,
+    socket: Option<OwnedFd>,
     stalled: bool,
 }
 
+impl Default for Start {
+    fn default() -> Self {
+        Self {
+            bind: Some("127.0.0.1:0"),
+            args: Vec::new(),
+            env: Vec::new(),
+            fd_limit: None,
+            socket: None,
+            stalled: false,
+        }
+    }
+}
+
 impl Start {
+    /// Leaves it to the configuration where it listens.
+    pub(crate) fn unbound(mut self) -> Self {
+        self.bind = None;
+        self
+    }
+
     pub(crate) fn args(mut self, args: &[&str]) -> Self {
         self.args.extend(args.iter().map(ToString::to_string));
         self
@@ -82,6 +103,12 @@ impl Start {
     /// Lets it open no more than this many descriptors.
     pub(crate) fn fd_limit(mut self, limit: u32) -> Self {
         self.fd_limit = Some(limit);
+        self
+    }
+
+    /// Passes it a socket as a service manager does: descriptor 3, and `LISTEN_FDS`.
+    pub(crate) fn socket(mut self, socket: impl Into<OwnedFd>) -> Self {
+        self.socket = Some(socket.into());
         self
     }
 
@@ -100,37 +127,56 @@ impl Start {
         (Process(child), out)
     }
 
-    /// Starts it and waits until it listens.
-    pub(crate) fn spawn(self) -> Gateway {
-        let mut command = match self.fd_limit {
-            None => command(PROGRAM),
-            Some(limit) => {
-                let mut shell = command("sh");
-                let script = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
-                shell.args(["-c", &script, PROGRAM]);
-                shell
-            }
-        };
+    /// What starts it.
+    pub(crate) fn command(self) -> Command {
+        let mut prepare = String::new();
+        if let Some(limit) = self.fd_limit {
+            prepare += &format!("ulimit -n {limit} && ");
+        }
+        if self.env.iter().any(|(name, _)| name == "WATCHDOG_USEC") {
+            prepare += "export WATCHDOG_PID=$$ && ";
+        }
+        if self.socket.is_some() {
+            prepare += "exec 3<&0 </dev/null && export LISTEN_FDS=1 LISTEN_PID=$$ && ";
+        }
+        let mut command = command("sh");
+        command.args(["-c", &format!("{prepare} exec \"$0\" \"$@\""), PROGRAM]);
+        if let Some(socket) = self.socket {
+            command.stdin(socket);
+        }
         command
-            .args(["--transport.bind-addr", "127.0.0.1:0"])
+            .args(
+                self.bind
+                    .map_or(vec![], |bind| vec!["--transport.bind-addr", bind]),
+            )
             .args(["--admin", "127.0.0.1:0"])
             .args(&self.args)
             .envs(self.env)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let until = self.stalled.then_some("event=start");
+        command
+    }
+
+    /// Starts it and waits until it listens.
+    pub(crate) fn spawn(self) -> Gateway {
+        let stalled = self.stalled;
+        let mut child = self.command().spawn().unwrap();
+        let until = stalled.then_some("event=start");
         let log = Lines::read(child.stdout.take().unwrap(), until);
         let errors = Lines::read(child.stderr.take().unwrap(), None);
         let mut gateway = Gateway {
             process: Process(child),
             log,
             errors,
+            listen: String::new(),
             addr: SocketAddr::from(([0; 4], 0)),
             admin: SocketAddr::from(([0; 4], 0)),
         };
         let line = gateway.line_with(&["event=start"]);
-        gateway.addr = field(&line, "listen").unwrap().parse().unwrap();
+        gateway.listen = field(&line, "listen").unwrap().to_owned();
+        if let Ok(addr) = gateway.listen.parse() {
+            gateway.addr = addr;
+        }
         gateway.admin = field(&line, "admin").unwrap().parse().unwrap();
         gateway
     }
@@ -158,7 +204,9 @@ pub(crate) struct Gateway {
     process: Process,
     log: Lines,
     errors: Lines,
-    /// Where it listens.
+    /// Where it listens, as it logs it.
+    pub(crate) listen: String,
+    /// Where it listens, if that is an IP address.
     pub(crate) addr: SocketAddr,
     /// Where its admin endpoint is.
     pub(crate) admin: SocketAddr,

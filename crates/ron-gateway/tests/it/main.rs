@@ -13,3 +13,5 @@ mod lifecycle;
 mod limits;
 mod logs;
 mod reload;
+mod systemd;
+mod watch;

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpStream;
 use transport_core::{
     Backend, ConnInfo, Connection, Listener, PeerAddr, Pending, Reason, TransportError,
@@ -36,6 +36,30 @@ impl TcpListener {
         })?;
         Ok(Self {
             inner,
+            config: LiveTcpConfig::new(config),
+            fd_limit: None,
+        })
+    }
+
+    /// Takes over a socket that listens already, such as one that a service manager passes on.
+    /// Its backlog and `reuse_port` stay as they are.
+    ///
+    /// # Errors
+    /// [`TransportError::Io`] when it does not listen.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn from_std(
+        listener: std::net::TcpListener,
+        config: &TcpConfig,
+    ) -> Result<Self, TransportError> {
+        if !SockRef::from(&listener).is_listener()? {
+            let error = io::Error::new(io::ErrorKind::InvalidInput, "the socket does not listen");
+            return Err(TransportError::Io(error));
+        }
+        listener.set_nonblocking(true)?;
+        Ok(Self {
+            inner: tokio::net::TcpListener::from_std(listener)?,
             config: LiveTcpConfig::new(config),
             fd_limit: None,
         })

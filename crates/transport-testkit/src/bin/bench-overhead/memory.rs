@@ -120,7 +120,8 @@ fn facade(ready: mpsc::SyncSender<SocketAddr>, seen: mpsc::SyncSender<()>) {
     runtime().block_on(async {
         let builder = Transport::builder().bind_addr(any()).limits(every_limit());
         let transport = builder.observer(Arc::new(NoObserver)).build().unwrap();
-        ready.send(transport.listen().await.unwrap()).unwrap();
+        let addr = transport.listen().await.unwrap().ip();
+        ready.send(addr.unwrap()).unwrap();
         transport
             .serve(move |conn| idle(conn, seen.clone()))
             .await

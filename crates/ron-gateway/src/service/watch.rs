@@ -1,0 +1,97 @@
+//! A look at the configuration files every two seconds: what counts is their content, read anew
+//! by path, so that a symlink which points elsewhere (a Kubernetes ConfigMap) is seen as well.
+
+use std::collections::hash_map::RandomState;
+use std::fs::File;
+use std::hash::{BuildHasher, Hasher};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+/// How often the files are read.
+const EVERY: Duration = Duration::from_secs(2);
+/// How long a changed content must stay the same before it is loaded: an editor writes in steps.
+const DEBOUNCE: Duration = Duration::from_millis(500);
+/// Bytes of a file that are looked at; a larger one cannot be loaded.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// The files, and the content that was last acted on.
+pub(super) struct Watch {
+    files: Vec<PathBuf>,
+    keys: RandomState,
+    acted_on: u64,
+}
+
+impl Watch {
+    /// From now on changes count. Reads the files.
+    pub(super) fn new(files: &[PathBuf]) -> Self {
+        let mut watch = Self {
+            files: files.to_vec(),
+            keys: RandomState::new(),
+            acted_on: 0,
+        };
+        watch.note();
+        watch
+    }
+
+    /// Takes the content as it is for acted on: somebody is about to load it.
+    pub(super) fn note(&mut self) {
+        self.acted_on = digest(&self.keys, &self.files);
+    }
+
+    /// Waits until the content is another, and has been the same for the debounce time; then it
+    /// counts as acted on. Without a file it waits for ever.
+    ///
+    /// Cancel-safe: a change that was not returned is seen by the next call.
+    pub(super) async fn changed(&mut self) {
+        if self.files.is_empty() {
+            return std::future::pending().await;
+        }
+        loop {
+            sleep(EVERY).await;
+            let mut now = self.look().await;
+            while now != self.acted_on {
+                sleep(DEBOUNCE).await;
+                let later = self.look().await;
+                if later == now {
+                    self.acted_on = now;
+                    return;
+                }
+                now = later;
+            }
+        }
+    }
+
+    /// Off the runtime's threads: a file system may take its time.
+    async fn look(&self) -> u64 {
+        let (keys, files) = (self.keys.clone(), self.files.clone());
+        let looking = tokio::task::spawn_blocking(move || digest(&keys, &files));
+        // It does not panic; were it to, nothing would have changed.
+        looking.await.unwrap_or(self.acted_on)
+    }
+}
+
+/// A keyed hash of what the files hold, or of why they cannot be read.
+fn digest(keys: &RandomState, files: &[PathBuf]) -> u64 {
+    let mut hasher = keys.build_hasher();
+    for file in files {
+        match read(file) {
+            Ok(bytes) => {
+                hasher.write_usize(bytes.len());
+                hasher.write(&bytes);
+            }
+            Err(error) => hasher.write(format!("{:?}", error.kind()).as_bytes()),
+        }
+    }
+    hasher.finish()
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

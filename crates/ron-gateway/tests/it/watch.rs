@@ -1,0 +1,65 @@
+//! The files are looked at every two seconds, and what they hold counts.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::thread::sleep;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::common::{connect, echoes, ended, Gateway};
+
+const OK: &str = "transport_reloads_total{result=\"ok\"}";
+const REJECTED: &str = "transport_reloads_total{result=\"rejected\"}";
+
+/// A ConfigMap: `gateway.toml` -> `..data/gateway.toml`, and `..data` is a symlink that is replaced
+/// by a rename.
+#[test]
+fn a_symlink_that_points_elsewhere_is_a_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    for (version, conns) in [("..1", 1), ("..2", 2)] {
+        fs::create_dir(path(version)).unwrap();
+        let text = format!("[transport]\nmax_conns = {conns}\n");
+        fs::write(path(version).join("gateway.toml"), text).unwrap();
+    }
+    symlink("..1", path("..data")).unwrap();
+    symlink("..data/gateway.toml", path("gateway.toml")).unwrap();
+    let gateway = Gateway::start(&["--config", path("gateway.toml").to_str().unwrap()]);
+    let mut first = connect(gateway.addr);
+    assert!(echoes(&mut first));
+    assert!(ended(&mut connect(gateway.addr)));
+    symlink("..2", path("..new")).unwrap();
+    fs::rename(path("..new"), path("..data")).unwrap();
+    gateway.wait_metric(OK, 1);
+    gateway.line_with(&["event=reload", "result=ok", "keys=max_conns"]);
+    assert!(echoes(&mut first) && echoes(&mut connect(gateway.addr)));
+    gateway.stop();
+}
+
+#[test]
+fn a_file_that_is_written_in_steps_is_loaded_once_and_a_signal_is_not_repeated() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("gateway.toml");
+    fs::write(&file, "[transport]\nmax_conns = 5\n").unwrap();
+    let gateway = Gateway::start(&["--config", file.to_str().unwrap()]);
+    // Each step alone would be refused; for longer than the time between two looks.
+    for step in 0..25 {
+        fs::write(&file, format!("[transp # {step}")).unwrap();
+        sleep(Duration::from_millis(100));
+    }
+    fs::write(&file, "[transport]\nmax_conns = 6\n").unwrap();
+    gateway.wait_metric(OK, 1);
+    gateway.wait_metric(REJECTED, 0);
+
+    fs::write(&file, "[transport]\nmax_conns = 7\n").unwrap();
+    gateway.signal(Signal::HUP);
+    gateway.wait_metric(OK, 2);
+    // What cannot be read is told once, and what was there before is in force.
+    fs::remove_file(&file).unwrap();
+    gateway.wait_metric(REJECTED, 1);
+    fs::write(&file, "[transport]\nmax_conns = 8\n").unwrap();
+    gateway.wait_metric(OK, 3);
+    gateway.wait_metric(REJECTED, 1);
+    gateway.stop();
+}

@@ -1,0 +1,154 @@
+//! Binding or taking over a socket, and who has the listener while it accepts.
+
+use std::sync::{MutexGuard, PoisonError};
+
+use transport_core::{ReadyReason, ReadyState, TransportError};
+
+use crate::backend::AnyListener;
+use crate::handles::IncomingConn;
+use crate::listen_addr::{Inherited, ListenAddr};
+use crate::readiness::Part;
+use crate::transport::Transport;
+
+/// Where the listener is.
+#[derive(Debug, Default)]
+pub(crate) enum Slot {
+    /// Nothing is bound yet.
+    #[default]
+    Unbound,
+    /// Bound, and nobody is accepting.
+    Here(Box<AnyListener>),
+    /// Whoever accepts has it; or it is closed.
+    Taken,
+}
+
+impl Transport {
+    /// Binds what is configured and becomes `Ready`. Connections queue in the kernel until
+    /// [`serve`](Self::serve) or [`accept`](Self::accept) takes them. Returns where it listens.
+    ///
+    /// # Errors
+    /// [`TransportError::Bind`]; [`TransportError::Config`] with nothing to bind or on a second
+    /// call. Readiness is then `NotReady("bind_failed")`.
+    pub async fn listen(&self) -> Result<ListenAddr, TransportError> {
+        self.may_listen()?;
+        let (config, limiter) = (self.config(), &self.shared.limiter);
+        let bound = AnyListener::bind(&config, &self.live, self.fd_limit, limiter).await;
+        self.bound(bound)
+    }
+
+    /// Listens on a socket that somebody else has bound, such as a service manager, instead of
+    /// binding what is configured; otherwise as [`listen`](Self::listen).
+    ///
+    /// # Errors
+    /// [`TransportError::Config`] when the configured backend cannot listen on it, and as
+    /// [`listen`](Self::listen).
+    pub async fn adopt(&self, socket: Inherited) -> Result<ListenAddr, TransportError> {
+        self.may_listen()?;
+        let (config, limiter) = (self.config(), &self.shared.limiter);
+        let bound = AnyListener::adopt(socket, &config, &self.live, self.fd_limit, limiter);
+        self.bound(bound)
+    }
+
+    fn bound(
+        &self,
+        bound: Result<AnyListener, TransportError>,
+    ) -> Result<ListenAddr, TransportError> {
+        let readiness = &self.shared.readiness;
+        let bound = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let (local, listener) = bound.inspect_err(|_| {
+            readiness.not_ready(Part::Lifecycle, ReadyReason::BindFailed);
+        })?;
+        let mut slot = self.slot();
+        if matches!(*slot, Slot::Unbound) && !self.shared.stop.is_cancelled() {
+            *slot = Slot::Here(Box::new(listener));
+            readiness.set(Part::Listener, ReadyState::Ready);
+            readiness.set(Part::Lifecycle, ReadyState::Ready);
+        }
+        Ok(local)
+    }
+
+    /// Whether this is the time for it.
+    fn may_listen(&self) -> Result<(), TransportError> {
+        let wrong = |what: &str| {
+            Err(TransportError::Config {
+                source: what.into(),
+            })
+        };
+        if self.shared.stop.is_cancelled() {
+            return wrong("the transport has shut down");
+        }
+        if !matches!(*self.slot(), Slot::Unbound) {
+            return wrong("the transport listens already");
+        }
+        Ok(())
+    }
+
+    /// Waits for the next admitted connection, for an embedder that runs its own accept loop.
+    /// `None` once the transport shuts down.
+    ///
+    /// # Errors
+    /// [`TransportError::Config`] when [`listen`](Self::listen) has not succeeded before, or
+    /// another call is accepting.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe: no admitted connection is lost when the future is dropped.
+    pub async fn accept(&self) -> Result<Option<IncomingConn>, TransportError> {
+        let Some(listener) = self.take_listener()? else {
+            return Ok(None);
+        };
+        let mut lent = Lent {
+            transport: self,
+            listener: Some(listener),
+        };
+        let Some(listener) = &mut lent.listener else {
+            return Ok(None);
+        };
+        tokio::select! {
+            biased;
+            () = self.shared.stop.cancelled() => Ok(None),
+            incoming = listener.accept() => Ok(Some(IncomingConn::new(incoming))),
+        }
+    }
+
+    /// The listener, for the caller to accept with; `None` once the transport shuts down.
+    pub(crate) fn take_listener(&self) -> Result<Option<Box<AnyListener>>, TransportError> {
+        if self.shared.stop.is_cancelled() {
+            return Ok(None);
+        }
+        let mut slot = self.slot();
+        let wrong = match std::mem::take(&mut *slot) {
+            Slot::Here(listener) => {
+                *slot = Slot::Taken;
+                return Ok(Some(listener));
+            }
+            Slot::Unbound => "listen() has not succeeded before",
+            Slot::Taken => {
+                *slot = Slot::Taken;
+                "somebody is accepting already"
+            }
+        };
+        Err(TransportError::Config {
+            source: wrong.into(),
+        })
+    }
+
+    pub(crate) fn slot(&self) -> MutexGuard<'_, Slot> {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Puts the listener back when a call to accept ends, however it ends; once the transport shuts
+/// down it is closed instead.
+struct Lent<'a> {
+    transport: &'a Transport,
+    listener: Option<Box<AnyListener>>,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        let mut slot = self.transport.slot();
+        if !self.transport.shared.stop.is_cancelled() {
+            *slot = self.listener.take().map_or(Slot::Taken, Slot::Here);
+        }
+    }
+}
