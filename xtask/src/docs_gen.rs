@@ -11,6 +11,7 @@ const CLOSE: &str = "<!-- /generated -->";
 /// The generated tables: the page, and what the example calls the table.
 const TABLES: &[(&str, &str)] = &[
     ("docs/CONFIG.md", "config"),
+    ("docs/CONFIG.md", "presets"),
     ("docs/OBSERVABILITY.md", "metrics"),
 ];
 

@@ -4,6 +4,7 @@
 //! step; `cmd`, `meta` and `tools` are what the steps share.
 
 mod alone;
+mod apt;
 mod bench;
 mod ci;
 mod clippy;

@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::apt;
 use crate::cmd::{run, works, Cx, Outcome};
 
 /// A program that is used at a pinned version when it has to be installed.
@@ -83,31 +84,12 @@ impl Tool {
     }
 }
 
-/// A pip that works; where there is none, root on a Debian-like system installs one.
+/// A pip that works; where there is none it is installed, if that can be.
 fn pip(cx: &Cx) -> Result<&'static [&'static str], String> {
     if let Some(pip) = working_pip(cx) {
         return Ok(pip);
     }
-    let root = cx
-        .program("id", ["-u"])
-        .output()
-        .is_ok_and(|id| id.stdout == b"0\n");
-    if root && works(&mut cx.program("apt-get", ["--version"])) {
-        eprintln!("installing python3-pip with apt-get");
-        run(&mut cx.program("apt-get", ["-qq", "update"]))?;
-        run(cx
-            .program(
-                "apt-get",
-                [
-                    "-qq",
-                    "-y",
-                    "--no-install-recommends",
-                    "install",
-                    "python3-pip",
-                ],
-            )
-            .env("DEBIAN_FRONTEND", "noninteractive"))?;
-    }
+    apt::install(cx, "python3-pip")?;
     working_pip(cx).ok_or_else(|| "pip is not to be had".into())
 }
 

@@ -2,8 +2,11 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ron_transport::config::{Config, ConfigErrors, Loaded, Loader, Source};
+
+use ron_transport::core::schema::format_duration;
 
 use crate::exit::Failure;
 use crate::process;
@@ -11,6 +14,8 @@ use crate::settings::Gateway;
 
 /// The gateway's own defaults for keys of the transport: a layer below every other.
 const DEFAULTS: &str = "[transport]\nbind_addr = '127.0.0.1:9444'\n";
+/// How long systemd waits for a stop by the unit file in `docs/deploy/`.
+const STOP_TIMEOUT: Duration = Duration::from_secs(75);
 /// What that layer is called.
 const DEFAULTS_NAME: &str = "gateway default";
 
@@ -60,13 +65,27 @@ impl Sources {
 }
 
 impl Effective {
-    /// The warnings of both tables, each once.
-    pub(crate) fn warnings(&self) -> Vec<&str> {
-        let mut warnings: Vec<&str> = Vec::new();
+    /// The warnings of both tables, each once, and what does not fit the unit file.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let mut warnings: Vec<String> = Vec::new();
         let both = self.transport.warnings().iter();
         for warning in both.chain(self.gateway.warnings()) {
-            if !warnings.contains(&warning.as_str()) {
-                warnings.push(warning);
+            if !warnings.contains(warning) {
+                warnings.push(warning.clone());
+            }
+        }
+        let settings = self.transport.settings();
+        for (key, value) in [
+            ("idle_timeout", settings.limits.deadlines().idle),
+            ("drain_timeout", settings.general.drain_timeout()),
+        ] {
+            if value > STOP_TIMEOUT {
+                warnings.push(format!(
+                    "{key} is {}, over TimeoutStopSec={} of the unit file: raise that too, or \
+                     systemd cuts a stop short",
+                    format_duration(value),
+                    STOP_TIMEOUT.as_secs(),
+                ));
             }
         }
         warnings

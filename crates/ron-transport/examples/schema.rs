@@ -1,14 +1,15 @@
 //! Prints the tables of the manual: `cargo run -q -p ron-transport --example schema -- config`
-//! for the configuration keys, `-- metrics` for the metrics.
+//! for the configuration keys, `-- presets` for the presets, `-- metrics` for the metrics.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("config") => print!("{}", ron_transport::config::markdown()),
+        Some("presets") => print!("{}", ron_transport::config::presets_markdown()),
         Some("metrics") => print!("{}", transport_metrics::markdown()),
         _ => {
-            eprintln!("usage: schema config|metrics");
+            eprintln!("usage: schema config|presets|metrics");
             return ExitCode::from(2);
         }
     }

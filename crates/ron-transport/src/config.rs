@@ -15,15 +15,17 @@ mod layer;
 mod loaded;
 mod loader;
 mod nearest;
+mod preset;
 mod settings;
 mod source;
 mod tree;
 
-pub use docs::{markdown, markdown_of};
+pub use docs::{markdown, markdown_of, presets_markdown};
 pub use error::{ConfigError, ConfigErrors};
 pub use general::{General, COMPILED_BACKENDS};
 pub use loaded::{Effective, Loaded};
 pub use loader::Loader;
+pub use preset::Preset;
 pub use settings::{changed, DynSection, Settings};
 pub use source::Source;
 
@@ -81,6 +83,10 @@ impl Settings for Config {
     const ENV_PREFIX: &'static str = "RON_TRANSPORT_";
 
     sections!(general, limits, tcp);
+
+    fn preset_values(name: &str) -> &'static [(&'static str, &'static str)] {
+        Preset::parse(name).map_or(&[], Preset::values)
+    }
 
     fn warnings(&self, fd_limit: Option<u64>) -> Vec<String> {
         let conns = self.limits.max_conns();

@@ -7,6 +7,7 @@ use ron_transport::config::{markdown, Config, Loaded, Settings, Source};
 /// Path, a value as it may be written, the same in effect, a value that is refused, and a part of
 /// the error.
 const CASES: &[(&str, &str, &str, &str, &str)] = &[
+    ("preset", "edge", "edge", "Edge", "server or edge"),
     ("backend", "tcp", "tcp", "tls", "needs the feature `tls`"),
     (
         "bind_addr",
@@ -153,6 +154,47 @@ fn no_two_keys_share_a_path_a_variable_or_a_flag() {
     }
 }
 
+/// The defaults, as the manual promises them.
+const DEFAULTS: &[(&str, &str)] = &[
+    ("preset", "server"),
+    ("backend", "tcp"),
+    ("bind_addr", ""),
+    ("drain_timeout", "5s"),
+    ("max_conns", "1024"),
+    ("read_timeout", "5s"),
+    ("write_timeout", "5s"),
+    ("idle_timeout", "60s"),
+    ("handshake_timeout", "10s"),
+    ("dial_timeout", "10s"),
+    ("max_lifetime", "0s"),
+    ("limits.max_frame_bytes", "1MiB"),
+    ("limits.chunk_bytes", "64KiB"),
+    ("limits.writer_inbox", "256"),
+    ("limits.max_pending_handshakes", "256"),
+    ("rates.per_conn_bytes_per_sec", "0"),
+    ("rates.per_peer_bytes_per_sec", "0"),
+    ("rates.global_ingress_bytes_per_sec", "0"),
+    ("rates.global_egress_bytes_per_sec", "0"),
+    ("rates.accepts_per_sec", "0"),
+    ("per_peer.accepts_per_sec", "0"),
+    ("per_peer.max_conns", "0"),
+    ("per_peer.ipv6_prefix", "64"),
+    ("tcp.nodelay", "true"),
+    ("tcp.keepalive", "60s"),
+    ("tcp.user_timeout", "off"),
+    ("tcp.backlog", "1024"),
+    ("tcp.reuse_port", "false"),
+];
+
+#[test]
+fn the_defaults_are_those_that_are_promised() {
+    let keys: Vec<_> = Config::keys()
+        .iter()
+        .map(|key| (key.path, key.default))
+        .collect();
+    assert_eq!(keys, DEFAULTS);
+}
+
 #[test]
 fn every_default_is_in_effect_and_can_be_written() {
     let loaded = Config::loader().load().unwrap();
@@ -212,7 +254,7 @@ fn every_key_is_set_by_file_environment_and_flag() {
             let set = loaded
                 .effective()
                 .iter()
-                .filter(|e| e.source != Source::Default)
+                .filter(|e| !matches!(e.source, Source::Default | Source::Preset(_)))
                 .count();
             assert_eq!(set, 1, "{path} alone");
         }

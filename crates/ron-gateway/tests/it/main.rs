@@ -5,12 +5,14 @@
 mod admin;
 mod cli;
 mod common;
+mod deploy;
 mod echo;
 mod fds;
 mod forward;
 mod frames;
 mod lifecycle;
 mod limits;
+mod load;
 mod logs;
 mod reload;
 mod systemd;

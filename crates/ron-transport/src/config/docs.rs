@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use transport_core::schema::Key;
 
-use super::{Config, Settings};
+use super::{Config, Preset, Settings};
 
 /// The keys of `[transport]` as a Markdown table.
 #[must_use]
@@ -23,6 +23,32 @@ pub fn markdown_of<S: Settings>() -> String {
     for key in S::all_keys() {
         // Writing to a string does not fail.
         let _ = writeln!(out, "{}", row::<S>(key));
+    }
+    out
+}
+
+/// The presets as a Markdown table: each key that one of them changes, and its value in each.
+#[must_use]
+pub fn presets_markdown() -> String {
+    let names = Preset::ALL.map(|preset| format!(" `{}` |", preset.as_str()));
+    let mut out = format!(
+        "| key |{}\n|---|{}\n",
+        names.concat(),
+        "---|".repeat(names.len())
+    );
+    for key in Config::keys() {
+        let changes = |preset: Preset| preset.values().iter().any(|(path, _)| *path == key.path);
+        if !Preset::ALL.into_iter().any(changes) {
+            continue;
+        }
+        let value = |preset| {
+            let config = Config::preset(preset);
+            let mut sections = config.sections().into_iter();
+            let value = sections.find_map(|section| section.dyn_get(key.path));
+            format!(" `{}` |", value.unwrap_or_default())
+        };
+        let values = Preset::ALL.map(value).concat();
+        let _ = writeln!(out, "| `{}` |{values}", key.path);
     }
     out
 }

@@ -8,6 +8,8 @@ use transport_core::schema::{
 };
 use transport_core::Backend;
 
+use super::Preset;
+
 /// The backends of this build.
 pub const COMPILED_BACKENDS: &[Backend] = &[Backend::Tcp];
 
@@ -17,6 +19,7 @@ const MAX_DRAIN: Duration = Duration::from_secs(24 * 3600);
 /// The settings that belong to no backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct General {
+    preset: Preset,
     backend: Backend,
     bind_addr: Option<SocketAddr>,
     drain_timeout: Duration,
@@ -25,6 +28,7 @@ pub struct General {
 impl Default for General {
     fn default() -> Self {
         Self {
+            preset: Preset::Server,
             backend: Backend::Tcp,
             bind_addr: None,
             drain_timeout: Duration::from_secs(5),
@@ -33,6 +37,12 @@ impl Default for General {
 }
 
 impl General {
+    /// Whose defaults are in force.
+    #[must_use]
+    pub const fn preset(&self) -> Preset {
+        self.preset
+    }
+
     /// The backend that listens and dials.
     #[must_use]
     pub const fn backend(&self) -> Backend {
@@ -87,6 +97,14 @@ impl General {
 
 const KEYS: &[Key] = &[
     Key {
+        path: "preset",
+        kind: Kind::Choice(&["server", "edge"]),
+        default: "server",
+        rule: "server or edge",
+        reload: Reload::Restart,
+        doc: "Whose defaults are in force; `edge` is for small devices.",
+    },
+    Key {
         path: "backend",
         kind: Kind::Choice(&["tcp", "tls", "uds", "arti"]),
         default: "tcp",
@@ -120,16 +138,18 @@ impl Section for General {
     fn set(&mut self, path: &str, value: &Raw) -> Result<(), ValueError> {
         let text = value.text()?;
         match path {
-            "backend" => self.set_backend(parse_backend(text)?)?,
-            "bind_addr" => self.set_bind_addr(parse_addr(text)?),
-            "drain_timeout" => self.set_drain_timeout(parse_duration(text)?)?,
+            "preset" => self.preset = Preset::parse(text)?,
+            "backend" => _ = self.set_backend(parse_backend(text)?)?,
+            "bind_addr" => _ = self.set_bind_addr(parse_addr(text)?),
+            "drain_timeout" => _ = self.set_drain_timeout(parse_duration(text)?)?,
             _ => return Err(ValueError::new("no such key")),
-        };
+        }
         Ok(())
     }
 
     fn get(&self, path: &str) -> Option<String> {
         Some(match path {
+            "preset" => self.preset.as_str().to_owned(),
             "backend" => self.backend.to_string(),
             "bind_addr" => self
                 .bind_addr

@@ -11,6 +11,9 @@ use super::file::{Document, Input};
 use super::layer::merge;
 use super::{env, flags, Config, ConfigError, ConfigErrors, Loaded, Settings, Source};
 
+/// The key whose value names a set of defaults.
+const PRESET: &str = "preset";
+
 /// Where configuration comes from. Flags win over the environment, that over files, those over
 /// defaults; a later file wins over an earlier one, a later flag over the same flag before.
 ///
@@ -132,10 +135,17 @@ impl Loader {
         let mut layers: Vec<_> = files.iter().map(|file| file.layer::<S>(errors)).collect();
         layers.push(env::layer::<S>(&self.env, prefixes, errors));
         layers.push(flags::layer::<S>(&self.flags, errors));
-        let values = merge(layers).unwrap_or_else(|error| {
+        let mut values = merge(layers).unwrap_or_else(|error| {
             errors.push(ConfigError::of_source(Source::Default, error.to_string()));
             Default::default()
         });
+        if let Some((Raw::Text(preset), _)) = values.get(PRESET) {
+            let (preset, source) = (preset.trim().to_owned(), Source::Preset);
+            for (path, value) in S::preset_values(&preset) {
+                let value = || (Raw::from(*value), source(preset.clone()));
+                values.entry((*path).to_owned()).or_insert_with(value);
+            }
+        }
         let (mut settings, mut sources) = (S::default(), BTreeMap::new());
         let mut failed = BTreeSet::new();
         for section in settings.sections_mut() {

@@ -123,6 +123,14 @@ pub trait Settings: Default {
         Vec::new()
     }
 
+    /// Other defaults, by the value of the key `preset`: paths and values that hold where nothing
+    /// else sets them.
+    #[must_use]
+    fn preset_values(name: &str) -> &'static [(&'static str, &'static str)] {
+        let _ = name;
+        &[]
+    }
+
     /// Every key, in the order they are documented.
     #[must_use]
     fn all_keys() -> Vec<&'static Key> {

@@ -7,6 +7,8 @@ use std::fmt;
 pub enum Source {
     /// Nothing set it.
     Default,
+    /// A preset, by name: another default.
+    Preset(String),
     /// A file, by path.
     File(String),
     /// An environment variable, by name.
@@ -19,7 +21,8 @@ impl Source {
     /// As the origin of a `config` value.
     pub(super) fn to_origin(&self) -> String {
         match self {
-            Self::Default => String::new(),
+            // Neither is a layer of its own.
+            Self::Default | Self::Preset(_) => String::new(),
             Self::File(path) => format!("file:{path}"),
             Self::Env(name) => format!("env:{name}"),
             Self::Flag(name) => format!("flag:{name}"),
@@ -41,6 +44,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
+            Self::Preset(name) => write!(f, "preset {}", name.escape_debug()),
             Self::File(path) => write!(f, "file {}", path.escape_debug()),
             Self::Env(name) => write!(f, "environment {}", name.escape_debug()),
             Self::Flag(name) => write!(f, "flag {}", name.escape_debug()),

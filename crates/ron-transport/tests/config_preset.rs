@@ -1,0 +1,82 @@
+//! Presets are other defaults: anything that is set wins over them.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::HashSet;
+
+use ron_transport::config::{presets_markdown, Config, Preset, Settings, Source};
+
+fn edge() -> ron_transport::config::Loader {
+    Config::loader().toml_str("[transport]\npreset = 'edge'\n", "a.toml")
+}
+
+#[test]
+fn every_value_of_a_preset_is_another_default_of_a_key() {
+    let defaults = Config::default();
+    for preset in Preset::ALL {
+        let mut paths = HashSet::new();
+        for (path, value) in preset.values() {
+            assert!(paths.insert(path), "{path} twice");
+            let mut sections = defaults.sections().into_iter();
+            let default = sections.find_map(|section| section.dyn_get(path));
+            assert_ne!(default.as_deref(), Some(*value), "{path}");
+            assert!(default.is_some(), "{path} is no key");
+            let loaded = Config::preset(preset);
+            let mut sections = loaded.sections().into_iter();
+            let set = sections.find_map(|section| section.dyn_get(path));
+            assert_eq!(set.as_deref(), Some(*value), "{path}");
+        }
+    }
+    assert_eq!(Config::preset(Preset::Server), defaults);
+}
+
+#[test]
+fn a_preset_is_in_effect_and_named_as_the_source() {
+    let loaded = edge().load().unwrap();
+    assert_eq!(*loaded.settings(), Config::preset(Preset::Edge));
+    let source = Source::Preset("edge".to_owned());
+    assert_eq!(*loaded.source("max_conns"), source);
+    assert_eq!(source.to_string(), "preset edge");
+    // What it does not name keeps the key's default.
+    assert_eq!(*loaded.source("drain_timeout"), Source::Default);
+}
+
+#[test]
+fn whatever_sets_a_key_wins_over_the_preset() {
+    let by_file = edge().toml_str("[transport]\nmax_conns = 7\n", "b.toml");
+    for loader in [
+        by_file,
+        edge().env([("RON_TRANSPORT_MAX_CONNS", "7")]),
+        edge().flag("transport.max-conns", "7"),
+        // The order of the files does not matter: a preset is below all of them.
+        Config::loader()
+            .toml_str("[transport]\nmax_conns = 7\n", "b.toml")
+            .env([("RON_TRANSPORT_PRESET", "edge")]),
+    ] {
+        let loaded = loader.load().unwrap();
+        assert_eq!(loaded.settings().limits.max_conns(), 7);
+        let idle = loaded.settings().limits.deadlines().idle;
+        assert_eq!(idle.as_secs(), 30);
+    }
+}
+
+#[test]
+fn a_preset_that_there_is_not_is_refused_and_sets_nothing() {
+    let errors = edge()
+        .env([("RON_TRANSPORT_PRESET", "egde")])
+        .load()
+        .unwrap_err();
+    let text = errors.to_string();
+    assert!(text.contains("RON_TRANSPORT_PRESET"), "{text}");
+    assert!(text.contains("server or edge"), "{text}");
+}
+
+#[test]
+fn the_manual_lists_what_a_preset_changes() {
+    let table = presets_markdown();
+    for preset in Preset::ALL {
+        for (path, value) in preset.values() {
+            assert!(table.contains(&format!("| `{path}` |")), "{path}");
+            assert!(table.contains(&format!("`{value}`")), "{value}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Programs of the system that tests drive: found, or installed by root on a Debian-like system.
+
+use crate::cmd::{run, works, Cx, Outcome};
+
+/// Programs that tests need, how to see that they run, and the packages that carry them.
+const FOR_TESTS: &[(&str, &str, &str)] = &[
+    // What a process writes to disk.
+    ("strace", "-V", "strace"),
+    // A process with another user id and one capability.
+    ("setpriv", "--version", "util-linux"),
+];
+
+/// Makes sure of every program that tests need.
+pub(crate) fn for_tests(cx: &Cx) -> Outcome {
+    for (program, flag, package) in FOR_TESTS {
+        if works(&mut cx.program(program, [flag])) {
+            continue;
+        }
+        install(cx, package)?;
+        if !works(&mut cx.program(program, [flag])) {
+            return Err(format!("{program} was installed but does not run"));
+        }
+    }
+    Ok(())
+}
+
+/// Installs a package.
+pub(crate) fn install(cx: &Cx, package: &str) -> Outcome {
+    let id = cx.program("id", ["-u"]).output();
+    let root = id.is_ok_and(|id| id.stdout == b"0\n");
+    if !root || !works(&mut cx.program("apt-get", ["--version"])) {
+        return Err(format!("{package} has to be installed first"));
+    }
+    eprintln!("installing {package} with apt-get");
+    run(&mut cx.program("apt-get", ["-qq", "update"]))?;
+    let flags = ["-qq", "-y", "--no-install-recommends", "install", package];
+    let mut install = cx.program("apt-get", flags);
+    run(install.env("DEBIAN_FRONTEND", "noninteractive"))
+}
