@@ -96,6 +96,7 @@ const CASES: &[(&str, &str, &str, &str, &str)] = &[
     ("per_peer.accepts_per_sec", "7", "7", "-7", "a whole number"),
     ("per_peer.max_conns", "2", "2", "two", "a whole number"),
     ("per_peer.ipv6_prefix", "56", "56", "129", "32 to 128"),
+    ("amnesia", "ON", "true", "1", "on, off, true or false"),
     (
         "tcp.nodelay",
         "OFF",

@@ -9,6 +9,7 @@
 
 mod admission;
 pub mod bucket;
+mod buffer;
 mod clock;
 mod control;
 mod event;

@@ -17,6 +17,7 @@ use crate::control::Control;
 use crate::event::{Events, Who};
 use crate::lane::Lane;
 use crate::live::LiveRates;
+use crate::scratch;
 use crate::settings::Limits;
 use crate::shared::Shared;
 use crate::tasks::Tasks;
@@ -36,11 +37,15 @@ pub(crate) struct ConnSettings {
     pub(crate) chunk: usize,
     pub(crate) max_frame: usize,
     pub(crate) inbox: usize,
+    pub(crate) amnesia: bool,
 }
 
 impl ConnSettings {
     fn new(limits: &Limits) -> Self {
         let deadlines = limits.deadlines();
+        if limits.amnesia() {
+            scratch::wipe_from_now_on();
+        }
         Self {
             read: ticks(deadlines.read),
             write: ticks(deadlines.write),
@@ -51,6 +56,7 @@ impl ConnSettings {
             chunk: limits.chunk_bytes(),
             max_frame: limits.max_frame_bytes(),
             inbox: limits.writer_inbox(),
+            amnesia: limits.amnesia(),
         }
     }
 }

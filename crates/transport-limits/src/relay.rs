@@ -5,10 +5,11 @@ use std::io;
 use std::pin::Pin;
 use std::task::{ready, Context, Poll};
 
-use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite};
 use transport_core::{Io, TransportError};
 
+use crate::buffer::Buffer;
 use crate::scratch;
 
 /// Reads of one direction in a row: then it is the other direction's turn, and other tasks'. Well
@@ -153,7 +154,7 @@ enum State {
 struct Pipe {
     state: State,
     /// What was read and the writer did not take yet; unallocated most of the time.
-    rest: BytesMut,
+    rest: Bytes,
     unflushed: bool,
     bytes: u64,
 }
@@ -201,7 +202,7 @@ impl Pipe {
             self.wrote(written)?;
             self.rest.advance(written);
         }
-        self.rest = BytesMut::new();
+        self.rest = Bytes::new();
         Poll::Ready(Ok(()))
     }
 
@@ -212,9 +213,8 @@ impl Pipe {
         cx: &mut Context<'_>,
         ends: &mut E,
     ) -> Result<Poll<usize>, Failed> {
-        scratch::with(|scratch| {
-            let mut buf = ReadBuf::new(scratch);
-            match ends.reader().poll_read(cx, &mut buf) {
+        scratch::with(scratch::BYTES, |buf| {
+            match ends.reader().poll_read(cx, buf) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Err(Failed::Read(error)),
                 Poll::Pending => return Ok(Poll::Pending),
@@ -229,7 +229,9 @@ impl Pipe {
                         data = &data[written..];
                     }
                     Poll::Pending => {
-                        self.rest = BytesMut::from(data);
+                        let mut rest = Buffer::new(scratch::wipes());
+                        rest.extend(data, data.len());
+                        self.rest = rest.take();
                         break;
                     }
                 }

@@ -62,6 +62,7 @@ pub struct Limits {
     peer_accepts_per_sec: u64,
     peer_max_conns: u64,
     ipv6_prefix: u8,
+    amnesia: bool,
 }
 
 impl Default for Limits {
@@ -85,6 +86,7 @@ impl Default for Limits {
             peer_accepts_per_sec: 0,
             peer_max_conns: 0,
             ipv6_prefix: 64,
+            amnesia: false,
         }
     }
 }
@@ -156,12 +158,18 @@ impl Limits {
     pub const fn ipv6_prefix(&self) -> u8 {
         self.ipv6_prefix
     }
+
+    /// Whether buffers are wiped before they are freed, and nothing is written to disk.
+    #[must_use]
+    pub const fn amnesia(&self) -> bool {
+        self.amnesia
+    }
 }
 
 /// Setters: each refuses what is out of range and leaves the setting as it was.
 ///
 /// # Errors
-/// All of them: a sentence that says what is allowed.
+/// Those that return a `Result`: a sentence that says what is allowed.
 #[allow(clippy::missing_errors_doc)]
 impl Limits {
     /// Accepted connections at a time: at least 1.
@@ -268,6 +276,14 @@ impl Limits {
             .filter(|bits| (32..=128).contains(bits))
             .ok_or_else(|| ValueError::new("must be 32 to 128"))?;
         Ok(self)
+    }
+
+    /// Whether buffers are wiped before they are freed, and nothing is written to disk. The read
+    /// buffers are the threads' and so the process's: they are wiped for good from the first
+    /// [`Limiter`](crate::Limiter) on that asks for it.
+    pub fn set_amnesia(&mut self, on: bool) -> &mut Self {
+        self.amnesia = on;
+        self
     }
 }
 

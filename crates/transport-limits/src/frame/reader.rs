@@ -5,10 +5,11 @@ use std::io;
 use std::pin::Pin;
 use std::task::{ready, Context, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
 use transport_core::TransportError;
 
+use crate::buffer::Buffer;
 use crate::control::Control;
 use crate::scratch;
 
@@ -56,21 +57,21 @@ pub struct FrameReader<R> {
     header: [u8; HEADER],
     header_len: usize,
     body: Option<Body>,
-    buffer: BytesMut,
+    buffer: Buffer,
     /// After an error the place in the stream is lost.
     failed: bool,
 }
 
 impl<R: AsyncRead + Unpin> FrameReader<R> {
     pub(super) fn new(io: R, control: Control) -> Self {
-        let header = [0; HEADER];
+        let buffer = Buffer::new(control.0.settings.amnesia);
         Self {
             io,
             control,
-            header,
+            header: [0; HEADER],
             header_len: 0,
             body: None,
-            buffer: BytesMut::new(),
+            buffer,
             failed: false,
         }
     }
@@ -225,12 +226,10 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         let want = rest.min(to_boundary);
         let ahead = if want == rest { HEADER } else { 0 };
         let (io, buffer, header) = (&mut self.io, &mut self.buffer, &mut self.header);
-        let read = ready!(scratch::with(|scratch| {
-            let most = (want + ahead).min(scratch.len());
-            let mut buf = ReadBuf::new(&mut scratch[..most]);
-            ready!(Pin::new(io).poll_read(cx, &mut buf))?;
+        let read = ready!(scratch::with(want + ahead, |buf| {
+            ready!(Pin::new(io).poll_read(cx, buf))?;
             let (mine, next) = buf.filled().split_at(buf.filled().len().min(want));
-            buffer.extend_from_slice(mine);
+            buffer.extend(mine, body.len - body.given);
             header[..next.len()].copy_from_slice(next);
             Poll::Ready(io::Result::Ok((mine.len(), next.len())))
         }))?;
@@ -244,7 +243,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
 
     fn hand_out(&mut self) -> Option<Chunk> {
         let body = self.body.as_mut()?;
-        let bytes = std::mem::take(&mut self.buffer).freeze();
+        let bytes = self.buffer.take();
         let chunk = Chunk {
             frame_len: body.len,
             offset: body.given,

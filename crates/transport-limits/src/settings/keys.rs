@@ -1,8 +1,8 @@
 //! The limits as configuration keys.
 
 use transport_core::schema::{
-    format_duration, format_size, parse_count, parse_duration, parse_size, Key, Kind, Raw, Reload,
-    Section, ValueError,
+    format_bool, format_duration, format_size, parse_bool, parse_count, parse_duration, parse_size,
+    Key, Kind, Raw, Reload, Section, ValueError,
 };
 
 use super::Limits;
@@ -180,6 +180,15 @@ const KEYS: &[Key] = &[
         Reload::Restart,
         "Leading bits of an IPv6 address that make one peer.",
     ),
+    key(
+        "amnesia",
+        Kind::Bool,
+        "false",
+        "on or off",
+        Reload::Restart,
+        "Leaves nothing behind: nothing is written to disk, and buffers are wiped before they are \
+         freed.",
+    ),
 ];
 
 impl Section for Limits {
@@ -246,6 +255,7 @@ impl Section for Limits {
             }
             "per_peer.max_conns" => self.set_peer_max_conns(parse_count(text)?)?,
             "per_peer.ipv6_prefix" => self.set_ipv6_prefix(parse_count(text)?)?,
+            "amnesia" => self.set_amnesia(parse_bool(text)?),
             _ => return Err(ValueError::new("no such key")),
         };
         Ok(())
@@ -273,6 +283,7 @@ impl Section for Limits {
             "per_peer.accepts_per_sec" => self.peer_accepts_per_sec.to_string(),
             "per_peer.max_conns" => self.peer_max_conns.to_string(),
             "per_peer.ipv6_prefix" => self.ipv6_prefix.to_string(),
+            "amnesia" => format_bool(self.amnesia),
             _ => return None,
         })
     }
@@ -308,6 +319,7 @@ mod tests {
             ("limits.chunk_bytes", "1KiB"),
             ("limits.writer_inbox", "0"),
             ("per_peer.ipv6_prefix", "31"),
+            ("amnesia", "1"),
             ("rates.accepts_per_sec", "-1"),
         ] {
             assert!(limits.set(path, &value.into()).is_err(), "{path}");

@@ -47,9 +47,15 @@ pub(super) async fn read_frame<R: AsyncRead + Unpin>(io: &mut R) -> Vec<u8> {
     body
 }
 
-/// Frame by frame, to the end of the stream.
+/// Frame by frame, to the end of the stream, with and without amnesia.
 pub async fn frames_arrive_whole<H: Harness>(harness: &H) {
-    let mut rig = Rig::new(harness, small).await;
+    for amnesia in [false, true] {
+        whole(harness, amnesia).await;
+    }
+}
+
+async fn whole<H: Harness>(harness: &H, amnesia: bool) {
+    let mut rig = Rig::new(harness, |l| small(l.set_amnesia(amnesia))).await;
     let (ours, mut peer) = rig.connect().await;
     let control = ours.io.control();
     let (mut frames, _sender) = framed(ours.io, &control);
@@ -72,9 +78,15 @@ pub async fn frames_arrive_whole<H: Harness>(harness: &H) {
     assert!(control.is_idle(), "no partial frame, nothing queued");
 }
 
-/// Piece by piece: in order, none over the chunk, each frame complete.
+/// Piece by piece: in order, none over the chunk, each frame complete, with and without amnesia.
 pub async fn frames_arrive_in_chunks<H: Harness>(harness: &H) {
-    let mut rig = Rig::new(harness, small).await;
+    for amnesia in [false, true] {
+        in_chunks(harness, amnesia).await;
+    }
+}
+
+async fn in_chunks<H: Harness>(harness: &H, amnesia: bool) {
+    let mut rig = Rig::new(harness, |l| small(l.set_amnesia(amnesia))).await;
     let (ours, mut peer) = rig.connect().await;
     let control = ours.io.control();
     let (mut frames, _sender) = framed(ours.io, &control);

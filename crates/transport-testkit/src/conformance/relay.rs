@@ -44,8 +44,15 @@ async fn join<H: Harness>(harness: &H, tune: impl FnOnce(&mut Limits)) -> Joined
     }
 }
 
-/// Request, half-close, and a reply that comes only after it: everything arrives whole.
+/// Request, half-close, and a reply that comes only after it: everything arrives whole, with and
+/// without amnesia.
 pub async fn a_relay_passes_half_closes_and_late_replies<H: Harness>(harness: &H) {
+    for amnesia in [false, true] {
+        late_reply(harness, amnesia).await;
+    }
+}
+
+async fn late_reply<H: Harness>(harness: &H, amnesia: bool) {
     const UP: usize = 300_001;
     const DOWN: usize = 500_009;
     let Joined {
@@ -54,7 +61,10 @@ pub async fn a_relay_passes_half_closes_and_late_replies<H: Harness>(harness: &H
         mut upstream,
         relaying,
         ..
-    } = join(harness, |_| {}).await;
+    } = join(harness, |l| {
+        l.set_amnesia(amnesia);
+    })
+    .await;
     let (request, reply) = (pattern(UP), pattern(DOWN));
     let asks = async {
         client.io.write_all(&request).await.unwrap();
@@ -172,10 +182,20 @@ pub async fn a_half_closed_relay_ends_as_idle<H: Harness>(harness: &H) {
     assert!(rig.recorder.closes(CloseReason::Idle) >= 1);
 }
 
-/// An echo gives everything back, also to a peer that reads only after its half-close.
+/// An echo gives everything back, also to a peer that reads only after its half-close, with and
+/// without amnesia.
 pub async fn an_echo_returns_everything<H: Harness>(harness: &H) {
+    for amnesia in [false, true] {
+        everything(harness, amnesia).await;
+    }
+}
+
+async fn everything<H: Harness>(harness: &H, amnesia: bool) {
     const BYTES: usize = 400_003;
-    let mut rig = Rig::new(harness, |_| {}).await;
+    let mut rig = Rig::new(harness, |l| {
+        l.set_amnesia(amnesia);
+    })
+    .await;
     let (ours, peer) = rig.connect().await;
     let echoing = tokio::spawn(echo(ours.io));
     let (mut read, mut write) = tokio::io::split(peer.io);

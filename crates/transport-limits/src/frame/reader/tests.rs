@@ -77,8 +77,9 @@ fn parse(bytes: &[u8]) -> (Vec<Vec<u8>>, End) {
     }
 }
 
-fn reader(bytes: Vec<u8>, sizes: &[usize]) -> FrameReader<Pieces> {
+fn reader(bytes: Vec<u8>, sizes: &[usize], amnesia: bool) -> FrameReader<Pieces> {
     let mut limits = Limits::default();
+    limits.set_amnesia(amnesia);
     limits.set_chunk_bytes(CHUNK as u64).unwrap();
     limits.set_max_frame_bytes(MAX as u64).unwrap();
     let limiter = Limiter::new(&limits, Arc::new(NoObserver)).unwrap();
@@ -130,12 +131,18 @@ async fn read(reader: &mut FrameReader<Pieces>, whole: &[bool]) -> (Vec<Vec<u8>>
     unreachable!()
 }
 
-fn check(bytes: Vec<u8>, sizes: &[usize], whole: &[bool]) {
+fn check(bytes: &[u8], sizes: &[usize], whole: &[bool]) {
+    for amnesia in [false, true] {
+        check_with(bytes.to_vec(), sizes, whole, amnesia);
+    }
+}
+
+fn check_with(bytes: Vec<u8>, sizes: &[usize], whole: &[bool], amnesia: bool) {
     let (wanted, end) = parse(&bytes);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    let mut reader = reader(bytes, sizes);
+    let mut reader = reader(bytes, sizes, amnesia);
     let (frames, error) = runtime.block_on(read(&mut reader, whole));
     assert!(
         frames == wanted,
@@ -193,7 +200,7 @@ proptest! {
         }
         // Now and then the stream ends too early.
         bytes.truncate(bytes.len().saturating_sub(cut.saturating_sub(4)));
-        check(bytes, &sizes, &whole);
+        check(&bytes, &sizes, &whole);
     }
 
     #[test]
@@ -202,7 +209,7 @@ proptest! {
         sizes in sizes(),
         whole in prop::collection::vec(any::<bool>(), 1..4),
     ) {
-        check(bytes, &sizes, &whole);
+        check(&bytes, &sizes, &whole);
     }
 
     #[test]
@@ -219,6 +226,6 @@ proptest! {
         }
         bytes.extend(over.to_be_bytes());
         bytes.extend([1; 100]);
-        check(bytes, &sizes, &whole);
+        check(&bytes, &sizes, &whole);
     }
 }
