@@ -180,6 +180,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("per_peer.accepts_per_sec", "0"),
     ("per_peer.max_conns", "0"),
     ("per_peer.ipv6_prefix", "64"),
+    ("amnesia", "false"),
     ("tcp.nodelay", "true"),
     ("tcp.keepalive", "60s"),
     ("tcp.user_timeout", "off"),

@@ -12,6 +12,7 @@ pub(crate) use net::{
 use std::io::BufReader;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -67,6 +68,7 @@ pub(crate) struct Start {
     env: Vec<(String, String)>,
     fd_limit: Option<u32>,
     socket: Option<OwnedFd>,
+    trace: Option<PathBuf>,
     stalled: bool,
 }
 
@@ -78,6 +80,7 @@ impl Default for Start {
             env: Vec::new(),
             fd_limit: None,
             socket: None,
+            trace: None,
             stalled: false,
         }
     }
@@ -112,6 +115,13 @@ impl Start {
         self
     }
 
+    /// Has strace write its system calls of the file system to a file. The tracer is a process of
+    /// its own, so that signals go to the gateway.
+    pub(crate) fn trace(mut self, to: &Path) -> Self {
+        self.trace = Some(to.to_owned());
+        self
+    }
+
     /// Reads its log no further than the line that tells the addresses, and keeps the pipe open.
     pub(crate) fn stalled(mut self) -> Self {
         self.stalled = true;
@@ -139,8 +149,12 @@ impl Start {
         if self.socket.is_some() {
             prepare += "exec 3<&0 </dev/null && export LISTEN_FDS=1 LISTEN_PID=$$ && ";
         }
+        prepare += "exec ";
+        if let Some(to) = &self.trace {
+            prepare += &format!("strace -D -f -q -e trace=%file,%desc -o {} ", to.display());
+        }
         let mut command = command("sh");
-        command.args(["-c", &format!("{prepare} exec \"$0\" \"$@\""), PROGRAM]);
+        command.args(["-c", &format!("{prepare} \"$0\" \"$@\""), PROGRAM]);
         if let Some(socket) = self.socket {
             command.stdin(socket);
         }
@@ -262,6 +276,10 @@ impl Gateway {
             let found = self.metric(series);
             ((found - f64::from(value)).abs() < 0.5).then_some(())
         });
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.0.id()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

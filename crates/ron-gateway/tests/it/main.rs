@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod admin;
+mod amnesia;
 mod cli;
 mod common;
 mod deploy;

@@ -49,6 +49,7 @@ impl Preset {
                 ("dial_timeout", "5s"),
                 ("limits.writer_inbox", "64"),
                 ("limits.max_pending_handshakes", "32"),
+                ("amnesia", "true"),
                 ("tcp.backlog", "128"),
             ],
         }
