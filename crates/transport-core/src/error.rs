@@ -220,6 +220,9 @@ impl fmt::Display for TransportError {
             Self::RateLimited { scope } => {
                 write!(f, "the {} byte rate is spent", scope.as_str())
             }
+            Self::Refused {
+                reason: Reason::UidDenied,
+            } => f.write_str("uds peer not permitted"),
             Self::Refused { reason } => write!(f, "refused: {reason}"),
             Self::Busy => f.write_str("the queue is full"),
             Self::Cancelled => f.write_str("cancelled"),

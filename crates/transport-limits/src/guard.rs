@@ -69,23 +69,31 @@ impl<L: Listener> Guard<L> {
             self.recovered(backend);
             self.limiter.observer().accepted(backend);
             let peer = pending.peer();
-            let admitted = match pending.refused() {
-                Some(reason) => Err(reason),
-                None => Permit::admit(&self.limiter, backend, peer),
-            };
-            match admitted {
+            if let Some(reason) = pending.refused() {
+                let error = TransportError::Refused { reason };
+                self.refused(reason, backend, peer, Some(&error));
+                continue;
+            }
+            match Permit::admit(&self.limiter, backend, peer) {
                 Ok(permit) => return Incoming::new(pending, permit, &self.limiter, backend),
-                Err(reason) => self.refused(reason, backend, peer),
+                Err(reason) => self.refused(reason, backend, peer, None),
             }
         }
     }
 
-    fn refused(&self, reason: Reason, backend: Backend, peer: PeerAddr) {
+    /// The backend says in its own words why it refuses; admission's reasons say it themselves.
+    fn refused(
+        &self,
+        reason: Reason,
+        backend: Backend,
+        peer: PeerAddr,
+        error: Option<&TransportError>,
+    ) {
         let who = Who {
             peer: Some(peer),
             ..Who::default()
         };
-        self.limiter.rejected(reason, backend, who, None);
+        self.limiter.rejected(reason, backend, who, error);
     }
 
     /// An error of one connection is passed over; anything else pauses the loop, so that it

@@ -1,0 +1,29 @@
+//! Guarded constructors, for a service that embeds this backend without the facade.
+
+use transport_core::TransportError;
+use transport_limits::{Guard, Limiter};
+
+use crate::raw::{UdsDialer, UdsListener};
+use crate::UdsConfig;
+
+/// A guarded listener.
+pub type UdsGuard = Guard<UdsListener>;
+/// A guarded dialer.
+pub type UdsDialGuard = Guard<UdsDialer>;
+
+/// Makes the socket and listens, guarded.
+///
+/// # Errors
+/// As [`UdsListener::bind`].
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub async fn listen(config: &UdsConfig, limiter: &Limiter) -> Result<UdsGuard, TransportError> {
+    Ok(Guard::new(UdsListener::bind(config).await?, limiter))
+}
+
+/// A guarded dialer.
+#[must_use]
+pub fn dialer(limiter: &Limiter) -> UdsDialGuard {
+    Guard::new(UdsDialer::new(), limiter)
+}

@@ -1,0 +1,9 @@
+//! The raw backend: sockets without limits. Guard them before they face a peer.
+
+mod dialer;
+mod directory;
+mod listener;
+mod socket_file;
+
+pub use dialer::UdsDialer;
+pub use listener::{UdsListener, UdsPending};

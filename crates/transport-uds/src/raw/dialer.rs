@@ -1,0 +1,96 @@
+//! Dialing: connect, and wait where the other side's backlog is full.
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+use tokio::time::{sleep, Instant};
+use transport_core::{
+    Backend, ConnInfo, Connection, Dialer, PeerAddr, PeerIdentity, Target, TransportError,
+};
+
+use crate::path;
+
+/// First and longest pause before another attempt at a full backlog: the kernel tells nobody when
+/// there is a place again.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
+
+/// Dials Unix sockets.
+#[derive(Debug, Clone, Default)]
+pub struct UdsDialer {
+    fd_limit: Option<RawFd>,
+}
+
+impl UdsDialer {
+    /// A dialer.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { fd_limit: None }
+    }
+
+    /// As [`UdsListener::with_fd_limit`](super::UdsListener::with_fd_limit).
+    #[must_use]
+    pub const fn with_fd_limit(mut self, limit: Option<RawFd>) -> Self {
+        self.fd_limit = limit;
+        self
+    }
+}
+
+impl Dialer for UdsDialer {
+    type Io = UnixStream;
+
+    fn backend(&self) -> Backend {
+        Backend::Uds
+    }
+
+    /// Connects. A full backlog is waited for without an end of its own: the guard's dial
+    /// deadline is that.
+    ///
+    /// # Errors
+    /// [`TransportError::Unsupported`] for another kind of target or a path that no Unix socket
+    /// can have, [`TransportError::Connect`] when the system refuses.
+    async fn dial(&self, to: &Target) -> Result<Connection<UnixStream>, TransportError> {
+        let Target::Unix(path) = to else {
+            return Err(TransportError::Unsupported {
+                what: format!("dialing {to} over uds"),
+            });
+        };
+        path::check(path).map_err(|why| TransportError::Unsupported {
+            what: format!("dialing {to} over uds: the path {why}"),
+        })?;
+        let connect = |source| TransportError::Connect {
+            target: to.to_string(),
+            source,
+        };
+        let started = Instant::now();
+        let stream = connect_patiently(path).await.map_err(connect)?;
+        let connected = Instant::now();
+        if self
+            .fd_limit
+            .is_some_and(|limit| stream.as_raw_fd() >= limit)
+        {
+            return Err(connect(io::Error::other("out of file descriptors")));
+        }
+        // The uid that the other side had when it began to listen.
+        let uid = stream.peer_cred().map_err(connect)?.uid();
+        let mut info = ConnInfo::new(Backend::Uds, Some(PeerAddr::Uid(uid)));
+        info.identity = PeerIdentity::Uid(uid);
+        info.steps.connect = Some(connected - started);
+        Ok(Connection::new(stream, info))
+    }
+}
+
+async fn connect_patiently(path: &Path) -> io::Result<UnixStream> {
+    let mut pause = PAUSE.0;
+    loop {
+        match UnixStream::connect(path).await {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                sleep(pause).await;
+                pause = (pause * 2).min(PAUSE.1);
+            }
+            result => return result,
+        }
+    }
+}
