@@ -7,12 +7,14 @@ use std::time::Duration;
 use ron_transport::config::{Config, ConfigErrors, Loaded, Loader, Source};
 
 use ron_transport::core::schema::format_duration;
+use ron_transport::Backend;
 
 use crate::exit::Failure;
 use crate::process;
 use crate::settings::Gateway;
 
-/// The gateway's own defaults for keys of the transport: a layer below every other.
+/// The gateway's own defaults for keys of the transport, where it listens at an address: a layer
+/// below every other.
 const DEFAULTS: &str = "[transport]\nbind_addr = '127.0.0.1:9444'\n";
 /// How long systemd waits for a stop by the unit file in `docs/deploy/`.
 const STOP_TIMEOUT: Duration = Duration::from_secs(75);
@@ -35,29 +37,40 @@ pub(crate) struct Effective {
 impl Sources {
     /// Loads both tables.
     pub(crate) fn load(&self) -> Result<Effective, ConfigErrors> {
-        let mut loader = Loader::default()
-            .toml_str(DEFAULTS, DEFAULTS_NAME)
-            .env_from_process()
-            .fd_limit(process::fd_limit());
+        let backend = self.layers(Loader::default()).peek::<Config>("backend");
+        let mut loader = Loader::default();
+        if !matches!(backend.as_deref(), Some("uds" | "arti")) {
+            loader = loader.toml_str(DEFAULTS, DEFAULTS_NAME);
+        }
+        let loader = self.layers(loader);
+        let (transport, gateway) = loader.load_with()?;
+        Ok(Effective { transport, gateway })
+    }
+
+    /// What was given, above what the loader has.
+    fn layers(&self, mut loader: Loader) -> Loader {
         for file in &self.files {
             loader = loader.file(file);
         }
         for (name, value) in &self.flags {
             loader = loader.flag(name, value);
         }
-        let (transport, gateway) = loader.load_with()?;
-        Ok(Effective { transport, gateway })
+        loader.env_from_process().fd_limit(process::fd_limit())
     }
 
     /// Loads what a service that listens needs.
     pub(crate) fn load_to_listen(&self) -> Result<Effective, Failure> {
         let effective = self.load()?;
-        let general = &effective.transport.settings().general;
-        if general.bind_addr().is_none() {
-            let source = source_name(effective.transport.source("bind_addr"));
+        let settings = effective.transport.settings();
+        if !settings.listens() {
+            let key = match settings.general.backend() {
+                Backend::Uds => "uds.path",
+                _ => "bind_addr",
+            };
+            let source = source_name(effective.transport.source(key));
             return Err(Failure::Config(format!(
-                "configuration: transport.bind_addr ({source}): the gateway needs an address to \
-                 listen on, such as 127.0.0.1:9444"
+                "configuration: transport.{key} ({source}): the gateway needs to know where to \
+                 listen"
             )));
         }
         Ok(effective)

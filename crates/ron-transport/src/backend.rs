@@ -8,26 +8,38 @@ use transport_limits::{Guard, Incoming, Limiter};
 use transport_tcp::raw::{TcpDialer, TcpListener, TcpPending};
 use transport_tcp::LiveTcpConfig;
 
+#[cfg(feature = "uds")]
+use transport_uds::{
+    raw::{UdsDialer, UdsListener, UdsPending},
+    LiveUdsConfig,
+};
+
 use crate::config::Config;
 use crate::conn::Conn;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Scheme};
 use crate::listen_addr::{Inherited, ListenAddr};
 
 /// The settings of backends that a reload replaces for new connections.
 #[derive(Debug)]
 pub(crate) struct Live {
     tcp: LiveTcpConfig,
+    #[cfg(feature = "uds")]
+    uds: LiveUdsConfig,
 }
 
 impl Live {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
             tcp: LiveTcpConfig::new(&config.tcp),
+            #[cfg(feature = "uds")]
+            uds: LiveUdsConfig::new(&config.uds),
         }
     }
 
     pub(crate) fn set(&self, config: &Config) {
         self.tcp.set(&config.tcp);
+        #[cfg(feature = "uds")]
+        self.uds.set(&config.uds);
     }
 }
 
@@ -35,6 +47,8 @@ impl Live {
 #[derive(Debug)]
 pub(crate) enum AnyListener {
     Tcp(Guard<TcpListener>),
+    #[cfg(feature = "uds")]
+    Uds(Guard<UdsListener>),
 }
 
 impl AnyListener {
@@ -51,6 +65,13 @@ impl AnyListener {
                 };
                 let raw = TcpListener::bind(addr, &config.tcp).await?;
                 Ok(Self::tcp(raw, live, fd_limit, limiter))
+            }
+            #[cfg(feature = "uds")]
+            Backend::Uds if config.uds.path().is_none() => Err(nothing_to_bind("uds.path")),
+            #[cfg(feature = "uds")]
+            Backend::Uds => {
+                let raw = UdsListener::bind(&config.uds).await?;
+                Ok(Self::uds(raw, live, fd_limit, limiter))
             }
             other => Err(not_compiled_in(other.as_str(), other)),
         }
@@ -69,6 +90,11 @@ impl AnyListener {
                 let raw = TcpListener::from_std(socket, &config.tcp)?;
                 Ok(Self::tcp(raw, live, fd_limit, limiter))
             }
+            #[cfg(feature = "uds")]
+            (Backend::Uds, Inherited::Unix(socket)) => {
+                let raw = UdsListener::from_std(socket, &config.uds)?;
+                Ok(Self::uds(raw, live, fd_limit, limiter))
+            }
             (backend, socket) => Err(TransportError::Config {
                 source: format!(
                     "the inherited socket is a {} socket: backend {backend} cannot listen on it",
@@ -84,11 +110,25 @@ impl AnyListener {
         Self::Tcp(Guard::new(raw, limiter))
     }
 
+    #[cfg(feature = "uds")]
+    fn uds(raw: UdsListener, live: &Live, fd_limit: Option<RawFd>, limiter: &Limiter) -> Self {
+        let raw = raw.with_config(&live.uds).with_fd_limit(fd_limit);
+        Self::Uds(Guard::new(raw, limiter))
+    }
+
     pub(crate) fn local_addr(&self) -> Result<ListenAddr, TransportError> {
         match self {
             Self::Tcp(guard) => {
                 let addr = guard.get_ref().local_addr().map_err(TransportError::Io)?;
                 Ok(ListenAddr::Ip(addr))
+            }
+            #[cfg(feature = "uds")]
+            Self::Uds(guard) => {
+                let path = guard.get_ref().local_path();
+                path.map(ListenAddr::Unix)
+                    .ok_or_else(|| TransportError::Unsupported {
+                        what: "a Unix socket without a path".to_owned(),
+                    })
             }
         }
     }
@@ -97,6 +137,8 @@ impl AnyListener {
     pub(crate) async fn accept(&mut self) -> AnyIncoming {
         match self {
             Self::Tcp(guard) => AnyIncoming::Tcp(guard.accept().await),
+            #[cfg(feature = "uds")]
+            Self::Uds(guard) => AnyIncoming::Uds(guard.accept().await),
         }
     }
 }
@@ -105,18 +147,24 @@ impl AnyListener {
 #[derive(Debug)]
 pub(crate) enum AnyIncoming {
     Tcp(Incoming<TcpPending>),
+    #[cfg(feature = "uds")]
+    Uds(Incoming<UdsPending>),
 }
 
 impl AnyIncoming {
     pub(crate) const fn peer(&self) -> PeerAddr {
         match self {
             Self::Tcp(incoming) => incoming.peer(),
+            #[cfg(feature = "uds")]
+            Self::Uds(incoming) => incoming.peer(),
         }
     }
 
     pub(crate) const fn id(&self) -> u64 {
         match self {
             Self::Tcp(incoming) => incoming.id(),
+            #[cfg(feature = "uds")]
+            Self::Uds(incoming) => incoming.id(),
         }
     }
 
@@ -124,12 +172,16 @@ impl AnyIncoming {
     pub(crate) const fn has_handshake(&self) -> bool {
         match self {
             Self::Tcp(_) => TcpPending::HANDSHAKE,
+            #[cfg(feature = "uds")]
+            Self::Uds(_) => UdsPending::HANDSHAKE,
         }
     }
 
     pub(crate) async fn establish(self) -> Result<Conn, TransportError> {
         match self {
             Self::Tcp(incoming) => incoming.establish().await.map(Conn::new),
+            #[cfg(feature = "uds")]
+            Self::Uds(incoming) => incoming.establish().await.map(Conn::new),
         }
     }
 }
@@ -138,6 +190,8 @@ impl AnyIncoming {
 #[derive(Debug)]
 pub(crate) struct Dialers {
     tcp: Guard<TcpDialer>,
+    #[cfg(feature = "uds")]
+    uds: Guard<UdsDialer>,
 }
 
 impl Dialers {
@@ -147,14 +201,21 @@ impl Dialers {
             .with_fd_limit(fd_limit);
         Self {
             tcp: Guard::new(tcp, limiter),
+            #[cfg(feature = "uds")]
+            uds: Guard::new(UdsDialer::new().with_fd_limit(fd_limit), limiter),
         }
     }
 
     pub(crate) async fn dial(&self, to: &Endpoint) -> Result<Conn, TransportError> {
-        if let Some(missing) = to.scheme.missing_backend() {
-            return Err(not_compiled_in(to.scheme.as_str(), missing));
+        match to.scheme {
+            Scheme::Tcp => self.tcp.dial(&to.target).await.map(Conn::new),
+            #[cfg(feature = "uds")]
+            Scheme::Unix => self.uds.dial(&to.target).await.map(Conn::new),
+            scheme => {
+                let missing = scheme.missing_backend().unwrap_or(scheme.backends()[0]);
+                Err(not_compiled_in(scheme.as_str(), missing))
+            }
         }
-        self.tcp.dial(&to.target).await.map(Conn::new)
     }
 }
 

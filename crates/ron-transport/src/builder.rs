@@ -8,7 +8,7 @@ use transport_core::{Observer, TransportError};
 use transport_limits::{Limiter, Limits};
 use transport_metrics::MetricsObserver;
 
-use crate::config::{Config, COMPILED_BACKENDS};
+use crate::config::{check, Config, COMPILED_BACKENDS};
 use crate::transport::Transport;
 
 /// Makes a [`Transport`].
@@ -84,6 +84,7 @@ impl TransportBuilder {
         } = self;
         let observer =
             observer.unwrap_or_else(|| Arc::new(MetricsObserver::new(COMPILED_BACKENDS)));
+        check(&config)?;
         let limiter = Limiter::new(&config.limits, Arc::clone(&observer))?;
         Ok(Transport::new(config, limiter, observer, fd_limit))
     }

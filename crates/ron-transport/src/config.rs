@@ -26,12 +26,15 @@ pub use general::{General, COMPILED_BACKENDS};
 pub use loaded::{Effective, Loaded};
 pub use loader::Loader;
 pub use preset::Preset;
-pub use settings::{changed, DynSection, Settings};
+pub use settings::{changed, check, DynSection, Settings};
 pub use source::Source;
 
-use transport_core::schema::Key;
+use transport_core::schema::{Key, ValueError};
+use transport_core::Backend;
 use transport_limits::Limits;
 use transport_tcp::TcpConfig;
+#[cfg(feature = "uds")]
+use transport_uds::UdsConfig;
 
 /// Every setting of a transport: the table `[transport]`.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -43,6 +46,9 @@ pub struct Config {
     pub limits: Limits,
     /// Socket options of the TCP backend.
     pub tcp: TcpConfig,
+    /// Where the Unix socket is, and who may connect.
+    #[cfg(feature = "uds")]
+    pub uds: UdsConfig,
 }
 
 impl Config {
@@ -55,7 +61,11 @@ impl Config {
     /// Whether there is something to listen on; without it the transport only dials.
     #[must_use]
     pub fn listens(&self) -> bool {
-        self.general.bind_addr().is_some()
+        match self.general.backend() {
+            #[cfg(feature = "uds")]
+            Backend::Uds => self.uds.path().is_some(),
+            _ => self.general.bind_addr().is_some(),
+        }
     }
 
     /// Every key of `[transport]`, in the order they are documented.
@@ -67,13 +77,13 @@ impl Config {
 
 /// The one list of sections: a backend that joins adds its field here and to [`Config`].
 macro_rules! sections {
-    ($($field:ident),+ $(,)?) => {
+    ($($(#[$when:meta])? $field:ident),+ $(,)?) => {
         fn sections(&self) -> Vec<&dyn DynSection> {
-            vec![$(&self.$field),+]
+            Vec::from([$($(#[$when])? (&self.$field as &dyn DynSection)),+])
         }
 
         fn sections_mut(&mut self) -> Vec<&mut dyn DynSection> {
-            vec![$(&mut self.$field),+]
+            Vec::from([$($(#[$when])? (&mut self.$field as &mut dyn DynSection)),+])
         }
     };
 }
@@ -82,7 +92,39 @@ impl Settings for Config {
     const TABLE: &'static str = "transport";
     const ENV_PREFIX: &'static str = "RON_TRANSPORT_";
 
-    sections!(general, limits, tcp);
+    sections!(
+        general,
+        limits,
+        tcp,
+        #[cfg(feature = "uds")]
+        uds,
+    );
+
+    fn check_across(&self) -> Vec<(&'static str, ValueError)> {
+        let mut broken = Vec::new();
+        #[cfg(feature = "uds")]
+        {
+            let (backend, is_uds) = (
+                self.general.backend(),
+                self.general.backend() == Backend::Uds,
+            );
+            if is_uds && self.general.bind_addr().is_some() {
+                let what = "backend uds listens on uds.path: leave bind_addr out";
+                broken.push(("bind_addr", ValueError::new(what)));
+            }
+            if !is_uds && self.uds.path().is_some() {
+                let what = format!("needs backend = uds, and that is {backend}");
+                broken.push(("uds.path", ValueError::new(what)));
+            }
+        }
+        broken
+    }
+
+    fn missing_feature(name: &str) -> Option<&'static str> {
+        let group = name.split(['.', '_']).next().unwrap_or_default();
+        let backend = Backend::ALL.into_iter().find(|b| b.as_str() == group)?;
+        (!COMPILED_BACKENDS.contains(&backend)).then(|| backend.as_str())
+    }
 
     fn preset_values(name: &str) -> &'static [(&'static str, &'static str)] {
         Preset::parse(name).map_or(&[], Preset::values)

@@ -55,3 +55,5 @@ pub use transport_limits::{
 };
 pub use transport_metrics as metrics;
 pub use transport_tcp as tcp;
+#[cfg(feature = "uds")]
+pub use transport_uds as uds;

@@ -3,10 +3,9 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError};
 
-use transport_core::schema::Reload;
-use transport_limits::LimitsError;
+use transport_core::schema::{BrokenRules, Reload};
 
-use crate::config::{changed, Config};
+use crate::config::{changed, check, Config};
 use crate::transport::Transport;
 
 /// What a reload did.
@@ -29,7 +28,7 @@ pub enum ReloadError {
         keys: Vec<&'static str>,
     },
     /// Settings contradict each other.
-    Invalid(LimitsError),
+    Invalid(BrokenRules),
 }
 
 impl fmt::Display for ReloadError {
@@ -60,8 +59,9 @@ impl Transport {
             plan(&current, &config)
         };
         let applied = planned.and_then(|applied| {
-            let limits = self.shared.limiter.apply(&config.limits);
-            limits.map(|()| applied).map_err(ReloadError::Invalid)
+            let checked = check(&config);
+            let applying = checked.and_then(|()| self.shared.limiter.apply(&config.limits));
+            applying.map(|()| applied).map_err(ReloadError::Invalid)
         });
         match applied {
             Ok(applied) => {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use ron_transport::config::{markdown, Config, Loaded, Settings, Source};
+use ron_transport::config::{markdown, Config, Loaded, Loader, Settings, Source};
 
 /// Path, a value as it may be written, the same in effect, a value that is refused, and a part of
 /// the error.
@@ -120,6 +120,16 @@ const CASES: &[(&str, &str, &str, &str, &str)] = &[
         "1",
         "on, off, true or false",
     ),
+    #[cfg(feature = "uds")]
+    (
+        "uds.path",
+        "/run/ron/sock",
+        "/run/ron/sock",
+        "ron.sock",
+        "an absolute path",
+    ),
+    #[cfg(feature = "uds")]
+    ("uds.allow_uids", "7, 5,7", "5,7", "alice", "no uid"),
 ];
 
 /// The text of a file that sets one key.
@@ -186,7 +196,22 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("tcp.user_timeout", "off"),
     ("tcp.backlog", "1024"),
     ("tcp.reuse_port", "false"),
+    #[cfg(feature = "uds")]
+    ("uds.path", ""),
+    #[cfg(feature = "uds")]
+    ("uds.allow_uids", ""),
 ];
+
+/// What some keys cannot be without, as a file of its own below the others.
+fn base(path: &str) -> (Loader, usize) {
+    match path {
+        "uds.path" => {
+            let text = "[transport]\nbackend = 'uds'\nuds.allow_uids = [0]\n";
+            (Config::loader().toml_str(text, "base"), 2)
+        }
+        _ => (Config::loader(), 0),
+    }
+}
 
 #[test]
 fn the_defaults_are_those_that_are_promised() {
@@ -225,21 +250,16 @@ fn every_default_is_in_effect_and_can_be_written() {
 fn every_key_is_set_by_file_environment_and_flag() {
     for (path, written, want, ..) in CASES {
         let (var, flag) = (Config::env_name(path), Config::flag_name(path));
+        let (base, beside) = (|| base(path), base(path).1);
         let cases = [
             (
-                Config::loader().toml_str(toml(path, written), "t"),
+                base().0.toml_str(toml(path, written), "t"),
                 Source::File("t".into()),
             ),
+            (base().0.env([(&var, written)]), Source::Env(var.clone())),
+            (base().0.flag(&flag, written), Source::Flag(flag.clone())),
             (
-                Config::loader().env([(&var, written)]),
-                Source::Env(var.clone()),
-            ),
-            (
-                Config::loader().flag(&flag, written),
-                Source::Flag(flag.clone()),
-            ),
-            (
-                Config::loader().flag(format!("transport.{path}"), written),
+                base().0.flag(format!("transport.{path}"), written),
                 Source::Flag(flag),
             ),
         ];
@@ -258,7 +278,7 @@ fn every_key_is_set_by_file_environment_and_flag() {
                 .iter()
                 .filter(|e| !matches!(e.source, Source::Default | Source::Preset(_)))
                 .count();
-            assert_eq!(set, 1, "{path} alone");
+            assert_eq!(set, 1 + beside, "{path} alone");
         }
     }
 }
@@ -269,14 +289,14 @@ fn every_key_refuses_with_key_source_value_and_what_is_allowed() {
         let (var, flag) = (Config::env_name(path), Config::flag_name(path));
         let cases = [
             (
-                Config::loader().toml_str(toml(path, bad), "t"),
+                base(path).0.toml_str(toml(path, bad), "t"),
                 "file t".to_owned(),
             ),
             (
-                Config::loader().env([(&var, bad)]),
+                base(path).0.env([(&var, bad)]),
                 format!("environment {var}"),
             ),
-            (Config::loader().flag(&flag, bad), format!("flag {flag}")),
+            (base(path).0.flag(&flag, bad), format!("flag {flag}")),
         ];
         for (loader, source) in cases {
             let errors = loader.load().unwrap_err();
@@ -323,6 +343,7 @@ fn an_empty_value_is_set_and_is_an_error_but_where_none_is_allowed() {
             .load();
         match key.path {
             "bind_addr" => assert_eq!(loaded.unwrap().settings().general.bind_addr(), None),
+            "uds.path" | "uds.allow_uids" => assert!(loaded.is_ok()),
             path => assert!(loaded.is_err(), "{path}"),
         }
     }

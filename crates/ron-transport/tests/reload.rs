@@ -129,7 +129,8 @@ async fn a_reload_during_a_drain_changes_nothing() {
 #[tokio::test]
 async fn each_key_is_reloaded_as_its_class_says() {
     let other = |path: &str, default: &str| match path {
-        "backend" => None,
+        // Not without others that change too: below, and with the Unix sockets.
+        "backend" | "preset" | "uds.path" => None,
         "bind_addr" => Some("127.0.0.1:1"),
         "limits.max_frame_bytes" => Some("512KiB"),
         "limits.chunk_bytes" => Some("32KiB"),
@@ -154,4 +155,12 @@ async fn each_key_is_reloaded_as_its_class_says() {
             Reload::Live | Reload::New => assert_eq!(result.unwrap().applied, [key.path]),
         }
     }
+}
+
+#[tokio::test]
+async fn another_preset_needs_a_restart() {
+    let (transport, ..) = serving(&[]).await;
+    let error = transport.reload(config(&[("preset", "edge")])).unwrap_err();
+    let keys = vec!["preset", "amnesia", "tcp.backlog"];
+    assert_eq!(error, ReloadError::NeedsRestart { keys });
 }

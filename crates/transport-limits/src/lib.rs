@@ -36,7 +36,7 @@ pub use frame::{framed, Chunk, FrameReader, FrameSender};
 pub use guard::{Guard, Incoming};
 pub use inflation::{InflationGuard, InflationInput, InflationOutput, MAX_INFLATION};
 pub use io::GuardedIo;
-pub use limiter::{Limiter, LimitsError};
+pub use limiter::Limiter;
 pub use peers::PeerKey;
 pub use relay::{echo, relay, Echoed, Relayed, Side};
 pub use settings::{ByteRates, Deadlines, Limits};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tokio::time::Instant;
-use transport_core::schema::{Section, ValueError};
+use transport_core::schema::{BrokenRules, Section};
 use transport_core::{
     Backend, ConnInfo, Direction, Observer, Reason, Scope, Target, TransportError,
 };
@@ -98,8 +98,8 @@ impl Limiter {
     ///
     /// # Errors
     /// When a rule that spans several settings is broken: the key to blame, and why.
-    pub fn new(limits: &Limits, observer: Arc<dyn Observer>) -> Result<Self, LimitsError> {
-        LimitsError::check(limits)?;
+    pub fn new(limits: &Limits, observer: Arc<dyn Observer>) -> Result<Self, BrokenRules> {
+        BrokenRules::unless_none(limits.check())?;
         Ok(Self(Arc::new(Inner {
             clock: Clock::start(),
             tasks: Tasks::new(Arc::clone(&observer)),
@@ -119,8 +119,8 @@ impl Limiter {
     ///
     /// # Errors
     /// As [`new`](Self::new); nothing has changed then.
-    pub fn apply(&self, limits: &Limits) -> Result<(), LimitsError> {
-        LimitsError::check(limits)?;
+    pub fn apply(&self, limits: &Limits) -> Result<(), BrokenRules> {
+        BrokenRules::unless_none(limits.check())?;
         let inner = &*self.0;
         let settings = Arc::new(ConnSettings::new(limits));
         *inner
@@ -286,39 +286,5 @@ impl Limiter {
     /// Held for one map operation, when a connection opens and when it ends.
     fn register(&self) -> MutexGuard<'_, Register> {
         self.0.conns.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Limits that contradict each other.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LimitsError(Vec<(&'static str, ValueError)>);
-
-impl LimitsError {
-    fn check(limits: &Limits) -> Result<(), Self> {
-        let broken = limits.check();
-        if broken.is_empty() {
-            return Ok(());
-        }
-        Err(Self(broken))
-    }
-}
-
-impl std::fmt::Display for LimitsError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (at, (path, error)) in self.0.iter().enumerate() {
-            let separator = if at == 0 { "" } else { "; " };
-            write!(f, "{separator}{path}: {error}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for LimitsError {}
-
-impl From<LimitsError> for TransportError {
-    fn from(error: LimitsError) -> Self {
-        Self::Config {
-            source: Box::new(error),
-        }
     }
 }

@@ -143,10 +143,9 @@ mod tests {
     #[test]
     fn a_scheme_that_is_not_compiled_in_is_named_with_its_feature() {
         let mut gateway = Gateway::default();
-        for (target, feature) in [("tor://x.onion:80", "`arti`"), ("unix:///run/x", "`uds`")] {
-            let error = gateway.set("forward_to", &target.into()).unwrap_err();
-            assert!(error.to_string().contains(feature), "{error}");
-        }
+        let target = "tor://x.onion:80";
+        let error = gateway.set("forward_to", &target.into()).unwrap_err();
+        assert!(error.to_string().contains("`arti`"), "{error}");
         assert_eq!(gateway, Gateway::default());
     }
 }

@@ -176,7 +176,7 @@ fn dial_tells_what_came_of_it() {
         errors.contains(&format!("cannot connect to {dead}")),
         "{errors}"
     );
-    let (code, _, errors) = run(&["dial", "unix:///run/x"], &[]);
+    let (code, _, errors) = run(&["dial", "tor://x.onion:80"], &[]);
     assert_eq!(code, 2);
-    assert!(errors.contains("`uds`"), "{errors}");
+    assert!(errors.contains("`arti`"), "{errors}");
 }

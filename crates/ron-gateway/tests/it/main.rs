@@ -17,4 +17,5 @@ mod load;
 mod logs;
 mod reload;
 mod systemd;
+mod uds;
 mod watch;

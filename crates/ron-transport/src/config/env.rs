@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use transport_core::schema::{Key, Raw};
 
 use super::layer::Layer;
-use super::nearest::{did_you_mean, nearest};
+use super::nearest::unknown;
 use super::{ConfigError, Settings, Source};
 
 /// The variables of one table. `prefixes` are those of all tables that are loaded: a variable
@@ -35,11 +35,8 @@ pub(super) fn layer<S: Settings>(
             }
             (None, _) if is_from_kubernetes(rest) => {}
             (None, _) => {
-                let meant = nearest(rest, &keys).map(|key| S::env_name(key.path));
-                wrong.push(ConfigError::of_source(
-                    source,
-                    did_you_mean("variable", meant),
-                ));
+                let message = unknown::<S>("variable", rest, &keys, |key| S::env_name(key.path));
+                wrong.push(ConfigError::of_source(source, message));
             }
         }
     }

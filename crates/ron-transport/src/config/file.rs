@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use transport_core::schema::{Key, Raw};
 
 use super::layer::Layer;
-use super::nearest::{did_you_mean, nearest};
+use super::nearest::unknown;
 use super::tree::{join, Node};
 use super::{ConfigError, Settings, Source};
 
@@ -61,7 +62,8 @@ impl Document {
     /// What this file sets in the table of `S`.
     pub(super) fn layer<S: Settings>(&self, errors: &mut Vec<ConfigError>) -> Layer {
         let (table, source) = (S::TABLE, &self.source);
-        let mut walk = Walk {
+        let mut walk = Walk::<S> {
+            settings: PhantomData,
             table,
             source,
             keys: S::all_keys(),
@@ -122,7 +124,8 @@ impl Document {
 }
 
 /// A walk through one table of the file.
-struct Walk<'a> {
+struct Walk<'a, S> {
+    settings: PhantomData<S>,
     table: &'static str,
     source: &'a Source,
     keys: Vec<&'static Key>,
@@ -130,7 +133,7 @@ struct Walk<'a> {
     found: Vec<(&'static str, Raw)>,
 }
 
-impl Walk<'_> {
+impl<S: Settings> Walk<'_, S> {
     fn table(&mut self, path: &str, entries: &[(String, Node)]) {
         for (name, node) in entries {
             // A quoted `"limits.chunk_bytes"` is the same path as the key in its own table.
@@ -148,8 +151,8 @@ impl Walk<'_> {
                 self.blame(path, format!("is a table: write [{}.{path}]", self.table));
             }
             (None, _) => {
-                let meant = nearest(path, &self.keys).map(|key| key.path.to_owned());
-                self.blame(path, did_you_mean("key", meant));
+                let written = |key: &Key| key.path.to_owned();
+                self.blame(path, unknown::<S>("key", path, &self.keys, written));
             }
         }
     }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use transport_core::schema::Raw;
 
 use super::layer::Layer;
-use super::nearest::{did_you_mean, nearest};
+use super::nearest::unknown;
 use super::{ConfigError, Settings, Source};
 
 /// The flags of one table.
@@ -35,11 +35,8 @@ pub(super) fn layer<S: Settings>(
                 errors.push(ConfigError::of_key(&path, source, "the value is not UTF-8"));
             }
             (None, _) => {
-                let meant = nearest(&path, &keys).map(|key| S::flag_name(key.path));
-                errors.push(ConfigError::of_source(
-                    given(name),
-                    did_you_mean("flag", meant),
-                ));
+                let message = unknown::<S>("flag", &path, &keys, |key| S::flag_name(key.path));
+                errors.push(ConfigError::of_source(given(name), message));
             }
         }
     }

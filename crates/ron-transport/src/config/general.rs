@@ -11,7 +11,11 @@ use transport_core::Backend;
 use super::Preset;
 
 /// The backends of this build.
-pub const COMPILED_BACKENDS: &[Backend] = &[Backend::Tcp];
+pub const COMPILED_BACKENDS: &[Backend] = &[
+    Backend::Tcp,
+    #[cfg(feature = "uds")]
+    Backend::Uds,
+];
 
 /// Longest drain: a day.
 const MAX_DRAIN: Duration = Duration::from_secs(24 * 3600);

@@ -1,6 +1,6 @@
 //! Gathers the layers, lays them over each other and checks what comes out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use transport_core::schema::{Raw, ValueError};
 
 use super::file::{Document, Input};
 use super::layer::merge;
-use super::{env, flags, Config, ConfigError, ConfigErrors, Loaded, Settings, Source};
+use super::{env, flags, settings, Config, ConfigError, ConfigErrors, Loaded, Settings, Source};
 
 /// The key whose value names a set of defaults.
 const PRESET: &str = "preset";
@@ -114,6 +114,17 @@ impl Loader {
         ConfigErrors::unless_empty(errors, (transport, own))
     }
 
+    /// The value that a key of `S` would get, as it is written: neither it nor anything else is
+    /// judged. For an embedder whose own defaults depend on it. Blocks on the file system.
+    #[must_use]
+    pub fn peek<S: Settings>(&self, path: &str) -> Option<String> {
+        let mut errors = Vec::new();
+        let files = self.read(&mut errors);
+        let values = self.values::<S>(&files, &[S::ENV_PREFIX], &mut errors);
+        let (raw, _) = values.get(path)?;
+        Some(shown(raw))
+    }
+
     fn read(&self, errors: &mut Vec<ConfigError>) -> Vec<Document> {
         let mut documents = Vec::new();
         for input in &self.files {
@@ -125,13 +136,13 @@ impl Loader {
         documents
     }
 
-    /// One table out of all layers. With errors, the settings are whatever was fine.
-    fn table<S: Settings>(
+    /// The values of one table out of all layers, by path.
+    fn values<S: Settings>(
         &self,
         files: &[Document],
         prefixes: &[&str],
         errors: &mut Vec<ConfigError>,
-    ) -> Loaded<S> {
+    ) -> HashMap<String, (Raw, Source)> {
         let mut layers: Vec<_> = files.iter().map(|file| file.layer::<S>(errors)).collect();
         layers.push(env::layer::<S>(&self.env, prefixes, errors));
         layers.push(flags::layer::<S>(&self.flags, errors));
@@ -140,12 +151,23 @@ impl Loader {
             Default::default()
         });
         if let Some((Raw::Text(preset), _)) = values.get(PRESET) {
-            let (preset, source) = (preset.trim().to_owned(), Source::Preset);
+            let preset = preset.trim().to_owned();
             for (path, value) in S::preset_values(&preset) {
-                let value = || (Raw::from(*value), source(preset.clone()));
+                let value = || (Raw::from(*value), Source::Preset(preset.clone()));
                 values.entry((*path).to_owned()).or_insert_with(value);
             }
         }
+        values
+    }
+
+    /// One table, checked. With errors, the settings are whatever was fine.
+    fn table<S: Settings>(
+        &self,
+        files: &[Document],
+        prefixes: &[&str],
+        errors: &mut Vec<ConfigError>,
+    ) -> Loaded<S> {
+        let values = self.values::<S>(files, prefixes, errors);
         let (mut settings, mut sources) = (S::default(), BTreeMap::new());
         let mut failed = BTreeSet::new();
         for section in settings.sections_mut() {
@@ -160,7 +182,7 @@ impl Loader {
                 }
             }
         }
-        for (path, error) in broken_rules(&settings, &failed) {
+        for (path, error) in rules_to_blame(&settings, &failed) {
             let source = sources.get(path).unwrap_or(&Source::Default);
             let value = settings
                 .sections()
@@ -198,16 +220,11 @@ impl fmt::Debug for Loader {
 
 /// The broken rules but those that rest on a value which could not be read: such a key keeps its
 /// default, and a rule that blames or names it would judge what nobody wrote.
-fn broken_rules<S: Settings>(
+fn rules_to_blame<S: Settings>(
     settings: &S,
     failed: &BTreeSet<&'static str>,
 ) -> Vec<(&'static str, ValueError)> {
-    let sections = settings.sections();
-    let mut broken: Vec<_> = sections
-        .iter()
-        .flat_map(|section| section.dyn_check())
-        .collect();
-    broken.extend(settings.check_across());
+    let mut broken = settings::broken_rules(settings);
     broken.retain(|(path, error)| {
         let text = error.to_string();
         !failed

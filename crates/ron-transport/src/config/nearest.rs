@@ -2,12 +2,14 @@
 
 use transport_core::schema::Key;
 
+use super::Settings;
+
 /// Longest name that is compared, in bytes: what is longer is no slip of the pen.
 const MAX_COMPARED: usize = 64;
 
 /// The key whose path is nearest to `name`, when it is reasonably near. Case, `-` and `.` do not
 /// count; a name that lacks its group, or has one too many, is near.
-pub(super) fn nearest(name: &str, keys: &[&'static Key]) -> Option<&'static Key> {
+fn nearest(name: &str, keys: &[&'static Key]) -> Option<&'static Key> {
     if name.is_empty() || name.len() > MAX_COMPARED {
         return None;
     }
@@ -20,9 +22,17 @@ pub(super) fn nearest(name: &str, keys: &[&'static Key]) -> Option<&'static Key>
     (distance <= allowed).then_some(key)
 }
 
-/// A sentence that names what was meant, where something is near.
-pub(super) fn did_you_mean(what: &str, nearest: Option<String>) -> String {
-    match nearest {
+/// A sentence that names the feature that is missing, or what was meant, where something is near.
+pub(super) fn unknown<S: Settings>(
+    what: &str,
+    name: &str,
+    keys: &[&'static Key],
+    written: impl Fn(&Key) -> String,
+) -> String {
+    if let Some(feature) = S::missing_feature(&name.to_ascii_lowercase()) {
+        return format!("unknown {what} in this build: it needs the feature `{feature}`");
+    }
+    match nearest(name, keys).map(written) {
         Some(nearest) => format!("unknown {what}; did you mean {nearest}?"),
         None => format!("unknown {what}"),
     }

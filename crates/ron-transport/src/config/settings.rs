@@ -1,6 +1,6 @@
 //! What can be loaded: a table's name, its environment prefix, and its sections.
 
-use transport_core::schema::{Key, Raw, Section, ValueError};
+use transport_core::schema::{BrokenRules, Key, Raw, Section, ValueError};
 
 /// A [`Section`] behind a reference: every section is one. The names differ from those of
 /// [`Section`] so that both can be in scope.
@@ -47,7 +47,7 @@ impl<T: Section> DynSection for T {
 ///
 /// ```
 /// use ron_transport::config::{Config, DynSection, Settings};
-/// use transport_core::schema::{Key, Kind, Raw, Reload, Section, ValueError};
+/// use transport_core::schema::{BrokenRules, Key, Kind, Raw, Reload, Section, ValueError};
 ///
 /// #[derive(Debug, Default)]
 /// struct Greeter {
@@ -116,6 +116,14 @@ pub trait Settings: Default {
         Vec::new()
     }
 
+    /// The cargo feature that a key of this name needs and this build lacks. In the name, which is
+    /// in lower case, `.` may be `_`.
+    #[must_use]
+    fn missing_feature(name: &str) -> Option<&'static str> {
+        let _ = name;
+        None
+    }
+
     /// What is allowed and yet likely to be a mistake. `fd_limit` is how many file descriptors the
     /// process may open, where the caller said so.
     fn warnings(&self, fd_limit: Option<u64>) -> Vec<String> {
@@ -162,6 +170,20 @@ pub trait Settings: Default {
 /// Whether the value of this path is never shown.
 pub(super) fn is_secret(path: &str) -> bool {
     path.ends_with("key_path")
+}
+
+/// Checks the rules that span several keys.
+///
+/// # Errors
+/// All that are broken: the path to blame, and why.
+pub fn check<S: Settings>(settings: &S) -> Result<(), BrokenRules> {
+    BrokenRules::unless_none(broken_rules(settings))
+}
+
+pub(super) fn broken_rules<S: Settings>(settings: &S) -> Vec<(&'static str, ValueError)> {
+    let sections = settings.sections();
+    let within = sections.iter().flat_map(|section| section.dyn_check());
+    within.chain(settings.check_across()).collect()
 }
 
 /// The keys whose values differ.

@@ -74,11 +74,7 @@ impl UdsListener {
         Ok(Self::new(None, inner, config))
     }
 
-    fn new(
-        file: Option<SocketFile>,
-        inner: tokio::net::UnixListener,
-        config: &UdsConfig,
-    ) -> Self {
+    fn new(file: Option<SocketFile>, inner: tokio::net::UnixListener, config: &UdsConfig) -> Self {
         Self {
             _file: file,
             inner,
