@@ -5,6 +5,7 @@
 //! composed here is only their list. The engine knows no key by name, so an embedder loads a table
 //! of its own, with its own prefix, by implementing [`Settings`].
 
+mod across;
 mod docs;
 mod env;
 mod error;
@@ -101,23 +102,7 @@ impl Settings for Config {
     );
 
     fn check_across(&self) -> Vec<(&'static str, ValueError)> {
-        let mut broken = Vec::new();
-        #[cfg(feature = "uds")]
-        {
-            let (backend, is_uds) = (
-                self.general.backend(),
-                self.general.backend() == Backend::Uds,
-            );
-            if is_uds && self.general.bind_addr().is_some() {
-                let what = "backend uds listens on uds.path: leave bind_addr out";
-                broken.push(("bind_addr", ValueError::new(what)));
-            }
-            if !is_uds && self.uds.path().is_some() {
-                let what = format!("needs backend = uds, and that is {backend}");
-                broken.push(("uds.path", ValueError::new(what)));
-            }
-        }
-        broken
+        across::check(self)
     }
 
     fn missing_feature(name: &str) -> Option<&'static str> {
