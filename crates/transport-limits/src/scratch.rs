@@ -54,3 +54,47 @@ impl Drop for Loan<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{catch_unwind, AssertUnwindSafe};
+
+    use super::*;
+
+    /// What the buffer holds when it is lent.
+    fn left() -> Vec<u8> {
+        with(BYTES, |buf| buf.initialize_unfilled().to_vec())
+    }
+
+    #[test]
+    fn what_was_read_is_wiped_also_after_a_panic() {
+        wipe_from_now_on();
+        with(100, |buf| buf.put_slice(&[7; 100]));
+        assert_eq!(left(), [0; BYTES]);
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            with(BYTES, |buf| {
+                buf.put_slice(&[7; 100]);
+                panic!("on purpose");
+            });
+        }));
+        panicked.unwrap_err();
+        assert_eq!(left(), [0; BYTES]);
+    }
+
+    #[test]
+    fn a_loan_within_a_loan_is_another_buffer() {
+        with(10, |outer| {
+            outer.put_slice(&[1; 10]);
+            with(20, |inner| {
+                assert_eq!(inner.remaining(), 20);
+                inner.put_slice(&[2; 20]);
+            });
+            assert_eq!(outer.filled(), [1; 10]);
+        });
+    }
+
+    #[test]
+    fn no_loan_is_longer_than_the_buffer() {
+        with(BYTES + 1, |buf| assert_eq!(buf.remaining(), BYTES));
+    }
+}
