@@ -91,7 +91,7 @@ async fn accept(mut guard: TcpGuard, mode: Mode, upstream: SocketAddr, limiter: 
                 Mode::Echo => drop(echo(io).await),
                 Mode::Relay => {
                     let dialer = transport_tcp::dialer(&TcpConfig::default(), &limiter);
-                    let to = Target::host(&upstream.ip().to_string(), upstream.port()).unwrap();
+                    let to = Target::host(upstream.ip().to_string(), upstream.port()).unwrap();
                     let there = dialer.dial(&to).await.unwrap();
                     drop(relay(io, there.io).await);
                 }
