@@ -278,9 +278,11 @@ impl Limits {
         Ok(self)
     }
 
-    /// Whether buffers are wiped before they are freed, and nothing is written to disk. The read
-    /// buffers are the threads' and so the process's: they are wiped for good from the first
-    /// [`Limiter`](crate::Limiter) on that asks for it.
+    /// Whether buffers are wiped before they are freed, and nothing is written to disk: what was
+    /// read, frames that were handed out (when their last clone is dropped) and what a relay holds
+    /// back. Frames to send are the embedder's own. The read buffers are the threads' and so the
+    /// process's: they are wiped for good from the first [`Limiter`](crate::Limiter) on that asks
+    /// for it.
     pub fn set_amnesia(&mut self, on: bool) -> &mut Self {
         self.amnesia = on;
         self

@@ -31,13 +31,13 @@ impl Served {
         let addr = |l: &TcpListener| l.local_addr().unwrap();
         let job = job(mode, amnesia, addr(&listener), addr(&upstream));
         std::thread::spawn(move || send_back(&upstream));
-        let process = Command::new(std::env::current_exe().unwrap())
+        let mut process = Command::new(std::env::current_exe().unwrap())
             .args(["serve_as_child", "--exact", "--ignored", "--nocapture"])
             .env(JOB, &job)
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        let (mut control, _) = listener.accept().unwrap();
+        let mut control = accept(&listener, &mut process);
         control.set_read_timeout(Some(LIMIT)).unwrap();
         let mut port = [0; 2];
         control.read_exact(&mut port).unwrap();
@@ -76,6 +76,23 @@ impl Drop for Served {
         // It would end by itself when its parent hangs up; a test that fails need not wait.
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// Waits for the child to connect, as long as there is one.
+fn accept(listener: &TcpListener, process: &mut Child) -> TcpStream {
+    listener.set_nonblocking(true).unwrap();
+    loop {
+        match listener.accept() {
+            Ok((socket, _)) => {
+                socket.set_nonblocking(false).unwrap();
+                return socket;
+            }
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+        }
+        let ended = process.try_wait().unwrap();
+        assert!(ended.is_none(), "the child ended at once: {ended:?}");
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
