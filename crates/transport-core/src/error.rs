@@ -336,6 +336,13 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_says_why() {
+        let told = |reason| TransportError::Refused { reason }.to_string();
+        assert_eq!(told(Reason::UidDenied), "uds peer not permitted");
+        assert_eq!(told(Reason::ConnLimit), "refused: conn_limit");
+    }
+
+    #[test]
     fn the_source_is_kept() {
         let source = io::Error::from(io::ErrorKind::ConnectionRefused);
         let error = TransportError::Connect {

@@ -61,7 +61,9 @@ impl UdsConfig {
         Ok(self)
     }
 
-    /// The uids that may connect: 0 to 4294967294, in any order; one said twice counts once.
+    /// The uids that may connect: 0 to 4294967294, in any order; one said twice counts once. A
+    /// process of another user namespace whose uid has no number in ours shows as the overflow
+    /// uid, 65534 as a rule (user_namespaces(7)): allow that one and all of these may connect.
     pub fn set_allow_uids(
         &mut self,
         uids: impl IntoIterator<Item = u32>,

@@ -1,12 +1,14 @@
 //! Unix sockets pass the suite that every backend passes.
 #![allow(clippy::unwrap_used)]
 
+use std::fs::Permissions;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use socket2::{Domain, SockAddr, Socket, Type};
-use tempfile::TempDir;
+use tempfile::{Builder, TempDir};
 use transport_core::Target;
 use transport_testkit::{Harness, Held, Opened};
 use transport_uds::raw::{UdsDialer, UdsListener};
@@ -18,7 +20,8 @@ struct UdsHarness(Mutex<Vec<TempDir>>);
 
 impl UdsHarness {
     fn fresh_path(&self) -> PathBuf {
-        let dir = tempfile::tempdir().unwrap();
+        let private = Permissions::from_mode(0o700);
+        let dir = Builder::new().permissions(private).tempdir().unwrap();
         let path = dir.path().join("s");
         self.0.lock().unwrap().push(dir);
         path
