@@ -30,6 +30,8 @@ pub use preset::Preset;
 pub use settings::{changed, check, DynSection, Settings};
 pub use source::Source;
 
+#[cfg(feature = "arti")]
+use transport_arti::ArtiConfig;
 use transport_core::schema::{Key, ValueError};
 use transport_core::Backend;
 use transport_limits::Limits;
@@ -50,6 +52,9 @@ pub struct Config {
     /// Where the Unix socket is, and who may connect.
     #[cfg(feature = "uds")]
     pub uds: UdsConfig,
+    /// Tor.
+    #[cfg(feature = "arti")]
+    pub arti: ArtiConfig,
 }
 
 impl Config {
@@ -99,6 +104,8 @@ impl Settings for Config {
         tcp,
         #[cfg(feature = "uds")]
         uds,
+        #[cfg(feature = "arti")]
+        arti,
     );
 
     fn check_across(&self) -> Vec<(&'static str, ValueError)> {
@@ -108,7 +115,7 @@ impl Settings for Config {
     fn missing_feature(name: &str) -> Option<&'static str> {
         let group = name.split(['.', '_']).next().unwrap_or_default();
         let backend = Backend::ALL.into_iter().find(|b| b.as_str() == group)?;
-        (!COMPILED_BACKENDS.contains(&backend)).then(|| backend.as_str())
+        (!general::has_feature(backend)).then(|| backend.as_str())
     }
 
     fn preset_values(name: &str) -> &'static [(&'static str, &'static str)] {

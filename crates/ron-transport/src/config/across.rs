@@ -11,6 +11,8 @@ pub(super) fn check(config: &Config) -> Broken {
     let groups: &[fn(&Config) -> Broken] = &[
         #[cfg(feature = "uds")]
         uds,
+        #[cfg(feature = "arti")]
+        arti,
     ];
     groups.iter().flat_map(|group| group(config)).collect()
 }
@@ -29,4 +31,15 @@ fn uds(config: &Config) -> Broken {
         broken.push(("uds.path", ValueError::new(what)));
     }
     broken
+}
+
+#[cfg(feature = "arti")]
+fn arti(config: &Config) -> Broken {
+    let dial = config.limits.deadlines().dial;
+    if config.arti.pre_dial_delay() < dial {
+        return Vec::new();
+    }
+    let dial = transport_core::schema::format_duration(dial);
+    let what = format!("must be below dial_timeout ({dial})");
+    vec![("arti.pre_dial_delay", ValueError::new(what))]
 }

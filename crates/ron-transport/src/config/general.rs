@@ -17,6 +17,16 @@ pub const COMPILED_BACKENDS: &[Backend] = &[
     Backend::Uds,
 ];
 
+/// Whether the cargo feature of a backend is on.
+pub(super) const fn has_feature(backend: Backend) -> bool {
+    match backend {
+        Backend::Tcp => true,
+        Backend::Uds => cfg!(feature = "uds"),
+        Backend::Arti => cfg!(feature = "arti"),
+        _ => false,
+    }
+}
+
 /// Longest drain: a day.
 const MAX_DRAIN: Duration = Duration::from_secs(24 * 3600);
 
@@ -70,10 +80,14 @@ impl General {
     /// # Errors
     /// When it is not compiled in; the sentence names the feature.
     pub fn set_backend(&mut self, backend: Backend) -> Result<&mut Self, ValueError> {
-        if !COMPILED_BACKENDS.contains(&backend) {
+        if !has_feature(backend) {
             return Err(ValueError::new(format!(
                 "this build has no {backend} backend: it needs the feature `{backend}`"
             )));
+        }
+        if !COMPILED_BACKENDS.contains(&backend) {
+            let what = format!("the {backend} backend is not in this version, only its settings");
+            return Err(ValueError::new(what));
         }
         self.backend = backend;
         Ok(self)

@@ -167,9 +167,11 @@ pub trait Settings: Default {
     }
 }
 
-/// Whether the value of this path is never shown.
+/// Whether the value of this path is never shown: it says where a private key is.
 pub(super) fn is_secret(path: &str) -> bool {
-    path.ends_with("key_path")
+    ["key_path", "keys_path", "identity_path"]
+        .iter()
+        .any(|end| path.ends_with(end))
 }
 
 /// Checks the rules that span several keys.
