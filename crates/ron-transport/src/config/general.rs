@@ -20,10 +20,9 @@ pub const COMPILED_BACKENDS: &[Backend] = &[
 /// Whether the cargo feature of a backend is on.
 pub(super) const fn has_feature(backend: Backend) -> bool {
     match backend {
-        Backend::Tcp => true,
         Backend::Uds => cfg!(feature = "uds"),
         Backend::Arti => cfg!(feature = "arti"),
-        _ => false,
+        backend => matches!(backend, Backend::Tcp),
     }
 }
 

@@ -1,217 +1,13 @@
 //! Every key of `[transport]`, by table: default, environment, flag, file, and what is refused.
 
+mod cases;
+
 use std::collections::HashSet;
 
 use ron_transport::config::{markdown, Config, Loaded, Loader, Settings, Source};
 use ron_transport::core::schema::Key;
 
-/// Path, a value as it may be written, the same in effect, a value that is refused, and a part of
-/// the error.
-const CASES: &[(&str, &str, &str, &str, &str)] = &[
-    ("preset", "edge", "edge", "Edge", "server or edge"),
-    ("backend", "tcp", "tcp", "tls", "needs the feature `tls`"),
-    (
-        "bind_addr",
-        "127.0.0.1:9444",
-        "127.0.0.1:9444",
-        "localhost:9444",
-        "127.0.0.1:9444",
-    ),
-    ("drain_timeout", "2m", "2m", "25h", "0 to 24h"),
-    ("max_conns", "5", "5", "0", "at least 1"),
-    (
-        "read_timeout",
-        "250ms",
-        "250ms",
-        "5",
-        "such as 250ms, 5s or 2m",
-    ),
-    ("write_timeout", "1h", "60m", "0", "over 0"),
-    ("idle_timeout", "1s", "1s", "999ms", "at least 1s"),
-    ("handshake_timeout", "60s", "60s", "off", "over 0"),
-    (
-        "dial_timeout",
-        "1500ms",
-        "1500ms",
-        "1d",
-        "such as 250ms, 5s or 2m",
-    ),
-    (
-        "max_lifetime",
-        "off",
-        "0s",
-        "-1s",
-        "such as 250ms, 5s or 2m",
-    ),
-    (
-        "limits.max_frame_bytes",
-        "512KiB",
-        "512KiB",
-        "2MiB",
-        "64KiB to 1MiB",
-    ),
-    (
-        "limits.chunk_bytes",
-        "8192",
-        "8KiB",
-        "1KiB",
-        "4KiB to 256KiB",
-    ),
-    ("limits.writer_inbox", "1", "1", "65537", "1 to 65536"),
-    ("limits.max_pending_handshakes", "9", "9", "0", "at least 1"),
-    (
-        "rates.per_conn_bytes_per_sec",
-        "1MiB",
-        "1MiB",
-        "1MB",
-        "such as 64KiB, 8MiB",
-    ),
-    (
-        "rates.per_peer_bytes_per_sec",
-        "13108",
-        "13108",
-        "13107",
-        "at least 13108",
-    ),
-    (
-        "rates.global_ingress_bytes_per_sec",
-        "1 GiB",
-        "1GiB",
-        "1.5MiB",
-        "such as 64KiB, 8MiB",
-    ),
-    (
-        "rates.global_egress_bytes_per_sec",
-        "off",
-        "0",
-        "256TiB",
-        "such as 64KiB, 8MiB",
-    ),
-    (
-        "rates.accepts_per_sec",
-        "100",
-        "100",
-        "4294967296",
-        "at most 4294967295",
-    ),
-    ("per_peer.accepts_per_sec", "7", "7", "-7", "a whole number"),
-    ("per_peer.max_conns", "2", "2", "two", "a whole number"),
-    ("per_peer.ipv6_prefix", "56", "56", "129", "32 to 128"),
-    ("amnesia", "ON", "true", "1", "on, off, true or false"),
-    (
-        "tcp.nodelay",
-        "OFF",
-        "false",
-        "no",
-        "on, off, true or false",
-    ),
-    (
-        "tcp.keepalive",
-        "0",
-        "off",
-        "1500ms",
-        "whole seconds, 1s to 32767s",
-    ),
-    ("tcp.user_timeout", "30s", "30s", "577h", "1ms to 576h"),
-    ("tcp.backlog", "128", "128", "0", "at least 1"),
-    (
-        "tcp.reuse_port",
-        "On",
-        "true",
-        "1",
-        "on, off, true or false",
-    ),
-    #[cfg(feature = "uds")]
-    (
-        "uds.path",
-        "/run/ron/sock",
-        "/run/ron/sock",
-        "ron.sock",
-        "an absolute path",
-    ),
-    #[cfg(feature = "uds")]
-    ("uds.allow_uids", "7, 5,7", "5,7", "alice", "no uid"),
-    #[cfg(feature = "arti")]
-    (
-        "arti.bootstrap_timeout",
-        "2m",
-        "2m",
-        "0",
-        "over 0, at most 24h",
-    ),
-    #[cfg(feature = "arti")]
-    ("arti.pre_dial_delay", "9s", "9s", "61s", "0 to 60s"),
-    #[cfg(feature = "arti")]
-    (
-        "arti.dial_while_bootstrapping",
-        "wait",
-        "wait",
-        "no",
-        "fail or wait",
-    ),
-    #[cfg(feature = "arti")]
-    (
-        "arti.isolation",
-        "stream",
-        "stream",
-        "all",
-        "none, destination or stream",
-    ),
-    #[cfg(feature = "arti")]
-    ("arti.state_dir", "/a/b", "/a/b", "b", "an absolute path"),
-    #[cfg(feature = "arti")]
-    ("arti.cache_dir", "/a/b", "/a/b", "b", "an absolute path"),
-    #[cfg(feature = "arti")]
-    ("arti.config_path", "/a/b", "/a/b", "b", "an absolute path"),
-    #[cfg(feature = "arti")]
-    (
-        "arti.onion_service.enabled",
-        "on",
-        "true",
-        "yes",
-        "on, off, true or false",
-    ),
-    #[cfg(feature = "arti")]
-    (
-        "arti.onion_service.nickname",
-        "a-b",
-        "a-b",
-        "A",
-        "1 to 64 of a to z",
-    ),
-    #[cfg(feature = "arti")]
-    (
-        "arti.onion_service.ports",
-        "80, 443",
-        "80,443",
-        "0",
-        "1 to 65535",
-    ),
-    #[cfg(feature = "arti")]
-    (
-        "arti.onion_service.identity_path",
-        "/a/b",
-        "<set>",
-        "b",
-        "an absolute path",
-    ),
-    #[cfg(feature = "arti")]
-    (
-        "arti.onion_service.client_keys_path",
-        "/a/b",
-        "<set>",
-        "b",
-        "an absolute path",
-    ),
-    #[cfg(feature = "arti")]
-    (
-        "arti.onion_service.pow",
-        "on",
-        "true",
-        "1",
-        "on, off, true or false",
-    ),
-];
+use cases::Case;
 
 /// The text of a file that sets one key.
 fn toml(path: &str, value: &str) -> String {
@@ -230,7 +26,7 @@ fn effective(loaded: &Loaded<Config>, path: &str) -> Option<String> {
 #[test]
 fn the_cases_are_the_keys() {
     let keys: Vec<_> = Config::keys().iter().map(|key| key.path).collect();
-    let cases: Vec<_> = CASES.iter().map(|case| case.0).collect();
+    let cases: Vec<_> = cases::all().map(|case| case.path).collect();
     assert_eq!(keys, cases);
 }
 
@@ -245,69 +41,6 @@ fn no_two_keys_share_a_path_a_variable_or_a_flag() {
         assert!(!key.path.starts_with("port") && !key.path.starts_with("service"));
     }
 }
-
-/// The defaults, as the manual promises them.
-const DEFAULTS: &[(&str, &str)] = &[
-    ("preset", "server"),
-    ("backend", "tcp"),
-    ("bind_addr", ""),
-    ("drain_timeout", "5s"),
-    ("max_conns", "1024"),
-    ("read_timeout", "5s"),
-    ("write_timeout", "5s"),
-    ("idle_timeout", "60s"),
-    ("handshake_timeout", "10s"),
-    ("dial_timeout", "10s"),
-    ("max_lifetime", "0s"),
-    ("limits.max_frame_bytes", "1MiB"),
-    ("limits.chunk_bytes", "64KiB"),
-    ("limits.writer_inbox", "256"),
-    ("limits.max_pending_handshakes", "256"),
-    ("rates.per_conn_bytes_per_sec", "0"),
-    ("rates.per_peer_bytes_per_sec", "0"),
-    ("rates.global_ingress_bytes_per_sec", "0"),
-    ("rates.global_egress_bytes_per_sec", "0"),
-    ("rates.accepts_per_sec", "0"),
-    ("per_peer.accepts_per_sec", "0"),
-    ("per_peer.max_conns", "0"),
-    ("per_peer.ipv6_prefix", "64"),
-    ("amnesia", "false"),
-    ("tcp.nodelay", "true"),
-    ("tcp.keepalive", "60s"),
-    ("tcp.user_timeout", "off"),
-    ("tcp.backlog", "1024"),
-    ("tcp.reuse_port", "false"),
-    #[cfg(feature = "uds")]
-    ("uds.path", ""),
-    #[cfg(feature = "uds")]
-    ("uds.allow_uids", ""),
-    #[cfg(feature = "arti")]
-    ("arti.bootstrap_timeout", "30s"),
-    #[cfg(feature = "arti")]
-    ("arti.pre_dial_delay", "0s"),
-    #[cfg(feature = "arti")]
-    ("arti.dial_while_bootstrapping", "fail"),
-    #[cfg(feature = "arti")]
-    ("arti.isolation", "destination"),
-    #[cfg(feature = "arti")]
-    ("arti.state_dir", ""),
-    #[cfg(feature = "arti")]
-    ("arti.cache_dir", ""),
-    #[cfg(feature = "arti")]
-    ("arti.config_path", ""),
-    #[cfg(feature = "arti")]
-    ("arti.onion_service.enabled", "false"),
-    #[cfg(feature = "arti")]
-    ("arti.onion_service.nickname", "ron"),
-    #[cfg(feature = "arti")]
-    ("arti.onion_service.ports", "80"),
-    #[cfg(feature = "arti")]
-    ("arti.onion_service.identity_path", ""),
-    #[cfg(feature = "arti")]
-    ("arti.onion_service.client_keys_path", ""),
-    #[cfg(feature = "arti")]
-    ("arti.onion_service.pow", "false"),
-];
 
 /// What some keys cannot be without, as a file of its own below the others.
 fn base(path: &str) -> (Loader, usize) {
@@ -326,7 +59,8 @@ fn the_defaults_are_those_that_are_promised() {
         .iter()
         .map(|key| (key.path, key.default))
         .collect();
-    assert_eq!(keys, DEFAULTS);
+    let promised: Vec<_> = cases::all().map(|case| (case.path, case.default)).collect();
+    assert_eq!(keys, promised);
 }
 
 #[test]
@@ -355,7 +89,13 @@ fn every_default_is_in_effect_and_can_be_written() {
 
 #[test]
 fn every_key_is_set_by_file_environment_and_flag() {
-    for (path, written, want, ..) in CASES {
+    for Case {
+        path,
+        written,
+        want,
+        ..
+    } in cases::all()
+    {
         let (var, flag) = (Config::env_name(path), Config::flag_name(path));
         let (base, beside) = (|| base(path), base(path).1);
         let cases = [
@@ -392,7 +132,13 @@ fn every_key_is_set_by_file_environment_and_flag() {
 
 #[test]
 fn every_key_refuses_with_key_source_value_and_what_is_allowed() {
-    for (path, _, _, bad, text) in CASES {
+    for Case {
+        path,
+        bad,
+        error: text,
+        ..
+    } in cases::all()
+    {
         let (var, flag) = (Config::env_name(path), Config::flag_name(path));
         let cases = [
             (

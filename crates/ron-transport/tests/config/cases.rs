@@ -1,0 +1,301 @@
+//! The table of keys, as the manual promises it.
+
+/// One key: what it is without being set, and what it takes.
+pub(crate) struct Case {
+    pub(crate) path: &'static str,
+    pub(crate) default: &'static str,
+    /// A value as it may be written.
+    pub(crate) written: &'static str,
+    /// The same in effect.
+    pub(crate) want: &'static str,
+    /// A value that is refused.
+    pub(crate) bad: &'static str,
+    /// A part of the error.
+    pub(crate) error: &'static str,
+}
+
+const fn case(
+    path: &'static str,
+    default: &'static str,
+    [written, want]: [&'static str; 2],
+    [bad, error]: [&'static str; 2],
+) -> Case {
+    Case {
+        path,
+        default,
+        written,
+        want,
+        bad,
+        error,
+    }
+}
+
+/// Every key of this build, in the order of the manual.
+pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
+    let groups: &[&[Case]] = &[
+        GENERAL,
+        LIMITS,
+        TCP,
+        #[cfg(feature = "uds")]
+        UDS,
+        #[cfg(feature = "arti")]
+        ARTI,
+    ];
+    groups.iter().copied().flatten()
+}
+
+const GENERAL: &[Case] = &[
+    case(
+        "preset",
+        "server",
+        ["edge", "edge"],
+        ["Edge", "server or edge"],
+    ),
+    case(
+        "backend",
+        "tcp",
+        ["tcp", "tcp"],
+        ["tls", "needs the feature `tls`"],
+    ),
+    case(
+        "bind_addr",
+        "",
+        ["127.0.0.1:9444", "127.0.0.1:9444"],
+        ["localhost:9444", "127.0.0.1:9444"],
+    ),
+    case("drain_timeout", "5s", ["2m", "2m"], ["25h", "0 to 24h"]),
+];
+
+const LIMITS: &[Case] = &[
+    case("max_conns", "1024", ["5", "5"], ["0", "at least 1"]),
+    case(
+        "read_timeout",
+        "5s",
+        ["250ms", "250ms"],
+        ["5", "such as 250ms, 5s or 2m"],
+    ),
+    case("write_timeout", "5s", ["1h", "60m"], ["0", "over 0"]),
+    case(
+        "idle_timeout",
+        "60s",
+        ["1s", "1s"],
+        ["999ms", "at least 1s"],
+    ),
+    case(
+        "handshake_timeout",
+        "10s",
+        ["60s", "60s"],
+        ["off", "over 0"],
+    ),
+    case(
+        "dial_timeout",
+        "10s",
+        ["1500ms", "1500ms"],
+        ["1d", "such as 250ms, 5s or 2m"],
+    ),
+    case(
+        "max_lifetime",
+        "0s",
+        ["off", "0s"],
+        ["-1s", "such as 250ms, 5s or 2m"],
+    ),
+    case(
+        "limits.max_frame_bytes",
+        "1MiB",
+        ["512KiB", "512KiB"],
+        ["2MiB", "64KiB to 1MiB"],
+    ),
+    case(
+        "limits.chunk_bytes",
+        "64KiB",
+        ["8192", "8KiB"],
+        ["1KiB", "4KiB to 256KiB"],
+    ),
+    case(
+        "limits.writer_inbox",
+        "256",
+        ["1", "1"],
+        ["65537", "1 to 65536"],
+    ),
+    case(
+        "limits.max_pending_handshakes",
+        "256",
+        ["9", "9"],
+        ["0", "at least 1"],
+    ),
+    case(
+        "rates.per_conn_bytes_per_sec",
+        "0",
+        ["1MiB", "1MiB"],
+        ["1MB", "such as 64KiB, 8MiB"],
+    ),
+    case(
+        "rates.per_peer_bytes_per_sec",
+        "0",
+        ["13108", "13108"],
+        ["13107", "at least 13108"],
+    ),
+    case(
+        "rates.global_ingress_bytes_per_sec",
+        "0",
+        ["1 GiB", "1GiB"],
+        ["1.5MiB", "such as 64KiB, 8MiB"],
+    ),
+    case(
+        "rates.global_egress_bytes_per_sec",
+        "0",
+        ["off", "0"],
+        ["256TiB", "such as 64KiB, 8MiB"],
+    ),
+    case(
+        "rates.accepts_per_sec",
+        "0",
+        ["100", "100"],
+        ["4294967296", "at most 4294967295"],
+    ),
+    case(
+        "per_peer.accepts_per_sec",
+        "0",
+        ["7", "7"],
+        ["-7", "a whole number"],
+    ),
+    case(
+        "per_peer.max_conns",
+        "0",
+        ["2", "2"],
+        ["two", "a whole number"],
+    ),
+    case(
+        "per_peer.ipv6_prefix",
+        "64",
+        ["56", "56"],
+        ["129", "32 to 128"],
+    ),
+    case(
+        "amnesia",
+        "false",
+        ["ON", "true"],
+        ["1", "on, off, true or false"],
+    ),
+];
+
+const TCP: &[Case] = &[
+    case(
+        "tcp.nodelay",
+        "true",
+        ["OFF", "false"],
+        ["no", "on, off, true or false"],
+    ),
+    case(
+        "tcp.keepalive",
+        "60s",
+        ["0", "off"],
+        ["1500ms", "whole seconds, 1s to 32767s"],
+    ),
+    case(
+        "tcp.user_timeout",
+        "off",
+        ["30s", "30s"],
+        ["577h", "1ms to 576h"],
+    ),
+    case("tcp.backlog", "1024", ["128", "128"], ["0", "at least 1"]),
+    case(
+        "tcp.reuse_port",
+        "false",
+        ["On", "true"],
+        ["1", "on, off, true or false"],
+    ),
+];
+
+#[cfg(feature = "uds")]
+const UDS: &[Case] = &[
+    case(
+        "uds.path",
+        "",
+        ["/run/ron/sock", "/run/ron/sock"],
+        ["ron.sock", "an absolute path"],
+    ),
+    case("uds.allow_uids", "", ["7, 5,7", "5,7"], ["alice", "no uid"]),
+];
+
+#[cfg(feature = "arti")]
+const ARTI: &[Case] = &[
+    case(
+        "arti.bootstrap_timeout",
+        "30s",
+        ["2m", "2m"],
+        ["0", "over 0, at most 24h"],
+    ),
+    case(
+        "arti.pre_dial_delay",
+        "0s",
+        ["9s", "9s"],
+        ["61s", "0 to 60s"],
+    ),
+    case(
+        "arti.dial_while_bootstrapping",
+        "fail",
+        ["wait", "wait"],
+        ["no", "fail or wait"],
+    ),
+    case(
+        "arti.isolation",
+        "destination",
+        ["stream", "stream"],
+        ["all", "none, destination or stream"],
+    ),
+    case(
+        "arti.state_dir",
+        "",
+        ["/a/b", "/a/b"],
+        ["b", "an absolute path"],
+    ),
+    case(
+        "arti.cache_dir",
+        "",
+        ["/a/b", "/a/b"],
+        ["b", "an absolute path"],
+    ),
+    case(
+        "arti.config_path",
+        "",
+        ["/a/b", "/a/b"],
+        ["b", "an absolute path"],
+    ),
+    case(
+        "arti.onion_service.enabled",
+        "false",
+        ["on", "true"],
+        ["yes", "on, off, true or false"],
+    ),
+    case(
+        "arti.onion_service.nickname",
+        "ron",
+        ["a-b", "a-b"],
+        ["A", "1 to 64 of a to z"],
+    ),
+    case(
+        "arti.onion_service.ports",
+        "80",
+        ["80, 443", "80,443"],
+        ["0", "1 to 65535"],
+    ),
+    case(
+        "arti.onion_service.identity_path",
+        "",
+        ["/a/b", "<set>"],
+        ["b", "an absolute path"],
+    ),
+    case(
+        "arti.onion_service.client_keys_path",
+        "",
+        ["/a/b", "<set>"],
+        ["b", "an absolute path"],
+    ),
+    case(
+        "arti.onion_service.pow",
+        "false",
+        ["on", "true"],
+        ["1", "on, off, true or false"],
+    ),
+];
