@@ -1,6 +1,6 @@
 //! The log: every line can be searched, and none can be forged.
 
-use std::io::{BufRead, Write};
+use std::io::{BufRead, Read, Write};
 
 use crate::common::{connect, echoes, field, run, Gateway, Start};
 
@@ -92,4 +92,21 @@ fn a_wrong_level_or_format_is_refused() {
         errors.contains("error, warn, info, debug or trace"),
         "{errors}"
     );
+}
+
+#[test]
+fn no_payload_is_logged_at_any_level() {
+    for mode in ["--echo", "--echo-frames"] {
+        let gateway = Gateway::start(&[mode, "--gateway.log.level", "trace"]);
+        let mut conn = connect(gateway.addr);
+        let secret = b"\0\0\0\x0dopen sesame 7";
+        conn.write_all(secret).unwrap();
+        conn.read_exact(&mut [0; 17]).unwrap();
+        drop(conn);
+        gateway.line_with(&["event=close"]);
+        let log = gateway.stop();
+        assert!(!log.contains("sesame"), "{log}");
+        // Nor as a list of bytes.
+        assert!(!log.contains("115, 101, 115"), "{log}");
+    }
 }
