@@ -1,0 +1,17 @@
+//! Names of application protocols (RFC 7301 §3.1).
+
+use transport_core::schema::ValueError;
+
+/// What a list of names must keep to, in words.
+pub(super) const RULE: &str = "up to 32 names of 1 to 255 bytes, most preferred first";
+/// Keeps a hello with every name within one TLS record (16 KiB).
+const MAX_NAMES: usize = 32;
+
+/// Checks names as they go over the wire.
+pub(super) fn checked(names: Vec<String>) -> Result<Vec<String>, ValueError> {
+    let fits = |name: &String| (1..=255).contains(&name.len());
+    if names.len() > MAX_NAMES || !names.iter().all(fits) {
+        return Err(ValueError::new(format!("must be {RULE}")));
+    }
+    Ok(names)
+}

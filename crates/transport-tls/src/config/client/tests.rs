@@ -1,0 +1,75 @@
+//! Defaults, ranges and error texts of the table `tls_client`.
+
+use super::*;
+
+#[test]
+fn every_default_is_what_the_struct_has_and_can_be_set() {
+    let mut tls = TlsClientConfig::default();
+    for key in KEYS {
+        assert_eq!(tls.get(key.path).unwrap(), key.default, "{}", key.path);
+        tls.set(key.path, &key.default.into()).unwrap();
+    }
+    assert_eq!(tls, TlsClientConfig::default());
+    assert!(tls.check().is_empty());
+    assert!(tls.get("tls_client.nothing").is_none());
+}
+
+#[test]
+fn every_value_comes_back_as_it_was_written() {
+    let mut tls = TlsClientConfig::default();
+    for (path, value) in [
+        ("tls_client.trust_store", "path"),
+        ("tls_client.ca_bundle_path", "/etc/tls/ca.pem"),
+        ("tls_client.sni_override", "127.0.0.1"),
+        ("tls_client.sni_override", "server.example"),
+        ("tls_client.alpn", "h2"),
+        ("tls_client.cert_path", "c"),
+        ("tls_client.key_path", "k"),
+    ] {
+        tls.set(path, &value.into()).unwrap();
+        assert_eq!(tls.get(path).unwrap(), value, "{path}");
+    }
+    assert_eq!(tls.sni_override(), Some("server.example"));
+    assert!(tls.check().is_empty());
+}
+
+#[test]
+fn a_refused_value_changes_nothing_and_says_what_is_allowed() {
+    let mut tls = TlsClientConfig::default();
+    for (path, value, says) in [
+        ("tls_client.trust_store", "none", "must be system or path"),
+        (
+            "tls_client.sni_override",
+            "not a name",
+            "must be a DNS name or an IP address",
+        ),
+        ("tls_client.verify", "off", "no such key"),
+    ] {
+        let error = tls.set(path, &value.into()).unwrap_err();
+        assert_eq!(error.to_string(), says, "{path}");
+    }
+    let empty = Raw::List(vec![String::new()]);
+    assert!(tls.set("tls_client.alpn", &empty).is_err());
+    assert_eq!(tls, TlsClientConfig::default());
+}
+
+#[test]
+fn keys_that_belong_together_are_checked_together() {
+    for (path, value, key) in [
+        (
+            "tls_client.trust_store",
+            "path",
+            "tls_client.ca_bundle_path",
+        ),
+        ("tls_client.ca_bundle_path", "ca", "tls_client.trust_store"),
+        ("tls_client.cert_path", "c", "tls_client.key_path"),
+        ("tls_client.key_path", "secret-k", "tls_client.cert_path"),
+    ] {
+        let mut tls = TlsClientConfig::default();
+        tls.set(path, &value.into()).unwrap();
+        let wrong = tls.check();
+        assert_eq!(wrong.len(), 1, "{path}");
+        assert_eq!(wrong[0].0, key);
+        assert!(!format!("{tls:?}{wrong:?}").contains("secret"), "{path}");
+    }
+}

@@ -1,0 +1,24 @@
+//! The path of a private key: its value is shown by nothing but [`KeyPath::get`].
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A path that `Debug` does not show.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub(super) struct KeyPath(Option<PathBuf>);
+
+impl KeyPath {
+    pub(super) const fn new(path: Option<PathBuf>) -> Self {
+        Self(path)
+    }
+
+    pub(super) fn get(&self) -> Option<&Path> {
+        self.0.as_deref()
+    }
+}
+
+impl fmt::Debug for KeyPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "(set)" } else { "None" })
+    }
+}

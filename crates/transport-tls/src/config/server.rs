@@ -1,0 +1,275 @@
+//! The table `tls`: what a listener proves, and what it asks of its clients.
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use transport_core::schema::{
+    format_bool, parse_bool, Key, Kind, Raw, Reload, Section, ValueError,
+};
+
+use super::key_path::KeyPath;
+use super::{alpn, path, text};
+
+/// Whether clients show a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ClientAuth {
+    /// It is not asked for.
+    #[default]
+    Off,
+    /// It is verified if there is one.
+    Optional,
+    /// Who has none is refused.
+    Required,
+}
+
+impl ClientAuth {
+    const ALL: [Self; 3] = [Self::Off, Self::Optional, Self::Required];
+
+    /// The choice as it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Optional => "optional",
+            Self::Required => "required",
+        }
+    }
+}
+
+/// Settings of a TLS listener.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TlsConfig {
+    enabled: Option<bool>,
+    cert_path: Option<PathBuf>,
+    key_path: KeyPath,
+    client_ca_path: Option<PathBuf>,
+    client_auth: ClientAuth,
+    allow_sans: Vec<String>,
+    alpn: Vec<String>,
+}
+
+/// Reads of one field each.
+impl TlsConfig {
+    /// Whether TLS was said to be on or off; `None` leaves it to the choice of the backend.
+    #[must_use]
+    pub const fn enabled(&self) -> Option<bool> {
+        self.enabled
+    }
+
+    /// The PEM file of the certificate and its chain, leaf first.
+    #[must_use]
+    pub fn cert_path(&self) -> Option<&Path> {
+        self.cert_path.as_deref()
+    }
+
+    /// The PEM file of the private key. It belongs into no log and no error.
+    #[must_use]
+    pub fn key_path(&self) -> Option<&Path> {
+        self.key_path.get()
+    }
+
+    /// The PEM file of the authorities whose clients are trusted.
+    #[must_use]
+    pub fn client_ca_path(&self) -> Option<&Path> {
+        self.client_ca_path.as_deref()
+    }
+
+    /// Whether clients show a certificate.
+    #[must_use]
+    pub const fn client_auth(&self) -> ClientAuth {
+        self.client_auth
+    }
+
+    /// The subject alternative names that let a client in; empty lets in all that are trusted.
+    #[must_use]
+    pub fn allow_sans(&self) -> &[String] {
+        &self.allow_sans
+    }
+
+    /// Application protocols, most preferred first.
+    #[must_use]
+    pub fn alpn(&self) -> &[String] {
+        &self.alpn
+    }
+}
+
+/// Setters: each refuses what is out of range and leaves the setting as it was.
+///
+/// # Errors
+/// Those that return a `Result`: a sentence that says what is allowed.
+#[allow(clippy::missing_errors_doc)]
+impl TlsConfig {
+    /// Whether TLS is on; `None` leaves it to the choice of the backend.
+    pub fn set_enabled(&mut self, on: Option<bool>) -> &mut Self {
+        self.enabled = on;
+        self
+    }
+
+    /// The PEM file of the certificate and its chain, leaf first.
+    pub fn set_cert_path(&mut self, path: Option<PathBuf>) -> &mut Self {
+        self.cert_path = path;
+        self
+    }
+
+    /// The PEM file of the private key.
+    pub fn set_key_path(&mut self, path: Option<PathBuf>) -> &mut Self {
+        self.key_path = KeyPath::new(path);
+        self
+    }
+
+    /// The PEM file of the authorities whose clients are trusted.
+    pub fn set_client_ca_path(&mut self, path: Option<PathBuf>) -> &mut Self {
+        self.client_ca_path = path;
+        self
+    }
+
+    /// Whether clients show a certificate.
+    pub fn set_client_auth(&mut self, auth: ClientAuth) -> &mut Self {
+        self.client_auth = auth;
+        self
+    }
+
+    /// The subject alternative names that let a client in, each a DNS name or a URI.
+    pub fn set_allow_sans(&mut self, sans: Vec<String>) -> Result<&mut Self, ValueError> {
+        if sans.iter().any(String::is_empty) {
+            return Err(ValueError::new("must be DNS names or URIs, none empty"));
+        }
+        self.allow_sans = sans;
+        Ok(self)
+    }
+
+    /// Application protocols, most preferred first: names of 1 to 255 bytes.
+    pub fn set_alpn(&mut self, names: Vec<String>) -> Result<&mut Self, ValueError> {
+        self.alpn = alpn::checked(names)?;
+        Ok(self)
+    }
+}
+
+const KEYS: &[Key] = &[
+    Key {
+        path: "tls.enabled",
+        kind: Kind::Bool,
+        default: "",
+        rule: "on or off, and what backend says",
+        reload: Reload::Restart,
+        doc: "Says once more whether the backend is tls; unset, backend alone decides.",
+    },
+    Key {
+        path: "tls.cert_path",
+        kind: Kind::Text,
+        default: "",
+        rule: "a PEM file; together with tls.key_path",
+        reload: Reload::New,
+        doc: "Certificate of the listener and its chain, leaf first.",
+    },
+    Key {
+        path: "tls.key_path",
+        kind: Kind::Text,
+        default: "",
+        rule: "a PEM file that only its owner may read; together with tls.cert_path",
+        reload: Reload::New,
+        doc: "Private key of the listener: PKCS#8, PKCS#1 or SEC1; RSA, ECDSA P-256, P-384 or \
+              P-521, or Ed25519.",
+    },
+    Key {
+        path: "tls.client_ca_path",
+        kind: Kind::Text,
+        default: "",
+        rule: "a PEM file; needed unless tls.client_auth is off",
+        reload: Reload::New,
+        doc: "Authorities whose client certificates are trusted.",
+    },
+    Key {
+        path: "tls.client_auth",
+        kind: Kind::Choice(&["off", "optional", "required"]),
+        default: "off",
+        rule: "off, optional or required",
+        reload: Reload::New,
+        doc: "Whether clients show a certificate.",
+    },
+    Key {
+        path: "tls.allow_sans",
+        kind: Kind::List,
+        default: "",
+        rule: "DNS names or URIs, matched whole; not with tls.client_auth = off",
+        reload: Reload::New,
+        doc: "Subject alternative names that let a client in (spiffe://… too); with any, a client \
+              that shows none of them is refused, one without a certificate included.",
+    },
+    Key {
+        path: "tls.alpn",
+        kind: Kind::List,
+        default: "",
+        rule: alpn::RULE,
+        reload: Reload::New,
+        doc: "Application protocols of the listener; a client that offers others only is refused.",
+    },
+];
+
+impl Section for TlsConfig {
+    fn keys() -> &'static [Key] {
+        KEYS
+    }
+
+    fn set(&mut self, key: &str, value: &Raw) -> Result<(), ValueError> {
+        match key {
+            "tls.enabled" => {
+                let on = Some(value.text()?).filter(|text| !text.is_empty());
+                self.set_enabled(on.map(parse_bool).transpose()?)
+            }
+            "tls.cert_path" => self.set_cert_path(path(value.text()?)),
+            "tls.key_path" => self.set_key_path(path(value.text()?)),
+            "tls.client_ca_path" => self.set_client_ca_path(path(value.text()?)),
+            "tls.client_auth" => {
+                let text = value.text()?.to_ascii_lowercase();
+                let auth = ClientAuth::ALL.into_iter().find(|a| a.as_str() == text);
+                let wrong = || ValueError::new("must be off, optional or required");
+                self.set_client_auth(auth.ok_or_else(wrong)?)
+            }
+            "tls.allow_sans" => self.set_allow_sans(value.list())?,
+            "tls.alpn" => self.set_alpn(value.list())?,
+            _ => return Err(ValueError::new("no such key")),
+        };
+        Ok(())
+    }
+
+    fn get(&self, path: &str) -> Option<String> {
+        Some(match path {
+            "tls.enabled" => self.enabled.map_or_else(String::new, format_bool),
+            "tls.cert_path" => text(self.cert_path()),
+            "tls.key_path" => text(self.key_path()),
+            "tls.client_ca_path" => text(self.client_ca_path()),
+            "tls.client_auth" => self.client_auth.as_str().to_owned(),
+            "tls.allow_sans" => self.allow_sans.join(","),
+            "tls.alpn" => self.alpn.join(","),
+            _ => return None,
+        })
+    }
+
+    fn check(&self) -> Vec<(&'static str, ValueError)> {
+        let mut wrong = Vec::new();
+        let mut blame = |key, text: &str| wrong.push((key, ValueError::new(text)));
+        match (self.cert_path(), self.key_path()) {
+            (Some(_), None) => blame("tls.key_path", "is needed with tls.cert_path"),
+            (None, Some(_)) => blame("tls.cert_path", "is needed with tls.key_path"),
+            _ => {}
+        }
+        if self.client_auth == ClientAuth::Off {
+            if !self.allow_sans.is_empty() {
+                blame(
+                    "tls.allow_sans",
+                    "needs tls.client_auth to be optional or required: without a certificate a \
+                     client has no name",
+                );
+            }
+        } else if self.client_ca_path.is_none() {
+            blame(
+                "tls.client_ca_path",
+                "is needed unless tls.client_auth is off",
+            );
+        }
+        wrong
+    }
+}

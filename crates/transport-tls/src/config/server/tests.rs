@@ -1,0 +1,113 @@
+//! Defaults, ranges and error texts of the table `tls`.
+
+use super::*;
+
+#[test]
+fn every_default_is_what_the_struct_has_and_can_be_set() {
+    let mut tls = TlsConfig::default();
+    for key in KEYS {
+        assert_eq!(tls.get(key.path).unwrap(), key.default, "{}", key.path);
+        tls.set(key.path, &key.default.into()).unwrap();
+    }
+    assert_eq!(tls, TlsConfig::default());
+    assert!(tls.check().is_empty());
+    assert!(tls.get("tls.nothing").is_none());
+}
+
+#[test]
+fn every_value_comes_back_as_it_was_written() {
+    let mut tls = TlsConfig::default();
+    for (path, value) in [
+        ("tls.enabled", "true"),
+        ("tls.cert_path", "/etc/tls/cert.pem"),
+        ("tls.key_path", "/etc/tls/key.pem"),
+        ("tls.client_ca_path", "/etc/tls/ca.pem"),
+        ("tls.client_auth", "required"),
+        ("tls.allow_sans", "spiffe://a/b,client.example"),
+        ("tls.alpn", "h2,oap/1"),
+    ] {
+        tls.set(path, &value.into()).unwrap();
+        assert_eq!(tls.get(path).unwrap(), value, "{path}");
+    }
+    assert_eq!(tls.enabled(), Some(true));
+    assert_eq!(tls.client_auth(), ClientAuth::Required);
+    assert_eq!(tls.alpn(), ["h2", "oap/1"]);
+    assert!(tls.check().is_empty());
+}
+
+#[test]
+fn a_refused_value_changes_nothing_and_says_what_is_allowed() {
+    let long = "x".repeat(256);
+    let mut tls = TlsConfig::default();
+    for (path, value, says) in [
+        ("tls.enabled", "yes", "expected on, off, true or false"),
+        (
+            "tls.client_auth",
+            "always",
+            "must be off, optional or required",
+        ),
+        (
+            "tls.alpn",
+            long.as_str(),
+            "must be up to 32 names of 1 to 255 bytes, most preferred first",
+        ),
+        ("tls.nothing", "1", "no such key"),
+    ] {
+        let error = tls.set(path, &value.into()).unwrap_err();
+        assert_eq!(error.to_string(), says, "{path}");
+    }
+    let empty = Raw::List(vec![String::new()]);
+    assert!(tls.set("tls.alpn", &empty).is_err());
+    assert!(tls.set("tls.allow_sans", &empty).is_err());
+    assert!(tls.set_alpn(vec!["x".repeat(255); 32]).is_ok());
+    assert!(tls.set_alpn(vec!["x".repeat(255); 33]).is_err());
+    tls.set_alpn(Vec::new()).unwrap();
+    assert_eq!(tls, TlsConfig::default());
+}
+
+fn blamed(pairs: &[(&str, &str)]) -> Vec<(&'static str, String)> {
+    let mut tls = TlsConfig::default();
+    for (path, value) in pairs {
+        tls.set(path, &(*value).into()).unwrap();
+    }
+    let wrong = tls.check().into_iter();
+    wrong.map(|(key, error)| (key, error.to_string())).collect()
+}
+
+#[test]
+fn keys_that_belong_together_are_checked_together() {
+    for (pairs, key, says) in [
+        (
+            &[("tls.cert_path", "c")][..],
+            "tls.key_path",
+            "is needed with tls.cert_path",
+        ),
+        (
+            &[("tls.key_path", "k")],
+            "tls.cert_path",
+            "is needed with tls.key_path",
+        ),
+        (
+            &[("tls.client_auth", "optional")],
+            "tls.client_ca_path",
+            "is needed unless tls.client_auth is off",
+        ),
+        (
+            &[("tls.allow_sans", "a")],
+            "tls.allow_sans",
+            "needs tls.client_auth to be optional or required: without a certificate a client has \
+             no name",
+        ),
+    ] {
+        assert_eq!(blamed(pairs), [(key, says.to_owned())]);
+    }
+}
+
+#[test]
+fn the_value_of_a_key_path_is_never_shown() {
+    let secret = "/where/nobody/looks";
+    let mut tls = TlsConfig::default();
+    tls.set("tls.key_path", &secret.into()).unwrap();
+    assert_eq!(tls.key_path(), Some(Path::new(secret)));
+    assert!(!format!("{tls:?}{:?}", tls.check()).contains("nobody"));
+}

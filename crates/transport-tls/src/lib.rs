@@ -1,0 +1,5 @@
+//! TLS.
+
+mod config;
+
+pub use config::{ClientAuth, PqConfig, PqMode, TlsClientConfig, TlsConfig, TrustStore};
