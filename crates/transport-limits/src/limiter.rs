@@ -243,6 +243,12 @@ impl Limiter {
         &*self.0.observer
     }
 
+    /// Who counts, for a backend that counts what no limit is about.
+    #[must_use]
+    pub fn shared_observer(&self) -> Arc<dyn Observer> {
+        Arc::clone(&self.0.observer)
+    }
+
     pub(crate) fn admission(&self) -> &Admission {
         &self.0.admission
     }

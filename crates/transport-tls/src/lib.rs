@@ -1,5 +1,32 @@
-//! TLS.
+//! The TLS backend of ron-transport: TLS 1.3 for servers and clients, over any raw backend.
+//!
+//! Most services use the facade, `ron-transport`. A service that wants guarded TLS and nothing
+//! else depends on this crate and on the backend below, such as `transport-tcp`: [`listen`] and
+//! [`dialer`] guard the [`raw`] backend with a [`Limiter`].
+//!
+//! Files are read into a [`ServerTls`] or a [`ClientTls`]; a [`Live`] holds one and lets it be
+//! replaced or refreshed while it is used. No task and no timer runs here.
 
+mod allow;
+mod client;
 mod config;
+mod error;
+mod expiry;
+mod explain;
+mod files;
+mod guarded;
+mod live;
+mod pem;
+mod provider;
+pub mod raw;
+mod server;
+mod x509;
 
+pub use client::ClientTls;
 pub use config::{ClientAuth, PqConfig, PqMode, TlsClientConfig, TlsConfig, TrustStore};
+pub use guarded::{dialer, listen, TlsDialGuard, TlsGuard};
+pub use live::{Live, LiveClientTls, LiveServerTls};
+pub use server::ServerTls;
+pub use tokio_rustls::rustls;
+pub use transport_core;
+pub use transport_limits::{self, Control, GuardedIo, Limiter, Limits};

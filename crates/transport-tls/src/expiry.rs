@@ -1,0 +1,86 @@
+//! When a certificate expires, and the log's warning of it: once when fourteen days are left,
+//! and once when it is over.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, SystemTime};
+
+use tracing::warn;
+
+/// A renewal that failed must be seen while there is still time to mend it.
+const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
+
+#[derive(Debug)]
+pub(crate) struct Expiry {
+    not_after: SystemTime,
+    /// The last stage that was warned of.
+    warned: AtomicU8,
+}
+
+/// How far it has come; later stages are greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Valid = 0,
+    Soon = 1,
+    Over = 2,
+}
+
+impl Expiry {
+    pub(crate) const fn new(not_after: SystemTime) -> Self {
+        Self {
+            not_after,
+            warned: AtomicU8::new(0),
+        }
+    }
+
+    pub(crate) const fn not_after(&self) -> SystemTime {
+        self.not_after
+    }
+
+    /// Warns if it has come to that, and did not warn of it before. True: it did.
+    pub(crate) fn warn(&self, now: SystemTime) -> bool {
+        let stage = self.stage(now);
+        if self.warned.fetch_max(stage as u8, Ordering::Relaxed) >= stage as u8 {
+            return false;
+        }
+        let left = self.not_after.duration_since(now).unwrap_or_default();
+        warn!(
+            target: "ron_transport",
+            event = "certificate",
+            backend = "tls",
+            days_left = left.as_secs() / (24 * 3600),
+            "{}",
+            match stage {
+                Stage::Over => "the certificate of the listener has expired",
+                _ => "the certificate of the listener expires soon",
+            },
+        );
+        true
+    }
+
+    fn stage(&self, now: SystemTime) -> Stage {
+        match self.not_after.duration_since(now) {
+            Err(_) => Stage::Over,
+            Ok(left) if left <= SOON => Stage::Soon,
+            Ok(_) => Stage::Valid,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_stage_is_told_once() {
+        let day = Duration::from_secs(24 * 3600);
+        let not_after = SystemTime::UNIX_EPOCH + day * 100;
+        let expiry = Expiry::new(not_after);
+        let told = [85, 86, 87, 100, 101, 102].map(|days| {
+            let now = SystemTime::UNIX_EPOCH + day * days;
+            expiry.warn(now)
+        });
+        assert_eq!(told, [false, true, false, false, true, false]);
+        assert_eq!(expiry.stage(not_after - SOON), Stage::Soon);
+        assert_eq!(expiry.not_after(), not_after);
+    }
+}

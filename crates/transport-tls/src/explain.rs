@@ -1,0 +1,200 @@
+//! Why a handshake or a stream failed, in words that an operator can act on. The one place where
+//! failures of rustls are classified.
+
+mod alert;
+
+use std::io;
+
+use tokio_rustls::rustls::{
+    CertificateError, Error, InvalidMessage, PeerIncompatible, PeerMisbehaved,
+};
+use transport_core::TransportError;
+
+use crate::error::{tls, tls_by};
+use alert::alert;
+
+/// Names of the peer that an error shows; a certificate may bear thousands.
+const MAX_NAMES: usize = 3;
+
+/// Which end of the handshake we were, and what was seen of the other.
+pub(crate) struct Seen<'a> {
+    /// We dialed, and the peer is the server.
+    pub(crate) dialed: bool,
+    /// `pq.mode` is `required` here.
+    pub(crate) requires_pq: bool,
+    /// The first bytes that the peer sent.
+    pub(crate) opening: &'a [u8],
+}
+
+/// A failed handshake: always of the kind `tls`, the source kept.
+pub(crate) fn handshake(error: io::Error, seen: &Seen<'_>) -> TransportError {
+    let text = match of_rustls(&error) {
+        Some(error) => handshake_text(error, seen),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => {
+            "the peer closed the connection before the handshake was over".to_owned()
+        }
+        None => format!("the connection failed in the handshake: {error}"),
+    };
+    tls_by(text, error)
+}
+
+/// A failure of an established stream: a missing `close_notify` is `TlsTruncated`, what TLS itself
+/// finds wrong is `Tls`, and what the connection below says stays as it is.
+pub(crate) fn stream(error: io::Error) -> io::Error {
+    if TransportError::find(&error).is_some() {
+        return error;
+    }
+    let text = match of_rustls(&error) {
+        Some(Error::AlertReceived(description)) => Some(alert(*description)),
+        Some(error) => Some(format!("the stream is broken: {error}")),
+        None => None,
+    };
+    match text {
+        Some(text) => tls_by(text, error).into(),
+        // rustls gives it where the stream ends without `close_notify` (RFC 8446 §6.1).
+        None if error.kind() == io::ErrorKind::UnexpectedEof => TransportError::TlsTruncated.into(),
+        None => error,
+    }
+}
+
+/// A session that ended up below TLS 1.3.
+pub(crate) fn old_version() -> TransportError {
+    tls("no TLS version in common: TLS 1.3 is needed")
+}
+
+/// A client that resumed a session after its certificate had expired.
+pub(crate) fn expired_since() -> TransportError {
+    tls("the client's certificate has expired since its session began")
+}
+
+fn of_rustls(error: &io::Error) -> Option<&Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+fn handshake_text(error: &Error, seen: &Seen<'_>) -> String {
+    match error {
+        Error::InvalidMessage(message) => not_tls(*message, seen.opening),
+        Error::InvalidCertificate(error) => certificate(error, seen.dialed),
+        Error::PeerIncompatible(error) => incompatible(error, seen.requires_pq),
+        Error::AlertReceived(description) => {
+            let hint = if seen.requires_pq {
+                " (pq.mode is required here: the peer may have no X25519MLKEM768)"
+            } else {
+                ""
+            };
+            let is_of_groups = alert::may_be_of_groups(*description);
+            alert(*description) + if is_of_groups { hint } else { "" }
+        }
+        Error::NoCertificatesPresented => {
+            "the client showed no certificate, and one is required".to_owned()
+        }
+        Error::NoApplicationProtocol => {
+            "no application protocol (ALPN) in common with the peer".to_owned()
+        }
+        Error::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedApplicationProtocol) => {
+            "the server chose an application protocol (ALPN) that was not offered".to_owned()
+        }
+        Error::PeerSentOversizedRecord => "the peer sent an oversized record".to_owned(),
+        Error::DecryptError => "the peer sent a record that cannot be decrypted".to_owned(),
+        other => format!("the handshake failed: {other}"),
+    }
+}
+
+/// A record that is none: what did the peer speak instead?
+fn not_tls(message: InvalidMessage, opening: &[u8]) -> String {
+    /// How a request or an answer of HTTP begins (RFC 9110 §9, RFC 9112 §4, RFC 9113 §3.4).
+    const HTTP: [&[u8]; 10] = [
+        b"GET ",
+        b"HEAD ",
+        b"POST ",
+        b"PUT ",
+        b"DELETE ",
+        b"CONNECT ",
+        b"OPTIONS ",
+        b"PATCH ",
+        b"PRI ",
+        b"HTTP/",
+    ];
+    let http = |start: &[u8]| {
+        let len = start.len().min(opening.len());
+        len >= 4 && opening[..len] == start[..len]
+    };
+    // RFC 8446 §5.1: change_cipher_spec, alert, handshake, application_data.
+    let record = matches!(opening.first(), None | Some(20..=23));
+    if HTTP.into_iter().any(http) {
+        "the peer spoke HTTP, not TLS".to_owned()
+    } else if record {
+        format!("the peer sent a malformed message: {message:?}")
+    } else {
+        "the peer did not speak TLS".to_owned()
+    }
+}
+
+fn certificate(error: &CertificateError, dialed: bool) -> String {
+    use CertificateError as E;
+    let whose = if dialed { "server" } else { "client" };
+    match error {
+        E::UnknownIssuer => {
+            let store = if dialed {
+                "the trust store (tls_client)"
+            } else {
+                "tls.client_ca_path"
+            };
+            format!("the {whose}'s certificate is not issued by an authority of {store}")
+        }
+        E::Expired | E::ExpiredContext { .. } => {
+            format!("the {whose}'s certificate has expired")
+        }
+        E::NotValidYet | E::NotValidYetContext { .. } => {
+            format!("the {whose}'s certificate is not valid yet")
+        }
+        E::NotValidForName => format!("the {whose}'s certificate is for another name"),
+        E::NotValidForNameContext {
+            expected,
+            presented,
+        } => {
+            let shown = presented.iter().take(MAX_NAMES).cloned();
+            let shown = shown.collect::<Vec<_>>().join(", ");
+            let more = presented.len().saturating_sub(MAX_NAMES);
+            let and = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
+            let expected = expected.to_str();
+            format!("the {whose}'s certificate is not for {expected}, but for: {shown}{and}")
+        }
+        E::InvalidPurpose | E::InvalidPurposeContext { .. } => {
+            format!("the {whose}'s certificate is for another purpose (extended key usage)")
+        }
+        E::BadSignature => format!("the {whose}'s certificate bears a wrong signature"),
+        E::ApplicationVerificationFailure => {
+            format!("the {whose}'s certificate bears no name of tls.allow_sans")
+        }
+        other => format!("the {whose}'s certificate was refused: {other}"),
+    }
+}
+
+fn incompatible(error: &PeerIncompatible, requires_pq: bool) -> String {
+    use PeerIncompatible as E;
+    match error {
+        E::NoKxGroupsInCommon if requires_pq => {
+            "no key exchange in common: pq.mode is required here, and the peer has no \
+             X25519MLKEM768"
+                .to_owned()
+        }
+        E::NoKxGroupsInCommon => "no key exchange group in common with the peer".to_owned(),
+        E::NoCipherSuitesInCommon => "no cipher suite in common with the peer".to_owned(),
+        E::NoSignatureSchemesInCommon | E::NoCertificateRequestSignatureSchemesInCommon => {
+            "no signature scheme in common with the peer".to_owned()
+        }
+        E::SupportedVersionsExtensionRequired
+        | E::Tls12NotOffered
+        | E::Tls12NotOfferedOrEnabled
+        | E::ServerDoesNotSupportTls12Or13
+        | E::ServerTlsVersionIsDisabledByOurConfig => {
+            "no TLS version in common: the peer does not speak TLS 1.3".to_owned()
+        }
+        other => format!("the peer lacks what is needed: {other:?}"),
+    }
+}

@@ -1,0 +1,226 @@
+//! The files that settings point at: read whole and bounded, keys with care, and remembered by
+//! their hashes, so that a changed file is noticed whatever its name, link or date.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use tokio_rustls::rustls::crypto::CryptoProvider;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::ParsedCertificate;
+use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::RootCertStore;
+use transport_core::TransportError;
+use zeroize::Zeroizing;
+
+use crate::error::{tls, tls_by};
+use crate::pem;
+
+/// Longest file that is read: a whole trust store is a quarter of it.
+const MAX_BYTES: u64 = 1 << 20;
+/// Who may do what with a key file: nobody but its owner.
+const OTHERS: u32 = 0o077;
+
+/// A configuration key and the path that it holds.
+#[derive(Clone, Copy)]
+pub(crate) struct At<'a> {
+    pub(crate) key: &'static str,
+    pub(crate) path: Option<&'a Path>,
+}
+
+/// Where certificate, private key and trusted authorities are.
+pub(crate) struct Paths<'a> {
+    pub(crate) cert: At<'a>,
+    pub(crate) key: At<'a>,
+    pub(crate) ca: At<'a>,
+}
+
+/// SHA-256 of each file, in the order of [`Paths`].
+pub(crate) type Hashes = [Option<[u8; 32]>; 3];
+
+/// What the files held at one moment.
+pub(crate) struct Files<'a> {
+    paths: Paths<'a>,
+    cert: Option<Zeroizing<Vec<u8>>>,
+    key: Option<Zeroizing<Vec<u8>>>,
+    ca: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl<'a> Files<'a> {
+    /// Reads every file that there is a path for. Each is opened anew, by its path.
+    ///
+    /// # Errors
+    /// With `tls cert read failed`, `tls key read failed` or `insecure permissions`.
+    pub(crate) fn read(paths: Paths<'a>) -> Result<Self, TransportError> {
+        Ok(Self {
+            cert: paths
+                .cert
+                .path
+                .map(|_| certificates(paths.cert))
+                .transpose()?,
+            key: paths
+                .key
+                .path
+                .map(|path| key(paths.key.key, path))
+                .transpose()?,
+            ca: paths.ca.path.map(|_| certificates(paths.ca)).transpose()?,
+            paths,
+        })
+    }
+
+    pub(crate) fn hashes(&self) -> Hashes {
+        [&self.cert, &self.key, &self.ca].map(|file| file.as_ref().map(|bytes| sha256(bytes)))
+    }
+
+    /// The certificate with its key, checked to belong together; `None` without either.
+    ///
+    /// # Errors
+    /// As [`Files::read`], when they cannot be parsed or used, or do not match.
+    pub(crate) fn pair(
+        &mut self,
+        provider: &CryptoProvider,
+    ) -> Result<Option<Arc<CertifiedKey>>, TransportError> {
+        let (Some(cert), Some(mut pem)) = (&self.cert, self.key.take()) else {
+            return Ok(None);
+        };
+        let chain = pem::certificates(cert).map_err(|why| cert_failed(self.paths.cert, why))?;
+        let key_name = self.paths.key.key;
+        let key = pem::private_key(&mut pem).map_err(|why| key_failed(key_name, why))?;
+        pair(chain, key, provider, self.paths.cert, key_name).map(Some)
+    }
+
+    /// The trusted authorities; `None` without a file of them.
+    ///
+    /// # Errors
+    /// With `tls cert read failed`, when one cannot be parsed.
+    pub(crate) fn roots(&self) -> Result<Option<RootCertStore>, TransportError> {
+        let Some(ca) = &self.ca else {
+            return Ok(None);
+        };
+        let at = self.paths.ca;
+        let mut roots = RootCertStore::empty();
+        let found = pem::certificates(ca).map_err(|why| cert_failed(at, why))?;
+        for (number, certificate) in found.into_iter().enumerate() {
+            let unusable = |cause| tls_by(cert_text(at, &unparsable(number)), cause);
+            roots.add(certificate).map_err(unusable)?;
+        }
+        Ok(Some(roots))
+    }
+}
+
+/// A chain and its key, parsed and checked to belong together. The key's bytes are overwritten.
+///
+/// # Errors
+/// With `tls cert read failed` or `tls key read failed`.
+pub(crate) fn pair(
+    chain: Vec<CertificateDer<'static>>,
+    key: Zeroizing<PrivateKeyDer<'static>>,
+    provider: &CryptoProvider,
+    cert: At<'_>,
+    key_name: &'static str,
+) -> Result<Arc<CertifiedKey>, TransportError> {
+    for (number, certificate) in chain.iter().enumerate() {
+        let unusable = |cause| tls_by(cert_text(cert, &unparsable(number)), cause);
+        ParsedCertificate::try_from(certificate).map_err(unusable)?;
+    }
+    // The provider overwrites the copy that it is given; ours goes at the end of this function.
+    let key = provider.key_provider.load_private_key(key.clone_key());
+    let unusable =
+        "it is no key that can be used: RSA of 2048 to 8192 bits, ECDSA P-256, P-384 or \
+                    P-521, or Ed25519";
+    let key = key.map_err(|cause| tls_by(key_text(key_name, unusable), cause))?;
+    let pair = CertifiedKey::new(chain, key);
+    let other = format!("it does not belong to the certificate of {}", cert.key);
+    pair.keys_match()
+        .map_err(|cause| tls_by(key_text(key_name, &other), cause))?;
+    Ok(Arc::new(pair))
+}
+
+/// SHA-256 (FIPS 180-4).
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    out
+}
+
+/// A file of certificates is missing, and needed.
+pub(crate) fn cert_failed(at: At<'_>, why: &str) -> TransportError {
+    tls(cert_text(at, why))
+}
+
+/// A private key is missing, and needed.
+pub(crate) fn key_failed(key: &str, why: &str) -> TransportError {
+    tls(key_text(key, why))
+}
+
+fn cert_text(at: At<'_>, why: &str) -> String {
+    let path = at.path.map(|path| format!(" = {}", path.display()));
+    format!(
+        "tls cert read failed: {}{}: {why}",
+        at.key,
+        path.unwrap_or_default()
+    )
+}
+
+/// The path of a key is never named: the key of the configuration says enough.
+fn key_text(key: &str, why: &str) -> String {
+    format!("tls key read failed: {key}: {why}")
+}
+
+fn unparsable(number: usize) -> String {
+    format!("certificate {} in it cannot be parsed", number + 1)
+}
+
+fn certificates(at: At<'_>) -> Result<Zeroizing<Vec<u8>>, TransportError> {
+    let read = |path| open(path).and_then(|(file, len)| contents(file, len));
+    let bytes = read(at.path.unwrap_or(Path::new("")));
+    bytes.map_err(|cause| tls_by(cert_text(at, &cause.to_string()), cause))
+}
+
+fn key(name: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, TransportError> {
+    let failed = |cause: io::Error| tls_by(key_text(name, &cause.to_string()), cause);
+    let (file, len) = open(path).map_err(failed)?;
+    // Asked of the opened file: a link's own mode says nothing, and nobody can swap it meanwhile.
+    let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o7777;
+    if mode & OTHERS != 0 {
+        return Err(tls(format!(
+            "insecure permissions: {name}: its mode is {mode:04o}, so that others than its owner \
+             get at the key; make it 0600 or 0400"
+        )));
+    }
+    contents(file, len).map_err(failed)
+}
+
+/// A file's bytes, overwritten when they are dropped: a file of certificates may hold a key too.
+fn contents(mut file: File, len: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+    // As long as the file from the start: a buffer that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(vec![0; len]);
+    let mut filled = 0;
+    while filled < len {
+        match file.read(&mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
+/// Opens a regular file of bounded length.
+fn open(path: &Path) -> io::Result<(File, usize)> {
+    let wrong = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why);
+    let file = File::open(path)?;
+    let about = file.metadata()?;
+    if !about.is_file() {
+        return Err(wrong("it is not a regular file"));
+    }
+    match usize::try_from(about.len()) {
+        Ok(len) if about.len() <= MAX_BYTES => Ok((file, len)),
+        _ => Err(wrong("it is longer than 1 MiB")),
+    }
+}

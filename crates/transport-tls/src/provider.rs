@@ -1,0 +1,76 @@
+//! The crypto provider: aws-lc-rs, with the key exchange groups that `pq.mode` allows. It is
+//! handed on explicitly; the default of the process is neither read nor set.
+
+use std::sync::Arc;
+
+use tokio_rustls::rustls::crypto::aws_lc_rs::{default_provider, kx_group};
+use tokio_rustls::rustls::crypto::CryptoProvider;
+use tokio_rustls::rustls::NamedGroup;
+use transport_core::KeyExchange;
+
+use crate::PqMode;
+
+/// The provider for this mode; groups in order of preference.
+pub(crate) fn provider(mode: PqMode) -> Arc<CryptoProvider> {
+    let mut kx_groups = Vec::with_capacity(4);
+    if mode != PqMode::Off {
+        kx_groups.push(kx_group::X25519MLKEM768);
+    }
+    if mode != PqMode::Required {
+        kx_groups.extend([kx_group::X25519, kx_group::SECP256R1, kx_group::SECP384R1]);
+    }
+    Arc::new(CryptoProvider {
+        kx_groups,
+        ..default_provider()
+    })
+}
+
+/// Whether a peer without the post-quantum hybrid is refused.
+pub(crate) fn requires_pq(provider: &CryptoProvider) -> bool {
+    let mut groups = provider.kx_groups.iter();
+    groups.all(|group| group.name() == NamedGroup::X25519MLKEM768)
+}
+
+/// The group as it is counted and logged.
+pub(crate) fn key_exchange(group: NamedGroup) -> KeyExchange {
+    match group {
+        NamedGroup::X25519 => KeyExchange::X25519,
+        NamedGroup::secp256r1 => KeyExchange::Secp256r1,
+        NamedGroup::secp384r1 => KeyExchange::Secp384r1,
+        NamedGroup::X25519MLKEM768 => KeyExchange::X25519MlKem768,
+        _ => KeyExchange::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_mode_has_its_groups_in_order_of_preference() {
+        let groups = |mode| {
+            let provider = provider(mode);
+            let names = provider
+                .kx_groups
+                .iter()
+                .map(|group| key_exchange(group.name()));
+            names.map(KeyExchange::as_str).collect::<Vec<_>>()
+        };
+        let classical = ["x25519", "secp256r1", "secp384r1"];
+        assert_eq!(groups(PqMode::Off), classical);
+        assert_eq!(groups(PqMode::Required), ["x25519mlkem768"]);
+        assert_eq!(groups(PqMode::Hybrid)[0], "x25519mlkem768");
+        assert_eq!(groups(PqMode::Hybrid)[1..], classical);
+        assert_eq!(
+            key_exchange(NamedGroup::secp256r1MLKEM768),
+            KeyExchange::Other
+        );
+    }
+
+    #[test]
+    fn only_the_mode_that_requires_it_refuses_classical_peers() {
+        assert!(requires_pq(&provider(PqMode::Required)));
+        assert!(!requires_pq(&provider(PqMode::Hybrid)));
+        assert!(!requires_pq(&provider(PqMode::Off)));
+    }
+}

@@ -1,0 +1,13 @@
+//! The raw backend: TLS over any raw backend, without limits. Guard it before it faces a peer.
+
+mod count;
+mod dialer;
+mod farewell;
+mod listener;
+mod opening;
+mod session;
+mod stream;
+
+pub use dialer::TlsDialer;
+pub use listener::{TlsListener, TlsPending};
+pub use stream::TlsIo;

@@ -1,0 +1,106 @@
+//! Dialing: the raw dialer's connections, with a handshake on top.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
+use transport_core::{Backend, Connection, Dialer, NoIdentity, Observer, Target, TransportError};
+
+use super::count::Counted;
+use super::farewell::farewell;
+use super::opening::Opening;
+use super::session::{established, BUFFER_BYTES};
+use super::stream::TlsIo;
+use crate::explain::{self, Seen};
+use crate::provider::requires_pq;
+use crate::LiveClientTls;
+
+/// TLS over a raw dialer.
+pub struct TlsDialer<D> {
+    raw: D,
+    live: LiveClientTls,
+    observer: Arc<dyn Observer>,
+}
+
+impl<D: Dialer> TlsDialer<D> {
+    /// Shakes hands on what this dialer opens, with what is in force when a dial begins.
+    #[must_use]
+    pub fn over(raw: D, live: &LiveClientTls, observer: Arc<dyn Observer>) -> Self {
+        Self {
+            raw,
+            live: live.clone(),
+            observer,
+        }
+    }
+
+    /// The dialer below.
+    pub const fn get_ref(&self) -> &D {
+        &self.raw
+    }
+
+    /// What it trusts and shows, to replace or refresh.
+    pub const fn live(&self) -> &LiveClientTls {
+        &self.live
+    }
+}
+
+impl<D: Clone> Clone for TlsDialer<D> {
+    fn clone(&self) -> Self {
+        Self {
+            raw: self.raw.clone(),
+            live: self.live.clone(),
+            observer: Arc::clone(&self.observer),
+        }
+    }
+}
+
+impl<D: fmt::Debug> fmt::Debug for TlsDialer<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsDialer")
+            .field("raw", &self.raw)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<D: Dialer> Dialer for TlsDialer<D> {
+    type Io = TlsIo<D::Io>;
+
+    fn backend(&self) -> Backend {
+        Backend::Tls
+    }
+
+    /// Dials and shakes hands. After a failure of the handshake the server is given a quarter of
+    /// a second, within the guard's deadline, to read why.
+    async fn dial(&self, to: &Target) -> Result<Connection<Self::Io>, TransportError> {
+        let tls = self.live.get();
+        // Before anything is opened: a target without a name can prove none.
+        let name = tls.name(to)?;
+        let Connection { io, info } = self.raw.dial(to).await?;
+        let started = Instant::now();
+        let counted = Counted::begin(&self.observer);
+        let config = tls.config();
+        let connect = TlsConnector::from(Arc::clone(&config)).connect_with(
+            name,
+            Opening::new(io),
+            |session| session.set_buffer_limit(Some(BUFFER_BYTES)),
+        );
+        match connect.into_fallible().await {
+            Ok(stream) => {
+                let none = NoIdentity::NotPresented;
+                established(stream.into(), info, started, none, counted).await
+            }
+            Err((error, io)) => {
+                drop(counted);
+                let seen = Seen {
+                    dialed: true,
+                    requires_pq: requires_pq(config.crypto_provider()),
+                    opening: io.bytes(),
+                };
+                let error = explain::handshake(error, &seen);
+                farewell(io).await;
+                Err(error)
+            }
+        }
+    }
+}

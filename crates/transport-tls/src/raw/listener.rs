@@ -1,0 +1,130 @@
+//! Accepting: the raw listener's connections, with a handshake on top.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
+use transport_core::{
+    Backend, Connection, Listener, Observer, PeerAddr, Pending, Reason, TransportError,
+};
+
+use super::count::Counted;
+use super::farewell::farewell;
+use super::opening::Opening;
+use super::session::{established, BUFFER_BYTES};
+use super::stream::TlsIo;
+use crate::explain::{self, Seen};
+use crate::provider::requires_pq;
+use crate::LiveServerTls;
+
+/// TLS over a raw listener.
+pub struct TlsListener<L> {
+    raw: L,
+    live: LiveServerTls,
+    observer: Arc<dyn Observer>,
+}
+
+impl<L: Listener> TlsListener<L> {
+    /// Shakes hands on what this listener accepts, with what is in force when a handshake begins.
+    #[must_use]
+    pub fn over(raw: L, live: &LiveServerTls, observer: Arc<dyn Observer>) -> Self {
+        Self {
+            raw,
+            live: live.clone(),
+            observer,
+        }
+    }
+
+    /// The listener below.
+    pub const fn get_ref(&self) -> &L {
+        &self.raw
+    }
+
+    /// What it proves and asks for, to replace or refresh.
+    pub const fn live(&self) -> &LiveServerTls {
+        &self.live
+    }
+}
+
+impl<L: fmt::Debug> fmt::Debug for TlsListener<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsListener")
+            .field("raw", &self.raw)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<L: Listener> Listener for TlsListener<L> {
+    type Pending = TlsPending<L::Pending>;
+
+    fn backend(&self) -> Backend {
+        Backend::Tls
+    }
+
+    async fn accept(&mut self) -> Result<Self::Pending, TransportError> {
+        Ok(TlsPending {
+            raw: self.raw.accept().await?,
+            live: self.live.clone(),
+            observer: Arc::clone(&self.observer),
+        })
+    }
+}
+
+/// An accepted connection before its TLS handshake.
+pub struct TlsPending<P> {
+    raw: P,
+    live: LiveServerTls,
+    observer: Arc<dyn Observer>,
+}
+
+impl<P: fmt::Debug> fmt::Debug for TlsPending<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsPending")
+            .field("raw", &self.raw)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<P: Pending> Pending for TlsPending<P> {
+    type Io = TlsIo<P::Io>;
+
+    const HANDSHAKE: bool = true;
+
+    fn peer(&self) -> PeerAddr {
+        self.raw.peer()
+    }
+
+    fn refused(&self) -> Option<Reason> {
+        self.raw.refused()
+    }
+
+    /// Runs the handshake. After a failure the peer is given a quarter of a second, within the
+    /// guard's deadline, to read why.
+    async fn establish(self) -> Result<Connection<Self::Io>, TransportError> {
+        let Connection { io, info } = self.raw.establish().await?;
+        let (tls, started) = (self.live.get(), Instant::now());
+        let counted = Counted::begin(&self.observer);
+        let config = tls.config();
+        let accept =
+            TlsAcceptor::from(Arc::clone(&config)).accept_with(Opening::new(io), |session| {
+                session.set_buffer_limit(Some(BUFFER_BYTES));
+            });
+        match accept.into_fallible().await {
+            Ok(stream) => {
+                established(stream.into(), info, started, tls.no_identity(), counted).await
+            }
+            Err((error, io)) => {
+                drop(counted);
+                let seen = Seen {
+                    dialed: false,
+                    requires_pq: requires_pq(config.crypto_provider()),
+                    opening: io.bytes(),
+                };
+                let error = explain::handshake(error, &seen);
+                farewell(io).await;
+                Err(error)
+            }
+        }
+    }
+}

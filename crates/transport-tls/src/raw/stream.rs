@@ -1,0 +1,80 @@
+//! The stream of an established TLS connection.
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::TlsStream;
+use transport_core::Io;
+
+use super::opening::Opening;
+use crate::explain;
+
+/// An established TLS connection.
+///
+/// A shutdown sends `close_notify` and ends our half; the peer may go on sending. A read returns
+/// the end of the stream only after the peer's `close_notify`; without one it fails with
+/// [`TransportError::TlsTruncated`](transport_core::TransportError::TlsTruncated). What TLS itself
+/// finds wrong is [`TransportError::Tls`](transport_core::TransportError::Tls). Both are inside
+/// the [`io::Error`]. A stream that is dropped without a shutdown is cut, for the peer too.
+pub struct TlsIo<I> {
+    inner: TlsStream<Opening<I>>,
+}
+
+impl<I> TlsIo<I> {
+    pub(super) const fn new(inner: TlsStream<Opening<I>>) -> Self {
+        Self { inner }
+    }
+}
+
+impl<I> fmt::Debug for TlsIo<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsIo").finish_non_exhaustive()
+    }
+}
+
+fn explained<T>(polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    polled.map_err(explain::stream)
+}
+
+impl<I: Io> AsyncRead for TlsIo<I> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        explained(Pin::new(&mut self.inner).poll_read(cx, buf))
+    }
+}
+
+impl<I: Io> AsyncWrite for TlsIo<I> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        explained(Pin::new(&mut self.inner).poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        explained(Pin::new(&mut self.inner).poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        explained(Pin::new(&mut self.inner).poll_flush(cx))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        explained(Pin::new(&mut self.inner).poll_shutdown(cx))
+    }
+}

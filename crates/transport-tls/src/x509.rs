@@ -1,0 +1,110 @@
+//! What a certificate says beyond what TLS itself needs: names, until when it is valid, and the
+//! hash of its public key.
+
+use std::time::SystemTime;
+
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::server::ParsedCertificate;
+use transport_core::VerifiedIdentity;
+use x509_cert::certificate::{CertificateInner, Raw};
+use x509_cert::der::Decode;
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::SubjectAltName;
+
+use crate::files::sha256;
+
+/// Until when a certificate is valid; `None` where it cannot be read.
+pub(crate) fn not_after(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
+    let not_after = parse(certificate)?.tbs_certificate.validity.not_after;
+    Some(not_after.to_system_time())
+}
+
+/// Who a certificate, verified before, is for. A name that cannot be read is none.
+pub(crate) fn identity(certificate: &CertificateDer<'_>) -> Option<VerifiedIdentity> {
+    let public_key = ParsedCertificate::try_from(certificate).ok()?;
+    Some(VerifiedIdentity {
+        sans: sans(certificate),
+        spki_sha256: sha256(&public_key.subject_public_key_info()),
+    })
+}
+
+/// DNS names and URIs, in the certificate's order.
+pub(crate) fn sans(certificate: &CertificateDer<'_>) -> Vec<String> {
+    let names = || {
+        let parsed = parse(certificate)?.tbs_certificate;
+        parsed.get::<SubjectAltName>().ok().flatten()
+    };
+    let text = |name: &GeneralName| match name {
+        GeneralName::DnsName(name) => Some(name.to_string()),
+        GeneralName::UniformResourceIdentifier(uri) => Some(uri.to_string()),
+        _ => None,
+    };
+    names().map_or_else(Vec::new, |(_, SubjectAltName(names))| {
+        names.iter().filter_map(text).collect()
+    })
+}
+
+/// Takes serial numbers of any length: authorities make longer ones than RFC 5280 allows.
+fn parse(certificate: &CertificateDer<'_>) -> Option<CertificateInner<Raw>> {
+    CertificateInner::from_der(certificate).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rcgen::string::Ia5String;
+    use rcgen::{date_time_ymd, CertificateParams, KeyPair, SanType};
+
+    use super::*;
+
+    #[test]
+    fn names_come_in_order_and_the_rest_is_left_out() {
+        let ia5 = |text: &str| Ia5String::try_from(text).unwrap();
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = vec![
+            SanType::DnsName(ia5("a.example")),
+            SanType::IpAddress([127, 0, 0, 1].into()),
+            SanType::URI(ia5("spiffe://example/b")),
+            SanType::DnsName(ia5("*.c.example")),
+        ];
+        params.not_after = date_time_ymd(2051, 1, 2);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let identity = identity(certificate.der()).unwrap();
+        assert_eq!(
+            identity.sans,
+            ["a.example", "spiffe://example/b", "*.c.example"]
+        );
+        let spki = rcgen::PublicKeyData::subject_public_key_info(&key);
+        assert_eq!(identity.spki_sha256, sha256(&spki));
+        let seconds = 2_556_230_400; // 2051-01-02T00:00:00Z
+        let wanted = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        assert_eq!(not_after(certificate.der()), Some(wanted));
+    }
+
+    #[test]
+    fn a_certificate_without_names_has_none() {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::default().self_signed(&key).unwrap();
+        assert!(identity(certificate.der()).unwrap().sans.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_do_not_panic(der in proptest::collection::vec(any::<u8>(), 0..500)) {
+            let certificate = CertificateDer::from(der);
+            let _ = (identity(&certificate), not_after(&certificate));
+        }
+
+        #[test]
+        fn a_broken_certificate_does_not_panic(at in any::<prop::sample::Index>(), to in any::<u8>()) {
+            let key = KeyPair::generate().unwrap();
+            let params = CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
+            let mut der = params.self_signed(&key).unwrap().der().to_vec();
+            let at = at.index(der.len());
+            der[at] = to;
+            let certificate = CertificateDer::from(der);
+            let _ = (identity(&certificate), not_after(&certificate));
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Certificates and keys, made for a test and gone with it.
+#![allow(dead_code)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType,
+    SignatureAlgorithm, PKCS_ECDSA_P256_SHA256,
+};
+use tempfile::TempDir;
+use transport_tls::{
+    ClientAuth, ClientTls, LiveClientTls, LiveServerTls, PqMode, ServerTls, TlsClientConfig,
+    TlsConfig, TrustStore,
+};
+
+/// The name of every server.
+pub(crate) const SERVER: &str = "server.example";
+
+/// A certificate with its key, as files hold them.
+pub(crate) struct Leaf {
+    pub(crate) cert: String,
+    pub(crate) key: KeyPair,
+}
+
+impl Leaf {
+    pub(crate) fn key_pem(&self) -> String {
+        self.key.serialize_pem()
+    }
+}
+
+/// An authority.
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "test authority");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        Self(CertifiedIssuer::self_signed(params, key).unwrap())
+    }
+
+    pub(crate) fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// A certificate for these DNS names or URIs.
+    pub(crate) fn leaf(&self, sans: &[&str]) -> Leaf {
+        self.leaf_with(sans, &PKCS_ECDSA_P256_SHA256, |_| {})
+    }
+
+    pub(crate) fn leaf_with(
+        &self,
+        sans: &[&str],
+        kind: &'static SignatureAlgorithm,
+        tune: impl FnOnce(&mut CertificateParams),
+    ) -> Leaf {
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = sans.iter().map(|san| san_type(san)).collect();
+        tune(&mut params);
+        let key = KeyPair::generate_for(kind).unwrap();
+        let cert = params.signed_by(&key, &self.0).unwrap().pem();
+        Leaf { cert, key }
+    }
+}
+
+fn san_type(san: &str) -> SanType {
+    if let Ok(ip) = san.parse() {
+        return SanType::IpAddress(ip);
+    }
+    let text = san.try_into().unwrap();
+    if san.contains("://") {
+        SanType::URI(text)
+    } else {
+        SanType::DnsName(text)
+    }
+}
+
+/// A directory of files for one server and one client.
+pub(crate) struct Files(TempDir);
+
+impl Files {
+    /// Without any file.
+    pub(crate) fn empty() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    /// With a server's pair and the authority that a client trusts.
+    pub(crate) fn new(authority: &Authority, server: &Leaf) -> Self {
+        let files = Self::empty();
+        files.put_pair(server);
+        files.put("ca.pem", &authority.pem());
+        files
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(crate) fn put(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// A file that its owner alone may read.
+    pub(crate) fn put_key(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.put(name, text);
+        set_mode(&path, 0o600);
+        path
+    }
+
+    pub(crate) fn put_pair(&self, leaf: &Leaf) {
+        self.put("cert.pem", &leaf.cert);
+        self.put_key("key.pem", &leaf.key_pem());
+    }
+
+    pub(crate) fn server_config(&self) -> TlsConfig {
+        let mut config = TlsConfig::default();
+        config
+            .set_cert_path(Some(self.path("cert.pem")))
+            .set_key_path(Some(self.path("key.pem")));
+        config
+    }
+
+    /// Asks clients for a certificate of `client-ca.pem`.
+    pub(crate) fn mutual_config(&self, auth: ClientAuth, authority: &Authority) -> TlsConfig {
+        let mut config = self.server_config();
+        let path = self.put("client-ca.pem", &authority.pem());
+        config.set_client_auth(auth).set_client_ca_path(Some(path));
+        config
+    }
+
+    pub(crate) fn client_config(&self) -> TlsClientConfig {
+        let mut config = TlsClientConfig::default();
+        config
+            .set_trust_store(TrustStore::Path)
+            .set_ca_bundle_path(Some(self.path("ca.pem")));
+        config
+    }
+
+    /// Shows this certificate to servers.
+    pub(crate) fn client_config_with(&self, leaf: &Leaf) -> TlsClientConfig {
+        let mut config = self.client_config();
+        config
+            .set_cert_path(Some(self.put("client.pem", &leaf.cert)))
+            .set_key_path(Some(self.put_key("client-key.pem", &leaf.key_pem())));
+        config
+    }
+}
+
+pub(crate) fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+pub(crate) fn server(config: &TlsConfig, pq: PqMode) -> LiveServerTls {
+    LiveServerTls::new(ServerTls::load(config, pq).unwrap())
+}
+
+pub(crate) fn client(config: &TlsClientConfig, pq: PqMode) -> LiveClientTls {
+    LiveClientTls::new(ClientTls::load(config, pq).unwrap())
+}
