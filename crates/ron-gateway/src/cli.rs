@@ -79,6 +79,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
                 line.flag("gateway.forward-to", parser.value()?);
             }
             Arg::Long("admin") => line.flag("gateway.admin-addr", parser.value()?),
+            Arg::Long("dev-tls") if cfg!(feature = "tls") => line.dev_tls(),
             Arg::Long("dev-tls") => return Err(UsageError::NoTls),
             Arg::Long(name) if name.contains('.') => {
                 let name = name.to_owned();
@@ -105,6 +106,12 @@ struct Line {
 impl Line {
     fn flag(&mut self, name: impl Into<String>, value: OsString) {
         self.sources.flags.push((name.into(), value));
+    }
+
+    /// Implies the backend; a flag or command that says otherwise contradicts it.
+    fn dev_tls(&mut self) {
+        self.sources.dev_tls = true;
+        self.flag("transport.backend", "tls".into());
     }
 
     fn mode(&mut self, mode: Mode) -> Result<(), UsageError> {
@@ -222,7 +229,6 @@ mod tests {
             &["--echo", "--forward", "tcp://a:1"],
             &["--echo=on"],
             &["-x"],
-            &["--dev-tls"],
             &["--transport.max-conns"],
         ] {
             assert!(parsed(args).is_err(), "{args:?}");

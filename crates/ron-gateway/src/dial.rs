@@ -3,13 +3,16 @@
 use std::fmt::Write as _;
 
 use ron_transport::{Conn, ConnInfo, Endpoint, PeerIdentity, Transport};
-use tokio::io::AsyncWriteExt;
-use tokio::time::{Duration, Instant};
+use tokio::io::{copy, sink, AsyncWriteExt};
+use tokio::time::{timeout, Duration, Instant};
 
 use crate::exit::Failure;
 use crate::settings::dialable;
 use crate::startup::Sources;
 use crate::term;
+
+/// How long the peer has to end the connection too.
+const FAREWELL: Duration = Duration::from_millis(250);
 
 /// Connects with the configured deadlines and socket options, prints, and closes.
 pub(crate) fn run(sources: &Sources, target: &str) -> Result<(), Failure> {
@@ -27,8 +30,10 @@ pub(crate) fn run(sources: &Sources, target: &str) -> Result<(), Failure> {
         let mut conn = transport.dial(&endpoint).await?;
         let took = started.elapsed();
         term::out(&report(&endpoint, &conn, took));
-        // The connection stands: how it ends is of no interest.
+        // The connection stands: how it ends is of no interest. What the peer sent is read, so
+        // that it sees an end and not a reset.
         let _ = conn.shutdown().await;
+        let _ = timeout(FAREWELL, copy(&mut conn, &mut sink())).await;
         Ok(())
     });
     // A name that is still being resolved is not waited for.

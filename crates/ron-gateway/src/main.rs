@@ -8,6 +8,8 @@
 mod admin;
 mod check;
 mod cli;
+#[cfg(feature = "tls")]
+mod dev_tls;
 mod dial;
 mod exit;
 mod logging;

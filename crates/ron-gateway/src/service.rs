@@ -15,6 +15,8 @@ use ron_transport::{ReloadError, Transport, TransportError};
 use tokio::task::JoinSet;
 
 use crate::admin::{Admin, Since, State};
+#[cfg(feature = "tls")]
+use crate::dev_tls;
 use crate::exit::Failure;
 use crate::logging::{self, TARGET};
 use crate::process;
@@ -57,17 +59,21 @@ async fn serve(sources: &Sources, effective: Effective, mut watch: Watch) -> Res
         Signals::new().map_err(|error| Failure::runtime("cannot watch signals", &error))?;
     let prometheus =
         Prometheus::new().map_err(|error| Failure::runtime("cannot set up metrics", &error))?;
-    let transport = build(transport, &prometheus)?;
+    let transport = build(sources, transport, &prometheus)?;
     let admin = match gateway.admin_addr {
         Some(addr) => Some(Admin::bind(addr).await?),
         None => None,
     };
+    if let Some(to) = &gateway.forward_to {
+        transport.prepare(to.scheme).await.map_err(start_failure)?;
+    }
     let inherited = systemd::inherited()?;
     let is_inherited = inherited.is_some();
     let listen = match inherited {
-        Some(socket) => transport.adopt(socket).await?,
-        None => transport.listen().await?,
-    };
+        Some(socket) => transport.adopt(socket).await,
+        None => transport.listen().await,
+    }
+    .map_err(start_failure)?;
     tracing::info!(
         target: TARGET,
         event = "start",
@@ -124,16 +130,33 @@ async fn serve(sources: &Sources, effective: Effective, mut watch: Watch) -> Res
 }
 
 fn build(
+    sources: &Sources,
     config: Loaded<ron_transport::Config>,
     prometheus: &Prometheus,
-) -> Result<Transport, TransportError> {
+) -> Result<Transport, Failure> {
+    #[cfg(feature = "tls")]
+    let dev_tls = sources.dev_tls.then(|| dev_tls::make(config.settings()));
+    #[cfg(not(feature = "tls"))]
+    let _ = sources;
     let mut builder = Transport::builder()
         .config(config.into_settings())
         .recorder(prometheus.recorder());
     if let Some(limit) = process::conn_fd_limit() {
         builder = builder.fd_limit(limit);
     }
-    builder.build()
+    #[cfg(feature = "tls")]
+    if let Some(tls) = dev_tls {
+        builder = builder.server_tls(tls?);
+    }
+    Ok(builder.build()?)
+}
+
+/// A certificate, a key or a trust store that cannot be used is a matter of configuration.
+fn start_failure(error: TransportError) -> Failure {
+    match error {
+        TransportError::Tls { .. } => Failure::Config(error.to_string()),
+        error => error.into(),
+    }
 }
 
 /// Ends gently, or at once on another signal. Accepting goes on until the transport stops it, so

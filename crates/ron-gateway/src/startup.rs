@@ -7,7 +7,6 @@ use std::time::Duration;
 use ron_transport::config::{Config, ConfigErrors, Loaded, Loader, Source};
 
 use ron_transport::core::schema::format_duration;
-use ron_transport::Backend;
 
 use crate::exit::Failure;
 use crate::process;
@@ -26,6 +25,8 @@ const DEFAULTS_NAME: &str = "gateway default";
 pub(crate) struct Sources {
     pub(crate) files: Vec<PathBuf>,
     pub(crate) flags: Vec<(String, OsString)>,
+    /// Whether a certificate is made in memory.
+    pub(crate) dev_tls: bool,
 }
 
 /// The configuration in effect.
@@ -61,19 +62,22 @@ impl Sources {
     /// Loads what a service that listens needs.
     pub(crate) fn load_to_listen(&self) -> Result<Effective, Failure> {
         let effective = self.load()?;
-        let settings = effective.transport.settings();
-        if !settings.listens() {
-            let key = match settings.general.backend() {
-                Backend::Uds => "uds.path",
-                _ => "bind_addr",
-            };
-            let source = source_name(effective.transport.source(key));
-            return Err(Failure::Config(format!(
-                "configuration: transport.{key} ({source}): the gateway needs to know where to \
-                 listen"
-            )));
+        let mut missing = effective.transport.settings().missing_to_listen();
+        if self.dev_tls {
+            missing.retain(|key| !key.starts_with("tls."));
         }
-        Ok(effective)
+        if missing.is_empty() {
+            return Ok(effective);
+        }
+        let backend = effective.transport.settings().general.backend();
+        let keys: Vec<_> = missing
+            .iter()
+            .map(|key| format!("transport.{key}"))
+            .collect();
+        Err(Failure::Config(format!(
+            "configuration: backend {backend} cannot listen without {}",
+            keys.join(", ")
+        )))
     }
 }
 

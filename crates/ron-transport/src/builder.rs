@@ -11,10 +11,18 @@ use transport_metrics::MetricsObserver;
 use crate::config::{check, Config, COMPILED_BACKENDS};
 use crate::transport::Transport;
 
+/// What the embedder gives in place of files.
+#[derive(Default)]
+pub(crate) struct Given {
+    #[cfg(feature = "tls")]
+    pub(crate) server_tls: Option<transport_tls::ServerTls>,
+}
+
 /// Makes a [`Transport`].
 #[derive(Default)]
 pub struct TransportBuilder {
     config: Config,
+    given: Given,
     observer: Option<Arc<dyn Observer>>,
     fd_limit: Option<RawFd>,
 }
@@ -49,6 +57,15 @@ impl TransportBuilder {
         self
     }
 
+    /// A certificate and key in memory, or a configuration of rustls, for the backend `tls`: it
+    /// takes the place of `tls.cert_path` and `tls.key_path`, and no reload replaces it.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn server_tls(mut self, tls: transport_tls::ServerTls) -> Self {
+        self.given.server_tls = Some(tls);
+        self
+    }
+
     /// The metrics recorder. Without one the global recorder is used, which must then be
     /// installed before [`build`](Self::build).
     #[must_use]
@@ -79,6 +96,7 @@ impl TransportBuilder {
     pub fn build(self) -> Result<Transport, TransportError> {
         let Self {
             config,
+            given,
             observer,
             fd_limit,
         } = self;
@@ -86,6 +104,6 @@ impl TransportBuilder {
             observer.unwrap_or_else(|| Arc::new(MetricsObserver::new(COMPILED_BACKENDS)));
         check(&config)?;
         let limiter = Limiter::new(&config.limits, Arc::clone(&observer))?;
-        Ok(Transport::new(config, limiter, observer, fd_limit))
+        Ok(Transport::new(config, given, limiter, observer, fd_limit))
     }
 }

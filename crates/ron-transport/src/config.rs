@@ -36,6 +36,8 @@ use transport_core::schema::{Key, ValueError};
 use transport_core::Backend;
 use transport_limits::Limits;
 use transport_tcp::TcpConfig;
+#[cfg(feature = "tls")]
+use transport_tls::{PqConfig, TlsClientConfig, TlsConfig};
 #[cfg(feature = "uds")]
 use transport_uds::UdsConfig;
 
@@ -49,6 +51,15 @@ pub struct Config {
     pub limits: Limits,
     /// Socket options of the TCP backend.
     pub tcp: TcpConfig,
+    /// What a TLS listener proves and asks for.
+    #[cfg(feature = "tls")]
+    pub tls: TlsConfig,
+    /// What a TLS dialer trusts and shows.
+    #[cfg(feature = "tls")]
+    pub tls_client: TlsClientConfig,
+    /// Post-quantum key exchange.
+    #[cfg(feature = "tls")]
+    pub pq: PqConfig,
     /// Where the Unix socket is, and who may connect.
     #[cfg(feature = "uds")]
     pub uds: UdsConfig,
@@ -72,6 +83,27 @@ impl Config {
             Backend::Uds => self.uds.path().is_some(),
             _ => self.general.bind_addr().is_some(),
         }
+    }
+
+    /// The keys that listening on the configured backend cannot do without and that are not set:
+    /// the address or path, and with TLS the certificate and its key, unless the embedder gives
+    /// them in another way.
+    #[must_use]
+    pub fn missing_to_listen(&self) -> Vec<&'static str> {
+        let mut missing = Vec::new();
+        match self.general.backend() {
+            #[cfg(feature = "uds")]
+            Backend::Uds if self.uds.path().is_none() => missing.push("uds.path"),
+            #[cfg(feature = "uds")]
+            Backend::Uds => {}
+            _ if self.general.bind_addr().is_none() => missing.push("bind_addr"),
+            _ => {}
+        }
+        #[cfg(feature = "tls")]
+        if self.general.backend() == Backend::Tls && self.tls.cert_path().is_none() {
+            missing.extend(["tls.cert_path", "tls.key_path"]);
+        }
+        missing
     }
 
     /// Every key of `[transport]`, in the order they are documented.
@@ -102,6 +134,12 @@ impl Settings for Config {
         general,
         limits,
         tcp,
+        #[cfg(feature = "tls")]
+        tls,
+        #[cfg(feature = "tls")]
+        tls_client,
+        #[cfg(feature = "tls")]
+        pq,
         #[cfg(feature = "uds")]
         uds,
         #[cfg(feature = "arti")]
@@ -113,7 +151,10 @@ impl Settings for Config {
     }
 
     fn missing_feature(name: &str) -> Option<&'static str> {
-        let group = name.split(['.', '_']).next().unwrap_or_default();
+        let group = match name.split(['.', '_']).next().unwrap_or_default() {
+            "pq" => "tls",
+            group => group,
+        };
         let backend = Backend::ALL.into_iter().find(|b| b.as_str() == group)?;
         (!general::has_feature(backend)).then(|| backend.as_str())
     }

@@ -7,7 +7,7 @@ use transport_core::{PeerAddr, TransportError};
 
 use crate::backend::{AnyIncoming, Dialers};
 use crate::conn::Conn;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Scheme};
 use crate::transport::Shared;
 
 /// Dials through a transport without keeping it alive. Cheap to clone.
@@ -38,6 +38,12 @@ impl TransportDialer {
     }
 }
 
+impl TransportDialer {
+    pub(crate) async fn prepare(&self, scheme: Scheme) -> Result<(), TransportError> {
+        self.dialers.prepare(scheme).await
+    }
+}
+
 /// An admitted connection before its handshake. Dropping it refuses the peer.
 #[derive(Debug)]
 pub struct IncomingConn(AnyIncoming);
@@ -49,13 +55,13 @@ impl IncomingConn {
 
     /// Who is there.
     #[must_use]
-    pub const fn peer(&self) -> PeerAddr {
+    pub fn peer(&self) -> PeerAddr {
         self.0.peer()
     }
 
     /// Number of the connection; `conn_id` in logs.
     #[must_use]
-    pub const fn id(&self) -> u64 {
+    pub fn id(&self) -> u64 {
         self.0.id()
     }
 

@@ -55,5 +55,7 @@ pub use transport_limits::{
 };
 pub use transport_metrics as metrics;
 pub use transport_tcp as tcp;
+#[cfg(feature = "tls")]
+pub use transport_tls as tls;
 #[cfg(feature = "uds")]
 pub use transport_uds as uds;

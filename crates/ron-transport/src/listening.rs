@@ -4,7 +4,8 @@ use std::sync::{MutexGuard, PoisonError};
 
 use transport_core::{ReadyReason, ReadyState, TransportError};
 
-use crate::backend::AnyListener;
+use crate::backend::{AnyListener, Parts};
+use crate::config::Config;
 use crate::handles::IncomingConn;
 use crate::listen_addr::{Inherited, ListenAddr};
 use crate::readiness::Part;
@@ -27,12 +28,13 @@ impl Transport {
     /// [`serve`](Self::serve) or [`accept`](Self::accept) takes them. Returns where it listens.
     ///
     /// # Errors
-    /// [`TransportError::Bind`]; [`TransportError::Config`] with nothing to bind or on a second
-    /// call. Readiness is then `NotReady("bind_failed")`.
+    /// [`TransportError::Bind`]; [`TransportError::Tls`] for a certificate or key that cannot be
+    /// used; [`TransportError::Config`] with nothing to bind or on a second call. Readiness is
+    /// then `NotReady("bind_failed")`, or `NotReady("tls")`.
     pub async fn listen(&self) -> Result<ListenAddr, TransportError> {
         self.may_listen()?;
-        let (config, limiter) = (self.config(), &self.shared.limiter);
-        let bound = AnyListener::bind(&config, &self.live, self.fd_limit, limiter).await;
+        let config = self.config();
+        let bound = AnyListener::bind(&self.parts(&config)).await;
         self.bound(bound)
     }
 
@@ -44,9 +46,18 @@ impl Transport {
     /// [`listen`](Self::listen).
     pub async fn adopt(&self, socket: Inherited) -> Result<ListenAddr, TransportError> {
         self.may_listen()?;
-        let (config, limiter) = (self.config(), &self.shared.limiter);
-        let bound = AnyListener::adopt(socket, &config, &self.live, self.fd_limit, limiter);
+        let config = self.config();
+        let bound = AnyListener::adopt(socket, &self.parts(&config));
         self.bound(bound)
+    }
+
+    fn parts<'a>(&'a self, config: &'a Config) -> Parts<'a> {
+        Parts {
+            config,
+            live: &self.live,
+            fd_limit: self.fd_limit,
+            limiter: &self.shared.limiter,
+        }
     }
 
     fn bound(
@@ -55,8 +66,12 @@ impl Transport {
     ) -> Result<ListenAddr, TransportError> {
         let readiness = &self.shared.readiness;
         let bound = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
-        let (local, listener) = bound.inspect_err(|_| {
-            readiness.not_ready(Part::Lifecycle, ReadyReason::BindFailed);
+        let (local, listener) = bound.inspect_err(|error| {
+            let reason = match error {
+                TransportError::Tls { .. } => ReadyReason::Tls,
+                _ => ReadyReason::BindFailed,
+            };
+            readiness.not_ready(Part::Lifecycle, reason);
         })?;
         let mut slot = self.slot();
         if matches!(*slot, Slot::Unbound) && !self.shared.stop.is_cancelled() {

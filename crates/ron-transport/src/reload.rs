@@ -29,6 +29,8 @@ pub enum ReloadError {
     },
     /// Settings contradict each other.
     Invalid(BrokenRules),
+    /// Files that the settings name cannot be used: a certificate, a key, a trust store.
+    Files(String),
 }
 
 impl fmt::Display for ReloadError {
@@ -37,6 +39,7 @@ impl fmt::Display for ReloadError {
             Self::Draining => f.write_str("the transport is shutting down"),
             Self::NeedsRestart { keys } => write!(f, "needs a restart: {}", keys.join(", ")),
             Self::Invalid(error) => write!(f, "{error}"),
+            Self::Files(error) => write!(f, "{error}"),
         }
     }
 }
@@ -48,8 +51,8 @@ impl Transport {
     /// rest for new ones. It is validated whole first; what is refused changes nothing.
     ///
     /// # Errors
-    /// When a key changed that needs a restart, when settings contradict each other, and while
-    /// the transport shuts down.
+    /// When a key changed that needs a restart, when settings contradict each other or name files
+    /// that cannot be used, and while the transport shuts down. With TLS it blocks on files.
     pub fn reload(&self, config: Config) -> Result<ReloadReport, ReloadError> {
         // Held throughout: of two reloads at a time one is whole before the other.
         let mut current = self.config.write().unwrap_or_else(PoisonError::into_inner);
@@ -59,13 +62,15 @@ impl Transport {
             plan(&current, &config)
         };
         let applied = planned.and_then(|applied| {
-            let checked = check(&config);
-            let applying = checked.and_then(|()| self.shared.limiter.apply(&config.limits));
-            applying.map(|()| applied).map_err(ReloadError::Invalid)
+            check(&config).map_err(ReloadError::Invalid)?;
+            // The only step that can fail now, and the first that changes anything.
+            let files = self.live.set(&config);
+            files.map_err(|error| ReloadError::Files(error.to_string()))?;
+            let limits = self.shared.limiter.apply(&config.limits);
+            limits.map(|()| applied).map_err(ReloadError::Invalid)
         });
         match applied {
             Ok(applied) => {
-                self.live.set(&config);
                 *current = Arc::new(config);
                 self.shared.observer.reloaded(true);
                 tracing::info!(

@@ -11,11 +11,11 @@ use transport_core::{Backend, Observer, ReadyState, TransportError};
 use transport_limits::{Control, Limiter};
 
 use crate::backend::{Dialers, Live};
-use crate::builder::TransportBuilder;
+use crate::builder::{Given, TransportBuilder};
 use crate::config::Config;
 use crate::conn::Conn;
 use crate::drain::DrainReport;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Scheme};
 use crate::handles::TransportDialer;
 use crate::listening::Slot;
 use crate::readiness::{Part, Readiness};
@@ -62,6 +62,7 @@ impl Transport {
 
     pub(crate) fn new(
         config: Config,
+        given: Given,
         limiter: Limiter,
         observer: Arc<dyn Observer>,
         fd_limit: Option<RawFd>,
@@ -71,7 +72,7 @@ impl Transport {
             // There is nothing to bind: it can dial.
             readiness.set(Part::Lifecycle, ReadyState::Ready);
         }
-        let live = Live::new(&config);
+        let live = Live::new(&config, given, &observer);
         let dialers = Arc::new(Dialers::new(&live, fd_limit, &limiter));
         let shared = Arc::new(Shared {
             limiter,
@@ -108,7 +109,10 @@ impl Transport {
         let Some(mut listener) = self.take_listener()? else {
             return Ok(());
         };
-        serve::run(&mut listener, &self.shared, Arc::new(handler)).await;
+        tokio::select! {
+            () = serve::run(&mut listener, &self.shared, Arc::new(handler)) => {}
+            () = self.live.keep_fresh() => {}
+        }
         Ok(())
     }
 
@@ -122,6 +126,19 @@ impl Transport {
     /// Dropping the future abandons the dial.
     pub async fn dial(&self, to: &Endpoint) -> Result<Conn, TransportError> {
         self.dialer.dial(to).await
+    }
+
+    /// Reads what dials through this scheme need, so that a trust store or a key that cannot be
+    /// used is found before the first dial. Without this call, the first dial reads it.
+    ///
+    /// # Errors
+    /// [`TransportError::Tls`] with what is wrong, [`TransportError::Unsupported`] for a scheme
+    /// that is not compiled in.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn prepare(&self, scheme: Scheme) -> Result<(), TransportError> {
+        self.dialer.prepare(scheme).await
     }
 
     /// A handle that dials, for handlers: it does not keep the transport alive.

@@ -343,3 +343,27 @@ fn the_value_of_a_key_path_is_shown_nowhere() {
         assert!(!text.contains("s3cret"), "{text}");
     }
 }
+
+#[test]
+fn a_backend_that_is_not_in_this_build_is_refused_with_what_it_needs() {
+    let error = env("RON_TRANSPORT_BACKEND", "arti")
+        .load()
+        .unwrap_err()
+        .to_string();
+    let expected = if cfg!(feature = "arti") {
+        "not in this version"
+    } else {
+        "it needs the feature `arti`"
+    };
+    assert!(error.contains(expected), "{error}");
+    if !cfg!(feature = "arti") {
+        for loader in [
+            env("RON_TRANSPORT_ARTI_ISOLATION", "stream"),
+            Config::loader().flag("transport.arti.isolation", "stream"),
+            Config::loader().toml_str("[transport.arti]\nisolation = 'stream'", "t"),
+        ] {
+            let error = loader.load().unwrap_err().to_string();
+            assert!(error.contains("it needs the feature `arti`"), "{error}");
+        }
+    }
+}

@@ -129,8 +129,14 @@ async fn a_reload_during_a_drain_changes_nothing() {
 #[tokio::test]
 async fn each_key_is_reloaded_as_its_class_says() {
     let other = |path: &str, default: &str| match path {
-        // Not without others that change too: below, and with the Unix sockets.
+        // Not without others that change too: below, and with Unix sockets and TLS.
         "backend" | "preset" | "uds.path" => None,
+        "tls.cert_path" | "tls.key_path" | "tls.client_auth" | "tls.allow_sans" => None,
+        "tls_client.cert_path" | "tls_client.key_path" | "tls_client.trust_store" => None,
+        "tls_client.ca_bundle_path" => None,
+        "tls.enabled" => Some("off"),
+        "pq.mode" => Some("hybrid"),
+        "tls_client.sni_override" => Some("a.example"),
         "bind_addr" => Some("127.0.0.1:1"),
         "limits.max_frame_bytes" => Some("512KiB"),
         "limits.chunk_bytes" => Some("32KiB"),

@@ -17,7 +17,7 @@ Options:
   --admin ADDR                address of /metrics, /healthz, /readyz and /status
   --transport.<key> VALUE     any key of [transport], as in --transport.max-conns 5
   --gateway.<key> VALUE       any key of [gateway], as in --gateway.log.level debug
-  --dev-tls                   a certificate made in memory (not in this build: it has no TLS)
+  --dev-tls                   backend tls with a certificate made in memory, for trying things out
   -h, --help                  this text
   -V, --version               the version
 

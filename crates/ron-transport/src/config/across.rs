@@ -9,12 +9,27 @@ type Broken = Vec<(&'static str, ValueError)>;
 /// What is broken: the path to blame, and why.
 pub(super) fn check(config: &Config) -> Broken {
     let groups: &[fn(&Config) -> Broken] = &[
+        #[cfg(feature = "tls")]
+        tls,
         #[cfg(feature = "uds")]
         uds,
         #[cfg(feature = "arti")]
         arti,
     ];
     groups.iter().flat_map(|group| group(config)).collect()
+}
+
+#[cfg(feature = "tls")]
+fn tls(config: &Config) -> Broken {
+    let backend = config.general.backend();
+    let is_tls = backend == transport_core::Backend::Tls;
+    match config.tls.enabled() {
+        Some(enabled) if enabled != is_tls => {
+            let what = format!("contradicts backend, which is {backend}");
+            vec![("tls.enabled", ValueError::new(what))]
+        }
+        _ => Vec::new(),
+    }
 }
 
 #[cfg(feature = "uds")]

@@ -13,6 +13,8 @@ use super::Preset;
 /// The backends of this build.
 pub const COMPILED_BACKENDS: &[Backend] = &[
     Backend::Tcp,
+    #[cfg(feature = "tls")]
+    Backend::Tls,
     #[cfg(feature = "uds")]
     Backend::Uds,
 ];
@@ -20,6 +22,7 @@ pub const COMPILED_BACKENDS: &[Backend] = &[
 /// Whether the cargo feature of a backend is on.
 pub(super) const fn has_feature(backend: Backend) -> bool {
     match backend {
+        Backend::Tls => cfg!(feature = "tls"),
         Backend::Uds => cfg!(feature = "uds"),
         Backend::Arti => cfg!(feature = "arti"),
         backend => matches!(backend, Backend::Tcp),

@@ -8,7 +8,7 @@ pub(crate) struct Case {
     pub(crate) written: &'static str,
     /// The same in effect.
     pub(crate) want: &'static str,
-    /// A value that is refused.
+    /// A value that is refused; empty where any can be.
     pub(crate) bad: &'static str,
     /// A part of the error.
     pub(crate) error: &'static str,
@@ -36,6 +36,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         GENERAL,
         LIMITS,
         TCP,
+        #[cfg(feature = "tls")]
+        TLS,
         #[cfg(feature = "uds")]
         UDS,
         #[cfg(feature = "arti")]
@@ -55,7 +57,7 @@ const GENERAL: &[Case] = &[
         "backend",
         "tcp",
         ["tcp", "tcp"],
-        ["tls", "needs the feature `tls`"],
+        ["udp", "tcp, tls, uds or arti"],
     ),
     case(
         "bind_addr",
@@ -204,6 +206,64 @@ const TCP: &[Case] = &[
         "false",
         ["On", "true"],
         ["1", "on, off, true or false"],
+    ),
+];
+
+#[cfg(feature = "tls")]
+const TLS: &[Case] = &[
+    case(
+        "tls.enabled",
+        "",
+        ["OFF", "false"],
+        ["no", "on, off, true or false"],
+    ),
+    case("tls.cert_path", "", ["/a/b.pem", "/a/b.pem"], [""; 2]),
+    case("tls.key_path", "", ["/a/b.pem", "<set>"], [""; 2]),
+    case("tls.client_ca_path", "", ["/a/b.pem", "/a/b.pem"], [""; 2]),
+    case(
+        "tls.client_auth",
+        "off",
+        ["required", "required"],
+        ["yes", "off, optional or required"],
+    ),
+    case(
+        "tls.allow_sans",
+        "",
+        ["a.example, b.example", "a.example,b.example"],
+        [""; 2],
+    ),
+    case("tls.alpn", "", ["h2, oap/1", "h2,oap/1"], [""; 2]),
+    case(
+        "tls_client.trust_store",
+        "system",
+        ["path", "path"],
+        ["none", "system or path"],
+    ),
+    case(
+        "tls_client.ca_bundle_path",
+        "",
+        ["/a/b.pem", "/a/b.pem"],
+        [""; 2],
+    ),
+    case(
+        "tls_client.sni_override",
+        "",
+        ["a.example", "a.example"],
+        ["a b", "a DNS name or an IP address"],
+    ),
+    case("tls_client.alpn", "", ["h2", "h2"], [""; 2]),
+    case(
+        "tls_client.cert_path",
+        "",
+        ["/a/b.pem", "/a/b.pem"],
+        [""; 2],
+    ),
+    case("tls_client.key_path", "", ["/a/b.pem", "<set>"], [""; 2]),
+    case(
+        "pq.mode",
+        "off",
+        ["hybrid", "hybrid"],
+        ["on", "off, hybrid or required"],
     ),
 ];
 

@@ -1,0 +1,111 @@
+//! `--dev-tls`: an authority and a certificate made in memory, for trying things out.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::{Duration, SystemTime};
+
+use aws_lc_rs::digest::{digest, SHA256};
+use rcgen::string::Ia5String;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, SanType,
+};
+use ron_transport::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use ron_transport::tls::ServerTls;
+use ron_transport::Config;
+
+use crate::exit::Failure;
+use crate::term;
+
+/// How long the certificates are valid.
+const VALID: Duration = Duration::from_secs(30 * 24 * 3600);
+/// The clocks of clients may be behind.
+const SLACK: Duration = Duration::from_secs(24 * 3600);
+
+/// Makes the pair, and says how to trust it.
+pub(crate) fn make(config: &Config) -> Result<ServerTls, Failure> {
+    if config.tls.cert_path().is_some() {
+        let what = "--dev-tls makes its own certificate: leave tls.cert_path and tls.key_path out";
+        return Err(Failure::Config(what.to_owned()));
+    }
+    let failed = |error: rcgen::Error| Failure::runtime("cannot make a certificate", &error);
+    let pair = Pair::new().map_err(failed)?;
+    term::err_line(format_args!("{}", advice(&pair)));
+    let chain = vec![pair.leaf, pair.authority];
+    ServerTls::from_pair(chain, pair.key, &config.tls, config.pq.mode())
+        .map_err(|error| Failure::runtime("cannot use the certificate that was made", &error))
+}
+
+struct Pair {
+    authority: CertificateDer<'static>,
+    authority_pem: String,
+    leaf: CertificateDer<'static>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Pair {
+    fn new() -> Result<Self, rcgen::Error> {
+        let mut params = dated("ron-gateway development authority");
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
+        let mut params = dated("localhost");
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.subject_alt_names = vec![
+            SanType::DnsName(Ia5String::try_from("localhost")?),
+            SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            SanType::IpAddress(IpAddr::V6(Ipv6Addr::LOCALHOST)),
+        ];
+        let key = KeyPair::generate()?;
+        let leaf = params.signed_by(&key, &authority)?;
+        Ok(Self {
+            authority_pem: authority.pem(),
+            authority: authority.der().clone(),
+            leaf: leaf.der().clone(),
+            key: PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+        })
+    }
+}
+
+fn dated(name: &str) -> CertificateParams {
+    let now = SystemTime::now();
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.not_before = (now - SLACK).into();
+    params.not_after = (now + VALID).into();
+    params
+}
+
+fn advice(pair: &Pair) -> String {
+    let sha256 = digest(&SHA256, &pair.authority);
+    let bytes: Vec<_> = sha256.as_ref().iter().map(|b| format!("{b:02X}")).collect();
+    format!(
+        "--dev-tls: a certificate for localhost, 127.0.0.1 and ::1, for 30 days, in memory alone\n\
+         authority, SHA-256 fingerprint {}\n\
+         {}\
+         To trust it, write the certificate above to dev-ca.pem:\n  \
+         curl --cacert dev-ca.pem https://localhost:9444/\n  \
+         openssl s_client -CAfile dev-ca.pem -verify_return_error -connect localhost:9444\n  \
+         ron-gateway dial tls://localhost:9444 --transport.tls-client.trust-store path \
+         --transport.tls-client.ca-bundle-path dev-ca.pem",
+        bytes.join(":"),
+        pair.authority_pem,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_are_never_the_same_and_the_advice_has_the_authority_and_no_key() {
+        let (one, two) = (Pair::new().unwrap(), Pair::new().unwrap());
+        assert_ne!(one.authority, two.authority);
+        let text = advice(&one);
+        assert!(
+            text.contains(&one.authority_pem) && text.contains("fingerprint "),
+            "{text}"
+        );
+        assert!(!text.contains("PRIVATE"), "{text}");
+    }
+}

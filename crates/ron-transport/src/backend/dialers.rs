@@ -1,0 +1,104 @@
+//! The guarded dialers, one for each scheme.
+
+use std::os::fd::RawFd;
+#[cfg(feature = "tls")]
+use std::sync::{Arc, OnceLock};
+
+use transport_core::TransportError;
+use transport_limits::{Guard, Limiter};
+use transport_tcp::raw::TcpDialer;
+#[cfg(feature = "tls")]
+use transport_tls::raw::TlsDialer;
+#[cfg(feature = "uds")]
+use transport_uds::raw::UdsDialer;
+
+#[cfg(feature = "tls")]
+use super::tls::{self, Tls};
+use super::{not_compiled_in, Live};
+use crate::conn::Conn;
+use crate::endpoint::{Endpoint, Scheme};
+
+/// The guarded dialers.
+#[derive(Debug)]
+pub(crate) struct Dialers {
+    tcp: Guard<TcpDialer>,
+    #[cfg(feature = "tls")]
+    tls: OverTls,
+    #[cfg(feature = "uds")]
+    uds: Guard<UdsDialer>,
+}
+
+/// TLS reads its trust store when it is first dialed through: whoever never does needs none.
+#[cfg(feature = "tls")]
+#[derive(Debug)]
+struct OverTls {
+    tls: Arc<Tls>,
+    limiter: Limiter,
+    dialer: OnceLock<Guard<TlsDialer<TcpDialer>>>,
+}
+
+impl Dialers {
+    pub(crate) fn new(live: &Live, fd_limit: Option<RawFd>, limiter: &Limiter) -> Self {
+        let tcp = TcpDialer::default()
+            .with_config(&live.tcp)
+            .with_fd_limit(fd_limit);
+        Self {
+            tcp: Guard::new(tcp, limiter),
+            #[cfg(feature = "tls")]
+            tls: OverTls {
+                tls: Arc::clone(&live.tls),
+                limiter: limiter.clone(),
+                dialer: OnceLock::new(),
+            },
+            #[cfg(feature = "uds")]
+            uds: Guard::new(UdsDialer::new().with_fd_limit(fd_limit), limiter),
+        }
+    }
+
+    /// Reads what a dial through this scheme needs.
+    #[allow(clippy::unused_async)]
+    pub(crate) async fn prepare(&self, scheme: Scheme) -> Result<(), TransportError> {
+        match scheme {
+            Scheme::Tcp => Ok(()),
+            #[cfg(feature = "tls")]
+            Scheme::Tls => self.tls().await.map(drop),
+            #[cfg(feature = "uds")]
+            Scheme::Unix => Ok(()),
+            scheme => Err(missing(scheme)),
+        }
+    }
+
+    pub(crate) async fn dial(&self, to: &Endpoint) -> Result<Conn, TransportError> {
+        match to.scheme {
+            Scheme::Tcp => self.tcp.dial(&to.target).await.map(Conn::new),
+            #[cfg(feature = "tls")]
+            Scheme::Tls => {
+                let dialer = self.tls().await?;
+                Box::pin(dialer.dial(&to.target)).await.map(Conn::new)
+            }
+            #[cfg(feature = "uds")]
+            Scheme::Unix => self.uds.dial(&to.target).await.map(Conn::new),
+            scheme => Err(missing(scheme)),
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    async fn tls(&self) -> Result<&Guard<TlsDialer<TcpDialer>>, TransportError> {
+        let OverTls {
+            tls,
+            limiter,
+            dialer,
+        } = &self.tls;
+        if let Some(dialer) = dialer.get() {
+            return Ok(dialer);
+        }
+        let live = tls::client(tls).await?;
+        let raw = TlsDialer::over(self.tcp.get_ref().clone(), &live, limiter.shared_observer());
+        Ok(dialer.get_or_init(|| Guard::new(raw, limiter)))
+    }
+}
+
+fn missing(scheme: Scheme) -> TransportError {
+    let missing = scheme.missing_backend().unwrap_or(scheme.backends()[0]);
+    not_compiled_in(scheme.as_str(), missing)
+}

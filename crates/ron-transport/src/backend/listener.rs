@@ -1,0 +1,191 @@
+//! The guarded listener of the configured backend, and what it accepts.
+
+use std::os::fd::RawFd;
+
+use transport_core::{Backend, PeerAddr, Pending, TransportError};
+use transport_limits::{Guard, Incoming, Limiter};
+use transport_tcp::raw::{TcpListener, TcpPending};
+#[cfg(feature = "tls")]
+use transport_tls::raw::{TlsListener, TlsPending};
+#[cfg(feature = "uds")]
+use transport_uds::raw::{UdsListener, UdsPending};
+
+use super::{not_compiled_in, Live};
+use crate::config::Config;
+use crate::conn::Conn;
+use crate::listen_addr::{Inherited, ListenAddr};
+
+/// What a listener is made from.
+pub(crate) struct Parts<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) live: &'a Live,
+    pub(crate) fd_limit: Option<RawFd>,
+    pub(crate) limiter: &'a Limiter,
+}
+
+/// The guarded listener of the configured backend.
+#[derive(Debug)]
+pub(crate) enum AnyListener {
+    Tcp(Guard<TcpListener>),
+    #[cfg(feature = "tls")]
+    Tls(Guard<TlsListener<TcpListener>>),
+    #[cfg(feature = "uds")]
+    Uds(Guard<UdsListener>),
+}
+
+impl AnyListener {
+    /// Binds what is configured.
+    pub(crate) async fn bind(parts: &Parts<'_>) -> Result<Self, TransportError> {
+        let config = parts.config;
+        match config.general.backend() {
+            #[cfg(feature = "uds")]
+            Backend::Uds => parts.uds(UdsListener::bind(&config.uds).await?),
+            backend => {
+                let Some(addr) = config.general.bind_addr() else {
+                    return Err(TransportError::Config {
+                        source: "bind_addr is not set: there is nothing to listen on".into(),
+                    });
+                };
+                // Before the bind: a key that cannot be read is found while nobody waits.
+                parts.prepare(backend)?;
+                parts.over_tcp(backend, TcpListener::bind(addr, &config.tcp).await?)
+            }
+        }
+    }
+
+    /// Takes over a socket that listens already.
+    pub(crate) fn adopt(socket: Inherited, parts: &Parts<'_>) -> Result<Self, TransportError> {
+        let config = parts.config;
+        match (config.general.backend(), socket) {
+            (backend @ (Backend::Tcp | Backend::Tls), Inherited::Tcp(socket)) => {
+                parts.prepare(backend)?;
+                parts.over_tcp(backend, TcpListener::from_std(socket, &config.tcp)?)
+            }
+            #[cfg(feature = "uds")]
+            (Backend::Uds, Inherited::Unix(socket)) => {
+                parts.uds(UdsListener::from_std(socket, &config.uds)?)
+            }
+            (backend, socket) => Err(TransportError::Config {
+                source: format!(
+                    "the inherited socket is a {} socket: backend {backend} cannot listen on it",
+                    socket.kind()
+                )
+                .into(),
+            }),
+        }
+    }
+
+    pub(crate) fn local_addr(&self) -> Result<ListenAddr, TransportError> {
+        let tcp = |raw: &TcpListener| {
+            let addr = raw.local_addr().map_err(TransportError::Io)?;
+            Ok(ListenAddr::Ip(addr))
+        };
+        match self {
+            Self::Tcp(guard) => tcp(guard.get_ref()),
+            #[cfg(feature = "tls")]
+            Self::Tls(guard) => tcp(guard.get_ref().get_ref()),
+            #[cfg(feature = "uds")]
+            Self::Uds(guard) => {
+                let path = guard.get_ref().local_path();
+                path.map(ListenAddr::Unix)
+                    .ok_or_else(|| TransportError::Unsupported {
+                        what: "a Unix socket without a path".to_owned(),
+                    })
+            }
+        }
+    }
+
+    /// Cancel-safe, as [`Guard::accept`].
+    pub(crate) async fn accept(&mut self) -> AnyIncoming {
+        match self {
+            Self::Tcp(guard) => AnyIncoming::Tcp(guard.accept().await),
+            #[cfg(feature = "tls")]
+            Self::Tls(guard) => AnyIncoming::Tls(Box::new(guard.accept().await)),
+            #[cfg(feature = "uds")]
+            Self::Uds(guard) => AnyIncoming::Uds(guard.accept().await),
+        }
+    }
+}
+
+impl Parts<'_> {
+    fn prepare(&self, backend: Backend) -> Result<(), TransportError> {
+        match backend {
+            Backend::Tcp => Ok(()),
+            #[cfg(feature = "tls")]
+            Backend::Tls => self.live.tls.server(self.config).map(drop),
+            other => Err(not_compiled_in(other.as_str(), other)),
+        }
+    }
+
+    fn over_tcp(&self, backend: Backend, raw: TcpListener) -> Result<AnyListener, TransportError> {
+        let raw = raw.with_config(&self.live.tcp).with_fd_limit(self.fd_limit);
+        match backend {
+            #[cfg(feature = "tls")]
+            Backend::Tls => {
+                let live = self.live.tls.server(self.config)?;
+                let raw = TlsListener::over(raw, &live, self.limiter.shared_observer());
+                Ok(AnyListener::Tls(Guard::new(raw, self.limiter)))
+            }
+            _ => Ok(AnyListener::Tcp(Guard::new(raw, self.limiter))),
+        }
+    }
+
+    #[cfg(feature = "uds")]
+    fn uds(&self, raw: UdsListener) -> Result<AnyListener, TransportError> {
+        let raw = raw.with_config(&self.live.uds).with_fd_limit(self.fd_limit);
+        Ok(AnyListener::Uds(Guard::new(raw, self.limiter)))
+    }
+}
+
+/// An admitted connection of any backend, before its handshake. Dropping it refuses the peer.
+#[derive(Debug)]
+pub(crate) enum AnyIncoming {
+    Tcp(Incoming<TcpPending>),
+    #[cfg(feature = "tls")]
+    Tls(Box<Incoming<TlsPending<TcpPending>>>),
+    #[cfg(feature = "uds")]
+    Uds(Incoming<UdsPending>),
+}
+
+impl AnyIncoming {
+    pub(crate) fn peer(&self) -> PeerAddr {
+        match self {
+            Self::Tcp(incoming) => incoming.peer(),
+            #[cfg(feature = "tls")]
+            Self::Tls(incoming) => incoming.peer(),
+            #[cfg(feature = "uds")]
+            Self::Uds(incoming) => incoming.peer(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        match self {
+            Self::Tcp(incoming) => incoming.id(),
+            #[cfg(feature = "tls")]
+            Self::Tls(incoming) => incoming.id(),
+            #[cfg(feature = "uds")]
+            Self::Uds(incoming) => incoming.id(),
+        }
+    }
+
+    /// Whether establishing it may have to wait for the peer.
+    pub(crate) const fn has_handshake(&self) -> bool {
+        match self {
+            Self::Tcp(_) => TcpPending::HANDSHAKE,
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => <TlsPending<TcpPending> as Pending>::HANDSHAKE,
+            #[cfg(feature = "uds")]
+            Self::Uds(_) => UdsPending::HANDSHAKE,
+        }
+    }
+
+    pub(crate) async fn establish(self) -> Result<Conn, TransportError> {
+        match self {
+            Self::Tcp(incoming) => incoming.establish().await.map(Conn::new),
+            #[cfg(feature = "tls")]
+            Self::Tls(incoming) => Box::pin(incoming.establish()).await.map(Conn::new),
+            #[cfg(feature = "uds")]
+            Self::Uds(incoming) => incoming.establish().await.map(Conn::new),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The settings of backends that a reload replaces for new connections.
+
+use std::sync::Arc;
+
+use transport_core::{Observer, TransportError};
+use transport_tcp::LiveTcpConfig;
+#[cfg(feature = "uds")]
+use transport_uds::LiveUdsConfig;
+
+#[cfg(feature = "tls")]
+use super::tls::Tls;
+use crate::builder::Given;
+use crate::config::Config;
+
+/// What listeners and dialers look at for each connection.
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(super) tcp: LiveTcpConfig,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Arc<Tls>,
+    #[cfg(feature = "uds")]
+    pub(super) uds: LiveUdsConfig,
+}
+
+impl Live {
+    pub(crate) fn new(config: &Config, given: Given, observer: &Arc<dyn Observer>) -> Self {
+        let _ = (&given, observer);
+        Self {
+            tcp: LiveTcpConfig::new(&config.tcp),
+            #[cfg(feature = "tls")]
+            tls: Arc::new(Tls::new(config, given, observer)),
+            #[cfg(feature = "uds")]
+            uds: LiveUdsConfig::new(&config.uds),
+        }
+    }
+
+    /// Reads what has to be read and puts it in force; the first failure changes nothing.
+    pub(crate) fn set(&self, config: &Config) -> Result<(), TransportError> {
+        #[cfg(feature = "tls")]
+        self.tls.reload(config)?;
+        self.tcp.set(&config.tcp);
+        #[cfg(feature = "uds")]
+        self.uds.set(&config.uds);
+        Ok(())
+    }
+
+    /// Looks at files every two seconds, for ever: a certificate that was renewed is put in force.
+    #[allow(clippy::unused_async)]
+    pub(crate) async fn keep_fresh(&self) {
+        #[cfg(feature = "tls")]
+        self.tls.keep_fresh().await;
+        #[cfg(not(feature = "tls"))]
+        std::future::pending::<()>().await;
+    }
+}

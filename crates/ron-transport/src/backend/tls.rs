@@ -1,0 +1,220 @@
+//! TLS of a transport: read when it is first needed, replaced by reloads, refreshed from its files.
+
+use std::convert::Infallible;
+use std::fmt::Display;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
+use transport_core::{Observer, Op, TransportError};
+use transport_tls::{
+    ClientTls, LiveClientTls, LiveServerTls, PqMode, ServerTls, TlsClientConfig, TlsConfig,
+};
+
+use crate::builder::Given;
+use crate::config::Config;
+
+/// How often files are looked at.
+const EVERY: Duration = Duration::from_secs(2);
+/// How long reading the trust store may take a dial: a file system may hang.
+const LOAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What this transport proves, asks for, trusts and shows.
+pub(crate) struct Tls {
+    observer: Arc<dyn Observer>,
+    /// Whether the embedder gave the server side; files have no say then.
+    is_given: bool,
+    server: OnceLock<LiveServerTls>,
+    client: OnceLock<LiveClientTls>,
+    settings: Mutex<Settings>,
+    /// The failure that the last look met, and how many looks in a row have.
+    failure: Mutex<Option<(String, u32)>>,
+}
+
+/// What is in force, or would be if it were needed.
+#[derive(Clone, PartialEq)]
+struct Settings {
+    server: TlsConfig,
+    client: TlsClientConfig,
+    pq: PqMode,
+}
+
+impl Settings {
+    fn of(config: &Config) -> Self {
+        Self {
+            server: config.tls.clone(),
+            client: config.tls_client.clone(),
+            pq: config.pq.mode(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls")
+            .field("server", &self.server.get())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Tls {
+    pub(crate) fn new(config: &Config, given: Given, observer: &Arc<dyn Observer>) -> Self {
+        let tls = Self {
+            observer: Arc::clone(observer),
+            is_given: given.server_tls.is_some(),
+            server: OnceLock::new(),
+            client: OnceLock::new(),
+            settings: Mutex::new(Settings::of(config)),
+            failure: Mutex::default(),
+        };
+        if let Some(server) = given.server_tls {
+            tls.tell_expiry(&server);
+            let _ = tls.server.set(LiveServerTls::new(server));
+        }
+        tls
+    }
+
+    /// The server side. Blocks on files at the first call.
+    pub(super) fn server(&self, config: &Config) -> Result<LiveServerTls, TransportError> {
+        if let Some(live) = self.server.get() {
+            return Ok(live.clone());
+        }
+        let server = ServerTls::load(&config.tls, config.pq.mode())?;
+        self.tell_expiry(&server);
+        Ok(self
+            .server
+            .get_or_init(|| LiveServerTls::new(server))
+            .clone())
+    }
+
+    /// The client side. Blocks on files at the first call.
+    fn client(&self) -> Result<LiveClientTls, TransportError> {
+        if let Some(live) = self.client.get() {
+            return Ok(live.clone());
+        }
+        let settings = self.settings().clone();
+        let client = ClientTls::load(&settings.client, settings.pq)?;
+        let live = self.client.get_or_init(|| LiveClientTls::new(client));
+        Ok(live.clone())
+    }
+
+    /// Reads what changed and what is used, and puts it in force; the first failure changes
+    /// nothing of what was configured. Blocks on files.
+    pub(super) fn reload(&self, config: &Config) -> Result<(), TransportError> {
+        let mut settings = self.settings();
+        let next = Settings::of(config);
+        let server = self.server.get().filter(|_| !self.is_given);
+        let new_server = match server {
+            Some(_) if next.server != settings.server => {
+                Some(ServerTls::load(&next.server, next.pq)?)
+            }
+            _ => None,
+        };
+        let client = self.client.get();
+        let new_client = match client {
+            Some(_) if next.client != settings.client => {
+                Some(ClientTls::load(&next.client, next.pq)?)
+            }
+            _ => None,
+        };
+        match (server, new_server) {
+            (Some(live), Some(new)) => {
+                self.tell_expiry(&new);
+                live.set(new);
+            }
+            (Some(live), None) => self.renewed(live.refresh()?),
+            _ => {}
+        }
+        match (client, new_client) {
+            (Some(live), Some(new)) => live.set(new),
+            (Some(live), None) => drop(live.refresh()?),
+            _ => {}
+        }
+        *settings = next;
+        Ok(())
+    }
+
+    /// Looks at the files of what is used, for ever.
+    pub(super) async fn keep_fresh(self: &Arc<Self>) -> Infallible {
+        loop {
+            sleep(EVERY).await;
+            if self.server.get().is_some() || self.client.get().is_some() {
+                let tls = Arc::clone(self);
+                // It does not panic; were it to, the next look would tell.
+                let _ = spawn_blocking(move || tls.look()).await;
+            }
+        }
+    }
+
+    /// One look. A failure is told when the next look meets it too: of a pair, one file is
+    /// replaced after the other.
+    fn look(&self) {
+        let server = self.server.get().map_or(Ok(false), LiveServerTls::refresh);
+        let client = self.client.get().map_or(Ok(false), LiveClientTls::refresh);
+        let changed = matches!(server, Ok(true)) || matches!(client, Ok(true));
+        self.renewed(matches!(server, Ok(true)));
+        let failed = server.and(client).err().map(|error| error.to_string());
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        if changed {
+            self.tell(Ok(()));
+        }
+        *failure = failed.map(|text| match failure.take() {
+            Some((before, looks)) if before == text => (text, looks.saturating_add(1)),
+            _ => (text, 1),
+        });
+        if let Some((text, 2)) = &*failure {
+            self.tell(Err(text));
+        }
+    }
+
+    /// The certificate in force is another.
+    fn renewed(&self, renewed: bool) {
+        if let Some(live) = self.server.get().filter(|_| renewed) {
+            self.tell_expiry(&live.get());
+        }
+    }
+
+    fn tell_expiry(&self, server: &ServerTls) {
+        if let Some(not_after) = server.not_after() {
+            self.observer.certificate_expiry(not_after);
+        }
+    }
+
+    fn tell(&self, result: Result<(), &dyn Display>) {
+        self.observer.reloaded(result.is_ok());
+        match result {
+            Ok(()) => tracing::info!(
+                target: "ron_transport",
+                event = "reload",
+                result = "ok",
+                "tls files were renewed",
+            ),
+            Err(error) => tracing::warn!(
+                target: "ron_transport",
+                event = "reload",
+                result = "rejected",
+                error = %error,
+                "tls files cannot be used; those from before are in force",
+            ),
+        }
+    }
+
+    fn settings(&self) -> MutexGuard<'_, Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The client side, read on a thread for blocking work.
+pub(super) async fn client(tls: &Arc<Tls>) -> Result<LiveClientTls, TransportError> {
+    if let Some(live) = tls.client.get() {
+        return Ok(live.clone());
+    }
+    let reading = Arc::clone(tls);
+    let read = spawn_blocking(move || reading.client());
+    match timeout(LOAD_TIMEOUT, read).await {
+        Ok(Ok(read)) => read,
+        Ok(Err(_)) => Err(TransportError::Cancelled),
+        Err(_) => Err(TransportError::Timeout { op: Op::Dial }),
+    }
+}
