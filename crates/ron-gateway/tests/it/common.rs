@@ -3,11 +3,13 @@
 mod http;
 mod lines;
 mod net;
+mod pki;
 
 pub(crate) use http::Response;
 pub(crate) use net::{
     bound_to_nothing, connect, connect_from, echoes, ended, pattern, read_all, round_trip, runtime,
 };
+pub(crate) use pki::Pki;
 
 use std::io::BufReader;
 use std::net::SocketAddr;
@@ -244,6 +246,13 @@ impl Gateway {
                 self.errors.text()
             )
         })
+    }
+
+    /// Everything on stderr, once it has this text.
+    pub(crate) fn error_with(&self, text: &str) -> String {
+        let found = self.errors.wait(|line| line.contains(text));
+        assert!(found.is_some(), "no {text:?} in {}", self.errors.text());
+        self.errors.text()
     }
 
     /// The log so far.

@@ -17,5 +17,6 @@ mod load;
 mod logs;
 mod reload;
 mod systemd;
+mod tls;
 mod uds;
 mod watch;

@@ -1,0 +1,194 @@
+//! TLS at the gateway: start, wrong files, rotation, forwarding on either side.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+
+use rustix::process::Signal;
+
+use crate::common::{connect, pattern, round_trip, run, Gateway, Pki, Start};
+
+fn strs(args: &[String]) -> Vec<&str> {
+    args.iter().map(String::as_str).collect()
+}
+
+/// What `dial` says of a gateway.
+fn dial(pki: &Pki, gateway: &Gateway, more: &[&str]) -> (i32, String, String) {
+    let target = format!("tls://localhost:{}", gateway.addr.port());
+    let trust = pki.trust();
+    let mut args = vec!["dial", target.as_str()];
+    args.extend(strs(&trust));
+    args.extend(more);
+    run(&args, &[])
+}
+
+fn start(pki: &Pki) -> Start {
+    Start::default().args(&strs(&pki.listen()))
+}
+
+#[test]
+fn the_start_of_the_runbook_serves_tls() {
+    let pki = Pki::new();
+    pki.server("one");
+    let file = pki.path("Config.toml");
+    fs::write(&file, "[transport]\n").unwrap();
+    let free = TcpListener::bind("0.0.0.0:0").unwrap();
+    let bind = free.local_addr().unwrap().to_string();
+    drop(free);
+    let gateway = Start::default()
+        .unbound()
+        .args(&["--config", file.to_str().unwrap()])
+        .env("RON_TRANSPORT_BACKEND", "tls")
+        .env("RON_TRANSPORT_BIND_ADDR", &bind)
+        .env("RON_TRANSPORT_MAX_CONNS", "2048")
+        .env("RON_TRANSPORT_READ_TIMEOUT", "5s")
+        .env("RON_TRANSPORT_WRITE_TIMEOUT", "5s")
+        .env("RON_TRANSPORT_IDLE_TIMEOUT", "60s")
+        .env("RON_TRANSPORT_TLS_ENABLED", "true")
+        .env("RON_TRANSPORT_TLS_CERT_PATH", &pki.file("cert.pem"))
+        .env("RON_TRANSPORT_TLS_KEY_PATH", &pki.file("key.pem"))
+        .spawn();
+    assert_eq!(gateway.get("/readyz").status, 200);
+    let (code, out, errors) = dial(&pki, &gateway, &[]);
+    assert_eq!(code, 0, "{errors}");
+    assert!(out.contains("kx         x25519"), "{out}");
+    gateway.wait_metric(
+        "tls_handshakes_total{kx=\"x25519\",resumed=\"no\",result=\"ok\"}",
+        1,
+    );
+    let expiry = gateway.metric("tls_certificate_expiry_timestamp_seconds");
+    assert!(expiry > 1.7e9, "{expiry}");
+    let ready = |line: &&str| line.contains("event=ready");
+    assert_eq!(
+        gateway.stop().lines().filter(ready).count(),
+        3,
+        "ready, draining, stopped"
+    );
+}
+
+#[test]
+fn files_that_cannot_be_used_end_the_start_with_2_and_the_reason() {
+    let pki = Pki::new();
+    pki.server("one");
+    let listen = pki.listen();
+    let mut args = strs(&listen);
+    args.extend(["--transport.bind-addr", "127.0.0.1:0", "--admin", ""]);
+    let key = pki.path("key.pem");
+    let mode = |mode| fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+    let refused = |text: &str| {
+        let (code, log, errors) = run(&args, &[]);
+        assert_eq!(code, 2, "{errors}");
+        assert!(errors.contains(text), "{errors}");
+        assert!(
+            log.contains("NotReady") && log.contains("reason=tls"),
+            "{log}"
+        );
+        assert!(!log.contains("state=Ready"), "{log}");
+        for said in [&log, &errors] {
+            assert!(!said.contains("key.pem"), "{said}");
+        }
+    };
+    mode(0o640);
+    refused("insecure permissions");
+    mode(0o600);
+    let (other_cert, other_key) = pki.issue("localhost", "two");
+    fs::write(&key, other_key).unwrap();
+    refused("tls key read failed");
+    fs::remove_file(&key).unwrap();
+    refused("tls key read failed");
+    pki.server("three");
+    fs::write(pki.path("cert.pem"), &other_cert[..40]).unwrap();
+    refused("tls cert read failed");
+    let (code, _, errors) = run(&["check", "--transport.backend", "tls"], &[]);
+    assert_eq!(code, 2);
+    let named = errors.contains("transport.tls.cert_path, transport.tls.key_path");
+    assert!(named, "{errors}");
+}
+
+#[test]
+fn a_renewed_pair_is_taken_by_itself_and_a_wrong_one_is_not() {
+    let pki = Pki::new();
+    pki.server("one");
+    let gateway = start(&pki).spawn();
+    let expiry = || gateway.metric("tls_certificate_expiry_timestamp_seconds");
+    let before = expiry();
+    assert_eq!(dial(&pki, &gateway, &[]).0, 0);
+    // By its content alone, every two seconds.
+    pki.server("two");
+    gateway.line_with(&["event=reload", "result=ok", "tls files were renewed"]);
+    assert_eq!(dial(&pki, &gateway, &[]).0, 0);
+    // A key that does not fit: told, and the pair from before goes on.
+    let (cert, _) = pki.issue("localhost", "three");
+    fs::write(pki.path("cert.pem"), cert).unwrap();
+    gateway.line_with(&["event=reload", "result=rejected", "tls key read failed"]);
+    assert_eq!(dial(&pki, &gateway, &[]).0, 0);
+    gateway.signal(Signal::HUP);
+    gateway.wait_metric("transport_reloads_total{result=\"rejected\"}", 2);
+    pki.server("four");
+    gateway.signal(Signal::HUP);
+    gateway.line_with(&["event=reload", "result=ok", "keys"]);
+    assert_eq!(dial(&pki, &gateway, &[]).0, 0);
+    assert!(
+        (expiry() - before).abs() < f64::EPSILON,
+        "all are valid as long"
+    );
+    gateway.stop();
+}
+
+#[test]
+fn tls_is_terminated_originated_and_both() {
+    let pki = Pki::new();
+    pki.server("one");
+    let trust = pki.trust();
+    let echo = Gateway::start(&[]);
+    let tcp = format!("tcp://{}", echo.addr);
+    let terminating = start(&pki).args(&["--forward", &tcp]).spawn();
+    let tls = format!("tls://localhost:{}", terminating.addr.port());
+    let both = start(&pki)
+        .args(&["--forward", &tls])
+        .args(&strs(&trust))
+        .spawn();
+    let tls = format!("tls://localhost:{}", both.addr.port());
+    let originating = Start::default()
+        .args(&["--forward", &tls, "--transport.pq.mode", "hybrid"])
+        .args(&strs(&trust))
+        .spawn();
+    let sent = pattern(3 << 20);
+    assert!(round_trip(connect(originating.addr), &sent) == sent);
+    for gateway in [originating, both, terminating, echo] {
+        gateway.wait_metric("conn_inflight{backend=\"tls\"}", 0);
+        gateway.stop();
+    }
+}
+
+#[test]
+fn a_trust_store_that_cannot_be_used_is_found_at_the_start() {
+    let pki = Pki::new();
+    let trust = pki.trust();
+    fs::remove_file(pki.path("ca.pem")).unwrap();
+    let mut args = strs(&trust);
+    args.extend(["--transport.bind-addr", "127.0.0.1:0", "--admin", ""]);
+    args.extend(["--forward", "tls://localhost:1"]);
+    let (code, _, errors) = run(&args, &[]);
+    assert_eq!(code, 2, "{errors}");
+    assert!(errors.contains("tls_client.ca_bundle_path"), "{errors}");
+}
+
+#[test]
+fn a_certificate_made_in_memory_is_trusted_by_what_is_printed() {
+    let pki = Pki::new();
+    let gateway = Gateway::start(&["--dev-tls", "--transport.pq.mode", "required"]);
+    let printed = gateway.error_with("To trust it");
+    let from = printed.find("-----BEGIN").unwrap();
+    let to = printed.find("To trust it").unwrap();
+    fs::write(pki.path("ca.pem"), &printed[from..to]).unwrap();
+    let (code, out, errors) = dial(&pki, &gateway, &["--transport.pq.mode", "hybrid"]);
+    assert_eq!(code, 0, "{errors}");
+    assert!(out.contains("kx         x25519mlkem768"), "{out}");
+    let (code, _, errors) = dial(&pki, &gateway, &[]);
+    assert_eq!(code, 1);
+    assert!(errors.contains("tls: "), "{errors}");
+    gateway.wait_metric("rejected_total{reason=\"tls\"}", 1);
+    gateway.signal(Signal::TERM);
+    assert_eq!(gateway.wait().0.code(), Some(0));
+}
