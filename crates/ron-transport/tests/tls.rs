@@ -1,0 +1,295 @@
+//! TLS through the facade: listen, dial, resume, rotate, refuse.
+#![cfg(feature = "tls")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use ron_transport::{
+    echo, Config, Conn, Endpoint, PeerIdentity, ReadyReason, ReadyState, ReloadError, Transport,
+};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use transport_testkit::Recorder;
+
+/// An authority, and the files it issues.
+struct Pki {
+    dir: TempDir,
+    authority: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Pki {
+    fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let pki = Self {
+            dir: tempfile::tempdir().unwrap(),
+            authority,
+        };
+        pki.write("ca.pem", &pki.authority.pem());
+        pki.issue("server", &["localhost", "first.example"]);
+        pki
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let next = self.path("next");
+        fs::write(&next, text).unwrap();
+        fs::set_permissions(&next, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::rename(next, self.path(name)).unwrap();
+    }
+
+    /// Writes `NAME.pem` and `NAME.key` for these names.
+    fn issue(&self, name: &str, sans: &[&str]) {
+        let sans: Vec<_> = sans.iter().map(ToString::to_string).collect();
+        let params = CertificateParams::new(sans).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let leaf = params.signed_by(&key, &self.authority).unwrap();
+        self.write(&format!("{name}.key"), &key.serialize_pem());
+        self.write(&format!("{name}.pem"), &leaf.pem());
+    }
+
+    fn config(&self, settings: &[(&str, &str)]) -> Config {
+        let mut loader = Config::loader()
+            .flag("transport.backend", "tls")
+            .flag("transport.bind_addr", "127.0.0.1:0")
+            .flag("transport.tls.cert_path", self.path("server.pem"))
+            .flag("transport.tls.key_path", self.path("server.key"))
+            .flag("transport.tls_client.trust_store", "path")
+            .flag("transport.tls_client.ca_bundle_path", self.path("ca.pem"));
+        for (key, value) in settings {
+            loader = loader.flag(format!("transport.{key}"), *value);
+        }
+        loader.load().unwrap().into_settings()
+    }
+
+    async fn serving(&self, settings: &[(&str, &str)]) -> Served {
+        let recorder = Recorder::new();
+        let builder = Transport::builder().config(self.config(settings));
+        let transport = Arc::new(builder.observer(recorder.observer()).build().unwrap());
+        let addr = transport.listen().await.unwrap().ip().unwrap();
+        let served = Arc::clone(&transport);
+        tokio::spawn(async move {
+            let handler = |conn: Conn| async move { drop(echo(conn).await) };
+            served.serve(handler).await
+        });
+        let to = format!("tls://localhost:{}", addr.port()).parse().unwrap();
+        Served {
+            transport,
+            to,
+            recorder,
+        }
+    }
+}
+
+struct Served {
+    transport: Arc<Transport>,
+    to: Endpoint,
+    recorder: Recorder,
+}
+
+impl Served {
+    async fn dial(&self) -> Conn {
+        self.transport.dial(&self.to).await.unwrap()
+    }
+}
+
+async fn echoes(conn: &mut Conn) -> bool {
+    let sent = conn.write_all(b"x").await.is_ok() && conn.flush().await.is_ok();
+    sent && conn.read_u8().await.is_ok_and(|byte| byte == b'x')
+}
+
+fn sans(conn: &Conn) -> Vec<String> {
+    match &conn.info().identity {
+        PeerIdentity::Verified(identity) => identity.sans.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_listens_dials_resumes_and_says_what_was_negotiated() {
+    let pki = Pki::new();
+    let settings = [
+        ("tls.alpn", "oap/1"),
+        ("tls_client.alpn", "oap/1"),
+        ("pq.mode", "hybrid"),
+    ];
+    let served = pki.serving(&settings).await;
+    let mut first = served.dial().await;
+    assert!(echoes(&mut first).await);
+    let info = first.info();
+    assert_eq!(info.alpn.as_deref(), Some(&b"oap/1"[..]));
+    assert_eq!(info.kx.unwrap().as_str(), "x25519mlkem768");
+    assert!(!info.resumed && info.steps.handshake.is_some());
+    assert_eq!(sans(&first), ["localhost", "first.example"]);
+    let mut second = served.dial().await;
+    assert!(echoes(&mut second).await && second.info().resumed);
+    let taken = served.recorder.snapshot();
+    assert_eq!(taken.all_rejected(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_with_a_wrong_key_is_not_ready_for_tls() {
+    let pki = Pki::new();
+    let key = pki.path("server.key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let builder = Transport::builder().config(pki.config(&[]));
+    let transport = builder
+        .observer(Recorder::new().observer())
+        .build()
+        .unwrap();
+    let error = transport.listen().await.unwrap_err().to_string();
+    assert!(error.contains("insecure permissions"), "{error}");
+    assert!(!error.contains("server.key"), "{error}");
+    let reason = ReadyReason::Tls;
+    assert_eq!(
+        *transport.readiness().borrow(),
+        ReadyState::NotReady { reason }
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_takes_new_files_and_refuses_wrong_ones() {
+    let pki = Pki::new();
+    let served = pki.serving(&[]).await;
+    let mut before = served.dial().await;
+    pki.issue("server", &["localhost", "second.example"]);
+    served.transport.reload(pki.config(&[])).unwrap();
+    assert_eq!(sans(&served.dial().await), ["localhost", "second.example"]);
+
+    // A pair that does not match: everything stays, what else was to change too.
+    pki.write("server.key", &KeyPair::generate().unwrap().serialize_pem());
+    for more in [("max_conns", "7"), ("tls.alpn", "h2")] {
+        let error = served.transport.reload(pki.config(&[more])).unwrap_err();
+        assert!(matches!(&error, ReloadError::Files(why) if why.contains("tls key read failed")));
+    }
+    assert_eq!(served.transport.config().limits.max_conns(), 1024);
+    assert_eq!(sans(&served.dial().await), ["localhost", "second.example"]);
+    assert!(echoes(&mut before).await);
+
+    pki.issue("server", &["localhost", "third.example"]);
+    let changes = [("tls.alpn", "h2"), ("tls_client.alpn", "h2")];
+    let report = served.transport.reload(pki.config(&changes)).unwrap();
+    assert_eq!(report.applied, ["tls.alpn", "tls_client.alpn"]);
+    let after = served.dial().await;
+    assert_eq!(after.info().alpn.as_deref(), Some(&b"h2"[..]));
+    assert_eq!(sans(&after), ["localhost", "third.example"]);
+    let error = served
+        .transport
+        .reload(pki.config(&[("pq.mode", "hybrid")]));
+    let keys = vec!["tls.alpn", "tls_client.alpn", "pq.mode"];
+    assert!(
+        matches!(error, Err(ReloadError::NeedsRestart { keys }) if keys == ["pq.mode"]),
+        "{keys:?}"
+    );
+    assert_eq!(
+        served.recorder.snapshot().reloads,
+        [true, false, false, true, false]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_rotations_under_load_break_nothing() {
+    let pki = Pki::new();
+    let served = Arc::new(pki.serving(&[("per_peer.max_conns", "0")]).await);
+    let (stop, dialed) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicU64::new(0)),
+    );
+    let mut held = Vec::new();
+    for _ in 0..8 {
+        held.push(served.dial().await);
+    }
+    let mut load = tokio::task::JoinSet::new();
+    for _ in 0..2 {
+        let (served, stop, dialed) = (Arc::clone(&served), Arc::clone(&stop), Arc::clone(&dialed));
+        load.spawn(async move {
+            while !stop.load(Ordering::Relaxed) {
+                assert!(echoes(&mut served.dial().await).await);
+                dialed.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    for round in 0..100 {
+        let name = format!("n{round}.example");
+        pki.issue("server", &["localhost", &name]);
+        served.transport.reload(pki.config(&[])).unwrap();
+        let mut fresh = served.dial().await;
+        assert_eq!(sans(&fresh), ["localhost", &name]);
+        assert!(echoes(&mut fresh).await);
+        let oldest = round % held.len();
+        assert!(echoes(&mut held[oldest]).await, "a connection from before");
+        held[oldest] = fresh;
+    }
+    stop.store(true, Ordering::Relaxed);
+    while let Some(ended) = load.join_next().await {
+        ended.unwrap();
+    }
+    assert!(dialed.load(Ordering::Relaxed) > 100);
+    let taken = served.recorder.snapshot();
+    assert_eq!(taken.all_rejected(), 0);
+    assert_eq!(taken.reloads, [true; 100]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_is_let_in_by_its_name() {
+    let pki = Pki::new();
+    pki.issue("client", &["client.example"]);
+    let ca = pki.path("ca.pem");
+    let ca = ca.to_str().unwrap();
+    let (cert, key) = (pki.path("client.pem"), pki.path("client.key"));
+    let (cert, key) = (cert.to_str().unwrap(), key.to_str().unwrap());
+    for (allowed, in_) in [("client.example", true), ("other.example", false)] {
+        let settings = [
+            ("tls.client_auth", "required"),
+            ("tls.client_ca_path", ca),
+            ("tls.allow_sans", allowed),
+            ("tls_client.cert_path", cert),
+            ("tls_client.key_path", key),
+        ];
+        let served = pki.serving(&settings).await;
+        // In TLS 1.3 the client has shaken hands before it learns that it is refused.
+        let let_in = match served.transport.dial(&served.to).await {
+            Ok(mut conn) => echoes(&mut conn).await,
+            Err(_) => false,
+        };
+        assert_eq!(let_in, in_, "{allowed}");
+        let rejects = u64::from(!in_);
+        let refused =
+            |s: &transport_testkit::Snapshot| s.rejected(ron_transport::Reason::Tls) == rejects;
+        served.recorder.wait_for("the refusal", refused).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trust_store_is_read_when_it_is_needed_and_not_before() {
+    let pki = Pki::new();
+    fs::remove_file(pki.path("ca.pem")).unwrap();
+    let served = pki.serving(&[]).await;
+    let error = served
+        .transport
+        .prepare(served.to.scheme)
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("tls_client.ca_bundle_path"),
+        "{error}"
+    );
+    assert_eq!(
+        served.transport.dial(&served.to).await.unwrap_err().kind(),
+        "tls"
+    );
+    pki.write("ca.pem", &pki.authority.pem());
+    served.transport.prepare(served.to.scheme).await.unwrap();
+    assert!(echoes(&mut served.dial().await).await);
+    served.transport.shutdown(Duration::from_secs(5)).await;
+}
