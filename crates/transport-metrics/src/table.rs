@@ -165,7 +165,7 @@ rows! {
         [label("state", values::STATE), label("reason", values::READY_REASON)];
         "Changes of readiness, by the state they led to and why."
     RELOADS: Kind::Counter, Some(Unit::Count), [label("result", values::RELOAD_RESULT)];
-        "Reloads of the configuration, applied or rejected."
+        "Reloads of the configuration, and renewals of TLS files without one, applied or rejected."
     ARTI_BOOTSTRAP_PROGRESS: Kind::Gauge, None, [], needs Arti;
         "Progress of Tor's bootstrap, 0 to 1."
 }
