@@ -89,7 +89,7 @@ impl<'a> Files<'a> {
         let chain = pem::certificates(cert).map_err(|why| cert_failed(self.paths.cert, why))?;
         let key_name = self.paths.key.key;
         let key = pem::private_key(&mut pem).map_err(|why| key_failed(key_name, why))?;
-        pair(chain, key, provider, self.paths.cert, key_name).map(Some)
+        pair(chain, &key, provider, self.paths.cert, key_name).map(Some)
     }
 
     /// The trusted authorities; `None` without a file of them.
@@ -111,13 +111,14 @@ impl<'a> Files<'a> {
     }
 }
 
-/// A chain and its key, parsed and checked to belong together. The key's bytes are overwritten.
+/// A chain and its key, parsed and checked to belong together. Whoever owns the key's bytes
+/// overwrites them.
 ///
 /// # Errors
 /// With `tls cert read failed` or `tls key read failed`.
 pub(crate) fn pair(
     chain: Vec<CertificateDer<'static>>,
-    key: Zeroizing<PrivateKeyDer<'static>>,
+    key: &PrivateKeyDer<'static>,
     provider: &CryptoProvider,
     cert: At<'_>,
     key_name: &'static str,
@@ -126,7 +127,7 @@ pub(crate) fn pair(
         let unusable = |cause| tls_by(cert_text(cert, &unparsable(number)), cause);
         ParsedCertificate::try_from(certificate).map_err(unusable)?;
     }
-    // The provider overwrites the copy that it is given; ours goes at the end of this function.
+    // The provider overwrites the copy that it is given.
     let key = provider.key_provider.load_private_key(key.clone_key());
     let unusable =
         "it is no key that can be used: RSA of 2048 to 8192 bits, ECDSA P-256, P-384 or \

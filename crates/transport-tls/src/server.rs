@@ -85,7 +85,7 @@ impl ServerTls {
         config.set_cert_path(None).set_key_path(None);
         let (provider, paths) = (provider(pq), paths(&config));
         let key = Zeroizing::new(key);
-        let pair = files::pair(chain, key, &provider, paths.cert, paths.key.key)?;
+        let pair = files::pair(chain, &key, &provider, paths.cert, paths.key.key)?;
         let roots = Files::read(paths)?.roots()?;
         Self::new(pair, roots, &config, provider, None)
     }

@@ -1,0 +1,208 @@
+//! Every failed handshake says why, on both sides.
+
+use rcgen::{date_time_ymd, PKCS_ECDSA_P256_SHA256};
+use transport_core::{Dialer, Target};
+use transport_tls::{ClientAuth, PqMode};
+
+use crate::pki::{self, Authority, Files, SERVER};
+use crate::rig::{failure, files, says, Rig};
+
+#[tokio::test]
+async fn an_unknown_authority() {
+    let (files, _) = files();
+    files.put("ca.pem", &Authority::new().pem());
+    let server = pki::server(&files.server_config(), PqMode::Off);
+    let client = pki::client(&files.client_config(), PqMode::Off);
+    let (server, client) = Rig::new(&server, &client).shake().await;
+    // Two authorities of one name: the signature is what differs.
+    let client = failure(client);
+    assert!(client.starts_with("the server's certificate"), "{client}");
+    let server = failure(server);
+    assert!(server.starts_with("the peer sent alert "), "{server}");
+}
+
+#[tokio::test]
+async fn an_expired_certificate_and_one_that_is_not_valid_yet() {
+    for (from, to, what, alert) in [
+        (2000, 2001, "has expired", "certificate_expired"),
+        (2090, 2091, "is not valid yet", "certificate_expired"),
+    ] {
+        let authority = Authority::new();
+        let leaf = authority.leaf_with(&[SERVER], &PKCS_ECDSA_P256_SHA256, |params| {
+            params.not_before = date_time_ymd(from, 1, 1);
+            params.not_after = date_time_ymd(to, 1, 1);
+        });
+        let files = Files::new(&authority, &leaf);
+        let server = pki::server(&files.server_config(), PqMode::Off);
+        let client = pki::client(&files.client_config(), PqMode::Off);
+        let (server, client) = Rig::new(&server, &client).shake().await;
+        assert_eq!(failure(client), format!("the server's certificate {what}"));
+        let server = failure(server);
+        assert!(server.contains(alert), "{server}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name() {
+    let authority = Authority::new();
+    let many = [
+        "a.example",
+        "b.example",
+        "c.example",
+        "d.example",
+        "e.example",
+    ];
+    let files = Files::new(&authority, &authority.leaf(&many));
+    let server = pki::server(&files.server_config(), PqMode::Off);
+    let client = pki::client(&files.client_config(), PqMode::Off);
+    let (server, client) = Rig::new(&server, &client).shake().await;
+    let client = failure(client);
+    let wanted = "the server's certificate is not for server.example, but for: ";
+    assert!(client.starts_with(wanted), "{client}");
+    assert!(client.ends_with(" and 2 more"), "{client}");
+    assert!(failure(server).contains("bad_certificate"));
+}
+
+#[tokio::test]
+async fn no_application_protocol_in_common() {
+    let (files, _) = files();
+    let (mut server, mut client) = (files.server_config(), files.client_config());
+    server.set_alpn(vec!["h2".into()]).unwrap();
+    client.set_alpn(vec!["oap/1".into()]).unwrap();
+    let server = pki::server(&server, PqMode::Off);
+    let client = pki::client(&client, PqMode::Off);
+    let (server, client) = Rig::new(&server, &client).shake().await;
+    assert_eq!(
+        failure(server),
+        "no application protocol (ALPN) in common with the peer"
+    );
+    assert_eq!(
+        failure(client),
+        "the peer sent alert no_application_protocol: no ALPN name in common"
+    );
+}
+
+#[tokio::test]
+async fn a_client_certificate_that_is_not_trusted() {
+    let (files, authority) = files();
+    let mutual = files.mutual_config(ClientAuth::Required, &authority);
+    let server = pki::server(&mutual, PqMode::Off);
+    let stranger = Authority::new().leaf(&["client.example"]);
+    let client = pki::client(&files.client_config_with(&stranger), PqMode::Off);
+    let (server, client) = Rig::new(&server, &client).shake().await;
+    let server = failure(server);
+    assert!(server.starts_with("the client's certificate "), "{server}");
+    // The client was through with its part before it was refused.
+    let error = crate::rig::read_failure(&mut client.unwrap()).await;
+    assert!(says(&error).starts_with("the peer sent alert "));
+}
+
+#[tokio::test]
+async fn http_on_a_tls_port() {
+    for request in [
+        &b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"[..],
+        b"POST /a HTTP/1.1\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\n\r\n",
+    ] {
+        let (error, answer) = Rig::plain(PqMode::Off).send_plain(request).await;
+        assert_eq!(says(&error), "the peer spoke HTTP, not TLS");
+        assert_eq!(answer.first(), Some(&21), "an alert is the answer");
+    }
+}
+
+#[tokio::test]
+async fn something_else_on_a_tls_port() {
+    for hello in [
+        &b"SSH-2.0-OpenSSH_9.9\r\n"[..],
+        b"GEThsemane and so on",
+        &[0; 64],
+    ] {
+        let (error, _) = Rig::plain(PqMode::Off).send_plain(hello).await;
+        assert_eq!(says(&error), "the peer did not speak TLS");
+    }
+    let (error, _) = Rig::plain(PqMode::Off)
+        .send_plain(&[22, 3, 1, 0, 4, 1, 0, 0, 0])
+        .await;
+    let malformed = says(&error);
+    assert!(
+        malformed.starts_with("the peer sent a malformed message: "),
+        "{malformed}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_http() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use transport_core::{Listener, Pending};
+    use transport_testkit::{MemoryListener, Recorder};
+    let (files, _) = files();
+    let (mut listener, reach) = MemoryListener::bind(transport_core::Backend::Tcp);
+    let live = pki::client(&files.client_config(), PqMode::Off);
+    let dialer = transport_tls::raw::TlsDialer::over(reach, &live, Recorder::new().observer());
+    let http = async {
+        let mut io = listener
+            .accept()
+            .await
+            .unwrap()
+            .establish()
+            .await
+            .unwrap()
+            .io;
+        let read = io.read(&mut [0; 4096]).await.unwrap();
+        assert!(read > 0);
+        io.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            .await
+            .unwrap();
+        io.shutdown().await.unwrap();
+        let mut rest = Vec::new();
+        io.read_to_end(&mut rest).await.unwrap();
+    };
+    let target = crate::rig::target();
+    let ((), dialed) = tokio::join!(http, dialer.dial(&target));
+    assert_eq!(failure(dialed), "the peer spoke HTTP, not TLS");
+}
+
+#[tokio::test]
+async fn a_peer_that_leaves_in_the_middle() {
+    use tokio::io::AsyncWriteExt;
+    use transport_core::{Listener, Pending};
+    let mut rig = Rig::plain(PqMode::Off);
+    let leaving = async {
+        let mut io = rig.plain.dial(&crate::rig::target()).await.unwrap().io;
+        io.write_all(&[22, 3, 1, 2, 0, 1]).await.unwrap();
+    };
+    let accept = async { rig.listener.accept().await?.establish().await };
+    let (server, ()) = tokio::join!(accept, leaving);
+    assert_eq!(
+        failure(server),
+        "the peer closed the connection before the handshake was over"
+    );
+}
+
+#[tokio::test]
+async fn a_target_without_a_name() {
+    let rig = Rig::plain(PqMode::Off);
+    let to = Target::Unix("/run/x".into());
+    let error = rig.dialer.dial(&to).await.unwrap_err();
+    assert_eq!(error.kind(), "unsupported");
+    let bad = Target::host("-a-", 1).unwrap();
+    let error = rig.dialer.dial(&bad).await.unwrap_err();
+    assert!(says(&error).contains("is no name that a server can prove"));
+}
+
+#[tokio::test]
+async fn an_address_is_proved_as_well_as_a_name() {
+    let authority = Authority::new();
+    let files = Files::new(&authority, &authority.leaf(&["127.0.0.1", "::1"]));
+    let server = pki::server(&files.server_config(), PqMode::Off);
+    let client = pki::client(&files.client_config(), PqMode::Off);
+    let mut rig = Rig::new(&server, &client);
+    for (host, proved) in [("127.0.0.1", true), ("::1", true), ("127.0.0.2", false)] {
+        use transport_core::{Listener, Pending};
+        let accept = async { rig.listener.accept().await?.establish().await };
+        let to = Target::host(host, 1).unwrap();
+        let (_, client) = tokio::join!(accept, rig.dialer.dial(&to));
+        assert_eq!(client.is_ok(), proved, "{host}");
+    }
+}

@@ -1,0 +1,283 @@
+//! What files a listener takes, and how it says no.
+
+use std::os::unix::fs::symlink;
+
+use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PKCS_RSA_SHA256};
+use transport_core::TransportError;
+use transport_tls::{ClientAuth, ClientTls, PqMode, ServerTls, TlsConfig};
+use x509_cert::der::asn1::{AnyRef, OctetStringRef};
+use x509_cert::der::{Decode, Reader, SliceReader};
+
+use crate::pki::{self, set_mode, Authority, Files, Leaf, SERVER};
+use crate::rig::{files, ping, says, Rig};
+
+/// What a PKCS#8 key holds (RFC 5958 §2): the older form of the same key.
+fn older_form(pkcs8: &[u8]) -> Vec<u8> {
+    let mut reader = SliceReader::new(pkcs8).unwrap();
+    let inner = reader.sequence(|fields| {
+        u8::decode(fields)?;
+        AnyRef::decode(fields)?;
+        let key = OctetStringRef::decode(fields)?.as_bytes().to_vec();
+        while !fields.is_finished() {
+            AnyRef::decode(fields)?;
+        }
+        Ok(key)
+    });
+    inner.unwrap()
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let base64 = rcgen_base64(der);
+    format!("-----BEGIN {label}-----\n{base64}-----END {label}-----\n")
+}
+
+fn rcgen_base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for (at, chunk) in bytes.chunks(3).enumerate() {
+        let word = (0..3).fold(0_u32, |word, i| {
+            word << 8 | u32::from(chunk.get(i).copied().unwrap_or(0))
+        });
+        for i in 0..4 {
+            let digit = usize::try_from(word >> (18 - 6 * i) & 63).unwrap();
+            out.push(if i > chunk.len() {
+                '='
+            } else {
+                char::from(ALPHABET[digit])
+            });
+        }
+        if at % 16 == 15 {
+            out.push('\n');
+        }
+    }
+    out + "\n"
+}
+
+fn load(files: &Files) -> Result<ServerTls, TransportError> {
+    ServerTls::load(&files.server_config(), PqMode::Off)
+}
+
+fn refused(files: &Files) -> String {
+    let says = says(&load(files).unwrap_err());
+    assert!(!says.contains("key.pem"), "the key's path is told: {says}");
+    says
+}
+
+async fn serves(files: &Files) {
+    let server = pki::server(&files.server_config(), PqMode::Off);
+    let client = pki::client(&files.client_config(), PqMode::Off);
+    let (mut ours, mut theirs) = Rig::new(&server, &client).connect().await;
+    ping(&mut ours, &mut theirs).await;
+}
+
+#[tokio::test]
+async fn every_kind_and_form_of_key_serves() {
+    let authority = Authority::new();
+    for (kind, label) in [
+        (&PKCS_RSA_SHA256, Some("RSA PRIVATE KEY")),
+        (&PKCS_ECDSA_P256_SHA256, Some("EC PRIVATE KEY")),
+        (&PKCS_ECDSA_P384_SHA384, Some("EC PRIVATE KEY")),
+        (&PKCS_ED25519, None),
+    ] {
+        let leaf = authority.leaf_with(&[SERVER], kind, |_| {});
+        let files = Files::new(&authority, &leaf);
+        serves(&files).await;
+        if let Some(label) = label {
+            let older = pem(label, &older_form(leaf.key.serialized_der()));
+            files.put_key("key.pem", &older);
+            serves(&files).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn pair_and_chain_may_share_a_file_with_other_sections() {
+    let authority = Authority::new();
+    let leaf = authority.leaf(&[SERVER]);
+    let files = Files::new(&authority, &leaf);
+    let both = format!(
+        "a comment\n{}{}{}",
+        leaf.key_pem(),
+        leaf.cert,
+        authority.pem()
+    );
+    files.put_key("key.pem", &both);
+    files.put_key("cert.pem", &both);
+    serves(&files).await;
+}
+
+#[test]
+fn a_key_that_others_can_read_is_refused() {
+    let (files, _) = files();
+    let key = files.path("key.pem");
+    for mode in [0o640, 0o604, 0o644, 0o660, 0o610] {
+        set_mode(&key, mode);
+        let says = refused(&files);
+        assert!(says.starts_with("insecure permissions: tls.key_path: "));
+        assert!(says.contains(&format!("{mode:04o}")), "{says}");
+    }
+    for mode in [0o600, 0o400] {
+        set_mode(&key, mode);
+        load(&files).unwrap();
+    }
+}
+
+#[test]
+fn the_mode_that_counts_is_that_of_the_file_behind_a_link() {
+    let (files, authority) = files();
+    let leaf = authority.leaf(&[SERVER]);
+    files.put("cert.pem", &leaf.cert);
+    let secret = files.put_key("secret", &leaf.key_pem());
+    let key = files.path("key.pem");
+    std::fs::remove_file(&key).unwrap();
+    symlink(&secret, &key).unwrap();
+    set_mode(&secret, 0o400);
+    load(&files).unwrap();
+    set_mode(&secret, 0o440);
+    assert!(refused(&files).starts_with("insecure permissions"));
+}
+
+#[test]
+fn each_wrong_file_is_named_for_what_it_is() {
+    let (files, authority) = files();
+    let leaf = authority.leaf(&[SERVER]);
+    let good = |files: &Files| files.put_pair(&leaf);
+
+    good(&files);
+    files.put_key("key.pem", &authority.leaf(&[SERVER]).key_pem());
+    assert_eq!(
+        refused(&files),
+        "tls key read failed: tls.key_path: it does not belong to the certificate of tls.cert_path"
+    );
+    for (text, says) in [
+        ("", "there is no private key in it (PKCS#8, PKCS#1 or SEC1)"),
+        (
+            &leaf.cert,
+            "there is no private key in it (PKCS#8, PKCS#1 or SEC1)",
+        ),
+        ("-----BEGIN PRIVATE KEY-----\n", "it is not valid PEM"),
+        (
+            &pem("PRIVATE KEY", b"no key"),
+            "it is no key that can be used",
+        ),
+    ] {
+        files.put_key("key.pem", text);
+        let wanted = format!("tls key read failed: tls.key_path: {says}");
+        assert!(refused(&files).starts_with(&wanted), "{}", refused(&files));
+    }
+    std::fs::remove_file(files.path("key.pem")).unwrap();
+    assert!(refused(&files).starts_with("tls key read failed: tls.key_path: No such file"));
+
+    good(&files);
+    for (text, says) in [
+        ("", "there is no certificate in it"),
+        (leaf.key_pem().as_str(), "there is no certificate in it"),
+        (
+            &pem("CERTIFICATE", b"none"),
+            "certificate 1 in it cannot be parsed",
+        ),
+        (
+            &(leaf.cert.clone() + &pem("CERTIFICATE", b"none")),
+            "certificate 2 in it cannot be parsed",
+        ),
+    ] {
+        files.put("cert.pem", text);
+        let path = files.path("cert.pem");
+        let wanted = format!(
+            "tls cert read failed: tls.cert_path = {}: {says}",
+            path.display()
+        );
+        assert_eq!(refused(&files), wanted);
+    }
+    std::fs::remove_file(files.path("cert.pem")).unwrap();
+    assert!(refused(&files).starts_with("tls cert read failed: tls.cert_path = "));
+}
+
+#[test]
+fn what_is_no_file_or_far_too_long_is_not_read() {
+    let (files, _) = files();
+    let key = files.path("key.pem");
+    std::fs::File::options()
+        .write(true)
+        .open(&key)
+        .unwrap()
+        .set_len((1 << 20) + 1)
+        .unwrap();
+    assert!(refused(&files).ends_with("it is longer than 1 MiB"));
+    std::fs::remove_file(&key).unwrap();
+    std::fs::create_dir(&key).unwrap();
+    assert!(refused(&files).ends_with("it is not a regular file"));
+}
+
+#[test]
+fn settings_that_do_not_go_together_do_not_start() {
+    let (files, authority) = files();
+    let none = ServerTls::load(&TlsConfig::default(), PqMode::Off).unwrap_err();
+    assert_eq!(
+        says(&none),
+        "tls cert read failed: tls.cert_path: it is needed to listen"
+    );
+    let mut half = TlsConfig::default();
+    half.set_cert_path(Some(files.path("cert.pem")));
+    let half = ServerTls::load(&half, PqMode::Off).unwrap_err();
+    assert_eq!(
+        says(&half),
+        "tls key read failed: tls.key_path: it is needed to listen"
+    );
+    let mut lone = files.server_config();
+    lone.set_client_auth(ClientAuth::Required);
+    let lone = ServerTls::load(&lone, PqMode::Off).unwrap_err();
+    assert!(says(&lone).starts_with("tls.client_ca_path is needed"));
+    let mutual = files.mutual_config(ClientAuth::Required, &authority);
+    files.put("client-ca.pem", "none");
+    let empty = ServerTls::load(&mutual, PqMode::Off).unwrap_err();
+    assert!(says(&empty).contains("tls.client_ca_path"));
+}
+
+#[test]
+fn a_client_needs_authorities_and_a_key_of_its_own() {
+    let (files, authority) = files();
+    let leaf: Leaf = authority.leaf(&["client.example"]);
+    let config = files.client_config_with(&leaf);
+    ClientTls::load(&config, PqMode::Off).unwrap();
+    set_mode(&files.path("client-key.pem"), 0o644);
+    let open = ClientTls::load(&config, PqMode::Off).unwrap_err();
+    assert!(says(&open).starts_with("insecure permissions: tls_client.key_path: "));
+    files.put("ca.pem", "");
+    let none = ClientTls::load(&files.client_config(), PqMode::Off).unwrap_err();
+    assert!(says(&none).starts_with("tls cert read failed: tls_client.ca_bundle_path = "));
+}
+
+#[test]
+fn the_end_of_validity_is_known() {
+    let authority = Authority::new();
+    let leaf = authority.leaf_with(&[SERVER], &PKCS_ECDSA_P256_SHA256, |params| {
+        params.not_after = rcgen::date_time_ymd(2030, 1, 1);
+    });
+    let files = Files::new(&authority, &leaf);
+    let not_after = load(&files).unwrap().not_after().unwrap();
+    let seconds = not_after.duration_since(std::time::UNIX_EPOCH).unwrap();
+    assert_eq!(seconds.as_secs(), 1_893_456_000);
+}
+
+#[tokio::test]
+async fn a_pair_in_memory_serves_without_files() {
+    let authority = Authority::new();
+    let leaf = authority.leaf(&[SERVER]);
+    let files = Files::empty();
+    files.put("ca.pem", &authority.pem());
+    let chain = vec![der_of(&leaf.cert)];
+    let key = transport_tls::rustls::pki_types::PrivatePkcs8KeyDer::from(leaf.key.serialize_der());
+    let server =
+        ServerTls::from_pair(chain, key.into(), &TlsConfig::default(), PqMode::Off).unwrap();
+    let live = transport_tls::LiveServerTls::new(server);
+    let client = pki::client(&files.client_config(), PqMode::Off);
+    let (mut ours, mut theirs) = Rig::new(&live, &client).connect().await;
+    ping(&mut ours, &mut theirs).await;
+    assert!(!live.refresh().unwrap());
+}
+
+fn der_of(pem: &str) -> transport_tls::rustls::pki_types::CertificateDer<'static> {
+    use transport_tls::rustls::pki_types::pem::PemObject;
+    transport_tls::rustls::pki_types::CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
+}

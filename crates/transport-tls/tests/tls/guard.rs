@@ -1,0 +1,143 @@
+//! TLS under a guard, over sockets: deadlines, reasons, and alerts that arrive.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use transport_core::{CloseReason, Op, Reason, TransportError};
+use transport_limits::{Limiter, Limits};
+use transport_tcp::raw::{TcpDialer, TcpListener};
+use transport_tcp::TcpConfig;
+use transport_testkit::Recorder;
+use transport_tls::{dialer, listen, PqMode, TlsGuard};
+
+use crate::pki::{Files, SERVER};
+use crate::rig::{files, says};
+
+const DEADLINE: Duration = Duration::from_millis(200);
+
+struct Guarded {
+    guard: TlsGuard<TcpListener>,
+    addr: SocketAddr,
+    limiter: Limiter,
+    recorder: Recorder,
+    files: Files,
+}
+
+async fn guarded(deadline: Duration) -> Guarded {
+    let (files, _) = files();
+    let recorder = Recorder::new();
+    let mut limits = Limits::default();
+    let mut deadlines = limits.deadlines();
+    deadlines.handshake = deadline;
+    limits.set_deadlines(deadlines).unwrap();
+    let limiter = Limiter::new(&limits, recorder.observer()).unwrap();
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let raw = TcpListener::bind(any, &TcpConfig::default()).await.unwrap();
+    let addr = raw.local_addr().unwrap();
+    let guard = listen(raw, &files.server_config(), PqMode::Hybrid, &limiter).unwrap();
+    Guarded {
+        guard,
+        addr,
+        limiter,
+        recorder,
+        files,
+    }
+}
+
+#[tokio::test]
+async fn constructors_join_listener_dialer_and_observer() {
+    let mut rig = guarded(Duration::from_secs(10)).await;
+    assert!(rig.recorder.snapshot().certificate_expiry.is_some());
+    let mut config = rig.files.client_config();
+    config.set_sni_override(Some(SERVER.into())).unwrap();
+    let dialer = dialer(TcpDialer::default(), &config, PqMode::Hybrid, &rig.limiter).unwrap();
+    let target = rig.addr.to_string().parse().unwrap();
+    let (ours, theirs) = tokio::join!(
+        async { rig.guard.accept().await.establish().await },
+        dialer.dial(&target)
+    );
+    let (mut ours, mut theirs) = (ours.unwrap(), theirs.unwrap());
+    theirs.io.write_all(b"over tcp").await.unwrap();
+    theirs.io.shutdown().await.unwrap();
+    let mut got = Vec::new();
+    ours.io.read_to_end(&mut got).await.unwrap();
+    assert_eq!(got, b"over tcp");
+    assert!(ours.info.local.is_some() && ours.info.peer.is_some());
+    assert!(theirs.info.steps.connect.is_some() && theirs.info.steps.handshake.is_some());
+    drop((ours, theirs));
+    let seen = rig.recorder.snapshot();
+    assert_eq!(seen.tls_handshakes.len(), 2, "one for each end");
+    assert!(seen.tls_handshakes.iter().all(|shake| shake.ok));
+    assert_eq!((seen.dials(true), seen.closes(CloseReason::Eof)), (1, 2));
+}
+
+async fn times_out(mut rig: Guarded, first: &[u8]) {
+    let mut peer = TcpStream::connect(rig.addr).await.unwrap();
+    peer.write_all(first).await.unwrap();
+    let incoming = rig.guard.accept().await;
+    let started = Instant::now();
+    let error = incoming.establish().await.unwrap_err();
+    let took = started.elapsed();
+    assert!(
+        matches!(error, TransportError::Timeout { op: Op::Handshake }),
+        "{error:?}"
+    );
+    assert!(
+        took + DEADLINE / 4 >= DEADLINE && took <= DEADLINE * 10,
+        "{took:?}"
+    );
+    assert_eq!(rig.recorder.rejected(Reason::Timeout), 1);
+    assert_eq!(rig.recorder.rejected(Reason::Tls), 0);
+    let shakes = rig.recorder.snapshot().tls_handshakes;
+    assert_eq!(shakes.len(), 1, "one that began and did not end is counted");
+    assert!(!shakes[0].ok);
+    assert_eq!(peer.read(&mut [0; 16]).await.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn a_silent_peer_times_out() {
+    times_out(guarded(DEADLINE).await, b"").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_peer_times_out_on_many_threads() {
+    times_out(guarded(DEADLINE).await, b"").await;
+}
+
+#[tokio::test]
+async fn a_peer_that_stops_in_its_hello_times_out() {
+    times_out(guarded(DEADLINE).await, &[22, 3, 1, 2, 0, 1, 0]).await;
+}
+
+/// Bytes beyond those that failed are on their way: a plain close would reset the connection,
+/// and the alert with it.
+async fn the_alert_arrives(mut rig: Guarded) {
+    let peer = async {
+        let mut io = TcpStream::connect(rig.addr).await.unwrap();
+        let mut request = b"POST / HTTP/1.1\r\n\r\n".to_vec();
+        request.resize(48 << 10, b'x');
+        io.write_all(&request).await.unwrap();
+        let mut answer = Vec::new();
+        io.read_to_end(&mut answer).await.unwrap();
+        answer
+    };
+    let accept = async { rig.guard.accept().await.establish().await.unwrap_err() };
+    let (answer, error) = tokio::join!(peer, accept);
+    assert_eq!(says(&error), "the peer spoke HTTP, not TLS");
+    // An alert record, fatal.
+    assert_eq!((answer[0], answer[5]), (21, 2));
+    assert_eq!(rig.recorder.rejected(Reason::Tls), 1);
+    assert_eq!(rig.recorder.snapshot().all_rejected(), 1);
+}
+
+#[tokio::test]
+async fn an_alert_arrives() {
+    the_alert_arrives(guarded(Duration::from_secs(10)).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alert_arrives_on_many_threads() {
+    the_alert_arrives(guarded(Duration::from_secs(10)).await).await;
+}

@@ -1,0 +1,52 @@
+//! What is known and counted of a handshake.
+
+use transport_core::{Backend, KeyExchange, TlsHandshake};
+use transport_tls::PqMode;
+
+use crate::pki;
+use crate::rig::{files, Rig};
+
+#[tokio::test]
+async fn a_handshake_is_described_on_both_ends() {
+    let (files, _) = files();
+    let (mut server, mut client) = (files.server_config(), files.client_config());
+    server.set_alpn(vec!["h2".into(), "oap/1".into()]).unwrap();
+    client.set_alpn(vec!["oap/1".into(), "h2".into()]).unwrap();
+    let server = pki::server(&server, PqMode::Off);
+    let client = pki::client(&client, PqMode::Off);
+    let mut rig = Rig::new(&server, &client);
+    let (ours, theirs) = rig.connect().await;
+    for end in [&ours.info, &theirs.info] {
+        assert_eq!(end.backend, Backend::Tls);
+        assert_eq!(
+            end.alpn.as_deref(),
+            Some(&b"h2"[..]),
+            "the server prefers it"
+        );
+        assert_eq!(end.kx, Some(KeyExchange::X25519));
+        assert!(!end.resumed);
+        assert!(end.steps.handshake.is_some());
+    }
+    assert!(ours.info.peer.is_some(), "the raw peer is kept");
+}
+
+#[tokio::test]
+async fn each_handshake_is_counted_once_on_each_end() {
+    let mut rig = Rig::plain(PqMode::Hybrid);
+    let _open = rig.connect().await;
+    let good = TlsHandshake {
+        kx: KeyExchange::X25519MlKem768,
+        resumed: false,
+        ok: true,
+    };
+    assert_eq!(rig.accepts.snapshot().tls_handshakes, [good]);
+    assert_eq!(rig.dials.snapshot().tls_handshakes, [good]);
+    rig.send_plain(b"GET / HTTP/1.1\r\n\r\n").await;
+    let failed = TlsHandshake {
+        kx: KeyExchange::None,
+        resumed: false,
+        ok: false,
+    };
+    assert_eq!(rig.accepts.snapshot().tls_handshakes, [good, failed]);
+    assert_eq!(rig.dials.snapshot().tls_handshakes, [good]);
+}

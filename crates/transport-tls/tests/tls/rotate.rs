@@ -1,0 +1,122 @@
+//! New certificates under a running listener: seen by what the files hold, and never by halves.
+
+use std::os::unix::fs::symlink;
+use std::sync::Arc;
+
+use transport_core::PeerIdentity;
+use transport_tls::PqMode;
+
+use crate::pki::{self, Authority, Files, Leaf, SERVER};
+use crate::rig::{failure, files, ping, says, End, Rig};
+
+/// The second name of the certificate that the server showed.
+fn shown(theirs: &End) -> String {
+    match &theirs.info.identity {
+        PeerIdentity::Verified(identity) => identity.sans[1].clone(),
+        other => panic!("the server was not verified: {other:?}"),
+    }
+}
+
+fn numbered(authority: &Authority, number: usize) -> Leaf {
+    authority.leaf(&[SERVER, &format!("n{number}.example")])
+}
+
+#[tokio::test]
+async fn each_new_connection_sees_the_newest_pair_and_open_ones_go_on() {
+    let authority = Authority::new();
+    let files = Files::new(&authority, &numbered(&authority, 0));
+    let server = pki::server(&files.server_config(), PqMode::Off);
+    let client = pki::client(&files.client_config(), PqMode::Off);
+    let mut rig = Rig::new(&server, &client);
+    let mut open = Vec::new();
+    for number in 0..20 {
+        if number > 0 {
+            files.put_pair(&numbered(&authority, number));
+            assert!(server.refresh().unwrap());
+        }
+        assert!(!server.refresh().unwrap(), "nothing changed since");
+        let (ours, theirs) = rig.connect().await;
+        assert_eq!(shown(&theirs), format!("n{number}.example"));
+        open.push((ours, theirs));
+        for (ours, theirs) in &mut open {
+            ping(ours, theirs).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_pair_that_is_half_replaced_changes_nothing() {
+    let authority = Authority::new();
+    let files = Files::new(&authority, &numbered(&authority, 0));
+    let server = pki::server(&files.server_config(), PqMode::Off);
+    let client = pki::client(&files.client_config(), PqMode::Off);
+    let mut rig = Rig::new(&server, &client);
+    let next = numbered(&authority, 1);
+    files.put("cert.pem", &next.cert);
+    for _ in 0..2 {
+        let error = server.refresh().unwrap_err();
+        assert!(says(&error).contains("it does not belong to the certificate"));
+        assert_eq!(shown(&rig.connect().await.1), "n0.example");
+    }
+    files.put_key("key.pem", &next.key_pem());
+    assert!(server.refresh().unwrap());
+    assert_eq!(shown(&rig.connect().await.1), "n1.example");
+    std::fs::remove_file(files.path("cert.pem")).unwrap();
+    assert!(says(&server.refresh().unwrap_err()).starts_with("tls cert read failed"));
+    assert_eq!(shown(&rig.connect().await.1), "n1.example");
+}
+
+/// How a Kubernetes volume is updated: the files are links through `..data`, which is replaced.
+#[tokio::test]
+async fn a_directory_that_is_swapped_by_a_link_is_seen() {
+    let authority = Authority::new();
+    let files = Files::empty();
+    files.put("ca.pem", &authority.pem());
+    for number in 0..2 {
+        let dir = files.path(&format!("v{number}"));
+        std::fs::create_dir(&dir).unwrap();
+        let leaf = numbered(&authority, number);
+        files.put(&format!("v{number}/cert.pem"), &leaf.cert);
+        let key = files.put(&format!("v{number}/key.pem"), &leaf.key_pem());
+        pki::set_mode(&key, 0o400);
+    }
+    symlink("v0", files.path("..data")).unwrap();
+    for name in ["cert.pem", "key.pem"] {
+        symlink(format!("..data/{name}"), files.path(name)).unwrap();
+    }
+    let server = pki::server(&files.server_config(), PqMode::Off);
+    let client = pki::client(&files.client_config(), PqMode::Off);
+    let mut rig = Rig::new(&server, &client);
+    assert_eq!(shown(&rig.connect().await.1), "n0.example");
+    assert!(!server.refresh().unwrap());
+    symlink("v1", files.path("..data_tmp")).unwrap();
+    std::fs::rename(files.path("..data_tmp"), files.path("..data")).unwrap();
+    assert!(server.refresh().unwrap());
+    assert_eq!(shown(&rig.connect().await.1), "n1.example");
+}
+
+#[tokio::test]
+async fn a_file_that_is_written_anew_with_the_same_content_is_no_change() {
+    let authority = Authority::new();
+    let leaf = numbered(&authority, 0);
+    let files = Files::new(&authority, &leaf);
+    let server = pki::server(&files.server_config(), PqMode::Off);
+    let before = server.get();
+    files.put_pair(&leaf);
+    assert!(!server.refresh().unwrap());
+    assert!(Arc::ptr_eq(&before, &server.get()));
+}
+
+#[tokio::test]
+async fn a_client_sees_a_new_bundle() {
+    let (files, authority) = files();
+    let server = pki::server(&files.server_config(), PqMode::Off);
+    files.put("ca.pem", &Authority::new().pem());
+    let client = pki::client(&files.client_config(), PqMode::Off);
+    let mut rig = Rig::new(&server, &client);
+    failure(rig.shake().await.1);
+    assert!(!client.refresh().unwrap());
+    files.put("ca.pem", &authority.pem());
+    assert!(client.refresh().unwrap());
+    rig.connect().await;
+}
