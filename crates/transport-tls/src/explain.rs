@@ -16,6 +16,9 @@ use alert::alert;
 /// Names of the peer that an error shows; a certificate may bear thousands.
 const MAX_NAMES: usize = 3;
 
+/// Longest explanation in bytes: parts of it may be the peer's, and it is logged.
+const MAX_TEXT_BYTES: usize = 400;
+
 /// Which end of the handshake we were, and what was seen of the other.
 pub(crate) struct Seen<'a> {
     /// We dialed, and the peer is the server.
@@ -35,7 +38,7 @@ pub(crate) fn handshake(error: io::Error, seen: &Seen<'_>) -> TransportError {
         }
         None => format!("the connection failed in the handshake: {error}"),
     };
-    tls_by(text, error)
+    tls_by(bounded(text), error)
 }
 
 /// A failure of an established stream: a missing `close_notify` is `TlsTruncated`, what TLS itself
@@ -50,7 +53,7 @@ pub(crate) fn stream(error: io::Error) -> io::Error {
         None => None,
     };
     match text {
-        Some(text) => tls_by(text, error).into(),
+        Some(text) => tls_by(bounded(text), error).into(),
         // rustls gives it where the stream ends without `close_notify` (RFC 8446 §6.1).
         None if error.kind() == io::ErrorKind::UnexpectedEof => TransportError::TlsTruncated.into(),
         None => error,
@@ -65,6 +68,16 @@ pub(crate) fn old_version() -> TransportError {
 /// A client that resumed a session after its certificate had expired.
 pub(crate) fn expired_since() -> TransportError {
     tls("the client's certificate has expired since its session began")
+}
+
+fn bounded(mut text: String) -> String {
+    if text.len() > MAX_TEXT_BYTES {
+        let is_char = |at: &usize| text.is_char_boundary(*at);
+        let end = (0..=MAX_TEXT_BYTES).rev().find(is_char).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 fn of_rustls(error: &io::Error) -> Option<&Error> {
@@ -196,5 +209,40 @@ fn incompatible(error: &PeerIncompatible, requires_pq: bool) -> String {
             "no TLS version in common: the peer does not speak TLS 1.3".to_owned()
         }
         other => format!("the peer lacks what is needed: {other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_peer_made_long_is_cut() {
+        assert_eq!(bounded("short".into()), "short");
+        let cut = bounded("é".repeat(9_999) + "x");
+        assert_eq!(cut.chars().count(), MAX_TEXT_BYTES / 2 + 1);
+        let error = Error::General("x".repeat(100_000));
+        let seen = Seen {
+            dialed: false,
+            requires_pq: false,
+            opening: &[],
+        };
+        let error = handshake(io::Error::new(io::ErrorKind::InvalidData, error), &seen);
+        assert!(error.to_string().len() < MAX_TEXT_BYTES + 20);
+    }
+
+    #[test]
+    fn what_the_connection_below_says_stays_as_it_is() {
+        let reset = stream(io::ErrorKind::ConnectionReset.into());
+        assert_eq!(reset.kind(), io::ErrorKind::ConnectionReset);
+        assert!(TransportError::find(&reset).is_none());
+        let timeout = TransportError::Timeout {
+            op: transport_core::Op::Read,
+        };
+        let error = stream(timeout.into());
+        assert_eq!(
+            TransportError::find(&error).map(TransportError::kind),
+            Some("timeout")
+        );
     }
 }

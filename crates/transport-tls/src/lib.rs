@@ -15,6 +15,7 @@ mod expiry;
 mod explain;
 mod files;
 mod guarded;
+mod hello;
 mod live;
 mod pem;
 mod provider;

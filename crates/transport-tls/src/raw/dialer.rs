@@ -3,17 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use transport_core::{Backend, Connection, Dialer, NoIdentity, Observer, Target, TransportError};
 
-use super::count::Counted;
-use super::farewell::farewell;
 use super::opening::Opening;
-use super::session::{established, BUFFER_BYTES};
+use super::session::{Handshake, BUFFER_BYTES};
 use super::stream::TlsIo;
-use crate::explain::{self, Seen};
-use crate::provider::requires_pq;
 use crate::LiveClientTls;
 
 /// TLS over a raw dialer.
@@ -70,15 +65,14 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
         Backend::Tls
     }
 
-    /// Dials and shakes hands. After a failure of the handshake the server is given a quarter of
-    /// a second, within the guard's deadline, to read why.
+    /// Dials and shakes hands. After a failure of the handshake the server is given a tenth of a
+    /// second, within the guard's deadline, to read why.
     async fn dial(&self, to: &Target) -> Result<Connection<Self::Io>, TransportError> {
         let tls = self.live.get();
         // Before anything is opened: a target without a name can prove none.
         let name = tls.name(to)?;
         let Connection { io, info } = self.raw.dial(to).await?;
-        let started = Instant::now();
-        let counted = Counted::begin(&self.observer);
+        let handshake = Handshake::begin(true, info, &self.observer);
         let config = tls.config();
         let connect = TlsConnector::from(Arc::clone(&config)).connect_with(
             name,
@@ -88,19 +82,9 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
         match connect.into_fallible().await {
             Ok(stream) => {
                 let none = NoIdentity::NotPresented;
-                established(stream.into(), info, started, none, counted).await
+                handshake.succeeded(stream.into(), none).await
             }
-            Err((error, io)) => {
-                drop(counted);
-                let seen = Seen {
-                    dialed: true,
-                    requires_pq: requires_pq(config.crypto_provider()),
-                    opening: io.bytes(),
-                };
-                let error = explain::handshake(error, &seen);
-                farewell(io).await;
-                Err(error)
-            }
+            Err((error, io)) => Err(handshake.failed(error, io, config.crypto_provider()).await),
         }
     }
 }

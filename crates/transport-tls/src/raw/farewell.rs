@@ -6,8 +6,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use transport_core::Io;
 
-/// How long the peer is given to take our alert: a round trip or two.
-const LINGER: Duration = Duration::from_millis(250);
+/// How long the peer is given to take our alert: a round trip. No longer, since the deadline of the
+/// handshake runs on, and what ends by it is counted as a timeout.
+const LINGER: Duration = Duration::from_millis(100);
 /// Bytes that are read meanwhile, at most.
 const MAX_BYTES: usize = 64 << 10;
 

@@ -3,19 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use transport_core::{
     Backend, Connection, Listener, Observer, PeerAddr, Pending, Reason, TransportError,
 };
 
-use super::count::Counted;
-use super::farewell::farewell;
 use super::opening::Opening;
-use super::session::{established, BUFFER_BYTES};
+use super::session::{Handshake, BUFFER_BYTES};
 use super::stream::TlsIo;
-use crate::explain::{self, Seen};
-use crate::provider::requires_pq;
 use crate::LiveServerTls;
 
 /// TLS over a raw listener.
@@ -99,32 +94,20 @@ impl<P: Pending> Pending for TlsPending<P> {
         self.raw.refused()
     }
 
-    /// Runs the handshake. After a failure the peer is given a quarter of a second, within the
+    /// Runs the handshake. After a failure the peer is given a tenth of a second, within the
     /// guard's deadline, to read why.
     async fn establish(self) -> Result<Connection<Self::Io>, TransportError> {
         let Connection { io, info } = self.raw.establish().await?;
-        let (tls, started) = (self.live.get(), Instant::now());
-        let counted = Counted::begin(&self.observer);
+        let handshake = Handshake::begin(false, info, &self.observer);
+        let tls = self.live.get();
         let config = tls.config();
         let accept =
             TlsAcceptor::from(Arc::clone(&config)).accept_with(Opening::new(io), |session| {
                 session.set_buffer_limit(Some(BUFFER_BYTES));
             });
         match accept.into_fallible().await {
-            Ok(stream) => {
-                established(stream.into(), info, started, tls.no_identity(), counted).await
-            }
-            Err((error, io)) => {
-                drop(counted);
-                let seen = Seen {
-                    dialed: false,
-                    requires_pq: requires_pq(config.crypto_provider()),
-                    opening: io.bytes(),
-                };
-                let error = explain::handshake(error, &seen);
-                farewell(io).await;
-                Err(error)
-            }
+            Ok(stream) => handshake.succeeded(stream.into(), tls.no_identity()).await,
+            Err((error, io)) => Err(handshake.failed(error, io, config.crypto_provider()).await),
         }
     }
 }

@@ -1,4 +1,6 @@
-//! A stream that remembers how the peer began: it tells HTTP on a TLS port from a broken client.
+//! A stream that remembers how both ends began, until the handshake is over: what a failure is
+//! explained by. It tells HTTP on a TLS port from a broken client, and which key exchange had been
+//! agreed on.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -7,36 +9,41 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use transport_core::Io;
 
-/// Bytes that are remembered.
-const OPENING_BYTES: usize = 8;
+/// Bytes that are remembered of each end: a server's hello up to its key share.
+const START_BYTES: usize = 160;
 
 /// The stream below TLS.
 pub(super) struct Opening<I> {
     io: I,
-    bytes: [u8; OPENING_BYTES],
-    len: usize,
+    start: Option<Box<Start>>,
+}
+
+/// The first bytes of both directions.
+#[derive(Default)]
+pub(super) struct Start {
+    pub(super) received: Vec<u8>,
+    pub(super) sent: Vec<u8>,
 }
 
 impl<I> Opening<I> {
-    pub(super) const fn new(io: I) -> Self {
+    pub(super) fn new(io: I) -> Self {
         Self {
             io,
-            bytes: [0; OPENING_BYTES],
-            len: 0,
+            start: Some(Box::default()),
         }
     }
 
-    /// The first bytes that the peer sent.
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
+    /// Gives up what was remembered, and remembers no more.
+    pub(super) fn take_start(&mut self) -> Start {
+        self.start
+            .take()
+            .map_or_else(Start::default, |start| *start)
     }
+}
 
-    fn note(&mut self, read: &[u8]) {
-        let room = &mut self.bytes[self.len..];
-        let len = room.len().min(read.len());
-        room[..len].copy_from_slice(&read[..len]);
-        self.len += len;
-    }
+fn note(start: &mut Vec<u8>, bytes: &[u8]) {
+    let room = START_BYTES.saturating_sub(start.len());
+    start.extend_from_slice(&bytes[..room.min(bytes.len())]);
 }
 
 impl<I: Io> AsyncRead for Opening<I> {
@@ -47,8 +54,8 @@ impl<I: Io> AsyncRead for Opening<I> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(cx, buf);
-        if self.len < OPENING_BYTES {
-            self.note(&buf.filled()[before..]);
+        if let Some(start) = &mut self.start {
+            note(&mut start.received, &buf.filled()[before..]);
         }
         polled
     }
@@ -56,11 +63,11 @@ impl<I: Io> AsyncRead for Opening<I> {
 
 impl<I: Io> AsyncWrite for Opening<I> {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
     }
 
     fn poll_write_vectored(
@@ -68,7 +75,19 @@ impl<I: Io> AsyncWrite for Opening<I> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+        let polled = match bufs {
+            [only] => Pin::new(&mut self.io).poll_write(cx, only),
+            _ => Pin::new(&mut self.io).poll_write_vectored(cx, bufs),
+        };
+        if let (Poll::Ready(Ok(written)), Some(start)) = (&polled, &mut self.start) {
+            let mut left = *written;
+            for buf in bufs {
+                let of_this = left.min(buf.len());
+                note(&mut start.sent, &buf[..of_this]);
+                left -= of_this;
+            }
+        }
+        polled
     }
 
     fn is_write_vectored(&self) -> bool {

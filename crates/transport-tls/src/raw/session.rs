@@ -1,64 +1,113 @@
-//! What both ends of a handshake have in common: buffers, and what was agreed on.
+//! What both ends of a handshake have in common: how it is counted, described and explained.
 
+use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
+use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::{CommonState, HandshakeKind, ProtocolVersion};
 use tokio_rustls::TlsStream;
 use transport_core::{
-    Backend, ConnInfo, Connection, Io, KeyExchange, NoIdentity, PeerIdentity, TransportError,
+    Backend, ConnInfo, Connection, Io, KeyExchange, NoIdentity, Observer, PeerIdentity,
+    TransportError,
 };
 
 use super::count::Counted;
+use super::farewell::farewell;
 use super::opening::Opening;
 use super::stream::TlsIo;
-use crate::provider::key_exchange;
-use crate::{explain, x509};
+use crate::explain::{self, Seen};
+use crate::hello::agreed_group;
+use crate::provider::{key_exchange, requires_pq};
+use crate::x509;
 
 /// Bytes that rustls holds for a peer that does not read: four records.
 pub(super) const BUFFER_BYTES: usize = 64 << 10;
 
-/// A finished handshake, described.
-pub(super) async fn established<I: Io>(
-    mut stream: TlsStream<Opening<I>>,
-    mut info: ConnInfo,
+/// A handshake under way, on a raw connection.
+pub(super) struct Handshake {
+    dialed: bool,
+    info: ConnInfo,
     started: Instant,
-    no_identity: NoIdentity,
-    mut counted: Counted,
-) -> Result<Connection<TlsIo<I>>, TransportError> {
-    let (_, session) = stream.get_ref();
-    info.backend = Backend::Tls;
-    info.steps.handshake = Some(started.elapsed());
-    info.alpn = session.alpn_protocol().map(Box::from);
-    info.resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
-    let kx = session
-        .negotiated_key_exchange_group()
-        .map_or(KeyExchange::Other, |group| key_exchange(group.name()));
-    info.kx = Some(kx);
-    counted.agreed(kx, info.resumed);
-    info.identity = identity(session, no_identity);
-    let refused = if session.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
-        Some(explain::old_version())
-    } else if matches!(stream, TlsStream::Server(_)) && info.resumed && is_expired(session) {
-        Some(explain::expired_since())
-    } else {
-        None
-    };
-    if let Some(error) = refused {
-        let _ = stream.shutdown().await;
-        return Err(error);
-    }
-    counted.succeeded();
-    Ok(Connection::new(TlsIo::new(stream), info))
+    counted: Counted,
 }
 
-/// A resumed session brings the client's certificate along; nobody verifies it again.
-fn is_expired(session: &CommonState) -> bool {
-    let leaf = session.peer_certificates().and_then(|chain| chain.first());
-    leaf.and_then(x509::not_after)
-        .is_some_and(|not_after| not_after < SystemTime::now())
+impl Handshake {
+    pub(super) fn begin(dialed: bool, info: ConnInfo, observer: &Arc<dyn Observer>) -> Self {
+        Self {
+            dialed,
+            info,
+            started: Instant::now(),
+            counted: Counted::begin(observer),
+        }
+    }
+
+    /// It is over: describes the connection, and refuses what rustls lets pass and we do not.
+    pub(super) async fn succeeded<I: Io>(
+        self,
+        mut stream: TlsStream<Opening<I>>,
+        no_identity: NoIdentity,
+    ) -> Result<Connection<TlsIo<I>>, TransportError> {
+        let Self {
+            dialed,
+            mut info,
+            started,
+            mut counted,
+        } = self;
+        let (opening, session) = stream.get_mut();
+        opening.take_start();
+        let session: &CommonState = session;
+        info.backend = Backend::Tls;
+        info.steps.handshake = Some(started.elapsed());
+        info.alpn = session.alpn_protocol().map(Box::from);
+        info.resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
+        let kx = session
+            .negotiated_key_exchange_group()
+            .map_or(KeyExchange::Other, |group| key_exchange(group.name()));
+        info.kx = Some(kx);
+        counted.agreed(kx, info.resumed);
+        info.identity = identity(session, no_identity);
+        let refused = if session.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
+            Some(explain::old_version())
+        } else if !dialed && info.resumed && is_expired(session) {
+            Some(explain::expired_since())
+        } else {
+            None
+        };
+        if let Some(error) = refused {
+            drop(counted);
+            let _ = stream.shutdown().await;
+            return Err(error);
+        }
+        counted.succeeded();
+        Ok(Connection::new(TlsIo::new(stream), info))
+    }
+
+    /// It failed: says why, to us and to the peer.
+    pub(super) async fn failed<I: Io>(
+        self,
+        error: io::Error,
+        mut io: Opening<I>,
+        provider: &CryptoProvider,
+    ) -> TransportError {
+        let (dialed, mut counted) = (self.dialed, self.counted);
+        let start = io.take_start();
+        let hello = if dialed { &start.received } else { &start.sent };
+        if let Some(group) = agreed_group(hello) {
+            counted.agreed(key_exchange(group), false);
+        }
+        drop(counted);
+        let seen = Seen {
+            dialed,
+            requires_pq: requires_pq(provider),
+            opening: &start.received,
+        };
+        let error = explain::handshake(error, &seen);
+        farewell(io).await;
+        error
+    }
 }
 
 fn identity(session: &CommonState, none: NoIdentity) -> PeerIdentity {
@@ -67,4 +116,11 @@ fn identity(session: &CommonState, none: NoIdentity) -> PeerIdentity {
         Some(identity) => PeerIdentity::Verified(Arc::new(identity)),
         None => PeerIdentity::None(none),
     }
+}
+
+/// A resumed session brings the client's certificate along; nobody verifies it again.
+fn is_expired(session: &CommonState) -> bool {
+    let leaf = session.peer_certificates().and_then(|chain| chain.first());
+    leaf.and_then(x509::not_after)
+        .is_some_and(|not_after| not_after < SystemTime::now())
 }

@@ -27,11 +27,11 @@ fn older_form(pkcs8: &[u8]) -> Vec<u8> {
 }
 
 fn pem(label: &str, der: &[u8]) -> String {
-    let base64 = rcgen_base64(der);
-    format!("-----BEGIN {label}-----\n{base64}-----END {label}-----\n")
+    let body = base64(der);
+    format!("-----BEGIN {label}-----\n{body}-----END {label}-----\n")
 }
 
-fn rcgen_base64(bytes: &[u8]) -> String {
+fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();
     for (at, chunk) in bytes.chunks(3).enumerate() {

@@ -141,3 +141,15 @@ async fn an_alert_arrives() {
 async fn an_alert_arrives_on_many_threads() {
     the_alert_arrives(guarded(Duration::from_secs(10)).await).await;
 }
+
+/// What failed is not counted as late, though the peer stays.
+#[tokio::test]
+async fn a_peer_that_stays_after_its_failure_is_no_timeout() {
+    let mut rig = guarded(DEADLINE * 2).await;
+    let mut peer = TcpStream::connect(rig.addr).await.unwrap();
+    peer.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    let error = rig.guard.accept().await.establish().await.unwrap_err();
+    assert_eq!(says(&error), "the peer spoke HTTP, not TLS");
+    assert_eq!(rig.recorder.rejected(Reason::Tls), 1);
+    assert_eq!(rig.recorder.rejected(Reason::Timeout), 0);
+}

@@ -1,7 +1,7 @@
 //! What is known and counted of a handshake.
 
 use transport_core::{Backend, KeyExchange, TlsHandshake};
-use transport_tls::PqMode;
+use transport_tls::{ClientAuth, PqMode};
 
 use crate::pki;
 use crate::rig::{files, Rig};
@@ -49,4 +49,45 @@ async fn each_handshake_is_counted_once_on_each_end() {
     };
     assert_eq!(rig.accepts.snapshot().tls_handshakes, [good, failed]);
     assert_eq!(rig.dials.snapshot().tls_handshakes, [good]);
+}
+
+/// A client that is refused after the key exchange was agreed on.
+#[tokio::test]
+async fn a_handshake_that_fails_late_is_counted_with_its_group() {
+    let (files, authority) = files();
+    let mutual = files.mutual_config(ClientAuth::Required, &authority);
+    let server = pki::server(&mutual, PqMode::Hybrid);
+    for (pq, kx) in [
+        (PqMode::Off, KeyExchange::X25519),
+        (PqMode::Hybrid, KeyExchange::X25519MlKem768),
+    ] {
+        let client = pki::client(&files.client_config(), pq);
+        let mut rig = Rig::new(&server, &client);
+        rig.shake().await.0.unwrap_err();
+        let failed = TlsHandshake {
+            kx,
+            resumed: false,
+            ok: false,
+        };
+        assert_eq!(rig.accepts.snapshot().tls_handshakes, [failed]);
+    }
+}
+
+/// The same, seen from the client that refuses.
+#[tokio::test]
+async fn a_server_that_is_refused_is_counted_with_its_group() {
+    let (files, _) = files();
+    let server = pki::server(&files.server_config(), PqMode::Hybrid);
+    files.put("ca.pem", &pki::Authority::new().pem());
+    let client = pki::client(&files.client_config(), PqMode::Hybrid);
+    let mut rig = Rig::new(&server, &client);
+    let (server, client) = rig.shake().await;
+    assert!(server.is_err() && client.is_err());
+    let failed = TlsHandshake {
+        kx: KeyExchange::X25519MlKem768,
+        resumed: false,
+        ok: false,
+    };
+    assert_eq!(rig.accepts.snapshot().tls_handshakes, [failed]);
+    assert_eq!(rig.dials.snapshot().tls_handshakes, [failed]);
 }

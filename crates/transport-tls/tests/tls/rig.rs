@@ -116,12 +116,10 @@ pub(crate) async fn read_failure(end: &mut End) -> TransportError {
 
 /// Carries a byte each way.
 pub(crate) async fn ping(a: &mut End, b: &mut End) {
-    for (from, to) in [(&mut *a, &mut *b)] {
-        from.io.write_all(b"1").await.unwrap();
-        from.io.flush().await.unwrap();
-        to.io.read_exact(&mut [0; 1]).await.unwrap();
-        to.io.write_all(b"2").await.unwrap();
-        to.io.flush().await.unwrap();
-        from.io.read_exact(&mut [0; 1]).await.unwrap();
-    }
+    a.io.write_all(b"1").await.unwrap();
+    a.io.flush().await.unwrap();
+    b.io.read_exact(&mut [0; 1]).await.unwrap();
+    b.io.write_all(b"2").await.unwrap();
+    b.io.flush().await.unwrap();
+    a.io.read_exact(&mut [0; 1]).await.unwrap();
 }

@@ -1,8 +1,11 @@
 //! New certificates under a running listener: seen by what the files hold, and never by halves.
 
 use std::os::unix::fs::symlink;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
 use transport_core::PeerIdentity;
 use transport_tls::PqMode;
 
@@ -119,4 +122,51 @@ async fn a_client_sees_a_new_bundle() {
     files.put("ca.pem", &authority.pem());
     assert!(client.refresh().unwrap());
     rig.connect().await;
+}
+
+/// Clients that dial all the time, and a pair that is replaced under them, one file after the
+/// other: nobody fails, and nobody sees an older pair than the one in force when it dialed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rotation_under_load_fails_nobody() {
+    const ROTATIONS: usize = 100;
+    const CLIENTS: usize = 4;
+    let authority = Authority::new();
+    let files = Files::new(&authority, &numbered(&authority, 0));
+    let server = pki::server(&files.server_config(), PqMode::Off);
+    let in_force = Arc::new(AtomicUsize::new(0));
+    let all_began = Arc::new(Barrier::new(CLIENTS + 1));
+    let mut clients = JoinSet::new();
+    for _ in 0..CLIENTS {
+        let client = pki::client(&files.client_config(), PqMode::Off);
+        let mut rig = Rig::new(&server, &client);
+        let (in_force, all_began) = (Arc::clone(&in_force), Arc::clone(&all_began));
+        clients.spawn(async move {
+            let (mut dials, mut last) = (0, 0);
+            while last < ROTATIONS {
+                let least = in_force.load(Ordering::SeqCst);
+                let (mut ours, mut theirs) = rig.connect().await;
+                ping(&mut ours, &mut theirs).await;
+                let shown = shown(&theirs);
+                last = shown[1..].split_once('.').unwrap().0.parse().unwrap();
+                assert!(last >= least, "{last} was shown, {least} was in force");
+                dials += 1;
+                if dials == 1 {
+                    all_began.wait().await;
+                }
+            }
+            dials
+        });
+    }
+    all_began.wait().await;
+    for number in 1..=ROTATIONS {
+        let next = numbered(&authority, number);
+        files.put("cert.pem", &next.cert);
+        server.refresh().unwrap_err();
+        files.put_key("key.pem", &next.key_pem());
+        assert!(server.refresh().unwrap());
+        in_force.store(number, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+    }
+    let dials = clients.join_all().await;
+    assert!(dials.iter().all(|dials| *dials > 1), "{dials:?}");
 }

@@ -1,0 +1,99 @@
+//! The key exchange group in a server's hello, which is sent in the clear (RFC 8446 §4.1.3): a
+//! handshake that failed leaves no session to ask.
+
+use tokio_rustls::rustls::NamedGroup;
+
+/// RFC 8446 §5.1 and §4: a handshake record, and the message in it.
+const HANDSHAKE: u8 = 22;
+const SERVER_HELLO: u8 = 2;
+/// RFC 8446 §4.2.8.
+const KEY_SHARE: [u8; 2] = [0, 51];
+
+/// The group that a hello agrees on, or that a hello retry asks for; `None` where the bytes are no
+/// hello of TLS 1.3, or end too early.
+pub(crate) fn agreed_group(mut bytes: &[u8]) -> Option<NamedGroup> {
+    let rest = &mut bytes;
+    let [record] = take(rest)?;
+    skip(rest, 4)?; // version, length
+    let [message] = take(rest)?;
+    skip(rest, 3)?; // length
+    if (record, message) != (HANDSHAKE, SERVER_HELLO) {
+        return None;
+    }
+    skip(rest, 34)?; // version, random
+    let [session_id_len] = take(rest)?;
+    skip(rest, session_id_len.into())?;
+    skip(rest, 5)?; // cipher suite, compression method, length of the extensions
+    loop {
+        let extension = take(rest)?;
+        let len = u16::from_be_bytes(take(rest)?);
+        if extension == KEY_SHARE {
+            return take(rest).map(|group| u16::from_be_bytes(group).into());
+        }
+        skip(rest, len.into())?;
+    }
+}
+
+fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let head = bytes.get(..N)?.try_into().ok()?;
+    skip(bytes, N)?;
+    Some(head)
+}
+
+fn skip(bytes: &mut &[u8], len: usize) -> Option<()> {
+    *bytes = bytes.get(len..)?;
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A hello with a session id of 32 bytes, and supported versions before the key share.
+    fn hello() -> Vec<u8> {
+        let mut bytes = vec![22, 3, 3, 0, 122, 2, 0, 0, 118, 3, 3];
+        bytes.extend([7; 32]);
+        bytes.push(32);
+        bytes.extend([8; 32]);
+        bytes.extend([0x13, 1, 0, 0, 46]);
+        bytes.extend([0, 43, 0, 2, 3, 4, 0, 51, 0, 36, 0, 29, 0, 32]);
+        bytes.extend([9; 32]);
+        bytes
+    }
+
+    #[test]
+    fn the_group_is_found_behind_other_extensions() {
+        assert_eq!(agreed_group(&hello()), Some(NamedGroup::X25519));
+    }
+
+    #[test]
+    fn what_ends_before_the_group_has_none() {
+        let hello = hello();
+        let group_ends = hello.len() - 34;
+        for len in 0..group_ends {
+            assert_eq!(agreed_group(&hello[..len]), None, "{len}");
+        }
+        assert!(agreed_group(&hello[..group_ends]).is_some());
+    }
+
+    #[test]
+    fn an_alert_is_no_hello() {
+        assert_eq!(agreed_group(&[21, 3, 3, 0, 2, 2, 40]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = agreed_group(&bytes);
+        }
+
+        #[test]
+        fn a_broken_hello_does_not_panic(at in 0..114_usize, to in any::<u8>()) {
+            let mut bytes = hello();
+            bytes[at] = to;
+            let _ = agreed_group(&bytes);
+        }
+    }
+}
