@@ -215,13 +215,14 @@ fn contents(mut file: File, len: usize) -> io::Result<Zeroizing<Vec<u8>>> {
 /// Opens a regular file of bounded length.
 fn open(path: &Path) -> io::Result<(File, usize)> {
     let wrong = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why);
-    let file = File::open(path)?;
-    let about = file.metadata()?;
-    if !about.is_file() {
+    // Asked first, since to open a pipe waits for whoever writes to it.
+    if !std::fs::metadata(path)?.is_file() {
         return Err(wrong("it is not a regular file"));
     }
-    match usize::try_from(about.len()) {
-        Ok(len) if about.len() <= MAX_BYTES => Ok((file, len)),
+    let file = File::open(path)?;
+    let len = file.metadata()?.len();
+    match usize::try_from(len) {
+        Ok(bytes) if len <= MAX_BYTES => Ok((file, bytes)),
         _ => Err(wrong("it is longer than 1 MiB")),
     }
 }

@@ -6,6 +6,13 @@
 //!
 //! Files are read into a [`ServerTls`] or a [`ClientTls`]; a [`Live`] holds one and lets it be
 //! replaced or refreshed while it is used. No task and no timer runs here.
+//!
+//! # Private keys
+//!
+//! The bytes of a key file, and of the key that is parsed from them, are overwritten before they
+//! are freed, on success and on every error; a key's path is in no error and no `Debug` output. Out
+//! of reach are the buffer in which the PEM parser undoes base64, the key as aws-lc holds it while
+//! it is in use, and what the kernel caches of the file.
 
 mod allow;
 mod client;

@@ -19,6 +19,11 @@ pub(crate) fn not_after(certificate: &CertificateDer<'_>) -> Option<SystemTime> 
     Some(not_after.to_system_time())
 }
 
+/// Whether a certificate is known to have expired by then.
+pub(crate) fn is_expired(certificate: &CertificateDer<'_>, now: SystemTime) -> bool {
+    not_after(certificate).is_some_and(|not_after| not_after < now)
+}
+
 /// Who a certificate, verified before, is for. A name that cannot be read is none.
 pub(crate) fn identity(certificate: &CertificateDer<'_>) -> Option<VerifiedIdentity> {
     let public_key = ParsedCertificate::try_from(certificate).ok()?;
@@ -80,6 +85,9 @@ mod tests {
         let seconds = 2_556_230_400; // 2051-01-02T00:00:00Z
         let wanted = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
         assert_eq!(not_after(certificate.der()), Some(wanted));
+        let second = std::time::Duration::from_secs(1);
+        assert!(!is_expired(certificate.der(), wanted));
+        assert!(is_expired(certificate.der(), wanted + second));
     }
 
     #[test]

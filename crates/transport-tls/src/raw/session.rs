@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 use tokio_rustls::rustls::crypto::CryptoProvider;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::{CommonState, HandshakeKind, ProtocolVersion};
 use tokio_rustls::TlsStream;
 use transport_core::{
@@ -69,9 +70,11 @@ impl Handshake {
         info.kx = Some(kx);
         counted.agreed(kx, info.resumed);
         info.identity = identity(session, no_identity);
+        // Nobody verifies the certificate of a resumed session again.
+        let expired = |leaf| x509::is_expired(leaf, SystemTime::now());
         let refused = if session.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
             Some(explain::old_version())
-        } else if !dialed && info.resumed && is_expired(session) {
+        } else if !dialed && info.resumed && leaf(session).is_some_and(expired) {
             Some(explain::expired_since())
         } else {
             None
@@ -110,17 +113,14 @@ impl Handshake {
     }
 }
 
+/// The certificate that the peer showed, now or when a resumed session began.
+fn leaf(session: &CommonState) -> Option<&CertificateDer<'static>> {
+    session.peer_certificates()?.first()
+}
+
 fn identity(session: &CommonState, none: NoIdentity) -> PeerIdentity {
-    let leaf = session.peer_certificates().and_then(|chain| chain.first());
-    match leaf.and_then(x509::identity) {
+    match leaf(session).and_then(x509::identity) {
         Some(identity) => PeerIdentity::Verified(Arc::new(identity)),
         None => PeerIdentity::None(none),
     }
-}
-
-/// A resumed session brings the client's certificate along; nobody verifies it again.
-fn is_expired(session: &CommonState) -> bool {
-    let leaf = session.peer_certificates().and_then(|chain| chain.first());
-    leaf.and_then(x509::not_after)
-        .is_some_and(|not_after| not_after < SystemTime::now())
 }

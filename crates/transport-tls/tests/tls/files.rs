@@ -1,6 +1,7 @@
 //! What files a listener takes, and how it says no.
 
 use std::os::unix::fs::symlink;
+use std::process::Command;
 
 use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PKCS_RSA_SHA256};
 use transport_core::TransportError;
@@ -206,6 +207,11 @@ fn what_is_no_file_or_far_too_long_is_not_read() {
     assert!(refused(&files).ends_with("it is longer than 1 MiB"));
     std::fs::remove_file(&key).unwrap();
     std::fs::create_dir(&key).unwrap();
+    assert!(refused(&files).ends_with("it is not a regular file"));
+    std::fs::remove_dir(&key).unwrap();
+    // To open a pipe would wait for a writer.
+    let made = Command::new("mkfifo").arg(&key).status().unwrap();
+    assert!(made.success());
     assert!(refused(&files).ends_with("it is not a regular file"));
 }
 

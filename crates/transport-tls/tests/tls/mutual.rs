@@ -1,5 +1,8 @@
 //! Client certificates: off, optional, required, and the list of names that may come in.
 
+use std::time::{Duration, SystemTime};
+
+use rcgen::PKCS_ECDSA_P256_SHA256;
 use transport_core::{NoIdentity, PeerIdentity};
 use transport_tls::{ClientAuth, LiveClientTls, LiveServerTls, PqMode, TlsConfig};
 
@@ -181,4 +184,31 @@ async fn the_list_applies_to_resumed_sessions_too() {
         failure(refused),
         "the client's certificate bears no name of tls.allow_sans"
     );
+}
+
+/// A session does not make a certificate last longer.
+#[tokio::test]
+async fn a_client_whose_certificate_expired_cannot_resume() {
+    let (files, authority) = files();
+    let config = files.mutual_config(ClientAuth::Required, &authority);
+    let server = pki::server(&config, PqMode::Off);
+    // Certificates know whole seconds only.
+    let expires = SystemTime::now() + Duration::from_secs(3);
+    let leaf = authority.leaf_with(&[CLIENT], &PKCS_ECDSA_P256_SHA256, |params| {
+        params.not_after = expires.into();
+    });
+    let client = pki::client(&files.client_config_with(&leaf), PqMode::Off);
+    let mut rig = Rig::new(&server, &client);
+    let (mut ours, mut theirs) = rig.connect().await;
+    crate::rig::ping(&mut ours, &mut theirs).await;
+    while SystemTime::now() <= expires {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let (refused, _) = rig.shake().await;
+    assert_eq!(
+        says(&refused.unwrap_err()),
+        "the client's certificate has expired since its session began"
+    );
+    let shakes = rig.accepts.snapshot().tls_handshakes;
+    assert!(shakes[1].resumed && !shakes[1].ok);
 }
