@@ -141,6 +141,16 @@ impl Transport {
         self.dialer.prepare(scheme).await
     }
 
+    /// Looks at certificates, keys and trust stores every two seconds and puts in force what
+    /// changed and can be used; for ever. [`serve`](Self::serve) does so by itself; an embedder
+    /// with an accept loop of its own runs this beside it.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends it.
+    pub async fn keep_fresh(&self) {
+        self.live.keep_fresh().await;
+    }
+
     /// A handle that dials, for handlers: it does not keep the transport alive.
     #[must_use]
     pub fn dialer(&self) -> TransportDialer {
