@@ -55,18 +55,12 @@ impl<'a> Files<'a> {
     /// # Errors
     /// With `tls cert read failed`, `tls key read failed` or `insecure permissions`.
     pub(crate) fn read(paths: Paths<'a>) -> Result<Self, TransportError> {
+        let certificates = |at: At<'_>| at.path.map(|path| certificates(at, path)).transpose();
+        let key = |at: At<'_>| at.path.map(|path| key(at.key, path)).transpose();
         Ok(Self {
-            cert: paths
-                .cert
-                .path
-                .map(|_| certificates(paths.cert))
-                .transpose()?,
-            key: paths
-                .key
-                .path
-                .map(|path| key(paths.key.key, path))
-                .transpose()?,
-            ca: paths.ca.path.map(|_| certificates(paths.ca)).transpose()?,
+            cert: certificates(paths.cert)?,
+            key: key(paths.key)?,
+            ca: certificates(paths.ca)?,
             paths,
         })
     }
@@ -175,9 +169,8 @@ fn unparsable(number: usize) -> String {
     format!("certificate {} in it cannot be parsed", number + 1)
 }
 
-fn certificates(at: At<'_>) -> Result<Zeroizing<Vec<u8>>, TransportError> {
-    let read = |path| open(path).and_then(|(file, len)| contents(file, len));
-    let bytes = read(at.path.unwrap_or(Path::new("")));
+fn certificates(at: At<'_>, path: &Path) -> Result<Zeroizing<Vec<u8>>, TransportError> {
+    let bytes = open(path).and_then(|(file, len)| contents(file, len));
     bytes.map_err(|cause| tls_by(cert_text(at, &cause.to_string()), cause))
 }
 
