@@ -1,5 +1,6 @@
 //! Every failed handshake says why, on both sides.
 
+use proptest::prelude::*;
 use rcgen::{date_time_ymd, PKCS_ECDSA_P256_SHA256};
 use transport_core::{Dialer, Target};
 use transport_tls::{ClientAuth, PqMode};
@@ -204,5 +205,31 @@ async fn an_address_is_proved_as_well_as_a_name() {
         let to = Target::host(host, 1).unwrap();
         let (_, client) = tokio::join!(accept, rig.dialer.dial(&to));
         assert_eq!(client.is_ok(), proved, "{host}");
+    }
+}
+
+/// A record header now and then, so that some of it gets past the first check.
+fn hostile_bytes() -> impl Strategy<Value = Vec<u8>> {
+    let body = proptest::collection::vec(any::<u8>(), 0..2000);
+    (prop_oneof![Just(22), any::<u8>()], any::<bool>(), body).prop_map(|(kind, header, body)| {
+        let len = u16::try_from(body.len()).unwrap().to_be_bytes();
+        let header = if header {
+            vec![kind, 3, 1, len[0], len[1]]
+        } else {
+            Vec::new()
+        };
+        [header, body].concat()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+    #[test]
+    fn whatever_a_peer_sends_is_a_failure_with_a_bounded_text(bytes in hostile_bytes()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (error, _) = runtime.block_on(async {
+            Rig::plain(PqMode::Off).send_plain(&bytes).await
+        });
+        prop_assert!(says(&error).len() < 450);
     }
 }

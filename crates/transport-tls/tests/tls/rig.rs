@@ -63,12 +63,15 @@ impl Rig {
         (server.unwrap(), client.unwrap())
     }
 
-    /// What the server makes of a peer that sends these bytes, and what the peer gets back.
+    /// What the server makes of a peer that sends these bytes and no more, and what the peer gets
+    /// back.
     pub(crate) async fn send_plain(&mut self, bytes: &[u8]) -> (TransportError, Vec<u8>) {
         let accept = async { self.listener.accept().await?.establish().await };
         let peer = async {
             let mut io = self.plain.dial(&target()).await.unwrap().io;
-            io.write_all(bytes).await.unwrap();
+            // The server may have enough before it has read them all.
+            let _ = io.write_all(bytes).await;
+            let _ = io.shutdown().await;
             let mut answer = Vec::new();
             io.read_to_end(&mut answer).await.unwrap();
             answer
