@@ -33,7 +33,7 @@ pub(crate) const DENY: Tool = Tool {
 pub(crate) const FUZZ: Tool = Tool {
     name: "cargo-fuzz",
     wheel: None,
-    version: "0.13.1",
+    version: "0.13.2",
 };
 
 /// The ways to call pip, the likeliest first.
