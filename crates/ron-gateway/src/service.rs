@@ -89,6 +89,8 @@ async fn serve(sources: &Sources, effective: Effective, mut watch: Watch) -> Res
     let mut beside = JoinSet::new();
     beside.spawn(prometheus.upkeep(UPKEEP));
     beside.spawn(systemd::watchdog());
+    let manager = systemd::Manager::default();
+    beside.spawn(manager.clone().tell_again());
     if let Some(admin) = admin {
         let readiness = transport.readiness();
         let since = Since::now(*readiness.borrow());
@@ -107,7 +109,7 @@ async fn serve(sources: &Sources, effective: Effective, mut watch: Watch) -> Res
     }
     let serving = handlers::serve(&transport, &gateway);
     tokio::pin!(serving);
-    systemd::ready();
+    manager.ready();
     let name = loop {
         tokio::select! {
             ended = &mut serving => return ended.map_err(Failure::from),
@@ -115,17 +117,17 @@ async fn serve(sources: &Sources, effective: Effective, mut watch: Watch) -> Res
                 Told::Stop(name) => break name,
                 Told::Reload => {
                     watch.note();
-                    systemd::reloading(|| reload::run(sources, &transport, &gateway));
+                    manager.reloading(|| reload::run(sources, &transport, &gateway));
                 }
             },
             () = watch.changed() => {
-                systemd::reloading(|| reload::run(sources, &transport, &gateway));
+                manager.reloading(|| reload::run(sources, &transport, &gateway));
             }
             Some(ended) = beside.join_next() => return Err(beside_ended(ended)),
         }
     };
     tracing::info!(target: TARGET, event = "signal", signal = name, "draining");
-    systemd::stopping();
+    manager.stopping();
     drain(&transport, serving, &mut signals).await
 }
 

@@ -1,15 +1,23 @@
 //! What a service manager is told and hands over, by the protocols of systemd: `sd_notify`, the
 //! watchdog and `LISTEN_FDS`. Without a manager all of it does nothing.
 
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use listenfd::ListenFd;
 use ron_transport::Inherited;
 use sd_notify::NotifyState;
-use tokio::time::sleep;
+use tokio::time::{interval, sleep, MissedTickBehavior};
 
 use crate::exit::Failure;
 use crate::logging::TARGET;
+
+/// How long until a manager that had no room for a message is told again.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// The socket that a manager has bound for us, if it did.
 pub(crate) fn inherited() -> Result<Option<Inherited>, Failure> {
@@ -35,41 +43,115 @@ pub(crate) fn inherited() -> Result<Option<Inherited>, Failure> {
     }
 }
 
-/// It listens, bootstrapping or not.
-pub(crate) fn ready() {
-    tell(&[NotifyState::Ready]);
+/// The manager's end of the line. It is never waited for: what it has no room for is told again
+/// later, and of several such messages the last, which says all there is to know.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Manager {
+    untold: Arc<Mutex<Option<String>>>,
 }
 
-/// Runs a reload between its beginning and its end.
-pub(crate) fn reloading(reload: impl FnOnce()) {
-    match NotifyState::monotonic_usec_now() {
-        Ok(now) => tell(&[NotifyState::Reloading, now]),
-        Err(_) => tell(&[NotifyState::Reloading]),
+impl Manager {
+    /// It listens, bootstrapping or not.
+    pub(crate) fn ready(&self) {
+        self.tell(&[NotifyState::Ready]);
     }
-    reload();
-    tell(&[NotifyState::Ready]);
+
+    /// Runs a reload between its beginning and its end.
+    pub(crate) fn reloading(&self, reload: impl FnOnce()) {
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => self.tell(&[NotifyState::Reloading, now]),
+            Err(_) => self.tell(&[NotifyState::Reloading]),
+        }
+        reload();
+        self.tell(&[NotifyState::Ready]);
+    }
+
+    /// It drains.
+    pub(crate) fn stopping(&self) {
+        self.tell(&[NotifyState::Stopping]);
+    }
+
+    /// Tells again what there was no room for; for ever.
+    pub(crate) async fn tell_again(self) {
+        loop {
+            sleep(AGAIN).await;
+            let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(message) = untold.take() {
+                *untold = told(message);
+            }
+        }
+    }
+
+    fn tell(&self, state: &[NotifyState<'_>]) {
+        let message = state.iter().map(|s| format!("{s}\n")).collect();
+        // Held while it is sent, so that an older message does not come after it.
+        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        *untold = told(message);
+        if untold.is_some() {
+            tracing::warn!(
+                target: TARGET,
+                event = "systemd",
+                "the service manager does not read what it is told; it is told again later",
+            );
+        }
+    }
 }
 
-/// It drains.
-pub(crate) fn stopping() {
-    tell(&[NotifyState::Stopping]);
+/// Sends, and gives back what the manager has no room for. One that does not listen at all is no
+/// reason to stop, or to try again.
+fn told(message: String) -> Option<String> {
+    match send(&message) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Some(message),
+        Err(error) => {
+            tracing::warn!(target: TARGET, event = "systemd", error = %error, "cannot notify");
+        }
+        Ok(()) => {}
+    }
+    None
 }
 
 /// Tells the watchdog twice in its interval that timers fire and tasks run; for ever.
 pub(crate) async fn watchdog() {
     let mut usec = 0;
-    if !sd_notify::watchdog_enabled(false, &mut usec) {
+    if !sd_notify::watchdog_enabled(false, &mut usec) || usec == 0 {
         return std::future::pending().await;
     }
+    let mut twice = interval((Duration::from_micros(usec) / 2).max(Duration::from_millis(1)));
+    twice.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut failed = false;
     loop {
-        tell(&[NotifyState::Watchdog]);
-        sleep(Duration::from_micros(usec) / 2).await;
+        twice.tick().await;
+        match send(&format!("{}\n", NotifyState::Watchdog)) {
+            // A manager that has not read the last one yet needs no other.
+            Ok(()) => failed = false,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if !failed => {
+                failed = true;
+                tracing::warn!(target: TARGET, event = "systemd", error = %error, "cannot notify");
+            }
+            Err(_) => {}
+        }
     }
 }
 
-/// A manager that does not listen is no reason to stop.
-fn tell(state: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(false, state) {
-        tracing::warn!(target: TARGET, event = "systemd", error = %error, "cannot notify");
+/// Not by `sd_notify::notify`: that waits for a manager that does not read, with all that runs on
+/// this thread, and knows no abstract address.
+fn send(message: &str) -> io::Result<()> {
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET").filter(|path| !path.is_empty()) else {
+        return Ok(());
+    };
+    let manager = address(&path)?;
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    socket.send_to_addr(message.as_bytes(), &manager).map(drop)
+}
+
+/// A path, or after an `@` a name of the abstract namespace.
+fn address(path: &OsStr) -> io::Result<SocketAddr> {
+    #[cfg(target_os = "linux")]
+    if let Some(name) = path.as_bytes().strip_prefix(b"@") {
+        use std::os::linux::net::SocketAddrExt;
+        return SocketAddr::from_abstract_name(name);
     }
+    SocketAddr::from_pathname(path)
 }

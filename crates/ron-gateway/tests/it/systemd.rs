@@ -83,6 +83,63 @@ fn a_manager_that_is_gone_stops_nobody() {
     gateway.stop();
 }
 
+/// Serving, reloading and stopping wait for no manager; one that reads again learns the state.
+#[test]
+fn a_manager_that_does_not_read_holds_nobody_up() {
+    let manager = Manager::new();
+    let filler = UnixDatagram::unbound().unwrap();
+    filler.set_nonblocking(true).unwrap();
+    let mut full = 0;
+    while filler.send_to(b"full", &manager.path).is_ok() {
+        full += 1;
+    }
+    let gateway = start(&manager, &[]);
+    gateway.line_with(&["event=systemd", "does not read"]);
+    assert!(echoes(&mut connect(gateway.addr)));
+    gateway.signal(Signal::HUP);
+    gateway.wait_metric("transport_reloads_total{result=\"ok\"}", 1);
+    assert!(echoes(&mut connect(gateway.addr)));
+    for _ in 0..full {
+        assert_eq!(manager.any(), "full");
+    }
+    assert_eq!(manager.told(), "READY=1\n");
+    while filler.send_to(b"full", &manager.path).is_ok() {}
+    gateway.signal(Signal::TERM);
+    assert_eq!(gateway.wait().0.code(), Some(0));
+}
+
+#[test]
+fn a_manager_may_have_an_abstract_address() {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::SocketAddr;
+
+    let name = format!("ron-gateway-test-{}", std::process::id());
+    let addr = SocketAddr::from_abstract_name(&name).unwrap();
+    let manager = UnixDatagram::bind_addr(&addr).unwrap();
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    let gateway = Start::default()
+        .env("NOTIFY_SOCKET", &format!("@{name}"))
+        .spawn();
+    let mut buffer = [0; 64];
+    let read = manager.recv(&mut buffer).unwrap();
+    assert_eq!(buffer[..read], *b"READY=1\n");
+    gateway.stop();
+}
+
+/// 0 is off, as `sd_watchdog_enabled` has it.
+#[test]
+fn a_watchdog_of_no_time_is_off() {
+    let manager = Manager::new();
+    let gateway = Start::default()
+        .env("NOTIFY_SOCKET", &manager.path)
+        .env("WATCHDOG_USEC", "0")
+        .spawn();
+    assert_eq!(manager.any(), "READY=1\n");
+    gateway.signal(Signal::TERM);
+    assert_eq!(manager.any(), "STOPPING=1\n");
+    assert_eq!(gateway.wait().0.code(), Some(0));
+}
+
 #[test]
 fn a_socket_that_is_passed_on_is_listened_on_and_outlives_the_service() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
