@@ -202,6 +202,17 @@ fn a_key_outside_its_table_is_a_warning() {
     );
 }
 
+/// Opening a pipe waits for a writer; and what came through one is gone at the second read.
+#[test]
+fn a_pipe_is_refused_without_waiting() {
+    let dir = tempfile::tempdir().unwrap();
+    let fifo = dir.path().join("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.unwrap().success());
+    let error = Config::loader().file(&fifo).load().unwrap_err().to_string();
+    assert!(error.contains("cannot be read: it is a pipe"), "{error}");
+}
+
 #[test]
 fn a_file_is_read_at_each_load_and_says_why_it_cannot_be() {
     let dir = tempfile::tempdir().unwrap();

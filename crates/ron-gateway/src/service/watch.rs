@@ -2,12 +2,14 @@
 //! by path, so that a symlink which points elsewhere (a Kubernetes ConfigMap) is seen as well.
 
 use std::collections::hash_map::RandomState;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::OFlags;
 use tokio::time::sleep;
 
 /// How often the files are read.
@@ -88,10 +90,18 @@ fn digest(keys: &RandomState, files: &[PathBuf]) -> u64 {
     hasher.finish()
 }
 
+/// What the loader refuses as a pipe is neither waited for nor read.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let without_waiting = OFlags::NONBLOCK.bits() as i32;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(without_waiting)
+        .open(path)?;
+    let kind = file.metadata()?.file_type();
+    if kind.is_fifo() || kind.is_socket() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
     let mut bytes = Vec::new();
-    File::open(path)?
-        .take(MAX_BYTES + 1)
-        .read_to_end(&mut bytes)?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

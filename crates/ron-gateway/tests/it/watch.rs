@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::common::{connect, echoes, ended, Gateway};
+use crate::common::{command, connect, echoes, ended, Gateway, PROGRAM};
 
 const OK: &str = "transport_reloads_total{result=\"ok\"}";
 const REJECTED: &str = "transport_reloads_total{result=\"rejected\"}";
@@ -62,4 +62,35 @@ fn a_file_that_is_written_in_steps_is_loaded_once_and_a_signal_is_not_repeated()
     gateway.wait_metric(OK, 3);
     gateway.wait_metric(REJECTED, 1);
     gateway.stop();
+}
+
+/// Opening a pipe waits for a writer, who need not come.
+#[test]
+fn a_file_that_becomes_a_pipe_stops_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("gateway.toml");
+    fs::write(&file, "[transport]\nmax_conns = 5\n").unwrap();
+    let gateway = Gateway::start(&["--config", file.to_str().unwrap()]);
+    fs::remove_file(&file).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&file).status();
+    assert!(made.unwrap().success());
+    gateway.wait_metric(REJECTED, 1);
+    gateway.signal(Signal::HUP);
+    gateway.wait_metric(REJECTED, 2);
+    assert!(echoes(&mut connect(gateway.addr)));
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, "[transport]\nmax_conns = 6\n").unwrap();
+    gateway.wait_metric(OK, 1);
+    gateway.stop();
+}
+
+/// As a shell's `--config <(generate)`: it would be read more than once, and be empty by then.
+#[test]
+fn a_configuration_through_a_pipe_is_refused_and_not_passed_over() {
+    let mut check = command("sh");
+    let script = "echo '[transport]\nmax_conns = 7' | \"$0\" check --config /dev/stdin";
+    let output = check.args(["-c", script, PROGRAM]).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(errors.contains("it is a pipe, not a file"), "{errors}");
 }

@@ -1,10 +1,13 @@
 //! The file as a layer: read, parsed, and its own table checked against the keys.
 
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
 use std::io::Read;
 use std::marker::PhantomData;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use transport_core::schema::{Key, Raw};
 
 use super::layer::Layer;
@@ -185,9 +188,20 @@ impl<S: Settings> Walk<'_, S> {
     }
 }
 
+/// A pipe is refused: opening one waits for a writer, and it can be read once, where a file is read
+/// more often than that.
 fn read(path: &Path) -> Result<String, String> {
     let failed = |error: std::io::Error| format!("cannot be read: {error}");
-    let file = std::fs::File::open(path).map_err(failed)?;
+    let without_waiting = OFlags::NONBLOCK.bits() as i32;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(without_waiting)
+        .open(path)
+        .map_err(failed)?;
+    let kind = file.metadata().map_err(failed)?.file_type();
+    if kind.is_fifo() || kind.is_socket() {
+        return Err("cannot be read: it is a pipe, not a file".to_owned());
+    }
     let mut bytes = Vec::new();
     file.take(MAX_FILE_BYTES + 1)
         .read_to_end(&mut bytes)
