@@ -1,6 +1,7 @@
 //! A service manager is told what happens, and its sockets are taken over.
 
 use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
@@ -172,6 +173,38 @@ fn a_socket_that_nothing_can_listen_on_is_refused() {
     assert_eq!(code, 2, "{errors}");
     assert!(errors.contains("backend tcp cannot listen"), "{errors}");
     assert!(Path::new(&dir.path().join("unix")).exists());
+}
+
+/// With the keys that the comment in the unit names, and no other.
+#[test]
+fn a_unix_socket_that_is_passed_on_needs_what_the_unit_file_says() {
+    let unit = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/deploy/ron-gateway.socket"
+    );
+    let unit = std::fs::read_to_string(unit).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sock");
+    let uid = std::fs::metadata("/proc/self").unwrap().uid().to_string();
+    let all = [
+        ("backend", "uds"),
+        ("uds.path", path.to_str().unwrap()),
+        ("uds.allow_uids", &uid),
+    ];
+    let named = all.into_iter().filter(|(key, _)| unit.contains(key));
+    let args: Vec<_> = named
+        .flat_map(|(key, value)| [format!("--transport.{key}"), value.to_owned()])
+        .collect();
+    let args: Vec<_> = args.iter().map(String::as_str).collect();
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let gateway = Start::default()
+        .unbound()
+        .args(&args)
+        .socket(listener)
+        .spawn();
+    gateway.line_with(&["event=start", "inherited=true"]);
+    gateway.stop();
+    assert!(path.exists());
 }
 
 fn refused(start: Start) -> (i32, String) {
