@@ -22,8 +22,10 @@ use tokio::time::{sleep, timeout};
 
 use crate::exit::Failure;
 
-/// Connections at a time; more wait in the kernel's backlog.
-const MAX_CONNS: usize = 32;
+/// Connections at a time; more wait in the kernel's backlog. Fewer than the descriptors that other
+/// connections leave free ([`RESERVE`](crate::process::RESERVE)): a few of these are for the
+/// configuration file, the service manager and `/proc`.
+const MAX_CONNS: usize = crate::process::RESERVE - 4;
 /// How long a request's headers may take.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection may last.

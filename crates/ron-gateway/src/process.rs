@@ -6,7 +6,7 @@ use rustix::process::{getrlimit, Resource};
 use rustix::time::{clock_gettime, ClockId};
 
 /// Descriptors that connections leave free, for the admin endpoint above all.
-const RESERVE: u64 = 16;
+pub(crate) const RESERVE: usize = 16;
 
 /// How many file descriptors the process may open; `None` is without limit.
 pub(crate) fn fd_limit() -> Option<u64> {
@@ -20,7 +20,7 @@ pub(crate) fn conn_fd_limit() -> Option<RawFd> {
 
 /// A tiny limit gives a quarter away and no more.
 fn without_reserve(limit: u64) -> RawFd {
-    let kept = limit - RESERVE.min(limit / 4);
+    let kept = limit - (RESERVE as u64).min(limit / 4);
     RawFd::try_from(kept).unwrap_or(RawFd::MAX)
 }
 

@@ -1,8 +1,12 @@
 //! Out of file descriptors: it keeps serving, does not spin, and recovers.
 
+use std::fs;
 use std::net::TcpStream;
+use std::os::unix::net::UnixDatagram;
 use std::thread::sleep;
 use std::time::Duration;
+
+use rustix::process::Signal;
 
 use crate::common::{connect, echoes, wait_for, Start};
 
@@ -43,4 +47,40 @@ fn with_64_descriptors_200_connections_do_it_no_harm() {
     });
     let log = gateway.stop();
     assert!(log.lines().count() < 600, "{log}");
+}
+
+/// Connections to the admin endpoint that say nothing do not use up what is left.
+#[test]
+fn reload_and_watchdog_go_on_with_the_reserve() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, manager) = (dir.path().join("gateway.toml"), dir.path().join("notify"));
+    fs::write(&file, "[transport]\nmax_conns = 1000\n").unwrap();
+    let notify = UnixDatagram::bind(&manager).unwrap();
+    let gateway = Start::default()
+        .args(&["--config", file.to_str().unwrap()])
+        .env("NOTIFY_SOCKET", manager.to_str().unwrap())
+        .env("WATCHDOG_USEC", "100000")
+        .fd_limit(64)
+        .spawn();
+    let crowd: Vec<TcpStream> = (0..100).map(|_| connect(gateway.addr)).collect();
+    gateway.wait_metric("transport_accepts_total{backend=\"tcp\"}", 100);
+    let silent: Vec<TcpStream> = (0..32).map(|_| connect(gateway.admin)).collect();
+    // They are accepted well before the reload.
+    sleep(Duration::from_millis(300));
+    gateway.signal(Signal::HUP);
+    let reload = gateway.line_with(&["event=reload"]);
+    assert!(reload.contains("result=ok"), "{reload}");
+    let mut buffer = [0; 64];
+    notify.set_nonblocking(true).unwrap();
+    while notify.recv(&mut buffer).is_ok() {}
+    notify.set_nonblocking(false).unwrap();
+    // Sooner than silent connections are given up.
+    notify
+        .set_read_timeout(Some(Duration::from_secs(2)))
+        .unwrap();
+    for _ in 0..3 {
+        notify.recv(&mut buffer).unwrap();
+    }
+    drop((crowd, silent));
+    gateway.stop();
 }
