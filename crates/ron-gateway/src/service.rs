@@ -23,6 +23,7 @@ use crate::process;
 use crate::startup::{Effective, Sources};
 use crate::systemd;
 
+use reload::Reloads;
 use signals::{Signals, Told};
 use watch::Watch;
 
@@ -110,18 +111,28 @@ async fn serve(sources: &Sources, effective: Effective, mut watch: Watch) -> Res
     let serving = handlers::serve(&transport, &gateway);
     tokio::pin!(serving);
     manager.ready();
+    let mut reloads = Reloads::default();
     let name = loop {
         tokio::select! {
             ended = &mut serving => return ended.map_err(Failure::from),
             told = signals.next() => match told {
                 Told::Stop(name) => break name,
                 Told::Reload => {
-                    watch.note();
-                    manager.reloading(|| reload::run(sources, &transport, &gateway));
+                    manager.reloading();
+                    reloads.begin(sources, &watch);
                 }
             },
-            () = watch.changed() => {
-                manager.reloading(|| reload::run(sources, &transport, &gateway));
+            () = watch.changed(), if !reloads.are_running() => {
+                manager.reloading();
+                reloads.begin(sources, &watch);
+            }
+            ended = reloads.ended() => {
+                ended.apply(&mut watch, &transport, &gateway);
+                if reloads.again() {
+                    reloads.begin(sources, &watch);
+                } else {
+                    manager.ready();
+                }
             }
             Some(ended) = beside.join_next() => return Err(beside_ended(ended)),
         }

@@ -51,19 +51,17 @@ pub(crate) struct Manager {
 }
 
 impl Manager {
-    /// It listens, bootstrapping or not.
+    /// It listens, bootstrapping or not; and a reload is over.
     pub(crate) fn ready(&self) {
         self.tell(&[NotifyState::Ready]);
     }
 
-    /// Runs a reload between its beginning and its end.
-    pub(crate) fn reloading(&self, reload: impl FnOnce()) {
+    /// A reload begins; it ends with [`ready`](Self::ready).
+    pub(crate) fn reloading(&self) {
         match NotifyState::monotonic_usec_now() {
             Ok(now) => self.tell(&[NotifyState::Reloading, now]),
             Err(_) => self.tell(&[NotifyState::Reloading]),
         }
-        reload();
-        self.tell(&[NotifyState::Ready]);
     }
 
     /// It drains.

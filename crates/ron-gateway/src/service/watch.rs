@@ -34,13 +34,19 @@ impl Watch {
             keys: RandomState::new(),
             acted_on: 0,
         };
-        watch.note();
+        watch.acted_on = watch.digest()();
         watch
     }
 
-    /// Takes the content as it is for acted on: somebody is about to load it.
-    pub(super) fn note(&mut self) {
-        self.acted_on = digest(&self.keys, &self.files);
+    /// What reads the files and says what they hold. Blocks on the file system.
+    pub(super) fn digest(&self) -> impl FnOnce() -> u64 + Send + 'static {
+        let (keys, files) = (self.keys.clone(), self.files.clone());
+        move || digest(&keys, &files)
+    }
+
+    /// Takes a content for acted on: somebody has loaded it.
+    pub(super) fn acted_on(&mut self, digest: u64) {
+        self.acted_on = digest;
     }
 
     /// Waits until the content is another, and has been the same for the debounce time; then it
@@ -68,8 +74,7 @@ impl Watch {
 
     /// Off the runtime's threads: a file system may take its time.
     async fn look(&self) -> u64 {
-        let (keys, files) = (self.keys.clone(), self.files.clone());
-        let looking = tokio::task::spawn_blocking(move || digest(&keys, &files));
+        let looking = tokio::task::spawn_blocking(self.digest());
         // It does not panic; were it to, nothing would have changed.
         looking.await.unwrap_or(self.acted_on)
     }

@@ -94,3 +94,22 @@ fn a_configuration_through_a_pipe_is_refused_and_not_passed_over() {
     assert_eq!(output.status.code(), Some(2), "{errors}");
     assert!(errors.contains("it is a pipe, not a file"), "{errors}");
 }
+
+/// It takes seconds to say what is wrong with each of so many keys.
+#[test]
+fn a_load_that_takes_long_holds_nobody_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("gateway.toml");
+    fs::write(&file, "[transport]\nmax_conns = 5\n").unwrap();
+    let gateway = Gateway::start(&["--config", file.to_str().unwrap()]);
+    let keys: String = (0..40_000).map(|i| format!("max_con{i} = 1\n")).collect();
+    fs::write(&file, format!("[transport]\n{keys}")).unwrap();
+    gateway.signal(Signal::HUP);
+    sleep(Duration::from_millis(100));
+    assert!(echoes(&mut connect(gateway.addr)));
+    let log = gateway.stop();
+    assert!(
+        !log.contains("event=reload"),
+        "it was loaded before the echo"
+    );
+}
