@@ -75,6 +75,9 @@ async fn serve(sources: &Sources, effective: Effective, mut watch: Watch) -> Res
         None => transport.listen().await,
     }
     .map_err(start_failure)?;
+        Some(socket) => transport.adopt(socket).await.map_err(systemd::unusable)?,
+        None => transport.listen().await?,
+    };
     tracing::info!(
         target: TARGET,
         event = "start",

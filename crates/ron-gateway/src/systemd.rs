@@ -37,10 +37,13 @@ pub(crate) fn inherited() -> Result<Option<Inherited>, Failure> {
     match sockets.take_tcp_listener(0) {
         Ok(Some(listener)) => Ok(Some(Inherited::Tcp(listener))),
         Ok(None) => Ok(None),
-        Err(error) => Err(Failure::Config(format!(
-            "the socket of LISTEN_FDS cannot be used: {error}"
-        ))),
+        Err(_) => Err(unusable("it is neither a TCP nor a Unix stream socket")),
     }
+}
+
+/// No other start with this socket would go better.
+pub(crate) fn unusable(why: impl std::fmt::Display) -> Failure {
+    Failure::Config(format!("the socket of LISTEN_FDS cannot be used: {why}"))
 }
 
 /// The manager's end of the line. It is never waited for: what it has no room for is told again

@@ -173,6 +173,21 @@ fn a_socket_that_nothing_can_listen_on_is_refused() {
     assert_eq!(code, 2, "{errors}");
     assert!(errors.contains("backend tcp cannot listen"), "{errors}");
     assert!(Path::new(&dir.path().join("unix")).exists());
+
+    // What it is, and not that it is no TCP socket alone.
+    assert!(refused(Start::default().socket(fs_file()))
+        .1
+        .contains("nor a Unix stream socket"));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let connected = connect(listener.local_addr().unwrap());
+    let (code, errors) = refused(Start::default().socket(connected));
+    assert_eq!(code, 2, "{errors}");
+    assert!(errors.contains("LISTEN_FDS cannot be used: "), "{errors}");
+    assert!(errors.contains("does not listen"), "{errors}");
+}
+
+fn fs_file() -> std::fs::File {
+    std::fs::File::open("/dev/null").unwrap()
 }
 
 /// With the keys that the comment in the unit names, and no other.
