@@ -35,6 +35,9 @@ impl Transport {
         self.may_listen()?;
         let config = self.config();
         let bound = AnyListener::bind(&self.parts(&config)).await;
+        self.may_listen(&self.slot())?;
+        let (config, limiter) = (self.config(), &self.shared.limiter);
+        let bound = AnyListener::bind(&config, &self.live, self.fd_limit, limiter).await;
         self.bound(bound)
     }
 
@@ -48,6 +51,9 @@ impl Transport {
         self.may_listen()?;
         let config = self.config();
         let bound = AnyListener::adopt(socket, &self.parts(&config));
+        self.may_listen(&self.slot())?;
+        let (config, limiter) = (self.config(), &self.shared.limiter);
+        let bound = AnyListener::adopt(socket, &config, &self.live, self.fd_limit, limiter);
         self.bound(bound)
     }
 
@@ -72,18 +78,20 @@ impl Transport {
                 _ => ReadyReason::BindFailed,
             };
             readiness.not_ready(Part::Lifecycle, reason);
-        })?;
         let mut slot = self.slot();
-        if matches!(*slot, Slot::Unbound) && !self.shared.stop.is_cancelled() {
-            *slot = Slot::Here(Box::new(listener));
-            readiness.set(Part::Listener, ReadyState::Ready);
-            readiness.set(Part::Lifecycle, ReadyState::Ready);
-        }
+        // Binding may have waited, and it may no longer be the time: then the listener is closed.
+        self.may_listen(&slot)?;
+        let (local, listener) = bound.inspect_err(|_| {
+            readiness.not_ready(Part::Lifecycle, ReadyReason::BindFailed);
+        })?;
+        *slot = Slot::Here(Box::new(listener));
+        readiness.set(Part::Listener, ReadyState::Ready);
+        readiness.set(Part::Lifecycle, ReadyState::Ready);
         Ok(local)
     }
 
     /// Whether this is the time for it.
-    fn may_listen(&self) -> Result<(), TransportError> {
+    fn may_listen(&self, slot: &Slot) -> Result<(), TransportError> {
         let wrong = |what: &str| {
             Err(TransportError::Config {
                 source: what.into(),
@@ -92,7 +100,7 @@ impl Transport {
         if self.shared.stop.is_cancelled() {
             return wrong("the transport has shut down");
         }
-        if !matches!(*self.slot(), Slot::Unbound) {
+        if !matches!(slot, Slot::Unbound) {
             return wrong("the transport listens already");
         }
         Ok(())

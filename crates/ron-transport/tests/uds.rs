@@ -155,3 +155,22 @@ fn what_contradicts_the_backend_is_refused() {
         "{error}"
     );
 }
+
+/// Binding waits for another start in the directory; meanwhile it may have become too late.
+#[tokio::test]
+async fn listening_that_comes_after_the_shutdown_is_no_success() {
+    use rustix::fs::{flock, FlockOperation};
+
+    let (place, recorder) = (Place::new(), Recorder::new());
+    let other = fs::File::open(place.dir.path()).unwrap();
+    flock(&other, FlockOperation::LockExclusive).unwrap();
+    let server = transport(place.config(&own_uid().to_string()), &recorder);
+    let late = Arc::clone(&server);
+    let listening = tokio::spawn(async move { late.listen().await });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    server.shutdown(Duration::ZERO).await;
+    flock(&other, FlockOperation::Unlock).unwrap();
+    let error = listening.await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("has shut down"), "{error}");
+    assert!(!place.path().exists());
+}
