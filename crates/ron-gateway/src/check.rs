@@ -34,7 +34,7 @@ fn table<S: Settings>(loaded: &Loaded<S>) -> String {
 
 fn value(entry: &Entry) -> String {
     match entry.key.kind {
-        Kind::Bool | Kind::Count => entry.value.clone(),
+        Kind::Bool | Kind::Count if !entry.value.is_empty() => entry.value.clone(),
         Kind::List => {
             let items = entry.value.split(',').map(str::trim);
             let items: Vec<_> = items.filter(|item| !item.is_empty()).map(quoted).collect();

@@ -11,7 +11,7 @@ use rcgen::{
 };
 use ron_transport::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use ron_transport::tls::ServerTls;
-use ron_transport::Config;
+use ron_transport::{Backend, Config};
 
 use crate::exit::Failure;
 use crate::term;
@@ -23,6 +23,11 @@ const SLACK: Duration = Duration::from_secs(24 * 3600);
 
 /// Makes the pair, and says how to trust it.
 pub(crate) fn make(config: &Config) -> Result<ServerTls, Failure> {
+    let backend = config.general.backend();
+    if backend != Backend::Tls {
+        let what = format!("--dev-tls needs backend tls, and that is {backend}");
+        return Err(Failure::Config(what));
+    }
     if config.tls.cert_path().is_some() {
         let what = "--dev-tls makes its own certificate: leave tls.cert_path and tls.key_path out";
         return Err(Failure::Config(what.to_owned()));

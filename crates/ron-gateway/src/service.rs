@@ -32,6 +32,15 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Runs the service until it is told to stop.
 pub(crate) fn run(sources: &Sources) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::runtime("cannot start", &error))?;
+    // First of all, so that no signal finds the process unprepared.
+    let signals = {
+        let _inside = runtime.enter();
+        Signals::new().map_err(|error| Failure::runtime("cannot watch signals", &error))?
+    };
     // Before they are loaded: what changes from here on is seen.
     let watch = Watch::new(&sources.files);
     let effective = sources.load_to_listen()?;
@@ -41,23 +50,21 @@ pub(crate) fn run(sources: &Sources) -> Result<(), Failure> {
     for warning in effective.warnings() {
         tracing::warn!(target: TARGET, event = "config", "{warning}");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::runtime("cannot start", &error))?;
-    let outcome = runtime.block_on(serve(sources, effective, watch));
+    let outcome = runtime.block_on(serve(sources, effective, watch, signals));
     // A name that is still being resolved is not waited for.
     runtime.shutdown_background();
     drop(log);
     outcome
 }
 
-async fn serve(sources: &Sources, effective: Effective, mut watch: Watch) -> Result<(), Failure> {
+async fn serve(
+    sources: &Sources,
+    effective: Effective,
+    mut watch: Watch,
+    mut signals: Signals,
+) -> Result<(), Failure> {
     let Effective { transport, gateway } = effective;
     let gateway = gateway.into_settings();
-    // Before anything listens, so that no signal finds the process unprepared.
-    let mut signals =
-        Signals::new().map_err(|error| Failure::runtime("cannot watch signals", &error))?;
     let prometheus =
         Prometheus::new().map_err(|error| Failure::runtime("cannot set up metrics", &error))?;
     let transport = build(sources, transport, &prometheus)?;
@@ -71,12 +78,11 @@ async fn serve(sources: &Sources, effective: Effective, mut watch: Watch) -> Res
     let inherited = systemd::inherited()?;
     let is_inherited = inherited.is_some();
     let listen = match inherited {
-        Some(socket) => transport.adopt(socket).await,
-        None => transport.listen().await,
-    }
-    .map_err(start_failure)?;
-        Some(socket) => transport.adopt(socket).await.map_err(systemd::unusable)?,
-        None => transport.listen().await?,
+        Some(socket) => transport.adopt(socket).await.map_err(|error| match error {
+            TransportError::Tls { .. } => start_failure(error),
+            error => systemd::unusable(error),
+        })?,
+        None => transport.listen().await.map_err(start_failure)?,
     };
     tracing::info!(
         target: TARGET,

@@ -17,6 +17,8 @@ use crate::settings::Gateway;
 const DEFAULTS: &str = "[transport]\nbind_addr = '127.0.0.1:9444'\n";
 /// How long systemd waits for a stop by the unit file in `docs/deploy/`.
 const STOP_TIMEOUT: Duration = Duration::from_secs(75);
+/// What a stop may take beyond its drain.
+const AFTER_DRAIN: Duration = Duration::from_millis(250);
 /// What that layer is called.
 const DEFAULTS_NAME: &str = "gateway default";
 
@@ -38,18 +40,19 @@ pub(crate) struct Effective {
 impl Sources {
     /// Loads both tables.
     pub(crate) fn load(&self) -> Result<Effective, ConfigErrors> {
-        let backend = self.layers(Loader::default()).peek::<Config>("backend");
-        let mut loader = Loader::default();
+        // Read once: what is peeked at is what is loaded.
+        let mut loader = self.layers().snapshot();
+        let backend = loader.peek::<Config>("backend");
         if !matches!(backend.as_deref(), Some("uds" | "arti")) {
-            loader = loader.toml_str(DEFAULTS, DEFAULTS_NAME);
+            loader = loader.toml_str_below(DEFAULTS, DEFAULTS_NAME);
         }
-        let loader = self.layers(loader);
         let (transport, gateway) = loader.load_with()?;
         Ok(Effective { transport, gateway })
     }
 
-    /// What was given, above what the loader has.
-    fn layers(&self, mut loader: Loader) -> Loader {
+    /// What was given.
+    fn layers(&self) -> Loader {
+        let mut loader = Loader::default();
         for file in &self.files {
             loader = loader.file(file);
         }
@@ -92,14 +95,22 @@ impl Effective {
             }
         }
         let settings = self.transport.settings();
-        for (key, value) in [
-            ("idle_timeout", settings.limits.deadlines().idle),
-            ("drain_timeout", settings.general.drain_timeout()),
+        for (key, value, rest) in [
+            (
+                "idle_timeout",
+                settings.limits.deadlines().idle,
+                Duration::ZERO,
+            ),
+            (
+                "drain_timeout",
+                settings.general.drain_timeout(),
+                AFTER_DRAIN,
+            ),
         ] {
-            if value > STOP_TIMEOUT {
+            if value + rest > STOP_TIMEOUT {
                 warnings.push(format!(
-                    "{key} is {}, over TimeoutStopSec={} of the unit file: raise that too, or \
-                     systemd cuts a stop short",
+                    "{key} is {}, too much for TimeoutStopSec={} of the unit file: raise that too, \
+                     or systemd cuts a stop short",
                     format_duration(value),
                     STOP_TIMEOUT.as_secs(),
                 ));

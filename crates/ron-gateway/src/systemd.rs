@@ -11,6 +11,7 @@ use std::time::Duration;
 use listenfd::ListenFd;
 use ron_transport::Inherited;
 use sd_notify::NotifyState;
+use tokio::sync::Notify;
 use tokio::time::{interval, sleep, MissedTickBehavior};
 
 use crate::exit::Failure;
@@ -21,16 +22,23 @@ const AGAIN: Duration = Duration::from_millis(200);
 
 /// The socket that a manager has bound for us, if it did.
 pub(crate) fn inherited() -> Result<Option<Inherited>, Failure> {
-    let mut sockets = ListenFd::from_env();
-    match sockets.len() {
-        0 => return Ok(None),
-        1 => {}
+    let variable = |name| std::env::var(name).unwrap_or_default();
+    let (count, pid) = (variable("LISTEN_FDS"), variable("LISTEN_PID"));
+    // Meant for another process, which has left its environment to this one.
+    if !pid.is_empty() && pid != std::process::id().to_string() {
+        return Ok(None);
+    }
+    match count.trim() {
+        "" | "0" => return Ok(None),
+        "1" => {}
         n => {
             return Err(Failure::Config(format!(
-                "LISTEN_FDS is {n}: the gateway listens on one socket"
+                "LISTEN_FDS is {}: the gateway listens on one socket",
+                n.escape_debug()
             )))
         }
     }
+    let mut sockets = ListenFd::from_env();
     if let Ok(Some(listener)) = sockets.take_unix_listener(0) {
         return Ok(Some(Inherited::Unix(listener)));
     }
@@ -51,6 +59,8 @@ pub(crate) fn unusable(why: impl std::fmt::Display) -> Failure {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Manager {
     untold: Arc<Mutex<Option<String>>>,
+    /// There is something to tell again.
+    full: Arc<Notify>,
 }
 
 impl Manager {
@@ -75,10 +85,12 @@ impl Manager {
     /// Tells again what there was no room for; for ever.
     pub(crate) async fn tell_again(self) {
         loop {
+            self.full.notified().await;
             sleep(AGAIN).await;
             let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(message) = untold.take() {
-                *untold = told(message);
+            *untold = untold.take().and_then(told);
+            if untold.is_some() {
+                self.full.notify_one();
             }
         }
     }
@@ -89,6 +101,7 @@ impl Manager {
         let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
         *untold = told(message);
         if untold.is_some() {
+            self.full.notify_one();
             tracing::warn!(
                 target: TARGET,
                 event = "systemd",

@@ -32,12 +32,9 @@ impl Transport {
     /// used; [`TransportError::Config`] with nothing to bind or on a second call. Readiness is
     /// then `NotReady("bind_failed")`, or `NotReady("tls")`.
     pub async fn listen(&self) -> Result<ListenAddr, TransportError> {
-        self.may_listen()?;
+        self.may_listen(&self.slot())?;
         let config = self.config();
         let bound = AnyListener::bind(&self.parts(&config)).await;
-        self.may_listen(&self.slot())?;
-        let (config, limiter) = (self.config(), &self.shared.limiter);
-        let bound = AnyListener::bind(&config, &self.live, self.fd_limit, limiter).await;
         self.bound(bound)
     }
 
@@ -48,12 +45,9 @@ impl Transport {
     /// [`TransportError::Config`] when the configured backend cannot listen on it, and as
     /// [`listen`](Self::listen).
     pub async fn adopt(&self, socket: Inherited) -> Result<ListenAddr, TransportError> {
-        self.may_listen()?;
+        self.may_listen(&self.slot())?;
         let config = self.config();
         let bound = AnyListener::adopt(socket, &self.parts(&config));
-        self.may_listen(&self.slot())?;
-        let (config, limiter) = (self.config(), &self.shared.limiter);
-        let bound = AnyListener::adopt(socket, &config, &self.live, self.fd_limit, limiter);
         self.bound(bound)
     }
 
@@ -72,17 +66,15 @@ impl Transport {
     ) -> Result<ListenAddr, TransportError> {
         let readiness = &self.shared.readiness;
         let bound = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let mut slot = self.slot();
+        // Binding may have waited, and it may no longer be the time: then the listener is closed.
+        self.may_listen(&slot)?;
         let (local, listener) = bound.inspect_err(|error| {
             let reason = match error {
                 TransportError::Tls { .. } => ReadyReason::Tls,
                 _ => ReadyReason::BindFailed,
             };
             readiness.not_ready(Part::Lifecycle, reason);
-        let mut slot = self.slot();
-        // Binding may have waited, and it may no longer be the time: then the listener is closed.
-        self.may_listen(&slot)?;
-        let (local, listener) = bound.inspect_err(|_| {
-            readiness.not_ready(Part::Lifecycle, ReadyReason::BindFailed);
         })?;
         *slot = Slot::Here(Box::new(listener));
         readiness.set(Part::Listener, ReadyState::Ready);

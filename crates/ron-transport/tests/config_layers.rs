@@ -145,6 +145,17 @@ fn variables_that_kubernetes_injects_are_passed_over() {
             .unwrap();
         assert_eq!(*loaded.settings(), Config::default(), "{name}");
     }
+    for (name, value) in [
+        ("TLS_SERVICE_HOST", "10.0.0.1"),
+        ("METRICS_SERVICE_PORT", "80"),
+        ("METRICS_SERVICE_PORT_HTTP", "80"),
+        ("METRICS_PORT", "tcp://10.0.0.1:80"),
+        ("METRICS_PORT_80_TCP_PROTO", "tcp"),
+    ] {
+        let sibling = env(&format!("RON_TRANSPORT_{name}"), value).load();
+        assert_eq!(*sibling.unwrap().settings(), Config::default(), "{name}");
+    }
+    assert!(env("RON_TRANSPORT_METRICS_PORT", "80").load().is_err());
     for name in ["PORTS", "SERVICES", "", "MAX_CONNS_", "max_conns"] {
         assert!(
             env(&format!("RON_TRANSPORT_{name}"), "1").load().is_err(),
@@ -366,4 +377,41 @@ fn a_backend_that_is_not_in_this_build_is_refused_with_what_it_needs() {
             assert!(error.contains("it needs the feature `arti`"), "{error}");
         }
     }
+}
+
+#[test]
+fn of_very_many_errors_the_first_hundred_are_shown_and_the_others_counted() {
+    let mut text = String::from("[transport]\n");
+    for n in 0..20_000 {
+        text += &format!("max_cons{n} = 1\n");
+    }
+    let errors = Config::loader().toml_str(text, "t").load().unwrap_err();
+    assert_eq!(errors.iter().count(), 20_000);
+    let shown = errors.to_string();
+    assert_eq!(shown.lines().count(), 102);
+    assert!(
+        shown.ends_with("and 19900 more"),
+        "{}",
+        &shown[shown.len() - 40..]
+    );
+    let meant = shown.matches("did you mean max_conns?").count();
+    assert!((10..=100).contains(&meant), "{meant}");
+}
+
+#[test]
+fn a_snapshot_loads_what_was_there_and_stands_above_what_is_put_below() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a.toml");
+    std::fs::write(&file, "[transport]\nmax_conns = 7\n").unwrap();
+    let loader = Config::loader()
+        .file(&file)
+        .file(dir.path().join("none"))
+        .snapshot();
+    let below = "[transport]\nmax_conns = 1\nbind_addr = '[::1]:1'\n";
+    let loader = loader.toml_str_below(below, "below");
+    std::fs::write(&file, "[transport]\nmax_conns = 8\n").unwrap();
+    assert_eq!(loader.peek::<Config>("max_conns").unwrap(), "7");
+    assert_eq!(loader.peek::<Config>("bind_addr").unwrap(), "[::1]:1");
+    assert_eq!(loader.peek::<Config>("tcp.backlog"), None);
+    assert!(loader.load().unwrap_err().to_string().contains("none"));
 }

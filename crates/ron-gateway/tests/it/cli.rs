@@ -137,9 +137,25 @@ fn an_unknown_flag_is_answered_with_the_nearest() {
             "{errors}"
         );
     }
-    let (code, _, errors) = run(&["--dev-tls"], &[]);
-    assert_eq!(code, 2);
-    assert!(errors.contains("no TLS"), "{errors}");
+    for (more, why) in [
+        (
+            [
+                "--transport.tls.cert-path=/c",
+                "--transport.tls.key-path=/k",
+            ],
+            "makes its own certificate",
+        ),
+        (
+            ["--transport.backend=tcp", "--admin="],
+            "needs backend tls, and that is tcp",
+        ),
+    ] {
+        let mut args = vec!["--dev-tls"];
+        args.extend(more);
+        let (code, _, errors) = run(&args, &[]);
+        assert_eq!(code, 2, "{errors}");
+        assert!(errors.contains(why), "{errors}");
+    }
 }
 
 #[test]

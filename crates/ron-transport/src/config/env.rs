@@ -33,9 +33,11 @@ pub(super) fn layer<S: Settings>(
                 let path = format!("{}.{}", S::TABLE, key.path);
                 wrong.push(ConfigError::of_key(&path, source, "the value is not UTF-8"));
             }
-            (None, _) if is_from_kubernetes(rest) => {}
+            (None, value) if is_from_kubernetes(rest, value.unwrap_or_default()) => {}
             (None, _) => {
-                let message = unknown::<S>("variable", rest, &keys, |key| S::env_name(key.path));
+                let message = unknown::<S>("variable", rest, &keys, wrong.len(), |key| {
+                    S::env_name(key.path)
+                });
                 wrong.push(ConfigError::of_source(source, message));
             }
         }
@@ -56,8 +58,18 @@ fn owner<'a>(name: &OsStr, prefixes: &[&'a str]) -> &'a str {
     fits.max_by_key(|prefix| prefix.len()).unwrap_or_default()
 }
 
-/// Whether Kubernetes injects this name for a service that is called like the prefix:
-/// `…_PORT`, `…_PORT_80_TCP_ADDR`, `…_SERVICE_HOST`.
-fn is_from_kubernetes(rest: &str) -> bool {
-    rest == "PORT" || rest.starts_with("PORT_") || rest.starts_with("SERVICE_")
+/// Whether Kubernetes injects this name: for a service that is called like the prefix (`…_PORT`,
+/// `…_PORT_80_TCP_ADDR`, `…_SERVICE_HOST`), or whose name begins with it.
+fn is_from_kubernetes(rest: &str, value: &str) -> bool {
+    let of_this = rest == "PORT" || rest.starts_with("PORT_") || rest.starts_with("SERVICE_");
+    let protocols = ["tcp://", "udp://", "sctp://"];
+    let is_link = protocols.iter().any(|start| value.starts_with(start));
+    let of_another = rest.ends_with("_SERVICE_HOST")
+        || rest.contains("_SERVICE_PORT")
+        || rest.ends_with("_PORT") && is_link
+        || rest.split("_PORT_").skip(1).any(|rest| {
+            let port = rest.split('_').next().unwrap_or_default();
+            port.parse::<u16>().is_ok()
+        });
+    of_this || of_another
 }

@@ -6,7 +6,9 @@ use super::settings::is_secret;
 use super::Source;
 
 /// Longest key or value an error shows, in characters.
-const MAX_SHOWN: usize = 120;
+const MAX_CHARS: usize = 120;
+/// Errors that are shown; of more, the number is.
+pub(super) const MAX_SHOWN: usize = 100;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,17 +150,20 @@ impl fmt::Display for ConfigErrors {
             return write!(f, "configuration: {only}");
         }
         write!(f, "{} errors in the configuration:", self.0.len())?;
-        for error in &self.0 {
+        for error in self.0.iter().take(MAX_SHOWN) {
             write!(f, "\n  {error}")?;
         }
-        Ok(())
+        match self.0.len().saturating_sub(MAX_SHOWN) {
+            0 => Ok(()),
+            more => write!(f, "\n  and {more} more"),
+        }
     }
 }
 
 impl std::error::Error for ConfigErrors {}
 
 fn shorten(text: &str) -> String {
-    match text.char_indices().nth(MAX_SHOWN) {
+    match text.char_indices().nth(MAX_CHARS) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text.to_owned(),
     }

@@ -25,6 +25,18 @@ pub(super) enum Input {
     Text { text: String, name: String },
 }
 
+impl Input {
+    /// A path becomes the text of its file; one that cannot be read stays, for the error.
+    pub(super) fn read_now(&mut self) {
+        if let Self::Path(path) = self {
+            if let Ok(text) = read(path) {
+                let name = path.to_string_lossy().into_owned();
+                *self = Self::Text { text, name };
+            }
+        }
+    }
+}
+
 /// A parsed file.
 pub(super) struct Document {
     source: Source,
@@ -155,7 +167,8 @@ impl<S: Settings> Walk<'_, S> {
             }
             (None, _) => {
                 let written = |key: &Key| key.path.to_owned();
-                self.blame(path, unknown::<S>("key", path, &self.keys, written));
+                let told = self.errors.len();
+                self.blame(path, unknown::<S>("key", path, &self.keys, told, written));
             }
         }
     }

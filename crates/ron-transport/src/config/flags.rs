@@ -35,7 +35,9 @@ pub(super) fn layer<S: Settings>(
                 errors.push(ConfigError::of_key(&path, source, "the value is not UTF-8"));
             }
             (None, _) => {
-                let message = unknown::<S>("flag", &path, &keys, |key| S::flag_name(key.path));
+                let message = unknown::<S>("flag", &path, &keys, errors.len(), |key| {
+                    S::flag_name(key.path)
+                });
                 errors.push(ConfigError::of_source(given(name), message));
             }
         }

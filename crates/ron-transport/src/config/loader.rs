@@ -44,6 +44,27 @@ impl Loader {
         self
     }
 
+    /// Adds the text of a TOML file below all that were added: defaults of the embedder's own.
+    #[must_use]
+    pub fn toml_str_below(mut self, text: impl Into<String>, name: impl Into<String>) -> Self {
+        let input = Input::Text {
+            text: text.into(),
+            name: name.into(),
+        };
+        self.files.insert(0, input);
+        self
+    }
+
+    /// Reads the files that can be read, so that all loads from here on see the same. Blocks on
+    /// the file system.
+    #[must_use]
+    pub fn snapshot(mut self) -> Self {
+        for input in &mut self.files {
+            input.read_now();
+        }
+        self
+    }
+
     /// Adds environment variables; those without a known prefix are passed over. An empty value
     /// counts as set.
     #[must_use]

@@ -2,6 +2,7 @@
 
 use transport_core::schema::Key;
 
+use super::error::MAX_SHOWN;
 use super::Settings;
 
 /// Longest name that is compared, in bytes: what is longer is no slip of the pen.
@@ -22,17 +23,24 @@ fn nearest(name: &str, keys: &[&'static Key]) -> Option<&'static Key> {
     (distance <= allowed).then_some(key)
 }
 
-/// A sentence that names the feature that is missing, or what was meant, where something is near.
+/// A sentence about a name that no key has, after `told` other errors: with the feature that is
+/// missing, or what was meant, where something is near and errors are few enough to be shown.
 pub(super) fn unknown<S: Settings>(
     what: &str,
     name: &str,
     keys: &[&'static Key],
+    told: usize,
     written: impl Fn(&Key) -> String,
 ) -> String {
     if let Some(feature) = S::missing_feature(&name.to_ascii_lowercase()) {
         return format!("unknown {what} in this build: it needs the feature `{feature}`");
     }
-    match nearest(name, keys).map(written) {
+    let near = if told < MAX_SHOWN {
+        nearest(name, keys)
+    } else {
+        None
+    };
+    match near.map(written) {
         Some(nearest) => format!("unknown {what}; did you mean {nearest}?"),
         None => format!("unknown {what}"),
     }

@@ -3,7 +3,9 @@
 //! What is guaranteed: names are looked up, compared and removed in the directory that was
 //! checked, whatever has become of its path. `bind` and `connect` know paths alone, so after the
 //! bind the file must be there in the checked directory, where nobody but this user (and root)
-//! can have made it. Who may rename that directory can make the start fail, and no more.
+//! can have made it. Who may rename that directory (its parents must be as safe
+//! as it is) can make the start fail, leave a socket nobody listens on elsewhere, or lead clients
+//! to another one.
 
 use std::ffi::OsString;
 use std::io;
