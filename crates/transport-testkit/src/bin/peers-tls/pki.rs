@@ -1,0 +1,131 @@
+//! Certificates and keys as files: good ones, and one of each kind that must be refused.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, CrlDistributionPoint, DnType,
+    ExtendedKeyUsagePurpose as Usage, IsCa, KeyPair, KeyUsagePurpose, PublicKeyData as _,
+};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+type Authority = CertifiedIssuer<'static, KeyPair>;
+
+/// The files, by name: `ca` is trusted and `stranger-ca` is not; `server`, `client` and
+/// `other-name` are of `ca` and in order but for the name, `expired` is of `ca`, `stranger` and
+/// `stranger-client` are of `stranger-ca`.
+pub(crate) struct Pki {
+    dir: PathBuf,
+    /// SHA-256 of the server's public key, as browsers pin it.
+    pub(crate) server_spki: String,
+}
+
+impl Pki {
+    pub(crate) fn new(dir: &Path) -> Result<Self, String> {
+        Self::make(dir).map_err(|e| format!("cannot make certificates: {e}"))
+    }
+
+    fn make(dir: &Path) -> Result<Self, Box<dyn std::error::Error>> {
+        let mut pki = Self {
+            dir: dir.to_owned(),
+            server_spki: String::new(),
+        };
+        let authority = self::authority("peers-tls authority")?;
+        let stranger = self::authority("an authority that nobody trusts")?;
+        fs::write(pki.cert("ca"), authority.pem())?;
+        fs::write(pki.cert("stranger-ca"), stranger.pem())?;
+        let now = SystemTime::now();
+        let valid = (now - DAY, now + 300 * DAY);
+        let server = pki.issue("server", &authority, "localhost", Usage::ServerAuth, valid)?;
+        pki.server_spki = base64(&sha256(&server.subject_public_key_info()));
+        let (other, stale) = ("other.example", (now - 60 * DAY, now - 30 * DAY));
+        pki.issue("other-name", &authority, other, Usage::ServerAuth, valid)?;
+        pki.issue("expired", &authority, "localhost", Usage::ServerAuth, stale)?;
+        pki.issue("stranger", &stranger, "localhost", Usage::ServerAuth, valid)?;
+        let client = "client.example";
+        pki.issue("client", &authority, client, Usage::ClientAuth, valid)?;
+        pki.issue(
+            "stranger-client",
+            &stranger,
+            client,
+            Usage::ClientAuth,
+            valid,
+        )?;
+        Ok(pki)
+    }
+
+    pub(crate) fn cert(&self, name: &str) -> String {
+        self.file(&format!("{name}.pem"))
+    }
+
+    pub(crate) fn key(&self, name: &str) -> String {
+        self.file(&format!("{name}.key"))
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.dir.join(name).to_string_lossy().into_owned()
+    }
+
+    fn issue(
+        &self,
+        file: &str,
+        authority: &Authority,
+        name: &str,
+        usage: Usage,
+        (from, to): (SystemTime, SystemTime),
+    ) -> Result<KeyPair, Box<dyn std::error::Error>> {
+        let mut params = CertificateParams::new(vec![name.to_owned()])?;
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![usage];
+        // Strict verifiers want to be told who issued it, and scanners where it would be revoked.
+        params.use_authority_key_identifier_extension = true;
+        let uris = vec!["http://localhost/revoked.crl".to_owned()];
+        params.crl_distribution_points = vec![CrlDistributionPoint { uris }];
+        params.not_before = from.into();
+        params.not_after = to.into();
+        let key = KeyPair::generate()?;
+        let leaf = params.signed_by(&key, authority)?;
+        fs::write(self.cert(file), leaf.pem() + &authority.pem())?;
+        fs::write(self.key(file), key.serialize_pem())?;
+        fs::set_permissions(self.key(file), fs::Permissions::from_mode(0o600))?;
+        Ok(key)
+    }
+}
+
+fn authority(name: &str) -> Result<Authority, rcgen::Error> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    CertifiedIssuer::self_signed(params, KeyPair::generate()?)
+}
+
+fn sha256(bytes: &[u8]) -> Vec<u8> {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+    digest.as_ref().to_vec()
+}
+
+/// RFC 4648 §4.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let at = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
+        let bits = at(0) << 16 | at(1) << 8 | at(2);
+        for digit in 0..4 {
+            let index = (bits >> (18 - 6 * digit)) & 63;
+            let is_there = digit as usize <= chunk.len();
+            let sign = if is_there {
+                DIGITS[index as usize]
+            } else {
+                b'='
+            };
+            text.push(sign.into());
+        }
+    }
+    text
+}
