@@ -12,16 +12,22 @@ const FOR_TESTS: &[(&str, &str, &str)] = &[
 
 /// Makes sure of every program that tests need.
 pub(crate) fn for_tests(cx: &Cx) -> Outcome {
-    for (program, flag, package) in FOR_TESTS {
-        if works(&mut cx.program(program, [flag])) {
-            continue;
-        }
-        install(cx, package)?;
-        if !works(&mut cx.program(program, [flag])) {
-            return Err(format!("{program} was installed but does not run"));
-        }
+    FOR_TESTS
+        .iter()
+        .try_for_each(|program| make_sure(cx, program))
+}
+
+/// Makes sure of a program: its name, how to see that it runs, the package that carries it.
+pub(crate) fn make_sure(cx: &Cx, (program, flag, package): &(&str, &str, &str)) -> Outcome {
+    if works(&mut cx.program(program, [flag])) {
+        return Ok(());
     }
-    Ok(())
+    install(cx, package)?;
+    if works(&mut cx.program(program, [flag])) {
+        Ok(())
+    } else {
+        Err(format!("{program} was installed but does not run"))
+    }
 }
 
 /// Installs a package.

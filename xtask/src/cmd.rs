@@ -55,6 +55,12 @@ impl Cx {
     pub(crate) fn scratch(&self, name: &str) -> PathBuf {
         self.root.join("target").join(name)
     }
+
+    /// Where cargo puts a program of the `dev` profile.
+    pub(crate) fn built(&self, name: &str) -> PathBuf {
+        let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+        self.root.join(target).join("debug").join(name)
+    }
 }
 
 /// Runs a command with its output going where ours goes.

@@ -19,6 +19,7 @@ mod graph;
 mod loom;
 mod meta;
 mod msrv;
+mod peers;
 mod steps;
 mod test;
 mod tidy;

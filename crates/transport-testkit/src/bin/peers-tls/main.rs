@@ -3,8 +3,9 @@
 //! of what was done, expected and observed.
 //!
 //! `cargo xtask peers tls [--quick] [--json] [PEER…]` installs the peers and starts this.
-// A harness of its own threads: nothing here is async.
+// Nothing here is async: what waits, waits in a thread of its own.
 #![allow(clippy::disallowed_methods)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod gateway;
 mod lab;
@@ -96,4 +97,25 @@ fn choose(args: &Args) -> Result<Vec<&'static Peer>, String> {
         named && (peer.quick || !args.quick)
     };
     Ok(PEERS.iter().filter(is_chosen).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(line: &str) -> Result<Vec<&'static str>, String> {
+        let line = format!("--gateway g --tools t {line}");
+        let args = parse(line.split_whitespace().map(str::to_owned))?;
+        Ok(choose(&args)?.iter().map(|peer| peer.name).collect())
+    }
+
+    #[test]
+    fn names_and_quick_choose_peers() {
+        assert_eq!(chosen("").unwrap().len(), PEERS.len());
+        assert_eq!(chosen("--quick").unwrap(), ["openssl", "curl", "pyopenssl"]);
+        assert_eq!(chosen("node curl").unwrap(), ["curl", "node"]);
+        assert!(chosen("nood").unwrap_err().contains("testssl"));
+        assert_eq!(chosen("--fast").unwrap_err(), USAGE);
+        assert_eq!(parse(std::iter::empty()).err().unwrap(), USAGE);
+    }
 }

@@ -198,3 +198,31 @@ impl Table {
         .to_string()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_failure_is_enough_and_skipping_everything_is_no_success() {
+        let mut table = Table::default();
+        assert!(!table.is_good());
+        Rows::new(&mut table, "none", "-").skip("not installed");
+        assert!(!table.is_good());
+        let mut rows = Rows::new(&mut table, "some", "1.0");
+        rows.row(Side::Server, "echo", "echoed", || Ok("echoed".into()));
+        assert!(table.is_good());
+        let mut rows = Rows::new(&mut table, "some", "1.0");
+        rows.row(Side::Client, "echo", "echoed", || Err("cut\nshort".into()));
+        assert!(!table.is_good());
+        let text = table.text();
+        assert!(text.contains("cut / short\n"), "{text}");
+        assert!(
+            text.ends_with("\n1 passed, 1 failed, 1 skipped\n"),
+            "{text}"
+        );
+        let json: serde_json::Value = serde_json::from_str(&table.json()).unwrap();
+        assert_eq!(json["rows"][2]["verdict"], "fail");
+        assert_eq!(json["skipped"], 1);
+    }
+}

@@ -54,9 +54,12 @@ fn all(lab: &Lab, table: &mut Rows<'_>) {
             "alert unknown_ca",
         )
     });
-    table.row(Side::Server, "it expects another name", REFUSED, || {
-        wrong_name(lab)
-    });
+    table.row(
+        Side::Server,
+        "it expects another name",
+        "curl refuses",
+        || wrong_name(lab),
+    );
     table.row(Side::Server, "plain HTTP on the TLS port", REFUSED, || {
         plain(lab)
     });

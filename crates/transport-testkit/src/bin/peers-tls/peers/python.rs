@@ -32,6 +32,8 @@ const REFUSED: &str = "refused, with the reason";
 fn all(lab: &Lab, table: &mut Rows<'_>) {
     as_client(lab, table);
     as_server(lab, table);
+    let row = "certificate of --dev-tls, strict verification";
+    table.row(Side::Server, row, "connected", || dev_tls(lab));
     let row = "two sessions, the second resumed";
     table.row(Side::Server, row, "resumed", || client_resumes(lab));
     table.row(Side::Client, row, "resumed", || server_resumes(lab));
@@ -166,10 +168,19 @@ fn server_wants_a_certificate(lab: &Lab, asks: Value) -> Observed {
     same("came back", b"", &back)?;
     let report = server.report()?;
     let peer = report.error().ok_or("the peer saw no error")?;
-    let logged = gateway.error_with("close", "error", "certificate_required")?;
+    let logged = gateway.error_with("relay", "", "alert certificate_required")?;
     gateway.closed("error", 1)?;
     gateway.stop()?;
     Ok(format!("log: {logged}; peer: {peer}"))
+}
+
+fn dev_tls(lab: &Lab) -> Observed {
+    let (gateway, authority) = Gateway::dev_tls(lab)?;
+    let ca = lab.write("dev-ca.pem", &authority)?;
+    SCRIPT.echoed(lab, &gateway, json!({"ca": ca}))?;
+    gateway.handshakes(X25519, false, 1)?;
+    gateway.stop()?;
+    Ok("bytes exact".into())
 }
 
 fn client_resumes(lab: &Lab) -> Observed {

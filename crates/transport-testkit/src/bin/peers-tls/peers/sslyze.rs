@@ -50,11 +50,14 @@ fn version(lab: &Lab) -> Result<String, String> {
 
 fn all(lab: &Lab, table: &mut Rows<'_>) {
     let expected = "TLS 1.3 only, no weakness, chain verified";
-    table.row(Side::Server, "all checks", expected, || scan(lab));
+    for mode in ["off", "hybrid"] {
+        let what = format!("all checks, pq.mode {mode}");
+        table.row(Side::Server, &what, expected, || scan(lab, mode));
+    }
 }
 
-fn scan(lab: &Lab) -> Observed {
-    let gateway = Gateway::echo(lab, &[])?;
+fn scan(lab: &Lab, mode: &str) -> Observed {
+    let gateway = Gateway::echo(lab, &["--transport.pq.mode", mode])?;
     let report = lab.path("sslyze.json");
     let mut command = lab.python("sslyze");
     command.args([
@@ -142,4 +145,43 @@ fn trusted(results: &Value) -> bool {
     let ours = results.filter(|r| r["trust_store"]["name"] == "Supplied CA file");
     ours.into_iter()
         .any(|r| r["was_validation_successful"] == true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn checks() -> Value {
+        let mut checks = json!({
+            "robot": {"result": {"robot_result": "NOT_VULNERABLE_NO_ORACLE"}},
+            "certificate_info": {"result": {"certificate_deployments": [{
+                "path_validation_results": [{
+                    "trust_store": {"name": "Supplied CA file"},
+                    "was_validation_successful": true,
+                }],
+            }]}},
+            "tls_1_3_cipher_suites": {"result": {"accepted_cipher_suites": [1, 2, 3]}},
+        });
+        for old in OLD {
+            checks[format!("{old}_cipher_suites")] =
+                json!({"result": {"accepted_cipher_suites": []}});
+        }
+        for (check, member, expected) in SOUND {
+            checks[check] = json!({"result": {*member: expected}});
+        }
+        checks
+    }
+
+    #[test]
+    fn an_old_version_a_weakness_and_a_check_that_failed_are_wrong() {
+        assert!(judge(&checks()).is_ok());
+        assert!(judge(&Value::Null).is_err());
+        let mut wrong = checks();
+        wrong["tls_1_2_cipher_suites"]["result"]["accepted_cipher_suites"] = json!([1]);
+        wrong["heartbleed"]["result"]["is_vulnerable_to_heartbleed"] = true.into();
+        wrong["session_resumption"] = json!({"status": "ERROR", "error_reason": "BUG"});
+        let said = judge(&wrong).unwrap_err();
+        assert_eq!(said.matches("; ").count(), 2, "{said}");
+    }
 }

@@ -27,28 +27,23 @@ const SEVERE: &[&str] = &["MEDIUM", "HIGH", "CRITICAL", "FATAL"];
 
 /// Debian calls it `testssl`, the project `testssl.sh`.
 fn program() -> &'static str {
-    let runs = Command::new("testssl").arg("--help").output().is_ok();
-    if runs {
+    let is_there = run(Command::new("testssl").arg("--help"), PATIENCE).is_ok();
+    if is_there {
         "testssl"
     } else {
         "testssl.sh"
     }
 }
 
+/// It prints its banner: "testssl 3.0.8 from https://…".
 fn version(_: &Lab) -> Result<String, String> {
-    let ended = run(
-        Command::new(program()).args(["--color", "0", "--version"]),
-        PATIENCE,
-    )?;
+    let ended = run(Command::new(program()).arg("--version"), PATIENCE)?;
     let out = String::from_utf8_lossy(&ended.out);
-    let words = out
-        .split_whitespace()
-        .skip_while(|word| !word.starts_with("testssl"));
-    words
-        .into_iter()
-        .nth(1)
-        .map(str::to_owned)
-        .ok_or_else(|| format!("no version in {out}"))
+    let words: Vec<_> = out.split_whitespace().collect();
+    let is_version = |three: &&[&str]| three[0].starts_with("testssl") && three[2] == "from";
+    let found = words.windows(3).find(is_version);
+    let version = found.map(|three| three[1].to_owned());
+    version.ok_or_else(|| format!("no version in {out}{}", ended.err))
 }
 
 fn all(lab: &Lab, table: &mut Rows<'_>) {
@@ -117,5 +112,35 @@ fn judge(findings: &[Value]) -> Observed {
         ))
     } else {
         Err(wrong.join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn findings(more: &[Value]) -> Vec<Value> {
+        let finding =
+            |id: &str, finding: &str| json!({"id": id, "severity": "OK", "finding": finding});
+        let old = ["SSLv2", "SSLv3", "TLS1", "TLS1_1", "TLS1_2"];
+        let mut all: Vec<_> = old.map(|old| finding(old, "not offered")).into();
+        all.push(finding("TLS1_3", "offered with final"));
+        all.extend_from_slice(more);
+        all
+    }
+
+    #[test]
+    fn an_old_version_a_severe_finding_and_an_empty_report_fail() {
+        assert!(judge(&findings(&[])).is_ok());
+        let low = json!({"id": "a", "severity": "LOW", "finding": "b"});
+        let test_ca = json!({"id": OF_A_TEST_CA, "severity": "CRITICAL", "finding": "b"});
+        assert!(judge(&findings(&[low, test_ca])).is_ok());
+        let medium = json!({"id": "a", "severity": "MEDIUM", "finding": "b"});
+        assert!(judge(&findings(&[medium])).unwrap_err().contains("MEDIUM"));
+        assert!(judge(&[]).unwrap_err().contains("TLS1_3: no finding"));
+        let mut old = findings(&[]);
+        old[4]["finding"] = "offered".into();
+        assert_eq!(judge(&old).unwrap_err(), "TLS1_2: offered");
     }
 }

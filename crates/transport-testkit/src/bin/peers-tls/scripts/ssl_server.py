@@ -1,4 +1,5 @@
 """A TLS server of Python's ssl module: echoes, and ends each connection as it is told."""
+import contextlib
 import json
 import os
 import socket
@@ -34,8 +35,10 @@ for _ in range(cfg.get("connections", 1)):
         report["error"] = f"{type(error).__name__}: {error}"
         # A socket that is closed with something unread takes the alert back.
         tcp = socket.socket(fileno=tls.detach())
-        tcp.shutdown(socket.SHUT_WR)
-        while tcp.recv(65536):
-            pass
+        tcp.settimeout(15)
+        with contextlib.suppress(OSError):
+            tcp.shutdown(socket.SHUT_WR)
+            while tcp.recv(65536):
+                pass
         tcp.close()
     print(json.dumps(report))
