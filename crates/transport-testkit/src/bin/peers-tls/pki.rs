@@ -114,13 +114,18 @@ fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
-        let at = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
-        let bits = at(0) << 16 | at(1) << 8 | at(2);
-        for digit in 0..4 {
-            let index = (bits >> (18 - 6 * digit)) & 63;
-            let is_there = digit as usize <= chunk.len();
+        let at = |i: usize| chunk.get(i).copied().unwrap_or(0);
+        let (a, b, c) = (at(0), at(1), at(2));
+        let digits = [
+            a >> 2,
+            (a & 3) << 4 | b >> 4,
+            (b & 15) << 2 | c >> 6,
+            c & 63,
+        ];
+        for (n, digit) in digits.into_iter().enumerate() {
+            let is_there = n <= chunk.len();
             let sign = if is_there {
-                DIGITS[index as usize]
+                DIGITS[usize::from(digit)]
             } else {
                 b'='
             };

@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -52,7 +52,7 @@ impl Output {
             loop {
                 let read = from.read(&mut buffer).unwrap_or(0);
                 let (seen, changed) = &*into.0;
-                let mut seen = seen.lock().unwrap_or_else(|e| e.into_inner());
+                let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
                 seen.bytes.extend_from_slice(&buffer[..read]);
                 seen.ended = read == 0;
                 changed.notify_all();
@@ -67,10 +67,10 @@ impl Output {
     /// Waits until what was written so far fits, or for its end.
     pub(crate) fn wait<T>(&self, look: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
         let (seen, changed) = &*self.0;
-        let seen = seen.lock().unwrap_or_else(|e| e.into_inner());
+        let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         let goes_on = |seen: &mut Seen| look(&seen.bytes).is_none() && !seen.ended;
         let waited = changed.wait_timeout_while(seen, PATIENCE, goes_on);
-        let (seen, _) = waited.unwrap_or_else(|e| e.into_inner());
+        let (seen, _) = waited.unwrap_or_else(PoisonError::into_inner);
         look(&seen.bytes)
     }
 
@@ -80,7 +80,7 @@ impl Output {
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let seen = self.0 .0.lock().unwrap_or_else(|e| e.into_inner());
+        let seen = self.0 .0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.bytes.clone()
     }
 
