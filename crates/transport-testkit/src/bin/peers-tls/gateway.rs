@@ -35,8 +35,7 @@ impl Gateway {
     /// Forward over TCP to a TLS server on this port, asked for as `localhost` and verified
     /// against `ca`.
     pub(crate) fn forward(lab: &Lab, port: u16, more: &[&str]) -> Result<Self, String> {
-        let target = format!("tls://localhost:{port}");
-        let ca = lab.pki.cert("ca");
+        let (target, ca) = (target(port), lab.pki.cert("ca"));
         let mut args = vec!["--forward", target.as_str()];
         args.extend(["--transport.tls-client.trust-store", "path"]);
         args.extend(["--transport.tls-client.ca-bundle-path", &ca]);
@@ -58,12 +57,7 @@ impl Gateway {
     }
 
     fn start(lab: &Lab, more: &[&str]) -> Result<Self, String> {
-        let mut command = Command::new(&lab.gateway);
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("RON_") {
-                command.env_remove(name);
-            }
-        }
+        let mut command = program(lab);
         command.args(["--transport.bind-addr", "127.0.0.1:0", "--admin"]);
         command.args(["127.0.0.1:0", "--gateway.log.format", "json"]);
         command.args(["--gateway.log.level", "debug"]).args(more);
@@ -173,6 +167,31 @@ impl Gateway {
         }
         Ok(())
     }
+}
+
+fn target(port: u16) -> String {
+    format!("tls://localhost:{port}")
+}
+
+/// The program, without any configuration of the surrounding environment.
+fn program(lab: &Lab) -> Command {
+    let mut command = Command::new(&lab.gateway);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("RON_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// `dial` to a TLS server on this port, verified against `ca`.
+pub(crate) fn dial(lab: &Lab, port: u16, more: &[&str]) -> Command {
+    let mut command = program(lab);
+    command.arg("dial").arg(target(port));
+    command.args(["--transport.tls-client.trust-store", "path"]);
+    command.args(["--transport.tls-client.ca-bundle-path", &lab.pki.cert("ca")]);
+    command.args(more);
+    command
 }
 
 /// Sends everything over TCP, half-closes, and returns what came back, reading meanwhile.

@@ -1,11 +1,14 @@
 //! pyOpenSSL, whose wheel brings an OpenSSL that speaks X25519MLKEM768: every mode of the
 //! post-quantum key exchange, the group as both sides tell it.
 
+use serde_json::json;
+
+use crate::gateway;
 use crate::lab::Lab;
 use crate::peers::{rows, Peer};
 use crate::process::{run, PATIENCE};
 use crate::scripted::Script;
-use crate::table::Rows;
+use crate::table::{Observed, Rows, Side};
 
 pub(super) const PEER: Peer = Peer {
     name: "pyopenssl",
@@ -46,4 +49,27 @@ fn version(lab: &Lab) -> Result<String, String> {
 
 fn all(lab: &Lab, table: &mut Rows<'_>) {
     rows::pq(lab, table, &SCRIPT);
+    let what = "ron-gateway dial, pq.mode hybrid";
+    table.row(Side::Client, what, "connected, x25519mlkem768", || {
+        dial(lab)
+    });
+}
+
+/// What an operator sees.
+fn dial(lab: &Lab) -> Observed {
+    let server = SCRIPT.serve(lab, "server", json!({}))?;
+    let ended = run(
+        &mut gateway::dial(lab, server.port, &["--transport.pq.mode", "hybrid"]),
+        PATIENCE,
+    )?;
+    let out = String::from_utf8_lossy(&ended.out);
+    let kx = out.lines().find_map(|line| line.strip_prefix("kx "));
+    let report = server.report()?;
+    report.is_good()?;
+    match (kx.map(str::trim), report.group().as_deref()) {
+        (Some("x25519mlkem768"), Some("x25519mlkem768")) => {
+            Ok("kx x25519mlkem768 (dial and peer)".into())
+        }
+        other => Err(format!("by dial and peer: {other:?}: {}", ended.err)),
+    }
 }

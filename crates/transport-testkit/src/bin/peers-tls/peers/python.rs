@@ -63,12 +63,23 @@ fn as_client(lab: &Lab, table: &mut Rows<'_>) {
         "connected",
         || rows::client(lab, &SCRIPT, &required, pair("client"), X25519),
     );
-    let refused: [(&str, &[&str], Value, &str); 5] = [
+    let picky = [
+        &required[..],
+        &["--transport.tls.allow-sans", "spiffe://x/y"],
+    ]
+    .concat();
+    let refused: [(&str, &[&str], Value, &str); 6] = [
         (
             "client certificate of another CA",
             &required,
             pair("stranger-client"),
             "not issued by an authority of tls.client_ca_path",
+        ),
+        (
+            "client certificate whose name is not in allow_sans",
+            &picky,
+            pair("client"),
+            "bears no name of tls.allow_sans",
         ),
         (
             "no client certificate, one required",
