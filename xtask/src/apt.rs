@@ -10,9 +10,28 @@ const FOR_TESTS: &[(&str, &str, &str)] = &[
     ("setpriv", "--version", "util-linux"),
 ];
 
+/// Proxies that the gateway is measured against, in the same form.
+const PROXIES: &[(&str, &str, &str)] = &[
+    ("nginx", "-v", "nginx-light"),
+    // A module of nginx, which is a file.
+    (
+        "ls",
+        "/usr/lib/nginx/modules/ngx_stream_module.so",
+        "libnginx-mod-stream",
+    ),
+    ("haproxy", "-v", "haproxy"),
+];
+
 /// Makes sure of every program that tests need.
 pub(crate) fn for_tests(cx: &Cx) -> Outcome {
     FOR_TESTS
+        .iter()
+        .try_for_each(|program| make_sure(cx, program))
+}
+
+/// Makes sure of the proxies that the gateway is measured against.
+pub(crate) fn for_proxies(cx: &Cx) -> Outcome {
+    PROXIES
         .iter()
         .try_for_each(|program| make_sure(cx, program))
 }

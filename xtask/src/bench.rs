@@ -1,5 +1,6 @@
 //! `bench`: the measurements, which are run on demand and gate nothing in `ci`.
 
+use crate::apt;
 use crate::cmd::{run as run_command, Cx, Outcome};
 
 /// Runs the bench that the first argument names; the others go to it.
@@ -15,9 +16,36 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
             cx.cargo(["bench", "-p", "transport-limits", "--"])
                 .args(rest),
         ),
-        Some((other, _)) => Err(format!("no bench is called {other:?}: overhead, micro")),
+        Some(("handshake", rest)) => handshake(cx, rest),
+        Some((other, _)) => Err(format!(
+            "no bench is called {other:?}: overhead, handshake, micro"
+        )),
         None => Err("which bench? `overhead`: guarded against bare tokio; \
+                     `handshake`: TLS against bare tokio-rustls, nginx and HAProxy; \
                      `micro`: bucket, admission, frame reader"
             .into()),
     }
+}
+
+/// All parts of the handshake bench, or the one that the first argument names.
+fn handshake(cx: &Cx, args: &[String]) -> Outcome {
+    const PARTS: [&str; 3] = ["library", "proxies", "memory"];
+    let (parts, rest) = match args.split_first() {
+        Some((part, rest)) if PARTS.contains(&part.as_str()) => (vec![part.as_str()], rest),
+        _ => (PARTS.to_vec(), args),
+    };
+    if parts.contains(&"proxies") {
+        apt::for_proxies(cx)?;
+    }
+    // Two builds, so that the gateway has its own features and none of the test kit's.
+    run_command(&mut cx.cargo(["build", "--release", "-q", "-p", "ron-gateway"]))?;
+    for part in parts {
+        run_command(
+            cx.cargo(["run", "--release", "-q", "-p", "transport-testkit"])
+                .args(["--features", "bench", "--bin", "bench-handshake", "--"])
+                .arg(part)
+                .args(rest),
+        )?;
+    }
+    Ok(())
 }

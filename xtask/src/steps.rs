@@ -99,7 +99,7 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     step(
         "bench",
-        "benches: `bench overhead [ARGS]` or `bench micro [ARGS]`",
+        "benches: `bench overhead`, `bench handshake` or `bench micro`, each with [ARGS]",
         bench::run,
     ),
 ];

@@ -1,0 +1,41 @@
+//! What TLS costs: CPU for each handshake of the library against bare tokio-rustls, CPU for each
+//! proxied connection and GiB of the gateway against nginx and HAProxy, memory for each idle
+//! connection. What is compared runs in interleaved rounds of one run.
+//!
+//! `cargo xtask bench handshake [library|proxies|memory] [ROUNDS]`; a few rounds are a smoke test,
+//! not a result. The clients are a process of their own, whose CPU is not counted.
+// A bench stops where it fails, its bare side spawns as a bare program would, and a server's
+// thread owns what it reports through.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+#![allow(clippy::needless_pass_by_value)]
+
+mod clock;
+mod idle;
+mod library;
+mod load;
+mod load_process;
+mod memory;
+mod pki;
+mod proxies;
+mod proxy;
+mod servers;
+mod stats;
+mod upstream;
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let rounds = |default| args.get(1).map_or(default, |text| text.parse().unwrap());
+    match args.first() {
+        // The other processes of a run.
+        Some(&"load") => load::run(),
+        Some(&"idle") => idle::run(args[1], args[2].parse().unwrap()),
+        Some(&"library") => library::run(rounds(41)),
+        Some(&"proxies") => proxies::run(rounds(31)),
+        Some(&"memory") => memory::run(rounds(3)),
+        _ => {
+            eprintln!("bench-handshake library|proxies|memory [ROUNDS]");
+            std::process::exit(2);
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! CPU of each proxy's process tree: for a connection (a full handshake, 64 bytes there and back,
+//! an end in order) and for a GiB carried through an established one.
+
+use crate::clock;
+use crate::load_process::Load;
+use crate::pki::Pki;
+use crate::proxy::Proxy;
+use crate::stats::Table;
+use crate::upstream;
+
+const CONNECTIONS: u32 = 400;
+const BULK_MIB: u32 = 256;
+
+const NAMES: [&str; 4] = ["nginx", "HAProxy", "gateway", "gateway, one log line each"];
+const OTHERS: [usize; 2] = [0, 1];
+
+pub(crate) fn run(rounds: usize) {
+    let (pki, upstream) = (Pki::new(), upstream::start());
+    let to = format!("tcp://{upstream}");
+    // The others log no connection; ours does unless it is told not to.
+    let forward = [("gateway.mode", "forward"), ("gateway.forward_to", &*to)];
+    let quiet = [&forward[..], &[("gateway.log.level", "warn")]].concat();
+    let proxies = [
+        Proxy::nginx(&pki, upstream),
+        Proxy::haproxy(&pki, upstream),
+        Proxy::gateway(&pki, &quiet),
+        Proxy::gateway(&pki, &forward),
+    ];
+    let mut load = Load::start();
+    let cpu = |which: usize| clock::of_tree(proxies[which].pid());
+    let table = Table::measure(&NAMES, rounds, cpu, |which| {
+        let addr = proxies[which].addr;
+        load.order(&format!("full {addr} {CONNECTIONS}"));
+    });
+    let title = "CPU for each proxied connection: X25519, ECDSA P-256, 64 B there and back";
+    table.print(title, "us", 1e6 / f64::from(CONNECTIONS), &OTHERS);
+
+    let rounds = rounds.div_ceil(2);
+    let table = Table::measure(&NAMES[..3], rounds, cpu, |which| {
+        load.order(&format!("hold {} 1", proxies[which].addr));
+        load.order(&format!("bulk {}", BULK_MIB << 20));
+    });
+    let title = format!("CPU for each GiB carried: {BULK_MIB} MiB there and back at once");
+    table.print(&title, "s", 1024.0 / f64::from(2 * BULK_MIB), &OTHERS);
+}
