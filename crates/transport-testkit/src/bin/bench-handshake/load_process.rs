@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use crate::cores;
+
 /// A running process of clients. It ends when this is dropped.
 pub(crate) struct Load {
     child: Child,
@@ -11,13 +13,16 @@ pub(crate) struct Load {
 }
 
 impl Load {
+    /// Starts it beside what is measured.
     pub(crate) fn start() -> Self {
+        cores::beside();
         let mut child = Command::new(std::env::current_exe().unwrap())
             .arg("load")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
+        cores::measured();
         Self {
             orders: child.stdin.take(),
             answers: BufReader::new(child.stdout.take().unwrap()),

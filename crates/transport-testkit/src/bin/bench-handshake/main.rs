@@ -10,6 +10,7 @@
 #![allow(clippy::needless_pass_by_value)]
 
 mod clock;
+mod cores;
 mod idle;
 mod library;
 mod load;
@@ -27,10 +28,13 @@ fn main() {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let rounds = |default| args.get(1).map_or(default, |text| text.parse().unwrap());
     match args.first() {
-        // The other processes of a run.
-        Some(&"load") => load::run(),
-        Some(&"idle") => idle::run(args[1], args[2].parse().unwrap()),
-        Some(&"library") => library::run(rounds(41)),
+        // The other processes of a run: where they were started.
+        Some(&"load") => return load::run(),
+        Some(&"idle") => return idle::run(args[1], args[2].parse().unwrap()),
+        _ => cores::measured(),
+    }
+    match args.first() {
+        Some(&"library") => library::run(rounds(101)),
         Some(&"proxies") => proxies::run(rounds(31)),
         Some(&"memory") => memory::run(rounds(3)),
         _ => {

@@ -5,12 +5,14 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::cores;
 use crate::servers::any;
 
 /// Starts it on a thread of its own, for the life of the process.
 pub(crate) fn start() -> SocketAddr {
     let (ready, bound) = std::sync::mpsc::sync_channel(1);
     std::thread::spawn(move || {
+        cores::beside();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
