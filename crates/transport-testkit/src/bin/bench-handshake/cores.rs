@@ -24,7 +24,7 @@ fn cores() -> (usize, usize) {
         let allowed = sched_getaffinity(None).unwrap();
         let mut cores = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core));
         let first = cores.next().unwrap();
-        (first, cores.last().unwrap_or(first))
+        (first, cores.next_back().unwrap_or(first))
     })
 }
 

@@ -94,9 +94,8 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         // SIGTERM, so that a master ends its workers.
-        if let Some(pid) = rustix::process::Pid::from_raw(self.pid().cast_signed()) {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        }
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         let _ = self.child.wait();
     }
 }
