@@ -79,10 +79,12 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
             Opening::new(io),
             |session| session.set_buffer_limit(Some(BUFFER_BYTES)),
         );
-        match connect.into_fallible().await {
+        // Boxed before anything else is awaited, so that this future holds one session and not two.
+        let connected = connect.into_fallible().await;
+        match connected.map(|stream| Box::new(stream.into())) {
             Ok(stream) => {
                 let none = NoIdentity::NotPresented;
-                handshake.succeeded(stream.into(), none).await
+                handshake.succeeded(stream, none).await
             }
             Err((error, io)) => Err(handshake.failed(error, io, config.crypto_provider()).await),
         }

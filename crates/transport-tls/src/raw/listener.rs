@@ -105,8 +105,10 @@ impl<P: Pending> Pending for TlsPending<P> {
             TlsAcceptor::from(Arc::clone(&config)).accept_with(Opening::new(io), |session| {
                 session.set_buffer_limit(Some(BUFFER_BYTES));
             });
-        match accept.into_fallible().await {
-            Ok(stream) => handshake.succeeded(stream.into(), tls.no_identity()).await,
+        // Boxed before anything else is awaited, so that this future holds one session and not two.
+        let accepted = accept.into_fallible().await;
+        match accepted.map(|stream| Box::new(stream.into())) {
+            Ok(stream) => handshake.succeeded(stream, tls.no_identity()).await,
             Err((error, io)) => Err(handshake.failed(error, io, config.crypto_provider()).await),
         }
     }

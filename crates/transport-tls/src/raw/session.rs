@@ -48,7 +48,7 @@ impl Handshake {
     /// It is over: describes the connection, and refuses what rustls lets pass and we do not.
     pub(super) async fn succeeded<I: Io>(
         self,
-        mut stream: TlsStream<Opening<I>>,
+        mut stream: Box<TlsStream<Opening<I>>>,
         no_identity: NoIdentity,
     ) -> Result<Connection<TlsIo<I>>, TransportError> {
         let Self {
@@ -108,7 +108,8 @@ impl Handshake {
             opening: &start.received,
         };
         let error = explain::handshake(error, &seen);
-        farewell(io).await;
+        // Boxed, so that no handshake that succeeds has to carry it.
+        Box::pin(farewell(io)).await;
         error
     }
 }

@@ -20,11 +20,12 @@ use crate::explain;
 /// finds wrong is [`TransportError::Tls`](transport_core::TransportError::Tls). Both are inside
 /// the [`io::Error`]. A stream that is dropped without a shutdown is cut, for the peer too.
 pub struct TlsIo<I> {
-    inner: TlsStream<Opening<I>>,
+    /// Boxed, since a session is over a kilobyte and a new connection changes hands many times.
+    inner: Box<TlsStream<Opening<I>>>,
 }
 
 impl<I> TlsIo<I> {
-    pub(super) const fn new(inner: TlsStream<Opening<I>>) -> Self {
+    pub(super) const fn new(inner: Box<TlsStream<Opening<I>>>) -> Self {
         Self { inner }
     }
 }
@@ -45,7 +46,7 @@ impl<I: Io> AsyncRead for TlsIo<I> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        explained(Pin::new(&mut self.inner).poll_read(cx, buf))
+        explained(Pin::new(&mut *self.inner).poll_read(cx, buf))
     }
 }
 
@@ -55,7 +56,7 @@ impl<I: Io> AsyncWrite for TlsIo<I> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        explained(Pin::new(&mut self.inner).poll_write(cx, buf))
+        explained(Pin::new(&mut *self.inner).poll_write(cx, buf))
     }
 
     fn poll_write_vectored(
@@ -63,7 +64,7 @@ impl<I: Io> AsyncWrite for TlsIo<I> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        explained(Pin::new(&mut self.inner).poll_write_vectored(cx, bufs))
+        explained(Pin::new(&mut *self.inner).poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -71,10 +72,10 @@ impl<I: Io> AsyncWrite for TlsIo<I> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        explained(Pin::new(&mut self.inner).poll_flush(cx))
+        explained(Pin::new(&mut *self.inner).poll_flush(cx))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        explained(Pin::new(&mut self.inner).poll_shutdown(cx))
+        explained(Pin::new(&mut *self.inner).poll_shutdown(cx))
     }
 }
