@@ -62,7 +62,7 @@ impl Transport {
 
     pub(crate) fn new(
         config: Config,
-        given: Given,
+        mut given: Given,
         limiter: Limiter,
         observer: Arc<dyn Observer>,
         fd_limit: Option<RawFd>,
@@ -72,7 +72,7 @@ impl Transport {
             // There is nothing to bind: it can dial.
             readiness.set(Part::Lifecycle, ReadyState::Ready);
         }
-        let live = Live::new(&config, given, &observer);
+        let live = Live::new(&config, &mut given, &observer);
         let dialers = Arc::new(Dialers::new(&live, fd_limit, &limiter));
         let shared = Arc::new(Shared {
             limiter,

@@ -158,7 +158,7 @@ pub(crate) fn handshake_failed(
     );
 }
 
-pub(crate) fn closed(conn: &Shared, now: u64, reason: CloseReason) {
+pub(crate) fn closed(conn: &Shared, now: u64, reason: CloseReason, error: Option<&str>) {
     info!(
         target: TARGET,
         event = "close",
@@ -170,6 +170,7 @@ pub(crate) fn closed(conn: &Shared, now: u64, reason: CloseReason) {
         bytes_in = conn.total(Direction::In),
         bytes_out = conn.total(Direction::Out),
         peer = conn.peer_addr.and_then(|peer| peer.loggable()),
+        error,
     );
 }
 

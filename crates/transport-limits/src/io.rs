@@ -119,8 +119,8 @@ struct State {
     read: Half,
     write: Half,
     write_clock: WriteClock,
-    /// The first failure that the stream itself reported.
-    failed: Option<CloseReason>,
+    /// The first failure that the stream itself reported, in words where the reason has none.
+    failed: Option<(CloseReason, Option<Box<str>>)>,
     _permit: Permit,
 }
 
@@ -146,7 +146,11 @@ impl<I: Io> GuardedIo<I> {
     /// Takes note of a failure of the stream and makes it the transport's.
     fn fail(&mut self, error: io::Error) -> io::Error {
         let error = TransportError::from(error);
-        self.state.failed.get_or_insert(error.close_reason());
+        self.state.failed.get_or_insert_with(|| {
+            let reason = error.close_reason();
+            let in_words = reason == CloseReason::Error;
+            (reason, in_words.then(|| error.to_string().into()))
+        });
         error.into()
     }
 
@@ -313,12 +317,18 @@ impl<I: Io> Drop for GuardedIo<I> {
         let ended = shared.end().map(|error| error.close_reason());
         let failed = shared.has_failed() || std::thread::panicking();
         let unusable = failed.then_some(CloseReason::Error);
-        let reason = self.state.failed.or(ended).or(unusable);
+        let (failed, why) = self.state.failed.take().unzip();
+        let reason = failed.or(ended).or(unusable);
         let reason = reason.unwrap_or(CloseReason::Eof);
         shared.limiter.leave(shared.id);
         // Whoever waits for the end of this connection waits no longer.
         shared.end_with(&TransportError::Closed);
         shared.limiter.observer().closed(shared.backend, reason);
-        event::closed(shared, shared.limiter.now(), reason);
+        event::closed(
+            shared,
+            shared.limiter.now(),
+            reason,
+            why.flatten().as_deref(),
+        );
     }
 }

@@ -166,7 +166,7 @@ fn certificate(error: &CertificateError, dialed: bool) -> String {
             expected,
             presented,
         } => {
-            let shown = presented.iter().take(MAX_NAMES).cloned();
+            let shown = presented.iter().take(MAX_NAMES).map(|name| bare(name));
             let shown = shown.collect::<Vec<_>>().join(", ");
             let more = presented.len().saturating_sub(MAX_NAMES);
             let and = if more > 0 {
@@ -210,6 +210,14 @@ fn incompatible(error: &PeerIncompatible, requires_pq: bool) -> String {
         }
         other => format!("the peer lacks what is needed: {other:?}"),
     }
+}
+
+/// A name without what rustls puts around it: `DnsName("a.example")`.
+fn bare(name: &str) -> &str {
+    let inner = name
+        .split_once('(')
+        .and_then(|(_, rest)| rest.strip_suffix(')'));
+    inner.unwrap_or(name).trim_matches('"')
 }
 
 #[cfg(test)]

@@ -23,12 +23,13 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    pub(crate) fn new(config: &Config, given: Given, observer: &Arc<dyn Observer>) -> Self {
+    /// Takes what it can use of what was given.
+    pub(crate) fn new(config: &Config, given: &mut Given, observer: &Arc<dyn Observer>) -> Self {
         let _ = (&given, observer);
         Self {
             tcp: LiveTcpConfig::new(&config.tcp),
             #[cfg(feature = "tls")]
-            tls: Arc::new(Tls::new(config, given, observer)),
+            tls: Arc::new(Tls::new(config, given.server_tls.take(), observer)),
             #[cfg(feature = "uds")]
             uds: LiveUdsConfig::new(&config.uds),
         }

@@ -12,7 +12,6 @@ use transport_tls::{
     ClientTls, LiveClientTls, LiveServerTls, PqMode, ServerTls, TlsClientConfig, TlsConfig,
 };
 
-use crate::builder::Given;
 use crate::config::Config;
 
 /// How often files are looked at.
@@ -59,16 +58,20 @@ impl std::fmt::Debug for Tls {
 }
 
 impl Tls {
-    pub(crate) fn new(config: &Config, given: Given, observer: &Arc<dyn Observer>) -> Self {
+    pub(crate) fn new(
+        config: &Config,
+        given: Option<ServerTls>,
+        observer: &Arc<dyn Observer>,
+    ) -> Self {
         let tls = Self {
             observer: Arc::clone(observer),
-            is_given: given.server_tls.is_some(),
+            is_given: given.is_some(),
             server: OnceLock::new(),
             client: OnceLock::new(),
             settings: Mutex::new(Settings::of(config)),
             failure: Mutex::default(),
         };
-        if let Some(server) = given.server_tls {
+        if let Some(server) = given {
             tls.tell_expiry(&server);
             let _ = tls.server.set(LiveServerTls::new(server));
         }
