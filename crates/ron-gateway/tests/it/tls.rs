@@ -192,3 +192,28 @@ fn a_certificate_made_in_memory_is_trusted_by_what_is_printed() {
     gateway.signal(Signal::TERM);
     assert_eq!(gateway.wait().0.code(), Some(0));
 }
+
+/// In TLS 1.3 a server refuses a client's certificate after the client's handshake is done.
+#[test]
+fn what_a_server_objects_to_after_the_handshake_is_in_the_log() {
+    let pki = Pki::new();
+    pki.server("one");
+    let (trust, ca) = (pki.trust(), pki.file("ca.pem"));
+    let wanting = ["--transport.tls.client-auth", "required"];
+    let asking = start(&pki)
+        .args(&wanting)
+        .args(&["--transport.tls.client-ca-path", &ca])
+        .spawn();
+    let tls = format!("tls://localhost:{}", asking.addr.port());
+    let forward = Start::default()
+        .args(&["--forward", &tls])
+        .args(&strs(&trust))
+        .spawn();
+    let mut client = connect(forward.addr);
+    assert!(crate::common::ended(&mut client));
+    let close = forward.line_with(&["event=close", "backend=tls", "reason=error"]);
+    assert!(close.contains("certificate_required"), "{close}");
+    asking.line_with(&["event=reject", "reason=tls"]);
+    forward.stop();
+    asking.stop();
+}
