@@ -304,13 +304,13 @@ async fn a_transport_without_an_address_dials() {
     assert_eq!(counted.inflight(), 1);
     drop(conn);
     assert_eq!((counted.inflight(), counted.snapshot().dials(true)), (0, 1));
-    let missing: Endpoint = "tls://localhost:1".parse().unwrap();
+    let missing: Endpoint = "tor://localhost:1".parse().unwrap();
     let error = client.dial(&missing).await.unwrap_err();
     assert!(
         matches!(error, TransportError::Unsupported { .. }),
         "{error}"
     );
-    assert!(error.to_string().contains("`tls`"), "{error}");
+    assert!(error.to_string().contains("`arti`"), "{error}");
     assert_eq!(client.listen().await.unwrap_err().kind(), "config");
 }
 
