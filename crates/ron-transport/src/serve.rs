@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use tracing::Instrument;
-use transport_core::{TaskKind, TransportError};
+use transport_core::{Pending, TaskKind, TransportError};
+use transport_limits::Incoming;
 
 use crate::backend::{AnyIncoming, AnyListener};
 use crate::conn::Conn;
@@ -22,28 +23,47 @@ where
     H: Fn(Conn) -> F + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
+    let stopped = shared.stop.cancelled();
+    tokio::pin!(stopped);
     loop {
         let incoming = tokio::select! {
             biased;
-            () = shared.stop.cancelled() => return,
+            () = &mut stopped => return,
             incoming = listener.accept() => incoming,
         };
-        let has_handshake = incoming.has_handshake();
-        let task = establish(incoming, Arc::clone(shared), Arc::clone(&handler));
-        if has_handshake {
-            shared.limiter.tasks().spawn(TaskKind::Handshake, task);
-        } else {
-            // It does not wait for the peer; a burst of accepts must not fill the places of
-            // pending handshakes before their tasks run.
-            task.await;
+        match incoming {
+            AnyIncoming::Tcp(incoming) => begin(incoming, shared, &handler).await,
+            #[cfg(feature = "tls")]
+            AnyIncoming::Tls(incoming) => begin(*incoming, shared, &handler).await,
+            #[cfg(feature = "uds")]
+            AnyIncoming::Uds(incoming) => begin(incoming, shared, &handler).await,
         }
+    }
+}
+
+/// Establishes a connection, as a task of its own where that may have to wait for the peer.
+async fn begin<P, H, F>(incoming: Incoming<P>, shared: &Arc<Shared>, handler: &Arc<H>)
+where
+    P: Pending,
+    H: Fn(Conn) -> F + Send + Sync + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (also_shared, handler) = (Arc::clone(shared), Arc::clone(handler));
+    if P::HANDSHAKE {
+        // Boxed, since a future is moved several times before it is a task.
+        let task = Box::pin(establish(incoming, also_shared, handler));
+        shared.limiter.tasks().spawn(TaskKind::Handshake, task);
+    } else {
+        // A burst of accepts must not fill the places of pending handshakes before their tasks run.
+        establish(incoming, also_shared, handler).await;
     }
 }
 
 /// Establishes a connection and hands it to a task of its own, so that what a handshake needs is
 /// freed with its task.
-async fn establish<H, F>(incoming: AnyIncoming, shared: Arc<Shared>, handler: Arc<H>)
+async fn establish<P, H, F>(incoming: Incoming<P>, shared: Arc<Shared>, handler: Arc<H>)
 where
+    P: Pending,
     H: Fn(Conn) -> F + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
@@ -54,7 +74,9 @@ where
         conn = incoming.establish() => conn,
     };
     // A failure was counted and logged where it happened.
-    let Ok(conn) = conn else { return };
+    let Ok(conn) = conn.map(Conn::new) else {
+        return;
+    };
     let span = tracing::info_span!(
         target: "ron_transport",
         "conn",

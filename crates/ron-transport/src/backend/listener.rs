@@ -2,7 +2,7 @@
 
 use std::os::fd::RawFd;
 
-use transport_core::{Backend, PeerAddr, Pending, TransportError};
+use transport_core::{Backend, PeerAddr, TransportError};
 use transport_limits::{Guard, Incoming, Limiter};
 use transport_tcp::raw::{TcpListener, TcpPending};
 #[cfg(feature = "tls")]
@@ -165,17 +165,6 @@ impl AnyIncoming {
             Self::Tls(incoming) => incoming.id(),
             #[cfg(feature = "uds")]
             Self::Uds(incoming) => incoming.id(),
-        }
-    }
-
-    /// Whether establishing it may have to wait for the peer.
-    pub(crate) const fn has_handshake(&self) -> bool {
-        match self {
-            Self::Tcp(_) => TcpPending::HANDSHAKE,
-            #[cfg(feature = "tls")]
-            Self::Tls(_) => <TlsPending<TcpPending> as Pending>::HANDSHAKE,
-            #[cfg(feature = "uds")]
-            Self::Uds(_) => UdsPending::HANDSHAKE,
         }
     }
 
