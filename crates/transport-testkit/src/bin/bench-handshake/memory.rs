@@ -27,37 +27,40 @@ pub(crate) fn run(rounds: usize) {
             )
         }),
     ];
-    let mut seen = kinds.map(|_| (Vec::new(), Vec::new()));
+    let mut seen = kinds.map(|_| [Vec::new(), Vec::new(), Vec::new()]);
     for _ in 0..rounds {
         for ((_, start), seen) in kinds.iter().zip(&mut seen) {
-            let (idle, after) = measure(&start());
-            seen.0.push(idle);
-            seen.1.push(after);
+            for (seen, now) in seen.iter_mut().zip(measure(&start())) {
+                seen.push(now);
+            }
         }
     }
-    for ((name, _), (idle, after)) in kinds.iter().zip(&seen) {
+    for ((name, _), [idle, once, twice]) in kinds.iter().zip(&seen) {
         println!(
-            "  {name:<18} {:6.2} KiB, {:+.2} KiB after 64 KiB there and back   (all rounds: {idle:.2?}, {after:+.2?})",
+            "  {name:<18} {:6.2} KiB, {:+.2} KiB after 64 KiB there and back, {:+.2} KiB after as much again   (all rounds: {idle:.2?}, {once:+.2?}, {twice:+.2?})",
             median(idle),
-            median(after),
+            median(once),
+            median(twice),
         );
     }
 }
 
-/// KiB for each connection, and what is added once each has carried more.
-fn measure(server: &Proxy) -> (f64, f64) {
+/// KiB for each connection, and what is added once each has carried more, and more again.
+fn measure(server: &Proxy) -> [f64; 3] {
     let mut load = Load::start();
-    let mut hold = |count: u32| {
-        load.order(&format!("hold {} {count}", server.addr));
+    let mut after = |order: &str| {
+        load.order(order);
         resident(server.pid())
     };
-    let (first, second) = (hold(FIRST), hold(SECOND));
-    load.order(&format!("exchange {EXCHANGE_BYTES}"));
-    let after = resident(server.pid());
-    (
+    let first = after(&format!("hold {} {FIRST}", server.addr));
+    let second = after(&format!("hold {} {SECOND}", server.addr));
+    let exchange = format!("exchange {EXCHANGE_BYTES}");
+    let added = [after(&exchange), after(&exchange)].map(|now| (now - second) / f64::from(SECOND));
+    [
         (second - first) / f64::from(SECOND - FIRST),
-        (after - second) / f64::from(SECOND),
-    )
+        added[0],
+        added[1],
+    ]
 }
 
 /// KiB of resident memory, once the last task waits for its next byte.
