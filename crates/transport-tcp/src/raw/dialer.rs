@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsRawFd, RawFd};
 
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use transport_core::{Backend, ConnInfo, Connection, Dialer, PeerAddr, Target, TransportError};
@@ -82,7 +83,7 @@ impl Dialer for TcpDialer {
         {
             return Err(connect(std::io::Error::other("out of file descriptors")));
         }
-        options::apply(&stream, &self.config.get()).map_err(TransportError::Io)?;
+        options::apply(&SockRef::from(&stream), &self.config.get()).map_err(TransportError::Io)?;
         let peer = stream.peer_addr().ok().map(PeerAddr::Ip);
         let mut info = ConnInfo::new(Backend::Tcp, peer);
         info.local = stream.local_addr().ok();

@@ -18,6 +18,10 @@ use crate::{LiveTcpConfig, TcpConfig};
 pub struct TcpListener {
     inner: tokio::net::TcpListener,
     config: LiveTcpConfig,
+    /// The options that the listening socket has, and every socket it accepts.
+    inherited: TcpConfig,
+    /// Where accepted sockets are, if that is the same for all.
+    local: Option<SocketAddr>,
     fd_limit: Option<RawFd>,
 }
 
@@ -34,11 +38,18 @@ impl TcpListener {
             addr: addr.to_string(),
             source,
         })?;
-        Ok(Self {
+        Ok(Self::new(inner, config))
+    }
+
+    fn new(inner: tokio::net::TcpListener, config: &TcpConfig) -> Self {
+        let local = inner.local_addr().ok();
+        Self {
             inner,
             config: LiveTcpConfig::new(config),
+            inherited: config.clone(),
+            local: local.filter(|local| !local.ip().is_unspecified()),
             fd_limit: None,
-        })
+        }
     }
 
     /// Takes over a socket that listens already, such as one that a service manager passes on.
@@ -58,11 +69,11 @@ impl TcpListener {
             return Err(TransportError::Io(error));
         }
         listener.set_nonblocking(true)?;
-        Ok(Self {
-            inner: tokio::net::TcpListener::from_std(listener)?,
-            config: LiveTcpConfig::new(config),
-            fd_limit: None,
-        })
+        options::replace(&SockRef::from(&listener), config)?;
+        Ok(Self::new(
+            tokio::net::TcpListener::from_std(listener)?,
+            config,
+        ))
     }
 
     fn open(addr: SocketAddr, config: &TcpConfig) -> io::Result<tokio::net::TcpListener> {
@@ -73,6 +84,7 @@ impl TcpListener {
             socket.set_reuse_port(true)?;
         }
         socket.set_nonblocking(true)?;
+        options::apply(&SockRef::from(&socket), config)?;
         socket.bind(&addr.into())?;
         socket.listen(i32::try_from(config.backlog()).unwrap_or(i32::MAX))?;
         tokio::net::TcpListener::from_std(socket.into())
@@ -115,11 +127,14 @@ impl Listener for TcpListener {
         let over_fd_limit = self
             .fd_limit
             .is_some_and(|limit| stream.as_raw_fd() >= limit);
+        let config = self.config.get();
+        let inherits = options::ARE_INHERITED && config == self.inherited;
         Ok(TcpPending {
             stream,
             peer,
+            local: self.local,
             over_fd_limit,
-            config: self.config.get(),
+            config: (!inherits).then_some(config),
         })
     }
 }
@@ -129,8 +144,10 @@ impl Listener for TcpListener {
 pub struct TcpPending {
     stream: TcpStream,
     peer: SocketAddr,
+    local: Option<SocketAddr>,
     over_fd_limit: bool,
-    config: TcpConfig,
+    /// What its options have to be replaced by.
+    config: Option<TcpConfig>,
 }
 
 impl Pending for TcpPending {
@@ -146,11 +163,14 @@ impl Pending for TcpPending {
         self.over_fd_limit.then_some(Reason::ConnLimit)
     }
 
-    /// Sets the socket's options: TCP itself has shaken hands already.
+    /// Sets the socket's options where it has others: TCP itself has shaken hands already.
     async fn establish(self) -> Result<Connection<TcpStream>, TransportError> {
-        options::apply(&self.stream, &self.config).map_err(TransportError::Io)?;
+        if let Some(config) = &self.config {
+            let socket = SockRef::from(&self.stream);
+            options::replace(&socket, config).map_err(TransportError::Io)?;
+        }
         let mut info = ConnInfo::new(Backend::Tcp, Some(self.peer()));
-        info.local = self.stream.local_addr().ok();
+        info.local = self.local.or_else(|| self.stream.local_addr().ok());
         Ok(Connection::new(self.stream, info))
     }
 }

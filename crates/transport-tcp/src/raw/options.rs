@@ -1,15 +1,17 @@
-//! Socket options of an established connection.
+//! Socket options of a connection, or of a listener for those it accepts.
 
 use std::io;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
 
 use crate::TcpConfig;
 
-pub(super) fn apply(stream: &TcpStream, config: &TcpConfig) -> io::Result<()> {
-    stream.set_nodelay(config.nodelay())?;
-    let socket = SockRef::from(stream);
+/// Whether an accepted socket has the options of the listening one (Linux copies them).
+pub(super) const ARE_INHERITED: bool = cfg!(target_os = "linux");
+
+/// Sets what is on. A socket that was just made has all of it off.
+pub(super) fn apply(socket: &SockRef<'_>, config: &TcpConfig) -> io::Result<()> {
+    socket.set_tcp_nodelay(config.nodelay())?;
     if let Some(idle) = config.keepalive() {
         socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))?;
     }
@@ -18,4 +20,12 @@ pub(super) fn apply(stream: &TcpStream, config: &TcpConfig) -> io::Result<()> {
         socket.set_tcp_user_timeout(Some(timeout))?;
     }
     Ok(())
+}
+
+/// Sets all of it, on a socket that had the options of another configuration.
+pub(super) fn replace(socket: &SockRef<'_>, config: &TcpConfig) -> io::Result<()> {
+    socket.set_keepalive(config.keepalive().is_some())?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(config.user_timeout())?;
+    apply(socket, config)
 }

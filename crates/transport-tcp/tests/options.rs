@@ -1,0 +1,80 @@
+//! Accepted connections have the configured options, also after these were replaced.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::net::TcpStream;
+use transport_core::{Listener, Pending};
+use transport_tcp::raw::TcpListener;
+use transport_tcp::{LiveTcpConfig, TcpConfig};
+
+fn any(ip: [u8; 4]) -> SocketAddr {
+    SocketAddr::from((ip, 0))
+}
+
+/// Nodelay, idle time of keepalive, user timeout.
+type Options = (bool, Option<Duration>, Option<Duration>);
+
+async fn accepted(listener: &mut TcpListener) -> (TcpStream, Options, Option<SocketAddr>) {
+    let port = listener.local_addr().unwrap().port();
+    let client = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let connection = listener.accept().await.unwrap().establish().await.unwrap();
+    let socket = SockRef::from(&connection.io);
+    let keepalive = socket.keepalive().unwrap();
+    let options = (
+        socket.tcp_nodelay().unwrap(),
+        keepalive.then(|| socket.tcp_keepalive_time().unwrap()),
+        socket.tcp_user_timeout().unwrap(),
+    );
+    (client, options, connection.info.local)
+}
+
+fn config((nodelay, keepalive, user_timeout): Options) -> TcpConfig {
+    let mut config = TcpConfig::default();
+    config.set_nodelay(nodelay);
+    config.set_keepalive(keepalive).unwrap();
+    config.set_user_timeout(user_timeout).unwrap();
+    config
+}
+
+#[tokio::test]
+async fn options_are_those_in_force_at_the_accept() {
+    let secs = |n| Some(Duration::from_secs(n));
+    let all: [Options; 4] = [
+        (true, secs(60), None),
+        (false, None, secs(7)),
+        (false, secs(5), None),
+        (true, None, secs(9)),
+    ];
+    for first in all {
+        let live = LiveTcpConfig::new(&config(first));
+        let bound = TcpListener::bind(any([127, 0, 0, 1]), &config(first)).await;
+        let mut listener = bound.unwrap().with_config(&live);
+        assert_eq!(accepted(&mut listener).await.1, first);
+        for next in all {
+            live.set(&config(next));
+            assert_eq!(accepted(&mut listener).await.1, next, "after {first:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_socket_that_is_taken_over_gets_them_too() {
+    let wanted = (true, Some(Duration::from_secs(11)), None);
+    let socket = std::net::TcpListener::bind(any([127, 0, 0, 1])).unwrap();
+    let mut listener = TcpListener::from_std(socket, &config(wanted)).unwrap();
+    assert_eq!(accepted(&mut listener).await.1, wanted);
+}
+
+#[tokio::test]
+async fn the_local_address_is_the_connections_own() {
+    for ip in [[127, 0, 0, 1], [0, 0, 0, 0]] {
+        let mut listener = TcpListener::bind(any(ip), &TcpConfig::default())
+            .await
+            .unwrap();
+        let (client, _, local) = accepted(&mut listener).await;
+        assert_eq!(local, Some(client.peer_addr().unwrap()));
+    }
+}
