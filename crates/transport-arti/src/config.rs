@@ -1,6 +1,7 @@
 //! The settings of the Tor backend: typed, in range by construction, and described as keys.
 
 mod keys;
+mod live;
 mod onion;
 #[cfg(test)]
 mod tests;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use transport_core::schema::ValueError;
 
+pub use live::LiveArtiConfig;
 pub use onion::OnionServiceConfig;
 
 /// Longest wait for a bootstrap before it counts as late: a day.

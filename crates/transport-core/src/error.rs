@@ -92,6 +92,13 @@ pub enum TransportError {
         /// The failure.
         source: BoxError,
     },
+    /// Tor cannot carry traffic yet, or cannot for now.
+    ArtiBootstrap,
+    /// Tor will not do this however often it is asked.
+    ArtiRefused {
+        /// The failure.
+        source: BoxError,
+    },
     /// An address could not be bound.
     Bind {
         /// The address.
@@ -143,6 +150,8 @@ impl TransportError {
             Self::Tls { .. } => "tls",
             Self::TlsTruncated => "tls_truncated",
             Self::Arti { .. } => "arti",
+            Self::ArtiBootstrap => "arti_bootstrap",
+            Self::ArtiRefused { .. } => "arti_refused",
             Self::Bind { .. } => "bind",
             Self::Resolve { .. } => "resolve",
             Self::Connect { .. } => "connect",
@@ -165,6 +174,7 @@ impl TransportError {
             Self::Refused { reason } => Some(*reason),
             Self::Busy => Some(Reason::Busy),
             Self::Tls { .. } => Some(Reason::Tls),
+            Self::ArtiBootstrap => Some(Reason::ArtiBootstrap),
             _ => None,
         }
     }
@@ -180,7 +190,8 @@ impl TransportError {
             | Self::Busy
             | Self::Resolve { .. }
             | Self::Connect { .. }
-            | Self::Arti { .. } => true,
+            | Self::Arti { .. }
+            | Self::ArtiBootstrap => true,
             Self::Refused { reason } => !matches!(reason, Reason::UidDenied | Reason::Draining),
             _ => false,
         }
@@ -230,7 +241,8 @@ impl fmt::Display for TransportError {
             Self::FrameTruncated => f.write_str("the stream ended inside a frame"),
             Self::Tls { source } => write!(f, "tls: {source}"),
             Self::TlsTruncated => f.write_str("the TLS stream was cut without close_notify"),
-            Self::Arti { source } => write!(f, "tor: {source}"),
+            Self::Arti { source } | Self::ArtiRefused { source } => write!(f, "tor: {source}"),
+            Self::ArtiBootstrap => f.write_str("tor: not bootstrapped"),
             Self::Bind { addr, source } => write!(f, "cannot bind {addr}: {source}"),
             Self::Resolve { host, source } => write!(f, "cannot resolve {host}: {source}"),
             Self::Connect { target, source } => write!(f, "cannot connect to {target}: {source}"),
@@ -244,9 +256,10 @@ impl fmt::Display for TransportError {
 impl std::error::Error for TransportError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Tls { source } | Self::Arti { source } | Self::Config { source } => {
-                Some(source.as_ref())
-            }
+            Self::Tls { source }
+            | Self::Arti { source }
+            | Self::ArtiRefused { source }
+            | Self::Config { source } => Some(source.as_ref()),
             Self::Bind { source, .. }
             | Self::Resolve { source, .. }
             | Self::Connect { source, .. } => Some(source),
@@ -340,6 +353,18 @@ mod tests {
         let told = |reason| TransportError::Refused { reason }.to_string();
         assert_eq!(told(Reason::UidDenied), "uds peer not permitted");
         assert_eq!(told(Reason::ConnLimit), "refused: conn_limit");
+    }
+
+    #[test]
+    fn what_tor_will_never_do_is_not_worth_a_retry() {
+        let source = || "exit policy".into();
+        let refused = TransportError::ArtiRefused { source: source() };
+        assert!(!refused.is_retryable() && refused.reason().is_none());
+        assert!(TransportError::Arti { source: source() }.is_retryable());
+        let early = TransportError::ArtiBootstrap;
+        assert!(early.is_retryable());
+        assert_eq!(early.reason(), Some(Reason::ArtiBootstrap));
+        assert_eq!(early.kind(), Reason::ArtiBootstrap.as_str());
     }
 
     #[test]

@@ -1,0 +1,151 @@
+//! One Tor client in the process, from its start to its end: [`ArtiNet`].
+//!
+//! A thread of its own runs it, so that whoever holds the handle never waits for Tor: the thread
+//! starts a client on a tokio runtime of that client's own, watches it, replaces it when it does
+//! not recover, and ends the runtime (which is the only way to end an Arti client).
+
+mod client;
+mod probe;
+mod shared;
+mod thread;
+mod watch;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch as tokio_watch};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use transport_core::{Observer, ReadyState, TransportError};
+
+pub(crate) use client::Client;
+pub(crate) use shared::Shared;
+
+use crate::error;
+use crate::raw::{ArtiDialer, ArtiListener, ArtiPending};
+use crate::LiveArtiConfig;
+
+/// The target of events about Tor's progress, which name no relay and no circuit.
+pub(crate) const TARGET: &str = "ron_transport::arti";
+
+/// A Tor client in this process. Dialers and the listener work for as long as it lives; dropping
+/// it ends Tor in the background and never blocks.
+pub struct ArtiNet {
+    shared: Arc<Shared>,
+    live: LiveArtiConfig,
+    readiness: tokio_watch::Receiver<ReadyState>,
+    onion: Option<String>,
+    arrivals: Mutex<Option<mpsc::Receiver<ArtiPending>>>,
+    stop: CancellationToken,
+    ended: oneshot::Receiver<()>,
+}
+
+impl ArtiNet {
+    /// Starts Tor and returns at once: the bootstrap goes on by itself, and
+    /// [`readiness`](Self::readiness) tells how. Under amnesia nothing is written outside of a
+    /// directory in memory, which is removed at the end.
+    ///
+    /// Where rustls has no default crypto provider in this process, aws-lc-rs becomes it: Arti
+    /// reads that default. Two things of Arti's to know: it may remove files named `guards.tmp`,
+    /// `circuit_timeouts.tmp` and `ipts.tmp` from the working directory, and it ends the process
+    /// when the network requires a protocol that it does not speak.
+    ///
+    /// # Errors
+    /// [`TransportError::Config`] or [`TransportError::Unsupported`]: settings, keys or
+    /// directories that cannot be used. A network that is not there is no error.
+    pub async fn start(
+        live: &LiveArtiConfig,
+        amnesia: bool,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Self, TransportError> {
+        let stop = CancellationToken::new();
+        // Whoever drops this call before it returns wants no client.
+        let guard = stop.clone().drop_guard();
+        let started = thread::start(live.clone(), amnesia, observer, stop.clone())?;
+        let thread::Handles {
+            ready,
+            shared,
+            readiness,
+            arrivals,
+            ended,
+        } = started;
+        let onion = match ready.await {
+            Ok(ready) => ready?,
+            Err(_) => return Err(error::arti("the thread of Tor ended")),
+        };
+        guard.disarm();
+        Ok(Self {
+            shared,
+            live: live.clone(),
+            readiness,
+            arrivals: Mutex::new(onion.is_some().then_some(arrivals)),
+            onion,
+            stop,
+            ended,
+        })
+    }
+
+    /// Whether Tor carries traffic: `Degraded("arti_bootstrap")` at first and in an outage,
+    /// `NotReady("arti_bootstrap_timeout")` when that takes longer than `arti.bootstrap_timeout`,
+    /// `Ready` otherwise. Each transition is one change; its sender goes with the client.
+    #[must_use]
+    pub fn readiness(&self) -> tokio_watch::Receiver<ReadyState> {
+        self.readiness.clone()
+    }
+
+    /// A raw dialer.
+    #[must_use]
+    pub fn dialer(&self) -> ArtiDialer {
+        ArtiDialer::new(Arc::clone(&self.shared), self.live.clone())
+    }
+
+    /// The raw listener of the onion service: there is one, and it is given away once.
+    ///
+    /// # Errors
+    /// [`TransportError::Unsupported`], where `arti.onion_service.enabled` is off or it has been
+    /// given away.
+    pub fn listener(&self) -> Result<ArtiListener, TransportError> {
+        let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+        let arrivals = arrivals.take().ok_or_else(|| TransportError::Unsupported {
+            what: "listening over tor: arti.onion_service.enabled is off, or it listens already"
+                .to_owned(),
+        })?;
+        Ok(ArtiListener::new(arrivals))
+    }
+
+    /// The `.onion` name of the service, for the embedder; it is logged nowhere.
+    #[must_use]
+    pub fn onion_address(&self) -> Option<&str> {
+        self.onion.as_deref()
+    }
+
+    /// The settings in force, to be replaced.
+    #[must_use]
+    pub const fn live(&self) -> &LiveArtiConfig {
+        &self.live
+    }
+
+    /// Ends Tor and waits for that: streams are cut, directories unlocked or, under amnesia,
+    /// removed. False: it takes longer than the deadline, and goes on in the background.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the end to the background.
+    pub async fn shutdown(mut self, deadline: Duration) -> bool {
+        self.stop.cancel();
+        timeout(deadline, &mut self.ended).await.is_ok()
+    }
+}
+
+impl Drop for ArtiNet {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl std::fmt::Debug for ArtiNet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ArtiNet")
+            .field("readiness", &*self.readiness.borrow())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,10 @@
+//! The raw backend: what the guard wraps. No limit is enforced here.
+
+mod circuit;
+mod dialer;
+mod listener;
+mod stream;
+
+pub use dialer::ArtiDialer;
+pub use listener::{ArtiListener, ArtiPending};
+pub use stream::ArtiIo;

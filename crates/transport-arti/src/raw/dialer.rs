@@ -1,0 +1,183 @@
+//! Dialing over Tor: names are resolved at the other end of it, never here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arti_client::config::BoolOrAuto;
+use arti_client::{HasKind, StreamPrefs};
+use tokio::time::{sleep, Instant};
+use transport_core::{Backend, ConnInfo, Connection, Dialer, Target, TransportError};
+
+use super::stream::ArtiIo;
+use crate::error;
+use crate::health::Evidence;
+use crate::isolation::{self, IsolationToken};
+use crate::net::{Client, Shared};
+use crate::LiveArtiConfig;
+
+/// A dial that was given up after this long is a reason to look whether the network is there.
+const LONG_DIAL: Duration = Duration::from_secs(3);
+
+/// Opens streams to hosts through exits, and to onion services. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ArtiDialer {
+    shared: Arc<Shared>,
+    live: LiveArtiConfig,
+    token: Option<IsolationToken>,
+}
+
+impl ArtiDialer {
+    pub(crate) const fn new(shared: Arc<Shared>, live: LiveArtiConfig) -> Self {
+        Self {
+            shared,
+            live,
+            token: None,
+        }
+    }
+
+    /// A dialer whose streams share circuits with those of this token alone, instead of by
+    /// `arti.isolation`.
+    #[must_use]
+    pub fn isolated_by(&self, token: IsolationToken) -> Self {
+        Self {
+            token: Some(token),
+            ..self.clone()
+        }
+    }
+}
+
+impl Dialer for ArtiDialer {
+    type Io = ArtiIo;
+
+    fn backend(&self) -> Backend {
+        Backend::Arti
+    }
+
+    async fn dial(&self, to: &Target) -> Result<Connection<ArtiIo>, TransportError> {
+        let Target::Host { host, port } = to else {
+            return Err(TransportError::Unsupported {
+                what: "a tor dial to a Unix socket".to_owned(),
+            });
+        };
+        let config = self.live.get();
+        sleep(jittered(config.pre_dial_delay())).await;
+        let choice = config.dial_while_bootstrapping();
+        let client = self.shared.client(choice).await?;
+        let Some(tor) = client.tor() else {
+            return Err(TransportError::ArtiBootstrap);
+        };
+        let mut prefs = StreamPrefs::new();
+        prefs.connect_to_onion_services(BoolOrAuto::Explicit(true));
+        isolation::apply(&mut prefs, config.isolation(), self.token, host, *port);
+        let started = Instant::now();
+        let abandoned = Abandoned {
+            client: &client,
+            started,
+            answered: false,
+        };
+        let target = (host.clone(), *port);
+        let dial = async move { tor.connect_with_prefs(target, &prefs).await };
+        let dialed = client.run(dial).await;
+        abandoned.answered();
+        match dialed {
+            Some(Ok(stream)) => {
+                client.tell(Evidence::Carried);
+                let mut info = ConnInfo::new(Backend::Arti, None);
+                info.steps.connect = Some(started.elapsed());
+                Ok(Connection::new(ArtiIo::new(stream, client, None), info))
+            }
+            Some(Err(failed)) => {
+                client.tell_failure(error::blames(failed.kind()));
+                Err(error::dial(failed))
+            }
+            None => Err(error::arti("the client ended")),
+        }
+    }
+}
+
+/// Half to all of a delay, at random: what always takes the same time is easy to recognize.
+fn jittered(delay: Duration) -> Duration {
+    let mut random = [0; 4];
+    // Without random numbers there is no Tor either.
+    let _ = aws_lc_rs::rand::fill(&mut random);
+    let part = f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX);
+    delay.mul_f64(0.5 + part / 2.0)
+}
+
+/// Notices a dial that its caller gave up.
+struct Abandoned<'a> {
+    client: &'a Client,
+    started: Instant,
+    answered: bool,
+}
+
+impl Abandoned<'_> {
+    fn answered(mut self) {
+        self.answered = true;
+    }
+}
+
+impl Drop for Abandoned<'_> {
+    fn drop(&mut self) {
+        if !self.answered && self.started.elapsed() >= LONG_DIAL {
+            self.client.tell(Evidence::Doubt);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ArtiConfig, DialWhileBootstrapping};
+
+    fn dialer(tune: impl FnOnce(&mut ArtiConfig)) -> ArtiDialer {
+        let mut config = ArtiConfig::default();
+        tune(&mut config);
+        ArtiDialer::new(Arc::new(Shared::new()), LiveArtiConfig::new(&config))
+    }
+
+    #[test]
+    fn jitter_stays_within_the_delay_and_varies() {
+        let delay = Duration::from_secs(10);
+        let drawn: Vec<_> = (0..64).map(|_| jittered(delay)).collect();
+        assert!(drawn.iter().all(|d| (delay / 2..=delay).contains(d)));
+        assert!(drawn.iter().any(|d| *d != drawn[0]));
+        assert_eq!(jittered(Duration::ZERO), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn before_tor_carries_a_dial_fails_at_once_or_waits_as_configured() {
+        let to = "example.org:443".parse().unwrap();
+        let started = Instant::now();
+        let error = dialer(|_| ()).dial(&to).await.unwrap_err();
+        assert_eq!(error.kind(), "arti_bootstrap");
+        assert!(error.is_retryable());
+        assert_eq!(started.elapsed(), Duration::ZERO);
+        let waiting = dialer(|config| {
+            config.set_dial_while_bootstrapping(DialWhileBootstrapping::Wait);
+        });
+        let hour = Duration::from_secs(3600);
+        tokio::time::timeout(hour, waiting.dial(&to))
+            .await
+            .unwrap_err();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_delay_passes_before_anything_else() {
+        let to = "example.org:443".parse().unwrap();
+        let delay = Duration::from_secs(8);
+        let late = dialer(|config| {
+            config.set_pre_dial_delay(delay).unwrap();
+        });
+        let started = Instant::now();
+        late.dial(&to).await.unwrap_err();
+        assert!(started.elapsed() >= delay / 2 && started.elapsed() <= delay);
+    }
+
+    #[tokio::test]
+    async fn a_unix_socket_is_nowhere_on_tor() {
+        let unix = Target::Unix("/run/x".into());
+        let error = dialer(|_| ()).dial(&unix).await.unwrap_err();
+        assert_eq!(error.kind(), "unsupported");
+    }
+}

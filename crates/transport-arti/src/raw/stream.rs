@@ -1,0 +1,118 @@
+//! The stream of an established connection over Tor.
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use arti_client::DataStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use crate::health::Evidence;
+use crate::net::Client;
+
+/// A stream over Tor.
+///
+/// Writes are gathered into cells: they go out when a cell is full, or by a flush. Tor has no
+/// half-open streams: a shutdown flushes and ends both directions, and what the peer had not sent
+/// by then is lost.
+pub struct ArtiIo {
+    inner: DataStream,
+    client: Arc<Client>,
+    /// For a stream of the onion service: keeps its circuit.
+    _circuit: Option<TaskTrackerToken>,
+}
+
+impl ArtiIo {
+    pub(super) const fn new(
+        inner: DataStream,
+        client: Arc<Client>,
+        circuit: Option<TaskTrackerToken>,
+    ) -> Self {
+        Self {
+            inner,
+            client,
+            _circuit: circuit,
+        }
+    }
+
+    /// Passes a result on; a failure may mean that the network is gone.
+    fn seen<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if let Poll::Ready(Err(_)) = &polled {
+            self.client.tell(Evidence::Doubt);
+        }
+        polled
+    }
+}
+
+impl fmt::Debug for ArtiIo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ArtiIo").finish_non_exhaustive()
+    }
+}
+
+impl AsyncRead for ArtiIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = AsyncRead::poll_read(Pin::new(&mut self.inner), cx, buf);
+        if buf.filled().len() > before {
+            self.client.carried();
+        }
+        self.seen(polled)
+    }
+}
+
+impl AsyncWrite for ArtiIo {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = AsyncWrite::poll_write(Pin::new(&mut self.inner), cx, buf);
+        self.seen(polled)
+    }
+
+    /// Takes as much as fits: Arti gathers what it is given, so one piece after the other costs
+    /// no cell more than all at once.
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut written = 0;
+        for buf in bufs.iter().filter(|buf| !buf.is_empty()) {
+            match self.as_mut().poll_write(cx, buf) {
+                Poll::Ready(Ok(bytes)) => {
+                    written += bytes;
+                    if bytes < buf.len() {
+                        break;
+                    }
+                }
+                // Told again by the next write, if it is still so.
+                _ if written > 0 => break,
+                other => return other,
+            }
+        }
+        Poll::Ready(Ok(written))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = AsyncWrite::poll_flush(Pin::new(&mut self.inner), cx);
+        self.seen(polled)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = AsyncWrite::poll_shutdown(Pin::new(&mut self.inner), cx);
+        self.seen(polled)
+    }
+}

@@ -1,0 +1,179 @@
+//! Arti's configuration out of ours: its own file below, our directories above.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use arti_client::config::TorClientConfigBuilder;
+use arti_client::TorClientConfig;
+use tor_config::ExplicitOrAuto;
+use tor_keymgr::config::ArtiKeystoreKind;
+use transport_core::TransportError;
+
+use crate::error;
+use crate::ram::RamDir;
+use crate::ArtiConfig;
+
+/// Longest file that is read, in bytes.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+const CONFIG_PATH: &str = "arti.config_path";
+
+/// What a client is started from.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) client: TorClientConfig,
+    /// Under amnesia: where everything is, and what removes it.
+    pub(crate) _ram: Option<RamDir>,
+}
+
+/// Reads Arti's file and lays our settings over it.
+///
+/// # Errors
+/// [`TransportError::Config`]; [`TransportError::Unsupported`] for pluggable transports.
+pub(crate) fn load(config: &ArtiConfig, amnesia: bool) -> Result<Settings, TransportError> {
+    let mut builder = match config.config_path() {
+        Some(path) => from_file(path)?,
+        None => TorClientConfigBuilder::default(),
+    };
+    let ram = amnesia.then(RamDir::create).transpose()?;
+    let storage = builder.storage();
+    if let Some(ram) = &ram {
+        let place = |name: &str| path_literal(&ram.path().join(name));
+        storage.state_dir(place("state")).cache_dir(place("cache"));
+        let ephemeral = ExplicitOrAuto::Explicit(ArtiKeystoreKind::Ephemeral);
+        storage.keystore().primary().kind(ephemeral);
+    } else {
+        if let Some(dir) = config.state_dir() {
+            storage.state_dir(path_literal(dir));
+        }
+        if let Some(dir) = config.cache_dir() {
+            storage.cache_dir(path_literal(dir));
+        }
+    }
+    let client = builder
+        .build()
+        .map_err(|cause| error::config_by(format!("tor cannot be configured: {cause}"), cause))?;
+    Ok(Settings { client, _ram: ram })
+}
+
+/// A path as it is: Arti would expand `~` and `${…}`.
+fn path_literal(path: &Path) -> arti_client::config::CfgPath {
+    arti_client::config::CfgPath::new_literal(path)
+}
+
+fn from_file(path: &Path) -> Result<TorClientConfigBuilder, TransportError> {
+    let failed = |cause: std::io::Error| {
+        let text = format!("{CONFIG_PATH} = {}: {cause}", path.display());
+        error::config_by(text, cause)
+    };
+    let mut text = String::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(MAX_FILE_BYTES + 1)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
+    if text.len() as u64 > MAX_FILE_BYTES {
+        return Err(failed(std::io::Error::other("it is longer than 1 MiB")));
+    }
+    parse(&text).map_err(|wrong| match wrong {
+        TransportError::Config { source } => {
+            let text = format!("{CONFIG_PATH} = {}: {source}", path.display());
+            error::config_by(text, source)
+        }
+        other => other,
+    })
+}
+
+fn parse(text: &str) -> Result<TorClientConfigBuilder, TransportError> {
+    let invalid = |cause: toml::de::Error| error::config_by(cause.message().to_owned(), cause);
+    let table: toml::Table = text.parse().map_err(invalid)?;
+    no_pluggable_transports(&table)?;
+    table.try_into().map_err(invalid)
+}
+
+/// A pluggable transport is a program that Arti would run, and this library runs none.
+fn no_pluggable_transports(table: &toml::Table) -> Result<(), TransportError> {
+    let Some(bridges) = table.get("bridges") else {
+        return Ok(());
+    };
+    let lines: Vec<&str> = match bridges.get("bridges") {
+        Some(toml::Value::String(lines)) => lines.lines().collect(),
+        Some(toml::Value::Array(list)) => list.iter().filter_map(toml::Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    // A bridge line begins with its address, or else with the name of a transport.
+    let named = |line: &&str| {
+        let line = line.trim();
+        let line = line.strip_prefix("Bridge ").unwrap_or(line).trim_start();
+        line.starts_with(|first: char| first.is_ascii_alphabetic())
+    };
+    let in_tables = bridges
+        .get("bridges")
+        .and_then(toml::Value::as_array)
+        .is_some_and(|list| list.iter().any(|bridge| bridge.get("transport").is_some()));
+    if bridges.get("transports").is_some() || in_tables || lines.iter().any(|l| named(&l)) {
+        return Err(TransportError::Unsupported {
+            what: format!(
+                "pluggable transports ({CONFIG_PATH}): they are programs, and this library runs \
+                 none; bridges without a transport work"
+            ),
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BRIDGE: &str = "192.0.2.83:80 $0bac39417268b96b9f514ef763fa6fba1a788956";
+
+    #[test]
+    fn plain_bridges_are_taken_in_every_spelling() {
+        for text in [
+            format!("[bridges]\nbridges = '''\n{BRIDGE}\n'''"),
+            format!("[bridges]\nbridges = ['{BRIDGE}']"),
+            format!("[bridges]\nbridges = 'Bridge {BRIDGE}'"),
+            String::new(),
+        ] {
+            parse(&text).unwrap().build().unwrap();
+        }
+    }
+
+    #[test]
+    fn pluggable_transports_are_refused_in_every_spelling() {
+        for text in [
+            format!("[bridges]\nbridges = '''\nobfs4 {BRIDGE} cert=x\n'''"),
+            format!("[bridges]\nbridges = ['{BRIDGE}', 'Bridge snowflake {BRIDGE}']"),
+            "[[bridges.transports]]\nprotocols = ['obfs4']\npath = '/bin/true'".to_owned(),
+            "[[bridges.bridges]]\ntransport = 'obfs4'\naddrs = ['192.0.2.83:80']".to_owned(),
+        ] {
+            let error = parse(&text).unwrap_err();
+            assert_eq!(error.kind(), "unsupported", "{text}");
+            assert!(error.to_string().contains("pluggable"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_configuration_is_an_error_that_says_so() {
+        for text in [
+            "[",
+            "[storage]\ncache_dir = 7",
+            "[tor_network]\nauthorities = 1",
+        ] {
+            assert_eq!(parse(text).unwrap_err().kind(), "config", "{text}");
+        }
+    }
+
+    #[test]
+    fn amnesia_puts_everything_into_memory() {
+        let mut config = ArtiConfig::default();
+        config.set_state_dir(Some("/nowhere/state".into())).unwrap();
+        let settings = load(&config, true).unwrap();
+        let ram = settings._ram.unwrap();
+        assert!(ram.path().is_dir());
+        let shown = format!("{:?}", settings.client);
+        assert!(!shown.contains("/nowhere"), "{shown}");
+        assert!(shown.contains(ram.path().to_str().unwrap()));
+        assert!(shown.contains("Ephemeral"));
+    }
+}
