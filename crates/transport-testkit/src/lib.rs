@@ -11,6 +11,8 @@ mod memory;
 #[cfg(doctest)]
 mod readme;
 mod recorder;
+#[cfg(feature = "tornet")]
+pub mod tornet;
 
 pub use harness::{Harness, Held, Opened};
 pub use memory::{

@@ -1,0 +1,140 @@
+//! What configures a node (`torrc`) and a client (Arti's TOML).
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::node::{Identity, Node};
+
+/// What every node says: a network of its own on one address, where new relays are trusted with
+/// every role at once but the exit's. Later votes are far apart, since a client republishes after each.
+const COMMON: &str = "\
+TestingTorNetwork 1
+PathsNeededToBuildCircuits 0.67
+TestingDirAuthVoteHSDir *
+TestingDirAuthVoteGuard *
+TestingMinExitFlagThreshold 0
+V3AuthNIntervalsValid 2
+AssumeReachable 1
+";
+
+const AUTHORITY: &str = "\
+AuthoritativeDirectory 1
+V3AuthoritativeDirectory 1
+TestingV3AuthInitialVoteDelay 2
+TestingV3AuthInitialDistDelay 2
+V3AuthVotingInterval 300
+V3AuthVoteDelay 20
+V3AuthDistDelay 20
+ExitRelay 0
+ExitPolicy reject *:*
+";
+
+const MIDDLE: &str = "\
+ExitRelay 0
+ExitPolicy reject *:*
+";
+
+/// Without `RefuseUnknownExits 0` the first streams fail, while the exit has no consensus yet.
+const EXIT: &str = "\
+ExitRelay 1
+RefuseUnknownExits 0
+ExitPolicyRejectPrivate 0
+ExitPolicy accept 127.0.0.0/8:*
+ExitPolicy accept *:*
+";
+
+/// What a node needs to make its keys, and to listen.
+pub(super) fn keys(node: Node, or_port: u16, dir: &Path) -> String {
+    format!(
+        "Nickname {node}\n\
+         DataDirectory {dir}\n\
+         Address 127.0.0.1\n\
+         ORPort 127.0.0.1:{or_port} IPv4Only\n\
+         SocksPort 0\n",
+        dir = quoted(dir)
+    )
+}
+
+/// The whole of it, for the node of `all` that is `own`. The first votes come every
+/// `interval_secs`, counted from midnight. It ends with the process `owner`.
+pub(super) fn torrc(
+    own: &Identity,
+    all: &[Identity],
+    dir: &Path,
+    interval_secs: u64,
+    owner: u32,
+) -> String {
+    let mut text = keys(own.node, own.or_port, dir) + COMMON;
+    for identity in all {
+        if let Some(authority) = &identity.authority {
+            let _ = writeln!(
+                text,
+                "DirAuthority {} orport={} no-v2 v3ident={} 127.0.0.1:{} {}",
+                identity.node,
+                identity.or_port,
+                authority.v3ident,
+                authority.dir_port,
+                identity.rsa
+            );
+        }
+    }
+    text += match own.node {
+        Node::Middle => MIDDLE,
+        Node::Exit => EXIT,
+        Node::Auth1 | Node::Auth2 | Node::Auth3 => AUTHORITY,
+    };
+    if let Some(exit) = all.iter().find(|identity| identity.node == Node::Exit) {
+        let _ = writeln!(text, "TestingDirAuthVoteExit {}", exit.rsa);
+    }
+    if let Some(authority) = &own.authority {
+        let _ = writeln!(text, "DirPort 127.0.0.1:{}", authority.dir_port);
+    }
+    // Authorities have to agree on it, and every node may know it.
+    let _ = writeln!(text, "TestingV3AuthInitialVotingInterval {interval_secs}");
+    let _ = writeln!(text, "PidFile {}", quoted(&dir.join("pid")));
+    let _ = writeln!(text, "__OwningControllerProcess {owner}");
+    text
+}
+
+/// Arti's configuration: whom to believe, where to begin, and that all relays may share one
+/// address, which is a local one.
+pub(super) fn client(all: &[&Identity]) -> String {
+    let authorities = all
+        .iter()
+        .filter_map(|identity| identity.authority.as_ref());
+    let idents: Vec<_> = authorities.map(|a| format!("{:?}", a.v3ident)).collect();
+    // Others have no consensus to give out before they have fetched one.
+    let caches = all.iter().filter(|identity| identity.authority.is_some());
+    let mut text = format!(
+        "[tor_network]\nauthorities = {{ v3idents = [{}] }}\nfallback_caches = [\n",
+        idents.join(", ")
+    );
+    for identity in caches {
+        let _ = writeln!(
+            text,
+            "  {{ rsa_identity = {:?}, ed_identity = {:?}, orports = [\"{}\"] }},",
+            identity.rsa,
+            identity.ed25519,
+            identity.or_addr()
+        );
+    }
+    text += "]\n\n\
+        [path_rules]\n\
+        ipv4_subnet_family_prefix = 33\n\
+        ipv6_subnet_family_prefix = 129\n\n\
+        [address_filter]\n\
+        allow_local_addrs = true\n";
+    text
+}
+
+/// A path as tor's configuration has it, where a space or a `#` would end it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[test]
+fn a_path_with_signs_of_the_format_stays_one_path() {
+    assert_eq!(quoted(Path::new("/a b/#c")), r#""/a b/#c""#);
+    assert_eq!(quoted(Path::new(r#"/a"b\c"#)), r#""/a\"b\\c""#);
+}
