@@ -62,15 +62,24 @@ fn attempt(dir: &Path, interval: u64) -> Result<Vec<Daemon>, TorNetError> {
     let mut daemons = Vec::new();
     for own in &identities {
         let dir = dir.join(own.node.nickname());
-        let text = torrc::torrc(own, &identities, &dir, interval, owner);
-        let path = dir.join("torrc");
-        fs::write(&path, text).map_err(|e| TorNetError::io(path.display(), e))?;
+        let torrc = torrc::torrc(own, &identities, &dir, interval, owner);
+        write(&dir.join("torrc"), &torrc)?;
+        if own.authority.is_some() {
+            write(
+                &dir.join("router-stability"),
+                &torrc::stability(&identities),
+            )?;
+        }
         daemons.push(Daemon::new(own.clone(), dir));
     }
     std::thread::sleep(until_start(since_epoch(), Duration::from_secs(interval)));
     daemons.iter().try_for_each(Daemon::start)?;
     wait(&daemons, Duration::from_secs(2 * interval) + PATIENCE)?;
     Ok(daemons)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), TorNetError> {
+    fs::write(path, text).map_err(|e| TorNetError::io(path.display(), e))
 }
 
 /// Makes every node's keys, all at once: they take seconds of computing.

@@ -87,10 +87,11 @@ fn refuses(addr: SocketAddr) {
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
 }
 
-/// The fingerprints that a node's process wrote down, which are taken away.
+/// The fingerprints that a node's process wrote down, once it has; they are taken away.
 fn taken_identity(net: &TorNet, node: Node) -> [String; 2] {
     ["fingerprint", "fingerprint-ed25519"].map(|name| {
         let path: PathBuf = net.dir().join(node.nickname()).join(name);
+        processes::wait_until("it has its keys", || path.exists());
         let text = fs::read_to_string(&path).unwrap();
         fs::remove_file(path).unwrap();
         text
