@@ -8,6 +8,7 @@ const FOR_TESTS: &[(&str, &str, &str)] = &[
     ("strace", "-V", "strace"),
     // A process with another user id and one capability.
     ("setpriv", "--version", "util-linux"),
+    TOR,
 ];
 
 /// Proxies that the gateway is measured against, in the same form.
@@ -21,6 +22,16 @@ const PROXIES: &[(&str, &str, &str)] = &[
     ),
     ("haproxy", "-v", "haproxy"),
 ];
+
+/// The private network's nodes. On a machine with systemd, Debian's package enables and starts a
+/// service of its own (a client, with nothing that listens but SOCKS on loopback); tests neither
+/// use nor touch it: whether it runs is the machine's owner's business.
+const TOR: (&str, &str, &str) = ("tor", "--version", "tor");
+
+/// Makes sure of `tor`.
+pub(crate) fn tor(cx: &Cx) -> Outcome {
+    make_sure(cx, &TOR)
+}
 
 /// Makes sure of every program that tests need.
 pub(crate) fn for_tests(cx: &Cx) -> Outcome {

@@ -24,6 +24,7 @@ mod steps;
 mod test;
 mod tidy;
 mod tools;
+mod tornet;
 
 use std::process::ExitCode;
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::cmd::{Cx, Outcome};
 use crate::{
     alone, bench, ci, clippy, deny, doc, docs_gen, doctest, fmt, fuzz, graph, loom, msrv, peers,
-    test, tidy,
+    test, tidy, tornet,
 };
 
 /// One subcommand of `cargo xtask`.
@@ -101,6 +101,11 @@ pub(crate) const STEPS: &[Step] = &[
         "bench",
         "benches: `bench overhead`, `bench handshake` or `bench micro`, each with [ARGS]",
         bench::run,
+    ),
+    step(
+        "tornet",
+        "a private Tor network on loopback: `tornet up`, `tornet down` (installs tor when missing)",
+        tornet::run,
     ),
 ];
 

@@ -6,22 +6,22 @@
 
 mod consensus;
 mod daemon;
+mod error;
 mod keys;
 mod node;
 mod ports;
+mod skip;
 mod start;
 mod sweeper;
 mod torrc;
 
 pub use consensus::{Consensus, Listed};
+pub use error::TorNetError;
 pub use node::Node;
+pub use skip::skip;
 
-use std::fmt;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::OnceLock;
 
 use daemon::Daemon;
@@ -103,8 +103,8 @@ impl TorNet {
     /// Where the authority does not answer within seconds, or the node is none.
     pub fn consensus(&self, authority: Node) -> Result<Option<Consensus>, TorNetError> {
         let addr = self.dir_addr(authority);
-        let addr = addr.ok_or_else(|| TorNetError(format!("{authority} is no authority")))?;
-        consensus::fetch(addr).map_err(|e| TorNetError(format!("{authority} at {addr}: {e}")))
+        let addr = addr.ok_or_else(|| TorNetError::new(format!("{authority} is no authority")))?;
+        consensus::fetch(addr).map_err(|e| TorNetError::io(format!("{authority} at {addr}"), e))
     }
 
     /// The network cannot be reached: every process is killed, and connecting to it is refused.
@@ -168,49 +168,5 @@ impl TorNet {
 
     fn daemon(&self, node: Node) -> &Daemon {
         &self.daemons[node as usize]
-    }
-}
-
-/// Whether a test has to be left out since there is no `tor`. Then says so, past the test
-/// harness's capture, with the number of tests left out so far.
-pub fn skip(test: &str) -> bool {
-    static SKIPPED: AtomicUsize = AtomicUsize::new(0);
-    let mut tor = Command::new("tor");
-    let quiet = tor.arg("--version").stdin(Stdio::null());
-    let there = quiet.stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if there.is_ok_and(|status| status.success()) {
-        return false;
-    }
-    let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
-    // Whoever cannot read it is not worth a failure.
-    let _ = writeln!(
-        std::io::stderr(),
-        "SKIPPED ({count} in this process), since `tor` is not installed: {test}"
-    );
-    true
-}
-
-/// Why a private network is not there: one sentence, and the end of a log where that helps.
-#[derive(Clone, PartialEq, Eq)]
-pub struct TorNetError(String);
-
-impl fmt::Display for TorNetError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// As it is displayed, for tests that unwrap.
-impl fmt::Debug for TorNetError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for TorNetError {}
-
-impl TorNetError {
-    fn io(what: impl fmt::Display, error: impl fmt::Display) -> Self {
-        Self(format!("{what}: {error}"))
     }
 }

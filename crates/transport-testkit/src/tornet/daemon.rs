@@ -142,7 +142,7 @@ impl Daemon {
         let lines: Vec<_> = log.lines().collect();
         let last = &lines[lines.len().saturating_sub(LOG_LINES)..];
         let name = self.identity.node;
-        TorNetError(format!("{name}: {why}; its log ends:\n{}", last.join("\n")))
+        TorNetError::new(format!("{name}: {why}; its log ends:\n{}", last.join("\n")))
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Child>> {

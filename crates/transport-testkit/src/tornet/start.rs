@@ -45,7 +45,7 @@ pub(super) fn start(parent: &Path) -> Result<TorNet, TorNetError> {
             Err(why) => errors += &format!("\n- with votes every {interval} s: {why}"),
         }
     }
-    Err(TorNetError(format!(
+    Err(TorNetError::new(format!(
         "the Tor network did not start:{errors}"
     )))
 }
@@ -94,7 +94,7 @@ fn identities(dir: &Path) -> Result<Vec<Identity>, TorNetError> {
         let nodes = Node::ALL.into_iter().zip(ports.chunks(2));
         let threads: Vec<_> = nodes.map(of).collect();
         let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
-            let panicked = |_| Err(TorNetError("making keys panicked".into()));
+            let panicked = |_| Err(TorNetError::new("making keys panicked"));
             thread.join().unwrap_or_else(panicked)
         };
         threads.into_iter().map(join).collect()

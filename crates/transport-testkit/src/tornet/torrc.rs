@@ -6,7 +6,8 @@ use std::path::Path;
 use super::node::{Identity, Node};
 
 /// What every node says: a network of its own on one address, where new relays are trusted with
-/// every role at once but the exit's. Later votes are far apart, since a client republishes after each.
+/// every role at once but the exit's. Later votes are far apart, since a client republishes after
+/// each. Relays build no circuits for themselves, which the only exit could not.
 const COMMON: &str = "\
 TestingTorNetwork 1
 PathsNeededToBuildCircuits 0.67
@@ -15,8 +16,10 @@ TestingDirAuthVoteGuard *
 TestingMinExitFlagThreshold 0
 V3AuthNIntervalsValid 2
 AssumeReachable 1
+__DisablePredictedCircuits 1
 ";
 
+/// Every relay is `Fast`, however little it has carried.
 const AUTHORITY: &str = "\
 AuthoritativeDirectory 1
 V3AuthoritativeDirectory 1
@@ -25,6 +28,7 @@ TestingV3AuthInitialDistDelay 2
 V3AuthVotingInterval 300
 V3AuthVoteDelay 20
 V3AuthDistDelay 20
+AuthDirFastGuarantee 1 byte
 ExitRelay 0
 ExitPolicy reject *:*
 ";
