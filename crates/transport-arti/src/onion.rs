@@ -146,6 +146,12 @@ fn generate(
 }
 
 fn service(config: &OnionServiceConfig) -> Result<ServiceConfig, TransportError> {
+    if config.pow() && !cfg!(feature = "pow") {
+        return Err(TransportError::Unsupported {
+            what: "arti.onion_service.pow: built without the feature `pow` of transport-arti"
+                .to_owned(),
+        });
+    }
     let mut builder = OnionServiceConfigBuilder::default();
     let nickname = config.nickname().to_owned().try_into();
     builder

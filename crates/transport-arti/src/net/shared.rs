@@ -1,4 +1,4 @@
-//! What dialers and streams share with the thread that runs Tor.
+//! What dialers share with the thread that runs Tor: the client to dial with.
 
 use std::sync::Arc;
 
@@ -8,54 +8,85 @@ use transport_core::TransportError;
 use super::Client;
 use crate::DialWhileBootstrapping;
 
-/// The client in use: there while it carries traffic, and `None` while it does not.
+/// The client that carries traffic now, if one does.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    client: watch::Sender<Option<Arc<Client>>>,
+    now: watch::Sender<InUse>,
+}
+
+#[derive(Debug, Clone)]
+enum InUse {
+    /// None, and there will be one.
+    NotYet,
+    Client(Arc<Client>),
+    /// None ever again.
+    Ended,
 }
 
 impl Shared {
     pub(super) fn new() -> Self {
         Self {
-            client: watch::Sender::new(None),
+            now: watch::Sender::new(InUse::NotYet),
         }
     }
 
-    /// Puts a client in use, or none.
+    /// Puts a client in use, or none for now.
     pub(super) fn set(&self, client: Option<&Arc<Client>>) {
-        self.client.send_if_modified(|now| {
+        self.now.send_if_modified(|now| {
             let same = match (&*now, client) {
-                (None, None) => true,
-                (Some(now), Some(client)) => Arc::ptr_eq(now, client),
+                (InUse::Client(now), Some(client)) => Arc::ptr_eq(now, client),
+                (now, None) => !matches!(now, InUse::Client(_)),
                 _ => false,
             };
             if !same {
-                *now = client.cloned();
+                *now = client.cloned().map_or(InUse::NotYet, InUse::Client);
             }
             !same
         });
     }
 
+    /// There will be none any more.
+    pub(super) fn end(&self) {
+        self.now.send_replace(InUse::Ended);
+    }
+
     /// The client in use, or the next one.
     ///
     /// # Errors
-    /// [`TransportError::ArtiBootstrap`] at once, where no wait is wanted.
+    /// [`TransportError::ArtiBootstrap`] at once, where no wait is wanted;
+    /// [`TransportError::Cancelled`], where Tor has ended.
     pub(crate) async fn client(
         &self,
         choice: DialWhileBootstrapping,
     ) -> Result<Arc<Client>, TransportError> {
-        let mut watched = self.client.subscribe();
-        let now = watched.borrow_and_update().clone();
-        match (now, choice) {
-            (Some(client), _) => Ok(client),
-            (None, DialWhileBootstrapping::Fail) => Err(TransportError::ArtiBootstrap),
-            (None, DialWhileBootstrapping::Wait) => {
-                let client = watched.wait_for(Option::is_some).await;
-                client
-                    .ok()
-                    .and_then(|client| client.clone())
-                    .ok_or(TransportError::ArtiBootstrap)
-            }
+        let mut watched = self.now.subscribe();
+        let settled =
+            |now: &InUse| choice == DialWhileBootstrapping::Fail || !matches!(now, InUse::NotYet);
+        let now = match watched.wait_for(settled).await {
+            Ok(now) => now.clone(),
+            Err(_) => InUse::Ended,
+        };
+        match now {
+            InUse::Client(client) => Ok(client),
+            InUse::NotYet => Err(TransportError::ArtiBootstrap),
+            InUse::Ended => Err(TransportError::Cancelled),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_waits_is_told_of_the_end() {
+        let shared = Shared::new();
+        let (waited, ()) = tokio::join!(shared.client(DialWhileBootstrapping::Wait), async {
+            tokio::task::yield_now().await;
+            shared.end();
+        });
+        assert_eq!(waited.unwrap_err().kind(), "cancelled");
+        let late = shared.client(DialWhileBootstrapping::Fail).await;
+        assert_eq!(late.unwrap_err().kind(), "cancelled");
     }
 }

@@ -64,6 +64,7 @@ pub(super) fn start(
         backlog,
         health,
     };
+    let ended_for_all = Arc::clone(&shared);
     let body = move || {
         match prepare(&live, amnesia) {
             Ok((settings, onion, first)) => {
@@ -84,6 +85,7 @@ pub(super) fn start(
                 let _ = report.send(Err(error));
             }
         }
+        ended_for_all.end();
         drop(finished);
     };
     std::thread::Builder::new()

@@ -1,0 +1,144 @@
+//! The suite that every backend passes, over a real onion circuit: those of its cases that a
+//! circuit can meet.
+//!
+//! Left out: half-closes (Tor has none), a write that blocks (kilobytes are under way on a circuit
+//! before a peer's silence is felt), vectored writes (gathered into cells), a stalled handshake
+//! and a dial that never ends (an onion service that is silent is none), and what needs ten
+//! connections at once of different peers.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::runtime::Builder;
+use tokio::sync::OnceCell;
+use transport_arti::raw::{ArtiDialer, ArtiListener};
+use transport_arti::transport_core::{Connection, Dialer, Listener, Pending};
+use transport_arti::{ArtiNet, IsolationToken};
+use transport_testkit::conformance as case;
+use transport_testkit::{Harness, Opened};
+
+use crate::rig::{config, reach, serving, shared, skip, started, target, LONG};
+
+/// One client dials all services; each case has a service of its own.
+#[derive(Default)]
+struct OnionHarness {
+    client: OnceCell<ArtiNet>,
+    services: Mutex<Vec<ArtiNet>>,
+}
+
+impl Harness for OnionHarness {
+    type Listener = ArtiListener;
+    type Dialer = ArtiDialer;
+
+    async fn open(&self) -> Opened<ArtiListener, ArtiDialer> {
+        let tor = shared().await;
+        let client = self
+            .client
+            .get_or_init(|| async { started(&config(tor)).await });
+        let service = started(&serving(tor, 80)).await;
+        let mut listener = service.listener().unwrap();
+        let target = target(&service, 80);
+        // One token: every connection comes through one circuit, from the same peer.
+        let dialer = client.await.dialer().isolated_by(IsolationToken::unique());
+        // Proven to be there before the case looks at the clock.
+        let other = client.await.dialer().isolated_by(IsolationToken::unique());
+        let proof = async {
+            let pending = listener.accept().await.unwrap();
+            pending.establish().await.map(|Connection { io, .. }| io)
+        };
+        let (there, ours) = tokio::join!(reach(&other, &target), proof);
+        drop((there, ours));
+        self.services.lock().unwrap().push(service);
+        Opened {
+            listener,
+            dialer,
+            target,
+        }
+    }
+}
+
+type Case<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+macro_rules! cases {
+    ($harness:expr, $($name:ident)*) => {
+        vec![$((stringify!($name), Box::pin(case::$name($harness)) as Case<'_>)),*]
+    };
+}
+
+fn run(runtime: &tokio::runtime::Runtime) {
+    let harness = OnionHarness::default();
+    let cases = cases!(&harness,
+        a_silent_peer_is_ended_as_idle
+        a_connection_that_nobody_polls_is_ended_as_idle
+        owed_bytes_must_come
+        a_read_that_waits_learns_that_bytes_are_owed
+        paid_bytes_are_no_longer_owed
+        a_busy_connection_reaches_its_lifetime
+        the_connection_cap_holds_and_serves_again
+        the_peer_cap_holds
+        permits_come_back_on_every_path
+        a_panic_gives_the_permit_back
+        draining_refuses
+        a_waiting_read_is_cancelled_at_once
+        a_flowing_transfer_is_cancelled_at_once
+        a_framed_connection_is_cancelled_with_its_tasks
+        bytes_are_counted_exactly
+        bytes_are_counted_exactly_after_an_error
+        dialed_connections_are_counted
+        frames_arrive_whole
+        frames_arrive_in_chunks
+        frames_go_out_as_they_are
+        a_frame_over_the_ceiling_is_refused_unread
+        a_trickled_frame_times_out
+        a_trickled_header_times_out
+        a_stream_that_ends_in_a_frame_is_truncated
+        one_frame_always_fits
+        a_frame_too_large_to_send_is_refused
+        a_connection_keeps_its_rate
+        a_peer_keeps_its_rate
+        ingress_keeps_its_rate
+        egress_keeps_its_rate
+        an_echo_returns_everything
+    );
+    let mut failed = Vec::new();
+    for (name, case) in cases {
+        let case = AssertUnwindSafe(tokio::time::timeout(LONG * 2, case)).catch_unwind();
+        let began = std::time::Instant::now();
+        let passed = matches!(runtime.block_on(case), Ok(Ok(())));
+        println!(
+            "{name}: {} in {:?}",
+            if passed { "ok" } else { "FAILED" },
+            began.elapsed()
+        );
+        if !passed {
+            failed.push(name);
+        }
+        let services = std::mem::take(&mut *harness.services.lock().unwrap());
+        for service in services {
+            assert!(runtime.block_on(service.shutdown(Duration::from_secs(5))));
+        }
+    }
+    assert!(failed.is_empty(), "{failed:?}");
+}
+
+#[test]
+fn on_the_current_thread_runtime() {
+    if !skip("on_the_current_thread_runtime") {
+        run(&Builder::new_current_thread().enable_all().build().unwrap());
+    }
+}
+
+#[test]
+fn on_the_multi_thread_runtime() {
+    if !skip("on_the_multi_thread_runtime") {
+        run(&Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap());
+    }
+}

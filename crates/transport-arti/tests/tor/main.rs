@@ -1,0 +1,10 @@
+//! Tor for real: clients and onion services on a private network of `tor` processes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
+
+mod conformance;
+mod dial;
+mod life;
+mod onion;
+mod outage;
+mod rig;
+mod tls;

@@ -1,0 +1,74 @@
+//! TLS end to end over an onion circuit, with the post-quantum hybrid.
+
+use std::sync::Arc;
+
+use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
+use transport_arti::transport_core::{KeyExchange, Listener, NoObserver, Pending};
+use transport_tls::raw::{TlsDialer, TlsListener};
+use transport_tls::{
+    ClientTls, LiveClientTls, LiveServerTls, PqMode, ServerTls, TlsClientConfig, TlsConfig,
+    TrustStore,
+};
+
+use crate::rig::{config, reach, serving, shared, skip, started, target};
+
+const PORT: u16 = 443;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hybrid_key_exchange_over_an_onion_circuit() {
+    if skip("hybrid_key_exchange_over_an_onion_circuit") {
+        return;
+    }
+    let tor = shared().await;
+    let (service, client) = tokio::join!(started(&serving(tor, PORT)), started(&config(tor)));
+    let to = target(&service, PORT);
+    let dir = tempfile::tempdir().unwrap();
+    let (server_tls, client_tls) = tls(dir.path(), service.onion_address().unwrap());
+
+    let listener = service.listener().unwrap();
+    let mut listener = TlsListener::over(listener, &server_tls, Arc::new(NoObserver));
+    let dialer = TlsDialer::over(client.dialer(), &client_tls, Arc::new(NoObserver));
+    let serve = tokio::spawn(async move {
+        let mut ours = loop {
+            let pending = listener.accept().await.unwrap();
+            // A dial that was given up is followed by another.
+            if let Ok(ours) = pending.establish().await {
+                break ours;
+            }
+        };
+        let (mut read, mut write) = tokio::io::split(&mut ours.io);
+        let _ = tokio::io::copy(&mut read, &mut write).await;
+        ours.info.kx
+    });
+    let mut theirs = reach(&dialer, &to).await;
+    assert_eq!(theirs.info.kx, Some(KeyExchange::X25519MlKem768));
+    crate::rig::round_trip(&mut theirs.io, b"hybrid").await;
+    drop(theirs);
+    assert_eq!(serve.await.unwrap(), Some(KeyExchange::X25519MlKem768));
+}
+
+fn tls(dir: &std::path::Path, name: &str) -> (LiveServerTls, LiveClientTls) {
+    use std::os::unix::fs::PermissionsExt;
+    let mut ca = CertificateParams::default();
+    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let leaf = CertificateParams::new([name.to_owned()]).unwrap();
+    let cert = leaf.signed_by(&key, &ca).unwrap();
+    let file = |name: &str, text: String| {
+        let path = dir.join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        path
+    };
+    let mut server = TlsConfig::default();
+    server.set_cert_path(Some(file("cert", cert.pem())));
+    server.set_key_path(Some(file("key", key.serialize_pem())));
+    let mut client = TlsClientConfig::default();
+    client.set_trust_store(TrustStore::Path);
+    client.set_ca_bundle_path(Some(file("ca", ca.pem())));
+    (
+        LiveServerTls::new(ServerTls::load(&server, PqMode::Required).unwrap()),
+        LiveClientTls::new(ClientTls::load(&client, PqMode::Required).unwrap()),
+    )
+}
