@@ -24,7 +24,7 @@ enum InUse {
 }
 
 impl Shared {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             now: watch::Sender::new(InUse::NotYet),
         }

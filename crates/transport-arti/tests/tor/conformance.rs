@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 use tokio::runtime::Builder;
 use tokio::sync::OnceCell;
 use transport_arti::raw::{ArtiDialer, ArtiListener};
-use transport_arti::transport_core::{Connection, Dialer, Listener, Pending};
+use transport_arti::transport_core::{Connection, Listener, Pending};
 use transport_arti::{ArtiNet, IsolationToken};
 use transport_testkit::conformance as case;
 use transport_testkit::{Harness, Opened};
@@ -36,16 +36,15 @@ impl Harness for OnionHarness {
 
     async fn open(&self) -> Opened<ArtiListener, ArtiDialer> {
         let tor = shared().await;
-        let client = self
-            .client
-            .get_or_init(|| async { started(&config(tor)).await });
+        let client = || async { started(&config(tor)).await };
+        let client = self.client.get_or_init(client).await;
         let service = started(&serving(tor, 80)).await;
         let mut listener = service.listener().unwrap();
         let target = target(&service, 80);
         // One token: every connection comes through one circuit, from the same peer.
-        let dialer = client.await.dialer().isolated_by(IsolationToken::unique());
+        let dialer = client.dialer().isolated_by(IsolationToken::unique());
         // Proven to be there before the case looks at the clock.
-        let other = client.await.dialer().isolated_by(IsolationToken::unique());
+        let other = client.dialer().isolated_by(IsolationToken::unique());
         let proof = async {
             let pending = listener.accept().await.unwrap();
             pending.establish().await.map(|Connection { io, .. }| io)

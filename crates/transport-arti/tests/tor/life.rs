@@ -98,11 +98,10 @@ async fn directories_are_free_again_and_held_streams_end() {
     }
     for mut connection in held {
         use tokio::io::AsyncReadExt;
-        let read = tokio::time::timeout(Duration::from_secs(5), connection.io.read(&mut [0]));
-        assert!(matches!(
-            read.await.expect("a stream outlives its Tor"),
-            Ok(0) | Err(_)
-        ));
+        let mut buf = [0];
+        let read = tokio::time::timeout(Duration::from_secs(5), connection.io.read(&mut buf));
+        let read = read.await.expect("a stream outlives its Tor");
+        assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
     }
 }
 

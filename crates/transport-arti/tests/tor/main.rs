@@ -8,3 +8,4 @@ mod onion;
 mod outage;
 mod rig;
 mod tls;
+mod trace;

@@ -15,7 +15,7 @@ use transport_arti::{ArtiConfig, ArtiNet, LiveArtiConfig};
 use transport_testkit::Recorder;
 
 use crate::rig::{
-    config, failed, pattern, reach, round_trip, serving, shared, skip, started, target, LONG,
+    config, failed, pair, pattern, reach, round_trip, serving, shared, skip, target, LONG,
 };
 
 const PORT: u16 = 8080;
@@ -58,14 +58,8 @@ async fn a_service_and_its_clients() {
         return;
     }
     let tor = shared().await;
-    let (service, clients) = tokio::join!(
-        async {
-            let service = started(&serving(tor, PORT)).await;
-            assert!(service.onion_address().unwrap().ends_with(".onion"));
-            service
-        },
-        started(&config(tor))
-    );
+    let (service, clients) = pair(&serving(tor, PORT), &config(tor)).await;
+    assert!(service.onion_address().unwrap().ends_with(".onion"));
     let mut seen = echo(service.listener().unwrap());
     assert_eq!(service.listener().unwrap_err().kind(), "unsupported");
     assert_eq!(clients.listener().unwrap_err().kind(), "unsupported");
@@ -211,7 +205,7 @@ async fn a_restricted_service_is_found_by_nobody_else() {
         .set_client_keys_path(Some(keys.path().into()))
         .unwrap();
     onion.set_pow(cfg!(feature = "pow"));
-    let (service, client) = tokio::join!(started(&config), started(&crate::rig::config(tor)));
+    let (service, client) = pair(&config, &crate::rig::config(tor)).await;
     let to: Target = target(&service, PORT);
     let dialer = client.dialer();
     // Not published yet is another error than published for others.

@@ -72,6 +72,11 @@ pub(crate) async fn started(config: &ArtiConfig) -> ArtiNet {
     net
 }
 
+/// A service and a client, both ready.
+pub(crate) async fn pair(service: &ArtiConfig, client: &ArtiConfig) -> (ArtiNet, ArtiNet) {
+    tokio::join!(started(service), started(client))
+}
+
 pub(crate) async fn becomes(net: &ArtiNet, state: ReadyState, within: Duration) {
     let mut readiness = net.readiness();
     let reached = timeout(within, readiness.wait_for(|now| *now == state)).await;

@@ -10,7 +10,7 @@ use transport_tls::{
     TrustStore,
 };
 
-use crate::rig::{config, reach, serving, shared, skip, started, target};
+use crate::rig::{config, pair, reach, serving, shared, skip, target};
 
 const PORT: u16 = 443;
 
@@ -20,7 +20,7 @@ async fn hybrid_key_exchange_over_an_onion_circuit() {
         return;
     }
     let tor = shared().await;
-    let (service, client) = tokio::join!(started(&serving(tor, PORT)), started(&config(tor)));
+    let (service, client) = pair(&serving(tor, PORT), &config(tor)).await;
     let to = target(&service, PORT);
     let dir = tempfile::tempdir().unwrap();
     let (server_tls, client_tls) = tls(dir.path(), service.onion_address().unwrap());

@@ -1,0 +1,167 @@
+//! What a process with Tor under amnesia asks of the kernel, as strace sees it: over bootstrap,
+//! dial, onion service, outage and shutdown.
+
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use transport_arti::transport_core::{ReadyReason, ReadyState, Target};
+use transport_testkit::tornet::TorNet;
+
+use crate::rig::{becomes, config_path, reach, round_trip, skip, start, target, tcp_echo, LONG};
+
+const NAME: &str = "trace::amnesia_leaves_nothing_outside_of_memory";
+/// In the child: Arti's configuration file.
+const ROLE: &str = "TRANSPORT_ARTI_TRACED_WITH";
+const CALLS: &str = "trace=open,openat,openat2,creat,mkdir,mkdirat,rename,renameat,renameat2,link,\
+                     linkat,symlink,symlinkat,mknod,mknodat,truncate,unlink,unlinkat,execve,\
+                     connect,sendto,sendmsg,sendmmsg,bind";
+
+#[test]
+fn amnesia_leaves_nothing_outside_of_memory() {
+    if let Some(path) = env::var_os(ROLE) {
+        let runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = { runtime }.worker_threads(2).enable_all().build().unwrap();
+        return runtime.block_on(child(Path::new(&path)));
+    }
+    let strace = Command::new("strace")
+        .arg("-V")
+        .stdout(Stdio::null())
+        .status();
+    if skip(NAME) || !strace.is_ok_and(|status| status.success()) {
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED, since `strace` is needed: {NAME}"
+        );
+        return;
+    }
+    let tor = TorNet::start().unwrap();
+    let work = tempfile::tempdir().unwrap();
+    let log = work.path().join("log");
+    let mut traced = Command::new("strace")
+        .args([
+            "-f",
+            "-y",
+            "-qq",
+            "-s",
+            "256",
+            "-e",
+            CALLS,
+            "-e",
+            "signal=none",
+            "-o",
+        ])
+        .arg(&log)
+        .arg(env::current_exe().unwrap())
+        .args([NAME, "--exact", "--nocapture", "--test-threads=1"])
+        .env(ROLE, config_path(&tor))
+        .current_dir(work.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(traced.stdout.take().unwrap()).lines();
+    let mut until = |word: &str| {
+        let found = said.by_ref().any(|line| line.unwrap().contains(word));
+        assert!(found, "the child ended before it was {word}");
+    };
+    until("child: up");
+    tor.cut_off().unwrap();
+    until("child: degraded");
+    tor.restore().unwrap();
+    until("child: again");
+    until("child: down");
+    assert!(traced.wait().unwrap().success());
+    let log = fs::read_to_string(&log).unwrap();
+    let found = offences(&log);
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    // The trace saw what is allowed, so it would have seen what is not.
+    assert!(log.contains("ron-transport-arti-") && log.contains("O_CREAT"));
+    assert!(log.contains("connect("));
+}
+
+/// All of a life, with words to whoever takes the network away meanwhile.
+async fn child(config_path: &Path) {
+    const DEGRADED: ReadyState = ReadyState::Degraded {
+        reason: ReadyReason::ArtiBootstrap,
+    };
+    let mut config = transport_arti::ArtiConfig::default();
+    config.set_config_path(Some(config_path.into())).unwrap();
+    config.onion_service_mut().set_enabled(true);
+    let (net, _) = start(&config).await;
+    becomes(&net, ReadyState::Ready, LONG).await;
+    let mut listener = net.listener().unwrap();
+    tokio::spawn(async move {
+        use transport_arti::transport_core::{Listener, Pending};
+        while let Ok(pending) = listener.accept().await {
+            tokio::spawn(async move {
+                if let Ok(ours) = pending.establish().await {
+                    let (mut read, mut write) = tokio::io::split(ours.io);
+                    let _ = tokio::io::copy(&mut read, &mut write).await;
+                }
+            });
+        }
+    });
+    let dialer = net.dialer();
+    let by_name = Target::host("localhost", tcp_echo().await.port()).unwrap();
+    round_trip(&mut reach(&dialer, &by_name).await.io, b"through an exit").await;
+    let onion = target(&net, 80);
+    round_trip(&mut reach(&dialer, &onion).await.io, b"to an onion service").await;
+    println!("child: up");
+    becomes(&net, DEGRADED, LONG).await;
+    println!("child: degraded");
+    becomes(&net, ReadyState::Ready, LONG).await;
+    round_trip(&mut reach(&dialer, &by_name).await.io, b"again").await;
+    println!("child: again");
+    assert!(net.shutdown(Duration::from_secs(5)).await);
+    println!("child: down");
+}
+
+/// The calls that write, run, resolve or connect where nothing is to be.
+fn offences(log: &str) -> Vec<String> {
+    let mut calls = log.lines().filter(|line| !line.contains("resumed>"));
+    // The first is the one that starts the process that is traced.
+    let first = calls.next();
+    assert!(
+        first.is_some_and(|line| line.contains("execve(")),
+        "{first:?}"
+    );
+    calls
+        .filter(|line| is_offence(line))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn is_offence(line: &str) -> bool {
+    let call = line
+        .split_once(' ')
+        .map_or(line, |(_pid, call)| call.trim_start());
+    let in_memory = call.contains("ron-transport-arti-");
+    let name = call.split('(').next().unwrap_or_default();
+    match name {
+        "open" | "openat" | "openat2" => {
+            let writes = ["O_WRONLY", "O_RDWR", "O_CREAT", "O_TMPFILE"];
+            writes.iter().any(|flag| call.contains(flag)) && !in_memory
+                && !call.contains("\"/dev/null\"")
+                // The network of a resolver is none of its files.
+                || call.contains("resolv.conf") || call.contains("nsswitch.conf")
+                || call.contains("/etc/hosts")
+        }
+        // Arti removes these from the working directory, where they never are.
+        "unlink" | "unlinkat" => {
+            let known = ["\"guards.tmp\"", "\"circuit_timeouts.tmp\"", "\"ipts.tmp\""];
+            !in_memory && !(known.iter().any(|name| call.contains(name)) && call.contains("ENOENT"))
+        }
+        "connect" => {
+            let loopback = call.contains("127.0.0.1") && !call.contains("htons(53)");
+            !loopback
+        }
+        "sendto" | "sendmsg" | "sendmmsg" | "bind" => {
+            call.contains("htons(53)") || call.contains("AF_UNIX, sun_path")
+        }
+        _ => !in_memory,
+    }
+}
