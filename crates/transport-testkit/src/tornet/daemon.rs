@@ -73,30 +73,31 @@ impl Daemon {
 
     /// Returns when the process has stopped, so that nothing is answered afterwards.
     pub(super) fn freeze(&self) -> Result<(), TorNetError> {
-        self.signal(Signal::STOP)?;
-        let Some(pid) = self.lock().as_ref().map(Pid::from_child) else {
+        let Some(pid) = self.signal(Signal::STOP)? else {
             return Ok(());
         };
-        let ended_or_stopped =
-            WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        let status = waitid(WaitId::Pid(pid), ended_or_stopped).map_err(|e| self.failed(e))?;
-        match status {
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        match waitid(WaitId::Pid(pid), options).map_err(|e| self.failed(e))? {
             Some(status) if !status.stopped() => Err(self.failed("it ended by itself")),
             _ => Ok(()),
         }
     }
 
     pub(super) fn thaw(&self) -> Result<(), TorNetError> {
-        self.signal(Signal::CONT)
+        self.signal(Signal::CONT).map(drop)
     }
 
-    fn signal(&self, signal: Signal) -> Result<(), TorNetError> {
-        match &*self.lock() {
-            Some(process) => {
-                kill_process(Pid::from_child(process), signal).map_err(|e| self.failed(e))
-            }
-            None => Ok(()),
-        }
+    /// Does nothing where no process was started.
+    fn signal(&self, signal: Signal) -> Result<Option<Pid>, TorNetError> {
+        let mut process = self.lock();
+        let Some(process) = &mut *process else {
+            return Ok(None);
+        };
+        // The number of one that has ended may be another's.
+        self.alive(process)?;
+        let pid = Pid::from_child(process);
+        kill_process(pid, signal).map_err(|e| self.failed(e))?;
+        Ok(Some(pid))
     }
 
     /// Whether it takes connections and, as an authority, serves a consensus of all nodes; why
@@ -126,11 +127,14 @@ impl Daemon {
 
     /// An error where the process was not started or has ended.
     pub(super) fn running(&self) -> Result<(), TorNetError> {
-        let ended = match &mut *self.lock() {
-            Some(process) => process.try_wait().map_err(|e| self.failed(e))?,
-            None => return Err(self.failed("it was not started")),
-        };
-        match ended {
+        match &mut *self.lock() {
+            Some(process) => self.alive(process),
+            None => Err(self.failed("it was not started")),
+        }
+    }
+
+    fn alive(&self, process: &mut Child) -> Result<(), TorNetError> {
+        match process.try_wait().map_err(|e| self.failed(e))? {
             Some(status) => Err(self.failed(format!("it ended by itself ({status})"))),
             None => Ok(()),
         }
@@ -155,4 +159,42 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = self.stop();
     }
+}
+
+#[test]
+fn a_process_that_ends_is_named_and_its_log_is_quoted() {
+    if super::skip("a_process_that_ends_is_named_and_its_log_is_quoted") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("torrc"), "NoSuchOption 1\n").unwrap();
+    let identity = Identity {
+        node: super::Node::Middle,
+        or_port: 1,
+        rsa: String::new(),
+        ed25519: String::new(),
+        authority: None,
+    };
+    let daemon = Daemon::new(identity, dir.path().to_owned());
+    let error = daemon.ready().unwrap_err().to_string();
+    assert!(error.starts_with("middle: it was not started"), "{error}");
+    daemon.start().unwrap();
+    let pid = daemon.lock().as_ref().map(Pid::from_child).unwrap();
+    let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    waitid(WaitId::Pid(pid), ended).unwrap();
+    for error in [
+        daemon.ready().unwrap_err(),
+        daemon.freeze().unwrap_err(),
+        daemon.thaw().unwrap_err(),
+    ] {
+        let error = error.to_string();
+        for part in [
+            "middle: it ended by itself",
+            "Unknown option 'NoSuchOption'",
+        ] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+    daemon.stop().unwrap();
+    daemon.freeze().unwrap();
 }

@@ -59,29 +59,6 @@ fn outages_end_with_the_same_identities() {
     assert_eq!(processes::tors_of(net.dir()).len(), 5);
 }
 
-#[test]
-fn a_node_that_does_not_start_is_named_and_its_log_is_quoted() {
-    if skip("a_node_that_does_not_start_is_named_and_its_log_is_quoted") {
-        return;
-    }
-    let net = TorNet::start().unwrap();
-    net.stop_node(Node::Middle).unwrap();
-    let torrc = net.dir().join("middle/torrc");
-    fs::write(torrc, "NoSuchOption 1\n").unwrap();
-    let error = net.restart_node(Node::Middle).unwrap_err().to_string();
-    for part in [
-        "middle: it ended by itself",
-        "Unknown option 'NoSuchOption'",
-    ] {
-        assert!(error.contains(part), "{error}");
-    }
-    // It stays gone, and what is gone can be neither frozen nor thawed into life.
-    assert!(net.freeze().is_err());
-    net.stop_node(Node::Middle).unwrap();
-    net.freeze().unwrap();
-    net.thaw().unwrap();
-}
-
 fn refuses(addr: SocketAddr) {
     let error = TcpStream::connect(addr).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::TcpStream;
+use std::process::Command;
 
 use transport_testkit::tornet::{skip, Node, TorNet};
 
@@ -35,6 +36,21 @@ fn every_node_listens_and_is_in_the_consensus_with_its_flags() {
             assert_eq!(has("Authority"), listed.is_authority(), "{relay:?}");
         }
     }
+}
+
+#[test]
+fn without_tor_a_test_says_that_it_is_left_out() {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["up::every_node_listens", "--test-threads=1"])
+        .env("PATH", "")
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let said = "SKIPPED (1 in this process), since `tor` is not installed: every_node_listens";
+    assert!(
+        output.status.success() && stderr.contains(said),
+        "{output:?}"
+    );
 }
 
 #[test]
