@@ -16,11 +16,13 @@ use crate::net::Client;
 /// A stream over Tor.
 ///
 /// Writes are gathered into cells: they go out when a cell is full, or by a flush. Tor has no
-/// half-open streams: a shutdown flushes and ends both directions, and what the peer had not sent
-/// by then is lost.
+/// half-open streams: a shutdown flushes and ends both directions. What the peer had sent and
+/// nobody had read by then may be lost; reads find the end of the stream.
 pub struct ArtiIo {
     inner: DataStream,
     client: Arc<Client>,
+    /// It was shut down here.
+    ended: bool,
     /// For a stream of the onion service: keeps its circuit.
     _circuit: Option<TaskTrackerToken>,
 }
@@ -34,6 +36,7 @@ impl ArtiIo {
         Self {
             inner,
             client,
+            ended: false,
             _circuit: circuit,
         }
     }
@@ -60,7 +63,10 @@ impl AsyncRead for ArtiIo {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let polled = AsyncRead::poll_read(Pin::new(&mut self.inner), cx, buf);
+        let polled = match AsyncRead::poll_read(Pin::new(&mut self.inner), cx, buf) {
+            Poll::Ready(Err(_)) if self.ended => Poll::Ready(Ok(())),
+            polled => polled,
+        };
         if buf.filled().len() > before {
             self.client.carried();
         }
@@ -113,6 +119,7 @@ impl AsyncWrite for ArtiIo {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = AsyncWrite::poll_shutdown(Pin::new(&mut self.inner), cx);
+        self.ended |= matches!(polled, Poll::Ready(Ok(())));
         self.seen(polled)
     }
 }

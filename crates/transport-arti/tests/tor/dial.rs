@@ -24,16 +24,12 @@ async fn through_an_exit() {
     assert!(connection.info.steps.connect.is_some());
     round_trip(&mut connection.io, &pattern(1 << 20)).await;
 
-    // A name is the exit's to resolve.
-    let by_name = Target::host("localhost", echo.port()).unwrap();
-    let mut named = dialer.dial(&by_name).await.unwrap();
-    round_trip(&mut named.io, b"named").await;
-
     // Isolated streams arrive as well as others do.
     let isolated = dialer.isolated_by(IsolationToken::unique());
     round_trip(&mut isolated.dial(&to).await.unwrap().io, b"isolated").await;
 
     for (target, kind, retryable) in [
+        // The exit's to resolve, and it says that it cannot.
         ("name.invalid:80".to_owned(), "resolve", true),
         (closed_port().await, "connect", true),
         ("not-an-address.onion:80".to_owned(), "arti_refused", false),

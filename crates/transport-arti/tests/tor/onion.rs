@@ -79,7 +79,11 @@ async fn a_service_and_its_clients() {
     round_trip(&mut apart.io, b"apart").await;
     assert_ne!(seen.recv().await.unwrap(), circuit);
 
-    // A port that is not ours is refused, and the circuit goes on.
+    // A port that is not ours is refused, and the circuit goes on. A token, since by default each
+    // port is a destination with a circuit of its own.
+    let dialer = dialer.isolated_by(transport_arti::IsolationToken::unique());
+    let mut first = reach(&dialer, &to).await;
+    round_trip(&mut first.io, b"first of its circuit").await;
     let elsewhere = target(&service, PORT + 1);
     let error = failed(&dialer, &elsewhere).await;
     assert_eq!(error.kind(), "connect", "{error}");

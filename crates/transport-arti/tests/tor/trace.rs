@@ -11,7 +11,9 @@ use std::time::Duration;
 use transport_arti::transport_core::{ReadyReason, ReadyState, Target};
 use transport_testkit::tornet::TorNet;
 
-use crate::rig::{becomes, config_path, reach, round_trip, skip, start, target, tcp_echo, LONG};
+use crate::rig::{
+    becomes, config_path, failed, reach, round_trip, skip, start, target, tcp_echo, LONG,
+};
 
 const NAME: &str = "trace::amnesia_leaves_nothing_outside_of_memory";
 /// In the child: Arti's configuration file.
@@ -106,15 +108,18 @@ async fn child(config_path: &Path) {
         }
     });
     let dialer = net.dialer();
-    let by_name = Target::host("localhost", tcp_echo().await.port()).unwrap();
-    round_trip(&mut reach(&dialer, &by_name).await.io, b"through an exit").await;
+    let echo: Target = tcp_echo().await.to_string().parse().unwrap();
+    round_trip(&mut reach(&dialer, &echo).await.io, b"through an exit").await;
+    // Whoever resolved it here would ask a name server, or a file.
+    let by_name = Target::host("name.invalid", 80).unwrap();
+    assert_eq!(failed(&dialer, &by_name).await.kind(), "resolve");
     let onion = target(&net, 80);
     round_trip(&mut reach(&dialer, &onion).await.io, b"to an onion service").await;
     println!("child: up");
     becomes(&net, DEGRADED, LONG).await;
     println!("child: degraded");
     becomes(&net, ReadyState::Ready, LONG).await;
-    round_trip(&mut reach(&dialer, &by_name).await.io, b"again").await;
+    round_trip(&mut reach(&dialer, &echo).await.io, b"again").await;
     println!("child: again");
     assert!(net.shutdown(Duration::from_secs(5)).await);
     println!("child: down");

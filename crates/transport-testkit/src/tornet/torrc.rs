@@ -6,13 +6,13 @@ use std::path::Path;
 use super::node::{Identity, Node};
 
 /// What every node says: a network of its own on one address, where new relays are trusted with
-/// every role at once but the exit's. Later votes are far apart, since a client republishes after
+/// every role at once but the guard's and the exit's. Later votes are far apart, since a client republishes after
 /// each. Relays build no circuits for themselves, which the only exit could not.
 const COMMON: &str = "\
 TestingTorNetwork 1
 PathsNeededToBuildCircuits 0.67
 TestingDirAuthVoteHSDir *
-TestingDirAuthVoteGuard *
+TestingDirAuthVoteGuardIsStrict 1
 TestingMinExitFlagThreshold 0
 V3AuthNIntervalsValid 2
 AssumeReachable 1
@@ -90,6 +90,10 @@ pub(super) fn torrc(
     if let Some(exit) = all.iter().find(|identity| identity.node == Node::Exit) {
         let _ = writeln!(text, "TestingDirAuthVoteExit {}", exit.rsa);
     }
+    // A client whose guard is the one exit would find no way out: a path has no relay twice.
+    let guards = all.iter().filter(|identity| identity.node != Node::Exit);
+    let guards: Vec<_> = guards.map(|identity| identity.rsa.as_str()).collect();
+    let _ = writeln!(text, "TestingDirAuthVoteGuard {}", guards.join(","));
     if let Some(authority) = &own.authority {
         let _ = writeln!(text, "DirPort 127.0.0.1:{}", authority.dir_port);
     }

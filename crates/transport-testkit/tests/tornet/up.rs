@@ -29,10 +29,12 @@ fn every_node_listens_and_is_in_the_consensus_with_its_flags() {
             let relay = consensus.relay(listed).unwrap();
             assert_eq!(relay.or_port, net.or_addr(listed).port());
             let has = |flag: &str| relay.flags.iter().any(|has| has == flag);
-            for flag in ["Fast", "Guard", "HSDir", "Running", "Stable", "Valid"] {
+            for flag in ["Fast", "HSDir", "Running", "Stable", "Valid"] {
                 assert!(has(flag), "{listed} has no {flag}: {relay:?}");
             }
+            // The one exit is no guard: whoever had it for a guard would find no way out.
             assert_eq!(has("Exit"), listed == Node::Exit, "{relay:?}");
+            assert_eq!(has("Guard"), listed != Node::Exit, "{relay:?}");
             assert_eq!(has("Authority"), listed.is_authority(), "{relay:?}");
         }
     }
