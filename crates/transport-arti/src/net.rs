@@ -46,9 +46,10 @@ impl ArtiNet {
     /// directory in memory, which is removed at the end.
     ///
     /// Where rustls has no default crypto provider in this process, aws-lc-rs becomes it: Arti
-    /// reads that default. Two things of Arti's to know: it may remove files named `guards.tmp`,
-    /// `circuit_timeouts.tmp` and `ipts.tmp` from the working directory, and it ends the process
-    /// when the network requires a protocol that it does not speak.
+    /// reads that default. Two things of Arti's to know: it removes files such as `guards.tmp`,
+    /// `ipts.tmp` and `iptpub.tmp` from the working directory, where they are nobody's of its own
+    /// (it means those in its directories); and it ends the process when the network requires a
+    /// protocol that it does not speak.
     ///
     /// # Errors
     /// [`TransportError::Config`] or [`TransportError::Unsupported`]: settings, keys or

@@ -1,5 +1,6 @@
 //! Dialing over Tor: names are resolved at the other end of it, never here.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +13,10 @@ use super::stream::ArtiIo;
 use crate::error;
 use crate::health::Evidence;
 use crate::isolation::{self, IsolationToken};
-use crate::net::{Client, Shared};
+use crate::net::Shared;
 use crate::LiveArtiConfig;
 
-/// A dial that was given up after this long is a reason to look whether the network is there.
+/// A dial that takes longer is a reason to look whether the network is there.
 const LONG_DIAL: Duration = Duration::from_secs(3);
 
 /// Opens streams to hosts through exits, and to onion services. Cheap to clone.
@@ -70,15 +71,16 @@ impl Dialer for ArtiDialer {
         prefs.connect_to_onion_services(BoolOrAuto::Explicit(true));
         isolation::apply(&mut prefs, config.isolation(), self.token, host, *port);
         let started = Instant::now();
-        let abandoned = Abandoned {
-            client: &client,
-            started,
-            answered: false,
-        };
         let target = (host.clone(), *port);
         let dial = async move { tor.connect_with_prefs(target, &prefs).await };
-        let dialed = client.run(dial).await;
-        abandoned.answered();
+        let mut dial = pin!(client.run(dial));
+        let dialed = tokio::select! {
+            dialed = &mut dial => dialed,
+            () = sleep(LONG_DIAL) => {
+                client.tell(Evidence::Doubt);
+                dial.await
+            }
+        };
         match dialed {
             Some(Ok(stream)) => {
                 client.tell(Evidence::Carried);
@@ -102,27 +104,6 @@ fn jittered(delay: Duration) -> Duration {
     let _ = aws_lc_rs::rand::fill(&mut random);
     let part = f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX);
     delay.mul_f64(0.5 + part / 2.0)
-}
-
-/// Notices a dial that its caller gave up.
-struct Abandoned<'a> {
-    client: &'a Client,
-    started: Instant,
-    answered: bool,
-}
-
-impl Abandoned<'_> {
-    fn answered(mut self) {
-        self.answered = true;
-    }
-}
-
-impl Drop for Abandoned<'_> {
-    fn drop(&mut self) {
-        if !self.answered && self.started.elapsed() >= LONG_DIAL {
-            self.client.tell(Evidence::Doubt);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -41,7 +41,12 @@ async fn falls_to(what: &str, limit: usize, count: impl Fn() -> usize) {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("{what}: {} are more than {limit}", count());
+    let open = names(Path::new("/proc/self/fd")).into_iter();
+    let open: Vec<_> = open
+        .map(|fd| fs::read_link(format!("/proc/self/fd/{fd}")))
+        .collect();
+    let tcp = fs::read_to_string("/proc/self/net/tcp").unwrap();
+    panic!("{what}: {} are more than {limit}: {open:?} {tcp}", count());
 }
 
 #[tokio::test]
