@@ -8,7 +8,6 @@ const FOR_TESTS: &[(&str, &str, &str)] = &[
     ("strace", "-V", "strace"),
     // A process with another user id and one capability.
     ("setpriv", "--version", "util-linux"),
-    TOR,
 ];
 
 /// Proxies that the gateway is measured against, in the same form.

@@ -64,7 +64,7 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     step(
         "test",
-        "all tests, every feature: nextest (installed when missing), else cargo test",
+        "all tests but those of `test-tor`, every feature: nextest (installed when missing), else cargo test",
         test::run,
     ),
     step(
@@ -101,6 +101,11 @@ pub(crate) const STEPS: &[Step] = &[
         "bench",
         "benches: `bench overhead`, `bench handshake` or `bench micro`, each with [ARGS]",
         bench::run,
+    ),
+    step(
+        "test-tor",
+        "the tests on a private Tor network, several minutes (installs tor when missing)",
+        test::on_tor,
     ),
     step(
         "tornet",

@@ -110,7 +110,7 @@ fn no_pluggable_transports(table: &toml::Table) -> Result<(), TransportError> {
         .get("bridges")
         .and_then(toml::Value::as_array)
         .is_some_and(|list| list.iter().any(|bridge| bridge.get("transport").is_some()));
-    if bridges.get("transports").is_some() || in_tables || lines.iter().any(|l| named(&l)) {
+    if bridges.get("transports").is_some() || in_tables || lines.iter().any(named) {
         return Err(TransportError::Unsupported {
             what: format!(
                 "pluggable transports ({CONFIG_PATH}): they are programs, and this library runs \

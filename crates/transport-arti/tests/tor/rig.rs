@@ -111,10 +111,7 @@ pub(crate) async fn reach<D: Dialer>(dialer: &D, to: &Target) -> Connection<D::I
 
 pub(crate) async fn failed<D: Dialer>(dialer: &D, to: &Target) -> TransportError {
     let dialed = timeout(LONG, dialer.dial(to)).await;
-    dialed
-        .expect("a dial hangs")
-        .err()
-        .expect("a dial succeeds")
+    dialed.expect("a dial hangs").expect_err("a dial succeeds")
 }
 
 /// A TCP server that sends everything back.
