@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use arti_client::DataStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::task::task_tracker::TaskTrackerToken;
+use tor_cell::relaycell::msg::EndReason;
 
 use crate::health::Evidence;
 use crate::net::Client;
@@ -17,7 +18,8 @@ use crate::net::Client;
 ///
 /// Writes are gathered into cells: they go out when a cell is full, or by a flush. Tor has no
 /// half-open streams: a shutdown flushes and ends both directions. What the peer had sent and
-/// nobody had read by then may be lost; reads find the end of the stream.
+/// nobody had read by then may be lost; reads find the end of the stream. Nor does Tor tell an end
+/// from a cut: whoever must know has TLS above, or frames.
 pub struct ArtiIo {
     inner: DataStream,
     client: Arc<Client>,
@@ -50,6 +52,18 @@ impl ArtiIo {
     }
 }
 
+/// Every Tor client, and Arti's services as well, end a stream in order with the reason MISC
+/// (tor-spec, "Closing streams"): other reasons would tell too much.
+fn is_end(error: &io::Error) -> bool {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+    matches!(
+        cause,
+        Some(tor_proto::Error::EndReceived(
+            EndReason::MISC | EndReason::DONE
+        ))
+    )
+}
+
 impl fmt::Debug for ArtiIo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ArtiIo").finish_non_exhaustive()
@@ -64,7 +78,7 @@ impl AsyncRead for ArtiIo {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = match AsyncRead::poll_read(Pin::new(&mut self.inner), cx, buf) {
-            Poll::Ready(Err(_)) if self.ended => Poll::Ready(Ok(())),
+            Poll::Ready(Err(error)) if self.ended || is_end(&error) => Poll::Ready(Ok(())),
             polled => polled,
         };
         if buf.filled().len() > before {
@@ -121,5 +135,19 @@ impl AsyncWrite for ArtiIo {
         let polled = AsyncWrite::poll_shutdown(Pin::new(&mut self.inner), cx);
         self.ended |= matches!(polled, Poll::Ready(Ok(())));
         self.seen(polled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_in_order_is_told_from_a_failure() {
+        let ended = |reason| io::Error::from(tor_proto::Error::EndReceived(reason));
+        assert!(is_end(&ended(EndReason::MISC)) && is_end(&ended(EndReason::DONE)));
+        assert!(!is_end(&ended(EndReason::CONNRESET)) && !is_end(&ended(EndReason::DESTROY)));
+        assert!(!is_end(&io::Error::other("x")));
+        assert!(!is_end(&io::Error::from(tor_proto::Error::CircuitClosed)));
     }
 }
