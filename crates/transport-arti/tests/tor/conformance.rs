@@ -1,10 +1,11 @@
 //! The suite that every backend passes, over a real onion circuit: those of its cases that a
 //! circuit can meet.
 //!
-//! Left out: half-closes, relays and echoes that need them (Tor has none), a write that blocks (kilobytes are under way on a circuit
-//! before a peer's silence is felt), a refused circuit (its client is told nothing and waits), vectored writes (gathered into cells), a stalled handshake
-//! and a dial that never ends (an onion service that is silent is none), and what needs ten
-//! connections at once of different peers.
+//! Left out: half-closes, with relays and echoes that need them (Tor has none), a write that
+//! blocks (kilobytes are under way on a circuit before a peer's silence is felt), a refused circuit
+//! (its client is told nothing and waits), vectored writes (gathered into cells), a stalled
+//! handshake and a dial that never ends (an onion service that is silent is none), and what needs
+//! ten connections at once of different peers.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;

@@ -120,6 +120,8 @@ async fn child(config_path: &Path) {
     println!("child: degraded");
     becomes(&net, ReadyState::Ready, LONG).await;
     round_trip(&mut reach(&dialer, &echo).await.io, b"again").await;
+    // At the same address, whether or not the client was replaced.
+    round_trip(&mut reach(&dialer, &onion).await.io, b"served again").await;
     println!("child: again");
     assert!(net.shutdown(Duration::from_secs(5)).await);
     println!("child: down");
