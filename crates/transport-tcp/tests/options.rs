@@ -21,14 +21,17 @@ async fn accepted(listener: &mut TcpListener) -> (TcpStream, Options, Option<Soc
     let port = listener.local_addr().unwrap().port();
     let client = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let connection = listener.accept().await.unwrap().establish().await.unwrap();
-    let socket = SockRef::from(&connection.io);
+    (client, options(&connection.io), connection.info.local)
+}
+
+fn options(stream: &TcpStream) -> Options {
+    let socket = SockRef::from(stream);
     let keepalive = socket.keepalive().unwrap();
-    let options = (
+    (
         socket.tcp_nodelay().unwrap(),
         keepalive.then(|| socket.tcp_keepalive_time().unwrap()),
         socket.tcp_user_timeout().unwrap(),
-    );
-    (client, options, connection.info.local)
+    )
 }
 
 fn config((nodelay, keepalive, user_timeout): Options) -> TcpConfig {
@@ -66,6 +69,23 @@ async fn a_socket_that_is_taken_over_gets_them_too() {
     let socket = std::net::TcpListener::bind(any([127, 0, 0, 1])).unwrap();
     let mut listener = TcpListener::from_std(socket, &config(wanted)).unwrap();
     assert_eq!(accepted(&mut listener).await.1, wanted);
+}
+
+/// Who connected before it was taken over has what the socket had then.
+#[tokio::test]
+async fn so_does_who_waited_in_its_queue() {
+    let wanted = (
+        true,
+        Some(Duration::from_secs(11)),
+        Some(Duration::from_secs(7)),
+    );
+    let socket = std::net::TcpListener::bind(any([127, 0, 0, 1])).unwrap();
+    let early = std::net::TcpStream::connect(socket.local_addr().unwrap()).unwrap();
+    let mut listener = TcpListener::from_std(socket, &config(wanted)).unwrap();
+    let connection = listener.accept().await.unwrap().establish().await.unwrap();
+    let peer = connection.io.peer_addr().unwrap();
+    assert_eq!(peer, early.local_addr().unwrap());
+    assert_eq!(options(&connection.io), wanted);
 }
 
 #[tokio::test]

@@ -18,8 +18,9 @@ use crate::{LiveTcpConfig, TcpConfig};
 pub struct TcpListener {
     inner: tokio::net::TcpListener,
     config: LiveTcpConfig,
-    /// The options that the listening socket has, and every socket it accepts.
-    inherited: TcpConfig,
+    /// The options that the listening socket has had from the start, and so every socket it
+    /// accepts.
+    inherited: Option<TcpConfig>,
     /// Where accepted sockets are, if that is the same for all.
     local: Option<SocketAddr>,
     fd_limit: Option<RawFd>,
@@ -38,15 +39,20 @@ impl TcpListener {
             addr: addr.to_string(),
             source,
         })?;
-        Ok(Self::new(inner, config))
+        let inherited = options::ARE_INHERITED.then(|| config.clone());
+        Ok(Self::new(inner, config, inherited))
     }
 
-    fn new(inner: tokio::net::TcpListener, config: &TcpConfig) -> Self {
+    fn new(
+        inner: tokio::net::TcpListener,
+        config: &TcpConfig,
+        inherited: Option<TcpConfig>,
+    ) -> Self {
         let local = inner.local_addr().ok();
         Self {
             inner,
             config: LiveTcpConfig::new(config),
-            inherited: config.clone(),
+            inherited,
             local: local.filter(|local| !local.ip().is_unspecified()),
             fd_limit: None,
         }
@@ -69,11 +75,9 @@ impl TcpListener {
             return Err(TransportError::Io(error));
         }
         listener.set_nonblocking(true)?;
-        options::replace(&SockRef::from(&listener), config)?;
-        Ok(Self::new(
-            tokio::net::TcpListener::from_std(listener)?,
-            config,
-        ))
+        let inner = tokio::net::TcpListener::from_std(listener)?;
+        // What waits in its queue has the options that somebody else gave it.
+        Ok(Self::new(inner, config, None))
     }
 
     fn open(addr: SocketAddr, config: &TcpConfig) -> io::Result<tokio::net::TcpListener> {
@@ -128,7 +132,7 @@ impl Listener for TcpListener {
             .fd_limit
             .is_some_and(|limit| stream.as_raw_fd() >= limit);
         let config = self.config.get();
-        let inherits = options::ARE_INHERITED && config == self.inherited;
+        let inherits = self.inherited.as_ref() == Some(&config);
         Ok(TcpPending {
             stream,
             peer,
