@@ -67,7 +67,7 @@ async fn serve(
     let gateway = gateway.into_settings();
     let prometheus =
         Prometheus::new().map_err(|error| Failure::runtime("cannot set up metrics", &error))?;
-    let transport = build(sources, transport, &prometheus)?;
+    let transport = Arc::new(build(sources, transport, &prometheus)?);
     let admin = match gateway.admin_addr {
         Some(addr) => Some(Admin::bind(addr).await?),
         None => None,
@@ -120,7 +120,7 @@ async fn serve(
     let serving = handlers::serve(&transport, &gateway);
     tokio::pin!(serving);
     manager.ready();
-    let mut reloads = Reloads::default();
+    let mut reloads = Reloads::new(sources, &transport, &gateway);
     let name = loop {
         tokio::select! {
             ended = &mut serving => return ended.map_err(Failure::from),
@@ -128,17 +128,19 @@ async fn serve(
                 Told::Stop(name) => break name,
                 Told::Reload => {
                     manager.reloading();
-                    reloads.begin(sources, &watch);
+                    reloads.begin(&watch);
                 }
             },
             () = watch.changed(), if !reloads.are_running() => {
                 manager.reloading();
-                reloads.begin(sources, &watch);
+                reloads.begin(&watch);
             }
-            ended = reloads.ended() => {
-                ended.apply(&mut watch, &transport, &gateway);
+            loaded = reloads.ended() => {
+                if let Some(digest) = loaded {
+                    watch.acted_on(digest);
+                }
                 if reloads.again() {
-                    reloads.begin(sources, &watch);
+                    reloads.begin(&watch);
                 } else {
                     manager.ready();
                 }

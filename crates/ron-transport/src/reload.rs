@@ -54,24 +54,29 @@ impl Transport {
     /// When a key changed that needs a restart, when settings contradict each other or name files
     /// that cannot be used, and while the transport shuts down. With TLS it blocks on files.
     pub fn reload(&self, config: Config) -> Result<ReloadReport, ReloadError> {
-        // Held throughout: of two reloads at a time one is whole before the other.
-        let mut current = self.config.write().unwrap_or_else(PoisonError::into_inner);
-        let planned = if self.shared.stop.is_cancelled() {
-            Err(ReloadError::Draining)
-        } else {
-            plan(&current, &config)
-        };
+        // Not the lock of the configuration: files are read, and others want to look at it.
+        let _one_at_a_time = self
+            .reloading
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let planned = self
+            .unless_draining()
+            .and_then(|()| plan(&self.config(), &config));
         let applied = planned.and_then(|applied| {
             check(&config).map_err(ReloadError::Invalid)?;
-            // The only step that can fail now, and the first that changes anything.
+            // The step that can still fail, and the first that changes anything.
             let files = self.live.set(&config);
             files.map_err(|error| ReloadError::Files(error.to_string()))?;
+            // Files may have taken their time; what accepts no more needs none of them.
+            self.unless_draining()?;
             let limits = self.shared.limiter.apply(&config.limits);
             limits.map(|()| applied).map_err(ReloadError::Invalid)
         });
         match applied {
             Ok(applied) => {
+                let mut current = self.config.write().unwrap_or_else(PoisonError::into_inner);
                 *current = Arc::new(config);
+                drop(current);
                 self.shared.observer.reloaded(true);
                 tracing::info!(
                     target: "ron_transport",
@@ -86,6 +91,13 @@ impl Transport {
                 Err(error)
             }
         }
+    }
+
+    fn unless_draining(&self) -> Result<(), ReloadError> {
+        if self.shared.stop.is_cancelled() {
+            return Err(ReloadError::Draining);
+        }
+        Ok(())
     }
 
     /// Counts and logs a reload that failed before there was a configuration to put in force: a

@@ -26,6 +26,8 @@ use crate::{drain, serve};
 #[derive(Debug)]
 pub struct Transport {
     pub(crate) config: RwLock<Arc<Config>>,
+    /// Of two reloads at a time one is whole before the other.
+    pub(crate) reloading: Mutex<()>,
     pub(crate) live: Live,
     pub(crate) listener: Mutex<Slot>,
     pub(crate) fd_limit: Option<RawFd>,
@@ -84,6 +86,7 @@ impl Transport {
         let dialer = TransportDialer::new(dialers, Arc::clone(&shared));
         Self {
             config: RwLock::new(Arc::new(config)),
+            reloading: Mutex::default(),
             live,
             listener: Mutex::default(),
             fd_limit,

@@ -197,6 +197,22 @@ async fn a_reload_takes_new_files_and_refuses_wrong_ones() {
     );
 }
 
+/// The server's part of a reload is not in force where the client's cannot be.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_that_fails_in_its_last_file_changes_nothing() {
+    let pki = Pki::new();
+    let both = [("tls.alpn", "one"), ("tls_client.alpn", "one,two")];
+    let served = pki.serving(&both).await;
+    let mut before = served.dial().await;
+    assert!(echoes(&mut before).await);
+    pki.write("ca.pem", "no certificate");
+    let next = [("tls.alpn", "two"), ("tls_client.alpn", "one,two")];
+    let error = served.transport.reload(pki.config(&next)).unwrap_err();
+    assert!(matches!(&error, ReloadError::Files(_)), "{error:?}");
+    let after = served.dial().await;
+    assert_eq!(after.info().alpn.as_deref(), Some(&b"one"[..]));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_rotations_under_load_break_nothing() {
     let pki = Pki::new();

@@ -1,89 +1,94 @@
 //! Loading the configuration anew. The transport says what of it can be put in force; the
 //! gateway's own keys all need a restart.
 
-use ron_transport::config::{changed, ConfigErrors};
+use std::sync::Arc;
+
+use ron_transport::config::changed;
 use ron_transport::Transport;
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::JoinHandle;
 
 use super::watch::Watch;
 use crate::settings::Gateway;
-use crate::startup::{Effective, Sources};
+use crate::startup::Sources;
 
-/// A load off the runtime's threads, while the service goes on: a file system may take its time,
-/// and so may a long list of errors.
-#[derive(Default)]
+/// Reloads off the runtime's threads, one at a time, while the service goes on: a file system may
+/// take its time, with the configuration and with the certificates that it names.
 pub(super) struct Reloads {
-    loading: Option<JoinHandle<Read>>,
+    sources: Sources,
+    transport: Arc<Transport>,
+    gateway: Gateway,
+    running: Option<JoinHandle<u64>>,
     /// It was asked for again meanwhile.
     again: bool,
 }
 
-/// What a load read: the digest of the files from before, so that a change meanwhile is seen.
-struct Read {
-    digest: u64,
-    loaded: Result<Effective, ConfigErrors>,
-}
-
-/// How a load ended.
-pub(super) struct Ended(Result<Read, JoinError>);
-
 impl Reloads {
-    /// Whether a load is under way.
-    pub(super) const fn are_running(&self) -> bool {
-        self.loading.is_some()
+    /// None yet; `gateway` is what runs.
+    pub(super) fn new(sources: &Sources, transport: &Arc<Transport>, gateway: &Gateway) -> Self {
+        Self {
+            sources: sources.clone(),
+            transport: Arc::clone(transport),
+            gateway: gateway.clone(),
+            running: None,
+            again: false,
+        }
     }
 
-    /// Begins a load, at once or when the one under way has ended.
-    pub(super) fn begin(&mut self, sources: &Sources, watch: &Watch) {
+    /// Whether one is under way.
+    pub(super) const fn are_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Begins one, at once or when the one under way has ended.
+    pub(super) fn begin(&mut self, watch: &Watch) {
         if self.are_running() {
             self.again = true;
             return;
         }
-        let (sources, digest) = (sources.clone(), watch.digest());
-        self.loading = Some(tokio::task::spawn_blocking(move || Read {
-            digest: digest(),
-            loaded: sources.load(),
+        let (sources, gateway) = (self.sources.clone(), self.gateway.clone());
+        let (transport, digest) = (Arc::clone(&self.transport), watch.digest());
+        self.running = Some(tokio::task::spawn_blocking(move || {
+            // Before the load, so that a change meanwhile is seen.
+            let digest = digest();
+            reload(&sources, &transport, &gateway);
+            digest
         }));
     }
 
-    /// Waits for the end of a load; for ever where there is none. Cancel-safe.
-    pub(super) async fn ended(&mut self) -> Ended {
-        let Some(loading) = &mut self.loading else {
+    /// Waits for the end of one, and gives the digest of the files that it loaded; for ever where
+    /// there is none. Cancel-safe.
+    pub(super) async fn ended(&mut self) -> Option<u64> {
+        let Some(running) = &mut self.running else {
             return std::future::pending().await;
         };
-        let ended = loading.await;
-        self.loading = None;
-        Ended(ended)
+        let ended = running.await;
+        self.running = None;
+        ended
+            .inspect_err(|error| self.transport.reload_rejected(error))
+            .ok()
     }
 
-    /// Whether another load was asked for during the last one; it is not asked twice.
+    /// Whether another was asked for during the last one; it is not asked twice.
     pub(super) fn again(&mut self) -> bool {
         std::mem::take(&mut self.again)
     }
 }
 
-impl Ended {
-    /// Applies what was loaded; what is refused is counted and logged, and changes nothing.
-    pub(super) fn apply(self, watch: &mut Watch, transport: &Transport, running: &Gateway) {
-        let read = match self.0 {
-            Ok(read) => read,
-            Err(error) => return transport.reload_rejected(&error),
-        };
-        watch.acted_on(read.digest);
-        let effective = match read.loaded {
-            Ok(effective) => effective,
-            Err(errors) => return transport.reload_rejected(&errors),
-        };
-        let fixed = changed(running, effective.gateway.settings());
-        if !fixed.is_empty() {
-            let keys: Vec<_> = fixed
-                .iter()
-                .map(|key| format!("gateway.{}", key.path))
-                .collect();
-            let why = format!("needs a restart: {}", keys.join(", "));
-            return transport.reload_rejected(&why);
-        }
-        // Counted and logged there, either way.
-        let _ = transport.reload(effective.transport.into_settings());
+/// Loads and applies; what is refused is counted and logged, and changes nothing.
+fn reload(sources: &Sources, transport: &Transport, running: &Gateway) {
+    let effective = match sources.load() {
+        Ok(effective) => effective,
+        Err(errors) => return transport.reload_rejected(&errors),
+    };
+    let fixed = changed(running, effective.gateway.settings());
+    if !fixed.is_empty() {
+        let keys: Vec<_> = fixed
+            .iter()
+            .map(|key| format!("gateway.{}", key.path))
+            .collect();
+        let why = format!("needs a restart: {}", keys.join(", "));
+        return transport.reload_rejected(&why);
     }
+    // Counted and logged there, either way.
+    let _ = transport.reload(effective.transport.into_settings());
 }

@@ -96,7 +96,8 @@ impl Tls {
         if let Some(live) = self.client.get() {
             return Ok(live.clone());
         }
-        let settings = self.settings().clone();
+        // Held while it reads, so that a reload comes before it or after it.
+        let settings = self.settings();
         let client = ClientTls::load(&settings.client, settings.pq)?;
         let live = self.client.get_or_init(|| LiveClientTls::new(client));
         Ok(live.clone())
@@ -121,18 +122,19 @@ impl Tls {
             }
             _ => None,
         };
-        match (server, new_server) {
-            (Some(live), Some(new)) => {
-                self.tell_expiry(&new);
-                live.set(new);
-            }
-            (Some(live), None) => self.renewed(live.refresh()?),
-            _ => {}
+        // What stays as it is configured may have been renewed; only then is nothing left that fails.
+        if let (Some(live), None) = (server, &new_server) {
+            self.renewed(live.refresh()?);
         }
-        match (client, new_client) {
-            (Some(live), Some(new)) => live.set(new),
-            (Some(live), None) => drop(live.refresh()?),
-            _ => {}
+        if let (Some(live), None) = (client, &new_client) {
+            live.refresh()?;
+        }
+        if let (Some(live), Some(new)) = (server, new_server) {
+            self.tell_expiry(&new);
+            live.set(new);
+        }
+        if let (Some(live), Some(new)) = (client, new_client) {
+            live.set(new);
         }
         *settings = next;
         Ok(())
