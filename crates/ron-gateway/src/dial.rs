@@ -1,12 +1,15 @@
 //! `dial`: connects once and tells what came of it.
 
 use std::fmt::Write as _;
+use std::io::{stderr, IsTerminal};
+use std::sync::Arc;
 
-use ron_transport::{Conn, ConnInfo, Endpoint, PeerIdentity, Transport};
+use ron_transport::{Conn, ConnInfo, Endpoint, PeerIdentity, ReadyState, Transport};
 use tokio::io::{copy, sink, AsyncWriteExt};
 use tokio::time::{timeout, Duration, Instant};
 
 use crate::exit::Failure;
+use crate::progress;
 use crate::settings::dialable;
 use crate::startup::Sources;
 use crate::term;
@@ -20,28 +23,52 @@ pub(crate) fn run(sources: &Sources, target: &str) -> Result<(), Failure> {
     let mut config = sources.load()?.transport.into_settings();
     // A transport that only dials.
     config.general.set_bind_addr(None);
+    #[cfg(feature = "arti")]
+    config.arti.onion_service_mut().set_enabled(false);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::runtime("cannot start", &error))?;
     let outcome = runtime.block_on(async {
-        let transport = Transport::builder().config(config).build()?;
-        let started = Instant::now();
-        let mut conn = transport.dial(&endpoint).await?;
-        let took = started.elapsed();
-        term::out(&report(&endpoint, &conn, took));
-        // The connection stands: how it ends is of no interest. What the peer sent is read, so
-        // that it sees an end and not a reset.
-        let _ = conn.shutdown().await;
-        let _ = timeout(FAREWELL, copy(&mut conn, &mut sink())).await;
-        Ok(())
+        let transport = Arc::new(Transport::builder().config(config).build()?);
+        let outcome = connect(&transport, &endpoint).await;
+        // A Tor client leaves nothing behind.
+        transport.shutdown(Duration::ZERO).await;
+        outcome
     });
     // A name that is still being resolved is not waited for.
     runtime.shutdown_background();
     outcome
 }
 
-fn report(endpoint: &Endpoint, conn: &Conn, took: Duration) -> String {
+async fn connect(transport: &Arc<Transport>, to: &Endpoint) -> Result<(), Failure> {
+    transport.prepare(to.scheme).await?;
+    let bootstrap = bootstrap(transport).await;
+    let started = Instant::now();
+    let mut conn = transport.dial(to).await?;
+    let took = started.elapsed();
+    term::out(&report(to, &conn, bootstrap, took));
+    // The connection stands: how it ends is of no interest. What the peer sent is read, so that it
+    // sees an end and not a reset.
+    let _ = conn.shutdown().await;
+    let _ = timeout(FAREWELL, copy(&mut conn, &mut sink())).await;
+    Ok(())
+}
+
+/// Waits until Tor is ready or late, and tells how long that took; `None` where it is not used.
+async fn bootstrap(transport: &Arc<Transport>) -> Option<Duration> {
+    transport.tor_progress()?;
+    let started = Instant::now();
+    let mut readiness = transport.readiness();
+    let settled = readiness.wait_for(|state| !matches!(state, ReadyState::Degraded { .. }));
+    tokio::select! {
+        _ = settled => {}
+        () = progress::show(transport), if stderr().is_terminal() => {}
+    }
+    Some(started.elapsed())
+}
+
+fn report(endpoint: &Endpoint, conn: &Conn, bootstrap: Option<Duration>, took: Duration) -> String {
     let info = conn.info();
     let mut out = String::new();
     let mut line = |name: &str, value: &str| {
@@ -58,6 +85,7 @@ fn report(endpoint: &Endpoint, conn: &Conn, took: Duration) -> String {
     negotiated(info, &mut line);
     let millis = |took: Duration| format!("{:.3} ms", took.as_secs_f64() * 1e3);
     let steps = [
+        ("bootstrap", bootstrap),
         ("resolve", info.steps.resolve),
         ("connect", info.steps.connect),
         ("handshake", info.steps.handshake),

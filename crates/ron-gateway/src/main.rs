@@ -14,6 +14,7 @@ mod dial;
 mod exit;
 mod logging;
 mod process;
+mod progress;
 mod service;
 mod settings;
 mod startup;

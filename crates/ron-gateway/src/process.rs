@@ -2,7 +2,9 @@
 
 use std::os::fd::RawFd;
 
-use rustix::process::{getrlimit, Resource};
+use rustix::process::{
+    getrlimit, set_dumpable_behavior, setrlimit, DumpableBehavior, Resource, Rlimit,
+};
 use rustix::time::{clock_gettime, ClockId};
 
 /// Descriptors that connections leave free, for the admin endpoint above all.
@@ -22,6 +24,17 @@ pub(crate) fn conn_fd_limit() -> Option<RawFd> {
 fn without_reserve(limit: u64) -> RawFd {
     let kept = limit - (RESERVE as u64).min(limit / 4);
     RawFd::try_from(kept).unwrap_or(RawFd::MAX)
+}
+
+/// From now on a crash leaves no image of the memory behind: neither a file, nor one that a
+/// collector such as systemd-coredump is handed, which no limit of size holds back.
+pub(crate) fn no_core_dumps() -> std::io::Result<()> {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    setrlimit(Resource::Core, none)?;
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }
 
 /// What `/metrics` tells about the process; `None` where the system does not say.

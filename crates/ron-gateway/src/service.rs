@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use ron_transport::config::Loaded;
 use ron_transport::metrics::Prometheus;
-use ron_transport::{ReloadError, Transport, TransportError};
+use ron_transport::{Endpoint, ReloadError, Transport, TransportError};
 use tokio::task::JoinSet;
 
 use crate::admin::{Admin, Since, State};
@@ -20,6 +20,8 @@ use crate::dev_tls;
 use crate::exit::Failure;
 use crate::logging::{self, TARGET};
 use crate::process;
+use crate::progress;
+use crate::settings::Gateway;
 use crate::startup::{Effective, Sources};
 use crate::systemd;
 
@@ -50,6 +52,10 @@ pub(crate) fn run(sources: &Sources) -> Result<(), Failure> {
     for warning in effective.warnings() {
         tracing::warn!(target: TARGET, event = "config", "{warning}");
     }
+    if effective.transport.settings().limits.amnesia() {
+        process::no_core_dumps()
+            .map_err(|error| Failure::runtime("cannot forbid core dumps", &error))?;
+    }
     let outcome = runtime.block_on(serve(sources, effective, watch, signals));
     // A name that is still being resolved is not waited for.
     runtime.shutdown_background();
@@ -60,14 +66,30 @@ pub(crate) fn run(sources: &Sources) -> Result<(), Failure> {
 async fn serve(
     sources: &Sources,
     effective: Effective,
-    mut watch: Watch,
-    mut signals: Signals,
+    watch: Watch,
+    signals: Signals,
 ) -> Result<(), Failure> {
     let Effective { transport, gateway } = effective;
     let gateway = gateway.into_settings();
     let prometheus =
         Prometheus::new().map_err(|error| Failure::runtime("cannot set up metrics", &error))?;
     let transport = Arc::new(build(sources, transport, &prometheus)?);
+    let outcome = run_on(&transport, gateway, prometheus, sources, watch, signals).await;
+    if outcome.is_err() {
+        // What it left in memory or locked goes too; after a clean drain it has gone.
+        transport.shutdown(Duration::ZERO).await;
+    }
+    outcome
+}
+
+async fn run_on(
+    transport: &Arc<Transport>,
+    gateway: Gateway,
+    prometheus: Prometheus,
+    sources: &Sources,
+    mut watch: Watch,
+    mut signals: Signals,
+) -> Result<(), Failure> {
     let admin = match gateway.admin_addr {
         Some(addr) => Some(Admin::bind(addr).await?),
         None => None,
@@ -91,7 +113,7 @@ async fn serve(
         inherited = is_inherited.then_some(true),
         admin = admin.as_ref().and_then(|admin| admin.local_addr().ok()).map(tracing::field::display),
         mode = gateway.mode.as_str(),
-        forward_to = gateway.forward_to.as_ref().map(tracing::field::display),
+        forward_to = gateway.forward_to.as_ref().map(Endpoint::loggable),
         backend = transport.backend().as_str(),
         version = env!("CARGO_PKG_VERSION"),
     );
@@ -112,15 +134,21 @@ async fn serve(
             mode: gateway.mode,
             listen,
             since,
+            tor_progress: {
+                let transport = Arc::clone(transport);
+                Box::new(move || transport.tor_progress())
+            },
         });
         let watching = Arc::clone(&state);
         beside.spawn(async move { watching.watch().await });
         beside.spawn(admin.serve(state));
     }
-    let serving = handlers::serve(&transport, &gateway);
+    let shown = Arc::clone(transport);
+    tokio::spawn(async move { progress::show(&shown).await });
+    let serving = handlers::serve(transport, &gateway);
     tokio::pin!(serving);
     manager.ready();
-    let mut reloads = Reloads::new(sources, &transport, &gateway);
+    let mut reloads = Reloads::new(sources, transport, &gateway);
     let name = loop {
         tokio::select! {
             ended = &mut serving => return ended.map_err(Failure::from),
@@ -150,7 +178,7 @@ async fn serve(
     };
     tracing::info!(target: TARGET, event = "signal", signal = name, "draining");
     manager.stopping();
-    drain(&transport, serving, &mut signals).await
+    drain(transport, serving, &mut signals).await
 }
 
 fn build(

@@ -1,6 +1,8 @@
 //! The backends that are compiled in, behind one listener and one dialer. A backend that joins
 //! adds a variant; nothing else of the facade names one.
 
+#[cfg(feature = "arti")]
+mod arti;
 mod dialers;
 mod listener;
 mod live;

@@ -81,12 +81,14 @@ impl Config {
         match self.general.backend() {
             #[cfg(feature = "uds")]
             Backend::Uds => self.uds.path().is_some(),
+            #[cfg(feature = "arti")]
+            Backend::Arti => self.arti.onion_service().enabled(),
             _ => self.general.bind_addr().is_some(),
         }
     }
 
     /// The keys that listening on the configured backend cannot do without and that are not set:
-    /// the address or path, and with TLS the certificate and its key, unless the embedder gives
+    /// the address, path or onion service, and with TLS the certificate and its key, unless the embedder gives
     /// them in another way.
     #[must_use]
     pub fn missing_to_listen(&self) -> Vec<&'static str> {
@@ -96,6 +98,12 @@ impl Config {
             Backend::Uds if self.uds.path().is_none() => missing.push("uds.path"),
             #[cfg(feature = "uds")]
             Backend::Uds => {}
+            #[cfg(feature = "arti")]
+            Backend::Arti if !self.arti.onion_service().enabled() => {
+                missing.push("arti.onion_service.enabled");
+            }
+            #[cfg(feature = "arti")]
+            Backend::Arti => {}
             _ if self.general.bind_addr().is_none() => missing.push("bind_addr"),
             _ => {}
         }
@@ -156,7 +164,7 @@ impl Settings for Config {
             group => group,
         };
         let backend = Backend::ALL.into_iter().find(|b| b.as_str() == group)?;
-        (!general::has_feature(backend)).then(|| backend.as_str())
+        (!COMPILED_BACKENDS.contains(&backend)).then(|| backend.as_str())
     }
 
     fn preset_values(name: &str) -> &'static [(&'static str, &'static str)] {

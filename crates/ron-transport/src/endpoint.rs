@@ -57,6 +57,13 @@ impl Scheme {
         }
     }
 
+    /// Whether who ends his own direction of such a connection may still be answered: not over Tor.
+    /// What is relayed to there is relayed by [`relay_held`](crate::relay_held).
+    #[must_use]
+    pub const fn half_closes(self) -> bool {
+        !matches!(self, Self::Tor | Self::TlsOverTor)
+    }
+
     /// The first backend it goes through that this build does not have; cargo features are named
     /// after backends.
     #[must_use]
@@ -75,6 +82,18 @@ pub struct Endpoint {
     pub scheme: Scheme,
     /// Where it goes.
     pub target: Target,
+}
+
+impl Endpoint {
+    /// The form that may appear in a log: of a Tor target the scheme alone.
+    #[must_use]
+    pub fn loggable(&self) -> String {
+        if self.scheme.backends().contains(&Backend::Arti) {
+            format!("{}://…", self.scheme.as_str())
+        } else {
+            self.to_string()
+        }
+    }
 }
 
 impl FromStr for Endpoint {
@@ -143,6 +162,14 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
         }
+    }
+
+    #[test]
+    fn a_tor_target_is_in_no_log() {
+        let loggable = |text: &str| text.parse::<Endpoint>().unwrap().loggable();
+        assert_eq!(loggable("tls://a.example:1"), "tls://a.example:1");
+        assert_eq!(loggable("tor://x.onion:80"), "tor://…");
+        assert_eq!(loggable("tls+tor://a.example:1"), "tls+tor://…");
     }
 
     #[test]

@@ -40,7 +40,11 @@ impl TransportDialer {
 
 impl TransportDialer {
     pub(crate) async fn prepare(&self, scheme: Scheme) -> Result<(), TransportError> {
-        self.dialers.prepare(scheme).await
+        tokio::select! {
+            biased;
+            () = self.shared.kill.cancelled() => Err(TransportError::Cancelled),
+            prepared = self.dialers.prepare(scheme) => prepared,
+        }
     }
 }
 

@@ -41,17 +41,19 @@ pub use conn::Conn;
 pub use drain::DrainReport;
 pub use endpoint::{Endpoint, EndpointError, Scheme};
 pub use handles::{IncomingConn, TransportDialer};
-pub use listen_addr::{Inherited, ListenAddr};
+pub use listen_addr::{Inherited, ListenAddr, OnionName};
 pub use reload::{ReloadError, ReloadReport};
 pub use transport::Transport;
 
+#[cfg(feature = "arti")]
+pub use transport_arti as arti;
 pub use transport_core::{
     self as core, Backend, CloseReason, ConnInfo, NoIdentity, Observer, Op, PeerAddr, PeerIdentity,
     ReadyReason, ReadyState, Reason, Target, TransportError,
 };
 pub use transport_limits::{
-    self as limits, echo, relay, Chunk, Control, Echoed, FrameReader, FrameSender, InflationGuard,
-    Limits, Relayed, Side,
+    self as limits, echo, relay, relay_held, Chunk, Control, Echoed, FrameReader, FrameSender,
+    InflationGuard, Limits, Relayed, Side,
 };
 pub use transport_metrics as metrics;
 pub use transport_tcp as tcp;

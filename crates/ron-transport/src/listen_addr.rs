@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
-/// Where a transport listens.
+/// Where a transport listens. `Display` is for logs: it does not name an onion service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ListenAddr {
@@ -13,7 +13,14 @@ pub enum ListenAddr {
     Ip(SocketAddr),
     /// Path of a Unix socket.
     Unix(PathBuf),
+    /// An onion service.
+    Onion(OnionName),
 }
+
+/// The `.onion` name of a service of ours. Neither `Display` nor `Debug` shows it: it belongs into
+/// no log.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OnionName(String);
 
 impl ListenAddr {
     /// The address of an IP socket.
@@ -21,8 +28,33 @@ impl ListenAddr {
     pub const fn ip(&self) -> Option<SocketAddr> {
         match self {
             Self::Ip(addr) => Some(*addr),
-            Self::Unix(_) => None,
+            _ => None,
         }
+    }
+}
+
+impl OnionName {
+    #[cfg(feature = "arti")]
+    pub(crate) fn new(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+
+    /// The name, to be given to whom it is meant for.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for OnionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("onion service")
+    }
+}
+
+impl fmt::Debug for OnionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnionName")
     }
 }
 
@@ -31,6 +63,7 @@ impl fmt::Display for ListenAddr {
         match self {
             Self::Ip(addr) => write!(f, "{addr}"),
             Self::Unix(path) => write!(f, "{}", path.display()),
+            Self::Onion(name) => write!(f, "{name}"),
         }
     }
 }

@@ -20,10 +20,12 @@ pub(crate) enum Part {
     Lifecycle,
     /// The backend that listens.
     Listener,
+    /// The Tor client, if there is one.
+    Tor,
 }
 
 impl Part {
-    const COUNT: usize = 2;
+    const COUNT: usize = 3;
 }
 
 impl Readiness {
@@ -32,7 +34,7 @@ impl Readiness {
             reason: ReadyReason::Starting,
         };
         observer.readiness(starting);
-        let parts = [starting, ReadyState::Ready];
+        let parts = [starting, ReadyState::Ready, ReadyState::Ready];
         Self {
             parts: Arc::new(Mutex::new(parts)),
             watch: watch::Sender::new(starting),

@@ -37,6 +37,8 @@ where
             AnyIncoming::Tls(incoming) => begin(*incoming, shared, &handler).await,
             #[cfg(feature = "uds")]
             AnyIncoming::Uds(incoming) => begin(incoming, shared, &handler).await,
+            #[cfg(feature = "arti")]
+            AnyIncoming::Arti(incoming) => begin(*incoming, shared, &handler).await,
         }
     }
 }
@@ -49,46 +51,61 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let (also_shared, handler) = (Arc::clone(shared), Arc::clone(handler));
+    let tasks = shared.limiter.tasks();
     if P::HANDSHAKE {
-        // Boxed, since a future is moved several times before it is a task.
-        let task = Box::pin(establish(incoming, also_shared, handler));
-        shared.limiter.tasks().spawn(TaskKind::Handshake, task);
-    } else {
-        // A burst of accepts must not fill the places of pending handshakes before their tasks run.
-        establish(incoming, also_shared, handler).await;
+        // Boxed, so that what a handshake needs is freed when it is over.
+        let establishing = Box::pin(establish(incoming, Arc::clone(shared)));
+        let establishing = tasks.counted(TaskKind::Handshake, establishing);
+        tasks.spawn_counted(async move {
+            if let Some(conn) = establishing.await {
+                let handling = handle(conn, Arc::clone(&also_shared), handler);
+                let tasks = also_shared.limiter.tasks();
+                let handling = tasks.counted(TaskKind::Serve, handling);
+                drop(also_shared);
+                handling.await;
+            }
+        });
+    } else if let Some(conn) = establish(incoming, also_shared).await {
+        // Here, not in a task: a burst of accepts must not fill the places of pending handshakes
+        // before their tasks run.
+        let handling = handle(conn, Arc::clone(shared), handler);
+        tasks.spawn(TaskKind::Serve, handling);
     }
 }
 
-/// Establishes a connection and hands it to a task of its own, so that what a handshake needs is
-/// freed with its task.
-async fn establish<P, H, F>(incoming: Incoming<P>, shared: Arc<Shared>, handler: Arc<H>)
+/// Establishes a connection, unless the transport stops; why it failed was counted and logged where
+/// it happened.
+async fn establish<P: Pending>(incoming: Incoming<P>, shared: Arc<Shared>) -> Option<Conn> {
+    tokio::select! {
+        biased;
+        () = shared.stop.cancelled() => {
+            shared.limiter.tasks().aborted(TaskKind::Handshake);
+            None
+        }
+        conn = incoming.establish() => conn.map(Conn::new).ok(),
+    }
+}
+
+/// Runs the handler against the end of its connection.
+fn handle<H, F>(
+    conn: Conn,
+    shared: Arc<Shared>,
+    handler: Arc<H>,
+) -> tracing::instrument::Instrumented<impl Future<Output = ()> + Send>
 where
-    P: Pending,
     H: Fn(Conn) -> F + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
-    let tasks = shared.limiter.tasks();
-    let conn = tokio::select! {
-        biased;
-        () = shared.stop.cancelled() => return tasks.aborted(TaskKind::Handshake),
-        conn = incoming.establish() => conn,
-    };
-    // A failure was counted and logged where it happened.
-    let Ok(conn) = conn.map(Conn::new) else {
-        return;
-    };
     let span = tracing::info_span!(
         target: "ron_transport",
         "conn",
         conn_id = conn.control().id(),
         backend = conn.info().backend.as_str(),
     );
-    let task = handle(conn, Arc::clone(&shared), handler);
-    tasks.spawn(TaskKind::Serve, task.instrument(span));
+    run_handler(conn, shared, handler).instrument(span)
 }
 
-/// Runs the handler against the end of its connection.
-async fn handle<H, F>(conn: Conn, shared: Arc<Shared>, handler: Arc<H>)
+async fn run_handler<H, F>(conn: Conn, shared: Arc<Shared>, handler: Arc<H>)
 where
     H: Fn(Conn) -> F + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,

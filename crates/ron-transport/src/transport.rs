@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use transport_core::{Backend, Observer, ReadyState, TransportError};
+use transport_core::{Backend, Observer, ReadyReason, ReadyState, TransportError};
 use transport_limits::{Control, Limiter};
 
 use crate::backend::{Dialers, Live};
@@ -70,12 +70,15 @@ impl Transport {
         fd_limit: Option<RawFd>,
     ) -> Self {
         let readiness = Readiness::new(Arc::clone(&observer));
+        if config.general.backend() == Backend::Arti {
+            // Until Tor has its say.
+            let reason = ReadyReason::ArtiBootstrap;
+            readiness.set(Part::Tor, ReadyState::Degraded { reason });
+        }
         if !config.listens() {
             // There is nothing to bind: it can dial.
             readiness.set(Part::Lifecycle, ReadyState::Ready);
         }
-        let live = Live::new(&config, &mut given, &observer);
-        let dialers = Arc::new(Dialers::new(&live, fd_limit, &limiter));
         let shared = Arc::new(Shared {
             limiter,
             readiness,
@@ -83,6 +86,8 @@ impl Transport {
             stop: CancellationToken::new(),
             kill: CancellationToken::new(),
         });
+        let live = Live::new(&config, &mut given, &shared);
+        let dialers = Arc::new(Dialers::new(&live, fd_limit, &shared.limiter));
         let dialer = TransportDialer::new(dialers, Arc::clone(&shared));
         Self {
             config: RwLock::new(Arc::new(config)),
@@ -132,11 +137,13 @@ impl Transport {
     }
 
     /// Reads what dials through this scheme need, so that a trust store or a key that cannot be
-    /// used is found before the first dial. Without this call, the first dial reads it.
+    /// used is found before the first dial; for Tor it starts the client, whose bootstrap goes on
+    /// by itself. Without this call, the first dial does all that.
     ///
     /// # Errors
-    /// [`TransportError::Tls`] with what is wrong, [`TransportError::Unsupported`] for a scheme
-    /// that is not compiled in.
+    /// [`TransportError::Tls`] or [`TransportError::Config`] with what is wrong,
+    /// [`TransportError::Unsupported`] for a scheme that is not compiled in,
+    /// [`TransportError::Cancelled`] when the transport ends meanwhile.
     ///
     /// # Cancel safety
     /// Cancel-safe.
@@ -166,6 +173,13 @@ impl Transport {
         self.shared.readiness.subscribe()
     }
 
+    /// How far the bootstrap of Tor is, 0 to 1; `None` where no Tor client was needed so far, or
+    /// none is compiled in.
+    #[must_use]
+    pub fn tor_progress(&self) -> Option<f64> {
+        self.live.tor_progress()
+    }
+
     /// The configuration in force.
     #[must_use]
     pub fn config(&self) -> Arc<Config> {
@@ -191,7 +205,8 @@ impl Transport {
     }
 
     /// Shuts down: readiness goes to `NotReady("draining")`, accepting ends, idle connections are
-    /// closed, busy ones may finish until the deadline and are then cut.
+    /// closed, busy ones may finish until the deadline and are then cut. A Tor client ends after
+    /// them, within a second more.
     ///
     /// # Cancel safety
     /// A dropped call leaves the transport draining; another call goes on with it.
@@ -199,7 +214,9 @@ impl Transport {
         drain::begin(&self.shared);
         // After the stop: who accepts right now does not put it back.
         drop(std::mem::replace(&mut *self.slot(), Slot::Taken));
-        drain::run(&self.shared, deadline).await
+        let report = drain::run(&self.shared, deadline).await;
+        self.live.shutdown().await;
+        report
     }
 }
 
@@ -207,6 +224,7 @@ impl Drop for Transport {
     fn drop(&mut self) {
         self.shared.stop.cancel();
         self.shared.kill.cancel();
+        self.live.stop();
         self.shared.limiter.close();
     }
 }

@@ -1,35 +1,70 @@
 //! What a build lacks, how many errors are shown, and what several loads see.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use ron_transport::config::Loader;
 use ron_transport::Config;
 
-fn env(name: &str, value: &str) -> Loader {
+#[cfg(not(feature = "arti"))]
+fn env(name: &str, value: &str) -> ron_transport::config::Loader {
     Config::loader().env([(name, value)])
 }
 
+#[cfg(not(feature = "arti"))]
 #[test]
 fn a_backend_that_is_not_in_this_build_is_refused_with_what_it_needs() {
-    let error = env("RON_TRANSPORT_BACKEND", "arti")
-        .load()
-        .unwrap_err()
-        .to_string();
-    let expected = if cfg!(feature = "arti") {
-        "not in this version"
-    } else {
-        "it needs the feature `arti`"
-    };
-    assert!(error.contains(expected), "{error}");
-    if !cfg!(feature = "arti") {
-        for loader in [
-            env("RON_TRANSPORT_ARTI_ISOLATION", "stream"),
-            Config::loader().flag("transport.arti.isolation", "stream"),
-            Config::loader().toml_str("[transport.arti]\nisolation = 'stream'", "t"),
-        ] {
-            let error = loader.load().unwrap_err().to_string();
-            assert!(error.contains("it needs the feature `arti`"), "{error}");
-        }
+    for loader in [
+        env("RON_TRANSPORT_BACKEND", "arti"),
+        env("RON_TRANSPORT_ARTI_ISOLATION", "stream"),
+        Config::loader().flag("transport.arti.isolation", "stream"),
+        Config::loader().toml_str("[transport.arti]\nisolation = 'stream'", "t"),
+    ] {
+        let error = loader.load().unwrap_err().to_string();
+        assert!(error.contains("it needs the feature `arti`"), "{error}");
     }
+}
+
+/// What goes with Tor alone, and what does not go with it.
+#[cfg(feature = "arti")]
+#[test]
+fn what_tor_and_the_other_settings_want_of_each_other_is_said() {
+    let of = |text: &str| {
+        Config::loader()
+            .toml_str(format!("[transport]\n{text}"), "t")
+            .load()
+    };
+    let loaded = of("backend = 'arti'").unwrap().into_settings();
+    assert!(!loaded.listens());
+    assert_eq!(loaded.missing_to_listen(), ["arti.onion_service.enabled"]);
+    let onion = "backend = 'arti'\narti.onion_service.enabled = true\n";
+    let loaded = of(onion).unwrap().into_settings();
+    assert!(loaded.listens() && loaded.missing_to_listen().is_empty());
+    for (more, error) in [
+        (
+            "bind_addr = '127.0.0.1:1'",
+            "backend arti listens as an onion service: leave bind_addr out",
+        ),
+        (
+            "amnesia = true\narti.state_dir = '/a'",
+            "with amnesia it is in memory: leave it out",
+        ),
+        (
+            "amnesia = true\narti.cache_dir = '/a'",
+            "with amnesia it is in memory: leave it out",
+        ),
+        (
+            "arti.pre_dial_delay = '10s'",
+            "must be below dial_timeout (10s)",
+        ),
+    ] {
+        let errors = of(&format!("{onion}{more}")).unwrap_err();
+        assert!(errors.to_string().contains(error), "{errors}");
+    }
+    let errors = of("arti.onion_service.enabled = true").unwrap_err();
+    assert!(
+        errors
+            .to_string()
+            .contains("needs backend = arti, and that is tcp"),
+        "{errors}"
+    );
 }
 
 #[test]

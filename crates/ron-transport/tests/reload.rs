@@ -133,6 +133,7 @@ async fn each_key_is_reloaded_as_its_class_says() {
         "backend",
         "preset",
         "uds.path",
+        "arti.onion_service.enabled",
         "tls.client_auth",
         "tls.allow_sans",
         "tls.cert_path",

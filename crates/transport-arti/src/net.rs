@@ -6,6 +6,7 @@
 
 mod client;
 mod probe;
+mod runtime;
 mod shared;
 mod thread;
 mod watch;
@@ -13,12 +14,13 @@ mod watch;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch as tokio_watch};
+use tokio::sync::{mpsc, watch as tokio_watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use transport_core::{Observer, ReadyState, TransportError};
 
 pub(crate) use client::Client;
+pub(crate) use runtime::Runtime;
 pub(crate) use shared::Shared;
 
 use crate::error;
@@ -37,7 +39,7 @@ pub struct ArtiNet {
     onion: Option<String>,
     arrivals: Mutex<Option<mpsc::Receiver<ArtiPending>>>,
     stop: CancellationToken,
-    ended: oneshot::Receiver<()>,
+    ended: CancellationToken,
 }
 
 impl ArtiNet {
@@ -126,14 +128,25 @@ impl ArtiNet {
         &self.live
     }
 
+    /// How far the bootstrap is, 0 to 1, as Arti reckons; after an outage it says nothing.
+    #[must_use]
+    pub fn progress(&self) -> f64 {
+        self.shared.progress()
+    }
+
+    /// Ends Tor in the background, as dropping it does.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
     /// Ends Tor and waits for that: streams are cut, directories unlocked or, under amnesia,
     /// removed. False: it takes longer than the deadline, and goes on in the background.
     ///
     /// # Cancel safety
     /// Dropping the future leaves the end to the background.
-    pub async fn shutdown(mut self, deadline: Duration) -> bool {
-        self.stop.cancel();
-        timeout(deadline, &mut self.ended).await.is_ok()
+    pub async fn shutdown(&self, deadline: Duration) -> bool {
+        self.stop();
+        timeout(deadline, self.ended.cancelled()).await.is_ok()
     }
 }
 

@@ -14,11 +14,11 @@ use tor_hsservice::{
     OnionService, OnionServiceConfig as ServiceConfig, RendRequest, RunningOnionService,
 };
 use tor_keymgr::KeystoreSelector;
-use tor_rtcompat::tokio::TokioRustlsRuntime;
 use transport_core::TransportError;
 
 use crate::error;
 use crate::identity::Identity;
+use crate::net::Runtime;
 use crate::OnionServiceConfig;
 
 /// Streams that one client may have open on its circuit; Arti ends a circuit that asks for more.
@@ -98,10 +98,7 @@ impl Onion {
     ///
     /// # Errors
     /// [`TransportError::Config`].
-    pub(crate) fn launch(
-        &self,
-        client: &TorClient<TokioRustlsRuntime>,
-    ) -> Result<Launched, TransportError> {
+    pub(crate) fn launch(&self, client: &TorClient<Runtime>) -> Result<Launched, TransportError> {
         // What the keystore has already cannot be brought along again.
         let missing = kept(&self.client, &self.service)?.onion_address().is_none();
         let keypair = self.identity.as_ref().filter(|_| missing);
@@ -130,8 +127,7 @@ pub(crate) fn hsid(identity: &Identity) -> Result<HsId, TransportError> {
 
 /// The service as it is on disk, without a client that runs it.
 fn kept(client: &TorClientConfig, service: &ServiceConfig) -> Result<OnionService, TransportError> {
-    TorClient::<TokioRustlsRuntime>::create_onion_service(client, service.clone())
-        .map_err(error::start)
+    TorClient::<Runtime>::create_onion_service(client, service.clone()).map_err(error::start)
 }
 
 /// Lets the keystore make an identity; `None` where it does not outlive this look at it.

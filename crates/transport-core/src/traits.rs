@@ -16,6 +16,10 @@ pub trait Dialer: Send + Sync + 'static {
     /// The raw stream of this backend.
     type Io: Io;
 
+    /// Whether nobody may learn from a log what is dialed: the target is then in no event, and the
+    /// texts of errors do not name it.
+    const PRIVATE: bool = false;
+
     /// Which transport this is; the label of its metrics.
     fn backend(&self) -> Backend;
 

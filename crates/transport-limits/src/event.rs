@@ -80,16 +80,16 @@ impl Events {
         );
     }
 
-    /// A dial's end. A Tor target is not named; failures are sampled as rejects are.
+    /// A dial's end, with the target where it may be named; failures are sampled as rejects are.
     pub(crate) fn dialed(
         &self,
         now: u64,
         backend: Backend,
-        to: &Target,
+        to: Option<&Target>,
         took: std::time::Duration,
         result: Result<&ConnInfo, &TransportError>,
     ) {
-        let to = (backend != Backend::Arti).then(|| to.to_string());
+        let to = to.map(tracing::field::display);
         let (backend, duration_ms) = (backend.as_str(), millis(took));
         match result {
             Ok(info) => debug!(

@@ -45,6 +45,11 @@ impl<R> Guard<R> {
     pub const fn get_ref(&self) -> &R {
         &self.raw
     }
+
+    /// The limits around it.
+    pub const fn limiter(&self) -> &Limiter {
+        &self.limiter
+    }
 }
 
 impl<L: Listener> Guard<L> {
@@ -246,6 +251,7 @@ impl<D: Dialer> Guard<D> {
     /// Dropping the future abandons the dial; it is then not counted.
     pub async fn dial(&self, to: &Target) -> Result<Connection<GuardedIo<D::Io>>, TransportError> {
         let (limiter, backend) = (&self.limiter, self.raw.backend());
+        let named = (!D::PRIVATE).then_some(to);
         let settings = limiter.settings();
         let started = Instant::now();
         let result = match timeout(settings.dial, self.raw.dial(to)).await {
@@ -260,11 +266,11 @@ impl<D: Dialer> Guard<D> {
                 let permit = Permit::dialed(limiter, backend);
                 let id = Limiter::next_id();
                 let connection = guarded(limiter, permit, id, connection, settings);
-                limiter.log_dial(backend, to, took, Ok(&connection.info));
+                limiter.log_dial(backend, named, took, Ok(&connection.info));
                 Ok(connection)
             }
             Err(error) => {
-                limiter.log_dial(backend, to, took, Err(&error));
+                limiter.log_dial(backend, named, took, Err(&error));
                 if let Some(reason) = error.reason() {
                     limiter.rejected(reason, backend, Who::default(), Some(&error));
                 }

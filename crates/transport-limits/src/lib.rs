@@ -38,6 +38,6 @@ pub use inflation::{InflationGuard, InflationInput, InflationOutput, MAX_INFLATI
 pub use io::GuardedIo;
 pub use limiter::Limiter;
 pub use peers::PeerKey;
-pub use relay::{echo, relay, Echoed, Relayed, Side};
+pub use relay::{echo, relay, relay_held, Echoed, Relayed, Side};
 pub use settings::{ByteRates, Deadlines, Limits};
-pub use tasks::Tasks;
+pub use tasks::{Counted, Tasks};

@@ -220,7 +220,7 @@ impl Limiter {
     pub(crate) fn log_dial(
         &self,
         backend: Backend,
-        to: &Target,
+        to: Option<&Target>,
         took: std::time::Duration,
         result: Result<&ConnInfo, &TransportError>,
     ) {

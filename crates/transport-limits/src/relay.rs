@@ -1,12 +1,14 @@
 //! Joins two guarded streams, or one to itself: half-close passed on, nothing held while idle.
 
-use std::future::poll_fn;
+use std::future::{poll_fn, Future};
 use std::io;
 use std::pin::Pin;
 use std::task::{ready, Context, Poll};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{sleep, Instant, Sleep};
 use transport_core::{Io, TransportError};
 
 use crate::buffer::Buffer;
@@ -15,6 +17,9 @@ use crate::scratch;
 /// Reads of one direction in a row: then it is the other direction's turn, and other tasks'. Well
 /// below half of the 128 operations that tokio allows a task before it makes it yield.
 const TURN: u32 = 16;
+
+/// How long a stream that is not told of an end may be silent: several round trips of Tor.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// One of the two streams of a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,9 +46,25 @@ pub struct Relayed {
 ///
 /// # Cancel safety
 /// Dropping the future closes both streams.
-pub async fn relay<A: Io, B: Io>(mut a: A, mut b: B) -> Relayed {
+pub async fn relay<A: Io, B: Io>(a: A, b: B) -> Relayed {
+    join(a, b, false).await
+}
+
+/// As [`relay`], where who ends his own direction of `b` ends both, as with a stream that was
+/// dialed over Tor: that `a` has ended is kept from `b` for as long as it answers, and told once
+/// nothing has come from it for 5 s. Otherwise an answer would be cut off.
+///
+/// # Cancel safety
+/// Dropping the future closes both streams.
+pub async fn relay_held<A: Io, B: Io>(a: A, b: B) -> Relayed {
+    join(a, b, true).await
+}
+
+async fn join<A: Io, B: Io>(mut a: A, mut b: B, hold: bool) -> Relayed {
     let (mut there, mut back) = (Pipe::default(), Pipe::default());
-    let end = poll_fn(|cx| {
+    there.hold = hold;
+    let mut silence: Option<Silence> = None;
+    let end = poll_fn(|cx| loop {
         let (a, b) = (&mut a, &mut b);
         let ab = there
             .poll(cx, &mut Two(a, b))
@@ -54,13 +75,47 @@ pub async fn relay<A: Io, B: Io>(mut a: A, mut b: B) -> Relayed {
         if ab.is_ready() && ba.is_ready() {
             return Poll::Ready(Ok(()));
         }
-        Poll::Pending
+        if there.state != State::Held {
+            return Poll::Pending;
+        }
+        let silence = silence.get_or_insert_with(|| Silence::new(&back));
+        if ba.is_pending() && silence.poll(cx, &back).is_pending() {
+            return Poll::Pending;
+        }
+        there.state = State::Closing;
     })
     .await;
     Relayed {
         a_to_b: there.bytes,
         b_to_a: back.bytes,
         end,
+    }
+}
+
+/// Waits until a direction has been silent for long.
+struct Silence {
+    seen: u64,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Silence {
+    fn new(of: &Pipe) -> Self {
+        Self {
+            seen: of.bytes,
+            timer: Box::pin(sleep(SILENCE)),
+        }
+    }
+
+    /// What the other side does not take is no silence.
+    fn poll(&mut self, cx: &mut Context<'_>, of: &Pipe) -> Poll<()> {
+        while self.timer.as_mut().poll(cx).is_ready() {
+            if of.bytes == self.seen && of.rest.is_empty() {
+                return Poll::Ready(());
+            }
+            self.seen = of.bytes;
+            self.timer.as_mut().reset(Instant::now() + SILENCE);
+        }
+        Poll::Pending
     }
 }
 
@@ -144,6 +199,8 @@ impl Failed {
 enum State {
     #[default]
     Copying,
+    /// The reader has ended, and the writer is not told yet.
+    Held,
     /// The reader has ended; the writer is told.
     Closing,
     Done,
@@ -157,6 +214,8 @@ struct Pipe {
     rest: Bytes,
     unflushed: bool,
     bytes: u64,
+    /// The writer is not told of the reader's end by itself.
+    hold: bool,
 }
 
 impl Pipe {
@@ -167,6 +226,7 @@ impl Pipe {
                 State::Copying => {
                     ready!(self.poll_rest(cx, ends)).map_err(Failed::Write)?;
                     match self.poll_copy(cx, ends)? {
+                        Poll::Ready(0) if self.hold => self.state = State::Held,
                         Poll::Ready(0) => self.state = State::Closing,
                         Poll::Ready(_) => {
                             reads += 1;
@@ -176,14 +236,14 @@ impl Pipe {
                             }
                         }
                         Poll::Pending => {
-                            if self.unflushed {
-                                let flushed = ends.writer().poll_flush(cx);
-                                ready!(flushed).map_err(Failed::Write)?;
-                                self.unflushed = false;
-                            }
+                            ready!(self.poll_flush(cx, ends))?;
                             return Poll::Pending;
                         }
                     }
+                }
+                State::Held => {
+                    ready!(self.poll_flush(cx, ends))?;
+                    return Poll::Pending;
                 }
                 State::Closing => {
                     let closed = ends.writer().poll_shutdown(cx);
@@ -193,6 +253,19 @@ impl Pipe {
                 State::Done => return Poll::Ready(Ok(())),
             }
         }
+    }
+
+    fn poll_flush<E: Ends>(
+        &mut self,
+        cx: &mut Context<'_>,
+        ends: &mut E,
+    ) -> Poll<Result<(), Failed>> {
+        if self.unflushed {
+            let flushed = ends.writer().poll_flush(cx);
+            ready!(flushed).map_err(Failed::Write)?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Writes what an earlier read left over.

@@ -40,13 +40,32 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        self.spawn_counted(self.counted(kind, future));
+    }
+
+    /// Runs a future as a task that counts for nothing by itself: it runs what is [`counted`], one
+    /// kind of work after the other.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    ///
+    /// [`counted`]: Self::counted
+    pub fn spawn_counted<F>(&self, future: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.tracker.spawn(future);
+    }
+
+    /// A future that counts as a task of this kind, from now on.
+    pub fn counted<F: Future>(&self, kind: TaskKind, future: F) -> Counted<F> {
         self.observer.task_spawned(kind);
         let watch = Watch {
             kind,
             observer: Arc::clone(&self.observer),
             done: false,
         };
-        self.tracker.spawn(Tracked { future, watch });
+        Counted { future, watch }
     }
 
     /// Counts a task that was cancelled from within.
@@ -72,17 +91,18 @@ impl Tasks {
 
 pin_project! {
     /// A future and who watches its end; an `async` block would hold the future twice.
-    struct Tracked<F> {
+    #[derive(Debug)]
+    pub struct Counted<F> {
         #[pin]
         future: F,
         watch: Watch,
     }
 }
 
-impl<F: Future<Output = ()>> Future for Tracked<F> {
-    type Output = ();
+impl<F: Future> Future for Counted<F> {
+    type Output = F::Output;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let polled = this.future.poll(cx);
         this.watch.done = polled.is_ready();
@@ -95,6 +115,14 @@ struct Watch {
     kind: TaskKind,
     observer: Arc<dyn Observer>,
     done: bool,
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watch")
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Drop for Watch {

@@ -56,7 +56,10 @@ impl ClientTls {
         };
         let provider = provider(pq);
         let pair = files.pair(&provider)?;
-        let name = config.sni_override().map(server_name).transpose()?;
+        let name = config
+            .sni_override()
+            .map(|name| server_name(name, false))
+            .transpose()?;
         Ok(Self {
             config: Arc::new(rustls_config(roots, pair, config, provider)?),
             name,
@@ -73,10 +76,14 @@ impl ClientTls {
     }
 
     /// The name that this target must prove.
-    pub(crate) fn name(&self, to: &Target) -> Result<ServerName<'static>, TransportError> {
+    pub(crate) fn name(
+        &self,
+        to: &Target,
+        private: bool,
+    ) -> Result<ServerName<'static>, TransportError> {
         match (&self.name, to) {
             (Some(name), _) => Ok(name.clone()),
-            (None, Target::Host { host, .. }) => server_name(host),
+            (None, Target::Host { host, .. }) => server_name(host, private),
             (None, _) => Err(TransportError::Unsupported {
                 what: format!("tls to {to} without tls_client.sni_override: it has no name"),
             }),
@@ -101,12 +108,14 @@ impl fmt::Debug for ClientTls {
     }
 }
 
-fn server_name(host: &str) -> Result<ServerName<'static>, TransportError> {
+fn server_name(host: &str, private: bool) -> Result<ServerName<'static>, TransportError> {
     let wrong = |cause| {
-        tls_by(
-            format!("{host:?} is no name that a server can prove"),
-            cause,
-        )
+        let shown = if private {
+            "the target".to_owned()
+        } else {
+            format!("{host:?}")
+        };
+        tls_by(format!("{shown} is no name that a server can prove"), cause)
     };
     ServerName::try_from(host.to_owned()).map_err(wrong)
 }

@@ -23,6 +23,8 @@ const MAX_TEXT_BYTES: usize = 400;
 pub(crate) struct Seen<'a> {
     /// We dialed, and the peer is the server.
     pub(crate) dialed: bool,
+    /// Who the peer is must not be told.
+    pub(crate) private: bool,
     /// `pq.mode` is `required` here.
     pub(crate) requires_pq: bool,
     /// The first bytes that the peer sent.
@@ -87,7 +89,7 @@ fn of_rustls(error: &io::Error) -> Option<&Error> {
 fn handshake_text(error: &Error, seen: &Seen<'_>) -> String {
     match error {
         Error::InvalidMessage(message) => not_tls(*message, seen.opening),
-        Error::InvalidCertificate(error) => certificate(error, seen.dialed),
+        Error::InvalidCertificate(error) => certificate(error, seen),
         Error::PeerIncompatible(error) => incompatible(error, seen.requires_pq),
         Error::AlertReceived(description) => {
             let hint = if seen.requires_pq {
@@ -143,12 +145,12 @@ fn not_tls(message: InvalidMessage, opening: &[u8]) -> String {
     }
 }
 
-fn certificate(error: &CertificateError, dialed: bool) -> String {
+fn certificate(error: &CertificateError, seen: &Seen<'_>) -> String {
     use CertificateError as E;
-    let whose = if dialed { "server" } else { "client" };
+    let whose = if seen.dialed { "server" } else { "client" };
     match error {
         E::UnknownIssuer => {
-            let store = if dialed {
+            let store = if seen.dialed {
                 "the trust store (tls_client)"
             } else {
                 "tls.client_ca_path"
@@ -160,6 +162,9 @@ fn certificate(error: &CertificateError, dialed: bool) -> String {
         }
         E::NotValidYet | E::NotValidYetContext { .. } => {
             format!("the {whose}'s certificate is not valid yet")
+        }
+        E::NotValidForName | E::NotValidForNameContext { .. } if seen.private => {
+            format!("the {whose}'s certificate is for another name")
         }
         E::NotValidForName => format!("the {whose}'s certificate is for another name"),
         E::NotValidForNameContext {
@@ -184,6 +189,7 @@ fn certificate(error: &CertificateError, dialed: bool) -> String {
         E::ApplicationVerificationFailure => {
             format!("the {whose}'s certificate bears no name of tls.allow_sans")
         }
+        _ if seen.private => format!("the {whose}'s certificate was refused"),
         other => format!("the {whose}'s certificate was refused: {other}"),
     }
 }
@@ -232,6 +238,7 @@ mod tests {
         let error = Error::General("x".repeat(100_000));
         let seen = Seen {
             dialed: false,
+            private: false,
             requires_pq: false,
             opening: &[],
         };

@@ -10,6 +10,8 @@ use super::state::State;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
+/// How far Tor's bootstrap is, 0 to 1: beside the answer of `/readyz`, whose form is fixed.
+const PROGRESS: &str = "arti-bootstrap-progress";
 /// Prometheus' text format.
 const METRICS: &str = "text/plain; version=0.0.4";
 
@@ -49,7 +51,15 @@ fn get(path: &str, state: &State) -> Response<Full<Bytes>> {
             } else {
                 StatusCode::SERVICE_UNAVAILABLE
             };
-            answer(status, JSON, format!("{}\n", State::readiness_json(now)))
+            let body = format!("{}\n", State::readiness_json(now));
+            let mut response = answer(status, JSON, body);
+            if let Some(progress) = (state.tor_progress)() {
+                let text = format!("{progress:.2}");
+                if let Ok(text) = HeaderValue::try_from(text) {
+                    response.headers_mut().insert(PROGRESS, text);
+                }
+            }
+            response
         }
         "/status" => answer(StatusCode::OK, JSON, format!("{}\n", state.status_json())),
         _ => {

@@ -19,6 +19,8 @@ pub(crate) struct State {
     pub(crate) mode: Mode,
     pub(crate) listen: ListenAddr,
     pub(crate) since: Since,
+    /// How far Tor's bootstrap is, 0 to 1.
+    pub(crate) tor_progress: Box<dyn Fn() -> Option<f64> + Send + Sync>,
 }
 
 impl State {
@@ -52,7 +54,12 @@ impl State {
             "version": env!("CARGO_PKG_VERSION"),
             "backend": self.backend.as_str(),
             "mode": self.mode.as_str(),
-            "listen": self.listen.to_string(),
+            // Here the name of an onion service is told, and nowhere else.
+            "listen": match &self.listen {
+                ListenAddr::Onion(name) => name.as_str().to_owned(),
+                other => other.to_string(),
+            },
+            "arti_bootstrap_progress": (self.tor_progress)(),
         })
     }
 
@@ -113,6 +120,7 @@ mod tests {
             mode: Mode::Echo,
             listen: ListenAddr::Ip(([127, 0, 0, 1], 1).into()),
             since,
+            tor_progress: Box::new(|| Some(0.25)),
         };
         (state, sender)
     }
@@ -144,6 +152,7 @@ mod tests {
             (&status["state"], &status["reason"]),
             (&json!("degraded"), &json!("arti_bootstrap"))
         );
+        assert_eq!(status["arti_bootstrap_progress"], json!(0.25));
     }
 
     #[test]

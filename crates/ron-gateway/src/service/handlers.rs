@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ron_transport::limits::Limiter;
 use ron_transport::{
-    echo, relay, Conn, Endpoint, Reason, Transport, TransportDialer, TransportError,
+    echo, relay, relay_held, Conn, Endpoint, Reason, Transport, TransportDialer, TransportError,
 };
 use tracing::debug;
 
@@ -84,10 +84,15 @@ impl Forward {
                 return;
             }
         };
+        let half_closes = self.to.scheme.half_closes();
         // The relay needs neither.
         drop(self);
         let upstream_id = upstream.control().id();
-        let relayed = relay(conn, upstream).await;
+        let relayed = if half_closes {
+            relay(conn, upstream).await
+        } else {
+            Box::pin(relay_held(conn, upstream)).await
+        };
         debug!(
             target: TARGET,
             event = "relay",

@@ -140,6 +140,7 @@ mod tests {
         assert!(gateway.check()[0].1.to_string().contains("forward_to"));
     }
 
+    #[cfg(not(feature = "arti"))]
     #[test]
     fn a_scheme_that_is_not_compiled_in_is_named_with_its_feature() {
         let mut gateway = Gateway::default();

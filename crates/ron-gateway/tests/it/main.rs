@@ -5,6 +5,7 @@
 mod admin;
 mod amnesia;
 mod cli;
+#[path = "../common/mod.rs"]
 mod common;
 mod deploy;
 mod echo;

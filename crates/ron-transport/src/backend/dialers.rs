@@ -1,9 +1,11 @@
 //! The guarded dialers, one for each scheme.
 
 use std::os::fd::RawFd;
-#[cfg(feature = "tls")]
+#[cfg(any(feature = "tls", feature = "arti"))]
 use std::sync::{Arc, OnceLock};
 
+#[cfg(feature = "arti")]
+use transport_arti::raw::ArtiDialer;
 use transport_core::TransportError;
 use transport_limits::{Guard, Limiter};
 use transport_tcp::raw::TcpDialer;
@@ -12,6 +14,8 @@ use transport_tls::raw::TlsDialer;
 #[cfg(feature = "uds")]
 use transport_uds::raw::UdsDialer;
 
+#[cfg(feature = "arti")]
+use super::arti::Tor;
 #[cfg(feature = "tls")]
 use super::tls::{self, Tls};
 use super::{not_compiled_in, Live};
@@ -26,6 +30,8 @@ pub(crate) struct Dialers {
     tls: OverTls,
     #[cfg(feature = "uds")]
     uds: Guard<UdsDialer>,
+    #[cfg(feature = "arti")]
+    tor: OverTor,
 }
 
 /// TLS reads its trust store when it is first dialed through: whoever never does needs none.
@@ -33,8 +39,17 @@ pub(crate) struct Dialers {
 #[derive(Debug)]
 struct OverTls {
     tls: Arc<Tls>,
-    limiter: Limiter,
     dialer: OnceLock<Guard<TlsDialer<TcpDialer>>>,
+}
+
+/// Tor is started when it is first dialed through.
+#[cfg(feature = "arti")]
+#[derive(Debug)]
+struct OverTor {
+    tor: Arc<Tor>,
+    dialer: OnceLock<Guard<ArtiDialer>>,
+    #[cfg(feature = "tls")]
+    tls: OnceLock<Guard<TlsDialer<ArtiDialer>>>,
 }
 
 impl Dialers {
@@ -47,11 +62,17 @@ impl Dialers {
             #[cfg(feature = "tls")]
             tls: OverTls {
                 tls: Arc::clone(&live.tls),
-                limiter: limiter.clone(),
                 dialer: OnceLock::new(),
             },
             #[cfg(feature = "uds")]
             uds: Guard::new(UdsDialer::new().with_fd_limit(fd_limit), limiter),
+            #[cfg(feature = "arti")]
+            tor: OverTor {
+                tor: Arc::clone(&live.tor),
+                dialer: OnceLock::new(),
+                #[cfg(feature = "tls")]
+                tls: OnceLock::new(),
+            },
         }
     }
 
@@ -64,6 +85,11 @@ impl Dialers {
             Scheme::Tls => self.tls().await.map(drop),
             #[cfg(feature = "uds")]
             Scheme::Unix => Ok(()),
+            #[cfg(feature = "arti")]
+            Scheme::Tor => self.tor().await.map(drop),
+            #[cfg(all(feature = "arti", feature = "tls"))]
+            Scheme::TlsOverTor => self.tls_over_tor().await.map(drop),
+            #[allow(unreachable_patterns)]
             scheme => Err(missing(scheme)),
         }
     }
@@ -78,23 +104,50 @@ impl Dialers {
             }
             #[cfg(feature = "uds")]
             Scheme::Unix => self.uds.dial(&to.target).await.map(Conn::new),
+            #[cfg(feature = "arti")]
+            Scheme::Tor => {
+                let dialer = self.tor().await?;
+                Box::pin(dialer.dial(&to.target)).await.map(Conn::new)
+            }
+            #[cfg(all(feature = "arti", feature = "tls"))]
+            Scheme::TlsOverTor => {
+                let dialer = self.tls_over_tor().await?;
+                Box::pin(dialer.dial(&to.target)).await.map(Conn::new)
+            }
+            #[allow(unreachable_patterns)]
             scheme => Err(missing(scheme)),
         }
     }
 
     #[cfg(feature = "tls")]
     async fn tls(&self) -> Result<&Guard<TlsDialer<TcpDialer>>, TransportError> {
-        let OverTls {
-            tls,
-            limiter,
-            dialer,
-        } = &self.tls;
+        let OverTls { tls, dialer } = &self.tls;
         if let Some(dialer) = dialer.get() {
             return Ok(dialer);
         }
         let live = tls::client(tls).await?;
+        let limiter = self.tcp.limiter();
         let raw = TlsDialer::over(self.tcp.get_ref().clone(), &live, limiter.shared_observer());
         Ok(dialer.get_or_init(|| Guard::new(raw, limiter)))
+    }
+
+    #[cfg(feature = "arti")]
+    async fn tor(&self) -> Result<&Guard<ArtiDialer>, TransportError> {
+        let OverTor { tor, dialer, .. } = &self.tor;
+        let net = tor.net().await?;
+        Ok(dialer.get_or_init(|| Guard::new(net.dialer(), self.tcp.limiter())))
+    }
+
+    #[cfg(all(feature = "arti", feature = "tls"))]
+    async fn tls_over_tor(&self) -> Result<&Guard<TlsDialer<ArtiDialer>>, TransportError> {
+        let OverTor { tor, tls, .. } = &self.tor;
+        if let Some(dialer) = tls.get() {
+            return Ok(dialer);
+        }
+        let live = tls::client(&self.tls.tls).await?;
+        let limiter = self.tcp.limiter();
+        let raw = TlsDialer::over(tor.net().await?.dialer(), &live, limiter.shared_observer());
+        Ok(tls.get_or_init(|| Guard::new(raw, limiter)))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::os::fd::RawFd;
 
+#[cfg(feature = "arti")]
+use transport_arti::raw::{ArtiListener, ArtiPending};
 use transport_core::{Backend, PeerAddr, TransportError};
 use transport_limits::{Guard, Incoming, Limiter};
 use transport_tcp::raw::{TcpListener, TcpPending};
@@ -13,6 +15,8 @@ use transport_uds::raw::{UdsListener, UdsPending};
 use super::{not_compiled_in, Live};
 use crate::config::Config;
 use crate::conn::Conn;
+#[cfg(feature = "arti")]
+use crate::listen_addr::OnionName;
 use crate::listen_addr::{Inherited, ListenAddr};
 
 /// What a listener is made from.
@@ -31,6 +35,8 @@ pub(crate) enum AnyListener {
     Tls(Guard<TlsListener<TcpListener>>),
     #[cfg(feature = "uds")]
     Uds(Guard<UdsListener>),
+    #[cfg(feature = "arti")]
+    Arti(Guard<ArtiListener>, OnionName),
 }
 
 impl AnyListener {
@@ -40,6 +46,13 @@ impl AnyListener {
         match config.general.backend() {
             #[cfg(feature = "uds")]
             Backend::Uds => parts.uds(UdsListener::bind(&config.uds).await?),
+            #[cfg(feature = "arti")]
+            Backend::Arti => {
+                let net = parts.live.tor.net().await?;
+                let raw = net.listener()?;
+                let name = OnionName::new(net.onion_address().unwrap_or_default());
+                Ok(Self::Arti(Guard::new(raw, parts.limiter), name))
+            }
             backend => {
                 let Some(addr) = config.general.bind_addr() else {
                     return Err(TransportError::Config {
@@ -92,6 +105,8 @@ impl AnyListener {
                         what: "a Unix socket without a path".to_owned(),
                     })
             }
+            #[cfg(feature = "arti")]
+            Self::Arti(_, name) => Ok(ListenAddr::Onion(name.clone())),
         }
     }
 
@@ -103,6 +118,8 @@ impl AnyListener {
             Self::Tls(guard) => AnyIncoming::Tls(Box::new(guard.accept().await)),
             #[cfg(feature = "uds")]
             Self::Uds(guard) => AnyIncoming::Uds(guard.accept().await),
+            #[cfg(feature = "arti")]
+            Self::Arti(guard, _) => AnyIncoming::Arti(Box::new(guard.accept().await)),
         }
     }
 }
@@ -145,6 +162,8 @@ pub(crate) enum AnyIncoming {
     Tls(Box<Incoming<TlsPending<TcpPending>>>),
     #[cfg(feature = "uds")]
     Uds(Incoming<UdsPending>),
+    #[cfg(feature = "arti")]
+    Arti(Box<Incoming<ArtiPending>>),
 }
 
 impl AnyIncoming {
@@ -155,6 +174,8 @@ impl AnyIncoming {
             Self::Tls(incoming) => incoming.peer(),
             #[cfg(feature = "uds")]
             Self::Uds(incoming) => incoming.peer(),
+            #[cfg(feature = "arti")]
+            Self::Arti(incoming) => incoming.peer(),
         }
     }
 
@@ -165,6 +186,8 @@ impl AnyIncoming {
             Self::Tls(incoming) => incoming.id(),
             #[cfg(feature = "uds")]
             Self::Uds(incoming) => incoming.id(),
+            #[cfg(feature = "arti")]
+            Self::Arti(incoming) => incoming.id(),
         }
     }
 
@@ -175,6 +198,8 @@ impl AnyIncoming {
             Self::Tls(incoming) => Box::pin(incoming.establish()).await.map(Conn::new),
             #[cfg(feature = "uds")]
             Self::Uds(incoming) => incoming.establish().await.map(Conn::new),
+            #[cfg(feature = "arti")]
+            Self::Arti(incoming) => Box::pin(incoming.establish()).await.map(Conn::new),
         }
     }
 }

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use transport_core::{Observer, TransportError};
+use transport_core::TransportError;
 use transport_tcp::LiveTcpConfig;
 #[cfg(feature = "uds")]
 use transport_uds::LiveUdsConfig;
 
+#[cfg(feature = "arti")]
+use super::arti::Tor;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 use crate::builder::Given;
 use crate::config::Config;
+use crate::transport::Shared;
 
 /// What listeners and dialers look at for each connection.
 #[derive(Debug)]
@@ -20,11 +23,14 @@ pub(crate) struct Live {
     pub(crate) tls: Arc<Tls>,
     #[cfg(feature = "uds")]
     pub(super) uds: LiveUdsConfig,
+    #[cfg(feature = "arti")]
+    pub(crate) tor: Arc<Tor>,
 }
 
 impl Live {
     /// Takes what it can use of what was given.
-    pub(crate) fn new(config: &Config, given: &mut Given, observer: &Arc<dyn Observer>) -> Self {
+    pub(crate) fn new(config: &Config, given: &mut Given, shared: &Shared) -> Self {
+        let observer = &shared.observer;
         let _ = (&given, observer);
         Self {
             tcp: LiveTcpConfig::new(&config.tcp),
@@ -32,6 +38,8 @@ impl Live {
             tls: Arc::new(Tls::new(config, given.server_tls.take(), observer)),
             #[cfg(feature = "uds")]
             uds: LiveUdsConfig::new(&config.uds),
+            #[cfg(feature = "arti")]
+            tor: Arc::new(Tor::new(config, observer, &shared.readiness, &shared.kill)),
         }
     }
 
@@ -42,7 +50,30 @@ impl Live {
         self.tcp.set(&config.tcp);
         #[cfg(feature = "uds")]
         self.uds.set(&config.uds);
+        #[cfg(feature = "arti")]
+        self.tor.set(&config.arti);
         Ok(())
+    }
+
+    /// How far Tor's bootstrap is; `None` without Tor.
+    pub(crate) fn tor_progress(&self) -> Option<f64> {
+        #[cfg(feature = "arti")]
+        return self.tor.progress();
+        #[cfg(not(feature = "arti"))]
+        None
+    }
+
+    /// Begins the end of what runs by itself.
+    pub(crate) fn stop(&self) {
+        #[cfg(feature = "arti")]
+        self.tor.stop();
+    }
+
+    /// Ends what runs by itself.
+    #[allow(clippy::unused_async)]
+    pub(crate) async fn shutdown(&self) {
+        #[cfg(feature = "arti")]
+        self.tor.shutdown().await;
     }
 
     /// Looks at files every two seconds, for ever: a certificate that was renewed is put in force.

@@ -50,11 +50,31 @@ fn uds(config: &Config) -> Broken {
 
 #[cfg(feature = "arti")]
 fn arti(config: &Config) -> Broken {
-    let dial = config.limits.deadlines().dial;
-    if config.arti.pre_dial_delay() < dial {
-        return Vec::new();
+    let backend = config.general.backend();
+    let is_arti = backend == transport_core::Backend::Arti;
+    let (arti, dial) = (&config.arti, config.limits.deadlines().dial);
+    let mut broken = Vec::new();
+    if arti.pre_dial_delay() >= dial {
+        let dial = transport_core::schema::format_duration(dial);
+        let what = format!("must be below dial_timeout ({dial})");
+        broken.push(("arti.pre_dial_delay", ValueError::new(what)));
     }
-    let dial = transport_core::schema::format_duration(dial);
-    let what = format!("must be below dial_timeout ({dial})");
-    vec![("arti.pre_dial_delay", ValueError::new(what))]
+    if is_arti && config.general.bind_addr().is_some() {
+        let what = "backend arti listens as an onion service: leave bind_addr out";
+        broken.push(("bind_addr", ValueError::new(what)));
+    }
+    if !is_arti && arti.onion_service().enabled() {
+        let what = format!("needs backend = arti, and that is {backend}");
+        broken.push(("arti.onion_service.enabled", ValueError::new(what)));
+    }
+    for (key, dir) in [
+        ("arti.state_dir", arti.state_dir()),
+        ("arti.cache_dir", arti.cache_dir()),
+    ] {
+        if config.limits.amnesia() && dir.is_some() {
+            let what = "with amnesia it is in memory: leave it out";
+            broken.push((key, ValueError::new(what)));
+        }
+    }
+    broken
 }

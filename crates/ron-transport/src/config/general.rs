@@ -17,17 +17,9 @@ pub const COMPILED_BACKENDS: &[Backend] = &[
     Backend::Tls,
     #[cfg(feature = "uds")]
     Backend::Uds,
+    #[cfg(feature = "arti")]
+    Backend::Arti,
 ];
-
-/// Whether the cargo feature of a backend is on.
-pub(super) const fn has_feature(backend: Backend) -> bool {
-    match backend {
-        Backend::Tls => cfg!(feature = "tls"),
-        Backend::Uds => cfg!(feature = "uds"),
-        Backend::Arti => cfg!(feature = "arti"),
-        backend => matches!(backend, Backend::Tcp),
-    }
-}
 
 /// Longest drain: a day.
 const MAX_DRAIN: Duration = Duration::from_secs(24 * 3600);
@@ -82,14 +74,10 @@ impl General {
     /// # Errors
     /// When it is not compiled in; the sentence names the feature.
     pub fn set_backend(&mut self, backend: Backend) -> Result<&mut Self, ValueError> {
-        if !has_feature(backend) {
+        if !COMPILED_BACKENDS.contains(&backend) {
             return Err(ValueError::new(format!(
                 "this build has no {backend} backend: it needs the feature `{backend}`"
             )));
-        }
-        if !COMPILED_BACKENDS.contains(&backend) {
-            let what = format!("the {backend} backend is not in this version, only its settings");
-            return Err(ValueError::new(what));
         }
         self.backend = backend;
         Ok(self)

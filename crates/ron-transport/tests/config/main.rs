@@ -45,6 +45,7 @@ fn no_two_keys_share_a_path_a_variable_or_a_flag() {
 fn base(path: &str) -> (Loader, usize) {
     let lines: &[&str] = match path {
         "uds.path" => &["backend = 'uds'", "uds.allow_uids = [0]"],
+        "arti.onion_service.enabled" => &["backend = 'arti'"],
         "tls.cert_path" => &["tls.key_path = '/k'"],
         "tls.key_path" => &["tls.cert_path = '/c'"],
         "tls.client_auth" => &["tls.client_ca_path = '/a'"],

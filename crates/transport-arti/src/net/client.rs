@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arti_client::{BootstrapBehavior, TorClient, TorClientConfig};
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime as TokioRuntime};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tor_rtcompat::tokio::TokioRustlsRuntime;
 use transport_core::TransportError;
 
+use super::runtime::{self, Gate, Runtime};
 use crate::error::{self, Blames};
 use crate::health::Evidence;
 
@@ -24,8 +24,9 @@ const MAX_EVIDENCE: usize = 64;
 pub(crate) struct Client {
     /// Taken away at its end: it locks its directories for as long as anybody holds it, and a
     /// stream may be held for long.
-    tor: Mutex<Option<Arc<TorClient<TokioRustlsRuntime>>>>,
+    tor: Mutex<Option<Arc<TorClient<Runtime>>>>,
     handle: Handle,
+    gate: Gate,
     evidence: mpsc::Sender<Evidence>,
     /// Bytes came in since it was last looked at.
     carried: AtomicBool,
@@ -41,7 +42,7 @@ impl std::fmt::Debug for Client {
 pub(super) struct Started {
     pub(super) client: Arc<Client>,
     pub(super) evidence: mpsc::Receiver<Evidence>,
-    pub(super) runtime: Runtime,
+    pub(super) runtime: TokioRuntime,
 }
 
 impl Client {
@@ -56,9 +57,9 @@ impl Client {
             .enable_all()
             .build()
             .map_err(TransportError::Io)?;
-        let handle = runtime.handle().clone();
+        let (handle, gate) = (runtime.handle().clone(), Gate::default());
         let tor = runtime.block_on(async {
-            TorClient::with_runtime(TokioRustlsRuntime::from(handle.clone()))
+            TorClient::with_runtime(runtime::over(&handle, &gate))
                 .config(config.clone())
                 .bootstrap_behavior(BootstrapBehavior::Manual)
                 .create_unbootstrapped_async()
@@ -70,6 +71,7 @@ impl Client {
                 client: Arc::new(Self {
                     tor: Mutex::new(Some(tor)),
                     handle,
+                    gate,
                     evidence: sender,
                     carried: AtomicBool::new(false),
                 }),
@@ -84,16 +86,19 @@ impl Client {
     }
 
     /// Arti's own client; `None` once this one has ended.
-    pub(crate) fn tor(&self) -> Option<Arc<TorClient<TokioRustlsRuntime>>> {
+    pub(crate) fn tor(&self) -> Option<Arc<TorClient<Runtime>>> {
         self.slot().clone()
     }
 
-    /// Lets go of it.
-    pub(super) fn end(&self) {
+    /// Lets go of it, and ends what it runs on. Threads that take longer than this go on by
+    /// themselves. Blocks.
+    pub(super) fn end(&self, runtime: TokioRuntime, patience: Duration) {
         *self.slot() = None;
+        self.gate.shut(patience);
+        runtime.shutdown_timeout(patience);
     }
 
-    fn slot(&self) -> MutexGuard<'_, Option<Arc<TorClient<TokioRustlsRuntime>>>> {
+    fn slot(&self) -> MutexGuard<'_, Option<Arc<TorClient<Runtime>>>> {
         self.tor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -104,7 +109,7 @@ impl Client {
         F: Future + Send + 'static,
         F::Output: Send,
     {
-        let running = AbortOnDrop(self.handle.spawn(future));
+        let running = AbortOnDrop(self.handle.spawn(self.gate.guard(future)));
         async move {
             let mut running = running;
             (&mut running.0).await.ok()
@@ -113,7 +118,7 @@ impl Client {
 
     /// Runs a future on the client's own runtime until it returns or the client ends.
     pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        self.handle.spawn(future);
+        self.handle.spawn(self.gate.guard(future));
     }
 
     /// Tells whoever judges the network; where much was told already, one more says nothing.

@@ -7,13 +7,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tor_circmgr::{CircMgr, DirInfo};
 use tor_netdir::Timeliness;
 use tor_proto::circuit::UniqId;
-use tor_rtcompat::tokio::TokioRustlsRuntime;
+
+use super::runtime::Runtime;
 
 /// A relay's own descriptor, which clients with bridges ask for as well; its first byte will do.
 const REQUEST: &[u8] = b"GET /tor/server/authority HTTP/1.0\r\n\r\n";
 
 /// Whether a relay answered. It may take long: whoever asks has a deadline.
-pub(super) async fn probe(tor: Arc<TorClient<TokioRustlsRuntime>>) -> bool {
+pub(super) async fn probe(tor: Arc<TorClient<Runtime>>) -> bool {
     let (Ok(circuits), Ok(directory)) = (tor.circmgr(), tor.dirmgr()) else {
         return false;
     };
@@ -47,7 +48,7 @@ pub(super) async fn probe(tor: Arc<TorClient<TokioRustlsRuntime>>) -> bool {
 
 /// A circuit that has not answered: whatever ends the wait, the next probe takes another.
 struct Unproven<'a> {
-    circuits: &'a CircMgr<TokioRustlsRuntime>,
+    circuits: &'a CircMgr<Runtime>,
     id: Option<UniqId>,
 }
 

@@ -1,5 +1,6 @@
 //! What dialers share with the thread that runs Tor: the client to dial with.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -12,6 +13,8 @@ use crate::DialWhileBootstrapping;
 #[derive(Debug)]
 pub(crate) struct Shared {
     now: watch::Sender<InUse>,
+    /// How far the bootstrap is: the bits of an `f32`.
+    progress: AtomicU32,
 }
 
 #[derive(Debug, Clone)]
@@ -27,7 +30,16 @@ impl Shared {
     pub(crate) fn new() -> Self {
         Self {
             now: watch::Sender::new(InUse::NotYet),
+            progress: AtomicU32::default(),
         }
+    }
+
+    pub(super) fn progress(&self) -> f64 {
+        f32::from_bits(self.progress.load(Ordering::Relaxed)).into()
+    }
+
+    pub(super) fn set_progress(&self, fraction: f32) {
+        self.progress.store(fraction.to_bits(), Ordering::Relaxed);
     }
 
     /// Puts a client in use, or none for now.

@@ -33,8 +33,8 @@ pub(super) struct Handles {
     pub(super) shared: Arc<Shared>,
     pub(super) readiness: watch::Receiver<ReadyState>,
     pub(super) arrivals: mpsc::Receiver<ArtiPending>,
-    /// Closed when the thread ends.
-    pub(super) ended: oneshot::Receiver<()>,
+    /// Cancelled when the thread ends.
+    pub(super) ended: CancellationToken,
 }
 
 /// Starts the thread.
@@ -51,7 +51,8 @@ pub(super) fn start(
     let control = Builder::new_current_thread().enable_time().build()?;
     let health = Health::new(Instant::now());
     let (report, ready) = oneshot::channel();
-    let (finished, ended) = oneshot::channel::<()>();
+    let ended = CancellationToken::new();
+    let finished = ended.clone().drop_guard();
     let (readiness, watched) = watch::channel(health.state());
     let (backlog, arrivals) = mpsc::channel(BACKLOG);
     let shared = Arc::new(Shared::new());
@@ -131,8 +132,7 @@ fn run(
         } = started;
         let end = control.block_on(watch.over(&client, evidence, onion));
         watch.shared.set(None);
-        client.end();
-        runtime.shutdown_timeout(GRACE);
+        client.end(runtime, GRACE);
         next = match end {
             End::Stop => None,
             End::Replace => another(&watch.stop, control, settings),

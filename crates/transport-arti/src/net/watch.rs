@@ -13,10 +13,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, sleep_until, timeout, Instant};
 use tokio_util::sync::CancellationToken;
 use tor_hsservice::status::OnionServiceStatus;
-use tor_rtcompat::tokio::TokioRustlsRuntime;
-use transport_core::{Observer, ReadyState, Reason, TransportError};
+use transport_core::{Observer, ReadyState, Reason};
 
 use super::probe::probe;
+use super::runtime::Runtime;
 use super::TARGET;
 use super::{Client, Shared};
 use crate::health::{Evidence, Health};
@@ -103,7 +103,7 @@ impl Watch {
                 biased;
                 () = stop.cancelled() => return End::Stop,
                 launched = &mut bootstrap => match launched {
-                    Some(Ok(launched)) => {
+                    Some(launched) => {
                         progress.done = true;
                         if let (Some(launched), Some(onion)) = (launched, onion) {
                             let (events, pump) = self.serve(client, launched, onion);
@@ -112,12 +112,6 @@ impl Watch {
                         }
                         self.judge(&tor, &tor.bootstrap_status(), &mut progress);
                     }
-                    Some(Err(error)) => tracing::warn!(
-                        target: TARGET,
-                        event = "bootstrap",
-                        error = %error,
-                        "the onion service could not be launched",
-                    ),
                     None => return End::Replace,
                 },
                 Some(now) = status.next() => self.judge(&tor, &now, &mut progress),
@@ -165,7 +159,7 @@ impl Watch {
     /// Takes Arti's own status for evidence.
     fn judge(
         &mut self,
-        tor: &TorClient<TokioRustlsRuntime>,
+        tor: &TorClient<Runtime>,
         status: &BootstrapStatus,
         progress: &mut Progress,
     ) {
@@ -173,6 +167,7 @@ impl Watch {
         if (fraction - progress.fraction).abs() > f32::EPSILON {
             progress.fraction = fraction;
             self.health.see(Evidence::Progress, now);
+            self.shared.set_progress(fraction);
             self.observer.arti_progress(f64::from(fraction));
             tracing::debug!(
                 target: TARGET,
@@ -221,24 +216,39 @@ impl Watch {
     }
 }
 
-/// Bootstraps, however often that takes, and launches the onion service.
-async fn bootstrap(
-    tor: Arc<TorClient<TokioRustlsRuntime>>,
-    onion: Option<Arc<Onion>>,
-) -> Result<Option<Launched>, TransportError> {
+/// Bootstraps and launches the onion service, however often that takes: another process may have
+/// its state until it ends.
+async fn bootstrap(tor: Arc<TorClient<Runtime>>, onion: Option<Arc<Onion>>) -> Option<Launched> {
     while tor.bootstrap().await.is_err() {
         sleep(BOOTSTRAP_PAUSE).await;
     }
-    onion.map(|onion| onion.launch(&tor)).transpose()
+    let onion = onion?;
+    let mut told = false;
+    loop {
+        match onion.launch(&tor) {
+            Ok(launched) => return Some(launched),
+            Err(error) if !told => {
+                told = true;
+                tracing::warn!(
+                    target: TARGET,
+                    event = "bootstrap",
+                    error = %error,
+                    "the onion service cannot be launched, and is tried until it can",
+                );
+            }
+            Err(_) => {}
+        }
+        sleep(BOOTSTRAP_PAUSE).await;
+    }
 }
 
-fn start_probe(client: &Client, tor: &Arc<TorClient<TokioRustlsRuntime>>) -> Probe {
+fn start_probe(client: &Client, tor: &Arc<TorClient<Runtime>>) -> Probe {
     let answered = client.run(timeout(PROBE_TIMEOUT, probe(Arc::clone(tor))));
     Box::pin(async move { matches!(answered.await, Some(Ok(true))) })
 }
 
 /// Whether the client has reached a relay, as far as Arti can tell.
-fn in_contact(tor: &TorClient<TokioRustlsRuntime>) -> bool {
+fn in_contact(tor: &TorClient<Runtime>) -> bool {
     let status = tor
         .chanmgr()
         .ok()

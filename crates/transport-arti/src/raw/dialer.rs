@@ -50,6 +50,8 @@ impl ArtiDialer {
 impl Dialer for ArtiDialer {
     type Io = ArtiIo;
 
+    const PRIVATE: bool = true;
+
     fn backend(&self) -> Backend {
         Backend::Arti
     }

@@ -18,8 +18,9 @@ use crate::net::Client;
 ///
 /// Writes are gathered into cells: they go out when a cell is full, or by a flush. Tor has no
 /// half-open streams: a shutdown flushes and ends both directions. What the peer had sent and
-/// nobody had read by then may be lost; reads find the end of the stream. Nor does Tor tell an end
-/// from a cut: whoever must know has TLS above, or frames.
+/// nobody had read by then may be lost; reads find the end of the stream (a relay that wants the
+/// answer is [`relay_held`](transport_limits::relay_held)). Nor does Tor tell an end from a cut:
+/// whoever must know has TLS above, or frames.
 pub struct ArtiIo {
     inner: DataStream,
     client: Arc<Client>,

@@ -56,7 +56,7 @@ async fn fresh_starts_are_degraded_then_ready() {
     let tor = shared().await;
     let echo: Target = tcp_echo().await.to_string().parse().unwrap();
     let mut took = Vec::new();
-    for _ in 0..10 {
+    for _ in 0..20 {
         let (net, recorder) = start(&config(tor)).await;
         let story = story(&net);
         becomes(&net, READY, LONG).await;

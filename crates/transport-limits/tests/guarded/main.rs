@@ -7,6 +7,7 @@ mod accept;
 mod clocks;
 mod events;
 mod frames;
+mod held;
 mod hostile;
 mod pacing;
 mod reload;

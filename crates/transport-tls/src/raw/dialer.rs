@@ -61,6 +61,8 @@ impl<D: fmt::Debug> fmt::Debug for TlsDialer<D> {
 impl<D: Dialer> Dialer for TlsDialer<D> {
     type Io = TlsIo<D::Io>;
 
+    const PRIVATE: bool = D::PRIVATE;
+
     fn backend(&self) -> Backend {
         Backend::Tls
     }
@@ -70,7 +72,7 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
     async fn dial(&self, to: &Target) -> Result<Connection<Self::Io>, TransportError> {
         let tls = self.live.get();
         // Before anything is opened: a target without a name can prove none.
-        let name = tls.name(to)?;
+        let name = tls.name(to, D::PRIVATE)?;
         let Connection { io, info } = self.raw.dial(to).await?;
         let handshake = Handshake::begin(true, info, &self.observer);
         let config = tls.config();
@@ -86,7 +88,10 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
                 let none = NoIdentity::NotPresented;
                 handshake.succeeded(stream, none).await
             }
-            Err((error, io)) => Err(handshake.failed(error, io, config.crypto_provider()).await),
+            Err((error, io)) => {
+                let provider = config.crypto_provider();
+                Err(handshake.failed(error, io, provider, D::PRIVATE).await)
+            }
         }
     }
 }

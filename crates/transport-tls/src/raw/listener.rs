@@ -109,7 +109,10 @@ impl<P: Pending> Pending for TlsPending<P> {
         let accepted = accept.into_fallible().await;
         match accepted.map(|stream| Box::new(stream.into())) {
             Ok(stream) => handshake.succeeded(stream, tls.no_identity()).await,
-            Err((error, io)) => Err(handshake.failed(error, io, config.crypto_provider()).await),
+            Err((error, io)) => {
+                let provider = config.crypto_provider();
+                Err(handshake.failed(error, io, provider, false).await)
+            }
         }
     }
 }

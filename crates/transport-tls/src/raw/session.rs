@@ -88,12 +88,14 @@ impl Handshake {
         Ok(Connection::new(TlsIo::new(stream), info))
     }
 
-    /// It failed: says why, to us and to the peer.
+    /// It failed: says why, to us and to the peer; without names of the peer, where it is private
+    /// who that is.
     pub(super) async fn failed<I: Io>(
         self,
         error: io::Error,
         mut io: Opening<I>,
         provider: &CryptoProvider,
+        private: bool,
     ) -> TransportError {
         let (dialed, mut counted) = (self.dialed, self.counted);
         let start = io.take_start();
@@ -104,6 +106,7 @@ impl Handshake {
         drop(counted);
         let seen = Seen {
             dialed,
+            private,
             requires_pq: requires_pq(provider),
             opening: &start.received,
         };

@@ -1,0 +1,84 @@
+//! The bootstrap of Tor on a terminal: a bar on stderr.
+
+use std::io::{stderr, IsTerminal, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ron_transport::{ReadyReason, ReadyState, Transport};
+use tokio::time::sleep;
+
+/// How often it is drawn.
+const EVERY: Duration = Duration::from_millis(100);
+/// Cells of the bar.
+const WIDTH: usize = 30;
+
+/// Shows every bootstrap for as long as the transport lives, where stderr is a terminal.
+pub(crate) async fn show(transport: &Arc<Transport>) {
+    if !stderr().is_terminal() {
+        return;
+    }
+    let _cleared = Cleared;
+    let mut readiness = transport.readiness();
+    loop {
+        while is_bootstrapping(*readiness.borrow_and_update()) {
+            draw(&bar(transport.tor_progress().unwrap_or_default()));
+            sleep(EVERY).await;
+        }
+        draw("");
+        if readiness
+            .wait_for(|state| is_bootstrapping(*state))
+            .await
+            .is_err()
+        {
+            return;
+        }
+    }
+}
+
+/// Takes the bar away, however showing it ends.
+struct Cleared;
+
+impl Drop for Cleared {
+    fn drop(&mut self) {
+        draw("");
+    }
+}
+
+fn is_bootstrapping(state: ReadyState) -> bool {
+    matches!(
+        state.reason(),
+        Some(ReadyReason::ArtiBootstrap | ReadyReason::ArtiBootstrapTimeout)
+    )
+}
+
+/// The cursor is left at the beginning of the line, so that what is logged writes over the bar.
+fn draw(text: &str) {
+    let line = format!("\r\x1b[2K{text}\r");
+    let mut out = stderr().lock();
+    let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+}
+
+fn bar(fraction: f64) -> String {
+    let fraction = fraction.clamp(0.0, 1.0);
+    let full = (fraction * WIDTH as f64) as usize;
+    let (done, open) = ("#".repeat(full), "-".repeat(WIDTH - full));
+    format!("tor [{done}{open}] {:>3.0} %", fraction * 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bar_fills_and_never_overflows() {
+        assert_eq!(
+            bar(0.5),
+            format!("tor [{}{}]  50 %", "#".repeat(15), "-".repeat(15))
+        );
+        assert!(bar(1.0).ends_with("#] 100 %"));
+        for odd in [f64::NAN, -1.0, 7.0] {
+            let cells = bar(odd).matches(['#', '-']).count();
+            assert_eq!(cells, WIDTH, "{odd}");
+        }
+    }
+}

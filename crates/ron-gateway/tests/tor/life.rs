@@ -1,0 +1,177 @@
+//! Starts and ends.
+
+use std::os::unix::process::ExitStatusExt;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use transport_testkit::tornet::TorNet;
+
+use crate::common::{run, Start};
+use crate::rig::{
+    config_path, memory_of, on_tor, onion_name, onion_service, ready, skip, transitions,
+};
+
+#[test]
+fn fresh_starts_are_degraded_and_then_ready() {
+    if skip("fresh_starts_are_degraded_and_then_ready") {
+        return;
+    }
+    let net = TorNet::shared();
+    let mut took = Vec::new();
+    for _ in 0..20 {
+        let begun = Instant::now();
+        let gateway = onion_service(net).spawn();
+        gateway.line_with(&["event=ready", "state=Ready"]);
+        took.push(begun.elapsed());
+        let log = gateway.stop();
+        assert_eq!(
+            transitions(&log)[..2],
+            ["Degraded(arti_bootstrap)", "Ready"]
+        );
+    }
+    took.sort();
+    println!(
+        "fresh starts: median {:?}, all {took:?}",
+        took[took.len() / 2]
+    );
+}
+
+#[test]
+fn what_a_killed_gateway_left_in_memory_goes_with_the_next_start() {
+    if skip("what_a_killed_gateway_left_in_memory_goes_with_the_next_start") {
+        return;
+    }
+    let net = TorNet::shared();
+    let killed = onion_service(net).spawn();
+    ready(&killed);
+    let left = memory_of(&killed);
+    killed.signal(Signal::KILL);
+    let (status, ..) = killed.wait();
+    assert_eq!(status.signal(), Some(9));
+    assert!(left.exists());
+    let next = onion_service(net).spawn();
+    assert!(!left.exists());
+    next.stop();
+}
+
+#[test]
+fn a_second_signal_ends_at_once_and_still_leaves_nothing() {
+    if skip("a_second_signal_ends_at_once_and_still_leaves_nothing") {
+        return;
+    }
+    let net = TorNet::shared();
+    let upstream = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = format!("tor://{}", upstream.local_addr().unwrap());
+    let gateway = on_tor(net)
+        .args(&["--forward", &to, "--transport.drain-timeout", "1h"])
+        .spawn();
+    ready(&gateway);
+    let client = crate::common::connect(gateway.addr);
+    let (served, _) = upstream.accept().unwrap();
+    gateway.wait_metric("conn_inflight{backend=\"arti\"}", 1);
+    let kept = memory_of(&gateway);
+    // Busy: somebody waits for more.
+    std::io::Write::write_all(&mut &client, b"question").unwrap();
+    gateway.signal(Signal::TERM);
+    gateway.line_with(&["state=\"NotReady(\\\"draining\\\")\""]);
+    gateway.signal(Signal::TERM);
+    let begun = Instant::now();
+    let (status, log, _) = gateway.wait();
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(!kept.exists());
+    drop((client, served));
+}
+
+/// Without amnesia the address stays, and one gateway at a time has it.
+#[test]
+fn the_address_outlives_the_process_where_state_is_kept() {
+    if skip("the_address_outlives_the_process_where_state_is_kept") {
+        return;
+    }
+    let net = TorNet::shared();
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (state, cache, config) = (at("state"), at("cache"), config_path(net));
+    let kept = [
+        "--transport.backend",
+        "arti",
+        "--transport.arti.config-path",
+        &config,
+        "--transport.arti.onion-service.enabled",
+        "on",
+        "--transport.arti.state-dir",
+        &state,
+        "--transport.arti.cache-dir",
+        &cache,
+    ];
+    let start = || Start::default().unbound().args(&kept).spawn();
+    let first = start();
+    ready(&first);
+    let name = onion_name(&first);
+    // It waits for its turn.
+    let second = start();
+    second.line_with(&["the onion service cannot be launched", "in use"]);
+    assert_eq!(second.get("/readyz").status, 503);
+    first.stop();
+    ready(&second);
+    assert_eq!(onion_name(&second), name);
+    second.stop();
+}
+
+#[test]
+fn settings_that_go_with_something_else_are_refused() {
+    let refused = |args: &[&str], what: &str| {
+        let (code, _, errors) = run(args, &[]);
+        assert_eq!(code, 2, "{errors}");
+        assert!(errors.contains(what), "{errors}");
+    };
+    let arti = ["--transport.backend", "arti"];
+    let with = |more: &[&'static str]| [&arti[..], more].concat();
+    refused(
+        &arti,
+        "cannot listen without transport.arti.onion_service.enabled",
+    );
+    refused(
+        &with(&["--transport.bind-addr", "127.0.0.1:0"]),
+        "listens as an onion service: leave bind_addr out",
+    );
+    refused(
+        &["--transport.arti.onion-service.enabled", "on"],
+        "needs backend = arti",
+    );
+    let on = [
+        "--transport.arti.onion-service.enabled",
+        "on",
+        "--transport.amnesia",
+        "on",
+        "--transport.arti.state-dir",
+        "/var/lib/x",
+    ];
+    refused(&with(&on), "with amnesia it is in memory");
+}
+
+/// An image of the memory would be what amnesia is to prevent.
+#[test]
+fn a_crash_with_amnesia_leaves_no_image() {
+    let dir = tempfile::tempdir().unwrap();
+    for amnesia in ["on", "off"] {
+        let mut command = Start::default()
+            .args(&["--transport.amnesia", amnesia])
+            .command();
+        command.current_dir(dir.path());
+        let mut child = command.spawn().unwrap();
+        let out = child.stdout.take().unwrap();
+        let mut lines = std::io::BufRead::lines(std::io::BufReader::new(out));
+        assert!(lines.any(|line| line.unwrap().contains("event=start")));
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+        let core = limits.lines().find(|line| line.starts_with("Max core"));
+        let core: Vec<_> = core.unwrap().split_whitespace().collect();
+        assert_eq!(core[4..6] == ["0", "0"], amnesia == "on", "{core:?}");
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::ABORT)
+            .unwrap();
+        let status = child.wait().unwrap();
+        assert_eq!(status.signal(), Some(6));
+        assert!(amnesia == "off" || !status.core_dumped());
+    }
+}

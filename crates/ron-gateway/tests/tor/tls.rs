@@ -1,0 +1,86 @@
+//! TLS over Tor: end to end, from gateway to gateway.
+
+use transport_testkit::tornet::TorNet;
+
+use crate::common::{connect, pattern, run, Gateway, Pki, Start};
+use crate::rig::{
+    config_path, exchange, on_tor, onion_name, onion_service, reach, ready, skip, tells_nothing,
+};
+
+fn strs(args: &[String]) -> Vec<&str> {
+    args.iter().map(String::as_str).collect()
+}
+
+/// A client, an onion service that passes bytes on, and the server behind it: hybrid key exchange
+/// between the outer two.
+#[test]
+fn hybrid_key_exchange_end_to_end_over_an_onion_circuit() {
+    if skip("hybrid_key_exchange_end_to_end_over_an_onion_circuit") {
+        return;
+    }
+    let net = TorNet::shared();
+    let pki = Pki::new();
+    pki.server("behind");
+    let server = Start::default()
+        .args(&strs(&pki.listen()))
+        .args(&["--transport.pq.mode", "required"])
+        .spawn();
+    let onion = onion_service(net)
+        .args(&["--forward", &format!("tcp://{}", server.addr)])
+        .spawn();
+    ready(&onion);
+    let name = onion_name(&onion);
+    let trust = pki.trust();
+    let to = format!("tls+tor://{name}:80");
+    let client = |pq: &str| -> Gateway {
+        let gateway = on_tor(net)
+            .args(&strs(&trust))
+            .args(&["--transport.tls-client.sni-override", "localhost"])
+            .args(&["--transport.pq.mode", pq, "--forward", &to])
+            .spawn();
+        ready(&gateway);
+        gateway
+    };
+    let hybrid = client("hybrid");
+    let sent = pattern(1 << 20);
+    let mut stream = reach(&hybrid);
+    assert!(exchange(&mut stream, &sent) == sent);
+    drop(stream);
+    let kx = "tls_handshakes_total{kx=\"x25519mlkem768\",resumed=\"no\",result=\"ok\"}";
+    server.wait_metric(kx, 1);
+    assert_eq!(hybrid.metric(kx) as u32, 1);
+    // Both ends told each other of the end: nothing was truncated.
+    server.wait_metric("transport_closes_total{backend=\"tls\",reason=\"eof\"}", 1);
+    // A certificate for another name, and nothing said of whose.
+    let wrong = on_tor(net)
+        .args(&strs(&trust))
+        .args(&["--transport.pq.mode", "hybrid", "--forward", &to])
+        .spawn();
+    ready(&wrong);
+    assert!(crate::common::read_all(&mut connect(wrong.addr)).is_empty());
+    wrong.wait_metric("rejected_total{reason=\"tls\"}", 1);
+    wrong.line_with(&["event=dial", "certificate is for another name"]);
+    let classical = client("off");
+    assert!(crate::common::read_all(&mut connect(classical.addr)).is_empty());
+    classical.wait_metric("rejected_total{reason=\"tls\"}", 1);
+
+    let config = config_path(net);
+    let args = [
+        &["dial", &to, "--transport.arti.config-path", &config][..],
+        &strs(&trust),
+        &["--transport.tls-client.sni-override", "localhost"],
+        &[
+            "--transport.amnesia",
+            "on",
+            "--transport.pq.mode",
+            "required",
+        ],
+    ];
+    let (code, out, errors) = run(&args.concat(), &[]);
+    assert_eq!(code, 0, "{errors}");
+    assert!(out.contains("kx         x25519mlkem768"), "{out}");
+    for gateway in [hybrid, wrong, classical, onion] {
+        tells_nothing(net, &gateway.stop(), &[&name]);
+    }
+    server.stop();
+}

@@ -1,0 +1,114 @@
+//! The Tor client of a transport, started when something first needs it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{watch, OnceCell};
+use tokio_util::sync::CancellationToken;
+use transport_arti::{ArtiConfig, ArtiNet, LiveArtiConfig};
+use transport_core::{Observer, ReadyState, TransportError};
+
+use crate::config::Config;
+use crate::readiness::{Part, Readiness};
+
+/// How long the end of Tor may take. It takes a millisecond; one of its threads may be reading a
+/// file.
+const END: Duration = Duration::from_secs(1);
+
+/// A Tor client, once there is one.
+pub(crate) struct Tor {
+    live: LiveArtiConfig,
+    amnesia: bool,
+    observer: Arc<dyn Observer>,
+    readiness: Readiness,
+    /// It ends with the transport.
+    kill: CancellationToken,
+    net: OnceCell<ArtiNet>,
+}
+
+impl std::fmt::Debug for Tor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tor")
+            .field("net", &self.net.get())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Tor {
+    pub(super) fn new(
+        config: &Config,
+        observer: &Arc<dyn Observer>,
+        readiness: &Readiness,
+        kill: &CancellationToken,
+    ) -> Self {
+        Self {
+            live: LiveArtiConfig::new(&config.arti),
+            amnesia: config.limits.amnesia(),
+            observer: Arc::clone(observer),
+            readiness: readiness.clone(),
+            kill: kill.clone(),
+            net: OnceCell::new(),
+        }
+    }
+
+    pub(super) fn set(&self, config: &ArtiConfig) {
+        self.live.set(config);
+    }
+
+    /// The client; the first call starts it, and from then on it has its say in readiness.
+    pub(super) async fn net(&self) -> Result<&ArtiNet, TransportError> {
+        self.net
+            .get_or_try_init(|| async {
+                let observer = Arc::clone(&self.observer);
+                let net = ArtiNet::start(&self.live, self.amnesia, observer).await?;
+                if self.kill.is_cancelled() {
+                    return Err(TransportError::Cancelled);
+                }
+                let told = tell(net.readiness(), self.readiness.clone(), self.kill.clone());
+                tokio::spawn(told);
+                Ok(net)
+            })
+            .await
+    }
+
+    /// How far the bootstrap is, 0 to 1; `None` without a client.
+    pub(crate) fn progress(&self) -> Option<f64> {
+        self.net.get().map(ArtiNet::progress)
+    }
+
+    /// Begins its end.
+    pub(crate) fn stop(&self) {
+        if let Some(net) = self.net.get() {
+            net.stop();
+        }
+    }
+
+    /// Ends it and waits for that.
+    pub(crate) async fn shutdown(&self) {
+        let Some(net) = self.net.get() else {
+            return;
+        };
+        if !net.shutdown(END).await {
+            tracing::warn!(
+                target: "ron_transport",
+                event = "shutdown",
+                "tor takes its time to end; it goes on in the background",
+            );
+        }
+    }
+}
+
+/// Hands on what Tor says of itself, until it or the transport ends.
+async fn tell(mut tor: watch::Receiver<ReadyState>, readiness: Readiness, kill: CancellationToken) {
+    loop {
+        let state = *tor.borrow_and_update();
+        readiness.set(Part::Tor, state);
+        tokio::select! {
+            biased;
+            () = kill.cancelled() => return,
+            changed = tor.changed() => if changed.is_err() {
+                return;
+            },
+        }
+    }
+}
