@@ -17,11 +17,20 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
                 .args(rest),
         ),
         Some(("handshake", rest)) => handshake(cx, rest),
+        Some(("tor", rest)) => {
+            apt::tor(cx)?;
+            run_command(
+                cx.cargo(["run", "--release", "-q", "-p", "transport-testkit"])
+                    .args(["--features", "bench-tor", "--bin", "bench-tor", "--"])
+                    .args(rest),
+            )
+        }
         Some((other, _)) => Err(format!(
-            "no bench is called {other:?}: overhead, handshake, micro"
+            "no bench is called {other:?}: overhead, handshake, tor, micro"
         )),
         None => Err("which bench? `overhead`: guarded against bare tokio; \
                      `handshake`: TLS against bare tokio-rustls, nginx and HAProxy; \
+                     `tor`: over Tor against bare arti-client; \
                      `micro`: bucket, admission, frame reader"
             .into()),
     }

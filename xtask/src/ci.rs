@@ -20,6 +20,7 @@ const ORDER: &[(&str, &[&str])] = &[
     ("doctest", &[]),
     ("doc", &[]),
     ("loom", &[]),
+    ("test-tor", &[]),
 ];
 
 /// Runs all steps and prints how long each took.

@@ -87,6 +87,14 @@ pub(crate) fn capture(command: &mut Command) -> Result<String, String> {
 
 /// Runs a command, shows its output as it comes, and returns it as well.
 pub(crate) fn run_and_keep(command: &mut Command) -> Result<String, String> {
+    match run_and_show(command)? {
+        (true, kept) => Ok(kept),
+        (false, _) => Err(format!("`{}` failed", line(command))),
+    }
+}
+
+/// The same, where a failure has an output too: whether it ended well, and what it printed.
+pub(crate) fn run_and_show(command: &mut Command) -> Result<(bool, String), String> {
     announce(command);
     let mut child = command
         .stdout(Stdio::piped())
@@ -104,11 +112,7 @@ pub(crate) fn run_and_keep(command: &mut Command) -> Result<String, String> {
     let status = child
         .wait()
         .map_err(|e| format!("waiting for `{}`: {e}", line(command)))?;
-    if status.success() {
-        Ok(kept)
-    } else {
-        Err(format!("`{}` failed ({status})", line(command)))
-    }
+    Ok((status.success(), kept))
 }
 
 /// True where the program starts and ends well; prints nothing.

@@ -23,7 +23,7 @@ const fn step(name: &'static str, help: &'static str, run: fn(&Cx, &[String]) ->
 pub(crate) const STEPS: &[Step] = &[
     step(
         "ci",
-        "every check below down to loom, cheap ones first; stops at the first failure",
+        "every check below down to test-tor, cheap ones first; stops at the first failure",
         ci::run,
     ),
     step("fmt", "cargo fmt --check over the workspace", fmt::run),
@@ -88,6 +88,11 @@ pub(crate) const STEPS: &[Step] = &[
         loom::run,
     ),
     step(
+        "test-tor",
+        "the tests on a private Tor network, several minutes (installs tor when missing)",
+        test::on_tor,
+    ),
+    step(
         "advisories",
         "cargo-deny: known vulnerabilities (needs the advisory database)",
         deny::advisories,
@@ -99,13 +104,8 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     step(
         "bench",
-        "benches: `bench overhead`, `bench handshake` or `bench micro`, each with [ARGS]",
+        "benches: `bench overhead`, `bench handshake`, `bench tor` or `bench micro`, each with [ARGS]",
         bench::run,
-    ),
-    step(
-        "test-tor",
-        "the tests on a private Tor network, several minutes (installs tor when missing)",
-        test::on_tor,
     ),
     step(
         "tornet",

@@ -64,8 +64,11 @@ impl Tor {
                 if self.kill.is_cancelled() {
                     return Err(TransportError::Cancelled);
                 }
-                let told = tell(net.readiness(), self.readiness.clone(), self.kill.clone());
-                tokio::spawn(told);
+                let mut said = net.readiness();
+                // Before anybody learns that there is one.
+                let first = *said.borrow_and_update();
+                self.readiness.set(Part::Tor, first);
+                tokio::spawn(tell(said, self.readiness.clone(), self.kill.clone()));
                 Ok(net)
             })
             .await
@@ -101,8 +104,6 @@ impl Tor {
 /// Hands on what Tor says of itself, until it or the transport ends.
 async fn tell(mut tor: watch::Receiver<ReadyState>, readiness: Readiness, kill: CancellationToken) {
     loop {
-        let state = *tor.borrow_and_update();
-        readiness.set(Part::Tor, state);
         tokio::select! {
             biased;
             () = kill.cancelled() => return,
@@ -110,5 +111,7 @@ async fn tell(mut tor: watch::Receiver<ReadyState>, readiness: Readiness, kill: 
                 return;
             },
         }
+        let state = *tor.borrow_and_update();
+        readiness.set(Part::Tor, state);
     }
 }

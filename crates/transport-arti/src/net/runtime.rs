@@ -4,6 +4,7 @@
 //! already, and they panic. With the gate shut first, no task is polled any more when it begins.
 
 use std::future::Future;
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::{Arc, RwLock, TryLockError};
 use std::task::{Context, Poll};
@@ -46,6 +47,7 @@ impl Gate {
         Gated {
             future,
             gate: self.clone(),
+            waited_for: false,
         }
     }
 
@@ -70,6 +72,8 @@ pin_project! {
         #[pin]
         future: F,
         gate: Gate,
+        // By a thread for blocking work, which cannot be ended from outside.
+        waited_for: bool,
     }
 }
 
@@ -80,6 +84,8 @@ impl<F: Future> Future for Gated<F> {
         let this = self.project();
         match this.gate.shut.read() {
             Ok(shut) if !*shut => this.future.poll(cx),
+            // A thread that waits is to end: it unwinds, and nothing is printed.
+            _ if *this.waited_for => resume_unwind(Box::new("the gate is shut")),
             _ => Poll::Pending,
         }
     }
@@ -115,7 +121,11 @@ impl Blocking for Spawner {
         F: Future,
         F::Output: Send + 'static,
     {
-        self.tokio.reenter_block_on(future)
+        let gated = Gated {
+            waited_for: true,
+            ..self.gate.guard(future)
+        };
+        self.tokio.reenter_block_on(gated)
     }
 
     fn blocking_io<F, T>(&self, work: F) -> impl Future<Output = T>
@@ -151,6 +161,25 @@ mod tests {
         while polls.try_recv().is_ok() {}
         let none = polls.recv_timeout(Duration::from_millis(50));
         assert_eq!(none, Err(mpsc::RecvTimeoutError::Timeout));
+    }
+
+    #[test]
+    fn a_thread_that_waits_ends() {
+        let runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = { runtime }.worker_threads(1).enable_time().build().unwrap();
+        let gate = Gate::default();
+        let arti = over(runtime.handle(), &gate);
+        let (told, waits) = mpsc::channel();
+        let waiting = runtime.spawn_blocking(move || {
+            told.send(()).unwrap();
+            arti.reenter_block_on(tokio::time::sleep(Duration::from_secs(3600)));
+        });
+        waits.recv().unwrap();
+        gate.shut(Duration::from_secs(10));
+        let begun = Instant::now();
+        runtime.shutdown_timeout(Duration::from_secs(10));
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        assert!(waiting.is_finished());
     }
 
     #[test]

@@ -109,9 +109,11 @@ async fn a_service_and_its_clients() {
     let read = timeout(LONG, ended.io.read(&mut [0])).await.unwrap();
     assert!(matches!(read, Ok(0)), "{read:?}");
 
-    // A service that is gone is an error in time.
+    // A service that is gone ends its streams. Mostly at once; relays sometimes take most of a minute
+    // until they pass it on.
     assert!(service.shutdown(Duration::from_secs(5)).await);
-    let gone = timeout(LONG, second.io.read(&mut [0])).await.unwrap();
+    let gone = timeout(3 * LONG, second.io.read(&mut [0])).await;
+    let gone = gone.unwrap();
     assert!(matches!(gone, Ok(0) | Err(_)), "{gone:?}");
 }
 
