@@ -86,6 +86,6 @@ mod tests {
         ];
         let text = summary(&times, Some("tidy"));
         assert!(text.contains("tidy              2.0 s  FAILED"), "{text}");
-        assert!(text.contains("3.0 s  (11 steps not run)"), "{text}");
+        assert!(text.contains("3.0 s  (12 steps not run)"), "{text}");
     }
 }
