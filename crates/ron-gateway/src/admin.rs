@@ -1,10 +1,16 @@
-//! The admin endpoint: metrics and health over HTTP. It has limits of its own, and none of its
+//! The admin endpoint: metrics, health and the status page over HTTP. It has limits of its own, and none of its
 //! connections counts as transport traffic.
 
+mod config;
+mod live;
 mod metrics;
+mod page;
 mod respond;
+mod samples;
 mod state;
 
+pub(crate) use config::{shown, InForce};
+pub(crate) use live::Live;
 pub(crate) use state::{Since, State};
 
 use std::convert::Infallible;

@@ -14,7 +14,7 @@ use ron_transport::metrics::Prometheus;
 use ron_transport::{Endpoint, ReloadError, Transport, TransportError};
 use tokio::task::JoinSet;
 
-use crate::admin::{Admin, Since, State};
+use crate::admin::{Admin, InForce, Live, Since, State};
 #[cfg(feature = "tls")]
 use crate::dev_tls;
 use crate::exit::Failure;
@@ -69,12 +69,13 @@ async fn serve(
     watch: Watch,
     signals: Signals,
 ) -> Result<(), Failure> {
+    let in_force = Arc::new(InForce::new(&effective));
     let Effective { transport, gateway } = effective;
     let gateway = gateway.into_settings();
     let prometheus =
         Prometheus::new().map_err(|error| Failure::runtime("cannot set up metrics", &error))?;
     let transport = Arc::new(build(sources, transport, &prometheus)?);
-    let outcome = run_on(&transport, gateway, prometheus, sources, watch, signals).await;
+    let outcome = run_on(&transport, gateway, &in_force, prometheus, sources, watch, signals).await;
     if outcome.is_err() {
         // What it left in memory or locked goes too; after a clean drain it has gone.
         transport.shutdown(Duration::ZERO).await;
@@ -85,6 +86,7 @@ async fn serve(
 async fn run_on(
     transport: &Arc<Transport>,
     gateway: Gateway,
+    in_force: &Arc<InForce>,
     prometheus: Prometheus,
     sources: &Sources,
     mut watch: Watch,
@@ -138,6 +140,7 @@ async fn run_on(
                 let transport = Arc::clone(transport);
                 Box::new(move || transport.tor_progress())
             },
+            live: Live::new(transport, in_force),
         });
         let watching = Arc::clone(&state);
         beside.spawn(async move { watching.watch().await });
@@ -148,7 +151,7 @@ async fn run_on(
     let serving = handlers::serve(transport, &gateway);
     tokio::pin!(serving);
     manager.ready();
-    let mut reloads = Reloads::new(sources, transport, &gateway);
+    let mut reloads = Reloads::new(sources, transport, &gateway, in_force);
     let name = loop {
         tokio::select! {
             ended = &mut serving => return ended.map_err(Failure::from),

@@ -191,6 +191,12 @@ impl Limiter {
         self.0.admission.inside()
     }
 
+    /// How many peers have at least this many accepted connections; 0 counts as 1.
+    #[must_use]
+    pub fn peers_with_at_least(&self, conns: usize) -> usize {
+        self.0.admission.peers().with_at_least(conns)
+    }
+
     /// The place where tasks are spawned and tracked.
     #[must_use]
     pub fn tasks(&self) -> &Tasks {

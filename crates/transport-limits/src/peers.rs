@@ -151,6 +151,11 @@ impl Peers {
         self.max_conns
     }
 
+    /// Peers with at least this many connections, 0 counting as 1.
+    pub(crate) fn with_at_least(&self, conns: usize) -> usize {
+        self.by_conns.iter().skip(conns.max(1)).sum()
+    }
+
     /// Every peer that is tracked.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Peer>> {
         self.entries.values().map(|entry| &entry.peer)
@@ -229,6 +234,10 @@ mod tests {
         }
         peers.enter(key(2), 0, OFF).unwrap();
         assert_eq!((peers.tracked(), peers.max_conns()), (2, 3));
+        assert_eq!(
+            [0, 1, 2, 3, 4].map(|n| peers.with_at_least(n)),
+            [2, 2, 1, 1, 0]
+        );
         peers.leave(key(1), 0);
         assert_eq!(peers.max_conns(), 2);
         peers.leave(key(1), 0);

@@ -4,12 +4,19 @@ use std::fmt::{Display, Write};
 
 use crate::process::Figures;
 
-/// In Prometheus' text format.
-pub(super) fn render() -> String {
-    text(&Figures::read())
+/// The caps in force; 0 is none.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) conns: u64,
+    pub(super) peer_conns: u64,
 }
 
-fn text(figures: &Figures) -> String {
+/// In Prometheus' text format.
+pub(super) fn render(limits: Limits) -> String {
+    text(&Figures::read(), limits)
+}
+
+fn text(figures: &Figures, limits: Limits) -> String {
     let Figures {
         open_fds,
         max_fds,
@@ -58,6 +65,20 @@ fn text(figures: &Figures) -> String {
         resident_bytes.as_ref().map(|n| n as &dyn Display),
     );
     metric(
+        "ron_gateway_conns_limit",
+        "gauge",
+        "Connections that may be accepted at a time: max_conns.",
+        "",
+        Some(&limits.conns),
+    );
+    metric(
+        "ron_gateway_peer_conns_limit",
+        "gauge",
+        "Connections that one peer may have: per_peer.max_conns; 0 without a cap.",
+        "",
+        Some(&limits.peer_conns),
+    );
+    metric(
         "ron_gateway_build_info",
         "gauge",
         "Always 1; the label is the version.",
@@ -79,7 +100,13 @@ mod tests {
             cpu_seconds: 0.25,
             resident_bytes: None,
         };
-        let text = text(&figures);
+        let limits = Limits {
+            conns: 5,
+            peer_conns: 0,
+        };
+        let text = text(&figures, limits);
+        assert!(text.contains("gauge\nron_gateway_conns_limit 5\n"));
+        assert!(text.contains("gauge\nron_gateway_peer_conns_limit 0\n"));
         assert!(text.contains("# TYPE process_open_fds gauge\nprocess_open_fds 12\n"));
         assert!(text.contains("\nprocess_max_fds +Inf\n"));
         assert!(text.contains("counter\nprocess_cpu_seconds_total 0.25\n"));

@@ -2,13 +2,17 @@
 
 use http_body_util::Full;
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{HeaderValue, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
+use hyper::header::{
+    HeaderValue, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::{Method, Request, Response, StatusCode};
 
-use super::metrics;
 use super::state::State;
+use super::{metrics, page};
 
 const TEXT: &str = "text/plain; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
 /// How far Tor's bootstrap is, 0 to 1: beside the answer of `/readyz`, whose form is fixed.
 const PROGRESS: &str = "arti-bootstrap-progress";
@@ -39,10 +43,14 @@ pub(super) fn to(request: &Request<Incoming>, state: &State) -> Response<Full<By
 
 fn get(path: &str, state: &State) -> Response<Full<Bytes>> {
     match path {
-        "/metrics" => {
-            let text = state.prometheus.render() + &metrics::render();
-            answer(StatusCode::OK, METRICS, text)
+        "/" => {
+            let mut response = answer(StatusCode::OK, HTML, page::HTML);
+            set(&mut response, CONTENT_SECURITY_POLICY, page::POLICY);
+            set(&mut response, X_CONTENT_TYPE_OPTIONS, "nosniff");
+            set(&mut response, REFERRER_POLICY, "no-referrer");
+            response
         }
+        "/metrics" => answer(StatusCode::OK, METRICS, exposition(state)),
         "/healthz" => answer(StatusCode::OK, TEXT, "ok\n"),
         "/readyz" => {
             let (now, ready) = state.readiness();
@@ -62,11 +70,25 @@ fn get(path: &str, state: &State) -> Response<Full<Bytes>> {
             response
         }
         "/status" => answer(StatusCode::OK, JSON, format!("{}\n", state.status_json())),
+        "/status/metrics.json" => {
+            let metrics = state.live.metrics_json(&exposition(state));
+            answer(StatusCode::OK, JSON, format!("{metrics}\n"))
+        }
+        "/status/config.json" => answer(
+            StatusCode::OK,
+            JSON,
+            format!("{}\n", state.live.config_json()),
+        ),
         _ => {
-            let known = "not found; known are /metrics, /healthz, /readyz, /status\n";
+            let known = "not found; known are /, /metrics, /healthz, /readyz, /status, \
+                         /status/metrics.json, /status/config.json\n";
             answer(StatusCode::NOT_FOUND, TEXT, known)
         }
     }
+}
+
+fn exposition(state: &State) -> String {
+    state.prometheus.render() + &metrics::render(state.live.limits())
 }
 
 fn answer(

@@ -8,6 +8,7 @@ use ron_transport::{Backend, ListenAddr, ReadyReason, ReadyState};
 use serde_json::{json, Value};
 use tokio::sync::watch;
 
+use super::live::Live;
 use crate::settings::Mode;
 
 /// What the admin endpoint tells about.
@@ -21,6 +22,7 @@ pub(crate) struct State {
     pub(crate) since: Since,
     /// How far Tor's bootstrap is, 0 to 1.
     pub(crate) tor_progress: Box<dyn Fn() -> Option<f64> + Send + Sync>,
+    pub(crate) live: Live,
 }
 
 impl State {
@@ -103,7 +105,13 @@ fn unix_seconds() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use ron_transport::Transport;
+
+    use super::super::config::InForce;
     use super::*;
+    use crate::startup::Sources;
 
     const DEGRADED: ReadyState = ReadyState::Degraded {
         reason: ReadyReason::ArtiBootstrap,
@@ -112,6 +120,9 @@ mod tests {
     fn state(degraded_is_ready: bool, readiness: ReadyState) -> (State, watch::Sender<ReadyState>) {
         let (sender, readiness) = watch::channel(readiness);
         let since = Since::now(*readiness.borrow());
+        let in_force = InForce::new(&Sources::default().load().unwrap());
+        let transport = Transport::builder().build().unwrap();
+        let live = Live::new(&Arc::new(transport), &Arc::new(in_force));
         let state = State {
             prometheus: Prometheus::new().unwrap(),
             readiness,
@@ -121,6 +132,7 @@ mod tests {
             listen: ListenAddr::Ip(([127, 0, 0, 1], 1).into()),
             since,
             tor_progress: Box::new(|| Some(0.25)),
+            live,
         };
         (state, sender)
     }

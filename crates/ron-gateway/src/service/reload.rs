@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use ron_transport::config::changed;
 use ron_transport::Transport;
+use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use super::watch::Watch;
+use crate::admin::{shown, InForce};
 use crate::settings::Gateway;
 use crate::startup::Sources;
 
@@ -17,18 +19,25 @@ pub(super) struct Reloads {
     sources: Sources,
     transport: Arc<Transport>,
     gateway: Gateway,
+    in_force: Arc<InForce>,
     running: Option<JoinHandle<u64>>,
     /// It was asked for again meanwhile.
     again: bool,
 }
 
 impl Reloads {
-    /// None yet; `gateway` is what runs.
-    pub(super) fn new(sources: &Sources, transport: &Arc<Transport>, gateway: &Gateway) -> Self {
+    /// None yet; `gateway` is what runs, and `in_force` is told of what takes its place.
+    pub(super) fn new(
+        sources: &Sources,
+        transport: &Arc<Transport>,
+        gateway: &Gateway,
+        in_force: &Arc<InForce>,
+    ) -> Self {
         Self {
             sources: sources.clone(),
             transport: Arc::clone(transport),
             gateway: gateway.clone(),
+            in_force: Arc::clone(in_force),
             running: None,
             again: false,
         }
@@ -47,10 +56,13 @@ impl Reloads {
         }
         let (sources, gateway) = (self.sources.clone(), self.gateway.clone());
         let (transport, digest) = (Arc::clone(&self.transport), watch.digest());
+        let in_force = Arc::clone(&self.in_force);
         self.running = Some(tokio::task::spawn_blocking(move || {
             // Before the load, so that a change meanwhile is seen.
             let digest = digest();
-            reload(&sources, &transport, &gateway);
+            if let Some(effective) = reload(&sources, &transport, &gateway) {
+                in_force.set(effective);
+            }
             digest
         }));
     }
@@ -74,11 +86,15 @@ impl Reloads {
     }
 }
 
-/// Loads and applies; what is refused is counted and logged, and changes nothing.
-fn reload(sources: &Sources, transport: &Transport, running: &Gateway) {
+/// Loads and applies, and gives what is in force now as it may be shown; what is refused is counted
+/// and logged, and changes nothing.
+fn reload(sources: &Sources, transport: &Transport, running: &Gateway) -> Option<Value> {
     let effective = match sources.load() {
         Ok(effective) => effective,
-        Err(errors) => return transport.reload_rejected(&errors),
+        Err(errors) => {
+            transport.reload_rejected(&errors);
+            return None;
+        }
     };
     let fixed = changed(running, effective.gateway.settings());
     if !fixed.is_empty() {
@@ -87,8 +103,11 @@ fn reload(sources: &Sources, transport: &Transport, running: &Gateway) {
             .map(|key| format!("gateway.{}", key.path))
             .collect();
         let why = format!("needs a restart: {}", keys.join(", "));
-        return transport.reload_rejected(&why);
+        transport.reload_rejected(&why);
+        return None;
     }
+    let shown = shown(&effective);
     // Counted and logged there, either way.
-    let _ = transport.reload(effective.transport.into_settings());
+    let reloaded = transport.reload(effective.transport.into_settings());
+    reloaded.is_ok().then_some(shown)
 }

@@ -31,7 +31,7 @@ const KEYS: &[Key] = &[
         default: "127.0.0.1:9909",
         rule: "an IP address and port such as 127.0.0.1:9909; empty for none",
         reload: Reload::Restart,
-        doc: "Where `/metrics`, `/healthz`, `/readyz` and `/status` are served; it has no login.",
+        doc: "Where the status page (`/`), `/metrics`, `/healthz`, `/readyz` and `/status` are served; it has no login.",
     },
     Key {
         path: "degraded_is_ready",

@@ -11,6 +11,8 @@ const OWN: &[(&str, &str)] = &[
     ("process_max_fds", "gauge"),
     ("process_cpu_seconds_total", "counter"),
     ("process_resident_memory_bytes", "gauge"),
+    ("ron_gateway_conns_limit", "gauge"),
+    ("ron_gateway_peer_conns_limit", "gauge"),
     ("ron_gateway_build_info", "gauge"),
 ];
 
@@ -71,10 +73,12 @@ fn health_readiness_and_status() {
 #[test]
 fn only_get_and_head_of_what_exists() {
     let gateway = Gateway::start(&[]);
-    assert_eq!(gateway.get("/").status, 404);
+    assert_eq!(gateway.get("/index.html").status, 404);
     assert_eq!(gateway.get("/metrics/x").status, 404);
-    let head = gateway.request("HEAD", "/metrics", "");
-    assert_eq!((head.status, head.body.as_str()), (200, ""));
+    for path in ["/metrics", "/"] {
+        let head = gateway.request("HEAD", path, "");
+        assert_eq!((head.status, head.body.as_str()), (200, ""));
+    }
     let post = gateway.request("POST", "/metrics", "content-length: 0\r\n");
     assert_eq!(post.status, 405);
     assert!(post.head.contains("allow: get, head"), "{}", post.head);

@@ -17,6 +17,7 @@ mod limits;
 mod load;
 mod logs;
 mod reload;
+mod status_page;
 mod systemd;
 mod tls;
 mod uds;

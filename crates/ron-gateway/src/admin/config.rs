@@ -1,0 +1,106 @@
+//! The configuration in force, as it may be shown to whoever reaches the admin endpoint.
+
+use std::sync::{Mutex, PoisonError};
+
+use ron_transport::config::{Loaded, Settings};
+use ron_transport::Endpoint;
+use serde_json::{json, Value};
+
+use crate::settings;
+use crate::startup::{source_name, Effective};
+
+/// Every key with its value and source, but for the values that are never shown. A reload puts
+/// another in its place.
+pub(crate) struct InForce(Mutex<Value>);
+
+impl InForce {
+    pub(crate) fn new(effective: &Effective) -> Self {
+        Self(Mutex::new(shown(effective)))
+    }
+
+    /// Takes what was loaded for what is in force.
+    pub(crate) fn set(&self, shown: Value) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = shown;
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.clone()
+    }
+}
+
+/// `{"transport":[{"key":…,"value":…,"source":…}…],"gateway":[…]}`
+pub(crate) fn shown(effective: &Effective) -> Value {
+    json!({
+        "transport": entries(&effective.transport),
+        "gateway": entries(&effective.gateway),
+    })
+}
+
+fn entries<S: Settings>(loaded: &Loaded<S>) -> Vec<Value> {
+    let entry = |entry: ron_transport::config::Effective| {
+        let value = match entry.value.parse::<Endpoint>() {
+            Ok(endpoint) => settings::loggable(&endpoint),
+            Err(_) => entry.value,
+        };
+        json!({
+            "key": entry.key.path,
+            "value": value,
+            "source": source_name(&entry.source),
+        })
+    };
+    loaded.effective().into_iter().map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::startup::Sources;
+
+    fn value(shown: &Value, table: &str, key: &str) -> Value {
+        let entries = shown[table].as_array().unwrap().iter();
+        let entry = entries.clone().find(|entry| entry["key"] == key);
+        entry.unwrap_or_else(|| panic!("no {key}")).clone()
+    }
+
+    fn sources(flags: &[(&str, &str)]) -> Sources {
+        let flag = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).into());
+        Sources {
+            flags: flags.iter().map(flag).collect(),
+            ..Sources::default()
+        }
+    }
+
+    #[test]
+    fn every_key_is_there_with_its_source() {
+        let effective = sources(&[("transport.max-conns", "7")]).load().unwrap();
+        let in_force = InForce::new(&effective);
+        let conns = value(&in_force.json(), "transport", "max_conns");
+        assert_eq!(conns["value"], "7");
+        assert_eq!(conns["source"], "flag --transport.max-conns");
+        let mode = value(&in_force.json(), "gateway", "mode");
+        assert_eq!(
+            (&mode["value"], &mode["source"]),
+            (&json!("echo"), &json!("default"))
+        );
+        let other = sources(&[("gateway.mode", "echo_frames")]).load().unwrap();
+        in_force.set(shown(&other));
+        assert_eq!(
+            value(&in_force.json(), "gateway", "mode")["value"],
+            "echo_frames"
+        );
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn where_keys_are_is_not_told() {
+        let effective = sources(&[
+            ("transport.backend", "tls"),
+            ("transport.tls.cert-path", "/run/secrets/cert.pem"),
+            ("transport.tls.key-path", "/run/secrets/private.pem"),
+        ]);
+        let shown = shown(&effective.load().unwrap());
+        assert_eq!(value(&shown, "transport", "tls.key_path")["value"], "<set>");
+        assert!(!shown.to_string().contains("private.pem"));
+    }
+}

@@ -1,0 +1,83 @@
+//! What changes while the service runs, beside readiness: the figures and settings that the status
+//! page shows.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ron_transport::Transport;
+use serde_json::{json, Value};
+
+use super::config::InForce;
+use super::metrics::Limits;
+use super::samples;
+
+/// The running transport and its configuration.
+pub(crate) struct Live {
+    transport: Arc<Transport>,
+    in_force: Arc<InForce>,
+    /// In Unix seconds, with their fraction: tells one process from the next.
+    started: f64,
+}
+
+impl Live {
+    /// From now on.
+    pub(crate) fn new(transport: &Arc<Transport>, in_force: &Arc<InForce>) -> Self {
+        Self {
+            transport: Arc::clone(transport),
+            in_force: Arc::clone(in_force),
+            started: unix_seconds(),
+        }
+    }
+
+    /// The caps in force.
+    pub(super) fn limits(&self) -> Limits {
+        let limits = &self.transport.config().limits;
+        Limits {
+            conns: limits.max_conns(),
+            peer_conns: limits.peer_max_conns(),
+        }
+    }
+
+    /// The time here, when the service started, accepted connections, peers near their cap (`null`
+    /// without one) and the metrics. `exposition` is what `/metrics` says.
+    pub(super) fn metrics_json(&self, exposition: &str) -> Value {
+        let near = near_cap(self.limits().peer_conns);
+        let limiter = self.transport.limiter();
+        json!({
+            "now": unix_seconds(),
+            "started": self.started,
+            "accepted": limiter.admitted(),
+            "peers_near_cap": near.map(|conns| limiter.peers_with_at_least(conns)),
+            "metrics": samples::json(exposition),
+        })
+    }
+
+    pub(super) fn config_json(&self) -> Value {
+        self.in_force.json()
+    }
+}
+
+/// From how many connections on a peer is near its cap: four fifths of it.
+fn near_cap(cap: u64) -> Option<usize> {
+    let near = cap.saturating_mul(4).div_ceil(5);
+    (cap > 0).then(|| usize::try_from(near).unwrap_or(usize::MAX))
+}
+
+/// With their fraction.
+fn unix_seconds() -> f64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0.0, |since| since.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_is_four_fifths_rounded_up() {
+        assert_eq!(
+            [0, 1, 5, 6, 20].map(near_cap),
+            [None, Some(1), Some(4), Some(5), Some(16)]
+        );
+    }
+}

@@ -1,0 +1,86 @@
+//! The metrics as JSON, for the status page: what `/metrics` says, in a form that a browser reads.
+
+use serde_json::{Map, Value};
+
+/// Every sample by its name: `{"conn_inflight":[{"backend":"tcp","value":3}]}`. What is no finite
+/// number is `null`.
+pub(super) fn json(exposition: &str) -> Value {
+    let mut families: Map<String, Value> = Map::new();
+    for line in exposition.lines() {
+        let Some((name, sample)) = sample(line) else {
+            continue;
+        };
+        let family = families
+            .entry(name)
+            .or_insert_with(|| Value::Array(Vec::new()));
+        if let Value::Array(samples) = family {
+            samples.push(Value::Object(sample));
+        }
+    }
+    Value::Object(families)
+}
+
+/// A line of the text format that is no comment. Our label values are words and numbers, which
+/// need no escape.
+fn sample(line: &str) -> Option<(String, Map<String, Value>)> {
+    if line.starts_with('#') {
+        return None;
+    }
+    let (series, value) = line.rsplit_once(' ')?;
+    let (name, labels) = match series.split_once('{') {
+        Some((name, labels)) => (name, labels.trim_end_matches('}')),
+        None => (series, ""),
+    };
+    let mut sample = Map::new();
+    for label in labels.split(',').filter(|label| !label.is_empty()) {
+        let (label, text) = label.split_once('=')?;
+        sample.insert(label.to_owned(), text.trim_matches('"').into());
+    }
+    sample.insert("value".to_owned(), number(value));
+    Some((name.to_owned(), sample))
+}
+
+/// A whole number as one.
+fn number(text: &str) -> Value {
+    text.parse::<u64>()
+        .map(Value::from)
+        .or_else(|_| text.parse::<f64>().map(Value::from))
+        .unwrap_or(Value::Null)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn samples_are_read_with_their_labels() {
+        let text = "# HELP a What.\n# TYPE a counter\na{x=\"y\",le=\"0.5\"} 3\na{x=\"z\",le=\"+Inf\"} 4\n\n\
+                    b 0.25\nc +Inf\nd NaN\n";
+        let expected = json!({
+            "a": [{"x": "y", "le": "0.5", "value": 3}, {"x": "z", "le": "+Inf", "value": 4}],
+            "b": [{"value": 0.25}],
+            "c": [{"value": null}],
+            "d": [{"value": null}],
+        });
+        assert_eq!(json(text), expected);
+    }
+
+    #[test]
+    fn every_sample_of_the_exporter_is_there() {
+        let prometheus = ron_transport::metrics::Prometheus::new().unwrap();
+        let backends = ron_transport::config::COMPILED_BACKENDS;
+        let recorder = prometheus.recorder();
+        let observer = ron_transport::metrics::MetricsObserver::with_recorder(recorder, backends);
+        let text = prometheus.render();
+        let lines = text
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.is_empty());
+        let json = json(&text);
+        let samples = json.as_object().unwrap().values();
+        let count: usize = samples.map(|family| family.as_array().unwrap().len()).sum();
+        assert_eq!(count, lines.count());
+        assert!(count > 50);
+        drop(observer);
+    }
+}
