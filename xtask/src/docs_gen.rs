@@ -15,6 +15,9 @@ const TABLES: &[(&str, &str)] = &[
     ("docs/OBSERVABILITY.md", "metrics"),
 ];
 
+/// The files that an example prints whole: the file, the crate, the example.
+const FILES: &[(&str, &str, &str)] = &[("docs/ops/grafana.json", "transport-metrics", "dashboard")];
+
 /// Rewrites the pages, or with `--check` fails where one would change.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     let check = match args {
@@ -44,6 +47,19 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
             Some(line) => {
                 write(&path, &after)?;
                 eprintln!("{page}: `{name}` rewritten from line {line} on");
+            }
+        }
+    }
+    for &(file, krate, example) in FILES {
+        let path = cx.root.join(file);
+        let before = std::fs::read_to_string(&path).unwrap_or_default();
+        let after = capture(&mut cx.cargo(["run", "-q", "-p", krate, "--example", example]))?;
+        match first_difference(&before, &after) {
+            None => eprintln!("{file} is up to date"),
+            Some(line) if check => stale.push(format!("{file}:{line}")),
+            Some(line) => {
+                write(&path, &after)?;
+                eprintln!("{file} rewritten from line {line} on");
             }
         }
     }
