@@ -1,5 +1,7 @@
 //! Programs of the system that tests drive: found, or installed by root on a Debian-like system.
 
+use std::path::PathBuf;
+
 use crate::cmd::{run, works, Cx, Outcome};
 
 /// Programs that tests need, how to see that they run, and the packages that carry them.
@@ -46,6 +48,46 @@ pub(crate) fn for_proxies(cx: &Cx) -> Outcome {
         .try_for_each(|program| make_sure(cx, program))
 }
 
+/// Where `promtool` and `prometheus` are: on the path, or unpacked now.
+pub(crate) fn prometheus(cx: &Cx) -> Result<PathBuf, String> {
+    const PROGRAMS: [&str; 2] = ["promtool", "prometheus"];
+    let run_in = |dir: PathBuf| {
+        let run = |name| works(&mut cx.program(dir.join(name), ["--version"]));
+        PROGRAMS.into_iter().all(run).then_some(dir)
+    };
+    let unpacked = cx.scratch("tools").join("prometheus").join("usr/bin");
+    let found = run_in(PathBuf::new()).or_else(|| run_in(unpacked.clone()));
+    if let Some(dir) = found {
+        return Ok(dir);
+    }
+    unpack(cx, "prometheus")?;
+    run_in(unpacked).ok_or_else(|| "prometheus was unpacked but does not run".into())
+}
+
+/// Unpacks a package's files below `target/tools`. Nothing of it is installed: its service, which
+/// would be started at once, does not exist.
+fn unpack(cx: &Cx, package: &str) -> Outcome {
+    let dir = cx.scratch("tools").join(package);
+    std::fs::create_dir_all(&dir).map_err(|e| format!("creating {}: {e}", dir.display()))?;
+    if is_root(cx) {
+        run(&mut cx.program("apt-get", ["-qq", "update"]))?;
+    }
+    eprintln!("unpacking {package} into target/tools");
+    let mut download = cx.program("apt-get", ["-qq", "download", package]);
+    run(download.current_dir(&dir))?;
+    let mut archives = Vec::new();
+    for entry in std::fs::read_dir(&dir).map_err(|e| e.to_string())? {
+        let path = entry.map_err(|e| e.to_string())?.path();
+        if path.extension().is_some_and(|ending| ending == "deb") {
+            archives.push(path);
+        }
+    }
+    // Of several versions the last one by name; an older one is of no harm.
+    archives.sort();
+    let archive = archives.pop().ok_or("apt-get downloaded nothing")?;
+    run(cx.program("dpkg-deb", ["-x"]).arg(archive).arg(dir))
+}
+
 /// Makes sure of a program: its name, how to see that it runs, the package that carries it.
 pub(crate) fn make_sure(cx: &Cx, (program, flag, package): &(&str, &str, &str)) -> Outcome {
     if works(&mut cx.program(program, [flag])) {
@@ -61,9 +103,7 @@ pub(crate) fn make_sure(cx: &Cx, (program, flag, package): &(&str, &str, &str)) 
 
 /// Installs a package.
 pub(crate) fn install(cx: &Cx, package: &str) -> Outcome {
-    let id = cx.program("id", ["-u"]).output();
-    let root = id.is_ok_and(|id| id.stdout == b"0\n");
-    if !root || !works(&mut cx.program("apt-get", ["--version"])) {
+    if !is_root(cx) || !works(&mut cx.program("apt-get", ["--version"])) {
         return Err(format!("{package} has to be installed first"));
     }
     eprintln!("installing {package} with apt-get");
@@ -71,4 +111,9 @@ pub(crate) fn install(cx: &Cx, package: &str) -> Outcome {
     let flags = ["-qq", "-y", "--no-install-recommends", "install", package];
     let mut install = cx.program("apt-get", flags);
     run(install.env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+fn is_root(cx: &Cx) -> bool {
+    let id = cx.program("id", ["-u"]).output();
+    id.is_ok_and(|id| id.stdout == b"0\n")
 }

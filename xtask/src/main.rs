@@ -3,6 +3,7 @@
 //! `cargo xtask` alone lists the steps; `cargo xtask ci` runs all of them. One module holds one
 //! step; `cmd`, `meta` and `tools` are what the steps share.
 
+mod alerts;
 mod alone;
 mod apt;
 mod bench;
@@ -19,6 +20,7 @@ mod graph;
 mod loom;
 mod meta;
 mod msrv;
+mod page;
 mod peers;
 mod steps;
 mod test;

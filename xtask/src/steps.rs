@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::cmd::{Cx, Outcome};
 use crate::{
-    alone, bench, ci, clippy, deny, doc, docs_gen, doctest, fmt, fuzz, graph, loom, msrv, peers,
-    test, tidy, tornet,
+    alerts, alone, bench, ci, clippy, deny, doc, docs_gen, doctest, fmt, fuzz, graph, loom, msrv,
+    page, peers, test, tidy, tornet,
 };
 
 /// One subcommand of `cargo xtask`.
@@ -63,6 +63,11 @@ pub(crate) const STEPS: &[Step] = &[
         docs_gen::run,
     ),
     step(
+        "alerts",
+        "docs/ops/alerts.yml under promtool (unpacked when missing); `--live` under a real Prometheus",
+        alerts::run,
+    ),
+    step(
         "test",
         "all tests but those of `test-tor`, every feature: nextest (installed when missing), else cargo test",
         test::run,
@@ -71,6 +76,11 @@ pub(crate) const STEPS: &[Step] = &[
         "peers",
         "TLS with programs of others: `peers tls [--quick] [--json] [PEER…]` prints a table",
         peers::run,
+    ),
+    step(
+        "page",
+        "the gateway's status page in headless Chromium (installed when missing); pictures in target/page",
+        page::run,
     ),
     step(
         "doctest",

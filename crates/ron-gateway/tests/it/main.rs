@@ -16,6 +16,7 @@ mod lifecycle;
 mod limits;
 mod load;
 mod logs;
+mod ops_files;
 mod reload;
 mod status_page;
 mod systemd;

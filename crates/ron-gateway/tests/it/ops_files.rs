@@ -1,0 +1,124 @@
+//! The alerts and the dashboard in `docs/ops` name nothing that the gateway does not serve.
+
+use std::collections::BTreeSet;
+
+use ron_transport::metrics::METRICS;
+
+use crate::common::Gateway;
+
+const OPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/ops/");
+
+/// Lines that hold no expression.
+const NO_EXPR: &[&str] = &[
+    "#",
+    "summary:",
+    "runbook:",
+    "severity:",
+    "- alert:",
+    "- record:",
+    "- name:",
+];
+
+/// The expressions of the alerts, in one text.
+fn alerts() -> String {
+    let text = std::fs::read_to_string(OPS.to_owned() + "alerts.yml").unwrap();
+    let is_expr = |line: &&str| !NO_EXPR.iter().any(|start| line.trim().starts_with(start));
+    text.lines().filter(is_expr).collect::<Vec<_>>().join("\n")
+}
+
+/// The expressions of the dashboard, in one text.
+fn dashboard() -> String {
+    let text = std::fs::read_to_string(OPS.to_owned() + "grafana.json").unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let panels = json["panels"].as_array().unwrap().iter();
+    let targets = panels
+        .filter_map(|panel| panel["targets"].as_array())
+        .flatten();
+    let exprs: Vec<_> = targets
+        .map(|target| target["expr"].as_str().unwrap())
+        .collect();
+    assert!(exprs.len() > 20);
+    exprs.join("\n")
+}
+
+/// Every word of an expression with a `_` in it: metrics, and what is excepted by name.
+fn metrics_of(exprs: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    // Every second part is within quotes.
+    for part in exprs.split('"').step_by(2) {
+        for word in part.split(|c: char| !c.is_ascii_alphanumeric() && !"_:$".contains(c)) {
+            let is_name = word.contains('_') && !word.contains(':') && !word.starts_with('$');
+            if is_name && word != "histogram_quantile" {
+                found.insert(word.trim_end_matches("_bucket").to_owned());
+            }
+        }
+    }
+    found
+}
+
+/// Every value that is compared with one of these labels.
+fn values_of<'a>(exprs: &'a str, label: &str) -> Vec<&'a str> {
+    let mut parts = exprs.split('"');
+    let mut found = Vec::new();
+    while let (Some(before), Some(value)) = (parts.next(), parts.next()) {
+        let name = before.trim_end_matches(['=', '!', '~']);
+        let start = name.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        if &name[start.map_or(0, |at| at + 1)..] == label {
+            found.extend(value.split('|').filter(|value| !value.starts_with('$')));
+        }
+    }
+    found
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn every_metric_that_they_name_is_served() {
+    let gateway = Gateway::start(&["--dev-tls"]);
+    let served = gateway.get("/metrics").body;
+    for (exprs, least) in [(alerts(), 13), (dashboard(), 30)] {
+        let names = metrics_of(&exprs);
+        assert!(names.len() >= least, "{names:?}");
+        for name in names {
+            let of_arti = name == "arti_bootstrap_progress";
+            assert!(
+                of_arti || served.contains(&format!("\n# TYPE {name} ")),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_value_that_they_compare_with_can_be() {
+    let alerts = alerts();
+    let mut compared = 0;
+    for label in ["backend", "reason", "state", "result"] {
+        let labels = METRICS.iter().flat_map(|metric| metric.labels);
+        let known: Vec<_> = labels.filter(|known| known.name == label).collect();
+        for value in values_of(&alerts, label) {
+            assert!(
+                known.iter().any(|known| known.values.contains(&value)),
+                "{label}={value}"
+            );
+            compared += 1;
+        }
+    }
+    assert!(compared > 12, "{compared}");
+}
+
+#[test]
+fn the_dashboard_can_be_narrowed_to_instances_and_backends() {
+    let text = std::fs::read_to_string(OPS.to_owned() + "grafana.json").unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let variables = json["templating"]["list"].as_array().unwrap();
+    let names: Vec<_> = variables
+        .iter()
+        .map(|v| v["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["datasource", "instance", "backend"]);
+    let exprs = dashboard();
+    for expr in exprs.lines() {
+        assert!(expr.contains("instance=~\"$instance\""), "{expr}");
+    }
+    assert!(exprs.matches("backend=~\"$backend\"").count() > 10);
+}

@@ -1,0 +1,180 @@
+//! `alerts`: the rules of `docs/ops/alerts.yml` under Prometheus' own `promtool`.
+//!
+//! Beside what promtool checks, every alert must have a test in which it fires and one in which it
+//! does not, and its place in the runbook must exist. The expressions of `docs/ops/grafana.json` must
+//! be ones. With `--live` a real Prometheus scrapes the
+//! built gateway under two faults; the harness in the test kit drives both.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::apt;
+use crate::cmd::{read, run as run_command, write, Cx, Outcome};
+
+const RULES: &str = "docs/ops/alerts.yml";
+const TESTS: &str = "docs/ops/alerts_test.yml";
+const DASHBOARD: &str = "docs/ops/grafana.json";
+
+/// Tests the rules; with `--live` runs them.
+pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
+    let live = match args {
+        [] => false,
+        [flag] if flag == "--live" => true,
+        _ => return Err(format!("only --live is known, got {args:?}")),
+    };
+    let programs = apt::prometheus(cx)?;
+    let (rules, tests) = (read(&cx.root.join(RULES))?, read(&cx.root.join(TESTS))?);
+    let promtool = programs.join("promtool");
+    run_command(&mut cx.program(&promtool, ["check", "rules", RULES]))?;
+    run_command(&mut cx.program(&promtool, ["test", "rules", TESTS]))?;
+    check_dashboard(cx, &promtool)?;
+    let mut wrong = untested(&rules, &tests);
+    for place in values(&rules, "runbook:") {
+        let (page, heading) = place.split_once('#').unwrap_or((place, ""));
+        let has = |text: &str| anchors(text).any(|anchor| anchor == heading);
+        if !has(&read(&cx.root.join(page))?) {
+            wrong.push(format!("{place} does not exist"));
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(wrong.join("; "));
+    }
+    eprintln!(
+        "alerts: {} rules in order",
+        values(&rules, "- alert:").len()
+    );
+    if live {
+        return run_live(cx, &programs);
+    }
+    Ok(())
+}
+
+fn run_live(cx: &Cx, programs: &Path) -> Outcome {
+    run_command(&mut cx.cargo(["build", "-q", "-p", "ron-gateway"]))?;
+    let mut harness = cx.cargo(["run", "-q", "-p", "transport-testkit"]);
+    harness.args(["--features", "ops", "--bin", "ops", "--", "alerts"]);
+    harness.arg(cx.built("ron-gateway"));
+    harness.arg(programs.join("prometheus"));
+    run_command(harness.args([RULES, DASHBOARD].map(|file| cx.root.join(file))))
+}
+
+/// The dashboard's expressions as rules, which promtool can read.
+fn check_dashboard(cx: &Cx, promtool: &Path) -> Outcome {
+    let text = read(&cx.root.join(DASHBOARD))?;
+    let json: Value = serde_json::from_str(&text).map_err(|e| format!("{DASHBOARD}: {e}"))?;
+    let exprs = exprs(&json);
+    if exprs.is_empty() {
+        return Err(format!("{DASHBOARD} has no expression"));
+    }
+    let mut rules = String::from("groups:\n  - name: dashboard\n    rules:\n");
+    for (at, expr) in exprs.iter().enumerate() {
+        // A string of JSON is one of YAML.
+        let expr = Value::from(expr.replace("$__rate_interval", "5m"));
+        rules += &format!("      - record: dashboard:{at}\n        expr: {expr}\n");
+    }
+    let path = cx.scratch("alerts").join("dashboard.yml");
+    write(&path, &rules)?;
+    run_command(cx.program(promtool, ["check", "rules"]).arg(path))
+}
+
+/// Every `expr` in it.
+fn exprs(json: &Value) -> Vec<String> {
+    match json {
+        Value::Array(items) => items.iter().flat_map(exprs).collect(),
+        Value::Object(members) => {
+            let own = members
+                .get("expr")
+                .and_then(Value::as_str)
+                .map(str::to_owned);
+            own.into_iter()
+                .chain(members.values().flat_map(exprs))
+                .collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The alerts that no test sees fire, or none sees not fire.
+fn untested(rules: &str, tests: &str) -> Vec<String> {
+    let cases: Vec<&str> = tests.split("alertname:").skip(1).collect();
+    let mut wrong = Vec::new();
+    for alert in values(rules, "- alert:") {
+        let of_it = |case: &&str| {
+            let name = case.trim_start().split([',', '\n']).next();
+            name.is_some_and(|name| name.trim() == alert)
+        };
+        let fires = |case: &&str| {
+            // Up to the next case, the names of its own list alone.
+            let expected = case.split("exp_alerts:").nth(1).unwrap_or_default();
+            expected.trim_start().starts_with("- exp_labels:")
+        };
+        let (firing, silent): (Vec<&str>, _) = cases.iter().copied().filter(of_it).partition(fires);
+        if firing.is_empty() {
+            wrong.push(format!("no test sees {alert} fire"));
+        }
+        if silent.is_empty() {
+            wrong.push(format!("no test sees {alert} not fire"));
+        }
+    }
+    wrong
+}
+
+/// What follows a key, on every line that begins with it.
+fn values<'a>(text: &'a str, key: &str) -> Vec<&'a str> {
+    let lines = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix(key));
+    lines.map(|value| value.trim().trim_matches('"')).collect()
+}
+
+/// The anchors of a page's headings, as they are made on the pages of a repository: in lower case,
+/// spaces as `-`, without other signs.
+fn anchors(page: &str) -> impl Iterator<Item = String> + '_ {
+    let headings = page.lines().filter(|line| line.starts_with('#'));
+    headings.map(|line| {
+        let heading = line.trim_start_matches('#').trim().to_lowercase();
+        let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+        heading
+            .chars()
+            .filter(kept)
+            .collect::<String>()
+            .replace(' ', "-")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: &str =
+        "  - alert: A\n  - alert: Ab\n    annotations:\n      runbook: \"x.md#y\"\n";
+    const FIRES: &str = "alertname: A\n  exp_alerts:\n    - exp_labels: { a: b }\n";
+    const SILENT: &str = "{ eval_time: 4m, alertname: A, exp_alerts: [] }\n";
+
+    #[test]
+    fn an_alert_without_a_test_of_either_kind_is_found() {
+        let of_ab = |text: &str| text.replace("name: A", "name: Ab");
+        let all = [FIRES, SILENT, &of_ab(FIRES), &of_ab(SILENT)].concat();
+        assert_eq!(untested(RULES, &all), Vec::<String>::new());
+        let all = [FIRES, &of_ab(SILENT)].concat();
+        let expected = ["no test sees A not fire", "no test sees Ab fire"];
+        assert_eq!(untested(RULES, &all), expected);
+    }
+
+    #[test]
+    fn expressions_are_found_wherever_they_are() {
+        let json = serde_json::json!({"panels": [{"targets": [{"expr": "a"}, {"expr": "b"}]},
+            {"expr": "c", "title": "expr"}]});
+        assert_eq!(exprs(&json), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn values_and_anchors_are_read() {
+        assert_eq!(values(RULES, "- alert:"), ["A", "Ab"]);
+        assert_eq!(values(RULES, "runbook:"), ["x.md#y"]);
+        let page = "# Unix sockets: two symptoms\ntext # none\n### TLS, `x_y`\n";
+        let found: Vec<_> = anchors(page).collect();
+        assert_eq!(found, ["unix-sockets-two-symptoms", "tls-x_y"]);
+    }
+}
