@@ -93,7 +93,7 @@ impl Settings for Gateway {
 
 /// A target as logs and the admin endpoint tell it: what is reached through Tor is not named.
 pub(crate) fn loggable(to: &Endpoint) -> String {
-    if to.scheme.backends().contains(&Backend::Arti) {
+    if to.scheme.backends().contains(&Backend::Arti) || to.target.is_onion() {
         return format!("{}://<hidden>", to.scheme.as_str());
     }
     to.to_string()
@@ -108,6 +108,7 @@ mod tests {
         for (target, told) in [
             ("tcp://a:1", "tcp://a:1"),
             ("tor://a.onion:1", "tor://<hidden>"),
+            ("tcp://a.onion:1", "tcp://<hidden>"),
             ("tls+tor://b:1", "tls+tor://<hidden>"),
         ] {
             assert_eq!(loggable(&target.parse().unwrap()), told);

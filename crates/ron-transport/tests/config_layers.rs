@@ -324,6 +324,17 @@ fn an_embedders_table_is_loaded_by_the_same_rules() {
 }
 
 #[test]
+fn the_name_of_an_onion_service_is_in_no_error() {
+    for value in ["secretname.onion:80", "tor://SECRETNAME.Onion"] {
+        let loader = Config::loader().flag("transport.max-conns", value);
+        let errors = loader.load().unwrap_err();
+        let text = errors.to_string();
+        assert!(text.contains("transport.max_conns (flag"), "{text}");
+        assert!(!text.to_lowercase().contains("secretname"), "{text}");
+    }
+}
+
+#[test]
 fn the_value_of_a_key_path_is_shown_nowhere() {
     let secret = "/run/s3cret";
     let loader = Config::loader().env([("RON_TLS_KEY_PATH", secret)]);

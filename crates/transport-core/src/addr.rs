@@ -129,6 +129,18 @@ impl Target {
         }
         Ok(Self::Host { host, port })
     }
+
+    /// Whether it is the name of an onion service: one that means something to Tor alone, is never
+    /// asked of a resolver (RFC 7686) and is not written into logs.
+    #[must_use]
+    pub fn is_onion(&self) -> bool {
+        let Self::Host { host, .. } = self else {
+            return false;
+        };
+        let name = host.strip_suffix('.').unwrap_or(host);
+        let ending = name.rsplit_once('.').map_or(name, |(_, ending)| ending);
+        ending.eq_ignore_ascii_case("onion")
+    }
 }
 
 impl FromStr for Target {
@@ -178,6 +190,21 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Target>().unwrap().to_string(), text);
         }
+    }
+
+    #[test]
+    fn an_onion_name_is_known_by_its_ending() {
+        for (text, onion) in [
+            ("abc.onion:80", true),
+            ("sub.ABC.Onion.:80", true),
+            ("onion:80", true),
+            ("onion.example:80", false),
+            ("abconion:80", false),
+            ("127.0.0.1:80", false),
+        ] {
+            assert_eq!(text.parse::<Target>().unwrap().is_onion(), onion, "{text}");
+        }
+        assert!(!Target::Unix("/run/a.onion".into()).is_onion());
     }
 
     #[test]

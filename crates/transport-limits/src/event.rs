@@ -80,7 +80,8 @@ impl Events {
         );
     }
 
-    /// A dial's end, with the target where it may be named; failures are sampled as rejects are.
+    /// A dial's end, with the target where it may be named, and never an onion name; failures are
+    /// sampled as rejects are.
     pub(crate) fn dialed(
         &self,
         now: u64,
@@ -89,6 +90,7 @@ impl Events {
         took: std::time::Duration,
         result: Result<&ConnInfo, &TransportError>,
     ) {
+        let to = to.filter(|to| !to.is_onion());
         let to = to.map(tracing::field::display);
         let (backend, duration_ms) = (backend.as_str(), millis(took));
         match result {

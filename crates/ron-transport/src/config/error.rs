@@ -49,7 +49,7 @@ impl ConfigError {
         message: &str,
         rule: &str,
     ) -> Self {
-        let secret = is_secret(key);
+        let secret = is_secret(key) || names_onion(value);
         let message = match message {
             // A section's own sentence may quote the value.
             m if secret && !value.is_empty() && m.contains(value) => format!("must be {rule}"),
@@ -77,8 +77,8 @@ impl ConfigError {
         &self.source
     }
 
-    /// The offending value; `None` where it is not to be shown (every `*key_path`) or does not
-    /// matter.
+    /// The offending value; `None` where it is not to be shown (every `*key_path`, a value with an
+    /// `.onion` name in it) or does not matter.
     #[must_use]
     pub fn value(&self) -> Option<&str> {
         self.value.as_deref()
@@ -161,6 +161,11 @@ impl fmt::Display for ConfigErrors {
 }
 
 impl std::error::Error for ConfigErrors {}
+
+/// Errors of a reload go to the log, where the name of an onion service has no place.
+fn names_onion(value: &str) -> bool {
+    value.to_ascii_lowercase().contains(".onion")
+}
 
 fn shorten(text: &str) -> String {
     match text.char_indices().nth(MAX_CHARS) {

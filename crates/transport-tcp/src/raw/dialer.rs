@@ -64,6 +64,12 @@ impl Dialer for TcpDialer {
                 what: format!("dialing {to} over tcp"),
             });
         };
+        if to.is_onion() {
+            // The resolver, and whoever sees its questions, is not told the name.
+            return Err(TransportError::Unsupported {
+                what: "dialing an .onion name over tcp: it is reached through Tor alone".to_owned(),
+            });
+        }
         let resolve = |source| TransportError::Resolve {
             host: host.clone(),
             source,
