@@ -188,14 +188,25 @@ impl Start {
             addr: SocketAddr::from(([0; 4], 0)),
             admin: SocketAddr::from(([0; 4], 0)),
         };
-        let line = gateway.line_with(&["event=start"]);
-        gateway.listen = field(&line, "listen").unwrap().to_owned();
+        let found = gateway.log.wait(|line| started(line, "admin").is_some());
+        let line = found.unwrap_or_else(|| gateway.line_with(&["event=start"]));
+        gateway.listen = started(&line, "listen").unwrap();
         if let Ok(addr) = gateway.listen.parse() {
             gateway.addr = addr;
         }
-        gateway.admin = field(&line, "admin").unwrap().parse().unwrap();
+        gateway.admin = started(&line, "admin").unwrap().parse().unwrap();
         gateway
     }
+}
+
+/// A field of the line that tells of the start, in logfmt or JSON.
+fn started(line: &str, name: &str) -> Option<String> {
+    if let Ok(json) = serde_json::from_str::<serde_json::Value>(line) {
+        let is_start = json["event"] == "start";
+        return json[name].as_str().filter(|_| is_start).map(str::to_owned);
+    }
+    let is_start = field(line, "event") == Some("start");
+    field(line, name).filter(|_| is_start).map(str::to_owned)
 }
 
 /// The value of a field of a logfmt line, where it is plain.

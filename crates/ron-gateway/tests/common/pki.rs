@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
@@ -40,13 +41,33 @@ impl Pki {
 
     /// Certificate and key of a subject with this name and common name.
     pub(crate) fn issue(&self, san: &str, common_name: &str) -> (String, String) {
+        self.issue_until(san, common_name, None)
+    }
+
+    fn issue_until(
+        &self,
+        san: &str,
+        common_name: &str,
+        end: Option<SystemTime>,
+    ) -> (String, String) {
         let mut params = CertificateParams::new(vec![san.to_owned()]).unwrap();
+        if let Some(end) = end {
+            params.not_after = end.into();
+        }
         params
             .distinguished_name
             .push(DnType::CommonName, common_name);
         let key = KeyPair::generate().unwrap();
         let leaf = params.signed_by(&key, &self.authority).unwrap();
         (leaf.pem(), key.serialize_pem())
+    }
+
+    /// As [`server`](Self::server), valid for so many days.
+    #[cfg(feature = "tls")]
+    pub(crate) fn server_until(&self, common_name: &str, days: u64) {
+        let end = SystemTime::now() + std::time::Duration::from_secs(days * 86_400);
+        let (cert, key) = self.issue_until("localhost", common_name, Some(end));
+        self.write_pair(&cert, &key);
     }
 
     /// Writes a pair for `localhost` as `cert.pem` and `key.pem`.

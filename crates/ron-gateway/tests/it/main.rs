@@ -15,6 +15,8 @@ mod frames;
 mod lifecycle;
 mod limits;
 mod load;
+mod log_lines;
+mod log_secrets;
 mod logs;
 mod ops_files;
 mod reload;

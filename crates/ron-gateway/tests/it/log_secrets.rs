@@ -1,0 +1,193 @@
+//! Nothing secret is logged, at the most talkative level: keys as bytes or text, where they are, what
+//! peers send, names of onion services. Nor is it written to stderr.
+
+use std::io::{Read, Write};
+
+use rustix::process::Signal;
+
+use crate::common::{connect, Gateway, Start};
+
+const ONION: &str = "vww6ybal4bd7szmgncyruucpgfkqahzddi37ktceo3ah7ngmcopnpyyd";
+
+fn logging(args: &[&str]) -> Start {
+    let json = [
+        "--gateway.log.format",
+        "json",
+        "--gateway.log.level",
+        "trace",
+    ];
+    Start::default().args(&json).args(args)
+}
+
+/// Lets it stop, and gives everything that it has written.
+fn everything(gateway: Gateway) -> String {
+    gateway.signal(Signal::TERM);
+    let (_, log, errors) = gateway.wait();
+    log + "\n" + &errors
+}
+
+/// Whether a text holds a part of these bytes: as they are, as hexadecimal or as numbers in a list.
+fn holds(text: &str, secret: &[u8]) -> bool {
+    secret.windows(8).any(|part| {
+        let hex: String = part.iter().map(|byte| format!("{byte:02x}")).collect();
+        let list: Vec<_> = part.iter().map(u8::to_string).collect();
+        let raw = String::from_utf8_lossy(part);
+        text.contains(&*raw)
+            || text.to_lowercase().contains(&hex)
+            || text.contains(&list.join(", "))
+    })
+}
+
+#[test]
+fn what_peers_send_is_not_logged() {
+    // A bearer's token and a cookie, in a frame that is whole and in one that is too large.
+    let token = b"Authorization: Bearer 9f8e7d6c5b4a-token; Cookie: session=q1w2e3r4";
+    let gateway = logging(&["--echo-frames"]).spawn();
+    let length = u32::try_from(token.len()).unwrap().to_be_bytes();
+    let mut conn = connect(gateway.addr);
+    conn.write_all(&[&length[..], token].concat()).unwrap();
+    conn.read_exact(&mut vec![0; token.len() + 4]).unwrap();
+    conn.write_all(token).unwrap();
+    gateway.line_with(&["\"reason\":\"too_large\""]);
+    let said = everything(gateway);
+    assert!(!holds(&said, token), "{said}");
+    assert!(holds(&format!("{token:?}"), token) && holds("a 9f8e7d6c5b4a b", token));
+}
+
+#[test]
+fn no_onion_service_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("gateway.toml");
+    let write = |target: &str| {
+        let text = format!("[gateway]\nmode = 'forward'\nforward_to = '{target}'\n");
+        std::fs::write(&file, text).unwrap();
+    };
+    write(&format!("tcp://{ONION}.onion:80"));
+    let gateway = logging(&["--config", file.to_str().unwrap()]).spawn();
+    drop(connect(gateway.addr));
+    gateway.line_with(&["\"reason\":\"upstream\"", "onion name"]);
+    gateway.line_with(&["\"event\":\"start\"", "tcp://<hidden>"]);
+    // Refused as another target, as one that this build cannot dial, and as none.
+    for (n, target) in ["tcp://sub.{}.onion:80", "tor://{}.ONION:80", "{}.onion"]
+        .iter()
+        .enumerate()
+    {
+        write(&target.replace("{}", ONION));
+        gateway.signal(Signal::HUP);
+        gateway.wait_metric(
+            "transport_reloads_total{result=\"rejected\"}",
+            u32::try_from(n).unwrap() + 1,
+        );
+    }
+    for path in [
+        "/",
+        "/status",
+        "/status/metrics.json",
+        "/status/config.json",
+        "/metrics",
+    ] {
+        assert!(
+            !gateway.get(path).body.to_lowercase().contains(ONION),
+            "{path}"
+        );
+    }
+    let said = everything(gateway);
+    assert!(!said.to_lowercase().contains(&ONION[..16]), "{said}");
+}
+
+#[cfg(feature = "tls")]
+mod tls {
+    use super::*;
+    use crate::common::{ended, round_trip, Pki};
+
+    /// What a PEM file holds between its lines.
+    fn text_of(pem: &str) -> Vec<&str> {
+        let lines = pem.lines().filter(|line| !line.starts_with("-----"));
+        lines.collect()
+    }
+
+    #[test]
+    fn no_key_and_no_place_of_one() {
+        let pki = Pki::new();
+        // Named so that a part of the path is found.
+        let place = pki.dir.path().join("sekret-place");
+        std::fs::create_dir(&place).unwrap();
+        let (cert, key) = pki.issue("localhost", "one");
+        let pair = [(place.join("c.pem"), &cert), (place.join("k.pem"), &key)];
+        let write = |path: &std::path::Path, text: &str| {
+            use std::os::unix::fs::OpenOptionsExt;
+            let mut options = std::fs::OpenOptions::new();
+            let file = options
+                .create(true)
+                .write(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(path);
+            file.unwrap().write_all(text.as_bytes()).unwrap();
+        };
+        for (path, text) in &pair {
+            write(path, text);
+        }
+        let certificate = pki.file("cert.pem");
+        write(pki.path("cert.pem").as_path(), &cert);
+        let key_path = pair[1].0.to_str().unwrap();
+        let server = logging(&[
+            "--transport.backend",
+            "tls",
+            "--transport.tls.cert-path",
+            &certificate,
+        ])
+        .args(&[
+            "--transport.tls.key-path",
+            key_path,
+            "--transport.handshake-timeout",
+            "1s",
+        ])
+        .spawn();
+        let target = format!("tls://localhost:{}", server.addr.port());
+        let trust = pki.trust();
+        let trust: Vec<&str> = trust.iter().map(String::as_str).collect();
+        let client = logging(&[
+            "--forward",
+            &target,
+            "--transport.tls-client.cert-path",
+            &certificate,
+        ])
+        .args(&["--transport.tls-client.key-path", key_path])
+        .args(&trust)
+        .spawn();
+        let token = b"Bearer 0123456789abcdef";
+        assert_eq!(round_trip(connect(client.addr), token), token);
+        let mut noise = connect(server.addr);
+        noise.write_all(token).unwrap();
+        assert!(ended(&mut noise) || noise.read(&mut [0; 64]).is_ok());
+        // Keys that cannot be used, one after the other; each is told, none is named.
+        for (n, bad) in [
+            key.replace("PRIVATE KEY", "PRIVATE KEX"),
+            key[..90].to_owned(),
+            String::new(),
+        ]
+        .iter()
+        .enumerate()
+        {
+            write(&pair[1].0, bad);
+            for gateway in [&server, &client] {
+                gateway.signal(Signal::HUP);
+                let least = f64::from(u32::try_from(n).unwrap()) + 0.5;
+                crate::common::wait_for("a rejected reload", || {
+                    (gateway.metric("transport_reloads_total{result=\"rejected\"}") > least)
+                        .then_some(())
+                });
+            }
+        }
+        let said = everything(client) + &everything(server);
+        for secret in ["sekret-place", "k.pem", "-----BEGIN", "PRIVATE KE"] {
+            assert!(!said.contains(secret), "{secret}: {said}");
+        }
+        for line in text_of(&key) {
+            assert!(!holds(&said, line.as_bytes()), "{said}");
+        }
+        assert!(!holds(&said, token), "{said}");
+        assert!(said.contains("tls key read failed"), "{said}");
+    }
+}
