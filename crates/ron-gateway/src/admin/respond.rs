@@ -29,7 +29,15 @@ pub(super) fn to(request: &Request<Incoming>, state: &State) -> Response<Full<By
             set(&mut response, CONNECTION, "close");
             response
         }
-        &Method::GET | &Method::HEAD => get(request.uri().path(), state),
+        &Method::GET | &Method::HEAD => {
+            let path = request.uri().path();
+            let mut response = get(path, state);
+            if path == "/" || path.starts_with("/status") {
+                // A browser would keep its connections, and a few of them would hold up a scrape.
+                set(&mut response, CONNECTION, "close");
+            }
+            response
+        }
         _ => {
             let mut response = answer(StatusCode::METHOD_NOT_ALLOWED, TEXT, "GET or HEAD only\n");
             set(&mut response, ALLOW, "GET, HEAD");

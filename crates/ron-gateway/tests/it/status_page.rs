@@ -1,11 +1,12 @@
 //! The status page and what it asks for. What a browser makes of it is seen by `cargo xtask page`.
 
+use std::io::Write;
 use std::net::IpAddr;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::common::{connect, connect_from, ended, Gateway};
+use crate::common::{connect, connect_from, ended, read_all, Gateway};
 
 fn json(gateway: &Gateway, path: &str) -> Value {
     let response = gateway.get(path);
@@ -38,6 +39,23 @@ fn the_page_is_one_document_that_may_fetch_nothing_else() {
         assert!(page.head.contains(header), "{header}: {}", page.head);
     }
     assert!(!page.head.contains("unsafe"), "{}", page.head);
+}
+
+#[test]
+fn a_browser_keeps_no_connection() {
+    let gateway = Gateway::start(&[]);
+    for path in [
+        "/",
+        "/status",
+        "/status/metrics.json",
+        "/status/config.json",
+    ] {
+        let mut conn = connect(gateway.admin);
+        write!(conn, "GET {path} HTTP/1.1\r\nhost: gateway\r\n\r\n").unwrap();
+        let answer = String::from_utf8(read_all(&mut conn)).unwrap();
+        let (head, _) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("connection: close"), "{head}");
+    }
 }
 
 #[test]
