@@ -101,6 +101,8 @@ impl Events {
                 conn_id = info.id,
                 to,
                 duration_ms,
+                alpn = alpn(info),
+                kx = info.kx.map(KeyExchange::as_str),
             ),
             Err(error) => {
                 let Some(not_logged) = self.failed_dials.next(now) else {
@@ -138,7 +140,7 @@ pub(crate) fn established(info: &ConnInfo, took: std::time::Duration) {
         backend = info.backend.as_str(),
         conn_id = info.id,
         duration_ms = millis(took),
-        alpn = info.alpn.as_deref().map(|alpn| String::from_utf8_lossy(alpn).into_owned()),
+        alpn = alpn(info),
         kx = info.kx.map(KeyExchange::as_str),
     );
 }
@@ -174,6 +176,11 @@ pub(crate) fn closed(conn: &Shared, now: u64, reason: CloseReason, error: Option
         peer = conn.peer_addr.and_then(|peer| peer.loggable()),
         error,
     );
+}
+
+fn alpn(info: &ConnInfo) -> Option<String> {
+    let alpn = info.alpn.as_deref()?;
+    Some(String::from_utf8_lossy(alpn).into_owned())
 }
 
 fn millis(duration: std::time::Duration) -> u64 {

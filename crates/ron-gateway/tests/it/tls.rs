@@ -161,6 +161,27 @@ fn tls_is_terminated_originated_and_both() {
     }
 }
 
+/// Towards an upstream there is no handshake event: the dial tells what was negotiated.
+#[test]
+fn a_dial_tells_the_application_protocol_and_the_key_exchange() {
+    let pki = Pki::new();
+    pki.server("one");
+    let upstream = start(&pki)
+        .args(&["--transport.tls.alpn", "oap/1,http/1.1"])
+        .spawn();
+    let tls = format!("tls://localhost:{}", upstream.addr.port());
+    let front = Start::default()
+        .args(&["--forward", &tls, "--gateway.log.level", "debug"])
+        .args(&["--transport.tls-client.alpn", "http/1.1"])
+        .args(&strs(&pki.trust()))
+        .spawn();
+    assert_eq!(round_trip(connect(front.addr), b"hello"), b"hello");
+    let dial = front.line_with(&["event=dial"]);
+    assert!(dial.contains(" alpn=http/1.1 kx=x25519"), "{dial}");
+    front.stop();
+    upstream.stop();
+}
+
 #[test]
 fn a_trust_store_that_cannot_be_used_is_found_at_the_start() {
     let pki = Pki::new();
