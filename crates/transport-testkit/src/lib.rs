@@ -8,6 +8,10 @@
 pub mod conformance;
 mod harness;
 mod memory;
+#[cfg(feature = "pki")]
+pub mod pki;
+#[cfg(feature = "process")]
+pub mod process;
 #[cfg(doctest)]
 mod readme;
 mod recorder;

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::lab::Lab;
-use crate::process::{wait_for, Process, PATIENCE};
+use transport_testkit::process::{wait_for, Process, PATIENCE};
 
 const PEM_BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const PEM_END: &str = "-----END CERTIFICATE-----";

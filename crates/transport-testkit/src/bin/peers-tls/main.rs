@@ -10,8 +10,6 @@
 mod gateway;
 mod lab;
 mod peers;
-mod pki;
-mod process;
 mod scripted;
 mod table;
 

@@ -8,7 +8,7 @@ use serde_json::{json, Value};
 
 use crate::gateway::Gateway;
 use crate::lab::{same, Lab};
-use crate::process::{run, Process, PATIENCE};
+use transport_testkit::process::{run, Process, PATIENCE};
 
 /// A language that has a client and a server.
 pub(crate) struct Script {

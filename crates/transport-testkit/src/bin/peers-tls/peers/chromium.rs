@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::lab::Lab;
 use crate::peers::web::Web;
 use crate::peers::Peer;
-use crate::process::{run, version};
 use crate::table::{Observed, Rows, Side};
+use transport_testkit::process::{run, version};
 
 pub(super) const PEER: Peer = Peer {
     name: "chromium",

@@ -6,8 +6,8 @@ use crate::gateway::Gateway;
 use crate::lab::{same, Lab};
 use crate::peers::web::Web;
 use crate::peers::Peer;
-use crate::process::{run, version, Ended, PATIENCE};
 use crate::table::{Observed, Rows, Side};
+use transport_testkit::process::{run, version, Ended, PATIENCE};
 
 pub(super) const PEER: Peer = Peer {
     name: "curl",

@@ -6,8 +6,8 @@ use std::process::Command;
 use crate::gateway::{round_trip, Gateway};
 use crate::lab::{same, Lab};
 use crate::peers::Peer;
-use crate::process::{run, version, Process, PATIENCE};
 use crate::table::{Observed, Rows, Side};
+use transport_testkit::process::{run, version, Process, PATIENCE};
 
 pub(super) const PEER: Peer = Peer {
     name: "gnutls",

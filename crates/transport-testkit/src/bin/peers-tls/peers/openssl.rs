@@ -7,8 +7,8 @@ use rustix::process::Signal;
 use crate::gateway::{round_trip, Gateway};
 use crate::lab::{same, Lab};
 use crate::peers::Peer;
-use crate::process::{run, version, Ended, Process, PATIENCE};
 use crate::table::{Observed, Rows, Side};
+use transport_testkit::process::{run, version, Ended, Process, PATIENCE};
 
 pub(super) const PEER: Peer = Peer {
     name: "openssl",

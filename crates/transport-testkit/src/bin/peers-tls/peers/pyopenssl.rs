@@ -6,9 +6,9 @@ use serde_json::json;
 use crate::gateway;
 use crate::lab::Lab;
 use crate::peers::{rows, Peer};
-use crate::process::{run, PATIENCE};
 use crate::scripted::Script;
 use crate::table::{Observed, Rows, Side};
+use transport_testkit::process::{run, PATIENCE};
 
 pub(super) const PEER: Peer = Peer {
     name: "pyopenssl",

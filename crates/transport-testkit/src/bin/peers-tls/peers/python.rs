@@ -6,9 +6,9 @@ use serde_json::{json, Value};
 use crate::gateway::{round_trip, Gateway};
 use crate::lab::{same, Lab};
 use crate::peers::{rows, Peer};
-use crate::process::version;
 use crate::scripted::Script;
 use crate::table::{Observed, Rows, Side};
+use transport_testkit::process::version;
 
 pub(super) const PEER: Peer = Peer {
     name: "python",

@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::gateway::Gateway;
 use crate::lab::Lab;
 use crate::peers::Peer;
-use crate::process::{run, PATIENCE};
 use crate::table::{Observed, Rows, Side};
+use transport_testkit::process::{run, PATIENCE};
 
 pub(super) const PEER: Peer = Peer {
     name: "sslyze",

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::gateway::Gateway;
 use crate::lab::Lab;
-use crate::process::Process;
+use transport_testkit::process::Process;
 
 /// Serves the payload as `payload.bin` and a page as `page.html`, over plain HTTP.
 pub(super) struct Web {

@@ -1,5 +1,5 @@
-//! A peer's process: its output collected, its life bounded. It leads a process group of its own,
-//! which ends with the value that stands for it.
+//! A program's process, for harnesses: its output collected, its life bounded. It leads a process
+//! group of its own, which ends with the value that stands for it. All of it blocks.
 
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt as _;
@@ -11,12 +11,15 @@ use std::time::{Duration, Instant};
 use rustix::process::{kill_process, kill_process_group, Pid, Signal};
 
 /// Longest wait for anything that is no scanner.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 /// How often something is looked at again.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Looks again and again until there is something.
-pub(crate) fn wait_for<T>(
+///
+/// # Errors
+/// What `look` fails with; or that the time is over.
+pub fn wait_for<T>(
     what: &str,
     within: Duration,
     mut look: impl FnMut() -> Result<Option<T>, String>,
@@ -35,7 +38,7 @@ pub(crate) fn wait_for<T>(
 
 /// What a process writes, as it comes.
 #[derive(Clone, Default)]
-pub(crate) struct Output(Arc<(Mutex<Seen>, Condvar)>);
+pub struct Output(Arc<(Mutex<Seen>, Condvar)>);
 
 #[derive(Default)]
 struct Seen {
@@ -65,7 +68,7 @@ impl Output {
     }
 
     /// Waits until what was written so far fits, or for its end.
-    pub(crate) fn wait<T>(&self, look: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
+    pub fn wait<T>(&self, look: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
         let (seen, changed) = &*self.0;
         let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         let goes_on = |seen: &mut Seen| look(&seen.bytes).is_none() && !seen.ended;
@@ -75,38 +78,48 @@ impl Output {
     }
 
     /// Waits for a line that fits; what `look` makes of it.
-    pub(crate) fn line<T>(&self, look: impl Fn(&str) -> Option<T>) -> Option<T> {
+    pub fn line<T>(&self, look: impl Fn(&str) -> Option<T>) -> Option<T> {
         self.wait(|bytes| String::from_utf8_lossy(bytes).lines().find_map(&look))
     }
 
-    pub(crate) fn bytes(&self) -> Vec<u8> {
+    /// Everything so far.
+    pub fn bytes(&self) -> Vec<u8> {
         let seen = self.0 .0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.bytes.clone()
     }
 
-    pub(crate) fn text(&self) -> String {
+    /// The same as text.
+    pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes()).into_owned()
     }
 }
 
 /// A running process.
-pub(crate) struct Process {
+pub struct Process {
     child: Child,
     stdin: Option<ChildStdin>,
-    pub(crate) out: Output,
-    pub(crate) err: Output,
+    /// Its standard output.
+    pub out: Output,
+    /// Its standard error.
+    pub err: Output,
 }
 
 /// A process that ended by itself.
-pub(crate) struct Ended {
-    pub(crate) status: ExitStatus,
-    pub(crate) out: Vec<u8>,
-    pub(crate) err: String,
+pub struct Ended {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Everything on its standard output.
+    pub out: Vec<u8>,
+    /// Everything on its standard error.
+    pub err: String,
 }
 
 impl Process {
     /// Starts it with pipes for its input and output.
-    pub(crate) fn start(command: &mut Command) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start(command: &mut Command) -> Result<Self, String> {
         let name = command.get_program().to_string_lossy().into_owned();
         let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let spawned = pipes.stderr(Stdio::piped()).process_group(0).spawn();
@@ -123,24 +136,40 @@ impl Process {
         })
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Writes to its standard input, which stays open.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// The input is closed, by us or by it.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
         let stdin = self.stdin.as_mut().ok_or("its input is closed")?;
         let written = stdin.write_all(bytes).and_then(|()| stdin.flush());
         written.map_err(|e| format!("cannot write to it: {e}: {}", self.err.text()))
     }
 
-    pub(crate) fn close_stdin(&mut self) {
+    /// Ends its standard input.
+    pub fn close_stdin(&mut self) {
         self.stdin = None;
     }
 
-    pub(crate) fn signal(&self, signal: Signal) -> Result<(), String> {
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn signal(&self, signal: Signal) -> Result<(), String> {
         let sent = kill_process(Pid::from_child(&self.child), signal);
         sent.map_err(|e| format!("cannot signal it: {e}"))
     }
 
     /// Closes its input and waits for its end.
-    pub(crate) fn wait(mut self, within: Duration) -> Result<Ended, String> {
+    ///
+    /// # Errors
+    /// It has not ended within this time; it is killed then.
+    pub fn wait(mut self, within: Duration) -> Result<Ended, String> {
         self.close_stdin();
         let child = &mut self.child;
         let status = wait_for("a process to end", within, || {
@@ -167,12 +196,18 @@ impl Drop for Process {
 }
 
 /// Runs a program to its end.
-pub(crate) fn run(command: &mut Command, within: Duration) -> Result<Ended, String> {
+///
+/// # Errors
+/// It cannot be started, or does not end within this time.
+pub fn run(command: &mut Command, within: Duration) -> Result<Ended, String> {
     Process::start(command)?.wait(within)
 }
 
 /// The first line that a program prints, about its version.
-pub(crate) fn version(program: &str, args: &[&str]) -> Result<String, String> {
+///
+/// # Errors
+/// It does not run, or not well.
+pub fn version(program: &str, args: &[&str]) -> Result<String, String> {
     let ended = run(Command::new(program).args(args), PATIENCE)?;
     if !ended.status.success() {
         let why = ended.err.lines().last().unwrap_or("no reason given");

@@ -17,14 +17,18 @@ type Authority = CertifiedIssuer<'static, KeyPair>;
 /// The files, by name: `ca` is trusted and `stranger-ca` is not; `server`, `client` and
 /// `other-name` are of `ca` and in order but for the name, `expired` is of `ca`, `stranger` and
 /// `stranger-client` are of `stranger-ca`.
-pub(crate) struct Pki {
+pub struct Pki {
     dir: PathBuf,
     /// SHA-256 of the server's public key, as browsers pin it.
-    pub(crate) server_spki: String,
+    pub server_spki: String,
 }
 
 impl Pki {
-    pub(crate) fn new(dir: &Path) -> Result<Self, String> {
+    /// Makes all of them in this directory.
+    ///
+    /// # Errors
+    /// They cannot be made or written.
+    pub fn new(dir: &Path) -> Result<Self, String> {
         Self::make(dir).map_err(|e| format!("cannot make certificates: {e}"))
     }
 
@@ -33,7 +37,7 @@ impl Pki {
             dir: dir.to_owned(),
             server_spki: String::new(),
         };
-        let authority = self::authority("peers-tls authority")?;
+        let authority = self::authority("test authority")?;
         let stranger = self::authority("an authority that nobody trusts")?;
         fs::write(pki.cert("ca"), authority.pem())?;
         fs::write(pki.cert("stranger-ca"), stranger.pem())?;
@@ -57,11 +61,13 @@ impl Pki {
         Ok(pki)
     }
 
-    pub(crate) fn cert(&self, name: &str) -> String {
+    /// The path of a certificate with its chain, or of an authority.
+    pub fn cert(&self, name: &str) -> String {
         self.file(&format!("{name}.pem"))
     }
 
-    pub(crate) fn key(&self, name: &str) -> String {
+    /// The path of a private key.
+    pub fn key(&self, name: &str) -> String {
         self.file(&format!("{name}.key"))
     }
 
