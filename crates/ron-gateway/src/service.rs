@@ -75,7 +75,10 @@ async fn serve(
     let prometheus =
         Prometheus::new().map_err(|error| Failure::runtime("cannot set up metrics", &error))?;
     let transport = Arc::new(build(sources, transport, &prometheus)?);
-    let outcome = run_on(&transport, gateway, &in_force, prometheus, sources, watch, signals).await;
+    let outcome = run_on(
+        &transport, gateway, &in_force, prometheus, sources, watch, signals,
+    )
+    .await;
     if outcome.is_err() {
         // What it left in memory or locked goes too; after a clean drain it has gone.
         transport.shutdown(Duration::ZERO).await;

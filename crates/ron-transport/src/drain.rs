@@ -18,29 +18,28 @@ const AFTERMATH: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DrainReport {
-    /// Connections that ended by themselves or were idle and closed.
+    /// Connections, handshakes among them, that ended by themselves or were idle and closed.
     pub drained: usize,
-    /// Connections that were cut at the deadline.
+    /// Connections, handshakes among them, that were cut at the deadline.
     pub aborted: usize,
     /// How long it took.
     pub took: Duration,
 }
 
-/// Nothing new from here on.
+/// Nothing new from here on, but for what is just being accepted.
 pub(crate) fn begin(shared: &Shared) {
     shared
         .readiness
         .not_ready(Part::Lifecycle, ReadyReason::Draining);
-    shared.limiter.drain();
     shared.stop.cancel();
 }
 
 pub(crate) async fn run(shared: &Shared, deadline: Duration) -> DrainReport {
     let started = Instant::now();
     let limiter = &shared.limiter;
-    let open = limiter.open();
+    let open = limiter.open() + limiter.pending();
     let _ = timeout(deadline, until_empty(limiter)).await;
-    let aborted = limiter.open();
+    let aborted = limiter.open() + limiter.pending();
     shared.kill.cancel();
     limiter.close();
     let stopped = timeout(AFTERMATH, limiter.tasks().wait()).await.is_ok();
@@ -65,6 +64,9 @@ pub(crate) async fn run(shared: &Shared, deadline: Duration) -> DrainReport {
 
 /// Closes connections as they become idle, until none is left and no handler runs.
 async fn until_empty(limiter: &Limiter) {
+    // What the kernel has handed over at the moment of the stop is served, not refused.
+    sleep(LOOK_EVERY).await;
+    limiter.drain();
     loop {
         let open = limiter.connections();
         for control in open.iter().filter(|control| control.is_idle()) {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,8 +15,11 @@ use ron_transport::{
     echo, Config, Conn, Endpoint, PeerIdentity, ReadyReason, ReadyState, ReloadError, Transport,
 };
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use transport_testkit::Recorder;
+use tokio::io::{copy_bidirectional, AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use transport_core::TaskKind;
+use transport_testkit::{Recorder, Snapshot};
 
 /// An authority, and the files it issues.
 struct Pki {
@@ -85,6 +89,7 @@ impl Pki {
         let to = format!("tls://localhost:{}", addr.port()).parse().unwrap();
         Served {
             transport,
+            addr,
             to,
             recorder,
         }
@@ -93,6 +98,7 @@ impl Pki {
 
 struct Served {
     transport: Arc<Transport>,
+    addr: SocketAddr,
     to: Endpoint,
     recorder: Recorder,
 }
@@ -308,4 +314,53 @@ async fn a_trust_store_is_read_when_it_is_needed_and_not_before() {
     served.transport.prepare(served.to.scheme).await.unwrap();
     assert!(echoes(&mut served.dial().await).await);
     served.transport.shutdown(Duration::from_secs(5)).await;
+}
+
+/// Who came in before the drain and can finish does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handshake_that_a_drain_finds_under_way_is_finished_and_served() {
+    let pki = Pki::new();
+    let (served, client) = (pki.serving(&[]).await, pki.serving(&[]).await);
+    let between = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to = format!("tls://localhost:{}", between.local_addr().unwrap().port());
+    let (to, behind) = (to.parse::<Endpoint>().unwrap(), served.addr);
+    let go_on = Arc::new(Notify::new());
+    let told = Arc::clone(&go_on);
+    tokio::spawn(async move {
+        let (mut near, _) = between.accept().await.unwrap();
+        let mut far = TcpStream::connect(behind).await.unwrap();
+        told.notified().await;
+        copy_bidirectional(&mut near, &mut far).await
+    });
+    let dialing = Arc::clone(&client.transport);
+    let dialing = tokio::spawn(async move { dialing.dial(&to).await });
+    let begun = |s: &Snapshot| s.tasks_spawned(TaskKind::Handshake) == 1;
+    served.recorder.wait_for("its handshake", begun).await;
+    let mut readiness = served.transport.readiness();
+    let draining = Arc::clone(&served.transport);
+    let draining = tokio::spawn(async move { draining.shutdown(Duration::from_secs(20)).await });
+    let reason = ReadyReason::Draining;
+    let drains = |state: &ReadyState| *state == ReadyState::NotReady { reason };
+    readiness.wait_for(drains).await.unwrap();
+    go_on.notify_one();
+    let mut conn = dialing.await.unwrap().unwrap();
+    assert!(echoes(&mut conn).await);
+    drop(conn);
+    let report = draining.await.unwrap();
+    assert_eq!((report.drained, report.aborted), (1, 0));
+    assert_eq!(served.recorder.tasks_aborted(TaskKind::Handshake), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_says_nothing_does_not_hold_a_drain_up() {
+    let pki = Pki::new();
+    let served = pki.serving(&[("handshake_timeout", "60s")]).await;
+    let mut silent = TcpStream::connect(served.addr).await.unwrap();
+    let begun = |s: &Snapshot| s.tasks_spawned(TaskKind::Handshake) == 1;
+    served.recorder.wait_for("its handshake", begun).await;
+    let report = served.transport.shutdown(Duration::from_secs(60)).await;
+    assert!(report.took < Duration::from_secs(20), "{:?}", report.took);
+    assert_eq!((report.drained, report.aborted), (1, 0));
+    assert_eq!(served.recorder.tasks_aborted(TaskKind::Handshake), 1);
+    assert_eq!(silent.read(&mut [0]).await.unwrap(), 0);
 }

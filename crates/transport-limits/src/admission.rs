@@ -60,7 +60,6 @@ impl Admission {
     }
 
     /// Handshakes under way.
-    #[cfg(all(test, ron_loom))]
     pub(crate) fn pending_inside(&self) -> u64 {
         self.pending.inside()
     }

@@ -197,6 +197,12 @@ impl Limiter {
         self.0.admission.peers().with_at_least(conns)
     }
 
+    /// How many handshakes of accepted connections are under way.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        usize::try_from(self.0.admission.pending_inside()).unwrap_or(usize::MAX)
+    }
+
     /// The place where tasks are spawned and tracked.
     #[must_use]
     pub fn tasks(&self) -> &Tasks {
