@@ -12,6 +12,18 @@ const FOR_TESTS: &[(&str, &str, &str)] = &[
     ("setpriv", "--version", "util-linux"),
 ];
 
+/// Programs that drills use.
+const FOR_DRILLS: &[(&str, &str, &str)] = &[
+    // Network namespaces and links, packets that are lost.
+    ("ip", "-V", "iproute2"),
+    ("nft", "--version", "nftables"),
+    // A process with another user id, one that dies with its parent, one with few descriptors.
+    ("setpriv", "--version", "util-linux"),
+    ("prlimit", "--version", "util-linux"),
+    // A socket that is passed on.
+    ("systemd-socket-activate", "--version", "systemd"),
+];
+
 /// Proxies that the gateway is measured against, in the same form.
 const PROXIES: &[(&str, &str, &str)] = &[
     ("nginx", "-v", "nginx-light"),
@@ -37,6 +49,13 @@ pub(crate) fn tor(cx: &Cx) -> Outcome {
 /// Makes sure of every program that tests need.
 pub(crate) fn for_tests(cx: &Cx) -> Outcome {
     FOR_TESTS
+        .iter()
+        .try_for_each(|program| make_sure(cx, program))
+}
+
+/// Makes sure of every program that drills use.
+pub(crate) fn for_drills(cx: &Cx) -> Outcome {
+    FOR_DRILLS
         .iter()
         .try_for_each(|program| make_sure(cx, program))
 }

@@ -18,7 +18,7 @@ const ORDER: &[(&str, &[&str])] = &[
     ("alerts", &[]),
     ("test", &[]),
     ("peers", &["tls", "--quick"]),
-    ("page", &[]),
+    ("drills", &[]),
     ("doctest", &[]),
     ("doc", &[]),
     ("loom", &[]),

@@ -14,6 +14,7 @@ mod deny;
 mod doc;
 mod docs_gen;
 mod doctest;
+mod drills;
 mod fmt;
 mod fuzz;
 mod graph;

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::cmd::{Cx, Outcome};
 use crate::{
-    alerts, alone, bench, ci, clippy, deny, doc, docs_gen, doctest, fmt, fuzz, graph, loom, msrv,
-    page, peers, test, tidy, tornet,
+    alerts, alone, bench, ci, clippy, deny, doc, docs_gen, doctest, drills, fmt, fuzz, graph, loom,
+    msrv, page, peers, test, tidy, tornet,
 };
 
 /// One subcommand of `cargo xtask`.
@@ -83,6 +83,11 @@ pub(crate) const STEPS: &[Step] = &[
         page::run,
     ),
     step(
+        "drills",
+        "the quick drills, as `ci` runs them: reasons, counts and bytes count, times do not",
+        drills::quick,
+    ),
+    step(
         "doctest",
         "the examples in the documentation, every feature",
         doctest::run,
@@ -111,6 +116,11 @@ pub(crate) const STEPS: &[Step] = &[
         "fuzz",
         "a fuzz target under libFuzzer: `fuzz pem [ARGS]` (needs a nightly toolchain)",
         fuzz::run,
+    ),
+    step(
+        "drill",
+        "the operator's drills: `drill [NAME…|--all|--list] [--json] [--watch 10m]`; --all writes docs/DRILLS.md",
+        drills::run,
     ),
     step(
         "bench",

@@ -120,8 +120,16 @@ impl Process {
     /// # Errors
     /// It cannot be started.
     pub fn start(command: &mut Command) -> Result<Self, String> {
+        Self::start_on(command, Stdio::piped())
+    }
+
+    /// Starts it with this as its input, and pipes for its output.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_on(command: &mut Command, input: impl Into<Stdio>) -> Result<Self, String> {
         let name = command.get_program().to_string_lossy().into_owned();
-        let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let pipes = command.stdin(input).stdout(Stdio::piped());
         let spawned = pipes.stderr(Stdio::piped()).process_group(0).spawn();
         let mut child = spawned.map_err(|e| format!("cannot start {name}: {e}"))?;
         let (stdin, out, err) = (child.stdin.take(), child.stdout.take(), child.stderr.take());

@@ -1,0 +1,66 @@
+//! The drills: what each is called, what it causes, what is to be seen, and what cures it.
+
+mod alpn;
+mod dead_peer;
+mod fds;
+mod frames;
+mod hot_peer;
+mod network;
+mod pq;
+mod reload;
+mod restore;
+mod slow;
+mod start_errors;
+mod uds;
+mod upgrade;
+mod upstream;
+
+use crate::case::{Case, Outcome};
+use crate::lab::Lab;
+
+/// One drill.
+pub(crate) struct Drill {
+    pub(crate) name: &'static str,
+    pub(crate) fault: &'static str,
+    /// The signal that shows it.
+    pub(crate) expected: &'static str,
+    pub(crate) cure: &'static str,
+    /// Part of the quick run: well under 20 s.
+    pub(crate) quick: bool,
+    pub(crate) run: fn(&Lab, &mut Case) -> Outcome,
+}
+
+/// All of them, in the order of the table.
+pub(crate) const DRILLS: &[Drill] = &[
+    start_errors::BAD_KEY_PERMS,
+    start_errors::MISSING_KEY,
+    start_errors::MISMATCHED_PAIR,
+    start_errors::BIND_IN_USE,
+    start_errors::BAD_CONFIG,
+    reload::MISCONFIG,
+    frames::TOO_LARGE_FRAMES,
+    reload::STRANGLED,
+    hot_peer::FLOOD,
+    upstream::CONGESTED,
+    uds::WRONG_UID,
+    start_errors::OPEN_DIR,
+    dead_peer::DEAD_PEER,
+    slow::READER,
+    slow::WRITER,
+    slow::SILENT,
+    network::LATENCY,
+    network::LOSS,
+    alpn::MISMATCH,
+    restore::SECRETS,
+    restore::ROLLBACK,
+    pq::CANARY,
+    fds::EXHAUSTION,
+    upstream::FLAPPING,
+    restore::KILLED,
+    upgrade::ROLLING,
+];
+
+/// The user that runs the drills, and the gateways.
+fn own_uid() -> u32 {
+    rustix::process::getuid().as_raw()
+}

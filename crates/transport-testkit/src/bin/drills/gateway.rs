@@ -1,0 +1,224 @@
+//! A running gateway: its log, its admin endpoint, and its end.
+
+use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::Value;
+use transport_testkit::process::{self, wait_for, Process, PATIENCE};
+
+use crate::case::{ensure, Outcome};
+use crate::client::connect;
+use crate::netns;
+use crate::scrape::Scrape;
+
+/// How often readiness is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// A running gateway.
+pub(crate) struct Gateway {
+    process: Process,
+    pub(crate) admin: Admin,
+    /// Where it listens, if that is an IP address.
+    pub(crate) addr: SocketAddr,
+}
+
+/// Its admin endpoint, for any thread.
+#[derive(Clone)]
+pub(crate) struct Admin {
+    addr: SocketAddr,
+    netns: Option<String>,
+}
+
+impl Gateway {
+    /// Waits until it listens.
+    pub(crate) fn of(process: Process, netns: Option<String>) -> Result<Self, String> {
+        let started = process.out.line(|line| event(line, "start"));
+        let started = started.ok_or_else(|| {
+            let said = process.out.text() + &process.err.text();
+            format!("the gateway did not start: {said}")
+        })?;
+        let text = |name: &str| started[name].as_str().unwrap_or_default();
+        let admin = text("admin").parse();
+        let addr = admin.map_err(|_| format!("no address in {started}"))?;
+        Ok(Self {
+            // On a Unix socket there is none.
+            addr: text("listen").parse().unwrap_or(addr),
+            admin: Admin { addr, netns },
+            process,
+        })
+    }
+
+    /// Waits for an event of the log.
+    pub(crate) fn logs(&self, name: &str, fits: impl Fn(&Value) -> bool) -> Result<Value, String> {
+        let look = |line: &str| event(line, name).filter(|event| fits(event));
+        self.process.out.line(look).ok_or_else(|| {
+            let log = self.process.out.text();
+            let all = log.lines().filter(|line| event(line, name).is_some());
+            let all: Vec<_> = all.collect();
+            format!("no such {name} in the log: {}", all.join(" "))
+        })
+    }
+
+    /// Waits for a reject of this reason whose error has this text; the error.
+    pub(crate) fn logs_reject(&self, reason: &str, text: &str) -> Result<String, String> {
+        let error = |event: &Value| event["error"].as_str().unwrap_or_default().to_owned();
+        let found = self.logs("reject", |event| {
+            event["reason"] == reason && error(event).contains(text)
+        });
+        Ok(error(&found?))
+    }
+
+    /// Every line of the log so far.
+    pub(crate) fn log(&self) -> String {
+        self.process.out.text()
+    }
+
+    pub(crate) fn scrape(&self) -> Result<Scrape, String> {
+        self.admin.scrape()
+    }
+
+    /// Waits until the metrics fit.
+    pub(crate) fn until(
+        &self,
+        what: &str,
+        fits: impl Fn(&Scrape) -> bool,
+    ) -> Result<Scrape, String> {
+        wait_for(what, PATIENCE, || {
+            let scrape = self.scrape()?;
+            Ok(fits(&scrape).then_some(scrape))
+        })
+    }
+
+    /// Fails unless `/readyz` answers 200.
+    pub(crate) fn is_ready(&self) -> Outcome {
+        let (status, body) = self.admin.get("/readyz")?;
+        ensure(status == 200, || format!("/readyz says {status}: {body}"))
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) -> Result<(), String> {
+        self.process.signal(signal)
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Loads the configuration anew; what came of it, once it is told.
+    pub(crate) fn reload(&self, result: &str) -> Result<Value, String> {
+        let count = |text: &str| {
+            text.lines()
+                .filter(|l| event(l, "reload").is_some())
+                .count()
+        };
+        let before = count(&self.log());
+        self.signal(Signal::HUP)?;
+        let told = self.process.out.wait(|bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            text.lines().filter_map(|l| event(l, "reload")).nth(before)
+        });
+        let told = told.ok_or("no reload is told")?;
+        if told["result"] == result {
+            return Ok(told);
+        }
+        Err(format!("the reload was not {result}: {told}"))
+    }
+
+    /// Ends it gently and checks that it took it so; the last event.
+    pub(crate) fn stop(self) -> Result<Value, String> {
+        self.signal(Signal::TERM)?;
+        self.ended_well()
+    }
+
+    /// Waits for an end that began already.
+    pub(crate) fn ended_well(self) -> Result<Value, String> {
+        let ended = self.process.wait(PATIENCE)?;
+        let log = String::from_utf8_lossy(&ended.out).into_owned();
+        if ended.status.code() != Some(0) || !ended.err.is_empty() {
+            return Err(format!("it ended with {}: {}", ended.status, ended.err));
+        }
+        let last = log.lines().find_map(|line| event(line, "shutdown"));
+        last.ok_or_else(|| format!("no shutdown is told: {log}"))
+    }
+
+    /// Kills it, and waits for its end.
+    pub(crate) fn kill(self) -> Result<(), String> {
+        self.signal(Signal::KILL)?;
+        self.process.wait(PATIENCE).map(drop)
+    }
+}
+
+impl Admin {
+    /// Status and body of an answer.
+    pub(crate) fn get(&self, path: &str) -> Result<(u16, String), String> {
+        let ask = || {
+            let mut stream = connect(self.addr)?;
+            let head = "HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\r\n";
+            stream.write_all(format!("GET {path} {head}").as_bytes())?;
+            let mut text = String::new();
+            stream.read_to_string(&mut text)?;
+            Ok::<_, std::io::Error>(text)
+        };
+        let text = match &self.netns {
+            Some(netns) => netns::within(netns, ask)?,
+            None => ask(),
+        };
+        let text = text.map_err(|e| format!("no {path}: {e}"))?;
+        let status = text
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        let body = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
+        status.zip(body).ok_or_else(|| format!("no HTTP: {text:?}"))
+    }
+
+    pub(crate) fn scrape(&self) -> Result<Scrape, String> {
+        Ok(Scrape::parse(&self.get("/metrics")?.1))
+    }
+
+    /// Does something while readiness is watched; fails unless `/readyz` was 200 all the time.
+    pub(crate) fn ready_while<T>(
+        &self,
+        act: impl FnOnce() -> Result<T, crate::case::Stop>,
+    ) -> Result<T, crate::case::Stop> {
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let watching = scope.spawn(|| {
+                let mut looks = 0;
+                while !over.load(Ordering::Relaxed) || looks == 0 {
+                    match self.get("/readyz") {
+                        Ok((200, _)) => looks += 1,
+                        Ok((status, body)) => return Err(format!("/readyz: {status} {body}")),
+                        Err(why) => return Err(why),
+                    }
+                    thread::sleep(LOOK_EVERY);
+                }
+                Ok(looks)
+            });
+            let done = act();
+            over.store(true, Ordering::Relaxed);
+            let watched = watching.join().map_err(|_| "the watch panicked")?;
+            let done = done?;
+            watched?;
+            Ok(done)
+        })
+    }
+}
+
+/// A line of the log as an event of this name.
+fn event(line: &str, name: &str) -> Option<Value> {
+    // Cheaper than parsing all of them.
+    if !line.contains(&format!("\"event\":\"{name}\"")) {
+        return None;
+    }
+    serde_json::from_str(line).ok()
+}
+
+/// What a gateway says it is.
+pub(crate) fn version(gateway: &Path) -> Result<String, String> {
+    process::version(&gateway.to_string_lossy(), &["--version"])
+}

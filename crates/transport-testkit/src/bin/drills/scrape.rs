@@ -1,0 +1,109 @@
+//! What `/metrics` said at one moment, or by how much it rose between two.
+
+use std::collections::BTreeMap;
+
+/// The series, by name and labels as they are written.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Scrape(BTreeMap<String, f64>);
+
+impl Scrape {
+    pub(crate) fn parse(text: &str) -> Self {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let pairs = lines.filter_map(|line| {
+            let (series, value) = line.rsplit_once(' ')?;
+            Some((series.to_owned(), value.parse().ok()?))
+        });
+        Self(pairs.collect())
+    }
+
+    /// By how much each series rose.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        let rise = |(series, value): (&String, &f64)| {
+            let before = earlier.0.get(series).copied().unwrap_or(0.0);
+            (series.clone(), value - before)
+        };
+        Self(self.0.iter().map(rise).collect())
+    }
+
+    /// One series; not a number where there is none, which no comparison takes for good.
+    pub(crate) fn value(&self, series: &str) -> f64 {
+        self.0.get(series).copied().unwrap_or(f64::NAN)
+    }
+
+    /// All series of a metric together.
+    pub(crate) fn sum(&self, metric: &str) -> f64 {
+        let start = format!("{metric}{{");
+        let of = self.0.range(start.clone()..);
+        let of = of.take_while(|(series, _)| series.starts_with(&start));
+        of.map(|(_, value)| value).sum()
+    }
+
+    pub(crate) fn rejected(&self, reason: &str) -> f64 {
+        self.value(&format!("rejected_total{{reason=\"{reason}\"}}"))
+    }
+
+    /// Rejects of every reason.
+    pub(crate) fn rejects(&self) -> f64 {
+        self.sum("rejected_total")
+    }
+
+    /// What rejects are compared with: accepts and dials.
+    pub(crate) fn requests(&self) -> f64 {
+        self.sum("transport_accepts_total") + self.sum("transport_dials_total")
+    }
+
+    pub(crate) fn inflight(&self) -> f64 {
+        self.sum("conn_inflight")
+    }
+
+    /// The bucket that holds the 95th percentile of handshakes, as its upper bound in seconds;
+    /// none where there was no handshake.
+    pub(crate) fn p95(&self, backend: &str) -> Option<f64> {
+        let start = format!("handshake_latency_seconds_bucket{{backend=\"{backend}\",le=\"");
+        let bound = |series: &str| {
+            let bound = series.strip_prefix(&start)?.strip_suffix("\"}")?;
+            bound.replace("+Inf", "inf").parse().ok()
+        };
+        let buckets = self.0.iter();
+        let mut buckets: Vec<(f64, f64)> = buckets
+            .filter_map(|(series, count)| Some((bound(series)?, *count)))
+            .collect();
+        buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let all = buckets.last().map(|last| last.1).filter(|all| *all > 0.0)?;
+        let holds = |bucket: &&(f64, f64)| bucket.1 >= 0.95 * all;
+        buckets.iter().find(holds).map(|bucket| bucket.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "# TYPE rejected_total counter\n\
+        rejected_total{reason=\"timeout\"} 3\n\
+        rejected_total{reason=\"tls\"} 4\n\
+        rejected_totals 9\n\
+        handshake_latency_seconds_bucket{backend=\"tls\",le=\"0.1\"} 94\n\
+        handshake_latency_seconds_bucket{backend=\"tls\",le=\"0.25\"} 95\n\
+        handshake_latency_seconds_bucket{backend=\"tls\",le=\"10\"} 99\n\
+        handshake_latency_seconds_bucket{backend=\"tls\",le=\"+Inf\"} 100\n";
+
+    #[test]
+    #[allow(clippy::float_cmp)]
+    fn series_are_found_summed_and_subtracted() {
+        let scrape = Scrape::parse(TEXT);
+        assert_eq!(scrape.rejected("tls"), 4.0);
+        assert_eq!(scrape.rejects(), 7.0);
+        assert!(scrape.rejected("none").is_nan());
+        assert_eq!(scrape.since(&scrape).rejects(), 0.0);
+        assert_eq!(scrape.since(&Scrape::default()).rejects(), 7.0);
+    }
+
+    #[test]
+    fn the_percentile_is_the_bound_of_its_bucket() {
+        let scrape = Scrape::parse(TEXT);
+        assert_eq!(scrape.p95("tls"), Some(0.25));
+        assert_eq!(scrape.p95("tcp"), None);
+        assert_eq!(scrape.since(&scrape).p95("tls"), None);
+    }
+}

@@ -1,0 +1,35 @@
+//! `drill`: the operator's drills against the built gateway; `drills`: the quick ones, for `ci`.
+//!
+//! The harness in the test kit knows the drills; what they need is installed here.
+
+use std::process::Command;
+
+use crate::apt;
+use crate::cmd::{no_args, run as run_command, Cx, Outcome};
+
+/// Runs what the arguments choose: names, `--all`, `--list`, and how.
+pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
+    if args.is_empty() {
+        return Err("which drills? `drill [NAME…|--all|--list] [--json] [--watch 10m]`".into());
+    }
+    if !args.iter().any(|arg| arg == "--list") {
+        apt::for_drills(cx)?;
+        run_command(&mut cx.cargo(["build", "-p", "ron-gateway"]))?;
+    }
+    run_command(harness(cx).args(args))
+}
+
+/// Runs the quick ones.
+pub(crate) fn quick(cx: &Cx, args: &[String]) -> Outcome {
+    no_args(args)?;
+    run(cx, &["--quick".to_owned()])
+}
+
+/// The harness, told where the gateway and the page of results are.
+fn harness(cx: &Cx) -> Command {
+    let mut command = cx.cargo(["run", "-q", "-p", "transport-testkit"]);
+    command.args(["--features", "drills", "--bin", "drills", "--"]);
+    command.arg("--gateway").arg(cx.built("ron-gateway"));
+    command.arg("--page").arg(cx.root.join("docs/DRILLS.md"));
+    command
+}
