@@ -4,12 +4,16 @@ use std::fmt::Write as _;
 use std::io::{stderr, IsTerminal};
 use std::sync::Arc;
 
-use ron_transport::{Conn, ConnInfo, Endpoint, PeerIdentity, ReadyState, Transport};
+use ron_transport::{
+    Backend, Config, Conn, ConnInfo, Endpoint, PeerIdentity, ReadyState, Transport,
+};
 use tokio::io::{copy, sink, AsyncWriteExt};
 use tokio::time::{timeout, Duration, Instant};
 
 use crate::exit::Failure;
+use crate::process;
 use crate::progress;
+use crate::service::signals::Signals;
 use crate::settings::dialable;
 use crate::startup::Sources;
 use crate::term;
@@ -21,17 +25,23 @@ const FAREWELL: Duration = Duration::from_millis(250);
 pub(crate) fn run(sources: &Sources, target: &str) -> Result<(), Failure> {
     let endpoint = dialable(target).map_err(|error| Failure::Config(error.to_string()))?;
     let mut config = sources.load()?.transport.into_settings();
-    // A transport that only dials.
-    config.general.set_bind_addr(None);
-    #[cfg(feature = "arti")]
-    config.arti.onion_service_mut().set_enabled(false);
+    only_dial(&mut config);
+    if config.limits.amnesia() {
+        process::no_core_dumps()
+            .map_err(|error| Failure::runtime("cannot forbid core dumps", &error))?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::runtime("cannot start", &error))?;
     let outcome = runtime.block_on(async {
         let transport = Arc::new(Transport::builder().config(config).build()?);
-        let outcome = connect(&transport, &endpoint).await;
+        let mut signals =
+            Signals::new().map_err(|error| Failure::runtime("cannot watch signals", &error))?;
+        let outcome = tokio::select! {
+            outcome = connect(&transport, &endpoint) => outcome,
+            _ = signals.next() => Err(Failure::Runtime("interrupted".to_owned())),
+        };
         // A Tor client leaves nothing behind.
         transport.shutdown(Duration::ZERO).await;
         outcome
@@ -39,6 +49,17 @@ pub(crate) fn run(sources: &Sources, target: &str) -> Result<(), Failure> {
     // A name that is still being resolved is not waited for.
     runtime.shutdown_background();
     outcome
+}
+
+/// Takes away what it would listen on.
+fn only_dial(config: &mut Config) {
+    config.general.set_bind_addr(None);
+    // It does not matter which, and this one is always there.
+    let _ = config.general.set_backend(Backend::Tcp);
+    #[cfg(feature = "uds")]
+    let _ = config.uds.set_path("");
+    #[cfg(feature = "arti")]
+    config.arti.onion_service_mut().set_enabled(false);
 }
 
 async fn connect(transport: &Arc<Transport>, to: &Endpoint) -> Result<(), Failure> {
@@ -51,6 +72,9 @@ async fn connect(transport: &Arc<Transport>, to: &Endpoint) -> Result<(), Failur
     // The connection stands: how it ends is of no interest. What the peer sent is read, so that it
     // sees an end and not a reset.
     let _ = conn.shutdown().await;
+    if !to.scheme.half_closes() {
+        return Ok(());
+    }
     let _ = timeout(FAREWELL, copy(&mut conn, &mut sink())).await;
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 mod handlers;
 mod reload;
-mod signals;
+pub(crate) mod signals;
 mod watch;
 
 use std::sync::Arc;

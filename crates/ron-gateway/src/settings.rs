@@ -7,7 +7,7 @@ mod parse;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use ron_transport::config::{DynSection, Settings};
-use ron_transport::{Backend, Endpoint};
+use ron_transport::Endpoint;
 
 use crate::logging::{Format, Level};
 
@@ -91,29 +91,9 @@ impl Settings for Gateway {
     }
 }
 
-/// A target as logs and the admin endpoint tell it: what is reached through Tor is not named.
-pub(crate) fn loggable(to: &Endpoint) -> String {
-    if to.scheme.backends().contains(&Backend::Arti) || to.target.is_onion() {
-        return format!("{}://<hidden>", to.scheme.as_str());
-    }
-    to.to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_target_behind_tor_is_not_named() {
-        for (target, told) in [
-            ("tcp://a:1", "tcp://a:1"),
-            ("tor://a.onion:1", "tor://<hidden>"),
-            ("tcp://a.onion:1", "tcp://<hidden>"),
-            ("tls+tor://b:1", "tls+tor://<hidden>"),
-        ] {
-            assert_eq!(loggable(&target.parse().unwrap()), told);
-        }
-    }
 
     /// The manual is written by hand around this table; when a key changes, paste it anew.
     #[test]

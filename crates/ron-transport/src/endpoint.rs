@@ -88,8 +88,9 @@ impl Endpoint {
     /// The form that may appear in a log: of a Tor target the scheme alone.
     #[must_use]
     pub fn loggable(&self) -> String {
-        if self.scheme.backends().contains(&Backend::Arti) {
-            format!("{}://…", self.scheme.as_str())
+        let over_tor = self.scheme.backends().contains(&Backend::Arti);
+        if over_tor || self.target.is_onion() {
+            format!("{}://<hidden>", self.scheme.as_str())
         } else {
             self.to_string()
         }
@@ -168,8 +169,9 @@ mod tests {
     fn a_tor_target_is_in_no_log() {
         let loggable = |text: &str| text.parse::<Endpoint>().unwrap().loggable();
         assert_eq!(loggable("tls://a.example:1"), "tls://a.example:1");
-        assert_eq!(loggable("tor://x.onion:80"), "tor://…");
-        assert_eq!(loggable("tls+tor://a.example:1"), "tls+tor://…");
+        assert_eq!(loggable("tor://x.onion:80"), "tor://<hidden>");
+        assert_eq!(loggable("tcp://x.onion:80"), "tcp://<hidden>");
+        assert_eq!(loggable("tls+tor://a.example:1"), "tls+tor://<hidden>");
     }
 
     #[test]

@@ -39,6 +39,26 @@ impl TransportDialer {
 }
 
 impl TransportDialer {
+    /// As [`Transport::dial_isolated`](crate::Transport::dial_isolated).
+    ///
+    /// # Errors
+    /// As [`Transport::dial_isolated`](crate::Transport::dial_isolated).
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the dial.
+    #[cfg(feature = "arti")]
+    pub async fn dial_isolated(
+        &self,
+        to: &Endpoint,
+        token: transport_arti::IsolationToken,
+    ) -> Result<Conn, TransportError> {
+        tokio::select! {
+            biased;
+            () = self.shared.kill.cancelled() => Err(TransportError::Cancelled),
+            dialed = self.dialers.dial_isolated(to, token) => dialed,
+        }
+    }
+
     pub(crate) async fn prepare(&self, scheme: Scheme) -> Result<(), TransportError> {
         tokio::select! {
             biased;

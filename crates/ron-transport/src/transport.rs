@@ -136,6 +136,23 @@ impl Transport {
         self.dialer.dial(to).await
     }
 
+    /// Dials over Tor on circuits that only streams of this token share, whatever `arti.isolation`
+    /// says.
+    ///
+    /// # Errors
+    /// As [`dial`](Self::dial), and [`TransportError::Unsupported`] for a scheme that is not Tor's.
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the dial.
+    #[cfg(feature = "arti")]
+    pub async fn dial_isolated(
+        &self,
+        to: &Endpoint,
+        token: transport_arti::IsolationToken,
+    ) -> Result<Conn, TransportError> {
+        self.dialer.dial_isolated(to, token).await
+    }
+
     /// Reads what dials through this scheme need, so that a trust store or a key that cannot be
     /// used is found before the first dial; for Tor it starts the client, whose bootstrap goes on
     /// by itself. Without this call, the first dial does all that.

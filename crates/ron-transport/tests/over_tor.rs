@@ -3,6 +3,7 @@
 #![cfg(feature = "arti")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use std::collections::HashSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -55,13 +56,19 @@ fn config(dir: &Path, settings: &[(&str, &str)]) -> Config {
     loader.load().unwrap().into_settings()
 }
 
-/// The directories in memory that this process has open.
+/// The directories in memory of which this process has something open.
 fn in_memory() -> usize {
     let open = std::fs::read_dir("/proc/self/fd").unwrap();
     let open = open.filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok());
-    open.filter(|path| path.to_string_lossy().contains("/ron-transport-arti-"))
-        .count()
+    let one = |path: PathBuf| {
+        let mut parts = path.iter().map(|part| part.to_string_lossy().into_owned());
+        parts.find(|part| part.starts_with("ron-transport-arti-"))
+    };
+    open.filter_map(one).collect::<HashSet<_>>().len()
 }
+
+/// They count what the process has open: one at a time.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 async fn becomes(transport: &Transport, state: ReadyState) {
     let mut readiness = transport.readiness();
@@ -71,6 +78,7 @@ async fn becomes(transport: &Transport, state: ReadyState) {
 
 #[tokio::test]
 async fn readiness_is_what_tor_says_and_the_end_leaves_nothing() {
+    let _alone = ALONE.lock().await;
     let (transport, recorder, dir) =
         transport(&[("backend", "arti"), ("arti.bootstrap_timeout", "1s")]);
     // Nothing is to be bound, and nothing can be dialed yet.
@@ -87,6 +95,17 @@ async fn readiness_is_what_tor_says_and_the_end_leaves_nothing() {
     becomes(&transport, LATE).await;
     // The dial, and the bootstrap that is late: once.
     assert_eq!(recorder.snapshot().rejected(Reason::ArtiBootstrap), 2);
+
+    // Isolation by a token is Tor's.
+    let token = ron_transport::arti::IsolationToken::unique();
+    let error = transport.dial_isolated(&to, token).await.unwrap_err();
+    assert!(matches!(error, TransportError::ArtiBootstrap), "{error}");
+    let elsewhere: Endpoint = "tcp://127.0.0.1:1".parse().unwrap();
+    let error = transport
+        .dial_isolated(&elsewhere, token)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), "unsupported");
 
     // A reload reaches the client: dials wait from now on.
     let waits = [
@@ -111,6 +130,7 @@ async fn readiness_is_what_tor_says_and_the_end_leaves_nothing() {
 
 #[tokio::test]
 async fn a_listener_is_an_onion_service_that_nothing_but_its_name_tells() {
+    let _alone = ALONE.lock().await;
     let onion = [("backend", "arti"), ("arti.onion_service.enabled", "on")];
     let (transport, _, _dir) = transport(&onion);
     let addr = transport.listen().await.unwrap();
@@ -133,6 +153,7 @@ async fn a_listener_is_an_onion_service_that_nothing_but_its_name_tells() {
 
 #[tokio::test]
 async fn beside_another_backend_tor_counts_once_it_is_used() {
+    let _alone = ALONE.lock().await;
     let (transport, _, _dir) = transport(&[("bind_addr", "127.0.0.1:0")]);
     transport.listen().await.unwrap();
     assert_eq!(*transport.readiness().borrow(), ReadyState::Ready);
@@ -152,6 +173,7 @@ async fn beside_another_backend_tor_counts_once_it_is_used() {
 
 #[tokio::test]
 async fn a_key_that_others_can_read_is_refused_at_the_start() {
+    let _alone = ALONE.lock().await;
     let dir = tempfile::tempdir().unwrap();
     let key = dir.path().join("hs_ed25519_secret_key");
     std::fs::write(&key, [0; 96]).unwrap();

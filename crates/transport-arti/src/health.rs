@@ -37,6 +37,8 @@ pub(crate) enum Evidence {
     Progress,
     /// Something crossed the network.
     Carried,
+    /// A stream was read from; it may have arrived long before.
+    Read,
     /// Something failed or took long, and the network may be why.
     Doubt,
     /// A probe failed.
@@ -103,6 +105,16 @@ impl Health {
             Evidence::Usable if !self.proven => self.become_ready(now),
             Evidence::Usable => {}
             Evidence::Carried => self.become_ready(now),
+            Evidence::Read => {
+                if let Condition::Ready {
+                    carried,
+                    doubted: false,
+                    ..
+                } = &mut self.condition
+                {
+                    *carried = now;
+                }
+            }
             Evidence::Contact => {
                 if !self.contact {
                     self.contact = true;

@@ -61,10 +61,30 @@ impl ArtiNet {
         amnesia: bool,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, TransportError> {
+        Self::start_telling(live, amnesia, observer, |_| {}).await
+    }
+
+    /// As [`start`](Self::start); `told` is called with each state of readiness, in their order, the
+    /// first before this call yields and the others on Tor's own thread. It must not block.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_telling(
+        live: &LiveArtiConfig,
+        amnesia: bool,
+        observer: Arc<dyn Observer>,
+        told: impl Fn(ReadyState) + Send + 'static,
+    ) -> Result<Self, TransportError> {
         let stop = CancellationToken::new();
         // Whoever drops this call before it returns wants no client.
         let guard = stop.clone().drop_guard();
-        let started = thread::start(live.clone(), amnesia, observer, stop.clone())?;
+        let started = thread::start(
+            live.clone(),
+            amnesia,
+            observer,
+            Box::new(told),
+            stop.clone(),
+        )?;
         let thread::Handles {
             ready,
             shared,

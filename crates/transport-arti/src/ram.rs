@@ -62,8 +62,14 @@ impl RamDir {
         remove_stale(place);
         for _ in 0..ATTEMPTS {
             let path = place.join(format!("{PREFIX}{}", random_name()?));
-            DirBuilder::new().mode(0o700).create(&path)?;
-            if let Some(owned) = own(&path)? {
+            match DirBuilder::new().mode(0o700).create(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                made => made?,
+            }
+            let owned = own(&path).inspect_err(|_| {
+                let _ = fs::remove_dir(&path);
+            })?;
+            if let Some(owned) = owned {
                 return Ok(Self {
                     path,
                     _owned: owned,

@@ -84,10 +84,16 @@ fn from_file(path: &Path) -> Result<TorClientConfigBuilder, TransportError> {
 }
 
 fn parse(text: &str) -> Result<TorClientConfigBuilder, TransportError> {
-    let invalid = |cause: toml::de::Error| error::config_by(cause.message().to_owned(), cause);
+    let invalid = |cause: toml::de::Error| error::config_by(unquoted(cause.message()), cause);
     let table: toml::Table = text.parse().map_err(invalid)?;
     no_pluggable_transports(&table)?;
     table.try_into().map_err(invalid)
+}
+
+/// A message without what stands in quotes, which may be the address of a bridge.
+fn unquoted(message: &str) -> String {
+    let outside = message.split('"').step_by(2);
+    outside.collect::<Vec<_>>().join("\"…\"")
 }
 
 /// A pluggable transport is a program that Arti would run, and this library runs none.
@@ -162,6 +168,15 @@ mod tests {
         ] {
             assert_eq!(parse(text).unwrap_err().kind(), "config", "{text}");
         }
+    }
+
+    #[test]
+    fn a_bridge_that_is_wrong_is_not_shown() {
+        let wrong =
+            "[bridges]\nbridges = ['192.0.2.83:x $0bac39417268b96b9f514ef763fa6fba1a788956']";
+        let error = parse(wrong).unwrap_err().to_string();
+        assert!(!error.contains("192.0.2"), "{error}");
+        assert!(error.len() > 20, "{error}");
     }
 
     #[test]

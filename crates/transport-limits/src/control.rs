@@ -43,6 +43,12 @@ impl Control {
         self.0.wake_half(Direction::In);
     }
 
+    /// Whether a read waits for tokens of a rate.
+    #[must_use]
+    pub fn is_throttled(&self) -> bool {
+        self.0.parked(Direction::In).is_some()
+    }
+
     /// Bytes read from the peer so far.
     #[must_use]
     pub fn bytes_in(&self) -> u64 {

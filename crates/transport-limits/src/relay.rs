@@ -12,14 +12,16 @@ use tokio::time::{sleep, Instant, Sleep};
 use transport_core::{Io, TransportError};
 
 use crate::buffer::Buffer;
+use crate::control::Control;
 use crate::scratch;
 
 /// Reads of one direction in a row: then it is the other direction's turn, and other tasks'. Well
 /// below half of the 128 operations that tokio allows a task before it makes it yield.
 const TURN: u32 = 16;
 
-/// How long a stream that is not told of an end may be silent: several round trips of Tor.
-const SILENCE: Duration = Duration::from_secs(5);
+/// How long a stream that is not told of an end may be silent: several round trips of Tor, and longer
+/// than what a slow circuit needs for the bytes that are under way on it.
+const SILENCE: Duration = Duration::from_secs(15);
 
 /// One of the two streams of a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,22 +49,23 @@ pub struct Relayed {
 /// # Cancel safety
 /// Dropping the future closes both streams.
 pub async fn relay<A: Io, B: Io>(a: A, b: B) -> Relayed {
-    join(a, b, false).await
+    join(a, b, None).await
 }
 
-/// As [`relay`], where who ends his own direction of `b` ends both, as with a stream that was
-/// dialed over Tor: that `a` has ended is kept from `b` for as long as it answers, and told once
-/// nothing has come from it for 5 s. Otherwise an answer would be cut off.
+/// As [`relay`], where who ends one direction of `b` ends both, as with a stream that was dialed over
+/// Tor: that `a` has ended is kept from `b` for as long as it answers, and told once everything was
+/// handed on and nothing has come back for 15 s. Otherwise an answer would be cut off. What `b` ends
+/// is over at once. `control` is that of `b`: what its rate holds back is no silence.
 ///
 /// # Cancel safety
 /// Dropping the future closes both streams.
-pub async fn relay_held<A: Io, B: Io>(a: A, b: B) -> Relayed {
-    join(a, b, true).await
+pub async fn relay_held<A: Io, B: Io>(a: A, b: B, control: &Control) -> Relayed {
+    join(a, b, Some(control)).await
 }
 
-async fn join<A: Io, B: Io>(mut a: A, mut b: B, hold: bool) -> Relayed {
+async fn join<A: Io, B: Io>(mut a: A, mut b: B, held: Option<&Control>) -> Relayed {
     let (mut there, mut back) = (Pipe::default(), Pipe::default());
-    there.hold = hold;
+    there.hold = held.is_some();
     let mut silence: Option<Silence> = None;
     let end = poll_fn(|cx| loop {
         let (a, b) = (&mut a, &mut b);
@@ -72,16 +75,19 @@ async fn join<A: Io, B: Io>(mut a: A, mut b: B, hold: bool) -> Relayed {
         let ba = back
             .poll(cx, &mut Two(b, a))
             .map_err(|e| e.side(Side::B, Side::A))?;
-        if ab.is_ready() && ba.is_ready() {
+        let over = match held {
+            None => ab.is_ready() && ba.is_ready(),
+            // The end of either direction of `b` is the end of both.
+            Some(_) => ab.is_ready() || ba.is_ready(),
+        };
+        if over {
             return Poll::Ready(Ok(()));
         }
-        if there.state != State::Held {
+        let Some(control) = held.filter(|_| there.state == State::Held && !there.unflushed) else {
             return Poll::Pending;
-        }
+        };
         let silence = silence.get_or_insert_with(|| Silence::new(&back));
-        if ba.is_pending() && silence.poll(cx, &back).is_pending() {
-            return Poll::Pending;
-        }
+        ready!(silence.poll(cx, &back, control));
         there.state = State::Closing;
     })
     .await;
@@ -106,10 +112,10 @@ impl Silence {
         }
     }
 
-    /// What the other side does not take is no silence.
-    fn poll(&mut self, cx: &mut Context<'_>, of: &Pipe) -> Poll<()> {
+    /// What the other side does not take, or a rate holds back, is no silence.
+    fn poll(&mut self, cx: &mut Context<'_>, of: &Pipe, control: &Control) -> Poll<()> {
         while self.timer.as_mut().poll(cx).is_ready() {
-            if of.bytes == self.seen && of.rest.is_empty() {
+            if of.bytes == self.seen && of.rest.is_empty() && !control.is_throttled() {
                 return Poll::Ready(());
             }
             self.seen = of.bytes;

@@ -40,6 +40,10 @@ pub(crate) fn handshake(error: io::Error, seen: &Seen<'_>) -> TransportError {
         }
         None => format!("the connection failed in the handshake: {error}"),
     };
+    if seen.private {
+        // The source names the peer.
+        return tls(bounded(text));
+    }
     tls_by(bounded(text), error)
 }
 

@@ -6,7 +6,6 @@ use ron_transport::config::{Loaded, Settings};
 use ron_transport::Endpoint;
 use serde_json::{json, Value};
 
-use crate::settings;
 use crate::startup::{source_name, Effective};
 
 /// Every key with its value and source, but for the values that are never shown. A reload puts
@@ -40,7 +39,7 @@ pub(crate) fn shown(effective: &Effective) -> Value {
 fn entries<S: Settings>(loaded: &Loaded<S>) -> Vec<Value> {
     let entry = |entry: ron_transport::config::Effective| {
         let value = match entry.value.parse::<Endpoint>() {
-            Ok(endpoint) => settings::loggable(&endpoint),
+            Ok(endpoint) => endpoint.loggable(),
             Err(_) => entry.value,
         };
         json!({

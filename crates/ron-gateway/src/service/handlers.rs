@@ -91,7 +91,8 @@ impl Forward {
         let relayed = if half_closes {
             relay(conn, upstream).await
         } else {
-            Box::pin(relay_held(conn, upstream)).await
+            let control = upstream.control().clone();
+            Box::pin(relay_held(conn, upstream, &control)).await
         };
         debug!(
             target: TARGET,

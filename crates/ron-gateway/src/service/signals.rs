@@ -6,7 +6,7 @@ use tokio::signal::unix::{signal, Signal, SignalKind};
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
+pub(crate) enum Told {
     /// To stop; the signal's name.
     Stop(&'static str),
     /// To load the configuration anew.
@@ -14,14 +14,14 @@ pub(super) enum Told {
 }
 
 /// The signals that the service answers.
-pub(super) struct Signals {
+pub(crate) struct Signals {
     term: Signal,
     int: Signal,
     hup: Signal,
 }
 
 impl Signals {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {
             term: signal(SignalKind::terminate())?,
             int: signal(SignalKind::interrupt())?,
@@ -30,7 +30,7 @@ impl Signals {
     }
 
     /// Waits for the next one. Cancel-safe.
-    pub(super) async fn next(&mut self) -> Told {
+    pub(crate) async fn next(&mut self) -> Told {
         tokio::select! {
             _ = self.term.recv() => Told::Stop("SIGTERM"),
             _ = self.int.recv() => Told::Stop("SIGINT"),

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{watch, OnceCell};
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use transport_arti::{ArtiConfig, ArtiNet, LiveArtiConfig};
-use transport_core::{Observer, ReadyState, TransportError};
+use transport_core::{Observer, TransportError};
 
 use crate::config::Config;
 use crate::readiness::{Part, Readiness};
 
 /// How long the end of Tor may take. It takes a millisecond; one of its threads may be reading a
 /// file.
-const END: Duration = Duration::from_secs(1);
+const END: Duration = Duration::from_secs(2);
 
 /// A Tor client, once there is one.
 pub(crate) struct Tor {
@@ -57,21 +57,18 @@ impl Tor {
 
     /// The client; the first call starts it, and from then on it has its say in readiness.
     pub(super) async fn net(&self) -> Result<&ArtiNet, TransportError> {
-        self.net
-            .get_or_try_init(|| async {
-                let observer = Arc::clone(&self.observer);
-                let net = ArtiNet::start(&self.live, self.amnesia, observer).await?;
-                if self.kill.is_cancelled() {
-                    return Err(TransportError::Cancelled);
-                }
-                let mut said = net.readiness();
-                // Before anybody learns that there is one.
-                let first = *said.borrow_and_update();
-                self.readiness.set(Part::Tor, first);
-                tokio::spawn(tell(said, self.readiness.clone(), self.kill.clone()));
-                Ok(net)
-            })
-            .await
+        let start = || {
+            let (observer, readiness) = (Arc::clone(&self.observer), self.readiness.clone());
+            let told = move |state| readiness.set(Part::Tor, state);
+            ArtiNet::start_telling(&self.live, self.amnesia, observer, told)
+        };
+        let net = self.net.get_or_try_init(start).await?;
+        // An end that came before there was something to end.
+        if self.kill.is_cancelled() {
+            net.stop();
+            return Err(TransportError::Cancelled);
+        }
+        Ok(net)
     }
 
     /// How far the bootstrap is, 0 to 1; `None` without a client.
@@ -98,20 +95,5 @@ impl Tor {
                 "tor takes its time to end; it goes on in the background",
             );
         }
-    }
-}
-
-/// Hands on what Tor says of itself, until it or the transport ends.
-async fn tell(mut tor: watch::Receiver<ReadyState>, readiness: Readiness, kill: CancellationToken) {
-    loop {
-        tokio::select! {
-            biased;
-            () = kill.cancelled() => return,
-            changed = tor.changed() => if changed.is_err() {
-                return;
-            },
-        }
-        let state = *tor.borrow_and_update();
-        readiness.set(Part::Tor, state);
     }
 }

@@ -5,7 +5,7 @@ use std::os::fd::RawFd;
 use std::sync::{Arc, OnceLock};
 
 #[cfg(feature = "arti")]
-use transport_arti::raw::ArtiDialer;
+use transport_arti::{raw::ArtiDialer, IsolationToken};
 use transport_core::TransportError;
 use transport_limits::{Guard, Limiter};
 use transport_tcp::raw::TcpDialer;
@@ -116,6 +116,37 @@ impl Dialers {
             }
             #[allow(unreachable_patterns)]
             scheme => Err(missing(scheme)),
+        }
+    }
+
+    /// Dials over Tor on circuits that only this token shares.
+    #[cfg(feature = "arti")]
+    pub(crate) async fn dial_isolated(
+        &self,
+        to: &Endpoint,
+        token: IsolationToken,
+    ) -> Result<Conn, TransportError> {
+        let over_tor = || async {
+            let net = self.tor.tor.net().await?;
+            Ok::<_, TransportError>(net.dialer().isolated_by(token))
+        };
+        let limiter = self.tcp.limiter();
+        match to.scheme {
+            Scheme::Tor => {
+                let guard = Guard::new(over_tor().await?, limiter);
+                Box::pin(guard.dial(&to.target)).await.map(Conn::new)
+            }
+            #[cfg(feature = "tls")]
+            Scheme::TlsOverTor => {
+                let live = tls::client(&self.tls.tls).await?;
+                let observer = limiter.shared_observer();
+                let raw = TlsDialer::over(over_tor().await?, &live, observer);
+                let guard = Guard::new(raw, limiter);
+                Box::pin(guard.dial(&to.target)).await.map(Conn::new)
+            }
+            scheme => Err(TransportError::Unsupported {
+                what: format!("isolation of {}: circuits are Tor's", scheme.as_str()),
+            }),
         }
     }
 

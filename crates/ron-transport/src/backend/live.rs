@@ -1,5 +1,6 @@
 //! The settings of backends that a reload replaces for new connections.
 
+#[cfg(any(feature = "tls", feature = "arti"))]
 use std::sync::Arc;
 
 use transport_core::TransportError;

@@ -67,6 +67,10 @@ fn arti(config: &Config) -> Broken {
         let what = format!("needs backend = arti, and that is {backend}");
         broken.push(("arti.onion_service.enabled", ValueError::new(what)));
     }
+    if arti.onion_service().pow() && !cfg!(feature = "pow") {
+        let what = "this build has none: it needs the feature `pow`";
+        broken.push(("arti.onion_service.pow", ValueError::new(what)));
+    }
     for (key, dir) in [
         ("arti.state_dir", arti.state_dir()),
         ("arti.cache_dir", arti.cache_dir()),

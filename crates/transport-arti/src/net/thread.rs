@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use transport_core::{Observer, ReadyState, TransportError};
 
 use super::client::{Client, Started};
-use super::watch::{End, Watch};
+use super::watch::{End, Told, Watch};
 use super::Shared;
 use crate::health::Health;
 use crate::onion::Onion;
@@ -22,7 +22,7 @@ use crate::{provider, LiveArtiConfig};
 const BACKLOG: usize = 128;
 /// How long the threads of a client may take to end. They end in a millisecond; one that reads a
 /// file may take longer, and then ends by itself.
-const GRACE: Duration = Duration::from_secs(1);
+const GRACE: Duration = Duration::from_millis(500);
 /// Pause before a client that could not be started is tried again.
 const START_PAUSE: Duration = Duration::from_secs(1);
 
@@ -45,6 +45,7 @@ pub(super) fn start(
     live: LiveArtiConfig,
     amnesia: bool,
     observer: Arc<dyn Observer>,
+    told: Told,
     stop: CancellationToken,
 ) -> Result<Handles, TransportError> {
     provider::install();
@@ -62,11 +63,14 @@ pub(super) fn start(
         stop,
         shared: Arc::clone(&shared),
         readiness,
+        told,
         backlog,
         health,
     };
-    let ended_for_all = Arc::clone(&shared);
+    (watch.told)(watch.health.state());
+    let ended_for_all = EndOnDrop(Arc::clone(&shared));
     let body = move || {
+        let ended_for_all = ended_for_all;
         match prepare(&live, amnesia) {
             Ok((settings, onion, first)) => {
                 let address = onion.as_ref().map(|onion| onion.address().to_owned());
@@ -86,7 +90,7 @@ pub(super) fn start(
                 let _ = report.send(Err(error));
             }
         }
-        ended_for_all.end();
+        drop(ended_for_all);
         drop(finished);
     };
     std::thread::Builder::new()
@@ -99,6 +103,15 @@ pub(super) fn start(
         arrivals,
         ended,
     })
+}
+
+/// Tells whoever dials that there is no client any more, however the thread ends.
+struct EndOnDrop(Arc<Shared>);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.end();
+    }
 }
 
 fn prepare(
@@ -135,14 +148,14 @@ fn run(
         client.end(runtime, GRACE);
         next = match end {
             End::Stop => None,
-            End::Replace => another(&watch.stop, control, settings),
+            End::Replace => another(&mut watch, control, settings),
         };
         watch.health.replaced(Instant::now());
     }
 }
 
 /// Starts another client, however long it takes; `None` once there shall be none.
-fn another(stop: &CancellationToken, control: &Runtime, settings: &Settings) -> Option<Started> {
+fn another(watch: &mut Watch, control: &Runtime, settings: &Settings) -> Option<Started> {
     let mut told = false;
     loop {
         match Client::start(&settings.client) {
@@ -158,9 +171,10 @@ fn another(stop: &CancellationToken, control: &Runtime, settings: &Settings) -> 
             }
             Err(_) => {}
         }
+        watch.tell(Instant::now());
         let stopped = control.block_on(async {
             tokio::select! {
-                () = stop.cancelled() => true,
+                () = watch.stop.cancelled() => true,
                 () = sleep(START_PAUSE) => false,
             }
         });

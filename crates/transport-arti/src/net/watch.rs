@@ -47,9 +47,13 @@ pub(super) struct Watch {
     pub(super) stop: CancellationToken,
     pub(super) shared: Arc<Shared>,
     pub(super) readiness: watch::Sender<ReadyState>,
+    pub(super) told: Told,
     pub(super) backlog: mpsc::Sender<ArtiPending>,
     pub(super) health: Health,
 }
+
+/// Is told each state.
+pub(crate) type Told = Box<dyn Fn(ReadyState) + Send>;
 
 type Probe = Pin<Box<dyn Future<Output = bool> + Send>>;
 
@@ -74,6 +78,8 @@ impl Watch {
             return End::Replace;
         };
         let mut progress = Progress::default();
+        self.shared.set_progress(0.0);
+        self.observer.arti_progress(0.0);
         let mut status = tor.bootstrap_events();
         // Kept until the end: a bootstrap that is dropped says afterwards that it is done.
         let mut bootstrap = pin!(client
@@ -139,21 +145,30 @@ impl Watch {
     /// Lets time pass and tells what changed; returns when something is due next.
     fn step(&mut self, client: &Arc<Client>, now: Instant) -> Instant {
         if client.take_carried() {
-            self.health.see(Evidence::Carried, now);
+            self.health.see(Evidence::Read, now);
         }
+        let limit = self.tell(now);
+        let ready = self.health.state() == ReadyState::Ready;
+        self.shared.set(ready.then_some(client));
+        self.health.next(limit).unwrap_or(now + LONG)
+    }
+
+    /// Lets time pass and tells readiness; returns how long a bootstrap may take.
+    pub(super) fn tell(&mut self, now: Instant) -> Duration {
         let limit = self.live.get().bootstrap_timeout();
         if self.health.late(limit, now) {
             self.observer.rejected(Reason::ArtiBootstrap);
         }
         let state = self.health.state();
-        self.shared
-            .set((state == ReadyState::Ready).then_some(client));
-        self.readiness.send_if_modified(|told| {
+        let changed = self.readiness.send_if_modified(|told| {
             let changed = *told != state;
             *told = state;
             changed
         });
-        self.health.next(limit).unwrap_or(now + LONG)
+        if changed {
+            (self.told)(state);
+        }
+        limit
     }
 
     /// Takes Arti's own status for evidence.
@@ -202,11 +217,18 @@ impl Watch {
         } = launched;
         let events = service.status_events().boxed();
         let (backlog, ports, on) = (self.backlog.clone(), onion.ports(), Arc::clone(client));
+        let observer = Arc::clone(&self.observer);
         let pump = async move {
             // Dropped with this: then the service ends.
             let _service = service;
-            while let Some(request) = requests.next().await {
-                let pending = ArtiPending::circuit(request, &on, &ports, &backlog);
+            loop {
+                let next = tokio::select! {
+                    next = requests.next() => next,
+                    // Nobody accepts any more: then nobody is to come.
+                    () = backlog.closed() => None,
+                };
+                let Some(request) = next else { return };
+                let pending = ArtiPending::circuit(request, &on, &ports, &backlog, &observer);
                 if backlog.send(pending).await.is_err() {
                     return;
                 }

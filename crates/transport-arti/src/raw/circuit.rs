@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use tor_cell::relaycell::msg::{Connected, End, EndReason};
 use tor_hsservice::{RendRequest, StreamRequest};
 use tor_proto::stream::IncomingStreamRequest;
-use transport_core::TransportError;
+use transport_core::{Backend, Observer, Reason, TransportError};
 
 use super::listener::ArtiPending;
 use super::stream::ArtiIo;
@@ -35,6 +35,7 @@ pub(super) struct Circuit {
     pub(super) client: Arc<Client>,
     pub(super) ports: Arc<[u16]>,
     pub(super) backlog: mpsc::Sender<ArtiPending>,
+    pub(super) observer: Arc<dyn Observer>,
 }
 
 /// What to do with a stream that a client asks for.
@@ -138,6 +139,8 @@ async fn further(
                 let Some(request) = next else { return };
                 let pending = ArtiPending::stream(request, users.token(), &circuit);
                 if let Err(full) = circuit.backlog.try_send(pending) {
+                    circuit.observer.accepted(Backend::Arti);
+                    circuit.observer.rejected(Reason::HandshakeLimit);
                     full.into_inner().refuse().await;
                 }
             }

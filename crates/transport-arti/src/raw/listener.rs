@@ -9,7 +9,9 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tor_hsservice::{RendRequest, StreamRequest};
-use transport_core::{Backend, ConnInfo, Connection, Listener, PeerAddr, Pending, TransportError};
+use transport_core::{
+    Backend, ConnInfo, Connection, Listener, Observer, PeerAddr, Pending, TransportError,
+};
 
 use super::circuit::{self, Circuit};
 use super::stream::ArtiIo;
@@ -65,6 +67,7 @@ impl ArtiPending {
         client: &Arc<Client>,
         ports: &Arc<[u16]>,
         backlog: &mpsc::Sender<Self>,
+        observer: &Arc<dyn Observer>,
     ) -> Self {
         Self {
             asks: Asks::Circuit(Box::new(request)),
@@ -73,6 +76,7 @@ impl ArtiPending {
                 client: Arc::clone(client),
                 ports: Arc::clone(ports),
                 backlog: backlog.clone(),
+                observer: Arc::clone(observer),
             },
         }
     }
