@@ -199,13 +199,25 @@ impl Admin {
                 }
                 Ok(looks)
             });
-            let done = act();
-            over.store(true, Ordering::Relaxed);
+            let done = {
+                // After a panic too, or the watch would never end.
+                let _ends = Ends(&over);
+                act()
+            };
             let watched = watching.join().map_err(|_| "the watch panicked")?;
             let done = done?;
             watched?;
             Ok(done)
         })
+    }
+}
+
+/// Says that something is over when it is dropped.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -32,10 +32,19 @@ impl Scrape {
 
     /// All series of a metric together.
     pub(crate) fn sum(&self, metric: &str) -> f64 {
-        let start = format!("{metric}{{");
-        let of = self.0.range(start.clone()..);
-        let of = of.take_while(|(series, _)| series.starts_with(&start));
+        self.sum_of(&format!("{metric}{{"))
+    }
+
+    /// All series that are written with this beginning.
+    fn sum_of(&self, start: &str) -> f64 {
+        let of = self.0.range(start.to_owned()..);
+        let of = of.take_while(|(series, _)| series.starts_with(start));
         of.map(|(_, value)| value).sum()
+    }
+
+    /// Changes to not ready, for whatever reason.
+    pub(crate) fn became_not_ready(&self) -> f64 {
+        self.sum_of("transport_readiness_transitions_total{state=\"not_ready\"")
     }
 
     pub(crate) fn rejected(&self, reason: &str) -> f64 {
@@ -83,6 +92,9 @@ mod tests {
         rejected_total{reason=\"timeout\"} 3\n\
         rejected_total{reason=\"tls\"} 4\n\
         rejected_totals 9\n\
+        transport_readiness_transitions_total{state=\"not_ready\",reason=\"draining\"} 1\n\
+        transport_readiness_transitions_total{state=\"not_ready\",reason=\"starting\"} 2\n\
+        transport_readiness_transitions_total{state=\"ready\",reason=\"none\"} 5\n\
         handshake_latency_seconds_bucket{backend=\"tls\",le=\"0.1\"} 94\n\
         handshake_latency_seconds_bucket{backend=\"tls\",le=\"0.25\"} 95\n\
         handshake_latency_seconds_bucket{backend=\"tls\",le=\"10\"} 99\n\
@@ -95,6 +107,7 @@ mod tests {
         assert_eq!(scrape.rejected("tls"), 4.0);
         assert_eq!(scrape.rejects(), 7.0);
         assert!(scrape.rejected("none").is_nan());
+        assert_eq!(scrape.became_not_ready(), 3.0);
         assert_eq!(scrape.since(&scrape).rejects(), 0.0);
         assert_eq!(scrape.since(&Scrape::default()).rejects(), 7.0);
     }

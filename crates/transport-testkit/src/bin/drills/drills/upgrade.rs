@@ -194,10 +194,7 @@ impl Place {
             new.is_ready()?;
             let now = new.scrape()?;
             let rise = now.since(&before);
-            let lost: f64 = rise.value(
-                "transport_readiness_transitions_total{state=\"not_ready\",reason=\"draining\"}",
-            );
-            ensure(lost < 0.5, || "NotReady".into())?;
+            ensure(rise.became_not_ready() < 0.5, || "NotReady".into())?;
             ensure(alerts::reject_share(&rise) <= 0.0, || {
                 "rejects above the baseline".into()
             })?;
