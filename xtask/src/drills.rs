@@ -14,7 +14,12 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     }
     if !args.iter().any(|arg| arg == "--list") {
         apt::for_drills(cx)?;
-        run_command(&mut cx.cargo(["build", "-p", "ron-gateway"]))?;
+        let mut build = cx.cargo(["build", "-p", "ron-gateway"]);
+        if args.iter().any(|arg| arg == "--all" || arg.starts_with("arti-")) {
+            apt::tor(cx)?;
+            build.arg("--all-features");
+        }
+        run_command(&mut build)?;
     }
     run_command(harness(cx).args(args))
 }

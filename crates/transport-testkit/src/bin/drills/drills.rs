@@ -11,6 +11,7 @@ mod reload;
 mod restore;
 mod slow;
 mod start_errors;
+mod tor;
 mod uds;
 mod upgrade;
 mod upstream;
@@ -58,6 +59,8 @@ pub(crate) const DRILLS: &[Drill] = &[
     upstream::FLAPPING,
     restore::KILLED,
     upgrade::ROLLING,
+    tor::STALL,
+    tor::RECOVER,
 ];
 
 /// The user that runs the drills, and the gateways.
