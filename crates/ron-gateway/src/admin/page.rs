@@ -18,7 +18,7 @@ pub(super) const HTML: &str = concat!(
 pub(super) const POLICY: &str = concat!(
     "default-src 'none'; connect-src 'self'; ",
     "style-src 'sha256-qz+C0voYH92RcyASLtXgrZGM+i+pLm/Qdc+kALf+99c='; ",
-    "script-src 'sha256-93wz6udYPc7AtBDJAiTsV6LYpB1vI6bTzcyLDG9/vM0='; ",
+    "script-src 'sha256-/XoVtx+Qr3CjGmNcA9p0PndoSslrVD3sxEkKA7I3y3o='; ",
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 

@@ -118,7 +118,9 @@ function readiness(status, now) {
   document.body.dataset.state = status.state;
   const word = WORDS[status.state] || status.state;
   show("word", word);
-  const why = status.reason ? (WHY[status.reason] || "") + " (" + status.reason + ") · " : "";
+  const tor = status.state !== "ready" && status.arti_bootstrap_progress;
+  const done = typeof tor === "number" ? ", " + Math.round(100 * tor) + " % done" : "";
+  const why = status.reason ? (WHY[status.reason] || "") + " (" + status.reason + ")" + done + " · " : "";
   show("since", why + "since " + date(status.since) + " · " + span(now - status.since));
   show("version", status.version);
   show("what", status.mode.replace("_", " ") + " over " + status.backend + ", " + status.listen);
