@@ -15,7 +15,10 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     if !args.iter().any(|arg| arg == "--list") {
         apt::for_drills(cx)?;
         let mut build = cx.cargo(["build", "-p", "ron-gateway"]);
-        if args.iter().any(|arg| arg == "--all" || arg.starts_with("arti-")) {
+        if args
+            .iter()
+            .any(|arg| arg == "--all" || arg.starts_with("arti-"))
+        {
             apt::tor(cx)?;
             build.arg("--all-features");
         }

@@ -79,8 +79,8 @@ async fn serve(
         &transport, gateway, &in_force, prometheus, sources, watch, signals,
     )
     .await;
-    if outcome.is_err() {
-        // What it left in memory or locked goes too; after a clean drain it has gone.
+    if outcome.is_err() && transport.tor_progress().is_some() {
+        // What Tor has in memory or locked goes too; after a clean drain it has gone.
         transport.shutdown(Duration::ZERO).await;
     }
     outcome
@@ -150,7 +150,10 @@ async fn run_on(
         beside.spawn(admin.serve(state));
     }
     let shown = Arc::clone(transport);
-    tokio::spawn(async move { progress::show(&shown).await });
+    beside.spawn(async move {
+        progress::show(&shown).await;
+        std::future::pending().await
+    });
     let serving = handlers::serve(transport, &gateway);
     tokio::pin!(serving);
     manager.ready();

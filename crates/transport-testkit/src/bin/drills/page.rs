@@ -20,7 +20,7 @@ fn text(table: &Table, version: &str, today: Day) -> String {
     format!(
         "<!-- Written by `cargo xtask drill --all`; do not edit. -->\n\
          # Drills\n\n\
-         Every failure that the [runbook](RUNBOOK.md) knows, caused on purpose against the built\n\
+         Failures that the [runbook](RUNBOOK.md) tells of, caused on purpose against the built\n\
          gateway, seen in its signals, and cured. `cargo xtask drill NAME` runs one,\n\
          `cargo xtask drill --all` all of them and writes this page; `--list` names them. The quick\n\
          ones are part of `cargo xtask ci`, where times and ratios do not count.\n\n\

@@ -71,7 +71,7 @@ fn latency(lab: &Lab, case: &mut Case) -> Outcome {
 }
 
 /// Handshakes of each client for each share of lost packets.
-const HANDSHAKES: usize = 40;
+const HANDSHAKES: usize = 80;
 /// A deadline that a retransmission passes (the shortest is 200 ms), and one that it does not.
 const TIGHT: &str = "[transport]\nhandshake_timeout = '150ms'\n";
 const LOOSE: &str = "[transport]\nhandshake_timeout = '10s'\n";
@@ -94,7 +94,7 @@ fn loss(lab: &Lab, case: &mut Case) -> Outcome {
     let many = if case.mode.gates {
         HANDSHAKES
     } else {
-        HANDSHAKES / 8
+        HANDSHAKES / 16
     };
     let (mut last, mut steps) = (-1.0, Vec::new());
     let mut run = |percent: u32, tight: bool, case: &mut Case| -> Outcome {
