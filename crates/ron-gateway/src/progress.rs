@@ -10,7 +10,7 @@ use tokio::time::sleep;
 /// How often it is drawn.
 const EVERY: Duration = Duration::from_millis(100);
 /// Cells of the bar.
-const WIDTH: usize = 30;
+const WIDTH: u8 = 30;
 
 /// Shows every bootstrap for as long as the transport lives, where stderr is a terminal.
 pub(crate) async fn show(transport: &Arc<Transport>) {
@@ -60,9 +60,16 @@ fn draw(text: &str) {
 
 fn bar(fraction: f64) -> String {
     let fraction = fraction.clamp(0.0, 1.0);
-    let full = (fraction * WIDTH as f64) as usize;
-    let (done, open) = ("#".repeat(full), "-".repeat(WIDTH - full));
-    format!("tor [{done}{open}] {:>3.0} %", fraction * 100.0)
+    let cell = |at| {
+        let full = f64::from(at) < fraction * f64::from(WIDTH);
+        if full {
+            '#'
+        } else {
+            '-'
+        }
+    };
+    let cells: String = (0..WIDTH).map(cell).collect();
+    format!("tor [{cells}] {:>3.0} %", fraction * 100.0)
 }
 
 #[cfg(test)]
@@ -78,7 +85,7 @@ mod tests {
         assert!(bar(1.0).ends_with("#] 100 %"));
         for odd in [f64::NAN, -1.0, 7.0] {
             let cells = bar(odd).matches(['#', '-']).count();
-            assert_eq!(cells, WIDTH, "{odd}");
+            assert_eq!(cells, usize::from(WIDTH), "{odd}");
         }
     }
 }

@@ -152,7 +152,7 @@ async fn run_on(
     let shown = Arc::clone(transport);
     beside.spawn(async move {
         progress::show(&shown).await;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     });
     let serving = handlers::serve(transport, &gateway);
     tokio::pin!(serving);
