@@ -13,7 +13,7 @@ use crate::rig::{
 
 const MIB: usize = 1 << 20;
 /// What [`reach`] sends.
-const ECHOED: usize = 12;
+const ECHOED: u32 = 12;
 
 fn forward(net: &TorNet, to: &str) -> Gateway {
     let gateway = on_tor(net).args(&["--forward", to]).spawn();
@@ -41,17 +41,13 @@ fn from_tcp_to_an_onion_service_and_back() {
         let series = |name: &str| format!("{name}{{backend=\"{backend}\"}}");
         gateway.wait_metric(&series("conn_inflight"), 0);
         for bytes in ["bytes_in_total", "bytes_out_total"] {
-            let counted = gateway.metric(&series(bytes)) as usize;
-            assert_eq!(counted, sent.len() + ECHOED, "{bytes}");
+            gateway.wait_metric(&series(bytes), u32::try_from(sent.len()).unwrap() + ECHOED);
         }
     }
-    assert_eq!(
-        a.metric("transport_accepts_total{backend=\"arti\"}") as u32,
-        1
-    );
+    a.wait_metric("transport_accepts_total{backend=\"arti\"}", 1);
     let dials = "transport_dials_total{backend=\"arti\",result=\"ok\"}";
-    assert_eq!(b.metric(dials) as u32, 1);
-    assert_eq!(a.metric("arti_bootstrap_progress") as u32, 1);
+    b.wait_metric(dials, 1);
+    a.wait_metric("arti_bootstrap_progress", 1);
     assert!(a
         .get("/readyz")
         .head

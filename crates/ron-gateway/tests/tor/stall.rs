@@ -43,10 +43,7 @@ fn a_network_that_is_away_is_told_and_waited_for() {
         answer.body,
         "{\"state\":\"not_ready\",\"reason\":\"arti_bootstrap_timeout\"}\n"
     );
-    assert_eq!(
-        gateway.metric("rejected_total{reason=\"arti_bootstrap\"}") as u32,
-        1
-    );
+    gateway.wait_metric("rejected_total{reason=\"arti_bootstrap\"}", 1);
     // Dials are refused at once.
     let asked = Instant::now();
     assert!(read_all(&mut connect(gateway.addr)).is_empty());

@@ -151,11 +151,11 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = { runtime }.worker_threads(2).build().unwrap();
         let gate = Gate::default();
-        let (polled, polls) = mpsc::channel();
+        let (polled, polls) = mpsc::sync_channel(1);
         // It wants to be polled all the time.
         let restless = std::future::poll_fn(move |cx| {
             cx.waker().wake_by_ref();
-            let _ = polled.send(());
+            let _ = polled.try_send(());
             Poll::<()>::Pending
         });
         runtime.spawn(gate.guard(restless));
@@ -172,7 +172,7 @@ mod tests {
         let runtime = { runtime }.worker_threads(1).enable_time().build().unwrap();
         let gate = Gate::default();
         let arti = over(runtime.handle(), &gate);
-        let (told, waits) = mpsc::channel();
+        let (told, waits) = mpsc::sync_channel(1);
         let waiting = runtime.spawn_blocking(move || {
             told.send(()).unwrap();
             arti.reenter_block_on(tokio::time::sleep(Duration::from_secs(3600)));

@@ -54,7 +54,7 @@ impl Pair {
             panic!("it listens elsewhere");
         };
         let serving = Arc::clone(&service);
-        tokio::spawn(async move { serving.serve(|conn| echo(conn)).await });
+        tokio::spawn(async move { serving.serve(echo).await });
         client.prepare(ron_transport::Scheme::Tor).await.unwrap();
         for transport in [&*service, &client] {
             let mut readiness = transport.readiness();

@@ -94,7 +94,7 @@ fn spread(values: &[f64]) -> [f64; 3] {
 /// Seconds until so many bytes have gone there and come back, as they were.
 async fn timed(io: impl AsyncRead + AsyncWrite + Send + 'static, bytes: usize) -> f64 {
     let (mut read, mut write) = tokio::io::split(io);
-    let chunk: Vec<u8> = (0..CHUNK).map(|at| (at * 31 % 251) as u8).collect();
+    let chunk: Vec<u8> = (0..=250).cycle().step_by(31).take(CHUNK).collect();
     let begun = Instant::now();
     let sent = chunk.clone();
     let sending = tokio::spawn(async move {
