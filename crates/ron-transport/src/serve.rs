@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 use tracing::Instrument;
-use transport_core::{Pending, TaskKind, TransportError};
-use transport_limits::Incoming;
+use transport_core::{Listener, Pending, TaskKind, TransportError};
+use transport_limits::{Guard, Incoming};
 
-use crate::backend::{AnyIncoming, AnyListener};
+use crate::backend::AnyListener;
 use crate::conn::Conn;
 use crate::transport::Shared;
 
@@ -25,23 +25,32 @@ where
     H: Fn(Conn) -> F + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
+    match listener {
+        AnyListener::Tcp(guard) => accept(guard, shared, &handler).await,
+        #[cfg(feature = "tls")]
+        AnyListener::Tls(guard) => accept(guard, shared, &handler).await,
+        #[cfg(feature = "uds")]
+        AnyListener::Uds(guard) => accept(guard, shared, &handler).await,
+        #[cfg(feature = "arti")]
+        AnyListener::Arti(guard, _) => accept(guard, shared, &handler).await,
+    }
+}
+
+async fn accept<L, H, F>(guard: &mut Guard<L>, shared: &Arc<Shared>, handler: &Arc<H>)
+where
+    L: Listener,
+    H: Fn(Conn) -> F + Send + Sync + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
     let stopped = shared.stop.cancelled();
     tokio::pin!(stopped);
     loop {
         let incoming = tokio::select! {
             biased;
             () = &mut stopped => return,
-            incoming = listener.accept() => incoming,
+            incoming = guard.accept() => incoming,
         };
-        match incoming {
-            AnyIncoming::Tcp(incoming) => begin(incoming, shared, &handler).await,
-            #[cfg(feature = "tls")]
-            AnyIncoming::Tls(incoming) => begin(*incoming, shared, &handler).await,
-            #[cfg(feature = "uds")]
-            AnyIncoming::Uds(incoming) => begin(incoming, shared, &handler).await,
-            #[cfg(feature = "arti")]
-            AnyIncoming::Arti(incoming) => begin(*incoming, shared, &handler).await,
-        }
+        begin(incoming, shared, handler).await;
     }
 }
 

@@ -21,7 +21,15 @@ const SMALL: usize = 64;
 const BLOCK: usize = 64 << 10;
 
 pub(crate) fn run() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+    // One thread, as there is one core, and it never sleeps: to wake a client is a cost of the sender,
+    // and would count for a server the more the slower it is.
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_all().build().unwrap();
+    runtime.spawn(async {
+        loop {
+            tokio::task::yield_now().await;
+        }
+    });
     let mut held: Vec<Stream> = Vec::new();
     for line in std::io::stdin().lock().lines() {
         let line = line.unwrap();
