@@ -7,6 +7,8 @@
 
 pub mod conformance;
 mod harness;
+#[cfg(feature = "lab")]
+pub mod lab;
 mod memory;
 #[cfg(feature = "pki")]
 pub mod pki;
@@ -17,6 +19,7 @@ mod readme;
 mod recorder;
 #[cfg(feature = "tornet")]
 pub mod tornet;
+pub mod trend;
 
 pub use harness::{Harness, Held, Opened};
 pub use memory::{

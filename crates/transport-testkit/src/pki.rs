@@ -19,6 +19,7 @@ type Authority = CertifiedIssuer<'static, KeyPair>;
 /// `stranger-client` are of `stranger-ca`.
 pub struct Pki {
     dir: PathBuf,
+    authority: Authority,
     /// SHA-256 of the server's public key, as browsers pin it.
     pub server_spki: String,
 }
@@ -35,22 +36,22 @@ impl Pki {
     fn make(dir: &Path) -> Result<Self, Box<dyn std::error::Error>> {
         let mut pki = Self {
             dir: dir.to_owned(),
+            authority: authority("test authority")?,
             server_spki: String::new(),
         };
-        let authority = self::authority("test authority")?;
         let stranger = self::authority("an authority that nobody trusts")?;
+        let authority = &pki.authority;
         fs::write(pki.cert("ca"), authority.pem())?;
         fs::write(pki.cert("stranger-ca"), stranger.pem())?;
         let now = SystemTime::now();
         let valid = (now - DAY, now + 300 * DAY);
-        let server = pki.issue("server", &authority, "localhost", Usage::ServerAuth, valid)?;
-        pki.server_spki = base64(&sha256(&server.subject_public_key_info()));
+        let server = pki.issue("server", authority, "localhost", Usage::ServerAuth, valid)?;
         let (other, stale) = ("other.example", (now - 60 * DAY, now - 30 * DAY));
-        pki.issue("other-name", &authority, other, Usage::ServerAuth, valid)?;
-        pki.issue("expired", &authority, "localhost", Usage::ServerAuth, stale)?;
+        pki.issue("other-name", authority, other, Usage::ServerAuth, valid)?;
+        pki.issue("expired", authority, "localhost", Usage::ServerAuth, stale)?;
         pki.issue("stranger", &stranger, "localhost", Usage::ServerAuth, valid)?;
         let client = "client.example";
-        pki.issue("client", &authority, client, Usage::ClientAuth, valid)?;
+        pki.issue("client", authority, client, Usage::ClientAuth, valid)?;
         pki.issue(
             "stranger-client",
             &stranger,
@@ -58,7 +59,20 @@ impl Pki {
             Usage::ClientAuth,
             valid,
         )?;
+        pki.server_spki = base64(&sha256(&server.subject_public_key_info()));
         Ok(pki)
+    }
+
+    /// Makes another pair as good as `server`, under this name.
+    ///
+    /// # Errors
+    /// It cannot be made or written.
+    pub fn another_server(&self, name: &str) -> Result<(), String> {
+        let now = SystemTime::now();
+        let valid = (now - DAY, now + 300 * DAY);
+        let made = self.issue(name, &self.authority, "localhost", Usage::ServerAuth, valid);
+        made.map(drop)
+            .map_err(|e| format!("cannot make certificates: {e}"))
     }
 
     /// The path of a certificate with its chain, or of an authority.

@@ -43,7 +43,18 @@ pub struct Output(Arc<(Mutex<Seen>, Condvar)>);
 #[derive(Default)]
 struct Seen {
     bytes: Vec<u8>,
+    at_most: Option<usize>,
     ended: bool,
+}
+
+impl Seen {
+    /// Drops what is too much, at twice as much and not before, so that a byte is moved once.
+    fn forget(&mut self) {
+        let Some(at_most) = self.at_most else { return };
+        if self.bytes.len() > at_most * 2 {
+            self.bytes.drain(..self.bytes.len() - at_most);
+        }
+    }
 }
 
 impl Output {
@@ -57,6 +68,7 @@ impl Output {
                 let (seen, changed) = &*into.0;
                 let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
                 seen.bytes.extend_from_slice(&buffer[..read]);
+                seen.forget();
                 seen.ended = read == 0;
                 changed.notify_all();
                 if seen.ended {
@@ -80,6 +92,13 @@ impl Output {
     /// Waits for a line that fits; what `look` makes of it.
     pub fn line<T>(&self, look: impl Fn(&str) -> Option<T>) -> Option<T> {
         self.wait(|bytes| String::from_utf8_lossy(bytes).lines().find_map(&look))
+    }
+
+    /// From now on only the last so many bytes are kept, for a process that runs long.
+    pub fn keep_last(&self, bytes: usize) {
+        let mut seen = self.0 .0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.at_most = Some(bytes);
+        seen.forget();
     }
 
     /// Everything so far.

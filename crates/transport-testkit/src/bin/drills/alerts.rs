@@ -1,7 +1,7 @@
 //! The runbook's thresholds, over what rose between two scrapes not more than five minutes apart,
 //! which is the window of the alerts.
 
-use crate::scrape::Scrape;
+use transport_testkit::lab::Scrape;
 
 /// More frames over the ceiling than this in a minute, sustained.
 const TOO_LARGE_PER_MINUTE: f64 = 5.0;

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+pub(crate) use transport_testkit::lab::{ensure, Outcome, Stop};
+
 /// How drills are run.
 #[derive(Clone, Copy)]
 pub(crate) struct Mode {
@@ -18,29 +20,6 @@ pub(crate) enum Verdict {
     Fail(String),
     Skipped(String),
 }
-
-/// Why a drill ends early.
-pub(crate) enum Stop {
-    /// Something is not as it should be.
-    Wrong(String),
-    /// It cannot be run here.
-    Skip(String),
-}
-
-impl From<String> for Stop {
-    fn from(why: String) -> Self {
-        Self::Wrong(why)
-    }
-}
-
-impl From<&str> for Stop {
-    fn from(why: &str) -> Self {
-        Self::Wrong(why.to_owned())
-    }
-}
-
-/// What a drill returns.
-pub(crate) type Outcome = Result<(), Stop>;
 
 /// One run of a drill. Between the fault and the cure there is a signal, after the cure there is
 /// recovery; a drill that does not tell of all four has failed.
@@ -144,14 +123,6 @@ impl Case {
             Err(Stop::Skip(why)) => Verdict::Skipped(why),
         };
     }
-}
-
-/// Fails the drill where this does not hold.
-pub(crate) fn ensure(holds: bool, what: impl FnOnce() -> String) -> Outcome {
-    if holds {
-        return Ok(());
-    }
-    Err(Stop::Wrong(what()))
 }
 
 #[cfg(test)]

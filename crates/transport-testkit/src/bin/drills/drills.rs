@@ -17,7 +17,7 @@ mod upgrade;
 mod upstream;
 
 use crate::case::{Case, Outcome};
-use crate::lab::Lab;
+use transport_testkit::lab::Lab;
 
 /// One drill.
 pub(crate) struct Drill {

@@ -9,16 +9,10 @@
 mod alerts;
 mod args;
 mod case;
-mod client;
 mod date;
 mod drills;
-mod gateway;
-mod lab;
-mod netns;
 mod page;
 mod relay;
-mod scrape;
-mod start;
 mod table;
 
 use std::process::ExitCode;
@@ -26,8 +20,8 @@ use std::process::ExitCode;
 use args::{Args, What};
 use case::{Case, Mode};
 use drills::Drill;
-use lab::Lab;
 use table::Table;
+use transport_testkit::lab::{self, Lab};
 
 fn main() -> ExitCode {
     match run() {
@@ -64,7 +58,7 @@ fn run() -> Result<bool, String> {
         print!("{}", table.text());
     }
     if let (What::All, Some(page)) = (&args.what, &args.page) {
-        page::write(page, &table, &gateway::version(&args.gateway)?)?;
+        page::write(page, &table, &lab::version(&args.gateway)?)?;
     }
     Ok(table.is_good())
 }

@@ -120,7 +120,7 @@ fn send(blocks: &Receiver<Block>, mut to: TcpStream) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::{connect, ping, round_trip};
+    use transport_testkit::lab::client::{connect, ping, round_trip};
 
     #[test]
     fn what_is_sent_comes_through_late_and_whole() {

@@ -2,9 +2,9 @@
 
 use super::Drill;
 use crate::case::{ensure, Case, Outcome};
-use crate::client::{connect, ended, ping};
-use crate::gateway::Gateway;
-use crate::lab::Lab;
+use transport_testkit::lab::client::{connect, ended, ping};
+use transport_testkit::lab::Gateway;
+use transport_testkit::lab::Lab;
 
 pub(super) const MISMATCH: Drill = Drill {
     name: "alpn-mismatch",

@@ -7,9 +7,9 @@ use std::thread;
 use super::slow::timed_out;
 use super::Drill;
 use crate::case::{Case, Outcome};
-use crate::client::{connect, echo, frame, pattern};
-use crate::lab::Lab;
-use crate::netns::{Netns, LINK};
+use transport_testkit::lab::client::{connect, echo, frame, pattern};
+use transport_testkit::lab::netns::{Netns, LINK};
+use transport_testkit::lab::Lab;
 
 /// What the peer has read before it is gone.
 const READ: usize = 8 << 20;

@@ -6,8 +6,8 @@ use transport_testkit::process::{wait_for, PATIENCE};
 
 use super::Drill;
 use crate::case::{ensure, Case, Outcome};
-use crate::client::{connect, ping};
-use crate::lab::Lab;
+use transport_testkit::lab::client::{connect, ping};
+use transport_testkit::lab::Lab;
 
 /// Descriptors that the gateway may have, and connections that want one.
 const LIMIT: u32 = 64;

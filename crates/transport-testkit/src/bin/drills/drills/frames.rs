@@ -9,8 +9,8 @@ use tokio_rustls::rustls::ClientConfig;
 use super::Drill;
 use crate::alerts;
 use crate::case::{ensure, Case, Outcome};
-use crate::client::{connect, connect_from, frame, tls, tls_config};
-use crate::lab::Lab;
+use transport_testkit::lab::client::{connect, connect_from, frame, tls, tls_config};
+use transport_testkit::lab::Lab;
 
 /// Frames over the ceiling, in seconds: more than five a minute for as long as the alert looks.
 const TOO_LARGE: u32 = 40;
@@ -75,7 +75,8 @@ fn too_large(lab: &Lab, case: &mut Case) -> Outcome {
     // What the producer sends afterwards.
     let conn = connect_from(OFFENDER, gateway.addr).map_err(|e| e.to_string())?;
     let mut conn = tls(&config, conn).map_err(|e| e.to_string())?;
-    crate::client::echo(&mut conn, &frame(CEILING)).map_err(|e| format!("1 MiB: {e}"))?;
+    transport_testkit::lab::client::echo(&mut conn, &frame(CEILING))
+        .map_err(|e| format!("1 MiB: {e}"))?;
     let after = gateway.scrape()?.since(&before);
     ensure(after.rejects() < 0.5, || "rejects go on".into())?;
     case.recovered("frames of 1 MiB come back, no further reject");
@@ -87,7 +88,8 @@ fn too_large(lab: &Lab, case: &mut Case) -> Outcome {
 /// A handshake, and a frame there and back.
 fn honest(config: &Arc<ClientConfig>, to: SocketAddr) -> Result<(), String> {
     let conn = connect(to).and_then(|conn| tls(config, conn));
-    let sent = conn.and_then(|mut conn| crate::client::echo(&mut conn, &frame(1024)));
+    let sent =
+        conn.and_then(|mut conn| transport_testkit::lab::client::echo(&mut conn, &frame(1024)));
     sent.map_err(|e| format!("an honest peer: {e}"))
 }
 

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::Drill;
 use crate::case::{ensure, Case, Outcome, Stop};
-use crate::client::{connect_from, pattern, ping};
-use crate::gateway::Gateway;
-use crate::lab::Lab;
+use transport_testkit::lab::client::{connect_from, pattern, ping};
+use transport_testkit::lab::Gateway;
+use transport_testkit::lab::Lab;
 
 /// Connections that a peer may have; the hot one opens ten times as many.
 const CAP: usize = 20;

@@ -10,10 +10,10 @@ use tokio_rustls::rustls::ClientConfig;
 use super::Drill;
 use crate::alerts;
 use crate::case::{ensure, Case, Outcome};
-use crate::client::{connect, ping, tls, tls_config};
-use crate::lab::Lab;
-use crate::netns::{Netns, LINK};
 use crate::relay::Relay;
+use transport_testkit::lab::client::{connect, ping, tls, tls_config};
+use transport_testkit::lab::netns::{Netns, LINK};
+use transport_testkit::lab::Lab;
 
 /// Clients at a time.
 const CLIENTS: usize = 10;

@@ -2,9 +2,9 @@
 
 use super::Drill;
 use crate::case::{ensure, Case, Outcome};
-use crate::gateway::Gateway;
-use crate::lab::Lab;
-use crate::start::Start;
+use transport_testkit::lab::Gateway;
+use transport_testkit::lab::Lab;
+use transport_testkit::lab::Start;
 
 /// Connections to each of the two gateways, turn by turn.
 const TURNS: u32 = 10;
@@ -69,7 +69,7 @@ fn turns(client: &Start, gateways: [&Gateway; 2]) -> Outcome {
 /// Each has shaken hands by its own group, and never in vain.
 fn counted(gateways: [&Gateway; 2], groups: [&str; 2]) -> Outcome {
     for (gateway, group) in gateways.into_iter().zip(groups) {
-        let ok = |kx: &str, now: &crate::scrape::Scrape| {
+        let ok = |kx: &str, now: &transport_testkit::lab::Scrape| {
             let labels = format!("kx=\"{kx}\",resumed=\"no\",result=\"ok\"");
             now.value(&format!("tls_handshakes_total{{{labels}}}"))
         };

@@ -7,8 +7,8 @@ use rustix::process::Signal;
 use super::Drill;
 use crate::alerts;
 use crate::case::{ensure, Case, Outcome};
-use crate::client::{connect, ended, ping, round_trip};
-use crate::lab::Lab;
+use transport_testkit::lab::client::{connect, ended, ping, round_trip};
+use transport_testkit::lab::Lab;
 
 const REJECTED: &str = "transport_reloads_total{result=\"rejected\"}";
 const GOOD: &str = "[transport]\nmax_conns = 2\n";

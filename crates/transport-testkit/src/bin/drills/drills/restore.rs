@@ -7,9 +7,9 @@ use std::thread;
 use super::Drill;
 use crate::alerts;
 use crate::case::{ensure, Case, Outcome};
-use crate::client::{connect, ended, ping, round_trip, tls, tls_config};
-use crate::gateway::Gateway;
-use crate::lab::Lab;
+use transport_testkit::lab::client::{connect, ended, ping, round_trip, tls, tls_config};
+use transport_testkit::lab::Gateway;
+use transport_testkit::lab::Lab;
 
 /// Transfers under way when it is killed, and how much each has to carry.
 const TRANSFERS: usize = 8;

@@ -9,9 +9,9 @@ use transport_testkit::process::PATIENCE;
 
 use super::Drill;
 use crate::case::{ensure, Case, Outcome};
-use crate::client::{connect, ended, pattern, ping};
-use crate::gateway::Gateway;
-use crate::lab::Lab;
+use transport_testkit::lab::client::{connect, ended, pattern, ping};
+use transport_testkit::lab::Gateway;
+use transport_testkit::lab::Lab;
 
 /// Every deadline of these drills.
 pub(super) const DEADLINE: Duration = Duration::from_secs(2);
@@ -76,8 +76,8 @@ fn writer(lab: &Lab, case: &mut Case) -> Outcome {
     trickling.join().map_err(|_| "the peer panicked")?;
     let mut framed = connect(gateway.addr).map_err(|e| e.to_string())?;
     case.cure();
-    let frame = crate::client::frame(1024);
-    crate::client::echo(&mut framed, &frame).map_err(|e| e.to_string())?;
+    let frame = transport_testkit::lab::client::frame(1024);
+    transport_testkit::lab::client::echo(&mut framed, &frame).map_err(|e| e.to_string())?;
     case.recovered("another peer is served");
     drop(framed);
     gateway.stop()?;
@@ -103,8 +103,9 @@ fn silent(lab: &Lab, case: &mut Case) -> Outcome {
     timed_out(&gateway, case, "handshake", DEADLINE)?;
     ensure(ended(&mut conn), || "it was told something".into())?;
     case.cure();
-    let config = crate::client::tls_config(lab)?;
-    let conn = connect(gateway.addr).and_then(|conn| crate::client::tls(&config, conn));
+    let config = transport_testkit::lab::client::tls_config(lab)?;
+    let conn =
+        connect(gateway.addr).and_then(|conn| transport_testkit::lab::client::tls(&config, conn));
     let served = conn.and_then(|mut conn| ping(&mut conn, 1024));
     served.map_err(|e| e.to_string())?;
     case.recovered("another peer shakes hands and is served");

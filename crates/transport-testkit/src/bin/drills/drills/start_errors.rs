@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::Drill;
 use crate::case::{ensure, Case, Outcome, Stop};
-use crate::lab::Lab;
-use crate::start::Start;
+use transport_testkit::lab::Lab;
+use transport_testkit::lab::Start;
 
 pub(super) const BAD_KEY_PERMS: Drill = Drill {
     name: "tls-bad-key-perms",

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use super::{own_uid, Drill};
 use crate::case::{ensure, Case, Outcome, Stop};
-use crate::lab::Lab;
+use transport_testkit::lab::Lab;
 
 /// A user that nobody needs to be.
 const OTHER: &str = "1001";

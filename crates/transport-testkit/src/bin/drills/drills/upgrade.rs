@@ -16,11 +16,11 @@ use transport_testkit::process::{wait_for, PATIENCE};
 use super::Drill;
 use crate::alerts;
 use crate::case::{ensure, Case, Outcome, Stop};
-use crate::client::{connect, ping, tls, tls_config};
-use crate::gateway::Gateway;
-use crate::lab::Lab;
-use crate::netns::Netns;
-use crate::start::Start;
+use transport_testkit::lab::client::{connect, ping, tls, tls_config};
+use transport_testkit::lab::netns::Netns;
+use transport_testkit::lab::Gateway;
+use transport_testkit::lab::Lab;
+use transport_testkit::lab::Start;
 
 use traffic::{Long, Tally, Traffic};
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::Drill;
 use crate::case::{ensure, Case, Outcome};
-use crate::client::{connect, ended, ping, round_trip};
-use crate::lab::Lab;
 use crate::relay::Relay;
+use transport_testkit::lab::client::{connect, ended, ping, round_trip};
+use transport_testkit::lab::Lab;
 
 /// What a congested upstream adds to a round trip, in milliseconds.
 const CONGESTION: u64 = 300;

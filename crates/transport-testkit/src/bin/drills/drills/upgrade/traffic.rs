@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tokio_rustls::rustls::ClientConfig;
 
-use crate::client::{connect, ping, tls};
-use crate::netns::Netns;
+use transport_testkit::lab::client::{connect, ping, tls};
+use transport_testkit::lab::netns::Netns;
 
 /// Clients that connect anew all the time.
 const SHORT: usize = 8;
@@ -170,7 +170,11 @@ impl Long {
     }
 }
 
-fn ask(conn: &mut crate::client::Tls, answers: usize, pause: Duration) -> io::Result<()> {
+fn ask(
+    conn: &mut transport_testkit::lab::client::Tls,
+    answers: usize,
+    pause: Duration,
+) -> io::Result<()> {
     for _ in 0..answers {
         ping(conn, 1024)?;
         thread::sleep(pause);

@@ -6,26 +6,26 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::process::PATIENCE;
 use rustix::net::{bind, connect as connect_socket, socket, AddressFamily, SocketType};
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::version::TLS13;
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
-use transport_testkit::process::PATIENCE;
 
-use crate::lab::Lab;
+use super::Lab;
 
 /// A TLS connection.
-pub(crate) type Tls = StreamOwned<ClientConnection, TcpStream>;
+pub type Tls = StreamOwned<ClientConnection, TcpStream>;
 
 /// A connection whose reads and writes do not wait for ever.
-pub(crate) fn connect(to: SocketAddr) -> io::Result<TcpStream> {
+pub fn connect(to: SocketAddr) -> io::Result<TcpStream> {
     patient(TcpStream::connect_timeout(&to, PATIENCE)?)
 }
 
 /// The same from one of the addresses of the loopback network.
-pub(crate) fn connect_from(from: Ipv4Addr, to: SocketAddr) -> io::Result<TcpStream> {
+pub fn connect_from(from: Ipv4Addr, to: SocketAddr) -> io::Result<TcpStream> {
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
     bind(&socket, &SocketAddrV4::new(from, 0))?;
     connect_socket(&socket, &to)?;
@@ -40,7 +40,7 @@ fn patient(stream: TcpStream) -> io::Result<TcpStream> {
 }
 
 /// How long it takes until this many bytes have come back.
-pub(crate) fn ping(stream: &mut (impl Read + Write), bytes: usize) -> io::Result<Duration> {
+pub fn ping(stream: &mut (impl Read + Write), bytes: usize) -> io::Result<Duration> {
     let sent = pattern(bytes);
     let started = Instant::now();
     echo(stream, &sent)?;
@@ -48,7 +48,7 @@ pub(crate) fn ping(stream: &mut (impl Read + Write), bytes: usize) -> io::Result
 }
 
 /// Sends these bytes and waits until they have come back.
-pub(crate) fn echo(stream: &mut (impl Read + Write), sent: &[u8]) -> io::Result<()> {
+pub fn echo(stream: &mut (impl Read + Write), sent: &[u8]) -> io::Result<()> {
     let mut back = vec![0; sent.len()];
     stream.write_all(sent)?;
     stream.flush()?;
@@ -61,7 +61,7 @@ pub(crate) fn echo(stream: &mut (impl Read + Write), sent: &[u8]) -> io::Result<
 }
 
 /// Whether the other side ends the connection without sending anything.
-pub(crate) fn ended(stream: &mut TcpStream) -> bool {
+pub fn ended(stream: &mut TcpStream) -> bool {
     match stream.read(&mut [0; 1]) {
         Ok(read) => read == 0,
         Err(error) => error.kind() == ErrorKind::ConnectionReset,
@@ -69,14 +69,14 @@ pub(crate) fn ended(stream: &mut TcpStream) -> bool {
 }
 
 /// A frame with a body of so many bytes.
-pub(crate) fn frame(body: usize) -> Vec<u8> {
+pub fn frame(body: usize) -> Vec<u8> {
     let len = u32::try_from(body).unwrap_or(u32::MAX);
     [&len.to_be_bytes()[..], &pattern(body)].concat()
 }
 
 /// Sends everything, half-closes, and counts what comes back, reading meanwhile; fails where it is
 /// not the same.
-pub(crate) fn round_trip(stream: &TcpStream, bytes: usize) -> io::Result<usize> {
+pub fn round_trip(stream: &TcpStream, bytes: usize) -> io::Result<usize> {
     let sent = pattern(bytes);
     thread::scope(|scope| {
         let sending = scope.spawn(|| {
@@ -98,14 +98,14 @@ pub(crate) fn round_trip(stream: &TcpStream, bytes: usize) -> io::Result<usize> 
 }
 
 /// Bytes with a period that is no power of two.
-pub(crate) fn pattern(len: usize) -> Vec<u8> {
+pub fn pattern(len: usize) -> Vec<u8> {
     let mut bytes = (0..=250).collect::<Vec<u8>>().repeat(len / 251 + 1);
     bytes.truncate(len);
     bytes
 }
 
 /// What a TLS client of the lab's authority needs.
-pub(crate) fn tls_config(lab: &Lab) -> Result<Arc<ClientConfig>, String> {
+pub fn tls_config(lab: &Lab) -> Result<Arc<ClientConfig>, String> {
     let mut roots = RootCertStore::empty();
     let ca = CertificateDer::from_pem_file(lab.pki.cert("ca")).map_err(|e| e.to_string())?;
     roots.add(ca).map_err(|e| e.to_string())?;
@@ -119,7 +119,7 @@ pub(crate) fn tls_config(lab: &Lab) -> Result<Arc<ClientConfig>, String> {
 }
 
 /// Shakes hands on a connection, as a client of `localhost`.
-pub(crate) fn tls(config: &Arc<ClientConfig>, mut stream: TcpStream) -> io::Result<Tls> {
+pub fn tls(config: &Arc<ClientConfig>, mut stream: TcpStream) -> io::Result<Tls> {
     let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
     let conn = ClientConnection::new(Arc::clone(config), name);
     let mut conn = conn.map_err(io::Error::other)?;

@@ -1,5 +1,5 @@
-//! Network namespaces: made for one drill, joined by a pair of virtual interfaces, and removed
-//! with the value that stands for them. Those of drills that were killed go at the next start.
+//! Network namespaces: made for one run, joined by a pair of virtual interfaces, and removed
+//! with the value that stands for them. Those of runs that were killed go at the next start.
 
 use std::fs::File;
 use std::net::Ipv4Addr;
@@ -7,25 +7,26 @@ use std::os::fd::AsFd as _;
 use std::process::Command;
 use std::thread;
 
+use crate::process::{run, PATIENCE};
 use rustix::process::{kill_process, Pid, Signal};
 use rustix::thread::{move_into_link_name_space, LinkNameSpaceType};
-use transport_testkit::process::{run, PATIENCE};
 
-use crate::case::Stop;
-use crate::lab::{is_stale, PREFIX};
+use super::Stop;
+use super::{is_stale, PREFIX};
 
 /// A network namespace with its loopback up.
 #[derive(Debug)]
-pub(crate) struct Netns {
-    pub(crate) name: String,
+pub struct Netns {
+    /// Its name for `ip netns`.
+    pub name: String,
 }
 
 /// The name of the interface to the other namespace.
-pub(crate) const LINK: &str = "peer0";
+pub const LINK: &str = "peer0";
 
 impl Netns {
-    /// Makes one; skips the drill where that cannot be done.
-    pub(crate) fn new(tag: &str) -> Result<Self, Stop> {
+    /// Makes one; is a reason to skip where that cannot be done.
+    pub fn new(tag: &str) -> Result<Self, Stop> {
         let name = format!("{PREFIX}{}-{tag}", std::process::id());
         let added = ip(&["netns", "add", &name]);
         added.map_err(|why| Stop::Skip(format!("no network namespace: {why}")))?;
@@ -35,7 +36,7 @@ impl Netns {
     }
 
     /// Two of them with a link between: the first is [`Self::address`] 1, the second 2.
-    pub(crate) fn pair() -> Result<(Self, Self), Stop> {
+    pub fn pair() -> Result<(Self, Self), Stop> {
         let (left, right) = (Self::new("a")?, Self::new("b")?);
         let to = ["peer", "name", LINK, "netns", &right.name];
         let link = ["link", "add", LINK, "type", "veth"];
@@ -48,22 +49,23 @@ impl Netns {
         Ok((left, right))
     }
 
-    pub(crate) const fn address(host: u8) -> Ipv4Addr {
+    /// The address of one end of a pair.
+    pub const fn address(host: u8) -> Ipv4Addr {
         Ipv4Addr::new(10, 99, 0, host)
     }
 
     /// `ip` inside of it.
-    pub(crate) fn ip(&self, args: &[&str]) -> Result<(), String> {
+    pub fn ip(&self, args: &[&str]) -> Result<(), String> {
         ip(&[&["-n", &self.name], args].concat()).map(drop)
     }
 
     /// Any program inside of it, to its end.
-    pub(crate) fn exec(&self, args: &[&str]) -> Result<(), String> {
+    pub fn exec(&self, args: &[&str]) -> Result<(), String> {
         ip(&[&["netns", "exec", &self.name], args].concat()).map(drop)
     }
 
     /// Runs something in a thread whose sockets, and those of the threads it spawns, are inside.
-    pub(crate) fn within<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T, String> {
+    pub fn within<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T, String> {
         within(&self.name, act)
     }
 }
@@ -76,7 +78,7 @@ impl Drop for Netns {
 }
 
 /// As [`Netns::within`], by name.
-pub(crate) fn within<T: Send>(name: &str, act: impl FnOnce() -> T + Send) -> Result<T, String> {
+pub fn within<T: Send>(name: &str, act: impl FnOnce() -> T + Send) -> Result<T, String> {
     let enter = || {
         let place = File::open(format!("/run/netns/{name}"))?;
         let kind = Some(LinkNameSpaceType::Network);
@@ -89,8 +91,8 @@ pub(crate) fn within<T: Send>(name: &str, act: impl FnOnce() -> T + Send) -> Res
     })
 }
 
-/// Removes namespaces of drills that are gone, and ends what still runs in them.
-pub(crate) fn sweep() {
+/// Removes namespaces of runs that are gone, and ends what still runs in them.
+pub fn sweep() {
     let Ok(list) = ip(&["netns", "list"]) else {
         return;
     };

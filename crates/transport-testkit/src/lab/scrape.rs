@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 /// The series, by name and labels as they are written.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Scrape(BTreeMap<String, f64>);
+pub struct Scrape(BTreeMap<String, f64>);
 
 impl Scrape {
-    pub(crate) fn parse(text: &str) -> Self {
+    /// Reads the text of an answer.
+    pub fn parse(text: &str) -> Self {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         let pairs = lines.filter_map(|line| {
             let (series, value) = line.rsplit_once(' ')?;
@@ -17,7 +18,7 @@ impl Scrape {
     }
 
     /// By how much each series rose.
-    pub(crate) fn since(&self, earlier: &Self) -> Self {
+    pub fn since(&self, earlier: &Self) -> Self {
         let rise = |(series, value): (&String, &f64)| {
             let before = earlier.0.get(series).copied().unwrap_or(0.0);
             (series.clone(), value - before)
@@ -26,12 +27,12 @@ impl Scrape {
     }
 
     /// One series; not a number where there is none, which no comparison takes for good.
-    pub(crate) fn value(&self, series: &str) -> f64 {
+    pub fn value(&self, series: &str) -> f64 {
         self.0.get(series).copied().unwrap_or(f64::NAN)
     }
 
     /// All series of a metric together.
-    pub(crate) fn sum(&self, metric: &str) -> f64 {
+    pub fn sum(&self, metric: &str) -> f64 {
         self.sum_of(&format!("{metric}{{"))
     }
 
@@ -43,31 +44,33 @@ impl Scrape {
     }
 
     /// Changes to not ready, for whatever reason.
-    pub(crate) fn became_not_ready(&self) -> f64 {
+    pub fn became_not_ready(&self) -> f64 {
         self.sum_of("transport_readiness_transitions_total{state=\"not_ready\"")
     }
 
-    pub(crate) fn rejected(&self, reason: &str) -> f64 {
+    /// Rejects of one reason.
+    pub fn rejected(&self, reason: &str) -> f64 {
         self.value(&format!("rejected_total{{reason=\"{reason}\"}}"))
     }
 
     /// Rejects of every reason.
-    pub(crate) fn rejects(&self) -> f64 {
+    pub fn rejects(&self) -> f64 {
         self.sum("rejected_total")
     }
 
     /// What rejects are compared with: accepts and dials.
-    pub(crate) fn requests(&self) -> f64 {
+    pub fn requests(&self) -> f64 {
         self.sum("transport_accepts_total") + self.sum("transport_dials_total")
     }
 
-    pub(crate) fn inflight(&self) -> f64 {
+    /// Connections in flight, of every backend.
+    pub fn inflight(&self) -> f64 {
         self.sum("conn_inflight")
     }
 
     /// The bucket that holds the 95th percentile of handshakes, as its upper bound in seconds;
     /// none where there was no handshake.
-    pub(crate) fn p95(&self, backend: &str) -> Option<f64> {
+    pub fn p95(&self, backend: &str) -> Option<f64> {
         let start = format!("handshake_latency_seconds_bucket{{backend=\"{backend}\",le=\"");
         let bound = |series: &str| {
             let bound = series.strip_prefix(&start)?.strip_suffix("\"}")?;

@@ -1,27 +1,41 @@
-//! What each drill is given: the programs, a private directory, certificates.
+//! What a harness of the built gateway is given: the program and its start, a private directory,
+//! certificates, clients, what `/metrics` says. All of it blocks.
+
+// An error is a sentence about what is not as it should be.
+#![allow(clippy::missing_errors_doc)]
+
+pub mod client;
+mod gateway;
+pub mod netns;
+mod outcome;
+mod scrape;
+mod start;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use transport_testkit::pki::Pki;
+pub use gateway::{version, Admin, Gateway};
+pub use outcome::{ensure, Outcome, Stop};
+pub use scrape::Scrape;
+pub use start::{Refusal, Start};
 
-use crate::case::Stop;
-use crate::netns;
-use crate::start::Start;
+use crate::pki::Pki;
 
-/// What temporary directories and network namespaces of drills are called, before the process id.
-pub(crate) const PREFIX: &str = "ron-drill-";
+/// What temporary directories and network namespaces are called, before the process id.
+pub const PREFIX: &str = "ron-lab-";
 
-/// A place for one drill, which goes with it.
-pub(crate) struct Lab {
+/// A place for one run, which goes with it.
+pub struct Lab {
     gateway: PathBuf,
     previous: Option<PathBuf>,
-    pub(crate) pki: Pki,
+    /// The certificates, in that directory.
+    pub pki: Pki,
     dir: tempfile::TempDir,
 }
 
 impl Lab {
-    pub(crate) fn new(gateway: &Path, previous: Option<&Path>) -> Result<Self, Stop> {
+    /// Makes one for this gateway, and the build before it where that is at hand.
+    pub fn new(gateway: &Path, previous: Option<&Path>) -> Result<Self, Stop> {
         let prefix = format!("{PREFIX}{}-", std::process::id());
         let dir = tempfile::Builder::new().prefix(&prefix).tempdir();
         let dir = dir.map_err(|e| format!("no temporary directory: {e}"))?;
@@ -34,23 +48,23 @@ impl Lab {
     }
 
     /// The gateway, on a free port.
-    pub(crate) fn gateway(&self) -> Start {
+    pub fn gateway(&self) -> Start {
         Start::new(&self.gateway)
     }
 
     /// The same over TLS, with the certificate `server`.
-    pub(crate) fn tls(&self) -> Start {
+    pub fn tls(&self) -> Start {
         let (cert, key) = (self.pki.cert("server"), self.pki.key("server"));
         self.gateway().tls(&cert, &key)
     }
 
     /// The build before this one, where it is at hand.
-    pub(crate) fn previous(&self) -> Option<Start> {
+    pub fn previous(&self) -> Option<Start> {
         self.previous.as_deref().map(Start::new)
     }
 
     /// What makes a gateway or its `dial` trust the authority.
-    pub(crate) fn trust(&self) -> Vec<String> {
+    pub fn trust(&self) -> Vec<String> {
         let args = ["--transport.tls-client.trust-store", "path"];
         let bundle = [
             "--transport.tls-client.ca-bundle-path".into(),
@@ -60,17 +74,17 @@ impl Lab {
     }
 
     /// A file of the private directory.
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// Its path as text.
-    pub(crate) fn file(&self, name: &str) -> String {
+    pub fn file(&self, name: &str) -> String {
         self.path(name).to_string_lossy().into_owned()
     }
 
     /// Writes a file there, never half; its path as text.
-    pub(crate) fn write(&self, name: &str, text: &str) -> Result<String, String> {
+    pub fn write(&self, name: &str, text: &str) -> Result<String, String> {
         let (path, next) = (self.path(name), self.path(&format!("{name}.next")));
         let written = fs::write(&next, text).and_then(|()| fs::rename(next, path));
         written.map_err(|e| format!("cannot write {name}: {e}"))?;
@@ -78,8 +92,8 @@ impl Lab {
     }
 }
 
-/// Removes what drills left behind that were killed.
-pub(crate) fn sweep() {
+/// Removes what runs left behind that were killed.
+pub fn sweep() {
     netns::sweep();
     let Ok(entries) = fs::read_dir(std::env::temp_dir()) else {
         return;
@@ -92,8 +106,8 @@ pub(crate) fn sweep() {
     }
 }
 
-/// Whether a name is that of a drill whose process is gone.
-pub(crate) fn is_stale(name: &str) -> bool {
+/// Whether a name is that of a run whose process is gone.
+pub fn is_stale(name: &str) -> bool {
     let pid = name
         .strip_prefix(PREFIX)
         .and_then(|rest| rest.split('-').next());
@@ -106,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_a_dead_drill_left_is_stale() {
+    fn only_what_a_dead_run_left_is_stale() {
         assert!(!is_stale(&format!("{PREFIX}{}-a", std::process::id())));
         // Above the largest process id of Linux.
         assert!(is_stale(&format!("{PREFIX}4194305-a")));

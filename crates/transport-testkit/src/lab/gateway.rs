@@ -7,36 +7,40 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::process::{self, wait_for, Process, PATIENCE};
 use rustix::process::Signal;
 use serde_json::Value;
-use transport_testkit::process::{self, wait_for, Process, PATIENCE};
 
-use crate::case::{ensure, Outcome};
-use crate::client::connect;
-use crate::netns;
-use crate::scrape::Scrape;
+use super::client::connect;
+use super::netns;
+use super::scrape::Scrape;
+use super::{ensure, Outcome, Stop};
 
 /// How often readiness is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// What is kept of a log that grows long.
+const KEPT_LOG_BYTES: usize = 1 << 20;
+
 /// A running gateway.
-pub(crate) struct Gateway {
+pub struct Gateway {
     process: Process,
-    pub(crate) admin: Admin,
+    /// Its admin endpoint.
+    pub admin: Admin,
     /// Where it listens, if that is an IP address.
-    pub(crate) addr: SocketAddr,
+    pub addr: SocketAddr,
 }
 
 /// Its admin endpoint, for any thread.
 #[derive(Clone)]
-pub(crate) struct Admin {
+pub struct Admin {
     addr: SocketAddr,
     netns: Option<String>,
 }
 
 impl Gateway {
     /// Waits until it listens.
-    pub(crate) fn of(process: Process, netns: Option<String>) -> Result<Self, String> {
+    pub fn of(process: Process, netns: Option<String>) -> Result<Self, String> {
         let started = process.out.line(|line| event(line, "start"));
         let started = started.ok_or_else(|| {
             let said = process.out.text() + &process.err.text();
@@ -54,7 +58,7 @@ impl Gateway {
     }
 
     /// Waits for an event of the log.
-    pub(crate) fn logs(&self, name: &str, fits: impl Fn(&Value) -> bool) -> Result<Value, String> {
+    pub fn logs(&self, name: &str, fits: impl Fn(&Value) -> bool) -> Result<Value, String> {
         let look = |line: &str| event(line, name).filter(|event| fits(event));
         self.process.out.line(look).ok_or_else(|| {
             let log = self.process.out.text();
@@ -65,7 +69,7 @@ impl Gateway {
     }
 
     /// Waits for a reject of this reason whose error has this text; the error.
-    pub(crate) fn logs_reject(&self, reason: &str, text: &str) -> Result<String, String> {
+    pub fn logs_reject(&self, reason: &str, text: &str) -> Result<String, String> {
         let error = |event: &Value| event["error"].as_str().unwrap_or_default().to_owned();
         let found = self.logs("reject", |event| {
             event["reason"] == reason && error(event).contains(text)
@@ -73,21 +77,23 @@ impl Gateway {
         Ok(error(&found?))
     }
 
+    /// Keeps only the last lines of the log from now on, for a gateway that runs long.
+    pub fn forget_log(&self) {
+        self.process.out.keep_last(KEPT_LOG_BYTES);
+    }
+
     /// Every line of the log so far.
-    pub(crate) fn log(&self) -> String {
+    pub fn log(&self) -> String {
         self.process.out.text()
     }
 
-    pub(crate) fn scrape(&self) -> Result<Scrape, String> {
+    /// What `/metrics` says.
+    pub fn scrape(&self) -> Result<Scrape, String> {
         self.admin.scrape()
     }
 
     /// Waits until the metrics fit.
-    pub(crate) fn until(
-        &self,
-        what: &str,
-        fits: impl Fn(&Scrape) -> bool,
-    ) -> Result<Scrape, String> {
+    pub fn until(&self, what: &str, fits: impl Fn(&Scrape) -> bool) -> Result<Scrape, String> {
         wait_for(what, PATIENCE, || {
             let scrape = self.scrape()?;
             Ok(fits(&scrape).then_some(scrape))
@@ -95,21 +101,23 @@ impl Gateway {
     }
 
     /// Fails unless `/readyz` answers 200.
-    pub(crate) fn is_ready(&self) -> Outcome {
+    pub fn is_ready(&self) -> Outcome {
         let (status, body) = self.admin.get("/readyz")?;
         ensure(status == 200, || format!("/readyz says {status}: {body}"))
     }
 
-    pub(crate) fn signal(&self, signal: Signal) -> Result<(), String> {
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) -> Result<(), String> {
         self.process.signal(signal)
     }
 
-    pub(crate) fn id(&self) -> u32 {
+    /// Its process id.
+    pub fn id(&self) -> u32 {
         self.process.id()
     }
 
     /// Loads the configuration anew; what came of it, once it is told.
-    pub(crate) fn reload(&self, result: &str) -> Result<Value, String> {
+    pub fn reload(&self, result: &str) -> Result<Value, String> {
         let count = |text: &str| {
             text.lines()
                 .filter(|l| event(l, "reload").is_some())
@@ -129,13 +137,13 @@ impl Gateway {
     }
 
     /// Ends it gently and checks that it took it so; the last event.
-    pub(crate) fn stop(self) -> Result<Value, String> {
+    pub fn stop(self) -> Result<Value, String> {
         self.signal(Signal::TERM)?;
         self.ended_well()
     }
 
     /// Waits for an end that began already.
-    pub(crate) fn ended_well(self) -> Result<Value, String> {
+    pub fn ended_well(self) -> Result<Value, String> {
         let ended = self.process.wait(PATIENCE)?;
         let log = String::from_utf8_lossy(&ended.out).into_owned();
         if ended.status.code() != Some(0) || !ended.err.is_empty() {
@@ -146,7 +154,7 @@ impl Gateway {
     }
 
     /// Kills it, and waits for its end.
-    pub(crate) fn kill(self) -> Result<(), String> {
+    pub fn kill(self) -> Result<(), String> {
         self.signal(Signal::KILL)?;
         self.process.wait(PATIENCE).map(drop)
     }
@@ -154,7 +162,7 @@ impl Gateway {
 
 impl Admin {
     /// Status and body of an answer.
-    pub(crate) fn get(&self, path: &str) -> Result<(u16, String), String> {
+    pub fn get(&self, path: &str) -> Result<(u16, String), String> {
         let ask = || {
             let mut stream = connect(self.addr)?;
             let head = "HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\r\n";
@@ -176,15 +184,13 @@ impl Admin {
         status.zip(body).ok_or_else(|| format!("no HTTP: {text:?}"))
     }
 
-    pub(crate) fn scrape(&self) -> Result<Scrape, String> {
+    /// What `/metrics` says.
+    pub fn scrape(&self) -> Result<Scrape, String> {
         Ok(Scrape::parse(&self.get("/metrics")?.1))
     }
 
     /// Does something while readiness is watched; fails unless `/readyz` was 200 all the time.
-    pub(crate) fn ready_while<T>(
-        &self,
-        act: impl FnOnce() -> Result<T, crate::case::Stop>,
-    ) -> Result<T, crate::case::Stop> {
+    pub fn ready_while<T>(&self, act: impl FnOnce() -> Result<T, Stop>) -> Result<T, Stop> {
         let over = AtomicBool::new(false);
         thread::scope(|scope| {
             let watching = scope.spawn(|| {
@@ -231,6 +237,6 @@ fn event(line: &str, name: &str) -> Option<Value> {
 }
 
 /// What a gateway says it is.
-pub(crate) fn version(gateway: &Path) -> Result<String, String> {
+pub fn version(gateway: &Path) -> Result<String, String> {
     process::version(&gateway.to_string_lossy(), &["--version"])
 }

@@ -5,15 +5,15 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use transport_testkit::process::{run, Ended, Process, PATIENCE};
+use crate::process::{run, Ended, Process, PATIENCE};
 
-use crate::case::{ensure, Stop};
-use crate::gateway::Gateway;
+use super::gateway::Gateway;
+use super::{ensure, Stop};
 
 /// How a gateway is to be started: on a free port unless told otherwise. It dies with the thread
 /// that starts it, which is why that is always the main one.
 #[derive(Clone)]
-pub(crate) struct Start {
+pub struct Start {
     program: PathBuf,
     /// What comes before the program: something that runs it.
     before: Vec<String>,
@@ -23,14 +23,18 @@ pub(crate) struct Start {
 }
 
 /// A start that failed.
-pub(crate) struct Refusal {
-    pub(crate) code: Option<i32>,
-    pub(crate) log: String,
-    pub(crate) error: String,
+pub struct Refusal {
+    /// The exit code, where it was no signal.
+    pub code: Option<i32>,
+    /// Its standard output.
+    pub log: String,
+    /// Its standard error.
+    pub error: String,
 }
 
 impl Start {
-    pub(crate) fn new(program: &Path) -> Self {
+    /// This program, on a free port of loopback.
+    pub fn new(program: &Path) -> Self {
         Self {
             program: program.to_owned(),
             before: Vec::new(),
@@ -40,19 +44,21 @@ impl Start {
         }
     }
 
-    pub(crate) fn args<S: AsRef<str>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+    /// With these arguments too.
+    pub fn args<S: AsRef<str>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
         self.args
             .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
-    pub(crate) fn bind(mut self, addr: SocketAddr) -> Self {
+    /// At this address.
+    pub fn bind(mut self, addr: SocketAddr) -> Self {
         self.bind = Some(addr.to_string());
         self
     }
 
     /// Over TLS with these files.
-    pub(crate) fn tls(self, cert: &str, key: &str) -> Self {
+    pub fn tls(self, cert: &str, key: &str) -> Self {
         let pair = [
             "--transport.tls.cert-path",
             cert,
@@ -63,7 +69,7 @@ impl Start {
     }
 
     /// On a Unix socket, for this user.
-    pub(crate) fn uds(mut self, path: &str, uid: u32) -> Self {
+    pub fn uds(mut self, path: &str, uid: u32) -> Self {
         self.bind = None;
         let uid = uid.to_string();
         let args = ["--transport.backend", "uds", "--transport.uds.path", path];
@@ -71,18 +77,18 @@ impl Start {
     }
 
     /// With this configuration file.
-    pub(crate) fn config(self, file: &str) -> Self {
+    pub fn config(self, file: &str) -> Self {
         self.args(["--config", file])
     }
 
     /// Runs it by another program: what comes before its name.
-    pub(crate) fn before(mut self, words: &[&str]) -> Self {
+    pub fn before(mut self, words: &[&str]) -> Self {
         self.before = words.iter().map(ToString::to_string).collect();
         self
     }
 
     /// The same from a copy of the program in this directory.
-    pub(crate) fn copied_to(mut self, dir: &Path) -> Result<Self, String> {
+    pub fn copied_to(mut self, dir: &Path) -> Result<Self, String> {
         let copy = dir.join("ron-gateway");
         let copied = std::fs::copy(&self.program, &copy);
         copied.map_err(|e| format!("cannot copy the gateway: {e}"))?;
@@ -91,19 +97,19 @@ impl Start {
     }
 
     /// Leaves it to others where it listens.
-    pub(crate) fn unbound(mut self) -> Self {
+    pub fn unbound(mut self) -> Self {
         self.bind = None;
         self
     }
 
     /// Inside of a network namespace.
-    pub(crate) fn within(mut self, netns: &str) -> Self {
+    pub fn within(mut self, netns: &str) -> Self {
         self.netns = Some(netns.to_owned());
         self
     }
 
     /// The program with these arguments alone, and without configuration of the environment.
-    pub(crate) fn bare(&self, args: &[&str]) -> Command {
+    pub fn bare(&self, args: &[&str]) -> Command {
         let mut words: Vec<&str> = Vec::new();
         if let Some(netns) = &self.netns {
             words.extend(["ip", "netns", "exec", netns]);
@@ -131,13 +137,13 @@ impl Start {
     }
 
     /// Starts it and waits until it listens.
-    pub(crate) fn spawn(&self) -> Result<Gateway, String> {
+    pub fn spawn(&self) -> Result<Gateway, String> {
         let process = Process::start(&mut self.command())?;
         Gateway::of(process, self.netns.clone())
     }
 
     /// The same on a socket that somebody else has bound: descriptor 3 and `LISTEN_FDS`.
-    pub(crate) fn spawn_on(mut self, socket: OwnedFd) -> Result<Gateway, String> {
+    pub fn spawn_on(mut self, socket: OwnedFd) -> Result<Gateway, String> {
         let pass = "exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$@\"";
         self.before = ["sh", "-c", pass, "sh"].map(str::to_owned).into();
         let process = Process::start_on(&mut self.command(), socket)?;
@@ -145,7 +151,7 @@ impl Start {
     }
 
     /// Starts it where it must fail, without ever having been ready.
-    pub(crate) fn refused(&self) -> Result<Refusal, Stop> {
+    pub fn refused(&self) -> Result<Refusal, Stop> {
         let ended = run(&mut self.command(), PATIENCE)?;
         let refusal = Refusal {
             code: ended.status.code(),
@@ -158,7 +164,7 @@ impl Start {
     }
 
     /// Runs a command of the program with the same configuration, such as `check` or `dial`.
-    pub(crate) fn command_of(&self, words: &[&str]) -> Result<Ended, String> {
+    pub fn command_of(&self, words: &[&str]) -> Result<Ended, String> {
         let mut args = words.to_vec();
         args.extend(self.args.iter().map(String::as_str));
         run(&mut self.bare(&args), PATIENCE)
@@ -167,7 +173,7 @@ impl Start {
 
 impl Refusal {
     /// Fails unless it ended with this code and said this; the line that says it.
-    pub(crate) fn says(&self, code: i32, text: &str) -> Result<String, Stop> {
+    pub fn says(&self, code: i32, text: &str) -> Result<String, Stop> {
         let line = self.error.lines().find(|line| line.contains(text));
         let line = line.filter(|_| self.code == Some(code)).ok_or_else(|| {
             format!(
@@ -179,7 +185,7 @@ impl Refusal {
     }
 
     /// Fails unless readiness was told as this.
-    pub(crate) fn not_ready(&self, reason: &str) -> Result<(), Stop> {
+    pub fn not_ready(&self, reason: &str) -> Result<(), Stop> {
         let state = format!("\"state\":\"NotReady(\\\"{reason}\\\")\"");
         ensure(self.log.contains(&state), || {
             format!("no {state} in {}", self.log)
