@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use crate::cmd::{run, works, Cx, Outcome};
 
+const SETPRIV: (&str, &str, &str) = ("setpriv", "--version", "util-linux");
+
 /// Programs that tests need, how to see that they run, and the packages that carry them.
 const FOR_TESTS: &[(&str, &str, &str)] = &[
     // What a process writes to disk.
     ("strace", "-V", "strace"),
     // A process with another user id and one capability.
-    ("setpriv", "--version", "util-linux"),
+    SETPRIV,
 ];
 
 /// Programs that drills use.
@@ -18,7 +20,7 @@ const FOR_DRILLS: &[(&str, &str, &str)] = &[
     ("ip", "-V", "iproute2"),
     ("nft", "--version", "nftables"),
     // A process with another user id, one that dies with its parent, one with few descriptors.
-    ("setpriv", "--version", "util-linux"),
+    SETPRIV,
     ("prlimit", "--version", "util-linux"),
     // A socket that is passed on.
     ("systemd-socket-activate", "--version", "systemd"),
@@ -58,6 +60,11 @@ pub(crate) fn for_drills(cx: &Cx) -> Outcome {
     FOR_DRILLS
         .iter()
         .try_for_each(|program| make_sure(cx, program))
+}
+
+/// Makes sure of what starts a gateway that dies with its parent.
+pub(crate) fn for_soak(cx: &Cx) -> Outcome {
+    make_sure(cx, &SETPRIV)
 }
 
 /// Makes sure of the proxies that the gateway is measured against.

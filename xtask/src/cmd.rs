@@ -58,8 +58,17 @@ impl Cx {
 
     /// Where cargo puts a program of the `dev` profile.
     pub(crate) fn built(&self, name: &str) -> PathBuf {
+        self.target().join("debug").join(name)
+    }
+
+    /// Where cargo puts a program of the `release` profile.
+    pub(crate) fn optimized(&self, name: &str) -> PathBuf {
+        self.target().join("release").join(name)
+    }
+
+    fn target(&self) -> PathBuf {
         let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-        self.root.join(target).join("debug").join(name)
+        self.root.join(target)
     }
 }
 

@@ -23,6 +23,7 @@ mod meta;
 mod msrv;
 mod page;
 mod peers;
+mod soak;
 mod steps;
 mod test;
 mod tidy;

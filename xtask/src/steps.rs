@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::cmd::{Cx, Outcome};
 use crate::{
     alerts, alone, bench, ci, clippy, deny, doc, docs_gen, doctest, drills, fmt, fuzz, graph, loom,
-    msrv, page, peers, test, tidy, tornet,
+    msrv, page, peers, soak, test, tidy, tornet,
 };
 
 /// One subcommand of `cargo xtask`.
@@ -121,6 +121,11 @@ pub(crate) const STEPS: &[Step] = &[
         "drill",
         "the operator's drills: `drill [NAME…|--all|--list] [--json] [--watch 10m]`; --all writes docs/DRILLS.md",
         drills::run,
+    ),
+    step(
+        "soak",
+        "load with churn, reloads and rotations: `soak [--minutes 10]` fails on what grows; a picture in target/soak",
+        soak::run,
     ),
     step(
         "bench",
