@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use crate::cmd::{run, works, Cx, Outcome};
 
+const STRACE: (&str, &str, &str) = ("strace", "-V", "strace");
 const SETPRIV: (&str, &str, &str) = ("setpriv", "--version", "util-linux");
 
 /// Programs that tests need, how to see that they run, and the packages that carry them.
 const FOR_TESTS: &[(&str, &str, &str)] = &[
     // What a process writes to disk.
-    ("strace", "-V", "strace"),
-    // A process with another user id and one capability.
+    STRACE, // A process with another user id and one capability.
     SETPRIV,
 ];
 
@@ -24,6 +24,30 @@ const FOR_DRILLS: &[(&str, &str, &str)] = &[
     ("prlimit", "--version", "util-linux"),
     // A socket that is passed on.
     ("systemd-socket-activate", "--version", "systemd"),
+];
+
+/// What measures the preset for small devices.
+const FOR_EDGE: &[(&str, &str, &str)] = &[
+    SETPRIV,
+    STRACE,
+    // The limit on memory where there is no control group.
+    ("prlimit", "--version", "util-linux"),
+];
+
+/// What builds for aarch64, and runs it.
+const FOR_AARCH64: &[(&str, &str, &str)] = &[
+    (
+        "aarch64-linux-gnu-gcc",
+        "--version",
+        "gcc-aarch64-linux-gnu",
+    ),
+    // The C library, which is a file.
+    (
+        "ls",
+        "/usr/aarch64-linux-gnu/lib/libc.so.6",
+        "libc6-dev-arm64-cross",
+    ),
+    ("qemu-aarch64", "--version", "qemu-user"),
 ];
 
 /// Proxies that the gateway is measured against, in the same form.
@@ -65,6 +89,20 @@ pub(crate) fn for_drills(cx: &Cx) -> Outcome {
 /// Makes sure of what starts a gateway that dies with its parent.
 pub(crate) fn for_soak(cx: &Cx) -> Outcome {
     make_sure(cx, &SETPRIV)
+}
+
+/// Makes sure of what measures the preset for small devices.
+pub(crate) fn for_edge(cx: &Cx) -> Outcome {
+    FOR_EDGE
+        .iter()
+        .try_for_each(|program| make_sure(cx, program))
+}
+
+/// Makes sure of what builds for aarch64, and runs it.
+pub(crate) fn for_aarch64(cx: &Cx) -> Outcome {
+    FOR_AARCH64
+        .iter()
+        .try_for_each(|program| make_sure(cx, program))
 }
 
 /// Makes sure of the proxies that the gateway is measured against.

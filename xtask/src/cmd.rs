@@ -66,6 +66,11 @@ impl Cx {
         self.target().join("release").join(name)
     }
 
+    /// The same for another platform.
+    pub(crate) fn optimized_for(&self, platform: &str, name: &str) -> PathBuf {
+        self.target().join(platform).join("release").join(name)
+    }
+
     fn target(&self) -> PathBuf {
         let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
         self.root.join(target)

@@ -15,6 +15,7 @@ mod doc;
 mod docs_gen;
 mod doctest;
 mod drills;
+mod edge;
 mod fmt;
 mod fuzz;
 mod graph;

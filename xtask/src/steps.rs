@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::cmd::{Cx, Outcome};
 use crate::{
-    alerts, alone, bench, ci, clippy, deny, doc, docs_gen, doctest, drills, fmt, fuzz, graph, loom,
-    msrv, page, peers, soak, test, tidy, tornet,
+    alerts, alone, bench, ci, clippy, deny, doc, docs_gen, doctest, drills, edge, fmt, fuzz, graph,
+    loom, msrv, page, peers, soak, test, tidy, tornet,
 };
 
 /// One subcommand of `cargo xtask`.
@@ -126,6 +126,11 @@ pub(crate) const STEPS: &[Step] = &[
         "soak",
         "load with churn, reloads and rotations: `soak [--minutes 10]` fails on what grows; a picture in target/soak",
         soak::run,
+    ),
+    step(
+        "edge",
+        "the preset for small devices within 64 MiB, and aarch64 under qemu-user: `edge [--seconds 30]`",
+        edge::run,
     ),
     step(
         "bench",

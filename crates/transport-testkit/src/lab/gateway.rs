@@ -116,6 +116,15 @@ impl Gateway {
         self.process.id()
     }
 
+    /// A figure of the process, as in `/proc/PID/status`: `VmRSS:`, in KiB, or `Threads:`.
+    pub fn status(&self, field: &str) -> Result<f64, String> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()));
+        let status = status.map_err(|e| format!("it is gone: {e}"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
+        let value = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+        value.ok_or_else(|| format!("no {field} in its status"))
+    }
+
     /// Loads the configuration anew; what came of it, once it is told.
     pub fn reload(&self, result: &str) -> Result<Value, String> {
         let count = |text: &str| {

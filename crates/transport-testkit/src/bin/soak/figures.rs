@@ -55,20 +55,12 @@ pub(crate) struct Figures(pub(crate) [f64; FIGURES.len()]);
 impl Figures {
     /// Looks at a process and what it says of itself.
     pub(crate) fn of(gateway: &Gateway) -> Result<Self, String> {
-        let (dir, metrics) = (format!("/proc/{}", gateway.id()), gateway.scrape()?);
-        let status = fs::read_to_string(format!("{dir}/status"));
-        let status = status.map_err(|e| format!("it is gone: {e}"))?;
-        let field = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let value = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
-            value.ok_or_else(|| format!("no {name} in its status"))
-        };
-        let kib: f64 = field("VmRSS:")?;
-        let fds = fs::read_dir(format!("{dir}/fd")).map_err(|e| format!("no descriptors: {e}"))?;
+        let (dir, metrics) = (format!("/proc/{}/fd", gateway.id()), gateway.scrape()?);
+        let fds = fs::read_dir(dir).map_err(|e| format!("no descriptors: {e}"))?;
         Ok(Self([
-            kib / 1024.0,
+            gateway.status("VmRSS:")? / 1024.0,
             fds.count() as f64,
-            field("Threads:")?,
+            gateway.status("Threads:")?,
             metrics.inflight(),
             metrics.sum("queue_depth"),
             metrics.sum("peers_tracked"),
