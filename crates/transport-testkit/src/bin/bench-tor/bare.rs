@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arti_client::config::onion_service::OnionServiceConfigBuilder;
 use arti_client::config::{BoolOrAuto, CfgPath, TorClientConfigBuilder};
-use arti_client::{DataStream, StreamPrefs, TorClient};
+use arti_client::{DataStream, IsolationToken, StreamPrefs, TorClient};
 use futures_util::StreamExt;
 use safelog::DisplayRedacted;
 use tor_cell::relaycell::msg::Connected;
@@ -61,10 +61,12 @@ impl Pair {
         self.dial(&to.ip().to_string(), to.port()).await
     }
 
-    /// A service that is new is not found at once.
+    /// On a circuit of its own, since paths differ in what they carry. A service that is new is not
+    /// found at once.
     async fn dial(&self, host: &str, port: u16) -> DataStream {
         let mut prefs = StreamPrefs::new();
         prefs.connect_to_onion_services(BoolOrAuto::Explicit(true));
+        prefs.set_isolation(IsolationToken::new());
         loop {
             match self.client.connect_with_prefs((host, port), &prefs).await {
                 Ok(stream) => return stream,

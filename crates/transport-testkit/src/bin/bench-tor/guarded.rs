@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ron_transport::arti::IsolationToken;
 use ron_transport::config::Config;
 use ron_transport::metrics::Prometheus;
 use ron_transport::{Conn, Endpoint, ListenAddr, ReadyState, Transport};
@@ -82,7 +83,8 @@ impl Pair {
     async fn dial(&self, to: &str) -> Conn {
         let to: Endpoint = to.parse().unwrap();
         loop {
-            match self.client.dial(&to).await {
+            let token = IsolationToken::unique();
+            match self.client.dial_isolated(&to, token).await {
                 Ok(conn) => return conn,
                 Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
             }

@@ -7,10 +7,8 @@ use transport_testkit::tornet::{self, TorNet};
 
 use super::Drill;
 use crate::case::{ensure, Case, Outcome, Stop};
-use crate::client::{connect, ping};
-use crate::gateway::Gateway;
-use crate::lab::Lab;
-use crate::start::Start;
+use transport_testkit::lab::client::{connect, ping};
+use transport_testkit::lab::{Gateway, Lab, Start};
 
 /// What the runbook promises of an outage: told within this, and over within this after its end.
 const WITHIN: Duration = Duration::from_secs(30);
