@@ -43,6 +43,21 @@ impl Scrape {
         of.map(|(_, value)| value).sum()
     }
 
+    /// The series of a metric that are not 0, by their labels as they are written.
+    pub fn nonzero(&self, metric: &str) -> Vec<(String, f64)> {
+        let start = format!("{metric}{{");
+        let of = self.0.range(start.clone()..);
+        let of = of.take_while(|(series, _)| series.starts_with(&start));
+        let of = of.filter(|(_, value)| **value != 0.0);
+        of.map(|(series, value)| {
+            (
+                series[start.len()..].trim_end_matches('}').to_owned(),
+                *value,
+            )
+        })
+        .collect()
+    }
+
     /// Changes to not ready, for whatever reason.
     pub fn became_not_ready(&self) -> f64 {
         self.sum_of("transport_readiness_transitions_total{state=\"not_ready\"")
@@ -110,6 +125,15 @@ mod tests {
         assert_eq!(scrape.rejected("tls"), 4.0);
         assert_eq!(scrape.rejects(), 7.0);
         assert!(scrape.rejected("none").is_nan());
+        let reasons = [
+            ("reason=\"timeout\"".into(), 3.0),
+            ("reason=\"tls\"".into(), 4.0),
+        ];
+        assert_eq!(scrape.nonzero("rejected_total").len(), 2);
+        assert!(reasons
+            .iter()
+            .all(|one| scrape.nonzero("rejected_total").contains(one)));
+        assert!(scrape.since(&scrape).nonzero("rejected_total").is_empty());
         assert_eq!(scrape.became_not_ready(), 3.0);
         assert_eq!(scrape.since(&scrape).rejects(), 0.0);
         assert_eq!(scrape.since(&Scrape::default()).rejects(), 7.0);

@@ -64,8 +64,11 @@ fn run(args: &Args) -> Result<bool, String> {
     for (site, before) in sites.iter().zip(before) {
         wrong.extend(is_back(site, &before).err());
     }
+    let mut counts = String::new();
     for site in sites {
         let name = site.name;
+        // One that is gone is told below.
+        counts += &report::counts(name, &site.gateway.scrape().unwrap_or_default());
         let stopped = site.gateway.stop();
         wrong.extend(stopped.err().map(|why| format!("{name}: {why}")));
     }
@@ -77,6 +80,7 @@ fn run(args: &Args) -> Result<bool, String> {
     println!("soak of {version}, {:.1} minutes", samples.minutes());
     println!("{}; {}", load.summary(), changes.summary());
     let is_flat = report::print(&samples);
+    print!("{counts}");
     for why in &wrong {
         println!("WRONG: {why}");
     }

@@ -151,7 +151,7 @@ pub(crate) fn silent(load: &Load, site: &Site) -> Result<(), String> {
     let set = conn.set_read_timeout(Some(short));
     set.map_err(|e| e.to_string())?;
     // Longer than any deadline that ends it here.
-    for _ in 0..30 {
+    for _ in 0..80 {
         match (&conn).read(&mut [0; 64]) {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
             Ok(1..) => {}

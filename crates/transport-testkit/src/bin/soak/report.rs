@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use transport_testkit::lab::Scrape;
 use transport_testkit::trend::trend;
 
 use crate::figures::{Samples, FIGURES};
@@ -11,6 +12,25 @@ pub(crate) fn print(samples: &Samples) -> bool {
     let (text, is_flat) = table(samples);
     print!("{text}");
     is_flat
+}
+
+/// What a gateway counted, so that what went wrong can be told from what was meant to.
+pub(crate) fn counts(name: &str, scrape: &Scrape) -> String {
+    let mut text = String::new();
+    for metric in [
+        "transport_closes_total",
+        "rejected_total",
+        "tasks_spawned_total",
+        "tasks_aborted_total",
+    ] {
+        let series = scrape.nonzero(metric);
+        let series: Vec<_> = series
+            .iter()
+            .map(|(labels, value)| format!("{} {value}", labels.replace('"', "")))
+            .collect();
+        let _ = writeln!(text, "{name}: {metric}: {}", series.join("; "));
+    }
+    text
 }
 
 /// The table, and whether nothing grew.

@@ -31,9 +31,13 @@ pub(crate) fn start(lab: &Lab, leaks: bool) -> Result<Vec<Site>, String> {
         let start = lab
             .gateway()
             .config(&configure(lab, name, kind, 0, "server")?);
-        // What the soak holds for ever must not be ended by the gateway.
-        let idle = if leaks { "12h" } else { "5s" };
-        let start = start.args(["--transport.idle-timeout", idle]);
+        // What the soak holds for ever must not be ended by the gateway. The others wait longer than
+        // a machine that is busy with something else keeps an honest peer waiting.
+        let idle = if leaks { "12h" } else { "20s" };
+        let start = start
+            .args(["--transport.idle-timeout", idle])
+            .args(["--transport.read-timeout", "15s"])
+            .args(["--transport.write-timeout", "15s"]);
         let start = match kind {
             Kind::Tcp => start,
             Kind::Tls => {
@@ -61,7 +65,7 @@ pub(crate) fn configure(
     turn: u32,
     pair: &str,
 ) -> Result<String, String> {
-    let mut text = "[transport]\nhandshake_timeout = '3s'\n".to_owned();
+    let mut text = "[transport]\nhandshake_timeout = '10s'\n".to_owned();
     text += match turn % 3 {
         0 => "max_conns = 4096\n",
         1 => {
