@@ -8,6 +8,7 @@ mod cli;
 #[path = "../common/mod.rs"]
 mod common;
 mod deploy;
+mod docs;
 mod echo;
 mod fds;
 mod forward;

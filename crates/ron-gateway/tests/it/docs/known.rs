@@ -1,0 +1,225 @@
+//! What there is to be named.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ron_transport::config::COMPILED_BACKENDS;
+use ron_transport::metrics::METRICS;
+use ron_transport::{Backend, Config};
+
+use super::comparisons;
+use super::page::{page, root, spans};
+use crate::common::Gateway;
+
+/// What is named and is neither metric, value, field nor key. Each is in a document.
+pub(super) const ELSEWHERE: &[&str] = &[
+    // The API.
+    "as_str",
+    "dial_isolated",
+    "env_from_process",
+    "into_framed",
+    "ready.wait_for",
+    "relay_held",
+    "tls_truncated",
+    "transport.dial",
+    "transport.prepare",
+    "transport.readiness",
+    "try_send",
+    // A mode of the gateway, and targets of the log.
+    "echo_frames",
+    "ron_gateway",
+    "ron_transport",
+    // Mistakes, shown to explain what is said of them.
+    "RON_TRANSPORT_READ_TIMOUT",
+    "transport.max_conn",
+    // What Kubernetes injects.
+    "RON_TRANSPORT_METRICS_SERVICE_HOST",
+    "RON_TRANSPORT_PORT",
+    "RON_TRANSPORT_PORT_9444_TCP_ADDR",
+    "RON_TRANSPORT_SERVICE_HOST",
+    // Prometheus and Loki.
+    "TransportTlsStartFailed",
+    "count_over_time",
+    "job_name",
+    "scrape_configs",
+    "static_configs",
+    // TLS, OpenSSL, tor and the kernel.
+    "authorized_clients",
+    "close_notify",
+    "hs_ed25519_secret_key",
+    "keys_path",
+    "net.ipv4.tcp_migrate_req",
+    "s_client",
+    "unknown_ca",
+    "verify_hostname",
+    "verify_return_error",
+];
+
+/// Fields of the log that no line of the golden files has: the embedder's own, Tor's, and those of a
+/// reader that is too slow.
+const OTHER_FIELDS: &[&str] = &["corr_id", "progress", "dropped"];
+
+/// Where keys begin.
+const SECTIONS: &[&str] = &[
+    "limits",
+    "rates",
+    "per_peer",
+    "tcp",
+    "tls",
+    "tls_client",
+    "uds",
+    "pq",
+    "arti",
+    "log",
+];
+
+/// Every name that documents may use.
+pub(super) struct Known {
+    names: BTreeSet<String>,
+    fields: BTreeSet<String>,
+    values: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Known {
+    pub(super) fn collect() -> Self {
+        let mut known = Self {
+            names: BTreeSet::new(),
+            fields: OTHER_FIELDS.iter().map(ToString::to_string).collect(),
+            values: BTreeMap::new(),
+        };
+        known.metrics();
+        known.keys();
+        known.log();
+        known.alerts();
+        known
+    }
+
+    /// Whether a key would begin so.
+    pub(super) fn is_section(token: &str) -> bool {
+        SECTIONS.contains(&token.split('.').next().unwrap_or_default())
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        let of_a_value = self.values.values().any(|values| values.contains(name));
+        self.names.contains(name) || self.fields.contains(name) || of_a_value
+    }
+
+    pub(super) fn is_field(&self, name: &str) -> bool {
+        self.fields.contains(name)
+    }
+
+    /// What can stand after a label, or after a field of the log with fixed values.
+    pub(super) fn values_of(&self, label: &str) -> Option<&BTreeSet<String>> {
+        self.values.get(label)
+    }
+
+    /// The table's metrics, and what a gateway serves.
+    fn metrics(&mut self) {
+        let served = Gateway::start(&[]).get("/metrics").body;
+        let types = served
+            .lines()
+            .filter_map(|line| line.strip_prefix("# TYPE "));
+        let types: Vec<_> = types.map(|line| line.split_once(' ').unwrap()).collect();
+        for metric in METRICS {
+            let is_served = types.iter().any(|(name, _)| *name == metric.name);
+            let other = |needs: Backend| !COMPILED_BACKENDS.contains(&needs);
+            assert!(
+                is_served || metric.needs.is_some_and(other),
+                "{}",
+                metric.name
+            );
+            self.names.insert(metric.name.to_owned());
+            for label in metric.labels {
+                self.names.insert(label.name.to_owned());
+                let values = self.values.entry(label.name.to_owned()).or_default();
+                values.extend(label.values.iter().map(ToString::to_string));
+            }
+        }
+        for (name, kind) in types {
+            self.names.insert(name.to_owned());
+            if kind == "histogram" {
+                let parts = ["_bucket", "_count", "_sum"];
+                self.names.extend(parts.map(|part| format!("{name}{part}")));
+            }
+        }
+    }
+
+    /// The keys of both tables of the manual, which must be those of this build, in every spelling.
+    fn keys(&mut self) {
+        let compiled: BTreeSet<_> = Config::keys().iter().map(|key| key.path).collect();
+        let tor = COMPILED_BACKENDS.contains(&Backend::Arti);
+        let manual = page("CONFIG.md");
+        let (mut ours, mut gateways) = (0, 0);
+        for row in manual.rows() {
+            let (Some(key), Some(variable)) = (row.cell("key"), row.cell("environment")) else {
+                continue;
+            };
+            let (key, variable) = (key.trim_matches('`'), variable.trim_matches('`'));
+            let table = if variable.starts_with("RON_GATEWAY_") {
+                gateways += 1;
+                "gateway"
+            } else {
+                ours += 1;
+                let of_tor = key.starts_with("arti.") && !tor;
+                assert!(compiled.contains(key) || of_tor, "there is no key {key}");
+                "transport"
+            };
+            self.names.insert(key.to_owned());
+            self.names.insert(format!("{table}.{key}"));
+            self.names.insert(variable.to_owned());
+            // In its table a key stands without its section.
+            if let Some((section, last)) = key.rsplit_once('.') {
+                self.names.extend([section, last].map(str::to_owned));
+                self.names.insert(format!("{table}.{section}"));
+            }
+        }
+        assert!(
+            ours >= compiled.len() && gateways == 6,
+            "{ours}, {gateways}"
+        );
+    }
+
+    /// Fields and events that the golden files have, and the error kinds that a `reason` can be too.
+    fn log(&mut self) {
+        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/log_lines");
+        for file in std::fs::read_dir(dir).unwrap() {
+            let path = file.unwrap().path();
+            if path.extension().is_some_and(|ending| ending == "jsonl") {
+                for line in std::fs::read_to_string(path).unwrap().lines() {
+                    self.line(line);
+                }
+            }
+        }
+        let manual = page("OBSERVABILITY.md");
+        let events = manual.rows();
+        let events = events.iter().filter_map(|row| row.cell("event"));
+        let events = events.flat_map(|cell| spans(cell).map(str::to_owned));
+        self.values
+            .entry("event".to_owned())
+            .or_default()
+            .extend(events);
+    }
+
+    fn line(&mut self, line: &str) {
+        let line: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).unwrap();
+        for (field, value) in line {
+            if ["event", "reason"].contains(&field.as_str()) {
+                let values = self.values.entry(field.clone()).or_default();
+                values.extend(value.as_str().map(str::to_owned));
+            }
+            self.fields.insert(field);
+        }
+    }
+
+    fn alerts(&mut self) {
+        let text = std::fs::read_to_string(root().join("docs/ops/alerts.yml")).unwrap();
+        let lines = text.lines().map(str::trim);
+        let alerts = lines.filter_map(|line| line.strip_prefix("- alert: "));
+        self.names.extend(alerts.map(str::to_owned));
+        // A label that the rules look at and the scrape configuration sets.
+        let reach = comparisons(&text)
+            .into_iter()
+            .filter(|(label, _)| label == "reach");
+        let reach: BTreeSet<_> = reach.map(|(_, value)| value).collect();
+        self.values.insert("reach".to_owned(), reach);
+    }
+}

@@ -1,0 +1,140 @@
+//! Tests, commands, files and headings that documents point at.
+
+use std::path::Path;
+
+use super::page::{page, pages, root, spans, words};
+
+/// Whether `path.rs::name` is a test, with the path below `crates/`; or `path.rs` a file.
+pub(super) fn is_test(proof: &str) -> bool {
+    let (path, name) = proof.split_once("::").unwrap_or((proof, ""));
+    let is_code = Path::new(path).extension().is_some_and(|end| end == "rs");
+    let Ok(text) = std::fs::read_to_string(root().join("crates").join(path)) else {
+        return false;
+    };
+    let is_there = |end| text.contains(&format!("fn {name}{end}"));
+    is_code && (name.is_empty() || is_there('(') || is_there('<'))
+}
+
+/// The steps of `cargo xtask`.
+fn steps() -> Vec<String> {
+    let text = std::fs::read_to_string(root().join("xtask/src/steps.rs")).unwrap();
+    let table = text.split("const STEPS").nth(1).unwrap();
+    let steps = table.split("step(").skip(1);
+    let steps = steps.filter_map(|step| step.trim_start().strip_prefix('"'));
+    let steps = steps.filter_map(|step| step.split('"').next());
+    let steps: Vec<_> = steps.map(str::to_owned).collect();
+    assert!(steps.len() > 20, "{steps:?}");
+    steps
+}
+
+#[test]
+fn every_invariant_principle_and_gate_has_a_proof_that_exists() {
+    let mut proofs = 0;
+    for row in page("IDB.md").rows() {
+        let cell = row.cell("proof").unwrap();
+        assert!(spans(cell).next().is_some(), "IDB.md:{}", row.line);
+        for proof in spans(cell) {
+            proofs += 1;
+            let is_command = proof.starts_with("cargo xtask ");
+            assert!(
+                is_command || is_test(proof),
+                "IDB.md:{}: there is no {proof}",
+                row.line
+            );
+        }
+    }
+    assert!(proofs > 60, "{proofs}");
+}
+
+#[test]
+fn every_step_is_among_the_kinds_of_tests() {
+    let page = page("TESTS.md").text;
+    for step in steps().iter().filter(|step| *step != "test") {
+        let is_there = [' ', '`'].map(|end| format!("`cargo xtask {step}{end}"));
+        assert!(
+            is_there.iter().any(|text| page.contains(text)),
+            "cargo xtask {step} is not in TESTS.md"
+        );
+    }
+}
+
+#[test]
+fn every_file_that_is_named_exists() {
+    let crates = std::fs::read_dir(root().join("crates")).unwrap();
+    let crates: Vec<_> = crates
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let (mut named, mut wrong) = (0, Vec::new());
+    for page in pages() {
+        for code in page.code() {
+            for path in words(&code.text).flat_map(alternatives) {
+                let path = path.trim_end_matches(['.', ':']);
+                let first = path.split('/').next().unwrap_or_default();
+                if !path.contains('/') || path.contains('…') {
+                    continue;
+                }
+                let exists = match first {
+                    _ if path.contains("::") => is_test(path),
+                    "crates" | "docs" | "xtask" => root().join(path).exists(),
+                    _ if crates.iter().any(|name| name == first) => {
+                        let path = root().join("crates").join(path);
+                        path.exists() || path.with_extension("rs").exists()
+                    }
+                    _ => continue,
+                };
+                named += 1;
+                if !exists {
+                    wrong.push(format!("{}:{}: {path}", page.name, code.line));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "there is no such file: {wrong:#?}");
+    assert!(named > 100, "{named}");
+}
+
+/// `a/{b,c}.rs` as `a/b.rs` and `a/c.rs`; the comma has made words of it already.
+fn alternatives(word: &str) -> Vec<String> {
+    // `{b` and `c}` are halves of one word: what cannot be read whole is not looked at.
+    if word.contains(['{', '}']) {
+        return Vec::new();
+    }
+    vec![word.to_owned()]
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let (mut links, mut wrong) = (0, Vec::new());
+    for here in pages() {
+        for link in here.text.split("](").skip(1) {
+            let link = link.split(')').next().unwrap_or_default();
+            if link.contains("://") {
+                continue;
+            }
+            links += 1;
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let file = if file.is_empty() { &here.name } else { file };
+            let exists = root().join("docs").join(file).exists();
+            if !exists || !(heading.is_empty() || anchors(file).any(|name| name == heading)) {
+                wrong.push(format!("{}: {link}", here.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "dead links: {wrong:#?}");
+    assert!(links > 50, "{links}");
+}
+
+/// The headings of a document, as links name them.
+fn anchors(file: &str) -> impl Iterator<Item = String> {
+    let text = page(file).text;
+    let headings: Vec<_> = text.lines().filter(|line| line.starts_with('#')).collect();
+    let anchor = |line: &&str| {
+        let text = line.trim_start_matches('#').trim().to_lowercase();
+        let kept = text
+            .chars()
+            .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        kept.map(|c| if c == ' ' { '-' } else { c })
+            .collect::<String>()
+    };
+    headings.iter().map(anchor).collect::<Vec<_>>().into_iter()
+}
