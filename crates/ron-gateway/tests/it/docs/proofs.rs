@@ -59,6 +59,23 @@ fn every_step_is_among_the_kinds_of_tests() {
 }
 
 #[test]
+fn every_command_is_a_step() {
+    let steps = steps();
+    let mut commands = 0;
+    for page in pages() {
+        for code in page.code() {
+            for command in code.text.split("cargo xtask ").skip(1) {
+                let name = command.split_whitespace().next().unwrap_or_default();
+                let is_step = steps.iter().any(|step| step == name);
+                assert!(is_step, "{}:{}: {}", page.name, code.line, code.text);
+                commands += 1;
+            }
+        }
+    }
+    assert!(commands > 50, "{commands}");
+}
+
+#[test]
 fn every_file_that_is_named_exists() {
     let crates = std::fs::read_dir(root().join("crates")).unwrap();
     let crates: Vec<_> = crates
