@@ -69,9 +69,14 @@ async fn join<A: Io, B: Io>(mut a: A, mut b: B, held: Option<&Control>) -> Relay
     let mut silence: Option<Silence> = None;
     let end = poll_fn(|cx| loop {
         let (a, b) = (&mut a, &mut b);
-        let ab = there
-            .poll(cx, &mut Two(a, b))
-            .map_err(|e| e.side(Side::A, Side::B))?;
+        let ab = match there.poll(cx, &mut Two(a, b)) {
+            // `b` takes nothing any more; what it has sent is delivered all the same.
+            Poll::Ready(Err(Failed::Write(_))) if held.is_some() => {
+                there.state = State::Refused;
+                Poll::Pending
+            }
+            ab => ab.map_err(|e| e.side(Side::A, Side::B))?,
+        };
         let ba = back
             .poll(cx, &mut Two(b, a))
             .map_err(|e| e.side(Side::B, Side::A))?;
@@ -207,6 +212,8 @@ enum State {
     Copying,
     /// The reader has ended, and the writer is not told yet.
     Held,
+    /// The writer takes nothing any more.
+    Refused,
     /// The reader has ended; the writer is told.
     Closing,
     Done,
@@ -247,6 +254,7 @@ impl Pipe {
                         }
                     }
                 }
+                State::Refused => return Poll::Pending,
                 State::Held => {
                     ready!(self.poll_flush(cx, ends))?;
                     return Poll::Pending;

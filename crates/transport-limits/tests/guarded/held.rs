@@ -117,3 +117,20 @@ async fn the_end_of_the_answer_is_passed_on_at_once() {
     relaying.await.unwrap().end.unwrap();
     assert_eq!(begun.elapsed(), Duration::ZERO);
 }
+
+/// A service may have said all before it has heard all.
+#[tokio::test(start_paused = true)]
+async fn an_answer_comes_whole_where_the_question_finds_nobody_any_more() {
+    let (client, mut service, relaying) = joined().await;
+    let (mut read, mut write) = tokio::io::split(client);
+    service.write_all(&[7; 1000]).await.unwrap();
+    service.shutdown().await.unwrap();
+    drop(service);
+    // Taken by the relay, and by nobody after it.
+    write.write_all(b"more and more").await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    let mut answer = Vec::new();
+    read.read_to_end(&mut answer).await.unwrap();
+    assert_eq!(answer, [7; 1000]);
+    relaying.await.unwrap().end.unwrap();
+}
