@@ -22,7 +22,7 @@ const ORDER: &[(&str, &[&str])] = &[
     ("doctest", &[]),
     ("doc", &[]),
     ("loom", &[]),
-    ("test-tor", &[]),
+    ("test-tor", &["--quick"]),
 ];
 
 /// Runs all steps and prints how long each took.

@@ -11,6 +11,9 @@ use crate::tools;
 /// network of its own; these share one.
 const ON_TOR: &[&str] = &["tornet", "tor"];
 
+/// What of it a quick run leaves out.
+const LONG_ON_TOR: &[&str] = &["conformance::", "outage::", "stall::"];
+
 /// Where the property tests draw from: the same numbers in each run, so that what one run finds the
 /// next one finds too. Set it to another number to look elsewhere.
 const SEED: &str = "PROPTEST_RNG_SEED";
@@ -43,11 +46,17 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
 /// nothing is compiled with other features than for the other tests. One after the other: they count
 /// what the process has open, and look at clocks.
 ///
+/// With `--quick`, as `ci` has it, without the conformance suite and the outages, which take most of
+/// the time and look most at the clock.
+///
 /// Half a dozen `tor` processes have clocks of their own, and a machine that is busy upsets them: what
 /// failed is run once more, and said to have been.
 pub(crate) fn on_tor(cx: &Cx, args: &[String]) -> Outcome {
     apt::tor(cx)?;
-    let (passed, output) = run_and_show(tor_tests(cx).args(args))?;
+    let (quick, args): (Vec<_>, Vec<_>) = args.iter().partition(|arg| *arg == "--quick");
+    let skips = LONG_ON_TOR.iter().flat_map(|skip| ["--skip", skip]);
+    let skips = skips.filter(|_| !quick.is_empty());
+    let (passed, output) = run_and_show(tor_tests(cx).args(args).args(skips))?;
     if passed {
         return Ok(());
     }
