@@ -17,6 +17,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod family;
+#[cfg(feature = "prometheus")]
+mod ledger;
 mod markdown;
 pub mod names;
 mod observer;
@@ -37,4 +39,4 @@ pub use table::{Kind, Label, Metric, IO_SIZE_BUCKETS, LATENCY_BUCKETS, METRICS};
 
 #[cfg(feature = "prometheus")]
 #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
-pub use metrics_exporter_prometheus::{BuildError, PrometheusHandle, PrometheusRecorder};
+pub use metrics_exporter_prometheus::BuildError;

@@ -5,11 +5,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics_exporter_prometheus::{
-    BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
-};
+use metrics::Recorder;
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
 use tokio::time::MissedTickBehavior;
 
+use crate::ledger::Ledger;
 use crate::{Kind, METRICS};
 
 /// Shortest interval of the upkeep.
@@ -34,7 +34,7 @@ const MIN_UPKEEP: Duration = Duration::from_millis(1);
 /// ```
 #[derive(Debug, Clone)]
 pub struct Prometheus {
-    recorder: Arc<PrometheusRecorder>,
+    ledger: Arc<Ledger>,
 }
 
 impl Prometheus {
@@ -43,9 +43,9 @@ impl Prometheus {
     /// # Errors
     /// When the exporter refuses the buckets.
     pub fn new() -> Result<Self, BuildError> {
-        let recorder = Self::with_buckets(PrometheusBuilder::new())?.build_recorder();
+        let exporter = Self::with_buckets(PrometheusBuilder::new())?.build_recorder();
         Ok(Self {
-            recorder: Arc::new(recorder),
+            ledger: Arc::new(Ledger::new(exporter)),
         })
     }
 
@@ -65,20 +65,14 @@ impl Prometheus {
 
     /// The recorder, for [`MetricsObserver::with_recorder`](crate::MetricsObserver::with_recorder).
     #[must_use]
-    pub fn recorder(&self) -> &PrometheusRecorder {
-        &self.recorder
-    }
-
-    /// The exporter's own handle.
-    #[must_use]
-    pub fn handle(&self) -> PrometheusHandle {
-        self.recorder.handle()
+    pub fn recorder(&self) -> &(dyn Recorder + Send + Sync) {
+        &*self.ledger
     }
 
     /// Every series in Prometheus' text format, version 0.0.4.
     #[must_use]
     pub fn render(&self) -> String {
-        self.handle().render()
+        self.ledger.render()
     }
 
     /// Moves recorded samples into their buckets, at once and then at this interval (at least
@@ -87,7 +81,7 @@ impl Prometheus {
     /// The future must be polled within a tokio runtime that has its timer on. Dropping it stops
     /// the upkeep and loses nothing.
     pub fn upkeep(&self, interval: Duration) -> impl Future<Output = ()> + Send + 'static {
-        let handle = self.handle();
+        let handle = self.ledger.exporter().handle();
         async move {
             let mut ticks = tokio::time::interval(interval.max(MIN_UPKEEP));
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -103,7 +97,7 @@ impl Prometheus {
     /// # Errors
     /// When the process has one already, which then stays.
     pub fn install_global(&self) -> Result<(), AlreadyInstalled> {
-        metrics::set_global_recorder(Arc::clone(&self.recorder)).map_err(|_| AlreadyInstalled)
+        metrics::set_global_recorder(Arc::clone(&self.ledger)).map_err(|_| AlreadyInstalled)
     }
 }
 
