@@ -128,13 +128,14 @@ impl Permit {
         limiter: &Limiter,
         backend: Backend,
         peer: PeerAddr,
+        now: u64,
     ) -> Result<Self, Reason> {
         if limiter.is_draining() {
             return Err(Reason::Draining);
         }
         let admission = limiter.admission();
         let key = PeerKey::new(peer, admission.ipv6_prefix);
-        let peer = admission.enter(key, limiter.now()).inspect_err(|reason| {
+        let peer = admission.enter(key, now).inspect_err(|reason| {
             if *reason == Reason::HandshakeLimit {
                 limiter.observer().queue_dropped(Queue::PendingHandshakes);
             }

@@ -162,7 +162,7 @@ pub(crate) fn handshake_failed(
     );
 }
 
-pub(crate) fn closed(conn: &Shared, now: u64, reason: CloseReason, error: Option<&str>) {
+pub(crate) fn closed(conn: &Shared, reason: CloseReason, error: Option<&str>) {
     info!(
         target: TARGET,
         event = "close",
@@ -170,7 +170,7 @@ pub(crate) fn closed(conn: &Shared, now: u64, reason: CloseReason, error: Option
         conn_id = conn.id,
         corr_id = conn.corr_id(),
         reason = reason.as_str(),
-        duration_ms = millis(duration(now.saturating_sub(conn.born))),
+        duration_ms = millis(duration(conn.limiter.now().saturating_sub(conn.born))),
         bytes_in = conn.total(Direction::In),
         bytes_out = conn.total(Direction::Out),
         peer = conn.peer_addr.and_then(|peer| peer.loggable()),

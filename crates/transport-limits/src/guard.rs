@@ -3,13 +3,14 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::time::{sleep_until, timeout, Instant};
+use tokio::time::{sleep_until, timeout, timeout_at, Instant};
 use transport_core::{
     Backend, ConnInfo, Connection, Dialer, Io, Listener, Op, PeerAddr, Pending, Reason, Target,
     TransportError,
 };
 
 use crate::admission::Permit;
+use crate::clock::{duration, ticks};
 use crate::event::{self, Who};
 use crate::io::GuardedIo;
 use crate::limiter::Limiter;
@@ -79,8 +80,9 @@ impl<L: Listener> Guard<L> {
                 self.refused(reason, backend, peer, Some(&error));
                 continue;
             }
-            match Permit::admit(&self.limiter, backend, peer) {
-                Ok(permit) => return Incoming::new(pending, permit, &self.limiter, backend),
+            let now = self.limiter.now();
+            match Permit::admit(&self.limiter, backend, peer, now) {
+                Ok(permit) => return Incoming::new(pending, permit, &self.limiter, backend, now),
                 Err(reason) => self.refused(reason, backend, peer, None),
             }
         }
@@ -163,11 +165,18 @@ pub struct Incoming<P> {
     backend: Backend,
     peer: PeerAddr,
     id: u64,
-    accepted_at: Instant,
+    /// In ticks.
+    accepted_at: u64,
 }
 
 impl<P: Pending> Incoming<P> {
-    fn new(pending: P, permit: Permit, limiter: &Limiter, backend: Backend) -> Self {
+    fn new(
+        pending: P,
+        permit: Permit,
+        limiter: &Limiter,
+        backend: Backend,
+        accepted_at: u64,
+    ) -> Self {
         let (peer, id) = (pending.peer(), Limiter::next_id());
         event::accepted(backend, id, peer);
         let limiter = limiter.clone();
@@ -178,7 +187,7 @@ impl<P: Pending> Incoming<P> {
             backend,
             peer,
             id,
-            accepted_at: Instant::now(),
+            accepted_at,
         }
     }
 
@@ -211,16 +220,17 @@ impl<P: Pending> Incoming<P> {
             accepted_at,
         } = self;
         let settings = limiter.settings();
-        let left = settings.handshake.saturating_sub(accepted_at.elapsed());
-        let result = match timeout(left, pending.establish()).await {
+        let deadline = accepted_at.saturating_add(ticks(settings.handshake));
+        let result = match timeout_at(limiter.instant(deadline), pending.establish()).await {
             Ok(result) => result,
             Err(_) => Err(TransportError::Timeout { op: Op::Handshake }),
         };
-        let took = accepted_at.elapsed();
+        let now = limiter.now();
+        let took = duration(now.saturating_sub(accepted_at));
         match result {
             Ok(connection) => {
                 limiter.observer().handshake(backend, took);
-                let connection = guarded(&limiter, permit, id, connection, settings);
+                let connection = guarded(&limiter, permit, id, connection, settings, now);
                 event::established(&connection.info, took);
                 Ok(connection)
             }
@@ -265,7 +275,8 @@ impl<D: Dialer> Guard<D> {
                 limiter.observer().handshake(backend, took);
                 let permit = Permit::dialed(limiter, backend);
                 let id = Limiter::next_id();
-                let connection = guarded(limiter, permit, id, connection, settings);
+                let now = limiter.now();
+                let connection = guarded(limiter, permit, id, connection, settings, now);
                 limiter.log_dial(backend, named, took, Ok(&connection.info));
                 Ok(connection)
             }
@@ -286,6 +297,7 @@ fn guarded<I: Io>(
     id: u64,
     connection: Connection<I>,
     settings: std::sync::Arc<crate::limiter::ConnSettings>,
+    now: u64,
 ) -> Connection<GuardedIo<I>> {
     permit.established();
     let Connection { io, info } = connection;
@@ -298,6 +310,7 @@ fn guarded<I: Io>(
         settings,
         info.peer,
         permit.peer(),
+        now,
     );
     Connection::new(GuardedIo::new(io, shared, permit), info)
 }

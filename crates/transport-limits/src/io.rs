@@ -80,6 +80,7 @@ impl Half {
         &mut self,
         shared: &Shared,
         cx: &mut Context<'_>,
+        mut now: u64,
         own: Option<(u64, Op)>,
     ) -> Poll<TransportError> {
         self.hand_on(shared);
@@ -89,7 +90,6 @@ impl Half {
             return Poll::Ready(error);
         }
         loop {
-            let now = shared.limiter.now();
             let life = shared.end_of_life();
             let (deadline, op) = match own {
                 Some(own) if own.0 <= life.0 => own,
@@ -101,6 +101,7 @@ impl Half {
                 return Poll::Ready(shared.end().unwrap_or(error));
             }
             ready!(self.timer.poll(&shared.limiter, deadline, cx));
+            now = shared.limiter.now();
         }
     }
 }
@@ -180,7 +181,8 @@ impl<I: Io> AsyncRead for GuardedIo<I> {
             return Pin::new(&mut this.io).poll_read(cx, buf);
         }
         let shared = &*this.shared;
-        let grants = ready!(this.state.read.poll_take(shared, cx, want))?;
+        let now = shared.limiter.now();
+        let grants = ready!(this.state.read.poll_take(shared, cx, now, want))?;
         let before = buf.filled().len();
         let limit = grants.limit(want);
         let polled = if limit < want {
@@ -194,7 +196,7 @@ impl<I: Io> AsyncRead for GuardedIo<I> {
         match polled {
             Poll::Ready(Ok(())) => {
                 if read != 0 {
-                    this.state.read.moved(shared, read, shared.limiter.now());
+                    this.state.read.moved(shared, read, now);
                     shared.paid(read as u64);
                 }
                 Poll::Ready(Ok(()))
@@ -202,7 +204,7 @@ impl<I: Io> AsyncRead for GuardedIo<I> {
             Poll::Ready(Err(error)) => Poll::Ready(Err(this.fail(error))),
             Poll::Pending => {
                 let owed = shared.read_deadline().map(|deadline| (deadline, Op::Read));
-                let error = ready!(this.state.read.pend(shared, cx, owed));
+                let error = ready!(this.state.read.pend(shared, cx, now, owed));
                 Poll::Ready(Err(error.into()))
             }
         }
@@ -232,7 +234,7 @@ impl<I: Io> AsyncWrite for GuardedIo<I> {
         let shared = &*this.shared;
         let now = shared.limiter.now();
         this.state.write_clock.before(now, shared.settings.write);
-        let taken = this.state.write.poll_take(shared, cx, want);
+        let taken = this.state.write.poll_take(shared, cx, now, want);
         let grants = ready!(taken)?;
         let waited = this.state.write.pacer.waited();
         this.state.write_clock.shift(waited);
@@ -259,7 +261,7 @@ impl<I: Io> AsyncWrite for GuardedIo<I> {
                 Poll::Ready(Ok(written))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(this.fail(error))),
-            Poll::Pending => this.write_pends(cx).map(Err),
+            Poll::Pending => this.write_pends(cx, now).map(Err),
         }
     }
 
@@ -275,7 +277,10 @@ impl<I: Io> AsyncWrite for GuardedIo<I> {
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(self.fail(error))),
-            Poll::Pending => self.write_pends(cx).map(Err),
+            Poll::Pending => {
+                let now = self.shared.limiter.now();
+                self.write_pends(cx, now).map(Err)
+            }
         }
     }
 
@@ -289,20 +294,23 @@ impl<I: Io> AsyncWrite for GuardedIo<I> {
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(this.fail(error))),
-            Poll::Pending => this.write_pends(cx).map(Err),
+            Poll::Pending => {
+                let now = this.shared.limiter.now();
+                this.write_pends(cx, now).map(Err)
+            }
         }
     }
 }
 
 impl<I: Io> GuardedIo<I> {
     /// A write, flush or shutdown that waits for the peer.
-    fn write_pends(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+    fn write_pends(&mut self, cx: &mut Context<'_>, now: u64) -> Poll<io::Error> {
         let shared = &*self.shared;
-        let since = self.state.write_clock.pends(shared.limiter.now());
+        let since = self.state.write_clock.pends(now);
         let deadline = since.saturating_add(shared.settings.write);
         self.state
             .write
-            .pend(shared, cx, Some((deadline, Op::Write)))
+            .pend(shared, cx, now, Some((deadline, Op::Write)))
             .map(io::Error::from)
     }
 }
@@ -324,11 +332,6 @@ impl<I: Io> Drop for GuardedIo<I> {
         // Whoever waits for the end of this connection waits no longer.
         shared.end_with(&TransportError::Closed);
         shared.limiter.observer().closed(shared.backend, reason);
-        event::closed(
-            shared,
-            shared.limiter.now(),
-            reason,
-            why.flatten().as_deref(),
-        );
+        event::closed(shared, reason, why.flatten().as_deref());
     }
 }

@@ -70,8 +70,8 @@ impl Shared {
         settings: Arc<ConnSettings>,
         peer_addr: Option<PeerAddr>,
         peer: Option<Arc<Peer>>,
+        born: u64,
     ) -> Self {
-        let born = limiter.now();
         Self {
             id,
             backend,

@@ -3,9 +3,11 @@
 mod count;
 mod dialer;
 mod farewell;
+mod held;
 mod listener;
 mod opening;
 mod session;
+mod stage;
 mod stream;
 
 pub use dialer::TlsDialer;

@@ -129,6 +129,7 @@ impl Half {
         &mut self,
         shared: &Shared,
         cx: &mut Context<'_>,
+        mut now: u64,
         want: usize,
     ) -> Poll<io::Result<Grants>> {
         let rates = shared.limiter.rates();
@@ -140,10 +141,10 @@ impl Half {
             // Read before the rates are: a change in between is then seen below.
             let generation = rates.generation();
             let due = self.pacer.parked.as_ref().map_or(true, |parked| {
-                parked.generation != generation || parked.retry_at <= shared.limiter.now()
+                parked.generation != generation || parked.retry_at <= now
             });
             if due {
-                match self.try_take(shared, want) {
+                match self.try_take(shared, now, want) {
                     Ok(grants) => {
                         self.pacer.unpark(shared, self.direction);
                         return Poll::Ready(Ok(grants));
@@ -152,7 +153,7 @@ impl Half {
                 }
             }
             match self.pend_parked(shared, cx) {
-                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Ok(())) => now = shared.limiter.now(),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
                 Poll::Pending => return Poll::Pending,
             }
@@ -171,10 +172,9 @@ impl Half {
     }
 
     /// Takes from every scope in turn; where one is short the earlier ones get theirs back.
-    fn try_take(&self, shared: &Shared, want: usize) -> Result<Grants, Short> {
+    fn try_take(&self, shared: &Shared, now: u64, want: usize) -> Result<Grants, Short> {
         let (limiter, direction) = (&shared.limiter, self.direction);
         let chunk = shared.settings.chunk as u64;
-        let now = limiter.now();
         let mut want = (want as u64).min(chunk);
         let mut taken = Grants::NONE;
         for (at, scope) in Scope::ALL.into_iter().enumerate() {

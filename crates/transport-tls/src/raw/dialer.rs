@@ -8,6 +8,7 @@ use transport_core::{Backend, Connection, Dialer, NoIdentity, Observer, Target, 
 
 use super::opening::Opening;
 use super::session::{Handshake, BUFFER_BYTES};
+use super::stage::Session;
 use super::stream::TlsIo;
 use crate::LiveClientTls;
 
@@ -78,15 +79,14 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
         let config = tls.config();
         let connect = TlsConnector::from(Arc::clone(&config)).connect_with(
             name,
-            Opening::new(io),
+            Opening::of_client(io),
             |session| session.set_buffer_limit(Some(BUFFER_BYTES)),
         );
-        // Boxed before anything else is awaited, so that this future holds one session and not two.
-        let connected = connect.into_fallible().await;
-        match connected.map(|stream| Box::new(stream.into())) {
-            Ok(stream) => {
+        let mut session = Session::connecting(connect.into_fallible());
+        match session.shake_hands().await {
+            Ok(()) => {
                 let none = NoIdentity::NotPresented;
-                handshake.succeeded(stream, none).await
+                handshake.succeeded(session, none).await
             }
             Err((error, io)) => {
                 let provider = config.crypto_provider();

@@ -10,6 +10,7 @@ use transport_core::{
 
 use super::opening::Opening;
 use super::session::{Handshake, BUFFER_BYTES};
+use super::stage::Session;
 use super::stream::TlsIo;
 use crate::LiveServerTls;
 
@@ -102,13 +103,12 @@ impl<P: Pending> Pending for TlsPending<P> {
         let tls = self.live.get();
         let config = tls.config();
         let accept =
-            TlsAcceptor::from(Arc::clone(&config)).accept_with(Opening::new(io), |session| {
+            TlsAcceptor::from(Arc::clone(&config)).accept_with(Opening::of_server(io), |session| {
                 session.set_buffer_limit(Some(BUFFER_BYTES));
             });
-        // Boxed before anything else is awaited, so that this future holds one session and not two.
-        let accepted = accept.into_fallible().await;
-        match accepted.map(|stream| Box::new(stream.into())) {
-            Ok(stream) => handshake.succeeded(stream, tls.no_identity()).await,
+        let mut session = Session::accepting(accept.into_fallible());
+        match session.shake_hands().await {
+            Ok(()) => handshake.succeeded(session, tls.no_identity()).await,
             Err((error, io)) => {
                 let provider = config.crypto_provider();
                 Err(handshake.failed(error, io, provider, false).await)

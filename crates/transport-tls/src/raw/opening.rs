@@ -1,49 +1,107 @@
-//! A stream that remembers how both ends began, until the handshake is over: what a failure is
-//! explained by. It tells HTTP on a TLS port from a broken client, and which key exchange had been
-//! agreed on.
+//! The stream below TLS. Until the handshake is over it remembers how both ends began, which a
+//! failure is explained by: that tells HTTP on a TLS port from a broken client, and which key
+//! exchange had been agreed on. And it holds back a server's tickets.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{ready, Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use transport_core::Io;
 
+use super::held::Held;
+
 /// Bytes that are remembered of each end: a server's hello up to its key share.
 const START_BYTES: usize = 160;
+/// The first byte of an encrypted record. What a server writes before its handshake is over begins
+/// with another; its tickets do not.
+const APPLICATION_DATA: u8 = 23;
 
 /// The stream below TLS.
 pub(super) struct Opening<I> {
     io: I,
     start: Option<Box<Start>>,
+    /// Whether the end of the handshake may be held back: not a client's, which the server needs.
+    holds: bool,
+    held: Held,
 }
 
 /// The first bytes of both directions.
 #[derive(Default)]
 pub(super) struct Start {
-    pub(super) received: Vec<u8>,
-    pub(super) sent: Vec<u8>,
+    pub(super) received: Beginning,
+    pub(super) sent: Beginning,
+}
+
+/// The first bytes of one direction. No vector: that would be another allocation for each peer.
+pub(super) struct Beginning {
+    bytes: [u8; START_BYTES],
+    len: usize,
+}
+
+impl Default for Beginning {
+    fn default() -> Self {
+        Self {
+            bytes: [0; START_BYTES],
+            len: 0,
+        }
+    }
+}
+
+impl Beginning {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    fn note(&mut self, bytes: &[u8]) {
+        let fit = bytes.len().min(START_BYTES - self.len);
+        self.bytes[self.len..self.len + fit].copy_from_slice(&bytes[..fit]);
+        self.len += fit;
+    }
 }
 
 impl<I> Opening<I> {
-    pub(super) fn new(io: I) -> Self {
+    /// A server's stream.
+    pub(super) fn of_server(io: I) -> Self {
         Self {
             io,
             start: Some(Box::default()),
+            holds: true,
+            held: Held::default(),
+        }
+    }
+
+    /// A client's stream.
+    pub(super) fn of_client(io: I) -> Self {
+        Self {
+            holds: false,
+            ..Self::of_server(io)
         }
     }
 
     /// Gives up what was remembered, and remembers no more.
-    pub(super) fn take_start(&mut self) -> Start {
-        self.start
-            .take()
-            .map_or_else(Start::default, |start| *start)
+    pub(super) fn take_start(&mut self) -> Box<Start> {
+        self.start.take().unwrap_or_default()
+    }
+
+    /// Remembers nothing any more.
+    pub(super) fn forget_start(&mut self) {
+        self.start = None;
     }
 }
 
-fn note(start: &mut Vec<u8>, bytes: &[u8]) {
-    let room = START_BYTES.saturating_sub(start.len());
-    start.extend_from_slice(&bytes[..room.min(bytes.len())]);
+impl<I: Io> Opening<I> {
+    /// Sends what the handshake has held back.
+    pub(super) fn poll_release(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.held.poll_send(&mut self.io, cx)
+    }
+
+    /// Whether this is the end of the handshake, or follows on it.
+    fn is_held(&self, bufs: &[IoSlice<'_>]) -> bool {
+        let first = || bufs.iter().find_map(|buf| buf.first());
+        let is_over = self.start.is_none();
+        !is_over && self.holds && (!self.held.is_empty() || first() == Some(&APPLICATION_DATA))
+    }
 }
 
 impl<I: Io> AsyncRead for Opening<I> {
@@ -55,7 +113,12 @@ impl<I: Io> AsyncRead for Opening<I> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(cx, buf);
         if let Some(start) = &mut self.start {
-            note(&mut start.received, &buf.filled()[before..]);
+            start.received.note(&buf.filled()[before..]);
+            if polled.is_pending() {
+                // The peer may wait for it: what looked like the end may have been the rest of a
+                // record that did not go out whole.
+                ready!(self.poll_release(cx))?;
+            }
         }
         polled
     }
@@ -75,15 +138,16 @@ impl<I: Io> AsyncWrite for Opening<I> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = match bufs {
-            [only] => Pin::new(&mut self.io).poll_write(cx, only),
-            _ => Pin::new(&mut self.io).poll_write_vectored(cx, bufs),
-        };
-        if let (Poll::Ready(Ok(written)), Some(start)) = (&polled, &mut self.start) {
+        let this = &mut *self;
+        if this.is_held(bufs) {
+            return Poll::Ready(Ok(this.held.add(bufs)));
+        }
+        let polled = this.held.poll_send_with(&mut this.io, cx, bufs);
+        if let (Poll::Ready(Ok(written)), Some(start)) = (&polled, &mut this.start) {
             let mut left = *written;
             for buf in bufs {
                 let of_this = left.min(buf.len());
-                note(&mut start.sent, &buf[..of_this]);
+                start.sent.note(&buf[..of_this]);
                 left -= of_this;
             }
         }
@@ -94,11 +158,16 @@ impl<I: Io> AsyncWrite for Opening<I> {
         self.io.is_write_vectored()
     }
 
+    /// What the handshake holds back stays, as long as it goes on.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.start.is_none() {
+            ready!(self.poll_release(cx))?;
+        }
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_release(cx))?;
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }

@@ -9,7 +9,6 @@ use tokio::time::Instant;
 use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::{CommonState, HandshakeKind, ProtocolVersion};
-use tokio_rustls::TlsStream;
 use transport_core::{
     Backend, ConnInfo, Connection, Io, KeyExchange, NoIdentity, Observer, PeerIdentity,
     TransportError,
@@ -18,6 +17,7 @@ use transport_core::{
 use super::count::Counted;
 use super::farewell::farewell;
 use super::opening::Opening;
+use super::stage::Session;
 use super::stream::TlsIo;
 use crate::explain::{self, Seen};
 use crate::hello::agreed_group;
@@ -48,7 +48,7 @@ impl Handshake {
     /// It is over: describes the connection, and refuses what rustls lets pass and we do not.
     pub(super) async fn succeeded<I: Io>(
         self,
-        mut stream: Box<TlsStream<Opening<I>>>,
+        mut session: Session<I>,
         no_identity: NoIdentity,
     ) -> Result<Connection<TlsIo<I>>, TransportError> {
         let Self {
@@ -57,24 +57,25 @@ impl Handshake {
             started,
             mut counted,
         } = self;
-        let (opening, session) = stream.get_mut();
-        opening.take_start();
-        let session: &CommonState = session;
+        let stream = session.stream().map_err(TransportError::Io)?;
+        let (opening, state) = stream.get_mut();
+        opening.forget_start();
+        let state: &CommonState = state;
         info.backend = Backend::Tls;
         info.steps.handshake = Some(started.elapsed());
-        info.alpn = session.alpn_protocol().map(Box::from);
-        info.resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
-        let kx = session
+        info.alpn = state.alpn_protocol().map(Box::from);
+        info.resumed = state.handshake_kind() == Some(HandshakeKind::Resumed);
+        let kx = state
             .negotiated_key_exchange_group()
             .map_or(KeyExchange::Other, |group| key_exchange(group.name()));
         info.kx = Some(kx);
         counted.agreed(kx, info.resumed);
-        info.identity = identity(session, no_identity);
+        info.identity = identity(state, no_identity);
         // Nobody verifies the certificate of a resumed session again.
         let expired = |leaf| x509::is_expired(leaf, SystemTime::now());
-        let refused = if session.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
+        let refused = if state.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
             Some(explain::old_version())
-        } else if !dialed && info.resumed && leaf(session).is_some_and(expired) {
+        } else if !dialed && info.resumed && leaf(state).is_some_and(expired) {
             Some(explain::expired_since())
         } else {
             None
@@ -85,7 +86,7 @@ impl Handshake {
             return Err(error);
         }
         counted.succeeded();
-        Ok(Connection::new(TlsIo::new(stream), info))
+        Ok(Connection::new(TlsIo::new(session), info))
     }
 
     /// It failed: says why, to us and to the peer; without names of the peer, where it is private
@@ -100,7 +101,7 @@ impl Handshake {
         let (dialed, mut counted) = (self.dialed, self.counted);
         let start = io.take_start();
         let hello = if dialed { &start.received } else { &start.sent };
-        if let Some(group) = agreed_group(hello) {
+        if let Some(group) = agreed_group(hello.bytes()) {
             counted.agreed(key_exchange(group), false);
         }
         drop(counted);
@@ -108,7 +109,7 @@ impl Handshake {
             dialed,
             private,
             requires_pq: requires_pq(provider),
-            opening: &start.received,
+            opening: start.received.bytes(),
         };
         let error = explain::handshake(error, &seen);
         // Boxed, so that no handshake that succeeds has to carry it.

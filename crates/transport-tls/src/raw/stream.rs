@@ -6,10 +6,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_rustls::TlsStream;
 use transport_core::Io;
 
-use super::opening::Opening;
+use super::stage::Session;
 use crate::explain;
 
 /// An established TLS connection.
@@ -20,13 +19,13 @@ use crate::explain;
 /// finds wrong is [`TransportError::Tls`](transport_core::TransportError::Tls). Both are inside
 /// the [`io::Error`]. A stream that is dropped without a shutdown is cut, for the peer too.
 pub struct TlsIo<I> {
-    /// Boxed, since a session is over a kilobyte and a new connection changes hands many times.
-    inner: Box<TlsStream<Opening<I>>>,
+    session: Session<I>,
 }
 
 impl<I> TlsIo<I> {
-    pub(super) const fn new(inner: Box<TlsStream<Opening<I>>>) -> Self {
-        Self { inner }
+    /// A session whose handshake has succeeded.
+    pub(super) const fn new(session: Session<I>) -> Self {
+        Self { session }
     }
 }
 
@@ -46,7 +45,7 @@ impl<I: Io> AsyncRead for TlsIo<I> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        explained(Pin::new(&mut *self.inner).poll_read(cx, buf))
+        explained(Pin::new(self.session.stream()?).poll_read(cx, buf))
     }
 }
 
@@ -56,7 +55,7 @@ impl<I: Io> AsyncWrite for TlsIo<I> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        explained(Pin::new(&mut *self.inner).poll_write(cx, buf))
+        explained(Pin::new(self.session.stream()?).poll_write(cx, buf))
     }
 
     fn poll_write_vectored(
@@ -64,18 +63,18 @@ impl<I: Io> AsyncWrite for TlsIo<I> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        explained(Pin::new(&mut *self.inner).poll_write_vectored(cx, bufs))
+        explained(Pin::new(self.session.stream()?).poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
+        self.session.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        explained(Pin::new(&mut *self.inner).poll_flush(cx))
+        explained(Pin::new(self.session.stream()?).poll_flush(cx))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        explained(Pin::new(&mut *self.inner).poll_shutdown(cx))
+        explained(Pin::new(self.session.stream()?).poll_shutdown(cx))
     }
 }

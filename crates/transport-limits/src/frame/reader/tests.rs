@@ -84,7 +84,7 @@ fn reader(bytes: Vec<u8>, sizes: &[usize], amnesia: bool) -> FrameReader<Pieces>
     limits.set_max_frame_bytes(MAX as u64).unwrap();
     let limiter = Limiter::new(&limits, Arc::new(NoObserver)).unwrap();
     let settings = limiter.settings();
-    let shared = Shared::new(1, Backend::Tcp, limiter, settings, None, None);
+    let shared = Shared::new(1, Backend::Tcp, limiter, settings, None, None, 0);
     // One that always moves on.
     let sizes = sizes.iter().copied().chain([CHUNK]).collect();
     let pieces = Pieces {

@@ -76,7 +76,7 @@ proptest! {
         let limits = Limits::default();
         let limiter = Limiter::new(&limits, Arc::new(NoObserver)).unwrap();
         let settings = limiter.settings();
-        let shared = Shared::new(1, Backend::Tcp, limiter, settings, None, None);
+        let shared = Shared::new(1, Backend::Tcp, limiter, settings, None, None, 0);
         let control = Control(Arc::new(shared));
         let room = Arc::new(Semaphore::new(1 << 20));
         let (inbox, queue) = mpsc::channel(64);
