@@ -14,4 +14,5 @@ mod pq;
 mod resume;
 mod rig;
 mod rotate;
+mod tickets;
 mod versions;
