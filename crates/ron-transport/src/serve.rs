@@ -64,12 +64,11 @@ where
     let (also_shared, handler) = (Arc::clone(shared), Arc::clone(handler));
     let tasks = shared.limiter.tasks();
     if P::HANDSHAKE {
-        let watch = tasks.watch(TaskKind::Handshake);
-        // The future is made within the task, which then needs no more room than the larger of the
-        // two.
+        // Boxed, so that what a handshake needs is freed when it is over.
+        let establishing = Box::pin(establish(incoming, Arc::clone(shared)));
+        let establishing = tasks.counted(TaskKind::Handshake, establishing);
         tasks.spawn_counted(async move {
-            let shaking = watch.over(establish(incoming, Arc::clone(&also_shared)));
-            if let Some(conn) = shaking.await {
+            if let Some(conn) = establishing.await {
                 let handling = handle(conn, Arc::clone(&also_shared), handler);
                 let tasks = also_shared.limiter.tasks();
                 let handling = tasks.counted(TaskKind::Serve, handling);

@@ -59,18 +59,13 @@ impl Tasks {
 
     /// A future that counts as a task of this kind, from now on.
     pub fn counted<F: Future>(&self, kind: TaskKind, future: F) -> Counted<F> {
-        self.watch(kind).over(future)
-    }
-
-    /// Counts a task of this kind, whose future is made later.
-    #[must_use]
-    pub fn watch(&self, kind: TaskKind) -> Watch {
         self.observer.task_spawned(kind);
-        Watch {
+        let watch = Watch {
             kind,
             observer: Arc::clone(&self.observer),
             done: false,
-        }
+        };
+        Counted { future, watch }
     }
 
     /// Counts a task that was cancelled from within.
@@ -116,20 +111,10 @@ impl<F: Future> Future for Counted<F> {
 }
 
 /// Sees a task that ends without returning: by a panic, or with its runtime.
-pub struct Watch {
+struct Watch {
     kind: TaskKind,
     observer: Arc<dyn Observer>,
     done: bool,
-}
-
-impl Watch {
-    /// Watches over this future.
-    pub fn over<F: Future>(self, future: F) -> Counted<F> {
-        Counted {
-            future,
-            watch: self,
-        }
-    }
 }
 
 impl std::fmt::Debug for Watch {

@@ -83,14 +83,15 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
             |session| session.set_buffer_limit(Some(BUFFER_BYTES)),
         );
         let mut session = Session::connecting(connect.into_fallible());
+        // What is rare is boxed, so that no handshake that succeeds has to carry it.
         match session.shake_hands().await {
-            Ok(()) => {
-                let none = NoIdentity::NotPresented;
-                handshake.succeeded(session, none).await
-            }
+            Ok(()) => match handshake.succeeded(session, NoIdentity::NotPresented) {
+                Ok(connection) => Ok(connection),
+                Err(refused) => Err(Box::pin(refused.end()).await),
+            },
             Err((error, io)) => {
                 let provider = config.crypto_provider();
-                Err(handshake.failed(error, io, provider, D::PRIVATE).await)
+                Err(Box::pin(handshake.failed(error, io, provider, D::PRIVATE)).await)
             }
         }
     }

@@ -107,11 +107,15 @@ impl<P: Pending> Pending for TlsPending<P> {
                 session.set_buffer_limit(Some(BUFFER_BYTES));
             });
         let mut session = Session::accepting(accept.into_fallible());
+        // What is rare is boxed, so that no handshake that succeeds has to carry it.
         match session.shake_hands().await {
-            Ok(()) => handshake.succeeded(session, tls.no_identity()).await,
+            Ok(()) => match handshake.succeeded(session, tls.no_identity()) {
+                Ok(connection) => Ok(connection),
+                Err(refused) => Err(Box::pin(refused.end()).await),
+            },
             Err((error, io)) => {
                 let provider = config.crypto_provider();
-                Err(handshake.failed(error, io, provider, false).await)
+                Err(Box::pin(handshake.failed(error, io, provider, false)).await)
             }
         }
     }

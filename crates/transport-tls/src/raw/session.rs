@@ -46,18 +46,21 @@ impl Handshake {
     }
 
     /// It is over: describes the connection, and refuses what rustls lets pass and we do not.
-    pub(super) async fn succeeded<I: Io>(
+    pub(super) fn succeeded<I: Io>(
         self,
         mut session: Session<I>,
         no_identity: NoIdentity,
-    ) -> Result<Connection<TlsIo<I>>, TransportError> {
+    ) -> Result<Connection<TlsIo<I>>, Refused<I>> {
         let Self {
             dialed,
             mut info,
             started,
             mut counted,
         } = self;
-        let stream = session.stream().map_err(TransportError::Io)?;
+        let stream = match session.stream() {
+            Ok(stream) => stream,
+            Err(error) => return Err(Refused(TransportError::Io(error), session)),
+        };
         let (opening, state) = stream.get_mut();
         opening.forget_start();
         let state: &CommonState = state;
@@ -81,9 +84,7 @@ impl Handshake {
             None
         };
         if let Some(error) = refused {
-            drop(counted);
-            let _ = stream.shutdown().await;
-            return Err(error);
+            return Err(Refused(error, session));
         }
         counted.succeeded();
         Ok(Connection::new(TlsIo::new(session), info))
@@ -112,8 +113,21 @@ impl Handshake {
             opening: start.received.bytes(),
         };
         let error = explain::handshake(error, &seen);
-        // Boxed, so that no handshake that succeeds has to carry it.
-        Box::pin(farewell(io)).await;
+        farewell(io).await;
+        error
+    }
+}
+
+/// A session that rustls takes and we do not, and why.
+pub(super) struct Refused<I>(TransportError, Session<I>);
+
+impl<I: Io> Refused<I> {
+    /// Ends it in order.
+    pub(super) async fn end(self) -> TransportError {
+        let Self(error, mut session) = self;
+        if let Ok(stream) = session.stream() {
+            let _ = stream.shutdown().await;
+        }
         error
     }
 }
