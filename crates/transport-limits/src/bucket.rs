@@ -131,13 +131,16 @@ impl Bucket {
 
     /// Gives back what of a grant was not used.
     pub fn settle(&self, grant: Grant, used: u64) {
+        if used >= grant.tokens {
+            return;
+        }
         let spent = if used == 0 {
             0
         } else {
             grant.rate.price(used).min(grant.paid)
         };
         let back = grant.paid - spent;
-        if used >= grant.tokens || back == 0 {
+        if back == 0 {
             return;
         }
         let mut full_at = self.full_at.load(Ordering::Relaxed);

@@ -20,6 +20,7 @@ pub struct Start {
     bind: Option<String>,
     args: Vec<String>,
     netns: Option<String>,
+    env: Vec<(&'static str, &'static str)>,
 }
 
 /// A start that failed.
@@ -41,6 +42,7 @@ impl Start {
             bind: Some("127.0.0.1:0".into()),
             args: Vec::new(),
             netns: None,
+            env: Vec::new(),
         }
     }
 
@@ -102,6 +104,12 @@ impl Start {
         self
     }
 
+    /// With this in its environment.
+    pub fn env(mut self, name: &'static str, value: &'static str) -> Self {
+        self.env.push((name, value));
+        self
+    }
+
     /// Inside of a network namespace.
     pub fn within(mut self, netns: &str) -> Self {
         self.netns = Some(netns.to_owned());
@@ -122,6 +130,7 @@ impl Start {
                 command.env_remove(name);
             }
         }
+        command.envs(self.env.iter().copied());
         command.args(&words[1..]).arg(&self.program).args(args);
         command
     }

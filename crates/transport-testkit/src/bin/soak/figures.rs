@@ -19,8 +19,8 @@ pub(crate) struct Figure {
 /// queue, or else its memory, and one that blocks a thread holds that.
 ///
 /// What is counted swings around a level; the estimate of its slope over a run without a leak stays
-/// within two or so. Memory is rounded up by the allocator, which gives back late and in whole
-/// pages. How far both were seen to go is told beside the limits in the summary.
+/// within two or so. Memory is that of whole pages, which the gateway's allocator gives back at
+/// once. How far both were seen to go is told beside the limits in the summary.
 pub(crate) const FIGURES: [Figure; 6] = [
     Figure {
         name: "memory, MiB",
@@ -126,6 +126,19 @@ impl Samples {
     /// The last sample is of then.
     pub(crate) fn took(&mut self, since_start: Duration) {
         self.took = since_start;
+    }
+
+    /// One line for each sample: the gateway, its number, the figures.
+    pub(crate) fn csv(&self) -> String {
+        let names = FIGURES.map(|figure| figure.name.replace(',', ""));
+        let mut text = format!("gateway,sample,{}\n", names.join(","));
+        for series in &self.series {
+            for (at, sample) in series.samples.iter().enumerate() {
+                let figures = sample.0.map(|figure| format!("{figure:.2}"));
+                text += &format!("{},{at},{}\n", series.name, figures.join(","));
+            }
+        }
+        text
     }
 
     pub(crate) fn minutes(&self) -> f64 {

@@ -3,7 +3,7 @@
 //! process holds is sampled; what still grows in the second half of the run is a leak.
 //!
 //! `cargo xtask soak [--minutes N]` builds the gateway and starts this. The samples are drawn below
-//! `target/soak`.
+//! `target/soak`, and kept there as CSV.
 // Nothing here is async: what waits, waits in a thread of its own.
 #![allow(clippy::disallowed_methods)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -74,8 +74,13 @@ fn run(args: &Args) -> Result<bool, String> {
     }
     std::fs::create_dir_all(&args.out).map_err(|e| format!("no {}: {e}", args.out.display()))?;
     let picture = args.out.join("soak.svg");
-    let drawn = std::fs::write(&picture, plot::svg(&samples));
-    drawn.map_err(|e| format!("cannot write {}: {e}", picture.display()))?;
+    for (path, text) in [
+        (&picture, plot::svg(&samples)),
+        (&args.out.join("soak.csv"), samples.csv()),
+    ] {
+        let written = std::fs::write(path, text);
+        written.map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+    }
     let version = lab::version(&args.gateway)?;
     println!("soak of {version}, {:.1} minutes", samples.minutes());
     println!("{}; {}", load.summary(), changes.summary());
@@ -84,7 +89,7 @@ fn run(args: &Args) -> Result<bool, String> {
     for why in &wrong {
         println!("WRONG: {why}");
     }
-    println!("drawn in {}", picture.display());
+    println!("drawn in {}, the samples beside it", picture.display());
     let is_good = is_flat && wrong.is_empty();
     println!("{}", if is_good { "passed" } else { "FAILED" });
     Ok(is_good)
