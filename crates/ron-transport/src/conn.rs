@@ -11,7 +11,6 @@ use transport_limits::{framed, Control, FrameReader, FrameSender, GuardedIo};
 /// A guarded stream with what is known about it. It reads and writes like any tokio stream.
 pub struct Conn {
     io: Box<dyn Io>,
-    /// Boxed, since futures that hold the connection are moved and copied into each other.
     info: Box<ConnInfo>,
     control: Control,
 }
@@ -21,7 +20,7 @@ impl Conn {
         let control = connection.io.control();
         Self {
             io: Box::new(connection.io),
-            info: Box::new(connection.info),
+            info: connection.info,
             control,
         }
     }

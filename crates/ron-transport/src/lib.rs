@@ -27,6 +27,7 @@ pub mod config;
 mod conn;
 mod drain;
 mod endpoint;
+mod establish;
 mod handles;
 mod listen_addr;
 mod listening;

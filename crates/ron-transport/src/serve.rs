@@ -4,20 +4,19 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tracing::Instrument;
 use transport_core::{Listener, Pending, TaskKind, TransportError};
 use transport_limits::{Guard, Incoming};
 
 use crate::backend::AnyListener;
 use crate::conn::Conn;
+use crate::establish::establish;
 use crate::transport::Shared;
 
 /// How long a handler may take to return once its connection has ended; well within the 100 ms
 /// in which a cancelled connection has stopped all its tasks.
 const GRACE: Duration = Duration::from_millis(50);
-/// How long a drain lets handshakes go on: as long as a connection without a byte.
-const HANDSHAKE_GRACE: Duration = Duration::from_secs(1);
 
 /// Accepts until the transport stops.
 pub(crate) async fn run<H, F>(listener: &mut AnyListener, shared: &Arc<Shared>, handler: Arc<H>)
@@ -84,19 +83,6 @@ where
     }
 }
 
-/// Establishes a connection, unless it comes too late in a drain; why it failed was counted and logged where
-/// it happened.
-async fn establish<P: Pending>(incoming: Incoming<P>, shared: Arc<Shared>) -> Option<Conn> {
-    tokio::select! {
-        biased;
-        conn = incoming.establish() => conn.map(Conn::new).ok(),
-        () = too_late(&shared) => {
-            shared.limiter.tasks().aborted(TaskKind::Handshake);
-            None
-        }
-    }
-}
-
 /// Runs the handler against the end of its connection.
 fn handle<H, F>(
     conn: Conn,
@@ -114,15 +100,6 @@ where
         backend = conn.info().backend.as_str(),
     );
     run_handler(conn, shared, handler).instrument(span)
-}
-
-/// Waits until a drain waits for no handshake any more.
-async fn too_late(shared: &Shared) {
-    shared.stop.cancelled().await;
-    tokio::select! {
-        () = shared.kill.cancelled() => {}
-        () = sleep(HANDSHAKE_GRACE) => {}
-    }
 }
 
 async fn run_handler<H, F>(conn: Conn, shared: Arc<Shared>, handler: Arc<H>)

@@ -10,13 +10,14 @@ use crate::{Backend, Io, NoIdentity, PeerAddr, PeerIdentity};
 pub struct Connection<I: Io> {
     /// The stream.
     pub io: I,
-    /// What is known about it.
-    pub info: ConnInfo,
+    /// What is known about it. Boxed, since a new connection changes hands many times.
+    pub info: Box<ConnInfo>,
 }
 
 impl<I: Io> Connection<I> {
     /// Joins a stream and its description.
-    pub const fn new(io: I, info: ConnInfo) -> Self {
+    pub fn new(io: I, info: impl Into<Box<ConnInfo>>) -> Self {
+        let info = info.into();
         Self { io, info }
     }
 

@@ -3,15 +3,15 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::time::{sleep_until, timeout, timeout_at, Instant};
+use tokio::time::{sleep_until, timeout, Instant};
 use transport_core::{
-    Backend, ConnInfo, Connection, Dialer, Io, Listener, Op, PeerAddr, Pending, Reason, Target,
+    Backend, Connection, Dialer, Io, Listener, Op, PeerAddr, Pending, Reason, Target,
     TransportError,
 };
 
 use crate::admission::Permit;
-use crate::clock::{duration, ticks};
 use crate::event::{self, Who};
+use crate::incoming::Incoming;
 use crate::io::GuardedIo;
 use crate::limiter::Limiter;
 use crate::shared::Shared;
@@ -156,100 +156,6 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     ) || cfg!(target_os = "linux") && number.is_some_and(|number| LINUX.contains(&number))
 }
 
-/// An admitted connection before its handshake. Dropping it refuses the peer and frees its place.
-#[derive(Debug)]
-pub struct Incoming<P> {
-    pending: P,
-    permit: Permit,
-    limiter: Limiter,
-    backend: Backend,
-    peer: PeerAddr,
-    id: u64,
-    /// In ticks.
-    accepted_at: u64,
-}
-
-impl<P: Pending> Incoming<P> {
-    fn new(
-        pending: P,
-        permit: Permit,
-        limiter: &Limiter,
-        backend: Backend,
-        accepted_at: u64,
-    ) -> Self {
-        let (peer, id) = (pending.peer(), Limiter::next_id());
-        event::accepted(backend, id, peer);
-        let limiter = limiter.clone();
-        Self {
-            pending,
-            permit,
-            limiter,
-            backend,
-            peer,
-            id,
-            accepted_at,
-        }
-    }
-
-    /// Who is there.
-    pub const fn peer(&self) -> PeerAddr {
-        self.peer
-    }
-
-    /// Number of the connection; `conn_id` in logs.
-    pub const fn id(&self) -> u64 {
-        self.id
-    }
-
-    /// Runs the handshake under its deadline.
-    ///
-    /// # Errors
-    /// [`TransportError::Timeout`] with [`Op::Handshake`], or the backend's failure; both are
-    /// counted.
-    ///
-    /// # Cancel safety
-    /// Dropping the future refuses the peer.
-    pub async fn establish(self) -> Result<Connection<GuardedIo<P::Io>>, TransportError> {
-        let Self {
-            pending,
-            permit,
-            limiter,
-            backend,
-            peer,
-            id,
-            accepted_at,
-        } = self;
-        let settings = limiter.settings();
-        let deadline = accepted_at.saturating_add(ticks(settings.handshake));
-        let result = match timeout_at(limiter.instant(deadline), pending.establish()).await {
-            Ok(result) => result,
-            Err(_) => Err(TransportError::Timeout { op: Op::Handshake }),
-        };
-        let now = limiter.now();
-        let took = duration(now.saturating_sub(accepted_at));
-        match result {
-            Ok(connection) => {
-                limiter.observer().handshake(backend, took);
-                let connection = guarded(&limiter, permit, id, connection, settings, now);
-                event::established(&connection.info, took);
-                Ok(connection)
-            }
-            Err(error) => {
-                event::handshake_failed(backend, id, took, &error);
-                if let Some(reason) = error.reason() {
-                    let who = Who {
-                        conn_id: Some(id),
-                        peer: Some(peer),
-                        ..Who::default()
-                    };
-                    limiter.rejected(reason, backend, who, Some(&error));
-                }
-                Err(error)
-            }
-        }
-    }
-}
-
 impl<D: Dialer> Guard<D> {
     /// Dials under one deadline over resolve, connect and handshake.
     ///
@@ -291,7 +197,7 @@ impl<D: Dialer> Guard<D> {
     }
 }
 
-fn guarded<I: Io>(
+pub(crate) fn guarded<I: Io>(
     limiter: &Limiter,
     mut permit: Permit,
     id: u64,
@@ -300,8 +206,7 @@ fn guarded<I: Io>(
     now: u64,
 ) -> Connection<GuardedIo<I>> {
     permit.established();
-    let Connection { io, info } = connection;
-    let mut info: ConnInfo = info;
+    let Connection { io, mut info } = connection;
     info.id = id;
     let shared = Shared::new(
         id,

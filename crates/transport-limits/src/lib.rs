@@ -16,6 +16,7 @@ mod event;
 mod frame;
 mod gate;
 mod guard;
+mod incoming;
 mod inflation;
 mod io;
 mod lane;
@@ -33,7 +34,8 @@ mod tasks;
 
 pub use control::Control;
 pub use frame::{framed, Chunk, FrameReader, FrameSender};
-pub use guard::{Guard, Incoming};
+pub use guard::Guard;
+pub use incoming::Incoming;
 pub use inflation::{InflationGuard, InflationInput, InflationOutput, MAX_INFLATION};
 pub use io::GuardedIo;
 pub use limiter::Limiter;

@@ -30,13 +30,13 @@ pub(super) const BUFFER_BYTES: usize = 64 << 10;
 /// A handshake under way, on a raw connection.
 pub(super) struct Handshake {
     dialed: bool,
-    info: ConnInfo,
+    info: Box<ConnInfo>,
     started: Instant,
     counted: Counted,
 }
 
 impl Handshake {
-    pub(super) fn begin(dialed: bool, info: ConnInfo, observer: &Arc<dyn Observer>) -> Self {
+    pub(super) fn begin(dialed: bool, info: Box<ConnInfo>, observer: &Arc<dyn Observer>) -> Self {
         Self {
             dialed,
             info,
