@@ -91,9 +91,10 @@ impl<I> Opening<I> {
 }
 
 impl<I: Io> Opening<I> {
-    /// Sends what the handshake has held back.
+    /// Sends what the handshake has held back, and flushes: the stream may gather what it is given.
     pub(super) fn poll_release(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.held.poll_send(&mut self.io, cx)
+        ready!(self.held.poll_send(&mut self.io, cx))?;
+        Pin::new(&mut self.io).poll_flush(cx)
     }
 
     /// Whether this is the end of the handshake, or follows on it.
@@ -161,13 +162,14 @@ impl<I: Io> AsyncWrite for Opening<I> {
     /// What the handshake holds back stays, as long as it goes on.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.start.is_none() {
-            ready!(self.poll_release(cx))?;
+            return self.poll_release(cx);
         }
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_release(cx))?;
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        let this = &mut *self;
+        ready!(this.held.poll_send(&mut this.io, cx))?;
+        Pin::new(&mut this.io).poll_shutdown(cx)
     }
 }

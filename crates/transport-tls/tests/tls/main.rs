@@ -7,6 +7,7 @@ mod pki;
 mod close;
 mod errors;
 mod files;
+mod gathered;
 mod guard;
 mod mutual;
 mod observed;
