@@ -13,8 +13,9 @@ use super::held::Held;
 
 /// Bytes that are remembered of each end: a server's hello up to its key share.
 const START_BYTES: usize = 160;
-/// The first byte of an encrypted record. What a server writes before its handshake is over begins
-/// with another; its tickets do not.
+/// The first byte of an encrypted record. A write of a server begins with it when its handshake is
+/// over: its tickets, or an alert, which [`Opening`] sends when it is shut down. Before that only
+/// the rest of a write does that did not go out whole.
 const APPLICATION_DATA: u8 = 23;
 
 /// The stream below TLS.
