@@ -13,8 +13,8 @@ const METADATA: Metadata<'static> =
     Metadata::new("ron_transport", Level::INFO, Some(module_path!()));
 
 /// A recorder that counts in one atomic for each series and tells the exporter at a scrape. The
-/// exporter's own counters and gauges also keep track of when they moved, which nothing here asks
-/// for: three cache lines and two more writes for each event.
+/// exporter's own counters and gauges also count how often they moved, which nothing here asks for:
+/// three cache lines and two writes for each event, where one of each is enough.
 ///
 /// Samples of histograms go to the exporter as they come: it has the buckets.
 #[derive(Debug)]

@@ -165,6 +165,29 @@ async fn upkeep_runs_until_it_is_dropped_and_loses_nothing() {
 }
 
 #[test]
+fn an_embedders_own_metrics_are_seen_as_they_are() {
+    let prometheus = Prometheus::new().unwrap();
+    metrics::with_local_recorder(prometheus.recorder(), || {
+        metrics::describe_gauge!("level", "How high it is.");
+        let (level, jobs) = (
+            metrics::gauge!("level"),
+            metrics::counter!("jobs", "of" => "a"),
+        );
+        level.set(2.5);
+        jobs.increment(3);
+        let text = prometheus.render();
+        assert!(text.contains("# HELP level How high it is.\n# TYPE level gauge\nlevel 2.5\n"));
+        assert!(text.contains("jobs{of=\"a\"} 3\n"));
+        // A gauge goes down again, a counter never does.
+        level.decrement(3.0);
+        jobs.absolute(2);
+        let text = prometheus.render();
+        assert!(text.contains("level -0.5\n"));
+        assert!(text.contains("jobs{of=\"a\"} 3\n"));
+    });
+}
+
+#[test]
 fn an_embedders_own_exporter_gets_the_buckets() {
     let builder = metrics_exporter_prometheus::PrometheusBuilder::new().add_global_label("a", "b");
     let recorder = Prometheus::with_buckets(builder).unwrap().build_recorder();
