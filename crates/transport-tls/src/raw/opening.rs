@@ -141,10 +141,11 @@ impl<I: Io> AsyncWrite for Opening<I> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        if this.is_held(bufs) {
-            return Poll::Ready(Ok(this.held.add(bufs)));
-        }
-        let polled = this.held.poll_send_with(&mut this.io, cx, bufs);
+        let polled = if this.is_held(bufs) {
+            Poll::Ready(Ok(this.held.add(bufs)))
+        } else {
+            this.held.poll_send_with(&mut this.io, cx, bufs)
+        };
         if let (Poll::Ready(Ok(written)), Some(start)) = (&polled, &mut this.start) {
             let mut left = *written;
             for buf in bufs {
