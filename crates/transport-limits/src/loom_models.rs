@@ -134,7 +134,7 @@ fn permits(peers: [u32; 2], tune: fn(&mut Limits)) {
         let limiter = Limiter::new(&limits, std::sync::Arc::new(NoObserver)).unwrap();
         let inside = Arc::new(AtomicU64::new(0));
         let visit = |limiter: &Limiter, inside: &AtomicU64, peer: u32| {
-            let admitted = Permit::admit(limiter, Backend::Uds, PeerAddr::Uid(peer));
+            let admitted = Permit::admit(limiter, Backend::Uds, PeerAddr::Uid(peer), limiter.now());
             let Ok(mut permit) = admitted else {
                 return false;
             };
