@@ -8,8 +8,6 @@ pub struct Trend {
     pub median: f64,
     /// By how much it rose from the half's beginning to its end, reckoned from the slope.
     pub rise: f64,
-    /// How far it swings around that slope: the distance between its quartiles.
-    pub swing: f64,
 }
 
 /// Looks at the second half of samples taken at equal distances: in the first one caches fill. None
@@ -29,14 +27,9 @@ pub fn trend(samples: &[f64]) -> Option<Trend> {
             slopes.push((b - a) / (to - from) as f64);
         }
     }
-    let slope = median(slopes)?;
-    let level = |(at, sample): (usize, &f64)| sample - slope * at as f64;
-    let mut levels: Vec<_> = late.iter().enumerate().map(level).collect();
-    levels.sort_by(f64::total_cmp);
     Some(Trend {
         median: median(late.to_vec())?,
-        rise: slope * (late.len() - 1) as f64,
-        swing: levels[levels.len() * 3 / 4] - levels[levels.len() / 4],
+        rise: median(slopes)? * (late.len() - 1) as f64,
     })
 }
 
@@ -101,25 +94,13 @@ mod tests {
     }
 
     #[test]
-    fn a_swing_is_told_from_a_rise() {
-        let swing = |level: &dyn Fn(f64) -> f64| trend(&samples(level)).unwrap().swing;
-        // A noise of six from end to end, half of it between the quartiles, whatever the slope.
-        for slope in [-3.0, 0.0, 0.1, 5.0] {
-            let swing = swing(&|i| 100.0 + slope * i);
-            assert!((2.8..3.2).contains(&swing), "{slope}: {swing}");
-        }
-        assert!(swing(&|i| 100.0 + 10.0 * (i / 7.3).sin()) > 10.0);
-    }
-
-    #[test]
     fn a_few_samples_tell_nothing() {
         assert_eq!(trend(&[1.0; 7]), None);
         assert_eq!(
             trend(&[1.0; 8]),
             Some(Trend {
                 median: 1.0,
-                rise: 0.0,
-                swing: 0.0
+                rise: 0.0
             })
         );
         assert_eq!(median(vec![]), None);
