@@ -1,5 +1,6 @@
 //! A guarded connection of any backend: the stream type is erased here, once.
 
+use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -52,6 +53,20 @@ impl std::fmt::Debug for Conn {
         f.debug_struct("Conn")
             .field("info", &self.info)
             .finish_non_exhaustive()
+    }
+}
+
+impl Io for Conn {
+    fn abort(&mut self) {
+        self.io.abort();
+    }
+
+    fn has_sent_all(&mut self) -> bool {
+        self.io.has_sent_all()
+    }
+
+    fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.io.wait_reset()
     }
 }
 

@@ -8,6 +8,7 @@ mod addr;
 mod conn;
 mod error;
 mod identity;
+mod io;
 mod observer;
 mod ready;
 mod reason;
@@ -18,9 +19,10 @@ pub use addr::{Backend, PeerAddr, Target, TargetError};
 pub use conn::{ConnInfo, Connection, DialSteps, KeyExchange};
 pub use error::{Op, TransportError};
 pub use identity::{NoIdentity, PeerIdentity, VerifiedIdentity};
+pub use io::{Io, Plain};
 pub use observer::{
     CloseReason, Direction, NoObserver, Observer, Queue, Scope, TaskKind, TlsHandshake,
 };
 pub use ready::{ReadyReason, ReadyState};
 pub use reason::Reason;
-pub use traits::{Dialer, Io, Listener, Pending};
+pub use traits::{Dialer, Listener, Pending};

@@ -2,14 +2,7 @@
 
 use std::future::Future;
 
-use tokio::io::{AsyncRead, AsyncWrite};
-
-use crate::{Backend, Connection, PeerAddr, Reason, Target, TransportError};
-
-/// A byte stream that can be moved between tasks.
-pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for T {}
+use crate::{Backend, Connection, Io, PeerAddr, Reason, Target, TransportError};
 
 /// Opens connections.
 pub trait Dialer: Send + Sync + 'static {

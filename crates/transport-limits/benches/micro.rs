@@ -12,7 +12,7 @@ use tokio::io::{duplex, AsyncWriteExt, DuplexStream};
 use tokio::runtime::Runtime;
 use transport_core::schema::Section;
 use transport_core::{
-    Backend, ConnInfo, Connection, Listener, NoObserver, PeerAddr, Pending, TransportError,
+    Backend, ConnInfo, Connection, Listener, NoObserver, PeerAddr, Pending, Plain, TransportError,
 };
 use transport_limits::bucket::{Bucket, Rate};
 use transport_limits::{framed, Guard, Limiter, Limits};
@@ -36,15 +36,15 @@ impl Listener for Crowd {
 }
 
 impl Pending for Face {
-    type Io = DuplexStream;
+    type Io = Plain<DuplexStream>;
 
     fn peer(&self) -> PeerAddr {
         PeerAddr::Ip(SocketAddr::from((self.0.to_be_bytes(), 1)))
     }
 
-    async fn establish(self) -> Result<Connection<DuplexStream>, TransportError> {
+    async fn establish(self) -> Result<Connection<Plain<DuplexStream>>, TransportError> {
         let info = ConnInfo::new(Backend::Tcp, Some(self.peer()));
-        Ok(Connection::new(duplex(1).0, info))
+        Ok(Connection::new(Plain(duplex(1).0), info))
     }
 }
 
@@ -127,14 +127,17 @@ impl Listener for Wire {
 }
 
 impl Pending for Plugged {
-    type Io = DuplexStream;
+    type Io = Plain<DuplexStream>;
 
     fn peer(&self) -> PeerAddr {
         PeerAddr::Uid(1)
     }
 
-    async fn establish(self) -> Result<Connection<DuplexStream>, TransportError> {
-        Ok(Connection::new(self.0, ConnInfo::new(Backend::Tcp, None)))
+    async fn establish(self) -> Result<Connection<Plain<DuplexStream>>, TransportError> {
+        Ok(Connection::new(
+            Plain(self.0),
+            ConnInfo::new(Backend::Tcp, None),
+        ))
     }
 }
 

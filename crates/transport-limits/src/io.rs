@@ -4,6 +4,7 @@ mod pace;
 mod timer;
 mod write;
 
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -165,6 +166,20 @@ impl<I: Io> std::fmt::Debug for GuardedIo<I> {
         f.debug_struct("GuardedIo")
             .field("id", &self.shared.id)
             .finish_non_exhaustive()
+    }
+}
+
+impl<I: Io> Io for GuardedIo<I> {
+    fn abort(&mut self) {
+        self.io.abort();
+    }
+
+    fn has_sent_all(&mut self) -> bool {
+        self.io.has_sent_all()
+    }
+
+    fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.io.wait_reset()
     }
 }
 

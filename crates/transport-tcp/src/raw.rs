@@ -5,6 +5,8 @@ mod dialer;
 mod listener;
 mod options;
 mod resolve;
+mod stream;
 
 pub use dialer::TcpDialer;
 pub use listener::{TcpListener, TcpPending};
+pub use stream::TcpIo;

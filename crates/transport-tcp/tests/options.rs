@@ -21,7 +21,11 @@ async fn accepted(listener: &mut TcpListener) -> (TcpStream, Options, Option<Soc
     let port = listener.local_addr().unwrap().port();
     let client = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let connection = listener.accept().await.unwrap().establish().await.unwrap();
-    (client, options(&connection.io), connection.info.local)
+    (
+        client,
+        options(connection.io.get_ref()),
+        connection.info.local,
+    )
 }
 
 fn options(stream: &TcpStream) -> Options {
@@ -83,9 +87,9 @@ async fn so_does_who_waited_in_its_queue() {
     let early = std::net::TcpStream::connect(socket.local_addr().unwrap()).unwrap();
     let mut listener = TcpListener::from_std(socket, &config(wanted)).unwrap();
     let connection = listener.accept().await.unwrap().establish().await.unwrap();
-    let peer = connection.io.peer_addr().unwrap();
+    let peer = connection.io.get_ref().peer_addr().unwrap();
     assert_eq!(peer, early.local_addr().unwrap());
-    assert_eq!(options(&connection.io), wanted);
+    assert_eq!(options(connection.io.get_ref()), wanted);
 }
 
 #[tokio::test]

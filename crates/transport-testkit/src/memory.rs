@@ -183,9 +183,9 @@ impl Dialer for MemoryDialer {
     }
 
     async fn dial(&self, to: &Target) -> Result<Connection<MemoryIo>, TransportError> {
-        let (ours, theirs) = tokio::io::duplex(self.buffer_bytes);
+        let (ours, theirs) = MemoryIo::pair(self.buffer_bytes, Arc::clone(&self.writes));
         let arrival = MemoryPending {
-            io: MemoryIo::new(theirs, Some(Arc::clone(&self.writes))),
+            io: theirs,
             backend: self.backend,
             peer: self.peer,
             handshake: self.accept_side,
@@ -198,9 +198,6 @@ impl Dialer for MemoryDialer {
                 source: io::ErrorKind::ConnectionRefused.into(),
             })?;
         self.dial_side.run().await?;
-        Ok(Connection::new(
-            MemoryIo::new(ours, None),
-            ConnInfo::new(self.backend, None),
-        ))
+        Ok(Connection::new(ours, ConnInfo::new(self.backend, None)))
     }
 }

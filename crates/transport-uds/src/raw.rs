@@ -4,6 +4,8 @@ mod dialer;
 mod directory;
 mod listener;
 mod socket_file;
+mod stream;
 
 pub use dialer::UdsDialer;
 pub use listener::{UdsListener, UdsPending};
+pub use stream::UdsIo;

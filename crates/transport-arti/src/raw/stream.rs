@@ -10,6 +10,7 @@ use arti_client::DataStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tor_cell::relaycell::msg::EndReason;
+use transport_core::Io;
 
 use crate::health::Evidence;
 use crate::net::Client;
@@ -69,6 +70,11 @@ impl fmt::Debug for ArtiIo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ArtiIo").finish_non_exhaustive()
     }
+}
+
+impl Io for ArtiIo {
+    /// Closes the stream: Tor does not tell an end from a cut.
+    fn abort(&mut self) {}
 }
 
 impl AsyncRead for ArtiIo {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::io::{duplex, AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::{sleep, timeout, Instant};
+use transport_core::Plain;
 use transport_limits::{relay_held, Limits, Relayed};
 use transport_testkit::MemoryIo;
 
@@ -21,7 +22,7 @@ async fn joined_with(tune: impl FnOnce(&mut Limits)) -> (DuplexStream, MemoryIo,
     let (ours, service) = Rig::new(tune).connect().await;
     let relaying = tokio::spawn(async move {
         let control = ours.io.control();
-        relay_held(a, ours.io, &control).await
+        relay_held(Plain(a), ours.io, &control).await
     });
     (client, service.io, relaying)
 }

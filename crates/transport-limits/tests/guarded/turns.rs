@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use transport_core::Plain;
 use transport_limits::relay;
 
 const ANSWERS: u64 = 100;
@@ -87,7 +88,7 @@ takes_everything! {
 #[tokio::test]
 async fn a_flood_one_way_starves_nobody() {
     let counts = Arc::new(Counts::default());
-    let relayed = relay(Flood(Arc::clone(&counts)), Answering(0)).await;
+    let relayed = relay(Plain(Flood(Arc::clone(&counts))), Plain(Answering(0))).await;
     relayed.end.unwrap();
     assert_eq!(relayed.b_to_a, ANSWERS);
     let floods = counts.floods.load(Ordering::Relaxed);

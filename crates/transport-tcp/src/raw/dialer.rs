@@ -3,12 +3,11 @@
 use std::os::fd::{AsRawFd, RawFd};
 
 use socket2::SockRef;
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 use transport_core::{Backend, ConnInfo, Connection, Dialer, PeerAddr, Target, TransportError};
 
 use super::resolve::Resolver;
-use super::{connect, options};
+use super::{connect, options, TcpIo};
 use crate::{LiveTcpConfig, TcpConfig};
 
 /// Dials TCP targets.
@@ -52,13 +51,13 @@ impl TcpDialer {
 }
 
 impl Dialer for TcpDialer {
-    type Io = TcpStream;
+    type Io = TcpIo;
 
     fn backend(&self) -> Backend {
         Backend::Tcp
     }
 
-    async fn dial(&self, to: &Target) -> Result<Connection<TcpStream>, TransportError> {
+    async fn dial(&self, to: &Target) -> Result<Connection<TcpIo>, TransportError> {
         let Target::Host { host, port } = to else {
             return Err(TransportError::Unsupported {
                 what: format!("dialing {to} over tcp"),
@@ -95,6 +94,6 @@ impl Dialer for TcpDialer {
         info.local = stream.local_addr().ok();
         info.steps.resolve = Some(resolved - started);
         info.steps.connect = Some(connected - resolved);
-        Ok(Connection::new(stream, info))
+        Ok(Connection::new(TcpIo::new(stream), info))
     }
 }

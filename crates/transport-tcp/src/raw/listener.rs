@@ -10,7 +10,7 @@ use transport_core::{
     Backend, ConnInfo, Connection, Listener, PeerAddr, Pending, Reason, TransportError,
 };
 
-use super::options;
+use super::{options, TcpIo};
 use crate::{LiveTcpConfig, TcpConfig};
 
 /// A bound TCP listener.
@@ -155,7 +155,7 @@ pub struct TcpPending {
 }
 
 impl Pending for TcpPending {
-    type Io = TcpStream;
+    type Io = TcpIo;
 
     const HANDSHAKE: bool = false;
 
@@ -168,13 +168,13 @@ impl Pending for TcpPending {
     }
 
     /// Sets the socket's options where it has others: TCP itself has shaken hands already.
-    async fn establish(self) -> Result<Connection<TcpStream>, TransportError> {
+    async fn establish(self) -> Result<Connection<TcpIo>, TransportError> {
         if let Some(config) = &self.config {
             let socket = SockRef::from(&self.stream);
             options::replace(&socket, config).map_err(TransportError::Io)?;
         }
         let mut info = ConnInfo::new(Backend::Tcp, Some(self.peer()));
         info.local = self.local.or_else(|| self.stream.local_addr().ok());
-        Ok(Connection::new(self.stream, info))
+        Ok(Connection::new(TcpIo::new(self.stream), info))
     }
 }

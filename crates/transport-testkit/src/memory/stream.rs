@@ -1,11 +1,15 @@
 //! One end of an in-memory connection, which notes how it is written to.
 
+use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::sync::Notify;
+use transport_core::Io;
 
 /// The write calls that reached a stream, in order: the number of buffers of each.
 #[derive(Debug, Default)]
@@ -26,16 +30,40 @@ impl WriteLog {
     }
 }
 
+/// A reset on its way to one end.
+#[derive(Debug, Default)]
+struct Reset {
+    sent: AtomicBool,
+    seen: Notify,
+}
+
 /// One end of an in-memory connection.
+///
+/// After an abort the other end reads what had arrived, then a reset.
 #[derive(Debug)]
 pub struct MemoryIo {
     inner: DuplexStream,
     log: Option<Arc<WriteLog>>,
+    to_us: Arc<Reset>,
+    to_peer: Arc<Reset>,
 }
 
 impl MemoryIo {
-    pub(super) const fn new(inner: DuplexStream, log: Option<Arc<WriteLog>>) -> Self {
-        Self { inner, log }
+    /// Both ends of a connection that holds this many bytes in each direction; the second notes
+    /// how it is written to.
+    pub(super) fn pair(buffer_bytes: usize, log: Arc<WriteLog>) -> (Self, Self) {
+        let (first, second) = tokio::io::duplex(buffer_bytes);
+        let (to_first, to_second) = (Arc::<Reset>::default(), Arc::<Reset>::default());
+        let end = |inner, log, to_us: &Arc<Reset>, to_peer: &Arc<Reset>| Self {
+            inner,
+            log,
+            to_us: Arc::clone(to_us),
+            to_peer: Arc::clone(to_peer),
+        };
+        (
+            end(first, None, &to_first, &to_second),
+            end(second, Some(log), &to_second, &to_first),
+        )
     }
 
     fn note(&self, buffers: usize) {
@@ -45,13 +73,38 @@ impl MemoryIo {
     }
 }
 
+impl Io for MemoryIo {
+    fn abort(&mut self) {
+        self.to_peer.sent.store(true, Ordering::Release);
+        self.to_peer.seen.notify_waiters();
+    }
+
+    fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async {
+            let seen = self.to_us.seen.notified();
+            tokio::pin!(seen);
+            seen.as_mut().enable();
+            if !self.to_us.sent.load(Ordering::Acquire) {
+                seen.await;
+            }
+        })
+    }
+}
+
 impl AsyncRead for MemoryIo {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(cx, buf)
+        let (before, room) = (buf.filled().len(), buf.remaining());
+        let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
+        let ended =
+            matches!(polled, Poll::Ready(Ok(()))) && room != 0 && buf.filled().len() == before;
+        if ended && self.to_us.sent.load(Ordering::Acquire) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        polled
     }
 }
 

@@ -2,6 +2,7 @@
 //! failure is explained by: that tells HTTP on a TLS port from a broken client, and which key
 //! exchange had been agreed on. And it holds back a server's tickets.
 
+use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{ready, Context, Poll};
@@ -103,6 +104,28 @@ impl<I: Io> Opening<I> {
         let first = || bufs.iter().find_map(|buf| buf.first());
         let is_over = self.start.is_none();
         !is_over && self.holds && (!self.held.is_empty() || first() == Some(&APPLICATION_DATA))
+    }
+}
+
+impl<I: Io> Io for Opening<I> {
+    fn abort(&mut self) {
+        self.io.abort();
+    }
+
+    fn poll_discard(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.io.poll_discard(cx, buf)
+    }
+
+    fn has_sent_all(&mut self) -> bool {
+        self.held.is_empty() && self.io.has_sent_all()
+    }
+
+    fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.io.wait_reset()
     }
 }
 

@@ -88,6 +88,14 @@ impl<I: Io> Session<I> {
         }
     }
 
+    /// The stream below, whatever became of the handshake.
+    pub(super) fn below(&mut self) -> Option<&mut Opening<I>> {
+        match &mut *self.0 {
+            Stage::Open(stream) => Some(stream.get_mut().0),
+            _ => None,
+        }
+    }
+
     pub(super) fn is_write_vectored(&self) -> bool {
         use tokio::io::AsyncWrite;
         matches!(&*self.0, Stage::Open(stream) if stream.is_write_vectored())

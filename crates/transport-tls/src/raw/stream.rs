@@ -1,6 +1,7 @@
 //! The stream of an established TLS connection.
 
 use std::fmt;
+use std::future::{pending, Future};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -37,6 +38,36 @@ impl<I> fmt::Debug for TlsIo<I> {
 
 fn explained<T>(polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
     polled.map_err(explain::stream)
+}
+
+impl<I: Io> Io for TlsIo<I> {
+    fn abort(&mut self) {
+        if let Some(below) = self.session.below() {
+            below.abort();
+        }
+    }
+
+    fn poll_discard(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.session.below() {
+            Some(below) => below.poll_discard(cx, buf),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn has_sent_all(&mut self) -> bool {
+        self.session.below().map_or(true, Io::has_sent_all)
+    }
+
+    fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        match self.session.below() {
+            Some(below) => below.wait_reset(),
+            None => Box::pin(pending()),
+        }
+    }
 }
 
 impl<I: Io> AsyncRead for TlsIo<I> {

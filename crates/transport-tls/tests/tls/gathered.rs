@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
-use transport_core::{Backend, Connection, Dialer, Listener, PeerAddr, Pending, TransportError};
+use transport_core::{
+    Backend, Connection, Dialer, Io, Listener, PeerAddr, Pending, TransportError,
+};
 use transport_testkit::{MemoryIo, MemoryListener, Recorder};
 use transport_tls::raw::{TlsDialer, TlsListener};
 use transport_tls::PqMode;
@@ -32,6 +34,12 @@ impl Cells {
             self.cell.drain(..sent);
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+impl Io for Cells {
+    fn abort(&mut self) {
+        self.io.abort();
     }
 }
 

@@ -11,6 +11,7 @@ use transport_core::{
     Backend, ConnInfo, Connection, Dialer, PeerAddr, PeerIdentity, Target, TransportError,
 };
 
+use super::UdsIo;
 use crate::path;
 
 /// First and longest pause before another attempt at a full backlog: the kernel tells nobody when
@@ -39,7 +40,7 @@ impl UdsDialer {
 }
 
 impl Dialer for UdsDialer {
-    type Io = UnixStream;
+    type Io = UdsIo;
 
     fn backend(&self) -> Backend {
         Backend::Uds
@@ -51,7 +52,7 @@ impl Dialer for UdsDialer {
     /// # Errors
     /// [`TransportError::Unsupported`] for another kind of target or a path that no Unix socket
     /// can have, [`TransportError::Connect`] when the system refuses.
-    async fn dial(&self, to: &Target) -> Result<Connection<UnixStream>, TransportError> {
+    async fn dial(&self, to: &Target) -> Result<Connection<UdsIo>, TransportError> {
         let Target::Unix(path) = to else {
             return Err(TransportError::Unsupported {
                 what: format!("dialing {to} over uds"),
@@ -78,7 +79,7 @@ impl Dialer for UdsDialer {
         let mut info = ConnInfo::new(Backend::Uds, Some(PeerAddr::Uid(uid)));
         info.identity = PeerIdentity::Uid(uid);
         info.steps.connect = Some(connected - started);
-        Ok(Connection::new(stream, info))
+        Ok(Connection::new(UdsIo::new(stream), info))
     }
 }
 

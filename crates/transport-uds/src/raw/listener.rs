@@ -14,6 +14,7 @@ use transport_core::{
 };
 
 use super::socket_file::SocketFile;
+use super::UdsIo;
 use crate::config::UNKNOWN_UID;
 use crate::{LiveUdsConfig, UdsConfig};
 
@@ -169,7 +170,7 @@ pub struct UdsPending {
 }
 
 impl Pending for UdsPending {
-    type Io = UnixStream;
+    type Io = UdsIo;
 
     const HANDSHAKE: bool = false;
 
@@ -187,12 +188,12 @@ impl Pending for UdsPending {
     ///
     /// # Errors
     /// [`TransportError::Refused`] for a peer that [`refused`](Self::refused) turns away.
-    async fn establish(self) -> Result<Connection<UnixStream>, TransportError> {
+    async fn establish(self) -> Result<Connection<UdsIo>, TransportError> {
         if let Some(reason) = self.refused {
             return Err(TransportError::Refused { reason });
         }
         let mut info = ConnInfo::new(Backend::Uds, Some(self.peer()));
         info.identity = PeerIdentity::Uid(self.uid);
-        Ok(Connection::new(self.stream, info))
+        Ok(Connection::new(UdsIo::new(self.stream), info))
     }
 }

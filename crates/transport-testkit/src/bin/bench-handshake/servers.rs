@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use ron_transport::config::Config;
 use ron_transport::Transport;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::TlsAcceptor;
 use transport_core::schema::Section;
-use transport_core::{Backend, Io, Observer, TaskKind};
+use transport_core::{Backend, Observer, TaskKind};
 use transport_limits::{Guard, Limiter, Limits};
 use transport_metrics::{MetricsObserver, Prometheus};
 use transport_tcp::TcpConfig;
@@ -164,7 +164,7 @@ fn every_limit() -> Limits {
 }
 
 /// The same loop for every kind. It holds no more than a message.
-async fn echo<I: Io>(mut io: I) {
+async fn echo<I: AsyncRead + AsyncWrite + Unpin>(mut io: I) {
     let mut buffer = [0; 1024];
     while let Ok(read @ 1..) = io.read(&mut buffer).await {
         if io.write_all(&buffer[..read]).await.is_err() || io.flush().await.is_err() {

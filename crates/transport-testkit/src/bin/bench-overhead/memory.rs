@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use ron_transport::Transport;
 use stats_alloc::{Stats, StatsAlloc};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpListener;
-use transport_core::{Io, NoObserver, TaskKind};
+use transport_core::{NoObserver, TaskKind};
 use transport_limits::Limiter;
 use transport_tcp::TcpConfig;
 
@@ -71,7 +71,7 @@ fn live(stats: Stats) -> i64 {
 }
 
 /// Says that a connection has exchanged its first byte, and waits for more.
-async fn idle<I: Io>(mut io: I, seen: mpsc::SyncSender<()>) {
+async fn idle<I: AsyncRead + AsyncWrite + Unpin>(mut io: I, seen: mpsc::SyncSender<()>) {
     let mut byte = [0];
     while let Ok(1..) = io.read(&mut byte).await {
         let _ = seen.send(());

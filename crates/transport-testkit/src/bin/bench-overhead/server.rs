@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::sync::Arc;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use transport_core::schema::Section;
@@ -165,7 +165,7 @@ pub(crate) fn every_limit() -> Limits {
 }
 
 /// The same loop for every mode.
-async fn echo<I: Io>(mut io: I) {
+async fn echo<I: AsyncRead + AsyncWrite + Unpin>(mut io: I) {
     let mut buffer = vec![0; 64 << 10];
     while let Ok(read @ 1..) = io.read(&mut buffer).await {
         if io.write_all(&buffer[..read]).await.is_err() {

@@ -1,0 +1,125 @@
+//! The byte stream of a connection, and how it ends.
+
+use std::future::{pending, Future};
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// A byte stream that can be moved between tasks.
+///
+/// A stream ends *in order* by [`poll_shutdown`](AsyncWrite::poll_shutdown), or *aborted* by
+/// [`abort`](Self::abort). The peer sees which.
+pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {
+    /// Makes the peer see an error instead of an end of stream; discards unsent data.
+    ///
+    /// TCP sends RST when the stream is dropped. TLS sends no `close_notify` and aborts the stream
+    /// below. A backend that cannot signal an abort says so in its documentation. The stream is
+    /// dropped after this call.
+    fn abort(&mut self);
+
+    /// Reads bytes that are about to be discarded, for a lingering close.
+    ///
+    /// TLS reads the stream below, also past the peer's `close_notify`: a socket that is closed
+    /// with unread bytes resets the connection and destroys data on its way to the peer.
+    ///
+    /// # Errors
+    /// As [`poll_read`](AsyncRead::poll_read).
+    fn poll_discard(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(self).poll_read(cx, buf)
+    }
+
+    /// Returns whether every byte written so far has been sent to the peer.
+    ///
+    /// A stream that cannot know returns `true`.
+    fn has_sent_all(&mut self) -> bool {
+        true
+    }
+
+    /// Resolves once the peer has reset the connection, whether or not unread bytes wait.
+    ///
+    /// An end of stream is no reset. A stream that cannot know never resolves.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(pending())
+    }
+}
+
+impl<T: Io + ?Sized> Io for Box<T> {
+    fn abort(&mut self) {
+        (**self).abort();
+    }
+
+    fn poll_discard(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        (**self).poll_discard(cx, buf)
+    }
+
+    fn has_sent_all(&mut self) -> bool {
+        (**self).has_sent_all()
+    }
+
+    fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        (**self).wait_reset()
+    }
+}
+
+/// Any tokio stream as an [`Io`] whose abort only drops it.
+///
+/// The peer of such a stream cannot tell an abort from an end of stream.
+#[derive(Debug)]
+pub struct Plain<T>(pub T);
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for Plain<T> {
+    fn abort(&mut self) {}
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Plain<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Plain<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,139 @@
+//! The stream of an established TCP connection.
+
+use std::future::{pending, Future};
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
+use transport_core::Io;
+
+/// An established TCP connection.
+///
+/// An abort sends RST. After a write that failed with a reset, the end of what had arrived before
+/// is reported as a reset too, and not as an end of stream.
+#[derive(Debug)]
+pub struct TcpIo {
+    stream: TcpStream,
+    /// The peer has reset the connection, and a write has consumed the error.
+    reset: bool,
+}
+
+impl TcpIo {
+    /// Wraps a connected stream.
+    #[must_use]
+    pub const fn new(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            reset: false,
+        }
+    }
+
+    /// Returns the stream below.
+    #[must_use]
+    pub const fn get_ref(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// Unwraps the stream.
+    #[must_use]
+    pub fn into_inner(self) -> TcpStream {
+        self.stream
+    }
+
+    /// Remembers a reset: the kernel reports it once, to whichever call comes first.
+    fn written<T>(&mut self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if let Poll::Ready(Err(error)) = &polled {
+            self.reset |= error.kind() == io::ErrorKind::ConnectionReset;
+        }
+        polled
+    }
+}
+
+impl Io for TcpIo {
+    fn abort(&mut self) {
+        // A socket that is gone already needs no reset.
+        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+    }
+
+    #[cfg(target_os = "linux")]
+    fn has_sent_all(&mut self) -> bool {
+        use rustix::event::{poll, PollFd, PollFlags, Timespec};
+        // With this mark the kernel reports a socket as writable once nothing is unsent (tcp(7)).
+        if SockRef::from(&self.stream)
+            .set_tcp_notsent_lowat(1)
+            .is_err()
+        {
+            return true;
+        }
+        let mut fds = [PollFd::new(&self.stream, PollFlags::OUT)];
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // An error is an event too: then there is nothing to wait for.
+        poll(&mut fds, Some(&now)).map_or(true, |ready| ready != 0)
+    }
+
+    fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async {
+            if self.stream.ready(Interest::ERROR).await.is_err() {
+                pending::<()>().await;
+            }
+        })
+    }
+}
+
+impl AsyncRead for TcpIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if self.reset
+            && matches!(polled, Poll::Ready(Ok(())))
+            && buf.filled().len() == before
+            && buf.remaining() != 0
+        {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for TcpIo {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.written(polled)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.written(polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
