@@ -32,7 +32,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         drop((frames, sender));
         let report = transport.shutdown(Duration::from_secs(1)).await;
-        println!("drained {}, aborted {}", report.drained, report.aborted);
+        println!("idle {}, aborted {}", report.closed_idle, report.aborted);
         Ok::<_, Box<dyn std::error::Error>>(())
     };
     let (served, asked) = tokio::join!(transport.serve(answer), client);

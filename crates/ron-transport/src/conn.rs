@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf};
 use transport_core::{ConnInfo, Connection, Io};
-use transport_limits::{framed, Control, FrameReader, FrameSender, GuardedIo};
+use transport_limits::{framed, Control, FrameReader, FrameSender, GuardedIo, Leg};
 
 /// A guarded stream with what is known about it. It reads and writes like any tokio stream.
 pub struct Conn {
@@ -36,6 +36,14 @@ impl Conn {
     #[must_use]
     pub const fn control(&self) -> &Control {
         &self.control
+    }
+
+    /// Resolves once the transport drains: a handler may then finish what is under way and close.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn draining(&self) {
+        self.control.draining().await;
     }
 
     /// Puts the connection into framed mode.
@@ -67,6 +75,12 @@ impl Io for Conn {
 
     fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         self.io.wait_reset()
+    }
+}
+
+impl Leg for Conn {
+    fn guard(&self) -> Option<&Control> {
+        Some(&self.control)
     }
 }
 

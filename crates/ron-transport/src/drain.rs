@@ -1,10 +1,11 @@
 //! Shutting down gently and in bounded time.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout, Instant};
 use transport_core::ReadyReason;
-use transport_limits::Limiter;
+use transport_limits::{Control, Limiter};
 
 use crate::readiness::Part;
 use crate::transport::Shared;
@@ -14,32 +15,45 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How long tasks of cancelled connections have to end.
 const AFTERMATH: Duration = Duration::from_millis(200);
 
-/// How a shutdown went.
+/// How a shutdown went: each connection that was open at its start is in one of three numbers.
+///
+/// Accepted and dialed connections count alike, pending handshakes as accepted ones. A connection
+/// with a request in flight is never in `closed_idle`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DrainReport {
-    /// Connections, handshakes among them, that ended by themselves or were idle and closed.
-    pub drained: usize,
-    /// Connections, handshakes among them, that were cut at the deadline.
+    /// Connections that their peers or handlers ended.
+    pub finished: usize,
+    /// Connections that were ended in order because they were idle.
+    pub closed_idle: usize,
+    /// Connections that were aborted at the deadline.
     pub aborted: usize,
     /// How long it took.
     pub took: Duration,
 }
 
-/// Nothing new from here on, but for what is just being accepted.
+/// Ends accepting, and announces the drain to handlers.
 pub(crate) fn begin(shared: &Shared) {
+    stop_accepting(shared);
+    shared.limiter.begin_drain();
+}
+
+/// Ends accepting.
+pub(crate) fn stop_accepting(shared: &Shared) {
     shared
         .readiness
         .not_ready(Part::Lifecycle, ReadyReason::Draining);
     shared.stop.cancel();
 }
 
+/// Drains. The listener is closed already.
 pub(crate) async fn run(shared: &Shared, deadline: Duration) -> DrainReport {
     let started = Instant::now();
     let limiter = &shared.limiter;
-    let open = limiter.open() + limiter.pending();
-    let _ = timeout(deadline, until_empty(limiter)).await;
-    let aborted = limiter.open() + limiter.pending();
+    limiter.drain();
+    let mut drain = Drain::new(limiter);
+    let _ = timeout(deadline, drain.until_empty()).await;
+    let aborted = drain.left();
     shared.kill.cancel();
     limiter.close();
     let stopped = timeout(AFTERMATH, limiter.tasks().wait()).await.is_ok();
@@ -47,14 +61,18 @@ pub(crate) async fn run(shared: &Shared, deadline: Duration) -> DrainReport {
         .readiness
         .not_ready(Part::Lifecycle, ReadyReason::Stopped);
     let report = DrainReport {
-        drained: open.saturating_sub(aborted),
+        finished: drain.open.saturating_sub(drain.closed_idle + aborted),
+        closed_idle: drain.closed_idle,
         aborted,
         took: started.elapsed(),
     };
     tracing::info!(
         target: "ron_transport",
         event = "shutdown",
-        drained = report.drained,
+        open = drain.open,
+        drained = report.finished + report.closed_idle,
+        finished = report.finished,
+        closed_idle = report.closed_idle,
         aborted = report.aborted,
         tasks_left = if stopped { 0 } else { limiter.tasks().running() },
         duration_ms = u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX),
@@ -62,19 +80,78 @@ pub(crate) async fn run(shared: &Shared, deadline: Duration) -> DrainReport {
     report
 }
 
-/// Closes connections as they become idle, until none is left and no handler runs.
-async fn until_empty(limiter: &Limiter) {
-    // What the kernel has handed over at the moment of the stop is served, not refused.
-    sleep(LOOK_EVERY).await;
-    limiter.drain();
-    loop {
-        let open = limiter.connections();
-        for control in open.iter().filter(|control| control.is_idle()) {
-            control.cancel();
-        }
-        if open.is_empty() && limiter.tasks().running() == 0 {
-            return;
-        }
+/// Waits until no connection is open and no handler runs.
+pub(crate) async fn wait_empty(limiter: &Limiter) {
+    while !is_empty(limiter) {
         sleep(LOOK_EVERY).await;
+    }
+}
+
+/// A stream that has ended and is still held by its handler counts for nothing; a lingering close
+/// counts, since the last bytes may still be on their way.
+fn is_empty(limiter: &Limiter) -> bool {
+    let held = limiter.connections();
+    let over = held.iter().all(has_ended);
+    let running = limiter.tasks().running();
+    over && limiter.pending() == 0 && limiter.lingering() == 0 && running <= held.len()
+}
+
+fn has_ended(control: &Control) -> bool {
+    control.is_ended() || control.is_over()
+}
+
+/// The connections that a drain has to account for.
+struct Drain<'a> {
+    limiter: &'a Limiter,
+    /// Connections and handshakes at the start.
+    open: usize,
+    /// Numbers of the connections at the start. Later ones are handshakes of the start, or were
+    /// dialed since.
+    ids: HashSet<u64>,
+    closed_idle: usize,
+}
+
+impl<'a> Drain<'a> {
+    fn new(limiter: &'a Limiter) -> Self {
+        let conns = limiter.connections();
+        let ids: HashSet<u64> = conns
+            .iter()
+            .filter(|control| !has_ended(control))
+            .map(Control::id)
+            .collect();
+        Self {
+            limiter,
+            open: ids.len() + limiter.pending(),
+            ids,
+            closed_idle: 0,
+        }
+    }
+
+    fn counts(&self, control: &Control) -> bool {
+        control.is_accepted() || self.ids.contains(&control.id())
+    }
+
+    /// Ends connections in order as they become idle, until none is left and no handler runs.
+    async fn until_empty(&mut self) {
+        loop {
+            for control in self.limiter.connections() {
+                if control.close_if_idle() && self.counts(&control) {
+                    self.closed_idle += 1;
+                }
+            }
+            if is_empty(self.limiter) {
+                return;
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Connections and handshakes that are not at their end.
+    fn left(&self) -> usize {
+        let conns = self.limiter.connections();
+        let open = conns
+            .iter()
+            .filter(|control| !has_ended(control) && self.counts(control));
+        open.count() + self.limiter.pending()
     }
 }

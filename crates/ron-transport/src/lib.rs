@@ -49,12 +49,12 @@ pub use transport::Transport;
 #[cfg(feature = "arti")]
 pub use transport_arti as arti;
 pub use transport_core::{
-    self as core, Backend, CloseReason, ConnInfo, NoIdentity, Observer, Op, PeerAddr, PeerIdentity,
-    ReadyReason, ReadyState, Reason, Target, TransportError,
+    self as core, Backend, CloseReason, ConnInfo, Io, NoIdentity, Observer, Op, PeerAddr,
+    PeerIdentity, ReadyReason, ReadyState, Reason, Target, TransportError,
 };
 pub use transport_limits::{
-    self as limits, echo, relay, relay_held, Chunk, Control, Echoed, FrameReader, FrameSender,
-    InflationGuard, Limits, Relayed, Side,
+    self as limits, echo, relay, relay_held, Busy, Chunk, Control, Echoed, FrameReader,
+    FrameSender, InflationGuard, Leg, Limits, Relayed, Side,
 };
 pub use transport_metrics as metrics;
 pub use transport_tcp as tcp;

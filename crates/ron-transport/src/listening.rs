@@ -1,7 +1,9 @@
 //! Binding or taking over a socket, and who has the listener while it accepts.
 
 use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
 
+use tokio::time::timeout;
 use transport_core::{ReadyReason, ReadyState, TransportError};
 
 use crate::backend::{AnyListener, Parts};
@@ -9,7 +11,13 @@ use crate::config::Config;
 use crate::handles::IncomingConn;
 use crate::listen_addr::{Inherited, ListenAddr};
 use crate::readiness::Part;
+use crate::serve::waiting;
 use crate::transport::Transport;
+
+/// How long an accept loop has to take what waits in the backlog.
+const HAND_OVER: Duration = Duration::from_secs(1);
+/// How long an embedder has between two calls to accept.
+const NEXT_ACCEPT: Duration = Duration::from_millis(20);
 
 /// Where the listener is.
 #[derive(Debug, Default)]
@@ -19,8 +27,10 @@ pub(crate) enum Slot {
     Unbound,
     /// Bound, and nobody is accepting.
     Here(Box<AnyListener>),
-    /// Whoever accepts has it; or it is closed.
+    /// Whoever accepts has it.
     Taken,
+    /// It was closed.
+    Closed,
 }
 
 impl Transport {
@@ -99,7 +109,7 @@ impl Transport {
     }
 
     /// Waits for the next admitted connection, for an embedder that runs its own accept loop.
-    /// `None` once the transport shuts down.
+    /// `None` once accepting has ended, after the connections that the kernel had accepted by then.
     ///
     /// # Errors
     /// [`TransportError::Config`] when [`listen`](Self::listen) has not succeeded before, or
@@ -108,33 +118,45 @@ impl Transport {
     /// # Cancel safety
     /// Cancel-safe: no admitted connection is lost when the future is dropped.
     pub async fn accept(&self) -> Result<Option<IncomingConn>, TransportError> {
-        let Some(listener) = self.take_listener()? else {
+        let Some(mut lent) = self.lend()? else {
             return Ok(None);
-        };
-        let mut lent = Lent {
-            transport: self,
-            listener: Some(listener),
         };
         let Some(listener) = &mut lent.listener else {
             return Ok(None);
         };
-        tokio::select! {
+        let incoming = tokio::select! {
             biased;
-            () = self.shared.stop.cancelled() => Ok(None),
-            incoming = listener.accept() => Ok(Some(IncomingConn::new(incoming))),
-        }
+            () = self.shared.stop.cancelled() => {
+                // The kernel has told these clients that they are connected: they are served.
+                let left = waiting(listener.accept()).await;
+                if left.is_none() {
+                    lent.listener = None;
+                }
+                left
+            }
+            incoming = listener.accept() => Some(incoming),
+        };
+        Ok(incoming.map(IncomingConn::new))
     }
 
-    /// The listener, for the caller to accept with; `None` once the transport shuts down.
-    pub(crate) fn take_listener(&self) -> Result<Option<Box<AnyListener>>, TransportError> {
-        if self.shared.stop.is_cancelled() {
-            return Ok(None);
-        }
+    /// The listener, for the caller to accept with; `None` once it is closed.
+    pub(crate) fn lend(&self) -> Result<Option<Lent<'_>>, TransportError> {
         let mut slot = self.slot();
         let wrong = match std::mem::take(&mut *slot) {
             Slot::Here(listener) => {
                 *slot = Slot::Taken;
-                return Ok(Some(listener));
+                return Ok(Some(Lent {
+                    transport: self,
+                    listener: Some(listener),
+                }));
+            }
+            Slot::Closed => {
+                *slot = Slot::Closed;
+                return Ok(None);
+            }
+            slot_before if self.shared.stop.is_cancelled() => {
+                *slot = slot_before;
+                return Ok(None);
             }
             Slot::Unbound => "listen() has not succeeded before",
             Slot::Taken => {
@@ -147,23 +169,56 @@ impl Transport {
         })
     }
 
+    /// Closes the listener once accepting has ended. An accept loop has a moment for the
+    /// connections that the kernel has accepted.
+    pub(crate) async fn close_listener(&self) {
+        let given_back = self.listener_is(|slot| !matches!(slot, Slot::Taken));
+        let _ = timeout(HAND_OVER, given_back).await;
+        let closed = self.listener_is(|slot| matches!(slot, Slot::Unbound | Slot::Closed));
+        let _ = timeout(NEXT_ACCEPT, closed).await;
+        let mut slot = self.slot();
+        if matches!(*slot, Slot::Here(_) | Slot::Unbound) {
+            *slot = Slot::Closed;
+        }
+    }
+
+    /// Waits until an accept loop has left the listener in such a state.
+    async fn listener_is(&self, wanted: impl Fn(&Slot) -> bool) {
+        loop {
+            let released = self.shared.released.notified();
+            tokio::pin!(released);
+            released.as_mut().enable();
+            if wanted(&self.slot()) {
+                return;
+            }
+            released.await;
+        }
+    }
+
     pub(crate) fn slot(&self) -> MutexGuard<'_, Slot> {
         self.listener.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Puts the listener back when a call to accept ends, however it ends; once the transport shuts
-/// down it is closed instead.
-struct Lent<'a> {
+/// Puts the listener back when a call to accept ends, unless it was taken out.
+pub(crate) struct Lent<'a> {
     transport: &'a Transport,
     listener: Option<Box<AnyListener>>,
 }
 
+impl Lent<'_> {
+    /// Takes the listener out: it closes with its new owner.
+    pub(crate) fn take(&mut self) -> Option<Box<AnyListener>> {
+        self.listener.take()
+    }
+}
+
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        let mut slot = self.transport.slot();
-        if !self.transport.shared.stop.is_cancelled() {
-            *slot = self.listener.take().map_or(Slot::Taken, Slot::Here);
-        }
+        *self.transport.slot() = match self.listener.take() {
+            Some(listener) => Slot::Here(listener),
+            None => Slot::Closed,
+        };
+        self.transport.shared.released.notify_waiters();
     }
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::Instrument;
 use transport_core::{Listener, Pending, TaskKind, TransportError};
 use transport_limits::{Guard, Incoming};
@@ -17,6 +17,11 @@ use crate::transport::Shared;
 /// How long a handler may take to return once its connection has ended; well within the 100 ms
 /// in which a cancelled connection has stopped all its tasks.
 const GRACE: Duration = Duration::from_millis(50);
+/// A turn of the reactor, after which no client waits unseen.
+const LAST_LOOK: Duration = Duration::from_millis(1);
+/// Connections that are taken from the backlog when accepting ends, at most: clients that go on
+/// connecting must not keep the listener open.
+const BACKLOG: usize = 4096;
 
 /// Accepts until the transport stops.
 pub(crate) async fn run<H, F>(listener: &mut AnyListener, shared: &Arc<Shared>, handler: Arc<H>)
@@ -46,10 +51,26 @@ where
     loop {
         let incoming = tokio::select! {
             biased;
-            () = &mut stopped => return,
+            () = &mut stopped => break,
             incoming = guard.accept() => incoming,
         };
         begin(incoming, shared, handler).await;
+    }
+    // The kernel has told these clients that they are connected: they are served.
+    for _ in 0..BACKLOG {
+        match waiting(guard.accept()).await {
+            Some(incoming) => begin(incoming, shared, handler).await,
+            None => return,
+        }
+    }
+}
+
+/// Returns what is there without waiting for more.
+pub(crate) async fn waiting<F: Future>(accept: F) -> Option<F::Output> {
+    tokio::select! {
+        biased;
+        accepted = accept => Some(accepted),
+        () = sleep(LAST_LOOK) => None,
     }
 }
 
@@ -108,11 +129,16 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let control = conn.control().clone();
+    let _panic = control.abort_on_panic();
     let handling = handler(conn);
     tokio::pin!(handling);
     let ended = tokio::select! {
         biased;
-        () = &mut handling => return,
+        () = &mut handling => {
+            // A stream that the handler has handed on is still ended by its deadlines.
+            control.ended().await;
+            return;
+        }
         ended = control.ended() => ended,
     };
     let finished = match ended {

@@ -5,7 +5,7 @@ use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{watch, Notify};
 use tokio_util::sync::CancellationToken;
 use transport_core::{Backend, Observer, ReadyReason, ReadyState, TransportError};
 use transport_limits::{Control, Limiter};
@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) stop: CancellationToken,
     /// Everything ends.
     pub(crate) kill: CancellationToken,
+    /// An accept loop has given the listener back, or closed it.
+    pub(crate) released: Notify,
 }
 
 impl std::fmt::Debug for Shared {
@@ -85,6 +87,7 @@ impl Transport {
             observer,
             stop: CancellationToken::new(),
             kill: CancellationToken::new(),
+            released: Notify::new(),
         });
         let live = Live::new(&config, &mut given, &shared);
         let dialers = Arc::new(Dialers::new(&live, fd_limit, &shared.limiter));
@@ -114,12 +117,14 @@ impl Transport {
         H: Fn(Conn) -> F + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let Some(mut listener) = self.take_listener()? else {
+        let Some(mut lent) = self.lend()? else {
             return Ok(());
         };
-        tokio::select! {
-            () = serve::run(&mut listener, &self.shared, Arc::new(handler)) => {}
-            () = self.live.keep_fresh() => {}
+        if let Some(mut listener) = lent.take() {
+            tokio::select! {
+                () = serve::run(&mut listener, &self.shared, Arc::new(handler)) => {}
+                () = self.live.keep_fresh() => {}
+            }
         }
         Ok(())
     }
@@ -221,19 +226,40 @@ impl Transport {
         self.shared.limiter.connections()
     }
 
-    /// Shuts down: readiness goes to `NotReady("draining")`, accepting ends, idle connections are
-    /// closed, busy ones may finish until the deadline and are then cut. A Tor client ends after
-    /// them, within a second more.
+    /// Shuts down: readiness goes to `NotReady("draining")`, the listener closes after the
+    /// connections that the kernel has accepted, and [`Conn::draining`] resolves. Then each
+    /// connection ends in order as soon as it [`is_idle`](Control::is_idle); at the deadline the
+    /// others are aborted. A Tor client ends after them, within a second more.
     ///
     /// # Cancel safety
-    /// A dropped call leaves the transport draining; another call goes on with it.
+    /// A dropped call leaves the transport draining; another call continues the drain.
     pub async fn shutdown(&self, deadline: Duration) -> DrainReport {
         drain::begin(&self.shared);
-        // After the stop: who accepts right now does not put it back.
-        drop(std::mem::replace(&mut *self.slot(), Slot::Taken));
+        self.close_listener().await;
         let report = drain::run(&self.shared, deadline).await;
         self.live.shutdown().await;
         report
+    }
+
+    /// Closes the listener, for an embedder with a shutdown order of its own; connections go on.
+    /// Readiness goes to `NotReady("draining")`. Returns once further clients are refused by the
+    /// kernel.
+    ///
+    /// # Cancel safety
+    /// A dropped call leaves the transport not accepting; another call continues it.
+    pub async fn stop_accepting(&self) {
+        drain::stop_accepting(&self.shared);
+        self.close_listener().await;
+    }
+
+    /// Waits until no connection is open, no lingering close is under way and no handler runs.
+    ///
+    /// A stream that has ended in both directions and is still held counts as closed.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn wait_empty(&self) {
+        drain::wait_empty(&self.shared.limiter).await;
     }
 }
 

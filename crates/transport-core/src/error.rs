@@ -23,6 +23,8 @@ pub enum Op {
     Idle,
     /// The connection's whole life.
     Lifetime,
+    /// No byte after one direction had ended.
+    HalfClose,
 }
 
 impl Op {
@@ -36,6 +38,7 @@ impl Op {
             Self::Write => "write",
             Self::Idle => "idle",
             Self::Lifetime => "lifetime",
+            Self::HalfClose => "half_close",
         }
     }
 }
@@ -78,6 +81,8 @@ pub enum TransportError {
     Cancelled,
     /// The other side of a queue or connection is gone.
     Closed,
+    /// The other leg of the relay failed, so this one was aborted.
+    PeerFailed,
     /// The stream ended in the middle of a frame.
     FrameTruncated,
     /// TLS failed.
@@ -146,6 +151,7 @@ impl TransportError {
             Self::Busy => "busy",
             Self::Cancelled => "cancelled",
             Self::Closed => "closed",
+            Self::PeerFailed => "peer_failed",
             Self::FrameTruncated => "frame_truncated",
             Self::Tls { .. } => "tls",
             Self::TlsTruncated => "tls_truncated",
@@ -163,10 +169,10 @@ impl TransportError {
 
     /// The reject reason this failure counts as, if it is a reject at all.
     #[must_use]
-    pub const fn reason(&self) -> Option<Reason> {
+    pub fn reason(&self) -> Option<Reason> {
         match self {
             Self::Timeout {
-                op: Op::Idle | Op::Lifetime,
+                op: Op::Idle | Op::Lifetime | Op::HalfClose,
             } => None,
             Self::Timeout { .. } => Some(Reason::Timeout),
             Self::TooLarge { .. } => Some(Reason::TooLarge),
@@ -175,6 +181,11 @@ impl TransportError {
             Self::Busy => Some(Reason::Busy),
             Self::Tls { .. } => Some(Reason::Tls),
             Self::ArtiBootstrap => Some(Reason::ArtiBootstrap),
+            Self::Connect { source, .. } | Self::Resolve { source, .. } | Self::Io(source)
+                if is_out_of_descriptors(source) =>
+            {
+                Some(Reason::ConnLimit)
+            }
             _ => None,
         }
     }
@@ -203,8 +214,10 @@ impl TransportError {
         match self {
             Self::Timeout { op: Op::Idle } => CloseReason::Idle,
             Self::Timeout { op: Op::Lifetime } => CloseReason::Lifetime,
+            Self::Timeout { op: Op::HalfClose } => CloseReason::HalfClose,
             Self::Timeout { .. } => CloseReason::Timeout,
             Self::Cancelled => CloseReason::Cancelled,
+            Self::PeerFailed => CloseReason::PeerFailed,
             Self::TlsTruncated => CloseReason::Truncated,
             Self::Io(e) if is_reset(e.kind()) => CloseReason::Reset,
             _ => CloseReason::Error,
@@ -216,6 +229,11 @@ impl TransportError {
     pub fn find(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }
+}
+
+/// `EMFILE` and `ENFILE` (Linux and the BSDs): this process, or the system, has no descriptor left.
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(23 | 24))
 }
 
 fn is_reset(kind: io::ErrorKind) -> bool {
@@ -238,6 +256,7 @@ impl fmt::Display for TransportError {
             Self::Busy => f.write_str("the queue is full"),
             Self::Cancelled => f.write_str("cancelled"),
             Self::Closed => f.write_str("the connection is closed"),
+            Self::PeerFailed => f.write_str("the other leg of the relay failed"),
             Self::FrameTruncated => f.write_str("the stream ended inside a frame"),
             Self::Tls { source } => write!(f, "tls: {source}"),
             Self::TlsTruncated => f.write_str("the TLS stream was cut without close_notify"),
@@ -278,7 +297,9 @@ impl From<TransportError> for io::Error {
             TransportError::RateLimited { .. } | TransportError::Busy => {
                 Some(io::ErrorKind::WouldBlock)
             }
-            TransportError::Cancelled => Some(io::ErrorKind::ConnectionAborted),
+            TransportError::Cancelled | TransportError::PeerFailed => {
+                Some(io::ErrorKind::ConnectionAborted)
+            }
             TransportError::Closed => Some(io::ErrorKind::BrokenPipe),
             TransportError::TlsTruncated | TransportError::FrameTruncated => {
                 Some(io::ErrorKind::UnexpectedEof)
@@ -335,7 +356,7 @@ mod tests {
 
     #[test]
     fn idle_and_lifetime_are_no_rejects() {
-        for op in [Op::Idle, Op::Lifetime] {
+        for op in [Op::Idle, Op::Lifetime, Op::HalfClose] {
             assert_eq!(TransportError::Timeout { op }.reason(), None);
         }
         for op in [Op::Dial, Op::Handshake, Op::Read, Op::Write] {
@@ -346,6 +367,17 @@ mod tests {
         }
         assert_eq!(TransportError::TlsTruncated.reason(), None);
         assert_eq!(TransportError::TlsTruncated.kind(), "tls_truncated");
+    }
+
+    #[test]
+    fn exhausted_descriptors_are_conn_limit() {
+        let connect = |errno| TransportError::Connect {
+            target: "a:1".into(),
+            source: io::Error::from_raw_os_error(errno),
+        };
+        assert_eq!(connect(24).reason(), Some(Reason::ConnLimit));
+        assert_eq!(connect(23).reason(), Some(Reason::ConnLimit));
+        assert_eq!(connect(111).reason(), None);
     }
 
     #[test]

@@ -72,11 +72,15 @@ pub enum CloseReason {
     Cancelled,
     /// Any other error.
     Error,
+    /// The other leg of its relay failed.
+    PeerFailed,
+    /// One direction had ended, and the other was silent for the half-close timeout.
+    HalfClose,
 }
 
 impl CloseReason {
     /// Every value, in the order of the discriminants.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Eof,
         Self::Reset,
         Self::Idle,
@@ -85,6 +89,8 @@ impl CloseReason {
         Self::Truncated,
         Self::Cancelled,
         Self::Error,
+        Self::PeerFailed,
+        Self::HalfClose,
     ];
 
     /// The metric label's value.
@@ -99,6 +105,8 @@ impl CloseReason {
             Self::Truncated => "truncated",
             Self::Cancelled => "cancelled",
             Self::Error => "error",
+            Self::PeerFailed => "peer_failed",
+            Self::HalfClose => "half_close",
         }
     }
 }
@@ -135,11 +143,13 @@ pub enum TaskKind {
     Writer,
     /// Accept loop and connection handlers.
     Serve,
+    /// Lingering close of a connection whose handler is done.
+    Linger,
 }
 
 impl TaskKind {
     /// Every kind, in the order of the discriminants.
-    pub const ALL: [Self; 3] = [Self::Handshake, Self::Writer, Self::Serve];
+    pub const ALL: [Self; 4] = [Self::Handshake, Self::Writer, Self::Serve, Self::Linger];
 
     /// The metric label's value.
     #[must_use]
@@ -148,6 +158,7 @@ impl TaskKind {
             Self::Handshake => "handshake",
             Self::Writer => "writer",
             Self::Serve => "serve",
+            Self::Linger => "linger",
         }
     }
 }

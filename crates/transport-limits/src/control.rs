@@ -2,10 +2,13 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::time::Duration;
 
 use transport_core::{Direction, TransportError};
 
-use crate::clock::SECOND;
+use crate::clock::ticks;
+use crate::ending::Ending;
+use crate::io::grace::TURN;
 use crate::shared::Shared;
 
 /// Longest correlation id that is kept, in bytes.
@@ -72,8 +75,8 @@ impl Control {
     }
 
     /// Waits until the connection is ended, by [`cancel`](Self::cancel), by a deadline or, as
-    /// [`TransportError::Closed`], by the drop of its stream. Meanwhile it enforces idle timeout
-    /// and lifetime, also where nobody polls the stream.
+    /// [`TransportError::Closed`], by the drop of its stream. Meanwhile it enforces idle timeout,
+    /// half-close timeout and lifetime, also where no task polls the stream.
     ///
     /// # Cancel safety
     /// Cancel-safe.
@@ -82,53 +85,134 @@ impl Control {
         let notified = shared.ended.notified();
         tokio::pin!(notified);
         notified.as_mut().enable();
+        // The reactor has had its turn since this deadline passed.
+        let mut judged = None;
         loop {
             if let Some(error) = shared.end() {
                 return error;
             }
             let now = shared.limiter.now();
-            let (deadline, op) = shared.end_of_life();
-            if deadline <= now {
-                shared.end_with(&TransportError::Timeout { op });
-                continue;
-            }
-            tokio::select! {
-                () = &mut notified => {}
-                () = tokio::time::sleep_until(shared.limiter.instant(deadline)) => {}
+            let (deadline, op) = shared.end_of_relay();
+            if deadline > now {
+                tokio::select! {
+                    () = &mut notified => {
+                        notified.set(shared.ended.notified());
+                        notified.as_mut().enable();
+                    }
+                    () = tokio::time::sleep_until(shared.limiter.instant(deadline)) => {}
+                }
+            } else if judged == Some(deadline) {
+                shared.expire(op);
+            } else {
+                judged = Some(deadline);
+                tokio::time::sleep(TURN).await;
             }
         }
     }
 
-    /// Whether a drain may end the connection now: framed, no partial frame and an empty inbox;
-    /// raw, no byte for a second.
+    /// Returns whether no answer is owed and nothing is in flight, so that a drain may end the
+    /// connection.
+    ///
+    /// It is not idle while a [`busy`](Self::busy) guard is alive, while a direction waits for
+    /// tokens or for the peer, and once one direction has ended. Framed: nor with a partial frame
+    /// or a frame in the inbox, nor before every frame of the asking side is answered. Raw: nor
+    /// before the answering side had the last byte, at least 1 s ago (longer, if it has paused for
+    /// longer before). A connection without any byte is idle after 1 s. The two legs of a relay
+    /// are idle together.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        let shared = &*self.0;
-        if shared.framed.load(Ordering::Relaxed) {
-            let partial = shared.partial_frame.load(Ordering::Relaxed);
-            return !partial && shared.inbox_frames.load(Ordering::Relaxed) == 0;
-        }
-        let since = shared
-            .limiter
-            .now()
-            .saturating_sub(shared.activity.load(Ordering::Relaxed));
-        since >= SECOND
-            && !Direction::ALL
-                .iter()
-                .any(|half| shared.parked(*half).is_some())
+        self.0.is_idle()
+    }
+
+    /// Ends the connection in order if it [`is_idle`](Self::is_idle); returns whether this call
+    /// ended it.
+    pub fn close_if_idle(&self) -> bool {
+        self.0.is_idle() && self.0.end_as(Ending::Drained)
+    }
+
+    /// Returns whether both directions have ended in order, though the stream is still held.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.0.activity.is_over()
+    }
+
+    /// Returns whether the peer opened the connection.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        self.0.accepted
+    }
+
+    /// Announces work for this connection that no byte shows, until the guard is dropped: it is
+    /// not idle, and its idle clock stands still.
+    ///
+    /// ```
+    /// # async fn example(control: &transport_limits::Control) {
+    /// let busy = control.busy();
+    /// // Compute an answer that takes longer than the idle timeout.
+    /// drop(busy);
+    /// # }
+    /// ```
+    #[must_use = "the connection is busy only while the guard is alive"]
+    pub fn busy(&self) -> Busy {
+        self.0.activity.busy.fetch_add(1, Ordering::Relaxed);
+        Busy(self.clone())
+    }
+
+    /// Sets the idle timeout of this connection alone; zero turns it off.
+    pub fn set_idle_timeout(&self, timeout: Duration) {
+        self.0.set_idle(ticks(timeout));
+    }
+
+    /// Resolves once the transport of this connection drains: a handler may then finish what is
+    /// under way and close.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn draining(&self) {
+        self.0.limiter.draining().await;
+    }
+
+    /// Aborts the connection if the guard is dropped by a panic.
+    pub fn abort_on_panic(&self) -> AbortOnPanic {
+        AbortOnPanic(self.clone())
     }
 
     pub(crate) fn set_framed(&self) {
-        self.0.framed.store(true, Ordering::Relaxed);
+        self.0.activity.framed.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn set_partial_frame(&self, partial: bool) {
-        self.0.partial_frame.store(partial, Ordering::Relaxed);
+        let activity = &self.0.activity;
+        activity.partial_frame.store(partial, Ordering::Relaxed);
     }
 
     /// How long the connection has lived.
     #[must_use]
-    pub fn age(&self) -> std::time::Duration {
+    pub fn age(&self) -> Duration {
         crate::clock::duration(self.0.limiter.now().saturating_sub(self.0.born))
+    }
+}
+
+/// Keeps a connection busy while it is alive; see [`Control::busy`].
+#[derive(Debug)]
+pub struct Busy(Control);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let shared = &self.0 .0;
+        shared.activity.touch(shared.limiter.now());
+        shared.activity.busy.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Aborts a connection when a panic unwinds; see [`Control::abort_on_panic`].
+#[derive(Debug)]
+pub struct AbortOnPanic(Control);
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0 .0.end_as(Ending::Panicked);
+        }
     }
 }

@@ -3,13 +3,14 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::time::{sleep_until, timeout, Instant};
+use tokio::time::{sleep_until, Instant};
 use transport_core::{
     Backend, Connection, Dialer, Io, Listener, Op, PeerAddr, Pending, Reason, Target,
     TransportError,
 };
 
 use crate::admission::Permit;
+use crate::deadline::until;
 use crate::event::{self, Who};
 use crate::incoming::Incoming;
 use crate::io::GuardedIo;
@@ -170,7 +171,7 @@ impl<D: Dialer> Guard<D> {
         let named = (!D::PRIVATE).then_some(to);
         let settings = limiter.settings();
         let started = Instant::now();
-        let result = match timeout(settings.dial, self.raw.dial(to)).await {
+        let result = match until(started + settings.dial, self.raw.dial(to)).await {
             Ok(result) => result,
             Err(_) => Err(TransportError::Timeout { op: Op::Dial }),
         };

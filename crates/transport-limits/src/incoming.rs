@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::task::{ready, Context, Poll};
 
 use pin_project_lite::pin_project;
-use tokio::time::{timeout_at, Timeout};
 use transport_core::{Backend, Connection, Io, Op, PeerAddr, Pending, TransportError};
 
 use crate::admission::Permit;
 use crate::clock::{duration, ticks};
+use crate::deadline::{until, Until};
 use crate::event::{self, Who};
 use crate::guard::guarded;
 use crate::io::GuardedIo;
@@ -88,7 +88,7 @@ impl<P: Pending> Incoming<P> {
             .saturating_add(ticks(settings.handshake));
         let deadline = admitted.limiter.instant(deadline);
         Establishing {
-            shaking: Some(timeout_at(deadline, pending.establish())),
+            shaking: Some(until(deadline, pending.establish())),
             admitted: Some((admitted, settings)),
         }
     }
@@ -99,7 +99,7 @@ pin_project! {
     struct Establishing<F> {
         // First, so that the socket is closed before the permit is given back.
         #[pin]
-        shaking: Option<Timeout<F>>,
+        shaking: Option<Until<F>>,
         admitted: Option<(Admitted, Arc<ConnSettings>)>,
     }
 }

@@ -7,11 +7,14 @@
 //! [`Guard`]; read, write and idle deadlines, lifetime, rates and byte counts in [`GuardedIo`];
 //! frame ceiling, chunks and inbox in [`FrameReader`] and [`FrameSender`].
 
+mod activity;
 mod admission;
 pub mod bucket;
 mod buffer;
 mod clock;
 mod control;
+mod deadline;
+mod ending;
 mod event;
 mod frame;
 mod gate;
@@ -32,7 +35,7 @@ mod shared;
 mod sync;
 mod tasks;
 
-pub use control::Control;
+pub use control::{AbortOnPanic, Busy, Control};
 pub use frame::{framed, Chunk, FrameReader, FrameSender};
 pub use guard::Guard;
 pub use incoming::Incoming;
@@ -40,6 +43,6 @@ pub use inflation::{InflationGuard, InflationInput, InflationOutput, MAX_INFLATI
 pub use io::GuardedIo;
 pub use limiter::Limiter;
 pub use peers::PeerKey;
-pub use relay::{echo, relay, relay_held, Echoed, Relayed, Side};
+pub use relay::{echo, relay, relay_held, Echoed, Leg, Relayed, Side};
 pub use settings::{ByteRates, Deadlines, Limits};
 pub use tasks::{Counted, Tasks};

@@ -2,10 +2,11 @@
 //! tasks, and the register of open connections.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use transport_core::schema::{BrokenRules, Section};
 use transport_core::{
     Backend, ConnInfo, Direction, Observer, Reason, Scope, Target, TransportError,
@@ -30,7 +31,9 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 pub(crate) struct ConnSettings {
     pub(crate) read: u64,
     pub(crate) write: u64,
+    /// 0 is off.
     pub(crate) idle: u64,
+    pub(crate) half_close: u64,
     pub(crate) lifetime: u64,
     pub(crate) handshake: std::time::Duration,
     pub(crate) dial: std::time::Duration,
@@ -50,6 +53,7 @@ impl ConnSettings {
             read: ticks(deadlines.read),
             write: ticks(deadlines.write),
             idle: ticks(deadlines.idle),
+            half_close: ticks(deadlines.half_close),
             lifetime: ticks(deadlines.lifetime),
             handshake: deadlines.handshake,
             dial: deadlines.dial,
@@ -73,7 +77,14 @@ struct Inner {
     global: [Lane; 2],
     settings: RwLock<Arc<ConnSettings>>,
     conns: Mutex<Register>,
-    draining: AtomicBool,
+    /// Accepted connections are refused.
+    refuses: AtomicBool,
+    /// Connections end as they become idle.
+    draining: CancellationToken,
+    /// Every connection is cancelled.
+    closed: CancellationToken,
+    /// Streams in a lingering close.
+    lingering: AtomicUsize,
     tasks: Tasks,
     events: Events,
 }
@@ -109,7 +120,10 @@ impl Limiter {
             global: Default::default(),
             settings: RwLock::new(Arc::new(ConnSettings::new(limits))),
             conns: Mutex::default(),
-            draining: AtomicBool::new(false),
+            refuses: AtomicBool::new(false),
+            draining: CancellationToken::new(),
+            closed: CancellationToken::new(),
+            lingering: AtomicUsize::new(0),
             events: Events::default(),
         })))
     }
@@ -155,15 +169,47 @@ impl Limiter {
         }
     }
 
-    /// From now on every accepted connection is refused as `draining`.
+    /// Announces a drain: [`Control::draining`] resolves. Connections are still admitted.
+    pub fn begin_drain(&self) {
+        self.0.draining.cancel();
+    }
+
+    /// Refuses every connection that is accepted from now on as `draining`.
     pub fn drain(&self) {
-        self.0.draining.store(true, Ordering::Relaxed);
+        self.begin_drain();
+        self.0.refuses.store(true, Ordering::Relaxed);
+    }
+
+    /// Resolves once a drain has begun.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn draining(&self) {
+        self.0.draining.cancelled().await;
+    }
+
+    /// Resolves once every connection was cancelled.
+    pub(crate) async fn closed(&self) {
+        self.0.closed.cancelled().await;
+    }
+
+    /// Counts a lingering close, until the guard is dropped.
+    pub(crate) fn lingers(&self) -> Lingers {
+        self.0.lingering.fetch_add(1, Ordering::Relaxed);
+        Lingers(self.clone())
+    }
+
+    /// Returns how many streams are in a lingering close: ended, and not gone yet.
+    #[must_use]
+    pub fn lingering(&self) -> usize {
+        self.0.lingering.load(Ordering::Relaxed)
     }
 
     /// Cancels every connection, also those that are established from now on.
     pub fn close(&self) {
         self.drain();
         self.register().closed = true;
+        self.0.closed.cancel();
         for control in self.connections() {
             control.cancel();
         }
@@ -216,6 +262,18 @@ impl Limiter {
         control.0.reject(reason, error);
     }
 
+    /// Fails an accepted connection whose dial to its upstream failed; it is aborted when its
+    /// stream is dropped.
+    ///
+    /// The failure counts one reject: by its own reason, which the dial has counted, else as
+    /// `upstream`. A dial that ended with the transport counts none.
+    pub fn dial_failed(&self, control: &Control, error: &TransportError) {
+        control.0.fail();
+        if error.reason().is_none() && !matches!(error, TransportError::Cancelled) {
+            control.0.reject(Reason::Upstream, error);
+        }
+    }
+
     pub(crate) fn rejected(
         &self,
         reason: Reason,
@@ -240,7 +298,7 @@ impl Limiter {
     }
 
     pub(crate) fn is_draining(&self) -> bool {
-        self.0.draining.load(Ordering::Relaxed)
+        self.0.refuses.load(Ordering::Relaxed)
     }
 
     pub(crate) fn now(&self) -> u64 {
@@ -304,5 +362,14 @@ impl Limiter {
     /// Held for one map operation, when a connection opens and when it ends.
     fn register(&self) -> MutexGuard<'_, Register> {
         self.0.conns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts a lingering close while it is alive.
+pub(crate) struct Lingers(Limiter);
+
+impl Drop for Lingers {
+    fn drop(&mut self) {
+        self.0 .0.lingering.fetch_sub(1, Ordering::Relaxed);
     }
 }

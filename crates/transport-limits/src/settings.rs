@@ -37,8 +37,10 @@ pub struct Deadlines {
     pub read: Duration,
     /// For a write of up to a chunk and its flush.
     pub write: Duration,
-    /// Without a byte in either direction.
+    /// Without a byte in either direction; zero is off.
     pub idle: Duration,
+    /// Without a byte once one direction has ended.
+    pub half_close: Duration,
     /// Accept to established.
     pub handshake: Duration,
     /// Resolve, connect and handshake of a dial.
@@ -73,6 +75,7 @@ impl Default for Limits {
                 read: Duration::from_secs(5),
                 write: Duration::from_secs(5),
                 idle: Duration::from_secs(60),
+                half_close: Duration::from_secs(60),
                 handshake: Duration::from_secs(10),
                 dial: Duration::from_secs(10),
                 lifetime: Duration::ZERO,
@@ -178,24 +181,27 @@ impl Limits {
         Ok(self)
     }
 
-    /// The deadlines: `idle` at least 1 s, the others but `lifetime` over 0.
+    /// The deadlines: `idle` zero or at least 1 s, the others but `lifetime` over 0.
     pub fn set_deadlines(&mut self, d: Deadlines) -> Result<&mut Self, ValueError> {
         let Deadlines {
             read,
             write,
             idle,
+            half_close,
             handshake,
             dial,
             lifetime,
         } = d;
-        let positive = [read, write, handshake, dial].iter().all(|d| !d.is_zero());
+        let positive = [read, write, half_close, handshake, dial]
+            .iter()
+            .all(|d| !d.is_zero());
         if !positive {
             return Err(ValueError::new("must be over 0"));
         }
-        if idle < Duration::from_secs(1) {
-            return Err(ValueError::new("must be at least 1s"));
+        if !idle.is_zero() && idle < Duration::from_secs(1) {
+            return Err(ValueError::new("must be 0 (off) or at least 1s"));
         }
-        if [read, write, idle, handshake, dial, lifetime]
+        if [read, write, idle, half_close, handshake, dial, lifetime]
             .iter()
             .any(|d| *d > MAX_DURATION)
         {

@@ -2,31 +2,19 @@
 //!
 //! A stream reads this state with relaxed loads; nothing in it is locked by an operation.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
 use atomic_waker::AtomicWaker;
 use tokio::sync::Notify;
 use transport_core::{Backend, Direction, Op, PeerAddr, Reason, Scope, TransportError};
 
+use crate::activity::Activity;
+use crate::ending::Ending;
 use crate::event::Who;
 use crate::lane::Lane;
 use crate::limiter::{ConnSettings, Limiter};
 use crate::peers::Peer;
-
-/// Why a connection was ended from within; also the state word of an open one.
-const OPEN: u8 = 0;
-const CANCELLED: u8 = 1;
-const CLOSED: u8 = 6;
-
-const fn code(op: Op) -> u8 {
-    match op {
-        Op::Idle => 2,
-        Op::Lifetime => 3,
-        Op::Read => 4,
-        _ => 5,
-    }
-}
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -36,14 +24,22 @@ pub(crate) struct Shared {
     pub(crate) settings: Arc<ConnSettings>,
     pub(crate) peer_addr: Option<PeerAddr>,
     pub(crate) peer: Option<Arc<Peer>>,
+    /// Whether the peer opened the connection.
+    pub(crate) accepted: bool,
     /// Bytes in, bytes out: this connection's own scope.
     pub(crate) lanes: [Lane; 2],
     pub(crate) born: u64,
+    /// An [`Ending`], or 0 while the connection is open.
     state: AtomicU8,
     wakers: [AtomicWaker; 2],
     pub(crate) ended: Notify,
-    /// Tick of the last byte in either direction.
-    pub(crate) activity: AtomicU64,
+    pub(crate) activity: Activity,
+    /// Idle timeout in ticks; 0 is off.
+    idle: AtomicU64,
+    /// The tick at which the maximal lifetime ends.
+    dies_at: u64,
+    /// The other leg of a relay.
+    pair: OnceLock<Weak<Shared>>,
     /// Bytes that the peer owes, and since when.
     owed: AtomicU64,
     owed_since: AtomicU64,
@@ -56,9 +52,6 @@ pub(crate) struct Shared {
     bytes: [AtomicU64; 2],
     /// Whether what came over it could not be used: it does not count as ended in order.
     failed: AtomicBool,
-    pub(crate) framed: AtomicBool,
-    pub(crate) partial_frame: AtomicBool,
-    pub(crate) inbox_frames: AtomicUsize,
     pub(crate) corr_id: OnceLock<Box<str>>,
 }
 
@@ -72,19 +65,30 @@ impl Shared {
         peer: Option<Arc<Peer>>,
         born: u64,
     ) -> Self {
+        let idle = AtomicU64::new(settings.idle);
+        let dies_at = match settings.lifetime {
+            0 => u64::MAX,
+            // A tenth of it is each connection's own, so that those opened together do not end
+            // and reconnect together.
+            life => born.saturating_add(life - scatter(id, born, life / 10)),
+        };
         Self {
             id,
             backend,
             limiter,
             settings,
             peer_addr,
+            accepted: peer.is_some(),
             peer,
             lanes: Default::default(),
             born,
-            state: AtomicU8::new(OPEN),
+            state: AtomicU8::new(0),
             wakers: Default::default(),
             ended: Notify::new(),
-            activity: AtomicU64::new(born),
+            activity: Activity::new(born),
+            idle,
+            dies_at,
+            pair: OnceLock::new(),
             owed: AtomicU64::new(0),
             owed_since: AtomicU64::new(0),
             parked_until: Default::default(),
@@ -92,43 +96,88 @@ impl Shared {
             throttled: AtomicBool::new(false),
             bytes: Default::default(),
             failed: AtomicBool::new(false),
-            framed: AtomicBool::new(false),
-            partial_frame: AtomicBool::new(false),
-            inbox_frames: AtomicUsize::new(0),
             corr_id: OnceLock::new(),
         }
     }
 
-    /// Why the connection was ended, if it was.
+    /// Returns why the connection was ended, if it was.
+    pub(crate) fn ending(&self) -> Option<Ending> {
+        Ending::from_word(self.state.load(Ordering::Acquire))
+    }
+
+    /// Returns what operations report once the connection was ended.
     pub(crate) fn end(&self) -> Option<TransportError> {
-        match self.state.load(Ordering::Acquire) {
-            OPEN => None,
-            CANCELLED => Some(TransportError::Cancelled),
-            CLOSED => Some(TransportError::Closed),
-            2 => Some(TransportError::Timeout { op: Op::Idle }),
-            3 => Some(TransportError::Timeout { op: Op::Lifetime }),
-            4 => Some(TransportError::Timeout { op: Op::Read }),
-            _ => Some(TransportError::Timeout { op: Op::Write }),
-        }
+        self.ending().map(Ending::error)
     }
 
     /// Ends the connection for the first caller; counts what is a reject.
     pub(crate) fn end_with(&self, error: &TransportError) {
-        let state = match error {
-            TransportError::Timeout { op } => code(*op),
-            TransportError::Closed => CLOSED,
-            _ => CANCELLED,
-        };
+        if self.end_as(Ending::of(error)) {
+            if let Some(reason) = error.reason() {
+                self.reject(reason, error);
+            }
+        }
+    }
+
+    /// Ends the connection; returns whether it was open.
+    pub(crate) fn end_as(&self, ending: Ending) -> bool {
         let first = self
             .state
-            .compare_exchange(OPEN, state, Ordering::AcqRel, Ordering::Acquire)
+            .compare_exchange(0, ending.word(), Ordering::AcqRel, Ordering::Acquire)
             .is_ok();
-        if !first {
+        if first {
+            self.wake();
+            self.ended.notify_waiters();
+        }
+        first
+    }
+
+    /// Ends the connection by a deadline that passed; returns what its operations report.
+    pub(crate) fn expire(&self, op: Op) -> TransportError {
+        if op == Op::Lifetime && self.is_idle() {
+            self.end_as(Ending::LifetimeIdle);
+        } else {
+            self.end_with(&TransportError::Timeout { op });
+        }
+        self.end().unwrap_or(TransportError::Timeout { op })
+    }
+
+    /// Makes another connection the other leg of a relay: both are idle, or neither is.
+    pub(crate) fn pair_with(self: &Arc<Self>, other: &Arc<Self>) {
+        let _ = self.pair.set(Arc::downgrade(other));
+        let _ = other.pair.set(Arc::downgrade(self));
+    }
+
+    fn pair(&self) -> Option<Arc<Self>> {
+        self.pair.get()?.upgrade()
+    }
+
+    /// Returns whether no answer is owed and nothing is in flight, on either leg of a relay.
+    pub(crate) fn is_idle(&self) -> bool {
+        let now = self.limiter.now();
+        let idle = |leg: &Self| {
+            let parked = |half: &Direction| leg.parked(*half).is_some();
+            leg.activity.is_idle(leg.accepted, now) && !Direction::ALL.iter().any(parked)
+        };
+        idle(self) && self.pair().map_or(true, |other| idle(&other))
+    }
+
+    /// Notes that a direction has ended in order.
+    pub(crate) fn half_ended(&self, direction: Direction) {
+        if self.activity.has_ended(direction) {
             return;
         }
-        if let Some(reason) = error.reason() {
-            self.reject(reason, error);
+        self.activity.end(direction);
+        // Timers that run already are for the idle timeout.
+        let idle = self.idle.load(Ordering::Relaxed);
+        if idle == 0 || self.settings.half_close < idle {
+            self.wake();
+            self.ended.notify_waiters();
         }
+    }
+
+    pub(crate) fn set_idle(&self, ticks: u64) {
+        self.idle.store(ticks, Ordering::Relaxed);
         self.wake();
         self.ended.notify_waiters();
     }
@@ -198,13 +247,12 @@ impl Shared {
     pub(crate) fn unpark(&self, direction: Direction, by: u64) {
         self.parked_until[direction as usize].store(0, Ordering::Relaxed);
         let now = self.limiter.now();
-        let shift = |clock: &AtomicU64| {
-            let shifted = |at: u64| Some(at.saturating_add(by).min(now));
-            let _ = clock.fetch_update(Ordering::Relaxed, Ordering::Relaxed, shifted);
-        };
-        shift(&self.activity);
+        self.activity.shift(by, now);
         if direction == Direction::In && self.owed.load(Ordering::Relaxed) != 0 {
-            shift(&self.owed_since);
+            let shifted = |at: u64| Some(at.saturating_add(by).min(now));
+            let _ = self
+                .owed_since
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, shifted);
         }
     }
 
@@ -213,10 +261,10 @@ impl Shared {
     pub(crate) fn moved(&self, direction: Direction, bytes: u64, now: u64) {
         let total = &self.bytes[direction as usize];
         total.store(total.load(Ordering::Relaxed) + bytes, Ordering::Relaxed);
-        self.activity.fetch_max(now, Ordering::Relaxed);
+        self.activity.moved(direction, now);
         // A half that never waits meets no timer.
-        if self.settings.lifetime != 0 && now >= self.born.saturating_add(self.settings.lifetime) {
-            self.end_with(&TransportError::Timeout { op: Op::Lifetime });
+        if now >= self.dies_at {
+            self.expire(Op::Lifetime);
         }
     }
 
@@ -256,28 +304,65 @@ impl Shared {
         })
     }
 
-    /// The next of idle and lifetime, and which it is. While a half is parked for tokens the idle
-    /// clock stands still.
-    pub(crate) fn end_of_life(&self) -> (u64, Op) {
+    /// The tick from which this leg has been silent. While a half is parked the clock stands
+    /// still.
+    fn active(&self) -> u64 {
         let [inbound, outbound] = &self.parked_until;
-        let clocks = [&self.activity, inbound, outbound];
-        let from = clocks.map(|clock| clock.load(Ordering::Relaxed));
-        let from = from.into_iter().max().unwrap_or(0);
-        let idle = from.saturating_add(self.settings.idle);
-        match self.settings.lifetime {
-            0 => (idle, Op::Idle),
-            life => {
-                let end = self.born.saturating_add(life);
-                if end <= idle {
-                    (end, Op::Lifetime)
-                } else {
-                    (idle, Op::Idle)
-                }
+        let parked = inbound
+            .load(Ordering::Relaxed)
+            .max(outbound.load(Ordering::Relaxed));
+        parked.max(self.activity.at())
+    }
+
+    /// Returns the next of idle, half-close and lifetime, and which it is, by the clocks of this
+    /// leg alone: never later than [`end_of_relay`](Self::end_of_relay).
+    pub(crate) fn end_of_life(&self) -> (u64, Op) {
+        self.silent_until(self.active())
+    }
+
+    /// As [`end_of_life`](Self::end_of_life), by the clocks of both legs of a relay; work that
+    /// was announced by [`Control::busy`](crate::Control::busy) is activity.
+    pub(crate) fn end_of_relay(&self) -> (u64, Op) {
+        let now = || self.limiter.now();
+        let active = |leg: &Self| {
+            if leg.activity.is_busy() {
+                now()
+            } else {
+                leg.active()
+            }
+        };
+        let other = self.pair().map_or(0, |other| active(&other));
+        self.silent_until(active(self).max(other))
+    }
+
+    fn silent_until(&self, active: u64) -> (u64, Op) {
+        let idle = self.idle.load(Ordering::Relaxed);
+        let mut next = (u64::MAX, Op::Idle);
+        if idle != 0 {
+            next.0 = active.saturating_add(idle);
+        }
+        if self.activity.is_half_closed() {
+            let half_close = active.saturating_add(self.settings.half_close);
+            if half_close < next.0 {
+                next = (half_close, Op::HalfClose);
             }
         }
+        if self.dies_at <= next.0 {
+            next = (self.dies_at, Op::Lifetime);
+        }
+        next
     }
 
     pub(crate) fn corr_id(&self) -> Option<&str> {
         self.corr_id.get().map(|id| &**id)
     }
+}
+
+/// Returns a number of ticks below `spread`, different for each connection and moment (the
+/// finalizer of SplitMix64).
+pub(crate) fn scatter(id: u64, now: u64, spread: u64) -> u64 {
+    let mut z = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ now;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (z ^ (z >> 31)) % spread.max(1)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ron_transport::limits::Limiter;
 use ron_transport::{
-    echo, relay, relay_held, Conn, Endpoint, Reason, Transport, TransportDialer, TransportError,
+    echo, relay, relay_held, Conn, Endpoint, Io, Transport, TransportDialer, TransportError,
 };
 use tracing::debug;
 
@@ -73,16 +73,9 @@ struct Forward {
 }
 
 impl Forward {
-    async fn run(self: Arc<Self>, conn: Conn) {
-        let upstream = match self.dialer.dial(&self.to).await {
-            Ok(upstream) => upstream,
-            // The transport ends: the upstream is not to blame.
-            Err(TransportError::Cancelled) => return,
-            Err(error) => {
-                self.limiter
-                    .reject(Reason::Upstream, conn.control(), &error);
-                return;
-            }
+    async fn run(self: Arc<Self>, mut conn: Conn) {
+        let Some(upstream) = self.dial(&mut conn).await else {
+            return;
         };
         let half_closes = self.to.scheme.half_closes();
         // The relay needs neither.
@@ -91,8 +84,7 @@ impl Forward {
         let relayed = if half_closes {
             relay(conn, upstream).await
         } else {
-            let control = upstream.control().clone();
-            Box::pin(relay_held(conn, upstream, &control)).await
+            Box::pin(relay_held(conn, upstream)).await
         };
         debug!(
             target: TARGET,
@@ -104,5 +96,23 @@ impl Forward {
                 tracing::field::display(format!("{side:?}: {error}"))
             }),
         );
+    }
+
+    /// Dials for a client; `None` where that failed, or where the client is gone.
+    async fn dial(&self, conn: &mut Conn) -> Option<Conn> {
+        let control = conn.control().clone();
+        let _busy = control.busy();
+        let dialed = tokio::select! {
+            biased;
+            dialed = self.dialer.dial(&self.to) => dialed,
+            () = conn.wait_reset() => return None,
+        };
+        match dialed {
+            Ok(upstream) => Some(upstream),
+            Err(error) => {
+                self.limiter.dial_failed(&control, &error);
+                None
+            }
+        }
     }
 }

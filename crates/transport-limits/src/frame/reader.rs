@@ -7,7 +7,7 @@ use std::task::{ready, Context, Poll};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
-use transport_core::TransportError;
+use transport_core::{Direction, TransportError};
 
 use crate::buffer::Buffer;
 use crate::control::Control;
@@ -252,6 +252,8 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         body.given += chunk.bytes.len();
         if chunk.is_last() {
             self.body = None;
+            // Before the frame counts as complete: it may owe an answer.
+            self.control.0.activity.frame(Direction::In);
             self.owe_header();
         }
         Some(chunk)

@@ -29,7 +29,9 @@ struct Queued {
 
 impl Queued {
     fn new(frame: Bytes, control: &Control, room: OwnedSemaphorePermit) -> Self {
-        control.0.inbox_frames.fetch_add(1, Ordering::Relaxed);
+        let activity = &control.0.activity;
+        activity.inbox_frames.fetch_add(1, Ordering::Relaxed);
+        activity.frame(Direction::Out);
         control
             .0
             .limiter
@@ -45,7 +47,11 @@ impl Queued {
 
 impl Drop for Queued {
     fn drop(&mut self) {
-        self.control.0.inbox_frames.fetch_sub(1, Ordering::Relaxed);
+        self.control
+            .0
+            .activity
+            .inbox_frames
+            .fetch_sub(1, Ordering::Relaxed);
         self.control
             .0
             .limiter
@@ -144,7 +150,7 @@ impl FrameSender {
     /// Frames queued and not yet written.
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.control.0.inbox_frames.load(Ordering::Relaxed)
+        self.control.0.activity.inbox_frames.load(Ordering::Relaxed)
     }
 
     /// The room a frame takes, if it may be sent at all.

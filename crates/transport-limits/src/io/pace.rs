@@ -12,7 +12,7 @@ use transport_core::{Direction, Reason, Scope, TransportError};
 use crate::bucket::{Grant, Rate};
 use crate::clock::{duration, SECOND};
 use crate::lane::Lane;
-use crate::shared::Shared;
+use crate::shared::{scatter, Shared};
 
 use super::Half;
 
@@ -257,10 +257,9 @@ impl Half {
         }
         loop {
             let now = shared.limiter.now();
-            let (end, op) = shared.end_of_life();
+            let (end, op) = shared.end_of_relay();
             if end <= now {
-                shared.end_with(&TransportError::Timeout { op });
-                return Poll::Ready(Err(TransportError::Timeout { op }));
+                return Poll::Ready(Err(shared.expire(op)));
             }
             if retry_at <= now {
                 return Poll::Ready(Ok(()));
@@ -271,12 +270,4 @@ impl Half {
             }
         }
     }
-}
-
-/// A tick below `spread`, different for each connection and moment (the finalizer of SplitMix64).
-fn scatter(id: u64, now: u64, spread: u64) -> u64 {
-    let mut z = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ now;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (z ^ (z >> 31)) % spread.max(1)
 }

@@ -96,13 +96,15 @@ async fn between_frames_nothing_is_owed() {
     let mut rig = framed_rig();
     let (ours, mut peer) = rig.connect().await;
     let control = ours.io.control();
-    let (mut frames, _sender) = framed(ours.io, &control);
+    let (mut frames, sender) = framed(ours.io, &control);
     for _ in 0..3 {
         peer.io.write_all(&[0, 0, 0, 2, 7, 7]).await.unwrap();
         assert_eq!(
             frames.read_frame().await.unwrap().unwrap(),
             Bytes::from_static(&[7, 7])
         );
+        assert!(!control.is_idle(), "an answer is owed");
+        sender.send(Bytes::from_static(&[8])).await.unwrap();
         assert!(timeout(20 * SECOND, frames.read_frame()).await.is_err());
         assert!(control.is_idle());
     }

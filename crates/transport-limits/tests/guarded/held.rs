@@ -20,10 +20,7 @@ async fn joined() -> (DuplexStream, MemoryIo, Relaying) {
 async fn joined_with(tune: impl FnOnce(&mut Limits)) -> (DuplexStream, MemoryIo, Relaying) {
     let (client, a) = duplex(64);
     let (ours, service) = Rig::new(tune).connect().await;
-    let relaying = tokio::spawn(async move {
-        let control = ours.io.control();
-        relay_held(Plain(a), ours.io, &control).await
-    });
+    let relaying = tokio::spawn(async move { relay_held(Plain(a), ours.io).await });
     (client, service.io, relaying)
 }
 

@@ -167,5 +167,8 @@ async fn a_lower_cap_turns_nobody_out() {
         () = rig.recorder.wait_for("a refusal", |s| s.rejected(Reason::ConnLimit) == 1) => {}
     }
     open.clear();
+    rig.recorder
+        .wait_for("both to be gone", |s| s.inflight() == 0)
+        .await;
     rig.connect().await;
 }

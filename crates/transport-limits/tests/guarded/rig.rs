@@ -86,3 +86,12 @@ pub(crate) fn assert_took(took: Duration, wanted: Duration) {
         "took {took:?}, not {wanted:?}"
     );
 }
+
+/// That a life lasted between 90 % and 100 % of the maximum.
+pub(crate) fn assert_lifetime(took: Duration, max: Duration) {
+    let near = Duration::from_millis(20);
+    assert!(
+        took + near >= max * 9 / 10 && took <= max + near,
+        "took {took:?}, not 90 % to 100 % of {max:?}"
+    );
+}

@@ -86,7 +86,7 @@ impl Dialer for TcpDialer {
             .fd_limit
             .is_some_and(|limit| stream.as_raw_fd() >= limit)
         {
-            return Err(connect(std::io::Error::other("out of file descriptors")));
+            return Err(connect(out_of_descriptors()));
         }
         options::apply(&SockRef::from(&stream), &self.config.get()).map_err(TransportError::Io)?;
         let peer = stream.peer_addr().ok().map(PeerAddr::Ip);
@@ -96,4 +96,9 @@ impl Dialer for TcpDialer {
         info.steps.connect = Some(connected - resolved);
         Ok(Connection::new(TcpIo::new(stream), info))
     }
+}
+
+/// `EMFILE`, as where the system refuses the descriptor.
+fn out_of_descriptors() -> std::io::Error {
+    std::io::Error::from_raw_os_error(24)
 }

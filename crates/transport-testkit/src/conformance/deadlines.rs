@@ -183,7 +183,8 @@ pub async fn a_busy_connection_reaches_its_lifetime<H: Harness>(harness: &H) {
         }
     };
     assert_timeout(error, Op::Lifetime);
-    assert!(watch.elapsed() + began >= SHORT * 2 && watch.elapsed() <= SHORT * 20);
+    // Each connection draws its own lifetime, between 90 % and 100 %.
+    assert!(watch.elapsed() + began >= SHORT * 9 / 5 && watch.elapsed() <= SHORT * 20);
     drop(ours);
     flood.await.unwrap();
     assert_eq!(rig.recorder.closes(CloseReason::Lifetime), 1);

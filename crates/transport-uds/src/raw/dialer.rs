@@ -72,7 +72,7 @@ impl Dialer for UdsDialer {
             .fd_limit
             .is_some_and(|limit| stream.as_raw_fd() >= limit)
         {
-            return Err(connect(io::Error::other("out of file descriptors")));
+            return Err(connect(rustix::io::Errno::MFILE.into()));
         }
         // The uid that the other side had when it began to listen.
         let uid = stream.peer_cred().map_err(connect)?.uid();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::time::timeout;
-use transport_core::{Dialer, PeerAddr, PeerIdentity, Target, TransportError};
+use transport_core::{Dialer, PeerAddr, PeerIdentity, Reason, Target, TransportError};
 use transport_uds::raw::UdsDialer;
 
 use crate::place::{leave_a_dead_socket, our_uid, Place};
@@ -63,7 +63,7 @@ async fn nobody_there_is_an_error_at_once() {
     let _listener = place.bind().await.unwrap();
     let none_left = UdsDialer::new().with_fd_limit(Some(0));
     let error = none_left.dial(&target(&place)).await.unwrap_err();
-    assert!(error.to_string().contains("out of file descriptors"));
+    assert_eq!(error.reason(), Some(Reason::ConnLimit), "{error}");
 }
 
 #[tokio::test]

@@ -98,6 +98,6 @@ proptest! {
         prop_assert!(sink.closed);
         prop_assert_eq!(sink.flushed, wire.len(), "written and not flushed");
         prop_assert_eq!(room.available_permits(), 1 << 20);
-        prop_assert_eq!(control.0.inbox_frames.load(Ordering::Relaxed), 0);
+        prop_assert_eq!(control.0.activity.inbox_frames.load(Ordering::Relaxed), 0);
     }
 }

@@ -1,0 +1,209 @@
+//! What moved over a connection and when, and whether it is idle.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, AtomicUsize, Ordering};
+
+use transport_core::Direction;
+
+use crate::clock::SECOND;
+
+/// A raw connection without a byte for this long may be idle.
+const QUIET: u64 = SECOND;
+/// A sender that has paused for a while may pause for this many times as long again.
+const PATIENCE: u64 = 2;
+
+/// The clocks and flags that say whether a connection is idle. Relaxed loads and stores: each
+/// word stands for itself.
+#[derive(Debug)]
+pub(crate) struct Activity {
+    /// Tick of the last byte in either direction.
+    at: AtomicU64,
+    /// Direction of the last byte: its discriminant plus one, 0 before the first.
+    last: AtomicU8,
+    /// The longest pause between two bytes of the same direction, in ticks.
+    pause: AtomicU64,
+    /// Directions that have ended in order.
+    ended: [AtomicBool; 2],
+    /// Whether a write waits for the peer.
+    pub(crate) writing: AtomicBool,
+    /// Guards of [`Control::busy`](crate::Control::busy) alive.
+    pub(crate) busy: AtomicUsize,
+    pub(crate) framed: AtomicBool,
+    pub(crate) partial_frame: AtomicBool,
+    pub(crate) inbox_frames: AtomicUsize,
+    /// Whole frames in, frames queued out.
+    frames: [AtomicU64; 2],
+}
+
+impl Activity {
+    pub(crate) fn new(now: u64) -> Self {
+        Self {
+            at: AtomicU64::new(now),
+            last: AtomicU8::new(0),
+            pause: AtomicU64::new(0),
+            ended: Default::default(),
+            writing: AtomicBool::new(false),
+            busy: AtomicUsize::new(0),
+            framed: AtomicBool::new(false),
+            partial_frame: AtomicBool::new(false),
+            inbox_frames: AtomicUsize::new(0),
+            frames: Default::default(),
+        }
+    }
+
+    /// Returns the tick of the last byte.
+    pub(crate) fn at(&self) -> u64 {
+        self.at.load(Ordering::Relaxed)
+    }
+
+    /// Notes bytes that moved.
+    pub(crate) fn moved(&self, direction: Direction, now: u64) {
+        let before = self.at.fetch_max(now, Ordering::Relaxed);
+        let word = direction as u8 + 1;
+        if self.last.load(Ordering::Relaxed) != word {
+            self.last.store(word, Ordering::Relaxed);
+        } else if now.saturating_sub(before) > self.pause.load(Ordering::Relaxed) {
+            self.pause.store(now - before, Ordering::Relaxed);
+        }
+    }
+
+    /// Moves the clock forward, as if a byte had moved now.
+    pub(crate) fn touch(&self, now: u64) {
+        self.at.fetch_max(now, Ordering::Relaxed);
+    }
+
+    /// Moves a clock that stood still for `by` ticks, and never past now.
+    pub(crate) fn shift(&self, by: u64, now: u64) {
+        let shifted = |at: u64| Some(at.saturating_add(by).min(now));
+        let _ = self
+            .at
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, shifted);
+    }
+
+    /// Notes the end of a direction.
+    pub(crate) fn end(&self, direction: Direction) {
+        self.ended[direction as usize].store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_ended(&self, direction: Direction) -> bool {
+        self.ended[direction as usize].load(Ordering::Relaxed)
+    }
+
+    /// Returns whether one direction has ended.
+    pub(crate) fn is_half_closed(&self) -> bool {
+        self.has_ended(Direction::In) || self.has_ended(Direction::Out)
+    }
+
+    /// Returns whether both directions have ended: the stream is merely held.
+    pub(crate) fn is_over(&self) -> bool {
+        self.has_ended(Direction::In) && self.has_ended(Direction::Out)
+    }
+
+    /// Notes a whole frame that arrived, or that was queued.
+    pub(crate) fn frame(&self, direction: Direction) {
+        self.frames[direction as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Relaxed) != 0
+    }
+
+    /// Returns whether no answer is owed and nothing is in flight. `accepted`: the peer asks and
+    /// this side answers; otherwise the other way round.
+    pub(crate) fn is_idle(&self, accepted: bool, now: u64) -> bool {
+        if self.is_busy() || self.writing.load(Ordering::Relaxed) || self.is_half_closed() {
+            return false;
+        }
+        let (asks, answers) = if accepted {
+            (Direction::In, Direction::Out)
+        } else {
+            (Direction::Out, Direction::In)
+        };
+        let last = self.last.load(Ordering::Relaxed);
+        let spoke_last = last == answers as u8 + 1;
+        let quiet = now.saturating_sub(self.at());
+        if self.framed.load(Ordering::Relaxed) {
+            let frames = |direction| self.frames[direction as usize].load(Ordering::Relaxed);
+            let open = self.partial_frame.load(Ordering::Relaxed)
+                || self.inbox_frames.load(Ordering::Relaxed) != 0;
+            let answered = spoke_last && frames(answers) >= frames(asks);
+            return !open && (answered || last == 0 && quiet >= QUIET);
+        }
+        // Pauses of this sender so far: the next one may be a little longer.
+        let pause = self.pause.load(Ordering::Relaxed);
+        let patience = QUIET.max(pause.saturating_mul(PATIENCE));
+        (spoke_last || last == 0) && quiet >= patience
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn raw_accepted_waits_for_the_answer() {
+        let activity = Activity::new(0);
+        assert!(!activity.is_idle(true, QUIET - 1));
+        assert!(activity.is_idle(true, QUIET), "no byte has moved");
+        activity.moved(Direction::In, QUIET);
+        assert!(!activity.is_idle(true, 100 * QUIET), "an answer is owed");
+        activity.moved(Direction::Out, 100 * QUIET);
+        assert!(!activity.is_idle(true, 101 * QUIET - 1));
+        assert!(activity.is_idle(true, 101 * QUIET));
+        assert!(!activity.is_idle(false, 200 * QUIET), "seen as dialed");
+    }
+
+    #[test]
+    fn pauses_of_a_sender_are_remembered() {
+        let activity = Activity::new(0);
+        activity.moved(Direction::In, 1);
+        activity.moved(Direction::Out, 2);
+        activity.moved(Direction::Out, 2 + 3 * QUIET);
+        assert!(!activity.is_idle(true, 8 * QUIET));
+        assert!(activity.is_idle(true, 2 + 9 * QUIET));
+    }
+
+    #[test]
+    fn open_work_is_never_idle() {
+        let later = 1000 * QUIET;
+        let idle = || {
+            let activity = Activity::new(0);
+            activity.moved(Direction::Out, 1);
+            assert!(activity.is_idle(true, later));
+            activity
+        };
+        let activity = idle();
+        activity.busy.store(1, Ordering::Relaxed);
+        assert!(!activity.is_idle(true, later));
+        let activity = idle();
+        activity.writing.store(true, Ordering::Relaxed);
+        assert!(!activity.is_idle(true, later));
+        for direction in Direction::ALL {
+            let activity = idle();
+            activity.end(direction);
+            assert!(!activity.is_idle(true, later));
+            assert!(activity.is_half_closed() && !activity.is_over());
+        }
+    }
+
+    #[test]
+    fn framed_waits_for_every_answer() {
+        let activity = Activity::new(0);
+        activity.framed.store(true, Ordering::Relaxed);
+        assert!(!activity.is_idle(true, QUIET - 1));
+        assert!(activity.is_idle(true, QUIET), "no frame has moved");
+        for _ in 0..2 {
+            activity.moved(Direction::In, 5);
+            activity.frame(Direction::In);
+        }
+        activity.frame(Direction::Out);
+        activity.moved(Direction::Out, 6);
+        assert!(!activity.is_idle(true, 100 * QUIET), "one answer is owed");
+        activity.frame(Direction::Out);
+        assert!(activity.is_idle(true, 6), "every frame is answered");
+        activity.partial_frame.store(true, Ordering::Relaxed);
+        assert!(!activity.is_idle(true, 100 * QUIET));
+        activity.partial_frame.store(false, Ordering::Relaxed);
+        activity.inbox_frames.store(1, Ordering::Relaxed);
+        assert!(!activity.is_idle(true, 100 * QUIET));
+    }
+}

@@ -1,0 +1,49 @@
+//! A future under a deadline that is judged only after the reactor has had a turn.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{ready, Context, Poll};
+
+use pin_project_lite::pin_project;
+use tokio::time::{sleep_until, Instant, Sleep};
+
+use crate::io::grace::Grace;
+
+/// The deadline has passed.
+#[derive(Debug)]
+pub(crate) struct Elapsed;
+
+/// Runs a future until this instant.
+pub(crate) fn until<F: Future>(deadline: Instant, future: F) -> Until<F> {
+    Until {
+        future,
+        deadline: sleep_until(deadline),
+        grace: Grace::default(),
+    }
+}
+
+pin_project! {
+    /// As tokio's `Timeout`, but a process that was stopped looks at its sockets once more before
+    /// it gives up.
+    pub(crate) struct Until<F> {
+        #[pin]
+        future: F,
+        #[pin]
+        deadline: Sleep,
+        grace: Grace,
+    }
+}
+
+impl<F: Future> Future for Until<F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(output) = this.future.poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        ready!(this.deadline.poll(cx));
+        ready!(this.grace.poll(cx));
+        Poll::Ready(Err(Elapsed))
+    }
+}

@@ -1,0 +1,161 @@
+//! Why and how a connection ends: the words of one atomic state.
+
+use std::io;
+
+use transport_core::{CloseReason, Op, TransportError};
+
+/// How the peer sees the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// An end of stream, after everything written; then a lingering close.
+    InOrder,
+    /// An error, at once.
+    Abort,
+    /// An error, after everything written was sent.
+    AbortSent,
+}
+
+/// Why a connection was ended from within.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Ending {
+    /// `Control::cancel`, or the deadline of a drain.
+    Cancelled = 1,
+    /// No byte for the idle timeout.
+    Idle,
+    /// No byte after one direction had ended.
+    HalfClose,
+    /// The maximal lifetime, in the middle of a transfer.
+    Lifetime,
+    /// The maximal lifetime, with nothing in flight.
+    LifetimeIdle,
+    /// A read deadline.
+    Read,
+    /// A write deadline.
+    Write,
+    /// A drain, with nothing in flight.
+    Drained,
+    /// The other leg of the relay failed.
+    PeerFailed,
+    /// The peer reset the connection while no operation was pending.
+    Reset,
+    /// The handler panicked.
+    Panicked,
+    /// The stream was dropped.
+    Closed,
+}
+
+/// Every ending, by its discriminant less one.
+const ALL: [Ending; 12] = [
+    Ending::Cancelled,
+    Ending::Idle,
+    Ending::HalfClose,
+    Ending::Lifetime,
+    Ending::LifetimeIdle,
+    Ending::Read,
+    Ending::Write,
+    Ending::Drained,
+    Ending::PeerFailed,
+    Ending::Reset,
+    Ending::Panicked,
+    Ending::Closed,
+];
+
+impl Ending {
+    /// Reads the state word; 0 is an open connection.
+    pub(crate) fn from_word(word: u8) -> Option<Self> {
+        let at = usize::from(word).checked_sub(1)?;
+        ALL.get(at).copied()
+    }
+
+    pub(crate) const fn word(self) -> u8 {
+        self as u8
+    }
+
+    /// Returns the ending that a failure of an operation stands for.
+    pub(crate) const fn of(error: &TransportError) -> Self {
+        match error {
+            TransportError::Timeout { op } => match op {
+                Op::Idle => Self::Idle,
+                Op::HalfClose => Self::HalfClose,
+                Op::Lifetime => Self::Lifetime,
+                Op::Read => Self::Read,
+                _ => Self::Write,
+            },
+            TransportError::Closed => Self::Closed,
+            TransportError::PeerFailed => Self::PeerFailed,
+            _ => Self::Cancelled,
+        }
+    }
+
+    /// Returns what operations on the connection report from now on.
+    pub(crate) fn error(self) -> TransportError {
+        let timeout = |op| TransportError::Timeout { op };
+        match self {
+            Self::Cancelled | Self::Drained | Self::Panicked => TransportError::Cancelled,
+            Self::Idle => timeout(Op::Idle),
+            Self::HalfClose => timeout(Op::HalfClose),
+            Self::Lifetime | Self::LifetimeIdle => timeout(Op::Lifetime),
+            Self::Read => timeout(Op::Read),
+            Self::Write => timeout(Op::Write),
+            Self::PeerFailed => TransportError::PeerFailed,
+            Self::Reset => TransportError::Io(io::ErrorKind::ConnectionReset.into()),
+            Self::Closed => TransportError::Closed,
+        }
+    }
+
+    /// Returns the close reason; a dropped stream has none of its own.
+    pub(crate) fn close_reason(self) -> Option<CloseReason> {
+        match self {
+            Self::Closed => None,
+            Self::Panicked => Some(CloseReason::Error),
+            ending => Some(ending.error().close_reason()),
+        }
+    }
+
+    pub(crate) const fn manner(self) -> Manner {
+        match self {
+            Self::Idle | Self::HalfClose | Self::LifetimeIdle | Self::Drained | Self::Closed => {
+                Manner::InOrder
+            }
+            Self::PeerFailed => Manner::AbortSent,
+            Self::Cancelled
+            | Self::Lifetime
+            | Self::Read
+            | Self::Write
+            | Self::Reset
+            | Self::Panicked => Manner::Abort,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_endings_match() {
+        assert_eq!(Ending::from_word(0), None);
+        for (at, ending) in ALL.into_iter().enumerate() {
+            assert_eq!(usize::from(ending.word()), at + 1);
+            assert_eq!(Ending::from_word(ending.word()), Some(ending));
+        }
+        assert_eq!(Ending::from_word(13), None);
+    }
+
+    #[test]
+    fn errors_map_back_to_endings() {
+        for ending in [
+            Ending::Idle,
+            Ending::HalfClose,
+            Ending::Lifetime,
+            Ending::Read,
+            Ending::Write,
+            Ending::PeerFailed,
+            Ending::Cancelled,
+            Ending::Closed,
+        ] {
+            assert_eq!(Ending::of(&ending.error()), ending);
+        }
+    }
+}

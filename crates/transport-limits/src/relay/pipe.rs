@@ -1,0 +1,259 @@
+//! One direction of a relay: nothing is held while the writer takes what the reader gives.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{ready, Context, Poll};
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::buffer::Buffer;
+use crate::scratch;
+
+/// Reads of one direction in a row: then it is the other direction's turn, and other tasks'. Well
+/// below half of the 128 operations that tokio allows a task before it makes it yield.
+const TURN: u32 = 16;
+
+/// The two ends of a pipe.
+pub(super) trait Ends {
+    type Reader: AsyncRead + Unpin;
+    type Writer: AsyncWrite + Unpin;
+    fn reader(&mut self) -> Pin<&mut Self::Reader>;
+    fn writer(&mut self) -> Pin<&mut Self::Writer>;
+}
+
+pub(super) struct Two<'a, R, W>(pub(super) &'a mut R, pub(super) &'a mut W);
+
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Ends for Two<'_, R, W> {
+    type Reader = R;
+    type Writer = W;
+
+    fn reader(&mut self) -> Pin<&mut R> {
+        Pin::new(self.0)
+    }
+
+    fn writer(&mut self) -> Pin<&mut W> {
+        Pin::new(self.1)
+    }
+}
+
+pub(super) struct One<'a, I>(pub(super) &'a mut I);
+
+impl<I: AsyncRead + AsyncWrite + Unpin> Ends for One<'_, I> {
+    type Reader = I;
+    type Writer = I;
+
+    fn reader(&mut self) -> Pin<&mut I> {
+        Pin::new(self.0)
+    }
+
+    fn writer(&mut self) -> Pin<&mut I> {
+        Pin::new(self.0)
+    }
+}
+
+/// A failure, and which end of the pipe it came from.
+#[derive(Debug)]
+pub(super) enum Failed {
+    Read(io::Error),
+    Write(io::Error),
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Copying,
+    /// The reader has ended, and the writer is not shut down yet.
+    Held,
+    /// The reader has ended; the writer is being shut down.
+    Closing,
+    /// The reader has failed; the writer still gets what was read before.
+    Failing(io::Error),
+    /// The writer takes nothing any more; the reader is read on, so that a peer that writes
+    /// before it reads can get to the answer.
+    Discarding,
+    Done,
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+pub(super) struct Pipe {
+    state: State,
+    /// What was read and the writer did not take yet; unallocated most of the time.
+    rest: Bytes,
+    unflushed: bool,
+    /// Bytes written.
+    pub(super) bytes: u64,
+    /// The writer is not shut down by itself when the reader ends.
+    pub(super) hold: bool,
+    /// Why the writer takes nothing any more.
+    pub(super) refused: Option<io::Error>,
+}
+
+impl Pipe {
+    /// Copies until the reader has ended and the writer is shut down.
+    pub(super) fn poll<E: Ends>(
+        &mut self,
+        cx: &mut Context<'_>,
+        ends: &mut E,
+    ) -> Poll<Result<(), Failed>> {
+        let mut reads = 0;
+        loop {
+            match &mut self.state {
+                State::Copying => {
+                    ready!(self.poll_rest(cx, ends)).map_err(Failed::Write)?;
+                    match self.poll_copy(cx, ends)? {
+                        Poll::Ready(0) if self.hold => self.state = State::Held,
+                        Poll::Ready(0) => self.state = State::Closing,
+                        Poll::Ready(_) => {
+                            reads += 1;
+                            if reads == TURN {
+                                cx.waker().wake_by_ref();
+                                return Poll::Pending;
+                            }
+                        }
+                        Poll::Pending if matches!(self.state, State::Failing(_)) => {}
+                        Poll::Pending => {
+                            ready!(self.poll_flush(cx, ends))?;
+                            return Poll::Pending;
+                        }
+                    }
+                }
+                State::Held => {
+                    ready!(self.poll_flush(cx, ends))?;
+                    return Poll::Pending;
+                }
+                State::Closing => {
+                    ready!(self.poll_rest(cx, ends)).map_err(Failed::Write)?;
+                    let closed = ends.writer().poll_shutdown(cx);
+                    ready!(closed).map_err(Failed::Write)?;
+                    self.state = State::Done;
+                }
+                State::Failing(_) => {
+                    // A writer that fails as well changes nothing.
+                    let _ = ready!(self.poll_rest(cx, ends));
+                    let _ = ready!(self.poll_flush(cx, ends));
+                    if let State::Failing(error) = std::mem::replace(&mut self.state, State::Done) {
+                        return Poll::Ready(Err(Failed::Read(error)));
+                    }
+                }
+                State::Discarding => match ready!(discard(cx, ends)) {
+                    Ok(0) => self.state = State::Done,
+                    Ok(_) => {
+                        reads += 1;
+                        if reads == TURN {
+                            cx.waker().wake_by_ref();
+                            return Poll::Pending;
+                        }
+                    }
+                    Err(error) => return Poll::Ready(Err(Failed::Read(error))),
+                },
+                State::Done => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+
+    /// Goes on reading, for nothing: the writer takes nothing any more.
+    pub(super) fn refuse(&mut self, error: io::Error) {
+        self.rest = Bytes::new();
+        self.refused = Some(error);
+        self.state = match self.state {
+            State::Copying => State::Discarding,
+            _ => State::Done,
+        };
+    }
+
+    /// Returns whether the reader has ended, everything is written, and the writer is not shut
+    /// down yet.
+    pub(super) fn is_held(&self) -> bool {
+        matches!(self.state, State::Held) && !self.unflushed
+    }
+
+    /// Shuts down a writer that was held open.
+    pub(super) fn release(&mut self) {
+        self.state = State::Closing;
+    }
+
+    /// Returns whether the writer has yet to take something.
+    pub(super) fn has_rest(&self) -> bool {
+        !self.rest.is_empty()
+    }
+
+    fn poll_flush<E: Ends>(
+        &mut self,
+        cx: &mut Context<'_>,
+        ends: &mut E,
+    ) -> Poll<Result<(), Failed>> {
+        if self.unflushed {
+            let flushed = ends.writer().poll_flush(cx);
+            ready!(flushed).map_err(Failed::Write)?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes what an earlier read left over.
+    fn poll_rest<E: Ends>(&mut self, cx: &mut Context<'_>, ends: &mut E) -> Poll<io::Result<()>> {
+        while !self.rest.is_empty() {
+            let written = ready!(ends.writer().poll_write(cx, &self.rest))?;
+            self.wrote(written)?;
+            self.rest.advance(written);
+        }
+        self.rest = Bytes::new();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads into the thread's buffer and writes straight on; a writer that takes less leaves
+    /// the rest here.
+    fn poll_copy<E: Ends>(
+        &mut self,
+        cx: &mut Context<'_>,
+        ends: &mut E,
+    ) -> Result<Poll<usize>, Failed> {
+        scratch::with(scratch::BYTES, |buf| {
+            match ends.reader().poll_read(cx, buf) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => {
+                    self.state = State::Failing(error);
+                    return Ok(Poll::Pending);
+                }
+                Poll::Pending => return Ok(Poll::Pending),
+            }
+            let mut data = buf.filled();
+            let read = data.len();
+            while !data.is_empty() {
+                match ends.writer().poll_write(cx, data) {
+                    Poll::Ready(result) => {
+                        let written = result.map_err(Failed::Write)?;
+                        self.wrote(written).map_err(Failed::Write)?;
+                        data = &data[written..];
+                    }
+                    Poll::Pending => {
+                        let mut rest = Buffer::new(scratch::wipes());
+                        rest.extend(data, data.len());
+                        self.rest = rest.take();
+                        break;
+                    }
+                }
+            }
+            Ok(Poll::Ready(read))
+        })
+    }
+
+    fn wrote(&mut self, written: usize) -> io::Result<()> {
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        self.bytes += written as u64;
+        self.unflushed = true;
+        Ok(())
+    }
+}
+
+/// Reads and forgets; 0 at the end of the stream.
+fn discard<E: Ends>(cx: &mut Context<'_>, ends: &mut E) -> Poll<io::Result<usize>> {
+    scratch::with(scratch::BYTES, |buf| {
+        let polled = ends.reader().poll_read(cx, buf);
+        polled.map_ok(|()| buf.filled().len())
+    })
+}
