@@ -59,7 +59,7 @@ fn a_later_file_and_a_later_flag_win() {
 
 #[test]
 fn every_error_is_reported_at_once() {
-    let file = "[transport]\nmax_conn = 1\nidle_timeout = '0s'\nlimits.chunk_bytes = '128KiB'\n\
+    let file = "[transport]\nmax_conn = 1\nidle_timeout = '10ms'\nlimits.chunk_bytes = '128KiB'\n\
                 limits.max_frame_bytes = '64KiB'";
     let errors = Config::loader()
         .file("/nonexistent/ron.toml")
@@ -79,7 +79,7 @@ fn every_error_is_reported_at_once() {
         "environment RON_TRANSPORT_PER_PEER_MAX_CONS: unknown variable; did you mean \
          RON_TRANSPORT_PER_PEER_MAX_CONNS?",
         "flag --transport.tcp.no-delay: unknown flag; did you mean --transport.tcp.nodelay?",
-        "transport.idle_timeout = \"0s\" (file ron.toml): must be at least 1s",
+        "transport.idle_timeout = \"10ms\" (file ron.toml): must be at least 1s (allowed: 0 is off, else at least 1s)",
         "transport.tcp.backlog = \"x\" (environment RON_TRANSPORT_TCP_BACKLOG): expected a whole \
          number such as 1024 (allowed: at least 1)",
         "transport.limits.chunk_bytes = \"128KiB\" (file ron.toml): must be at most \

@@ -259,7 +259,8 @@ async fn a_hundred_rotations_under_load_break_nothing() {
     assert!(dialed.load(Ordering::Relaxed) > 100);
     let taken = served.recorder.snapshot();
     assert_eq!(taken.all_rejected(), 0);
-    assert_eq!(taken.reloads, [true; 100]);
+    // The watch over the files may have found a certificate before the reload did.
+    assert!(taken.reloads.len() >= 100 && taken.reloads.iter().all(|ok| *ok));
 }
 
 #[tokio::test(flavor = "multi_thread")]

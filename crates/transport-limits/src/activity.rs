@@ -110,16 +110,16 @@ impl Activity {
     /// Returns whether no answer is owed and nothing is in flight. `accepted`: the peer asks and
     /// this side answers; otherwise the other way round.
     pub(crate) fn is_idle(&self, accepted: bool, now: u64) -> bool {
-        if self.is_busy() || self.writing.load(Ordering::Relaxed) || self.is_half_closed() {
-            return false;
-        }
         let (asks, answers) = if accepted {
             (Direction::In, Direction::Out)
         } else {
             (Direction::Out, Direction::In)
         };
+        if self.is_busy() || self.writing.load(Ordering::Relaxed) || self.has_ended(asks) {
+            return false;
+        }
         let last = self.last.load(Ordering::Relaxed);
-        let spoke_last = last == answers as u8 + 1;
+        let spoke_last = last == answers as u8 + 1 || self.has_ended(answers);
         let quiet = now.saturating_sub(self.at());
         if self.framed.load(Ordering::Relaxed) {
             let frames = |direction| self.frames[direction as usize].load(Ordering::Relaxed);
@@ -177,12 +177,14 @@ mod tests {
         let activity = idle();
         activity.writing.store(true, Ordering::Relaxed);
         assert!(!activity.is_idle(true, later));
-        for direction in Direction::ALL {
-            let activity = idle();
-            activity.end(direction);
-            assert!(!activity.is_idle(true, later));
-            assert!(activity.is_half_closed() && !activity.is_over());
-        }
+        let activity = idle();
+        activity.end(Direction::In);
+        assert!(!activity.is_idle(true, later), "the question is complete");
+        assert!(activity.is_half_closed() && !activity.is_over());
+        let activity = idle();
+        activity.moved(Direction::In, 2);
+        activity.end(Direction::Out);
+        assert!(activity.is_idle(true, later), "the answer is complete");
     }
 
     #[test]

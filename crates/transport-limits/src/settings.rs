@@ -199,7 +199,7 @@ impl Limits {
             return Err(ValueError::new("must be over 0"));
         }
         if !idle.is_zero() && idle < Duration::from_secs(1) {
-            return Err(ValueError::new("must be 0 (off) or at least 1s"));
+            return Err(ValueError::new("must be at least 1s"));
         }
         if [read, write, idle, half_close, handshake, dial, lifetime]
             .iter()

@@ -7,7 +7,8 @@ mod pki;
 
 pub(crate) use http::Response;
 pub(crate) use net::{
-    bound_to_nothing, connect, connect_from, echoes, ended, pattern, read_all, round_trip, runtime,
+    aborted, bound_to_nothing, connect, connect_from, echoes, ended, pattern, read_all, round_trip,
+    runtime,
 };
 pub(crate) use pki::Pki;
 

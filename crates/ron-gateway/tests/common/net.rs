@@ -59,6 +59,12 @@ pub(crate) fn ended(stream: &mut TcpStream) -> bool {
     }
 }
 
+/// Whether the other side resets the connection, so that nothing cut looks whole.
+pub(crate) fn aborted(stream: &mut TcpStream) -> bool {
+    let read = stream.read(&mut [0; 1]);
+    read.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset)
+}
+
 /// Reads to the end.
 pub(crate) fn read_all(stream: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -80,9 +80,10 @@ const LIMITS: &[Case] = &[
     case(
         "idle_timeout",
         "60s",
-        ["1s", "1s"],
-        ["999ms", "at least 1s"],
+        ["0s", "0s"],
+        ["999ms", "0 is off, else at least 1s"],
     ),
+    case("half_close_timeout", "60s", ["5m", "5m"], ["0", "over 0"]),
     case(
         "handshake_timeout",
         "10s",

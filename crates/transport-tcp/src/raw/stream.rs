@@ -20,7 +20,15 @@ pub struct TcpIo {
     stream: TcpStream,
     /// The peer has reset the connection, and a write has consumed the error.
     reset: bool,
+    /// Bytes written, up to the first that can be unsent for long.
+    written: usize,
+    /// Whether everything had been sent when the write half was shut down: from then on the
+    /// kernel reports every socket as writable.
+    sent_at_shutdown: Option<bool>,
 }
+
+/// Every receiver's first window takes as much (RFC 9293 §3.1: 65,535 bytes without scaling).
+const FIRST_WINDOW: usize = (64 << 10) - 1;
 
 impl TcpIo {
     /// Wraps a connected stream.
@@ -29,6 +37,8 @@ impl TcpIo {
         Self {
             stream,
             reset: false,
+            written: 0,
+            sent_at_shutdown: None,
         }
     }
 
@@ -45,22 +55,17 @@ impl TcpIo {
     }
 
     /// Remembers a reset: the kernel reports it once, to whichever call comes first.
-    fn written<T>(&mut self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if let Poll::Ready(Err(error)) = &polled {
-            self.reset |= error.kind() == io::ErrorKind::ConnectionReset;
+    fn written(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &polled {
+            Poll::Ready(Ok(bytes)) => self.written = self.written.saturating_add(*bytes),
+            Poll::Ready(Err(error)) => self.reset |= error.kind() == io::ErrorKind::ConnectionReset,
+            Poll::Pending => {}
         }
         polled
     }
-}
-
-impl Io for TcpIo {
-    fn abort(&mut self) {
-        // A socket that is gone already needs no reset.
-        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
-    }
 
     #[cfg(target_os = "linux")]
-    fn has_sent_all(&mut self) -> bool {
+    fn nothing_unsent(&self) -> bool {
         use rustix::event::{poll, PollFd, PollFlags, Timespec};
         // With this mark the kernel reports a socket as writable once nothing is unsent (tcp(7)).
         if SockRef::from(&self.stream)
@@ -76,6 +81,23 @@ impl Io for TcpIo {
         };
         // An error is an event too: then there is nothing to wait for.
         poll(&mut fds, Some(&now)).map_or(true, |ready| ready != 0)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn nothing_unsent(&self) -> bool {
+        true
+    }
+}
+
+impl Io for TcpIo {
+    fn abort(&mut self) {
+        // A socket that is gone already needs no reset.
+        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+    }
+
+    fn has_sent_all(&mut self) -> bool {
+        self.sent_at_shutdown
+            .unwrap_or_else(|| self.written <= FIRST_WINDOW || self.nothing_unsent())
     }
 
     fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
@@ -134,6 +156,9 @@ impl AsyncWrite for TcpIo {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.sent_at_shutdown.is_none() {
+            self.sent_at_shutdown = Some(self.has_sent_all());
+        }
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
