@@ -31,6 +31,7 @@ mod settings;
 mod shared;
 mod sync;
 mod tasks;
+mod threads;
 
 pub use control::Control;
 pub use frame::{framed, Chunk, FrameReader, FrameSender};
@@ -43,3 +44,4 @@ pub use peers::PeerKey;
 pub use relay::{echo, relay, relay_held, Echoed, Relayed, Side};
 pub use settings::{ByteRates, Deadlines, Limits};
 pub use tasks::{Counted, Tasks};
+pub use threads::Threads;
