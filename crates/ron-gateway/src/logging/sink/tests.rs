@@ -37,7 +37,8 @@ impl Write for Out {
                 Err(io::ErrorKind::WouldBlock.into())
             }
             (Some(kind), _) => Err(kind.into()),
-            (None, Some(0)) => Err(io::ErrorKind::StorageFull.into()),
+            // ENOSPC.
+            (None, Some(0)) => Err(io::Error::from_raw_os_error(28)),
             (None, room) => {
                 let bytes = buf.len().min(room.unwrap_or(1)).min(7);
                 state.room = room.map(|room| room - bytes);
