@@ -28,10 +28,6 @@ use tokio::time::{sleep, timeout};
 
 use crate::exit::Failure;
 
-/// Connections at a time; more wait in the kernel's backlog. Fewer than the descriptors that other
-/// connections leave free ([`RESERVE`](crate::process::RESERVE)): a few of these are for the
-/// configuration file, the service manager and `/proc`.
-const MAX_CONNS: usize = crate::process::RESERVE - 4;
 /// How long a request's headers may take.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection may last.
@@ -62,10 +58,12 @@ impl Admin {
 
     /// Serves for ever; dropping the future ends every connection of it.
     pub(crate) async fn serve(self, state: Arc<State>) {
+        // More wait in the kernel's backlog.
+        let max_conns = crate::process::admin_conns();
         let mut conns = JoinSet::new();
         loop {
             tokio::select! {
-                accepted = self.listener.accept(), if conns.len() < MAX_CONNS => match accepted {
+                accepted = self.listener.accept(), if conns.len() < max_conns => match accepted {
                     Ok((stream, _)) => {
                         conns.spawn(serve_conn(stream, Arc::clone(&state)));
                     }

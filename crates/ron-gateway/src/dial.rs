@@ -8,11 +8,13 @@ use ron_transport::{
     Backend, Config, Conn, ConnInfo, Endpoint, PeerIdentity, ReadyState, Transport,
 };
 use tokio::io::{copy, sink, AsyncWriteExt};
+use tokio::runtime::Builder;
 use tokio::time::{timeout, Duration, Instant};
 
 use crate::exit::Failure;
 use crate::process;
 use crate::progress;
+use crate::runtime;
 use crate::service::signals::Signals;
 use crate::settings::dialable;
 use crate::startup::Sources;
@@ -30,17 +32,15 @@ pub(crate) fn run(sources: &Sources, target: &str) -> Result<(), Failure> {
         process::no_core_dumps()
             .map_err(|error| Failure::runtime("cannot forbid core dumps", &error))?;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::runtime("cannot start", &error))?;
+    let runtime = runtime::build(Builder::new_current_thread())?;
     let outcome = runtime.block_on(async {
         let transport = Arc::new(Transport::builder().config(config).build()?);
         let mut signals =
             Signals::new().map_err(|error| Failure::runtime("cannot watch signals", &error))?;
+        let mut reload = false;
         let outcome = tokio::select! {
             outcome = connect(&transport, &endpoint) => outcome,
-            _ = signals.next() => Err(Failure::Runtime("interrupted".to_owned())),
+            _ = signals.stop(&mut reload) => Err(Failure::Runtime("interrupted".to_owned())),
         };
         // A Tor client leaves nothing behind.
         transport.shutdown(Duration::ZERO).await;

@@ -1,6 +1,8 @@
 //! The gateway's log: the formats, what is let through, and a writer that never holds the
 //! service up.
 
+mod batch;
+mod dropped;
 mod format;
 mod json;
 mod layer;
@@ -8,9 +10,11 @@ mod level;
 mod logfmt;
 mod record;
 mod sink;
+mod stdout;
 mod text;
 mod timestamp;
 
+pub(crate) use dropped::Dropped;
 pub(crate) use format::Format;
 pub(crate) use level::Level;
 pub(crate) use sink::Writer;
@@ -21,6 +25,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry;
 
 use layer::LogLayer;
+use record::Entry;
+use stdout::Unbuffered;
 
 /// The target of the gateway's own events.
 pub(crate) const TARGET: &str = "ron_gateway";
@@ -30,8 +36,10 @@ pub(crate) const TARGET: &str = "ron_gateway";
 pub(crate) fn start(format: Format, level: Level) -> std::io::Result<Writer> {
     let terminal = stdout().is_terminal();
     let coloured = terminal && std::env::var_os("NO_COLOR").is_none();
-    let (sink, writer) = sink::start(stdout())?;
-    let layer = LogLayer::new(format.render(terminal, coloured), sink);
+    let render = format.render(terminal, coloured);
+    let notice = move |dropped| render(&Entry::dropped(dropped));
+    let (sink, writer) = sink::start(Unbuffered, notice)?;
+    let layer = LogLayer::new(render, sink);
     let subscriber = registry().with(level.filter()).with(layer);
     // Nothing else in this process installs one.
     let _ = tracing::subscriber::set_global_default(subscriber);

@@ -8,6 +8,7 @@
 mod admin;
 mod check;
 mod cli;
+mod conflicts;
 #[cfg(feature = "tls")]
 mod dev_tls;
 mod dial;
@@ -15,6 +16,7 @@ mod exit;
 mod logging;
 mod process;
 mod progress;
+mod runtime;
 mod service;
 mod settings;
 mod startup;

@@ -7,8 +7,9 @@ use rustix::process::{
 };
 use rustix::time::{clock_gettime, ClockId};
 
-/// Descriptors that connections leave free, for the admin endpoint above all.
-pub(crate) const RESERVE: usize = 16;
+/// Descriptors that connections leave free: half of them for the admin endpoint, the others for
+/// files, the service manager and `/proc`, and for sockets that are refused as soon as they exist.
+const RESERVE: usize = 24;
 
 /// How many file descriptors the process may open; `None` is without limit.
 pub(crate) fn fd_limit() -> Option<u64> {
@@ -20,9 +21,23 @@ pub(crate) fn conn_fd_limit() -> Option<RawFd> {
     fd_limit().map(without_reserve)
 }
 
+/// Connections that the admin endpoint may have. With all of them open, the rest of the reserve is
+/// still free.
+pub(crate) fn admin_conns() -> usize {
+    fd_limit().map_or(RESERVE / 2, half_of_reserve)
+}
+
+fn half_of_reserve(limit: u64) -> usize {
+    (reserve(limit) / 2).max(1)
+}
+
 /// A tiny limit gives a quarter away and no more.
+fn reserve(limit: u64) -> usize {
+    usize::try_from(limit / 4).unwrap_or(RESERVE).min(RESERVE)
+}
+
 fn without_reserve(limit: u64) -> RawFd {
-    let kept = limit - (RESERVE as u64).min(limit / 4);
+    let kept = limit - reserve(limit) as u64;
     RawFd::try_from(kept).unwrap_or(RawFd::MAX)
 }
 
@@ -90,11 +105,13 @@ mod tests {
 
     #[test]
     fn the_reserve_shrinks_with_the_limit() {
-        assert_eq!(without_reserve(1024), 1008);
+        assert_eq!(without_reserve(1024), 1000);
         assert_eq!(without_reserve(64), 48);
         assert_eq!(without_reserve(20), 15);
         assert_eq!(without_reserve(0), 0);
         assert_eq!(without_reserve(u64::MAX), RawFd::MAX);
+        let admin = [1024, 64, 20, 4, 0].map(half_of_reserve);
+        assert_eq!(admin, [12, 8, 2, 1, 1]);
     }
 
     #[test]

@@ -4,113 +4,89 @@
 mod handlers;
 mod reload;
 pub(crate) mod signals;
+mod start;
 mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use ron_transport::config::Loaded;
-use ron_transport::metrics::Prometheus;
 use ron_transport::{Endpoint, ReloadError, Transport, TransportError};
+use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 
-use crate::admin::{Admin, InForce, Live, Since, State};
-#[cfg(feature = "tls")]
-use crate::dev_tls;
+use crate::admin::{Live, Since, State};
 use crate::exit::Failure;
-use crate::logging::{self, TARGET};
-use crate::process;
+use crate::logging::TARGET;
 use crate::progress;
-use crate::settings::Gateway;
-use crate::startup::{Effective, Sources};
-use crate::systemd;
+use crate::runtime;
+use crate::startup::Sources;
+use crate::systemd::{self, Manager};
 
 use reload::Reloads;
 use signals::{Signals, Told};
-use watch::Watch;
+use start::{Begun, Started, Workers};
 
 /// How often recorded samples move into their buckets while nobody scrapes.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Runs the service until it is told to stop.
 pub(crate) fn run(sources: &Sources) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::runtime("cannot start", &error))?;
+    let runtime = runtime::build(Builder::new_multi_thread())?;
     // First of all, so that no signal finds the process unprepared.
     let signals = {
         let _inside = runtime.enter();
         Signals::new().map_err(|error| Failure::runtime("cannot watch signals", &error))?
     };
-    // Before they are loaded: what changes from here on is seen.
-    let watch = Watch::new(&sources.files);
-    let effective = sources.load_to_listen()?;
-    let gateway = effective.gateway.settings();
-    let log = logging::start(gateway.log_format, gateway.log_level)
-        .map_err(|error| Failure::runtime("cannot start the log", &error))?;
-    for warning in effective.warnings() {
-        tracing::warn!(target: TARGET, event = "config", "{warning}");
-    }
-    if effective.transport.settings().limits.amnesia() {
-        process::no_core_dumps()
-            .map_err(|error| Failure::runtime("cannot forbid core dumps", &error))?;
-    }
-    let outcome = runtime.block_on(serve(sources, effective, watch, signals));
+    let workers = Workers::start()?;
+    let begun = Arc::default();
+    let outcome = runtime.block_on(serve(sources, &workers, &begun, signals));
     // A name that is still being resolved is not waited for.
     runtime.shutdown_background();
-    drop(log);
+    drop(begun.take_log());
     outcome
 }
 
 async fn serve(
     sources: &Sources,
-    effective: Effective,
-    watch: Watch,
-    signals: Signals,
+    workers: &Workers,
+    begun: &Arc<Begun>,
+    mut signals: Signals,
 ) -> Result<(), Failure> {
-    let in_force = Arc::new(InForce::new(&effective));
-    let Effective { transport, gateway } = effective;
-    let gateway = gateway.into_settings();
-    let prometheus =
-        Prometheus::new().map_err(|error| Failure::runtime("cannot set up metrics", &error))?;
-    let transport = Arc::new(build(sources, transport, &prometheus)?);
-    let outcome = run_on(
-        &transport, gateway, &in_force, prometheus, sources, watch, signals,
-    )
-    .await;
-    if outcome.is_err() && transport.tor_progress().is_some() {
-        // What Tor has in memory or locked goes too; after a clean drain it has gone.
-        transport.shutdown(Duration::ZERO).await;
+    let mut reload = false;
+    let started = start::start(sources, workers, begun, &mut signals, &mut reload).await;
+    let outcome = match started {
+        Ok(Some(started)) => run_on(started, sources, workers, signals, reload).await,
+        Ok(None) => {
+            begun.end_tor().await;
+            Ok(())
+        }
+        Err(failure) => Err(failure),
+    };
+    if outcome.is_err() {
+        begun.end_tor().await;
     }
     outcome
 }
 
 async fn run_on(
-    transport: &Arc<Transport>,
-    gateway: Gateway,
-    in_force: &Arc<InForce>,
-    prometheus: Prometheus,
+    started: Started,
     sources: &Sources,
-    mut watch: Watch,
+    workers: &Workers,
     mut signals: Signals,
+    reload: bool,
 ) -> Result<(), Failure> {
-    let admin = match gateway.admin_addr {
-        Some(addr) => Some(Admin::bind(addr).await?),
-        None => None,
-    };
-    if let Some(to) = &gateway.forward_to {
-        transport.prepare(to.scheme).await.map_err(start_failure)?;
-    }
-    let inherited = systemd::inherited()?;
-    let is_inherited = inherited.is_some();
-    let listen = match inherited {
-        Some(socket) => transport.adopt(socket).await.map_err(|error| match error {
-            TransportError::Tls { .. } => start_failure(error),
-            error => systemd::unusable(error),
-        })?,
-        None => transport.listen().await.map_err(start_failure)?,
-    };
+    let Started {
+        transport,
+        gateway,
+        in_force,
+        prometheus,
+        admin,
+        listen,
+        is_inherited,
+        mut watch,
+        dropped,
+    } = started;
+    let transport = &transport;
     tracing::info!(
         target: TARGET,
         event = "start",
@@ -126,7 +102,7 @@ async fn run_on(
     let mut beside = JoinSet::new();
     beside.spawn(prometheus.upkeep(UPKEEP));
     beside.spawn(systemd::watchdog());
-    let manager = systemd::Manager::default();
+    let manager = Manager::default();
     beside.spawn(manager.clone().tell_again());
     if let Some(admin) = admin {
         let readiness = transport.readiness();
@@ -143,7 +119,7 @@ async fn run_on(
                 let transport = Arc::clone(transport);
                 Box::new(move || transport.tor_progress())
             },
-            live: Live::new(transport, in_force),
+            live: Live::new(transport, &in_force, dropped),
         });
         let watching = Arc::clone(&state);
         beside.spawn(async move { watching.watch().await });
@@ -157,7 +133,11 @@ async fn run_on(
     let serving = handlers::serve(transport, &gateway);
     tokio::pin!(serving);
     manager.ready();
-    let mut reloads = Reloads::new(sources, transport, &gateway, in_force);
+    let mut reloads = Reloads::new(sources, &workers.load, transport, &gateway, &in_force);
+    if reload {
+        manager.reloading();
+        reloads.begin(&watch);
+    }
     let name = loop {
         tokio::select! {
             ended = &mut serving => return ended.map_err(Failure::from),
@@ -167,6 +147,7 @@ async fn run_on(
                     manager.reloading();
                     reloads.begin(&watch);
                 }
+                Told::Nothing(name) => ignored(name),
             },
             () = watch.changed(), if !reloads.are_running() => {
                 manager.reloading();
@@ -190,36 +171,6 @@ async fn run_on(
     drain(transport, serving, &mut signals).await
 }
 
-fn build(
-    sources: &Sources,
-    config: Loaded<ron_transport::Config>,
-    prometheus: &Prometheus,
-) -> Result<Transport, Failure> {
-    #[cfg(feature = "tls")]
-    let dev_tls = sources.dev_tls.then(|| dev_tls::make(config.settings()));
-    #[cfg(not(feature = "tls"))]
-    let _ = sources;
-    let mut builder = Transport::builder()
-        .config(config.into_settings())
-        .recorder(prometheus.recorder());
-    if let Some(limit) = process::conn_fd_limit() {
-        builder = builder.fd_limit(limit);
-    }
-    #[cfg(feature = "tls")]
-    if let Some(tls) = dev_tls {
-        builder = builder.server_tls(tls?);
-    }
-    Ok(builder.build()?)
-}
-
-/// A certificate, a key or a trust store that cannot be used is a matter of configuration.
-fn start_failure(error: TransportError) -> Failure {
-    match error {
-        TransportError::Tls { .. } => Failure::Config(error.to_string()),
-        error => error.into(),
-    }
-}
-
 /// Ends gently, or at once on another signal. Accepting goes on until the transport stops it, so
 /// that readiness changes first.
 async fn drain(
@@ -236,9 +187,15 @@ async fn drain(
             told = signals.next() => match told {
                 Told::Stop(_) => return Err(Failure::CutShort),
                 Told::Reload => transport.reload_rejected(&ReloadError::Draining),
+                Told::Nothing(name) => ignored(name),
             },
         }
     }
+}
+
+/// A signal that means nothing to the gateway.
+fn ignored(name: &'static str) {
+    tracing::info!(target: TARGET, event = "signal", signal = name, "ignored");
 }
 
 /// None of these ends by itself.

@@ -8,9 +8,11 @@ use ron_transport::config::{Config, ConfigErrors, Loaded, Loader, Source};
 
 use ron_transport::core::schema::format_duration;
 
+use crate::conflicts;
 use crate::exit::Failure;
 use crate::process;
 use crate::settings::Gateway;
+use crate::systemd;
 
 /// The gateway's own defaults for keys of the transport, where it listens at an address: a layer
 /// below every other.
@@ -70,6 +72,10 @@ impl Sources {
             missing.retain(|key| !key.starts_with("tls."));
         }
         if missing.is_empty() {
+            // A socket that is handed over takes the place of the configured address.
+            if !systemd::is_passed_sockets() {
+                conflicts::check(&effective)?;
+            }
             return Ok(effective);
         }
         let backend = effective.transport.settings().general.backend();

@@ -1,6 +1,10 @@
 //! What a service manager is told and hands over, by the protocols of systemd: `sd_notify`, the
 //! watchdog and `LISTEN_FDS`. Without a manager all of it does nothing.
 
+mod watchdog;
+
+pub(crate) use watchdog::feed as watchdog;
+
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -12,7 +16,7 @@ use listenfd::ListenFd;
 use ron_transport::Inherited;
 use sd_notify::NotifyState;
 use tokio::sync::Notify;
-use tokio::time::{interval, sleep, MissedTickBehavior};
+use tokio::time::sleep;
 
 use crate::exit::Failure;
 use crate::logging::TARGET;
@@ -20,16 +24,27 @@ use crate::logging::TARGET;
 /// How long until a manager that had no room for a message is told again.
 const AGAIN: Duration = Duration::from_millis(200);
 
-/// The socket that a manager has bound for us, if it did.
-pub(crate) fn inherited() -> Result<Option<Inherited>, Failure> {
+/// Whether a manager has passed sockets to this process.
+pub(crate) fn is_passed_sockets() -> bool {
+    passed().is_some()
+}
+
+/// The number of sockets that a manager has passed, as it is written; `None` for none.
+fn passed() -> Option<String> {
     let variable = |name| std::env::var(name).unwrap_or_default();
     let (count, pid) = (variable("LISTEN_FDS"), variable("LISTEN_PID"));
     // Meant for another process, which has left its environment to this one.
-    if !pid.is_empty() && pid != std::process::id().to_string() {
+    let is_ours = pid.is_empty() || pid == std::process::id().to_string();
+    let count = count.trim();
+    (is_ours && !matches!(count, "" | "0")).then(|| count.to_owned())
+}
+
+/// The socket that a manager has bound for us, if it did.
+pub(crate) fn inherited() -> Result<Option<Inherited>, Failure> {
+    let Some(count) = passed() else {
         return Ok(None);
-    }
-    match count.trim() {
-        "" | "0" => return Ok(None),
+    };
+    match count.as_str() {
         "1" => {}
         n => {
             return Err(Failure::Config(format!(
@@ -122,30 +137,6 @@ fn told(message: String) -> Option<String> {
         Ok(()) => {}
     }
     None
-}
-
-/// Tells the watchdog twice in its interval that timers fire and tasks run; for ever.
-pub(crate) async fn watchdog() {
-    let mut usec = 0;
-    if !sd_notify::watchdog_enabled(false, &mut usec) || usec == 0 {
-        return std::future::pending().await;
-    }
-    let mut twice = interval((Duration::from_micros(usec) / 2).max(Duration::from_millis(1)));
-    twice.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut failed = false;
-    loop {
-        twice.tick().await;
-        match send(&format!("{}\n", NotifyState::Watchdog)) {
-            // A manager that has not read the last one yet needs no other.
-            Ok(()) => failed = false,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) if !failed => {
-                failed = true;
-                tracing::warn!(target: TARGET, event = "systemd", error = %error, "cannot notify");
-            }
-            Err(_) => {}
-        }
-    }
 }
 
 /// Not by `sd_notify::notify`: that waits for a manager that does not read, with all that runs on

@@ -32,7 +32,7 @@ pub use source::Source;
 
 #[cfg(feature = "arti")]
 use transport_arti::ArtiConfig;
-use transport_core::schema::{Key, ValueError};
+use transport_core::schema::{format_duration, Key, ValueError};
 use transport_core::Backend;
 use transport_limits::Limits;
 use transport_tcp::TcpConfig;
@@ -180,6 +180,15 @@ impl Settings for Config {
                  open: a relayed connection takes two"
             )
         };
-        fd_limit.filter(over).map(text).into_iter().collect()
+        let mut warnings: Vec<_> = fd_limit.filter(over).map(text).into_iter().collect();
+        let deadlines = self.limits.deadlines();
+        if deadlines.dial >= deadlines.idle && !deadlines.idle.is_zero() {
+            let [dial, idle] = [deadlines.dial, deadlines.idle].map(format_duration);
+            warnings.push(format!(
+                "dial_timeout is {dial}, not below idle_timeout ({idle}): a client that waits for \
+                 a dial may seem idle"
+            ));
+        }
+        warnings
     }
 }

@@ -57,7 +57,7 @@ impl Transport {
     pub async fn adopt(&self, socket: Inherited) -> Result<ListenAddr, TransportError> {
         self.may_listen(&self.slot())?;
         let config = self.config();
-        let bound = AnyListener::adopt(socket, &self.parts(&config));
+        let bound = AnyListener::adopt(socket, &self.parts(&config)).await;
         self.bound(bound)
     }
 

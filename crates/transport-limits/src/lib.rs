@@ -34,6 +34,7 @@ mod settings;
 mod shared;
 mod sync;
 mod tasks;
+mod threads;
 
 pub use control::{AbortOnPanic, Busy, Control};
 pub use frame::{framed, Chunk, FrameReader, FrameSender};
@@ -46,3 +47,4 @@ pub use peers::PeerKey;
 pub use relay::{echo, relay, relay_held, Echoed, Leg, Relayed, Side};
 pub use settings::{ByteRates, Deadlines, Limits};
 pub use tasks::{Counted, Tasks};
+pub use threads::Threads;

@@ -331,6 +331,12 @@ impl Limiter {
         &self.0.global[direction as usize]
     }
 
+    /// The deadline of a dial that begins now.
+    #[must_use]
+    pub fn dial_timeout(&self) -> std::time::Duration {
+        self.settings().dial
+    }
+
     pub(crate) fn settings(&self) -> Arc<ConnSettings> {
         Arc::clone(
             &self

@@ -31,5 +31,7 @@ pub async fn listen(
 /// A guarded dialer.
 #[must_use]
 pub fn dialer(config: &TcpConfig, limiter: &Limiter) -> TcpDialGuard {
-    Guard::new(TcpDialer::new(config), limiter)
+    let limits = limiter.clone();
+    let raw = TcpDialer::new(config).with_dial_timeout(move || limits.dial_timeout());
+    Guard::new(raw, limiter)
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio_rustls::rustls::client::{Resumption, WebPkiServerVerifier};
 use tokio_rustls::rustls::crypto::CryptoProvider;
@@ -12,6 +13,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use transport_core::schema::Section;
 use transport_core::{Target, TransportError};
 
+use crate::clock;
 use crate::error::{tls, tls_by};
 use crate::files::{At, Files, Hashes, Paths};
 use crate::provider::provider;
@@ -48,6 +50,7 @@ impl ClientTls {
         if let Some((key, why)) = config.check().into_iter().next() {
             return Err(tls(format!("{key} {why}")));
         }
+        clock::check(SystemTime::now())?;
         let mut files = Files::read(paths(config))?;
         let hashes = files.hashes();
         let roots = match files.roots()? {

@@ -21,6 +21,11 @@ use crate::pem;
 
 /// Longest file that is read: a whole trust store is a quarter of it.
 const MAX_BYTES: u64 = 1 << 20;
+/// Longest Certificate message (RFC 8446 §4.4.2) that a chain may make, its header included. Peers
+/// refuse longer ones: rustls, and with it our own dialer, above 65,535 bytes for any handshake
+/// message (`MAX_HANDSHAKE_SIZE`), OpenSSL above 102,400 (`SSL_CTX_set_max_cert_list(3)`), Go above
+/// 262,144 (`maxHandshakeCertificateMsg`).
+const MAX_CHAIN_MESSAGE: usize = 0xffff;
 /// Who may do what with a key file: nobody but its owner.
 const OTHERS: u32 = 0o077;
 
@@ -117,6 +122,15 @@ pub(crate) fn pair(
     cert: At<'_>,
     key_name: &'static str,
 ) -> Result<Arc<CertifiedKey>, TransportError> {
+    let message = message_len(&chain);
+    if message > MAX_CHAIN_MESSAGE {
+        let why = format!(
+            "its {} certificates make a TLS message of {message} bytes, and peers take \
+             {MAX_CHAIN_MESSAGE} at most (OpenSSL 102400): leave the leaf and its intermediates",
+            chain.len()
+        );
+        return Err(cert_failed(cert, &why));
+    }
     for (number, certificate) in chain.iter().enumerate() {
         let unusable = |cause| tls_by(cert_text(cert, &unparsable(number)), cause);
         ParsedCertificate::try_from(certificate).map_err(unusable)?;
@@ -132,6 +146,13 @@ pub(crate) fn pair(
     pair.keys_match()
         .map_err(|cause| tls_by(key_text(key_name, &other), cause))?;
     Ok(Arc::new(pair))
+}
+
+/// The length of the Certificate message of a chain (RFC 8446 §4.4.2): header, an empty context and
+/// the length of the list, then each certificate with its length and its empty extensions.
+fn message_len(chain: &[CertificateDer<'_>]) -> usize {
+    let entries = chain.iter().map(|certificate| 3 + certificate.len() + 2);
+    4 + 1 + 3 + entries.sum::<usize>()
 }
 
 /// SHA-256 (FIPS 180-4).

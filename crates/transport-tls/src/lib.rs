@@ -16,6 +16,7 @@
 
 mod allow;
 mod client;
+mod clock;
 mod config;
 mod error;
 mod expiry;

@@ -17,6 +17,7 @@ use transport_core::{NoIdentity, TransportError};
 use zeroize::Zeroizing;
 
 use crate::allow::AllowSans;
+use crate::clock;
 use crate::error::{tls, tls_by};
 use crate::expiry::Expiry;
 use crate::files::{self, At, Files, Hashes, Paths};
@@ -113,6 +114,7 @@ impl ServerTls {
             // Nothing of a pair is missing here, so this is about client certificates.
             return Err(tls(format!("{key} {why}")));
         }
+        clock::check(SystemTime::now())?;
         let expiry = pair.cert.first().and_then(x509::not_after).map(Expiry::new);
         if let Some(expiry) = &expiry {
             expiry.warn(SystemTime::now());

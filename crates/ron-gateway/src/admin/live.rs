@@ -8,8 +8,9 @@ use ron_transport::Transport;
 use serde_json::{json, Value};
 
 use super::config::InForce;
-use super::metrics::Limits;
+use super::metrics::Own;
 use super::samples;
+use crate::logging::Dropped;
 
 /// The running transport and its configuration.
 pub(crate) struct Live {
@@ -17,31 +18,39 @@ pub(crate) struct Live {
     in_force: Arc<InForce>,
     /// In Unix seconds, with their fraction: tells one process from the next.
     started: f64,
+    dropped: Dropped,
 }
 
 impl Live {
     /// From now on.
-    pub(crate) fn new(transport: &Arc<Transport>, in_force: &Arc<InForce>) -> Self {
+    pub(crate) fn new(
+        transport: &Arc<Transport>,
+        in_force: &Arc<InForce>,
+        dropped: Dropped,
+    ) -> Self {
         Self {
             transport: Arc::clone(transport),
             in_force: Arc::clone(in_force),
             started: unix_seconds(),
+            dropped,
         }
     }
 
-    /// The caps in force.
-    pub(super) fn limits(&self) -> Limits {
+    /// The service's own figures, and the caps in force.
+    pub(super) fn own(&self) -> Own {
         let limits = &self.transport.config().limits;
-        Limits {
+        Own {
             conns: limits.max_conns(),
             peer_conns: limits.peer_max_conns(),
+            started: self.started,
+            log_lines_dropped: self.dropped.total(),
         }
     }
 
     /// The time here, when the service started, accepted connections, peers near their cap (`null`
     /// without one) and the metrics. `exposition` is what `/metrics` says.
     pub(super) fn metrics_json(&self, exposition: &str) -> Value {
-        let near = near_cap(self.limits().peer_conns);
+        let near = near_cap(self.own().peer_conns);
         let limiter = self.transport.limiter();
         json!({
             "now": unix_seconds(),

@@ -4,19 +4,24 @@ use std::fmt::{Display, Write};
 
 use crate::process::Figures;
 
-/// The caps in force; 0 is none.
+/// Figures of the service itself.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
+pub(super) struct Own {
+    /// The cap in force.
     pub(super) conns: u64,
+    /// The cap in force; 0 is none.
     pub(super) peer_conns: u64,
+    /// In Unix seconds.
+    pub(super) started: f64,
+    pub(super) log_lines_dropped: u64,
 }
 
 /// In Prometheus' text format.
-pub(super) fn render(limits: Limits) -> String {
-    text(&Figures::read(), limits)
+pub(super) fn render(own: Own) -> String {
+    text(&Figures::read(), own)
 }
 
-fn text(figures: &Figures, limits: Limits) -> String {
+fn text(figures: &Figures, own: Own) -> String {
     let Figures {
         open_fds,
         max_fds,
@@ -65,18 +70,32 @@ fn text(figures: &Figures, limits: Limits) -> String {
         resident_bytes.as_ref().map(|n| n as &dyn Display),
     );
     metric(
+        "process_start_time_seconds",
+        "gauge",
+        "When the process started, in Unix seconds.",
+        "",
+        Some(&own.started),
+    );
+    metric(
+        "ron_gateway_log_lines_dropped_total",
+        "counter",
+        "Log lines that were not written: a write failed, or the reader was too slow.",
+        "",
+        Some(&own.log_lines_dropped),
+    );
+    metric(
         "ron_gateway_conns_limit",
         "gauge",
         "Connections that may be accepted at a time: max_conns.",
         "",
-        Some(&limits.conns),
+        Some(&own.conns),
     );
     metric(
         "ron_gateway_peer_conns_limit",
         "gauge",
         "Connections that one peer may have: per_peer.max_conns; 0 without a cap.",
         "",
-        Some(&limits.peer_conns),
+        Some(&own.peer_conns),
     );
     metric(
         "ron_gateway_build_info",
@@ -100,11 +119,15 @@ mod tests {
             cpu_seconds: 0.25,
             resident_bytes: None,
         };
-        let limits = Limits {
+        let own = Own {
             conns: 5,
             peer_conns: 0,
+            started: 1_767_225_600.25,
+            log_lines_dropped: 3,
         };
-        let text = text(&figures, limits);
+        let text = text(&figures, own);
+        assert!(text.contains("gauge\nprocess_start_time_seconds 1767225600.25\n"));
+        assert!(text.contains("counter\nron_gateway_log_lines_dropped_total 3\n"));
         assert!(text.contains("gauge\nron_gateway_conns_limit 5\n"));
         assert!(text.contains("gauge\nron_gateway_peer_conns_limit 0\n"));
         assert!(text.contains("# TYPE process_open_fds gauge\nprocess_open_fds 12\n"));

@@ -112,9 +112,11 @@ mod tests {
     #[test]
     fn every_metric_that_it_shows_exists() {
         let script = between("<script>", "</script>");
-        let own = super::super::metrics::render(super::super::metrics::Limits {
+        let own = super::super::metrics::render(super::super::metrics::Own {
             conns: 1,
             peer_conns: 1,
+            started: 1.0,
+            log_lines_dropped: 0,
         });
         let mut shown = 0;
         for word in script.split(|c: char| c != '_' && !c.is_ascii_alphanumeric()) {

@@ -16,8 +16,8 @@ const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
 /// How far Tor's bootstrap is, 0 to 1: beside the answer of `/readyz`, whose form is fixed.
 const PROGRESS: &str = "arti-bootstrap-progress";
-/// Prometheus' text format.
-const METRICS: &str = "text/plain; version=0.0.4";
+/// Prometheus' text format, which is UTF-8.
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The answer to a request. HTTP itself leaves out the body where the method is HEAD.
 pub(super) fn to(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> {
@@ -96,7 +96,7 @@ fn get(path: &str, state: &State) -> Response<Full<Bytes>> {
 }
 
 fn exposition(state: &State) -> String {
-    state.prometheus.render() + &metrics::render(state.live.limits())
+    state.prometheus.render() + &metrics::render(state.live.own())
 }
 
 fn answer(

@@ -111,6 +111,7 @@ mod tests {
 
     use super::super::config::InForce;
     use super::*;
+    use crate::logging::Dropped;
     use crate::startup::Sources;
 
     const DEGRADED: ReadyState = ReadyState::Degraded {
@@ -122,7 +123,11 @@ mod tests {
         let since = Since::now(*readiness.borrow());
         let in_force = InForce::new(&Sources::default().load().unwrap());
         let transport = Transport::builder().build().unwrap();
-        let live = Live::new(&Arc::new(transport), &Arc::new(in_force));
+        let live = Live::new(
+            &Arc::new(transport),
+            &Arc::new(in_force),
+            Dropped::default(),
+        );
         let state = State {
             prometheus: Prometheus::new().unwrap(),
             readiness,

@@ -49,13 +49,7 @@ where
             spans.extend(span.extensions().get::<Fields>().cloned());
         }
         let entry = Entry::new(event.metadata(), fields, spans.iter());
-        let dropped = self.sink.take_dropped();
-        if dropped > 0 && !self.sink.offer((self.render)(&Entry::dropped(dropped))) {
-            self.sink.note_dropped(dropped);
-        }
-        if !self.sink.offer((self.render)(&entry)) {
-            self.sink.note_dropped(1);
-        }
+        self.sink.offer((self.render)(&entry));
     }
 }
 
@@ -130,22 +124,5 @@ mod tests {
         assert_eq!(value["ok"], true);
         assert_eq!(value["load"], 0.5);
         assert_eq!(value["text"], "q\"\u{7f}\u{85}");
-    }
-
-    #[test]
-    fn lines_that_found_no_room_are_told_of() {
-        let (sink, lines) = test_sink(1);
-        let subscriber = tracing_subscriber::registry().with(LogLayer::new(logfmt::render, sink));
-        let mut all = Vec::new();
-        tracing::subscriber::with_default(subscriber, || {
-            info!(n = 1);
-            info!(n = 2);
-            info!(n = 3);
-            all.extend(lines.take());
-            info!(n = 4);
-            all.extend(lines.take());
-        });
-        assert!(all[0].ends_with(" n=1\n"), "{all:?}");
-        assert!(all[1].ends_with(" event=log dropped=2\n"), "{all:?}");
     }
 }

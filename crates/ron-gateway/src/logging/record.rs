@@ -122,7 +122,9 @@ impl Entry {
             at: Timestamp::now(),
             level: Level::WARN,
             target: super::TARGET,
-            message: Some("log lines were dropped: their reader is too slow".to_owned()),
+            message: Some(
+                "log lines were dropped: a write failed, or the reader was too slow".to_owned(),
+            ),
             fields: vec![
                 ("event".into(), Value::Text("log".to_owned())),
                 ("dropped".into(), Value::Unsigned(lines)),

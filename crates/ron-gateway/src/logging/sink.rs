@@ -1,12 +1,16 @@
 //! Where lines go: a bounded queue and a thread that writes. A reader that stalls costs lines,
-//! never the service; one that is gone costs all of them.
+//! never the service, and so does a disk that is full; only a reader that is gone ends the log.
+
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{sync_channel, Receiver, SyncSender, TrySendError};
-use std::sync::Arc;
+use std::sync::mpsc::{sync_channel, Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::thread;
 use std::time::Duration;
+
+use super::batch::Batch;
+use super::dropped::Dropped;
 
 /// Lines that wait for the writer.
 const QUEUE: usize = 8192;
@@ -18,6 +22,8 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 const CLOSE_TRIES: u32 = 100;
 /// Pause before what is full, a queue or a non-blocking stdout, is tried again.
 const RETRY: Duration = Duration::from_millis(5);
+/// Pause before a failed write is tried again where no further line comes.
+const TELL_AGAIN: Duration = Duration::from_secs(1);
 
 enum Item {
     Line(String),
@@ -28,28 +34,15 @@ enum Item {
 #[derive(Clone)]
 pub(super) struct Sink {
     queue: SyncSender<Item>,
-    dropped: Arc<AtomicU64>,
+    dropped: Dropped,
 }
 
 impl Sink {
-    /// Queues a line; false where there is no room.
-    pub(super) fn offer(&self, line: String) -> bool {
-        // Where nobody reads any more, nobody is to be told.
-        !matches!(
-            self.queue.try_send(Item::Line(line)),
-            Err(TrySendError::Full(_))
-        )
-    }
-
-    pub(super) fn note_dropped(&self, lines: u64) {
-        self.dropped.fetch_add(lines, Ordering::Relaxed);
-    }
-
-    /// Lines dropped since the last call.
-    pub(super) fn take_dropped(&self) -> u64 {
-        match self.dropped.load(Ordering::Relaxed) {
-            0 => 0,
-            _ => self.dropped.swap(0, Ordering::Relaxed),
+    /// Queues a line, or counts it as dropped where there is no room.
+    pub(super) fn offer(&self, line: String) {
+        // With no reader left, nothing is queued and nothing is counted.
+        if let Err(TrySendError::Full(_)) = self.queue.try_send(Item::Line(line)) {
+            self.dropped.add(1);
         }
     }
 }
@@ -59,6 +52,14 @@ impl Sink {
 pub(crate) struct Writer {
     queue: SyncSender<Item>,
     closed: Receiver<()>,
+    dropped: Dropped,
+}
+
+impl Writer {
+    /// The count of lines that were not written.
+    pub(crate) fn dropped(&self) -> Dropped {
+        self.dropped.clone()
+    }
 }
 
 impl Drop for Writer {
@@ -75,56 +76,87 @@ impl Drop for Writer {
     }
 }
 
-/// Starts the writing thread.
-pub(super) fn start(out: impl Write + Send + 'static) -> io::Result<(Sink, Writer)> {
+/// Starts the writing thread. `notice` renders the line that says how many lines were dropped.
+pub(super) fn start(
+    out: impl Write + Send + 'static,
+    notice: impl Fn(u64) -> String + Send + 'static,
+) -> io::Result<(Sink, Writer)> {
     let (queue, items) = sync_channel(QUEUE);
     let (done, closed) = sync_channel(1);
+    let dropped = Dropped::default();
+    let counted = dropped.clone();
     thread::Builder::new().name("log".into()).spawn(move || {
-        run(out, &items);
+        run(out, &items, &counted, notice);
         // The queue is gone before the end is told: from here on lines are dropped.
         drop(items);
         let _ = done.try_send(());
     })?;
     let sink = Sink {
         queue: queue.clone(),
-        dropped: Arc::default(),
+        dropped: dropped.clone(),
     };
-    Ok((sink, Writer { queue, closed }))
+    let writer = Writer {
+        queue,
+        closed,
+        dropped,
+    };
+    Ok((sink, writer))
 }
 
-/// Writes until it is told to close, or until nobody reads.
-fn run(mut out: impl Write, items: &Receiver<Item>) {
-    let mut batch = Vec::new();
-    while let Ok(first) = items.recv() {
+/// Writes until it is told to close, or until nobody reads. Any other failure drops the lines that
+/// were not written, counts them, and goes on with the next.
+fn run(
+    mut out: impl Write,
+    items: &Receiver<Item>,
+    dropped: &Dropped,
+    notice: impl Fn(u64) -> String,
+) {
+    let mut batch = Batch::default();
+    loop {
+        let owes = dropped.owes_notice() || !batch.is_empty();
+        let first = match owes {
+            true => items.recv_timeout(TELL_AGAIN),
+            false => items.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        let first = match first {
+            Ok(item) => Some(item),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
         let mut closing = false;
-        for item in std::iter::once(first).chain(items.try_iter().take(BATCH)) {
+        for item in first.into_iter().chain(items.try_iter().take(BATCH)) {
             match item {
-                Item::Line(line) => batch.extend_from_slice(line.as_bytes()),
+                Item::Line(line) => batch.push(&line),
                 Item::Close => {
                     closing = true;
                     break;
                 }
             }
         }
-        if write(&mut out, &batch).is_err() || closing {
+        batch.push_notice(dropped.take_untold(), &notice);
+        match write(&mut out, &mut batch) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return,
+            Err(_) => batch.give_up(dropped),
+        }
+        if closing {
             return;
         }
-        batch.clear();
     }
 }
 
 /// Writes everything; a pipe that is full for the moment is tried again.
-fn write(out: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
+fn write(out: &mut impl Write, batch: &mut Batch) -> io::Result<()> {
     loop {
-        let result = if bytes.is_empty() {
+        let result = if batch.is_empty() {
             out.flush().map(|()| None)
         } else {
-            out.write(bytes).map(Some)
+            out.write(batch.bytes()).map(Some)
         };
         match result {
             Ok(None) => return Ok(()),
             Ok(Some(0)) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(Some(written)) => bytes = &bytes[written..],
+            Ok(Some(written)) => batch.written(written),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(RETRY),
             Err(error) => return Err(error),
@@ -136,7 +168,7 @@ fn write(out: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 pub(super) fn test_sink(room: usize) -> (Sink, Lines) {
     let (queue, items) = sync_channel(room);
-    let dropped = Arc::default();
+    let dropped = Dropped::default();
     (Sink { queue, dropped }, Lines(items))
 }
 
@@ -152,62 +184,5 @@ impl Lines {
             Item::Close => None,
         };
         self.0.try_iter().filter_map(line).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Mutex;
-
-    /// Shared memory that can be told to fail.
-    #[derive(Clone, Default)]
-    struct Out(Arc<Mutex<(Vec<u8>, Option<io::ErrorKind>)>>);
-
-    impl Write for Out {
-        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-            let mut inner = self.0.lock().unwrap();
-            match inner.1 {
-                Some(io::ErrorKind::WouldBlock) => {
-                    inner.1 = None;
-                    Err(io::ErrorKind::WouldBlock.into())
-                }
-                Some(kind) => Err(kind.into()),
-                None => {
-                    inner.0.extend_from_slice(&buf[..1]);
-                    Ok(1)
-                }
-            }
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn everything_is_written_before_the_writer_is_gone() {
-        let out = Out::default();
-        out.0.lock().unwrap().1 = Some(io::ErrorKind::WouldBlock);
-        let (sink, writer) = start(out.clone()).unwrap();
-        for n in 0..1000 {
-            assert!(sink.offer(format!("{n}\n")));
-        }
-        drop(writer);
-        let text = String::from_utf8(out.0.lock().unwrap().0.clone()).unwrap();
-        let expected: String = (0..1000).map(|n| format!("{n}\n")).collect();
-        assert_eq!(text, expected);
-    }
-
-    #[test]
-    fn a_reader_that_is_gone_costs_lines_and_nothing_else() {
-        let out = Out::default();
-        out.0.lock().unwrap().1 = Some(io::ErrorKind::BrokenPipe);
-        let (sink, writer) = start(out).unwrap();
-        for n in 0..3 * QUEUE {
-            let _ = sink.offer(format!("{n}\n"));
-        }
-        drop(writer);
-        assert!(sink.offer("x".to_owned()));
     }
 }

@@ -1,26 +1,33 @@
 //! Loading the configuration anew. The transport says what of it can be put in force; the
 //! gateway's own keys all need a restart.
 
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use ron_transport::config::changed;
+use ron_transport::limits::Threads;
 use ron_transport::Transport;
 use serde_json::Value;
-use tokio::task::JoinHandle;
 
 use super::watch::Watch;
 use crate::admin::{shown, InForce};
 use crate::settings::Gateway;
 use crate::startup::Sources;
 
-/// Reloads off the runtime's threads, one at a time, while the service goes on: a file system may
+/// A reload under way: it ends with the digest of the files that it loaded.
+type Running = Pin<Box<dyn Future<Output = io::Result<u64>> + Send>>;
+
+/// Reloads on a thread of their own, one at a time, while the service goes on: a file system may
 /// take its time, with the configuration and with the certificates that it names.
 pub(super) struct Reloads {
     sources: Sources,
+    load: Threads,
     transport: Arc<Transport>,
     gateway: Gateway,
     in_force: Arc<InForce>,
-    running: Option<JoinHandle<u64>>,
+    running: Option<Running>,
     /// It was asked for again meanwhile.
     again: bool,
 }
@@ -29,12 +36,14 @@ impl Reloads {
     /// None yet; `gateway` is what runs, and `in_force` is told of what takes its place.
     pub(super) fn new(
         sources: &Sources,
+        load: &Threads,
         transport: &Arc<Transport>,
         gateway: &Gateway,
         in_force: &Arc<InForce>,
     ) -> Self {
         Self {
             sources: sources.clone(),
+            load: load.clone(),
             transport: Arc::clone(transport),
             gateway: gateway.clone(),
             in_force: Arc::clone(in_force),
@@ -57,14 +66,16 @@ impl Reloads {
         let (sources, gateway) = (self.sources.clone(), self.gateway.clone());
         let (transport, digest) = (Arc::clone(&self.transport), watch.digest());
         let in_force = Arc::clone(&self.in_force);
-        self.running = Some(tokio::task::spawn_blocking(move || {
+        let job = move || {
             // Before the load, so that a change meanwhile is seen.
             let digest = digest();
             if let Some(effective) = reload(&sources, &transport, &gateway) {
                 in_force.set(effective);
             }
             digest
-        }));
+        };
+        let load = self.load.clone();
+        self.running = Some(Box::pin(async move { load.run(job).await }));
     }
 
     /// Waits for the end of one, and gives the digest of the files that it loaded; for ever where
@@ -89,10 +100,10 @@ impl Reloads {
 /// Loads and applies, and gives what is in force now as it may be shown; what is refused is counted
 /// and logged, and changes nothing.
 fn reload(sources: &Sources, transport: &Transport, running: &Gateway) -> Option<Value> {
-    let effective = match sources.load() {
+    let effective = match sources.load_to_listen() {
         Ok(effective) => effective,
-        Err(errors) => {
-            transport.reload_rejected(&errors);
+        Err(failure) => {
+            transport.reload_rejected(&failure);
             return None;
         }
     };

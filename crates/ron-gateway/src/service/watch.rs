@@ -9,6 +9,7 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ron_transport::limits::Threads;
 use rustix::fs::OFlags;
 use tokio::time::sleep;
 
@@ -23,15 +24,17 @@ const MAX_BYTES: u64 = 1 << 20;
 pub(super) struct Watch {
     files: Vec<PathBuf>,
     keys: RandomState,
+    look: Threads,
     acted_on: u64,
 }
 
 impl Watch {
-    /// From now on changes count. Reads the files.
-    pub(super) fn new(files: &[PathBuf]) -> Self {
+    /// From now on changes count. Reads the files, and from then on on this thread.
+    pub(super) fn new(files: &[PathBuf], look: Threads) -> Self {
         let mut watch = Self {
             files: files.to_vec(),
             keys: RandomState::new(),
+            look,
             acted_on: 0,
         };
         watch.acted_on = watch.digest()();
@@ -72,9 +75,9 @@ impl Watch {
         }
     }
 
-    /// Off the runtime's threads: a file system may take its time.
+    /// On a thread of its own: a file system may take its time.
     async fn look(&self) -> u64 {
-        let looking = tokio::task::spawn_blocking(self.digest());
+        let looking = self.look.run(self.digest());
         // It does not panic; were it to, nothing would have changed.
         looking.await.unwrap_or(self.acted_on)
     }

@@ -13,7 +13,7 @@ pub(crate) struct Response {
 }
 
 /// Sends a request and reads the answer to the end of the connection.
-pub(super) fn request(to: SocketAddr, method: &str, path: &str, headers: &str) -> Response {
+pub(crate) fn request(to: SocketAddr, method: &str, path: &str, headers: &str) -> Response {
     let mut stream = super::connect(to);
     let request =
         format!("{method} {path} HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n{headers}\r\n");

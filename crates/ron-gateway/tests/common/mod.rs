@@ -5,7 +5,7 @@ mod lines;
 mod net;
 mod pki;
 
-pub(crate) use http::Response;
+pub(crate) use http::{request, Response};
 pub(crate) use net::{
     aborted, bound_to_nothing, connect, connect_from, echoes, ended, pattern, read_all, round_trip,
     runtime,
@@ -73,6 +73,7 @@ pub(crate) struct Start {
     socket: Option<OwnedFd>,
     trace: Option<PathBuf>,
     stalled: bool,
+    watchdog_of_all: bool,
 }
 
 impl Default for Start {
@@ -85,6 +86,7 @@ impl Default for Start {
             socket: None,
             trace: None,
             stalled: false,
+            watchdog_of_all: false,
         }
     }
 }
@@ -131,6 +133,27 @@ impl Start {
         self
     }
 
+    /// Leaves `WATCHDOG_PID` out: the watchdog is meant for any process.
+    pub(crate) fn watchdog_of_all(mut self) -> Self {
+        self.watchdog_of_all = true;
+        self
+    }
+
+    /// Starts it with its log in a file, and waits until it listens: where, and where its admin
+    /// endpoint is.
+    pub(crate) fn spawn_logging_to(self, path: &Path) -> (Process, SocketAddr, SocketAddr) {
+        let mut command = self.command();
+        command.stdout(std::fs::File::create(path).unwrap());
+        let process = Process(command.spawn().unwrap());
+        let (listen, admin) = wait_for("the start in the log", || {
+            let log = std::fs::read_to_string(path).unwrap();
+            let line = log.lines().find(|line| started(line, "admin").is_some())?;
+            let addr = |name| started(line, name)?.parse().ok();
+            addr("listen").zip(addr("admin"))
+        });
+        (process, listen, admin)
+    }
+
     /// Starts it with nothing but what was added; its stdout is the caller's to read.
     pub(crate) fn spawn_bare(&self) -> (Process, BufReader<ChildStdout>) {
         let mut command = command(PROGRAM);
@@ -146,7 +169,8 @@ impl Start {
         if let Some(limit) = self.fd_limit {
             prepare += &format!("ulimit -n {limit} && ");
         }
-        if self.env.iter().any(|(name, _)| name == "WATCHDOG_USEC") {
+        let has = |variable| self.env.iter().any(|(name, _)| name == variable);
+        if has("WATCHDOG_USEC") && !self.watchdog_of_all {
             prepare += "export WATCHDOG_PID=$$ && ";
         }
         if self.socket.is_some() {
@@ -218,6 +242,16 @@ pub(crate) fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
 
 /// A process that is killed when it is dropped.
 pub(crate) struct Process(Child);
+
+impl Process {
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.0)
+    }
+
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        wait_for("the end of the process", || self.0.try_wait().unwrap())
+    }
+}
 
 impl Drop for Process {
     fn drop(&mut self) {

@@ -1,9 +1,11 @@
 //! The admin endpoint.
 
+use std::time::SystemTime;
+
 use ron_transport::metrics::{Kind, METRICS};
 use ron_transport::Backend;
 
-use crate::common::{connect, Gateway};
+use crate::common::{connect, Gateway, PATIENCE};
 
 /// Metrics that only the gateway has, with their types.
 const OWN: &[(&str, &str)] = &[
@@ -11,6 +13,8 @@ const OWN: &[(&str, &str)] = &[
     ("process_max_fds", "gauge"),
     ("process_cpu_seconds_total", "counter"),
     ("process_resident_memory_bytes", "gauge"),
+    ("process_start_time_seconds", "gauge"),
+    ("ron_gateway_log_lines_dropped_total", "counter"),
     ("ron_gateway_conns_limit", "gauge"),
     ("ron_gateway_peer_conns_limit", "gauge"),
     ("ron_gateway_build_info", "gauge"),
@@ -21,7 +25,7 @@ fn every_metric_is_there_at_the_first_scrape() {
     let gateway = Gateway::start(&[]);
     let response = gateway.get("/metrics");
     assert_eq!(response.status, 200);
-    let expected = "content-type: text/plain; version=0.0.4\r\n";
+    let expected = "content-type: text/plain; version=0.0.4; charset=utf-8\r\n";
     assert!(response.head.contains(expected), "{}", response.head);
     let kind = |kind| match kind {
         Kind::Counter => "counter",
@@ -46,6 +50,9 @@ fn every_metric_is_there_at_the_first_scrape() {
     let info = format!("ron_gateway_build_info{{version=\"{version}\"}}");
     assert!((gateway.metric(&info) - 1.0).abs() < f64::EPSILON);
     assert!(gateway.metric("process_open_fds") > 3.0);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let age = now.unwrap().as_secs_f64() - gateway.metric("process_start_time_seconds");
+    assert!((0.0..PATIENCE.as_secs_f64()).contains(&age), "{age}");
     assert!(gateway.metric("process_resident_memory_bytes") > 1e6);
     assert!((gateway.metric("transport_readiness") - 2.0).abs() < f64::EPSILON);
 }

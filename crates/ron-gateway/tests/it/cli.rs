@@ -43,7 +43,7 @@ fn an_unknown_key_is_answered_with_the_nearest_and_every_error_is_told() {
 #[test]
 fn check_prints_every_value_with_its_source() {
     let file = File::with(
-        "[transport]\nmax_conns = 5\nidle_timeout = '7s'\n[gateway]\nmode = 'echo_frames'\n",
+        "[transport]\nmax_conns = 5\nidle_timeout = '17s'\n[gateway]\nmode = 'echo_frames'\n",
     );
     let path = file.path();
     let path = path.to_str().unwrap();
@@ -69,7 +69,7 @@ fn check_prints_every_value_with_its_source() {
     );
     assert_eq!(
         line("idle_timeout"),
-        format!("idle_timeout = \"7s\" # file {path}")
+        format!("idle_timeout = \"17s\" # file {path}")
     );
     assert_eq!(
         line("bind_addr"),
@@ -199,4 +199,84 @@ fn dial_tells_what_came_of_it() {
         assert_eq!(code, 2);
         assert!(errors.contains("`arti`"), "{errors}");
     }
+}
+
+/// Whatever listens first would take the address from the other, or dial itself without end.
+#[test]
+fn addresses_that_contradict_each_other_are_refused() {
+    let bind = |addr| ["--transport.bind-addr", addr];
+    for (bind, more, named) in [
+        (
+            "127.0.0.1:7",
+            ["--admin", "127.0.0.1:7"],
+            "gateway.admin_addr",
+        ),
+        (
+            "0.0.0.0:7",
+            ["--admin", "127.0.0.1:7"],
+            "gateway.admin_addr",
+        ),
+        ("[::]:7", ["--admin", "0.0.0.0:7"], "gateway.admin_addr"),
+        (
+            "127.0.0.1:7",
+            ["--forward", "tcp://localhost:7"],
+            "gateway.forward_to",
+        ),
+        (
+            "0.0.0.0:7",
+            ["--forward", "tcp://127.0.0.1:7"],
+            "gateway.forward_to",
+        ),
+        (
+            "[::]:7",
+            ["--forward", "tcp://[::1]:7"],
+            "gateway.forward_to",
+        ),
+    ]
+    .map(|(addr, more, named)| (bind(addr), more, named))
+    {
+        for command in [&["check"][..], &[]] {
+            let args = [command, &bind, &more].concat();
+            let (code, out, errors) = run(&args, &[]);
+            assert_eq!((code, out.as_str()), (2, ""), "{args:?}");
+            assert!(errors.contains(named), "{args:?}: {errors}");
+        }
+    }
+    let (code, _, errors) = run(&["check", "--forward", "tcp://localhost:9909"], &[]);
+    assert_eq!((code, errors.as_str()), (0, ""));
+}
+
+#[cfg(feature = "uds")]
+#[test]
+fn forward_to_the_own_unix_socket_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("socket");
+    let path = path.to_str().unwrap();
+    let to = format!("unix://{path}");
+    let args = [
+        "check",
+        "--transport.backend",
+        "uds",
+        "--transport.uds.path",
+        path,
+        "--transport.uds.allow-uids",
+        "0",
+        "--forward",
+        &to,
+    ];
+    let (code, _, errors) = run(&args, &[]);
+    assert_eq!(code, 2, "{errors}");
+    assert!(errors.contains("the gateway itself"), "{errors}");
+}
+
+#[test]
+fn dial_as_long_as_idle_is_warned_of() {
+    let check = |dial| run(&["check", "--transport.dial-timeout", dial], &[]);
+    assert_eq!(check("59s").2, "");
+    let (code, _, errors) = check("60s");
+    assert_eq!(code, 0);
+    assert!(
+        errors.contains("dial_timeout is 60s, not below"),
+        "{errors}"
+    );
 }

@@ -52,6 +52,12 @@ fn with_64_descriptors_200_connections_do_it_no_harm() {
 /// Connections to the admin endpoint that say nothing do not use up what is left.
 #[test]
 fn reload_and_watchdog_go_on_with_the_reserve() {
+    for limit in [24, 32, 64, 100] {
+        reload_with(limit);
+    }
+}
+
+fn reload_with(limit: u32) {
     let dir = tempfile::tempdir().unwrap();
     let (file, manager) = (dir.path().join("gateway.toml"), dir.path().join("notify"));
     fs::write(&file, "[transport]\nmax_conns = 1000\n").unwrap();
@@ -60,7 +66,7 @@ fn reload_and_watchdog_go_on_with_the_reserve() {
         .args(&["--config", file.to_str().unwrap()])
         .env("NOTIFY_SOCKET", manager.to_str().unwrap())
         .env("WATCHDOG_USEC", "100000")
-        .fd_limit(64)
+        .fd_limit(limit)
         .spawn();
     let crowd: Vec<TcpStream> = (0..100).map(|_| connect(gateway.addr)).collect();
     gateway.wait_metric("transport_accepts_total{backend=\"tcp\"}", 100);
@@ -69,7 +75,7 @@ fn reload_and_watchdog_go_on_with_the_reserve() {
     sleep(Duration::from_millis(300));
     gateway.signal(Signal::HUP);
     let reload = gateway.line_with(&["event=reload"]);
-    assert!(reload.contains("result=ok"), "{reload}");
+    assert!(reload.contains("result=ok"), "{limit}: {reload}");
     let mut buffer = [0; 64];
     notify.set_nonblocking(true).unwrap();
     while notify.recv(&mut buffer).is_ok() {}

@@ -5,11 +5,11 @@ use std::net::{Shutdown, TcpListener};
 
 use rustix::process::Signal;
 
-use crate::common::{connect, echoes, ended, field, read_all, run, Gateway, Start};
+use crate::common::{command, connect, echoes, ended, field, read_all, run, Gateway, Start};
 
 #[test]
-fn sigterm_and_sigint_drain_and_exit_with_0() {
-    for signal in [Signal::TERM, Signal::INT] {
+fn signals_to_stop_drain_and_exit_with_0() {
+    for signal in [Signal::TERM, Signal::INT, Signal::QUIT, Signal::XCPU] {
         let gateway = Gateway::start(&[]);
         let mut idle = connect(gateway.addr);
         assert!(echoes(&mut idle));
@@ -23,6 +23,37 @@ fn sigterm_and_sigint_drain_and_exit_with_0() {
         );
         assert!(ended(&mut idle));
     }
+}
+
+#[test]
+fn signals_that_kill_by_default_do_not() {
+    let gateway = Gateway::start(&[]);
+    let mut open = connect(gateway.addr);
+    for (signal, name) in [
+        (Signal::USR1, "SIGUSR1"),
+        (Signal::USR2, "SIGUSR2"),
+        (Signal::ALARM, "SIGALRM"),
+        (Signal::VTALARM, "SIGVTALRM"),
+        (Signal::PROF, "SIGPROF"),
+        (Signal::IO, "SIGIO"),
+        (Signal::POWER, "SIGPWR"),
+        (Signal::STKFLT, "SIGSTKFLT"),
+    ] {
+        gateway.signal(signal);
+        let told = format!("signal={name}");
+        gateway.line_with(&["event=signal", &told, "msg=ignored"]);
+        assert!(echoes(&mut open), "{name}");
+    }
+    let kill = format!("kill -40 {}", gateway.pid());
+    assert!(command("sh")
+        .args(["-c", &kill])
+        .status()
+        .unwrap()
+        .success());
+    gateway.line_with(&["signal=\"a real-time signal\"", "msg=ignored"]);
+    gateway.signal(Signal::XFSZ);
+    assert!(echoes(&mut open));
+    gateway.stop();
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod log_lines;
 mod log_secrets;
 mod logs;
 mod ops_files;
+mod process;
 mod reload;
 mod status_page;
 mod systemd;

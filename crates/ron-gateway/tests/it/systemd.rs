@@ -75,6 +75,19 @@ fn start_reload_and_stop_are_told_and_the_watchdog_is_fed() {
 }
 
 #[test]
+fn watchdog_without_a_pid_is_fed() {
+    let manager = Manager::new();
+    let gateway = Start::default()
+        .env("NOTIFY_SOCKET", &manager.path)
+        .env("WATCHDOG_USEC", "100000")
+        .watchdog_of_all()
+        .spawn();
+    assert_eq!(manager.told(), "READY=1\n");
+    assert_eq!(manager.any(), "WATCHDOG=1\n");
+    gateway.stop();
+}
+
+#[test]
 fn a_manager_that_is_gone_stops_nobody() {
     let manager = Manager::new();
     std::fs::remove_file(&manager.path).unwrap();

@@ -54,8 +54,10 @@ struct OverTor {
 
 impl Dialers {
     pub(crate) fn new(live: &Live, fd_limit: Option<RawFd>, limiter: &Limiter) -> Self {
+        let limits = limiter.clone();
         let tcp = TcpDialer::default()
             .with_config(&live.tcp)
+            .with_dial_timeout(move || limits.dial_timeout())
             .with_fd_limit(fd_limit);
         Self {
             tcp: Guard::new(tcp, limiter),
@@ -80,9 +82,15 @@ impl Dialers {
     #[allow(clippy::unused_async)]
     pub(crate) async fn prepare(&self, scheme: Scheme) -> Result<(), TransportError> {
         match scheme {
-            Scheme::Tcp => Ok(()),
+            Scheme::Tcp => {
+                self.start_resolver();
+                Ok(())
+            }
             #[cfg(feature = "tls")]
-            Scheme::Tls => self.tls().await.map(drop),
+            Scheme::Tls => {
+                self.start_resolver();
+                self.tls().await.map(drop)
+            }
             #[cfg(feature = "uds")]
             Scheme::Unix => Ok(()),
             #[cfg(feature = "arti")]
@@ -92,6 +100,12 @@ impl Dialers {
             #[allow(unreachable_patterns)]
             scheme => Err(missing(scheme)),
         }
+    }
+
+    /// Starts the thread for name look-ups while the system still has one.
+    fn start_resolver(&self) {
+        // Without it each look-up tries anew; a target that is an address needs none.
+        let _ = self.tcp.get_ref().start_resolver();
     }
 
     pub(crate) async fn dial(&self, to: &Endpoint) -> Result<Conn, TransportError> {

@@ -60,19 +60,24 @@ impl AnyListener {
                     });
                 };
                 // Before the bind: a key that cannot be read is found while nobody waits.
-                parts.prepare(backend)?;
-                parts.over_tcp(backend, TcpListener::bind(addr, &config.tcp).await?)
+                parts.prepare(backend).await?;
+                let raw = TcpListener::bind(addr, &config.tcp).await?;
+                parts.over_tcp(backend, raw).await
             }
         }
     }
 
     /// Takes over a socket that listens already.
-    pub(crate) fn adopt(socket: Inherited, parts: &Parts<'_>) -> Result<Self, TransportError> {
+    pub(crate) async fn adopt(
+        socket: Inherited,
+        parts: &Parts<'_>,
+    ) -> Result<Self, TransportError> {
         let config = parts.config;
         match (config.general.backend(), socket) {
             (backend @ (Backend::Tcp | Backend::Tls), Inherited::Tcp(socket)) => {
-                parts.prepare(backend)?;
-                parts.over_tcp(backend, TcpListener::from_std(socket, &config.tcp)?)
+                parts.prepare(backend).await?;
+                let raw = TcpListener::from_std(socket, &config.tcp)?;
+                parts.over_tcp(backend, raw).await
             }
             #[cfg(feature = "uds")]
             (Backend::Uds, Inherited::Unix(socket)) => {
@@ -125,21 +130,27 @@ impl AnyListener {
 }
 
 impl Parts<'_> {
-    fn prepare(&self, backend: Backend) -> Result<(), TransportError> {
+    #[allow(clippy::unused_async)]
+    async fn prepare(&self, backend: Backend) -> Result<(), TransportError> {
         match backend {
             Backend::Tcp => Ok(()),
             #[cfg(feature = "tls")]
-            Backend::Tls => self.live.tls.server(self.config).map(drop),
+            Backend::Tls => self.live.tls.server(self.config).await.map(drop),
             other => Err(not_compiled_in(other.as_str(), other)),
         }
     }
 
-    fn over_tcp(&self, backend: Backend, raw: TcpListener) -> Result<AnyListener, TransportError> {
+    #[allow(clippy::unused_async)]
+    async fn over_tcp(
+        &self,
+        backend: Backend,
+        raw: TcpListener,
+    ) -> Result<AnyListener, TransportError> {
         let raw = raw.with_config(&self.live.tcp).with_fd_limit(self.fd_limit);
         match backend {
             #[cfg(feature = "tls")]
             Backend::Tls => {
-                let live = self.live.tls.server(self.config)?;
+                let live = self.live.tls.server(self.config).await?;
                 let raw = TlsListener::over(raw, &live, self.limiter.shared_observer());
                 Ok(AnyListener::Tls(Guard::new(raw, self.limiter)))
             }

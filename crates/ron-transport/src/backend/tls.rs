@@ -5,9 +5,9 @@ use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tokio::task::spawn_blocking;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, timeout, Instant};
 use transport_core::{Observer, Op, TransportError};
+use transport_limits::Threads;
 use transport_tls::{
     ClientTls, LiveClientTls, LiveServerTls, PqMode, ServerTls, TlsClientConfig, TlsConfig,
 };
@@ -18,6 +18,13 @@ use crate::config::Config;
 const EVERY: Duration = Duration::from_secs(2);
 /// How long reading the trust store may take a dial: a file system may hang.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long files that cannot be used are looked at again before a listener fails: a renewal
+/// replaces the certificate and its key one after the other.
+const SETTLE: Duration = Duration::from_secs(1);
+/// Pause between such looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// Threads that read files: one look and one dial at a time, where a file system hangs.
+const MAX_READERS: usize = 2;
 
 /// What this transport proves, asks for, trusts and shows.
 pub(crate) struct Tls {
@@ -27,6 +34,8 @@ pub(crate) struct Tls {
     server: OnceLock<LiveServerTls>,
     client: OnceLock<LiveClientTls>,
     settings: Mutex<Settings>,
+    /// Reads the files.
+    readers: Threads,
     /// The failure that the last look met, and how many looks in a row have.
     failure: Mutex<Option<(String, u32)>>,
 }
@@ -69,6 +78,7 @@ impl Tls {
             server: OnceLock::new(),
             client: OnceLock::new(),
             settings: Mutex::new(Settings::of(config)),
+            readers: Threads::new("tls-files", MAX_READERS),
             failure: Mutex::default(),
         };
         if let Some(server) = given {
@@ -78,12 +88,22 @@ impl Tls {
         tls
     }
 
-    /// The server side. Blocks on files at the first call.
-    pub(super) fn server(&self, config: &Config) -> Result<LiveServerTls, TransportError> {
+    /// The server side. Reads files at the first call, and looks again for [`SETTLE`] where they
+    /// cannot be used.
+    pub(super) async fn server(&self, config: &Config) -> Result<LiveServerTls, TransportError> {
         if let Some(live) = self.server.get() {
             return Ok(live.clone());
         }
-        let server = ServerTls::load(&config.tls, config.pq.mode())?;
+        let until = Instant::now() + SETTLE;
+        let server = loop {
+            let (tls, pq) = (config.tls.clone(), config.pq.mode());
+            let read = self.readers.run(move || ServerTls::load(&tls, pq)).await;
+            match read.map_err(TransportError::Io)? {
+                Ok(server) => break server,
+                Err(error) if Instant::now() >= until => return Err(error),
+                Err(_) => sleep(LOOK_AGAIN).await,
+            }
+        };
         self.tell_expiry(&server);
         Ok(self
             .server
@@ -142,12 +162,17 @@ impl Tls {
 
     /// Looks at the files of what is used, for ever.
     pub(super) async fn keep_fresh(self: &Arc<Self>) -> Infallible {
+        let is_used = || self.server.get().is_some() || self.client.get().is_some();
+        if is_used() {
+            // While the system still has a thread; without it each look tries anew.
+            let _ = self.readers.start();
+        }
         loop {
             sleep(EVERY).await;
-            if self.server.get().is_some() || self.client.get().is_some() {
+            if is_used() {
                 let tls = Arc::clone(self);
-                // It does not panic; were it to, the next look would tell.
-                let _ = spawn_blocking(move || tls.look()).await;
+                // Without a thread, the next look comes in time.
+                let _ = self.readers.run(move || tls.look()).await;
             }
         }
     }
@@ -210,16 +235,16 @@ impl Tls {
     }
 }
 
-/// The client side, read on a thread for blocking work.
+/// The client side, read on a thread of its own.
 pub(super) async fn client(tls: &Arc<Tls>) -> Result<LiveClientTls, TransportError> {
     if let Some(live) = tls.client.get() {
         return Ok(live.clone());
     }
     let reading = Arc::clone(tls);
-    let read = spawn_blocking(move || reading.client());
+    let read = tls.readers.run(move || reading.client());
     match timeout(LOAD_TIMEOUT, read).await {
         Ok(Ok(read)) => read,
-        Ok(Err(_)) => Err(TransportError::Cancelled),
+        Ok(Err(error)) => Err(TransportError::Io(error)),
         Err(_) => Err(TransportError::Timeout { op: Op::Dial }),
     }
 }

@@ -1,6 +1,9 @@
 //! Dialing: resolve, race, set options.
 
-use std::os::fd::{AsRawFd, RawFd};
+use std::fmt;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::time::Instant;
@@ -10,12 +13,26 @@ use super::resolve::Resolver;
 use super::{connect, options, TcpIo};
 use crate::{LiveTcpConfig, TcpConfig};
 
+/// What the deadline of a dial is taken for where nobody gives it: the default of `dial_timeout`.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Dials TCP targets.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct TcpDialer {
     config: LiveTcpConfig,
     fd_limit: Option<RawFd>,
     resolver: Resolver,
+    dial_timeout: Arc<dyn Fn() -> Duration + Send + Sync>,
+}
+
+impl fmt::Debug for TcpDialer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpDialer")
+            .field("config", &self.config)
+            .field("fd_limit", &self.fd_limit)
+            .field("resolver", &self.resolver)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for TcpDialer {
@@ -32,6 +49,7 @@ impl TcpDialer {
             config: LiveTcpConfig::new(config),
             fd_limit: None,
             resolver: Resolver::new(),
+            dial_timeout: Arc::new(|| DIAL_TIMEOUT),
         }
     }
 
@@ -46,7 +64,27 @@ impl TcpDialer {
     #[must_use]
     pub const fn with_fd_limit(mut self, limit: Option<RawFd>) -> Self {
         self.fd_limit = limit;
+        self.resolver.set_fd_limit(limit);
         self
+    }
+
+    /// Takes the deadline of each dial from here. Whoever dials applies it; the dialer only paces
+    /// its attempts by it, so that every address of a name is tried in time.
+    #[must_use]
+    pub fn with_dial_timeout(
+        mut self,
+        timeout: impl Fn() -> Duration + Send + Sync + 'static,
+    ) -> Self {
+        self.dial_timeout = Arc::new(timeout);
+        self
+    }
+
+    /// Starts the thread for name look-ups, which the first look-up does otherwise.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start_resolver(&self) -> std::io::Result<()> {
+        self.resolver.start()
     }
 }
 
@@ -80,14 +118,10 @@ impl Dialer for TcpDialer {
             target: to.to_string(),
             source,
         };
-        let stream = connect::race(&addrs).await.map_err(connect)?;
+        let rest = (self.dial_timeout)().saturating_sub(resolved - started);
+        let race = connect::race(&addrs, rest, self.fd_limit);
+        let stream = race.await.map_err(connect)?;
         let connected = Instant::now();
-        if self
-            .fd_limit
-            .is_some_and(|limit| stream.as_raw_fd() >= limit)
-        {
-            return Err(connect(out_of_descriptors()));
-        }
         options::apply(&SockRef::from(&stream), &self.config.get()).map_err(TransportError::Io)?;
         let peer = stream.peer_addr().ok().map(PeerAddr::Ip);
         let mut info = ConnInfo::new(Backend::Tcp, peer);
@@ -96,9 +130,4 @@ impl Dialer for TcpDialer {
         info.steps.connect = Some(connected - resolved);
         Ok(Connection::new(TcpIo::new(stream), info))
     }
-}
-
-/// `EMFILE`, as where the system refuses the descriptor.
-fn out_of_descriptors() -> std::io::Error {
-    std::io::Error::from_raw_os_error(24)
 }

@@ -1,31 +1,37 @@
 //! Names to addresses, through the system's resolver.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::os::fd::{AsRawFd, RawFd};
 
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
+use transport_limits::Threads;
 
 /// Look-ups of one dialer at a time. A look-up cannot be cancelled: it holds a thread until the
-/// system gives up, and one that is given up waits in the runtime's queue. So they are counted
-/// until they end, and a name server that does not answer fills neither.
+/// system gives up. So look-ups are counted until they end, and a name server that does not answer
+/// holds no more threads than these.
 const MAX_LOOKUPS: usize = 64;
 
 #[derive(Debug, Clone)]
 pub(super) struct Resolver {
-    lookups: Arc<Semaphore>,
+    threads: Threads,
+    fd_limit: Option<RawFd>,
 }
 
 impl Resolver {
     pub(super) fn new() -> Self {
-        Self::with_lookups(MAX_LOOKUPS)
+        Self {
+            threads: Threads::new("resolve", MAX_LOOKUPS),
+            fd_limit: None,
+        }
     }
 
-    fn with_lookups(lookups: usize) -> Self {
-        Self {
-            lookups: Arc::new(Semaphore::new(lookups)),
-        }
+    pub(super) const fn set_fd_limit(&mut self, limit: Option<RawFd>) {
+        self.fd_limit = limit;
+    }
+
+    /// Starts the first thread.
+    pub(super) fn start(&self) -> io::Result<()> {
+        self.threads.start()
     }
 
     /// The addresses of a host, in the order the system gives them; an address literal is its own.
@@ -36,16 +42,32 @@ impl Resolver {
         if let Ok(ip) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(ip, port)]);
         }
-        let place = Arc::clone(&self.lookups).acquire_owned().await;
-        let place = place.map_err(io::Error::other)?;
-        let host = host.to_owned();
+        let (host, fd_limit) = (host.to_owned(), self.fd_limit);
         let lookup = move || {
-            let addrs = (host.as_str(), port).to_socket_addrs();
-            drop(place);
-            addrs.map(Iterator::collect)
+            find_descriptor(fd_limit)?;
+            (host.as_str(), port)
+                .to_socket_addrs()
+                .map(Iterator::collect)
         };
-        spawn_blocking(lookup).await.map_err(io::Error::other)?
+        let thread = |error: io::Error| {
+            let text = format!("no thread for the look-up: {error}");
+            io::Error::new(error.kind(), text)
+        };
+        self.threads.run(lookup).await.map_err(thread)?
     }
+}
+
+/// Checks that a descriptor below the limit is free. The system's resolver opens sockets of its
+/// own, and would take the descriptors that are kept for the rest of the process.
+fn find_descriptor(limit: Option<RawFd>) -> io::Result<()> {
+    let Some(limit) = limit else {
+        return Ok(());
+    };
+    let probe = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    if probe.as_raw_fd() >= limit {
+        return Err(super::connect::out_of_descriptors());
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -63,16 +85,36 @@ mod tests {
         assert!(!addrs.is_empty() && addrs.iter().all(|addr| addr.ip().is_loopback()));
         let literal = resolver.resolve("::1", 7).await.unwrap();
         assert_eq!(literal, ["[::1]:7".parse().unwrap()]);
-        assert_eq!(resolver.lookups.available_permits(), MAX_LOOKUPS);
+        assert_eq!(resolver.threads.free(), MAX_LOOKUPS);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn names_wait_for_a_place_and_literals_do_not() {
-        let full = Resolver::with_lookups(0);
-        let hour = Duration::from_secs(3600);
-        timeout(hour, full.resolve("localhost", 7))
+        let threads = Threads::new("test", 1);
+        let full = Resolver {
+            threads: threads.clone(),
+            fd_limit: None,
+        };
+        let (release, gate) = std::sync::mpsc::sync_channel::<()>(0);
+        let held = threads.run(move || gate.recv());
+        tokio::pin!(held);
+        let moment = Duration::from_millis(50);
+        timeout(moment, held.as_mut()).await.unwrap_err();
+        timeout(moment, full.resolve("localhost", 7))
             .await
             .unwrap_err();
         assert_eq!(full.resolve("127.0.0.1", 7).await.unwrap().len(), 1);
+        drop(release);
+        held.await.unwrap().unwrap_err();
+        assert!(!full.resolve("localhost", 7).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn lookup_leaves_reserved_descriptors() {
+        let mut resolver = Resolver::new();
+        resolver.set_fd_limit(Some(1));
+        let error = resolver.resolve("localhost", 7).await.unwrap_err();
+        assert!(error.to_string().contains("descriptors"), "{error}");
+        assert_eq!(resolver.resolve("::1", 7).await.unwrap().len(), 1);
     }
 }

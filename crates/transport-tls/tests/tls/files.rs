@@ -287,3 +287,23 @@ fn der_of(pem: &str) -> transport_tls::rustls::pki_types::CertificateDer<'static
     use transport_tls::rustls::pki_types::pem::PemObject;
     transport_tls::rustls::pki_types::CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
 }
+
+/// Beside the leaf, so many copies of the authority, whose signature nobody needs.
+fn long_chain(authority: &Authority, copies: usize) -> Files {
+    let leaf = authority.leaf(&[SERVER]);
+    let files = Files::new(authority, &leaf);
+    let chain = leaf.cert.clone() + &authority.pem().repeat(copies);
+    files.put("cert.pem", &chain);
+    files
+}
+
+/// A chain that no client can use is refused where it is configured.
+#[tokio::test]
+async fn chain_longer_than_peers_take_is_refused() {
+    let authority = Authority::new();
+    serves(&long_chain(&authority, 100)).await;
+    let says = refused(&long_chain(&authority, 1500));
+    assert!(says.contains("tls.cert_path"), "{says}");
+    assert!(says.contains("1501 certificates"), "{says}");
+    assert!(says.contains("65535 at most"), "{says}");
+}

@@ -44,6 +44,7 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "static_configs",
     // TLS, OpenSSL, tor and the kernel.
     "authorized_clients",
+    "SSL_CTX_set_max_cert_list",
     "close_notify",
     "hs_ed25519_secret_key",
     "keys_path",

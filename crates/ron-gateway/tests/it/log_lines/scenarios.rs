@@ -46,6 +46,8 @@ fn tcp() {
         "1",
         "--transport.idle-timeout",
         "1s",
+        "--transport.dial-timeout",
+        "900ms",
     ])
     .args(&["--gateway.forward-to", "tcp://127.0.0.1:1"])
     .spawn();

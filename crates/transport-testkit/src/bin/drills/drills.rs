@@ -5,6 +5,7 @@ mod dead_peer;
 mod fds;
 mod frames;
 mod hot_peer;
+mod log_disk;
 mod network;
 mod pq;
 mod reload;
@@ -56,6 +57,7 @@ pub(crate) const DRILLS: &[Drill] = &[
     restore::ROLLBACK,
     pq::CANARY,
     fds::EXHAUSTION,
+    log_disk::FULL,
     upstream::FLAPPING,
     restore::KILLED,
     upgrade::ROLLING,

@@ -1,0 +1,239 @@
+//! Addresses that contradict each other across the two tables: an admin endpoint where the
+//! transport listens, and a forward to the gateway itself, which would dial itself without end.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+
+use ron_transport::core::Target;
+use ron_transport::{Config, Endpoint, ListenAddr, Scheme};
+
+use crate::exit::Failure;
+use crate::settings::{Gateway, Mode};
+use crate::startup::Effective;
+
+/// Names that mean this machine: RFC 6761 §6.3, and those of common hosts files.
+const LOCAL_NAMES: &[&str] = &[
+    "localhost",
+    "localhost.localdomain",
+    "ip6-localhost",
+    "ip6-loopback",
+];
+
+/// Checks the configured addresses against each other.
+pub(crate) fn check(effective: &Effective) -> Result<(), Failure> {
+    let (transport, gateway) = (effective.transport.settings(), effective.gateway.settings());
+    let Some(listen) = configured(transport) else {
+        return Ok(());
+    };
+    let mut wrong = Vec::new();
+    let source = |key| effective.gateway.source(key);
+    if let (Some(admin), ListenAddr::Ip(bind)) = (gateway.admin_addr, &listen) {
+        if overlap(admin, *bind) {
+            wrong.push(format!(
+                "gateway.admin_addr = \"{admin}\" ({}): the transport listens there \
+                 (transport.bind_addr = \"{bind}\"); give the admin endpoint another port",
+                source("admin_addr"),
+            ));
+        }
+    }
+    if let Some(to) = looping(gateway, &listen) {
+        wrong.push(format!(
+            "gateway.forward_to = \"{to}\" ({}): {}",
+            source("forward_to"),
+            itself(&listen),
+        ));
+    }
+    match wrong.as_slice() {
+        [] => Ok(()),
+        wrong => Err(Failure::Config(format!(
+            "configuration: {}",
+            wrong.join("\n  ")
+        ))),
+    }
+}
+
+/// Checks the address that was really bound, or handed over by a service manager.
+pub(crate) fn check_listening(gateway: &Gateway, listen: &ListenAddr) -> Result<(), Failure> {
+    match looping(gateway, listen) {
+        None => Ok(()),
+        Some(to) => Err(Failure::Config(format!(
+            "configuration: gateway.forward_to = \"{to}\": {}",
+            itself(listen)
+        ))),
+    }
+}
+
+fn itself(listen: &ListenAddr) -> String {
+    format!("that is the gateway itself, which listens on {listen}; name the service behind it")
+}
+
+fn configured(config: &Config) -> Option<ListenAddr> {
+    #[cfg(feature = "uds")]
+    if let Some(path) = config.uds.path() {
+        return Some(ListenAddr::Unix(path.to_path_buf()));
+    }
+    config.general.bind_addr().map(ListenAddr::Ip)
+}
+
+/// The target of the forward mode, where it is the listener.
+fn looping<'a>(gateway: &'a Gateway, listen: &ListenAddr) -> Option<&'a Endpoint> {
+    let to = gateway.forward_to.as_ref()?;
+    let same = match (to.scheme, &to.target, listen) {
+        (Scheme::Tcp | Scheme::Tls, Target::Host { host, port }, ListenAddr::Ip(listen)) => {
+            *port == listen.port() && addresses(host).any(|ip| reaches(ip, listen.ip()))
+        }
+        (Scheme::Unix, Target::Unix(path), ListenAddr::Unix(listen)) => same_file(path, listen),
+        _ => false,
+    };
+    (same && gateway.mode == Mode::Forward).then_some(to)
+}
+
+/// The addresses of a host that are known without a look-up.
+fn addresses(host: &str) -> impl Iterator<Item = IpAddr> {
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    let is_local = LOCAL_NAMES.contains(&name.as_str()) || name.ends_with(".localhost");
+    let loopback = [
+        IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(Ipv6Addr::LOCALHOST),
+    ];
+    let literal = host.parse::<IpAddr>().ok();
+    literal
+        .into_iter()
+        .chain(loopback.into_iter().filter(move |_| is_local))
+}
+
+/// Whether two listeners would want the same address.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let (a, b) = (one.ip().to_canonical(), other.ip().to_canonical());
+    one.port() != 0 && one.port() == other.port() && (a == b || covers(a, b) || covers(b, a))
+}
+
+/// Whether a wildcard takes in this address. That of IPv6 takes in IPv4 too.
+fn covers(wildcard: IpAddr, ip: IpAddr) -> bool {
+    wildcard.is_unspecified() && (wildcard.is_ipv6() || ip.is_ipv4())
+}
+
+/// Whether a connection to this address arrives at a listener on that one.
+fn reaches(to: IpAddr, listen: IpAddr) -> bool {
+    let (to, listen) = (to.to_canonical(), listen.to_canonical());
+    // The kernel takes a wildcard as a target for the loopback address.
+    let to = match to {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        to => to,
+    };
+    to == listen || covers(listen, to) && is_of_this_machine(to)
+}
+
+/// Whether this machine has the address: it then is the source of packets to it. Nothing is sent.
+fn is_of_this_machine(ip: IpAddr) -> bool {
+    let any: IpAddr = match ip {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let source = || {
+        let socket = UdpSocket::bind((any, 0))?;
+        socket.connect((ip, 9))?;
+        socket.local_addr()
+    };
+    ip.is_loopback() || source().is_ok_and(|source| source.ip() == ip)
+}
+
+/// Whether two paths name one file; the file itself need not exist.
+fn same_file(one: &Path, other: &Path) -> bool {
+    one == other || resolved(one).is_some_and(|one| Some(one) == resolved(other))
+}
+
+fn resolved(path: &Path) -> Option<PathBuf> {
+    if let Ok(path) = path.canonicalize() {
+        return Some(path);
+    }
+    let dir = path.parent()?.canonicalize().ok()?;
+    Some(dir.join(path.file_name()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addr(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn listeners_overlap_by_port_and_wildcard() {
+        for (one, other, expected) in [
+            ("127.0.0.1:1", "127.0.0.1:1", true),
+            ("127.0.0.1:1", "127.0.0.1:2", false),
+            ("127.0.0.1:1", "127.0.0.2:1", false),
+            ("0.0.0.0:1", "127.0.0.1:1", true),
+            ("127.0.0.1:1", "0.0.0.0:1", true),
+            ("[::]:1", "127.0.0.1:1", true),
+            ("[::]:1", "0.0.0.0:1", true),
+            ("0.0.0.0:1", "[::1]:1", false),
+            ("[::ffff:127.0.0.1]:1", "127.0.0.1:1", true),
+            ("[::1]:1", "127.0.0.1:1", false),
+            ("0.0.0.0:0", "127.0.0.1:0", false),
+        ] {
+            assert_eq!(overlap(addr(one), addr(other)), expected, "{one} {other}");
+        }
+    }
+
+    fn loops(to: &str, listen: &str) -> bool {
+        let gateway = Gateway {
+            mode: Mode::Forward,
+            forward_to: Some(to.parse().unwrap()),
+            ..Gateway::default()
+        };
+        let listen = match listen.parse() {
+            Ok(addr) => ListenAddr::Ip(addr),
+            Err(_) => ListenAddr::Unix(listen.into()),
+        };
+        looping(&gateway, &listen).is_some()
+    }
+
+    #[test]
+    fn forward_to_itself_is_found() {
+        for (to, listen) in [
+            ("tcp://127.0.0.1:1", "127.0.0.1:1"),
+            ("tls://127.0.0.1:1", "0.0.0.0:1"),
+            ("tcp://localhost:1", "127.0.0.1:1"),
+            ("tcp://LOCALHOST.:1", "[::1]:1"),
+            ("tcp://a.localhost:1", "0.0.0.0:1"),
+            ("tcp://ip6-localhost:1", "[::]:1"),
+            ("tcp://0.0.0.0:1", "127.0.0.1:1"),
+            ("tcp://[::]:1", "[::]:1"),
+            ("tcp://[::ffff:127.0.0.1]:1", "127.0.0.1:1"),
+            ("tcp://127.0.0.9:1", "0.0.0.0:1"),
+        ] {
+            assert!(loops(to, listen), "{to} {listen}");
+        }
+    }
+
+    #[test]
+    fn forward_to_another_service_is_none() {
+        for (to, listen) in [
+            ("tcp://127.0.0.1:1", "127.0.0.1:2"),
+            ("tcp://127.0.0.2:1", "127.0.0.1:1"),
+            ("tcp://localhost:1", "192.0.2.1:1"),
+            ("tcp://192.0.2.1:1", "0.0.0.0:1"),
+            ("tcp://service.example:1", "0.0.0.0:1"),
+            ("tcp://localhost:1", "/run/ron/socket"),
+        ] {
+            assert!(!loops(to, listen), "{to} {listen}");
+        }
+    }
+
+    #[cfg(feature = "uds")]
+    #[test]
+    fn forward_to_own_socket_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+        std::fs::create_dir(path("real")).unwrap();
+        std::os::unix::fs::symlink(path("real"), path("link")).unwrap();
+        let (real, link) = (path("real/socket"), path("link/socket"));
+        assert!(loops(&format!("unix://{real}"), &real));
+        assert!(loops(&format!("unix://{link}"), &real));
+        assert!(!loops(&format!("unix://{}", path("real/other")), &real));
+    }
+}

@@ -1,0 +1,137 @@
+//! Lines on their way out, and what becomes of them when a write fails half-way.
+
+use super::dropped::Dropped;
+
+/// Whole lines, but for the first: of that a failed write may have written the beginning.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    bytes: Vec<u8>,
+    /// How many of the bytes are written.
+    written: usize,
+    /// Whether the bytes begin in the middle of a line.
+    torn: bool,
+    /// Where the notice is, and how many dropped lines it tells of.
+    notice: Option<(usize, u64)>,
+}
+
+impl Batch {
+    /// Whether every byte is written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes().is_empty()
+    }
+
+    /// What is not written yet.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes[self.written..]
+    }
+
+    /// Adds a line, with its end.
+    pub(super) fn push(&mut self, line: &str) {
+        self.bytes.extend_from_slice(line.as_bytes());
+    }
+
+    /// Adds the line that tells of dropped lines, where there are any.
+    pub(super) fn push_notice(&mut self, dropped: u64, render: impl Fn(u64) -> String) {
+        if dropped > 0 {
+            self.notice = Some((self.bytes.len(), dropped));
+            self.push(&render(dropped));
+        }
+    }
+
+    /// So many more bytes are written.
+    pub(super) fn written(&mut self, bytes: usize) {
+        self.written += bytes;
+        if self.is_empty() {
+            *self = Self {
+                bytes: std::mem::take(&mut self.bytes),
+                ..Self::default()
+            };
+            self.bytes.clear();
+        }
+    }
+
+    /// Counts the lines that are not written as dropped. Of a torn line the rest stays, so that
+    /// the next write completes it.
+    pub(super) fn give_up(&mut self, dropped: &Dropped) {
+        self.torn = match self.written {
+            0 => self.torn,
+            written => self.bytes[written - 1] != b'\n',
+        };
+        let keep_to = match self.torn {
+            true => self.end_of_line(self.written),
+            false => self.written,
+        };
+        let mut lines = count_lines(&self.bytes[keep_to..]);
+        if let Some((at, told)) = self.notice.take() {
+            if at >= keep_to {
+                // The notice is no line of the service.
+                lines -= 1;
+                dropped.owe(told);
+            }
+        }
+        dropped.add(lines);
+        self.bytes.truncate(keep_to);
+        self.bytes.drain(..self.written);
+        self.written = 0;
+    }
+
+    fn end_of_line(&self, from: usize) -> usize {
+        let end = self.bytes[from..].iter().position(|&byte| byte == b'\n');
+        end.map_or(self.bytes.len(), |end| from + end + 1)
+    }
+}
+
+fn count_lines(bytes: &[u8]) -> u64 {
+    bytes.iter().filter(|&&byte| byte == b'\n').count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notice(lines: u64) -> String {
+        format!("dropped={lines}\n")
+    }
+
+    #[test]
+    fn notice_that_is_lost_is_owed_again() {
+        let (mut batch, dropped) = (Batch::default(), Dropped::default());
+        dropped.add(3);
+        batch.push("a\n");
+        batch.push_notice(dropped.take_untold(), notice);
+        batch.give_up(&dropped);
+        assert!(batch.is_empty());
+        assert_eq!((dropped.total(), dropped.take_untold()), (4, 4));
+    }
+
+    #[test]
+    fn torn_line_keeps_its_rest() {
+        let (mut batch, dropped) = (Batch::default(), Dropped::default());
+        batch.push("one\n");
+        batch.push("two\n");
+        batch.push("three\n");
+        batch.written(6);
+        batch.give_up(&dropped);
+        assert_eq!((batch.bytes(), dropped.total()), (&b"o\n"[..], 1));
+        // Nothing of the rest is written: it stays.
+        batch.push("four\n");
+        batch.give_up(&dropped);
+        assert_eq!((batch.bytes(), dropped.total()), (&b"o\n"[..], 2));
+        batch.written(2);
+        batch.push("five\n");
+        batch.give_up(&dropped);
+        assert!(batch.is_empty());
+        assert_eq!(dropped.total(), 3);
+    }
+
+    #[test]
+    fn torn_notice_counts_as_told() {
+        let (mut batch, dropped) = (Batch::default(), Dropped::default());
+        dropped.add(2);
+        batch.push_notice(dropped.take_untold(), notice);
+        batch.written(3);
+        batch.give_up(&dropped);
+        assert_eq!(batch.bytes(), b"pped=2\n");
+        assert_eq!((dropped.total(), dropped.take_untold()), (2, 0));
+    }
+}

@@ -1,0 +1,17 @@
+//! Standard output without the buffer of the standard library. That buffer keeps bytes whose write
+//! failed, so that nobody knows which lines are lost.
+
+use std::io::{self, stdout, Write};
+
+/// The descriptor itself.
+pub(super) struct Unbuffered;
+
+impl Write for Unbuffered {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::write(stdout(), bytes)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,75 @@
+//! The runtime, made without a panic where the system has too little for it.
+
+use std::fs::File;
+use std::panic::{catch_unwind, set_hook, take_hook, AssertUnwindSafe};
+use std::time::SystemTime;
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::exit::Failure;
+use crate::process;
+
+/// Descriptors that must be free at the start: for the runtime, the signals, the listeners, files
+/// that are read, and at least one connection.
+const MIN_DESCRIPTORS: usize = 14;
+
+/// The start fails for want of a thread.
+pub(crate) const NO_THREAD: &str =
+    "cannot start: the system gives no thread; look at RLIMIT_NPROC \
+    (`ulimit -u`) and at the pids limit of the container (TasksMax=)";
+
+/// Checks what the process needs from the system, and builds the runtime.
+pub(crate) fn build(mut builder: Builder) -> Result<Runtime, Failure> {
+    descriptors()?;
+    clock()?;
+    builder.enable_all();
+    quietly(move || builder.build())
+        .ok_or_else(|| Failure::Runtime(NO_THREAD.to_owned()))?
+        .map_err(|error| Failure::runtime("cannot start", &error))
+}
+
+/// Each is really opened: what the parent process left open counts too.
+fn descriptors() -> Result<(), Failure> {
+    let opened: Result<Vec<File>, _> = (0..MIN_DESCRIPTORS)
+        .map(|_| File::open("/dev/null"))
+        .collect();
+    match opened {
+        Err(error) if is_out_of_descriptors(&error) => {
+            let limit = process::fd_limit().map_or("none".to_owned(), |limit| limit.to_string());
+            Err(Failure::Runtime(format!(
+                "cannot start: too few file descriptors: the limit is {limit}, and at least \
+                 {MIN_DESCRIPTORS} must be free; raise it (LimitNOFILE=, `ulimit -n`)"
+            )))
+        }
+        // Without a /dev/null there is nothing to count with.
+        _ => Ok(()),
+    }
+}
+
+/// EMFILE of this process, ENFILE of the system.
+fn is_out_of_descriptors(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    let number = error.raw_os_error();
+    [Errno::MFILE, Errno::NFILE]
+        .map(|e| Some(e.raw_os_error()))
+        .contains(&number)
+}
+
+/// Times before 1970 have no form in TLS, in metrics and in the log.
+fn clock() -> Result<(), Failure> {
+    match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Failure::Runtime(
+            "cannot start: the system's clock is before 1970; set it".to_owned(),
+        )),
+    }
+}
+
+/// What a function returns; `None` where it panics, which is not printed.
+fn quietly<T>(run: impl FnOnce() -> T) -> Option<T> {
+    let hook = take_hook();
+    set_hook(Box::new(|_| {}));
+    let returned = catch_unwind(AssertUnwindSafe(run));
+    set_hook(hook);
+    returned.ok()
+}

@@ -1,0 +1,205 @@
+//! The start, step by step, up to a transport that listens. It may block on files for as long as
+//! a file system takes, so it runs beside the thread that answers signals.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ron_transport::config::Loaded;
+use ron_transport::limits::Threads;
+use ron_transport::metrics::Prometheus;
+use ron_transport::{ListenAddr, Transport, TransportError};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::signals::Signals;
+use super::watch::Watch;
+use crate::admin::{Admin, InForce};
+use crate::conflicts;
+#[cfg(feature = "tls")]
+use crate::dev_tls;
+use crate::exit::Failure;
+use crate::logging::{self, Dropped, Writer, TARGET};
+use crate::process;
+use crate::runtime;
+use crate::settings::Gateway;
+use crate::startup::Sources;
+use crate::systemd;
+
+/// How long a start that is given up has to notice.
+const GIVE_UP: Duration = Duration::from_millis(250);
+
+/// What the service runs with.
+pub(super) struct Started {
+    pub(super) transport: Arc<Transport>,
+    pub(super) gateway: Gateway,
+    pub(super) in_force: Arc<InForce>,
+    pub(super) prometheus: Prometheus,
+    pub(super) admin: Option<Admin>,
+    pub(super) listen: ListenAddr,
+    pub(super) is_inherited: bool,
+    pub(super) watch: Watch,
+    pub(super) dropped: Dropped,
+}
+
+/// What has to be ended in order, however far the start came.
+#[derive(Default)]
+pub(super) struct Begun {
+    log: Mutex<Option<Writer>>,
+    transport: Mutex<Option<Arc<Transport>>>,
+}
+
+impl Begun {
+    /// The log, to be dropped last of all.
+    pub(super) fn take_log(&self) -> Option<Writer> {
+        lock(&self.log).take()
+    }
+
+    /// Ends a Tor client: what it has in memory or locked goes too. After a clean drain it has gone.
+    pub(super) async fn end_tor(&self) {
+        let transport = lock(&self.transport).take();
+        if let Some(transport) = transport.filter(|t| t.tor_progress().is_some()) {
+            transport.shutdown(Duration::ZERO).await;
+        }
+    }
+}
+
+fn lock<T>(slot: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The threads that exist from the start, so that no shortage stops them later.
+pub(super) struct Workers {
+    /// Loads the configuration: first at the start, then at each reload.
+    pub(super) load: Threads,
+    /// Looks at the configuration files.
+    pub(super) look: Threads,
+}
+
+impl Workers {
+    pub(super) fn start() -> Result<Self, Failure> {
+        let workers = Self {
+            load: Threads::new("load", 1),
+            look: Threads::new("watch", 1),
+        };
+        let started = workers.load.start().and_then(|()| workers.look.start());
+        started.map_err(|error| Failure::runtime(runtime::NO_THREAD, &error))?;
+        Ok(workers)
+    }
+}
+
+/// Starts while signals are answered: `None` where one said to stop meanwhile. `reload` is set
+/// where one asked for a reload, which is due after the start.
+pub(super) async fn start(
+    sources: &Sources,
+    workers: &Workers,
+    begun: &Arc<Begun>,
+    signals: &mut Signals,
+    reload: &mut bool,
+) -> Result<Option<Started>, Failure> {
+    let (give_up, given_up) = oneshot::channel::<()>();
+    let (handle, begun) = (Handle::current(), Arc::clone(begun));
+    let (sources, look) = (sources.clone(), workers.look.clone());
+    let starting = workers.load.run(move || {
+        handle.block_on(async {
+            tokio::select! {
+                started = steps(&sources, look, &begun) => started.map(Some),
+                _ = given_up => Ok(None),
+            }
+        })
+    });
+    tokio::pin!(starting);
+    let name = tokio::select! {
+        started = &mut starting => {
+            return started.map_err(|error| Failure::runtime("the start failed", &error))?;
+        }
+        name = signals.stop(reload) => name,
+    };
+    tracing::info!(target: TARGET, event = "signal", signal = name, "stopped while it was starting");
+    drop(give_up);
+    // Where it blocks on a file it does not notice; then it ends with the process.
+    let _ = timeout(GIVE_UP, starting).await;
+    Ok(None)
+}
+
+async fn steps(sources: &Sources, look: Threads, begun: &Begun) -> Result<Started, Failure> {
+    // Before they are loaded: what changes from here on is seen.
+    let watch = Watch::new(&sources.files, look);
+    let effective = sources.load_to_listen()?;
+    let gateway = effective.gateway.settings();
+    let log = logging::start(gateway.log_format, gateway.log_level)
+        .map_err(|error| Failure::runtime("cannot start the log", &error))?;
+    let dropped = log.dropped();
+    *lock(&begun.log) = Some(log);
+    for warning in effective.warnings() {
+        tracing::warn!(target: TARGET, event = "config", "{warning}");
+    }
+    if effective.transport.settings().limits.amnesia() {
+        process::no_core_dumps()
+            .map_err(|error| Failure::runtime("cannot forbid core dumps", &error))?;
+    }
+    let in_force = Arc::new(InForce::new(&effective));
+    let gateway = effective.gateway.into_settings();
+    let prometheus =
+        Prometheus::new().map_err(|error| Failure::runtime("cannot set up metrics", &error))?;
+    let transport = Arc::new(build(sources, effective.transport, &prometheus)?);
+    *lock(&begun.transport) = Some(Arc::clone(&transport));
+    let admin = match gateway.admin_addr {
+        Some(addr) => Some(Admin::bind(addr).await?),
+        None => None,
+    };
+    if let Some(to) = &gateway.forward_to {
+        transport.prepare(to.scheme).await.map_err(failure)?;
+    }
+    let inherited = systemd::inherited()?;
+    let is_inherited = inherited.is_some();
+    let listen = match inherited {
+        Some(socket) => transport.adopt(socket).await.map_err(|error| match error {
+            TransportError::Tls { .. } => failure(error),
+            error => systemd::unusable(error),
+        })?,
+        None => transport.listen().await.map_err(failure)?,
+    };
+    conflicts::check_listening(&gateway, &listen)?;
+    Ok(Started {
+        transport,
+        gateway,
+        in_force,
+        prometheus,
+        admin,
+        listen,
+        is_inherited,
+        watch,
+        dropped,
+    })
+}
+
+fn build(
+    sources: &Sources,
+    config: Loaded<ron_transport::Config>,
+    prometheus: &Prometheus,
+) -> Result<Transport, Failure> {
+    #[cfg(feature = "tls")]
+    let dev_tls = sources.dev_tls.then(|| dev_tls::make(config.settings()));
+    #[cfg(not(feature = "tls"))]
+    let _ = sources;
+    let mut builder = Transport::builder()
+        .config(config.into_settings())
+        .recorder(prometheus.recorder());
+    if let Some(limit) = process::conn_fd_limit() {
+        builder = builder.fd_limit(limit);
+    }
+    #[cfg(feature = "tls")]
+    if let Some(tls) = dev_tls {
+        builder = builder.server_tls(tls?);
+    }
+    Ok(builder.build()?)
+}
+
+/// A certificate, a key or a trust store that cannot be used is a matter of configuration.
+fn failure(error: TransportError) -> Failure {
+    match error {
+        TransportError::Tls { .. } => Failure::Config(error.to_string()),
+        error => error.into(),
+    }
+}

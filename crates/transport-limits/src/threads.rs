@@ -1,0 +1,218 @@
+//! Blocking work on a bounded number of threads. A runtime's own pool panics where the system
+//! gives it no thread, or leaves the work to threads that never become free.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::{oneshot, Semaphore};
+
+/// How long a thread waits for work, unless it is the last one.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A bounded number of threads that run blocking jobs. Clones share them.
+///
+/// Threads start on demand; the last one stays until every clone is dropped. A job that waits
+/// for a thread is taken by the first thread that becomes free.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let threads = transport_limits::Threads::new("files", 1);
+/// threads.start()?;
+/// let text = threads.run(|| std::fs::read_to_string("/proc/self/comm")).await?;
+/// # let _ = text;
+/// # std::io::Result::Ok(())
+/// # })?;
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Clone)]
+pub struct Threads(Arc<Owner>);
+
+/// Ends the threads when the last clone is dropped.
+struct Owner {
+    pool: Arc<Pool>,
+    /// One place for each thread that may exist; a job keeps its place until it ends.
+    places: Arc<Semaphore>,
+}
+
+struct Pool {
+    name: &'static str,
+    max: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    threads: usize,
+    idle: usize,
+    closed: bool,
+}
+
+impl Threads {
+    /// At most `max` threads (at least one) of this name; none is started yet.
+    #[must_use]
+    pub fn new(name: &'static str, max: usize) -> Self {
+        let max = max.max(1);
+        let pool = Pool {
+            name,
+            max,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        };
+        Self(Arc::new(Owner {
+            pool: Arc::new(pool),
+            places: Arc::new(Semaphore::new(max)),
+        }))
+    }
+
+    /// Starts the first thread, so that no later job depends on a new one.
+    ///
+    /// # Errors
+    /// When the system gives no thread; [`run`](Self::run) then tries again.
+    pub fn start(&self) -> io::Result<()> {
+        let pool = &self.0.pool;
+        let mut state = pool.lock();
+        match state.threads {
+            0 => pool.spawn(&mut state),
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs a blocking job on one of the threads, and returns its result.
+    ///
+    /// # Errors
+    /// When no thread exists and the system gives none, or when the job panicked.
+    ///
+    /// # Cancel safety
+    /// A job that has not begun when the call is dropped is never run; one that has begun runs to
+    /// its end, and keeps its thread until then.
+    pub async fn run<T, F>(&self, job: F) -> io::Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let place = Arc::clone(&self.0.places).acquire_owned().await;
+        let place = place.map_err(io::Error::other)?;
+        let (done, result) = oneshot::channel();
+        self.0.pool.push(Box::new(move || {
+            if !done.is_closed() {
+                let value = job();
+                // Before the result is sent, so that the caller finds the place free.
+                drop(place);
+                let _ = done.send(value);
+            }
+        }))?;
+        result
+            .await
+            .map_err(|_| io::Error::other("the job panicked"))
+    }
+
+    /// How many more jobs may run now.
+    #[must_use]
+    pub fn free(&self) -> usize {
+        self.0.places.available_permits()
+    }
+}
+
+impl fmt::Debug for Threads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Threads")
+            .field("name", &self.0.pool.name)
+            .field("free", &self.free())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.pool.lock().closed = true;
+        self.pool.changed.notify_all();
+    }
+}
+
+impl Pool {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues a job, and starts a thread for it where none is idle.
+    fn push(self: &Arc<Self>, job: Job) -> io::Result<()> {
+        let mut state = self.lock();
+        state.jobs.push_back(job);
+        if state.idle < state.jobs.len() && state.threads < self.max {
+            match self.spawn(&mut state) {
+                Err(error) if state.threads == 0 => {
+                    state.jobs.pop_back();
+                    return Err(error);
+                }
+                // A thread that is busy now takes the job.
+                Err(_) | Ok(()) => {}
+            }
+        }
+        drop(state);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    fn spawn(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
+        let pool = Arc::clone(self);
+        let thread = thread::Builder::new().name(self.name.to_owned());
+        thread.spawn(move || pool.work())?;
+        state.threads += 1;
+        // It takes the next job, though it does not wait yet.
+        state.idle += 1;
+        Ok(())
+    }
+
+    /// Runs jobs until the pool is closed and empty, or too few come.
+    fn work(&self) {
+        let mut state = self.lock();
+        state.idle -= 1;
+        loop {
+            if let Some(job) = state.jobs.pop_front() {
+                drop(state);
+                // The caller learns of a panic by its result, which never comes.
+                let _ = catch_unwind(AssertUnwindSafe(job));
+                state = self.lock();
+                continue;
+            }
+            if state.closed {
+                break;
+            }
+            let is_last = state.threads == 1;
+            state.idle += 1;
+            let timed_out;
+            (state, timed_out) = self.wait(state, is_last);
+            state.idle -= 1;
+            if timed_out && state.jobs.is_empty() && state.threads > 1 {
+                break;
+            }
+        }
+        state.threads -= 1;
+    }
+
+    fn wait<'a>(
+        &self,
+        state: MutexGuard<'a, State>,
+        is_last: bool,
+    ) -> (MutexGuard<'a, State>, bool) {
+        if is_last {
+            let state = self.changed.wait(state);
+            return (state.unwrap_or_else(PoisonError::into_inner), false);
+        }
+        let waited = self.changed.wait_timeout(state, KEEP_ALIVE);
+        let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        (state, timeout.timed_out())
+    }
+}
