@@ -77,6 +77,9 @@ pub enum TransportError {
     /// The connection or its transport was cancelled.
     Cancelled,
     /// The other side of a queue or connection is gone.
+    ///
+    /// A handshake returns it where the peer ended the connection before its first byte, as health
+    /// checks do. It is no reject.
     Closed,
     /// The stream ended in the middle of a frame.
     FrameTruncated,
@@ -206,6 +209,7 @@ impl TransportError {
             Self::Timeout { .. } => CloseReason::Timeout,
             Self::Cancelled => CloseReason::Cancelled,
             Self::TlsTruncated => CloseReason::Truncated,
+            Self::Closed => CloseReason::Eof,
             Self::Io(e) if is_reset(e.kind()) => CloseReason::Reset,
             _ => CloseReason::Error,
         }
@@ -346,6 +350,8 @@ mod tests {
         }
         assert_eq!(TransportError::TlsTruncated.reason(), None);
         assert_eq!(TransportError::TlsTruncated.kind(), "tls_truncated");
+        assert_eq!(TransportError::Closed.reason(), None);
+        assert_eq!(TransportError::Closed.close_reason(), CloseReason::Eof);
     }
 
     #[test]

@@ -90,8 +90,8 @@ impl Handshake {
         Ok(Connection::new(TlsIo::new(session), info))
     }
 
-    /// It failed: says why, to us and to the peer; without names of the peer, where it is private
-    /// who that is.
+    /// Explains a failed handshake, to us and to the peer; without names of the peer where `private`.
+    /// An end before the client's first byte is no failed handshake, and is not counted as one.
     pub(super) async fn failed<I: Io>(
         self,
         error: io::Error,
@@ -101,17 +101,24 @@ impl Handshake {
     ) -> TransportError {
         let (dialed, mut counted) = (self.dialed, self.counted);
         let start = io.take_start();
-        let hello = if dialed { &start.received } else { &start.sent };
-        if let Some(group) = agreed_group(hello.bytes()) {
-            counted.agreed(key_exchange(group), false);
-        }
-        drop(counted);
         let seen = Seen {
             dialed,
             private,
             requires_pq: requires_pq(provider),
             opening: start.received.bytes(),
         };
+        let error = match explain::unbegun(error, &seen) {
+            Ok(end) => {
+                counted.never_began();
+                return end;
+            }
+            Err(error) => error,
+        };
+        let hello = if dialed { &start.received } else { &start.sent };
+        if let Some(group) = agreed_group(hello.bytes()) {
+            counted.agreed(key_exchange(group), false);
+        }
+        drop(counted);
         let error = explain::handshake(error, &seen);
         farewell(io).await;
         error

@@ -4,13 +4,16 @@
 #[path = "../pki/mod.rs"]
 mod pki;
 
+mod begin;
 mod close;
+mod ends;
 mod errors;
 mod files;
 mod gathered;
 mod guard;
 mod mutual;
 mod observed;
+mod peer;
 mod pq;
 mod resume;
 mod rig;
