@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::pki_types::CertificateDer;
@@ -131,10 +130,8 @@ pub(super) struct Refused<I>(TransportError, Session<I>);
 impl<I: Io> Refused<I> {
     /// Ends it in order.
     pub(super) async fn end(self) -> TransportError {
-        let Self(error, mut session) = self;
-        if let Ok(stream) = session.stream() {
-            let _ = stream.shutdown().await;
-        }
+        let Self(error, session) = self;
+        farewell(TlsIo::new(session)).await;
         error
     }
 }
