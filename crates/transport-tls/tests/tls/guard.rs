@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use transport_core::{CloseReason, Io, Op, Reason, TransportError};
-use transport_limits::{Limiter, Limits};
+use transport_limits::{Deadlines, Limiter, Limits};
 use transport_tcp::raw::{TcpDialer, TcpIo, TcpListener};
 use transport_tcp::TcpConfig;
 use transport_testkit::Recorder;
@@ -18,21 +18,26 @@ use crate::rig::{files, says};
 
 const DEADLINE: Duration = Duration::from_millis(200);
 
-struct Guarded {
-    guard: TlsGuard<TcpListener>,
-    addr: SocketAddr,
+pub(crate) struct Guarded {
+    pub(crate) guard: TlsGuard<TcpListener>,
+    pub(crate) addr: SocketAddr,
     limiter: Limiter,
-    recorder: Recorder,
+    pub(crate) recorder: Recorder,
     files: Files,
-    authority: Authority,
+    pub(crate) authority: Authority,
 }
 
 async fn guarded(deadline: Duration) -> Guarded {
+    guarded_with(|deadlines| deadlines.handshake = deadline).await
+}
+
+/// A listener with these deadlines.
+pub(crate) async fn guarded_with(set: impl FnOnce(&mut Deadlines)) -> Guarded {
     let (files, authority) = files();
     let recorder = Recorder::new();
     let mut limits = Limits::default();
     let mut deadlines = limits.deadlines();
-    deadlines.handshake = deadline;
+    set(&mut deadlines);
     limits.set_deadlines(deadlines).unwrap();
     let limiter = Limiter::new(&limits, recorder.observer()).unwrap();
     let any = SocketAddr::from(([127, 0, 0, 1], 0));

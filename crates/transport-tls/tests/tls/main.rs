@@ -11,6 +11,7 @@ mod errors;
 mod files;
 mod gathered;
 mod guard;
+mod lingering;
 mod mutual;
 mod observed;
 mod peer;
