@@ -193,6 +193,8 @@ pub(crate) fn closed_early(
         conn_id = who.conn_id,
         reason = reason.as_str(),
         duration_ms = millis(took),
+        bytes_in = 0_u64,
+        bytes_out = 0_u64,
         peer = who.peer.and_then(|peer| peer.loggable()),
         error = %error,
     );
