@@ -80,6 +80,9 @@ pub enum TransportError {
     /// The connection or its transport was cancelled.
     Cancelled,
     /// The other side of a queue or connection is gone.
+    ///
+    /// A handshake returns it where the peer ended the connection before its first byte, as health
+    /// checks do. It is no reject.
     Closed,
     /// The other leg of the relay failed, so this one was aborted.
     PeerFailed,
@@ -219,6 +222,7 @@ impl TransportError {
             Self::Cancelled => CloseReason::Cancelled,
             Self::PeerFailed => CloseReason::PeerFailed,
             Self::TlsTruncated => CloseReason::Truncated,
+            Self::Closed => CloseReason::Eof,
             Self::Io(e) if is_reset(e.kind()) => CloseReason::Reset,
             _ => CloseReason::Error,
         }
@@ -367,6 +371,8 @@ mod tests {
         }
         assert_eq!(TransportError::TlsTruncated.reason(), None);
         assert_eq!(TransportError::TlsTruncated.kind(), "tls_truncated");
+        assert_eq!(TransportError::Closed.reason(), None);
+        assert_eq!(TransportError::Closed.close_reason(), CloseReason::Eof);
     }
 
     #[test]

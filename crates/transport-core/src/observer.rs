@@ -53,7 +53,7 @@ impl Scope {
     }
 }
 
-/// How an established connection ended; the label of `transport_closes_total`.
+/// How a connection ended; the label of `transport_closes_total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CloseReason {
     /// In order: the peer's end of stream, or ours.
@@ -186,7 +186,8 @@ pub trait Observer: Send + Sync + 'static {
     fn handshake(&self, backend: Backend, latency: Duration) {}
     /// Connections in flight changed by `delta`.
     fn inflight(&self, backend: Backend, delta: i64) {}
-    /// An established connection ended.
+    /// An admitted connection ended that was not rejected: an established one, or one whose peer left
+    /// before the handshake began.
     fn closed(&self, backend: Backend, reason: CloseReason) {}
     /// Bytes were read from or written to peers: a delta, exact in sum.
     fn bytes(&self, backend: Backend, direction: Direction, bytes: u64) {}

@@ -68,7 +68,8 @@ pub trait Pending: Send + Sized + 'static {
     /// Runs the handshake.
     ///
     /// # Errors
-    /// The backend's handshake failure.
+    /// The backend's handshake failure. An end before the peer's first byte is none:
+    /// [`TransportError::Closed`], or [`TransportError::Io`] with a reset.
     ///
     /// # Cancel safety
     /// Dropping the future refuses the peer.

@@ -178,6 +178,28 @@ pub(crate) fn closed(conn: &Shared, reason: CloseReason, error: Option<&str>) {
     );
 }
 
+/// The end of a connection before its handshake began.
+pub(crate) fn closed_early(
+    backend: Backend,
+    who: Who<'_>,
+    took: std::time::Duration,
+    reason: CloseReason,
+    error: &TransportError,
+) {
+    debug!(
+        target: TARGET,
+        event = "close",
+        backend = backend.as_str(),
+        conn_id = who.conn_id,
+        reason = reason.as_str(),
+        duration_ms = millis(took),
+        bytes_in = 0_u64,
+        bytes_out = 0_u64,
+        peer = who.peer.and_then(|peer| peer.loggable()),
+        error = %error,
+    );
+}
+
 fn alpn(info: &ConnInfo) -> Option<String> {
     let alpn = info.alpn.as_deref()?;
     Some(String::from_utf8_lossy(alpn).into_owned())

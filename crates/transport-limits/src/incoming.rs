@@ -70,8 +70,8 @@ impl<P: Pending> Incoming<P> {
     /// Runs the handshake under its deadline.
     ///
     /// # Errors
-    /// [`TransportError::Timeout`] with [`Op::Handshake`], or the backend's failure; both are
-    /// counted.
+    /// [`TransportError::Timeout`] with [`Op::Handshake`], or the backend's failure: a reject where
+    /// it has a [reason](TransportError::reason), else a close.
     ///
     /// # Cancel safety
     /// Dropping the future refuses the peer.
@@ -152,14 +152,18 @@ impl Admitted {
                 Ok(connection)
             }
             Err(error) => {
-                event::handshake_failed(backend, id, took, &error);
+                let who = Who {
+                    conn_id: Some(id),
+                    peer: Some(peer),
+                    ..Who::default()
+                };
                 if let Some(reason) = error.reason() {
-                    let who = Who {
-                        conn_id: Some(id),
-                        peer: Some(peer),
-                        ..Who::default()
-                    };
+                    event::handshake_failed(backend, id, took, &error);
                     limiter.rejected(reason, backend, who, Some(&error));
+                } else {
+                    let reason = error.close_reason();
+                    limiter.observer().closed(backend, reason);
+                    event::closed_early(backend, who, took, reason, &error);
                 }
                 Err(error)
             }

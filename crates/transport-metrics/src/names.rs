@@ -8,7 +8,7 @@ pub const ACCEPTS: &str = "transport_accepts_total";
 pub const HANDSHAKE_LATENCY: &str = "handshake_latency_seconds";
 /// Connections in flight.
 pub const CONN_INFLIGHT: &str = "conn_inflight";
-/// Established connections that ended.
+/// Connections that ended without a reject.
 pub const CLOSES: &str = "transport_closes_total";
 /// Bytes read from peers.
 pub const BYTES_IN: &str = "bytes_in_total";

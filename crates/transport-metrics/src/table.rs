@@ -129,7 +129,7 @@ rows! {
     CONN_INFLIGHT: Kind::Gauge, Some(Unit::Count), [BACKEND];
         "Connections in flight, dialed and accepted; an accepted one from its admission on."
     CLOSES: Kind::Counter, Some(Unit::Count), [BACKEND, label("reason", values::CLOSE_REASON)];
-        "Established connections that ended, by how they ended."
+        "Connections that ended without a reject, by how they ended."
     BYTES_IN: Kind::Counter, Some(Unit::Bytes), [BACKEND];
         "Bytes that reads from peers returned."
     BYTES_OUT: Kind::Counter, Some(Unit::Bytes), [BACKEND];

@@ -34,6 +34,8 @@ pub enum Handshake {
     Never,
     /// It fails, as TLS does.
     Fails,
+    /// The peer ends the connection before it begins.
+    Unbegun,
 }
 
 impl Handshake {
@@ -48,6 +50,7 @@ impl Handshake {
             Self::Fails => Err(TransportError::Tls {
                 source: "made to fail".into(),
             }),
+            Self::Unbegun => Err(TransportError::Closed),
         }
     }
 }

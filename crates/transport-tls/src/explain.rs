@@ -31,6 +31,19 @@ pub(crate) struct Seen<'a> {
     pub(crate) opening: &'a [u8],
 }
 
+/// A connection that ended before the client sent a byte, as health checks do: no failure of TLS,
+/// and no reject.
+pub(crate) fn unbegun(error: io::Error, seen: &Seen<'_>) -> Result<TransportError, io::Error> {
+    if seen.dialed || !seen.opening.is_empty() || of_rustls(&error).is_some() {
+        return Err(error);
+    }
+    Ok(if error.kind() == io::ErrorKind::UnexpectedEof {
+        TransportError::Closed
+    } else {
+        error.into()
+    })
+}
+
 /// A failed handshake: always of the kind `tls`, the source kept.
 pub(crate) fn handshake(error: io::Error, seen: &Seen<'_>) -> TransportError {
     let text = match of_rustls(&error) {

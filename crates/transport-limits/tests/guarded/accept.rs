@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use transport_core::{Backend, Dialer, Listener, Reason, TransportError};
+use transport_core::{Backend, CloseReason, Dialer, Listener, Reason, TransportError};
 use transport_limits::{Guard, Limiter, Limits};
 use transport_testkit::{Handshake, MemoryDialer, MemoryListener, MemoryPending, Recorder};
 
@@ -213,4 +213,21 @@ async fn a_refused_dial_is_counted_as_failed() {
         ),
         (1, 0)
     );
+}
+
+/// Every health check does so: it must not page anybody.
+#[tokio::test]
+async fn end_before_handshake_is_close() {
+    let (log, _guard) = Log::capture();
+    let mut rig = Rig::new(|_| ());
+    rig.dialer = rig.dialer.clone().accept_side(Handshake::Unbegun);
+    let _peer = rig.dialer.dial(&anywhere()).await.unwrap();
+    let end = rig.guard.accept().await.establish().await;
+    assert!(matches!(end, Err(TransportError::Closed)));
+    let seen = rig.recorder.snapshot();
+    assert_eq!((seen.closes(CloseReason::Eof), seen.all_rejected()), (1, 0));
+    assert_eq!(seen.inflight(), 0);
+    assert_eq!(log.count("event=close"), 1);
+    assert_eq!(log.count("reason=eof"), 1);
+    assert_eq!(log.count("event=reject"), 0);
 }

@@ -1,4 +1,4 @@
-//! Each handshake that began is counted once, whatever its end: also when it is dropped.
+//! Counts each TLS handshake once, whatever its end, also when it is dropped.
 
 use std::sync::Arc;
 
@@ -8,6 +8,8 @@ use transport_core::{KeyExchange, Observer, TlsHandshake};
 pub(super) struct Counted {
     observer: Arc<dyn Observer>,
     seen: TlsHandshake,
+    /// The client sent nothing: there was no handshake.
+    unbegun: bool,
 }
 
 impl Counted {
@@ -19,6 +21,7 @@ impl Counted {
                 resumed: false,
                 ok: false,
             },
+            unbegun: false,
         }
     }
 
@@ -31,10 +34,17 @@ impl Counted {
     pub(super) fn succeeded(mut self) {
         self.seen.ok = true;
     }
+
+    /// Counts nothing.
+    pub(super) fn never_began(mut self) {
+        self.unbegun = true;
+    }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.observer.tls_handshake(self.seen);
+        if !self.unbegun {
+            self.observer.tls_handshake(self.seen);
+        }
     }
 }

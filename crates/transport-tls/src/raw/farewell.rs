@@ -1,8 +1,9 @@
 //! The end of a connection whose handshake failed, such that the peer learns why.
 
+use std::future::poll_fn;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 use transport_core::Io;
 
@@ -22,12 +23,15 @@ pub(super) async fn farewell<I: Io>(mut io: I) {
         if io.shutdown().await.is_err() {
             return;
         }
-        let (mut buf, mut left) = ([0; 512], MAX_BYTES);
-        while let Ok(read @ 1..) = io.read(&mut buf).await {
-            left = left.saturating_sub(read);
-            if left == 0 {
+        let mut left = MAX_BYTES;
+        while left > 0 {
+            let mut space = [0; 512];
+            let mut buf = ReadBuf::new(&mut space);
+            let discarded = poll_fn(|cx| io.poll_discard(cx, &mut buf)).await;
+            if discarded.is_err() || buf.filled().is_empty() {
                 return;
             }
+            left = left.saturating_sub(buf.filled().len());
         }
     };
     // Whether the peer closed in time or not: this was all that could be done for it.

@@ -20,6 +20,11 @@ impl Held {
         self.0.is_empty()
     }
 
+    /// Forgets all of it.
+    pub(super) fn clear(&mut self) {
+        self.0 = Vec::new();
+    }
+
     /// Takes all of it.
     pub(super) fn add(&mut self, bufs: &[IoSlice<'_>]) -> usize {
         let before = self.0.len();

@@ -96,7 +96,8 @@ impl<P: Pending> Pending for TlsPending<P> {
     }
 
     /// Runs the handshake. After a failure the peer is given a tenth of a second, within the
-    /// guard's deadline, to read why.
+    /// guard's deadline, to read why. The handshake is complete with the client's last message: a
+    /// client that is gone before it has read its session tickets is established, and then ends.
     async fn establish(self) -> Result<Connection<Self::Io>, TransportError> {
         let Connection { io, info } = self.raw.establish().await?;
         let handshake = Handshake::begin(false, info, &self.observer);

@@ -1,6 +1,7 @@
 //! The stream below TLS. Until the handshake is over it remembers how both ends began, which a
 //! failure is explained by: that tells HTTP on a TLS port from a broken client, and which key
-//! exchange had been agreed on. And it holds back a server's tickets.
+//! exchange had been agreed on. And it holds back a server's tickets, which may be lost: a client
+//! that is gone before it has read them has completed its handshake.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -26,6 +27,10 @@ pub(super) struct Opening<I> {
     /// Whether the end of the handshake may be held back: not a client's, which the server needs.
     holds: bool,
     held: Held,
+    /// A read error that the handshake has not seen yet.
+    deferred: Option<io::Error>,
+    /// Tickets could not be written. No record can follow them.
+    lost: Option<io::ErrorKind>,
 }
 
 /// The first bytes of both directions.
@@ -70,6 +75,8 @@ impl<I> Opening<I> {
             start: Some(Box::default()),
             holds: true,
             held: Held::default(),
+            deferred: None,
+            lost: None,
         }
     }
 
@@ -93,8 +100,25 @@ impl<I> Opening<I> {
 }
 
 impl<I: Io> Opening<I> {
+    /// Sends held tickets, and flushes. A failure is no error: reads and later writes report it.
+    pub(super) fn poll_send_tickets(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Err(error) = ready!(self.poll_release(cx)) {
+            self.held.clear();
+            self.lost = Some(error.kind());
+        }
+        Poll::Ready(())
+    }
+
+    /// Hides the first read error from this poll. If it completes the handshake, the handshake has
+    /// succeeded and the first read of the stream fails; if not, the next poll fails it.
+    fn defer(&mut self, error: io::Error, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        self.deferred = Some(error);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
     /// Sends what the handshake has held back, and flushes: the stream may gather what it is given.
-    pub(super) fn poll_release(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_release(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.held.poll_send(&mut self.io, cx))?;
         Pin::new(&mut self.io).poll_flush(cx)
     }
@@ -135,6 +159,9 @@ impl<I: Io> AsyncRead for Opening<I> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if let Some(error) = self.deferred.take() {
+            return Poll::Ready(Err(error));
+        }
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(cx, buf);
         if let Some(start) = &mut self.start {
@@ -143,6 +170,9 @@ impl<I: Io> AsyncRead for Opening<I> {
                 // The peer may wait for it: what looked like the end may have been the rest of a
                 // record that did not go out whole.
                 ready!(self.poll_release(cx))?;
+            }
+            if let Poll::Ready(Err(error)) = polled {
+                return self.defer(error, cx);
             }
         }
         polled
@@ -164,6 +194,9 @@ impl<I: Io> AsyncWrite for Opening<I> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
+        if let Some(kind) = this.lost {
+            return Poll::Ready(Err(kind.into()));
+        }
         let polled = if this.is_held(bufs) {
             Poll::Ready(Ok(this.held.add(bufs)))
         } else {
@@ -177,7 +210,9 @@ impl<I: Io> AsyncWrite for Opening<I> {
                 left -= of_this;
             }
         }
-        polled
+        let deferred = this.deferred.as_ref().map(io::Error::kind);
+        // The read error came first, and names the cause.
+        polled.map_err(|error| deferred.map_or(error, io::Error::from))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -186,8 +221,11 @@ impl<I: Io> AsyncWrite for Opening<I> {
 
     /// What the handshake holds back stays, as long as it goes on.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.start.is_none() {
-            return self.poll_release(cx);
+        if self.start.is_none() && !self.held.is_empty() {
+            return self.poll_send_tickets(cx).map(Ok);
+        }
+        if self.lost.is_some() {
+            return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.io).poll_flush(cx)
     }

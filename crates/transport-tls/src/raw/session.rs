@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::pki_types::CertificateDer;
@@ -90,8 +89,8 @@ impl Handshake {
         Ok(Connection::new(TlsIo::new(session), info))
     }
 
-    /// It failed: says why, to us and to the peer; without names of the peer, where it is private
-    /// who that is.
+    /// Explains a failed handshake, to us and to the peer; without names of the peer where `private`.
+    /// An end before the client's first byte is no failed handshake, and is not counted as one.
     pub(super) async fn failed<I: Io>(
         self,
         error: io::Error,
@@ -101,17 +100,24 @@ impl Handshake {
     ) -> TransportError {
         let (dialed, mut counted) = (self.dialed, self.counted);
         let start = io.take_start();
-        let hello = if dialed { &start.received } else { &start.sent };
-        if let Some(group) = agreed_group(hello.bytes()) {
-            counted.agreed(key_exchange(group), false);
-        }
-        drop(counted);
         let seen = Seen {
             dialed,
             private,
             requires_pq: requires_pq(provider),
             opening: start.received.bytes(),
         };
+        let error = match explain::unbegun(error, &seen) {
+            Ok(end) => {
+                counted.never_began();
+                return end;
+            }
+            Err(error) => error,
+        };
+        let hello = if dialed { &start.received } else { &start.sent };
+        if let Some(group) = agreed_group(hello.bytes()) {
+            counted.agreed(key_exchange(group), false);
+        }
+        drop(counted);
         let error = explain::handshake(error, &seen);
         farewell(io).await;
         error
@@ -124,10 +130,8 @@ pub(super) struct Refused<I>(TransportError, Session<I>);
 impl<I: Io> Refused<I> {
     /// Ends it in order.
     pub(super) async fn end(self) -> TransportError {
-        let Self(error, mut session) = self;
-        if let Ok(stream) = session.stream() {
-            let _ = stream.shutdown().await;
-        }
+        let Self(error, session) = self;
+        farewell(TlsIo::new(session)).await;
         error
     }
 }

@@ -5,6 +5,8 @@ use std::io;
 use std::pin::Pin;
 use std::task::{ready, Context, Poll};
 
+use tokio::io::AsyncBufRead;
+use tokio_rustls::rustls::IoState;
 use tokio_rustls::{FallibleAccept, FallibleConnect, TlsStream};
 use transport_core::Io;
 
@@ -41,12 +43,12 @@ impl<I: Io> Session<I> {
         let shaken = match &mut *self.0 {
             Stage::Accepting(accept) => ready!(Pin::new(accept).poll(cx)).map(TlsStream::Server),
             Stage::Connecting(connect) => ready!(Pin::new(connect).poll(cx)).map(TlsStream::Client),
-            Stage::Open(_) | Stage::Over => return self.poll_release(cx),
+            Stage::Open(_) | Stage::Over => return self.poll_send_tickets(cx).map(Ok),
         };
         match shaken {
             Ok(stream) => {
                 *self.0 = Stage::Open(stream);
-                self.poll_release(cx)
+                self.poll_send_tickets(cx).map(Ok)
             }
             Err(failed) => {
                 *self.0 = Stage::Over;
@@ -55,26 +57,18 @@ impl<I: Io> Session<I> {
         }
     }
 
-    /// Sends what the handshake has held back, unless there is something to be answered: it goes
-    /// out with the answer then, or at the end.
-    fn poll_release(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), (io::Error, Opening<I>)>> {
+    /// Sends the held tickets, unless the client expects an answer or has said that it leaves: then
+    /// they go out with the answer, or at the end.
+    fn poll_send_tickets(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Stage::Open(TlsStream::Server(stream)) = &mut *self.0 else {
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(());
         };
         let (opening, session) = stream.get_mut();
-        let asked = session.process_new_packets();
-        if asked.is_ok_and(|state| state.plaintext_bytes_to_read() > 0) {
-            return Poll::Ready(Ok(()));
+        let waits = |state: IoState| state.plaintext_bytes_to_read() > 0 || state.peer_has_closed();
+        if session.process_new_packets().is_ok_and(waits) {
+            return Poll::Ready(());
         }
-        let Err(error) = ready!(opening.poll_release(cx)) else {
-            return Poll::Ready(Ok(()));
-        };
-        match std::mem::replace(&mut *self.0, Stage::Over) {
-            Stage::Open(TlsStream::Server(stream)) => {
-                Poll::Ready(Err((error, stream.into_inner().0)))
-            }
-            _ => Poll::Ready(Ok(())),
-        }
+        opening.poll_send_tickets(cx)
     }
 
     /// The stream.
@@ -94,6 +88,25 @@ impl<I: Io> Session<I> {
             Stage::Open(stream) => Some(stream.get_mut().0),
             _ => None,
         }
+    }
+
+    /// Whether rustls holds records that have not been written.
+    pub(super) fn wants_write(&self) -> bool {
+        matches!(&*self.0, Stage::Open(stream) if stream.get_ref().1.wants_write())
+    }
+
+    /// Whether the peer's `close_notify` has arrived, read by us or not. Consumes no data.
+    pub(super) fn has_peer_closed(&mut self, cx: &mut Context<'_>) -> bool {
+        let Stage::Open(stream) = &mut *self.0 else {
+            return false;
+        };
+        // Its result does not matter: it reads until there is data, or an end.
+        let _ = Pin::new(&mut *stream).poll_fill_buf(cx);
+        let state = match stream {
+            TlsStream::Client(stream) => stream.get_mut().1.process_new_packets(),
+            TlsStream::Server(stream) => stream.get_mut().1.process_new_packets(),
+        };
+        state.is_ok_and(|state| state.peer_has_closed())
     }
 
     pub(super) fn is_write_vectored(&self) -> bool {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::{pending, Future};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{ready, Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use transport_core::Io;
@@ -19,14 +19,23 @@ use crate::explain;
 /// [`TransportError::TlsTruncated`](transport_core::TransportError::TlsTruncated). What TLS itself
 /// finds wrong is [`TransportError::Tls`](transport_core::TransportError::Tls). Both are inside
 /// the [`io::Error`]. A stream that is dropped without a shutdown is cut, for the peer too.
+///
+/// An abort sends no `close_notify` and aborts the stream below. After the peer's `close_notify`
+/// reads return the end of the stream, whatever follows it. A shutdown whose `close_notify` finds
+/// no peer succeeds where the peer's own has arrived: the peer lost nothing.
 pub struct TlsIo<I> {
     session: Session<I>,
+    /// Everything before our `close_notify` has been written.
+    closing: bool,
 }
 
 impl<I> TlsIo<I> {
     /// A session whose handshake has succeeded.
     pub(super) const fn new(session: Session<I>) -> Self {
-        Self { session }
+        Self {
+            session,
+            closing: false,
+        }
     }
 }
 
@@ -59,7 +68,7 @@ impl<I: Io> Io for TlsIo<I> {
     }
 
     fn has_sent_all(&mut self) -> bool {
-        self.session.below().map_or(true, Io::has_sent_all)
+        !self.session.wants_write() && self.session.below().map_or(true, Io::has_sent_all)
     }
 
     fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
@@ -106,6 +115,16 @@ impl<I: Io> AsyncWrite for TlsIo<I> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        explained(Pin::new(self.session.stream()?).poll_shutdown(cx))
+        let this = &mut *self;
+        if !this.closing {
+            if this.session.wants_write() {
+                ready!(explained(Pin::new(this.session.stream()?).poll_flush(cx)))?;
+            }
+            this.closing = true;
+        }
+        match ready!(Pin::new(this.session.stream()?).poll_shutdown(cx)) {
+            Err(_) if this.session.has_peer_closed(cx) => Poll::Ready(Ok(())),
+            ended => explained(Poll::Ready(ended)),
+        }
     }
 }

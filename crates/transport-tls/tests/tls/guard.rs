@@ -5,32 +5,39 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use transport_core::{CloseReason, Op, Reason, TransportError};
-use transport_limits::{Limiter, Limits};
-use transport_tcp::raw::{TcpDialer, TcpListener};
+use transport_core::{CloseReason, Io, Op, Reason, TransportError};
+use transport_limits::{Deadlines, Limiter, Limits};
+use transport_tcp::raw::{TcpDialer, TcpIo, TcpListener};
 use transport_tcp::TcpConfig;
 use transport_testkit::Recorder;
 use transport_tls::{dialer, listen, PqMode, TlsGuard};
 
-use crate::pki::{Files, SERVER};
+use crate::peer::Peer;
+use crate::pki::{Authority, Files, SERVER};
 use crate::rig::{files, says};
 
 const DEADLINE: Duration = Duration::from_millis(200);
 
-struct Guarded {
-    guard: TlsGuard<TcpListener>,
-    addr: SocketAddr,
+pub(crate) struct Guarded {
+    pub(crate) guard: TlsGuard<TcpListener>,
+    pub(crate) addr: SocketAddr,
     limiter: Limiter,
-    recorder: Recorder,
+    pub(crate) recorder: Recorder,
     files: Files,
+    pub(crate) authority: Authority,
 }
 
 async fn guarded(deadline: Duration) -> Guarded {
-    let (files, _) = files();
+    guarded_with(|deadlines| deadlines.handshake = deadline).await
+}
+
+/// A listener with these deadlines.
+pub(crate) async fn guarded_with(set: impl FnOnce(&mut Deadlines)) -> Guarded {
+    let (files, authority) = files();
     let recorder = Recorder::new();
     let mut limits = Limits::default();
     let mut deadlines = limits.deadlines();
-    deadlines.handshake = deadline;
+    set(&mut deadlines);
     limits.set_deadlines(deadlines).unwrap();
     let limiter = Limiter::new(&limits, recorder.observer()).unwrap();
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -43,6 +50,7 @@ async fn guarded(deadline: Duration) -> Guarded {
         limiter,
         recorder,
         files,
+        authority,
     }
 }
 
@@ -152,4 +160,66 @@ async fn a_peer_that_stays_after_its_failure_is_no_timeout() {
     assert_eq!(says(&error), "the peer spoke HTTP, not TLS");
     assert_eq!(rig.recorder.rejected(Reason::Tls), 1);
     assert_eq!(rig.recorder.rejected(Reason::Timeout), 0);
+}
+
+async fn health_checks_are_closes(mut rig: Guarded) {
+    for reset in [false, true] {
+        let mut check = TcpIo::new(TcpStream::connect(rig.addr).await.unwrap());
+        if reset {
+            check.abort();
+        }
+        drop(check);
+        rig.guard.accept().await.establish().await.unwrap_err();
+    }
+    assert_eq!(rig.recorder.closes(CloseReason::Eof), 1);
+    assert_eq!(rig.recorder.closes(CloseReason::Reset), 1);
+    let seen = rig.recorder.snapshot();
+    assert_eq!((seen.all_rejected(), seen.tls_handshakes.len()), (0, 0));
+    assert_eq!(seen.inflight(), 0);
+}
+
+#[tokio::test]
+async fn health_check_is_close() {
+    health_checks_are_closes(guarded(Duration::from_secs(10)).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn health_check_is_close_on_many_threads() {
+    health_checks_are_closes(guarded(Duration::from_secs(10)).await).await;
+}
+
+/// A client that closes its socket with our tickets in it resets the connection.
+async fn clients_leave_their_tickets(mut rig: Guarded) {
+    const CLIENTS: u64 = 20;
+    for n in 0..CLIENTS {
+        let leaving = async {
+            let io = TcpStream::connect(rig.addr).await.unwrap();
+            let mut peer = Peer::connect(io, &rig.authority).await;
+            let last = peer.records(b"", true);
+            // Before the tickets come, and after.
+            if n % 2 == 0 {
+                peer.io.readable().await.unwrap();
+            }
+            peer.send(&last).await;
+        };
+        let serving = async {
+            let mut ours = rig.guard.accept().await.establish().await.unwrap().io;
+            assert_eq!(ours.read(&mut [0; 1]).await.unwrap(), 0);
+            ours
+        };
+        let ((), mut ours) = tokio::join!(leaving, serving);
+        ours.shutdown().await.unwrap();
+    }
+    assert_eq!(rig.recorder.closes(CloseReason::Eof), CLIENTS);
+    assert_eq!(rig.recorder.snapshot().all_rejected(), 0);
+}
+
+#[tokio::test]
+async fn unread_tickets_end_as_eof() {
+    clients_leave_their_tickets(guarded(Duration::from_secs(10)).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unread_tickets_end_as_eof_on_many_threads() {
+    clients_leave_their_tickets(guarded(Duration::from_secs(10)).await).await;
 }

@@ -4,13 +4,17 @@
 #[path = "../pki/mod.rs"]
 mod pki;
 
+mod begin;
 mod close;
+mod ends;
 mod errors;
 mod files;
 mod gathered;
 mod guard;
+mod lingering;
 mod mutual;
 mod observed;
+mod peer;
 mod pq;
 mod resume;
 mod rig;

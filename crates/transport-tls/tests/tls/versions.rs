@@ -36,7 +36,7 @@ pub(crate) fn connector(
     TlsConnector::from(Arc::new(config))
 }
 
-fn old_server(authority: &Authority, with_tls13: bool) -> ServerConfig {
+pub(crate) fn old_server(authority: &Authority, with_tls13: bool) -> ServerConfig {
     let leaf = authority.leaf(&[SERVER]);
     let key = PrivatePkcs8KeyDer::from(leaf.key.serialize_der());
     let provider = Arc::new(aws_lc_rs::default_provider());

@@ -144,6 +144,12 @@ impl Gateway {
         self.metric_is(&format!("tls_handshakes_total{{{labels}}}"), count)
     }
 
+    /// Waits for at least so many full handshakes with this group.
+    pub(crate) fn handshakes_reach(&self, kx: &str, least: u32) -> Result<(), String> {
+        let labels = format!("kx=\"{kx}\",resumed=\"no\",result=\"ok\"");
+        self.metric_reaches(&format!("tls_handshakes_total{{{labels}}}"), least)
+    }
+
     pub(crate) fn rejected(&self, reason: &str, count: u32) -> Result<(), String> {
         self.metric_is(&format!("rejected_total{{reason=\"{reason}\"}}"), count)
     }

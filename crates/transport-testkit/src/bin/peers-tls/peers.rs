@@ -2,6 +2,7 @@
 
 mod chromium;
 mod curl;
+mod ends;
 mod gnutls;
 mod node;
 mod openssl;

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 
 use crate::gateway::{round_trip, Gateway};
 use crate::lab::{same, Lab};
-use crate::peers::Peer;
+use crate::peers::{ends, Peer};
 use crate::table::{Observed, Rows, Side};
 use transport_testkit::process::{run, version, Ended, Process, PATIENCE};
 
@@ -55,6 +55,16 @@ fn all(lab: &Lab, table: &mut Rows<'_>) {
         REFUSED,
         || refused(lab, &["-CAfile", &stranger], "alert unknown_ca"),
     );
+    for (check, reason) in [("FIN", "eof"), ("RST", "reset")] {
+        let (row, expected) = (
+            format!("TCP connect and {check}, no byte"),
+            format!("{reason}, no reject"),
+        );
+        table.row(Side::Server, &row, &expected, || {
+            ends::health_check(lab, reason)
+        });
+    }
+    table.row(Side::Server, "s_time -new", "no reject", || timed(lab));
     table.row(Side::Client, "s_server -rev", "bytes exact, eof", || {
         reversed(lab)
     });
@@ -133,6 +143,25 @@ fn resume(lab: &Lab) -> Observed {
     gateway.handshakes("x25519", true, 1)?;
     gateway.stop()?;
     Ok("bytes exact twice, the second resumed (metric)".into())
+}
+
+/// It closes each connection without `close_notify`, and with its tickets unread.
+fn timed(lab: &Lab) -> Observed {
+    let gateway = Gateway::echo(lab, &[])?;
+    let mut command = Command::new("openssl");
+    command.args(["s_time", "-new", "-time", "1", "-connect"]);
+    command.arg(gateway.addr.to_string());
+    let ended = run(command.args(["-CAfile", &lab.pki.cert("ca")]), PATIENCE)?;
+    let said = String::from_utf8_lossy(&ended.out);
+    // "123 connections in 0.12s; 1000.00 connections/user sec, bytes read 0"
+    let count = said.lines().find_map(|line| {
+        let (count, _) = line.split_once(" connections in ")?;
+        count.parse().ok()
+    });
+    let count = count.ok_or_else(|| format!("no connections: {said}{}", ended.err))?;
+    ends::no_failure(&gateway, count)?;
+    gateway.stop()?;
+    Ok(format!("{count} handshakes, no reject"))
 }
 
 fn refused(lab: &Lab, more: &[&str], why: &str) -> Observed {

@@ -5,7 +5,7 @@ use serde_json::{json, Value};
 
 use crate::gateway::{round_trip, Gateway};
 use crate::lab::{same, Lab};
-use crate::peers::{rows, Peer};
+use crate::peers::{ends, rows, Peer};
 use crate::scripted::Script;
 use crate::table::{Observed, Rows, Side};
 use transport_testkit::process::version;
@@ -40,6 +40,11 @@ fn all(lab: &Lab, table: &mut Rows<'_>) {
     let row = "TCP closed without close_notify";
     table.row(Side::Server, row, "truncated", || client_cuts(lab));
     table.row(Side::Client, row, "truncated", || server_cuts(lab));
+    let row = "the same, seen by the other side of the relay";
+    table.row(Side::Server, row, "reset", || client_cuts_relay(lab));
+    table.row(Side::Client, row, "reset", || server_cuts_relay(lab));
+    let row = "close_notify, and its tickets unread";
+    table.row(Side::Server, row, "eof", || client_leaves(lab));
 }
 
 fn as_client(lab: &Lab, table: &mut Rows<'_>) {
@@ -249,4 +254,39 @@ fn server_cuts(lab: &Lab) -> Observed {
     gateway.closed("eof", 0)?;
     gateway.stop()?;
     Ok("close reason truncated".into())
+}
+
+fn client_cuts_relay(lab: &Lab) -> Observed {
+    let (port, upstream) = ends::upstream()?;
+    let gateway = Gateway::echo(lab, &["--forward", &format!("tcp://127.0.0.1:{port}")])?;
+    SCRIPT.echoed(lab, &gateway, json!({"end": "cut"}))?;
+    let seen = upstream.join().map_err(|_| "the upstream panicked")??;
+    gateway.closed("truncated", 1)?;
+    gateway.stop()?;
+    Ok(seen)
+}
+
+fn server_cuts_relay(lab: &Lab) -> Observed {
+    let server = SCRIPT.serve(lab, "server", json!({"end": "cut"}))?;
+    let gateway = Gateway::forward(lab, server.port, &[])?;
+    match round_trip(gateway.addr, &lab.payload) {
+        Ok(back) => return Err(format!("an end of stream after {} bytes", back.len())),
+        Err(error) if error.contains("reset") => {}
+        Err(error) => return Err(error),
+    }
+    server.report()?.is_good()?;
+    gateway.closed("truncated", 1)?;
+    gateway.stop()?;
+    Ok("the client saw a reset".into())
+}
+
+/// It resets the connection by closing its socket with our tickets in it.
+fn client_leaves(lab: &Lab) -> Observed {
+    let gateway = Gateway::echo(lab, &[])?;
+    let (report, _) = SCRIPT.connect(lab, &gateway, json!({"end": "leave", "sessions": 10}))?;
+    report.is_good()?;
+    gateway.closed("eof", 10)?;
+    ends::no_failure(&gateway, 1)?;
+    gateway.stop()?;
+    Ok("10 closes eof, no reject".into())
 }

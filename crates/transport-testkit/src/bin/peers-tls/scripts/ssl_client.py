@@ -1,4 +1,5 @@
 """A TLS client of Python's ssl module: sends a file, compares nothing, stores what came back."""
+import contextlib
 import json
 import os
 import socket
@@ -38,7 +39,7 @@ try:
     for _ in range(cfg.get("sessions", 1)):
         tcp = socket.create_connection(("127.0.0.1", cfg["port"]), timeout=15)
         tls = context.wrap_socket(tcp, server_hostname=cfg["name"], session=session)
-        back = exchange(tls)
+        back = b"" if cfg.get("end") == "leave" else exchange(tls)
         report["version"] = tls.version()
         report["resumed"].append(tls.session_reused)
         session = tls.session
@@ -46,6 +47,12 @@ try:
             file.write(back)
         if cfg.get("end") == "cut":
             os.close(tls.detach())
+        elif cfg.get("end") == "leave":
+            # Our close_notify, and no read.
+            tls.settimeout(0)
+            with contextlib.suppress(OSError):
+                tls.unwrap()
+            tls.close()
         else:
             tls.unwrap().close()
 except (OSError, EOFError) as error:
