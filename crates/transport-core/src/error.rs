@@ -65,7 +65,7 @@ pub enum TransportError {
         /// The ceiling in bytes.
         max: u64,
     },
-    /// A rate is spent and waiting for it would pass the deadline, or may not be done.
+    /// A byte rate is spent, and the call does not wait for tokens.
     RateLimited {
         /// The scope that was short.
         scope: Scope,

@@ -8,7 +8,7 @@ use transport_core::{Backend, PeerAddr, Queue, Reason};
 use crate::bucket::{Bucket, Rate};
 use crate::gate::Gate;
 use crate::limiter::Limiter;
-use crate::peers::{Peer, PeerCaps, PeerKey, Peers};
+use crate::peers::{pending_share, Peer, PeerCaps, PeerKey, Peers};
 use crate::settings::Limits;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 
@@ -20,6 +20,9 @@ pub(crate) struct Admission {
     accepts_per_sec: AtomicU64,
     peer_accepts_per_sec: AtomicU64,
     peer_max_conns: AtomicU64,
+    /// 0 is the share that the places allow.
+    peer_pending: AtomicU64,
+    ipv4_prefix: u8,
     ipv6_prefix: u8,
     peers: Mutex<Peers>,
 }
@@ -33,6 +36,8 @@ impl Admission {
             accepts_per_sec: AtomicU64::new(limits.accepts_per_sec()),
             peer_accepts_per_sec: AtomicU64::new(limits.peer_accepts_per_sec()),
             peer_max_conns: AtomicU64::new(limits.peer_max_conns()),
+            peer_pending: AtomicU64::new(limits.peer_pending_handshakes()),
+            ipv4_prefix: limits.ipv4_prefix(),
             ipv6_prefix: limits.ipv6_prefix(),
             peers: Mutex::default(),
         }
@@ -47,6 +52,8 @@ impl Admission {
             .store(limits.peer_accepts_per_sec(), Ordering::Relaxed);
         self.peer_max_conns
             .store(limits.peer_max_conns(), Ordering::Relaxed);
+        self.peer_pending
+            .store(limits.peer_pending_handshakes(), Ordering::Relaxed);
     }
 
     /// Held for a few map operations, once at admission and once at the end of a connection.
@@ -64,46 +71,53 @@ impl Admission {
         self.pending.inside()
     }
 
-    /// The cheapest checks come first. Whoever is refused leaves no trace but in its own bucket:
+    /// The total cap, then the accept rates, the caps of the peer, and the pending handshakes of
+    /// all and of the peer. Whoever is refused leaves no trace but in its own bucket:
     /// a peer over its own limits takes no token from the accept rate of all.
     fn enter(&self, key: PeerKey, now: u64) -> Result<Arc<Peer>, Reason> {
         if !self.conns.enter() {
             return Err(Reason::ConnLimit);
         }
-        let peer = self.enter_pending(key, now);
+        let peer = self.enter_peer(key, now);
         if peer.is_err() {
             self.conns.leave();
         }
         peer
     }
 
-    fn enter_pending(&self, key: PeerKey, now: u64) -> Result<Arc<Peer>, Reason> {
-        if !self.pending.enter() {
-            return Err(Reason::HandshakeLimit);
-        }
-        let peer = self.enter_peer(key, now);
-        if peer.is_err() {
-            self.pending.leave();
-        }
-        peer
-    }
-
     fn enter_peer(&self, key: PeerKey, now: u64) -> Result<Arc<Peer>, Reason> {
-        let caps = PeerCaps {
-            max_conns: self.peer_max_conns.load(Ordering::Relaxed),
-            accepts: Rate::events(self.peer_accepts_per_sec.load(Ordering::Relaxed)),
-        };
         let rate = Rate::events(self.accepts_per_sec.load(Ordering::Relaxed));
         let token = match rate.map(|rate| self.accepts.take(now, rate, 1, 1)) {
             Some(Err(_)) => return Err(Reason::RateLimited),
             Some(Ok(token)) => Some(token),
             None => None,
         };
+        // The place is taken first and judged last, so that a peer over its own caps hears of
+        // these.
+        let place = self.pending.enter();
+        let caps = PeerCaps {
+            max_conns: self.peer_max_conns.load(Ordering::Relaxed),
+            accepts: Rate::events(self.peer_accepts_per_sec.load(Ordering::Relaxed)),
+            pending: if place { self.peer_share() } else { 0 },
+        };
         let peer = self.peers().enter(key, now, caps);
-        if let (Err(_), Some(token)) = (&peer, token) {
-            self.accepts.settle(token, 0);
+        if peer.is_err() {
+            if place {
+                self.pending.leave();
+            }
+            if let Some(token) = token {
+                self.accepts.settle(token, 0);
+            }
         }
         peer
+    }
+
+    /// The most pending handshakes of one peer now.
+    fn peer_share(&self) -> u64 {
+        match self.peer_pending.load(Ordering::Relaxed) {
+            0 => pending_share(self.pending.max(), self.pending.free()),
+            cap => cap,
+        }
     }
 }
 
@@ -134,7 +148,7 @@ impl Permit {
             return Err(Reason::Draining);
         }
         let admission = limiter.admission();
-        let key = PeerKey::new(peer, admission.ipv6_prefix);
+        let key = PeerKey::new(peer, admission.ipv4_prefix, admission.ipv6_prefix);
         let peer = admission.enter(key, now).inspect_err(|reason| {
             if *reason == Reason::HandshakeLimit {
                 limiter.observer().queue_dropped(Queue::PendingHandshakes);
@@ -168,12 +182,13 @@ impl Permit {
         }
     }
 
-    /// Gives the place among the pending handshakes back.
+    /// Gives the place among the pending handshakes back, the peer's and that of all.
     pub(crate) fn established(&mut self) {
         let Some(admitted) = &mut self.admitted else {
             return;
         };
         if std::mem::take(&mut admitted.pending) {
+            admitted.peer.established();
             self.limiter.admission().pending.leave();
             self.limiter
                 .observer()

@@ -42,6 +42,18 @@ impl Rate {
         })
     }
 
+    /// Tokens per second.
+    #[must_use]
+    pub const fn per_sec(self) -> u64 {
+        self.per_sec
+    }
+
+    /// The price of the burst in ticks.
+    #[must_use]
+    pub const fn burst(self) -> u64 {
+        self.burst
+    }
+
     /// The price of some tokens in ticks, rounded up so that rounding never overspends.
     #[must_use]
     pub fn price(self, tokens: u64) -> u64 {

@@ -44,6 +44,15 @@ impl Gate {
         self.inside.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn max(&self) -> u64 {
+        self.max.load(Ordering::Relaxed)
+    }
+
+    /// How many more may enter.
+    pub(crate) fn free(&self) -> u64 {
+        self.max().saturating_sub(self.inside())
+    }
+
     /// A smaller maximum turns nobody out; it holds for the next to enter.
     pub(crate) fn set_max(&self, max: u64) {
         self.max.store(max, Ordering::Relaxed);

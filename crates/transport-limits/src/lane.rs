@@ -16,6 +16,11 @@ impl Lane {
         self.waiting.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// How many wait.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn leave(&self) {
         self.waiting.fetch_sub(1, Ordering::Relaxed);
     }

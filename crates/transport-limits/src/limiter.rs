@@ -143,7 +143,7 @@ impl Limiter {
             .unwrap_or_else(PoisonError::into_inner) = settings;
         inner.admission.apply(limits);
         inner.rates.store(limits);
-        self.rebase(limits.chunk_bytes() as u64);
+        self.rebase();
         for shared in self.register().conns.values() {
             shared.wake();
         }
@@ -151,11 +151,11 @@ impl Limiter {
     }
 
     /// Frees every bucket of the debts of slower rates.
-    fn rebase(&self, chunk: u64) {
+    fn rebase(&self) {
         let now = self.now();
         let one = |scope, lanes: &[Lane; 2]| {
             for direction in Direction::ALL {
-                if let Some(rate) = self.0.rates.rate(scope, direction, chunk) {
+                if let Some(rate) = self.0.rates.rate(scope, direction) {
                     lanes[direction as usize].bucket.rebase(now, rate);
                 }
             }

@@ -12,6 +12,9 @@ pub(crate) struct LiveRates {
     per_peer: AtomicU64,
     ingress: AtomicU64,
     egress: AtomicU64,
+    /// The chunk in force: every burst is that of these settings, also for a connection that
+    /// keeps another chunk.
+    chunk: AtomicU64,
     /// Counts changes: who is parked compares it and starts anew.
     generation: AtomicU64,
 }
@@ -24,6 +27,7 @@ impl LiveRates {
             per_peer: AtomicU64::new(rates.per_peer),
             ingress: AtomicU64::new(rates.global_ingress),
             egress: AtomicU64::new(rates.global_egress),
+            chunk: AtomicU64::new(limits.chunk_bytes() as u64),
             generation: AtomicU64::new(0),
         }
     }
@@ -34,6 +38,8 @@ impl LiveRates {
         self.per_peer.store(rates.per_peer, Ordering::Relaxed);
         self.ingress.store(rates.global_ingress, Ordering::Relaxed);
         self.egress.store(rates.global_egress, Ordering::Relaxed);
+        self.chunk
+            .store(limits.chunk_bytes() as u64, Ordering::Relaxed);
         self.generation.fetch_add(1, Ordering::Release);
     }
 
@@ -52,7 +58,12 @@ impl LiveRates {
         rate.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn rate(&self, scope: Scope, direction: Direction, chunk: u64) -> Option<Rate> {
-        Rate::bytes(self.per_sec(scope, direction), chunk)
+    /// The chunk in force, in bytes.
+    pub(crate) fn chunk(&self) -> u64 {
+        self.chunk.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn rate(&self, scope: Scope, direction: Direction) -> Option<Rate> {
+        Rate::bytes(self.per_sec(scope, direction), self.chunk())
     }
 }

@@ -170,3 +170,39 @@ fn permits_of_one_peer_come_back() {
         limits.set_peer_max_conns(1).unwrap();
     });
 }
+
+/// The place of a peer among the pending handshakes: one at a time, and it comes back.
+#[test]
+fn pending_place_of_a_peer_comes_back() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let mut limits = Limits::default();
+        limits.set_peer_pending_handshakes(1).unwrap();
+        let limiter = Limiter::new(&limits, std::sync::Arc::new(NoObserver)).unwrap();
+        let pending = Arc::new(AtomicU64::new(0));
+        let admit = |limiter: &Limiter| {
+            Permit::admit(limiter, Backend::Uds, PeerAddr::Uid(1), limiter.now())
+        };
+        let visit = move |limiter: &Limiter, pending: &AtomicU64| {
+            let Ok(mut permit) = admit(limiter) else {
+                return false;
+            };
+            assert_eq!(pending.fetch_add(1, Ordering::Relaxed), 0, "one at a time");
+            pending.fetch_sub(1, Ordering::Relaxed);
+            permit.established();
+            true
+        };
+        let other = {
+            let (limiter, pending) = (limiter.clone(), Arc::clone(&pending));
+            thread::spawn(move || visit(&limiter, &pending))
+        };
+        let mine = visit(&limiter, &pending);
+        let theirs = other.join().unwrap();
+        assert!(mine || theirs, "one of the two is admitted");
+        let admission = limiter.admission();
+        assert_eq!((admission.inside(), admission.pending_inside()), (0, 0));
+        assert_eq!(admission.peers().tracked(), 0);
+        drop(admit(&limiter).unwrap());
+    });
+}

@@ -10,15 +10,19 @@ use transport_core::{PeerAddr, Reason};
 
 use crate::bucket::{Bucket, Rate};
 use crate::lane::Lane;
+use crate::sync::{AtomicU64, Ordering};
 
 /// Entries kept for peers without a connection, until their buckets are full again. Past it the
 /// oldest is forgotten, so that a flood of peers cannot grow memory (about 200 bytes each).
 const MAX_LINGERING: usize = 16_384;
 
+/// Pending handshakes that every peer may have, however many are under way.
+const MIN_PENDING: u64 = 4;
+
 /// What makes connections belong to the same peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PeerKey {
-    /// An IPv4 address; v4-mapped IPv6 addresses count as these.
+    /// An IPv4 address with all but the prefix cleared; v4-mapped IPv6 addresses count as these.
     V4([u8; 4]),
     /// An IPv6 address with all but the prefix cleared.
     V6([u8; 16]),
@@ -29,12 +33,16 @@ pub enum PeerKey {
 }
 
 impl PeerKey {
-    /// The key of an address, with this many leading bits of an IPv6 address.
+    /// The key of an address, with this many leading bits of an IPv4 or IPv6 address.
     #[must_use]
-    pub fn new(peer: PeerAddr, ipv6_prefix: u8) -> Self {
+    pub fn new(peer: PeerAddr, ipv4_prefix: u8, ipv6_prefix: u8) -> Self {
         match peer {
             PeerAddr::Ip(addr) => match addr.ip().to_canonical() {
-                IpAddr::V4(ip) => Self::V4(ip.octets()),
+                IpAddr::V4(ip) => {
+                    let shift = 32 - u32::from(ipv4_prefix.min(32));
+                    let mask = u32::MAX.checked_shl(shift).unwrap_or(0);
+                    Self::V4((u32::from(ip) & mask).to_be_bytes())
+                }
                 IpAddr::V6(ip) => {
                     let shift = 128 - u32::from(ipv6_prefix.min(128));
                     let mask = u128::MAX.checked_shl(shift).unwrap_or(0);
@@ -54,9 +62,16 @@ pub(crate) struct Peer {
     /// Bytes in, bytes out.
     pub(crate) lanes: [Lane; 2],
     accepts: Bucket,
+    /// Handshakes under way. It grows under the lock of the table only.
+    pending: AtomicU64,
 }
 
 impl Peer {
+    /// Ends a pending handshake of this peer.
+    pub(crate) fn established(&self) {
+        self.pending.fetch_sub(1, Ordering::Relaxed);
+    }
+
     fn full_at(&self) -> u64 {
         let [inbound, outbound] = &self.lanes;
         let (inbound, outbound) = (&inbound.bucket, &outbound.bucket);
@@ -75,12 +90,42 @@ struct Entry {
     lingers: bool,
 }
 
+impl Entry {
+    /// Judges one more connection of this peer, and takes a token of its accept rate.
+    fn judge(&self, now: u64, caps: PeerCaps) -> Result<(), Reason> {
+        if caps.max_conns != 0 && self.conns as u64 >= caps.max_conns {
+            return Err(Reason::PeerLimit);
+        }
+        let accepts = &self.peer.accepts;
+        let token = match caps.accepts.map(|rate| accepts.take(now, rate, 1, 1)) {
+            Some(Err(_)) => return Err(Reason::RateLimited),
+            Some(Ok(token)) => Some(token),
+            None => None,
+        };
+        if self.peer.pending.load(Ordering::Relaxed) < caps.pending {
+            return Ok(());
+        }
+        if let Some(token) = token {
+            accepts.settle(token, 0);
+        }
+        Err(Reason::HandshakeLimit)
+    }
+}
+
 /// The limits of one peer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PeerCaps {
     /// 0 is off.
     pub(crate) max_conns: u64,
     pub(crate) accepts: Option<Rate>,
+    /// Handshakes under way at a time.
+    pub(crate) pending: u64,
+}
+
+/// The most pending handshakes of one peer, where so many places exist and so many are free: a
+/// quarter of all, no more than are left free, and at least 4.
+pub(crate) fn pending_share(places: u64, free: u64) -> u64 {
+    (places / 4).min(free).max(MIN_PENDING)
 }
 
 /// The table.
@@ -96,10 +141,12 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
-    /// Takes a connection of this peer in.
+    /// Takes a connection of this peer in; its handshake is pending until
+    /// [`Peer::established`].
     ///
     /// # Errors
-    /// [`Reason::PeerLimit`] at the peer's cap, [`Reason::RateLimited`] over its accept rate.
+    /// [`Reason::PeerLimit`] at the peer's cap, [`Reason::RateLimited`] over its accept rate,
+    /// [`Reason::HandshakeLimit`] with as many handshakes under way as it may have.
     pub(crate) fn enter(
         &mut self,
         key: PeerKey,
@@ -108,14 +155,13 @@ impl Peers {
     ) -> Result<Arc<Peer>, Reason> {
         self.sweep(now);
         let entry = self.entries.entry(key).or_default();
-        if caps.max_conns != 0 && entry.conns as u64 >= caps.max_conns {
-            return Err(Reason::PeerLimit);
-        }
-        if let Some(rate) = caps.accepts {
-            if entry.peer.accepts.take(now, rate, 1, 1).is_err() {
-                return Err(Reason::RateLimited);
+        if let Err(reason) = entry.judge(now, caps) {
+            if entry.conns == 0 && !entry.lingers {
+                self.entries.remove(&key);
             }
+            return Err(reason);
         }
+        entry.peer.pending.fetch_add(1, Ordering::Relaxed);
         entry.conns += 1;
         let (conns, peer) = (entry.conns, Arc::clone(&entry.peer));
         self.shift(conns - 1, conns);
@@ -204,96 +250,4 @@ impl Peers {
 mod model;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::SECOND;
-
-    const OFF: PeerCaps = PeerCaps {
-        max_conns: 0,
-        accepts: None,
-    };
-
-    fn key(n: u32) -> PeerKey {
-        PeerKey::Uid(n)
-    }
-
-    #[test]
-    fn v6_prefixes_and_mapped_addresses_aggregate() {
-        let of = |text: &str, prefix| PeerKey::new(PeerAddr::Ip(text.parse().unwrap()), prefix);
-        assert_eq!(of("[2001:db8::1]:1", 64), of("[2001:db8::ffff:2]:9", 64));
-        assert_ne!(of("[2001:db8:0:1::1]:1", 64), of("[2001:db8:0:2::1]:1", 64));
-        assert_ne!(of("[2001:db8::1]:1", 128), of("[2001:db8::2]:1", 128));
-        assert_eq!(of("[::ffff:10.0.0.1]:1", 64), of("10.0.0.1:2", 64));
-    }
-
-    #[test]
-    fn the_maximum_is_known_without_a_scan() {
-        let mut peers = Peers::default();
-        for _ in 0..3 {
-            peers.enter(key(1), 0, OFF).unwrap();
-        }
-        peers.enter(key(2), 0, OFF).unwrap();
-        assert_eq!((peers.tracked(), peers.max_conns()), (2, 3));
-        assert_eq!(
-            [0, 1, 2, 3, 4].map(|n| peers.with_at_least(n)),
-            [2, 2, 1, 1, 0]
-        );
-        peers.leave(key(1), 0);
-        assert_eq!(peers.max_conns(), 2);
-        peers.leave(key(1), 0);
-        peers.leave(key(1), 0);
-        assert_eq!((peers.tracked(), peers.max_conns()), (1, 1));
-        peers.leave(key(2), 0);
-        assert_eq!((peers.tracked(), peers.max_conns()), (0, 0));
-    }
-
-    #[test]
-    fn reconnecting_does_not_refill_a_bucket() {
-        let caps = PeerCaps {
-            max_conns: 0,
-            accepts: Rate::events(2),
-        };
-        let mut peers = Peers::default();
-        for _ in 0..2 {
-            peers.enter(key(1), 0, caps).unwrap();
-            peers.leave(key(1), 0);
-        }
-        assert_eq!(
-            peers.enter(key(1), 0, caps).unwrap_err(),
-            Reason::RateLimited
-        );
-        assert!(peers.enter(key(1), SECOND / 2, caps).is_ok());
-        peers.leave(key(1), SECOND / 2);
-        for n in 10..20 {
-            peers.enter(key(n), 3 * SECOND, OFF).unwrap();
-        }
-        assert_eq!(peers.tracked(), 10, "the full entry is gone");
-    }
-
-    #[test]
-    fn a_refused_newcomer_leaves_no_entry_behind_for_good() {
-        let caps = PeerCaps {
-            max_conns: 1,
-            accepts: None,
-        };
-        let mut peers = Peers::default();
-        peers.enter(key(1), 0, caps).unwrap();
-        assert_eq!(peers.enter(key(1), 0, caps).unwrap_err(), Reason::PeerLimit);
-        peers.leave(key(1), 0);
-        assert_eq!(peers.tracked(), 0);
-    }
-
-    #[test]
-    fn a_flood_of_peers_cannot_grow_the_table() {
-        let caps = PeerCaps {
-            max_conns: 0,
-            accepts: Rate::events(1),
-        };
-        let mut peers = Peers::default();
-        for n in 0..100_000 {
-            peers.enter(key(n), 0, caps).unwrap();
-            peers.leave(key(n), 0);
-        }
-        assert!(peers.tracked() <= MAX_LINGERING + 2, "{}", peers.tracked());
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
 //! The settings of every limit: typed, in range by construction, and described as keys.
 
 mod keys;
+mod per_peer;
 
 use std::time::Duration;
 
@@ -63,6 +64,8 @@ pub struct Limits {
     accepts_per_sec: u64,
     peer_accepts_per_sec: u64,
     peer_max_conns: u64,
+    peer_pending_handshakes: u64,
+    ipv4_prefix: u8,
     ipv6_prefix: u8,
     amnesia: bool,
 }
@@ -88,6 +91,8 @@ impl Default for Limits {
             accepts_per_sec: 0,
             peer_accepts_per_sec: 0,
             peer_max_conns: 0,
+            peer_pending_handshakes: 0,
+            ipv4_prefix: 32,
             ipv6_prefix: 64,
             amnesia: false,
         }
@@ -148,18 +153,6 @@ impl Limits {
     #[must_use]
     pub const fn peer_accepts_per_sec(&self) -> u64 {
         self.peer_accepts_per_sec
-    }
-
-    /// Connections of one peer at a time; 0 is off.
-    #[must_use]
-    pub const fn peer_max_conns(&self) -> u64 {
-        self.peer_max_conns
-    }
-
-    /// Leading bits of an IPv6 address that make one peer.
-    #[must_use]
-    pub const fn ipv6_prefix(&self) -> u8 {
-        self.ipv6_prefix
     }
 
     /// Whether buffers are wiped before they are freed, and nothing is written to disk.
@@ -266,21 +259,6 @@ impl Limits {
             return Err(ValueError::new("must be at most 4294967295"));
         }
         (self.accepts_per_sec, self.peer_accepts_per_sec) = (all, peer);
-        Ok(self)
-    }
-
-    /// Connections of one peer at a time; 0 is off.
-    pub fn set_peer_max_conns(&mut self, n: u64) -> Result<&mut Self, ValueError> {
-        self.peer_max_conns = n;
-        Ok(self)
-    }
-
-    /// Leading bits of an IPv6 address that make one peer: 32 to 128.
-    pub fn set_ipv6_prefix(&mut self, bits: u64) -> Result<&mut Self, ValueError> {
-        self.ipv6_prefix = u8::try_from(bits)
-            .ok()
-            .filter(|bits| (32..=128).contains(bits))
-            .ok_or_else(|| ValueError::new("must be 32 to 128"))?;
         Ok(self)
     }
 

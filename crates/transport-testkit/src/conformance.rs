@@ -53,6 +53,7 @@ macro_rules! conformance {
                 a_busy_connection_reaches_its_lifetime
                 the_connection_cap_holds_and_serves_again
                 the_pending_cap_holds
+                pending_share_of_a_peer_holds
                 the_peer_cap_holds
                 the_accept_rate_holds
                 the_accept_rate_of_a_peer_holds

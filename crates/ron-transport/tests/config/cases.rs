@@ -169,6 +169,18 @@ const LIMITS: &[Case] = &[
         ["two", "a whole number"],
     ),
     case(
+        "per_peer.pending_handshakes",
+        "0",
+        ["16", "16"],
+        ["auto", "a whole number"],
+    ),
+    case(
+        "per_peer.ipv4_prefix",
+        "32",
+        ["24", "24"],
+        ["33", "8 to 32"],
+    ),
+    case(
         "per_peer.ipv6_prefix",
         "64",
         ["56", "56"],

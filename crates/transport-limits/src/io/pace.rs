@@ -16,11 +16,15 @@ use crate::shared::{scatter, Shared};
 
 use super::Half;
 
-/// An operation parks with less than this to be had, or than it wants: smaller pieces would cost
-/// more in wake-ups than they move.
+/// A wait is for this part of a second's tokens (20 ms): the wake-up and the system calls of a
+/// smaller piece cost more than its bytes.
+const WAITS_PER_SEC: u64 = 50;
+/// The least that an operation waits for, where it wants as much.
 const MIN_GRANT: u64 = 4 << 10;
-/// Those who wait for the same tokens spread their next attempts over at most this long: half of
-/// the shortest burst, so that no tokens are lost meanwhile.
+/// Attempts fall on common ticks, so that one wake-up of a thread serves several connections.
+const TICK: u64 = SECOND / 250;
+/// Operations that wait for the same tokens spread their next attempts over at most this long:
+/// half of the shortest burst, so that no tokens are lost meanwhile.
 const MAX_SPREAD: u64 = SECOND / 8;
 
 /// The tokens of one operation, by scope; `None` where the rate is off.
@@ -61,7 +65,9 @@ struct Parked {
 struct Short {
     scope: Scope,
     rate: Rate,
+    /// How many the operation waits for.
     tokens: u64,
+    /// Ticks until they should be there.
     wait: u64,
 }
 
@@ -70,6 +76,8 @@ pub(super) struct Pacer {
     parked: Option<Parked>,
     /// Waits that are over, by scope, in ticks; whether they held back any byte is not known yet.
     waited: [u64; 3],
+    /// How often this operation has parked.
+    waits: u32,
 }
 
 impl Pacer {
@@ -77,6 +85,7 @@ impl Pacer {
         Self {
             parked: None,
             waited: [0; 3],
+            waits: 0,
         }
     }
 
@@ -149,7 +158,7 @@ impl Half {
                         self.pacer.unpark(shared, self.direction);
                         return Poll::Ready(Ok(grants));
                     }
-                    Err(short) => self.park(shared, &short, generation)?,
+                    Err(short) => self.park(shared, &short, generation),
                 }
             }
             match self.pend_parked(shared, cx) {
@@ -164,6 +173,7 @@ impl Half {
     /// accounted for. A read that found nothing had nothing held back.
     pub(super) fn settle(&mut self, shared: &Shared, grants: Grants, used: usize) {
         grants.give_back(shared, self.direction, used);
+        self.pacer.waits = 0;
         if used == 0 && self.direction == Direction::In {
             self.pacer.waited = [0; 3];
         } else {
@@ -172,20 +182,25 @@ impl Half {
     }
 
     /// Takes from every scope in turn; where one is short the earlier ones get theirs back.
+    ///
+    /// Every wait of the operation divides what it asks for by four, down to [`MIN_GRANT`]:
+    /// otherwise smaller operations beside it could keep the rest from it indefinitely.
     fn try_take(&self, shared: &Shared, now: u64, want: usize) -> Result<Grants, Short> {
         let (limiter, direction) = (&shared.limiter, self.direction);
-        let chunk = shared.settings.chunk as u64;
+        let chunk = limiter.rates().chunk().min(shared.settings.chunk as u64);
         let mut want = (want as u64).min(chunk);
         let mut taken = Grants::NONE;
         for (at, scope) in Scope::ALL.into_iter().enumerate() {
             let Some(lane) = shared.lane(scope, direction) else {
                 continue;
             };
-            let Some(rate) = limiter.rates().rate(scope, direction, chunk) else {
+            let Some(rate) = limiter.rates().rate(scope, direction) else {
                 continue;
             };
-            let tokens = want.min(MIN_GRANT);
-            match lane.bucket.take(now, rate, want, tokens) {
+            let whole = portion(rate, lane.waiting(), want);
+            let least =
+                whole.min((whole >> self.pacer.waits.saturating_mul(2).min(16)).max(MIN_GRANT));
+            match lane.bucket.take(now, rate, want, least) {
                 Ok(grant) => {
                     want = grant.tokens();
                     taken.0[at] = Some(grant);
@@ -195,7 +210,7 @@ impl Half {
                     return Err(Short {
                         scope,
                         rate,
-                        tokens,
+                        tokens: least,
                         wait,
                     });
                 }
@@ -204,35 +219,33 @@ impl Half {
         Ok(taken)
     }
 
-    /// Waits from now on, or refuses where the wait, reckoned as if alone, is too long.
-    fn park(&mut self, shared: &Shared, short: &Short, generation: u64) -> io::Result<()> {
+    /// Waits from now on. No deadline is judged here: an open connection keeps its deadlines
+    /// from before a reload, and the rate that is in force may be slower than they allow for.
+    fn park(&mut self, shared: &Shared, short: &Short, generation: u64) {
         let Short { scope, rate, .. } = *short;
-        let price = rate.price(short.tokens);
-        let deadline = match self.direction {
-            Direction::In => shared.settings.read,
-            Direction::Out => shared.settings.write,
-        };
-        if price > deadline {
-            self.pacer.abandon(shared, self.direction);
-            let error = TransportError::RateLimited { scope };
-            shared.reject(Reason::RateLimited, &error);
-            return Err(error.into());
-        }
         let now = shared.limiter.now();
         self.pacer.unpark(shared, self.direction);
         let others = shared.lane(scope, self.direction).map_or(0, Lane::enter);
+        let price = rate.price(short.tokens);
         let spread = price.saturating_mul(others).min(MAX_SPREAD);
+        // How long the tokens may stay once they are there, until the bucket overflows.
+        let slack = rate.burst().saturating_sub(price);
         // At least a microsecond, so that a rounding cannot make it a busy loop.
-        let wait = short.wait.max(SECOND / 1_000_000) + scatter(shared.id, now, spread);
-        let retry_at = now.saturating_add(wait);
+        let wait = short.wait.max(SECOND / 1_000_000)
+            + (spread / 2).min(slack)
+            + scatter(shared.id, now, spread);
+        let mut retry_at = now.saturating_add(wait);
+        if wait > 2 * TICK && slack > TICK {
+            retry_at = retry_at.next_multiple_of(TICK);
+        }
         shared.park(self.direction, scope, retry_at);
+        self.pacer.waits = self.pacer.waits.saturating_add(1);
         self.pacer.parked = Some(Parked {
             scope,
             since: now,
             retry_at,
             generation,
         });
-        Ok(())
     }
 
     /// Waits until the next attempt is due (`Ok`); found by a cancel and by a change of the
@@ -269,5 +282,17 @@ impl Half {
                 return Poll::Pending;
             }
         }
+    }
+}
+
+/// How many of the tokens it wants an operation waits for, beside so many others: 20 ms worth of
+/// its share of the rate, and all of them rather than a small rest. Never more than the burst.
+fn portion(rate: Rate, others: u64, want: u64) -> u64 {
+    let share = rate.per_sec() / WAITS_PER_SEC / (others + 1);
+    let portion = share.max(MIN_GRANT);
+    if want < 2 * portion {
+        want
+    } else {
+        portion
     }
 }

@@ -181,6 +181,24 @@ const KEYS: &[Key] = &[
         "Connections of one peer at a time; one more is refused as `peer_limit`.",
     ),
     key(
+        "per_peer.pending_handshakes",
+        Kind::Count,
+        "0",
+        "0 is the automatic share",
+        Reload::Live,
+        "Handshakes of one peer under way; one more is refused as `handshake_limit`. The automatic \
+         share is a quarter of `limits.max_pending_handshakes`, no more than are free, and at least \
+         4.",
+    ),
+    key(
+        "per_peer.ipv4_prefix",
+        Kind::Count,
+        "32",
+        "8 to 32",
+        Reload::Restart,
+        "Leading bits of an IPv4 address that make one peer.",
+    ),
+    key(
         "per_peer.ipv6_prefix",
         Kind::Count,
         "64",
@@ -266,6 +284,10 @@ impl Section for Limits {
                 self.set_accept_rates(self.accepts_per_sec, parse_count(text)?)?
             }
             "per_peer.max_conns" => self.set_peer_max_conns(parse_count(text)?)?,
+            "per_peer.pending_handshakes" => {
+                self.set_peer_pending_handshakes(parse_count(text)?)?
+            }
+            "per_peer.ipv4_prefix" => self.set_ipv4_prefix(parse_count(text)?)?,
             "per_peer.ipv6_prefix" => self.set_ipv6_prefix(parse_count(text)?)?,
             "amnesia" => self.set_amnesia(parse_bool(text)?),
             _ => return Err(ValueError::new("no such key")),
@@ -295,6 +317,8 @@ impl Section for Limits {
             "rates.accepts_per_sec" => self.accepts_per_sec.to_string(),
             "per_peer.accepts_per_sec" => self.peer_accepts_per_sec.to_string(),
             "per_peer.max_conns" => self.peer_max_conns.to_string(),
+            "per_peer.pending_handshakes" => self.peer_pending_handshakes.to_string(),
+            "per_peer.ipv4_prefix" => self.ipv4_prefix.to_string(),
             "per_peer.ipv6_prefix" => self.ipv6_prefix.to_string(),
             "amnesia" => format_bool(self.amnesia),
             _ => return None,
@@ -331,6 +355,8 @@ mod tests {
             ("limits.max_frame_bytes", "2MiB"),
             ("limits.chunk_bytes", "1KiB"),
             ("limits.writer_inbox", "0"),
+            ("per_peer.ipv4_prefix", "7"),
+            ("per_peer.ipv4_prefix", "33"),
             ("per_peer.ipv6_prefix", "31"),
             ("amnesia", "1"),
             ("rates.accepts_per_sec", "-1"),

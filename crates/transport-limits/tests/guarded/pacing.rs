@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout, Instant};
 use transport_core::{Direction, PeerAddr, Reason, Scope};
 use transport_limits::Control;
 
-use crate::rig::{a_chunk_in, assert_took, rates, Rig, CHUNK};
+use crate::rig::{a_chunk_in, assert_took, rates, Peer, Rig, CHUNK};
 
 const SECOND: Duration = Duration::from_secs(1);
 const TEN: Duration = Duration::from_secs(10);
@@ -40,6 +40,12 @@ async fn ten_seconds(rig: &mut Rig, direction: Direction) -> u64 {
     };
     timeout(TEN, move_bytes).await.unwrap_err();
     control.bytes_in() + control.bytes_out()
+}
+
+/// Reads and drops what comes.
+async fn discard(mut peer: Peer) {
+    let mut buf = vec![0; 64 << 10];
+    while peer.io.read(&mut buf).await.is_ok_and(|read| read > 0) {}
 }
 
 fn assert_kept(moved: u64, rate: u64, burst: u64) {
@@ -147,6 +153,56 @@ async fn a_few_share_a_rate_and_nobody_starves() {
 #[tokio::test(start_paused = true)]
 async fn many_share_a_rate_and_nobody_starves() {
     share(200, 4 << 20).await;
+}
+
+/// A wait is for 20 ms worth of the rate: a smaller piece costs more than it moves.
+#[tokio::test(start_paused = true)]
+async fn rate_limited_writes_are_large() {
+    const RATE: u64 = 2 << 20;
+    for want in [64 << 10, 200_000] {
+        let mut rig = Rig::new(|l| rates(l, |r| r.per_conn = RATE));
+        rig.dialer = rig.dialer.clone().buffer_bytes(256 << 10);
+        let (mut ours, peer) = rig.connect().await;
+        tokio::spawn(discard(peer));
+        let control = ours.io.control();
+        let buf = vec![1; want];
+        let writing = async {
+            loop {
+                ours.io.write_all(&buf).await.unwrap();
+            }
+        };
+        timeout(TEN, writing).await.unwrap_err();
+        let moved = control.bytes_out();
+        assert_kept(moved, RATE, RATE / 4);
+        let calls = rig.writes.calls().len() as u64;
+        assert!(
+            moved / calls >= RATE / 60,
+            "{calls} writes for {moved} bytes"
+        );
+    }
+}
+
+/// An operation that waits for a large portion gets its share beside small ones that together
+/// want all of the rate.
+#[tokio::test(start_paused = true)]
+async fn large_writes_beside_small_ones() {
+    const RATE: u64 = 2 << 20;
+    let mut rig = Rig::new(|l| rates(l, |r| r.global_egress = RATE));
+    let (mut large, large_peer) = rig.connect().await;
+    let (mut small, small_peer) = rig.connect().await;
+    let controls = [&large, &small].map(|ours| ours.io.control());
+    tokio::spawn(discard(large_peer));
+    tokio::spawn(discard(small_peer));
+    tokio::spawn(async move { while large.io.write_all(&[1; 64 << 10]).await.is_ok() {} });
+    tokio::spawn(async move {
+        while small.io.write_all(&[1; 4 << 10]).await.is_ok() {
+            sleep(Duration::from_millis(2)).await;
+        }
+    });
+    sleep(TEN).await;
+    let [large, small] = controls.map(|control| control.bytes_out());
+    assert_kept(large + small, RATE, RATE / 4);
+    assert!(large > RATE * 2 && small > RATE * 2, "{large} and {small}");
 }
 
 /// With less than a small grant for each and second, at the lowest rate there may be.

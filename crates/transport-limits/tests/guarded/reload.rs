@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, Instant};
-use transport_core::{Backend, Dialer, Direction, Observer, Reason, Scope, TransportError};
-use transport_limits::{Guard, Limiter, Limits};
+use transport_core::{Backend, Dialer, Direction, Observer, Op, Reason, TransportError};
+use transport_limits::{framed, Guard, Limiter, Limits};
 use transport_testkit::MemoryListener;
 
-use crate::rig::{a_chunk_in, anywhere, assert_took, deadlines, rates, Ours, Rig, CHUNK};
+use crate::rig::{a_chunk_in, anywhere, assert_took, deadlines, rates, Ours, Peer, Rig, CHUNK};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -115,40 +115,107 @@ async fn a_change_while_it_parks_is_not_missed() {
     assert_took(start.elapsed(), Duration::ZERO);
 }
 
-/// An open connection keeps its deadlines: a rate that no longer fits them refuses.
-#[tokio::test(start_paused = true)]
-async fn a_wait_past_the_deadline_is_refused() {
+/// A connection whose deadlines are a second, and then a rate by which a chunk takes five: new
+/// connections have other deadlines, this one keeps its own.
+async fn slower_than_its_deadlines() -> (Rig, Ours, Peer) {
     let mut rig = Rig::new(|l| {
         l.set_chunk_bytes(CHUNK as u64).unwrap();
-        deadlines(l, |d| d.read = SECOND);
+        deadlines(l, |d| (d.read, d.write) = (SECOND, SECOND));
     });
-    let (mut ours, mut peer) = rig.connect().await;
+    let (ours, peer) = rig.connect().await;
     rig.apply(|l| {
-        deadlines(l, |d| d.read = 5 * SECOND);
+        deadlines(l, |d| (d.read, d.write) = (5 * SECOND, 5 * SECOND));
         let rate = a_chunk_in(l, 5 * SECOND);
         rates(l, |r| r.per_conn = rate);
     });
-    peer.io.write_all(&[1; 2 * CHUNK]).await.unwrap();
-    ours.io.read_exact(&mut [0; CHUNK]).await.unwrap();
+    (rig, ours, peer)
+}
+
+/// An open connection keeps its deadlines, and a live rate is not judged against them.
+#[tokio::test(start_paused = true)]
+async fn reads_outlast_a_slower_rate() {
+    let (rig, mut ours, mut peer) = slower_than_its_deadlines().await;
+    ours.io.control().expect_read(3 * CHUNK as u64);
+    peer.io.write_all(&[1; 3 * CHUNK]).await.unwrap();
     let start = Instant::now();
-    for _ in 0..2 {
-        let before = rig.recorder.rejected(Reason::RateLimited);
-        let error = ours.io.read(&mut [0; CHUNK]).await.unwrap_err();
-        let error = TransportError::from(error);
-        assert!(
-            matches!(error, TransportError::RateLimited { scope: Scope::Conn }),
-            "{error:?}"
-        );
-        assert_eq!(
-            rig.recorder.rejected(Reason::RateLimited),
-            before + 1,
-            "each refusal counts"
-        );
-    }
-    assert_took(start.elapsed(), Duration::ZERO);
-    // The connection goes on: later there are tokens again.
+    ours.io.read_exact(&mut [0; 3 * CHUNK]).await.unwrap();
+    assert_took(start.elapsed(), 10 * SECOND);
+    let rejected = rig.recorder.snapshot().all_rejected();
+    assert_eq!(
+        rejected, 1,
+        "throttled for the first time, and nothing else"
+    );
+    // The read deadline still holds where the peer is late and not the rate.
     sleep(5 * SECOND).await;
-    ours.io.read_exact(&mut [0; CHUNK]).await.unwrap();
+    ours.io.control().expect_read(1);
+    let start = Instant::now();
+    let error = TransportError::from(ours.io.read(&mut [0; CHUNK]).await.unwrap_err());
+    assert!(
+        matches!(error, TransportError::Timeout { op: Op::Read }),
+        "{error:?}"
+    );
+    assert_took(start.elapsed(), SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn writes_outlast_a_slower_rate() {
+    let (rig, mut ours, mut peer) = slower_than_its_deadlines().await;
+    let mut got = [0; 3 * CHUNK];
+    let start = Instant::now();
+    let (written, read) = tokio::join!(
+        ours.io.write_all(&[1; 3 * CHUNK]),
+        peer.io.read_exact(&mut got)
+    );
+    written.unwrap();
+    read.unwrap();
+    assert_took(start.elapsed(), 10 * SECOND);
+    assert_eq!(rig.recorder.snapshot().all_rejected(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn frames_outlast_a_slower_rate() {
+    let (rig, ours, mut peer) = slower_than_its_deadlines().await;
+    let control = ours.io.control();
+    let (mut frames, sender) = framed(ours.io, &control);
+    let body = vec![7; 3 * CHUNK];
+    let mut wire = u32::try_from(body.len()).unwrap().to_be_bytes().to_vec();
+    wire.extend(&body);
+    peer.io.write_all(&wire).await.unwrap();
+    let frame = frames.read_frame().await.unwrap().unwrap();
+    assert_eq!(frame, body);
+    sender.send(frame).await.unwrap();
+    let mut echoed = vec![0; wire.len()];
+    peer.io.read_exact(&mut echoed).await.unwrap();
+    assert_eq!(echoed, wire);
+    assert!(!control.is_ended());
+    assert_eq!(rig.recorder.snapshot().all_rejected(), 1);
+}
+
+/// A connection that keeps a large chunk has the burst of the settings in force, as all others:
+/// else it would keep a shared bucket so deep in debt that nobody else got a token.
+#[tokio::test(start_paused = true)]
+async fn larger_old_chunk_starves_nobody() {
+    let mut rig = Rig::new(|l| {
+        l.set_chunk_bytes(256 << 10).unwrap();
+    });
+    let old = rig.connect().await;
+    rig.apply(|l| {
+        let rate = 4 * a_chunk_in(l, SECOND);
+        rates(l, |r| r.global_ingress = rate);
+    });
+    let new = rig.connect().await;
+    let controls = [&old, &new].map(|(ours, _)| ours.io.control());
+    for (mut ours, mut peer) in [old, new] {
+        tokio::spawn(async move { while peer.io.write_all(&[1; 16 << 10]).await.is_ok() {} });
+        tokio::spawn(async move {
+            let mut buf = vec![0; 256 << 10];
+            while ours.io.read(&mut buf).await.is_ok() {}
+        });
+    }
+    sleep(100 * SECOND).await;
+    let [old, new] = controls.map(|control| control.bytes_in());
+    assert!(new > 100 * CHUNK as u64, "{new} beside {old}");
+    assert!(old > 100 * CHUNK as u64, "{old} beside {new}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -76,6 +76,52 @@ pub async fn the_pending_cap_holds<H: Harness>(harness: &H) {
     assert_eq!(recorder.inflight(), 1);
 }
 
+/// One peer holds its share of the pending handshakes and no more; each place comes back.
+pub async fn pending_share_of_a_peer_holds<H: Harness>(harness: &H) {
+    // The automatic share of so many places, then an explicit cap of this number.
+    for (places, explicit, share) in [(16, 0, 4), (16, 2, 2)] {
+        let recorder = Recorder::new();
+        let limiter = limiter(&recorder, |l| {
+            l.set_max_pending_handshakes(places).unwrap();
+            l.set_peer_pending_handshakes(explicit).unwrap();
+        });
+        let Opened {
+            listener,
+            dialer,
+            target,
+        } = harness.open().await;
+        let mut guard = Guard::new(listener, &limiter);
+        let (dialer, target) = (std::sync::Arc::new(dialer), std::sync::Arc::new(target));
+        let dial = || {
+            let (dialer, target) = (dialer.clone(), target.clone());
+            tokio::spawn(async move { dialer.dial(&target).await })
+        };
+        let mut pending = Vec::new();
+        for _ in 0..share {
+            let _dial = dial();
+            pending.push(guard.accept().await);
+        }
+        let _dial = dial();
+        tokio::select! {
+            _ = guard.accept() => panic!("over the share of {share}"),
+            () = recorder.wait_for("a refusal", |s| s.all_rejected() == 1) => {}
+        }
+        assert_eq!(recorder.rejected(Reason::HandshakeLimit), 1);
+        assert_eq!(recorder.queue_dropped(Queue::PendingHandshakes), 1);
+        assert_eq!(recorder.queue_depth(Queue::PendingHandshakes), share);
+        // One is established, one given up: both places are free again.
+        let dropped = pending.pop();
+        let _ours = pending.pop().unwrap().establish().await.unwrap();
+        drop(dropped);
+        for _ in 0..2 {
+            let _dial = dial();
+            pending.push(guard.accept().await);
+        }
+        assert_eq!(recorder.queue_depth(Queue::PendingHandshakes), share);
+        assert_eq!(recorder.rejected(Reason::HandshakeLimit), 1);
+    }
+}
+
 /// A peer at its own cap is refused while its connections go on.
 pub async fn the_peer_cap_holds<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| {
