@@ -26,6 +26,8 @@ pub(super) struct Opening<I> {
     /// Whether the end of the handshake may be held back: not a client's, which the server needs.
     holds: bool,
     held: Held,
+    /// Bytes that the stream below has accepted.
+    accepted: u64,
 }
 
 /// The first bytes of both directions.
@@ -70,6 +72,7 @@ impl<I> Opening<I> {
             start: Some(Box::default()),
             holds: true,
             held: Held::default(),
+            accepted: 0,
         }
     }
 
@@ -124,6 +127,10 @@ impl<I: Io> Io for Opening<I> {
         self.held.is_empty() && self.io.has_sent_all()
     }
 
+    fn taken(&mut self) -> Option<u64> {
+        self.io.taken().or(Some(self.accepted))
+    }
+
     fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         self.io.wait_reset()
     }
@@ -169,6 +176,9 @@ impl<I: Io> AsyncWrite for Opening<I> {
         } else {
             this.held.poll_send_with(&mut this.io, cx, bufs)
         };
+        if let Poll::Ready(Ok(written)) = &polled {
+            this.accepted += *written as u64;
+        }
         if let (Poll::Ready(Ok(written)), Some(start)) = (&polled, &mut this.start) {
             let mut left = *written;
             for buf in bufs {
