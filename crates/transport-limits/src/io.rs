@@ -7,6 +7,7 @@ mod write;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::task::{ready, Context, Poll};
 
@@ -19,7 +20,7 @@ use crate::event;
 use crate::shared::Shared;
 use pace::Pacer;
 use timer::Timer;
-use write::WriteClock;
+use write::{Look, Terms, WriteClock};
 
 /// A byte-count delta is handed to the observer when it reaches this many bytes, and whenever
 /// an operation pends.
@@ -178,6 +179,10 @@ impl<I: Io> Io for GuardedIo<I> {
         self.io.has_sent_all()
     }
 
+    fn taken(&mut self) -> Option<u64> {
+        self.io.taken()
+    }
+
     fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         self.io.wait_reset()
     }
@@ -248,11 +253,10 @@ impl<I: Io> AsyncWrite for GuardedIo<I> {
         }
         let shared = &*this.shared;
         let now = shared.limiter.now();
-        this.state.write_clock.before(now, shared.settings.write);
+        let terms = Terms::of(&shared.settings);
+        this.state.write_clock.before(now, terms);
         let taken = this.state.write.poll_take(shared, cx, now, want);
         let grants = ready!(taken)?;
-        let waited = this.state.write.pacer.waited();
-        this.state.write_clock.shift(waited);
         let limit = grants.limit(want);
         let polled = write::poll_clamped(Pin::new(&mut this.io), cx, bufs, limit);
         let written = match &polled {
@@ -263,16 +267,7 @@ impl<I: Io> AsyncWrite for GuardedIo<I> {
         match polled {
             Poll::Ready(Ok(written)) => {
                 this.state.write.moved(shared, written, now);
-                if this
-                    .state
-                    .write_clock
-                    .accepted(written, limit, shared.settings.chunk)
-                {
-                    // Everything offered was taken on a slow stream: is it through as well?
-                    if Pin::new(&mut this.io).poll_flush(cx).is_ready() {
-                        this.state.write_clock.clear();
-                    }
-                }
+                this.state.write_clock.accepted(now, written, terms);
                 Poll::Ready(Ok(written))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(this.fail(error))),
@@ -288,12 +283,14 @@ impl<I: Io> AsyncWrite for GuardedIo<I> {
         self.check_end()?;
         match Pin::new(&mut self.io).poll_flush(cx) {
             Poll::Ready(Ok(())) => {
-                self.state.write_clock.clear();
+                self.state.write_clock.flushed();
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(self.fail(error))),
             Poll::Pending => {
                 let now = self.shared.limiter.now();
+                let terms = Terms::of(&self.shared.settings);
+                self.state.write_clock.before(now, terms);
                 self.write_pends(cx, now).map(Err)
             }
         }
@@ -311,6 +308,8 @@ impl<I: Io> AsyncWrite for GuardedIo<I> {
             Poll::Ready(Err(error)) => Poll::Ready(Err(this.fail(error))),
             Poll::Pending => {
                 let now = this.shared.limiter.now();
+                let terms = Terms::of(&this.shared.settings);
+                this.state.write_clock.before(now, terms);
                 this.write_pends(cx, now).map(Err)
             }
         }
@@ -319,14 +318,32 @@ impl<I: Io> AsyncWrite for GuardedIo<I> {
 
 impl<I: Io> GuardedIo<I> {
     /// A write, flush or shutdown that waits for the peer.
-    fn write_pends(&mut self, cx: &mut Context<'_>, now: u64) -> Poll<io::Error> {
+    fn write_pends(&mut self, cx: &mut Context<'_>, mut now: u64) -> Poll<io::Error> {
         let shared = &*self.shared;
-        let since = self.state.write_clock.pends(now);
-        let deadline = since.saturating_add(shared.settings.write);
-        self.state
-            .write
-            .pend(shared, cx, now, Some((deadline, Op::Write)))
-            .map(io::Error::from)
+        let state = &mut *self.state;
+        let terms = Terms::of(&shared.settings);
+        loop {
+            let look_at = state.write_clock.pends(now, terms);
+            if now < look_at {
+                let timer = &mut state.write.timer;
+                if timer.poll(&shared.limiter, look_at, cx).is_pending() {
+                    break;
+                }
+                now = shared.limiter.now();
+                continue;
+            }
+            match state.write_clock.look(now, self.io.taken(), terms) {
+                Look::Over => {
+                    let error = TransportError::Timeout { op: Op::Write };
+                    shared.end_with(&error);
+                    return Poll::Ready(shared.end().unwrap_or(error).into());
+                }
+                Look::Moves => _ = shared.activity.fetch_max(now, Ordering::Relaxed),
+                Look::Waits => {}
+            }
+        }
+        let ended = state.write.pend(shared, cx, now, None);
+        ended.map(io::Error::from)
     }
 }
 
