@@ -25,11 +25,19 @@ pub async fn listen(
     config: &TcpConfig,
     limiter: &Limiter,
 ) -> Result<TcpGuard, TransportError> {
-    Ok(Guard::new(TcpListener::bind(addr, config).await?, limiter))
+    let config = chunked(config, limiter);
+    Ok(Guard::new(TcpListener::bind(addr, &config).await?, limiter))
 }
 
 /// A guarded dialer.
 #[must_use]
 pub fn dialer(config: &TcpConfig, limiter: &Limiter) -> TcpDialGuard {
-    Guard::new(TcpDialer::new(config), limiter)
+    Guard::new(TcpDialer::new(&chunked(config, limiter)), limiter)
+}
+
+/// The configuration with the limiter's chunk as the mark of unsent bytes.
+fn chunked(config: &TcpConfig, limiter: &Limiter) -> TcpConfig {
+    let mut config = config.clone();
+    config.set_unsent_bytes(limiter.chunk_bytes());
+    config
 }

@@ -11,6 +11,10 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use transport_core::Io;
 
+#[cfg(target_os = "linux")]
+use super::diag;
+use super::unsent::Unsent;
+
 /// An established TCP connection.
 ///
 /// An abort sends RST. After a write that failed with a reset, the end of what had arrived before
@@ -20,6 +24,16 @@ pub struct TcpIo {
     stream: TcpStream,
     /// The peer has reset the connection, and a write has consumed the error.
     reset: bool,
+    /// Bytes that the kernel has accepted.
+    written: u64,
+    measure: Measure,
+}
+
+/// How [`Io::taken`] is measured.
+#[derive(Debug)]
+enum Measure {
+    Unacknowledged,
+    Unsent(Unsent),
 }
 
 impl TcpIo {
@@ -29,6 +43,8 @@ impl TcpIo {
         Self {
             stream,
             reset: false,
+            written: 0,
+            measure: Measure::Unacknowledged,
         }
     }
 
@@ -44,10 +60,15 @@ impl TcpIo {
         self.stream
     }
 
-    /// Remembers a reset: the kernel reports it once, to whichever call comes first.
-    fn written<T>(&mut self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if let Poll::Ready(Err(error)) = &polled {
-            self.reset |= error.kind() == io::ErrorKind::ConnectionReset;
+    /// Counts accepted bytes, and remembers a reset: the kernel reports it once, to whichever
+    /// call comes first.
+    fn written(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &polled {
+            Poll::Ready(Ok(written)) => self.written += *written as u64,
+            Poll::Ready(Err(error)) => {
+                self.reset |= error.kind() == io::ErrorKind::ConnectionReset;
+            }
+            Poll::Pending => {}
         }
         polled
     }
@@ -75,7 +96,24 @@ impl Io for TcpIo {
             tv_nsec: 0,
         };
         // An error is an event too: then there is nothing to wait for.
-        poll(&mut fds, Some(&now)).map_or(true, |ready| ready != 0)
+        poll(&mut fds, Some(&now)) != Ok(0)
+    }
+
+    /// Counts bytes that the peer has acknowledged; where the kernel does not tell, bytes that it
+    /// has sent, which is no more than the peer's window takes.
+    #[cfg(target_os = "linux")]
+    fn taken(&mut self) -> Option<u64> {
+        let left = match self.measure {
+            Measure::Unacknowledged => match diag::unacknowledged(&self.stream) {
+                Some(bytes) => bytes,
+                None => {
+                    self.measure = Measure::Unsent(Unsent::new());
+                    return self.taken();
+                }
+            },
+            Measure::Unsent(ref mut unsent) => unsent.measure(&self.stream, self.written)?,
+        };
+        Some(self.written.saturating_sub(left))
     }
 
     fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
