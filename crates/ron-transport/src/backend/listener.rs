@@ -61,7 +61,10 @@ impl AnyListener {
                 };
                 // Before the bind: a key that cannot be read is found while nobody waits.
                 parts.prepare(backend)?;
-                parts.over_tcp(backend, TcpListener::bind(addr, &config.tcp).await?)
+                parts.over_tcp(
+                    backend,
+                    TcpListener::bind(addr, &parts.live.tcp.get()).await?,
+                )
             }
         }
     }
@@ -72,7 +75,10 @@ impl AnyListener {
         match (config.general.backend(), socket) {
             (backend @ (Backend::Tcp | Backend::Tls), Inherited::Tcp(socket)) => {
                 parts.prepare(backend)?;
-                parts.over_tcp(backend, TcpListener::from_std(socket, &config.tcp)?)
+                parts.over_tcp(
+                    backend,
+                    TcpListener::from_std(socket, &parts.live.tcp.get())?,
+                )
             }
             #[cfg(feature = "uds")]
             (Backend::Uds, Inherited::Unix(socket)) => {
