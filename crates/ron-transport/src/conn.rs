@@ -73,6 +73,10 @@ impl Io for Conn {
         self.io.has_sent_all()
     }
 
+    fn taken(&mut self) -> Option<u64> {
+        self.io.taken()
+    }
+
     fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         self.io.wait_reset()
     }

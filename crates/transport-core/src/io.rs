@@ -41,6 +41,15 @@ pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {
         true
     }
 
+    /// Returns how many bytes the peer has taken so far, exact to 1 KiB.
+    ///
+    /// Only the difference between two calls has a meaning. A stream that cannot know returns
+    /// `None`; the write deadline then counts bytes that the stream accepted. A call may cost some
+    /// system calls.
+    fn taken(&mut self) -> Option<u64> {
+        None
+    }
+
     /// Resolves once the peer has reset the connection, whether or not unread bytes wait.
     ///
     /// An end of stream is no reset. A stream that cannot know never resolves.
@@ -67,6 +76,10 @@ impl<T: Io + ?Sized> Io for Box<T> {
 
     fn has_sent_all(&mut self) -> bool {
         (**self).has_sent_all()
+    }
+
+    fn taken(&mut self) -> Option<u64> {
+        (**self).taken()
     }
 
     fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {

@@ -23,7 +23,7 @@ use crate::ending::{Ending, Manner};
 use crate::event;
 use crate::shared::Shared;
 use half::Half;
-use write::WriteClock;
+use write::{Look, Terms, WriteClock};
 
 /// A guarded stream. Its deadlines fire through the task that polled it last; a stream that no
 /// task polls is ended by [`Control::ended`].
@@ -102,13 +102,32 @@ impl<I: Io> Open<I> {
     }
 
     /// A write, flush or shutdown that waits for the peer.
-    fn write_pends(&mut self, shared: &Shared, cx: &mut Context<'_>, now: u64) -> Poll<io::Error> {
+    fn write_pends(
+        &mut self,
+        shared: &Shared,
+        cx: &mut Context<'_>,
+        mut now: u64,
+    ) -> Poll<io::Error> {
         shared.activity.writing.store(true, Ordering::Relaxed);
-        let since = self.write_clock.pends(now);
-        let deadline = since.saturating_add(shared.settings.write);
-        self.write
-            .pend(shared, cx, now, Some((deadline, Op::Write)))
-            .map(io::Error::from)
+        let terms = Terms::of(&shared.settings);
+        loop {
+            let look_at = self.write_clock.pends(now, terms);
+            if now < look_at {
+                let timer = &mut self.write.timer;
+                if timer.poll(&shared.limiter, look_at, cx).is_pending() {
+                    break;
+                }
+                now = shared.limiter.now();
+                continue;
+            }
+            match self.write_clock.look(now, self.io.taken(), terms) {
+                Look::Over => return Poll::Ready(shared.expire(Op::Write).into()),
+                Look::Moves => shared.activity.touch(now),
+                Look::Waits => {}
+            }
+        }
+        let ended = self.write.pend(shared, cx, now, None);
+        ended.map(io::Error::from)
     }
 
     /// The peer has taken what waited for it.
@@ -137,6 +156,10 @@ impl<I: Io> Io for GuardedIo<I> {
         self.open
             .as_mut()
             .map_or(true, |open| open.io.has_sent_all())
+    }
+
+    fn taken(&mut self) -> Option<u64> {
+        self.open.as_mut().and_then(|open| open.io.taken())
     }
 
     /// Resolves once the peer has reset the connection, which then counts as `reset`.
@@ -216,11 +239,10 @@ impl<I: Io> AsyncWrite for GuardedIo<I> {
             return Pin::new(&mut open.io).poll_write_vectored(cx, bufs);
         }
         let now = shared.limiter.now();
-        open.write_clock.before(now, shared.settings.write);
+        let terms = Terms::of(&shared.settings);
+        open.write_clock.before(now, terms);
         let taken = open.write.poll_take(shared, cx, now, want);
         let grants = ready!(taken)?;
-        let waited = open.write.pacer.waited();
-        open.write_clock.shift(waited);
         let limit = grants.limit(want);
         let polled = write::poll_clamped(Pin::new(&mut open.io), cx, bufs, limit);
         let written = match &polled {
@@ -232,15 +254,7 @@ impl<I: Io> AsyncWrite for GuardedIo<I> {
             Poll::Ready(Ok(written)) => {
                 open.write.moved(shared, written, now);
                 Open::<I>::write_done(shared);
-                if open
-                    .write_clock
-                    .accepted(written, limit, shared.settings.chunk)
-                {
-                    // Everything offered was taken on a slow stream: is it through as well?
-                    if Pin::new(&mut open.io).poll_flush(cx).is_ready() {
-                        open.write_clock.clear();
-                    }
-                }
+                open.write_clock.accepted(now, written, terms);
                 Poll::Ready(Ok(written))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(open.fail(error))),
@@ -258,13 +272,14 @@ impl<I: Io> AsyncWrite for GuardedIo<I> {
         let (open, shared) = self.parts()?;
         match Pin::new(&mut open.io).poll_flush(cx) {
             Poll::Ready(Ok(())) => {
-                open.write_clock.clear();
+                open.write_clock.flushed();
                 Open::<I>::write_done(shared);
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(open.fail(error))),
             Poll::Pending => {
                 let now = shared.limiter.now();
+                open.write_clock.before(now, Terms::of(&shared.settings));
                 open.write_pends(shared, cx, now).map(Err)
             }
         }
@@ -287,6 +302,7 @@ impl<I: Io> AsyncWrite for GuardedIo<I> {
             Poll::Ready(Err(error)) => Poll::Ready(Err(open.fail(error))),
             Poll::Pending => {
                 let now = shared.limiter.now();
+                open.write_clock.before(now, Terms::of(&shared.settings));
                 open.write_pends(shared, cx, now).map(Err)
             }
         }

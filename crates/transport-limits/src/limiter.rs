@@ -323,6 +323,12 @@ impl Limiter {
         &self.0.admission
     }
 
+    /// `limits.chunk_bytes` of new connections.
+    #[must_use]
+    pub fn chunk_bytes(&self) -> usize {
+        self.settings().chunk
+    }
+
     pub(crate) fn rates(&self) -> &LiveRates {
         &self.0.rates
     }

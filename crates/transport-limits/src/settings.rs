@@ -36,7 +36,7 @@ pub struct ByteRates {
 pub struct Deadlines {
     /// For a read for which data is owed.
     pub read: Duration,
-    /// For a write of up to a chunk and its flush.
+    /// For the peer to take a chunk while a write waits for it.
     pub write: Duration,
     /// Without a byte in either direction; zero is off.
     pub idle: Duration,

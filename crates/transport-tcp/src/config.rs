@@ -21,6 +21,7 @@ pub struct TcpConfig {
     user_timeout: Option<Duration>,
     backlog: u32,
     reuse_port: bool,
+    unsent_bytes: u32,
 }
 
 impl Default for TcpConfig {
@@ -31,6 +32,7 @@ impl Default for TcpConfig {
             user_timeout: None,
             backlog: 1024,
             reuse_port: false,
+            unsent_bytes: 64 << 10,
         }
     }
 }
@@ -67,6 +69,13 @@ impl TcpConfig {
     #[must_use]
     pub const fn reuse_port(&self) -> bool {
         self.reuse_port
+    }
+
+    /// Bytes that the kernel accepts before it has sent them (`TCP_NOTSENT_LOWAT`); 0 leaves it to
+    /// the kernel.
+    #[must_use]
+    pub const fn unsent_bytes(&self) -> u32 {
+        self.unsent_bytes
     }
 }
 
@@ -147,6 +156,14 @@ impl TcpConfig {
     /// Whether other sockets may listen on the same port.
     pub fn set_reuse_port(&mut self, on: bool) -> &mut Self {
         self.reuse_port = on;
+        self
+    }
+
+    /// Bytes that the kernel accepts before it has sent them, at most `u32::MAX`. No key sets it:
+    /// guarded constructors and the facade set it to `limits.chunk_bytes`, so that memory held in
+    /// the kernel stays small and a write waits while the peer takes nothing.
+    pub fn set_unsent_bytes(&mut self, bytes: usize) -> &mut Self {
+        self.unsent_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self
     }
 }

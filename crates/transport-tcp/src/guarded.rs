@@ -25,13 +25,22 @@ pub async fn listen(
     config: &TcpConfig,
     limiter: &Limiter,
 ) -> Result<TcpGuard, TransportError> {
-    Ok(Guard::new(TcpListener::bind(addr, config).await?, limiter))
+    let config = chunked(config, limiter);
+    Ok(Guard::new(TcpListener::bind(addr, &config).await?, limiter))
 }
 
 /// A guarded dialer.
 #[must_use]
 pub fn dialer(config: &TcpConfig, limiter: &Limiter) -> TcpDialGuard {
     let limits = limiter.clone();
-    let raw = TcpDialer::new(config).with_dial_timeout(move || limits.dial_timeout());
+    let raw =
+        TcpDialer::new(&chunked(config, limiter)).with_dial_timeout(move || limits.dial_timeout());
     Guard::new(raw, limiter)
+}
+
+/// The configuration with the limiter's chunk as the mark of unsent bytes.
+fn chunked(config: &TcpConfig, limiter: &Limiter) -> TcpConfig {
+    let mut config = config.clone();
+    config.set_unsent_bytes(limiter.chunk_bytes());
+    config
 }

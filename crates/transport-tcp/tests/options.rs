@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use socket2::SockRef;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use transport_core::{Listener, Pending};
-use transport_tcp::raw::TcpListener;
+use transport_core::{Dialer, Io, Listener, Pending};
+use transport_tcp::raw::{TcpDialer, TcpListener};
 use transport_tcp::{LiveTcpConfig, TcpConfig};
 
 fn any(ip: [u8; 4]) -> SocketAddr {
@@ -101,4 +102,63 @@ async fn the_local_address_is_the_connections_own() {
         let (client, _, local) = accepted(&mut listener).await;
         assert_eq!(local, Some(client.peer_addr().unwrap()));
     }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn unsent_bytes_follow_the_configuration() {
+    let marked = |bytes| {
+        let mut config = TcpConfig::default();
+        config.set_unsent_bytes(bytes);
+        config
+    };
+    let mark = |stream: &TcpStream| SockRef::from(stream).tcp_notsent_lowat().unwrap();
+    let live = LiveTcpConfig::new(&marked(16 << 10));
+    let bound = TcpListener::bind(any([127, 0, 0, 1]), &live.get()).await;
+    let mut listener = bound.unwrap().with_config(&live);
+    let target = listener.local_addr().unwrap().to_string().parse().unwrap();
+    let dialer = TcpDialer::default().with_config(&live);
+    for bytes in [16 << 10, 32 << 10] {
+        live.set(&marked(bytes));
+        let dialed = dialer.dial(&target).await.unwrap();
+        let accepted = listener.accept().await.unwrap().establish().await.unwrap();
+        assert_eq!(mark(dialed.io.get_ref()), u32::try_from(bytes).unwrap());
+        assert_eq!(mark(accepted.io.get_ref()), u32::try_from(bytes).unwrap());
+    }
+}
+
+/// A reader that takes little at a time is seen to take it, although the socket is not writable.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn taken_bytes_are_visible_before_writability() {
+    let bound = TcpListener::bind(any([127, 0, 0, 1]), &TcpConfig::default()).await;
+    let mut listener = bound.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut client = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let mut io = listener
+        .accept()
+        .await
+        .unwrap()
+        .establish()
+        .await
+        .unwrap()
+        .io;
+    let patience = Duration::from_millis(500);
+    let block = vec![7; 64 << 10];
+    while tokio::time::timeout(patience, io.write_all(&block))
+        .await
+        .is_ok()
+    {}
+    let before = io.taken().unwrap();
+    let mut read = 0;
+    let mut buf = [0; 4 << 10];
+    while io.taken().unwrap() == before {
+        read += client.read(&mut buf).await.unwrap();
+        assert!(read <= 128 << 10, "{read} bytes were read unseen");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let grown = io.taken().unwrap() - before;
+    assert!(grown <= 256 << 10, "{grown}");
+    let mark = SockRef::from(io.get_ref()).tcp_notsent_lowat().unwrap();
+    assert_eq!(mark, TcpConfig::default().unsent_bytes());
 }

@@ -9,6 +9,7 @@ mod admission;
 mod bytes;
 mod cancel;
 mod deadlines;
+mod floor;
 mod frames;
 mod inbox;
 mod rates;
@@ -20,6 +21,7 @@ pub use admission::*;
 pub use bytes::*;
 pub use cancel::*;
 pub use deadlines::*;
+pub use floor::*;
 pub use frames::*;
 pub use inbox::*;
 pub use rates::*;
@@ -50,6 +52,7 @@ macro_rules! conformance {
                 a_read_that_waits_learns_that_bytes_are_owed
                 paid_bytes_are_no_longer_owed
                 a_peer_that_does_not_read_is_ended
+                write_floor_held
                 a_busy_connection_reaches_its_lifetime
                 the_connection_cap_holds_and_serves_again
                 the_pending_cap_holds

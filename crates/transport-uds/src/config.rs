@@ -15,11 +15,22 @@ const ALLOW_UIDS: &str = "uds.allow_uids";
 pub(crate) const UNKNOWN_UID: u32 = u32::MAX;
 
 /// Where to listen, and who may connect. By default there is no path, and nobody may.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UdsConfig {
     path: Option<PathBuf>,
     /// In order, each once.
     allow_uids: Vec<u32>,
+    chunk_bytes: usize,
+}
+
+impl Default for UdsConfig {
+    fn default() -> Self {
+        Self {
+            path: None,
+            allow_uids: Vec::new(),
+            chunk_bytes: 64 << 10,
+        }
+    }
 }
 
 /// Reads of one field each.
@@ -34,6 +45,12 @@ impl UdsConfig {
     #[must_use]
     pub fn allow_uids(&self) -> &[u32] {
         &self.allow_uids
+    }
+
+    /// Most bytes that the peer takes before the kernel reports it.
+    #[must_use]
+    pub const fn chunk_bytes(&self) -> usize {
+        self.chunk_bytes
     }
 
     /// Whether a process of this uid may connect.
@@ -76,6 +93,13 @@ impl UdsConfig {
         uids.dedup();
         self.allow_uids = uids;
         Ok(self)
+    }
+
+    /// Most bytes that the peer takes before the kernel reports it. No key sets it: guarded
+    /// constructors and the facade set it to `limits.chunk_bytes`. The send buffer follows from it.
+    pub fn set_chunk_bytes(&mut self, bytes: usize) -> &mut Self {
+        self.chunk_bytes = bytes;
+        self
     }
 }
 
@@ -132,6 +156,14 @@ impl LiveUdsConfig {
     /// nobody may connect.
     pub fn set(&self, config: &UdsConfig) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = config.clone();
+    }
+
+    /// Most bytes that the peer takes before the kernel reports it.
+    pub(crate) fn chunk_bytes(&self) -> usize {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .chunk_bytes
     }
 
     /// Whether a process of this uid may connect now.

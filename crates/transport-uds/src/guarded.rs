@@ -4,7 +4,7 @@ use transport_core::TransportError;
 use transport_limits::{Guard, Limiter};
 
 use crate::raw::{UdsDialer, UdsListener};
-use crate::UdsConfig;
+use crate::{LiveUdsConfig, UdsConfig};
 
 /// A guarded listener.
 pub type UdsGuard = Guard<UdsListener>;
@@ -19,11 +19,16 @@ pub type UdsDialGuard = Guard<UdsDialer>;
 /// # Panics
 /// Outside of a tokio runtime.
 pub async fn listen(config: &UdsConfig, limiter: &Limiter) -> Result<UdsGuard, TransportError> {
-    Ok(Guard::new(UdsListener::bind(config).await?, limiter))
+    let mut config = config.clone();
+    config.set_chunk_bytes(limiter.chunk_bytes());
+    Ok(Guard::new(UdsListener::bind(&config).await?, limiter))
 }
 
 /// A guarded dialer.
 #[must_use]
 pub fn dialer(limiter: &Limiter) -> UdsDialGuard {
-    Guard::new(UdsDialer::new(), limiter)
+    let mut config = UdsConfig::default();
+    config.set_chunk_bytes(limiter.chunk_bytes());
+    let dialer = UdsDialer::new().with_config(&LiveUdsConfig::new(&config));
+    Guard::new(dialer, limiter)
 }

@@ -1,5 +1,6 @@
 //! The raw backend: sockets without limits. Guard them before they face a peer.
 
+mod buffer;
 mod dialer;
 mod directory;
 mod listener;

@@ -59,6 +59,10 @@ impl Dialers {
             .with_config(&live.tcp)
             .with_dial_timeout(move || limits.dial_timeout())
             .with_fd_limit(fd_limit);
+        #[cfg(feature = "uds")]
+        let uds = UdsDialer::new()
+            .with_config(&live.uds)
+            .with_fd_limit(fd_limit);
         Self {
             tcp: Guard::new(tcp, limiter),
             #[cfg(feature = "tls")]
@@ -67,7 +71,7 @@ impl Dialers {
                 dialer: OnceLock::new(),
             },
             #[cfg(feature = "uds")]
-            uds: Guard::new(UdsDialer::new().with_fd_limit(fd_limit), limiter),
+            uds: Guard::new(uds, limiter),
             #[cfg(feature = "arti")]
             tor: OverTor {
                 tor: Arc::clone(&live.tor),

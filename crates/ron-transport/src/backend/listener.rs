@@ -61,7 +61,7 @@ impl AnyListener {
                 };
                 // Before the bind: a key that cannot be read is found while nobody waits.
                 parts.prepare(backend).await?;
-                let raw = TcpListener::bind(addr, &config.tcp).await?;
+                let raw = TcpListener::bind(addr, &parts.live.tcp.get()).await?;
                 parts.over_tcp(backend, raw).await
             }
         }
@@ -76,7 +76,7 @@ impl AnyListener {
         match (config.general.backend(), socket) {
             (backend @ (Backend::Tcp | Backend::Tls), Inherited::Tcp(socket)) => {
                 parts.prepare(backend).await?;
-                let raw = TcpListener::from_std(socket, &config.tcp)?;
+                let raw = TcpListener::from_std(socket, &parts.live.tcp.get())?;
                 parts.over_tcp(backend, raw).await
             }
             #[cfg(feature = "uds")]

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use transport_core::TransportError;
-use transport_tcp::LiveTcpConfig;
+use transport_tcp::{LiveTcpConfig, TcpConfig};
 #[cfg(feature = "uds")]
-use transport_uds::LiveUdsConfig;
+use transport_uds::{LiveUdsConfig, UdsConfig};
 
 #[cfg(feature = "arti")]
 use super::arti::Tor;
@@ -34,11 +34,11 @@ impl Live {
         let observer = &shared.observer;
         let _ = (&given, observer);
         Self {
-            tcp: LiveTcpConfig::new(&config.tcp),
+            tcp: LiveTcpConfig::new(&tcp(config)),
             #[cfg(feature = "tls")]
             tls: Arc::new(Tls::new(config, given.server_tls.take(), observer)),
             #[cfg(feature = "uds")]
-            uds: LiveUdsConfig::new(&config.uds),
+            uds: LiveUdsConfig::new(&uds(config)),
             #[cfg(feature = "arti")]
             tor: Arc::new(Tor::new(config, observer, &shared.readiness, &shared.kill)),
         }
@@ -48,9 +48,9 @@ impl Live {
     pub(crate) fn set(&self, config: &Config) -> Result<(), TransportError> {
         #[cfg(feature = "tls")]
         self.tls.reload(config)?;
-        self.tcp.set(&config.tcp);
+        self.tcp.set(&tcp(config));
         #[cfg(feature = "uds")]
-        self.uds.set(&config.uds);
+        self.uds.set(&uds(config));
         #[cfg(feature = "arti")]
         self.tor.set(&config.arti);
         Ok(())
@@ -85,4 +85,19 @@ impl Live {
         #[cfg(not(feature = "tls"))]
         std::future::pending::<()>().await;
     }
+}
+
+/// Socket options: those of `tcp.*`, and the mark of unsent bytes.
+fn tcp(config: &Config) -> TcpConfig {
+    let mut tcp = config.tcp.clone();
+    tcp.set_unsent_bytes(config.limits.chunk_bytes());
+    tcp
+}
+
+/// The settings of `uds.*`, and the send buffer.
+#[cfg(feature = "uds")]
+fn uds(config: &Config) -> UdsConfig {
+    let mut uds = config.uds.clone();
+    uds.set_chunk_bytes(config.limits.chunk_bytes());
+    uds
 }

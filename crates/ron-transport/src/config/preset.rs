@@ -44,6 +44,7 @@ impl Preset {
                 ("max_conns", "128"),
                 ("read_timeout", "3s"),
                 ("write_timeout", "3s"),
+                ("limits.chunk_bytes", "32KiB"),
                 ("idle_timeout", "30s"),
                 ("handshake_timeout", "5s"),
                 ("dial_timeout", "5s"),

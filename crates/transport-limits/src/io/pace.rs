@@ -89,11 +89,6 @@ impl Pacer {
         }
     }
 
-    /// How long this operation was parked, once that is over, in ticks.
-    pub(super) fn waited(&self) -> u64 {
-        self.waited.iter().sum()
-    }
-
     /// Accounts for waits that held bytes back.
     fn charge(&mut self, shared: &Shared, direction: Direction) {
         for (scope, ticks) in Scope::ALL.into_iter().zip(std::mem::take(&mut self.waited)) {

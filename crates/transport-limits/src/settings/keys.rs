@@ -50,7 +50,7 @@ const KEYS: &[Key] = &[
         "5s",
         "over 0",
         Reload::New,
-        "Deadline of a write of up to `limits.chunk_bytes` and its flush.",
+        "While a write waits, the peer must take `limits.chunk_bytes` within this.",
     ),
     key(
         "idle_timeout",

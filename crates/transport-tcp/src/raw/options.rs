@@ -9,12 +9,14 @@ use crate::TcpConfig;
 /// Whether an accepted socket has the options of the listening one (Linux copies them).
 pub(super) const ARE_INHERITED: bool = cfg!(target_os = "linux");
 
-/// Sets what is on. A socket that was just made has all of it off.
+/// Sets the mark of unsent bytes and what is on. A socket that was just made has all of it off.
 pub(super) fn apply(socket: &SockRef<'_>, config: &TcpConfig) -> io::Result<()> {
     socket.set_tcp_nodelay(config.nodelay())?;
     if let Some(idle) = config.keepalive() {
         socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))?;
     }
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_notsent_lowat(config.unsent_bytes())?;
     #[cfg(target_os = "linux")]
     if let Some(timeout) = config.user_timeout() {
         socket.set_tcp_user_timeout(Some(timeout))?;

@@ -11,6 +11,10 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use transport_core::Io;
 
+#[cfg(target_os = "linux")]
+use super::diag;
+use super::unsent::Unsent;
+
 /// An established TCP connection.
 ///
 /// An abort sends RST. After a write that failed with a reset, the end of what had arrived before
@@ -20,15 +24,17 @@ pub struct TcpIo {
     stream: TcpStream,
     /// The peer has reset the connection, and a write has consumed the error.
     reset: bool,
-    /// Bytes written, up to the first that can be unsent for long.
-    written: usize,
-    /// Whether everything had been sent when the write half was shut down: from then on the
-    /// kernel reports every socket as writable.
-    sent_at_shutdown: Option<bool>,
+    /// Bytes that the kernel has accepted.
+    written: u64,
+    measure: Measure,
 }
 
-/// Every receiver's first window takes as much (RFC 9293 §3.1: 65,535 bytes without scaling).
-const FIRST_WINDOW: usize = (64 << 10) - 1;
+/// How [`Io::taken`] is measured.
+#[derive(Debug)]
+enum Measure {
+    Unacknowledged,
+    Unsent(Unsent),
+}
 
 impl TcpIo {
     /// Wraps a connected stream.
@@ -38,7 +44,7 @@ impl TcpIo {
             stream,
             reset: false,
             written: 0,
-            sent_at_shutdown: None,
+            measure: Measure::Unacknowledged,
         }
     }
 
@@ -54,19 +60,33 @@ impl TcpIo {
         self.stream
     }
 
-    /// Remembers a reset: the kernel reports it once, to whichever call comes first.
+    /// Counts accepted bytes, and remembers a reset: the kernel reports it once, to whichever
+    /// call comes first.
     fn written(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &polled {
-            Poll::Ready(Ok(bytes)) => self.written = self.written.saturating_add(*bytes),
-            Poll::Ready(Err(error)) => self.reset |= error.kind() == io::ErrorKind::ConnectionReset,
+            Poll::Ready(Ok(written)) => self.written += *written as u64,
+            Poll::Ready(Err(error)) => {
+                self.reset |= error.kind() == io::ErrorKind::ConnectionReset;
+            }
             Poll::Pending => {}
         }
         polled
     }
+}
+
+impl Io for TcpIo {
+    fn abort(&mut self) {
+        // A socket that is gone already needs no reset.
+        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+    }
 
     #[cfg(target_os = "linux")]
-    fn nothing_unsent(&self) -> bool {
+    fn has_sent_all(&mut self) -> bool {
         use rustix::event::{poll, PollFd, PollFlags, Timespec};
+        if let Some(bytes) = diag::unacknowledged(&self.stream) {
+            // Our end of stream counts as one byte.
+            return bytes <= 1;
+        }
         // With this mark the kernel reports a socket as writable once nothing is unsent (tcp(7)).
         if SockRef::from(&self.stream)
             .set_tcp_notsent_lowat(1)
@@ -80,24 +100,24 @@ impl TcpIo {
             tv_nsec: 0,
         };
         // An error is an event too: then there is nothing to wait for.
-        poll(&mut fds, Some(&now)).map_or(true, |ready| ready != 0)
+        poll(&mut fds, Some(&now)) != Ok(0)
     }
 
-    #[cfg(not(target_os = "linux"))]
-    fn nothing_unsent(&self) -> bool {
-        true
-    }
-}
-
-impl Io for TcpIo {
-    fn abort(&mut self) {
-        // A socket that is gone already needs no reset.
-        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
-    }
-
-    fn has_sent_all(&mut self) -> bool {
-        self.sent_at_shutdown
-            .unwrap_or_else(|| self.written <= FIRST_WINDOW || self.nothing_unsent())
+    /// Counts bytes that the peer has acknowledged, or read where it is on this host; where the
+    /// kernel does not tell, bytes that it has sent, which is no more than the peer's window takes.
+    #[cfg(target_os = "linux")]
+    fn taken(&mut self) -> Option<u64> {
+        let left = match self.measure {
+            Measure::Unacknowledged => match diag::not_taken(&self.stream) {
+                Some(bytes) => bytes,
+                None => {
+                    self.measure = Measure::Unsent(Unsent::new());
+                    return self.taken();
+                }
+            },
+            Measure::Unsent(ref mut unsent) => unsent.measure(&self.stream, self.written)?,
+        };
+        Some(self.written.saturating_sub(left))
     }
 
     fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
@@ -156,9 +176,6 @@ impl AsyncWrite for TcpIo {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.sent_at_shutdown.is_none() {
-            self.sent_at_shutdown = Some(self.has_sent_all());
-        }
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

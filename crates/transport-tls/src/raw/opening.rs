@@ -31,6 +31,8 @@ pub(super) struct Opening<I> {
     deferred: Option<io::Error>,
     /// Tickets could not be written. No record can follow them.
     lost: Option<io::ErrorKind>,
+    /// Bytes that the stream below has accepted.
+    accepted: u64,
 }
 
 /// The first bytes of both directions.
@@ -77,6 +79,7 @@ impl<I> Opening<I> {
             held: Held::default(),
             deferred: None,
             lost: None,
+            accepted: 0,
         }
     }
 
@@ -148,6 +151,10 @@ impl<I: Io> Io for Opening<I> {
         self.held.is_empty() && self.io.has_sent_all()
     }
 
+    fn taken(&mut self) -> Option<u64> {
+        self.io.taken().or(Some(self.accepted))
+    }
+
     fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         self.io.wait_reset()
     }
@@ -202,6 +209,9 @@ impl<I: Io> AsyncWrite for Opening<I> {
         } else {
             this.held.poll_send_with(&mut this.io, cx, bufs)
         };
+        if let Poll::Ready(Ok(written)) = &polled {
+            this.accepted += *written as u64;
+        }
         if let (Poll::Ready(Ok(written)), Some(start)) = (&polled, &mut this.start) {
             let mut left = *written;
             for buf in bufs {

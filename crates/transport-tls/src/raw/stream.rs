@@ -71,6 +71,11 @@ impl<I: Io> Io for TlsIo<I> {
         !self.session.wants_write() && self.session.below().map_or(true, Io::has_sent_all)
     }
 
+    /// Counts ciphertext: the bytes that rustls still holds are not taken.
+    fn taken(&mut self) -> Option<u64> {
+        self.session.below().and_then(Io::taken)
+    }
+
     fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         match self.session.below() {
             Some(below) => below.wait_reset(),

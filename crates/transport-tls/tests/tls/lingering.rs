@@ -30,7 +30,6 @@ async fn meet() -> (Guarded, Ours, Peer<TcpStream>) {
 }
 
 #[tokio::test]
-#[ignore = "needs the lingering close of GuardedIo"]
 async fn dropped_stream_sends_close_notify() {
     let (rig, mut ours, mut peer) = meet().await;
     ours.write_all(b"last words").await.unwrap();
@@ -40,7 +39,6 @@ async fn dropped_stream_sends_close_notify() {
 }
 
 #[tokio::test]
-#[ignore = "needs the lingering close of GuardedIo"]
 async fn idle_end_sends_close_notify() {
     let (rig, mut ours, mut peer) = meet().await;
     let error = ours.read(&mut [0; 1]).await.unwrap_err();
@@ -51,7 +49,6 @@ async fn idle_end_sends_close_notify() {
 }
 
 #[tokio::test]
-#[ignore = "needs the lingering close of GuardedIo"]
 async fn cancelled_stream_is_reset() {
     let (rig, mut ours, mut peer) = meet().await;
     ours.write_all(b"half").await.unwrap();
@@ -66,7 +63,6 @@ async fn cancelled_stream_is_reset() {
 /// Bytes that nobody reads, in the socket at the close, reset the connection and destroy an answer
 /// on its way.
 #[tokio::test]
-#[ignore = "needs the lingering close of GuardedIo"]
 async fn last_answer_survives_garbage() {
     let answer = vec![7; 200_000];
     for at_once in [true, false] {

@@ -11,8 +11,8 @@ use transport_core::{
     Backend, ConnInfo, Connection, Dialer, PeerAddr, PeerIdentity, Target, TransportError,
 };
 
-use super::UdsIo;
-use crate::path;
+use super::{buffer, UdsIo};
+use crate::{path, LiveUdsConfig, UdsConfig};
 
 /// First and longest pause before another attempt at a full backlog: the kernel tells nobody when
 /// there is a place again.
@@ -21,6 +21,7 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_mi
 /// Dials Unix sockets.
 #[derive(Debug, Clone, Default)]
 pub struct UdsDialer {
+    config: Option<LiveUdsConfig>,
     fd_limit: Option<RawFd>,
 }
 
@@ -28,7 +29,17 @@ impl UdsDialer {
     /// A dialer.
     #[must_use]
     pub const fn new() -> Self {
-        Self { fd_limit: None }
+        Self {
+            config: None,
+            fd_limit: None,
+        }
+    }
+
+    /// Takes the send buffer of dialed connections from here, as it is at each dial.
+    #[must_use]
+    pub fn with_config(mut self, config: &LiveUdsConfig) -> Self {
+        self.config = Some(config.clone());
+        self
     }
 
     /// As [`UdsListener::with_fd_limit`](super::UdsListener::with_fd_limit).
@@ -74,6 +85,11 @@ impl Dialer for UdsDialer {
         {
             return Err(connect(rustix::io::Errno::MFILE.into()));
         }
+        let chunk = self.config.as_ref().map_or_else(
+            || UdsConfig::default().chunk_bytes(),
+            LiveUdsConfig::chunk_bytes,
+        );
+        buffer::apply(&stream, chunk).map_err(connect)?;
         // The uid that the other side had when it began to listen.
         let uid = stream.peer_cred().map_err(connect)?.uid();
         let mut info = ConnInfo::new(Backend::Uds, Some(PeerAddr::Uid(uid)));

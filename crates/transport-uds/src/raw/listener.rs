@@ -14,7 +14,7 @@ use transport_core::{
 };
 
 use super::socket_file::SocketFile;
-use super::UdsIo;
+use super::{buffer, UdsIo};
 use crate::config::UNKNOWN_UID;
 use crate::{LiveUdsConfig, UdsConfig};
 
@@ -157,6 +157,7 @@ impl Listener for UdsListener {
             stream,
             uid,
             refused,
+            chunk_bytes: self.config.chunk_bytes(),
         })
     }
 }
@@ -167,6 +168,7 @@ pub struct UdsPending {
     stream: UnixStream,
     uid: u32,
     refused: Option<Reason>,
+    chunk_bytes: usize,
 }
 
 impl Pending for UdsPending {
@@ -184,14 +186,16 @@ impl Pending for UdsPending {
         self.refused
     }
 
-    /// There is nothing to shake hands about.
+    /// Sets the send buffer; there is nothing to shake hands about.
     ///
     /// # Errors
-    /// [`TransportError::Refused`] for a peer that [`refused`](Self::refused) turns away.
+    /// [`TransportError::Refused`] for a peer that [`refused`](Self::refused) turns away,
+    /// [`TransportError::Io`] when the send buffer cannot be set.
     async fn establish(self) -> Result<Connection<UdsIo>, TransportError> {
         if let Some(reason) = self.refused {
             return Err(TransportError::Refused { reason });
         }
+        buffer::apply(&self.stream, self.chunk_bytes).map_err(TransportError::Io)?;
         let mut info = ConnInfo::new(Backend::Uds, Some(self.peer()));
         info.identity = PeerIdentity::Uid(self.uid);
         Ok(Connection::new(UdsIo::new(self.stream), info))

@@ -48,6 +48,7 @@ pub(crate) const DRILLS: &[Drill] = &[
     start_errors::OPEN_DIR,
     dead_peer::DEAD_PEER,
     slow::READER,
+    slow::HONEST,
     slow::WRITER,
     slow::SILENT,
     network::LATENCY,

@@ -1,6 +1,6 @@
 //! Peers that stall: each is ended by the deadline that is meant for it.
 
-use std::io::{ErrorKind, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use transport_testkit::process::PATIENCE;
 
 use super::Drill;
-use crate::case::{ensure, Case, Outcome};
+use crate::case::{ensure, Case, Outcome, Stop};
 use transport_testkit::lab::client::{connect, ended, pattern, ping};
 use transport_testkit::lab::Gateway;
 use transport_testkit::lab::Lab;
@@ -48,6 +48,64 @@ fn reader(lab: &Lab, case: &mut Case) -> Outcome {
     })?;
     drop(conn);
     serves(gateway, case)
+}
+
+pub(super) const HONEST: Drill = Drill {
+    name: "slow-but-honest",
+    fault: "a peer reads 100 kB/s of a fast stream without a pause, then stalls",
+    expected:
+        "no reject while it reads; then rejected_total{reason=\"timeout\"}, op write, within \
+               write_timeout + 10 %",
+    cure: "the peer is gone; the next one is served",
+    quick: true,
+    run: honest,
+};
+
+/// Bytes per second of the honest reader: the floor is 33 kB/s with a write deadline of 2 s.
+const HONEST_RATE: u128 = 100_000;
+
+fn honest(lab: &Lab, case: &mut Case) -> Outcome {
+    let gateway = lab
+        .gateway()
+        .args(["--transport.write-timeout", "2s"])
+        .spawn()?;
+    let conn = connect(gateway.addr).map_err(|e| e.to_string())?;
+    thread::scope(|scope| {
+        let mut sending = &conn;
+        let block = pattern(64 << 10);
+        scope.spawn(move || while sending.write_all(&block).is_ok() {});
+        let read = read_steadily(&conn, 3 * DEADLINE);
+        let ended = read.and_then(|read| {
+            ensure(gateway.scrape()?.rejects() < 0.5, || "it was cut".into())?;
+            case.note(format!("{} KiB read in {:?}", read >> 10, 3 * DEADLINE));
+            case.fault();
+            timed_out(&gateway, case, "write", Duration::ZERO)
+        });
+        // Ends the thread, however it went.
+        let _ = conn.shutdown(Shutdown::Both);
+        ended
+    })?;
+    drop(conn);
+    serves(gateway, case)
+}
+
+/// Reads at [`HONEST_RATE`] for a while, and returns how many bytes.
+fn read_steadily(mut conn: &TcpStream, during: Duration) -> Result<u128, Stop> {
+    let (started, mut read, mut buf) = (Instant::now(), 0, [0; 4096]);
+    while started.elapsed() < during {
+        if read > HONEST_RATE * started.elapsed().as_millis() / 1000 {
+            thread::sleep(Duration::from_millis(10));
+            continue;
+        }
+        match conn.read(&mut buf) {
+            Ok(more @ 1..) => read += more as u128,
+            ended => {
+                let after = started.elapsed();
+                return Err(Stop::Wrong(format!("cut after {after:?}: {ended:?}")));
+            }
+        }
+    }
+    Ok(read)
 }
 
 pub(super) const WRITER: Drill = Drill {
