@@ -160,10 +160,10 @@ fn old_server(lab: &Lab) -> Observed {
     same("came back", b"", &back)?;
     let logged = gateway.error_with(
         "reject",
-        "upstream",
+        "tls",
         "alert handshake_failure: nothing in common",
     )?;
-    gateway.rejected("upstream", 1)?;
+    gateway.rejected("tls", 1)?;
     gateway.stop()?;
     Ok(format!("log: {logged}"))
 }

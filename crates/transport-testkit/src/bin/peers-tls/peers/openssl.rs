@@ -227,8 +227,8 @@ fn old_server(lab: &Lab) -> Observed {
     let gateway = Gateway::forward(lab, port, &[])?;
     let back = round_trip(gateway.addr, b"nobody gets this\n").unwrap_or_default();
     same("came back", b"", &back)?;
-    let logged = gateway.error_with("reject", "upstream", "TLS 1.3")?;
-    gateway.rejected("upstream", 1)?;
+    let logged = gateway.error_with("reject", "tls", "TLS 1.3")?;
+    gateway.rejected("tls", 1)?;
     server.wait(PATIENCE)?;
     gateway.stop()?;
     Ok(format!("log: {logged}"))

@@ -83,8 +83,8 @@ pub(super) fn server_refused(
     // The end may be a reset.
     let back = round_trip(gateway.addr, b"nobody gets this").unwrap_or_default();
     same("came back", b"", &back)?;
-    let logged = gateway.error_with("reject", "upstream", why)?;
-    gateway.rejected("upstream", 1)?;
+    let logged = gateway.error_with("reject", "tls", why)?;
+    gateway.rejected("tls", 1)?;
     let report = server.report()?;
     let peer = report.error().ok_or("the peer saw no error")?;
     gateway.stop()?;
