@@ -208,7 +208,7 @@ pub(crate) fn guarded<I: Io>(
     permit.established();
     let Connection { io, mut info } = connection;
     info.id = id;
-    let shared = Shared::new(
+    let mut shared = Shared::new(
         id,
         info.backend,
         limiter.clone(),
@@ -217,5 +217,6 @@ pub(crate) fn guarded<I: Io>(
         permit.peer(),
         now,
     );
+    shared.account = permit.account().unwrap_or(shared.account);
     Connection::new(GuardedIo::new(io, shared, permit), info)
 }

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use transport_core::{CloseReason, Direction, Io, Op, TransportError};
 
 use crate::admission::Permit;
+use crate::budget::note_reader;
 use crate::control::Control;
 use crate::event;
 use crate::shared::Shared;
@@ -196,6 +197,7 @@ impl<I: Io> AsyncRead for GuardedIo<I> {
         match polled {
             Poll::Ready(Ok(())) => {
                 if read != 0 {
+                    note_reader(&this.shared);
                     this.state.read.moved(shared, read, now);
                     shared.paid(read as u64);
                 }

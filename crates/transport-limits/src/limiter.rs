@@ -12,6 +12,7 @@ use transport_core::{
 };
 
 use crate::admission::Admission;
+use crate::budget::Budget;
 use crate::clock::{ticks, Clock};
 use crate::control::Control;
 use crate::event::{Events, Who};
@@ -69,6 +70,7 @@ struct Inner {
     clock: Clock,
     observer: Arc<dyn Observer>,
     admission: Admission,
+    budget: Budget,
     rates: LiveRates,
     global: [Lane; 2],
     settings: RwLock<Arc<ConnSettings>>,
@@ -103,6 +105,7 @@ impl Limiter {
         Ok(Self(Arc::new(Inner {
             clock: Clock::start(),
             tasks: Tasks::new(Arc::clone(&observer)),
+            budget: Budget::new(limits.memory_bytes(), Arc::clone(&observer)),
             observer,
             admission: Admission::new(limits),
             rates: LiveRates::new(limits),
@@ -128,6 +131,7 @@ impl Limiter {
             .write()
             .unwrap_or_else(PoisonError::into_inner) = settings;
         inner.admission.apply(limits);
+        inner.budget.set_limit(limits.memory_bytes());
         inner.rates.store(limits);
         self.rebase(limits.chunk_bytes() as u64);
         for shared in self.register().conns.values() {
@@ -197,6 +201,20 @@ impl Limiter {
         self.0.admission.peers().with_at_least(conns)
     }
 
+    /// Bytes that are charged to the memory budget now; free chunks are not.
+    #[must_use]
+    pub fn memory_held(&self) -> u64 {
+        self.0.budget.held()
+    }
+
+    /// Waits until something is charged to the memory budget.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn memory_used(&self) {
+        self.0.budget.used().await;
+    }
+
     /// How many handshakes of accepted connections are under way.
     #[must_use]
     pub fn pending(&self) -> usize {
@@ -263,6 +281,10 @@ impl Limiter {
 
     pub(crate) fn admission(&self) -> &Admission {
         &self.0.admission
+    }
+
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.0.budget
     }
 
     pub(crate) fn rates(&self) -> &LiveRates {

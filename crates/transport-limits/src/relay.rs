@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{sleep, Instant, Sleep};
 use transport_core::{Io, TransportError};
 
+use crate::budget::attributed;
 use crate::buffer::Buffer;
 use crate::control::Control;
 use crate::scratch;
@@ -301,7 +302,8 @@ impl Pipe {
         ends: &mut E,
     ) -> Result<Poll<usize>, Failed> {
         scratch::with(scratch::BYTES, |buf| {
-            match ends.reader().poll_read(cx, buf) {
+            let (polled, reader) = attributed(|| ends.reader().poll_read(cx, buf));
+            match polled {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Err(Failed::Read(error)),
                 Poll::Pending => return Ok(Poll::Pending),
@@ -318,7 +320,8 @@ impl Pipe {
                     Poll::Pending => {
                         let mut rest = Buffer::new(scratch::wipes());
                         rest.extend(data, data.len());
-                        self.rest = rest.take();
+                        let counted = reader.map(|from| from.limiter.budget().count(data.len()));
+                        self.rest = rest.take(counted.map(Into::into).unwrap_or_default());
                         break;
                     }
                 }

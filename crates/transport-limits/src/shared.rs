@@ -9,6 +9,7 @@ use atomic_waker::AtomicWaker;
 use tokio::sync::Notify;
 use transport_core::{Backend, Direction, Op, PeerAddr, Reason, Scope, TransportError};
 
+use crate::budget::Account;
 use crate::event::Who;
 use crate::lane::Lane;
 use crate::limiter::{ConnSettings, Limiter};
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) settings: Arc<ConnSettings>,
     pub(crate) peer_addr: Option<PeerAddr>,
     pub(crate) peer: Option<Arc<Peer>>,
+    /// On whose behalf bytes are held; by itself unless it is set.
+    pub(crate) account: Account,
     /// Bytes in, bytes out: this connection's own scope.
     pub(crate) lanes: [Lane; 2],
     pub(crate) born: u64,
@@ -79,6 +82,7 @@ impl Shared {
             settings,
             peer_addr,
             peer,
+            account: Account::Conn(id),
             lanes: Default::default(),
             born,
             state: AtomicU8::new(OPEN),
@@ -185,6 +189,7 @@ impl Shared {
                 .as_ref()
                 .map(|peer| &peer.lanes[direction as usize]),
             Scope::Global => Some(self.limiter.global(direction)),
+            Scope::Memory => None,
         }
     }
 

@@ -11,6 +11,7 @@ mod cancel;
 mod deadlines;
 mod frames;
 mod inbox;
+mod memory;
 mod rates;
 mod relay;
 mod rig;
@@ -22,6 +23,7 @@ pub use cancel::*;
 pub use deadlines::*;
 pub use frames::*;
 pub use inbox::*;
+pub use memory::*;
 pub use rates::*;
 pub use relay::*;
 
@@ -82,6 +84,7 @@ macro_rules! conformance {
                 one_frame_always_fits
                 a_frame_too_large_to_send_is_refused
                 dropped_senders_close_the_write_half
+                memory_share_of_peer
                 a_connection_keeps_its_rate
                 a_peer_keeps_its_rate
                 ingress_keeps_its_rate

@@ -109,6 +109,16 @@ const KEYS: &[Key] = &[
         "Frames that wait for a connection's writer.",
     ),
     key(
+        "limits.memory_bytes",
+        Kind::Size,
+        "256MiB",
+        "256KiB to 1TiB, at least 4 x max_frame_bytes",
+        Reload::Live,
+        "Bytes held for all peers together: partial frames, frames that a handler holds, writer \
+         inboxes, remainders of relays. One peer may hold a quarter, and no more than is free; then \
+         its reads park.",
+    ),
+    key(
         "limits.max_pending_handshakes",
         Kind::Count,
         "256",
@@ -228,6 +238,7 @@ impl Section for Limits {
             "limits.max_frame_bytes" => self.set_max_frame_bytes(parse_size(text)?)?,
             "limits.chunk_bytes" => self.set_chunk_bytes(parse_size(text)?)?,
             "limits.writer_inbox" => self.set_writer_inbox(parse_count(text)?)?,
+            "limits.memory_bytes" => self.set_memory_bytes(parse_size(text)?)?,
             "limits.max_pending_handshakes" => {
                 self.set_max_pending_handshakes(parse_count(text)?)?
             }
@@ -274,6 +285,7 @@ impl Section for Limits {
             "limits.max_frame_bytes" => format_size(self.max_frame_bytes as u64),
             "limits.chunk_bytes" => format_size(self.chunk_bytes as u64),
             "limits.writer_inbox" => self.writer_inbox.to_string(),
+            "limits.memory_bytes" => format_size(self.memory_bytes),
             "limits.max_pending_handshakes" => self.max_pending_handshakes.to_string(),
             "rates.per_conn_bytes_per_sec" => format_size(r.per_conn),
             "rates.per_peer_bytes_per_sec" => format_size(r.per_peer),
@@ -318,6 +330,7 @@ mod tests {
             ("limits.max_frame_bytes", "2MiB"),
             ("limits.chunk_bytes", "1KiB"),
             ("limits.writer_inbox", "0"),
+            ("limits.memory_bytes", "255KiB"),
             ("per_peer.ipv6_prefix", "31"),
             ("amnesia", "1"),
             ("rates.accepts_per_sec", "-1"),
@@ -325,6 +338,18 @@ mod tests {
             assert!(limits.set(path, &value.into()).is_err(), "{path}");
         }
         assert_eq!(limits, Limits::default());
+    }
+
+    #[test]
+    fn memory_below_four_frames_is_a_broken_rule() {
+        let mut limits = Limits::default();
+        limits.set("limits.memory_bytes", &"4MiB".into()).unwrap();
+        assert!(limits.check().is_empty());
+        limits
+            .set("limits.memory_bytes", &"4194303".into())
+            .unwrap();
+        let broken = limits.check();
+        assert_eq!(broken[0].0, "limits.memory_bytes");
     }
 
     #[test]
