@@ -5,6 +5,7 @@ mod dead_peer;
 mod fds;
 mod frames;
 mod hot_peer;
+mod memory_hog;
 mod network;
 mod pq;
 mod reload;
@@ -42,6 +43,7 @@ pub(crate) const DRILLS: &[Drill] = &[
     frames::TOO_LARGE_FRAMES,
     reload::STRANGLED,
     hot_peer::FLOOD,
+    memory_hog::GREEDY,
     upstream::CONGESTED,
     uds::WRONG_UID,
     start_errors::OPEN_DIR,
