@@ -281,8 +281,9 @@ impl Default for InUse {
 impl Spare {
     /// Takes it for so many bytes, unless it is in use.
     pub(crate) fn take(&self, budget: &Budget, bytes: usize) -> Option<SpareChunk> {
-        let was_in_use = self.0 .0.swap(true, Ordering::AcqRel);
-        (!was_in_use).then(|| SpareChunk {
+        let in_use = &self.0 .0;
+        let taken = in_use.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed);
+        taken.is_ok().then(|| SpareChunk {
             spare: self.clone(),
             _counted: budget.count(bytes),
         })

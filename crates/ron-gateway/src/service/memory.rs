@@ -11,7 +11,7 @@ use ron_transport::limits::Limiter;
 use tokio::time::{sleep, timeout};
 
 /// How often memory is returned while the budget is in use.
-const IN_USE: Duration = Duration::from_millis(50);
+const IN_USE: Duration = Duration::from_millis(20);
 /// How often it is returned else: the memory of handshakes and of TLS.
 const IDLE: Duration = Duration::from_secs(5);
 

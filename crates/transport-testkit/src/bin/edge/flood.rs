@@ -108,7 +108,6 @@ fn one_flood(gateway: &Gateway, client: &Client) -> Result<f64, String> {
         let watched = watch();
         over.store(true, Ordering::Relaxed);
         flooding.join().map_err(|_| "the flood panicked")?;
-        drop(conns);
         watched
     })
 }

@@ -9,7 +9,7 @@ use super::Drill;
 use crate::case::{ensure, Case, Outcome, Stop};
 use transport_testkit::lab::client::{connect_from, echo, flood, frame};
 use transport_testkit::lab::{Gateway, Lab};
-use transport_testkit::process::wait_for;
+use transport_testkit::process::{wait_for, PATIENCE};
 
 const HOG: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const CONNS: usize = 100;
@@ -104,6 +104,7 @@ fn beside_hog(gateway: &Gateway, case: &mut Case, tell: bool) -> Result<f64, Sto
             ensure(held < SHARE + FRAME as f64 * 8.0, || {
                 format!("{held} bytes are held")
             })?;
+            stalled(gateway)?;
             let p99 = honest(gateway.addr)?;
             let parked = "throttle_seconds_total{scope=\"memory\",direction=\"in\"}";
             let now =
@@ -120,6 +121,17 @@ fn beside_hog(gateway: &Gateway, case: &mut Case, tell: bool) -> Result<f64, Sto
         over.store(true, Ordering::Relaxed);
         flooding.join().map_err(|_| "the hog panicked")?;
         seen
+    })
+}
+
+/// Waits until the hog's bytes stand still: until then it is a load like any other.
+fn stalled(gateway: &Gateway) -> Result<(), String> {
+    const STILL: Duration = Duration::from_millis(200);
+    let bytes = || Ok::<_, String>(gateway.scrape()?.sum("bytes_in_total"));
+    wait_for("the hog to stall", PATIENCE, || {
+        let before = bytes()?;
+        thread::sleep(STILL);
+        Ok((bytes()? - before < 0.5).then_some(()))
     })
 }
 
