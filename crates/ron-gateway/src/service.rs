@@ -2,6 +2,7 @@
 //! order in which they begin and end.
 
 mod handlers;
+mod memory;
 mod reload;
 pub(crate) mod signals;
 mod start;
@@ -101,6 +102,7 @@ async fn run_on(
     // What runs beside the transport, to the very end.
     let mut beside = JoinSet::new();
     beside.spawn(prometheus.upkeep(UPKEEP));
+    beside.spawn(memory::give_back(transport.limiter().clone()));
     beside.spawn(systemd::watchdog());
     let manager = Manager::default();
     beside.spawn(manager.clone().tell_again());

@@ -27,7 +27,7 @@ impl Direction {
     }
 }
 
-/// What a rate is shared by.
+/// What parks an operation: a rate, by what shares it, or the memory budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// One connection.
@@ -36,11 +36,15 @@ pub enum Scope {
     Peer,
     /// All connections of the transport.
     Global,
+    /// The memory budget.
+    Memory,
 }
 
 impl Scope {
-    /// Every scope, in the order tokens are taken and of the discriminants.
-    pub const ALL: [Self; 3] = [Self::Conn, Self::Peer, Self::Global];
+    /// Every scope, in the order of the discriminants.
+    pub const ALL: [Self; 4] = [Self::Conn, Self::Peer, Self::Global, Self::Memory];
+    /// The scopes of rates, in the order tokens are taken.
+    pub const RATES: [Self; 3] = [Self::Conn, Self::Peer, Self::Global];
 
     /// The metric label's value.
     #[must_use]
@@ -49,6 +53,7 @@ impl Scope {
             Self::Conn => "conn",
             Self::Peer => "peer",
             Self::Global => "global",
+            Self::Memory => "memory",
         }
     }
 }
@@ -203,6 +208,10 @@ pub trait Observer: Send + Sync + 'static {
     fn certificate_expiry(&self, not_after: SystemTime) {}
     /// An operation was parked for this long because this scope was short.
     fn throttled(&self, scope: Scope, direction: Direction, parked: Duration) {}
+    /// The bytes held for peers changed by `delta`.
+    fn memory_held(&self, delta: i64) {}
+    /// The bytes that may be held for peers are now so many.
+    fn memory_limit(&self, bytes: u64) {}
     /// A queue's depth changed by `delta`.
     fn queue_depth(&self, queue: Queue, delta: i64) {}
     /// Something was not queued because the queue was full.

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use transport_core::{Backend, PeerAddr, Queue, Reason};
 
 use crate::bucket::{Bucket, Rate};
+use crate::budget::Account;
 use crate::gate::Gate;
 use crate::limiter::Limiter;
 use crate::peers::{pending_share, Peer, PeerCaps, PeerKey, Peers};
@@ -200,6 +201,12 @@ impl Permit {
         self.admitted
             .as_ref()
             .map(|admitted| Arc::clone(&admitted.peer))
+    }
+
+    /// The memory account of an accepted connection's peer.
+    pub(crate) fn account(&self) -> Option<Account> {
+        let admitted = self.admitted.as_ref();
+        admitted.map(|admitted| Account::Peer(admitted.key))
     }
 
     fn show_peers(&self) {

@@ -2,12 +2,14 @@
 
 use std::fmt;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use zeroize::Zeroizing;
+
+use crate::budget::Hold;
 
 /// Grows with what is put in. What it shows of itself is a length.
 pub(crate) enum Buffer {
-    Plain(BytesMut),
+    Plain(Vec<u8>),
     Wiped(Zeroizing<Vec<u8>>),
 }
 
@@ -17,7 +19,7 @@ impl Buffer {
         if wiped {
             Self::Wiped(Zeroizing::default())
         } else {
-            Self::Plain(BytesMut::new())
+            Self::Plain(Vec::new())
         }
     }
 
@@ -28,10 +30,23 @@ impl Buffer {
         }
     }
 
+    /// Makes room for so many bytes, once: the caller has charged them. Pages that nothing was put
+    /// into take no memory yet.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        match self {
+            Self::Plain(plain) => plain.reserve_exact(bytes - plain.len().min(bytes)),
+            Self::Wiped(wiped) => regrow(wiped, bytes.max(wiped.capacity())),
+        }
+    }
+
     /// Adds bytes; `most` is the length that it will never grow past.
     pub(crate) fn extend(&mut self, more: &[u8], most: usize) {
         match self {
-            Self::Plain(bytes) => bytes.extend_from_slice(more),
+            Self::Plain(bytes) => {
+                let capacity = grown(bytes.capacity(), bytes.len() + more.len(), most);
+                bytes.reserve_exact(capacity - bytes.len());
+                bytes.extend_from_slice(more);
+            }
             Self::Wiped(bytes) => {
                 grow(bytes, more.len(), most);
                 bytes.extend_from_slice(more);
@@ -39,28 +54,59 @@ impl Buffer {
         }
     }
 
-    /// What it holds; it is empty then. A wiped one's bytes are wiped when the last clone of them
-    /// is dropped.
-    pub(crate) fn take(&mut self) -> Bytes {
+    /// Takes what it holds. `hold` is given back, and a wiped one's bytes are wiped, when the last
+    /// clone of them is dropped.
+    pub(crate) fn take(&mut self, hold: Hold) -> Bytes {
         match self {
-            Self::Plain(bytes) => std::mem::take(bytes).freeze(),
-            Self::Wiped(bytes) if bytes.is_empty() => Bytes::new(),
-            Self::Wiped(bytes) => Bytes::from_owner(std::mem::take(bytes)),
+            _ if self.len() == 0 => Bytes::new(),
+            Self::Plain(bytes) => held(std::mem::take(bytes), hold),
+            Self::Wiped(bytes) => held(std::mem::take(bytes), hold),
         }
+    }
+}
+
+/// Bytes, and what lets them be held: given back after them.
+struct Held<T> {
+    bytes: T,
+    _hold: Hold,
+}
+
+fn held<T: AsRef<[u8]> + Send + 'static>(bytes: T, mut hold: Hold) -> Bytes {
+    if let Some(charge) = &mut hold.charge {
+        charge.cover(bytes.as_ref());
+    }
+    Bytes::from_owner(Held { bytes, _hold: hold })
+}
+
+impl<T: AsRef<[u8]>> AsRef<[u8]> for Held<T> {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.as_ref()
     }
 }
 
 /// Makes room for more bytes. A vector that grows by itself leaves its old block as it was; here it
 /// is dropped, and with that wiped. At least doubling keeps the cost of the copies linear.
 fn grow(bytes: &mut Zeroizing<Vec<u8>>, more: usize, most: usize) {
-    let needed = bytes.len() + more;
-    if needed <= bytes.capacity() {
+    let capacity = grown(bytes.capacity(), bytes.len() + more, most);
+    regrow(bytes, capacity);
+}
+
+/// Moves the bytes to a block of another capacity.
+fn regrow(bytes: &mut Zeroizing<Vec<u8>>, capacity: usize) {
+    if capacity == bytes.capacity() {
         return;
     }
-    let capacity = (2 * bytes.capacity()).min(most).max(needed);
     let mut grown = Zeroizing::new(Vec::with_capacity(capacity));
     grown.extend_from_slice(bytes);
     *bytes = grown;
+}
+
+/// The capacity after bytes were added: never more than `most`, unless that many are needed.
+fn grown(capacity: usize, needed: usize, most: usize) -> usize {
+    if needed <= capacity {
+        return capacity;
+    }
+    (2 * capacity).min(most).max(needed)
 }
 
 impl fmt::Debug for Buffer {
@@ -92,9 +138,9 @@ mod tests {
                         buffer.extend(piece, all.len());
                     }
                     prop_assert_eq!(buffer.len(), all.len());
-                    prop_assert_eq!(&buffer.take()[..], &all[..]);
+                    prop_assert_eq!(&buffer.take(Hold::default())[..], &all[..]);
                     prop_assert_eq!(buffer.len(), 0);
-                    prop_assert!(buffer.take().is_empty());
+                    prop_assert!(buffer.take(Hold::default()).is_empty());
                 }
             }
         }
@@ -130,7 +176,7 @@ mod tests {
         for wiped in [false, true] {
             let mut buffer = Buffer::new(wiped);
             buffer.extend(&[7; 100], 100);
-            let frame = buffer.take();
+            let frame = buffer.take(Hold::default());
             let piece = frame.slice(90..);
             drop((frame, buffer));
             assert_eq!(piece[..], [7; 10]);

@@ -46,7 +46,7 @@ impl Control {
         self.0.wake_half(Direction::In);
     }
 
-    /// Whether a read waits for tokens of a rate.
+    /// Whether a read waits for tokens of a rate, or for memory.
     #[must_use]
     pub fn is_throttled(&self) -> bool {
         self.0.parked(Direction::In).is_some()

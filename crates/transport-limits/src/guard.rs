@@ -203,13 +203,13 @@ pub(crate) fn guarded<I: Io>(
     mut permit: Permit,
     id: u64,
     connection: Connection<I>,
-    settings: std::sync::Arc<crate::limiter::ConnSettings>,
+    settings: std::sync::Arc<crate::conn_settings::ConnSettings>,
     now: u64,
 ) -> Connection<GuardedIo<I>> {
     permit.established();
     let Connection { io, mut info } = connection;
     info.id = id;
-    let shared = Shared::new(
+    let mut shared = Shared::new(
         id,
         info.backend,
         limiter.clone(),
@@ -218,5 +218,6 @@ pub(crate) fn guarded<I: Io>(
         permit.peer(),
         now,
     );
+    shared.account = permit.account().unwrap_or(shared.account);
     Connection::new(GuardedIo::new(io, shared, permit), info)
 }

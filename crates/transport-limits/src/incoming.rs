@@ -10,11 +10,12 @@ use transport_core::{Backend, Connection, Io, Op, PeerAddr, Pending, TransportEr
 
 use crate::admission::Permit;
 use crate::clock::{duration, ticks};
+use crate::conn_settings::ConnSettings;
 use crate::deadline::{until, Until};
 use crate::event::{self, Who};
 use crate::guard::guarded;
 use crate::io::GuardedIo;
-use crate::limiter::{ConnSettings, Limiter};
+use crate::limiter::Limiter;
 
 /// An admitted connection before its handshake. Dropping it refuses the peer and frees its place.
 #[derive(Debug)]

@@ -5,13 +5,16 @@
 //! One place enforces each limit: accept rate, connection caps and pending handshakes in
 //! admission, after the raw accept and before the handshake; dial and handshake deadlines in
 //! [`Guard`]; read, write and idle deadlines, lifetime, rates and byte counts in [`GuardedIo`];
-//! frame ceiling, chunks and inbox in [`FrameReader`] and [`FrameSender`].
+//! frame ceiling, chunks and inbox in [`FrameReader`] and [`FrameSender`]; held bytes in the memory
+//! budget, which reader, sender and relay ask.
 
 mod activity;
 mod admission;
 pub mod bucket;
+mod budget;
 mod buffer;
 mod clock;
+mod conn_settings;
 mod control;
 mod deadline;
 mod ending;

@@ -13,57 +13,19 @@ use transport_core::{
 };
 
 use crate::admission::Admission;
-use crate::clock::{ticks, Clock};
+use crate::budget::Budget;
+use crate::clock::Clock;
+use crate::conn_settings::ConnSettings;
 use crate::control::Control;
 use crate::event::{Events, Who};
 use crate::lane::Lane;
 use crate::live::LiveRates;
-use crate::scratch;
 use crate::settings::Limits;
 use crate::shared::Shared;
 use crate::tasks::Tasks;
 
 /// The next connection's number, unique in the process.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-
-/// The settings that a connection keeps for its life, in ticks and bytes.
-#[derive(Debug)]
-pub(crate) struct ConnSettings {
-    pub(crate) read: u64,
-    pub(crate) write: u64,
-    /// 0 is off.
-    pub(crate) idle: u64,
-    pub(crate) half_close: u64,
-    pub(crate) lifetime: u64,
-    pub(crate) handshake: std::time::Duration,
-    pub(crate) dial: std::time::Duration,
-    pub(crate) chunk: usize,
-    pub(crate) max_frame: usize,
-    pub(crate) inbox: usize,
-    pub(crate) amnesia: bool,
-}
-
-impl ConnSettings {
-    fn new(limits: &Limits) -> Self {
-        let deadlines = limits.deadlines();
-        if limits.amnesia() {
-            scratch::wipe_from_now_on();
-        }
-        Self {
-            read: ticks(deadlines.read),
-            write: ticks(deadlines.write),
-            idle: ticks(deadlines.idle),
-            half_close: ticks(deadlines.half_close),
-            lifetime: ticks(deadlines.lifetime),
-            handshake: deadlines.handshake,
-            dial: deadlines.dial,
-            chunk: limits.chunk_bytes(),
-            max_frame: limits.max_frame_bytes(),
-            inbox: limits.writer_inbox(),
-            amnesia: limits.amnesia(),
-        }
-    }
-}
 
 /// The limits of a transport at work. Cheap to clone; every guard of a transport holds the same.
 #[derive(Clone)]
@@ -73,6 +35,7 @@ struct Inner {
     clock: Clock,
     observer: Arc<dyn Observer>,
     admission: Admission,
+    budget: Budget,
     rates: LiveRates,
     global: [Lane; 2],
     settings: RwLock<Arc<ConnSettings>>,
@@ -114,6 +77,7 @@ impl Limiter {
         Ok(Self(Arc::new(Inner {
             clock: Clock::start(),
             tasks: Tasks::new(Arc::clone(&observer)),
+            budget: Budget::new(limits.memory_bytes(), Arc::clone(&observer)),
             observer,
             admission: Admission::new(limits),
             rates: LiveRates::new(limits),
@@ -142,6 +106,7 @@ impl Limiter {
             .write()
             .unwrap_or_else(PoisonError::into_inner) = settings;
         inner.admission.apply(limits);
+        inner.budget.set_limit(limits.memory_bytes());
         inner.rates.store(limits);
         self.rebase();
         for shared in self.register().conns.values() {
@@ -243,6 +208,20 @@ impl Limiter {
         self.0.admission.peers().with_at_least(conns)
     }
 
+    /// Bytes that are charged to the memory budget now; free chunks are not.
+    #[must_use]
+    pub fn memory_held(&self) -> u64 {
+        self.0.budget.held()
+    }
+
+    /// Waits until something is charged to the memory budget.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn memory_used(&self) {
+        self.0.budget.used().await;
+    }
+
     /// How many handshakes of accepted connections are under way.
     #[must_use]
     pub fn pending(&self) -> usize {
@@ -327,6 +306,10 @@ impl Limiter {
     #[must_use]
     pub fn chunk_bytes(&self) -> usize {
         self.settings().chunk
+    }
+
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.0.budget
     }
 
     pub(crate) fn rates(&self) -> &LiveRates {

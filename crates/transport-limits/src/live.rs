@@ -54,6 +54,7 @@ impl LiveRates {
             (Scope::Peer, _) => &self.per_peer,
             (Scope::Global, Direction::In) => &self.ingress,
             (Scope::Global, Direction::Out) => &self.egress,
+            (Scope::Memory, _) => return 0,
         };
         rate.load(Ordering::Relaxed)
     }

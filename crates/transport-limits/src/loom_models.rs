@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use loom::future::block_on;
 use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::sync::Arc;
 use loom::thread;
@@ -12,6 +13,7 @@ use transport_core::{Backend, NoObserver, PeerAddr};
 
 use crate::admission::Permit;
 use crate::bucket::{Bucket, Rate};
+use crate::budget::{Account, Budget, Spare};
 use crate::clock::SECOND;
 use crate::gate::Gate;
 use crate::limiter::Limiter;
@@ -204,5 +206,74 @@ fn pending_place_of_a_peer_comes_back() {
         assert_eq!((admission.inside(), admission.pending_inside()), (0, 0));
         assert_eq!(admission.peers().tracked(), 0);
         drop(admit(&limiter).unwrap());
+    });
+}
+
+const ME: Account = Account::Conn(1);
+
+/// Memory that is given back wakes the request that waits for it: a lost wake-up is a deadlock.
+#[test]
+fn freed_memory_wakes_a_waiter() {
+    loom::model(|| {
+        let budget = Budget::new(40, std::sync::Arc::new(NoObserver));
+        let held = budget.take(ME, 10).unwrap();
+        let other = {
+            let budget = budget.clone();
+            thread::spawn(move || {
+                let charge = match budget.take(ME, 10) {
+                    Some(charge) => charge,
+                    None => block_on(budget.wait(ME, 10)),
+                };
+                drop(charge);
+            })
+        };
+        drop(held);
+        other.join().unwrap();
+        assert!(budget.take(ME, 10).is_some(), "nothing is lost");
+    });
+}
+
+/// A request that is given up while it is granted hands its memory on.
+#[test]
+fn dropped_request_wakes_the_next() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let budget = Budget::new(40, std::sync::Arc::new(NoObserver));
+        let held = budget.take(ME, 10).unwrap();
+        let (given_up, waits) = (budget.wait(ME, 10), budget.wait(ME, 10));
+        let other = thread::spawn(move || drop(block_on(waits)));
+        let freeing = thread::spawn(move || drop(held));
+        drop(given_up);
+        other.join().unwrap();
+        freeing.join().unwrap();
+        assert!(budget.take(ME, 10).is_some(), "nothing is lost");
+    });
+}
+
+/// The free chunk is one at a time.
+#[test]
+fn spare_chunk_has_one_user() {
+    loom::model(|| {
+        let budget = Budget::new(40, std::sync::Arc::new(NoObserver));
+        let (spare, inside) = (Spare::default(), Arc::new(AtomicU64::new(0)));
+        let visit = |spare: &Spare, budget: &Budget, inside: &AtomicU64| {
+            let Some(chunk) = spare.take(budget, 1) else {
+                return false;
+            };
+            assert_eq!(inside.fetch_add(1, Ordering::Relaxed), 0, "one at a time");
+            inside.fetch_sub(1, Ordering::Relaxed);
+            drop(chunk);
+            true
+        };
+        let other = {
+            let (spare, budget, inside) = (spare.clone(), budget.clone(), Arc::clone(&inside));
+            thread::spawn(move || visit(&spare, &budget, &inside))
+        };
+        let mine = visit(&spare, &budget, &inside);
+        let theirs = other.join().unwrap();
+        assert!(mine || theirs, "somebody gets it");
+        let again = spare.take(&budget, 1);
+        assert!(again.is_some(), "it is given back");
     });
 }

@@ -90,11 +90,11 @@ pub async fn relay_held<A: Leg, B: Leg>(a: A, b: B) -> Relayed {
 
 async fn join<A: Leg, B: Leg>(mut a: A, mut b: B, hold: bool) -> Relayed {
     let legs = Legs::new(a.guard(), b.guard());
-    let mut there = Pipe::default();
+    let mut there = Pipe::new(a.guard());
     there.hold = hold;
     let mut pipes = Pipes {
         there,
-        back: Pipe::default(),
+        back: Pipe::new(b.guard()),
         silence: None,
     };
     let end = poll_fn(|cx| pipes.poll(cx, &mut a, &mut b, &legs)).await;

@@ -11,8 +11,13 @@ use transport_core::schema::{format_duration, format_size, ValueError};
 const FRAME_RANGE: std::ops::RangeInclusive<u64> = (64 << 10)..=(1 << 20);
 /// Bytes: the smallest and the largest `chunk_bytes`.
 const CHUNK_RANGE: std::ops::RangeInclusive<u64> = (4 << 10)..=(256 << 10);
+/// Bytes: the smallest and the largest `memory_bytes`. Four of the smallest frames, and more than
+/// there is.
+const MEMORY_RANGE: std::ops::RangeInclusive<u64> = (256 << 10)..=(1 << 40);
 /// Largest rate in bytes per second (256 TiB/s): the price of a burst stays far below 64 bits.
 pub(crate) const MAX_RATE: u64 = (1 << 48) - 1;
+/// `memory_bytes` holds this many of the largest frames at least.
+const FRAMES_OF_MEMORY: u64 = 4;
 /// Longest duration taken, ten years: far from where clock arithmetic could overflow.
 const MAX_DURATION: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
@@ -59,6 +64,7 @@ pub struct Limits {
     max_frame_bytes: usize,
     chunk_bytes: usize,
     writer_inbox: usize,
+    memory_bytes: u64,
     max_pending_handshakes: u64,
     rates: ByteRates,
     accepts_per_sec: u64,
@@ -86,6 +92,7 @@ impl Default for Limits {
             max_frame_bytes: 1 << 20,
             chunk_bytes: 64 << 10,
             writer_inbox: 256,
+            memory_bytes: 256 << 20,
             max_pending_handshakes: 256,
             rates: ByteRates::default(),
             accepts_per_sec: 0,
@@ -129,6 +136,12 @@ impl Limits {
     #[must_use]
     pub const fn writer_inbox(&self) -> usize {
         self.writer_inbox
+    }
+
+    /// Bytes held for all peers together.
+    #[must_use]
+    pub const fn memory_bytes(&self) -> u64 {
+        self.memory_bytes
     }
 
     /// Accepted connections whose handshake is under way.
@@ -226,6 +239,14 @@ impl Limits {
         Ok(self)
     }
 
+    /// Bytes held for all peers together: 256 KiB to 1 TiB. A quarter, which one peer may have, must
+    /// hold the largest frame; that is checked with the other settings.
+    pub fn set_memory_bytes(&mut self, bytes: u64) -> Result<&mut Self, ValueError> {
+        size_within(bytes, MEMORY_RANGE)?;
+        self.memory_bytes = bytes;
+        Ok(self)
+    }
+
     /// Pending handshakes: at least 1.
     pub fn set_max_pending_handshakes(&mut self, n: u64) -> Result<&mut Self, ValueError> {
         self.max_pending_handshakes = at_least_one(n)?;
@@ -295,6 +316,16 @@ impl Limits {
             let max = format_size(self.max_frame_bytes as u64);
             let text = format!("must be at most limits.max_frame_bytes ({max})");
             broken.push(("limits.chunk_bytes", ValueError::new(text)));
+        }
+        let least = FRAMES_OF_MEMORY * self.max_frame_bytes as u64;
+        if self.memory_bytes < least {
+            let text = format!(
+                "must be at least {} times limits.max_frame_bytes ({}), so that a peer's quarter holds \
+                 a frame",
+                FRAMES_OF_MEMORY,
+                format_size(least),
+            );
+            broken.push(("limits.memory_bytes", ValueError::new(text)));
         }
         let (min, rates) = (self.min_rate(), self.rates);
         for (path, rate) in [

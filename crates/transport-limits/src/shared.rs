@@ -10,10 +10,12 @@ use tokio::sync::Notify;
 use transport_core::{Backend, Direction, Op, PeerAddr, Reason, Scope, TransportError};
 
 use crate::activity::Activity;
+use crate::budget::Account;
+use crate::conn_settings::ConnSettings;
 use crate::ending::Ending;
 use crate::event::Who;
 use crate::lane::Lane;
-use crate::limiter::{ConnSettings, Limiter};
+use crate::limiter::Limiter;
 use crate::peers::Peer;
 
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) peer: Option<Arc<Peer>>,
     /// Whether the peer opened the connection.
     pub(crate) accepted: bool,
+    /// On whose behalf bytes are held; by itself unless it is set.
+    pub(crate) account: Account,
     /// Bytes in, bytes out: this connection's own scope.
     pub(crate) lanes: [Lane; 2],
     pub(crate) born: u64,
@@ -80,6 +84,7 @@ impl Shared {
             peer_addr,
             accepted: peer.is_some(),
             peer,
+            account: Account::Conn(id),
             lanes: Default::default(),
             born,
             state: AtomicU8::new(0),
@@ -234,6 +239,7 @@ impl Shared {
                 .as_ref()
                 .map(|peer| &peer.lanes[direction as usize]),
             Scope::Global => Some(self.limiter.global(direction)),
+            Scope::Memory => None,
         }
     }
 

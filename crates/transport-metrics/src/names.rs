@@ -28,8 +28,12 @@ pub const PEER_CONNS_MAX: &str = "peer_conns_max";
 pub const TLS_HANDSHAKES: &str = "tls_handshakes_total";
 /// End of the loaded certificate's validity.
 pub const TLS_CERTIFICATE_EXPIRY: &str = "tls_certificate_expiry_timestamp_seconds";
-/// Time that operations were parked for want of tokens.
+/// Time that operations were parked for want of tokens or memory.
 pub const THROTTLE: &str = "throttle_seconds_total";
+/// Bytes held for peers.
+pub const MEMORY_HELD: &str = "memory_held_bytes";
+/// Bytes that may be held for peers.
+pub const MEMORY_LIMIT: &str = "memory_limit_bytes";
 /// Depth of the bounded queues.
 pub const QUEUE_DEPTH: &str = "queue_depth";
 /// What a full queue refused.

@@ -14,8 +14,8 @@ use crate::{table, values};
 
 /// Counts what a transport reports into a recorder of the `metrics` facade.
 ///
-/// Its handles are made once. Where several observers share a recorder, counters, `conn_inflight`
-/// and `queue_depth` add up; the other gauges show what was reported last.
+/// Its handles are made once. Where several observers share a recorder, counters, `conn_inflight`,
+/// `memory_held_bytes` and `queue_depth` add up; the other gauges show what was reported last.
 #[derive(Debug)]
 pub struct MetricsObserver {
     dials: Family<Counter, 2>,
@@ -31,6 +31,8 @@ pub struct MetricsObserver {
     tls_handshakes: Family<Counter, 3>,
     tls_certificate_expiry: Family<Gauge, 0>,
     throttle: Throttle,
+    memory_held: Family<Gauge, 0>,
+    memory_limit: Family<Gauge, 0>,
     queue_depth: Family<Gauge, 1>,
     queue_dropped: Family<Counter, 1>,
     tasks_spawned: Family<Counter, 1>,
@@ -69,6 +71,8 @@ impl MetricsObserver {
             tls_handshakes: Family::register(with, &table::TLS_HANDSHAKES),
             tls_certificate_expiry: Family::register(with, &table::TLS_CERTIFICATE_EXPIRY),
             throttle: Throttle::register(with),
+            memory_held: Family::register(with, &table::MEMORY_HELD),
+            memory_limit: Family::register(with, &table::MEMORY_LIMIT),
             queue_depth: Family::register(with, &table::QUEUE_DEPTH),
             queue_dropped: Family::register(with, &table::QUEUE_DROPPED),
             tasks_spawned: Family::register(with, &table::TASKS_SPAWNED),
@@ -147,6 +151,14 @@ impl Observer for MetricsObserver {
 
     fn throttled(&self, scope: Scope, direction: Direction, parked: Duration) {
         self.throttle.add(scope, direction, parked);
+    }
+
+    fn memory_held(&self, delta: i64) {
+        shift(self.memory_held.at([]), delta);
+    }
+
+    fn memory_limit(&self, bytes: u64) {
+        self.memory_limit.at([]).set(bytes as f64);
     }
 
     fn queue_depth(&self, queue: Queue, delta: i64) {

@@ -80,6 +80,8 @@ pub const METRICS: &[Metric] = &[
     TLS_HANDSHAKES,
     TLS_CERTIFICATE_EXPIRY,
     THROTTLE,
+    MEMORY_HELD,
+    MEMORY_LIMIT,
     QUEUE_DEPTH,
     QUEUE_DROPPED,
     TASKS_SPAWNED,
@@ -150,7 +152,11 @@ rows! {
     TLS_CERTIFICATE_EXPIRY: Kind::Gauge, Some(Unit::Seconds), [], needs Tls;
         "When the certificate in use expires, as Unix time; 0 while none is loaded."
     THROTTLE: Kind::Counter, Some(Unit::Seconds), [label("scope", values::SCOPE), DIRECTION];
-        "Whole seconds that operations were parked because this scope's rate was spent."
+        "Whole seconds that operations were parked because this scope's rate, or the memory budget, was spent."
+    MEMORY_HELD: Kind::Gauge, Some(Unit::Bytes), [];
+        "Bytes held for peers: frames, writer inboxes, remainders of relays; free chunks too."
+    MEMORY_LIMIT: Kind::Gauge, Some(Unit::Bytes), [];
+        "`limits.memory_bytes`: what may be held for peers beyond the free chunks."
     QUEUE_DEPTH: Kind::Gauge, Some(Unit::Count), [QUEUE];
         "Entries of all queues of this kind together."
     QUEUE_DROPPED: Kind::Counter, Some(Unit::Count), [QUEUE];

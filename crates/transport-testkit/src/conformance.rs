@@ -12,6 +12,7 @@ mod deadlines;
 mod floor;
 mod frames;
 mod inbox;
+mod memory;
 mod rates;
 mod relay;
 mod rig;
@@ -24,6 +25,7 @@ pub use deadlines::*;
 pub use floor::*;
 pub use frames::*;
 pub use inbox::*;
+pub use memory::*;
 pub use rates::*;
 pub use relay::*;
 
@@ -86,6 +88,7 @@ macro_rules! conformance {
                 one_frame_always_fits
                 a_frame_too_large_to_send_is_refused
                 dropped_senders_close_the_write_half
+                memory_share_of_peer
                 a_connection_keeps_its_rate
                 a_peer_keeps_its_rate
                 ingress_keeps_its_rate

@@ -96,6 +96,12 @@ impl Recorder {
         self.lock().throttled(scope, direction)
     }
 
+    /// Bytes held for peers.
+    #[must_use]
+    pub fn memory_held(&self) -> i64 {
+        self.lock().memory_held
+    }
+
     /// Raw accepts, all backends.
     #[must_use]
     pub fn accepts(&self) -> u64 {
@@ -186,6 +192,14 @@ impl Observer for Recorder {
 
     fn throttled(&self, scope: Scope, direction: Direction, parked: Duration) {
         self.record(|s| s.throttled.add((scope, direction), parked));
+    }
+
+    fn memory_held(&self, delta: i64) {
+        self.record(|s| s.memory_held += delta);
+    }
+
+    fn memory_limit(&self, bytes: u64) {
+        self.record(|s| s.memory_limit = bytes);
     }
 
     fn queue_depth(&self, queue: Queue, delta: i64) {

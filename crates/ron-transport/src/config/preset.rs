@@ -49,6 +49,7 @@ impl Preset {
                 ("handshake_timeout", "5s"),
                 ("dial_timeout", "5s"),
                 ("limits.writer_inbox", "64"),
+                ("limits.memory_bytes", "16MiB"),
                 ("limits.max_pending_handshakes", "32"),
                 ("amnesia", "true"),
                 ("tcp.backlog", "128"),

@@ -13,6 +13,8 @@ use crate::buffer::Buffer;
 use crate::control::Control;
 use crate::scratch;
 
+use super::room::Room;
+
 /// Bytes of the length before a frame.
 pub(super) const HEADER: usize = 4;
 
@@ -50,6 +52,10 @@ struct Body {
 
 /// Reads frames. A length over `max_frame_bytes` is refused before a byte of the body is read or
 /// reserved; every chunk must be complete within `read_timeout` of its beginning.
+///
+/// Frames count towards `memory_bytes` until the last clone of their bytes is dropped; one of up to
+/// `chunk_bytes` at a time is free. While the peer of the connection holds its share, or nothing is
+/// free, reads wait, and no deadline but the lifetime runs. A handler that keeps frames copies them.
 #[derive(Debug)]
 pub struct FrameReader<R> {
     io: R,
@@ -58,6 +64,7 @@ pub struct FrameReader<R> {
     header_len: usize,
     body: Option<Body>,
     buffer: Buffer,
+    room: Room,
     /// After an error the place in the stream is lost.
     failed: bool,
 }
@@ -72,6 +79,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             header_len: 0,
             body: None,
             buffer,
+            room: Room::default(),
             failed: false,
         }
     }
@@ -135,8 +143,17 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             if body.got == body.len || self.buffer.len() >= most {
                 return Poll::Ready(Ok(()));
             }
-            let body = self.owe_chunk(body);
-            if ready!(self.poll_body(cx, body))? == 0 {
+            let goal = (body.len - body.given).min(most);
+            let waited = self.room.is_parked();
+            let room = self.room.poll(cx, &self.control, self.buffer.len(), goal);
+            let room = ready!(room)?;
+            if room > self.control.0.settings.chunk {
+                self.buffer.reserve(room);
+            }
+            // The peer owes nothing for the time that we had no room.
+            let owing = body.owing && !waited;
+            let body = self.owe_chunk(Body { owing, ..body });
+            if ready!(self.poll_body(cx, body, room))? == 0 {
                 return Poll::Ready(Err(self.truncated()));
             }
         }
@@ -213,17 +230,18 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         owing
     }
 
-    /// Reads body bytes up to the end of the chunk; with the frame's last ones the next header
+    /// Reads body bytes up to the end of the chunk, as far as `room` allows; with the frame's last ones the next header
     /// is read along, so that a frame costs one read.
     fn poll_body(
         &mut self,
         cx: &mut Context<'_>,
         body: Body,
+        room: usize,
     ) -> Poll<Result<usize, TransportError>> {
         let chunk = self.control.0.settings.chunk;
         let to_boundary = chunk - body.got % chunk;
         let rest = body.len - body.got;
-        let want = rest.min(to_boundary);
+        let want = rest.min(to_boundary).min(room - self.buffer.len());
         let ahead = if want == rest { HEADER } else { 0 };
         let (io, buffer, header) = (&mut self.io, &mut self.buffer, &mut self.header);
         let read = ready!(scratch::with(want + ahead, |buf| {
@@ -243,7 +261,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
 
     fn hand_out(&mut self) -> Option<Chunk> {
         let body = self.body.as_mut()?;
-        let bytes = self.buffer.take();
+        let bytes = self.buffer.take(self.room.take());
         let chunk = Chunk {
             frame_len: body.len,
             offset: body.given,

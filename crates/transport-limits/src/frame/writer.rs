@@ -12,6 +12,7 @@ use transport_core::{Direction, Queue, Reason, TaskKind, TransportError};
 
 use crate::control::Control;
 
+use super::inbox::{Inbox, Stored};
 use super::reader::HEADER;
 
 /// The inbox holds this many times `max_frame_bytes` at most.
@@ -24,11 +25,13 @@ const BATCH: usize = 16;
 struct Queued {
     frame: Bytes,
     control: Control,
+    // After the frame: it is dropped in this order.
+    _stored: Stored,
     _room: OwnedSemaphorePermit,
 }
 
 impl Queued {
-    fn new(frame: Bytes, control: &Control, room: OwnedSemaphorePermit) -> Self {
+    fn new(frame: Bytes, control: &Control, room: OwnedSemaphorePermit, stored: Stored) -> Self {
         let activity = &control.0.activity;
         activity.inbox_frames.fetch_add(1, Ordering::Relaxed);
         activity.frame(Direction::Out);
@@ -40,6 +43,7 @@ impl Queued {
         Self {
             frame,
             control: control.clone(),
+            _stored: stored,
             _room: room,
         }
     }
@@ -66,6 +70,7 @@ pub struct FrameSender {
     control: Control,
     inbox: mpsc::Sender<Queued>,
     room: Arc<Semaphore>,
+    memory: Inbox,
 }
 
 impl FrameSender {
@@ -80,6 +85,7 @@ impl FrameSender {
             control: control.clone(),
             inbox,
             room: Arc::clone(&room),
+            memory: Inbox::default(),
         };
         let tasks = control.0.limiter.tasks().clone();
         tasks.spawn(TaskKind::Writer, async move {
@@ -99,7 +105,8 @@ impl FrameSender {
         sender
     }
 
-    /// Queues a frame, waiting for room.
+    /// Queues a frame, waiting for room in the inbox and in the memory budget. One frame of the
+    /// connection at a time needs no room in the budget.
     ///
     /// # Errors
     /// [`TransportError::TooLarge`] over `max_frame_bytes`, [`TransportError::Closed`] when the
@@ -116,15 +123,23 @@ impl FrameSender {
             .reserve()
             .await
             .map_err(|_| TransportError::Closed)?;
-        place.send(Queued::new(frame, &self.control, room));
+        let stored = match self.memory.take(&self.control.0, &frame) {
+            Some(stored) => stored,
+            None => tokio::select! {
+                biased;
+                () = self.inbox.closed() => return Err(TransportError::Closed),
+                stored = self.memory.wait(&self.control.0, frame.len()) => stored,
+            },
+        };
+        place.send(Queued::new(frame, &self.control, room, stored));
         Ok(())
     }
 
     /// Queues a frame if there is room now.
     ///
     /// # Errors
-    /// [`TransportError::Busy`] with a full inbox, [`TransportError::RateLimited`] while the
-    /// writer waits for tokens, and as [`send`](Self::send). A refused frame is counted.
+    /// [`TransportError::Busy`] with a full inbox or without memory,
+    /// [`TransportError::RateLimited`] while the writer waits for tokens, and as [`send`](Self::send). A refused frame is counted.
     pub fn try_send(&self, frame: Bytes) -> Result<(), TransportError> {
         let cost = self.cost(&frame)?;
         if self.inbox.is_closed() {
@@ -139,7 +154,10 @@ impl FrameSender {
             .map_err(busy)?;
         match self.inbox.try_reserve() {
             Ok(place) => {
-                place.send(Queued::new(frame, &self.control, room));
+                let Some(stored) = self.memory.take(&self.control.0, &frame) else {
+                    return Err(self.refuse(TransportError::Busy));
+                };
+                place.send(Queued::new(frame, &self.control, room, stored));
                 Ok(())
             }
             Err(mpsc::error::TrySendError::Full(())) => Err(self.refuse(TransportError::Busy)),

@@ -44,7 +44,7 @@ impl Grants {
     }
 
     fn give_back(self, shared: &Shared, direction: Direction, used: usize) {
-        for (scope, grant) in Scope::ALL.into_iter().zip(self.0) {
+        for (scope, grant) in Scope::RATES.into_iter().zip(self.0) {
             if let (Some(grant), Some(lane)) = (grant, shared.lane(scope, direction)) {
                 lane.bucket.settle(grant, used as u64);
             }
@@ -91,7 +91,10 @@ impl Pacer {
 
     /// Accounts for waits that held bytes back.
     fn charge(&mut self, shared: &Shared, direction: Direction) {
-        for (scope, ticks) in Scope::ALL.into_iter().zip(std::mem::take(&mut self.waited)) {
+        for (scope, ticks) in Scope::RATES
+            .into_iter()
+            .zip(std::mem::take(&mut self.waited))
+        {
             if ticks == 0 {
                 continue;
             }
@@ -138,7 +141,7 @@ impl Half {
     ) -> Poll<io::Result<Grants>> {
         let rates = shared.limiter.rates();
         let off = |scope| rates.per_sec(scope, self.direction) == 0;
-        if self.pacer.parked.is_none() && Scope::ALL.into_iter().all(off) {
+        if self.pacer.parked.is_none() && Scope::RATES.into_iter().all(off) {
             return Poll::Ready(Ok(Grants::NONE));
         }
         loop {
@@ -185,7 +188,7 @@ impl Half {
         let chunk = limiter.rates().chunk().min(shared.settings.chunk as u64);
         let mut want = (want as u64).min(chunk);
         let mut taken = Grants::NONE;
-        for (at, scope) in Scope::ALL.into_iter().enumerate() {
+        for (at, scope) in Scope::RATES.into_iter().enumerate() {
             let Some(lane) = shared.lane(scope, direction) else {
                 continue;
             };

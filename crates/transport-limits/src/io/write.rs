@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite;
 
-use crate::limiter::ConnSettings;
+use crate::conn_settings::ConnSettings;
 
 /// A waiting write looks at the stream this often within its deadline, so a peer that stalls is
 /// ended later than the deadline by one such interval at most.

@@ -2,9 +2,10 @@
 
 use std::future::poll_fn;
 
-use transport_core::{Io, TransportError};
+use transport_core::TransportError;
 
 use super::pipe::{Failed, One, Pipe};
+use super::Leg;
 
 /// How an echo went.
 #[derive(Debug)]
@@ -20,8 +21,8 @@ pub struct Echoed {
 ///
 /// # Cancel safety
 /// Dropping the future closes the stream.
-pub async fn echo<I: Io>(mut io: I) -> Echoed {
-    let mut pipe = Pipe::default();
+pub async fn echo<I: Leg>(mut io: I) -> Echoed {
+    let mut pipe = Pipe::new(io.guard());
     let end = poll_fn(|cx| pipe.poll(cx, &mut One(&mut io))).await;
     Echoed {
         bytes: pipe.bytes,

@@ -8,6 +8,8 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::buffer::Buffer;
+use crate::control::Control;
+use crate::limiter::Limiter;
 use crate::scratch;
 
 /// Reads of one direction in a row: then it is the other direction's turn, and other tasks'. Well
@@ -88,9 +90,19 @@ pub(super) struct Pipe {
     pub(super) hold: bool,
     /// Why the writer takes nothing any more.
     pub(super) refused: Option<io::Error>,
+    /// Counts what is held, where the reader has a guard.
+    limiter: Option<Limiter>,
 }
 
 impl Pipe {
+    /// A direction that reads from the stream with this guard.
+    pub(super) fn new(reader: Option<&Control>) -> Self {
+        Self {
+            limiter: reader.map(|control| control.0.limiter.clone()),
+            ..Self::default()
+        }
+    }
+
     /// Copies until the reader has ended and the writer is shut down.
     pub(super) fn poll<E: Ends>(
         &mut self,
@@ -231,7 +243,9 @@ impl Pipe {
                     Poll::Pending => {
                         let mut rest = Buffer::new(scratch::wipes());
                         rest.extend(data, data.len());
-                        self.rest = rest.take();
+                        let counted = self.limiter.as_ref();
+                        let counted = counted.map(|limiter| limiter.budget().count(data.len()));
+                        self.rest = rest.take(counted.map(Into::into).unwrap_or_default());
                         break;
                     }
                 }

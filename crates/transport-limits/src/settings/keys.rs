@@ -117,6 +117,16 @@ const KEYS: &[Key] = &[
         "Frames that wait for a connection's writer.",
     ),
     key(
+        "limits.memory_bytes",
+        Kind::Size,
+        "256MiB",
+        "256KiB to 1TiB, at least 4 x max_frame_bytes",
+        Reload::Live,
+        "Bytes held for all peers together: partial frames, frames that a handler holds, writer \
+         inboxes, remainders of relays. One peer may hold a quarter, and no more than is free; then \
+         its reads park.",
+    ),
+    key(
         "limits.max_pending_handshakes",
         Kind::Count,
         "256",
@@ -258,6 +268,7 @@ impl Section for Limits {
             "limits.max_frame_bytes" => self.set_max_frame_bytes(parse_size(text)?)?,
             "limits.chunk_bytes" => self.set_chunk_bytes(parse_size(text)?)?,
             "limits.writer_inbox" => self.set_writer_inbox(parse_count(text)?)?,
+            "limits.memory_bytes" => self.set_memory_bytes(parse_size(text)?)?,
             "limits.max_pending_handshakes" => {
                 self.set_max_pending_handshakes(parse_count(text)?)?
             }
@@ -309,6 +320,7 @@ impl Section for Limits {
             "limits.max_frame_bytes" => format_size(self.max_frame_bytes as u64),
             "limits.chunk_bytes" => format_size(self.chunk_bytes as u64),
             "limits.writer_inbox" => self.writer_inbox.to_string(),
+            "limits.memory_bytes" => format_size(self.memory_bytes),
             "limits.max_pending_handshakes" => self.max_pending_handshakes.to_string(),
             "rates.per_conn_bytes_per_sec" => format_size(r.per_conn),
             "rates.per_peer_bytes_per_sec" => format_size(r.per_peer),
@@ -331,51 +343,4 @@ impl Section for Limits {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_default_is_what_the_struct_has_and_can_be_set() {
-        let mut limits = Limits::default();
-        for key in KEYS {
-            assert_eq!(limits.get(key.path).unwrap(), key.default, "{}", key.path);
-            limits.set(key.path, &key.default.into()).unwrap();
-        }
-        assert_eq!(limits, Limits::default());
-        assert!(limits.check().is_empty());
-    }
-
-    #[test]
-    fn a_refused_value_changes_nothing() {
-        let mut limits = Limits::default();
-        for (path, value) in [
-            ("max_conns", "0"),
-            ("read_timeout", "0"),
-            ("idle_timeout", "999ms"),
-            ("limits.max_frame_bytes", "2MiB"),
-            ("limits.chunk_bytes", "1KiB"),
-            ("limits.writer_inbox", "0"),
-            ("per_peer.ipv4_prefix", "7"),
-            ("per_peer.ipv4_prefix", "33"),
-            ("per_peer.ipv6_prefix", "31"),
-            ("amnesia", "1"),
-            ("rates.accepts_per_sec", "-1"),
-        ] {
-            assert!(limits.set(path, &value.into()).is_err(), "{path}");
-        }
-        assert_eq!(limits, Limits::default());
-    }
-
-    #[test]
-    fn a_rate_below_one_chunk_per_deadline_is_a_broken_rule() {
-        let mut limits = Limits::default();
-        limits
-            .set("rates.per_conn_bytes_per_sec", &"13107".into())
-            .unwrap();
-        assert_eq!(limits.check().len(), 1);
-        limits
-            .set("rates.per_conn_bytes_per_sec", &"13108".into())
-            .unwrap();
-        assert!(limits.check().is_empty());
-    }
-}
+mod tests;

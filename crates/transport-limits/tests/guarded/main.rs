@@ -9,6 +9,7 @@ mod events;
 mod frames;
 mod held;
 mod hostile;
+mod memory;
 mod pacing;
 mod reload;
 mod rig;

@@ -80,7 +80,7 @@ async fn a_rate_is_kept_within_five_percent() {
 #[tokio::test(start_paused = true)]
 async fn the_slowest_scope_decides_and_is_charged() {
     const SLOW: u64 = 128 << 10;
-    for slow in Scope::ALL {
+    for slow in Scope::RATES {
         let rate = |scope| if scope == slow { SLOW } else { 4 * SLOW };
         let mut rig = Rig::new(|l| {
             rates(l, |r| {
@@ -91,7 +91,7 @@ async fn the_slowest_scope_decides_and_is_charged() {
         });
         let moved = ten_seconds(&mut rig, Direction::In).await;
         assert_kept(moved, SLOW, 64 << 10);
-        for scope in Scope::ALL {
+        for scope in Scope::RATES {
             let parked = rig.recorder.throttled(scope, Direction::In);
             assert_eq!(parked > SECOND, scope == slow, "{scope:?} {parked:?}");
             assert_eq!(

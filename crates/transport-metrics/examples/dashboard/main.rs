@@ -112,7 +112,7 @@ fn rejects() -> Vec<Panel> {
             ],
         ),
         Panel::lines(
-            "Parked by rates",
+            "Parked by rates and memory",
             Unit::Seconds,
             [Query::rate(names::THROTTLE, &["scope", "direction"])
                 .legend("{{scope}} {{direction}}")],
@@ -158,6 +158,14 @@ fn inside() -> Vec<Panel> {
         Query::quantile("0.5", name, &["backend"]).legend(&format!("median {text} {{{{backend}}}}"))
     };
     vec![
+        Panel::lines(
+            "Memory for peers",
+            Unit::Bytes,
+            [
+                Query::gauge(names::MEMORY_HELD, &[]).legend("held"),
+                Query::gauge(names::MEMORY_LIMIT, &[]).legend("limit"),
+            ],
+        ),
         Panel::lines(
             "Queues",
             Unit::Count,

@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -95,6 +96,28 @@ pub fn round_trip(stream: &TcpStream, bytes: usize) -> io::Result<usize> {
         let what = format!("{} of {bytes} bytes came back", back.len());
         Err(io::Error::new(ErrorKind::InvalidData, what))
     })
+}
+
+/// Offers the same bytes to every connection again and again, and reads nothing, until `over`. The
+/// connections do not block; one that has ended is offered nothing more.
+pub fn flood<C: Write>(conns: &mut [C], bytes: &[u8], over: &AtomicBool) {
+    const PIECE: usize = 256 << 10;
+    const PAUSE: Duration = Duration::from_millis(2);
+    let mut offsets = vec![Some(0); conns.len()];
+    while !over.load(Ordering::Relaxed) {
+        for (conn, offset) in conns.iter_mut().zip(&mut offsets) {
+            let Some(at) = *offset else {
+                continue;
+            };
+            let piece = &bytes[at..bytes.len().min(at + PIECE)];
+            *offset = match conn.write(piece) {
+                Ok(written) => Some((at + written) % bytes.len()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => Some(at),
+                Err(_) => None,
+            };
+        }
+        thread::sleep(PAUSE);
+    }
 }
 
 /// Bytes with a period that is no power of two.

@@ -53,6 +53,10 @@ pub struct Snapshot {
     pub(super) queue_dropped: Sums<Queue, u64>,
     pub(super) tasks_spawned: Sums<TaskKind, u64>,
     pub(super) tasks_aborted: Sums<TaskKind, u64>,
+    /// Bytes held for peers.
+    pub memory_held: i64,
+    /// Bytes that may be held for peers.
+    pub memory_limit: u64,
     /// Latencies of handshakes, in order.
     pub handshakes: Vec<(Backend, Duration)>,
     /// Sampled operations, in order.

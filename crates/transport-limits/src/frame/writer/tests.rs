@@ -86,7 +86,7 @@ proptest! {
             wire.extend(frame);
             let cost = u32::try_from(frame.len()).unwrap();
             let permit = Arc::clone(&room).try_acquire_many_owned(cost).unwrap();
-            let queued = Queued::new(Bytes::from(frame.clone()), &control, permit);
+            let queued = Queued::new(Bytes::from(frame.clone()), &control, permit, Stored::default());
             inbox.try_send(queued).unwrap();
         }
         drop(inbox);

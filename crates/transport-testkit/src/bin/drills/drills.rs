@@ -6,6 +6,7 @@ mod fds;
 mod frames;
 mod hot_peer;
 mod log_disk;
+mod memory_hog;
 mod network;
 mod pq;
 mod reload;
@@ -43,6 +44,7 @@ pub(crate) const DRILLS: &[Drill] = &[
     frames::TOO_LARGE_FRAMES,
     reload::STRANGLED,
     hot_peer::FLOOD,
+    memory_hog::GREEDY,
     upstream::CONGESTED,
     uds::WRONG_UID,
     start_errors::OPEN_DIR,

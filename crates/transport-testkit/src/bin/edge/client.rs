@@ -1,11 +1,11 @@
 //! What both kinds of clients have in common.
 
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 
 use tokio_rustls::rustls::ClientConfig;
-use transport_testkit::lab::client::{connect, echo, tls, tls_config};
+use transport_testkit::lab::client::{connect, connect_from, echo, tls, tls_config, Tls};
 use transport_testkit::lab::{Lab, Start};
 
 /// What goes there and back at a time, and what everything is reckoned for.
@@ -39,9 +39,22 @@ impl Kind {
 }
 
 /// A connection of either kind.
-pub(crate) trait Conn: Read + Write + Send {}
+pub(crate) trait Conn: Read + Write + Send {
+    /// Lets writes fail instead of wait.
+    fn unblock(&self) -> io::Result<()>;
+}
 
-impl<T: Read + Write + Send> Conn for T {}
+impl Conn for TcpStream {
+    fn unblock(&self) -> io::Result<()> {
+        self.set_nonblocking(true)
+    }
+}
+
+impl Conn for Tls {
+    fn unblock(&self) -> io::Result<()> {
+        self.sock.set_nonblocking(true)
+    }
+}
 
 /// Opens connections of one kind to one place.
 #[derive(Clone)]
@@ -57,7 +70,15 @@ impl Client {
     }
 
     pub(crate) fn open(&self) -> io::Result<Box<dyn Conn>> {
-        let conn = connect(self.to)?;
+        self.open_on(connect(self.to)?)
+    }
+
+    /// The same as one of many peers.
+    pub(crate) fn open_from(&self, peer: u8) -> io::Result<Box<dyn Conn>> {
+        self.open_on(connect_from(Ipv4Addr::new(127, 0, 2, peer), self.to)?)
+    }
+
+    fn open_on(&self, conn: TcpStream) -> io::Result<Box<dyn Conn>> {
         match &self.tls {
             Some(config) => Ok(Box::new(tls(config, conn)?)),
             None => Ok(Box::new(conn)),

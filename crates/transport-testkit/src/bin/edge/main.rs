@@ -10,6 +10,7 @@
 mod allocations;
 mod args;
 mod client;
+mod flood;
 mod foreign;
 mod limit;
 mod load;
@@ -25,6 +26,7 @@ use transport_testkit::lab::{self, Lab, Stop};
 
 use args::{Args, What};
 use client::Kind;
+use flood::Flood;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -59,8 +61,9 @@ fn run(args: &Args) -> Result<bool, String> {
     let mut is_good = true;
     for kind in Kind::ALL {
         let name = kind.name();
-        let parts: [(&str, &dyn Fn() -> Seen); 3] = [
+        let parts: [(&str, &dyn Fn() -> Seen); 4] = [
             ("memory", &|| memory::measure(&lab, kind, args)),
+            ("flood", &|| flood::measure(&lab, Flood::Echo(kind), args)),
             ("system calls", &|| syscalls::measure(&lab, kind)),
             ("allocations", &|| allocations::measure(&lab, kind)),
         ];
@@ -68,9 +71,11 @@ fn run(args: &Args) -> Result<bool, String> {
             is_good &= tell(name, what, measure());
         }
     }
+    is_good &= tell("frame", "flood", flood::measure(&lab, Flood::Frames, args));
+    is_good &= tell("relay", "flood", flood::measure(&lab, Flood::Relay, args));
     match &args.foreign {
         Ok(program) => is_good &= tell("both", "aarch64", foreign::try_out(&lab, program)),
-        Err(why) => println!("{:<5}{:<14}NOT RUN: {why}", "both", "aarch64"),
+        Err(why) => println!("{:<6}{:<14}NOT RUN: {why}", "both", "aarch64"),
     }
     println!("{}", if is_good { "passed" } else { "FAILED" });
     Ok(is_good)
@@ -79,6 +84,6 @@ fn run(args: &Args) -> Result<bool, String> {
 fn tell(kind: &str, what: &str, seen: Seen) -> bool {
     let (is_good, text) = seen.unwrap_or_else(|why| (false, why));
     let verdict = if is_good { "" } else { "FAILED: " };
-    println!("{kind:<5}{what:<14}{verdict}{text}");
+    println!("{kind:<6}{what:<14}{verdict}{text}");
     is_good
 }

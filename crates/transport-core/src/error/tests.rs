@@ -1,0 +1,80 @@
+use super::*;
+
+#[test]
+fn an_error_survives_the_way_through_io_error() {
+    let error = io::Error::from(TransportError::Timeout { op: Op::Write });
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    assert_eq!(TransportError::find(&error).unwrap().kind(), "timeout");
+    let back = TransportError::from(error);
+    assert!(matches!(back, TransportError::Timeout { op: Op::Write }));
+}
+
+#[test]
+fn a_foreign_error_stays_what_it_is() {
+    let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+    assert!(TransportError::find(&reset).is_none());
+    let wrapped = TransportError::from(reset);
+    assert_eq!(wrapped.close_reason(), CloseReason::Reset);
+    assert_eq!(
+        io::Error::from(wrapped).kind(),
+        io::ErrorKind::ConnectionReset
+    );
+}
+
+#[test]
+fn idle_and_lifetime_are_no_rejects() {
+    for op in [Op::Idle, Op::Lifetime, Op::HalfClose] {
+        assert_eq!(TransportError::Timeout { op }.reason(), None);
+    }
+    for op in [Op::Dial, Op::Handshake, Op::Read, Op::Write] {
+        assert_eq!(
+            TransportError::Timeout { op }.reason(),
+            Some(Reason::Timeout)
+        );
+    }
+    assert_eq!(TransportError::TlsTruncated.reason(), None);
+    assert_eq!(TransportError::TlsTruncated.kind(), "tls_truncated");
+    assert_eq!(TransportError::Closed.reason(), None);
+    assert_eq!(TransportError::Closed.close_reason(), CloseReason::Eof);
+}
+
+#[test]
+fn exhausted_descriptors_are_conn_limit() {
+    let connect = |errno| TransportError::Connect {
+        target: "a:1".into(),
+        source: io::Error::from_raw_os_error(errno),
+    };
+    assert_eq!(connect(24).reason(), Some(Reason::ConnLimit));
+    assert_eq!(connect(23).reason(), Some(Reason::ConnLimit));
+    assert_eq!(connect(111).reason(), None);
+}
+
+#[test]
+fn a_refusal_says_why() {
+    let told = |reason| TransportError::Refused { reason }.to_string();
+    assert_eq!(told(Reason::UidDenied), "uds peer not permitted");
+    assert_eq!(told(Reason::ConnLimit), "refused: conn_limit");
+}
+
+#[test]
+fn what_tor_will_never_do_is_not_worth_a_retry() {
+    let source = || "exit policy".into();
+    let refused = TransportError::ArtiRefused { source: source() };
+    assert!(!refused.is_retryable() && refused.reason().is_none());
+    assert!(TransportError::Arti { source: source() }.is_retryable());
+    let early = TransportError::ArtiBootstrap;
+    assert!(early.is_retryable());
+    assert_eq!(early.reason(), Some(Reason::ArtiBootstrap));
+    assert_eq!(early.kind(), Reason::ArtiBootstrap.as_str());
+}
+
+#[test]
+fn the_source_is_kept() {
+    let source = io::Error::from(io::ErrorKind::ConnectionRefused);
+    let error = TransportError::Connect {
+        target: "a:1".into(),
+        source,
+    };
+    assert!(std::error::Error::source(&error).is_some());
+    assert!(error.is_retryable());
+}

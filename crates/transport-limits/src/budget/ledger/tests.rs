@@ -1,0 +1,200 @@
+//! The ledger against its promises, and against the sum of what it granted.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const LIMIT: u64 = 1000;
+
+fn conn(n: u64) -> Account {
+    Account::Conn(n)
+}
+
+/// A request that is not granted at once, or at least wakes no other.
+fn wait(ledger: &mut Ledger<u64>, account: Account, bytes: u64) -> Ticket {
+    let (ticket, granted) = ledger.wait(account, bytes);
+    assert!(granted.is_empty());
+    ticket
+}
+
+/// Takes as much as one account gets, a piece at a time.
+fn fill(ledger: &mut Ledger<u64>, account: Account, piece: u64) -> u64 {
+    while ledger.take(account, piece) {}
+    ledger.held_by(account)
+}
+
+#[test]
+fn lone_hog_gets_a_quarter() {
+    let mut ledger = Ledger::<u64>::new(LIMIT);
+    assert_eq!(fill(&mut ledger, conn(1), 1), LIMIT / 4);
+}
+
+/// Beyond four hogs what is free decides: each has one part of n + 1, and so has a newcomer.
+#[test]
+fn n_hogs_leave_as_much_as_each_has() {
+    for hogs in [4, 7, 9, 99] {
+        let mut ledger = Ledger::<u64>::new(LIMIT);
+        // Each in turn, as they would come.
+        let mut grown = true;
+        while grown {
+            grown = (0..hogs).filter(|n| ledger.take(conn(*n), 1)).count() > 0;
+        }
+        let part = LIMIT / (hogs + 1);
+        for n in 0..hogs {
+            let held = ledger.held_by(conn(n));
+            assert!(held.abs_diff(part) <= 1, "{held} of {part}, {hogs} hogs");
+        }
+        let free = LIMIT - ledger.held();
+        assert!(free >= part, "{free} are free of {part}");
+        assert!(ledger.take(conn(1000), free / 2), "a newcomer");
+    }
+}
+
+#[test]
+fn least_holder_is_served_first() {
+    let mut ledger = Ledger::<u64>::new(LIMIT);
+    for n in 0..4 {
+        fill(&mut ledger, conn(n), 10);
+    }
+    let hog = wait(&mut ledger, conn(3), 20);
+    let poor = wait(&mut ledger, conn(9), 100);
+    assert!(!ledger.poll(hog, 0) && !ledger.poll(poor, 9));
+    // Freed bytes add up for the first in order, although the hog's request fits earlier.
+    assert!(ledger.give_back(conn(1), 50).is_empty());
+    assert_eq!(ledger.give_back(conn(2), 20), [9]);
+    assert!(ledger.poll(poor, 9) && !ledger.poll(hog, 0));
+}
+
+#[test]
+fn full_account_delays_no_other() {
+    let mut ledger = Ledger::<u64>::new(LIMIT);
+    fill(&mut ledger, conn(1), 10);
+    let waits = wait(&mut ledger, conn(1), 10);
+    assert!(ledger.take(conn(2), 200));
+    assert!(!ledger.take(conn(1), 1), "an earlier request waits");
+    assert!(ledger.give_back(conn(2), 200).is_empty());
+    assert!(!ledger.poll(waits, 1));
+    assert_eq!(ledger.give_back(conn(1), 10), [1]);
+}
+
+#[test]
+fn request_over_the_share_gets_its_turn() {
+    let mut ledger = Ledger::<u64>::new(LIMIT);
+    assert!(ledger.take(conn(1), 300), "the only one of its account");
+    let over = wait(&mut ledger, conn(2), 2 * LIMIT);
+    assert!(!ledger.poll(over, 2));
+    assert_eq!(ledger.give_back(conn(1), 300), [2], "nothing else is held");
+}
+
+#[test]
+fn larger_limit_grants_and_a_smaller_one_takes_nothing() {
+    let mut ledger = Ledger::<u64>::new(LIMIT);
+    fill(&mut ledger, conn(1), 50);
+    let waits = wait(&mut ledger, conn(1), 50);
+    assert!(!ledger.poll(waits, 7));
+    assert_eq!(ledger.set_limit(2 * LIMIT), [7]);
+    assert!(ledger.set_limit(100).is_empty());
+    assert_eq!(ledger.held(), 300);
+    assert!(!ledger.take(conn(2), 1));
+}
+
+#[test]
+fn given_up_grant_goes_to_the_next() {
+    let mut ledger = Ledger::<u64>::new(LIMIT);
+    fill(&mut ledger, conn(1), 50);
+    let (first, second) = (
+        wait(&mut ledger, conn(1), 50),
+        wait(&mut ledger, conn(1), 50),
+    );
+    assert!(!ledger.poll(first, 1) && !ledger.poll(second, 2));
+    assert_eq!(ledger.give_back(conn(1), 50), [1]);
+    assert_eq!(ledger.cancel(first), [2]);
+    assert!(ledger.poll(second, 2));
+    assert_eq!(ledger.held(), 250);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Take(u64, u64),
+    Wait(u64, u64),
+    GiveBack(usize),
+    Cancel(usize),
+    Limit(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let bytes = prop_oneof![4 => 1..100_u64, 1 => 1..2000_u64];
+    prop_oneof![
+        4 => (0..6_u64, bytes.clone()).prop_map(|(n, bytes)| Step::Take(n, bytes)),
+        4 => (0..6_u64, bytes).prop_map(|(n, bytes)| Step::Wait(n, bytes)),
+        6 => any::<usize>().prop_map(Step::GiveBack),
+        2 => any::<usize>().prop_map(Step::Cancel),
+        1 => (100..2000_u64).prop_map(Step::Limit),
+    ]
+}
+
+/// Collects granted requests.
+fn claim(
+    ledger: &mut Ledger<u64>,
+    waits: &mut Vec<(Ticket, u64, u64)>,
+    held: &mut Vec<(u64, u64)>,
+) {
+    waits.retain(|(ticket, n, bytes)| {
+        let granted = ledger.poll(*ticket, *ticket);
+        if granted {
+            held.push((*n, *bytes));
+        }
+        !granted
+    });
+}
+
+proptest! {
+    #[test]
+    fn sums_agree_and_all_waiters_end(steps in prop::collection::vec(step(), 0..200)) {
+        let mut ledger = Ledger::<u64>::new(LIMIT);
+        let (mut limit, mut held, mut waits) = (LIMIT, Vec::new(), Vec::new());
+        for step in steps {
+            match step {
+                Step::Take(n, bytes) => {
+                    let (all, own) = (ledger.held(), ledger.held_by(conn(n)));
+                    if ledger.take(conn(n), bytes) {
+                        prop_assert!(all == 0 || own + bytes <= limit - all - bytes);
+                        prop_assert!(own == 0 || own + bytes <= limit / 4);
+                        held.push((n, bytes));
+                    }
+                }
+                Step::Wait(n, bytes) => waits.push((wait(&mut ledger, conn(n), bytes), n, bytes)),
+                Step::GiveBack(at) if !held.is_empty() => {
+                    let (n, bytes) = held.swap_remove(at % held.len());
+                    ledger.give_back(conn(n), bytes);
+                }
+                Step::Cancel(at) if !waits.is_empty() => {
+                    let (ticket, ..) = waits.swap_remove(at % waits.len());
+                    ledger.cancel(ticket);
+                }
+                Step::Limit(to) => {
+                    limit = to;
+                    ledger.set_limit(to);
+                }
+                _ => {}
+            }
+            claim(&mut ledger, &mut waits, &mut held);
+            let sum: u64 = held.iter().map(|(_, bytes)| bytes).sum();
+            prop_assert_eq!(ledger.held(), sum);
+            let by_account: u64 = (0..6).map(|n| ledger.held_by(conn(n))).sum();
+            prop_assert_eq!(by_account, sum);
+        }
+        // Once what is held is given back, every request is granted, however large.
+        while !waits.is_empty() {
+            prop_assert!(!held.is_empty(), "{} requests wait for nothing", waits.len());
+            let (n, bytes) = held.remove(0);
+            ledger.give_back(conn(n), bytes);
+            claim(&mut ledger, &mut waits, &mut held);
+        }
+        for (n, bytes) in held {
+            ledger.give_back(conn(n), bytes);
+        }
+        prop_assert!(ledger.accounts.is_empty() && ledger.places.is_empty());
+        prop_assert!(ledger.waiting.is_empty());
+    }
+}
