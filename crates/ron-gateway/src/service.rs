@@ -100,7 +100,7 @@ async fn run_on(
         None => None,
     };
     if let Some(to) = &gateway.forward_to {
-        transport.prepare(to.scheme).await.map_err(start_failure)?;
+        transport.prepare_for(to).await.map_err(start_failure)?;
     }
     let inherited = systemd::inherited()?;
     let is_inherited = inherited.is_some();
