@@ -63,7 +63,7 @@ fn only_dial(config: &mut Config) {
 }
 
 async fn connect(transport: &Arc<Transport>, to: &Endpoint) -> Result<(), Failure> {
-    transport.prepare(to.scheme).await?;
+    transport.prepare_for(to).await?;
     let bootstrap = bootstrap(transport).await;
     let started = Instant::now();
     let mut conn = transport.dial(to).await?;

@@ -66,6 +66,14 @@ impl TransportDialer {
             prepared = self.dialers.prepare(scheme) => prepared,
         }
     }
+
+    pub(crate) async fn prepare_for(&self, to: &Endpoint) -> Result<(), TransportError> {
+        tokio::select! {
+            biased;
+            () = self.shared.kill.cancelled() => Err(TransportError::Cancelled),
+            prepared = self.dialers.prepare_for(to) => prepared,
+        }
+    }
 }
 
 /// An admitted connection before its handshake. Dropping it refuses the peer.

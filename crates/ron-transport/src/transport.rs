@@ -173,6 +173,20 @@ impl Transport {
         self.dialer.prepare(scheme).await
     }
 
+    /// Prepares dials to this target, as [`prepare`](Self::prepare) does for its scheme.
+    ///
+    /// Over Tor, readiness covers the target from then on: `Ready` means that a circuit of the kind
+    /// it needs was built, through an exit to its port or to onion services.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn prepare_for(&self, to: &Endpoint) -> Result<(), TransportError> {
+        self.dialer.prepare_for(to).await
+    }
+
     /// Looks at certificates, keys and trust stores every two seconds and puts in force what
     /// changed and can be used; for ever. [`serve`](Self::serve) does so by itself; an embedder
     /// with an accept loop of its own runs this beside it.

@@ -1,9 +1,10 @@
 //! Readiness as a function of evidence and time: no clock, no network, no Tor in here.
 //!
-//! Arti's own status is believed once, of a client that has carried nothing yet; afterwards it
-//! stays "ready" through an outage. From then on only what was carried or failed counts: dials,
-//! streams, and a probe where neither says anything. A client that does not come back is replaced
-//! by a fresh one, since Arti waits minutes before it tries a relay again.
+//! Arti's own status starts a proof, a circuit of each kind that is needed, and proves nothing by
+//! itself: it comes before a path exists, and stays "ready" through an outage. Only what was carried
+//! or failed counts: proofs, dials, streams, and a probe where none of them says anything. A client
+//! that does not come back is replaced by a fresh one, since Arti waits minutes before it tries a
+//! relay again.
 
 #[cfg(test)]
 mod tests;
@@ -29,8 +30,12 @@ const SOON: u32 = 20;
 /// Something that was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Evidence {
-    /// Arti says that its client can carry traffic.
+    /// Arti says that its client can carry traffic, which is to be proven.
     Usable,
+    /// A dial of a new kind was announced, which is to be proven.
+    Announced,
+    /// A dial found no path.
+    NoPath,
     /// The client reached a relay.
     Contact,
     /// The bootstrap went on.
@@ -43,6 +48,8 @@ pub(crate) enum Evidence {
     Doubt,
     /// A probe failed.
     ProbeFailed,
+    /// A proof failed since no path exists.
+    Disproven,
 }
 
 /// What is known of one network, through however many clients.
@@ -51,6 +58,10 @@ pub(crate) struct Health {
     condition: Condition,
     /// The client in use has been ready, so that its own status proves nothing any more.
     proven: bool,
+    /// Arti says that the client in use can carry traffic.
+    usable: bool,
+    /// The next probe of a ready client is a proof.
+    prove: bool,
     contact: bool,
     /// Of the client in use, or its start.
     last_progress: Instant,
@@ -80,6 +91,8 @@ impl Health {
                 late: false,
             },
             proven: false,
+            usable: false,
+            prove: false,
             contact: false,
             last_progress: now,
             last_probe: None,
@@ -102,8 +115,15 @@ impl Health {
     /// Takes a piece of evidence in.
     pub(crate) fn see(&mut self, evidence: Evidence, now: Instant) {
         match evidence {
-            Evidence::Usable if !self.proven => self.become_ready(now),
-            Evidence::Usable => {}
+            Evidence::Usable => {
+                self.usable = true;
+                self.last_progress = now;
+            }
+            Evidence::Announced | Evidence::Disproven => self.become_impaired(now),
+            Evidence::NoPath => {
+                self.prove = true;
+                self.doubt();
+            }
             Evidence::Carried => self.become_ready(now),
             Evidence::Read => {
                 if let Condition::Ready {
@@ -122,17 +142,20 @@ impl Health {
                 }
             }
             Evidence::Progress => self.last_progress = now,
-            Evidence::Doubt => {
-                if let Condition::Ready { doubted, .. } = &mut self.condition {
-                    *doubted = true;
-                }
-            }
+            Evidence::Doubt => self.doubt(),
             Evidence::ProbeFailed => self.probe_failed(now),
+        }
+    }
+
+    fn doubt(&mut self) {
+        if let Condition::Ready { doubted, .. } = &mut self.condition {
+            *doubted = true;
         }
     }
 
     fn become_ready(&mut self, now: Instant) {
         self.proven = true;
+        self.prove = false;
         self.replaced = 0;
         self.condition = Condition::Ready {
             carried: now,
@@ -182,6 +205,11 @@ impl Health {
         self.last_probe = Some(now);
     }
 
+    /// Returns whether the next probe is a proof: a circuit of each kind that is needed.
+    pub(crate) const fn wants_proof(&self) -> bool {
+        self.prove || matches!(self.condition, Condition::Impaired { .. })
+    }
+
     /// When the next probe is due; never for a client that has yet to bootstrap.
     pub(crate) fn probe_at(&self) -> Option<Instant> {
         let after_last = self.last_probe.map(|last| last + PROBE_PAUSE);
@@ -196,7 +224,9 @@ impl Health {
                 };
                 Some(after_last.map_or(soonest, |last| last.max(soonest)))
             }
-            Condition::Impaired { since, .. } if self.proven => Some(after_last.unwrap_or(since)),
+            Condition::Impaired { since, .. } if self.proven || self.usable => {
+                Some(after_last.unwrap_or(since))
+            }
             Condition::Impaired { .. } => None,
         }
     }
@@ -217,6 +247,8 @@ impl Health {
     pub(crate) fn replaced(&mut self, now: Instant) {
         self.replaced = self.replaced.saturating_add(1);
         self.proven = false;
+        self.usable = false;
+        self.prove = false;
         self.contact = false;
         self.last_progress = now;
         self.last_probe = None;

@@ -5,9 +5,13 @@
 //! not recover, and ends the runtime (which is the only way to end an Arti client).
 
 mod client;
+mod guards;
+mod needs;
 mod probe;
+mod proof;
 mod runtime;
 mod shared;
+mod tcp;
 mod thread;
 mod watch;
 
@@ -17,9 +21,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch as tokio_watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use transport_core::{Observer, ReadyState, TransportError};
+use transport_core::{Observer, ReadyState, Target, TransportError};
 
 pub(crate) use client::Client;
+pub(crate) use needs::is_onion;
+pub(crate) use proof::has_exit;
 pub(crate) use runtime::Runtime;
 pub(crate) use shared::Shared;
 
@@ -110,10 +116,21 @@ impl ArtiNet {
 
     /// Whether Tor carries traffic: `Degraded("arti_bootstrap")` at first and in an outage,
     /// `NotReady("arti_bootstrap_timeout")` when that takes longer than `arti.bootstrap_timeout`,
-    /// `Ready` otherwise. Each transition is one change; its sender goes with the client.
+    /// `Ready` otherwise. `Ready` comes once a circuit of each kind that is needed was built: to
+    /// the [announced](Self::announce) targets and for the onion service; without either, through
+    /// any exit. Each transition is one change; its sender goes with the client.
     #[must_use]
     pub fn readiness(&self) -> tokio_watch::Receiver<ReadyState> {
         self.readiness.clone()
+    }
+
+    /// Announces dials to a target: readiness covers them from now on.
+    ///
+    /// A target of a kind that was not announced before is proven first, so a client that is
+    /// ready is `Degraded` until then. Only the port is kept, or that the host is an onion
+    /// service.
+    pub fn announce(&self, target: &Target) {
+        self.shared.announce(target);
     }
 
     /// A raw dialer.

@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use arti_client::config::TorClientConfigBuilder;
+use arti_client::config::{CfgPath, TorClientConfigBuilder};
 use arti_client::TorClientConfig;
 use tor_config::ExplicitOrAuto;
+use tor_config_path::arti_client_base_resolver;
 use tor_keymgr::config::ArtiKeystoreKind;
 use transport_core::TransportError;
 
@@ -17,11 +18,15 @@ use crate::ArtiConfig;
 /// Longest file that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 const CONFIG_PATH: &str = "arti.config_path";
+/// Arti's own choice for its state.
+const STATE_DIR: &str = "${ARTI_LOCAL_DATA}";
 
 /// What a client is started from.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) client: TorClientConfig,
+    /// Where the client keeps its state.
+    pub(crate) state_dir: PathBuf,
     /// Under amnesia: where everything is, and what removes it.
     pub(crate) _ram: Option<RamDir>,
 }
@@ -31,9 +36,9 @@ pub(crate) struct Settings {
 /// # Errors
 /// [`TransportError::Config`]; [`TransportError::Unsupported`] for pluggable transports.
 pub(crate) fn load(config: &ArtiConfig, amnesia: bool) -> Result<Settings, TransportError> {
-    let mut builder = match config.config_path() {
+    let (mut builder, state_dir) = match config.config_path() {
         Some(path) => from_file(path)?,
-        None => TorClientConfigBuilder::default(),
+        None => parse("")?,
     };
     let ram = amnesia.then(RamDir::create).transpose()?;
     let storage = builder.storage();
@@ -53,15 +58,29 @@ pub(crate) fn load(config: &ArtiConfig, amnesia: bool) -> Result<Settings, Trans
     let client = builder
         .build()
         .map_err(|cause| error::config_by(format!("tor cannot be configured: {cause}"), cause))?;
-    Ok(Settings { client, _ram: ram })
+    let state_dir = match (&ram, config.state_dir()) {
+        (Some(ram), _) => ram.path().join("state"),
+        (None, Some(dir)) => dir.to_owned(),
+        (None, None) => state_dir
+            .path(&arti_client_base_resolver())
+            .map_err(|cause| error::config_by("tor: no place for its state", cause))?,
+    };
+    Ok(Settings {
+        client,
+        state_dir,
+        _ram: ram,
+    })
 }
 
 /// A path as it is: Arti would expand `~` and `${…}`.
-fn path_literal(path: &Path) -> arti_client::config::CfgPath {
-    arti_client::config::CfgPath::new_literal(path)
+fn path_literal(path: &Path) -> CfgPath {
+    CfgPath::new_literal(path)
 }
 
-fn from_file(path: &Path) -> Result<TorClientConfigBuilder, TransportError> {
+/// Arti's settings, and where they have the state.
+type FromFile = (TorClientConfigBuilder, CfgPath);
+
+fn from_file(path: &Path) -> Result<FromFile, TransportError> {
     let failed = |cause: std::io::Error| {
         let text = format!("{CONFIG_PATH} = {}: {cause}", path.display());
         error::config_by(text, cause)
@@ -83,11 +102,18 @@ fn from_file(path: &Path) -> Result<TorClientConfigBuilder, TransportError> {
     })
 }
 
-fn parse(text: &str) -> Result<TorClientConfigBuilder, TransportError> {
+fn parse(text: &str) -> Result<FromFile, TransportError> {
     let invalid = |cause: toml::de::Error| error::config_by(unquoted(cause.message()), cause);
     let table: toml::Table = text.parse().map_err(invalid)?;
     no_pluggable_transports(&table)?;
-    table.try_into().map_err(invalid)
+    let state_dir = table
+        .get("storage")
+        .and_then(|storage| storage.get("state_dir"));
+    let state_dir = match state_dir.and_then(toml::Value::as_str) {
+        Some(dir) => CfgPath::new(dir.to_owned()),
+        None => CfgPath::new(STATE_DIR.to_owned()),
+    };
+    Ok((table.try_into().map_err(invalid)?, state_dir))
 }
 
 /// A message without what stands in quotes, which may be the address of a bridge.
@@ -141,7 +167,7 @@ mod tests {
             format!("[bridges]\nbridges = 'Bridge {BRIDGE}'"),
             String::new(),
         ] {
-            parse(&text).unwrap().build().unwrap();
+            parse(&text).unwrap().0.build().unwrap();
         }
     }
 

@@ -26,6 +26,7 @@ use std::sync::OnceLock;
 
 use daemon::Daemon;
 use sweeper::Sweeper;
+use torrc::Guards;
 
 /// A running private network. Dropping it ends its processes and removes its directory.
 ///
@@ -47,7 +48,17 @@ impl TorNet {
     /// Where a `tor` cannot be started, ends, or has no full consensus in time (under 4 minutes
     /// after three attempts); with the last lines of its log.
     pub fn start() -> Result<Self, TorNetError> {
-        start::start(&std::env::temp_dir())
+        start::start(&std::env::temp_dir(), Guards::NotExit)
+    }
+
+    /// As [`start`](Self::start), where a client's guard may be the one exit: with Arti, that
+    /// client has no path out until it takes another guard.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_with_exit_as_guard() -> Result<Self, TorNetError> {
+        start::start(&std::env::temp_dir(), Guards::Any)
     }
 
     /// As [`start`](Self::start), in a new directory `ron-tornet-*` within `parent`.
@@ -56,7 +67,7 @@ impl TorNet {
     ///
     /// As [`start`](Self::start).
     pub fn start_in(parent: &Path) -> Result<Self, TorNetError> {
-        start::start(parent)
+        start::start(parent, Guards::NotExit)
     }
 
     /// The network that all tests of this process share, started by the first who asks. A test

@@ -149,7 +149,7 @@ async fn steps(sources: &Sources, look: Threads, begun: &Begun) -> Result<Starte
         None => None,
     };
     if let Some(to) = &gateway.forward_to {
-        transport.prepare(to.scheme).await.map_err(failure)?;
+        transport.prepare_for(to).await.map_err(failure)?;
     }
     let inherited = systemd::inherited()?;
     let is_inherited = inherited.is_some();

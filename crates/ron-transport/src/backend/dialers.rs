@@ -112,6 +112,16 @@ impl Dialers {
         let _ = self.tcp.get_ref().start_resolver();
     }
 
+    /// As [`prepare`](Self::prepare); over Tor, readiness covers this target from now on.
+    pub(crate) async fn prepare_for(&self, to: &Endpoint) -> Result<(), TransportError> {
+        self.prepare(to.scheme).await?;
+        #[cfg(feature = "arti")]
+        if matches!(to.scheme, Scheme::Tor | Scheme::TlsOverTor) {
+            self.tor.tor.net().await?.announce(&to.target);
+        }
+        Ok(())
+    }
+
     pub(crate) async fn dial(&self, to: &Endpoint) -> Result<Conn, TransportError> {
         match to.scheme {
             Scheme::Tcp => self.tcp.dial(&to.target).await.map(Conn::new),

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::Evidence::{Carried, Contact, Doubt, ProbeFailed, Progress, Usable};
+use super::Evidence::{
+    Announced, Carried, Contact, Disproven, Doubt, NoPath, ProbeFailed, Progress, Usable,
+};
 use super::*;
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -55,9 +57,48 @@ fn a_bootstrap_is_degraded_then_ready() {
     assert_eq!(story.at(0.0, None), DEGRADED);
     assert_eq!(story.at(1.0, Contact), DEGRADED);
     assert_eq!(story.at(2.0, Progress), DEGRADED);
-    assert_eq!(story.at(2.5, Usable), READY);
+    assert_eq!(story.at(2.5, Usable), DEGRADED);
+    assert_eq!(story.at(2.6, Carried), READY);
     assert_eq!(story.at(100.0, Usable), READY);
     assert_eq!(story.times_late, 0);
+}
+
+#[test]
+fn usable_client_proven_before_ready() {
+    let mut story = Story::new();
+    assert_eq!(story.health.probe_at(), None);
+    story.at(2.0, Usable);
+    // At once, and a proof.
+    assert!(story.health.probe_at().unwrap() <= story.start + secs(2.0));
+    assert!(story.health.wants_proof());
+    story.health.probing(story.start + secs(2.1));
+    assert_eq!(story.at(2.1, Disproven), DEGRADED);
+    assert_eq!(story.second(story.health.probe_at()), Some(3.1));
+    assert_eq!(story.at(3.2, Carried), READY);
+    assert!(!story.health.wants_proof());
+}
+
+#[test]
+fn announced_target_proven_before_ready() {
+    let mut story = Story::new();
+    story.at(1.0, Carried);
+    assert_eq!(story.at(5.0, Announced), DEGRADED);
+    assert!(story.health.wants_proof());
+    assert_eq!(story.at(5.1, Carried), READY);
+}
+
+#[test]
+fn pathless_dial_asks_for_proof() {
+    let mut story = Story::new();
+    story.at(1.0, Carried);
+    assert_eq!(story.at(5.0, NoPath), READY);
+    assert!(story.health.wants_proof());
+    assert_eq!(story.second(story.health.probe_at()), Some(1.0));
+    // A path for others than that dial.
+    assert_eq!(story.at(5.1, Carried), READY);
+    assert!(!story.health.wants_proof());
+    story.at(6.0, NoPath);
+    assert_eq!(story.at(6.1, Disproven), DEGRADED);
 }
 
 #[test]
@@ -67,14 +108,15 @@ fn a_late_bootstrap_is_told_once_and_recovers() {
     assert_eq!(story.at(30.0, None), LATE);
     assert_eq!(story.at(31.0, Progress), LATE);
     assert_eq!(story.at(60.0, None), LATE);
-    assert_eq!(story.at(61.0, Usable), READY);
+    assert_eq!(story.at(61.0, Usable), LATE);
+    assert_eq!(story.at(61.1, Carried), READY);
     assert_eq!(story.times_late, 1);
 }
 
 #[test]
 fn doubt_alone_is_no_outage_and_asks_for_a_probe_at_once() {
     let mut story = Story::new();
-    story.at(1.0, Usable);
+    story.at(1.0, Carried);
     assert_eq!(story.second(story.health.probe_at()), Some(16.0));
     assert_eq!(story.at(3.0, Doubt), READY);
     assert_eq!(story.second(story.health.probe_at()), Some(1.0));
@@ -85,7 +127,7 @@ fn doubt_alone_is_no_outage_and_asks_for_a_probe_at_once() {
 #[test]
 fn two_failed_probes_are_an_outage_that_status_cannot_end() {
     let mut story = Story::new();
-    story.at(1.0, Usable);
+    story.at(1.0, Carried);
     story.at(5.0, Doubt);
     assert_eq!(story.at(6.0, ProbeFailed), READY);
     assert_eq!(story.at(13.0, ProbeFailed), DEGRADED);
@@ -98,7 +140,7 @@ fn two_failed_probes_are_an_outage_that_status_cannot_end() {
 #[test]
 fn an_answer_between_two_failed_probes_is_none() {
     let mut story = Story::new();
-    story.at(1.0, Usable);
+    story.at(1.0, Carried);
     story.at(2.0, ProbeFailed);
     story.at(3.0, Carried);
     assert_eq!(story.at(4.0, ProbeFailed), READY);
@@ -114,6 +156,8 @@ fn a_client_without_progress_is_replaced_and_the_next_is_believed() {
     story.at(6.0, Contact);
     assert_eq!(story.second(story.health.replace_at()), Some(66.0));
     story.at(7.0, Usable);
+    assert_eq!(story.second(story.health.replace_at()), Some(67.0));
+    story.at(7.1, Carried);
     assert_eq!(story.health.replace_at(), None);
     story.at(8.0, ProbeFailed);
     story.at(9.0, ProbeFailed);
@@ -121,7 +165,8 @@ fn a_client_without_progress_is_replaced_and_the_next_is_believed() {
     story.health.replaced(story.start + secs(24.0));
     assert_eq!(story.health.probe_at(), None);
     assert_eq!(story.second(story.health.replace_at()), Some(39.0));
-    assert_eq!(story.at(25.0, Usable), READY);
+    assert_eq!(story.at(25.0, Usable), DEGRADED);
+    assert_eq!(story.at(25.1, Carried), READY);
 }
 
 #[test]
@@ -131,7 +176,7 @@ fn a_long_outage_is_met_with_patience() {
         story.health.replaced(story.start);
     }
     assert_eq!(story.second(story.health.replace_at()), Some(60.0));
-    story.at(1.0, Usable);
+    story.at(1.0, Carried);
     story.at(2.0, ProbeFailed);
     story.at(3.0, ProbeFailed);
     assert_eq!(story.second(story.health.replace_at()), Some(18.0));
@@ -139,7 +184,7 @@ fn a_long_outage_is_met_with_patience() {
 
 /// A step: some time, then evidence, a probe, or a new client.
 fn steps() -> impl Strategy<Value = Vec<(u64, u8)>> {
-    proptest::collection::vec((0_u64..20_000, 0_u8..9), 0..200)
+    proptest::collection::vec((0_u64..20_000, 0_u8..12), 0..200)
 }
 
 proptest! {
@@ -163,18 +208,21 @@ proptest! {
                 4 => health.see(Doubt, now),
                 5 | 6 => health.see(ProbeFailed, now),
                 7 => health.probing(now),
+                8 => health.see(Announced, now),
+                9 => health.see(NoPath, now),
+                10 => health.see(Disproven, now),
                 _ => health.replaced(now),
             }
             let ready = health.state() == READY;
             match impaired_since {
-                // Only what was carried, or what Arti says of it, makes it ready.
+                // Only what was carried makes it ready.
                 Some(_) if ready => {
-                    prop_assert!(matches!(what, 0 | 3));
+                    prop_assert!(what == 3);
                     (impaired_since, told) = (None, false);
                 }
-                // Only a failed probe makes it impaired.
+                // Only a failed probe or proof, or something unproven, makes it impaired.
                 None if !ready => {
-                    prop_assert!(matches!(what, 5 | 6));
+                    prop_assert!(matches!(what, 5 | 6 | 8 | 10));
                     impaired_since = Some(now);
                 }
                 _ => {}

@@ -14,6 +14,7 @@ use transport_core::TransportError;
 use super::runtime::{self, Gate, Runtime};
 use crate::error::{self, Blames};
 use crate::health::Evidence;
+use crate::raw::Sharing;
 
 /// Threads that a client computes on: its cryptography takes one, its timers never starve.
 const WORKERS: usize = 2;
@@ -30,6 +31,7 @@ pub(crate) struct Client {
     evidence: mpsc::Sender<Evidence>,
     /// Bytes came in since it was last looked at.
     carried: AtomicBool,
+    sharing: Arc<Sharing>,
 }
 
 impl std::fmt::Debug for Client {
@@ -74,6 +76,7 @@ impl Client {
                     gate,
                     evidence: sender,
                     carried: AtomicBool::new(false),
+                    sharing: Arc::default(),
                 }),
                 evidence,
                 runtime,
@@ -83,6 +86,11 @@ impl Client {
                 Err(error::start(cause))
             }
         }
+    }
+
+    /// Which of its streams share a circuit.
+    pub(crate) const fn sharing(&self) -> &Arc<Sharing> {
+        &self.sharing
     }
 
     /// Arti's own client; `None` once this one has ended.

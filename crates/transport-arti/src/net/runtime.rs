@@ -17,8 +17,10 @@ use tokio::runtime::Handle;
 use tor_rtcompat::tokio::TokioRustlsRuntime as Tokio;
 use tor_rtcompat::{Blocking, CompoundRuntime};
 
+use super::tcp::NoDelayTcp;
+
 /// What Arti runs on.
-pub(crate) type Runtime = CompoundRuntime<Spawner, Tokio, Tokio, Tokio, Tokio, Tokio, Tokio>;
+pub(crate) type Runtime = CompoundRuntime<Spawner, Tokio, Tokio, NoDelayTcp, Tokio, Tokio, Tokio>;
 
 /// Pause before it is looked again whether a poll is over.
 const PAUSE: Duration = Duration::from_micros(200);
@@ -31,7 +33,8 @@ pub(super) fn over(handle: &Handle, gate: &Gate) -> Runtime {
         tokio: part(),
         gate: gate.clone(),
     };
-    CompoundRuntime::new(spawner, part(), part(), part(), part(), part(), part())
+    let tcp = NoDelayTcp(part());
+    CompoundRuntime::new(spawner, part(), part(), tcp, part(), part(), part())
 }
 
 /// Lets polls through until it is shut.

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use transport_core::TransportError;
+use transport_core::{Target, TransportError};
 
+use super::needs::Needs;
 use super::Client;
 use crate::DialWhileBootstrapping;
 
@@ -13,6 +14,7 @@ use crate::DialWhileBootstrapping;
 #[derive(Debug)]
 pub(crate) struct Shared {
     now: watch::Sender<InUse>,
+    needs: watch::Sender<Needs>,
     /// How far the bootstrap is: the bits of an `f32`.
     progress: AtomicU32,
 }
@@ -30,8 +32,19 @@ impl Shared {
     pub(crate) fn new() -> Self {
         Self {
             now: watch::Sender::new(InUse::NotYet),
+            needs: watch::Sender::default(),
             progress: AtomicU32::default(),
         }
+    }
+
+    /// Announces dials to a target.
+    pub(super) fn announce(&self, target: &Target) {
+        self.needs.send_if_modified(|needs| needs.add(target));
+    }
+
+    /// The announced targets, as they change.
+    pub(super) fn needs(&self) -> watch::Receiver<Needs> {
+        self.needs.subscribe()
     }
 
     pub(super) fn progress(&self) -> f64 {

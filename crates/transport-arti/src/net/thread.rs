@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use transport_core::{Observer, ReadyState, TransportError};
 
 use super::client::{Client, Started};
+use super::guards;
 use super::watch::{End, Told, Watch};
 use super::Shared;
 use crate::health::Health;
@@ -149,8 +150,31 @@ fn run(
         next = match end {
             End::Stop => None,
             End::Replace => another(&mut watch, control, settings),
+            End::ReplaceGuard(guard) => {
+                tracing::warn!(
+                    target: crate::net::TARGET,
+                    event = "bootstrap",
+                    "every exit is the guard or of its family; another guard is chosen",
+                );
+                forget(&guard, settings, &watch, control);
+                another(&mut watch, control, settings)
+            }
         };
         watch.health.replaced(Instant::now());
+    }
+}
+
+/// Takes a guard out of Arti's choice, so that the next client takes others before it.
+fn forget(guard: &str, settings: &Settings, watch: &Watch, control: &Runtime) {
+    // One that is not stored yet is drawn anew by the next client.
+    if let Err(error) = guards::forget(&settings.state_dir, guard) {
+        tracing::warn!(
+            target: crate::net::TARGET,
+            event = "bootstrap",
+            error = %error,
+            "the guard cannot be taken out of arti.state_dir",
+        );
+        paused(watch, control);
     }
 }
 
@@ -172,14 +196,18 @@ fn another(watch: &mut Watch, control: &Runtime, settings: &Settings) -> Option<
             Err(_) => {}
         }
         watch.tell(Instant::now());
-        let stopped = control.block_on(async {
-            tokio::select! {
-                () = watch.stop.cancelled() => true,
-                () = sleep(START_PAUSE) => false,
-            }
-        });
-        if stopped {
+        if !paused(watch, control) {
             return None;
         }
     }
+}
+
+/// Waits a while. False: there shall be no other client.
+fn paused(watch: &Watch, control: &Runtime) -> bool {
+    control.block_on(async {
+        tokio::select! {
+            () = watch.stop.cancelled() => false,
+            () = sleep(START_PAUSE) => true,
+        }
+    })
 }

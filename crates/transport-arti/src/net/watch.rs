@@ -16,6 +16,7 @@ use tor_hsservice::status::OnionServiceStatus;
 use transport_core::{Observer, ReadyState, Reason};
 
 use super::probe::probe;
+use super::proof::{prove, Answer};
 use super::runtime::Runtime;
 use super::TARGET;
 use super::{Client, Shared};
@@ -26,6 +27,8 @@ use crate::LiveArtiConfig;
 
 /// How long a probe may take. A directory circuit is one relay long: a second on a slow line.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(6);
+/// How long a proof may take: up to three circuits of three and more relays, one after the other.
+const PROOF_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause after a bootstrap that failed, which Arti gives up after more than a hundred attempts.
 const BOOTSTRAP_PAUSE: Duration = Duration::from_secs(1);
 /// Shortest sleep while a probe is under way.
@@ -34,10 +37,12 @@ const TICK: Duration = Duration::from_millis(250);
 const LONG: Duration = Duration::from_secs(3600);
 
 /// Why a client is watched no longer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum End {
     Stop,
     Replace,
+    /// By one with another guard than this, in base64.
+    ReplaceGuard(String),
 }
 
 /// What outlives a client.
@@ -55,7 +60,7 @@ pub(super) struct Watch {
 /// Is told each state.
 pub(crate) type Told = Box<dyn Fn(ReadyState) + Send>;
 
-type Probe = Pin<Box<dyn Future<Output = bool> + Send>>;
+type Probe = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 /// What is known of the bootstrap of one client.
 #[derive(Default)]
@@ -88,6 +93,7 @@ impl Watch {
         let mut service: Option<BoxStream<'static, OnionServiceStatus>> = None;
         let mut serving = None;
         let mut asked: Option<Probe> = None;
+        let mut needs = self.shared.needs();
         let stop = self.stop.clone();
         loop {
             let now = Instant::now();
@@ -97,7 +103,16 @@ impl Watch {
             }
             if asked.is_none() && self.health.probe_at().is_some_and(|at| at <= now) {
                 self.health.probing(now);
-                asked = Some(start_probe(client, &tor));
+                asked = Some(if self.health.wants_proof() {
+                    let needs = needs.borrow_and_update().clone();
+                    start(
+                        client,
+                        PROOF_TIMEOUT,
+                        prove(Arc::clone(&tor), needs, onion.is_some()),
+                    )
+                } else {
+                    start(client, PROBE_TIMEOUT, probe(Arc::clone(&tor)))
+                });
             }
             // What is due may be the probe that is under way.
             let due = sleep_until(if asked.is_some() {
@@ -122,13 +137,26 @@ impl Watch {
                 },
                 Some(now) = status.next() => self.judge(&tor, &now, &mut progress),
                 Some(seen) = evidence.recv() => self.health.see(seen, Instant::now()),
-                Some(carried) = OptionFuture::from(asked.as_mut()) => {
+                Ok(()) = needs.changed() => {
+                    // A proof that is under way proves something else.
                     asked = None;
-                    let seen = if carried { Evidence::Carried } else { Evidence::ProbeFailed };
-                    // The pause between two probes counts from the end of the first.
+                    self.health.see(Evidence::Announced, Instant::now());
+                }
+                Some(answer) = OptionFuture::from(asked.as_mut()) => {
+                    asked = None;
                     let now = Instant::now();
+                    let seen = match &answer {
+                        Answer::Carried => Evidence::Carried,
+                        Answer::Failed => Evidence::ProbeFailed,
+                        Answer::NoPath | Answer::GuardInTheWay(_) => Evidence::Disproven,
+                    };
+                    // The pause between two probes counts from the end of the first.
                     self.health.probing(now);
                     self.health.see(seen, now);
+                    if let Answer::GuardInTheWay(guard) = answer {
+                        self.step(client, now);
+                        return End::ReplaceGuard(guard);
+                    }
                 }
                 Some(status) = next_of(&mut service) => {
                     if status.current_problem().is_some() {
@@ -264,9 +292,19 @@ async fn bootstrap(tor: Arc<TorClient<Runtime>>, onion: Option<Arc<Onion>>) -> O
     }
 }
 
-fn start_probe(client: &Client, tor: &Arc<TorClient<Runtime>>) -> Probe {
-    let answered = client.run(timeout(PROBE_TIMEOUT, probe(Arc::clone(tor))));
-    Box::pin(async move { matches!(answered.await, Some(Ok(true))) })
+/// Runs a probe or a proof on the client, with a deadline.
+fn start(
+    client: &Client,
+    limit: Duration,
+    question: impl Future<Output = Answer> + Send + 'static,
+) -> Probe {
+    let answered = client.run(timeout(limit, question));
+    Box::pin(async move {
+        match answered.await {
+            Some(Ok(answer)) => answer,
+            _ => Answer::Failed,
+        }
+    })
 }
 
 /// Whether the client has reached a relay, as far as Arti can tell.

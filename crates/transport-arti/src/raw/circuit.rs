@@ -85,7 +85,7 @@ pub(super) async fn accept(
 ) -> Result<ArtiIo, TransportError> {
     let stream = request.accept(Connected::new_empty()).await;
     let stream = stream.map_err(error::accept)?;
-    Ok(ArtiIo::new(stream, circuit.client, Some(kept)))
+    Ok(ArtiIo::accepted(stream, circuit.client, kept))
 }
 
 /// The next stream to a port of ours; `None` when the circuit ends or is to end.

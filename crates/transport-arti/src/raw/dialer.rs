@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arti_client::config::BoolOrAuto;
-use arti_client::{HasKind, StreamPrefs};
+use arti_client::{DataStream, ErrorKind, HasKind, StreamPrefs, TorClient};
 use tokio::time::{sleep, Instant};
 use transport_core::{Backend, ConnInfo, Connection, Dialer, Target, TransportError};
 
@@ -13,13 +13,18 @@ use super::stream::ArtiIo;
 use crate::error;
 use crate::health::Evidence;
 use crate::isolation::{self, IsolationToken};
-use crate::net::Shared;
-use crate::LiveArtiConfig;
+use crate::net::{has_exit, is_onion, Client, Runtime, Shared};
+use crate::{DialWhileBootstrapping, Isolation, LiveArtiConfig};
 
 /// A dial that takes longer is a reason to look whether the network is there.
 const LONG_DIAL: Duration = Duration::from_secs(3);
+/// Pause before a dial that found no path looks for one again.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// Opens streams to hosts through exits, and to onion services. Cheap to clone.
+///
+/// A dial that finds no path, or whose client is replaced, is tried again until the caller drops
+/// it: the guard's `dial_timeout` ends it. A port that no exit of the network serves fails at once.
 #[derive(Debug, Clone)]
 pub struct ArtiDialer {
     shared: Arc<Shared>,
@@ -64,39 +69,85 @@ impl Dialer for ArtiDialer {
         };
         let config = self.live.get();
         sleep(jittered(config.pre_dial_delay())).await;
-        let choice = config.dial_while_bootstrapping();
-        let client = self.shared.client(choice).await?;
-        let Some(tor) = client.tor() else {
-            return Err(TransportError::ArtiBootstrap);
-        };
         let mut prefs = StreamPrefs::new();
         prefs.connect_to_onion_services(BoolOrAuto::Explicit(true));
         isolation::apply(&mut prefs, config.isolation(), self.token, host, *port);
+        let exclusive = self.token.is_none() && config.isolation() == Isolation::Stream;
         let started = Instant::now();
-        let target = (host.clone(), *port);
-        let dial = async move { tor.connect_with_prefs(target, &prefs).await };
-        let mut dial = pin!(client.run(dial));
-        let dialed = tokio::select! {
-            dialed = &mut dial => dialed,
-            () = sleep(LONG_DIAL) => {
-                client.tell(Evidence::Doubt);
-                dial.await
+        let mut choice = config.dial_while_bootstrapping();
+        loop {
+            let client = self.shared.client(choice).await?;
+            // Until the stream is counted on its circuit.
+            let dialing = client.sharing().dialing();
+            match open(&client, host, *port, prefs.clone()).await {
+                Dialed::Opened(stream) => {
+                    let mut info = ConnInfo::new(Backend::Arti, None);
+                    info.steps.connect = Some(started.elapsed());
+                    return Ok(Connection::new(
+                        ArtiIo::dialed(*stream, client, exclusive),
+                        info,
+                    ));
+                }
+                Dialed::Failed(error) => return Err(error),
+                Dialed::NoPathYet => {}
             }
-        };
-        match dialed {
-            Some(Ok(stream)) => {
-                client.tell(Evidence::Carried);
-                let mut info = ConnInfo::new(Backend::Arti, None);
-                info.steps.connect = Some(started.elapsed());
-                Ok(Connection::new(ArtiIo::new(stream, client, None), info))
-            }
-            Some(Err(failed)) => {
-                client.tell_failure(error::blames(failed.kind()));
-                Err(error::dial(failed))
-            }
-            None => Err(error::arti("the client ended")),
+            drop(dialing);
+            sleep(RETRY_PAUSE).await;
+            // It was there when the dial began.
+            choice = DialWhileBootstrapping::Wait;
         }
     }
+}
+
+/// How an attempt went.
+enum Dialed {
+    Opened(Box<DataStream>),
+    Failed(TransportError),
+    /// The client has no path, or was replaced.
+    NoPathYet,
+}
+
+/// Opens a stream on a client, once.
+async fn open(client: &Client, host: &str, port: u16, prefs: StreamPrefs) -> Dialed {
+    let Some(tor) = client.tor() else {
+        return Dialed::NoPathYet;
+    };
+    let target = (host.to_owned(), port);
+    let on = Arc::clone(&tor);
+    let dial = async move { on.connect_with_prefs(target, &prefs).await };
+    let mut dial = pin!(client.run(dial));
+    let dialed = tokio::select! {
+        dialed = &mut dial => dialed,
+        () = sleep(LONG_DIAL) => {
+            client.tell(Evidence::Doubt);
+            dial.await
+        }
+    };
+    match dialed {
+        Some(Ok(stream)) => {
+            client.tell(Evidence::Carried);
+            Dialed::Opened(Box::new(stream))
+        }
+        Some(Err(failed)) if is_pathless(failed.kind()) && may_have_path(&tor, host, port) => {
+            client.tell(Evidence::NoPath);
+            Dialed::NoPathYet
+        }
+        Some(Err(failed)) => {
+            client.tell_failure(error::blames(failed.kind()));
+            Dialed::Failed(error::dial(failed))
+        }
+        None => Dialed::NoPathYet,
+    }
+}
+
+/// Returns whether Arti found no relays to build a circuit from.
+const fn is_pathless(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::NoPath | ErrorKind::NoExit)
+}
+
+/// Returns whether a path to this target can exist: a port that no exit serves stays without.
+fn may_have_path(tor: &TorClient<Runtime>, host: &str, port: u16) -> bool {
+    is_onion(host) || has_exit(tor, port)
 }
 
 /// Half to all of a delay, at random: what always takes the same time is easy to recognize.
@@ -111,7 +162,7 @@ fn jittered(delay: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ArtiConfig, DialWhileBootstrapping};
+    use crate::ArtiConfig;
 
     fn dialer(tune: impl FnOnce(&mut ArtiConfig)) -> ArtiDialer {
         let mut config = ArtiConfig::default();

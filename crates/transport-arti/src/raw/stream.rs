@@ -10,8 +10,11 @@ use arti_client::DataStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tor_cell::relaycell::msg::EndReason;
+use tor_proto::client::stream::ClientStreamCtrl;
+use tor_proto::ClientTunnel;
 use transport_core::Io;
 
+use super::sharing::OnCircuit;
 use crate::health::Evidence;
 use crate::net::Client;
 
@@ -20,28 +23,47 @@ use crate::net::Client;
 /// Writes are gathered into cells: they go out when a cell is full, or by a flush. Tor has no
 /// half-open streams: a shutdown flushes and ends both directions. What the peer had sent and
 /// nobody had read by then may be lost; reads find the end of the stream (a relay that wants the
-/// answer is [`relay_held`](transport_limits::relay_held)). Nor does Tor tell an end from a cut:
-/// whoever must know has TLS above, or frames.
+/// answer is [`relay_held`](transport_limits::relay_held)).
+///
+/// An [`abort`](Io::abort) reaches an onion service and its client where the stream is alone on its
+/// circuit, as with `arti.isolation = "stream"`: the circuit ends with it. A stream that shares its
+/// circuit ends as in order, since Arti ends each stream with the same reason. So does, behind an
+/// exit, every stream: an exit closes its connection to the target in the same way after either.
+/// A receiver that must know has TLS above, or frames.
 pub struct ArtiIo {
     inner: DataStream,
     client: Arc<Client>,
     /// It was shut down here.
     ended: bool,
-    /// For a stream of the onion service: keeps its circuit.
-    _circuit: Option<TaskTrackerToken>,
+    /// None for a stream that does not know its circuit.
+    circuit: Option<OnCircuit>,
 }
 
 impl ArtiIo {
-    pub(super) const fn new(
+    /// A stream that was dialed; `exclusive`: no other is ever let on its circuit.
+    pub(super) fn dialed(inner: DataStream, client: Arc<Client>, exclusive: bool) -> Self {
+        let tunnel = tunnel(&inner);
+        let joined = |id| client.sharing().joined(id, exclusive);
+        let circuit = tunnel.map(|tunnel| joined(tunnel.unique_id()));
+        Self {
+            inner,
+            client,
+            ended: false,
+            circuit,
+        }
+    }
+
+    /// A stream of the onion service, which keeps its circuit.
+    pub(super) const fn accepted(
         inner: DataStream,
         client: Arc<Client>,
-        circuit: Option<TaskTrackerToken>,
+        kept: TaskTrackerToken,
     ) -> Self {
         Self {
             inner,
             client,
             ended: false,
-            _circuit: circuit,
+            circuit: Some(OnCircuit::Accepted(kept)),
         }
     }
 
@@ -52,6 +74,13 @@ impl ArtiIo {
         }
         polled
     }
+}
+
+/// The circuit that a stream is on, while it is there.
+fn tunnel(stream: &DataStream) -> Option<Arc<ClientTunnel>> {
+    stream
+        .client_stream_ctrl()
+        .and_then(|control| control.tunnel())
 }
 
 /// Every Tor client, and Arti's services as well, end a stream in order with the reason MISC
@@ -73,8 +102,26 @@ impl fmt::Debug for ArtiIo {
 }
 
 impl Io for ArtiIo {
-    /// Closes the stream: Tor does not tell an end from a cut.
-    fn abort(&mut self) {}
+    /// Ends the circuit where no other stream is on it; else only closes the stream, and the peer
+    /// sees an end in order. See [`ArtiIo`].
+    fn abort(&mut self) {
+        let (Some(circuit), Some(tunnel)) = (&self.circuit, tunnel(&self.inner)) else {
+            return;
+        };
+        // First of all no further dial gets it.
+        if let Some(id) = circuit.dialed() {
+            let Some(circuits) = self.client.tor().and_then(|tor| tor.circmgr().ok()) else {
+                return;
+            };
+            if !circuit.is_alone() {
+                return;
+            }
+            circuits.retire_circ(id);
+        }
+        if circuit.is_alone() {
+            tunnel.terminate();
+        }
+    }
 }
 
 impl AsyncRead for ArtiIo {

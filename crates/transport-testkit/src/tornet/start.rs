@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::daemon::Daemon;
 use super::node::{Identity, Node};
 use super::sweeper::Sweeper;
+use super::torrc::Guards;
 use super::{keys, ports, torrc, TorNet, TorNetError};
 
 /// The first voting interval of each attempt, in seconds. Divisors of half an hour, as tor wants.
@@ -22,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(100);
 
 /// Starts a network in a new directory within `parent`.
-pub(super) fn start(parent: &Path) -> Result<TorNet, TorNetError> {
+pub(super) fn start(parent: &Path, guards: Guards) -> Result<TorNet, TorNetError> {
     let failed = |e| TorNetError::io("a directory for the network", e);
     let parent = parent.canonicalize().map_err(failed)?;
     let dir = tempfile::Builder::new()
@@ -34,7 +35,7 @@ pub(super) fn start(parent: &Path) -> Result<TorNet, TorNetError> {
     let dir = dir.keep();
     let mut errors = String::new();
     for interval in INTERVALS {
-        match attempt(&dir, interval) {
+        match attempt(&dir, interval, guards) {
             Ok(daemons) => {
                 return Ok(TorNet {
                     daemons,
@@ -56,13 +57,13 @@ pub(super) fn restart(daemons: &[Daemon]) -> Result<(), TorNetError> {
     wait(daemons, 2 * PATIENCE)
 }
 
-fn attempt(dir: &Path, interval: u64) -> Result<Vec<Daemon>, TorNetError> {
+fn attempt(dir: &Path, interval: u64, guards: Guards) -> Result<Vec<Daemon>, TorNetError> {
     let identities = identities(dir)?;
     let owner = std::process::id();
     let mut daemons = Vec::new();
     for own in &identities {
         let dir = dir.join(own.node.nickname());
-        let torrc = torrc::torrc(own, &identities, &dir, interval, owner);
+        let torrc = torrc::torrc(own, &identities, &dir, interval, owner, guards);
         write(&dir.join("torrc"), &torrc)?;
         if own.authority.is_some() {
             write(

@@ -5,6 +5,16 @@ use std::path::Path;
 
 use super::node::{Identity, Node};
 
+/// Which relays clients may enter the network by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guards {
+    /// Every relay but the exit.
+    NotExit,
+    /// Every relay. Arti chooses the guard before the exit, so that a client whose guard is the one
+    /// exit has no path out.
+    Any,
+}
+
 /// What every node says: a network of its own on one address, where new relays are trusted with
 /// every role at once but the guard's and the exit's. Later votes are far apart, since a client republishes after
 /// each. Relays build no circuits for themselves, which the only exit could not.
@@ -12,7 +22,6 @@ const COMMON: &str = "\
 TestingTorNetwork 1
 PathsNeededToBuildCircuits 0.67
 TestingDirAuthVoteHSDir *
-TestingDirAuthVoteGuardIsStrict 1
 TestingMinExitFlagThreshold 0
 V3AuthNIntervalsValid 2
 AssumeReachable 1
@@ -67,6 +76,7 @@ pub(super) fn torrc(
     dir: &Path,
     interval_secs: u64,
     owner: u32,
+    guards: Guards,
 ) -> String {
     let mut text = keys(own.node, own.or_port, dir) + COMMON;
     for identity in all {
@@ -90,10 +100,17 @@ pub(super) fn torrc(
     if let Some(exit) = all.iter().find(|identity| identity.node == Node::Exit) {
         let _ = writeln!(text, "TestingDirAuthVoteExit {}", exit.rsa);
     }
-    // A client whose guard is the one exit would find no way out: a path has no relay twice.
-    let guards = all.iter().filter(|identity| identity.node != Node::Exit);
-    let guards: Vec<_> = guards.map(|identity| identity.rsa.as_str()).collect();
-    let _ = writeln!(text, "TestingDirAuthVoteGuard {}", guards.join(","));
+    text += &match guards {
+        Guards::NotExit => {
+            let guards = all.iter().filter(|identity| identity.node != Node::Exit);
+            let guards: Vec<_> = guards.map(|identity| identity.rsa.as_str()).collect();
+            format!(
+                "TestingDirAuthVoteGuardIsStrict 1\nTestingDirAuthVoteGuard {}\n",
+                guards.join(",")
+            )
+        }
+        Guards::Any => "TestingDirAuthVoteGuard *\n".to_owned(),
+    };
     if let Some(authority) = &own.authority {
         let _ = writeln!(text, "DirPort 127.0.0.1:{}", authority.dir_port);
     }
