@@ -104,7 +104,7 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     step(
         "test-tor",
-        "the tests on a private Tor network, twelve minutes; `--quick`: four (installs tor when missing)",
+        "the tests on a private Tor network, fourteen minutes; `--quick`: six (installs tor when missing)",
         test::on_tor,
     ),
     step(
