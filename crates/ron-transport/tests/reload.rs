@@ -151,6 +151,7 @@ async fn each_key_is_reloaded_as_its_class_says() {
         "bind_addr" => Some("127.0.0.1:1"),
         "limits.max_frame_bytes" => Some("512KiB"),
         "limits.chunk_bytes" => Some("32KiB"),
+        "limits.memory_bytes" => Some("64MiB"),
         "per_peer.ipv4_prefix" => Some("24"),
         "per_peer.ipv6_prefix" => Some("56"),
         _ if path.starts_with("rates.") && path.ends_with("bytes_per_sec") => Some("1MiB"),

@@ -239,7 +239,7 @@ impl Limits {
         Ok(self)
     }
 
-    /// Bytes held for all peers together: 256 KiB to 1 TiB. A quarter, which one peer may have, must
+    /// Bytes held for all peers together: 256 KiB to 1,024 GiB. A quarter, which one peer may have, must
     /// hold the largest frame; that is checked with the other settings.
     pub fn set_memory_bytes(&mut self, bytes: u64) -> Result<&mut Self, ValueError> {
         size_within(bytes, MEMORY_RANGE)?;

@@ -121,6 +121,18 @@ const LIMITS: &[Case] = &[
         ["65537", "1 to 65536"],
     ),
     case(
+        "limits.memory_bytes",
+        "256MiB",
+        ["64MiB", "65536KiB"],
+        ["1KiB", "256KiB to 1024GiB"],
+    ),
+    case(
+        "limits.memory_bytes",
+        "256MiB",
+        ["16777216", "16MiB"],
+        ["255KiB", "256KiB to 1024GiB"],
+    ),
+    case(
         "limits.max_pending_handshakes",
         "256",
         ["9", "9"],

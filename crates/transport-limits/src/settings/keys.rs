@@ -120,7 +120,7 @@ const KEYS: &[Key] = &[
         "limits.memory_bytes",
         Kind::Size,
         "256MiB",
-        "256KiB to 1TiB, at least 4 x max_frame_bytes",
+        "256KiB to 1024GiB, at least 4 x max_frame_bytes",
         Reload::Live,
         "Bytes held for all peers together: partial frames, frames that a handler holds, writer \
          inboxes, remainders of relays. One peer may hold a quarter, and no more than is free; then \

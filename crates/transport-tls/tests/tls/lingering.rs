@@ -77,12 +77,18 @@ async fn last_answer_survives_garbage() {
         if !at_once {
             peer.send(&[9; 8192]).await;
         }
-        ours.write_all(&answer).await.unwrap();
-        ours.shutdown().await.unwrap();
-        drop(ours);
-        // The kernel of the peer has it all, or a reset, by now.
-        tokio::time::sleep(IDLE / 10).await;
-        assert_eq!(peer.read_to_end().await.unwrap(), answer);
+        let answering = async {
+            ours.write_all(&answer).await.unwrap();
+            ours.shutdown().await.unwrap();
+            drop(ours);
+        };
+        let reading = async {
+            // The first part of the answer, or a reset, waits at the peer by now.
+            tokio::time::sleep(IDLE / 10).await;
+            peer.read_to_end().await.unwrap()
+        };
+        let ((), read) = tokio::join!(answering, reading);
+        assert_eq!(read, answer);
         assert_eq!(rig.recorder.closes(CloseReason::Eof), 1);
     }
 }

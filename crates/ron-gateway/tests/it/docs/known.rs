@@ -21,7 +21,7 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "relay_held",
     "tls_truncated",
     "transport.dial",
-    "transport.prepare",
+    "transport.prepare_for",
     "transport.readiness",
     "try_send",
     // A mode of the gateway, and targets of the log.
