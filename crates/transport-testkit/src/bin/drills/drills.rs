@@ -2,6 +2,7 @@
 
 mod alpn;
 mod dead_peer;
+mod drain;
 mod fds;
 mod frames;
 mod hot_peer;
@@ -63,6 +64,7 @@ pub(crate) const DRILLS: &[Drill] = &[
     log_disk::FULL,
     upstream::FLAPPING,
     restore::KILLED,
+    drain::SLOW_ANSWER,
     upgrade::ROLLING,
     tor::STALL,
     tor::RECOVER,

@@ -11,6 +11,7 @@ mod args;
 mod case;
 mod date;
 mod drills;
+mod late;
 mod page;
 mod relay;
 mod table;
