@@ -16,13 +16,14 @@ use transport_testkit::process::{wait_for, PATIENCE};
 use super::Drill;
 use crate::alerts;
 use crate::case::{ensure, Case, Outcome, Stop};
+use crate::late::Upstream;
 use transport_testkit::lab::client::{connect, ping, tls, tls_config};
 use transport_testkit::lab::netns::Netns;
 use transport_testkit::lab::Gateway;
 use transport_testkit::lab::Lab;
 use transport_testkit::lab::Start;
 
-use traffic::{Long, Tally, Traffic};
+use traffic::{Long, Slow, Tally, Traffic};
 
 /// Where they listen, in a network namespace that has nothing else.
 const ADDR: &str = "127.0.0.1:9444";
@@ -33,8 +34,8 @@ const A_WHILE: Duration = Duration::from_millis(500);
 
 pub(super) const ROLLING: Drill = Drill {
     name: "rolling-upgrade",
-    fault: "one gateway drains while a second takes over at the same address, under load",
-    expected: "the old one: /readyz 503, conn_inflight 0, aborted=0; no connection refused, none broken that could finish",
+    fault: "one gateway drains while a second takes over at the same address, under load with answers of up to 3 s",
+    expected: "the old one: /readyz 503, conn_inflight 0, aborted=0; no connection refused, none broken that could finish, no slow answer lost",
     cure: "socket activation, or tcp.reuse_port with net.ipv4.tcp_migrate_req=1; then the validation: /readyz 200, no NotReady, buckets stable, rejects not above the baseline",
     quick: true,
     run: rolling,
@@ -43,12 +44,16 @@ pub(super) const ROLLING: Drill = Drill {
 fn rolling(lab: &Lab, case: &mut Case) -> Outcome {
     let netns = Netns::new("a")?;
     let addr = ADDR.parse::<SocketAddr>().map_err(|e| e.to_string())?;
+    let upstream = netns.within(Upstream::start)??;
+    let target = format!("tcp://{}", upstream.addr);
     let place = Place {
         config: tls_config(lab)?,
-        start: lab
-            .tls()
-            .within(&netns.name)
-            .args(["--transport.drain-timeout", "15s"]),
+        start: lab.tls().within(&netns.name).args([
+            "--forward",
+            &target,
+            "--transport.drain-timeout",
+            "15s",
+        ]),
         netns,
         addr,
     };
@@ -142,6 +147,7 @@ impl Place {
         let traffic = Traffic::start(&self.netns, &self.config, self.addr)?;
         let long = Long::start(&self.netns, &self.config, self.addr)?;
         thread::sleep(A_WHILE);
+        let slow = Slow::start(&self.netns, &self.config, self.addr)?;
         let new = start(self.start.clone().unbound())?;
         new.is_ready()?;
         old.signal(Signal::TERM)?;
@@ -149,14 +155,14 @@ impl Place {
             let (status, _) = old.admin.get("/readyz")?;
             Ok((status == 503).then_some(()))
         })?;
-        let finished = long.finished()?;
+        let (finished, answered) = (long.finished()?, slow.finished()?);
         let report = old.ended_well()?;
         ensure(report["aborted"] == 0, || format!("cut: {report}"))?;
         thread::sleep(A_WHILE);
         let last = traffic.last();
         let tally = traffic.stop();
         case.note(format!(
-            "{finished} long connections finish, {} drained",
+            "{finished} long connections finish, {answered} slow answers whole, {} drained",
             report["drained"]
         ));
         if !last.is_empty() {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio_rustls::rustls::ClientConfig;
 
+use crate::late::{self, Conn};
 use transport_testkit::lab::client::{connect, ping, tls};
 use transport_testkit::lab::netns::Netns;
 
@@ -21,6 +22,11 @@ const PAUSE: Duration = Duration::from_millis(5);
 const LONG: usize = 10;
 const LONG_ANSWERS: usize = 20;
 const LONG_PAUSE: Duration = Duration::from_millis(100);
+/// The last of the connections with one question each, and how long its answer takes. Every second
+/// one is half-closed.
+const LAST_SLOW: u32 = 23;
+const SLOWEST: Duration = Duration::from_secs(3);
+const SLOW_BYTES: u32 = 64 << 10;
 
 /// How connections went.
 #[derive(Debug, Clone, Copy, Default)]
@@ -49,6 +55,9 @@ pub(super) struct Traffic {
 
 /// Connections under way that can finish.
 pub(super) struct Long(Vec<JoinHandle<io::Result<()>>>);
+
+/// Connections that wait for answers after 0 to 3 s.
+pub(super) struct Slow(Vec<JoinHandle<io::Result<()>>>);
 
 impl Traffic {
     /// Starts them in a network namespace.
@@ -161,13 +170,60 @@ impl Long {
 
     /// How many of them finished.
     pub(super) fn finished(self) -> Result<usize, String> {
-        let all = self.0.len();
-        for conn in self.0 {
-            let ended = conn.join().map_err(|_| "a client panicked")?;
-            ended.map_err(|e| format!("a connection that could finish broke: {e}"))?;
-        }
-        Ok(all)
+        finished(self.0, "a connection that could finish broke")
     }
+}
+
+impl Slow {
+    /// Connects them all, and asks.
+    pub(super) fn start(
+        netns: &Netns,
+        config: &Arc<ClientConfig>,
+        to: SocketAddr,
+    ) -> Result<Self, String> {
+        let conns = netns.within(|| {
+            let one = |n| {
+                let mut conn = Conn::Tls(Box::new(tls(config, connect(to)?)?));
+                late::ask(&mut conn, SLOWEST * n / LAST_SLOW, SLOW_BYTES)?;
+                if is_half_closed(n) {
+                    conn.half_close()?;
+                }
+                Ok(conn)
+            };
+            (0..=LAST_SLOW).map(one).collect::<io::Result<Vec<_>>>()
+        })?;
+        let conns = conns.map_err(|e| format!("a slow connection: {e}"))?;
+        let on = conns.into_iter().zip(0..).map(|(mut conn, n)| {
+            thread::spawn(move || {
+                late::answer(&mut conn, SLOW_BYTES)?;
+                // The others hang up.
+                if is_half_closed(n) {
+                    late::ends_in_order(&mut conn)?;
+                }
+                Ok(())
+            })
+        });
+        Ok(Self(on.collect()))
+    }
+
+    /// How many of them got their answer.
+    pub(super) fn finished(self) -> Result<usize, String> {
+        finished(self.0, "a slow answer is lost")
+    }
+}
+
+fn is_half_closed(slow: u32) -> bool {
+    slow % 2 == 1
+}
+
+/// Waits for all of them; how many there are.
+fn finished(conns: Vec<JoinHandle<io::Result<()>>>, lost: &str) -> Result<usize, String> {
+    let all = conns.len();
+    for conn in conns {
+        let ended = conn.join().map_err(|_| "a client panicked")?;
+        ended.map_err(|e| format!("{lost}: {e}"))?;
+    }
+    Ok(all)
 }
 
 fn ask(
