@@ -1,6 +1,7 @@
 //! Shutting down gently and in bounded time.
 
 use std::collections::HashSet;
+use std::future::Future;
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout, Instant};
@@ -46,12 +47,18 @@ pub(crate) fn stop_accepting(shared: &Shared) {
     shared.stop.cancel();
 }
 
-/// Drains. The listener is closed already.
-pub(crate) async fn run(shared: &Shared, deadline: Duration) -> DrainReport {
+/// Drains, once the listener is closed.
+pub(crate) async fn run(
+    shared: &Shared,
+    closing: impl Future<Output = ()>,
+    deadline: Duration,
+) -> DrainReport {
     let started = Instant::now();
     let limiter = &shared.limiter;
-    limiter.drain();
     let mut drain = Drain::new(limiter);
+    closing.await;
+    limiter.drain();
+    drain.add_late();
     let _ = timeout(deadline, drain.until_empty()).await;
     let aborted = drain.left();
     shared.kill.cancel();
@@ -125,6 +132,17 @@ impl<'a> Drain<'a> {
             ids,
             closed_idle: 0,
         }
+    }
+
+    /// Adds connections that were taken from the backlog while the listener closed.
+    fn add_late(&mut self) {
+        let conns = self.limiter.connections();
+        let open = conns
+            .iter()
+            .filter(|control| !has_ended(control) && self.counts(control));
+        let open: HashSet<u64> = open.map(Control::id).collect();
+        let gone = self.ids.difference(&open).count();
+        self.open = self.open.max(gone + open.len() + self.limiter.pending());
     }
 
     fn counts(&self, control: &Control) -> bool {

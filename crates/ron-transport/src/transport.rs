@@ -249,8 +249,7 @@ impl Transport {
     /// A dropped call leaves the transport draining; another call continues the drain.
     pub async fn shutdown(&self, deadline: Duration) -> DrainReport {
         drain::begin(&self.shared);
-        self.close_listener().await;
-        let report = drain::run(&self.shared, deadline).await;
+        let report = drain::run(&self.shared, self.close_listener(), deadline).await;
         self.live.shutdown().await;
         report
     }

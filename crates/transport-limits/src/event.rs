@@ -1,5 +1,6 @@
 //! Log events of connections, in one form. Rejects are sampled: the first of each reason in a
-//! second is logged with the number that was not since the last one.
+//! second is logged with the number that was not since the last one. So are closes above 100 in a
+//! second.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,7 +20,11 @@ pub(crate) const TARGET: &str = "ron_transport";
 pub(crate) struct Events {
     rejects: [Sample; Reason::ALL.len()],
     failed_dials: Sample,
+    closes: Sample<CLOSES_PER_SEC>,
 }
+
+/// Closes that are logged in a second: a log line costs a good part of a short connection.
+const CLOSES_PER_SEC: u64 = 100;
 
 /// Who was rejected, as far as it is known.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,16 +34,18 @@ pub(crate) struct Who<'a> {
     pub(crate) peer: Option<PeerAddr>,
 }
 
-/// Lets the first event of each second through.
+/// Lets the first events of each second through.
 #[derive(Debug, Default)]
-struct Sample {
+struct Sample<const PER_SEC: u64 = 1> {
     /// The second of the last logged event, plus one.
     second: AtomicU64,
+    /// Events logged in that second.
+    logged: AtomicU64,
     /// Events not logged since.
     skipped: AtomicU64,
 }
 
-impl Sample {
+impl<const PER_SEC: u64> Sample<PER_SEC> {
     /// `Some` with the number of events that were not logged since the last one.
     fn next(&self, now: u64) -> Option<u64> {
         let second = now / SECOND + 1;
@@ -48,7 +55,11 @@ impl Sample {
                 .compare_exchange(seen, second, Ordering::Relaxed, Ordering::Relaxed)
         };
         if seen != second && swap(seen).is_ok() {
+            self.logged.store(1, Ordering::Relaxed);
             return Some(self.skipped.swap(0, Ordering::Relaxed));
+        }
+        if PER_SEC > 1 && self.logged.fetch_add(1, Ordering::Relaxed) < PER_SEC {
+            return Some(0);
         }
         self.skipped.fetch_add(1, Ordering::Relaxed);
         None
@@ -163,6 +174,10 @@ pub(crate) fn handshake_failed(
 }
 
 pub(crate) fn closed(conn: &Shared, reason: CloseReason, error: Option<&str>) {
+    let now = conn.limiter.now();
+    let Some(not_logged) = conn.limiter.events().closes.next(now) else {
+        return;
+    };
     info!(
         target: TARGET,
         event = "close",
@@ -170,10 +185,11 @@ pub(crate) fn closed(conn: &Shared, reason: CloseReason, error: Option<&str>) {
         conn_id = conn.id,
         corr_id = conn.corr_id(),
         reason = reason.as_str(),
-        duration_ms = millis(duration(conn.limiter.now().saturating_sub(conn.born))),
+        duration_ms = millis(duration(now.saturating_sub(conn.born))),
         bytes_in = conn.total(Direction::In),
         bytes_out = conn.total(Direction::Out),
         peer = conn.peer_addr.and_then(|peer| peer.loggable()),
+        not_logged = (not_logged != 0).then_some(not_logged),
         error,
     );
 }

@@ -276,6 +276,10 @@ impl Limiter {
         self.0.events.dialed(self.now(), backend, to, took, result);
     }
 
+    pub(crate) fn events(&self) -> &Events {
+        &self.0.events
+    }
+
     pub(crate) fn is_draining(&self) -> bool {
         self.0.refuses.load(Ordering::Relaxed)
     }

@@ -9,6 +9,7 @@ mod admission;
 mod bytes;
 mod cancel;
 mod deadlines;
+mod ends;
 mod floor;
 mod frames;
 mod inbox;
@@ -22,6 +23,7 @@ pub use admission::*;
 pub use bytes::*;
 pub use cancel::*;
 pub use deadlines::*;
+pub use ends::*;
 pub use floor::*;
 pub use frames::*;
 pub use inbox::*;
@@ -98,6 +100,15 @@ macro_rules! conformance {
                 a_relay_ends_with_a_dead_side
                 a_half_closed_relay_ends_as_idle
                 an_echo_returns_everything
+                orderly_end_visible
+                abort_visible
+                last_reply_survives_linger
+                drain_keeps_owed_answer
+                drain_closes_idle
+                half_close_timeout_ends
+                relay_answer_survives_refused_upload
+                relay_reset_aborts_other_leg
+                relay_legs_idle_together
             }
         }
     };

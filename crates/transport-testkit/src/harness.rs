@@ -26,6 +26,10 @@ pub trait Harness: Send + Sync + 'static {
     /// The raw dialer.
     type Dialer: Dialer;
 
+    /// Whether a peer can tell an abort from an end of stream; a backend that cannot signal it
+    /// says so in its documentation.
+    const SIGNALS_ABORT: bool = true;
+
     /// Binds a fresh listener.
     fn open(&self) -> impl Future<Output = Opened<Self::Listener, Self::Dialer>> + Send;
 

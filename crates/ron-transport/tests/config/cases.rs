@@ -123,12 +123,6 @@ const LIMITS: &[Case] = &[
     case(
         "limits.memory_bytes",
         "256MiB",
-        ["64MiB", "65536KiB"],
-        ["1KiB", "256KiB to 1024GiB"],
-    ),
-    case(
-        "limits.memory_bytes",
-        "256MiB",
         ["16777216", "16MiB"],
         ["255KiB", "256KiB to 1024GiB"],
     ),

@@ -28,6 +28,9 @@ use crate::rig::{config, pair, reach, serving, shared, skip, target, LONG};
 struct OnionHarness(Mutex<Vec<ArtiNet>>);
 
 impl Harness for OnionHarness {
+    /// Only where the stream is alone on its circuit.
+    const SIGNALS_ABORT: bool = false;
+
     type Listener = ArtiListener;
     type Dialer = ArtiDialer;
 
@@ -95,6 +98,11 @@ fn run(runtime: &tokio::runtime::Runtime) {
         a_peer_keeps_its_rate
         ingress_keeps_its_rate
         egress_keeps_its_rate
+        orderly_end_visible
+        abort_visible
+        drain_keeps_owed_answer
+        drain_closes_idle
+        memory_share_of_peer
     );
     let mut failed = Vec::new();
     for (name, case) in cases {

@@ -11,6 +11,8 @@ use crate::conn_settings::ConnSettings;
 /// A waiting write looks at the stream this often within its deadline, so a peer that stalls is
 /// ended later than the deadline by one such interval at most.
 const LOOKS: u64 = 16;
+/// The first look comes this much sooner.
+const FIRST_LOOK: u64 = 4;
 /// Bytes to which [`Io::taken`](transport_core::Io::taken) is exact.
 const EXACT_TO: u64 = 1 << 10;
 
@@ -103,7 +105,8 @@ impl WriteClock {
             Some(since) => since,
             None => {
                 self.since = Some(now);
-                self.look_at = now.saturating_add(terms.interval());
+                // The debt begins with the first measurement, so that one comes soon.
+                self.look_at = now.saturating_add((terms.interval() / FIRST_LOOK).max(1));
                 self.looked = false;
                 self.paid = Mark {
                     accepted: self.accepted,

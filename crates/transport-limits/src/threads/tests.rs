@@ -4,13 +4,22 @@ use std::sync::mpsc::sync_channel;
 
 use super::*;
 
+/// Waits until a thread waits for work: it does so a moment after it has handed over a result.
+async fn idle(threads: &Threads) {
+    while threads.0.pool.lock().idle == 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test]
 async fn jobs_share_the_first_thread() {
     let threads = Threads::new("test", 4);
     threads.start().unwrap();
     threads.start().unwrap();
     let id = || thread::current().id();
+    idle(&threads).await;
     let first = threads.run(id).await.unwrap();
+    idle(&threads).await;
     assert_eq!(threads.run(id).await.unwrap(), first);
     assert_ne!(first, id());
     assert_eq!(threads.0.pool.lock().threads, 1);

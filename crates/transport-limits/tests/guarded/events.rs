@@ -203,3 +203,21 @@ async fn a_close_tells_the_story_of_its_connection() {
         log.lines("event=close")
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn closes_above_100_per_second_sampled() {
+    let (log, _guard) = Log::capture();
+    let mut rig = Rig::new(|_| {});
+    let mut open = Vec::new();
+    for _ in 0..250 {
+        open.push(rig.connect().await);
+    }
+    drop(open);
+    assert_eq!(log.count("event=close"), 100);
+    sleep(Duration::from_secs(1)).await;
+    drop(rig.connect().await);
+    assert_eq!(log.lines("not_logged=").len(), 1);
+    assert!(log.lines("not_logged=")[0].contains("not_logged=150"));
+    let closes = rig.recorder.closes(transport_core::CloseReason::Eof);
+    assert_eq!(closes, 251, "counters are exact");
+}

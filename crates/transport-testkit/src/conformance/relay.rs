@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
-use transport_core::{CloseReason, Connection, Listener, Op, Pending, TransportError};
+use transport_core::{CloseReason, Connection, Io, Listener, Op, Pending, TransportError};
 use transport_limits::{echo, relay, Control, Guard, Limits, Relayed, Side};
 
 use super::rig::{pattern, AcceptedIo, Peer, Rig};
@@ -211,4 +211,76 @@ async fn everything<H: Harness>(harness: &H, amnesia: bool) {
     echoed.end.unwrap();
     assert_eq!(echoed.bytes, BYTES as u64);
     assert_eq!(rig.recorder.closes(CloseReason::Eof), 1);
+}
+
+/// An answer that came before the upload was complete arrives whole, although the upstream takes
+/// no more bytes.
+pub async fn relay_answer_survives_refused_upload<H: Harness>(harness: &H) {
+    let Joined {
+        rig,
+        client,
+        mut upstream,
+        relaying,
+        ..
+    } = join(harness, |_| {}).await;
+    let reply = pattern(20_000);
+    let (mut read, mut write) = tokio::io::split(client.io);
+    let uploading = tokio::spawn(async move {
+        let _ = write.write_all(&vec![7; 1 << 20]).await;
+        write
+    });
+    upstream.io.read_exact(&mut [0; 4]).await.unwrap();
+    upstream.io.write_all(&reply).await.unwrap();
+    upstream.io.shutdown().await.unwrap();
+    drop(upstream);
+    let write = uploading.await.unwrap();
+    let mut got = Vec::new();
+    read.read_to_end(&mut got).await.unwrap();
+    assert!(got == reply, "{} bytes of the reply arrived", got.len());
+    relaying.await.unwrap();
+    drop((read, write));
+    rig.inflight(0).await;
+}
+
+/// A reset of one leg aborts the other, which counts as `peer_failed`.
+pub async fn relay_reset_aborts_other_leg<H: Harness>(harness: &H) {
+    let Joined {
+        rig,
+        mut client,
+        mut upstream,
+        relaying,
+        ..
+    } = join(harness, |_| {}).await;
+    upstream.io.write_all(&pattern(1000)).await.unwrap();
+    upstream.io.flush().await.unwrap();
+    client.io.read_exact(&mut [0; 1000]).await.unwrap();
+    upstream.io.abort();
+    drop(upstream);
+    if !H::SIGNALS_ABORT {
+        drop(client);
+        relaying.await.unwrap();
+        return;
+    }
+    client.io.read(&mut [0; 16]).await.unwrap_err();
+    let relayed = relaying.await.unwrap();
+    assert!(matches!(relayed.end, Err((Side::B, _))), "{relayed:?}");
+    assert_eq!(rig.recorder.closes(CloseReason::PeerFailed), 1);
+    assert_eq!(rig.recorder.closes(CloseReason::Eof), 0);
+}
+
+/// Bytes on one leg alone keep both alive: they share one activity clock.
+pub async fn relay_legs_idle_together<H: Harness>(harness: &H) {
+    let Joined {
+        rig,
+        client,
+        upstream,
+        relaying,
+        ..
+    } = join(harness, |l| deadlines(l, |d| d.idle = IDLE)).await;
+    let watch = Watch::start();
+    relaying.await.unwrap().end.unwrap_err();
+    watch.assert_took(IDLE);
+    assert_eq!(rig.recorder.closes(CloseReason::Idle), 2);
+    drop((client, upstream));
+    rig.inflight(0).await;
 }

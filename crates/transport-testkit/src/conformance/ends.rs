@@ -1,0 +1,151 @@
+//! How a connection ends, and what its peer sees of it.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::sleep;
+use transport_core::{CloseReason, Op, TransportError};
+
+use super::rig::{pattern, ping, Rig};
+use super::waits::{deadlines, Watch, IDLE, SHORT};
+use crate::Harness;
+
+/// Without a byte for this long a raw connection may be idle.
+const QUIET: Duration = Duration::from_secs(1);
+/// Well past the moment at which it is.
+const PAST_QUIET: Duration = Duration::from_millis(1200);
+
+/// An idle timeout ends in order: the peer reads an end of stream.
+pub async fn orderly_end_visible<H: Harness>(harness: &H) {
+    let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.idle = IDLE)).await;
+    let (mut ours, mut peer) = rig.connect().await;
+    ping(&mut ours.io, &mut peer.io).await;
+    let error = ours.io.read(&mut [0]).await.unwrap_err();
+    assert!(matches!(
+        TransportError::from(error),
+        TransportError::Timeout { op: Op::Idle }
+    ));
+    drop(ours);
+    assert_eq!(peer.io.read(&mut [0]).await.unwrap(), 0);
+    assert_eq!(rig.recorder.closes(CloseReason::Idle), 1);
+    drop(peer);
+    rig.inflight(0).await;
+}
+
+/// A cancelled transfer ends in an error for the peer, which never takes it for a whole stream.
+pub async fn abort_visible<H: Harness>(harness: &H) {
+    let mut rig = Rig::new(harness, |_| {}).await;
+    let (mut ours, mut peer) = rig.connect().await;
+    ours.io.write_all(&pattern(1000)).await.unwrap();
+    ours.io.flush().await.unwrap();
+    peer.io.read_exact(&mut [0; 1000]).await.unwrap();
+    ours.io.control().cancel();
+    drop(ours);
+    let end = peer.io.read(&mut [0; 16]).await;
+    if H::SIGNALS_ABORT {
+        let error = end.unwrap_err();
+        let reason = TransportError::from(error).close_reason();
+        assert!(
+            matches!(reason, CloseReason::Reset | CloseReason::Truncated),
+            "{reason:?}"
+        );
+    }
+    assert_eq!(rig.recorder.closes(CloseReason::Cancelled), 1);
+}
+
+/// A reply arrives whole although the peer was still sending when the connection ended.
+pub async fn last_reply_survives_linger<H: Harness>(harness: &H) {
+    const UPLOAD: usize = 512 << 10;
+    let mut rig = Rig::new(harness, |_| {}).await;
+    let (mut ours, peer) = rig.connect().await;
+    let reply = pattern(1000);
+    let (mut read, mut write) = tokio::io::split(peer.io);
+    let uploading = tokio::spawn(async move {
+        // A peer that reads before it has written everything sees the end of the connection.
+        let _ = write.write_all(&vec![7; UPLOAD]).await;
+        write
+    });
+    ours.io.read_exact(&mut [0; 4]).await.unwrap();
+    ours.io.write_all(&reply).await.unwrap();
+    drop(ours);
+    let write = uploading.await.unwrap();
+    let mut got = Vec::new();
+    read.read_to_end(&mut got).await.unwrap();
+    assert_eq!(got, reply);
+    assert_eq!(rig.recorder.closes(CloseReason::Eof), 1);
+    drop((read, write));
+    rig.inflight(0).await;
+}
+
+/// A drain leaves a connection alone on which an answer is owed, however long that takes.
+pub async fn drain_keeps_owed_answer<H: Harness>(harness: &H) {
+    let mut rig = Rig::new(harness, |_| {}).await;
+    let (mut ours, mut peer) = rig.connect().await;
+    let control = ours.io.control();
+    peer.io.write_all(b"question").await.unwrap();
+    peer.io.flush().await.unwrap();
+    ours.io.read_exact(&mut [0; 8]).await.unwrap();
+    sleep(PAST_QUIET).await;
+    assert!(!control.close_if_idle(), "an answer is owed");
+    ours.io.write_all(b"answer").await.unwrap();
+    ours.io.flush().await.unwrap();
+    assert!(!control.close_if_idle(), "the next question may be coming");
+    sleep(PAST_QUIET).await;
+    let busy = control.busy();
+    assert!(!control.close_if_idle(), "work was announced");
+    drop(busy);
+    sleep(PAST_QUIET).await;
+    assert!(control.close_if_idle());
+    drop(ours);
+    let mut got = Vec::new();
+    peer.io.read_to_end(&mut got).await.unwrap();
+    assert_eq!(got, b"answer");
+}
+
+/// A drain ends a connection in order on which nothing has moved for a second.
+pub async fn drain_closes_idle<H: Harness>(harness: &H) {
+    let mut rig = Rig::new(harness, |_| {}).await;
+    let (mut ours, mut peer) = rig.connect().await;
+    let control = ours.io.control();
+    let watch = Watch::start();
+    while !control.close_if_idle() {
+        sleep(SHORT / 10).await;
+    }
+    assert!(control.age() >= QUIET, "{:?}", control.age());
+    assert!(watch.elapsed() <= QUIET * 10);
+    let error = ours.io.read(&mut [0]).await.unwrap_err();
+    assert!(matches!(
+        TransportError::from(error),
+        TransportError::Cancelled
+    ));
+    drop(ours);
+    assert_eq!(peer.io.read(&mut [0]).await.unwrap(), 0);
+    assert_eq!(rig.recorder.closes(CloseReason::Cancelled), 1);
+}
+
+/// Once one direction has ended, silence ends the connection, also with the idle timeout off.
+pub async fn half_close_timeout_ends<H: Harness>(harness: &H) {
+    let tune = |l: &mut transport_limits::Limits| {
+        deadlines(l, |d| {
+            d.idle = Duration::ZERO;
+            d.half_close = SHORT;
+        });
+    };
+    let mut rig = Rig::new(harness, tune).await;
+    let (mut ours, mut peer) = rig.connect().await;
+    sleep(SHORT * 2).await;
+    ping(&mut ours.io, &mut peer.io).await;
+    let control = ours.io.control();
+    let watching = tokio::spawn(async move { control.ended().await });
+    peer.io.shutdown().await.unwrap();
+    assert_eq!(ours.io.read(&mut [0]).await.unwrap(), 0);
+    let error = watching.await.unwrap();
+    assert!(
+        matches!(error, TransportError::Timeout { op: Op::HalfClose }),
+        "{error:?}"
+    );
+    drop(ours);
+    assert_eq!(peer.io.read(&mut [0]).await.unwrap(), 0);
+    assert_eq!(rig.recorder.closes(CloseReason::HalfClose), 1);
+    assert_eq!(rig.recorder.snapshot().all_rejected(), 0);
+}
