@@ -40,10 +40,14 @@ impl Conn {
 
     /// Resolves once the transport drains: a handler may then finish what is under way and close.
     ///
+    /// The future borrows nothing: a handler awaits it beside its reads and writes.
+    ///
     /// # Cancel safety
     /// Cancel-safe.
-    pub async fn draining(&self) {
-        self.control.draining().await;
+    pub fn draining(&self) -> impl Future<Output = ()> + Send + 'static {
+        // A borrow of the stream would not be `Send`, and no handler of `serve` could await it.
+        let control = self.control.clone();
+        async move { control.draining().await }
     }
 
     /// Puts the connection into framed mode.

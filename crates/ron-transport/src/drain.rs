@@ -33,12 +33,6 @@ pub struct DrainReport {
     pub took: Duration,
 }
 
-/// Ends accepting, and announces the drain to handlers.
-pub(crate) fn begin(shared: &Shared) {
-    stop_accepting(shared);
-    shared.limiter.begin_drain();
-}
-
 /// Ends accepting.
 pub(crate) fn stop_accepting(shared: &Shared) {
     shared
@@ -47,7 +41,7 @@ pub(crate) fn stop_accepting(shared: &Shared) {
     shared.stop.cancel();
 }
 
-/// Drains, once the listener is closed.
+/// Ends accepting, announces the drain to handlers, and drains once the listener is closed.
 pub(crate) async fn run(
     shared: &Shared,
     closing: impl Future<Output = ()>,
@@ -55,7 +49,10 @@ pub(crate) async fn run(
 ) -> DrainReport {
     let started = Instant::now();
     let limiter = &shared.limiter;
+    // Before the announcement: handlers on other threads may end their connections at once.
     let mut drain = Drain::new(limiter);
+    stop_accepting(shared);
+    limiter.begin_drain();
     closing.await;
     limiter.drain();
     drain.add_late();

@@ -248,7 +248,6 @@ impl Transport {
     /// # Cancel safety
     /// A dropped call leaves the transport draining; another call continues the drain.
     pub async fn shutdown(&self, deadline: Duration) -> DrainReport {
-        drain::begin(&self.shared);
         let report = drain::run(&self.shared, self.close_listener(), deadline).await;
         self.live.shutdown().await;
         report
