@@ -15,7 +15,7 @@ use ron_transport::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{mpsc, Semaphore};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout, Instant};
 use transport_testkit::Recorder;
@@ -60,11 +60,10 @@ both! {
     idle_timeout_of_handed_on_stream
 }
 
-/// A transport that serves, and what it saw.
+/// A transport that serves.
 struct Served {
     transport: Arc<Transport>,
     addr: SocketAddr,
-    recorder: Recorder,
     serving: JoinHandle<()>,
 }
 
@@ -74,9 +73,8 @@ impl Served {
         H: Fn(Conn) -> F + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let recorder = Recorder::new();
         let builder = Transport::builder().bind_addr(SocketAddr::from(([127, 0, 0, 1], 0)));
-        let builder = builder.limits(limits).observer(recorder.observer());
+        let builder = builder.limits(limits).observer(Recorder::new().observer());
         let transport = Arc::new(builder.build().unwrap());
         let addr = transport.listen().await.unwrap().ip().unwrap();
         let also = Arc::clone(&transport);
@@ -84,7 +82,6 @@ impl Served {
             serving: tokio::spawn(async move { also.serve(handler).await.unwrap() }),
             transport,
             addr,
-            recorder,
         }
     }
 
@@ -211,18 +208,21 @@ async fn idle_timeout_of_handed_on_stream() {
     let mut deadlines = limits.deadlines();
     deadlines.idle = idle;
     limits.set_deadlines(deadlines).unwrap();
-    let handler = |conn: Conn| async move {
-        tokio::spawn(async move {
-            let _held = conn;
-            pending::<()>().await;
-        });
+    let (tell, mut controls) = mpsc::channel(1);
+    let handler = move |conn: Conn| {
+        let tell = tell.clone();
+        async move {
+            tell.send(conn.control().clone()).await.unwrap();
+            tokio::spawn(async move {
+                let _held = conn;
+                pending::<()>().await;
+            });
+        }
     };
     let served = Served::start(limits, handler).await;
     let started = Instant::now();
     let _client = served.connect().await;
-    let recorder = &served.recorder;
-    recorder.wait_for("its place", |s| s.accepts() == 1).await;
-    let control = served.transport.connections().remove(0);
+    let control = controls.recv().await.unwrap();
     assert!(!control.is_ended());
     while !control.is_ended() {
         assert!(started.elapsed() < idle * 10);
