@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use transport_core::{Direction, TransportError};
 
-use crate::clock::ticks;
+use crate::clock::{duration, ticks};
 use crate::ending::Ending;
-use crate::io::grace::TURN;
+use crate::io::grace::turn;
 use crate::shared::Shared;
 
 /// Longest correlation id that is kept, in bytes.
@@ -105,7 +105,7 @@ impl Control {
                 shared.expire(op);
             } else {
                 judged = Some(deadline);
-                tokio::time::sleep(TURN).await;
+                tokio::time::sleep(turn(duration(now - deadline))).await;
             }
         }
     }
@@ -189,7 +189,7 @@ impl Control {
     /// How long the connection has lived.
     #[must_use]
     pub fn age(&self) -> Duration {
-        crate::clock::duration(self.0.limiter.now().saturating_sub(self.0.born))
+        duration(self.0.limiter.now().saturating_sub(self.0.born))
     }
 }
 
