@@ -130,6 +130,13 @@ impl Control {
         self.0.is_idle() && self.0.end_as(Ending::Drained)
     }
 
+    /// Returns whether [`close_if_idle`](Self::close_if_idle) has ended the connection, or the other
+    /// leg of its relay.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.0.ending() == Some(Ending::Drained)
+    }
+
     /// Returns whether both directions have ended in order, though the stream is still held.
     #[must_use]
     pub fn is_over(&self) -> bool {
