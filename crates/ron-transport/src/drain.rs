@@ -57,7 +57,7 @@ pub(crate) async fn run(
     limiter.drain();
     drain.add_late();
     let _ = timeout(deadline, drain.until_empty()).await;
-    let aborted = drain.left();
+    let (closed_idle, aborted) = (drain.closed_idle.len(), drain.left());
     shared.kill.cancel();
     limiter.close();
     let stopped = timeout(AFTERMATH, limiter.tasks().wait()).await.is_ok();
@@ -65,8 +65,8 @@ pub(crate) async fn run(
         .readiness
         .not_ready(Part::Lifecycle, ReadyReason::Stopped);
     let report = DrainReport {
-        finished: drain.open.saturating_sub(drain.closed_idle + aborted),
-        closed_idle: drain.closed_idle,
+        finished: drain.open.saturating_sub(closed_idle + aborted),
+        closed_idle,
         aborted,
         took: started.elapsed(),
     };
@@ -112,7 +112,8 @@ struct Drain<'a> {
     /// Numbers of the connections at the start. Later ones are handshakes of the start, or were
     /// dialed since.
     ids: HashSet<u64>,
-    closed_idle: usize,
+    /// Connections of the two above that the drain has ended in order.
+    closed_idle: HashSet<u64>,
 }
 
 impl<'a> Drain<'a> {
@@ -127,7 +128,7 @@ impl<'a> Drain<'a> {
             limiter,
             open: ids.len() + limiter.pending(),
             ids,
-            closed_idle: 0,
+            closed_idle: HashSet::new(),
         }
     }
 
@@ -150,8 +151,9 @@ impl<'a> Drain<'a> {
     async fn until_empty(&mut self) {
         loop {
             for control in self.limiter.connections() {
-                if control.close_if_idle() && self.counts(&control) {
-                    self.closed_idle += 1;
+                // A relay ends its other leg as this one, perhaps before it is looked at.
+                if (control.close_if_idle() || control.is_drained()) && self.counts(&control) {
+                    self.closed_idle.insert(control.id());
                 }
             }
             if is_empty(self.limiter) {

@@ -25,6 +25,8 @@ pub(crate) struct Activity {
     ended: [AtomicBool; 2],
     /// Whether a write waits for the peer.
     pub(crate) writing: AtomicBool,
+    /// Until when a waiting write has its own deadline; one that was given up waits no longer.
+    write_ends: AtomicU64,
     /// Guards of [`Control::busy`](crate::Control::busy) alive.
     pub(crate) busy: AtomicUsize,
     pub(crate) framed: AtomicBool,
@@ -42,6 +44,7 @@ impl Activity {
             pause: AtomicU64::new(0),
             ended: Default::default(),
             writing: AtomicBool::new(false),
+            write_ends: AtomicU64::new(0),
             busy: AtomicUsize::new(0),
             framed: AtomicBool::new(false),
             partial_frame: AtomicBool::new(false),
@@ -53,6 +56,26 @@ impl Activity {
     /// Returns the tick of the last byte.
     pub(crate) fn at(&self) -> u64 {
         self.at.load(Ordering::Relaxed)
+    }
+
+    /// Returns the tick from which nothing is under way: a write that waits for the peer is, up to
+    /// its own deadline.
+    pub(crate) fn silent_since(&self) -> u64 {
+        self.at().max(self.write_ends.load(Ordering::Relaxed))
+    }
+
+    /// A write waits for the peer, until then at most.
+    pub(crate) fn write_waits(&self, until: u64) {
+        self.writing.store(true, Ordering::Relaxed);
+        self.write_ends.store(until, Ordering::Relaxed);
+    }
+
+    /// The peer has taken what waited for it.
+    pub(crate) fn write_done(&self) {
+        if self.writing.load(Ordering::Relaxed) {
+            self.writing.store(false, Ordering::Relaxed);
+            self.write_ends.store(0, Ordering::Relaxed);
+        }
     }
 
     /// Notes bytes that moved.

@@ -302,7 +302,7 @@ impl Drop for SpareChunk {
 }
 
 /// What lets some bytes be held.
-// What is not read is there to be dropped.
+// Fields that are never read exist for their drop.
 #[derive(Debug, Default)]
 #[allow(dead_code)]
 pub(crate) struct Hold {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use transport_core::{Direction, TransportError};
 
-use crate::clock::ticks;
+use crate::clock::{duration, ticks};
 use crate::ending::Ending;
-use crate::io::grace::TURN;
+use crate::io::grace::turn;
 use crate::shared::Shared;
 
 /// Longest correlation id that is kept, in bytes.
@@ -105,7 +105,7 @@ impl Control {
                 shared.expire(op);
             } else {
                 judged = Some(deadline);
-                tokio::time::sleep(TURN).await;
+                tokio::time::sleep(turn(duration(now - deadline))).await;
             }
         }
     }
@@ -128,6 +128,13 @@ impl Control {
     /// ended it.
     pub fn close_if_idle(&self) -> bool {
         self.0.is_idle() && self.0.end_as(Ending::Drained)
+    }
+
+    /// Returns whether [`close_if_idle`](Self::close_if_idle) has ended the connection, or the other
+    /// leg of its relay.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.0.ending() == Some(Ending::Drained)
     }
 
     /// Returns whether both directions have ended in order, though the stream is still held.
@@ -189,7 +196,7 @@ impl Control {
     /// How long the connection has lived.
     #[must_use]
     pub fn age(&self) -> Duration {
-        crate::clock::duration(self.0.limiter.now().saturating_sub(self.0.born))
+        duration(self.0.limiter.now().saturating_sub(self.0.born))
     }
 }
 

@@ -38,12 +38,13 @@ impl<F: Future> Future for Until<F> {
     type Output = Result<F::Output, Elapsed>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
         if let Poll::Ready(output) = this.future.poll(cx) {
             return Poll::Ready(Ok(output));
         }
-        ready!(this.deadline.poll(cx));
-        ready!(this.grace.poll(cx));
+        ready!(this.deadline.as_mut().poll(cx));
+        let late = Instant::now().saturating_duration_since(this.deadline.deadline());
+        ready!(this.grace.poll(cx, late));
         Poll::Ready(Err(Elapsed))
     }
 }

@@ -108,10 +108,10 @@ impl<I: Io> Open<I> {
         cx: &mut Context<'_>,
         mut now: u64,
     ) -> Poll<io::Error> {
-        shared.activity.writing.store(true, Ordering::Relaxed);
         let terms = Terms::of(&shared.settings);
         loop {
             let look_at = self.write_clock.pends(now, terms);
+            shared.activity.write_waits(self.write_clock.ends(terms));
             if now < look_at {
                 let timer = &mut self.write.timer;
                 if timer.poll(&shared.limiter, look_at, cx).is_pending() {
@@ -128,13 +128,6 @@ impl<I: Io> Open<I> {
         }
         let ended = self.write.pend(shared, cx, now, None);
         ended.map(io::Error::from)
-    }
-
-    /// The peer has taken what waited for it.
-    fn write_done(shared: &Shared) {
-        if shared.activity.writing.load(Ordering::Relaxed) {
-            shared.activity.writing.store(false, Ordering::Relaxed);
-        }
     }
 }
 
@@ -253,7 +246,7 @@ impl<I: Io> AsyncWrite for GuardedIo<I> {
         match polled {
             Poll::Ready(Ok(written)) => {
                 open.write.moved(shared, written, now);
-                Open::<I>::write_done(shared);
+                shared.activity.write_done();
                 open.write_clock.accepted(now, written, terms);
                 Poll::Ready(Ok(written))
             }
@@ -273,7 +266,7 @@ impl<I: Io> AsyncWrite for GuardedIo<I> {
         match Pin::new(&mut open.io).poll_flush(cx) {
             Poll::Ready(Ok(())) => {
                 open.write_clock.flushed();
-                Open::<I>::write_done(shared);
+                shared.activity.write_done();
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(open.fail(error))),
@@ -291,7 +284,7 @@ impl<I: Io> AsyncWrite for GuardedIo<I> {
             Poll::Ready(Ok(())) => {
                 open.write.hand_on(shared);
                 open.write_clock.clear();
-                Open::<I>::write_done(shared);
+                shared.activity.write_done();
                 shared.half_ended(Direction::Out);
                 Poll::Ready(Ok(()))
             }
@@ -344,6 +337,12 @@ fn manner(shared: &Shared, ending: Option<Ending>, failed: bool) -> Manner {
         return Manner::Abort;
     }
     match ending {
+        // A write was given up while it waited.
+        Some(Ending::Idle | Ending::HalfClose)
+            if shared.activity.writing.load(Ordering::Relaxed) =>
+        {
+            Manner::Abort
+        }
         Some(ending) => ending.manner(),
         // The handler has said its last word, whatever came over the connection.
         None if shared.activity.has_ended(Direction::Out) => Manner::InOrder,

@@ -310,14 +310,14 @@ impl Shared {
         })
     }
 
-    /// The tick from which this leg has been silent. While a half is parked the clock stands
-    /// still.
+    /// The tick from which this leg has been silent. While a half is parked, or a write waits for
+    /// the peer, the clock stands still.
     fn active(&self) -> u64 {
         let [inbound, outbound] = &self.parked_until;
         let parked = inbound
             .load(Ordering::Relaxed)
             .max(outbound.load(Ordering::Relaxed));
-        parked.max(self.activity.at())
+        parked.max(self.activity.silent_since())
     }
 
     /// Returns the next of idle, half-close and lifetime, and which it is, by the clocks of this

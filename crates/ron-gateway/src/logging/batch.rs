@@ -20,7 +20,7 @@ impl Batch {
         self.bytes().is_empty()
     }
 
-    /// What is not written yet.
+    /// Bytes that are not written yet.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes[self.written..]
     }

@@ -103,7 +103,7 @@ pub(super) fn start(
     Ok((sink, writer))
 }
 
-/// Writes until it is told to close, or until nobody reads. Any other failure drops the lines that
+/// Writes until it is closed, or until the reader is gone. Any other failure drops the lines that
 /// were not written, counts them, and goes on with the next.
 fn run(
     mut out: impl Write,

@@ -1,5 +1,5 @@
 //! Standard output without the buffer of the standard library. That buffer keeps bytes whose write
-//! failed, so that nobody knows which lines are lost.
+//! failed, so that it is unknown which lines are lost.
 
 use std::io::{self, stdout, Write};
 

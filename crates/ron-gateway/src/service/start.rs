@@ -42,7 +42,7 @@ pub(super) struct Started {
     pub(super) dropped: Dropped,
 }
 
-/// What has to be ended in order, however far the start came.
+/// The parts to end in order, however far the start came.
 #[derive(Default)]
 pub(super) struct Begun {
     log: Mutex<Option<Writer>>,

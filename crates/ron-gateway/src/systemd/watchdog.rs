@@ -10,7 +10,7 @@ use tokio::time::{interval, MissedTickBehavior};
 use super::send;
 use crate::logging::TARGET;
 
-/// Feeds the watchdog twice in its interval, as proof that timers fire and tasks run; for ever.
+/// Feeds the watchdog twice in its interval, as proof that timers fire and tasks run; indefinitely.
 pub(crate) async fn feed() {
     let variable = |name| std::env::var(name).ok();
     let (usec, pid) = (variable("WATCHDOG_USEC"), variable("WATCHDOG_PID"));
@@ -36,8 +36,8 @@ pub(crate) async fn feed() {
     }
 }
 
-/// The interval; `None` where the watchdog is off. Without `WATCHDOG_PID` it is meant for whoever
-/// finds `WATCHDOG_USEC`. (`sd_notify::watchdog_enabled` wants both.)
+/// The interval; `None` where the watchdog is off. Without `WATCHDOG_PID` it is meant for any process that
+/// finds `WATCHDOG_USEC` (`sd_notify::watchdog_enabled` wants both).
 fn interval_of(usec: Option<&str>, pid: Option<&str>, own_pid: u32) -> Option<Duration> {
     let usec: u64 = usec?.parse().ok()?;
     let is_ours = match pid {

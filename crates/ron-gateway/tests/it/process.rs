@@ -164,7 +164,7 @@ fn fifo(path: &Path) {
     rustix::fs::mkfifoat(cwd, path, read_write).unwrap();
 }
 
-/// The trust store is a pipe into which nobody writes.
+/// The trust store is a pipe without a writer.
 #[cfg(feature = "tls")]
 #[test]
 fn start_that_blocks_on_a_file_is_stopped() {
@@ -209,7 +209,7 @@ fn half_replaced_pair_at_the_start_is_waited_for() {
     let mut start = args.clone();
     start.extend(["--transport.bind-addr", "127.0.0.1:0", "--admin", ""]);
 
-    // Never mended: it is told, and not before it was looked at again.
+    // Never mended: the start fails, and not before it has looked again.
     let began = tokio::time::Instant::now();
     let (code, _, errors) = run(&start, &[]);
     assert_eq!(code, 2, "{errors}");

@@ -35,7 +35,7 @@ struct Waiting<W> {
     granted: bool,
 }
 
-/// What is held by whom, and what waits.
+/// Charges by account, and waiting requests.
 #[derive(Debug)]
 pub(crate) struct Ledger<W> {
     limit: u64,

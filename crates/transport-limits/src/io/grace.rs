@@ -9,7 +9,23 @@ use tokio::time::{sleep, Sleep};
 
 /// The shortest time that tokio's timers know. They fire after the reactor has looked at the
 /// sockets, on whichever thread it runs.
-pub(crate) const TURN: Duration = Duration::from_millis(1);
+const TURN: Duration = Duration::from_millis(1);
+
+/// A turn of a process that is so late that it was stopped: a turn looks at a bounded number of
+/// sockets (1024 in tokio), and thousands may be ready at once.
+const LONG_TURN: Duration = Duration::from_millis(50);
+/// A deadline is judged within this, unless the process was stopped.
+const LATE: Duration = Duration::from_millis(20);
+
+/// Returns how long the reactor needs to look at every socket, at a deadline that passed so long
+/// ago.
+pub(crate) fn turn(late: Duration) -> Duration {
+    if late < LATE {
+        TURN
+    } else {
+        LONG_TURN
+    }
+}
 
 /// A process that was stopped or starved finds a deadline passed before it has seen the bytes
 /// that wait in its sockets: they get one more turn.
@@ -25,10 +41,10 @@ enum Turn {
 }
 
 impl Grace {
-    /// Ready once the reactor has had a turn.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready once the reactor has had a turn after a deadline that passed so long ago.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, late: Duration) -> Poll<()> {
         if matches!(self.0, Turn::Unused) {
-            self.0 = Turn::Waiting(Box::pin(sleep(TURN)));
+            self.0 = Turn::Waiting(Box::pin(sleep(turn(late))));
         }
         if let Turn::Waiting(turn) = &mut self.0 {
             ready!(turn.as_mut().poll(cx));
@@ -42,5 +58,16 @@ impl Grace {
         if !matches!(self.0, Turn::Unused) {
             self.0 = Turn::Unused;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stopped_process_gets_a_long_turn() {
+        assert_eq!(turn(Duration::ZERO), TURN);
+        assert_eq!(turn(Duration::from_secs(3)), LONG_TURN);
     }
 }

@@ -7,6 +7,7 @@ use transport_core::{Direction, Op, TransportError};
 use super::grace::Grace;
 use super::pace::Pacer;
 use super::timer::Timer;
+use crate::clock::duration;
 use crate::shared::Shared;
 
 /// A byte-count delta is handed to the observer when it reaches this many bytes, and whenever
@@ -88,7 +89,7 @@ impl Half {
                 next = earliest(own, shared.end_of_relay());
             }
             if next.0 <= now {
-                ready!(self.grace.poll(cx));
+                ready!(self.grace.poll(cx, duration(now - next.0)));
                 return Poll::Ready(shared.expire(next.1));
             }
             self.grace.reset();

@@ -23,8 +23,11 @@ use crate::scratch;
 const LINGER: Duration = Duration::from_secs(2);
 /// Bytes discarded at most, once everything of ours has been sent.
 const MAX_DISCARDED: usize = 1 << 20;
-/// How often a stream is asked whether it has sent everything.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How soon a stream is asked whether it has sent everything; each time twice as long after, up to
+/// [`LOOK_AT_LEAST`]. An upstream that fails takes all its clients with it, and a look costs some
+/// system calls.
+const LOOK_FIRST: Duration = Duration::from_millis(10);
+const LOOK_AT_LEAST: Duration = Duration::from_millis(160);
 /// Reads of one poll.
 const TURN: usize = 16;
 
@@ -140,6 +143,7 @@ impl<I: Io> Leaving<I> {
     async fn abort_sent(mut self, limiter: Limiter) {
         let _counted = limiter.lingers();
         let until = Instant::now() + LINGER;
+        let mut pause = LOOK_FIRST;
         while Instant::now() < until {
             let flushed = poll_fn(|cx| {
                 if !self.ended {
@@ -151,7 +155,7 @@ impl<I: Io> Leaving<I> {
                 break;
             }
             tokio::select! {
-                () = sleep(LOOK_EVERY) => {}
+                () = sleep(pause) => pause = (2 * pause).min(LOOK_AT_LEAST),
                 () = limiter.closed() => break,
             }
         }

@@ -118,6 +118,11 @@ impl WriteClock {
         self.look_at.min(since.saturating_add(terms.timeout))
     }
 
+    /// When a peer that takes nothing is ended.
+    pub(super) fn ends(&self, terms: Terms) -> u64 {
+        self.since.unwrap_or(0).saturating_add(terms.timeout)
+    }
+
     /// Judges the peer by the bytes that it has taken.
     pub(super) fn look(&mut self, now: u64, taken: Option<u64>, terms: Terms) -> Look {
         let before = self.since;

@@ -81,7 +81,7 @@ enum State {
 #[derive(Debug, Default)]
 pub(super) struct Pipe {
     state: State,
-    /// What was read and the writer did not take yet; unallocated most of the time.
+    /// Bytes that were read and that the writer did not take yet; unallocated most of the time.
     rest: Bytes,
     unflushed: bool,
     /// Bytes written.

@@ -224,3 +224,34 @@ async fn the_lifetime_runs_while_an_operation_is_parked() {
     assert_eq!(op(error), Op::Lifetime);
     assert_lifetime(start.elapsed(), 2 * SECOND);
 }
+
+#[tokio::test(start_paused = true)]
+async fn stalled_write_is_not_idle() {
+    let mut rig = Rig::new(|l| {
+        deadlines(l, |d| {
+            d.idle = SECOND;
+            d.write = 5 * SECOND;
+        });
+    });
+    let (mut ours, mut peer) = rig.connect().await;
+    let start = Instant::now();
+    let error = ours.io.write_all(&[1; 1 << 20]).await.unwrap_err();
+    assert_eq!(op(error), Op::Write);
+    assert_took(start.elapsed(), 5 * SECOND);
+    drop(ours);
+    let cut = peer.io.read_to_end(&mut Vec::new()).await;
+    cut.expect_err("a cut is no end of stream");
+}
+
+#[tokio::test(start_paused = true)]
+async fn given_up_write_is_no_orderly_end() {
+    let mut rig = Rig::new(|l| deadlines(l, |d| d.idle = SECOND));
+    let (mut ours, mut peer) = rig.connect().await;
+    let given_up = tokio::time::timeout(SECOND / 2, ours.io.write_all(&[1; 1 << 20])).await;
+    given_up.expect_err("the peer does not read");
+    let ended = ours.io.control().ended().await;
+    assert!(matches!(ended, TransportError::Timeout { op: Op::Idle }));
+    drop(ours);
+    let cut = peer.io.read_to_end(&mut Vec::new()).await;
+    cut.expect_err("a cut is no end of stream");
+}

@@ -192,7 +192,7 @@ async fn frames_outlast_a_slower_rate() {
 }
 
 /// A connection that keeps a large chunk has the burst of the settings in force, as all others:
-/// else it would keep a shared bucket so deep in debt that nobody else got a token.
+/// else it would keep a shared bucket so deep in debt that no other connection got a token.
 #[tokio::test(start_paused = true)]
 async fn larger_old_chunk_starves_nobody() {
     let mut rig = Rig::new(|l| {

@@ -13,7 +13,7 @@ use super::resolve::Resolver;
 use super::{connect, options, TcpIo};
 use crate::{LiveTcpConfig, TcpConfig};
 
-/// What the deadline of a dial is taken for where nobody gives it: the default of `dial_timeout`.
+/// The deadline of a dial where none is given: the default of `dial_timeout`.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Dials TCP targets.

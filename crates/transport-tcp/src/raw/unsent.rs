@@ -6,7 +6,7 @@
 //! writability alone would show progress in steps of up to 64 KiB and half the mark: the kernel
 //! fills whole segments of that size.
 
-/// What was measured last.
+/// The last measurement.
 #[derive(Debug)]
 pub(super) struct Unsent {
     /// Bytes that had been written then.

@@ -288,7 +288,7 @@ fn der_of(pem: &str) -> transport_tls::rustls::pki_types::CertificateDer<'static
     transport_tls::rustls::pki_types::CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
 }
 
-/// Beside the leaf, so many copies of the authority, whose signature nobody needs.
+/// Beside the leaf, so many copies of the authority, whose signature no verifier needs.
 fn long_chain(authority: &Authority, copies: usize) -> Files {
     let leaf = authority.leaf(&[SERVER]);
     let files = Files::new(authority, &leaf);

@@ -60,7 +60,7 @@ async fn cancelled_stream_is_reset() {
     assert_eq!(rig.recorder.closes(CloseReason::Cancelled), 1);
 }
 
-/// Bytes that nobody reads, in the socket at the close, reset the connection and destroy an answer
+/// Unread bytes in the socket at the close reset the connection and destroy an answer
 /// on its way.
 #[tokio::test]
 async fn last_answer_survives_garbage() {

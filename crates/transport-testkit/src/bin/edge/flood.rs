@@ -24,7 +24,7 @@ const FLOOD: Duration = Duration::from_secs(8);
 const EVERY: Duration = Duration::from_millis(100);
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// What is flooded.
+/// The target of a flood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flood {
     /// Bytes that are echoed.
@@ -44,7 +44,7 @@ pub(crate) fn measure(lab: &Lab, what: Flood, args: &Args) -> Seen {
         Flood::Frames | Flood::Relay => Kind::Tcp,
     };
     let start = kind.start(lab, lab.gateway()).before(&words);
-    // Accepts into its backlog, and nobody takes them from there.
+    // Connections stay in its backlog.
     let sink = TcpListener::bind("127.0.0.1:0").map_err(|e| format!("no target: {e}"))?;
     let to = sink.local_addr().map_err(|e| format!("no target: {e}"))?;
     let start = match what {

@@ -9,7 +9,7 @@ use transport_testkit::lab::Lab;
 pub(super) const MISMATCH: Drill = Drill {
     name: "alpn-mismatch",
     fault: "the dialer offers a protocol that the upstream speaks, but not the one meant; then one it does not speak",
-    expected: "`alpn` of event=dial names the odd one; without a common one rejected_total{reason=\"upstream\"}, and `tls` at the upstream",
+    expected: "`alpn` of event=dial names the odd one; without a common one rejected_total{reason=\"tls\"} at both ends",
     cure: "pin tls_client.alpn, by reload",
     quick: true,
     run: mismatch,
@@ -41,12 +41,10 @@ fn mismatch(lab: &Lab, case: &mut Case) -> Outcome {
     ensure(ended(&mut conn), || {
         "served without a common protocol".into()
     })?;
-    front.until("the reject", |now| now.rejected("upstream") >= 1.0)?;
+    front.until("the reject", |now| now.rejected("tls") >= 1.0)?;
     upstream.until("its reject", |now| now.rejected("tls") >= 1.0)?;
-    let why = front.logs_reject("upstream", "")?;
-    case.note(format!(
-        "none in common: reason=upstream \"{why}\", reason=tls at the upstream"
-    ));
+    let why = front.logs_reject("tls", "")?;
+    case.note(format!("none in common: reason=tls \"{why}\" at both ends"));
 
     case.cure();
     alpn(lab, "oap/1")?;
