@@ -12,8 +12,9 @@ use transport_core::Io;
 /// An established connection of a Unix socket.
 ///
 /// Unix sockets have no reset: an abort closes the socket, and the peer sees an error only where
-/// bytes that it sent were still unread (`unix(7)`: `ECONNRESET`). A peer that must tell a cut
-/// from an end uses frames, or TLS.
+/// bytes that it sent were still unread (`unix(7)`: `ECONNRESET`). Everything that a peer wrote
+/// before it closed arrives all the same, so that error is reported as an end of stream. A peer
+/// that must tell a cut from an end uses frames, or TLS.
 #[derive(Debug)]
 pub struct UdsIo(UnixStream);
 
@@ -49,7 +50,12 @@ impl AsyncRead for UdsIo {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
+        match Pin::new(&mut self.0).poll_read(cx, buf) {
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
+                Poll::Ready(Ok(()))
+            }
+            polled => polled,
+        }
     }
 }
 
