@@ -25,10 +25,11 @@ use crate::net::Client;
 /// nobody had read by then may be lost; reads find the end of the stream (a relay that wants the
 /// answer is [`relay_held`](transport_limits::relay_held)).
 ///
-/// An [`abort`](Io::abort) reaches an onion service and its client where the stream is alone on its
-/// circuit, as with `arti.isolation = "stream"`: the circuit ends with it. A stream that shares its
-/// circuit ends as in order, since Arti ends each stream with the same reason. So does, behind an
-/// exit, every stream: an exit closes its connection to the target in the same way after either.
+/// An [`abort`](Io::abort) of a dialed stream reaches an onion service where the stream is alone on
+/// its circuit, as with `arti.isolation = "stream"`: the circuit ends with it. A stream that shares
+/// its circuit ends as in order, since Arti ends each stream with the same reason. So does every
+/// accepted stream, whose circuit is its client's, and every stream behind an exit: an exit closes
+/// its connection to the target in the same way after either.
 /// A receiver that must know has TLS above, or frames.
 pub struct ArtiIo {
     inner: DataStream,
@@ -102,22 +103,25 @@ impl fmt::Debug for ArtiIo {
 }
 
 impl Io for ArtiIo {
-    /// Ends the circuit where no other stream is on it; else only closes the stream, and the peer
-    /// sees an end in order. See [`ArtiIo`].
+    /// Ends the circuit of a dialed stream where no other stream is on it; else only closes the
+    /// stream, and the peer sees an end in order. See [`ArtiIo`].
     fn abort(&mut self) {
         let (Some(circuit), Some(tunnel)) = (&self.circuit, tunnel(&self.inner)) else {
             return;
         };
-        // First of all no further dial gets it.
-        if let Some(id) = circuit.dialed() {
-            let Some(circuits) = self.client.tor().and_then(|tor| tor.circmgr().ok()) else {
-                return;
-            };
-            if !circuit.is_alone() {
-                return;
-            }
-            circuits.retire_circ(id);
+        // The circuit of an accepted stream is its client's, which may be about to dial on it again:
+        // that dial would get no answer.
+        let Some(id) = circuit.dialed() else {
+            return;
+        };
+        let Some(circuits) = self.client.tor().and_then(|tor| tor.circmgr().ok()) else {
+            return;
+        };
+        if !circuit.is_alone() {
+            return;
         }
+        // First of all no further dial gets it.
+        circuits.retire_circ(id);
         if circuit.is_alone() {
             tunnel.terminate();
         }
