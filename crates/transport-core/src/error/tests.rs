@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn an_error_survives_the_way_through_io_error() {
+fn error_survives_io_error_round_trip() {
     let error = io::Error::from(TransportError::Timeout { op: Op::Write });
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     assert_eq!(TransportError::find(&error).unwrap().kind(), "timeout");
@@ -10,7 +10,7 @@ fn an_error_survives_the_way_through_io_error() {
 }
 
 #[test]
-fn a_foreign_error_stays_what_it_is() {
+fn foreign_error_is_wrapped() {
     let reset = io::Error::from(io::ErrorKind::ConnectionReset);
     assert!(TransportError::find(&reset).is_none());
     let wrapped = TransportError::from(reset);
@@ -50,14 +50,14 @@ fn exhausted_descriptors_are_conn_limit() {
 }
 
 #[test]
-fn a_refusal_says_why() {
+fn refusal_names_its_reason() {
     let told = |reason| TransportError::Refused { reason }.to_string();
     assert_eq!(told(Reason::UidDenied), "uds peer not permitted");
     assert_eq!(told(Reason::ConnLimit), "refused: conn_limit");
 }
 
 #[test]
-fn what_tor_will_never_do_is_not_worth_a_retry() {
+fn tor_refusal_is_not_retryable() {
     let source = || "exit policy".into();
     let refused = TransportError::ArtiRefused { source: source() };
     assert!(!refused.is_retryable() && refused.reason().is_none());
@@ -69,7 +69,7 @@ fn what_tor_will_never_do_is_not_worth_a_retry() {
 }
 
 #[test]
-fn the_source_is_kept() {
+fn source_is_kept() {
     let source = io::Error::from(io::ErrorKind::ConnectionRefused);
     let error = TransportError::Connect {
         target: "a:1".into(),

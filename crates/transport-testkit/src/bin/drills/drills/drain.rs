@@ -1,4 +1,4 @@
-//! A gateway is told to stop while answers are owed on its connections.
+//! A gateway receives SIGTERM while answers are owed on its connections.
 
 mod client;
 

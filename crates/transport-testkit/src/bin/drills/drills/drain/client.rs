@@ -17,7 +17,7 @@ pub(super) struct Client {
     pub(super) waits_for: Owed,
 }
 
-/// What is owed to a client.
+/// The answer that a client waits for.
 pub(super) enum Owed {
     /// The end alone.
     Nothing,
