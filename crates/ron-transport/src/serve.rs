@@ -135,7 +135,7 @@ where
     let ended = tokio::select! {
         biased;
         () = &mut handling => {
-            // A stream that the handler has handed on is still ended by its deadlines.
+            // A stream that the handler has handed on is still closed at its deadlines.
             control.ended().await;
             return;
         }

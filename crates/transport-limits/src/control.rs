@@ -26,8 +26,9 @@ impl Control {
         self.0.id
     }
 
-    /// Ends the connection: both halves return [`TransportError::Cancelled`] from now on, also
-    /// in the middle of a transfer.
+    /// Aborts the connection: both halves return [`TransportError::Cancelled`] from now on, also
+    /// in the middle of a transfer. The socket is closed and its place is free, also where its
+    /// owner keeps the stream.
     pub fn cancel(&self) {
         self.0.end_with(&TransportError::Cancelled);
     }
@@ -76,7 +77,8 @@ impl Control {
 
     /// Waits until the connection is ended, by [`cancel`](Self::cancel), by a deadline or, as
     /// [`TransportError::Closed`], by the drop of its stream. Meanwhile it enforces idle timeout,
-    /// half-close timeout and lifetime, also where no task polls the stream.
+    /// half-close timeout and lifetime, also where no task polls the stream, and closes the stream
+    /// at its end.
     ///
     /// # Cancel safety
     /// Cancel-safe.
@@ -89,6 +91,8 @@ impl Control {
         let mut judged = None;
         loop {
             if let Some(error) = shared.end() {
+                // An operation was under way when the connection ended.
+                shared.close_ended();
                 return error;
             }
             let now = shared.limiter.now();

@@ -5,17 +5,25 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+
 use loom::future::block_on;
 use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::sync::Arc;
 use loom::thread;
-use transport_core::{Backend, NoObserver, PeerAddr};
+use tokio::io::AsyncWrite;
+use transport_core::{
+    Backend, CloseReason, ConnInfo, Connection, NoObserver, Observer, PeerAddr, Plain,
+};
 
 use crate::admission::Permit;
 use crate::bucket::{Bucket, Rate};
 use crate::budget::{Account, Budget, Spare};
 use crate::clock::SECOND;
 use crate::gate::Gate;
+use crate::guard::guarded;
 use crate::limiter::Limiter;
 use crate::settings::Limits;
 
@@ -275,5 +283,44 @@ fn spare_chunk_has_one_user() {
         assert!(mine || theirs, "somebody gets it");
         let again = spare.take(&budget, 1);
         assert!(again.is_some(), "it is given back");
+    });
+}
+
+/// Counts closes.
+#[derive(Default)]
+struct Closes(std::sync::atomic::AtomicU64);
+
+impl Observer for Closes {
+    fn closed(&self, _: Backend, _: CloseReason) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The owner of a stream and a cancel close it once between them, and its place comes back.
+#[test]
+fn stream_closed_once() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let closes = std::sync::Arc::new(Closes::default());
+        let limiter = Limiter::new(&Limits::default(), closes.clone()).unwrap();
+        let peer = PeerAddr::Uid(1);
+        let now = limiter.now();
+        let permit = Permit::admit(&limiter, Backend::Uds, peer, now).unwrap();
+        let info = ConnInfo::new(Backend::Uds, Some(peer));
+        let connection = Connection::new(Plain(tokio::io::empty()), info);
+        let settings = limiter.settings();
+        let guarded = guarded(&limiter, permit, 1, connection, settings, now);
+        let mut stream = guarded.io;
+        let control = stream.control();
+        let canceller = thread::spawn(move || control.cancel());
+        block_on(poll_fn(|cx| {
+            let _ = Pin::new(&mut stream).poll_flush(cx);
+            Poll::Ready(())
+        }));
+        drop(stream);
+        canceller.join().unwrap();
+        assert_eq!(closes.0.load(Ordering::Relaxed), 1);
+        assert_eq!((limiter.admission().inside(), limiter.open()), (0, 0));
     });
 }

@@ -6,14 +6,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use atomic_waker::AtomicWaker;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use transport_core::{Backend, Direction, Op, PeerAddr, Reason, Scope, TransportError};
 
 use crate::activity::Activity;
 use crate::budget::Account;
 use crate::conn_settings::ConnSettings;
-use crate::ending::Ending;
+use crate::ending::{Ending, Manner};
 use crate::event::Who;
+use crate::io::Close;
 use crate::lane::Lane;
 use crate::limiter::Limiter;
 use crate::peers::Peer;
@@ -37,6 +39,8 @@ pub(crate) struct Shared {
     state: AtomicU8,
     wakers: [AtomicWaker; 2],
     pub(crate) ended: Notify,
+    /// The open stream.
+    stream: OnceLock<Weak<dyn Close>>,
     pub(crate) activity: Activity,
     /// Idle timeout in ticks; 0 is off.
     idle: AtomicU64,
@@ -90,6 +94,7 @@ impl Shared {
             state: AtomicU8::new(0),
             wakers: Default::default(),
             ended: Notify::new(),
+            stream: OnceLock::new(),
             activity: Activity::new(born),
             idle,
             dies_at,
@@ -124,7 +129,27 @@ impl Shared {
         }
     }
 
-    /// Ends the connection; returns whether it was open.
+    /// Sets the stream that the end of the connection closes.
+    pub(crate) fn set_stream(&self, stream: Weak<dyn Close>) {
+        let _ = self.stream.set(stream);
+    }
+
+    /// Closes the stream of a connection that has ended, whatever its owner does; not while an
+    /// operation on it is under way, which then closes it.
+    pub(crate) fn close_ended(&self) {
+        let Some(ending) = self.ending() else {
+            return;
+        };
+        // An end in order may have to linger, in a task.
+        if ending.manner() != Manner::Abort && Handle::try_current().is_err() {
+            return;
+        }
+        if let Some(stream) = self.stream.get().and_then(Weak::upgrade) {
+            stream.close(self);
+        }
+    }
+
+    /// Ends the connection and closes its stream; returns whether it was open.
     pub(crate) fn end_as(&self, ending: Ending) -> bool {
         let first = self
             .state
@@ -133,6 +158,7 @@ impl Shared {
         if first {
             self.wake();
             self.ended.notify_waiters();
+            self.close_ended();
         }
         first
     }

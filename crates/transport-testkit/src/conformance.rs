@@ -106,6 +106,7 @@ macro_rules! conformance {
                 drain_keeps_owed_answer
                 drain_closes_idle
                 half_close_timeout_ends
+                held_stream_closed
                 relay_answer_survives_refused_upload
                 relay_reset_aborts_other_leg
                 relay_legs_idle_together

@@ -221,14 +221,19 @@ async fn idle_timeout_of_handed_on_stream() {
     };
     let served = Served::start(limits, handler).await;
     let started = Instant::now();
-    let _client = served.connect().await;
+    let mut client = served.connect().await;
     let control = controls.recv().await.unwrap();
     assert!(!control.is_ended());
-    while !control.is_ended() {
-        assert!(started.elapsed() < idle * 10);
-        sleep(Duration::from_millis(5)).await;
-    }
+    let mut rest = Vec::new();
+    let end = timeout(idle * 10, client.read_to_end(&mut rest));
+    assert_eq!(end.await.unwrap().unwrap(), 0, "an end in order");
     assert!(started.elapsed() >= idle, "{:?}", started.elapsed());
+    drop(client);
+    timeout(AMPLE, served.transport.wait_empty()).await.unwrap();
+    assert!(
+        served.transport.connections().is_empty(),
+        "its place is free"
+    );
     let error = control.ended().await;
     assert!(
         matches!(error, TransportError::Timeout { op: Op::Idle, .. }),

@@ -14,7 +14,7 @@ use crate::clock::{duration, SECOND};
 use crate::lane::Lane;
 use crate::shared::{scatter, Shared};
 
-use super::Half;
+use super::half::Half;
 
 /// A wait is for this part of a second's tokens (20 ms): the wake-up and the system calls of a
 /// smaller piece cost more than its bytes.

@@ -149,3 +149,29 @@ pub async fn half_close_timeout_ends<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.closes(CloseReason::HalfClose), 1);
     assert_eq!(rig.recorder.snapshot().all_rejected(), 0);
 }
+
+/// A deadline and a cancel close a stream that its owner holds and never polls.
+pub async fn held_stream_closed<H: Harness>(harness: &H) {
+    let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.idle = IDLE)).await;
+    let (held, mut peer) = rig.connect().await;
+    let control = held.io.control();
+    let error = control.ended().await;
+    assert!(
+        matches!(error, TransportError::Timeout { op: Op::Idle }),
+        "{error:?}"
+    );
+    assert_eq!(peer.io.read(&mut [0]).await.unwrap(), 0, "an end in order");
+    drop(peer);
+    rig.inflight(0).await;
+    assert_eq!(rig.recorder.closes(CloseReason::Idle), 1);
+    let (also_held, mut peer) = rig.connect().await;
+    also_held.io.control().cancel();
+    let end = peer.io.read(&mut [0]).await;
+    if H::SIGNALS_ABORT {
+        end.unwrap_err();
+    }
+    rig.inflight(0).await;
+    assert_eq!(rig.recorder.closes(CloseReason::Cancelled), 1);
+    drop((held, also_held));
+    assert_eq!(rig.recorder.closes(CloseReason::Cancelled), 1, "once");
+}
