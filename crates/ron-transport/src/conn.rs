@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf};
-use transport_core::{ConnInfo, Connection, Io};
+use transport_core::{ConnInfo, Connection, Io, Taken};
 use transport_limits::{framed, Control, FrameReader, FrameSender, GuardedIo, Leg};
 
 /// A guarded stream with what is known about it. It reads and writes like any tokio stream.
@@ -77,7 +77,7 @@ impl Io for Conn {
         self.io.has_sent_all()
     }
 
-    fn taken(&mut self) -> Option<u64> {
+    fn taken(&mut self) -> Option<Taken> {
         self.io.taken()
     }
 

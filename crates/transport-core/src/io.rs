@@ -43,10 +43,10 @@ pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {
 
     /// Returns how many bytes the peer has taken so far, exact to 1 KiB.
     ///
-    /// Only the difference between two calls has a meaning. A stream that cannot know returns
+    /// Only the difference between two results of the same kind has a meaning. A stream that cannot know returns
     /// `None`; the write deadline then counts bytes that the stream accepted. A call may cost some
     /// system calls.
-    fn taken(&mut self) -> Option<u64> {
+    fn taken(&mut self) -> Option<Taken> {
         None
     }
 
@@ -58,6 +58,29 @@ pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     /// Cancel-safe.
     fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(pending())
+    }
+}
+
+/// How many bytes of a stream its peer has taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Taken {
+    /// Bytes that the peer's application has read.
+    Read(u64),
+    /// Bytes that the peer's host has acknowledged.
+    ///
+    /// The host acknowledges a burst at once, and then nothing until the application has read much
+    /// of it.
+    Acknowledged(u64),
+}
+
+impl Taken {
+    /// Returns the number of bytes, of either kind.
+    #[must_use]
+    pub const fn bytes(self) -> u64 {
+        match self {
+            Self::Read(bytes) | Self::Acknowledged(bytes) => bytes,
+        }
     }
 }
 
@@ -78,7 +101,7 @@ impl<T: Io + ?Sized> Io for Box<T> {
         (**self).has_sent_all()
     }
 
-    fn taken(&mut self) -> Option<u64> {
+    fn taken(&mut self) -> Option<Taken> {
         (**self).taken()
     }
 

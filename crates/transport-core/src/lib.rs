@@ -19,7 +19,7 @@ pub use addr::{Backend, PeerAddr, Target, TargetError};
 pub use conn::{ConnInfo, Connection, DialSteps, KeyExchange};
 pub use error::{Op, TransportError};
 pub use identity::{NoIdentity, PeerIdentity, VerifiedIdentity};
-pub use io::{Io, Plain};
+pub use io::{Io, Plain, Taken};
 pub use observer::{
     CloseReason, Direction, NoObserver, Observer, Queue, Scope, TaskKind, TlsHandshake,
 };

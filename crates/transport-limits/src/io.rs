@@ -16,7 +16,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use transport_core::{Io, TransportError};
+use transport_core::{Io, Taken, TransportError};
 
 use crate::admission::Permit;
 use crate::control::Control;
@@ -105,7 +105,7 @@ impl<I: Io> Io for GuardedIo<I> {
         }
     }
 
-    fn taken(&mut self) -> Option<u64> {
+    fn taken(&mut self) -> Option<Taken> {
         self.slot.lock().as_mut()?.io.taken()
     }
 

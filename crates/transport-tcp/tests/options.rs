@@ -157,7 +157,7 @@ async fn taken_bytes_are_visible_before_writability() {
         assert!(read <= 128 << 10, "{read} bytes were read unseen");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let grown = io.taken().unwrap() - before;
+    let grown = io.taken().unwrap().bytes() - before.bytes();
     assert!(grown <= 256 << 10, "{grown}");
     let mark = SockRef::from(io.get_ref()).tcp_notsent_lowat().unwrap();
     assert_eq!(mark, TcpConfig::default().unsent_bytes());

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite;
+use transport_core::Taken;
 
 use crate::conn_settings::ConnSettings;
 
@@ -23,10 +24,17 @@ const EXACT_TO: u64 = 1 << 10;
 /// pieces of at least half a chunk, so a peer that takes a byte now and then pays nothing. A
 /// peer at the floor or above is never ended, as long as the stream shows its progress in steps of
 /// at most a chunk.
+///
+/// Where only acknowledgements are known, the peer has a credit of up to one more deadline. Its host
+/// acknowledges as much as its receive buffer takes, and the next bytes only once the application
+/// has read most of that: Linux with default buffers is silent for 8.6 s at 15 kB/s and for 6.4 s at
+/// 20 kB/s (measured between two network namespaces).
 #[derive(Debug, Default)]
 pub(super) struct WriteClock {
-    /// When the debt would have begun, had it grown without a pause.
+    /// When the debt would have begun, had it grown without a pause; in the future with a credit.
     since: Option<u64>,
+    /// The largest credit, in ticks.
+    credit: u64,
     /// The last poll.
     polled: u64,
     /// Whether the operation waited for the peer after it.
@@ -94,7 +102,7 @@ impl WriteClock {
         }
         let counts = if waited { 2 * terms.interval() } else { 0 };
         let still = gap.saturating_sub(counts);
-        *since = since.saturating_add(still).min(now);
+        *since = since.saturating_add(still).min(now + self.credit);
         self.look_at = self.look_at.saturating_add(still);
     }
 
@@ -124,7 +132,12 @@ impl WriteClock {
     }
 
     /// Judges the peer by the bytes that it has taken.
-    pub(super) fn look(&mut self, now: u64, taken: Option<u64>, terms: Terms) -> Look {
+    pub(super) fn look(&mut self, now: u64, taken: Option<Taken>, terms: Terms) -> Look {
+        self.credit = match taken {
+            Some(Taken::Acknowledged(_)) => terms.timeout,
+            _ => 0,
+        };
+        let taken = taken.map(Taken::bytes);
         let before = self.since;
         let is_first = !std::mem::replace(&mut self.looked, true);
         self.look_at = now.saturating_add(terms.interval());
@@ -139,8 +152,9 @@ impl WriteClock {
                 taken: Some(taken.saturating_sub(EXACT_TO)),
             };
             if is_first {
-                // Bytes that the peer took before the first measurement are unknown.
-                self.since = Some(now);
+                // Bytes that the peer took before the first measurement are unknown, and may be a
+                // whole receive buffer.
+                self.since = Some(now + self.credit);
             }
         }
         let since = self.since.unwrap_or(now);
@@ -187,7 +201,7 @@ impl WriteClock {
         let worth = u128::from(bytes) * u128::from(terms.timeout);
         let worth = worth.div_ceil(u128::from(terms.chunk));
         let worth = u64::try_from(worth).unwrap_or(u64::MAX);
-        *since = since.saturating_add(worth).min(now);
+        *since = since.saturating_add(worth).min(now + self.credit);
         self.paid = Mark {
             accepted: self.accepted,
             taken: taken.or(self.paid.taken),

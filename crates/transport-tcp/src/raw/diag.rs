@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use rustix::net::{netlink, recv, send, socket_with, AddressFamily, RecvFlags, SendFlags};
 use rustix::net::{SocketFlags, SocketType};
 use tokio::net::TcpStream;
+use transport_core::Taken;
 
 /// `SOCK_DIAG_BY_FAMILY`, the type of the request and of its answer.
 const BY_FAMILY: u16 = 20;
@@ -24,16 +25,34 @@ const INFO: u16 = 2;
 const SND_MSS: usize = 16;
 const SACKED: usize = 28;
 
-/// Returns how many written bytes the peer has not taken: not acknowledged, or, where the peer is
-/// on this host, acknowledged by its kernel and not read. `None` where the kernel or a sandbox does
-/// not answer.
+/// Written bytes that the peer has not taken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Left {
+    unacknowledged: u64,
+    /// Acknowledged and not read; known if the peer is on this host.
+    unread: Option<u64>,
+}
+
+impl Left {
+    /// Returns how many of the `written` bytes the peer has taken.
+    pub(super) fn taken(self, written: u64) -> Taken {
+        let acknowledged = written.saturating_sub(self.unacknowledged);
+        match self.unread {
+            Some(unread) => Taken::Read(acknowledged.saturating_sub(unread)),
+            None => Taken::Acknowledged(acknowledged),
+        }
+    }
+}
+
+/// Returns the bytes that the peer has not taken; `None` where the kernel or a sandbox does not
+/// answer.
 ///
 /// On loopback a receiver's kernel keeps up to its whole receive buffer as one segment, and opens
 /// the window only once all of it is read: acknowledgements alone would show no progress of a slow
 /// reader for seconds.
-pub(super) fn not_taken(stream: &TcpStream) -> Option<u64> {
+pub(super) fn left(stream: &TcpStream) -> Option<Left> {
     let (local, peer) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
-    let queued = unacknowledged(stream)?;
+    let unacknowledged = unacknowledged(stream)?;
     let on_this_host = peer.ip().to_canonical() == local.ip().to_canonical()
         || peer.ip().to_canonical().is_loopback();
     let unread = if on_this_host {
@@ -42,7 +61,10 @@ pub(super) fn not_taken(stream: &TcpStream) -> Option<u64> {
     } else {
         None
     };
-    Some(queued + unread.unwrap_or(0))
+    Some(Left {
+        unacknowledged,
+        unread,
+    })
 }
 
 /// Returns how many written bytes the peer has not acknowledged, sent or not; `None` where the
@@ -171,9 +193,11 @@ mod tests {
                 tokio::task::yield_now().await;
             }
             while ours.try_write(&[7; 64 << 10]).is_ok() {}
-            let before = not_taken(&ours).unwrap();
+            let before = left(&ours).unwrap().taken(1 << 30);
             client.read_exact(&mut [0; 1000]).await.unwrap();
-            assert_eq!(before - not_taken(&ours).unwrap(), 1000, "read by the peer");
+            let after = left(&ours).unwrap().taken(1 << 30);
+            assert!(matches!(after, Taken::Read(_)), "the peer is on this host");
+            assert_eq!(after.bytes() - before.bytes(), 1000, "read by the peer");
             assert!(unacknowledged(&ours).is_some_and(|bytes| bytes > 64 << 10));
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
-use transport_core::Io;
+use transport_core::{Io, Taken};
 
 #[cfg(target_os = "linux")]
 use super::diag;
@@ -32,7 +32,10 @@ pub struct TcpIo {
 /// How [`Io::taken`] is measured.
 #[derive(Debug)]
 enum Measure {
-    Unacknowledged,
+    /// By the kernel's diagnosis of sockets; whether it has answered before.
+    Diagnosis {
+        answers: bool,
+    },
     Unsent(Unsent),
 }
 
@@ -44,7 +47,7 @@ impl TcpIo {
             stream,
             reset: false,
             written: 0,
-            measure: Measure::Unacknowledged,
+            measure: Measure::Diagnosis { answers: false },
         }
     }
 
@@ -106,18 +109,25 @@ impl Io for TcpIo {
     /// Counts bytes that the peer has acknowledged, or read where it is on this host; where the
     /// kernel does not tell, bytes that it has sent, which is no more than the peer's window takes.
     #[cfg(target_os = "linux")]
-    fn taken(&mut self) -> Option<u64> {
-        let left = match self.measure {
-            Measure::Unacknowledged => match diag::not_taken(&self.stream) {
-                Some(bytes) => bytes,
+    fn taken(&mut self) -> Option<Taken> {
+        match &mut self.measure {
+            Measure::Diagnosis { answers } => match diag::left(&self.stream) {
+                Some(left) => {
+                    *answers = true;
+                    Some(left.taken(self.written))
+                }
+                // No descriptor or no memory for a question, this time.
+                None if *answers => None,
                 None => {
                     self.measure = Measure::Unsent(Unsent::new());
-                    return self.taken();
+                    self.taken()
                 }
             },
-            Measure::Unsent(ref mut unsent) => unsent.measure(&self.stream, self.written)?,
-        };
-        Some(self.written.saturating_sub(left))
+            Measure::Unsent(unsent) => {
+                let left = unsent.measure(&self.stream, self.written)?;
+                Some(Taken::Acknowledged(self.written.saturating_sub(left)))
+            }
+        }
     }
 
     fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {

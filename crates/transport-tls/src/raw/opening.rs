@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{ready, Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use transport_core::Io;
+use transport_core::{Io, Taken};
 
 use super::held::Held;
 
@@ -33,6 +33,8 @@ pub(super) struct Opening<I> {
     lost: Option<io::ErrorKind>,
     /// Bytes that the stream below has accepted.
     accepted: u64,
+    /// Whether the stream below knows what the peer takes.
+    measures: bool,
 }
 
 /// The first bytes of both directions.
@@ -80,6 +82,7 @@ impl<I> Opening<I> {
             deferred: None,
             lost: None,
             accepted: 0,
+            measures: false,
         }
     }
 
@@ -151,8 +154,15 @@ impl<I: Io> Io for Opening<I> {
         self.held.is_empty() && self.io.has_sent_all()
     }
 
-    fn taken(&mut self) -> Option<u64> {
-        self.io.taken().or(Some(self.accepted))
+    /// Falls back to bytes that the stream below has accepted, unless it has measured before.
+    fn taken(&mut self) -> Option<Taken> {
+        let measured = self.io.taken();
+        self.measures |= measured.is_some();
+        if self.measures {
+            measured
+        } else {
+            Some(Taken::Read(self.accepted))
+        }
     }
 
     fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {

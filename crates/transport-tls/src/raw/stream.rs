@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{ready, Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use transport_core::Io;
+use transport_core::{Io, Taken};
 
 use super::stage::Session;
 use crate::explain;
@@ -72,7 +72,7 @@ impl<I: Io> Io for TlsIo<I> {
     }
 
     /// Counts ciphertext: the bytes that rustls still holds are not taken.
-    fn taken(&mut self) -> Option<u64> {
+    fn taken(&mut self) -> Option<Taken> {
         self.session.below().and_then(Io::taken)
     }
 

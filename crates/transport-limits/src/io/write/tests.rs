@@ -5,9 +5,13 @@ const TERMS: Terms = Terms {
     chunk: 1 << 20,
 };
 
-/// Polls a waiting write whenever it is due, while the peer takes what `taken` says; returns when
-/// the peer is ended, or `None` at `until`.
-fn ended(until: u64, taken: impl Fn(u64) -> Option<u64>) -> Option<u64> {
+/// Polls a waiting write whenever it is due, while the peer reads as many bytes as `read` returns;
+/// returns when the peer is ended, or `None` at `until`.
+fn ended(until: u64, read: impl Fn(u64) -> Option<u64>) -> Option<u64> {
+    ended_by(until, |now| read(now).map(Taken::Read))
+}
+
+fn ended_by(until: u64, taken: impl Fn(u64) -> Option<Taken>) -> Option<u64> {
     let (mut clock, mut now) = (WriteClock::default(), 0);
     while now < until {
         clock.before(now, TERMS);
@@ -93,4 +97,31 @@ fn long_silence_clears_the_debt() {
     clock.pends(0, TERMS);
     clock.before(3201, TERMS);
     assert_eq!(clock.pends(3201, TERMS), 3201 + 25);
+}
+
+/// Bytes acknowledged for a peer that reads at this share of the floor: its host is silent for two
+/// deadlines less an interval, and then acknowledges all that was read.
+fn bursts(now: u64, percent: u64) -> Option<Taken> {
+    let step = 2 * TERMS.timeout - TERMS.interval();
+    let read = (now / step) * step * TERMS.chunk * percent / 100 / TERMS.timeout;
+    Some(Taken::Acknowledged(read))
+}
+
+#[test]
+fn acknowledged_bursts_are_a_credit() {
+    assert_eq!(ended_by(100_000, |now| bursts(now, 110)), None);
+    let end = ended_by(100_000, |now| bursts(now, 45));
+    assert!(end.is_some(), "{end:?}");
+}
+
+#[test]
+fn credit_is_one_deadline_at_most() {
+    for stall in [0, 1000, 5000] {
+        let taken = |now: u64| Some(Taken::Acknowledged(now.min(stall) * TERMS.chunk));
+        let end = ended_by(100_000, taken).unwrap();
+        assert!(
+            end >= stall + 3200 - 100 && end <= stall + 3200 + 160,
+            "{stall}: {end}"
+        );
+    }
 }
