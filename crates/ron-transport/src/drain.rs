@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::future::Future;
 use std::time::Duration;
 
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout, Instant};
 use transport_core::ReadyReason;
 use transport_limits::{Control, Limiter};
@@ -13,6 +14,8 @@ use crate::transport::Shared;
 
 /// How often a drain looks for connections that have become idle.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Connections that a drain looks at before it lets other tasks run: it closes those that are idle.
+const TURN: usize = 64;
 /// How long tasks of cancelled connections have to end.
 const AFTERMATH: Duration = Duration::from_millis(200);
 
@@ -150,7 +153,10 @@ impl<'a> Drain<'a> {
     /// Ends connections in order as they become idle, until none is left and no handler runs.
     async fn until_empty(&mut self) {
         loop {
-            for control in self.limiter.connections() {
+            for (nth, control) in self.limiter.connections().into_iter().enumerate() {
+                if nth % TURN == TURN - 1 {
+                    yield_now().await;
+                }
                 // A relay ends its other leg as this one, perhaps before it is looked at.
                 if (control.close_if_idle() || control.is_drained()) && self.counts(&control) {
                     self.closed_idle.insert(control.id());
