@@ -6,6 +6,7 @@
 mod alerts;
 mod alone;
 mod apt;
+mod auditable;
 mod bench;
 mod ci;
 mod clippy;
@@ -24,6 +25,7 @@ mod meta;
 mod msrv;
 mod page;
 mod peers;
+mod sbom;
 mod soak;
 mod steps;
 mod test;

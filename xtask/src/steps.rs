@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::cmd::{Cx, Outcome};
 use crate::{
-    alerts, alone, bench, ci, clippy, deny, doc, docs_gen, doctest, drills, edge, fmt, fuzz, graph,
-    loom, msrv, page, peers, soak, test, tidy, tornet,
+    alerts, alone, auditable, bench, ci, clippy, deny, doc, docs_gen, doctest, drills, edge, fmt,
+    fuzz, graph, loom, msrv, page, peers, sbom, soak, test, tidy, tornet,
 };
 
 /// One subcommand of `cargo xtask`.
@@ -111,6 +111,16 @@ pub(crate) const STEPS: &[Step] = &[
         "advisories",
         "cargo-deny: known vulnerabilities (needs the advisory database)",
         deny::advisories,
+    ),
+    step(
+        "sbom",
+        "what the gateway is made of, as CycloneDX JSON in target/sbom: `sbom [--target T] [--features F]`",
+        sbom::run,
+    ),
+    step(
+        "auditable",
+        "a release build of the gateway that carries its dependency list, checked by `sbom` (installs its tools)",
+        auditable::run,
     ),
     step(
         "fuzz",

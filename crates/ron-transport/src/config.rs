@@ -30,6 +30,8 @@ pub use preset::Preset;
 pub use settings::{changed, check, DynSection, Settings};
 pub use source::Source;
 
+use std::net::SocketAddr;
+
 #[cfg(feature = "arti")]
 use transport_arti::ArtiConfig;
 use transport_core::schema::{format_duration, Key, ValueError};
@@ -114,6 +116,25 @@ impl Config {
         missing
     }
 
+    /// Returns a warning where one peer can take every place at this address.
+    ///
+    /// The address is the configured one, or that of a socket which a service manager handed over.
+    /// A loopback address has no strangers, and with `per_peer.max_conns` others find places.
+    #[must_use]
+    pub fn uncapped(&self, listen: SocketAddr) -> Option<String> {
+        let is_local = listen.ip().to_canonical().is_loopback();
+        if is_local || self.limits.peer_max_conns() > 0 {
+            return None;
+        }
+        Some(format!(
+            "listening on {listen} with per_peer.max_conns off: one address can hold all {} \
+             connections; set per_peer.max_conns and per_peer.accepts_per_sec, or preset = \
+             \"{}\"",
+            self.limits.max_conns(),
+            Preset::Public.as_str(),
+        ))
+    }
+
     /// Every key of `[transport]`, in the order they are documented.
     #[must_use]
     pub fn keys() -> Vec<&'static Key> {
@@ -189,6 +210,11 @@ impl Settings for Config {
                  a dial may seem idle"
             ));
         }
+        warnings.extend(
+            self.general
+                .bind_addr()
+                .and_then(|addr| self.uncapped(addr)),
+        );
         warnings
     }
 }

@@ -67,7 +67,7 @@ fn a_preset_that_there_is_not_is_refused_and_sets_nothing() {
         .unwrap_err();
     let text = errors.to_string();
     assert!(text.contains("RON_TRANSPORT_PRESET"), "{text}");
-    assert!(text.contains("server or edge"), "{text}");
+    assert!(text.contains("server, edge or public"), "{text}");
 }
 
 #[test]
@@ -79,4 +79,22 @@ fn the_manual_lists_what_a_preset_changes() {
             assert!(table.contains(&format!("`{value}`")), "{value}");
         }
     }
+}
+
+#[test]
+fn uncapped_public_address_has_one_warning() {
+    let warnings = |text: &str| {
+        let loader = Config::loader().toml_str(format!("[transport]\n{text}"), "a.toml");
+        loader.load().unwrap().warnings().to_vec()
+    };
+    let bind = "bind_addr = '[2001:db8::1]:9444'\n";
+    let warned = warnings(bind);
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    assert!(warned[0].contains("one address can hold all 1024 connections"));
+    for quiet in ["per_peer.max_conns = 1024", "preset = 'public'"] {
+        let text = format!("{bind}{quiet}");
+        assert!(warnings(&text).is_empty(), "{quiet}");
+    }
+    assert!(warnings("bind_addr = '127.0.0.1:9444'").is_empty());
+    assert!(warnings("").is_empty(), "without an address it only dials");
 }

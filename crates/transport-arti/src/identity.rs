@@ -3,12 +3,11 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use tor_hscrypto::pk::HsIdKeypair;
 use tor_llcrypto::pk::ed25519::ExpandedKeypair;
-use transport_core::TransportError;
+use transport_core::{open_to_others, TransportError};
 use zeroize::Zeroizing;
 
 use crate::error;
@@ -18,8 +17,6 @@ const KEY: &str = "arti.onion_service.identity_path";
 const HEADER: &[u8; 32] = b"== ed25519v1-secret: type0 ==\0\0\0";
 /// An expanded Ed25519 secret key.
 const SECRET_BYTES: usize = 64;
-/// Who may do what with a key file: nobody but its owner.
-const OTHERS: u32 = 0o077;
 
 /// An expanded Ed25519 key, overwritten when it is dropped.
 pub(crate) struct Identity(Zeroizing<[u8; SECRET_BYTES]>);
@@ -38,8 +35,7 @@ impl Identity {
         }
         let mut file = File::open(path).map_err(failed)?;
         // Asked of the opened file: nobody can swap it meanwhile.
-        let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o7777;
-        if mode & OTHERS != 0 {
+        if let Some(mode) = open_to_others(&file).map_err(failed)? {
             return Err(error::config(format!(
                 "insecure permissions: {KEY}: its mode is {mode:04o}, so that others than its \
                  owner get at the key; make it 0600 or 0400"
@@ -90,6 +86,7 @@ impl Identity {
 #[cfg(test)]
 mod tests {
     use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 

@@ -1,6 +1,7 @@
 //! What every ron-transport backend shares: the traits [`Dialer`], [`Listener`] and [`Pending`],
 //! the connection they yield, errors with stable kinds and reasons, tri-state readiness, the
-//! [`Observer`] that metrics hang on, and the vocabulary of configuration keys.
+//! [`Observer`] that metrics hang on, the vocabulary of configuration keys, and the check of who
+//! can get at the file of a private key.
 //!
 //! This crate holds no socket, reads no file and records no metric.
 
@@ -9,6 +10,7 @@ mod conn;
 mod error;
 mod identity;
 mod io;
+mod key_file;
 mod observer;
 mod ready;
 mod reason;
@@ -20,6 +22,7 @@ pub use conn::{ConnInfo, Connection, DialSteps, KeyExchange};
 pub use error::{Op, TransportError};
 pub use identity::{NoIdentity, PeerIdentity, VerifiedIdentity};
 pub use io::{Io, Plain, Taken};
+pub use key_file::open_to_others;
 pub use observer::{
     CloseReason, Direction, NoObserver, Observer, Queue, Scope, TaskKind, TlsHandshake,
 };

@@ -3,7 +3,6 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::RootCertStore;
-use transport_core::TransportError;
+use transport_core::{open_to_others, TransportError};
 use zeroize::Zeroizing;
 
 use crate::error::{tls, tls_by};
@@ -26,8 +25,6 @@ const MAX_BYTES: u64 = 1 << 20;
 /// message (`MAX_HANDSHAKE_SIZE`), OpenSSL above 102,400 (`SSL_CTX_set_max_cert_list(3)`), Go above
 /// 262,144 (`maxHandshakeCertificateMsg`).
 const MAX_CHAIN_MESSAGE: usize = 0xffff;
-/// Who may do what with a key file: nobody but its owner.
-const OTHERS: u32 = 0o077;
 
 /// A configuration key and the path that it holds.
 #[derive(Clone, Copy)]
@@ -199,8 +196,7 @@ fn key(name: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, TransportError> {
     let failed = |cause: io::Error| tls_by(key_text(name, &cause.to_string()), cause);
     let (file, len) = open(path).map_err(failed)?;
     // Asked of the opened file: a link's own mode says nothing, and nobody can swap it meanwhile.
-    let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o7777;
-    if mode & OTHERS != 0 {
+    if let Some(mode) = open_to_others(&file).map_err(failed)? {
         return Err(tls(format!(
             "insecure permissions: {name}: its mode is {mode:04o}, so that others than its owner \
              get at the key; make it 0600 or 0400"

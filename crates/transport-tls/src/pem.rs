@@ -72,6 +72,7 @@ fn is_encrypted(pem: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use tokio_rustls::rustls::pki_types::pem::{PemObject, SectionKind};
 
     use super::*;
 
@@ -160,5 +161,33 @@ mod tests {
             certificates(b"nothing").unwrap_err(),
             "there is no certificate in it"
         );
+    }
+
+    proptest! {
+        /// The replacement of the archived parser, section by section.
+        #[test]
+        fn sections_are_those_of_pem_object(file in pem_like()) {
+            let mut ours = Vec::new();
+            let mut rest = &file[..];
+            while let Ok(Some((item, left))) = read_one_from_slice(rest) {
+                rest = left;
+                match item {
+                    Item::X509Certificate(der) => ours.push((SectionKind::Certificate, der.to_vec())),
+                    Item::Pkcs8Key(key) => {
+                        ours.push((SectionKind::PrivateKey, key.secret_pkcs8_der().to_vec()));
+                    }
+                    Item::Pkcs1Key(key) => {
+                        ours.push((SectionKind::RsaPrivateKey, key.secret_pkcs1_der().to_vec()));
+                    }
+                    Item::Sec1Key(key) => {
+                        ours.push((SectionKind::EcPrivateKey, key.secret_sec1_der().to_vec()));
+                    }
+                    _ => {}
+                }
+            }
+            let sections = <(SectionKind, Vec<u8>)>::pem_slice_iter(&file);
+            let theirs: Vec<_> = sections.map_while(Result::ok).collect();
+            prop_assert_eq!(ours, theirs);
+        }
     }
 }

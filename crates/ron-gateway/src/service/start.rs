@@ -7,7 +7,7 @@ use std::time::Duration;
 use ron_transport::config::Loaded;
 use ron_transport::limits::Threads;
 use ron_transport::metrics::Prometheus;
-use ron_transport::{ListenAddr, Transport, TransportError};
+use ron_transport::{Config, ListenAddr, Transport, TransportError};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -138,6 +138,7 @@ async fn steps(sources: &Sources, look: Threads, begun: &Begun) -> Result<Starte
         process::no_core_dumps()
             .map_err(|error| Failure::runtime("cannot forbid core dumps", &error))?;
     }
+    let config = effective.transport.settings().clone();
     let in_force = Arc::new(InForce::new(&effective));
     let gateway = effective.gateway.into_settings();
     let prometheus =
@@ -161,6 +162,7 @@ async fn steps(sources: &Sources, look: Threads, begun: &Begun) -> Result<Starte
         None => transport.listen().await.map_err(failure)?,
     };
     conflicts::check_listening(&gateway, &listen)?;
+    warn_uncapped(&config, &listen);
     Ok(Started {
         transport,
         gateway,
@@ -174,9 +176,21 @@ async fn steps(sources: &Sources, look: Threads, begun: &Begun) -> Result<Starte
     })
 }
 
+/// Warns of an address that a service manager chose; the configuration warns of its own.
+fn warn_uncapped(config: &Config, listen: &ListenAddr) {
+    let configured = config.general.bind_addr();
+    let is_warned = configured.is_some_and(|addr| config.uncapped(addr).is_some());
+    let ListenAddr::Ip(addr) = listen else {
+        return;
+    };
+    if let Some(warning) = config.uncapped(*addr).filter(|_| !is_warned) {
+        tracing::warn!(target: TARGET, event = "config", "{warning}");
+    }
+}
+
 fn build(
     sources: &Sources,
-    config: Loaded<ron_transport::Config>,
+    config: Loaded<Config>,
     prometheus: &Prometheus,
 ) -> Result<Transport, Failure> {
     #[cfg(feature = "tls")]

@@ -11,8 +11,24 @@ fn unit(name: &str) -> String {
     fs::read_to_string(Path::new(DEPLOY).join(name)).unwrap()
 }
 
+/// The service with its lines for credentials switched on.
+fn service_with_credentials() -> String {
+    let service = unit("ron-gateway.service");
+    let lines = ["#LoadCredential=", "#Environment="];
+    assert!(lines.iter().all(|line| service.contains(line)));
+    lines.iter().fold(service, |text, line| {
+        text.replace(line, line.trim_start_matches('#'))
+    })
+}
+
 #[test]
 fn systemd_has_nothing_against_the_units() {
+    for service in [unit("ron-gateway.service"), service_with_credentials()] {
+        verify(&service);
+    }
+}
+
+fn verify(service: &str) {
     if command("systemd-analyze")
         .arg("--version")
         .output()
@@ -22,14 +38,15 @@ fn systemd_has_nothing_against_the_units() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let copy = |name: &str| {
+    let copy = |name: &str, text: &str| {
         let path = dir.path().join(name);
         // The program need not be installed for its unit to be checked.
-        let text = unit(name).replace("/usr/local/bin/ron-gateway", "/bin/true");
+        let text = text.replace("/usr/local/bin/ron-gateway", "/bin/true");
         fs::write(&path, text).unwrap();
         path
     };
-    let (service, socket) = (copy("ron-gateway.service"), copy("ron-gateway.socket"));
+    let service = copy("ron-gateway.service", service);
+    let socket = copy("ron-gateway.socket", &unit("ron-gateway.socket"));
     let mut verify = command("systemd-analyze");
     let output = verify.arg("verify").args([service, socket]).output();
     let output = output.unwrap();
@@ -54,5 +71,81 @@ fn a_stop_that_may_take_longer_than_the_unit_allows_is_warned_of() {
         assert_eq!(code, 0, "{errors}");
         let warned = format!("{name} is {passes}, too much for TimeoutStopSec=75");
         assert!(errors.contains(&warned), "{errors}");
+    }
+}
+
+#[cfg(feature = "tls")]
+mod credentials {
+    use std::fs::{File, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use rustix::fs::{fsetxattr, XattrFlags};
+    use rustix::process::geteuid;
+
+    use super::*;
+    use crate::common::{Pki, Start};
+
+    /// Makes files readable for one user as systemd does: mode 0400, and an entry of an access
+    /// control list, which shows as 0440. `false` where the file system has no such lists.
+    fn give_to(user: u32, dir: &Path) -> bool {
+        const NONE: u32 = u32::MAX;
+        let entries: [(u16, u16, u32); 5] = [
+            (0x01, 4, NONE),
+            (0x02, 4, user),
+            (0x04, 0, NONE),
+            (0x10, 4, NONE),
+            (0x20, 0, NONE),
+        ];
+        let mut list = 2_u32.to_le_bytes().to_vec();
+        for (tag, may, id) in entries {
+            list.extend([tag.to_le_bytes(), may.to_le_bytes()].concat());
+            list.extend(id.to_le_bytes());
+        }
+        ["cert.pem", "key.pem"].iter().all(|name| {
+            let path = dir.join(name);
+            fs::set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
+            let file = File::open(&path).unwrap();
+            let given = fsetxattr(&file, "system.posix_acl_access", &list, XattrFlags::empty());
+            given.is_ok()
+        })
+    }
+
+    /// The variables of the unit, for this directory of credentials.
+    fn variables(dir: &Path) -> Vec<(String, String)> {
+        let service = service_with_credentials();
+        let lines = service.lines();
+        let set = lines.filter_map(|line| line.strip_prefix("Environment=")?.split_once('='));
+        let dir = dir.to_str().unwrap();
+        let of_dir = |(name, value): (&str, &str)| (name.to_owned(), value.replace("%d", dir));
+        set.map(of_dir).collect()
+    }
+
+    #[test]
+    fn credentials_of_the_unit_serve_tls() {
+        let pki = Pki::new();
+        pki.server("credential");
+        let dir = pki.dir.path();
+        let us = geteuid().as_raw();
+        let has_lists = give_to(us, dir);
+        let variables = variables(dir);
+        assert_eq!(variables.len(), 2);
+        let mut start = Start::default().env("RON_TRANSPORT_BACKEND", "tls");
+        for (name, value) in &variables {
+            start = start.env(name, value);
+        }
+        let gateway = start.spawn();
+        assert_eq!(gateway.get("/readyz").status, 200);
+        gateway.stop();
+        if !has_lists {
+            eprintln!("SKIPPED: the file system has no access control lists");
+            return;
+        }
+        assert!(give_to(us + 1, dir));
+        let mut env = vec![("RON_TRANSPORT_BACKEND", "tls")];
+        env.extend(variables.iter().map(|(name, value)| (&**name, &**value)));
+        let (code, _, errors) = run(&["--admin", ""], &env);
+        assert_eq!(code, 2, "{errors}");
+        assert!(errors.contains("insecure permissions"), "{errors}");
+        assert!(!errors.contains("key.pem"), "{errors}");
     }
 }

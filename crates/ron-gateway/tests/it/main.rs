@@ -21,6 +21,7 @@ mod log_secrets;
 mod logs;
 mod ops_files;
 mod process;
+mod public;
 mod reload;
 mod status_page;
 mod systemd;

@@ -106,11 +106,11 @@ impl General {
 const KEYS: &[Key] = &[
     Key {
         path: "preset",
-        kind: Kind::Choice(&["server", "edge"]),
+        kind: Kind::Choice(&["server", "edge", "public"]),
         default: "server",
-        rule: "server or edge",
+        rule: "server, edge or public",
         reload: Reload::Restart,
-        doc: "Whose defaults are in force; `edge` is for small devices.",
+        doc: "Whose defaults are in force; `edge` is for small devices, `public` for addresses that strangers reach.",
     },
     Key {
         path: "backend",

@@ -13,11 +13,13 @@ pub enum Preset {
     Server,
     /// For small devices: fewer connections, shorter deadlines, nothing left behind.
     Edge,
+    /// For an address that strangers reach: one peer cannot take every place.
+    Public,
 }
 
 impl Preset {
     /// Every preset.
-    pub const ALL: [Self; 2] = [Self::Server, Self::Edge];
+    pub const ALL: [Self; 3] = [Self::Server, Self::Edge, Self::Public];
 
     /// The value of the key `preset`.
     #[must_use]
@@ -25,6 +27,7 @@ impl Preset {
         match self {
             Self::Server => "server",
             Self::Edge => "edge",
+            Self::Public => "public",
         }
     }
 
@@ -53,6 +56,15 @@ impl Preset {
                 ("limits.max_pending_handshakes", "32"),
                 ("amnesia", "true"),
                 ("tcp.backlog", "128"),
+            ],
+            // The reasons, and the cost of each to honest clients: docs/RUNBOOK.md.
+            Self::Public => &[
+                ("idle_timeout", "30s"),
+                ("half_close_timeout", "30s"),
+                ("handshake_timeout", "5s"),
+                ("max_lifetime", "5m"),
+                ("per_peer.accepts_per_sec", "50"),
+                ("per_peer.max_conns", "100"),
             ],
         }
     }

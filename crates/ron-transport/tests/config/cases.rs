@@ -51,7 +51,7 @@ const GENERAL: &[Case] = &[
         "preset",
         "server",
         ["edge", "edge"],
-        ["Edge", "server or edge"],
+        ["Edge", "server, edge or public"],
     ),
     case(
         "backend",
