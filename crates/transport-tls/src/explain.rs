@@ -61,9 +61,9 @@ pub(crate) fn handshake(error: io::Error, seen: &Seen<'_>) -> TransportError {
     };
     if seen.private {
         // The source names the peer.
-        return tls(bounded(text));
+        return tls(bounded(&text));
     }
-    tls_by(bounded(text), error)
+    tls_by(bounded(&text), error)
 }
 
 /// A failure of an established stream: a missing `close_notify` is `TlsTruncated`, what TLS itself
@@ -78,7 +78,7 @@ pub(crate) fn stream(error: io::Error) -> io::Error {
         None => None,
     };
     match text {
-        Some(text) => tls_by(bounded(text), error).into(),
+        Some(text) => tls_by(bounded(&text), error).into(),
         // rustls gives it where the stream ends without `close_notify` (RFC 8446 §6.1).
         None if error.kind() == io::ErrorKind::UnexpectedEof => TransportError::TlsTruncated.into(),
         None => error,
@@ -96,8 +96,8 @@ pub(crate) fn expired_since() -> TransportError {
 }
 
 /// Every text leaves through it: what rustls says of a peer may hold the peer's bytes.
-fn bounded(text: String) -> String {
-    let mut text = escape_composed(&text).to_string();
+fn bounded(text: &str) -> String {
+    let mut text = escape_composed(text).to_string();
     if text.len() > MAX_TEXT_BYTES {
         let is_char = |at: &usize| text.is_char_boundary(*at);
         let end = (0..=MAX_TEXT_BYTES).rev().find(is_char).unwrap_or(0);
@@ -261,8 +261,8 @@ mod tests {
 
     #[test]
     fn what_a_peer_made_long_is_cut() {
-        assert_eq!(bounded("short".into()), "short");
-        let cut = bounded("é".repeat(9_999) + "x");
+        assert_eq!(bounded("short"), "short");
+        let cut = bounded(&("é".repeat(9_999) + "x"));
         assert_eq!(cut.chars().count(), MAX_TEXT_BYTES / 2 + 1);
         let error = Error::General("x".repeat(100_000));
         let seen = Seen {

@@ -206,7 +206,11 @@ fn because(problem: &str, kind: Kind, is_der: bool, mends: Option<&str>) -> Stri
     } else {
         ""
     };
-    let mends = mends.map_or(String::new(), |mends| format!("; mend it with: {mends}"));
+    let mends = match mends {
+        _ if kind == Kind::Request => "; an authority signs it and returns the certificate".into(),
+        Some(mends) => format!("; mend it with: {mends}"),
+        None => String::new(),
+    };
     format!("{problem}: it holds {noun}{form}{mends}")
 }
 
@@ -215,7 +219,7 @@ impl Kind {
         Some(match self {
             Self::Certificate => "a certificate",
             Self::TrustedCertificate => "a certificate with OpenSSL's trust settings",
-            Self::Request => "a certificate request (CSR), which an authority signs first",
+            Self::Request => "a certificate request (CSR)",
             Self::Crl => "a CRL",
             Self::Pkcs7 => "a PKCS#7 bundle",
             Self::Pkcs12 => "a PKCS#12 keystore",

@@ -7,6 +7,7 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::server::ParsedCertificate;
 use transport_core::VerifiedIdentity;
 use x509_cert::certificate::{CertificateInner, Raw};
+use x509_cert::der::asn1::OctetString;
 use x509_cert::der::Decode;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{AuthorityKeyIdentifier, SubjectAltName, SubjectKeyIdentifier};
@@ -83,7 +84,7 @@ pub(crate) fn links(certificate: &CertificateDer<'_>) -> Option<Links> {
     let issuer_key_id = issuers.and_then(|(_, id)| id.key_identifier);
     Some(Links {
         key_id: own.map(|(_, id)| id.0.into_bytes()),
-        issuer_key_id: issuer_key_id.map(|id| id.into_bytes()),
+        issuer_key_id: issuer_key_id.map(OctetString::into_bytes),
         subject: parsed.subject,
         issuer: parsed.issuer,
     })

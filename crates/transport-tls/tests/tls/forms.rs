@@ -110,7 +110,7 @@ fn certificate_of_another_form_is_named() {
         (
             request.pem().unwrap().as_bytes(),
             "a certificate request (CSR)",
-            "authority signs first",
+            "an authority signs it",
         ),
         (request.der(), "a certificate request (CSR)", "in DER"),
         (
