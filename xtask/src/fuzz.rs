@@ -4,7 +4,10 @@ use crate::cmd::{run as run_command, Cx, Outcome};
 use crate::tools;
 
 /// The targets: the name, and the crate whose folder `fuzz` has it.
-const TARGETS: &[(&str, &str)] = &[("pem", "crates/transport-tls")];
+const TARGETS: &[(&str, &str)] = &[
+    ("escape", "crates/transport-core"),
+    ("pem", "crates/transport-tls"),
+];
 /// How long a run takes unless told, in seconds.
 const SECONDS: &str = "-max_total_time=60";
 

@@ -1,6 +1,7 @@
 //! `check`: the configuration in effect, as TOML, with the source of every value.
 
 use ron_transport::config::{Effective as Entry, Loaded, Settings};
+use ron_transport::core::escape::is_safe;
 use ron_transport::core::schema::Kind;
 
 use crate::exit::Failure;
@@ -44,9 +45,17 @@ fn value(entry: &Entry) -> String {
     }
 }
 
-/// A basic string of TOML, whose escapes are those of JSON.
+/// A basic string of TOML. Its escapes are those of JSON, but for characters above U+FFFF.
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    let mut out = String::new();
+    for c in serde_json::Value::from(text).to_string().chars() {
+        match u32::from(c) {
+            _ if is_safe(c) => out.push(c),
+            code @ ..=0xffff => out += &format!("\\u{code:04x}"),
+            code => out += &format!("\\U{code:08x}"),
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -84,5 +93,19 @@ mod tests {
     #[test]
     fn control_characters_stay_inside_the_quotes() {
         assert_eq!(quoted("a\"b\nc\u{1b}"), r#""a\"b\nc\u001b""#);
+        assert_eq!(
+            quoted("\u{7f}\u{9b}\u{202e}\u{e0041}"),
+            r#""\u007f\u009b\u202e\U000e0041""#
+        );
+    }
+
+    #[test]
+    fn escaped_values_load_to_the_same() {
+        let odd = "/a\u{7f}\u{9b}\u{202e}\u{e0041}\u{301}\n\"\\";
+        let text = format!("[transport]\ntls.client_ca_path = {}\n", quoted(odd));
+        let loaded = Config::loader().toml_str(&text, "a").load().unwrap();
+        let entries = loaded.effective();
+        let path = entries.iter().find(|e| e.key.path == "tls.client_ca_path");
+        assert_eq!(path.unwrap().value, odd);
     }
 }

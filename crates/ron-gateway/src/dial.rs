@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::{stderr, IsTerminal};
 use std::sync::Arc;
 
+use ron_transport::core::escape::escape;
 use ron_transport::{
     Backend, Config, Conn, ConnInfo, Endpoint, PeerIdentity, ReadyState, Transport,
 };
@@ -98,7 +99,7 @@ fn report(endpoint: &Endpoint, conn: &Conn, bootstrap: Option<Duration>, took: D
     let mut line = |name: &str, value: &str| {
         let _ = writeln!(out, "{name:<11}{value}");
     };
-    line("target", &endpoint.to_string());
+    line("target", &escape(&endpoint.to_string()).whole().to_string());
     line("backend", info.backend.as_str());
     if let Some(peer) = info.peer.and_then(|peer| peer.loggable()) {
         line("peer", &peer);
@@ -130,10 +131,13 @@ fn negotiated(info: &ConnInfo, line: &mut impl FnMut(&str, &str)) {
         line("resumed", if info.resumed { "yes" } else { "no" });
     }
     if let Some(alpn) = &info.alpn {
-        line("alpn", &alpn.escape_ascii().to_string());
+        line("alpn", &escape(alpn).to_string());
     }
     match &info.identity {
-        PeerIdentity::Verified(identity) => line("identity", &identity.sans.join(", ")),
+        PeerIdentity::Verified(identity) => {
+            let names = identity.sans.iter().map(|name| escape(name).to_string());
+            line("identity", &names.collect::<Vec<_>>().join(", "));
+        }
         PeerIdentity::Uid(uid) => line("identity", &format!("uid:{uid}")),
         _ => {}
     }

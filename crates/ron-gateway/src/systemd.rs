@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use listenfd::ListenFd;
+use ron_transport::core::escape::escape;
 use ron_transport::Inherited;
 use sd_notify::NotifyState;
 use tokio::sync::Notify;
@@ -49,7 +50,7 @@ pub(crate) fn inherited() -> Result<Option<Inherited>, Failure> {
         n => {
             return Err(Failure::Config(format!(
                 "LISTEN_FDS is {}: the gateway listens on one socket",
-                n.escape_debug()
+                escape(n)
             )))
         }
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use transport_core::escape::escape;
 use transport_core::{Backend, Target, TargetError};
 
 use crate::config::COMPILED_BACKENDS;
@@ -135,11 +136,12 @@ pub struct EndpointError {
 impl fmt::Display for EndpointError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { text, error } = self;
+        let text = escape(text).quoted();
         match error {
-            Some(error) => write!(f, "{text:?} is no target: {error}"),
+            Some(error) => write!(f, "{text} is no target: {error}"),
             None => write!(
                 f,
-                "{text:?} is no target: expected tcp://host:port, tls://host:port, \
+                "{text} is no target: expected tcp://host:port, tls://host:port, \
                  unix:///path, tor://host:port or tls+tor://host:port"
             ),
         }

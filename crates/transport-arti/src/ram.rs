@@ -12,6 +12,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{flock, fstatfs, FlockOperation};
+use transport_core::escape::escape;
 use transport_core::TransportError;
 
 use crate::error;
@@ -46,7 +47,10 @@ impl RamDir {
         for place in places {
             match Self::create_at(&place) {
                 Ok(dir) => return Ok(dir),
-                Err(error) => why = format!("{why}; {}: {error}", place.display()),
+                Err(error) => {
+                    let place = escape(place.as_os_str().as_encoded_bytes()).whole();
+                    why = format!("{why}; {place}: {error}");
+                }
             }
         }
         Err(error::config(format!(

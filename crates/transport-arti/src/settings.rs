@@ -9,6 +9,7 @@ use arti_client::TorClientConfig;
 use tor_config::ExplicitOrAuto;
 use tor_config_path::arti_client_base_resolver;
 use tor_keymgr::config::ArtiKeystoreKind;
+use transport_core::escape::escape;
 use transport_core::TransportError;
 
 use crate::error;
@@ -81,8 +82,9 @@ fn path_literal(path: &Path) -> CfgPath {
 type FromFile = (TorClientConfigBuilder, CfgPath);
 
 fn from_file(path: &Path) -> Result<FromFile, TransportError> {
+    let shown = escape(path.as_os_str().as_encoded_bytes()).whole();
     let failed = |cause: std::io::Error| {
-        let text = format!("{CONFIG_PATH} = {}: {cause}", path.display());
+        let text = format!("{CONFIG_PATH} = {shown}: {cause}");
         error::config_by(text, cause)
     };
     let mut text = String::new();
@@ -95,7 +97,7 @@ fn from_file(path: &Path) -> Result<FromFile, TransportError> {
     }
     parse(&text).map_err(|wrong| match wrong {
         TransportError::Config { source } => {
-            let text = format!("{CONFIG_PATH} = {}: {source}", path.display());
+            let text = format!("{CONFIG_PATH} = {shown}: {source}");
             error::config_by(text, source)
         }
         other => other,

@@ -5,6 +5,8 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::escape::escape;
+
 /// Longest host name a [`Target`] takes, in bytes (RFC 1035 §2.3.4 less the root dot).
 const MAX_HOST_BYTES: usize = 253;
 
@@ -122,7 +124,8 @@ impl Target {
             )));
         }
         if !literal && !host.chars().all(plain) {
-            return Err(TargetError(format!("{host:?} is no host name or address")));
+            let shown = escape(&host).quoted();
+            return Err(TargetError(format!("{shown} is no host name or address")));
         }
         if port == 0 {
             return Err(TargetError("port must be 1 to 65535".into()));
@@ -148,7 +151,10 @@ impl FromStr for Target {
 
     /// Reads `host:port` or `[v6]:port`.
     fn from_str(text: &str) -> Result<Self, TargetError> {
-        let form = || TargetError(format!("{text:?} is not of the form host:port"));
+        let form = || {
+            let shown = escape(text).quoted();
+            TargetError(format!("{shown} is not of the form host:port"))
+        };
         let (host, port) = text.rsplit_once(':').ok_or_else(form)?;
         let host = match host.strip_prefix('[') {
             Some(rest) => {
@@ -161,7 +167,7 @@ impl FromStr for Target {
         };
         let port = port
             .parse()
-            .map_err(|_| TargetError(format!("{port:?} is no port")))?;
+            .map_err(|_| TargetError(format!("{} is no port", escape(port).quoted())))?;
         Self::host(host, port)
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use crate::escape::escape;
 use crate::{CloseReason, Reason, Scope};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -266,9 +267,15 @@ impl fmt::Display for TransportError {
             Self::TlsTruncated => f.write_str("the TLS stream was cut without close_notify"),
             Self::Arti { source } | Self::ArtiRefused { source } => write!(f, "tor: {source}"),
             Self::ArtiBootstrap => f.write_str("tor: not bootstrapped"),
-            Self::Bind { addr, source } => write!(f, "cannot bind {addr}: {source}"),
-            Self::Resolve { host, source } => write!(f, "cannot resolve {host}: {source}"),
-            Self::Connect { target, source } => write!(f, "cannot connect to {target}: {source}"),
+            Self::Bind { addr, source } => {
+                write!(f, "cannot bind {}: {source}", escape(addr).whole())
+            }
+            Self::Resolve { host, source } => {
+                write!(f, "cannot resolve {}: {source}", escape(host))
+            }
+            Self::Connect { target, source } => {
+                write!(f, "cannot connect to {}: {source}", escape(target))
+            }
             Self::Config { source } => write!(f, "{source}"),
             Self::Unsupported { what } => write!(f, "not supported: {what}"),
             Self::Io(e) => write!(f, "{e}"),

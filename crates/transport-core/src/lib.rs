@@ -1,13 +1,14 @@
 //! What every ron-transport backend shares: the traits [`Dialer`], [`Listener`] and [`Pending`],
 //! the connection they yield, errors with stable kinds and reasons, tri-state readiness, the
-//! [`Observer`] that metrics hang on, the vocabulary of configuration keys, and the check of who
-//! can get at the file of a private key.
+//! [`Observer`] that metrics hang on, the vocabulary of configuration keys, the check of who can get
+//! at the file of a private key, and [`escape`] for text that comes from peers.
 //!
 //! This crate holds no socket, reads no file and records no metric.
 
 mod addr;
 mod conn;
 mod error;
+pub mod escape;
 mod identity;
 mod io;
 mod key_file;

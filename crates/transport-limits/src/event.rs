@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::{debug, info, warn};
+use transport_core::escape::escape;
 use transport_core::{
     Backend, CloseReason, ConnInfo, Direction, KeyExchange, PeerAddr, Reason, Target,
     TransportError,
@@ -84,7 +85,7 @@ impl Events {
             backend = backend.as_str(),
             reason = reason.as_str(),
             conn_id = who.conn_id,
-            corr_id = who.corr_id,
+            corr_id = who.corr_id.map(|id| tracing::field::display(escape(id))),
             peer = who.peer.and_then(|peer| peer.loggable()),
             not_logged,
             error = error.map(tracing::field::display),
@@ -183,7 +184,7 @@ pub(crate) fn closed(conn: &Shared, reason: CloseReason, error: Option<&str>) {
         event = "close",
         backend = conn.backend.as_str(),
         conn_id = conn.id,
-        corr_id = conn.corr_id(),
+        corr_id = conn.corr_id().map(|id| tracing::field::display(escape(id))),
         reason = reason.as_str(),
         duration_ms = millis(duration(now.saturating_sub(conn.born))),
         bytes_in = conn.total(Direction::In),
@@ -218,7 +219,7 @@ pub(crate) fn closed_early(
 
 fn alpn(info: &ConnInfo) -> Option<String> {
     let alpn = info.alpn.as_deref()?;
-    Some(String::from_utf8_lossy(alpn).into_owned())
+    Some(escape(alpn).to_string())
 }
 
 fn millis(duration: std::time::Duration) -> u64 {

@@ -10,6 +10,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio_rustls::rustls::version::TLS13;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use transport_core::escape::escape;
 use transport_core::schema::Section;
 use transport_core::{Target, TransportError};
 
@@ -116,7 +117,7 @@ fn server_name(host: &str, private: bool) -> Result<ServerName<'static>, Transpo
         let shown = if private {
             "the target".to_owned()
         } else {
-            format!("{host:?}")
+            escape(host).quoted().to_string()
         };
         tls_by(format!("{shown} is no name that a server can prove"), cause)
     };

@@ -2,19 +2,25 @@
 //! failures of rustls are classified.
 
 mod alert;
+mod version;
 
 use std::io;
 
 use tokio_rustls::rustls::{
     CertificateError, Error, InvalidMessage, PeerIncompatible, PeerMisbehaved,
 };
+use transport_core::escape::{escape, escape_composed};
 use transport_core::TransportError;
 
 use crate::error::{tls, tls_by};
 use alert::alert;
+use version::{no_version, ssl2};
 
 /// Names of the peer that an error shows; a certificate may bear thousands.
 const MAX_NAMES: usize = 3;
+
+/// Characters of such a name that are shown: three of them fit.
+const MAX_NAME_CHARS: usize = 80;
 
 /// Longest explanation in bytes: parts of it may be the peer's, and it is logged.
 const MAX_TEXT_BYTES: usize = 400;
@@ -55,9 +61,9 @@ pub(crate) fn handshake(error: io::Error, seen: &Seen<'_>) -> TransportError {
     };
     if seen.private {
         // The source names the peer.
-        return tls(bounded(text));
+        return tls(bounded(&text));
     }
-    tls_by(bounded(text), error)
+    tls_by(bounded(&text), error)
 }
 
 /// A failure of an established stream: a missing `close_notify` is `TlsTruncated`, what TLS itself
@@ -72,7 +78,7 @@ pub(crate) fn stream(error: io::Error) -> io::Error {
         None => None,
     };
     match text {
-        Some(text) => tls_by(bounded(text), error).into(),
+        Some(text) => tls_by(bounded(&text), error).into(),
         // rustls gives it where the stream ends without `close_notify` (RFC 8446 §6.1).
         None if error.kind() == io::ErrorKind::UnexpectedEof => TransportError::TlsTruncated.into(),
         None => error,
@@ -89,7 +95,9 @@ pub(crate) fn expired_since() -> TransportError {
     tls("the client's certificate has expired since its session began")
 }
 
-fn bounded(mut text: String) -> String {
+/// Every text leaves through it: what rustls says of a peer may hold the peer's bytes.
+fn bounded(text: &str) -> String {
+    let mut text = escape_composed(text).to_string();
     if text.len() > MAX_TEXT_BYTES {
         let is_char = |at: &usize| text.is_char_boundary(*at);
         let end = (0..=MAX_TEXT_BYTES).rev().find(is_char).unwrap_or(0);
@@ -107,7 +115,7 @@ fn handshake_text(error: &Error, seen: &Seen<'_>) -> String {
     match error {
         Error::InvalidMessage(message) => not_tls(*message, seen.opening),
         Error::InvalidCertificate(error) => certificate(error, seen),
-        Error::PeerIncompatible(error) => incompatible(error, seen.requires_pq),
+        Error::PeerIncompatible(error) => incompatible(error, seen),
         Error::AlertReceived(description) => {
             let hint = if seen.requires_pq {
                 " (pq.mode is required here: the peer may have no X25519MLKEM768)"
@@ -155,6 +163,8 @@ fn not_tls(message: InvalidMessage, opening: &[u8]) -> String {
     let record = matches!(opening.first(), None | Some(20..=23));
     if HTTP.into_iter().any(http) {
         "the peer spoke HTTP, not TLS".to_owned()
+    } else if let Some(text) = ssl2(opening) {
+        text
     } else if record {
         format!("the peer sent a malformed message: {message:?}")
     } else {
@@ -188,7 +198,8 @@ fn certificate(error: &CertificateError, seen: &Seen<'_>) -> String {
             expected,
             presented,
         } => {
-            let shown = presented.iter().take(MAX_NAMES).map(|name| bare(name));
+            let shown = presented.iter().take(MAX_NAMES);
+            let shown = shown.map(|name| escape(bare(name)).max_chars(MAX_NAME_CHARS).to_string());
             let shown = shown.collect::<Vec<_>>().join(", ");
             let more = presented.len().saturating_sub(MAX_NAMES);
             let and = if more > 0 {
@@ -211,10 +222,10 @@ fn certificate(error: &CertificateError, seen: &Seen<'_>) -> String {
     }
 }
 
-fn incompatible(error: &PeerIncompatible, requires_pq: bool) -> String {
+fn incompatible(error: &PeerIncompatible, seen: &Seen<'_>) -> String {
     use PeerIncompatible as E;
     match error {
-        E::NoKxGroupsInCommon if requires_pq => {
+        E::NoKxGroupsInCommon if seen.requires_pq => {
             "no key exchange in common: pq.mode is required here, and the peer has no \
              X25519MLKEM768"
                 .to_owned()
@@ -228,9 +239,10 @@ fn incompatible(error: &PeerIncompatible, requires_pq: bool) -> String {
         | E::Tls12NotOffered
         | E::Tls12NotOfferedOrEnabled
         | E::ServerDoesNotSupportTls12Or13
-        | E::ServerTlsVersionIsDisabledByOurConfig => {
-            "no TLS version in common: the peer does not speak TLS 1.3".to_owned()
-        }
+        | E::ServerTlsVersionIsDisabledByOurConfig
+        // A client of TLS 1.3 has both, and one of TLS 1.2 need not have the first (RFC 5246
+        // §7.4.1.4.1).
+        | E::SignatureAlgorithmsExtensionRequired => no_version(seen.opening),
         other => format!("the peer lacks what is needed: {other:?}"),
     }
 }
@@ -249,8 +261,8 @@ mod tests {
 
     #[test]
     fn what_a_peer_made_long_is_cut() {
-        assert_eq!(bounded("short".into()), "short");
-        let cut = bounded("é".repeat(9_999) + "x");
+        assert_eq!(bounded("short"), "short");
+        let cut = bounded(&("é".repeat(9_999) + "x"));
         assert_eq!(cut.chars().count(), MAX_TEXT_BYTES / 2 + 1);
         let error = Error::General("x".repeat(100_000));
         let seen = Seen {

@@ -12,11 +12,12 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::RootCertStore;
+use transport_core::escape::escape;
 use transport_core::{open_to_others, TransportError};
 use zeroize::Zeroizing;
 
 use crate::error::{tls, tls_by};
-use crate::pem;
+use crate::{chain, pem};
 
 /// Longest file that is read: a whole trust store is a quarter of it.
 const MAX_BYTES: u64 = 1 << 20;
@@ -82,9 +83,9 @@ impl<'a> Files<'a> {
         let (Some(cert), Some(mut pem)) = (&self.cert, self.key.take()) else {
             return Ok(None);
         };
-        let chain = pem::certificates(cert).map_err(|why| cert_failed(self.paths.cert, why))?;
+        let chain = pem::certificates(cert).map_err(|why| cert_failed(self.paths.cert, &why))?;
         let key_name = self.paths.key.key;
-        let key = pem::private_key(&mut pem).map_err(|why| key_failed(key_name, why))?;
+        let key = pem::private_key(&mut pem).map_err(|why| key_failed(key_name, &why))?;
         pair(chain, &key, provider, self.paths.cert, key_name).map(Some)
     }
 
@@ -98,7 +99,7 @@ impl<'a> Files<'a> {
         };
         let at = self.paths.ca;
         let mut roots = RootCertStore::empty();
-        let found = pem::certificates(ca).map_err(|why| cert_failed(at, why))?;
+        let found = pem::certificates(ca).map_err(|why| cert_failed(at, &why))?;
         for (number, certificate) in found.into_iter().enumerate() {
             let unusable = |cause| tls_by(cert_text(at, &unparsable(number)), cause);
             roots.add(certificate).map_err(unusable)?;
@@ -107,8 +108,8 @@ impl<'a> Files<'a> {
     }
 }
 
-/// A chain and its key, parsed and checked to belong together. Whoever owns the key's bytes
-/// overwrites them.
+/// A chain and its key, parsed, checked to belong together and put in order. Whoever owns the key's
+/// bytes overwrites them.
 ///
 /// # Errors
 /// With `tls cert read failed` or `tls key read failed`.
@@ -138,8 +139,22 @@ pub(crate) fn pair(
         "it is no key that can be used: RSA of 2048 to 8192 bits, ECDSA P-256, P-384 or \
                     P-521, or Ed25519";
     let key = key.map_err(|cause| tls_by(key_text(key_name, unusable), cause))?;
-    let pair = CertifiedKey::new(chain, key);
-    let other = format!("it does not belong to the certificate of {}", cert.key);
+    let certificates = chain.len();
+    let chain = match key.public_key() {
+        Some(spki) => chain::ordered(chain, &spki).map(|ordered| {
+            ordered.warn(cert.key);
+            ordered.chain
+        }),
+        None => Some(chain),
+    };
+    let pair = CertifiedKey::new(chain.unwrap_or_default(), key);
+    let other = match certificates {
+        0 | 1 => format!("it does not belong to the certificate of {}", cert.key),
+        many => format!(
+            "it belongs to none of the {many} certificates of {}",
+            cert.key
+        ),
+    };
     pair.keys_match()
         .map_err(|cause| tls_by(key_text(key_name, &other), cause))?;
     Ok(Arc::new(pair))
@@ -170,7 +185,11 @@ pub(crate) fn key_failed(key: &str, why: &str) -> TransportError {
 }
 
 fn cert_text(at: At<'_>, why: &str) -> String {
-    let path = at.path.map(|path| format!(" = {}", path.display()));
+    let shown = |path: &Path| {
+        let path = escape(path.as_os_str().as_encoded_bytes()).whole();
+        format!(" = {path}")
+    };
+    let path = at.path.map(shown);
     format!(
         "tls cert read failed: {}{}: {why}",
         at.key,

@@ -1,10 +1,11 @@
-//! The key exchange group in a server's hello, which is sent in the clear (RFC 8446 §4.1.3): a
-//! handshake that failed leaves no session to ask.
+//! What a hello says in the clear, where a failed handshake leaves no session to ask: the version
+//! of either side, and the key exchange group of a server (RFC 8446 §4.1.2 and §4.1.3).
 
-use tokio_rustls::rustls::NamedGroup;
+use tokio_rustls::rustls::{NamedGroup, ProtocolVersion};
 
 /// RFC 8446 §5.1 and §4: a handshake record, and the message in it.
 const HANDSHAKE: u8 = 22;
+const CLIENT_HELLO: u8 = 1;
 const SERVER_HELLO: u8 = 2;
 /// RFC 8446 §4.2.8.
 const KEY_SHARE: [u8; 2] = [0, 51];
@@ -32,6 +33,26 @@ pub(crate) fn agreed_group(mut bytes: &[u8]) -> Option<NamedGroup> {
         }
         skip(rest, len.into())?;
     }
+}
+
+/// The version of a hello of TLS 1.2 or older, or of SSL 3: the highest of a client, the choice of a
+/// server. TLS 1.3 has that of TLS 1.2 in this place.
+pub(crate) fn legacy_version(mut bytes: &[u8]) -> Option<ProtocolVersion> {
+    let rest = &mut bytes;
+    let [record] = take(rest)?;
+    skip(rest, 4)?; // version, length
+    let [message] = take(rest)?;
+    skip(rest, 3)?; // length
+    if record != HANDSHAKE || !matches!(message, CLIENT_HELLO | SERVER_HELLO) {
+        return None;
+    }
+    Some(u16::from_be_bytes(take(rest)?).into())
+}
+
+/// Whether a client begins with the hello of SSL 2 (RFC 5246 §E.2): two bytes of length, the
+/// highest bit set, then the message and the version.
+pub(crate) const fn is_ssl2(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x80..=0xff, _, CLIENT_HELLO, 0 | 3, _, ..])
 }
 
 fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
@@ -81,12 +102,30 @@ mod tests {
     #[test]
     fn an_alert_is_no_hello() {
         assert_eq!(agreed_group(&[21, 3, 3, 0, 2, 2, 40]), None);
+        assert_eq!(legacy_version(&[21, 3, 3, 0, 2, 2, 40, 0, 0, 3, 1]), None);
+    }
+
+    #[test]
+    fn versions_of_both_hellos_are_read() {
+        assert_eq!(legacy_version(&hello()), Some(ProtocolVersion::TLSv1_2));
+        let client = [22, 3, 1, 0, 44, 1, 0, 0, 40, 3, 2, 0];
+        assert_eq!(legacy_version(&client), Some(ProtocolVersion::TLSv1_1));
+        assert_eq!(legacy_version(&client[..10]), None);
+    }
+
+    #[test]
+    fn ssl2_hello_is_known() {
+        assert!(is_ssl2(&[0x80, 46, 1, 0, 2, 0, 21]));
+        assert!(is_ssl2(&[0x80, 46, 1, 3, 1, 0, 21]));
+        for other in [&[22, 3, 1, 0, 44, 1][..], &[0x80, 46, 4, 0, 2, 0], &[0x80]] {
+            assert!(!is_ssl2(other));
+        }
     }
 
     proptest! {
         #[test]
         fn arbitrary_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = agreed_group(&bytes);
+            let _ = (agreed_group(&bytes), legacy_version(&bytes), is_ssl2(&bytes));
         }
 
         #[test]

@@ -15,6 +15,7 @@
 //! it is in use, and what the kernel caches of the file.
 
 mod allow;
+mod chain;
 mod client;
 mod clock;
 mod config;
@@ -22,6 +23,7 @@ mod error;
 mod expiry;
 mod explain;
 mod files;
+mod found;
 mod guarded;
 mod hello;
 mod live;

@@ -7,51 +7,127 @@ use rustls_pemfile::{read_one_from_slice, Item};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::found::{self, Block, Kind};
+
+/// The byte order mark of UTF-8, which Windows editors write.
+const BOM: &[u8] = "\u{feff}".as_bytes();
+
 /// Every certificate of a file, in its order; other sections are passed over.
 ///
 /// # Errors
-/// When it is no PEM, or holds no certificate.
-pub(crate) fn certificates(mut pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, &'static str> {
-    let mut found = Vec::new();
-    while let Some((item, rest)) = read_one_from_slice(pem).map_err(|_| "it is not valid PEM")? {
-        match item {
-            Item::X509Certificate(certificate) => found.push(certificate),
-            other => drop(private_key_of(other)),
+/// When it is no PEM, or holds no certificate, or one in OpenSSL's own form.
+pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let mut ours = Zeroizing::new(pem.to_vec());
+    clean(&mut ours);
+    let blocks = found::blocks(&ours);
+    let mut certificates = Vec::new();
+    for block in &blocks {
+        match block.kind {
+            Kind::Certificate => certificates.extend(certificate(block)?),
+            // Not passed over: an authority that is left out refuses its peers later.
+            kind @ Kind::TrustedCertificate => return Err(found::no_certificate(kind, false)),
+            _ => {}
         }
-        pem = rest;
     }
-    if found.is_empty() {
-        return Err("there is no certificate in it");
+    if certificates.is_empty() {
+        let (kind, is_der) = instead(pem, &blocks);
+        return Err(found::no_certificate(kind, is_der));
     }
-    Ok(found)
+    Ok(certificates)
 }
 
-/// The first private key of a file: PKCS#8, PKCS#1 or SEC1. The file's bytes are overwritten,
+/// The one private key of a file: PKCS#8, PKCS#1 or SEC1. The file's bytes are overwritten,
 /// whatever comes of it, and the key's when it is dropped.
 ///
 /// The parser decodes base64 in a buffer of its own, which is freed and not overwritten.
 ///
 /// # Errors
-/// When it is no PEM, holds no private key, or an encrypted one.
-pub(crate) fn private_key(
-    pem: &mut [u8],
-) -> Result<Zeroizing<PrivateKeyDer<'static>>, &'static str> {
-    let found = first_private_key(pem);
+/// When it is no PEM, holds no private key or several, or an encrypted one.
+pub(crate) fn private_key(pem: &mut [u8]) -> Result<Zeroizing<PrivateKeyDer<'static>>, String> {
+    let found = the_private_key(pem);
     pem.zeroize();
     found
 }
 
-fn first_private_key(mut pem: &[u8]) -> Result<Zeroizing<PrivateKeyDer<'static>>, &'static str> {
-    if is_encrypted(pem) {
-        return Err("it is encrypted; a key without a passphrase is needed");
+fn the_private_key(pem: &mut [u8]) -> Result<Zeroizing<PrivateKeyDer<'static>>, String> {
+    let whole = found::form(pem);
+    clean(pem);
+    let blocks = found::blocks(pem);
+    if blocks.iter().any(|block| block.kind == Kind::EncryptedKey) {
+        return Err(found::no_key(Kind::EncryptedKey, false));
     }
-    while let Some((item, rest)) = read_one_from_slice(pem).map_err(|_| "it is not valid PEM")? {
-        if let Some(key) = private_key_of(item) {
-            return Ok(key);
+    let mut keys: Vec<Zeroizing<PrivateKeyDer<'static>>> = Vec::new();
+    for block in blocks.iter().filter(|block| block.kind == Kind::Key) {
+        let key = item(block)?.and_then(private_key_of);
+        // A key that stands there twice is one key.
+        keys.extend(key.filter(|key| !keys.contains(key)));
+    }
+    match keys.len() {
+        0 if blocks.is_empty() => Err(found::no_key(whole, is_binary(whole))),
+        0 => Err(found::no_key(telling(&blocks), false)),
+        1 => keys.pop().ok_or_else(String::new),
+        many => Err(format!(
+            "it holds {many} private keys: leave the one that belongs to the certificate"
+        )),
+    }
+}
+
+/// Takes byte order marks away, blanks at the start of lines, and tabs.
+fn clean(pem: &mut [u8]) {
+    let mut starts_line = true;
+    for at in 0..pem.len() {
+        if pem[at..].starts_with(BOM) {
+            pem[at..at + BOM.len()].fill(b'\n');
         }
-        pem = rest;
+        match pem[at] {
+            b'\n' | b'\r' => starts_line = true,
+            b' ' | b'\t' if starts_line => pem[at] = b'\n',
+            b'\t' => pem[at] = b' ',
+            _ => starts_line = false,
+        }
     }
-    Err("there is no private key in it (PKCS#8, PKCS#1 or SEC1)")
+}
+
+fn item(block: &Block<'_>) -> Result<Option<Item>, String> {
+    let found = read_one_from_slice(block.text).map_err(|_| "it is not valid PEM".to_owned())?;
+    Ok(found.map(|(item, _)| item))
+}
+
+fn certificate(block: &Block<'_>) -> Result<Option<CertificateDer<'static>>, String> {
+    Ok(match item(block)? {
+        Some(Item::X509Certificate(certificate)) => Some(certificate),
+        other => {
+            drop(other.and_then(private_key_of));
+            None
+        }
+    })
+}
+
+/// What a file holds that has nothing of what is needed, and whether it is DER.
+fn instead(pem: &[u8], blocks: &[Block<'_>]) -> (Kind, bool) {
+    if blocks.is_empty() {
+        let kind = found::form(pem);
+        return (kind, is_binary(kind));
+    }
+    (telling(blocks), false)
+}
+
+/// The first block that says something about a file.
+fn telling(blocks: &[Block<'_>]) -> Kind {
+    let mut kinds = blocks.iter().map(|block| block.kind);
+    let telling = |kind: &Kind| !matches!(kind, Kind::Parameters | Kind::Other);
+    kinds
+        .clone()
+        .find(telling)
+        .or(kinds.next())
+        .unwrap_or(Kind::Other)
+}
+
+const fn is_binary(kind: Kind) -> bool {
+    !matches!(
+        kind,
+        Kind::Pkcs12 | Kind::JavaKeystore | Kind::Utf16 | Kind::Binary | Kind::Empty | Kind::Other
+    )
 }
 
 fn private_key_of(item: Item) -> Option<Zeroizing<PrivateKeyDer<'static>>> {
@@ -61,12 +137,6 @@ fn private_key_of(item: Item) -> Option<Zeroizing<PrivateKeyDer<'static>>> {
         Item::Sec1Key(key) => key.into(),
         _ => return None,
     }))
-}
-
-/// PKCS#8 says so in its label (RFC 7468 §11), the older forms in a header (RFC 1421).
-fn is_encrypted(pem: &[u8]) -> bool {
-    let holds = |mark: &[u8]| pem.windows(mark.len()).any(|part| part == mark);
-    holds(b"-----BEGIN ENCRYPTED PRIVATE KEY-----") || holds(b"Proc-Type: 4,ENCRYPTED")
 }
 
 #[cfg(test)]
@@ -137,7 +207,10 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_without_the_input() {
         for (file, says) in [
-            ("", "there is no private key in it (PKCS#8, PKCS#1 or SEC1)"),
+            (
+                "",
+                "there is no private key in it (PKCS#8, PKCS#1 or SEC1): it holds nothing at all",
+            ),
             (
                 "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n",
                 "it is not valid PEM",
@@ -148,11 +221,13 @@ mod tests {
             ),
             (
                 "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAA==\n-----END ENCRYPTED PRIVATE KEY-----\n",
-                "it is encrypted; a key without a passphrase is needed",
+                "it is encrypted; a key without a passphrase is needed; \
+                 mend it with: openssl pkey -in FILE -out FILE.pem",
             ),
             (
                 "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAA==\n",
-                "it is encrypted; a key without a passphrase is needed",
+                "it is encrypted; a key without a passphrase is needed; \
+                 mend it with: openssl pkey -in FILE -out FILE.pem",
             ),
         ] {
             assert_eq!(private_key(&mut file.as_bytes().to_vec()).unwrap_err(), says);

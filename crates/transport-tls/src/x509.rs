@@ -7,9 +7,11 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::server::ParsedCertificate;
 use transport_core::VerifiedIdentity;
 use x509_cert::certificate::{CertificateInner, Raw};
+use x509_cert::der::asn1::OctetString;
 use x509_cert::der::Decode;
 use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::{AuthorityKeyIdentifier, SubjectAltName, SubjectKeyIdentifier};
+use x509_cert::name::Name;
 
 use crate::files::sha256;
 
@@ -46,6 +48,45 @@ pub(crate) fn sans(certificate: &CertificateDer<'_>) -> Vec<String> {
     };
     names().map_or_else(Vec::new, |(_, SubjectAltName(names))| {
         names.iter().filter_map(text).collect()
+    })
+}
+
+/// How a certificate names itself and its issuer.
+pub(crate) struct Links {
+    subject: Name,
+    issuer: Name,
+    /// Identifiers of the own key and the issuer's (RFC 5280 §4.2.1.1 and §4.2.1.2).
+    key_id: Option<Vec<u8>>,
+    issuer_key_id: Option<Vec<u8>>,
+}
+
+impl Links {
+    /// Whether it may be the issuer of another certificate, by the names.
+    pub(crate) fn issued(&self, child: &Self) -> bool {
+        self.subject == child.issuer
+    }
+
+    /// Whether its key has the identifier that another certificate expects of its issuer.
+    pub(crate) fn has_key_of(&self, child: &Self) -> bool {
+        self.key_id.is_some() && self.key_id == child.issuer_key_id
+    }
+
+    pub(crate) fn is_self_issued(&self) -> bool {
+        self.subject == self.issuer
+    }
+}
+
+/// The links of a certificate; `None` where it cannot be read.
+pub(crate) fn links(certificate: &CertificateDer<'_>) -> Option<Links> {
+    let parsed = parse(certificate)?.tbs_certificate;
+    let own = parsed.get::<SubjectKeyIdentifier>().ok().flatten();
+    let issuers = parsed.get::<AuthorityKeyIdentifier>().ok().flatten();
+    let issuer_key_id = issuers.and_then(|(_, id)| id.key_identifier);
+    Some(Links {
+        key_id: own.map(|(_, id)| id.0.into_bytes()),
+        issuer_key_id: issuer_key_id.map(OctetString::into_bytes),
+        subject: parsed.subject,
+        issuer: parsed.issuer,
     })
 }
 

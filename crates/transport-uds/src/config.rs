@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use transport_core::escape::escape;
 use transport_core::schema::{parse_count, Key, Kind, Raw, Reload, Section, ValueError};
 
 use crate::path;
@@ -122,7 +123,8 @@ impl UdsConfig {
 
 fn not_a_uid(text: &str) -> ValueError {
     ValueError::new(format!(
-        "{text:?} is no uid: expected numbers from 0 to 4294967294, as `id -u` prints them"
+        "{} is no uid: expected numbers from 0 to 4294967294, as `id -u` prints them",
+        escape(text).quoted()
     ))
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use ron_transport::core::escape::escape;
+
 /// Longest word that is shown or compared, in characters.
 const MAX_SHOWN: usize = 64;
 
@@ -75,13 +77,16 @@ impl fmt::Display for UsageError {
                 word,
                 nearest,
             } => {
-                write!(f, "unknown {what} {}", word.escape_debug())?;
+                write!(f, "unknown {what} {}", escape(word))?;
                 match nearest {
                     Some(nearest) => write!(f, "; did you mean {nearest}?"),
                     None => Ok(()),
                 }
             }
-            Self::Surplus(word) => write!(f, "nothing is expected after the command: {word:?}"),
+            Self::Surplus(word) => {
+                let word = escape(word).quoted();
+                write!(f, "nothing is expected after the command: {word}")
+            }
             Self::NoTarget => f.write_str("dial needs a target such as tcp://host:port"),
             Self::TwoModes => f.write_str("--echo, --echo-frames and --forward exclude each other"),
             Self::NoTls => f.write_str("this build has no TLS: --dev-tls needs the feature `tls`"),

@@ -1,7 +1,6 @@
 //! One JSON object a line.
 
-use std::fmt::Write;
-
+use ron_transport::core::escape::{is_safe, write_escape};
 use serde_json::Value as Json;
 
 use super::record::{Entry, Value};
@@ -38,14 +37,15 @@ fn json(value: &Value) -> Json {
     }
 }
 
-/// JSON lets control characters above U+001F stand; a terminal need not see them.
+/// JSON lets control characters above U+001F and format characters stand; a terminal need not see
+/// them.
 fn push(line: &mut String, value: &Json) {
     for c in value.to_string().chars() {
-        if c.is_control() {
-            // Writing to a string does not fail.
-            let _ = write!(line, "\\u{:04x}", u32::from(c));
-        } else {
+        if is_safe(c) {
             line.push(c);
+        } else {
+            // Writing to a string does not fail.
+            let _ = write_escape(line, c);
         }
     }
 }

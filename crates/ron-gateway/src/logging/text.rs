@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 
+use ron_transport::core::escape::escape;
 use tracing::Level;
 
 use super::logfmt;
@@ -38,7 +39,7 @@ fn write(line: &mut String, entry: &Entry, coloured: bool) -> fmt::Result {
     write!(line, " {dim}{}:{reset}", entry.target)?;
     if let Some(message) = &entry.message {
         // Without the quotes of a value, and yet on one line.
-        write!(line, " {}", message.escape_debug())?;
+        write!(line, " {}", escape(message).whole())?;
     }
     for (name, field) in &entry.fields {
         write!(line, " {dim}{name}={reset}")?;

@@ -238,3 +238,69 @@ fn what_a_server_objects_to_after_the_handshake_is_in_the_log() {
     forward.stop();
     asking.stop();
 }
+
+#[test]
+fn chain_out_of_order_is_served_with_a_warning() {
+    let pki = Pki::new();
+    let (cert, key) = pki.issue("localhost", "one");
+    let authority = fs::read_to_string(pki.path("ca.pem")).unwrap();
+    pki.write_pair(&(authority.clone() + &cert), &key);
+    let gateway = start(&pki).spawn();
+    let warning = [
+        "level=warn",
+        "event=certificate",
+        "setting=tls.cert_path",
+        "out of order",
+    ];
+    gateway.line_with(&warning);
+    assert_eq!(dial(&pki, &gateway, &[]).0, 0);
+    pki.write_pair(&(cert + &Pki::new().issue("x", "x").0), &key);
+    gateway.signal(Signal::HUP);
+    gateway.line_with(&["event=certificate", "setting=tls.cert_path", "unrelated=1"]);
+    assert_eq!(dial(&pki, &gateway, &[]).0, 0);
+}
+
+/// Names, ALPN and targets that a terminal would act on, where `dial` succeeds and where it fails.
+#[test]
+fn dial_prints_hostile_names_escaped() {
+    let pki = Pki::new();
+    let hostile = [
+        "\u{1b}]0;owned\u{7}.example",
+        "x\nts=2026 level=error",
+        "\u{7f}\u{1b}[31m",
+    ];
+    let (alpn, flag) = ("\u{1b}[2Jx", "--transport.tls-client.alpn");
+    let serve = |names: &[&str]| {
+        let (cert, key) = pki.issue_for(names);
+        pki.write_pair(&cert, &key);
+        start(&pki).args(&["--transport.tls.alpn", alpn]).spawn()
+    };
+    let clean = |texts: [&str; 2]| {
+        for c in texts.iter().flat_map(|text| text.chars()) {
+            assert!(c == '\n' || !c.is_control(), "{texts:?}");
+        }
+    };
+    let gateway = serve(&[&["localhost"][..], &hostile].concat());
+    let (code, out, errors) = dial(&pki, &gateway, &[flag, alpn]);
+    clean([&out, &errors]);
+    assert_eq!(code, 0, "{errors}");
+    assert!(out.contains("\nalpn       \\u001b[2Jx\n"), "{out}");
+    let names =
+        r"localhost, \u001b]0;owned\u0007.example, x\nts=2026 level=error, \u007f\u001b[31m";
+    assert!(out.contains(&format!("\nidentity   {names}\n")), "{out}");
+    drop(gateway);
+    let gateway = serve(&hostile);
+    let (code, out, errors) = dial(&pki, &gateway, &[flag, alpn]);
+    clean([&out, &errors]);
+    assert!(
+        code == 1 && errors.contains(r"\u001b]0;owned\u0007.example"),
+        "{errors}"
+    );
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+    let (code, out, errors) = run(&["dial", "tcp://\u{1b}[31m\u{202e}x:1"], &[]);
+    clean([&out, &errors]);
+    assert!(
+        code == 2 && errors.contains(r"\u001b[31m\u202ex"),
+        "{errors}"
+    );
+}

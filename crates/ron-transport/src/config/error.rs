@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use transport_core::escape::escape;
+
 use super::settings::is_secret;
 use super::Source;
 
@@ -101,13 +103,10 @@ impl fmt::Display for ConfigError {
         } = self;
         match (key, value) {
             (Some(key), Some(value)) => {
-                write!(
-                    f,
-                    "{} = {value:?} ({source}): {message}",
-                    key.escape_debug()
-                )
+                let (key, value) = (escape(key), escape(value).quoted());
+                write!(f, "{key} = {value} ({source}): {message}")
             }
-            (Some(key), None) => write!(f, "{} ({source}): {message}", key.escape_debug()),
+            (Some(key), None) => write!(f, "{} ({source}): {message}", escape(key)),
             (None, _) => write!(f, "{source}: {message}"),
         }
     }

@@ -8,6 +8,7 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
+use transport_core::escape::escape;
 use transport_core::schema::{Key, Raw};
 
 use super::layer::Layer;
@@ -117,7 +118,7 @@ impl Document {
         let (mut warnings, table) = (Vec::new(), S::TABLE);
         for (name, node) in self.top.iter().filter(|(name, _)| name != table) {
             if name.eq_ignore_ascii_case(table) {
-                let name = name.escape_debug();
+                let name = escape(name);
                 warnings.push(format!(
                     "{}: [{name}] is not [{table}] and is not read",
                     self.source

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use transport_core::escape::escape_composed;
 use transport_core::schema::{Key, Raw};
 
 use super::settings::is_secret;
@@ -110,12 +111,6 @@ impl fmt::Display for Effective {
         if self.value.is_empty() {
             f.write_str("none")?;
         }
-        for c in self.value.chars() {
-            match c {
-                c if c.is_control() => write!(f, "{}", c.escape_default())?,
-                c => write!(f, "{c}")?,
-            }
-        }
-        write!(f, "  # {}", self.source)
+        write!(f, "{}  # {}", escape_composed(&self.value), self.source)
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use transport_core::escape::escape;
+
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
@@ -44,10 +46,10 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
-            Self::Preset(name) => write!(f, "preset {}", name.escape_debug()),
-            Self::File(path) => write!(f, "file {}", path.escape_debug()),
-            Self::Env(name) => write!(f, "environment {}", name.escape_debug()),
-            Self::Flag(name) => write!(f, "flag {}", name.escape_debug()),
+            Self::Preset(name) => write!(f, "preset {}", escape(name).whole()),
+            Self::File(path) => write!(f, "file {}", escape(path).whole()),
+            Self::Env(name) => write!(f, "environment {}", escape(name).whole()),
+            Self::Flag(name) => write!(f, "flag {}", escape(name).whole()),
         }
     }
 }

@@ -9,6 +9,7 @@ use tor_hscrypto::pk::HsClientDescEncKey;
 use tor_hsservice::config::restricted_discovery::{
     HsClientNickname, MAX_RESTRICTED_DISCOVERY_CLIENTS,
 };
+use transport_core::escape::escape;
 use transport_core::TransportError;
 
 use crate::error;
@@ -33,7 +34,8 @@ pub(super) fn read(
         let Some(client) = name.strip_suffix(".auth") else {
             continue;
         };
-        let wrong = |why: &str| error::config(format!("{KEY}: {name:?}: {why}"));
+        let shown = escape(name).quoted();
+        let wrong = |why: &str| error::config(format!("{KEY}: {shown}: {why}"));
         let nickname = client
             .parse::<HsClientNickname>()
             .map_err(|_| wrong("its name may have a to z, 0 to 9, - and _"))?;

@@ -78,3 +78,26 @@ fn source_is_kept() {
     assert!(std::error::Error::source(&error).is_some());
     assert!(error.is_retryable());
 }
+
+#[test]
+fn names_of_peers_are_escaped() {
+    let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
+    for error in [
+        TransportError::Connect {
+            target: "a\u{1b}[2J:1".into(),
+            source: refused(),
+        },
+        TransportError::Resolve {
+            host: "a\u{202e}\n".into(),
+            source: refused(),
+        },
+        TransportError::Bind {
+            addr: "/run/\u{9b}x".into(),
+            source: refused(),
+        },
+    ] {
+        let text = error.to_string();
+        assert!(text.chars().all(crate::escape::is_safe), "{text:?}");
+        assert!(text.contains("\\u00") || text.contains("\\u202e"), "{text}");
+    }
+}

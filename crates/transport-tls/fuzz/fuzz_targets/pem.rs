@@ -1,7 +1,10 @@
-//! Any bytes as a certificate file and as a key file: neither panics, and of a key file no byte is
-//! left in the buffer.
+//! Any bytes as a certificate file and as a key file: neither panics, nor does the search for what
+//! else they are, and of a key file no byte is left in the buffer.
 #![no_main]
 
+#[allow(dead_code)]
+#[path = "../../src/found.rs"]
+mod found;
 #[allow(dead_code)]
 #[path = "../../src/pem.rs"]
 mod pem;

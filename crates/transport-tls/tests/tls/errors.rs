@@ -65,6 +65,25 @@ async fn a_certificate_for_another_name() {
 }
 
 #[tokio::test]
+async fn hostile_names_are_escaped() {
+    let authority = Authority::new();
+    let names = [
+        "\u{1b}]0;owned\u{7}.example",
+        "x\nlevel=error",
+        "\u{7f}\u{1b}[31m",
+    ];
+    let files = Files::new(&authority, &authority.leaf(&names));
+    let server = pki::server(&files.server_config(), PqMode::Off);
+    let client = pki::client(&files.client_config(), PqMode::Off);
+    let (_, client) = Rig::new(&server, &client).shake().await;
+    assert_eq!(
+        failure(client),
+        "the server's certificate is not for server.example, but for: \
+         \\u001b]0;owned\\u0007.example, x\\nlevel=error, \\u007f\\u001b[31m"
+    );
+}
+
+#[tokio::test]
 async fn no_application_protocol_in_common() {
     let (files, _) = files();
     let (mut server, mut client) = (files.server_config(), files.client_config());

@@ -27,7 +27,7 @@ fn older_form(pkcs8: &[u8]) -> Vec<u8> {
     inner.unwrap()
 }
 
-fn pem(label: &str, der: &[u8]) -> String {
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
     let body = base64(der);
     format!("-----BEGIN {label}-----\n{body}-----END {label}-----\n")
 }
@@ -58,13 +58,13 @@ fn load(files: &Files) -> Result<ServerTls, TransportError> {
     ServerTls::load(&files.server_config(), PqMode::Off)
 }
 
-fn refused(files: &Files) -> String {
+pub(crate) fn refused(files: &Files) -> String {
     let says = says(&load(files).unwrap_err());
     assert!(!says.contains("key.pem"), "the key's path is told: {says}");
     says
 }
 
-async fn serves(files: &Files) {
+pub(crate) async fn serves(files: &Files) {
     let server = pki::server(&files.server_config(), PqMode::Off);
     let client = pki::client(&files.client_config(), PqMode::Off);
     let (mut ours, mut theirs) = Rig::new(&server, &client).connect().await;
@@ -171,8 +171,11 @@ fn each_wrong_file_is_named_for_what_it_is() {
 
     good(&files);
     for (text, says) in [
-        ("", "there is no certificate in it"),
-        (leaf.key_pem().as_str(), "there is no certificate in it"),
+        ("", "there is no certificate in it: it holds nothing at all"),
+        (
+            leaf.key_pem().as_str(),
+            "there is no certificate in it: it holds a private key",
+        ),
         (
             &pem("CERTIFICATE", b"none"),
             "certificate 1 in it cannot be parsed",

@@ -9,6 +9,7 @@ mod close;
 mod ends;
 mod errors;
 mod files;
+mod forms;
 mod gathered;
 mod guard;
 mod lingering;

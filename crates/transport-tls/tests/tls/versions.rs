@@ -78,7 +78,7 @@ async fn a_client_of_tls_1_2_is_refused_with_an_alert() {
     let (server, client) = dial_old(&mut Rig::new(&server, &client), &authority).await;
     assert_eq!(
         failure(server),
-        "no TLS version in common: the peer does not speak TLS 1.3"
+        "no TLS version in common: the peer does not speak TLS 1.3, but TLS 1.2 at most"
     );
     let alert = client.to_string();
     assert!(alert.contains("ProtocolVersion"), "{alert}");
@@ -132,4 +132,63 @@ async fn a_session_of_tls_1_2_is_refused_whoever_allowed_it() {
     );
     assert!(!rig.accepts.snapshot().tls_handshakes[0].ok);
     rig.connect().await;
+}
+
+/// A ClientHello (RFC 5246 §7.4.1.2) with one cipher suite.
+fn client_hello(version: u16, suite: u16, extensions: &[(u16, &[u8])]) -> Vec<u8> {
+    let len = |len: usize| u16::try_from(len).unwrap().to_be_bytes();
+    let mut body = version.to_be_bytes().to_vec();
+    body.extend([7; 32]);
+    body.extend([0, 0, 2]); // session id, length of the suites
+    body.extend(suite.to_be_bytes());
+    body.extend([1, 0]); // no compression
+    if !extensions.is_empty() {
+        let extension = |&(kind, data): &(u16, &[u8])| {
+            [&kind.to_be_bytes()[..], &len(data.len()), data].concat()
+        };
+        let all: Vec<u8> = extensions.iter().flat_map(extension).collect();
+        body.extend(len(all.len()));
+        body.extend(all);
+    }
+    let message = [&[1, 0][..], &len(body.len()), &body].concat();
+    [&[22, 3, 1][..], &len(message.len()), &message].concat()
+}
+
+async fn refusal(hello: &[u8]) -> String {
+    let (error, answer) = Rig::plain(PqMode::Off).send_plain(hello).await;
+    assert_eq!(answer.first(), Some(&21), "an alert is the answer");
+    says(&error)
+}
+
+#[tokio::test]
+async fn clients_below_tls_1_2_are_told_apart() {
+    let none = "no TLS version in common: the peer does not speak TLS 1.3";
+    for (version, name) in [
+        (0x0300, "SSL 3.0"),
+        (0x0301, "TLS 1.0"),
+        (0x0302, "TLS 1.1"),
+        (0x0303, "TLS 1.2"),
+    ] {
+        let says = refusal(&client_hello(version, 0x002f, &[])).await;
+        assert_eq!(says, format!("{none}, but {name} at most"));
+    }
+    let groups: (u16, &[u8]) = (10, &[0, 2, 0, 23]);
+    let says = refusal(&client_hello(0x0302, 0xc013, &[groups])).await;
+    assert_eq!(says, format!("{none}, but TLS 1.1 at most"));
+    for version in [[0, 2], [3, 1]] {
+        let [high, low] = version;
+        let old = [0x80, 28, 1, high, low, 0, 3, 0, 0, 0, 16, 7, 0, 192];
+        let says = refusal(&[&old[..], &[5; 16]].concat()).await;
+        assert_eq!(says, format!("{none}, and began with a hello of SSL 2"));
+    }
+}
+
+#[tokio::test]
+async fn missing_group_or_suite_is_no_old_version() {
+    let tls13: [(u16, &[u8]); 2] = [(43, &[2, 3, 4]), (13, &[0, 2, 4, 3])];
+    let groups = |group: &'static [u8]| [tls13[0], tls13[1], (10, group), (51, &[0, 0][..])];
+    let says = refusal(&client_hello(0x0303, 0x1301, &groups(&[0, 2, 0x12, 0x34]))).await;
+    assert_eq!(says, "no key exchange group in common with the peer");
+    let says = refusal(&client_hello(0x0303, 0x1399, &groups(&[0, 2, 0, 29]))).await;
+    assert_eq!(says, "no cipher suite in common with the peer");
 }

@@ -12,6 +12,7 @@ use rustix::fs::{flock, fstat, open, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 use tokio::time::{sleep, Instant};
+use transport_core::escape::escape;
 
 /// How long a start waits for another one in the same directory. A start holds the lock for a few
 /// system calls.
@@ -28,7 +29,7 @@ pub(super) fn open_private(path: &Path) -> io::Result<OwnedFd> {
     let fd = open(path, flags, Mode::empty()).map_err(|errno| cannot_open(path, errno))?;
     let stat = fstat(&fd)?;
     let (mode, owner, ours) = (stat.st_mode & 0o7777, stat.st_uid, geteuid().as_raw());
-    let dir = path.display();
+    let dir = escape(path.as_os_str().as_encoded_bytes()).whole();
     let wrong = if owner != ours {
         format!("directory {dir} belongs to uid {owner}: it must be 0700 and belong to this user (uid {ours})")
     } else if mode & 0o077 != 0 {
@@ -41,7 +42,7 @@ pub(super) fn open_private(path: &Path) -> io::Result<OwnedFd> {
 
 fn cannot_open(path: &Path, errno: Errno) -> io::Error {
     let error = io::Error::from(errno);
-    let dir = path.display();
+    let dir = escape(path.as_os_str().as_encoded_bytes()).whole();
     let what = match path.symlink_metadata() {
         Ok(found) if found.is_symlink() => {
             format!("directory {dir} is a symlink: it must be a real directory")
