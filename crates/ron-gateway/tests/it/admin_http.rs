@@ -2,7 +2,9 @@
 
 use std::io::Write;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::common::{connect, ended, exchange, Gateway, Response};
 
@@ -100,7 +102,7 @@ fn every_answer_closes_and_forbids_sniffing() {
     ] {
         let answer = ask(&gateway, &request);
         let line = request.lines().next().unwrap();
-        assert_eq!(answer.status, status, "{:.60}", line);
+        assert_eq!(answer.status, status, "{line:.60}");
         for field in [
             "connection: close",
             "x-content-type-options: nosniff",
