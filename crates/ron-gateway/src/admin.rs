@@ -1,91 +1,117 @@
-//! The admin endpoint: metrics, health and the status page over HTTP. It has limits of its own, and none of its
-//! connections counts as transport traffic.
+//! The admin endpoint: metrics, health, open connections and the status page over HTTP.
+//!
+//! It runs on a thread of its own and has limits of its own, and none of its connections counts as
+//! transport traffic. Each connection carries one request: nothing that follows it is parsed.
 
+mod answer;
 mod config;
+mod connections;
+mod head;
+mod history;
+mod host;
+mod listener;
 mod live;
 mod metrics;
+mod paced;
 mod page;
+mod places;
 mod respond;
 mod samples;
 mod state;
+mod thread;
 
 pub(crate) use config::{shown, InForce};
+pub(crate) use listener::Bound;
 pub(crate) use live::Live;
-pub(crate) use state::{Since, State};
+pub(crate) use state::State;
+pub(crate) use thread::{AdminThread, Binds};
 
-use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 
-use crate::exit::Failure;
+use answer::Answer;
+use head::Unread;
+use listener::{Listener, Stream};
+use places::{Phase, Places};
 
-/// How long a request's headers may take.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a connection may last.
-const LIFETIME: Duration = Duration::from_secs(30);
-/// Bytes of a request's head.
-const MAX_HEAD: usize = 16 * 1024;
+/// How long a request's head may take, from accept to its last byte.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the client may take to receive the answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the client may take to close after the answer.
+const LINGER: Duration = Duration::from_millis(500);
+/// Bytes that are discarded while the client has not closed.
+const LINGER_BYTES: usize = 64 * 1024;
 /// Pause of the accept loop after a failure.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The bound endpoint.
-pub(crate) struct Admin {
-    listener: TcpListener,
+/// Serves indefinitely; dropping the future ends every connection of it.
+pub(crate) async fn serve(mut listener: Listener, state: Arc<State>) {
+    let beside = Arc::clone(&state);
+    tokio::join!(
+        accept(&mut listener, &state),
+        beside.watch(),
+        beside.sample()
+    );
 }
 
-impl Admin {
-    /// Binds; port 0 takes a free one.
-    pub(crate) async fn bind(addr: SocketAddr) -> Result<Self, Failure> {
-        let bound = TcpListener::bind(addr).await;
-        let listener = bound
-            .map_err(|error| Failure::runtime(format!("cannot bind {addr} for admin"), &error))?;
-        Ok(Self { listener })
-    }
-
-    /// The address it is bound to.
-    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-
-    /// Serves for ever; dropping the future ends every connection of it.
-    pub(crate) async fn serve(self, state: Arc<State>) {
-        // More wait in the kernel's backlog.
-        let max_conns = crate::process::admin_conns();
-        let mut conns = JoinSet::new();
-        loop {
-            tokio::select! {
-                accepted = self.listener.accept(), if conns.len() < max_conns => match accepted {
-                    Ok((stream, _)) => {
-                        conns.spawn(serve_conn(stream, Arc::clone(&state)));
-                    }
-                    // Out of descriptors, most likely: the reserve is for a few connections.
-                    Err(_) => sleep(PAUSE).await,
-                },
-                Some(_) = conns.join_next() => {}
+async fn accept(listener: &mut Listener, state: &Arc<State>) {
+    let mut places = Places::new(crate::process::admin_conns());
+    loop {
+        match listener.accept().await {
+            Ok(stream) => {
+                let of_conn = Arc::clone(state);
+                let serve = |phase| serve_conn(stream, of_conn, phase);
+                places.take(serve).await;
+                state.live.evicted(places.evicted());
             }
+            // Out of descriptors, most likely: the reserve is for a few connections.
+            Err(_) => sleep(PAUSE).await,
         }
     }
 }
 
-async fn serve_conn(stream: TcpStream, state: Arc<State>) {
-    let service = service_fn(move |request| {
-        let response = respond::to(&request, &state);
-        async move { Ok::<_, Infallible>(response) }
-    });
-    let conn = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
-    // A client that breaks off or breaks the rules is its own affair.
-    let _ = timeout(LIFETIME, conn).await;
+/// Reads one request, answers it, and closes.
+async fn serve_conn(mut stream: Stream, state: Arc<State>, phase: Phase) {
+    let answer = match timeout(HEAD_TIMEOUT, head::read(&mut stream)).await {
+        Ok(Ok(head)) => {
+            phase.works();
+            state.live.asked();
+            let answer = respond::to(&head, &state).await;
+            if head.method == "HEAD" {
+                answer.without_body()
+            } else {
+                answer
+            }
+        }
+        Ok(Err(Unread::Wrong(answer))) => answer,
+        Ok(Err(Unread::Gone)) | Err(_) => return,
+    };
+    phase.leaves();
+    // A client that breaks off loses its own answer.
+    if let Ok(Ok(())) = timeout(ANSWER_TIMEOUT, send(&mut stream, &answer)).await {
+        let _ = timeout(LINGER, discard(&mut stream)).await;
+    }
+}
+
+async fn send(stream: &mut Stream, answer: &Answer) -> io::Result<()> {
+    stream.write_all(&answer.bytes()).await?;
+    stream.shutdown().await
+}
+
+/// Waits for the client's end. A close with unread bytes would reset the connection and destroy the
+/// answer on its way.
+async fn discard(stream: &mut Stream) {
+    let mut left = LINGER_BYTES;
+    let mut buffer = [0; 4096];
+    while let Ok(read @ 1..) = stream.read(&mut buffer).await {
+        left = match left.checked_sub(read) {
+            Some(left) => left,
+            None => return,
+        };
+    }
 }

@@ -8,7 +8,7 @@ use ron_transport::core::Target;
 use ron_transport::{Config, Endpoint, ListenAddr, Scheme};
 
 use crate::exit::Failure;
-use crate::settings::{Gateway, Mode};
+use crate::settings::{AdminAddr, Gateway, Mode};
 use crate::startup::Effective;
 
 /// Names that mean this machine: RFC 6761 §6.3, and those of common hosts files.
@@ -27,13 +27,23 @@ pub(crate) fn check(effective: &Effective) -> Result<(), Failure> {
     };
     let mut wrong = Vec::new();
     let source = |key| effective.gateway.source(key);
-    if let (Some(admin), ListenAddr::Ip(bind)) = (gateway.admin_addr, &listen) {
-        if overlap(admin, *bind) {
-            wrong.push(format!(
-                "gateway.admin_addr = \"{admin}\" ({}): the transport listens there \
-                 (transport.bind_addr = \"{bind}\"); give the admin endpoint another port",
-                source("admin_addr"),
-            ));
+    if let Some(admin) = &gateway.admin_addr {
+        let source = source("admin_addr");
+        match (admin, &listen) {
+            (AdminAddr::Ip(addr), ListenAddr::Ip(bind)) if overlap(*addr, *bind) => {
+                wrong.push(format!(
+                    "gateway.admin_addr = \"{admin}\" ({source}): the transport listens there \
+                     (transport.bind_addr = \"{bind}\"); give the admin endpoint another port",
+                ));
+            }
+            (AdminAddr::Unix(path), ListenAddr::Unix(bind)) if same_file(path, bind) => {
+                wrong.push(format!(
+                    "gateway.admin_addr = \"{admin}\" ({source}): the transport listens there \
+                     (transport.uds.path = \"{}\"); give the admin endpoint another path",
+                    bind.display(),
+                ));
+            }
+            _ => {}
         }
     }
     if let Some(to) = looping(gateway, &listen) {

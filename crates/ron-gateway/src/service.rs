@@ -15,7 +15,7 @@ use ron_transport::{Endpoint, ReloadError, Transport, TransportError};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 
-use crate::admin::{Live, Since, State};
+use crate::admin::{self, Bound, Live, State};
 use crate::exit::Failure;
 use crate::logging::TARGET;
 use crate::progress;
@@ -41,6 +41,8 @@ pub(crate) fn run(sources: &Sources) -> Result<(), Failure> {
     let workers = Workers::start()?;
     let begun = Arc::default();
     let outcome = runtime.block_on(serve(sources, &workers, &begun, signals));
+    // The admin endpoint ends first: it holds the transport, whose tasks are of this runtime.
+    drop(workers);
     // A name that is still being resolved is not waited for.
     runtime.shutdown_background();
     drop(begun.take_log());
@@ -93,7 +95,7 @@ async fn run_on(
         event = "start",
         listen = %listen,
         inherited = is_inherited.then_some(true),
-        admin = admin.as_ref().and_then(|admin| admin.local_addr().ok()).map(tracing::field::display),
+        admin = admin.as_ref().map(|admin| tracing::field::display(&admin.addr)),
         mode = gateway.mode.as_str(),
         forward_to = gateway.forward_to.as_ref().map(Endpoint::loggable),
         backend = transport.backend().as_str(),
@@ -106,26 +108,11 @@ async fn run_on(
     beside.spawn(systemd::watchdog());
     let manager = Manager::default();
     beside.spawn(manager.clone().tell_again());
-    if let Some(admin) = admin {
-        let readiness = transport.readiness();
-        let since = Since::now(*readiness.borrow());
-        let state = Arc::new(State {
-            prometheus,
-            readiness,
-            degraded_is_ready: gateway.degraded_is_ready,
-            backend: transport.backend(),
-            mode: gateway.mode,
-            listen,
-            since,
-            tor_progress: {
-                let transport = Arc::clone(transport);
-                Box::new(move || transport.tor_progress())
-            },
-            live: Live::new(transport, &in_force, dropped),
-        });
-        let watching = Arc::clone(&state);
-        beside.spawn(async move { watching.watch().await });
-        beside.spawn(admin.serve(state));
+    if let Some(Bound { addr, listener }) = admin {
+        let live = Live::new(transport, &in_force, dropped);
+        let state = State::new(addr, &gateway, prometheus, transport, listen, live);
+        let served = workers.admin.run(admin::serve(listener, Arc::new(state)));
+        beside.spawn(async move { drop(served.await) });
     }
     let shown = Arc::clone(transport);
     beside.spawn(async move {

@@ -1,6 +1,7 @@
 //! The table `[gateway]`: what the service does with connections, where its admin endpoint is,
 //! and how it logs.
 
+mod admin_addr;
 mod keys;
 mod parse;
 
@@ -11,6 +12,7 @@ use ron_transport::Endpoint;
 
 use crate::logging::{Format, Level};
 
+pub(crate) use admin_addr::AdminAddr;
 pub(crate) use parse::dialable;
 
 /// Where the admin endpoint is unless configured.
@@ -42,7 +44,10 @@ impl Mode {
 pub(crate) struct Gateway {
     pub(crate) mode: Mode,
     pub(crate) forward_to: Option<Endpoint>,
-    pub(crate) admin_addr: Option<SocketAddr>,
+    pub(crate) admin_addr: Option<AdminAddr>,
+    /// In lower case, without a dot at the end.
+    pub(crate) admin_hosts: Vec<String>,
+    pub(crate) show_peers: bool,
     pub(crate) degraded_is_ready: bool,
     pub(crate) log_format: Format,
     pub(crate) log_level: Level,
@@ -53,7 +58,9 @@ impl Default for Gateway {
         Self {
             mode: Mode::Echo,
             forward_to: None,
-            admin_addr: Some(ADMIN_ADDR),
+            admin_addr: Some(AdminAddr::Ip(ADMIN_ADDR)),
+            admin_hosts: Vec::new(),
+            show_peers: false,
             degraded_is_ready: false,
             log_format: Format::Auto,
             log_level: Level::Info,
@@ -75,11 +82,17 @@ impl Settings for Gateway {
 
     fn warnings(&self, _fd_limit: Option<u64>) -> Vec<String> {
         let mut warnings = Vec::new();
-        if let Some(addr) = self.admin_addr.filter(|addr| !addr.ip().is_loopback()) {
+        if let Some(addr) = self.admin_addr.as_ref().filter(|addr| !addr.is_local()) {
             warnings.push(format!(
                 "admin_addr is {addr}: whoever reaches it can read metrics and status, there is \
                  no login"
             ));
+            if self.show_peers {
+                warnings.push(format!(
+                    "admin.show_peers has no effect: admin_addr is {addr}, and /connections is \
+                     served on loopback and Unix sockets only"
+                ));
+            }
         }
         if self.forward_to.is_some() && self.mode != Mode::Forward {
             warnings.push(format!(

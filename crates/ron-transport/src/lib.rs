@@ -53,8 +53,8 @@ pub use transport_core::{
     PeerIdentity, ReadyReason, ReadyState, Reason, Target, TransportError,
 };
 pub use transport_limits::{
-    self as limits, echo, relay, relay_held, Busy, Chunk, Control, Echoed, FrameReader,
-    FrameSender, InflationGuard, Leg, Limits, Relayed, Side,
+    self as limits, echo, relay, relay_held, Busy, Chunk, ConnSnapshot, Control, Echoed,
+    FrameReader, FrameSender, InflationGuard, Leg, Limits, Relayed, Side,
 };
 pub use transport_metrics as metrics;
 pub use transport_tcp as tcp;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{watch, Notify};
 use tokio_util::sync::CancellationToken;
 use transport_core::{Backend, Observer, ReadyReason, ReadyState, TransportError};
-use transport_limits::{Control, Limiter};
+use transport_limits::{ConnSnapshot, Control, Limiter};
 
 use crate::backend::{Dialers, Live};
 use crate::builder::{Given, TransportBuilder};
@@ -238,6 +238,24 @@ impl Transport {
     #[must_use]
     pub fn connections(&self) -> Vec<Control> {
         self.shared.limiter.connections()
+    }
+
+    /// Returns at most `max` open connections with a number above `after`, in ascending order: a
+    /// caller that passes the last number it got pages through all of them.
+    #[must_use]
+    pub fn connections_after(&self, after: u64, max: usize) -> Vec<ConnSnapshot> {
+        self.shared.limiter.connections_after(after, max)
+    }
+
+    /// Cancels the open connection with this number, as [`Control::cancel`] does; returns whether
+    /// one had it.
+    pub fn cancel(&self, id: u64) -> bool {
+        let found = self.shared.limiter.connection(id);
+        let found = found.filter(|control| !control.is_ended());
+        found.is_some_and(|control| {
+            control.cancel();
+            true
+        })
     }
 
     /// Shuts down: readiness goes to `NotReady("draining")`, the listener closes after the

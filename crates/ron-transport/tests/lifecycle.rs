@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ron_transport::{
-    echo, CloseReason, Conn, Endpoint, ReadyReason, ReadyState, Reason, Transport,
+    echo, CloseReason, Conn, Endpoint, PeerAddr, ReadyReason, ReadyState, Reason, Transport,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -349,4 +349,39 @@ async fn a_dial_to_a_closed_port_is_counted_once() {
         "that is the embedder's to say"
     );
     assert_eq!(recorder.inflight(), 0);
+}
+
+#[tokio::test]
+async fn connections_are_paged_and_cancelled_by_id() {
+    let recorder = Recorder::new();
+    let (transport, addr) = listening(&recorder).await;
+    let serving = Arc::clone(&transport);
+    tokio::spawn(async move { serving.serve(echoing).await });
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        clients.push(served(addr).await);
+    }
+    let all = transport.connections_after(0, 10);
+    let ids: Vec<u64> = all.iter().map(|conn| conn.id).collect();
+    assert_eq!(ids.len(), 3);
+    assert!(ids.windows(2).all(|two| two[0] < two[1]), "{ids:?}");
+    let page = |after, max| {
+        let page = transport.connections_after(after, max);
+        page.iter().map(|conn| conn.id).collect::<Vec<u64>>()
+    };
+    assert_eq!(page(0, 2), ids[..2]);
+    assert_eq!(page(ids[1], 2), ids[2..]);
+    assert!(page(ids[2], 2).is_empty());
+    for (conn, client) in all.iter().zip(&clients) {
+        assert!(conn.accepted && !conn.throttled);
+        assert_eq!((conn.bytes_in, conn.bytes_out), (1, 1));
+        assert_eq!(conn.peer, Some(PeerAddr::Ip(client.local_addr().unwrap())));
+        assert!(conn.idle <= conn.age, "{conn:?}");
+    }
+    assert!(transport.cancel(ids[1]));
+    aborted(&mut clients[1]).await;
+    assert!(!transport.cancel(ids[1]), "it has ended already");
+    assert!(!transport.cancel(u64::MAX));
+    assert_eq!(page(0, 10), [ids[0], ids[2]]);
+    transport.shutdown(Duration::ZERO).await;
 }

@@ -54,8 +54,8 @@ struct Inner {
 
 /// The open connections, accepted and dialed.
 #[derive(Default)]
-struct Register {
-    conns: HashMap<u64, Arc<Shared>>,
+pub(crate) struct Register {
+    pub(crate) conns: HashMap<u64, Arc<Shared>>,
     closed: bool,
 }
 
@@ -359,7 +359,7 @@ impl Limiter {
     }
 
     /// Held for one map operation, when a connection opens and when it ends.
-    fn register(&self) -> MutexGuard<'_, Register> {
+    pub(crate) fn register(&self) -> MutexGuard<'_, Register> {
         self.0.conns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,7 @@
 //! What changes while the service runs, beside readiness: the figures and settings that the status
 //! page shows.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,6 +9,7 @@ use ron_transport::Transport;
 use serde_json::{json, Value};
 
 use super::config::InForce;
+use super::connections;
 use super::metrics::Own;
 use super::samples;
 use crate::logging::Dropped;
@@ -19,6 +21,9 @@ pub(crate) struct Live {
     /// In Unix seconds, with their fraction: tells one process from the next.
     started: f64,
     dropped: Dropped,
+    /// Requests to the admin endpoint, and its connections that were ended to make room.
+    requests: AtomicU64,
+    evicted: AtomicU64,
 }
 
 impl Live {
@@ -33,7 +38,19 @@ impl Live {
             in_force: Arc::clone(in_force),
             started: unix_seconds(),
             dropped,
+            requests: AtomicU64::new(0),
+            evicted: AtomicU64::new(0),
         }
+    }
+
+    /// Counts a complete request.
+    pub(super) fn asked(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes how many connections were ended to make room, so far.
+    pub(super) fn evicted(&self, total: u64) {
+        self.evicted.store(total, Ordering::Relaxed);
     }
 
     /// The service's own figures, and the caps in force.
@@ -44,6 +61,8 @@ impl Live {
             peer_conns: limits.peer_max_conns(),
             started: self.started,
             log_lines_dropped: self.dropped.total(),
+            admin_requests: self.requests.load(Ordering::Relaxed),
+            admin_evicted: self.evicted.load(Ordering::Relaxed),
         }
     }
 
@@ -61,6 +80,20 @@ impl Live {
         })
     }
 
+    /// In Unix seconds.
+    pub(super) const fn started(&self) -> f64 {
+        self.started
+    }
+
+    pub(super) fn connections_json(&self, after: u64, show_peers: bool) -> Value {
+        connections::json(&self.transport, after, show_peers)
+    }
+
+    /// Cancels a connection; whether there is one of this number.
+    pub(super) fn cancel(&self, id: u64) -> bool {
+        self.transport.cancel(id)
+    }
+
     pub(super) fn config_json(&self) -> Value {
         self.in_force.json()
     }
@@ -73,7 +106,7 @@ fn near_cap(cap: u64) -> Option<usize> {
 }
 
 /// With their fraction.
-fn unix_seconds() -> f64 {
+pub(super) fn unix_seconds() -> f64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0.0, |since| since.as_secs_f64())
 }

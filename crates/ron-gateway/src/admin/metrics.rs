@@ -14,6 +14,8 @@ pub(super) struct Own {
     /// In Unix seconds.
     pub(super) started: f64,
     pub(super) log_lines_dropped: u64,
+    pub(super) admin_requests: u64,
+    pub(super) admin_evicted: u64,
 }
 
 /// In Prometheus' text format.
@@ -98,6 +100,20 @@ fn text(figures: &Figures, own: Own) -> String {
         Some(&own.peer_conns),
     );
     metric(
+        "ron_gateway_admin_requests_total",
+        "counter",
+        "Complete requests to the admin endpoint.",
+        "",
+        Some(&own.admin_requests),
+    );
+    metric(
+        "ron_gateway_admin_evicted_total",
+        "counter",
+        "Connections to the admin endpoint that were ended to make room for another one.",
+        "",
+        Some(&own.admin_evicted),
+    );
+    metric(
         "ron_gateway_build_info",
         "gauge",
         "Always 1; the label is the version.",
@@ -124,10 +140,14 @@ mod tests {
             peer_conns: 0,
             started: 1_767_225_600.25,
             log_lines_dropped: 3,
+            admin_requests: 4,
+            admin_evicted: 2,
         };
         let text = text(&figures, own);
         assert!(text.contains("gauge\nprocess_start_time_seconds 1767225600.25\n"));
         assert!(text.contains("counter\nron_gateway_log_lines_dropped_total 3\n"));
+        assert!(text.contains("counter\nron_gateway_admin_requests_total 4\n"));
+        assert!(text.contains("counter\nron_gateway_admin_evicted_total 2\n"));
         assert!(text.contains("gauge\nron_gateway_conns_limit 5\n"));
         assert!(text.contains("gauge\nron_gateway_peer_conns_limit 0\n"));
         assert!(text.contains("# TYPE process_open_fds gauge\nprocess_open_fds 12\n"));

@@ -18,7 +18,7 @@ pub(super) const HTML: &str = concat!(
 pub(super) const POLICY: &str = concat!(
     "default-src 'none'; connect-src 'self'; ",
     "style-src 'sha256-qz+C0voYH92RcyASLtXgrZGM+i+pLm/Qdc+kALf+99c='; ",
-    "script-src 'sha256-/XoVtx+Qr3CjGmNcA9p0PndoSslrVD3sxEkKA7I3y3o='; ",
+    "script-src 'sha256-o+oWIRrSWlF++UE50ejx0surDCSczbkibWoUte7QKKI='; ",
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
@@ -117,6 +117,8 @@ mod tests {
             peer_conns: 1,
             started: 1.0,
             log_lines_dropped: 0,
+            admin_requests: 0,
+            admin_evicted: 0,
         });
         let mut shown = 0;
         for word in script.split(|c: char| c != '_' && !c.is_ascii_alphanumeric()) {

@@ -1,117 +1,117 @@
 //! Requests and their answers.
 
-use http_body_util::Full;
-use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{
-    HeaderValue, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
-    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-};
-use hyper::{Method, Request, Response, StatusCode};
+use bytes::Bytes;
+use ron_transport::core::schema::parse_count;
 
+use super::answer::{Answer, Status};
+use super::head::Head;
 use super::state::State;
-use super::{metrics, page};
+use super::{connections, page};
+use crate::logging::TARGET;
 
-const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
-const JSON: &str = "application/json";
-/// How far Tor's bootstrap is, 0 to 1: beside the answer of `/readyz`, whose form is fixed.
-const PROGRESS: &str = "arti-bootstrap-progress";
 /// Prometheus' text format, which is UTF-8.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// How far Tor's bootstrap is, 0 to 1: beside the answer of `/readyz`, whose form is fixed.
+const PROGRESS: &str = "arti-bootstrap-progress";
 
-/// The answer to a request. HTTP itself leaves out the body where the method is HEAD.
-pub(super) fn to(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> {
-    let mut response = match request.method() {
-        &Method::GET | &Method::HEAD if !request.body().is_end_stream() => {
-            let refusal = "no request body is taken\n";
-            let mut response = answer(StatusCode::BAD_REQUEST, TEXT, refusal);
-            // What follows is the body, not a request.
-            set(&mut response, CONNECTION, "close");
-            response
-        }
-        &Method::GET | &Method::HEAD => {
-            let path = request.uri().path();
-            let mut response = get(path, state);
-            if path == "/" || path.starts_with("/status") {
-                // A browser would keep its connections, and a few of them would hold up a scrape.
-                set(&mut response, CONNECTION, "close");
-            }
-            response
-        }
-        _ => {
-            let mut response = answer(StatusCode::METHOD_NOT_ALLOWED, TEXT, "GET or HEAD only\n");
-            set(&mut response, ALLOW, "GET, HEAD");
-            set(&mut response, CONNECTION, "close");
-            response
-        }
-    };
-    set(&mut response, CACHE_CONTROL, "no-store");
-    response
+/// Returns the answer to a request. One to HEAD is that to GET, whose body is then left out.
+pub(super) async fn to(head: &Head, state: &State) -> Answer {
+    if !state.hosts.allow(&head.hosts) {
+        let text = "this Host is not served: ask by IP address or localhost, or list the name in \
+                    gateway.admin_hosts\n";
+        return Answer::text(Status::MISDIRECTED, text);
+    }
+    if head.has_body {
+        return Answer::text(Status::BAD_REQUEST, "no request body is taken\n");
+    }
+    match (head.method.as_str(), connections::to_cancel(&head.path)) {
+        ("POST", Some(id)) => cancel(id, state),
+        (_, Some(_)) => not_allowed("POST"),
+        ("GET" | "HEAD", None) => get(&head.path, &head.query, state).await,
+        (_, None) => not_allowed("GET, HEAD"),
+    }
 }
 
-fn get(path: &str, state: &State) -> Response<Full<Bytes>> {
+fn not_allowed(allowed: &'static str) -> Answer {
+    let text = format!("only {allowed} here\n");
+    Answer::text(Status::NOT_ALLOWED, text).with("allow", allowed)
+}
+
+async fn get(path: &str, query: &str, state: &State) -> Answer {
+    let json = |body| Answer::json(Status::OK, body);
     match path {
-        "/" => {
-            let mut response = answer(StatusCode::OK, HTML, page::HTML);
-            set(&mut response, CONTENT_SECURITY_POLICY, page::POLICY);
-            set(&mut response, X_CONTENT_TYPE_OPTIONS, "nosniff");
-            set(&mut response, REFERRER_POLICY, "no-referrer");
-            response
+        "/" => Answer::new(Status::OK, HTML, page::HTML)
+            .with("content-security-policy", page::POLICY)
+            .with("referrer-policy", "no-referrer"),
+        "/metrics" => {
+            let text = state.metrics.get("", || state.exposition().into()).await;
+            Answer::new(Status::OK, METRICS, text)
         }
-        "/metrics" => answer(StatusCode::OK, METRICS, exposition(state)),
-        "/healthz" => answer(StatusCode::OK, TEXT, "ok\n"),
-        "/readyz" => {
-            let (now, ready) = state.readiness();
-            let status = if ready {
-                StatusCode::OK
-            } else {
-                StatusCode::SERVICE_UNAVAILABLE
-            };
-            let body = format!("{}\n", State::readiness_json(now));
-            let mut response = answer(status, JSON, body);
-            if let Some(progress) = (state.tor_progress)() {
-                let text = format!("{progress:.2}");
-                if let Ok(text) = HeaderValue::try_from(text) {
-                    response.headers_mut().insert(PROGRESS, text);
-                }
-            }
-            response
-        }
-        "/status" => answer(StatusCode::OK, JSON, format!("{}\n", state.status_json())),
-        "/status/metrics.json" => {
-            let metrics = state.live.metrics_json(&exposition(state));
-            answer(StatusCode::OK, JSON, format!("{metrics}\n"))
-        }
-        "/status/config.json" => answer(
-            StatusCode::OK,
-            JSON,
-            format!("{}\n", state.live.config_json()),
+        "/healthz" => Answer::text(Status::OK, "ok\n"),
+        "/readyz" => ready(state),
+        "/status" => json(line(&state.status_json())),
+        "/status/metrics.json" => json(
+            state
+                .figures
+                .get("", || line(&state.live.metrics_json(&state.exposition())))
+                .await,
         ),
+        "/status/history.json" => json(state.past.get("", || line(&state.history_json())).await),
+        "/status/config.json" => json(line(&state.live.config_json())),
+        "/connections" => list(query, state).await,
         _ => {
             let known = "not found; known are /, /metrics, /healthz, /readyz, /status, \
-                         /status/metrics.json, /status/config.json\n";
-            answer(StatusCode::NOT_FOUND, TEXT, known)
+                         /status/metrics.json, /status/history.json, /status/config.json, \
+                         /connections\n";
+            Answer::text(Status::NOT_FOUND, known)
         }
     }
 }
 
-fn exposition(state: &State) -> String {
-    state.prometheus.render() + &metrics::render(state.live.own())
+fn line(json: &serde_json::Value) -> Bytes {
+    format!("{json}\n").into()
 }
 
-fn answer(
-    status: StatusCode,
-    content_type: &'static str,
-    body: impl Into<Bytes>,
-) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    set(&mut response, CONTENT_TYPE, content_type);
-    response
+fn ready(state: &State) -> Answer {
+    let (now, ready) = state.readiness();
+    let status = if ready {
+        Status::OK
+    } else {
+        Status::UNAVAILABLE
+    };
+    let answer = Answer::json(status, format!("{}\n", State::readiness_json(now)));
+    match (state.tor_progress)() {
+        Some(progress) => answer.with(PROGRESS, format!("{progress:.2}")),
+        None => answer,
+    }
 }
 
-fn set(response: &mut Response<Full<Bytes>>, name: hyper::header::HeaderName, value: &'static str) {
-    response
-        .headers_mut()
-        .insert(name, HeaderValue::from_static(value));
+async fn list(query: &str, state: &State) -> Answer {
+    if !state.addr.is_local() {
+        let text = "open connections are shown on loopback and Unix sockets only\n";
+        return Answer::text(Status::FORBIDDEN, text);
+    }
+    let Some(after) = connections::after(query) else {
+        let text = "the query is after=ID, with the next of the page before\n";
+        return Answer::text(Status::BAD_REQUEST, text);
+    };
+    let make = || line(&state.live.connections_json(after, state.show_peers));
+    Answer::json(Status::OK, state.conns.get(query, make).await)
+}
+
+/// Over the Unix socket alone, whose kernel says that this user or root asks: no page in a browser
+/// can reach it.
+fn cancel(id: &str, state: &State) -> Answer {
+    if !state.addr.is_unix() {
+        let text = "connections are cancelled over a Unix socket only: set gateway.admin_addr to \
+                    unix: and a path\n";
+        return Answer::text(Status::FORBIDDEN, text);
+    }
+    let cancelled = parse_count(id).ok().filter(|id| state.live.cancel(*id));
+    let Some(id) = cancelled else {
+        return Answer::text(Status::NOT_FOUND, "no open connection has this number\n");
+    };
+    tracing::info!(target: TARGET, event = "cancel", conn_id = id, "asked for over the admin socket");
+    Answer::json(Status::OK, format!("{{\"cancelled\":{id}}}\n"))
 }

@@ -20,22 +20,32 @@ pub(super) fn json(exposition: &str) -> Value {
     Value::Object(families)
 }
 
-/// A line of the text format that is no comment. Our label values are words and numbers, which
-/// need no escape.
-fn sample(line: &str) -> Option<(String, Map<String, Value>)> {
+/// Splits a line of the text format that is no comment into its series and its value.
+pub(super) fn split(line: &str) -> Option<(&str, &str)> {
     if line.starts_with('#') {
         return None;
     }
-    let (series, value) = line.rsplit_once(' ')?;
-    let (name, labels) = match series.split_once('{') {
+    line.rsplit_once(' ')
+}
+
+/// Splits a series into its name and its labels. Our label values are words and numbers, which need
+/// no escape.
+pub(super) fn series(text: &str) -> Option<(&str, Map<String, Value>)> {
+    let (name, labels) = match text.split_once('{') {
         Some((name, labels)) => (name, labels.trim_end_matches('}')),
-        None => (series, ""),
+        None => (text, ""),
     };
-    let mut sample = Map::new();
+    let mut found = Map::new();
     for label in labels.split(',').filter(|label| !label.is_empty()) {
         let (label, text) = label.split_once('=')?;
-        sample.insert(label.to_owned(), text.trim_matches('"').into());
+        found.insert(label.to_owned(), text.trim_matches('"').into());
     }
+    Some((name, found))
+}
+
+fn sample(line: &str) -> Option<(String, Map<String, Value>)> {
+    let (text, value) = split(line)?;
+    let (name, mut sample) = series(text)?;
     sample.insert("value".to_owned(), number(value));
     Some((name.to_owned(), sample))
 }

@@ -1,31 +1,95 @@
 //! What the admin endpoint tells about.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ron_transport::metrics::Prometheus;
-use ron_transport::{Backend, ListenAddr, ReadyReason, ReadyState};
+use ron_transport::{Backend, ListenAddr, ReadyReason, ReadyState, Transport};
 use serde_json::{json, Value};
 use tokio::sync::watch;
+use tokio::time::sleep;
 
-use super::live::Live;
-use crate::settings::Mode;
+use super::history::{self, History};
+use super::host::Hosts;
+use super::live::{self, Live};
+use super::metrics;
+use super::paced::Paced;
+use crate::settings::{AdminAddr, Gateway, Mode};
 
 /// What the admin endpoint tells about.
 pub(crate) struct State {
-    pub(crate) prometheus: Prometheus,
-    pub(crate) readiness: watch::Receiver<ReadyState>,
-    pub(crate) degraded_is_ready: bool,
-    pub(crate) backend: Backend,
-    pub(crate) mode: Mode,
-    pub(crate) listen: ListenAddr,
-    pub(crate) since: Since,
+    prometheus: Prometheus,
+    pub(super) addr: AdminAddr,
+    pub(super) hosts: Hosts,
+    pub(super) show_peers: bool,
+    readiness: watch::Receiver<ReadyState>,
+    degraded_is_ready: bool,
+    backend: Backend,
+    mode: Mode,
+    listen: ListenAddr,
+    since: Since,
     /// How far Tor's bootstrap is, 0 to 1.
-    pub(crate) tor_progress: Box<dyn Fn() -> Option<f64> + Send + Sync>,
-    pub(crate) live: Live,
+    pub(super) tor_progress: Box<dyn Fn() -> Option<f64> + Send + Sync>,
+    pub(super) live: Live,
+    history: History,
+    /// Turns of `/metrics`, `/status/metrics.json`, `/status/history.json` and `/connections`.
+    pub(super) metrics: Paced,
+    pub(super) figures: Paced,
+    pub(super) past: Paced,
+    pub(super) conns: Paced,
 }
 
 impl State {
+    /// For an endpoint at this address, of a transport that listens at that one.
+    pub(crate) fn new(
+        addr: AdminAddr,
+        gateway: &Gateway,
+        prometheus: Prometheus,
+        transport: &Arc<Transport>,
+        listen: ListenAddr,
+        live: Live,
+    ) -> Self {
+        let readiness = transport.readiness();
+        let since = Since::now(*readiness.borrow());
+        let of_tor = Arc::clone(transport);
+        Self {
+            prometheus,
+            addr,
+            hosts: Hosts::new(&gateway.admin_hosts),
+            show_peers: gateway.show_peers,
+            readiness,
+            degraded_is_ready: gateway.degraded_is_ready,
+            backend: transport.backend(),
+            mode: gateway.mode,
+            listen,
+            since,
+            tor_progress: Box::new(move || of_tor.tor_progress()),
+            live,
+            history: History::default(),
+            metrics: Paced::default(),
+            figures: Paced::default(),
+            past: Paced::default(),
+            conns: Paced::default(),
+        }
+    }
+
+    /// The metrics of the transport and of the service, in Prometheus' text format.
+    pub(super) fn exposition(&self) -> String {
+        self.prometheus.render() + &metrics::render(self.live.own())
+    }
+
+    /// Adds a sample to the history now and every 5 s, indefinitely.
+    pub(super) async fn sample(&self) {
+        loop {
+            self.history.add(live::unix_seconds(), &self.exposition());
+            sleep(history::EVERY).await;
+        }
+    }
+
+    pub(super) fn history_json(&self) -> Value {
+        self.history.json(self.live.started())
+    }
+
     /// Readiness, and whether it counts as ready.
     pub(super) fn readiness(&self) -> (ReadyState, bool) {
         let state = *self.readiness.borrow();
@@ -66,7 +130,7 @@ impl State {
     }
 
     /// Notes when readiness changes, for ever.
-    pub(crate) async fn watch(&self) {
+    pub(super) async fn watch(&self) {
         let mut readiness = self.readiness.clone();
         loop {
             let state = *readiness.borrow_and_update();
@@ -105,10 +169,6 @@ fn unix_seconds() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use ron_transport::Transport;
-
     use super::super::config::InForce;
     use super::*;
     use crate::logging::Dropped;
@@ -120,24 +180,20 @@ mod tests {
 
     fn state(degraded_is_ready: bool, readiness: ReadyState) -> (State, watch::Sender<ReadyState>) {
         let (sender, readiness) = watch::channel(readiness);
-        let since = Since::now(*readiness.borrow());
         let in_force = InForce::new(&Sources::default().load().unwrap());
-        let transport = Transport::builder().build().unwrap();
-        let live = Live::new(
-            &Arc::new(transport),
-            &Arc::new(in_force),
-            Dropped::default(),
-        );
-        let state = State {
-            prometheus: Prometheus::new().unwrap(),
-            readiness,
+        let transport = Arc::new(Transport::builder().build().unwrap());
+        let live = Live::new(&transport, &Arc::new(in_force), Dropped::default());
+        let gateway = Gateway {
             degraded_is_ready,
-            backend: Backend::Arti,
-            mode: Mode::Echo,
-            listen: ListenAddr::Ip(([127, 0, 0, 1], 1).into()),
-            since,
+            ..Gateway::default()
+        };
+        let listen = ListenAddr::Ip(([127, 0, 0, 1], 1).into());
+        let prometheus = Prometheus::new().unwrap();
+        let addr = gateway.admin_addr.clone().unwrap();
+        let state = State {
+            readiness,
             tor_progress: Box::new(|| Some(0.25)),
-            live,
+            ..State::new(addr, &gateway, prometheus, &transport, listen, live)
         };
         (state, sender)
     }

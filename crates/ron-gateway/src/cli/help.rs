@@ -14,7 +14,8 @@ Options:
   --echo                      send back every byte (the default)
   --echo-frames               send back every frame: u32 big-endian length, then the body
   --forward TARGET            join every connection with one to TARGET
-  --admin ADDR                address of the status page, /metrics, /healthz, /readyz, /status
+  --admin ADDR                address of the status page, /metrics, /healthz, /readyz, /status,
+                              /connections: IP:PORT or unix:/path
   --transport.<key> VALUE     any key of [transport], as in --transport.max-conns 5
   --gateway.<key> VALUE       any key of [gateway], as in --gateway.log.level debug
   --dev-tls                   backend tls with a certificate made in memory, for trying things out

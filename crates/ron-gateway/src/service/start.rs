@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::signals::Signals;
 use super::watch::Watch;
-use crate::admin::{Admin, InForce};
+use crate::admin::{AdminThread, Binds, Bound, InForce};
 use crate::conflicts;
 #[cfg(feature = "tls")]
 use crate::dev_tls;
@@ -35,7 +35,7 @@ pub(super) struct Started {
     pub(super) gateway: Gateway,
     pub(super) in_force: Arc<InForce>,
     pub(super) prometheus: Prometheus,
-    pub(super) admin: Option<Admin>,
+    pub(super) admin: Option<Bound>,
     pub(super) listen: ListenAddr,
     pub(super) is_inherited: bool,
     pub(super) watch: Watch,
@@ -74,11 +74,14 @@ pub(super) struct Workers {
     pub(super) load: Threads,
     /// Looks at the configuration files.
     pub(super) look: Threads,
+    /// Serves the admin endpoint.
+    pub(super) admin: AdminThread,
 }
 
 impl Workers {
     pub(super) fn start() -> Result<Self, Failure> {
         let workers = Self {
+            admin: AdminThread::start()?,
             load: Threads::new("load", 1),
             look: Threads::new("watch", 1),
         };
@@ -100,10 +103,11 @@ pub(super) async fn start(
     let (give_up, given_up) = oneshot::channel::<()>();
     let (handle, begun) = (Handle::current(), Arc::clone(begun));
     let (sources, look) = (sources.clone(), workers.look.clone());
+    let bind = workers.admin.binds();
     let starting = workers.load.run(move || {
         handle.block_on(async {
             tokio::select! {
-                started = steps(&sources, look, &begun) => started.map(Some),
+                started = steps(&sources, look, &bind, &begun) => started.map(Some),
                 _ = given_up => Ok(None),
             }
         })
@@ -122,7 +126,12 @@ pub(super) async fn start(
     Ok(None)
 }
 
-async fn steps(sources: &Sources, look: Threads, begun: &Begun) -> Result<Started, Failure> {
+async fn steps(
+    sources: &Sources,
+    look: Threads,
+    bind: &Binds,
+    begun: &Begun,
+) -> Result<Started, Failure> {
     // Before they are loaded: what changes from here on is seen.
     let watch = Watch::new(&sources.files, look);
     let effective = sources.load_to_listen()?;
@@ -145,8 +154,8 @@ async fn steps(sources: &Sources, look: Threads, begun: &Begun) -> Result<Starte
         Prometheus::new().map_err(|error| Failure::runtime("cannot set up metrics", &error))?;
     let transport = Arc::new(build(sources, effective.transport, &prometheus)?);
     *lock(&begun.transport) = Some(Arc::clone(&transport));
-    let admin = match gateway.admin_addr {
-        Some(addr) => Some(Admin::bind(addr).await?),
+    let admin = match &gateway.admin_addr {
+        Some(addr) => Some(bind.to(addr).await?),
         None => None,
     };
     if let Some(to) = &gateway.forward_to {

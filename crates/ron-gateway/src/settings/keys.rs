@@ -4,8 +4,8 @@ use ron_transport::core::schema::{
     format_bool, parse_bool, Key, Kind, Raw, Reload, Section, ValueError,
 };
 
-use super::parse::{parse_addr, parse_endpoint, parse_mode};
-use super::{Gateway, Mode};
+use super::parse::{parse_endpoint, parse_host, parse_mode};
+use super::{AdminAddr, Gateway, Mode};
 use crate::logging::{Format, Level};
 
 const KEYS: &[Key] = &[
@@ -29,9 +29,25 @@ const KEYS: &[Key] = &[
         path: "admin_addr",
         kind: Kind::Text,
         default: "127.0.0.1:9909",
-        rule: "an IP address and port such as 127.0.0.1:9909; empty for none",
+        rule: "an IP address and port such as 127.0.0.1:9909, or unix: and an absolute path in a directory of mode 0700 that is ours; empty for none",
         reload: Reload::Restart,
-        doc: "Where the status page (`/`), `/metrics`, `/healthz`, `/readyz` and `/status` are served; it has no login.",
+        doc: "Where the status page (`/`), `/metrics`, `/healthz`, `/readyz`, `/status` and `/connections` are served. There is no login: a Unix socket has mode 0600 and serves the gateway's user and root alone.",
+    },
+    Key {
+        path: "admin_hosts",
+        kind: Kind::List,
+        default: "",
+        rule: "host names without port",
+        reload: Reload::Restart,
+        doc: "Names that a request to the admin endpoint may have in `Host`, beside IP addresses and `localhost`; others are answered with 421.",
+    },
+    Key {
+        path: "admin.show_peers",
+        kind: Kind::Bool,
+        default: "false",
+        rule: "on or off",
+        reload: Reload::Restart,
+        doc: "Whether `/connections` shows the addresses of peers.",
     },
     Key {
         path: "degraded_is_ready",
@@ -65,11 +81,17 @@ impl Section for Gateway {
     }
 
     fn set(&mut self, path: &str, value: &Raw) -> Result<(), ValueError> {
+        if path == "admin_hosts" {
+            let hosts: Result<_, _> = value.list().iter().map(|host| parse_host(host)).collect();
+            self.admin_hosts = hosts?;
+            return Ok(());
+        }
         let text = value.text()?;
         match path {
             "mode" => self.mode = parse_mode(text)?,
             "forward_to" => self.forward_to = parse_endpoint(text)?,
-            "admin_addr" => self.admin_addr = parse_addr(text)?,
+            "admin_addr" => self.admin_addr = AdminAddr::parse(text)?,
+            "admin.show_peers" => self.show_peers = parse_bool(text)?,
             "degraded_is_ready" => self.degraded_is_ready = parse_bool(text)?,
             "log.format" => self.log_format = Format::parse(text)?,
             "log.level" => self.log_level = Level::parse(text)?,
@@ -83,6 +105,8 @@ impl Section for Gateway {
             "mode" => self.mode.as_str().to_owned(),
             "forward_to" => text_of(self.forward_to.as_ref()),
             "admin_addr" => text_of(self.admin_addr.as_ref()),
+            "admin_hosts" => self.admin_hosts.join(","),
+            "admin.show_peers" => format_bool(self.show_peers),
             "degraded_is_ready" => format_bool(self.degraded_is_ready),
             "log.format" => self.log_format.as_str().to_owned(),
             "log.level" => self.log_level.as_str().to_owned(),
@@ -123,6 +147,8 @@ mod tests {
             ("forward_to", "tcp://[::1]:7000"),
             ("admin_addr", "[::1]:1"),
             ("admin_addr", ""),
+            ("admin_hosts", "gateway.example,status"),
+            ("admin.show_peers", "true"),
             ("degraded_is_ready", "true"),
             ("log.format", "json"),
             ("log.level", "trace"),

@@ -1,11 +1,12 @@
 //! Values of `[gateway]`, from text.
 
-use std::net::SocketAddr;
-
 use ron_transport::core::schema::ValueError;
 use ron_transport::Endpoint;
 
 use super::Mode;
+
+/// Longest host name in bytes (RFC 1035 §2.3.4 less the root dot).
+const MAX_HOST_BYTES: usize = 253;
 
 pub(super) fn parse_mode(text: &str) -> Result<Mode, ValueError> {
     [Mode::Echo, Mode::EchoFrames, Mode::Forward]
@@ -36,12 +37,38 @@ pub(crate) fn dialable(text: &str) -> Result<Endpoint, ValueError> {
     }
 }
 
-pub(super) fn parse_addr(text: &str) -> Result<Option<SocketAddr>, ValueError> {
-    if text.is_empty() {
-        return Ok(None);
+/// A host name as a `Host` header has it, without port: in lower case, without a dot at the end.
+pub(super) fn parse_host(text: &str) -> Result<String, ValueError> {
+    let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || name.len() > MAX_HOST_BYTES || !name.chars().all(is_part) {
+        return Err(ValueError::new(format!(
+            "{text:?} is no host name: expected a name such as gateway.example, without port, \
+             scheme or wildcard"
+        )));
     }
-    let addr = text
-        .parse()
-        .map_err(|_| ValueError::new("not an IP address and port"))?;
-    Ok(Some(addr))
+    Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_with_port_or_wildcard_is_refused() {
+        assert_eq!(parse_host("Gateway.Example.").unwrap(), "gateway.example");
+        for text in [
+            "",
+            ".",
+            "a:80",
+            "*.example",
+            "http://a",
+            "[::1]",
+            "a b",
+            "ä",
+        ] {
+            assert!(parse_host(text).is_err(), "{text}");
+        }
+        assert!(parse_host(&"a".repeat(254)).is_err());
+    }
 }

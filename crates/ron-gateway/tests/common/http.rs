@@ -14,9 +14,13 @@ pub(crate) struct Response {
 
 /// Sends a request and reads the answer to the end of the connection.
 pub(crate) fn request(to: SocketAddr, method: &str, path: &str, headers: &str) -> Response {
-    let mut stream = super::connect(to);
-    let request =
-        format!("{method} {path} HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n{headers}\r\n");
+    let host = "host: localhost\r\nconnection: close\r\n";
+    let request = format!("{method} {path} HTTP/1.1\r\n{host}{headers}\r\n");
+    exchange(&mut super::connect(to), &request)
+}
+
+/// Sends bytes and reads the answer to the end of the connection.
+pub(crate) fn exchange(stream: &mut (impl Read + Write), request: &str) -> Response {
     // A server that refuses early resets what it has not read; its answer is there all the same.
     let _ = stream.write_all(request.as_bytes());
     let mut bytes = Vec::new();
@@ -26,11 +30,11 @@ pub(crate) fn request(to: SocketAddr, method: &str, path: &str, headers: &str) -
     let text = String::from_utf8(bytes).unwrap();
     let (head, body) = text
         .split_once("\r\n\r\n")
-        .unwrap_or_else(|| panic!("no answer to {method} {path}: {text:?}"));
+        .unwrap_or_else(|| panic!("no answer to {request}: {text:?}"));
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     Response {
         status,
-        head: head.to_ascii_lowercase(),
+        head: head.to_ascii_lowercase() + "\r\n",
         body: body.to_owned(),
     }
 }

@@ -5,7 +5,7 @@ mod lines;
 mod net;
 mod pki;
 
-pub(crate) use http::{request, Response};
+pub(crate) use http::{exchange, request, Response};
 pub(crate) use net::{
     aborted, bound_to_nothing, connect, connect_from, echoes, ended, pattern, read_all, round_trip,
     runtime,
@@ -67,6 +67,7 @@ pub(crate) fn run(args: &[&str], env: &[(&str, &str)]) -> (i32, String, String) 
 /// How a gateway is to be started: on port 0, and with what is added.
 pub(crate) struct Start {
     bind: Option<&'static str>,
+    admin: String,
     args: Vec<String>,
     env: Vec<(String, String)>,
     fd_limit: Option<u32>,
@@ -80,6 +81,7 @@ impl Default for Start {
     fn default() -> Self {
         Self {
             bind: Some("127.0.0.1:0"),
+            admin: "127.0.0.1:0".to_owned(),
             args: Vec::new(),
             env: Vec::new(),
             fd_limit: None,
@@ -95,6 +97,12 @@ impl Start {
     /// Leaves it to the configuration where it listens.
     pub(crate) fn unbound(mut self) -> Self {
         self.bind = None;
+        self
+    }
+
+    /// With its admin endpoint there.
+    pub(crate) fn admin(mut self, addr: &str) -> Self {
+        addr.clone_into(&mut self.admin);
         self
     }
 
@@ -190,7 +198,7 @@ impl Start {
                 self.bind
                     .map_or(vec![], |bind| vec!["--transport.bind-addr", bind]),
             )
-            .args(["--admin", "127.0.0.1:0"])
+            .args(["--admin", &self.admin])
             .args(&self.args)
             .envs(self.env)
             .stdout(Stdio::piped())
@@ -219,7 +227,9 @@ impl Start {
         if let Ok(addr) = gateway.listen.parse() {
             gateway.addr = addr;
         }
-        gateway.admin = started(&line, "admin").unwrap().parse().unwrap();
+        if let Ok(addr) = started(&line, "admin").unwrap().parse() {
+            gateway.admin = addr;
+        }
         gateway
     }
 }
@@ -270,7 +280,7 @@ pub(crate) struct Gateway {
     pub(crate) listen: String,
     /// Where it listens, if that is an IP address.
     pub(crate) addr: SocketAddr,
-    /// Where its admin endpoint is.
+    /// Where its admin endpoint is, if that is an IP address.
     pub(crate) admin: SocketAddr,
 }
 

@@ -17,6 +17,8 @@ const OWN: &[(&str, &str)] = &[
     ("ron_gateway_log_lines_dropped_total", "counter"),
     ("ron_gateway_conns_limit", "gauge"),
     ("ron_gateway_peer_conns_limit", "gauge"),
+    ("ron_gateway_admin_requests_total", "counter"),
+    ("ron_gateway_admin_evicted_total", "counter"),
     ("ron_gateway_build_info", "gauge"),
 ];
 

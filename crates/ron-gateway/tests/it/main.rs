@@ -3,10 +3,14 @@
 #![allow(clippy::unwrap_used)]
 
 mod admin;
+mod admin_flood;
+mod admin_http;
+mod admin_socket;
 mod amnesia;
 mod cli;
 #[path = "../common/mod.rs"]
 mod common;
+mod connections;
 mod deploy;
 mod docs;
 mod echo;

@@ -51,7 +51,7 @@ fn a_browser_keeps_no_connection() {
         "/status/config.json",
     ] {
         let mut conn = connect(gateway.admin);
-        write!(conn, "GET {path} HTTP/1.1\r\nhost: gateway\r\n\r\n").unwrap();
+        write!(conn, "GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
         let answer = String::from_utf8(read_all(&mut conn)).unwrap();
         let (head, _) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.contains("connection: close"), "{head}");

@@ -170,11 +170,16 @@ impl Gateway {
 }
 
 impl Admin {
+    /// Where it is.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
     /// Status and body of an answer.
     pub fn get(&self, path: &str) -> Result<(u16, String), String> {
         let ask = || {
             let mut stream = connect(self.addr)?;
-            let head = "HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\r\n";
+            let head = "HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
             stream.write_all(format!("GET {path} {head}").as_bytes())?;
             let mut text = String::new();
             stream.read_to_string(&mut text)?;

@@ -1,7 +1,8 @@
 "use strict";
 
-// Asks every two seconds and keeps five minutes, in this page alone.
-const EVERY = 2000, KEEP = 151, MINUTE = 60;
+// Asks every two seconds. The page opens with the gateway's last 15 minutes and keeps as much; after a
+// gap, such as a suspended browser, it takes them from the gateway again.
+const EVERY = 2000, KEEP = 900, GAP = 15, MINUTE = 60, SHORT = 10;
 
 // What each reason means; one that is newer than this page stands for itself.
 const REASONS = {
@@ -100,14 +101,16 @@ function cell(row, text, kind, note) {
   }
 }
 
-function spark(id, rates) {
+// Points are [time, value].
+function spark(id, points) {
   const [, area, curve] = $(id).children;
-  const top = Math.max(1, ...rates);
-  const step = 300 / (KEEP - 1);
-  const left = 300 - step * (rates.length - 1);
-  const line = rates.map((rate, at) => (left + at * step).toFixed(1) + " " + (49 - 47 * rate / top).toFixed(1)).join("L");
-  curve.setAttribute("d", rates.length > 1 ? "M" + line : "");
-  area.setAttribute("d", rates.length > 1 ? "M" + left.toFixed(1) + " 50L" + line + "L300 50Z" : "");
+  const top = Math.max(1, ...points.map((point) => point[1]));
+  const end = samples[samples.length - 1].now;
+  const x = (time) => (300 - 300 * (end - time) / KEEP).toFixed(1);
+  const line = points.map(([time, value]) => x(time) + " " + (49 - 47 * value / top).toFixed(1)).join("L");
+  const drawn = points.length > 1;
+  curve.setAttribute("d", drawn ? "M" + line : "");
+  area.setAttribute("d", drawn ? "M" + x(points[0][0]) + " 50L" + line + "L300 50Z" : "");
 }
 
 function level(element, share, care, alarm) {
@@ -135,15 +138,14 @@ function traffic(metrics, accepted) {
   level($("conns-bar"), accepted / cap, 0.8, 1);
   const backends = Object.entries(by(metrics, "conn_inflight", "backend")).sort();
   show("conns-by", backends.map(([name, n]) => name + " " + count(n)).join(" · "));
-  spark("conns-spark", samples.map((s) => sum(s.metrics, "conn_inflight")));
+  spark("conns-spark", samples.map((s) => [s.now, sum(s.metrics, "conn_inflight")]));
+  const now = samples[samples.length - 1];
   for (const way of ["in", "out"]) {
-    const rates = samples.slice(1).map((s, at) => {
-      const before = samples[at];
-      return (sum(s.metrics, "bytes_" + way + "_total") - sum(before.metrics, "bytes_" + way + "_total")) / (s.now - before.now);
-    });
-    const late = rates.slice(-5);
-    show(way, late.length ? bytes(late.reduce((a, b) => a + b) / late.length) + "/s" : "–");
-    spark(way + "-spark", rates);
+    const total = (s) => sum(s.metrics, "bytes_" + way + "_total");
+    const rate = (from, to) => (total(to) - total(from)) / (to.now - from.now);
+    const from = ago(SHORT);
+    show(way, from === now ? "–" : bytes(rate(from, now)) + "/s");
+    spark(way + "-spark", samples.slice(1).map((s, at) => [s.now, rate(samples[at], s)]));
     show(way + "-total", bytes(sum(metrics, "bytes_" + way + "_total")) + " in all");
   }
 }
@@ -250,15 +252,33 @@ async function ask(path) {
   return answer.json();
 }
 
+// The samples that the gateway kept, as those of this page.
+async function past() {
+  const { started, series, samples } = await ask("/status/history.json");
+  return samples.map(([now, ...values]) => {
+    const metrics = {};
+    series.forEach(([name, labels], at) => {
+      (metrics[name] = metrics[name] || []).push({ ...labels, value: values[at] || 0 });
+    });
+    return { now, started, metrics };
+  });
+}
+
+async function keep(sample) {
+  const last = samples[samples.length - 1];
+  const goesOn = last && sample.started === last.started && sample.now - last.now < GAP;
+  const before = goesOn ? samples : await past();
+  // Those of another process, whose counters began anew, are not of use.
+  const fits = (s) => s.started === sample.started && s.now < sample.now && s.now > sample.now - KEEP;
+  samples = [...before.filter(fits), sample];
+}
+
 let answered = null;
 async function look() {
   try {
     const [status, sample] = await Promise.all([ask("/status"), ask("/status/metrics.json")]);
-    const last = samples[samples.length - 1];
     const { now, metrics } = sample;
-    // Another process, whose counters begin anew.
-    if (last && sample.started !== last.started) samples = [];
-    samples = [...samples, sample].slice(-KEEP);
+    await keep(sample);
     const before = ago(MINUTE);
     readiness(status, now);
     show("up", span(now - sample.started));

@@ -298,3 +298,19 @@ mod uds {
         expect("uds", &log, &equal);
     }
 }
+
+#[cfg(feature = "uds")]
+#[test]
+fn cancel() {
+    let place = crate::admin_socket::Place::new();
+    let addr = place.addr();
+    let gateway = logging(&[]).admin(&addr).spawn();
+    let mut client = connect(gateway.addr);
+    assert!(echoes(&mut client));
+    let id = place.open()[0];
+    let answer = place.request("POST", &format!("/connections/{id}/cancel"));
+    assert_eq!(answer.status, 200);
+    close(&gateway, "cancelled");
+    wait(&gateway, "echo", &[]);
+    expect("cancel", &gateway.stop(), &[(&addr, "ADMIN")]);
+}

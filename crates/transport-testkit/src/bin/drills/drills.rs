@@ -1,5 +1,6 @@
 //! The drills: what each is called, what it causes, what is to be seen, and what cures it.
 
+mod admin_flood;
 mod alpn;
 mod dead_peer;
 mod drain;
@@ -61,6 +62,7 @@ pub(crate) const DRILLS: &[Drill] = &[
     restore::ROLLBACK,
     pq::CANARY,
     fds::EXHAUSTION,
+    admin_flood::FLOOD,
     log_disk::FULL,
     upstream::FLAPPING,
     restore::KILLED,

@@ -53,6 +53,7 @@ pub(crate) fn run(program: &str, pictures: &str) -> Result<(), String> {
     browser.until("[...document.querySelectorAll('#config tr')].some((row) => row.innerText.match(/max_conns\\s+600/))")?;
     println!("reloaded: the configuration that it shows is the new one");
     end(&mut browser, &gateway, pictures)?;
+    past(&mut browser, program)?;
     certificate(&mut browser, program)?;
     requests(&browser, &gateway)
 }
@@ -155,6 +156,29 @@ fn end(browser: &mut Browser, gateway: &Gateway, pictures: &Path) -> Result<(), 
     // Refused connections are complaints, and are meant.
     browser.complaints.clear();
     println!("ended: draining, then no answer");
+    Ok(())
+}
+
+/// The page shows what happened before it was opened.
+fn past(browser: &mut Browser, program: &str) -> Result<(), String> {
+    const SERIES: &str = "rejected_total{reason=\"peer_limit\"}";
+    let gateway = Gateway::start(program, &["--transport.per-peer.max-conns", "20"])?;
+    let hot = Load::hot_peer(HOT, gateway.addr)?;
+    wait_for("a few rejects", || {
+        Ok((gateway.metric(SERIES)? >= 10.0).then_some(()))
+    })?;
+    drop(hot);
+    let before = gateway.metric(SERIES)?;
+    browser.open(&format!("http://{}/", gateway.admin))?;
+    let shown = "Number(document.getElementById('rejects')?.textContent.replaceAll(',', ''))";
+    browser.until(&format!("{shown} > 0"))?;
+    let first = browser.eval(shown)?.as_f64().unwrap_or_default();
+    if first < before {
+        return Err(format!(
+            "{first} rejects are shown at first, there were {before}"
+        ));
+    }
+    println!("opened after {before} rejects: {first} in the last minute");
     Ok(())
 }
 

@@ -226,7 +226,7 @@ fn connect(to: SocketAddr) -> std::io::Result<TcpStream> {
 
 fn http(admin: SocketAddr) -> std::io::Result<String> {
     let mut stream = connect(admin)?;
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\r\n")?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     Ok(text)

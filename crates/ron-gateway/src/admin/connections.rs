@@ -1,0 +1,76 @@
+//! The open connections as JSON, a page at a time.
+
+use ron_transport::{ConnSnapshot, Transport};
+use serde_json::{json, Value};
+
+/// Connections in one answer.
+const PAGE: usize = 1000;
+
+/// Returns the number after which a page begins, from the query: none, or `after=7`.
+pub(super) fn after(query: &str) -> Option<u64> {
+    match query {
+        "" => Some(0),
+        query => query.strip_prefix("after=")?.parse().ok(),
+    }
+}
+
+/// Returns the number of the connection that a path asks to cancel: `/connections/7/cancel`.
+pub(super) fn to_cancel(path: &str) -> Option<&str> {
+    path.strip_prefix("/connections/")?.strip_suffix("/cancel")
+}
+
+/// `{"open":2,"connections":[…],"truncated":false,"next":null}`: `next` is what the next page begins
+/// after.
+pub(super) fn json(transport: &Transport, after: u64, show_peers: bool) -> Value {
+    // One more tells whether there is a next page.
+    let mut found = transport.connections_after(after, PAGE + 1);
+    let truncated = found.len() > PAGE;
+    found.truncate(PAGE);
+    let next = found.last().filter(|_| truncated).map(|last| last.id);
+    let connections: Vec<Value> = found.iter().map(|conn| entry(conn, show_peers)).collect();
+    json!({
+        "open": transport.limiter().open(),
+        "connections": connections,
+        "truncated": truncated,
+        "next": next,
+    })
+}
+
+fn entry(conn: &ConnSnapshot, show_peers: bool) -> Value {
+    let mut entry = json!({
+        "id": conn.id,
+        "backend": conn.backend.as_str(),
+        "direction": if conn.accepted { "accepted" } else { "dialed" },
+        "age_seconds": conn.age.as_secs_f64(),
+        "idle_seconds": conn.idle.as_secs_f64(),
+        "bytes_in": conn.bytes_in,
+        "bytes_out": conn.bytes_out,
+        "throttled": conn.throttled,
+    });
+    if show_peers {
+        // A peer behind Tor has none.
+        entry["peer"] = conn.peer.and_then(|peer| peer.loggable()).into();
+    }
+    entry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn page_begins_after_a_number() {
+        assert_eq!((after(""), after("after=7")), (Some(0), Some(7)));
+        for query in ["after=", "after=-1", "after=x", "before=7", "after=7&a=b"] {
+            assert_eq!(after(query), None, "{query}");
+        }
+    }
+
+    #[test]
+    fn path_names_what_is_cancelled() {
+        assert_eq!(to_cancel("/connections/7/cancel"), Some("7"));
+        for path in ["/connections", "/connections/7", "/connections/7/cancel/"] {
+            assert_eq!(to_cancel(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The socket of the admin endpoint: TCP, or a Unix socket for this user and root.
+
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+
+use crate::exit::Failure;
+use crate::settings::AdminAddr;
+
+/// An accepted connection.
+pub(super) type Stream = Box<dyn Duplex>;
+
+/// Bytes in both directions.
+pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// The bound endpoint, and where it is.
+pub(crate) struct Bound {
+    pub(crate) addr: AdminAddr,
+    pub(crate) listener: Listener,
+}
+
+/// A listening socket.
+pub(crate) enum Listener {
+    Tcp(TcpListener),
+    #[cfg(feature = "uds")]
+    Unix(ron_transport::uds::raw::UdsListener),
+}
+
+impl Bound {
+    /// Binds; port 0 takes a free one. To be run on the endpoint's own thread.
+    pub(crate) async fn bind(addr: AdminAddr) -> Result<Self, Failure> {
+        let (addr, listener) = match addr {
+            AdminAddr::Ip(addr) => {
+                let bound = tcp(addr).await;
+                let (addr, listener) = bound.map_err(|error| {
+                    Failure::runtime(format!("cannot bind {addr} for admin"), &error)
+                })?;
+                (AdminAddr::Ip(addr), Listener::Tcp(listener))
+            }
+            #[cfg(feature = "uds")]
+            AdminAddr::Unix(path) => {
+                let listener = unix(&path).await?;
+                (AdminAddr::Unix(path), Listener::Unix(listener))
+            }
+            #[cfg(not(feature = "uds"))]
+            AdminAddr::Unix(path) => {
+                let path = path.display();
+                return Err(Failure::Config(format!("no Unix sockets for {path}")));
+            }
+        };
+        Ok(Self { addr, listener })
+    }
+}
+
+async fn tcp(addr: SocketAddr) -> io::Result<(SocketAddr, TcpListener)> {
+    let listener = TcpListener::bind(addr).await?;
+    Ok((listener.local_addr()?, listener))
+}
+
+/// Mode 0600 in a private directory, for processes of the effective user and of root.
+#[cfg(feature = "uds")]
+async fn unix(path: &std::path::Path) -> Result<ron_transport::uds::raw::UdsListener, Failure> {
+    use ron_transport::uds::{raw::UdsListener, UdsConfig};
+    let mut config = UdsConfig::default();
+    let own = rustix::process::geteuid().as_raw();
+    let set = config
+        .set_path(path)
+        .and_then(|config| config.set_allow_uids([own, 0]));
+    set.map_err(|error| Failure::Config(error.to_string()))?;
+    UdsListener::bind(&config)
+        .await
+        .map_err(|error| Failure::Runtime(format!("{error} (for admin)")))
+}
+
+impl Listener {
+    /// Waits for the next connection; a user who may not ask is passed over. Cancel-safe.
+    pub(super) async fn accept(&mut self) -> io::Result<Stream> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok(Box::new(stream))
+            }
+            #[cfg(feature = "uds")]
+            Self::Unix(listener) => {
+                use ron_transport::core::{Listener as _, Pending as _};
+                loop {
+                    let pending = listener.accept().await.map_err(io::Error::from)?;
+                    if pending.refused().is_none() {
+                        let connection = pending.establish().await.map_err(io::Error::from)?;
+                        return Ok(Box::new(connection.io));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What the open connections of a transport look like at one moment.
+
+use std::time::Duration;
+
+use transport_core::{Backend, Direction, PeerAddr};
+
+use crate::clock::duration;
+use crate::control::Control;
+use crate::limiter::Limiter;
+
+/// One open connection at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConnSnapshot {
+    /// Number of the connection, unique in the process; `conn_id` in logs.
+    pub id: u64,
+    /// The transport that carries it.
+    pub backend: Backend,
+    /// Whether the peer opened the connection.
+    pub accepted: bool,
+    /// The other end; `None` for a dialed Tor stream.
+    pub peer: Option<PeerAddr>,
+    /// How long the connection has lived.
+    pub age: Duration,
+    /// How long no byte has moved in either direction.
+    pub idle: Duration,
+    /// Bytes read from the peer so far.
+    pub bytes_in: u64,
+    /// Bytes written to the peer so far.
+    pub bytes_out: u64,
+    /// Whether a read or a write waits for tokens of a rate, or for memory.
+    pub throttled: bool,
+}
+
+impl Control {
+    /// Returns the state of the connection now.
+    #[must_use]
+    pub fn snapshot(&self) -> ConnSnapshot {
+        let shared = &*self.0;
+        let since = |tick| duration(shared.limiter.now().saturating_sub(tick));
+        ConnSnapshot {
+            id: shared.id,
+            backend: shared.backend,
+            accepted: shared.accepted,
+            peer: shared.peer_addr,
+            age: since(shared.born),
+            idle: since(shared.activity.at()),
+            bytes_in: self.bytes_in(),
+            bytes_out: self.bytes_out(),
+            throttled: Direction::ALL
+                .into_iter()
+                .any(|half| shared.parked(half).is_some()),
+        }
+    }
+}
+
+impl Limiter {
+    /// Returns a handle on the open connection with this number.
+    #[must_use]
+    pub fn connection(&self, id: u64) -> Option<Control> {
+        self.register().conns.get(&id).cloned().map(Control)
+    }
+
+    /// Returns at most `max` open connections with a number above `after`, in ascending order.
+    ///
+    /// A caller that passes the last number it got pages through all of them. The register of
+    /// connections is locked for a copy of their numbers, and then once for each connection.
+    #[must_use]
+    pub fn connections_after(&self, after: u64, max: usize) -> Vec<ConnSnapshot> {
+        let above = |id: &u64| *id > after;
+        let mut ids: Vec<u64> = self
+            .register()
+            .conns
+            .keys()
+            .copied()
+            .filter(above)
+            .collect();
+        ids.sort_unstable();
+        let open = |id| self.connection(id).filter(|control| !control.is_ended());
+        let controls = ids.into_iter().filter_map(open);
+        controls
+            .take(max)
+            .map(|control| control.snapshot())
+            .collect()
+    }
+}
