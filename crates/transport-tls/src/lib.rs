@@ -18,6 +18,8 @@ mod allow;
 mod client;
 mod clock;
 mod config;
+mod crl;
+mod dates;
 mod error;
 mod expiry;
 mod explain;
@@ -28,7 +30,9 @@ mod live;
 mod pem;
 mod provider;
 pub mod raw;
+mod resume;
 mod server;
+mod trust;
 mod x509;
 
 pub use client::ClientTls;

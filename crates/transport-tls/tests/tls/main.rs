@@ -17,6 +17,7 @@ mod observed;
 mod peer;
 mod pq;
 mod resume;
+mod revocation;
 mod rig;
 mod rotate;
 mod tickets;
