@@ -156,7 +156,7 @@ fn client(dir: &TempDir) -> Config {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn narrower_allow_list_applies_beside_a_broken_pair() {
+async fn narrower_allow_list_beside_broken_pair() {
     let world = World::new().await;
     assert!(world.is_served().await);
     put(&world.dir, "localhost.pem", "no certificate");
@@ -168,7 +168,7 @@ async fn narrower_allow_list_applies_beside_a_broken_pair() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn withdrawn_authority_applies_beside_a_broken_pair() {
+async fn withdrawn_authority_beside_broken_pair() {
     let world = World::new().await;
     assert!(world.is_served().await);
     put(&world.dir, "localhost.key", "no key");

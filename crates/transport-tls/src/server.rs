@@ -1,5 +1,7 @@
 //! What a listener proves and asks for, ready for handshakes.
 
+mod parts;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -21,11 +23,12 @@ use crate::allow::AllowSans;
 use crate::clock;
 use crate::error::{tls, tls_by};
 use crate::expiry::Expiry;
-use crate::files::{self, At, Files, Hashes, Paths};
+use crate::files::{self, Files};
 use crate::provider::provider;
 use crate::resume::{Noted, ReplicaTickets, Tickets};
-use crate::trust::{Trust, TrustPaths};
+use crate::trust::Trust;
 use crate::{x509, ClientAuth, PqMode, TlsConfig};
+use parts::{pair_paths, trust_paths, Parts};
 
 /// A certificate with its key, trusted client authorities and protocols: TLS 1.3 alone.
 ///
@@ -41,17 +44,6 @@ pub struct ServerTls {
     no_identity: NoIdentity,
     expiry: Option<Expiry>,
     parts: Option<Parts>,
-}
-
-/// What it was made of, to make another one with some parts replaced.
-struct Parts {
-    settings: TlsConfig,
-    pq: PqMode,
-    pair: Arc<CertifiedKey>,
-    /// `None`: the pair came from memory.
-    pair_hashes: Option<Hashes>,
-    trust: Trust,
-    clock: Arc<dyn TimeProvider>,
 }
 
 impl ServerTls {
@@ -265,81 +257,11 @@ impl ServerTls {
     }
 }
 
-impl Parts {
-    /// The pair of these settings; the one in force where the files hold the same.
-    fn pair_of(
-        &self,
-        config: &TlsConfig,
-        pq: PqMode,
-    ) -> Result<(Arc<CertifiedKey>, Option<Hashes>), TransportError> {
-        if self.pair_hashes.is_none() {
-            return Ok((Arc::clone(&self.pair), None));
-        }
-        let mut files = Files::read(pair_paths(config))?;
-        let hashes = Some(files.hashes());
-        if hashes == self.pair_hashes && pq == self.pq {
-            return Ok((Arc::clone(&self.pair), hashes));
-        }
-        let none = || files::cert_failed(pair_paths(config).cert, "it is needed to listen");
-        let pair = files.pair(&provider(pq))?.ok_or_else(none)?;
-        Ok((pair, hashes))
-    }
-
-    /// The hash of everything that decides which clients come in.
-    fn trust_digest(&self) -> [u8; 32] {
-        /// Keys of what the listener shows, and paths: replicas may have others.
-        const LEFT_OUT: [&str; 6] = [
-            "tls.enabled",
-            "tls.cert_path",
-            "tls.key_path",
-            "tls.client_ca_path",
-            "tls.crl_path",
-            "tls.ticket_keys_path",
-        ];
-        let counts = |key: &&str| !LEFT_OUT.contains(key);
-        let keys = TlsConfig::keys().iter().map(|key| key.path).filter(counts);
-        let value = |key| self.settings.get(key).unwrap_or_default();
-        self.trust.digest(keys.map(|key| (key, value(key))))
-    }
-}
-
 impl fmt::Debug for ServerTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerTls")
             .field("not_after", &self.not_after())
             .finish_non_exhaustive()
-    }
-}
-
-fn pair_paths(config: &TlsConfig) -> Paths<'_> {
-    Paths {
-        cert: At {
-            key: "tls.cert_path",
-            path: config.cert_path(),
-        },
-        key: At {
-            key: "tls.key_path",
-            path: config.key_path(),
-        },
-        ca: At {
-            key: "tls.client_ca_path",
-            path: None,
-        },
-    }
-}
-
-fn trust_paths(config: &TlsConfig) -> TrustPaths<'_> {
-    TrustPaths {
-        ca: At {
-            key: "tls.client_ca_path",
-            path: config.client_ca_path(),
-        },
-        crl_key: "tls.crl_path",
-        crls: config.crl_path(),
-        ticket_keys: At {
-            key: "tls.ticket_keys_path",
-            path: config.ticket_keys_path(),
-        },
     }
 }
 

@@ -22,3 +22,4 @@ mod rig;
 mod rotate;
 mod tickets;
 mod versions;
+mod withdrawal;

@@ -10,21 +10,21 @@ use crate::pki::chain::{Ca, Cert};
 use crate::pki::{self, Files, SERVER};
 use crate::rig::{ping, says, Rig};
 
-const NOW: (i32, i32) = (2020, 2090);
-const PAST: (i32, i32) = (2019, 2020);
+pub(crate) const NOW: (i32, i32) = (2020, 2090);
+pub(crate) const PAST: (i32, i32) = (2019, 2020);
 
-const INTERMEDIATE: u64 = 7;
-const LEAF: u64 = 42;
+pub(crate) const INTERMEDIATE: u64 = 7;
+pub(crate) const LEAF: u64 = 42;
 
 /// A root, an intermediate and a leaf, for a server or a client.
-struct Chain {
-    root: Ca,
-    sub: Ca,
-    leaf: Cert,
+pub(crate) struct Chain {
+    pub(crate) root: Ca,
+    pub(crate) sub: Ca,
+    pub(crate) leaf: Cert,
 }
 
 impl Chain {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_sub(|_| {})
     }
 
@@ -36,19 +36,19 @@ impl Chain {
     }
 
     /// Both CRLs, with nothing revoked.
-    fn clean(&self) -> [String; 2] {
+    pub(crate) fn clean(&self) -> [String; 2] {
         [self.root.crl(NOW, &[]).pem, self.sub.crl(NOW, &[]).pem]
     }
 }
 
 /// Files of both ends: the peer under test shows the chain, the other end checks it.
-struct Ends {
-    files: Files,
-    config: TlsConfig,
+pub(crate) struct Ends {
+    pub(crate) files: Files,
+    pub(crate) config: TlsConfig,
 }
 
 impl Ends {
-    fn new(chain: &Chain) -> Self {
+    pub(crate) fn new(chain: &Chain) -> Self {
         let files = Files::empty();
         files.put("cert.pem", &chain.leaf.chain);
         files.put_key("key.pem", &chain.leaf.key);
@@ -60,7 +60,7 @@ impl Ends {
         Self { files, config }
     }
 
-    fn crls(&mut self, lists: &[impl AsRef<[u8]>]) -> Vec<PathBuf> {
+    pub(crate) fn crls(&mut self, lists: &[impl AsRef<[u8]>]) -> Vec<PathBuf> {
         let paths = lists.iter().enumerate().map(|(number, list)| {
             let path = self.files.path(&format!("{number}.crl"));
             fs::write(&path, list).unwrap();
@@ -79,7 +79,7 @@ impl Ends {
         client
     }
 
-    fn serving(&self) -> (Rig, LiveServerTls) {
+    pub(crate) fn serving(&self) -> (Rig, LiveServerTls) {
         let server = pki::server(&self.config, PqMode::Off);
         let client = pki::client(&self.client(), PqMode::Off);
         (Rig::new(&server, &client), server)
@@ -349,114 +349,4 @@ fn crls_without_client_certificates_are_refused() {
         says(&error).contains("tls.crl_path needs tls.client_auth"),
         "{error}"
     );
-}
-
-/// How the server ends the next handshake.
-async fn next(rig: &mut Rig) -> Result<bool, Kind> {
-    match rig.shake().await {
-        (Ok(mut server), Ok(mut client)) => {
-            ping(&mut server, &mut client).await;
-            Ok(server.info.resumed)
-        }
-        (Err(error), _) => Err(error.tls_kind().unwrap()),
-        (Ok(_), Err(error)) => panic!("{error}"),
-    }
-}
-
-#[tokio::test]
-async fn fresh_crl_applies_after_refresh() {
-    let chain = Chain::new();
-    let mut ends = Ends::new(&chain);
-    let paths = ends.crls(&chain.clean());
-    let (mut rig, live) = ends.serving();
-    assert_eq!(next(&mut rig).await, Ok(false));
-    assert_eq!(next(&mut rig).await, Ok(true));
-    fs::write(&paths[1], chain.sub.crl((2021, 2090), &[LEAF]).pem).unwrap();
-    assert!(live.refresh().unwrap());
-    // The ticket from before is of no use, and the full handshake is refused.
-    assert_eq!(next(&mut rig).await, Err(Kind::Revoked));
-    fs::write(&paths[1], chain.sub.crl((2022, 2090), &[]).pem).unwrap();
-    assert!(live.refresh().unwrap());
-    assert_eq!(next(&mut rig).await, Ok(false));
-    assert!(!live.refresh().unwrap());
-}
-
-#[tokio::test]
-async fn revocation_does_not_wait_for_a_broken_pair() {
-    let chain = Chain::new();
-    let mut ends = Ends::new(&chain);
-    let paths = ends.crls(&chain.clean());
-    let (mut rig, live) = ends.serving();
-    assert_eq!(next(&mut rig).await, Ok(false));
-    ends.files.put_key("key.pem", &Chain::new().leaf.key);
-    fs::write(&paths[1], chain.sub.crl((2021, 2090), &[LEAF]).pem).unwrap();
-    let error = live.refresh().unwrap_err();
-    assert!(says(&error).starts_with("tls key read failed"), "{error}");
-    assert_eq!(next(&mut rig).await, Err(Kind::Revoked));
-    // The failure stays, and replaces nothing any more.
-    let before = std::sync::Arc::as_ptr(&live.get());
-    live.refresh().unwrap_err();
-    assert_eq!(std::sync::Arc::as_ptr(&live.get()), before);
-}
-
-#[tokio::test]
-async fn broken_crl_hides_no_other_revocation() {
-    let chain = Chain::new();
-    let mut ends = Ends::new(&chain);
-    let paths = ends.crls(&chain.clean());
-    let (mut rig, live) = ends.serving();
-    fs::write(&paths[0], "no CRL").unwrap();
-    let error = live.refresh().unwrap_err();
-    assert!(says(&error).starts_with("tls crl read failed"), "{error}");
-    assert_eq!(next(&mut rig).await, Ok(false), "its last good state stays");
-    fs::write(&paths[1], chain.sub.crl((2021, 2090), &[LEAF]).pem).unwrap();
-    live.refresh().unwrap_err();
-    assert_eq!(next(&mut rig).await, Err(Kind::Revoked));
-}
-
-#[tokio::test]
-async fn withdrawn_authority_does_not_wait_for_a_broken_pair() {
-    let chain = Chain::new();
-    let ends = Ends::new(&chain);
-    let (mut rig, live) = ends.serving();
-    assert_eq!(next(&mut rig).await, Ok(false));
-    ends.files.put("cert.pem", "no certificate");
-    ends.files.put("ca.pem", &Ca::root("another").pem());
-    live.refresh().unwrap_err();
-    assert_eq!(next(&mut rig).await, Err(Kind::UnknownCa));
-}
-
-/// The settings of a reload that failed apply as far as they decide who comes in.
-#[tokio::test]
-async fn narrower_allow_list_does_not_wait_for_a_broken_pair() {
-    let chain = Chain::new();
-    let ends = Ends::new(&chain);
-    let (mut rig, live) = ends.serving();
-    ends.files.put("cert.pem", "no certificate");
-    let mut narrower = ends.config.clone();
-    narrower
-        .set_allow_sans(vec!["other.example".into()])
-        .unwrap();
-    live.get().reconfigured(&narrower, PqMode::Off).unwrap_err();
-    live.set(live.get().withdrawn(&narrower).unwrap());
-    assert_eq!(next(&mut rig).await, Err(Kind::NotAllowed));
-    assert!(live.get().withdrawn(&narrower).is_none());
-}
-
-/// Authorities that cannot be read keep the settings that belong to them.
-#[tokio::test]
-async fn allow_list_of_unreadable_authorities_waits() {
-    let chain = Chain::new();
-    let mut ends = Ends::new(&chain);
-    ends.config
-        .set_allow_sans(vec!["other.example".into()])
-        .unwrap();
-    let (mut rig, live) = ends.serving();
-    let mut next_config = ends.config.clone();
-    next_config
-        .set_client_ca_path(Some(ends.files.put("next.pem", "no certificate")))
-        .set_allow_sans(vec![SERVER.into()])
-        .unwrap();
-    assert!(live.get().withdrawn(&next_config).is_none());
-    assert_eq!(next(&mut rig).await, Err(Kind::NotAllowed));
 }
