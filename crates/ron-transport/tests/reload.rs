@@ -136,6 +136,7 @@ async fn each_key_is_reloaded_as_its_class_says() {
         "arti.onion_service.enabled",
         "tls.client_auth",
         "tls.allow_sans",
+        "tls.crl_path",
         "tls.cert_path",
         "tls.key_path",
         "tls_client.cert_path",

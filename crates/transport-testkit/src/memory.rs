@@ -48,6 +48,7 @@ impl Handshake {
             }
             Self::Never => pending().await,
             Self::Fails => Err(TransportError::Tls {
+                kind: transport_core::TlsErrorKind::Other,
                 source: "made to fail".into(),
             }),
             Self::Unbegun => Err(TransportError::Closed),

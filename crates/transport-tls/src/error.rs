@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use transport_core::TransportError;
+use transport_core::{TlsErrorKind, TransportError};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -25,18 +25,20 @@ impl std::error::Error for Failure {
     }
 }
 
-/// A TLS failure without a deeper cause.
+/// Files or settings that cannot be used, without a deeper cause.
 pub(crate) fn tls(text: impl Into<String>) -> TransportError {
-    failure(text.into(), None)
+    failure(TlsErrorKind::Config, text.into(), None)
 }
 
-/// A TLS failure and what caused it.
+/// Files or settings that cannot be used, and what caused it.
 pub(crate) fn tls_by(text: impl Into<String>, cause: impl Into<BoxError>) -> TransportError {
-    failure(text.into(), Some(cause.into()))
+    failure(TlsErrorKind::Config, text.into(), Some(cause.into()))
 }
 
-fn failure(text: String, cause: Option<BoxError>) -> TransportError {
+/// A TLS failure of this kind.
+pub(crate) fn failure(kind: TlsErrorKind, text: String, cause: Option<BoxError>) -> TransportError {
     TransportError::Tls {
+        kind,
         source: Box::new(Failure { text, cause }),
     }
 }

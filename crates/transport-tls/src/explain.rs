@@ -2,18 +2,21 @@
 //! failures of rustls are classified.
 
 mod alert;
+mod kind;
 mod version;
 
 use std::io;
 
 use tokio_rustls::rustls::{
-    CertificateError, Error, InvalidMessage, PeerIncompatible, PeerMisbehaved,
+    CertRevocationListError, CertificateError, Error, InvalidMessage, PeerIncompatible,
+    PeerMisbehaved,
 };
 use transport_core::escape::{escape, escape_composed};
-use transport_core::TransportError;
+use transport_core::{TlsErrorKind, TransportError};
 
-use crate::error::{tls, tls_by};
+use crate::error::failure;
 use alert::alert;
+use kind::kind;
 use version::{no_version, ssl2};
 
 /// Names of the peer that an error shows; a certificate may bear thousands.
@@ -59,11 +62,13 @@ pub(crate) fn handshake(error: io::Error, seen: &Seen<'_>) -> TransportError {
         }
         None => format!("the connection failed in the handshake: {error}"),
     };
-    if seen.private {
-        // The source names the peer.
-        return tls(bounded(&text));
-    }
-    tls_by(bounded(&text), error)
+    let kind = match of_rustls(&error) {
+        Some(error) => kind(error, seen.opening),
+        None => TlsErrorKind::Ended,
+    };
+    // The source names the peer.
+    let source = (!seen.private).then(|| error.into());
+    failure(kind, bounded(&text), source)
 }
 
 /// A failure of an established stream: a missing `close_notify` is `TlsTruncated`, what TLS itself
@@ -77,8 +82,9 @@ pub(crate) fn stream(error: io::Error) -> io::Error {
         Some(error) => Some(format!("the stream is broken: {error}")),
         None => None,
     };
+    let kind = of_rustls(&error).map_or(TlsErrorKind::Other, |error| kind(error, &[]));
     match text {
-        Some(text) => tls_by(bounded(&text), error).into(),
+        Some(text) => failure(kind, bounded(&text), Some(error.into())).into(),
         // rustls gives it where the stream ends without `close_notify` (RFC 8446 §6.1).
         None if error.kind() == io::ErrorKind::UnexpectedEof => TransportError::TlsTruncated.into(),
         None => error,
@@ -87,12 +93,18 @@ pub(crate) fn stream(error: io::Error) -> io::Error {
 
 /// A session that ended up below TLS 1.3.
 pub(crate) fn old_version() -> TransportError {
-    tls("no TLS version in common: TLS 1.3 is needed")
+    let text = "no TLS version in common: TLS 1.3 is needed";
+    failure(TlsErrorKind::NoCommonVersion, text.to_owned(), None)
 }
 
-/// A client that resumed a session after its certificate had expired.
-pub(crate) fn expired_since() -> TransportError {
-    tls("the client's certificate has expired since its session began")
+/// A session that was resumed after a certificate of the peer's chain had expired.
+pub(crate) fn expired_since(dialed: bool) -> TransportError {
+    let whose = if dialed { "server" } else { "client" };
+    let text = format!(
+        "the {whose}'s certificate, or one that the {whose} sent with it, has expired since the \
+         session began"
+    );
+    failure(TlsErrorKind::Expired, text, None)
 }
 
 /// Every text leaves through it: what rustls says of a peer may hold the peer's bytes.
@@ -115,6 +127,7 @@ fn handshake_text(error: &Error, seen: &Seen<'_>) -> String {
     match error {
         Error::InvalidMessage(message) => not_tls(*message, seen.opening),
         Error::InvalidCertificate(error) => certificate(error, seen),
+        Error::InvalidCertRevocationList(error) => revocation_list(error, seen),
         Error::PeerIncompatible(error) => incompatible(error, seen),
         Error::AlertReceived(description) => {
             let hint = if seen.requires_pq {
@@ -142,6 +155,25 @@ fn handshake_text(error: &Error, seen: &Seen<'_>) -> String {
 
 /// A record that is none: what did the peer speak instead?
 fn not_tls(message: InvalidMessage, opening: &[u8]) -> String {
+    if is_http(opening) {
+        "the peer spoke HTTP, not TLS".to_owned()
+    } else if let Some(text) = ssl2(opening) {
+        text
+    } else if is_record(opening) {
+        format!("the peer sent a malformed message: {message:?}")
+    } else {
+        "the peer did not speak TLS".to_owned()
+    }
+}
+
+/// Whether a peer's first bytes, if any, begin a record of TLS (RFC 8446 §5.1): change_cipher_spec,
+/// alert, handshake, application_data.
+const fn is_record(opening: &[u8]) -> bool {
+    matches!(opening.first(), None | Some(20..=23))
+}
+
+/// Whether a peer's first bytes begin a request or an answer of HTTP.
+fn is_http(opening: &[u8]) -> bool {
     /// How a request or an answer of HTTP begins (RFC 9110 §9, RFC 9112 §4, RFC 9113 §3.4).
     const HTTP: [&[u8]; 10] = [
         b"GET ",
@@ -159,17 +191,7 @@ fn not_tls(message: InvalidMessage, opening: &[u8]) -> String {
         let len = start.len().min(opening.len());
         len >= 4 && opening[..len] == start[..len]
     };
-    // RFC 8446 §5.1: change_cipher_spec, alert, handshake, application_data.
-    let record = matches!(opening.first(), None | Some(20..=23));
-    if HTTP.into_iter().any(http) {
-        "the peer spoke HTTP, not TLS".to_owned()
-    } else if let Some(text) = ssl2(opening) {
-        text
-    } else if record {
-        format!("the peer sent a malformed message: {message:?}")
-    } else {
-        "the peer did not speak TLS".to_owned()
-    }
+    HTTP.into_iter().any(http)
 }
 
 fn certificate(error: &CertificateError, seen: &Seen<'_>) -> String {
@@ -214,11 +236,54 @@ fn certificate(error: &CertificateError, seen: &Seen<'_>) -> String {
             format!("the {whose}'s certificate is for another purpose (extended key usage)")
         }
         E::BadSignature => format!("the {whose}'s certificate bears a wrong signature"),
+        E::Revoked => format!(
+            "the {whose}'s certificate is revoked, or one above it in its chain is ({})",
+            crl_path(seen)
+        ),
+        E::ExpiredRevocationList | E::ExpiredRevocationListContext { .. } => format!(
+            "the CRL for the {whose}'s certificate, or for one above it in its chain, has expired: \
+             install the issuer's current CRL ({})",
+            crl_path(seen)
+        ),
+        E::UnknownRevocationStatus => format!(
+            "no CRL covers the {whose}'s certificate, or one above it in its chain: install the \
+             CRLs of all issuers ({})",
+            crl_path(seen)
+        ),
         E::ApplicationVerificationFailure => {
             format!("the {whose}'s certificate bears no name of tls.allow_sans")
         }
         _ if seen.private => format!("the {whose}'s certificate was refused"),
         other => format!("the {whose}'s certificate was refused: {other}"),
+    }
+}
+
+/// A CRL that cannot prove anything about the peer's chain.
+fn revocation_list(error: &CertRevocationListError, seen: &Seen<'_>) -> String {
+    use CertRevocationListError as E;
+    let (whose, path) = (
+        if seen.dialed { "server" } else { "client" },
+        crl_path(seen),
+    );
+    match error {
+        E::BadSignature => format!(
+            "the CRL for the {whose}'s certificate, or for one above it in its chain, bears the \
+             issuer's name and was signed by another key ({path})"
+        ),
+        E::IssuerInvalidForCrl => format!(
+            "the issuer of the {whose}'s certificate, or of one above it in its chain, may not \
+             sign CRLs (key usage without cRLSign, {path})"
+        ),
+        other => format!("a CRL of {path} cannot be used: {other:?}"),
+    }
+}
+
+/// The key that names the CRLs of this side.
+const fn crl_path(seen: &Seen<'_>) -> &'static str {
+    if seen.dialed {
+        "tls_client.crl_path"
+    } else {
+        "tls.crl_path"
     }
 }
 

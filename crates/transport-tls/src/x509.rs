@@ -1,7 +1,7 @@
 //! What a certificate says beyond what TLS itself needs: names, until when it is valid, and the
 //! hash of its public key.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::server::ParsedCertificate;
@@ -13,12 +13,13 @@ use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{AuthorityKeyIdentifier, SubjectAltName, SubjectKeyIdentifier};
 use x509_cert::name::Name;
 
+use crate::dates;
 use crate::files::sha256;
 
 /// Until when a certificate is valid; `None` where it cannot be read.
 pub(crate) fn not_after(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
-    let not_after = parse(certificate)?.tbs_certificate.validity.not_after;
-    Some(not_after.to_system_time())
+    let seconds = dates::not_after(certificate)?;
+    Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
 /// Whether a certificate is known to have expired by then.

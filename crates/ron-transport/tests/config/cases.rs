@@ -251,6 +251,13 @@ const TLS: &[Case] = &[
         ["a.example, b.example", "a.example,b.example"],
         [""; 2],
     ),
+    case(
+        "tls.crl_path",
+        "",
+        ["/a/b.crl, /c/d.der", "/a/b.crl,/c/d.der"],
+        [""; 2],
+    ),
+    case("tls.ticket_keys_path", "", ["/a/b", "<set>"], [""; 2]),
     case("tls.alpn", "", ["h2, oap/1", "h2,oap/1"], [""; 2]),
     case(
         "tls_client.trust_store",
@@ -262,6 +269,12 @@ const TLS: &[Case] = &[
         "tls_client.ca_bundle_path",
         "",
         ["/a/b.pem", "/a/b.pem"],
+        [""; 2],
+    ),
+    case(
+        "tls_client.crl_path",
+        "",
+        ["/a/b.crl, /c/d.der", "/a/b.crl,/c/d.der"],
         [""; 2],
     ),
     case(

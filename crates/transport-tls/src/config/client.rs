@@ -9,7 +9,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use transport_core::schema::{Key, Kind, Raw, Reload, Section, ValueError};
 
 use super::key_path::KeyPath;
-use super::{alpn, path, text};
+use super::{alpn, crl_path, path, text};
 
 /// Where trusted authorities come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -39,6 +39,7 @@ impl TrustStore {
 pub struct TlsClientConfig {
     trust_store: TrustStore,
     ca_bundle_path: Option<PathBuf>,
+    crl_path: Vec<PathBuf>,
     sni_override: Option<String>,
     alpn: Vec<String>,
     cert_path: Option<PathBuf>,
@@ -57,6 +58,12 @@ impl TlsClientConfig {
     #[must_use]
     pub fn ca_bundle_path(&self) -> Option<&Path> {
         self.ca_bundle_path.as_deref()
+    }
+
+    /// The files of CRLs, in PEM or DER, that server certificates are checked against.
+    #[must_use]
+    pub fn crl_path(&self) -> &[PathBuf] {
+        &self.crl_path
     }
 
     /// The name that servers are asked for and must prove, instead of the target's host.
@@ -100,6 +107,12 @@ impl TlsClientConfig {
     pub fn set_ca_bundle_path(&mut self, path: Option<PathBuf>) -> &mut Self {
         self.ca_bundle_path = path;
         self
+    }
+
+    /// The files of CRLs, in PEM or DER, that server certificates are checked against.
+    pub fn set_crl_path(&mut self, paths: Vec<PathBuf>) -> Result<&mut Self, ValueError> {
+        self.crl_path = crl_path::checked(paths)?;
+        Ok(self)
     }
 
     /// The name that servers are asked for and must prove: a DNS name or an IP address.
@@ -149,6 +162,15 @@ const KEYS: &[Key] = &[
         doc: "Authorities that servers are verified against.",
     },
     Key {
+        path: "tls_client.crl_path",
+        kind: Kind::List,
+        default: "",
+        rule: "files with CRLs in PEM, several in one file too, or one CRL in DER, 16 MiB each",
+        reload: Reload::New,
+        doc: "CRLs that server certificates are checked against, every certificate of a chain; \
+              with any, one that no CRL covers is refused, and so is one whose CRL has expired.",
+    },
+    Key {
         path: "tls_client.sni_override",
         kind: Kind::Text,
         default: "",
@@ -196,6 +218,7 @@ impl Section for TlsClientConfig {
                 self.set_trust_store(store.ok_or_else(wrong)?)
             }
             "tls_client.ca_bundle_path" => self.set_ca_bundle_path(path(value.text()?)),
+            "tls_client.crl_path" => self.set_crl_path(crl_path::of(value.list()))?,
             "tls_client.sni_override" => {
                 let name = Some(value.text()?).filter(|text| !text.is_empty());
                 self.set_sni_override(name.map(str::to_owned))?
@@ -212,6 +235,7 @@ impl Section for TlsClientConfig {
         Some(match path {
             "tls_client.trust_store" => self.trust_store.as_str().to_owned(),
             "tls_client.ca_bundle_path" => text(self.ca_bundle_path()),
+            "tls_client.crl_path" => crl_path::text(&self.crl_path),
             "tls_client.sni_override" => self.sni_override.clone().unwrap_or_default(),
             "tls_client.alpn" => self.alpn.join(","),
             "tls_client.cert_path" => text(self.cert_path()),

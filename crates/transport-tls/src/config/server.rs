@@ -10,7 +10,7 @@ use transport_core::schema::{
 };
 
 use super::key_path::KeyPath;
-use super::{alpn, path, text};
+use super::{alpn, crl_path, path, text};
 
 /// Whether clients show a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -47,6 +47,8 @@ pub struct TlsConfig {
     client_ca_path: Option<PathBuf>,
     client_auth: ClientAuth,
     allow_sans: Vec<String>,
+    crl_path: Vec<PathBuf>,
+    ticket_keys_path: KeyPath,
     alpn: Vec<String>,
 }
 
@@ -86,6 +88,18 @@ impl TlsConfig {
     #[must_use]
     pub fn allow_sans(&self) -> &[String] {
         &self.allow_sans
+    }
+
+    /// The files of CRLs, in PEM or DER, that client certificates are checked against.
+    #[must_use]
+    pub fn crl_path(&self) -> &[PathBuf] {
+        &self.crl_path
+    }
+
+    /// The file of ticket keys that replicas share. It belongs into no log and no error.
+    #[must_use]
+    pub fn ticket_keys_path(&self) -> Option<&Path> {
+        self.ticket_keys_path.get()
     }
 
     /// Application protocols, most preferred first.
@@ -138,6 +152,18 @@ impl TlsConfig {
         }
         self.allow_sans = sans;
         Ok(self)
+    }
+
+    /// The files of CRLs, in PEM or DER, that client certificates are checked against.
+    pub fn set_crl_path(&mut self, paths: Vec<PathBuf>) -> Result<&mut Self, ValueError> {
+        self.crl_path = crl_path::checked(paths)?;
+        Ok(self)
+    }
+
+    /// The file of ticket keys that replicas share.
+    pub fn set_ticket_keys_path(&mut self, path: Option<PathBuf>) -> &mut Self {
+        self.ticket_keys_path = KeyPath::new(path);
+        self
     }
 
     /// Application protocols, most preferred first: names of 1 to 255 bytes.
@@ -199,6 +225,27 @@ const KEYS: &[Key] = &[
               that shows none of them is refused, one without a certificate included.",
     },
     Key {
+        path: "tls.crl_path",
+        kind: Kind::List,
+        default: "",
+        rule:
+            "files with CRLs in PEM, several in one file too, or one CRL in DER, 16 MiB each; not \
+               with tls.client_auth = off",
+        reload: Reload::New,
+        doc: "CRLs that client certificates are checked against, every certificate of a chain; \
+              with any, one that no CRL covers is refused, and so is one whose CRL has expired.",
+    },
+    Key {
+        path: "tls.ticket_keys_path",
+        kind: Kind::Text,
+        default: "",
+        rule: "a file that only its owner may read: a key per line, 48 or 80 bytes in base64",
+        reload: Reload::New,
+        doc:
+            "Ticket keys that replicas share, so that a session resumes at another one; the first \
+              makes tickets, all accept them. Unset, keys are made at random and kept in memory.",
+    },
+    Key {
         path: "tls.alpn",
         kind: Kind::List,
         default: "",
@@ -229,6 +276,8 @@ impl Section for TlsConfig {
                 self.set_client_auth(auth.ok_or_else(wrong)?)
             }
             "tls.allow_sans" => self.set_allow_sans(value.list())?,
+            "tls.crl_path" => self.set_crl_path(crl_path::of(value.list()))?,
+            "tls.ticket_keys_path" => self.set_ticket_keys_path(path(value.text()?)),
             "tls.alpn" => self.set_alpn(value.list())?,
             _ => return Err(ValueError::new("no such key")),
         };
@@ -243,6 +292,8 @@ impl Section for TlsConfig {
             "tls.client_ca_path" => text(self.client_ca_path()),
             "tls.client_auth" => self.client_auth.as_str().to_owned(),
             "tls.allow_sans" => self.allow_sans.join(","),
+            "tls.crl_path" => crl_path::text(&self.crl_path),
+            "tls.ticket_keys_path" => text(self.ticket_keys_path()),
             "tls.alpn" => self.alpn.join(","),
             _ => return None,
         })
@@ -262,6 +313,13 @@ impl Section for TlsConfig {
                     "tls.allow_sans",
                     "needs tls.client_auth to be optional or required: without a certificate a \
                      client has no name",
+                );
+            }
+            if !self.crl_path.is_empty() {
+                blame(
+                    "tls.crl_path",
+                    "needs tls.client_auth to be optional or required: without certificates there \
+                     is nothing to revoke",
                 );
             }
         } else if self.client_ca_path.is_none() {

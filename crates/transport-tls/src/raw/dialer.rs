@@ -76,7 +76,7 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
         let name = tls.name(to, D::PRIVATE)?;
         let Connection { io, info } = self.raw.dial(to).await?;
         let handshake = Handshake::begin(true, info, &self.observer);
-        let config = tls.config();
+        let (config, sessions) = tls.session();
         let connect = TlsConnector::from(Arc::clone(&config)).connect_with(
             name,
             Opening::of_client(io),
@@ -85,7 +85,8 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
         let mut session = Session::connecting(connect.into_fallible());
         // What is rare is boxed, so that no handshake that succeeds has to carry it.
         match session.shake_hands().await {
-            Ok(()) => match handshake.succeeded(session, NoIdentity::NotPresented) {
+            Ok(()) => match handshake.succeeded(session, NoIdentity::NotPresented, Some(&sessions))
+            {
                 Ok(connection) => Ok(connection),
                 Err(refused) => Err(Box::pin(refused.end()).await),
             },

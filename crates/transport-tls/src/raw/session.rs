@@ -21,6 +21,7 @@ use super::stream::TlsIo;
 use crate::explain::{self, Seen};
 use crate::hello::agreed_group;
 use crate::provider::{key_exchange, requires_pq};
+use crate::resume::ConnSessions;
 use crate::x509;
 
 /// Bytes that rustls holds for a peer that does not read: four records.
@@ -49,6 +50,7 @@ impl Handshake {
         self,
         mut session: Session<I>,
         no_identity: NoIdentity,
+        sessions: Option<&ConnSessions>,
     ) -> Result<Connection<TlsIo<I>>, Refused<I>> {
         let Self {
             dialed,
@@ -73,17 +75,18 @@ impl Handshake {
         info.kx = Some(kx);
         counted.agreed(kx, info.resumed);
         info.identity = identity(state, no_identity);
-        // Nobody verifies the certificate of a resumed session again.
-        let expired = |leaf| x509::is_expired(leaf, SystemTime::now());
         let refused = if state.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
             Some(explain::old_version())
-        } else if !dialed && info.resumed && leaf(state).is_some_and(expired) {
-            Some(explain::expired_since())
+        } else if info.resumed && has_expired(state) {
+            Some(explain::expired_since(dialed))
         } else {
             None
         };
         if let Some(error) = refused {
             return Err(Refused(error, session));
+        }
+        if let Some(sessions) = sessions {
+            sessions.established(info.resumed, state.peer_certificates().unwrap_or_default());
         }
         counted.succeeded();
         Ok(Connection::new(TlsIo::new(session), info))
@@ -139,6 +142,15 @@ impl<I: Io> Refused<I> {
 /// The certificate that the peer showed, now or when a resumed session began.
 fn leaf(session: &CommonState) -> Option<&CertificateDer<'static>> {
     session.peer_certificates()?.first()
+}
+
+/// Whether a certificate that the peer sent has expired. Nothing verifies the chain of a resumed
+/// session again. Our own tickets and stores end before that; those of
+/// [`ServerTls::from_rustls`](crate::ServerTls::from_rustls) may not.
+fn has_expired(session: &CommonState) -> bool {
+    let now = SystemTime::now();
+    let mut chain = session.peer_certificates().unwrap_or_default().iter();
+    chain.any(|certificate| x509::is_expired(certificate, now))
 }
 
 fn identity(session: &CommonState, none: NoIdentity) -> PeerIdentity {

@@ -1,6 +1,8 @@
 //! Certificates and keys, made for a test and gone with it.
 #![allow(dead_code)]
 
+pub(crate) mod chain;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ron_transport::config::COMPILED_BACKENDS;
 use ron_transport::metrics::METRICS;
-use ron_transport::{Backend, Config};
+use ron_transport::{Backend, Config, TlsErrorKind};
 
 use super::comparisons;
 use super::page::{page, root, spans};
@@ -20,6 +20,7 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "ready.wait_for",
     "relay_held",
     "tls_truncated",
+    "tls_kind",
     "transport.dial",
     "transport.prepare_for",
     "transport.readiness",
@@ -40,6 +41,7 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "RON_TRANSPORT_PORT_9444_TCP_ADDR",
     "RON_TRANSPORT_SERVICE_HOST",
     // Prometheus and Loki.
+    "TransportCrlExpires",
     "TransportTlsStartFailed",
     "count_over_time",
     "job_name",
@@ -60,7 +62,7 @@ pub(super) const ELSEWHERE: &[&str] = &[
 
 /// Fields of the log that no line of the golden files has: the embedder's own, Tor's, and those of a
 /// reader that is too slow.
-const OTHER_FIELDS: &[&str] = &["corr_id", "progress", "dropped"];
+const OTHER_FIELDS: &[&str] = &["corr_id", "progress", "dropped", "hours_left"];
 
 /// Where keys begin.
 const SECTIONS: &[&str] = &[
@@ -94,6 +96,7 @@ impl Known {
         known.metrics();
         known.keys();
         known.log();
+        known.tls_kinds();
         known.alerts();
         known
     }
@@ -213,6 +216,12 @@ impl Known {
             }
             self.fields.insert(field);
         }
+    }
+
+    /// The kinds of TLS failures, in the field `tls`.
+    fn tls_kinds(&mut self) {
+        let kinds = TlsErrorKind::ALL.map(|kind| kind.as_str().to_owned());
+        self.values.insert("tls".to_owned(), kinds.into());
     }
 
     fn alerts(&mut self) {

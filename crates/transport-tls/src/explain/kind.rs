@@ -1,0 +1,57 @@
+//! Which kind a failure of rustls is of.
+
+use tokio_rustls::rustls::{
+    AlertDescription, CertificateError, Error, PeerIncompatible, PeerMisbehaved,
+};
+use transport_core::TlsErrorKind as Kind;
+
+use super::{is_http, is_record};
+use crate::hello::is_ssl2;
+
+/// The kind of a failure, where the peer sent these bytes first.
+pub(super) fn kind(error: &Error, opening: &[u8]) -> Kind {
+    match error {
+        Error::InvalidMessage(_) if is_http(opening) => Kind::PlainHttp,
+        Error::InvalidMessage(_) if is_ssl2(opening) => Kind::NoCommonVersion,
+        Error::InvalidMessage(_) if !is_record(opening) => Kind::NotTls,
+        Error::InvalidCertificate(error) => certificate(error),
+        Error::InvalidCertRevocationList(_) => Kind::CrlInvalid,
+        Error::NoCertificatesPresented => Kind::CertificateRequired,
+        Error::NoApplicationProtocol
+        | Error::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedApplicationProtocol)
+        | Error::AlertReceived(AlertDescription::NoApplicationProtocol) => Kind::NoCommonAlpn,
+        Error::AlertReceived(alert) => Kind::Alert(u8::from(*alert)),
+        Error::PeerIncompatible(error) => incompatible(error),
+        _ => Kind::Other,
+    }
+}
+
+fn certificate(error: &CertificateError) -> Kind {
+    use CertificateError as E;
+    match error {
+        E::Expired | E::ExpiredContext { .. } => Kind::Expired,
+        E::NotValidYet | E::NotValidYetContext { .. } => Kind::NotYetValid,
+        E::UnknownIssuer => Kind::UnknownCa,
+        E::NotValidForName | E::NotValidForNameContext { .. } => Kind::WrongName,
+        E::ApplicationVerificationFailure => Kind::NotAllowed,
+        E::InvalidPurpose | E::InvalidPurposeContext { .. } => Kind::WrongPurpose,
+        E::Revoked => Kind::Revoked,
+        E::ExpiredRevocationList | E::ExpiredRevocationListContext { .. } => Kind::CrlExpired,
+        E::UnknownRevocationStatus => Kind::RevocationUnknown,
+        _ => Kind::BadCertificate,
+    }
+}
+
+fn incompatible(error: &PeerIncompatible) -> Kind {
+    use PeerIncompatible as E;
+    match error {
+        E::NoKxGroupsInCommon => Kind::NoCommonGroup,
+        E::SupportedVersionsExtensionRequired
+        | E::Tls12NotOffered
+        | E::Tls12NotOfferedOrEnabled
+        | E::ServerDoesNotSupportTls12Or13
+        | E::ServerTlsVersionIsDisabledByOurConfig
+        | E::SignatureAlgorithmsExtensionRequired => Kind::NoCommonVersion,
+        _ => Kind::Other,
+    }
+}
