@@ -6,7 +6,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use tokio_rustls::rustls::pki_types::ServerName;
-use transport_core::schema::{Key, Kind, Raw, Reload, Section, ValueError};
+use transport_core::schema::{Key, Kind, PathUse, Raw, Reload, Section, ValueError};
 
 use super::key_path::KeyPath;
 use super::{alpn, path, text};
@@ -142,7 +142,7 @@ const KEYS: &[Key] = &[
     },
     Key {
         path: "tls_client.ca_bundle_path",
-        kind: Kind::Text,
+        kind: Kind::Path(PathUse::Read),
         default: "",
         rule: "a PEM file; only with tls_client.trust_store = path",
         reload: Reload::New,
@@ -166,7 +166,7 @@ const KEYS: &[Key] = &[
     },
     Key {
         path: "tls_client.cert_path",
-        kind: Kind::Text,
+        kind: Kind::Path(PathUse::Read),
         default: "",
         rule: "a PEM file; together with tls_client.key_path",
         reload: Reload::New,
@@ -174,7 +174,7 @@ const KEYS: &[Key] = &[
     },
     Key {
         path: "tls_client.key_path",
-        kind: Kind::Text,
+        kind: Kind::Path(PathUse::Read),
         default: "",
         rule: "a PEM file that only its owner may read; together with tls_client.cert_path",
         reload: Reload::New,
