@@ -10,6 +10,7 @@ use ron_transport::config::{DynSection, Settings};
 use ron_transport::Endpoint;
 
 use crate::logging::{Format, Level};
+use crate::sandbox;
 
 pub(crate) use parse::dialable;
 
@@ -46,6 +47,7 @@ pub(crate) struct Gateway {
     pub(crate) degraded_is_ready: bool,
     pub(crate) log_format: Format,
     pub(crate) log_level: Level,
+    pub(crate) sandbox: sandbox::Mode,
 }
 
 impl Default for Gateway {
@@ -57,6 +59,7 @@ impl Default for Gateway {
             degraded_is_ready: false,
             log_format: Format::Auto,
             log_level: Level::Info,
+            sandbox: sandbox::Mode::Try,
         }
     }
 }

@@ -18,7 +18,7 @@ pub(super) const HTML: &str = concat!(
 pub(super) const POLICY: &str = concat!(
     "default-src 'none'; connect-src 'self'; ",
     "style-src 'sha256-qz+C0voYH92RcyASLtXgrZGM+i+pLm/Qdc+kALf+99c='; ",
-    "script-src 'sha256-/XoVtx+Qr3CjGmNcA9p0PndoSslrVD3sxEkKA7I3y3o='; ",
+    "script-src 'sha256-qAv6xTbE0uxoSUsCS6nxd9nNuCsbswc+cLjSGZ2iGZM='; ",
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 

@@ -9,6 +9,7 @@ use serde_json::{json, Value};
 use tokio::sync::watch;
 
 use super::live::Live;
+use crate::sandbox::Report;
 use crate::settings::Mode;
 
 /// What the admin endpoint tells about.
@@ -23,6 +24,7 @@ pub(crate) struct State {
     /// How far Tor's bootstrap is, 0 to 1.
     pub(crate) tor_progress: Box<dyn Fn() -> Option<f64> + Send + Sync>,
     pub(crate) live: Live,
+    pub(crate) sandbox: Report,
 }
 
 impl State {
@@ -62,6 +64,7 @@ impl State {
                 other => other.to_string(),
             },
             "arti_bootstrap_progress": (self.tor_progress)(),
+            "sandbox": self.sandbox.json(),
         })
     }
 
@@ -112,6 +115,7 @@ mod tests {
     use super::super::config::InForce;
     use super::*;
     use crate::logging::Dropped;
+    use crate::sandbox;
     use crate::startup::Sources;
 
     const DEGRADED: ReadyState = ReadyState::Degraded {
@@ -138,6 +142,7 @@ mod tests {
             since,
             tor_progress: Box::new(|| Some(0.25)),
             live,
+            sandbox: Report::new(sandbox::Mode::Try),
         };
         (state, sender)
     }

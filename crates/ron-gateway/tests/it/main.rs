@@ -22,6 +22,8 @@ mod logs;
 mod ops_files;
 mod process;
 mod reload;
+#[cfg(target_os = "linux")]
+mod sandbox;
 mod status_page;
 mod systemd;
 mod tls;
