@@ -36,7 +36,7 @@ fn table<S: Settings>(loaded: &Loaded<S>) -> String {
 fn value(entry: &Entry) -> String {
     match entry.key.kind {
         Kind::Bool | Kind::Count if !entry.value.is_empty() => entry.value.clone(),
-        Kind::List => {
+        Kind::List | Kind::Paths => {
             let items = entry.value.split(',').map(str::trim);
             let items: Vec<_> = items.filter(|item| !item.is_empty()).map(quoted).collect();
             format!("[{}]", items.join(", "))

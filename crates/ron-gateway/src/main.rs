@@ -17,6 +17,7 @@ mod logging;
 mod process;
 mod progress;
 mod runtime;
+mod sandbox;
 mod service;
 mod settings;
 mod startup;

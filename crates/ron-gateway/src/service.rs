@@ -3,6 +3,7 @@
 
 mod handlers;
 mod memory;
+mod prepare;
 mod reload;
 pub(crate) mod signals;
 mod start;
@@ -11,36 +12,53 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ron_transport::limits::Threads;
 use ron_transport::{Endpoint, ReloadError, Transport, TransportError};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use crate::admin::{self, Bound, Live, State};
 use crate::exit::Failure;
 use crate::logging::TARGET;
 use crate::progress;
 use crate::runtime;
+use crate::sandbox::Sandbox;
 use crate::startup::Sources;
 use crate::systemd::{self, Manager};
 
+use prepare::{Loader, Prepared, Workers};
 use reload::Reloads;
 use signals::{Signals, Told};
-use start::{Begun, Started, Workers};
+use start::{Begun, Started};
 
 /// How often recorded samples move into their buckets while nobody scrapes.
 const UPKEEP: Duration = Duration::from_secs(5);
+/// How often files are looked for that another file has replaced.
+const REPLACED_EVERY: Duration = Duration::from_secs(5);
 
 /// Runs the service until it is told to stop.
 pub(crate) fn run(sources: &Sources) -> Result<(), Failure> {
-    let runtime = runtime::build(Builder::new_multi_thread())?;
+    let loader = Loader::default();
+    let mut reload = false;
+    // A runtime without threads of its own: threads that exist later are born in the sandbox.
+    let front = runtime::build(Builder::new_current_thread())?;
     // First of all, so that no signal finds the process unprepared.
-    let signals = {
-        let _inside = runtime.enter();
+    let mut signals = {
+        let _inside = front.enter();
         Signals::new().map_err(|error| Failure::runtime("cannot watch signals", &error))?
     };
-    let workers = Workers::start()?;
+    let preparing = prepare::prepare(sources, &loader, &mut signals, &mut reload);
+    let Some(prepared) = front.block_on(preparing)? else {
+        return Ok(());
+    };
+    drop(front);
+    prepared.sandbox.restrict_last_thread()?;
+    let runtime = runtime::build(Builder::new_multi_thread())?;
+    let workers = loader.start_workers()?;
     let begun = Arc::default();
-    let outcome = runtime.block_on(serve(sources, &workers, &begun, signals));
+    let serving = serve(sources, prepared, &workers, &begun, signals, reload);
+    let outcome = runtime.block_on(serving);
     // The admin endpoint ends first: it holds the transport, whose tasks are of this runtime.
     drop(workers);
     // A name that is still being resolved is not waited for.
@@ -51,12 +69,14 @@ pub(crate) fn run(sources: &Sources) -> Result<(), Failure> {
 
 async fn serve(
     sources: &Sources,
+    prepared: Prepared,
     workers: &Workers,
     begun: &Arc<Begun>,
     mut signals: Signals,
+    mut reload: bool,
 ) -> Result<(), Failure> {
-    let mut reload = false;
-    let started = start::start(sources, workers, begun, &mut signals, &mut reload).await;
+    let starting = start::start(sources, prepared, workers, begun, &mut signals, &mut reload);
+    let started = starting.await;
     let outcome = match started {
         Ok(Some(started)) => run_on(started, sources, workers, signals, reload).await,
         Ok(None) => {
@@ -88,6 +108,7 @@ async fn run_on(
         is_inherited,
         mut watch,
         dropped,
+        sandbox,
     } = started;
     let transport = &transport;
     tracing::info!(
@@ -106,11 +127,13 @@ async fn run_on(
     beside.spawn(prometheus.upkeep(UPKEEP));
     beside.spawn(memory::give_back(transport.limiter().clone()));
     beside.spawn(systemd::watchdog());
+    beside.spawn(watch_replaced(sandbox.clone(), workers.look.clone()));
     let manager = Manager::default();
     beside.spawn(manager.clone().tell_again());
     if let Some(Bound { addr, listener }) = admin {
         let live = Live::new(transport, &in_force, dropped);
-        let state = State::new(addr, &gateway, prometheus, transport, listen, live);
+        let report = sandbox.report();
+        let state = State::new(addr, &gateway, prometheus, transport, listen, live, report);
         let served = workers.admin.run(admin::serve(listener, Arc::new(state)));
         beside.spawn(async move { drop(served.await) });
     }
@@ -122,7 +145,14 @@ async fn run_on(
     let serving = handlers::serve(transport, &gateway);
     tokio::pin!(serving);
     manager.ready();
-    let mut reloads = Reloads::new(sources, &workers.load, transport, &gateway, &in_force);
+    let mut reloads = Reloads::new(
+        sources,
+        &workers.load,
+        transport,
+        &gateway,
+        &in_force,
+        sandbox,
+    );
     if reload {
         manager.reloading();
         reloads.begin(&watch);
@@ -179,6 +209,16 @@ async fn drain(
                 Told::Nothing(name) => ignored(name),
             },
         }
+    }
+}
+
+/// Looks for files that the sandbox no longer allows, indefinitely.
+async fn watch_replaced(sandbox: Sandbox, look: Threads) {
+    loop {
+        sleep(REPLACED_EVERY).await;
+        let sandbox = sandbox.clone();
+        // Without a thread, the next look comes in time.
+        let _ = look.run(move || sandbox.warn_of_replaced()).await;
     }
 }
 

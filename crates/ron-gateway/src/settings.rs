@@ -11,6 +11,7 @@ use ron_transport::config::{DynSection, Settings};
 use ron_transport::Endpoint;
 
 use crate::logging::{Format, Level};
+use crate::sandbox;
 
 pub(crate) use admin_addr::AdminAddr;
 pub(crate) use parse::dialable;
@@ -51,6 +52,7 @@ pub(crate) struct Gateway {
     pub(crate) degraded_is_ready: bool,
     pub(crate) log_format: Format,
     pub(crate) log_level: Level,
+    pub(crate) sandbox: sandbox::Mode,
 }
 
 impl Default for Gateway {
@@ -64,6 +66,7 @@ impl Default for Gateway {
             degraded_is_ready: false,
             log_format: Format::Auto,
             log_level: Level::Info,
+            sandbox: sandbox::Mode::Try,
         }
     }
 }

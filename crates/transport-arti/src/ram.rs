@@ -32,14 +32,19 @@ pub(crate) struct RamDir {
     _owned: File,
 }
 
+/// The places that are tried for it, in their order.
+pub(crate) fn places() -> impl Iterator<Item = PathBuf> {
+    let runtime_dir = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    runtime_dir.into_iter().chain(["/dev/shm".into()])
+}
+
 impl RamDir {
     /// Makes one in the first place that is memory, and removes what dead processes left there.
     ///
     /// # Errors
     /// [`TransportError::Config`], where no such place is.
     pub(crate) fn create() -> Result<Self, TransportError> {
-        let runtime_dir = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-        Self::create_in(runtime_dir.into_iter().chain(["/dev/shm".into()]))
+        Self::create_in(places())
     }
 
     fn create_in(places: impl Iterator<Item = PathBuf>) -> Result<Self, TransportError> {

@@ -13,7 +13,7 @@ use transport_core::escape::escape;
 use transport_core::TransportError;
 
 use crate::error;
-use crate::ram::RamDir;
+use crate::ram::{self, RamDir};
 use crate::ArtiConfig;
 
 /// Longest file that is read, in bytes.
@@ -21,6 +21,8 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 const CONFIG_PATH: &str = "arti.config_path";
 /// Arti's own choice for its state.
 const STATE_DIR: &str = "${ARTI_LOCAL_DATA}";
+/// And for its cache.
+const CACHE_DIR: &str = "${ARTI_CACHE}";
 
 /// What a client is started from.
 #[derive(Debug)]
@@ -81,7 +83,35 @@ fn path_literal(path: &Path) -> CfgPath {
 /// Arti's settings, and where they have the state.
 type FromFile = (TorClientConfigBuilder, CfgPath);
 
-fn from_file(path: &Path) -> Result<FromFile, TransportError> {
+impl ArtiConfig {
+    /// The directories that a Tor client of these settings writes to, for a sandbox.
+    ///
+    /// Reads `arti.config_path` where it is set; without a usable file, its settings are left out.
+    /// With amnesia these are the directories in memory that are tried, each one's parent.
+    #[must_use]
+    pub fn written_dirs(&self, amnesia: bool) -> Vec<PathBuf> {
+        if amnesia {
+            return ram::places().collect();
+        }
+        let text = self.config_path().and_then(|path| text_of(path).ok());
+        let table: Option<toml::Table> = text.and_then(|text| text.parse().ok());
+        let storage = table.as_ref().and_then(|table| table.get("storage"));
+        let place = |own: Option<&Path>, key: &str, default: &str| {
+            if let Some(dir) = own {
+                return Some(dir.to_owned());
+            }
+            let dir = storage.and_then(|storage| storage.get(key)?.as_str());
+            let dir = CfgPath::new(dir.unwrap_or(default).to_owned());
+            dir.path(&arti_client_base_resolver()).ok()
+        };
+        let state = place(self.state_dir(), "state_dir", STATE_DIR);
+        let cache = place(self.cache_dir(), "cache_dir", CACHE_DIR);
+        state.into_iter().chain(cache).collect()
+    }
+}
+
+/// The file's text; the error names the key and the path.
+fn text_of(path: &Path) -> Result<String, TransportError> {
     let shown = escape(path.as_os_str().as_encoded_bytes()).whole();
     let failed = |cause: std::io::Error| {
         let text = format!("{CONFIG_PATH} = {shown}: {cause}");
@@ -95,7 +125,12 @@ fn from_file(path: &Path) -> Result<FromFile, TransportError> {
     if text.len() as u64 > MAX_FILE_BYTES {
         return Err(failed(std::io::Error::other("it is longer than 1 MiB")));
     }
-    parse(&text).map_err(|wrong| match wrong {
+    Ok(text)
+}
+
+fn from_file(path: &Path) -> Result<FromFile, TransportError> {
+    let shown = escape(path.as_os_str().as_encoded_bytes()).whole();
+    parse(&text_of(path)?).map_err(|wrong| match wrong {
         TransportError::Config { source } => {
             let text = format!("{CONFIG_PATH} = {shown}: {source}");
             error::config_by(text, source)

@@ -48,10 +48,25 @@ pub enum Kind {
     Size,
     /// One of these words.
     Choice(&'static [&'static str]),
-    /// Free text, an address or a path.
+    /// Free text or an address.
     Text,
     /// Texts, separated by commas in environment and flags.
     List,
+    /// The path of a file or a directory, and its use.
+    Path(PathUse),
+    /// Paths of files to read, separated by commas in environment and flags.
+    Paths,
+}
+
+/// How a process uses the path that a key names: what a sandbox has to allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathUse {
+    /// A file, or a directory of files, that is read; another may be renamed over it.
+    Read,
+    /// A Unix socket that is made at the start and removed at the end.
+    Socket,
+    /// A directory whose files are written.
+    Write,
 }
 
 /// One configuration key.

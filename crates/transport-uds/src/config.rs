@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use transport_core::escape::escape;
-use transport_core::schema::{parse_count, Key, Kind, Raw, Reload, Section, ValueError};
+use transport_core::schema::{parse_count, Key, Kind, PathUse, Raw, Reload, Section, ValueError};
 
 use crate::path;
 
@@ -181,7 +181,7 @@ impl LiveUdsConfig {
 const KEYS: &[Key] = &[
     Key {
         path: PATH,
-        kind: Kind::Text,
+        kind: Kind::Path(PathUse::Socket),
         default: "",
         rule: "an absolute path of at most 107 bytes, in a directory of mode 0700 that is ours",
         reload: Reload::Restart,

@@ -14,6 +14,7 @@ use super::host::Hosts;
 use super::live::{self, Live};
 use super::metrics;
 use super::paced::Paced;
+use crate::sandbox::Report;
 use crate::settings::{AdminAddr, Gateway, Mode};
 
 /// What the admin endpoint tells about.
@@ -31,6 +32,7 @@ pub(crate) struct State {
     /// How far Tor's bootstrap is, 0 to 1.
     pub(super) tor_progress: Box<dyn Fn() -> Option<f64> + Send + Sync>,
     pub(super) live: Live,
+    sandbox: Report,
     history: History,
     /// Turns of `/metrics`, `/status/metrics.json`, `/status/history.json` and `/connections`.
     pub(super) metrics: Paced,
@@ -48,6 +50,7 @@ impl State {
         transport: &Arc<Transport>,
         listen: ListenAddr,
         live: Live,
+        sandbox: Report,
     ) -> Self {
         let readiness = transport.readiness();
         let since = Since::now(*readiness.borrow());
@@ -65,6 +68,7 @@ impl State {
             since,
             tor_progress: Box::new(move || of_tor.tor_progress()),
             live,
+            sandbox,
             history: History::default(),
             metrics: Paced::default(),
             figures: Paced::default(),
@@ -126,6 +130,7 @@ impl State {
                 other => other.to_string(),
             },
             "arti_bootstrap_progress": (self.tor_progress)(),
+            "sandbox": self.sandbox.json(),
         })
     }
 
@@ -172,6 +177,7 @@ mod tests {
     use super::super::config::InForce;
     use super::*;
     use crate::logging::Dropped;
+    use crate::sandbox;
     use crate::startup::Sources;
 
     const DEGRADED: ReadyState = ReadyState::Degraded {
@@ -193,7 +199,15 @@ mod tests {
         let state = State {
             readiness,
             tor_progress: Box::new(|| Some(0.25)),
-            ..State::new(addr, &gateway, prometheus, &transport, listen, live)
+            ..State::new(
+                addr,
+                &gateway,
+                prometheus,
+                &transport,
+                listen,
+                live,
+                Report::new(sandbox::Mode::Try),
+            )
         };
         (state, sender)
     }

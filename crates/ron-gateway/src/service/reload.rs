@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::watch::Watch;
 use crate::admin::{shown, InForce};
+use crate::sandbox::Sandbox;
 use crate::settings::Gateway;
 use crate::startup::Sources;
 
@@ -27,6 +28,7 @@ pub(super) struct Reloads {
     transport: Arc<Transport>,
     gateway: Gateway,
     in_force: Arc<InForce>,
+    sandbox: Sandbox,
     running: Option<Running>,
     /// It was asked for again meanwhile.
     again: bool,
@@ -40,6 +42,7 @@ impl Reloads {
         transport: &Arc<Transport>,
         gateway: &Gateway,
         in_force: &Arc<InForce>,
+        sandbox: Sandbox,
     ) -> Self {
         Self {
             sources: sources.clone(),
@@ -47,6 +50,7 @@ impl Reloads {
             transport: Arc::clone(transport),
             gateway: gateway.clone(),
             in_force: Arc::clone(in_force),
+            sandbox,
             running: None,
             again: false,
         }
@@ -65,11 +69,11 @@ impl Reloads {
         }
         let (sources, gateway) = (self.sources.clone(), self.gateway.clone());
         let (transport, digest) = (Arc::clone(&self.transport), watch.digest());
-        let in_force = Arc::clone(&self.in_force);
+        let (in_force, sandbox) = (Arc::clone(&self.in_force), self.sandbox.clone());
         let job = move || {
             // Before the load, so that a change meanwhile is seen.
             let digest = digest();
-            if let Some(effective) = reload(&sources, &transport, &gateway) {
+            if let Some(effective) = reload(&sources, &transport, &gateway, &sandbox) {
                 in_force.set(effective);
             }
             digest
@@ -99,7 +103,16 @@ impl Reloads {
 
 /// Loads and applies, and gives what is in force now as it may be shown; what is refused is counted
 /// and logged, and changes nothing.
-fn reload(sources: &Sources, transport: &Transport, running: &Gateway) -> Option<Value> {
+fn reload(
+    sources: &Sources,
+    transport: &Transport,
+    running: &Gateway,
+    sandbox: &Sandbox,
+) -> Option<Value> {
+    if let Err(why) = sandbox.check_files(&sources.files) {
+        transport.reload_rejected(&why);
+        return None;
+    }
     let effective = match sources.load_to_listen() {
         Ok(effective) => effective,
         Err(failure) => {
@@ -114,6 +127,10 @@ fn reload(sources: &Sources, transport: &Transport, running: &Gateway) -> Option
             .map(|key| format!("gateway.{}", key.path))
             .collect();
         let why = format!("needs a restart: {}", keys.join(", "));
+        transport.reload_rejected(&why);
+        return None;
+    }
+    if let Err(why) = sandbox.check(&effective) {
         transport.reload_rejected(&why);
         return None;
     }

@@ -1,27 +1,27 @@
-//! The start, step by step, up to a transport that listens. It may block on files for as long as
+//! The start, step by step, from a loaded configuration up to a transport that listens. It may block on files for as long as
 //! a file system takes, so it runs beside the thread that answers signals.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ron_transport::config::Loaded;
-use ron_transport::limits::Threads;
 use ron_transport::metrics::Prometheus;
 use ron_transport::{Config, ListenAddr, Transport, TransportError};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::prepare::{Prepared, Workers};
 use super::signals::Signals;
 use super::watch::Watch;
-use crate::admin::{AdminThread, Binds, Bound, InForce};
+use crate::admin::{Binds, Bound, InForce};
 use crate::conflicts;
 #[cfg(feature = "tls")]
 use crate::dev_tls;
 use crate::exit::Failure;
 use crate::logging::{self, Dropped, Writer, TARGET};
 use crate::process;
-use crate::runtime;
+use crate::sandbox::Sandbox;
 use crate::settings::Gateway;
 use crate::startup::Sources;
 use crate::systemd;
@@ -40,6 +40,7 @@ pub(super) struct Started {
     pub(super) is_inherited: bool,
     pub(super) watch: Watch,
     pub(super) dropped: Dropped,
+    pub(super) sandbox: Sandbox,
 }
 
 /// The parts to end in order, however far the start came.
@@ -68,33 +69,11 @@ fn lock<T>(slot: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The threads that exist from the start, so that no shortage stops them later.
-pub(super) struct Workers {
-    /// Loads the configuration: first at the start, then at each reload.
-    pub(super) load: Threads,
-    /// Looks at the configuration files.
-    pub(super) look: Threads,
-    /// Serves the admin endpoint.
-    pub(super) admin: AdminThread,
-}
-
-impl Workers {
-    pub(super) fn start() -> Result<Self, Failure> {
-        let workers = Self {
-            admin: AdminThread::start()?,
-            load: Threads::new("load", 1),
-            look: Threads::new("watch", 1),
-        };
-        let started = workers.load.start().and_then(|()| workers.look.start());
-        started.map_err(|error| Failure::runtime(runtime::NO_THREAD, &error))?;
-        Ok(workers)
-    }
-}
-
 /// Starts while signals are answered: `None` where one said to stop meanwhile. `reload` is set
 /// where one asked for a reload, which is due after the start.
 pub(super) async fn start(
     sources: &Sources,
+    prepared: Prepared,
     workers: &Workers,
     begun: &Arc<Begun>,
     signals: &mut Signals,
@@ -102,12 +81,12 @@ pub(super) async fn start(
 ) -> Result<Option<Started>, Failure> {
     let (give_up, given_up) = oneshot::channel::<()>();
     let (handle, begun) = (Handle::current(), Arc::clone(begun));
-    let (sources, look) = (sources.clone(), workers.look.clone());
+    let sources = sources.clone();
     let bind = workers.admin.binds();
     let starting = workers.load.run(move || {
         handle.block_on(async {
             tokio::select! {
-                started = steps(&sources, look, &bind, &begun) => started.map(Some),
+                started = steps(&sources, prepared, &bind, &begun) => started.map(Some),
                 _ = given_up => Ok(None),
             }
         })
@@ -128,13 +107,15 @@ pub(super) async fn start(
 
 async fn steps(
     sources: &Sources,
-    look: Threads,
+    prepared: Prepared,
     bind: &Binds,
     begun: &Begun,
 ) -> Result<Started, Failure> {
-    // Before they are loaded: what changes from here on is seen.
-    let watch = Watch::new(&sources.files, look);
-    let effective = sources.load_to_listen()?;
+    let Prepared {
+        watch,
+        effective,
+        sandbox,
+    } = prepared;
     let gateway = effective.gateway.settings();
     let log = logging::start(gateway.log_format, gateway.log_level)
         .map_err(|error| Failure::runtime("cannot start the log", &error))?;
@@ -172,6 +153,7 @@ async fn steps(
     };
     conflicts::check_listening(&gateway, &listen)?;
     warn_uncapped(&config, &listen);
+    sandbox.filter_calls()?;
     Ok(Started {
         transport,
         gateway,
@@ -182,6 +164,7 @@ async fn steps(
         is_inherited,
         watch,
         dropped,
+        sandbox,
     })
 }
 

@@ -7,6 +7,7 @@ use ron_transport::core::schema::{
 use super::parse::{parse_endpoint, parse_host, parse_mode};
 use super::{AdminAddr, Gateway, Mode};
 use crate::logging::{Format, Level};
+use crate::sandbox;
 
 const KEYS: &[Key] = &[
     Key {
@@ -73,6 +74,14 @@ const KEYS: &[Key] = &[
         reload: Reload::Restart,
         doc: "How much the gateway and its transport log; dependencies log warnings at most.",
     },
+    Key {
+        path: "sandbox",
+        kind: Kind::Choice(&["try", "on", "off"]),
+        default: "try",
+        rule: "try, on or off",
+        reload: Reload::Restart,
+        doc: "Confines the process by Landlock and seccomp: as far as the kernel can, or not at all; with `on` the start fails where it cannot.",
+    },
 ];
 
 impl Section for Gateway {
@@ -95,6 +104,7 @@ impl Section for Gateway {
             "degraded_is_ready" => self.degraded_is_ready = parse_bool(text)?,
             "log.format" => self.log_format = Format::parse(text)?,
             "log.level" => self.log_level = Level::parse(text)?,
+            "sandbox" => self.sandbox = sandbox::Mode::parse(text)?,
             _ => return Err(ValueError::new("no such key")),
         }
         Ok(())
@@ -110,6 +120,7 @@ impl Section for Gateway {
             "degraded_is_ready" => format_bool(self.degraded_is_ready),
             "log.format" => self.log_format.as_str().to_owned(),
             "log.level" => self.log_level.as_str().to_owned(),
+            "sandbox" => self.sandbox.as_str().to_owned(),
             _ => return None,
         })
     }
@@ -152,6 +163,8 @@ mod tests {
             ("degraded_is_ready", "true"),
             ("log.format", "json"),
             ("log.level", "trace"),
+            ("sandbox", "on"),
+            ("sandbox", "off"),
         ] {
             gateway.set(path, &value.into()).unwrap();
             assert_eq!(gateway.get(path).unwrap(), value, "{path}");

@@ -4,6 +4,7 @@ mod http;
 mod lines;
 mod net;
 mod pki;
+mod sandbox;
 
 pub(crate) use http::{exchange, request, Response};
 pub(crate) use net::{
@@ -11,6 +12,7 @@ pub(crate) use net::{
     runtime,
 };
 pub(crate) use pki::Pki;
+pub(crate) use sandbox::{kernel_can_sandbox, SANDBOX};
 
 use std::io::BufReader;
 use std::net::SocketAddr;
@@ -165,6 +167,7 @@ impl Start {
     /// Starts it with nothing but what was added; its stdout is the caller's to read.
     pub(crate) fn spawn_bare(&self) -> (Process, BufReader<ChildStdout>) {
         let mut command = command(PROGRAM);
+        command.env(SANDBOX, sandbox::mode());
         let command = command.args(&self.args).envs(self.env.iter().cloned());
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
@@ -200,6 +203,7 @@ impl Start {
             )
             .args(["--admin", &self.admin])
             .args(&self.args)
+            .env(SANDBOX, sandbox::mode())
             .envs(self.env)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -27,6 +27,8 @@ mod ops_files;
 mod process;
 mod public;
 mod reload;
+#[cfg(target_os = "linux")]
+mod sandbox;
 mod status_page;
 mod systemd;
 mod tls;

@@ -85,7 +85,12 @@ fn reload_and_watch_need_no_further_thread() {
     let file = dir.path().join("gateway.toml");
     fs::write(&file, "[transport]\nmax_conns = 2\n").unwrap();
     let gateway = Gateway::start(&["--config", file.to_str().unwrap()]);
-    let before = threads(gateway.pid());
+    // A thread has its process's name until it first runs.
+    let before = wait_for("the names of the threads", || {
+        let found = threads(gateway.pid());
+        let unnamed = found.iter().filter(|(_, name)| name == "ron-gateway");
+        (unnamed.count() == 1).then_some(found)
+    });
     for name in ["load", "watch", "log"] {
         assert!(before.iter().any(|(_, found)| found == name), "{before:?}");
     }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use transport_core::schema::{
-    format_bool, format_duration, parse_bool, parse_duration, Key, Kind, Raw, Reload, Section,
-    ValueError,
+    format_bool, format_duration, parse_bool, parse_duration, Key, Kind, PathUse, Raw, Reload,
+    Section, ValueError,
 };
 
 use super::{ArtiConfig, DialWhileBootstrapping, Isolation};
@@ -52,7 +52,7 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "arti.state_dir",
-        kind: Kind::Text,
+        kind: Kind::Path(PathUse::Write),
         default: "",
         rule: PATH_RULE,
         reload: Reload::Restart,
@@ -60,7 +60,7 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "arti.cache_dir",
-        kind: Kind::Text,
+        kind: Kind::Path(PathUse::Write),
         default: "",
         rule: PATH_RULE,
         reload: Reload::Restart,
@@ -68,7 +68,7 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "arti.config_path",
-        kind: Kind::Text,
+        kind: Kind::Path(PathUse::Read),
         default: "",
         rule: PATH_RULE,
         reload: Reload::Restart,
@@ -100,7 +100,7 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "arti.onion_service.identity_path",
-        kind: Kind::Text,
+        kind: Kind::Path(PathUse::Read),
         default: "",
         rule: PATH_RULE,
         reload: Reload::Restart,
@@ -108,7 +108,7 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "arti.onion_service.client_keys_path",
-        kind: Kind::Text,
+        kind: Kind::Path(PathUse::Read),
         default: "",
         rule: PATH_RULE,
         reload: Reload::Restart,

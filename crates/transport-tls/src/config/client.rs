@@ -6,7 +6,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use tokio_rustls::rustls::pki_types::ServerName;
-use transport_core::schema::{Key, Kind, Raw, Reload, Section, ValueError};
+use transport_core::schema::{Key, Kind, PathUse, Raw, Reload, Section, ValueError};
 
 use super::key_path::KeyPath;
 use super::{alpn, crl_path, path, text};
@@ -155,7 +155,7 @@ const KEYS: &[Key] = &[
     },
     Key {
         path: "tls_client.ca_bundle_path",
-        kind: Kind::Text,
+        kind: Kind::Path(PathUse::Read),
         default: "",
         rule: "a PEM file; only with tls_client.trust_store = path",
         reload: Reload::New,
@@ -188,7 +188,7 @@ const KEYS: &[Key] = &[
     },
     Key {
         path: "tls_client.cert_path",
-        kind: Kind::Text,
+        kind: Kind::Path(PathUse::Read),
         default: "",
         rule: "a PEM file; together with tls_client.key_path",
         reload: Reload::New,
@@ -196,7 +196,7 @@ const KEYS: &[Key] = &[
     },
     Key {
         path: "tls_client.key_path",
-        kind: Kind::Text,
+        kind: Kind::Path(PathUse::Read),
         default: "",
         rule: "a PEM file that only its owner may read; together with tls_client.cert_path",
         reload: Reload::New,

@@ -6,7 +6,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use transport_core::schema::{
-    format_bool, parse_bool, Key, Kind, Raw, Reload, Section, ValueError,
+    format_bool, parse_bool, Key, Kind, PathUse, Raw, Reload, Section, ValueError,
 };
 
 use super::key_path::KeyPath;
@@ -184,7 +184,7 @@ const KEYS: &[Key] = &[
     },
     Key {
         path: "tls.cert_path",
-        kind: Kind::Text,
+        kind: Kind::Path(PathUse::Read),
         default: "",
         rule: "a PEM file; together with tls.key_path",
         reload: Reload::New,
@@ -192,7 +192,7 @@ const KEYS: &[Key] = &[
     },
     Key {
         path: "tls.key_path",
-        kind: Kind::Text,
+        kind: Kind::Path(PathUse::Read),
         default: "",
         rule: "a PEM file that only its owner may read; together with tls.cert_path",
         reload: Reload::New,
@@ -201,7 +201,7 @@ const KEYS: &[Key] = &[
     },
     Key {
         path: "tls.client_ca_path",
-        kind: Kind::Text,
+        kind: Kind::Path(PathUse::Read),
         default: "",
         rule: "a PEM file; needed unless tls.client_auth is off",
         reload: Reload::New,

@@ -126,6 +126,10 @@ function readiness(status, now) {
   const why = status.reason ? (WHY[status.reason] || "") + " (" + status.reason + ")" + done + " · " : "";
   show("since", why + "since " + date(status.since) + " · " + span(now - status.since));
   show("version", status.version);
+  const { mode, landlock_abi: abi, seccomp } = status.sandbox;
+  const parts = (abi ? "Landlock " + abi : "no Landlock") + ", " + (seccomp ? "seccomp" : "no seccomp");
+  show("sandbox", mode === "off" ? "off" : parts);
+  $("sandbox").className = mode !== "off" && !(abi && seccomp) ? "care" : "";
   show("what", status.mode.replace("_", " ") + " over " + status.backend + ", " + status.listen);
   document.title = word + " · ron-gateway";
 }

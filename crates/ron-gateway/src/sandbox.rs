@@ -1,0 +1,170 @@
+//! The sandbox of the process: Landlock restricts the files that it reaches, and seccomp the system
+//! calls that it makes, in every thread.
+//!
+//! Landlock restricts one thread and the threads which that thread starts. It is therefore applied
+//! as soon as the configuration is loaded, when two threads exist: the main thread and the one that
+//! loads. Each restricts itself, before the runtime starts a third. The filter of system calls goes
+//! to all threads at once, when the service listens.
+
+#[cfg(target_os = "linux")]
+mod landlock;
+#[cfg(not(target_os = "linux"))]
+#[path = "sandbox/no_landlock.rs"]
+mod landlock;
+mod links;
+mod mode;
+mod paths;
+mod places;
+mod report;
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+#[path = "sandbox/no_seccomp.rs"]
+mod seccomp;
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+mod seccomp;
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use landlock::Files;
+use paths::Allowed;
+
+use crate::exit::Failure;
+use crate::logging::TARGET;
+use crate::startup::Effective;
+
+pub(crate) use mode::Mode;
+pub(crate) use report::Report;
+
+/// Threads that exist when the files are restricted, each of which restricts itself.
+const THREADS: usize = 2;
+
+/// The sandbox of this process. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Sandbox(Arc<Inner>);
+
+struct Inner {
+    mode: Mode,
+    allowed: Allowed,
+    /// The ruleset, for each thread to apply; the reason where the kernel has none.
+    files: Result<Files, String>,
+    report: Mutex<Report>,
+}
+
+impl Sandbox {
+    /// Prepares the rules for this configuration and these configuration files, and applies none.
+    ///
+    /// Blocks on the file system.
+    pub(crate) fn new(effective: &Effective, config_files: &[PathBuf]) -> Self {
+        let mode = effective.gateway.settings().sandbox;
+        let (allowed, files) = match mode {
+            Mode::Off => (Allowed::default(), Err("sandbox is off".to_owned())),
+            Mode::Try | Mode::On => {
+                let allowed = Allowed::new(effective, config_files);
+                let files = Files::new(allowed.grants());
+                (allowed, files)
+            }
+        };
+        Self(Arc::new(Inner {
+            mode,
+            allowed,
+            files,
+            report: Mutex::new(Report::new(mode)),
+        }))
+    }
+
+    /// Restricts the files of this thread and of those that it starts from now on.
+    pub(crate) fn restrict_thread(&self) -> Result<(), Failure> {
+        if self.0.mode == Mode::Off {
+            return Ok(());
+        }
+        let files = self.0.files.as_ref().map_err(Clone::clone);
+        let restricted = files.and_then(Files::restrict_thread);
+        self.note(|report| report.landlock = restricted)
+    }
+
+    /// As [`restrict_thread`](Self::restrict_thread), for the last of the threads that exist: fails
+    /// where there are others.
+    pub(crate) fn restrict_last_thread(&self) -> Result<(), Failure> {
+        self.restrict_thread()?;
+        match std::fs::read_dir("/proc/self/task").map(Iterator::count) {
+            Ok(threads) if threads > THREADS && self.0.mode != Mode::Off => {
+                let others = threads - THREADS;
+                let why = format!("{others} threads of other code exist before the start");
+                self.note(|report| report.landlock = Err(why))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Filters the system calls of every thread that exists now or later, and logs what is in
+    /// force.
+    pub(crate) fn filter_calls(&self) -> Result<(), Failure> {
+        if self.0.mode != Mode::Off {
+            let filtered = seccomp::apply_to_all_threads();
+            self.note(|report| report.seccomp = filtered)?;
+        }
+        self.report().log();
+        Ok(())
+    }
+
+    /// What is in force.
+    pub(crate) fn report(&self) -> Report {
+        let report = self.0.report.lock();
+        report.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Checks that the sandbox lets the configuration files be read.
+    pub(crate) fn check_files(&self, config_files: &[PathBuf]) -> Result<(), String> {
+        match self.report().landlock {
+            Ok(_) => self.0.allowed.check_files(config_files),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Checks that the sandbox lets the files be read that a configuration names.
+    pub(crate) fn check(&self, effective: &Effective) -> Result<(), String> {
+        match self.report().landlock {
+            Ok(_) => self.0.allowed.check(effective),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Warns, once each, of files that another file has replaced and that are closed for that.
+    ///
+    /// Blocks on the file system.
+    pub(crate) fn warn_of_replaced(&self) {
+        if self.report().landlock.is_err() {
+            return;
+        }
+        for path in self.0.allowed.newly_replaced() {
+            tracing::warn!(
+                target: TARGET,
+                event = "sandbox",
+                path = %path.display(),
+                "another file was renamed over it, and the sandbox allows the earlier file only: \
+                 restart the gateway, or write the file in place",
+            );
+        }
+    }
+
+    /// Notes a step, which `on` does not let fail.
+    fn note(&self, step: impl FnOnce(&mut Report)) -> Result<(), Failure> {
+        let mut report = self.0.report.lock().unwrap_or_else(PoisonError::into_inner);
+        step(&mut report);
+        match report.missing() {
+            Some(missing) if self.0.mode == Mode::On => Err(Failure::Runtime(format!(
+                "sandbox is on, and this system cannot do it: {missing}; with sandbox = try the \
+                 gateway starts with what the system can"
+            ))),
+            _ => Ok(()),
+        }
+    }
+}

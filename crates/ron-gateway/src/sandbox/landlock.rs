@@ -1,0 +1,73 @@
+//! The file system, by Landlock.
+//!
+//! Rights up to ABI 5 are used, and of ABI 6 the scope of signals. A connection to a Unix socket is
+//! not among them: a kernel before Linux 7.1 cannot restrict it.
+
+use ::landlock::{
+    Access as _, AccessFs, BitFlags, CompatLevel, Compatible, LandlockStatus, PathBeneath, PathFd,
+    Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope, ABI,
+};
+
+use super::paths::{Access, Grant};
+
+/// The newest ABI of which rights of the file system are used.
+const RIGHTS: ABI = ABI::V5;
+
+/// A ruleset, for each thread to apply.
+pub(super) struct Files(RulesetCreated);
+
+impl Files {
+    /// Opens every path and makes the rules. The rights that an older kernel lacks are left out.
+    pub(super) fn new(grants: &[Grant]) -> Result<Self, String> {
+        ruleset(grants).map(Self).map_err(|error| error.to_string())
+    }
+
+    /// Restricts this thread and those that it starts from now on, and returns the kernel's ABI.
+    pub(super) fn restrict_thread(&self) -> Result<u32, String> {
+        let ruleset = self.0.try_clone().map_err(|error| error.to_string())?;
+        let status = ruleset.restrict_self().map_err(|error| error.to_string())?;
+        let abi = match status.landlock {
+            LandlockStatus::Available {
+                effective_abi,
+                kernel_abi,
+            } => kernel_abi.unwrap_or(effective_abi as i32),
+            LandlockStatus::NotEnabled => return Err("it is not enabled (lsm=)".to_owned()),
+            LandlockStatus::NotImplemented => return Err("this kernel has none".to_owned()),
+        };
+        match status.ruleset {
+            RulesetStatus::NotEnforced => Err("the kernel did not enforce it".to_owned()),
+            _ => u32::try_from(abi).map_err(|error| error.to_string()),
+        }
+    }
+}
+
+fn ruleset(grants: &[Grant]) -> Result<RulesetCreated, ::landlock::RulesetError> {
+    let mut ruleset = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(RIGHTS))?
+        .scope(Scope::Signal)?
+        .create()?;
+    for grant in grants {
+        // A path that is gone meanwhile needs no rule.
+        if let Ok(path) = PathFd::new(&grant.path) {
+            let rights = rights(grant);
+            ruleset = ruleset.add_rule(PathBeneath::new(path, rights))?;
+        }
+    }
+    Ok(ruleset)
+}
+
+fn rights(grant: &Grant) -> BitFlags<AccessFs> {
+    let is_dir = grant.path.is_dir();
+    match grant.access {
+        Access::Read if is_dir => AccessFs::ReadFile | AccessFs::ReadDir,
+        Access::Read => AccessFs::ReadFile.into(),
+        Access::ReadWriteFile => AccessFs::ReadFile | AccessFs::WriteFile,
+        // The directory is opened, to be locked.
+        Access::Sockets => AccessFs::ReadDir | AccessFs::MakeSock | AccessFs::RemoveFile,
+        Access::Write => {
+            let never = AccessFs::Execute | AccessFs::MakeChar | AccessFs::MakeBlock;
+            AccessFs::from_all(RIGHTS) & !(never | AccessFs::IoctlDev)
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What of the sandbox is in force, for the log and the status page.
+
+use serde_json::{json, Value};
+
+use super::Mode;
+use crate::logging::TARGET;
+
+/// Stands for a reason before the step was tried.
+const PENDING: &str = "not yet";
+
+/// What is in force, or why it is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Report {
+    pub(super) mode: Mode,
+    /// The ABI of Landlock that the kernel has.
+    pub(super) landlock: Result<u32, String>,
+    /// Whether the filter is in every thread.
+    pub(super) seccomp: Result<(), String>,
+}
+
+impl Report {
+    /// Nothing is in force yet.
+    pub(crate) fn new(mode: Mode) -> Self {
+        let why = match mode {
+            Mode::Off => "sandbox is off",
+            Mode::Try | Mode::On => PENDING,
+        };
+        Self {
+            mode,
+            landlock: Err(why.to_owned()),
+            seccomp: Err(why.to_owned()),
+        }
+    }
+
+    /// The parts that failed, with the reason.
+    pub(super) fn missing(&self) -> Option<String> {
+        let failed = |error: &&String| error.as_str() != PENDING;
+        let landlock = self.landlock.as_ref().err().filter(failed);
+        let seccomp = self.seccomp.as_ref().err().filter(failed);
+        let parts = [("Landlock", landlock), ("seccomp", seccomp)];
+        let parts: Vec<_> = parts
+            .into_iter()
+            .filter_map(|(name, error)| Some(format!("{name}: {}", error?)))
+            .collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+
+    /// `{"mode":"try","landlock_abi":7,"seccomp":true}`
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "mode": self.mode.as_str(),
+            "landlock_abi": self.landlock.as_ref().ok(),
+            "seccomp": self.seccomp.is_ok(),
+        })
+    }
+
+    /// One line.
+    pub(super) fn log(&self) {
+        let landlock = self.landlock.as_ref().map_or(0, |abi| *abi);
+        let seccomp = if self.seccomp.is_ok() { "on" } else { "off" };
+        let mode = self.mode.as_str();
+        if let Some(missing) = self.missing().filter(|_| self.mode != Mode::Off) {
+            tracing::warn!(
+                target: TARGET,
+                event = "sandbox",
+                mode,
+                landlock_abi = landlock,
+                seccomp,
+                error = missing,
+                "the sandbox is not whole",
+            );
+            return;
+        }
+        tracing::info!(
+            target: TARGET,
+            event = "sandbox",
+            mode,
+            landlock_abi = landlock,
+            seccomp,
+            partial = self.partial(),
+        );
+    }
+
+    /// What an older kernel's Landlock leaves out.
+    fn partial(&self) -> Option<&'static str> {
+        match self.landlock {
+            Ok(1 | 2) => Some("truncation, device ioctls and signals are not restricted"),
+            Ok(3 | 4) => Some("device ioctls and signals are not restricted"),
+            Ok(5) => Some("signals are not restricted"),
+            _ => None,
+        }
+    }
+}

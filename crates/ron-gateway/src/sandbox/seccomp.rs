@@ -1,0 +1,45 @@
+//! The system calls, by seccomp: two filters, of which the stricter answer counts.
+//!
+//! One lists the calls that the service makes, some with the arguments that they may have; every
+//! other call fails with ENOSYS, so that a C library falls back to an older call. The other kills
+//! the process for calls that no part of the service makes and that an intruder would.
+
+mod calls;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use seccompiler::{
+    apply_filter_all_threads, BpfProgram, Error, SeccompAction, SeccompFilter, SeccompRule,
+};
+
+/// The rules of a filter: for each call, the conditions of which one must hold; none is needed
+/// where there are none.
+type Rules = BTreeMap<i64, Vec<SeccompRule>>;
+
+/// Installs both filters in every thread of the process, for good.
+pub(super) fn apply_to_all_threads() -> Result<(), String> {
+    let said = |error: Error| error.to_string();
+    let [deadly, listed] = programs().map_err(said)?;
+    // In this order: the list does not let a further filter be installed.
+    apply_filter_all_threads(&deadly).map_err(said)?;
+    apply_filter_all_threads(&listed).map_err(said)
+}
+
+fn programs() -> Result<[BpfProgram; 2], Error> {
+    let not_listed = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
+    let deadly = compile(
+        calls::deadly(),
+        SeccompAction::Allow,
+        SeccompAction::KillProcess,
+    )?;
+    let listed = compile(calls::listed()?, not_listed, SeccompAction::Allow)?;
+    Ok([deadly, listed])
+}
+
+fn compile(rules: Rules, other: SeccompAction, found: SeccompAction) -> Result<BpfProgram, Error> {
+    let arch = std::env::consts::ARCH.try_into().map_err(Error::Backend)?;
+    let filter = SeccompFilter::new(rules, other, found, arch).map_err(Error::Backend)?;
+    filter.try_into().map_err(Error::Backend)
+}

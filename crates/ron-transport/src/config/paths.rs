@@ -1,0 +1,91 @@
+//! The paths that settings name, for a sandbox: found by the kind of their keys, so that a key which
+//! joins the schema is among them.
+
+use std::path::PathBuf;
+
+use transport_core::schema::{Key, Kind, PathUse, Raw};
+
+use super::Settings;
+
+/// A path that a setting names.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct NamedPath {
+    /// The key that names it.
+    pub key: &'static Key,
+    /// How it is used.
+    pub usage: PathUse,
+    /// The path, as configured.
+    pub path: PathBuf,
+}
+
+/// Every path that these settings name, in the order of the keys.
+///
+/// ```
+/// use ron_transport::config::{named_paths, Config};
+///
+/// let text = "[transport]\nbackend = 'uds'\nuds.path = '/run/app/sock'";
+/// let loaded = Config::loader().toml_str(text, "example.toml").load()?;
+/// let paths = named_paths(loaded.settings());
+/// assert_eq!(paths[0].key.path, "uds.path");
+/// assert_eq!(paths[0].path.as_path(), std::path::Path::new("/run/app/sock"));
+/// # Ok::<(), ron_transport::config::ConfigErrors>(())
+/// ```
+#[must_use]
+pub fn named_paths<S: Settings>(settings: &S) -> Vec<NamedPath> {
+    let mut found = Vec::new();
+    for section in settings.sections() {
+        for key in section.dyn_keys() {
+            let value = || section.dyn_get(key.path).unwrap_or_default();
+            let (usage, paths) = match key.kind {
+                Kind::Path(usage) => (usage, vec![value()]),
+                Kind::Paths => (PathUse::Read, Raw::Text(value()).list()),
+                _ => continue,
+            };
+            let paths = paths.into_iter().filter(|path| !path.is_empty());
+            found.extend(paths.map(|path| NamedPath {
+                key,
+                usage,
+                path: path.into(),
+            }));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Config;
+    use super::*;
+
+    /// A key by this name that were mere text would be closed to a sandboxed process.
+    #[test]
+    fn path_keys_have_the_kind_of_a_path() {
+        let is_path = |key: &&Key| {
+            let name = key.path.rsplit('.').next().unwrap_or_default();
+            let ends = ["path", "paths", "dir", "dirs", "file", "files"];
+            name.split('_')
+                .last()
+                .is_some_and(|end| ends.contains(&end))
+        };
+        for key in Config::keys().into_iter().filter(is_path) {
+            let path = key.path;
+            assert!(matches!(key.kind, Kind::Path(_) | Kind::Paths), "{path}");
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn private_paths_are_named_too() {
+        let text = "[transport]\nbackend = 'tls'\nbind_addr = '127.0.0.1:1'\n\
+                    tls.cert_path = '/a/cert'\ntls.key_path = 'b/key'";
+        let loaded = Config::loader().toml_str(text, "a").load().unwrap();
+        let paths = named_paths(loaded.settings());
+        let found: Vec<_> = paths
+            .iter()
+            .map(|named| (named.key.path, named.path.to_str().unwrap()))
+            .collect();
+        let expected = [("tls.cert_path", "/a/cert"), ("tls.key_path", "b/key")];
+        assert_eq!(found, expected);
+    }
+}
