@@ -12,8 +12,8 @@ use tokio::time::{sleep_until, Instant};
 
 /// Making answers takes at most this part of the time.
 const SHARE: u32 = 20;
-/// Longest pause after an answer was made.
-const MAX_PAUSE: Duration = Duration::from_millis(100);
+/// Shortest and longest pause after an answer was made.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
 
 /// One kind of answer.
 #[derive(Default)]
@@ -51,7 +51,7 @@ impl Paced {
             key: key.to_owned(),
             number,
             body: body.clone(),
-            next: now + took.saturating_mul(SHARE - 1).min(MAX_PAUSE),
+            next: now + took.saturating_mul(SHARE - 1).clamp(PAUSE.0, PAUSE.1),
         });
         body
     }
