@@ -48,7 +48,7 @@ impl Pki {
     #[cfg(feature = "tls")]
     pub(crate) fn issue_for(&self, sans: &[&str]) -> (String, String) {
         let sans: Vec<_> = sans.iter().map(ToString::to_string).collect();
-        self.issued(CertificateParams::new(sans).unwrap())
+        self.issued(&CertificateParams::new(sans).unwrap())
     }
 
     fn issue_until(
@@ -64,10 +64,10 @@ impl Pki {
         params
             .distinguished_name
             .push(DnType::CommonName, common_name);
-        self.issued(params)
+        self.issued(&params)
     }
 
-    fn issued(&self, params: CertificateParams) -> (String, String) {
+    fn issued(&self, params: &CertificateParams) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let leaf = params.signed_by(&key, &self.authority).unwrap();
         (leaf.pem(), key.serialize_pem())
