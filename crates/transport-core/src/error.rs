@@ -1,7 +1,11 @@
 //! The one error type, with a stable kind and, where it is a reject, its reason.
 
+mod tls_kind;
+
 use std::fmt;
 use std::io;
+
+pub use tls_kind::TlsErrorKind;
 
 use crate::{CloseReason, Reason, Scope};
 
@@ -90,6 +94,8 @@ pub enum TransportError {
     FrameTruncated,
     /// TLS failed.
     Tls {
+        /// The cause.
+        kind: TlsErrorKind,
         /// The failure.
         source: BoxError,
     },
@@ -167,6 +173,15 @@ impl TransportError {
             Self::Config { .. } => "config",
             Self::Unsupported { .. } => "unsupported",
             Self::Io(_) => "io",
+        }
+    }
+
+    /// Why TLS failed; `None` for every other failure.
+    #[must_use]
+    pub const fn tls_kind(&self) -> Option<TlsErrorKind> {
+        match self {
+            Self::Tls { kind, .. } => Some(*kind),
+            _ => None,
         }
     }
 
@@ -262,7 +277,7 @@ impl fmt::Display for TransportError {
             Self::Closed => f.write_str("the connection is closed"),
             Self::PeerFailed => f.write_str("the other leg of the relay failed"),
             Self::FrameTruncated => f.write_str("the stream ended inside a frame"),
-            Self::Tls { source } => write!(f, "tls: {source}"),
+            Self::Tls { source, .. } => write!(f, "tls: {source}"),
             Self::TlsTruncated => f.write_str("the TLS stream was cut without close_notify"),
             Self::Arti { source } | Self::ArtiRefused { source } => write!(f, "tor: {source}"),
             Self::ArtiBootstrap => f.write_str("tor: not bootstrapped"),
@@ -279,7 +294,7 @@ impl fmt::Display for TransportError {
 impl std::error::Error for TransportError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Tls { source }
+            Self::Tls { source, .. }
             | Self::Arti { source }
             | Self::ArtiRefused { source }
             | Self::Config { source } => Some(source.as_ref()),

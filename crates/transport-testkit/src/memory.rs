@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use transport_core::{
-    Backend, ConnInfo, Connection, Dialer, Listener, PeerAddr, Pending, Target, TransportError,
+    Backend, ConnInfo, Connection, Dialer, Listener, PeerAddr, Pending, Target, TlsErrorKind,
+    TransportError,
 };
 
 pub use harness::MemoryHarness;
@@ -48,6 +49,7 @@ impl Handshake {
             }
             Self::Never => pending().await,
             Self::Fails => Err(TransportError::Tls {
+                kind: TlsErrorKind::Other,
                 source: "made to fail".into(),
             }),
             Self::Unbegun => Err(TransportError::Closed),

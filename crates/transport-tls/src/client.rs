@@ -16,6 +16,7 @@ use transport_core::{Target, TransportError};
 use crate::clock;
 use crate::error::{tls, tls_by};
 use crate::files::{At, Files, Hashes, Paths};
+use crate::peers::{PeerRules, ServerCheck, Trust, Usage};
 use crate::provider::provider;
 use crate::{PqMode, TlsClientConfig};
 
@@ -30,6 +31,7 @@ const MAX_SESSIONS: usize = 256;
 pub struct ClientTls {
     config: Arc<ClientConfig>,
     name: Option<ServerName<'static>>,
+    servers: ServerCheck,
     source: Source,
 }
 
@@ -63,9 +65,11 @@ impl ClientTls {
             .sni_override()
             .map(|name| server_name(name, false))
             .transpose()?;
+        let (built, servers) = rustls_config(roots, pair, config, provider)?;
         Ok(Self {
-            config: Arc::new(rustls_config(roots, pair, config, provider)?),
+            config: Arc::new(built),
             name,
+            servers,
             source: Source {
                 config: config.clone(),
                 pq,
@@ -76,6 +80,11 @@ impl ClientTls {
 
     pub(crate) fn config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.config)
+    }
+
+    /// How servers are verified.
+    pub(crate) const fn servers(&self) -> &ServerCheck {
+        &self.servers
     }
 
     /// The name that this target must prove.
@@ -161,14 +170,19 @@ fn rustls_config(
     pair: Option<Arc<CertifiedKey>>,
     config: &TlsClientConfig,
     provider: Arc<CryptoProvider>,
-) -> Result<ClientConfig, TransportError> {
+) -> Result<(ClientConfig, ServerCheck), TransportError> {
+    let roots = Arc::new(roots);
+    let trust = Trust::new(Arc::clone(&roots), &provider, Usage::Server);
     let verifier =
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
+        WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
     let verifier = verifier.map_err(|cause| tls_by("the trust store cannot be used", cause))?;
+    let rules = PeerRules::new(config.allowed(), config.spki_pins());
+    let (servers, verifier) = ServerCheck::new(verifier, trust, rules);
     let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13])
         .map_err(|cause| tls_by("the crypto provider cannot be used", cause))?
-        .with_webpki_verifier(verifier);
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
     let mut built = match pair {
         Some(pair) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(pair))),
         None => builder.with_no_client_auth(),
@@ -180,5 +194,5 @@ fn rustls_config(
         .collect();
     built.resumption = Resumption::in_memory_sessions(MAX_SESSIONS);
     built.enable_early_data = false;
-    Ok(built)
+    Ok((built, servers))
 }

@@ -5,6 +5,7 @@
 mod alpn;
 mod client;
 mod key_path;
+mod peers;
 mod pq;
 mod server;
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use transport_core::TransportError;
+use transport_core::{TlsErrorKind, TransportError};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -27,16 +27,31 @@ impl std::error::Error for Failure {
 
 /// A TLS failure without a deeper cause.
 pub(crate) fn tls(text: impl Into<String>) -> TransportError {
-    failure(text.into(), None)
+    tls_of(TlsErrorKind::Other, text)
 }
 
 /// A TLS failure and what caused it.
 pub(crate) fn tls_by(text: impl Into<String>, cause: impl Into<BoxError>) -> TransportError {
-    failure(text.into(), Some(cause.into()))
+    tls_of_by(TlsErrorKind::Other, text, cause)
 }
 
-fn failure(text: String, cause: Option<BoxError>) -> TransportError {
+/// A TLS failure of this kind.
+pub(crate) fn tls_of(kind: TlsErrorKind, text: impl Into<String>) -> TransportError {
+    failure(kind, text.into(), None)
+}
+
+/// A TLS failure of this kind and what caused it.
+pub(crate) fn tls_of_by(
+    kind: TlsErrorKind,
+    text: impl Into<String>,
+    cause: impl Into<BoxError>,
+) -> TransportError {
+    failure(kind, text.into(), Some(cause.into()))
+}
+
+fn failure(kind: TlsErrorKind, text: String, cause: Option<BoxError>) -> TransportError {
     TransportError::Tls {
+        kind,
         source: Box::new(Failure { text, cause }),
     }
 }

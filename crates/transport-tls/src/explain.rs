@@ -2,15 +2,17 @@
 //! failures of rustls are classified.
 
 mod alert;
+mod kind;
 
 use std::io;
 
 use tokio_rustls::rustls::{
     CertificateError, Error, InvalidMessage, PeerIncompatible, PeerMisbehaved,
 };
-use transport_core::TransportError;
+use transport_core::{TlsErrorKind, TransportError};
 
-use crate::error::{tls, tls_by};
+use crate::error::{tls_of, tls_of_by};
+use crate::peers::PinMismatch;
 use alert::alert;
 
 /// Names of the peer that an error shows; a certificate may bear thousands.
@@ -46,6 +48,7 @@ pub(crate) fn unbegun(error: io::Error, seen: &Seen<'_>) -> Result<TransportErro
 
 /// A failed handshake: always of the kind `tls`, the source kept.
 pub(crate) fn handshake(error: io::Error, seen: &Seen<'_>) -> TransportError {
+    let kind = of_rustls(&error).map_or(TlsErrorKind::Other, |e| kind::of(e, seen.opening));
     let text = match of_rustls(&error) {
         Some(error) => handshake_text(error, seen),
         None if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -55,9 +58,21 @@ pub(crate) fn handshake(error: io::Error, seen: &Seen<'_>) -> TransportError {
     };
     if seen.private {
         // The source names the peer.
-        return tls(bounded(text));
+        return tls_of(kind, bounded(text));
     }
-    tls_by(bounded(text), error)
+    tls_of_by(kind, bounded(text), error)
+}
+
+/// A resumed session whose peer the rules in force refuse. No name of the peer is in it.
+pub(crate) fn resumed(error: &Error, dialed: bool) -> TransportError {
+    let seen = Seen {
+        dialed,
+        private: true,
+        requires_pq: false,
+        opening: &[],
+    };
+    let text = format!("resumption refused: {}", handshake_text(error, &seen));
+    tls_of(kind::of(error, &[]), bounded(text))
 }
 
 /// A failure of an established stream: a missing `close_notify` is `TlsTruncated`, what TLS itself
@@ -72,7 +87,10 @@ pub(crate) fn stream(error: io::Error) -> io::Error {
         None => None,
     };
     match text {
-        Some(text) => tls_by(bounded(text), error).into(),
+        Some(text) => {
+            let kind = of_rustls(&error).map_or(TlsErrorKind::Other, |e| kind::of(e, &[]));
+            tls_of_by(kind, bounded(text), error).into()
+        }
         // rustls gives it where the stream ends without `close_notify` (RFC 8446 §6.1).
         None if error.kind() == io::ErrorKind::UnexpectedEof => TransportError::TlsTruncated.into(),
         None => error,
@@ -81,12 +99,14 @@ pub(crate) fn stream(error: io::Error) -> io::Error {
 
 /// A session that ended up below TLS 1.3.
 pub(crate) fn old_version() -> TransportError {
-    tls("no TLS version in common: TLS 1.3 is needed")
+    let text = "no TLS version in common: TLS 1.3 is needed";
+    tls_of(TlsErrorKind::NoCommonVersion, text)
 }
 
 /// A client that resumed a session after its certificate had expired.
 pub(crate) fn expired_since() -> TransportError {
-    tls("the client's certificate has expired since its session began")
+    let text = "the client's certificate has expired since its session began";
+    tls_of(TlsErrorKind::Expired, text)
 }
 
 fn bounded(mut text: String) -> String {
@@ -134,6 +154,23 @@ fn handshake_text(error: &Error, seen: &Seen<'_>) -> String {
 
 /// A record that is none: what did the peer speak instead?
 fn not_tls(message: InvalidMessage, opening: &[u8]) -> String {
+    if is_http(opening) {
+        "the peer spoke HTTP, not TLS".to_owned()
+    } else if is_record(opening) {
+        format!("the peer sent a malformed message: {message:?}")
+    } else {
+        "the peer did not speak TLS".to_owned()
+    }
+}
+
+/// Whether a peer's first byte is that of a TLS record (RFC 8446 §5.1): `change_cipher_spec`,
+/// `alert`, `handshake`, `application_data`.
+const fn is_record(opening: &[u8]) -> bool {
+    matches!(opening.first(), None | Some(20..=23))
+}
+
+/// Whether a peer's first bytes are an HTTP request or response.
+fn is_http(opening: &[u8]) -> bool {
     /// How a request or an answer of HTTP begins (RFC 9110 §9, RFC 9112 §4, RFC 9113 §3.4).
     const HTTP: [&[u8]; 10] = [
         b"GET ",
@@ -151,20 +188,16 @@ fn not_tls(message: InvalidMessage, opening: &[u8]) -> String {
         let len = start.len().min(opening.len());
         len >= 4 && opening[..len] == start[..len]
     };
-    // RFC 8446 §5.1: change_cipher_spec, alert, handshake, application_data.
-    let record = matches!(opening.first(), None | Some(20..=23));
-    if HTTP.into_iter().any(http) {
-        "the peer spoke HTTP, not TLS".to_owned()
-    } else if record {
-        format!("the peer sent a malformed message: {message:?}")
-    } else {
-        "the peer did not speak TLS".to_owned()
-    }
+    HTTP.into_iter().any(http)
 }
 
 fn certificate(error: &CertificateError, seen: &Seen<'_>) -> String {
     use CertificateError as E;
-    let whose = if seen.dialed { "server" } else { "client" };
+    let (whose, table) = if seen.dialed {
+        ("server", "tls_client")
+    } else {
+        ("client", "tls")
+    };
     match error {
         E::UnknownIssuer => {
             let store = if seen.dialed {
@@ -204,8 +237,15 @@ fn certificate(error: &CertificateError, seen: &Seen<'_>) -> String {
         }
         E::BadSignature => format!("the {whose}'s certificate bears a wrong signature"),
         E::ApplicationVerificationFailure => {
-            format!("the {whose}'s certificate bears no name of tls.allow_sans")
+            format!("the {whose}'s certificate bears no name of {table}.allow_sans")
         }
+        E::Other(other) if other.0.is::<PinMismatch>() => {
+            format!("the {whose}'s verified chain has no key of {table}.spki_pins")
+        }
+        E::Other(other) if kind::is_name_constraint(other) => format!(
+            "a name of the {whose}'s certificate violates the name constraints of an authority in \
+             its chain"
+        ),
         _ if seen.private => format!("the {whose}'s certificate was refused"),
         other => format!("the {whose}'s certificate was refused: {other}"),
     }

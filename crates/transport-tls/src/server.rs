@@ -16,11 +16,11 @@ use transport_core::schema::Section;
 use transport_core::{NoIdentity, TransportError};
 use zeroize::Zeroizing;
 
-use crate::allow::AllowSans;
 use crate::clock;
 use crate::error::{tls, tls_by};
 use crate::expiry::Expiry;
 use crate::files::{self, At, Files, Hashes, Paths};
+use crate::peers::{ClientCheck, PeerCheck, PeerRules, Trust, Usage};
 use crate::provider::provider;
 use crate::{x509, ClientAuth, PqMode, TlsConfig};
 
@@ -33,6 +33,7 @@ use crate::{x509, ClientAuth, PqMode, TlsConfig};
 pub struct ServerTls {
     config: Arc<ServerConfig>,
     no_identity: NoIdentity,
+    clients: Option<ClientCheck>,
     expiry: Option<Expiry>,
     source: Option<Source>,
 }
@@ -98,6 +99,7 @@ impl ServerTls {
         Self {
             config,
             no_identity: NoIdentity::NotPresented,
+            clients: None,
             expiry: None,
             source: None,
         }
@@ -123,9 +125,11 @@ impl ServerTls {
             ClientAuth::Off => NoIdentity::NotRequested,
             ClientAuth::Optional | ClientAuth::Required => NoIdentity::NotPresented,
         };
+        let (config, clients) = rustls_config(pair, roots, config, provider)?;
         Ok(Self {
-            config: Arc::new(rustls_config(pair, roots, config, provider)?),
+            config: Arc::new(config),
             no_identity,
+            clients,
             expiry,
             source,
         })
@@ -145,6 +149,11 @@ impl ServerTls {
     /// Why a client has no identity, if it has none.
     pub(crate) const fn no_identity(&self) -> NoIdentity {
         self.no_identity
+    }
+
+    /// How clients are verified; `None` where they are not, or by a configuration of rustls.
+    pub(crate) fn clients(&self) -> Option<&dyn PeerCheck> {
+        self.clients.as_ref().map(|check| check as _)
     }
 
     /// What the files hold now; `None` where it is what they held before.
@@ -192,15 +201,15 @@ fn rustls_config(
     roots: Option<RootCertStore>,
     config: &TlsConfig,
     provider: Arc<CryptoProvider>,
-) -> Result<ServerConfig, TransportError> {
+) -> Result<(ServerConfig, Option<ClientCheck>), TransportError> {
     let unusable = |cause| tls_by("the crypto provider cannot be used", cause);
     let verifier = verifier(roots, config, &provider)?;
     let builder = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13])
         .map_err(unusable)?;
-    let builder = match verifier {
-        Some(verifier) => builder.with_client_cert_verifier(verifier),
-        None => builder.with_no_client_auth(),
+    let (builder, clients) = match verifier {
+        Some((check, verifier)) => (builder.with_client_cert_verifier(verifier), Some(check)),
+        None => (builder.with_no_client_auth(), None),
     };
     let mut built = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
     built.alpn_protocols = config
@@ -213,18 +222,19 @@ fn rustls_config(
     // Early data can be replayed, and half-RTT data goes to a client that has proved nothing yet.
     built.max_early_data_size = 0;
     built.send_half_rtt_data = false;
-    Ok(built)
+    Ok((built, clients))
 }
 
 fn verifier(
     roots: Option<RootCertStore>,
     config: &TlsConfig,
     provider: &Arc<CryptoProvider>,
-) -> Result<Option<Arc<dyn ClientCertVerifier>>, TransportError> {
+) -> Result<Option<(ClientCheck, Arc<dyn ClientCertVerifier>)>, TransportError> {
     let roots = match (config.client_auth(), roots) {
         (ClientAuth::Off, _) | (_, None) => return Ok(None),
         (ClientAuth::Optional | ClientAuth::Required, Some(roots)) => Arc::new(roots),
     };
+    let trust = Trust::new(Arc::clone(&roots), provider, Usage::Client);
     let builder = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider));
     let builder = match config.client_auth() {
         ClientAuth::Optional => builder.allow_unauthenticated(),
@@ -232,9 +242,6 @@ fn verifier(
     };
     let unusable = |cause| tls_by("tls.client_ca_path cannot be used", cause);
     let trusted = builder.build().map_err(unusable)?;
-    if config.allow_sans().is_empty() {
-        return Ok(Some(trusted));
-    }
-    let sans = config.allow_sans().to_vec();
-    Ok(Some(Arc::new(AllowSans::new(trusted, sans))))
+    let rules = PeerRules::new(config.allowed(), config.spki_pins());
+    Ok(Some(ClientCheck::new(trusted, trust, rules)))
 }

@@ -229,6 +229,9 @@ const TCP: &[Case] = &[
 ];
 
 #[cfg(feature = "tls")]
+const PIN: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+
+#[cfg(feature = "tls")]
 const TLS: &[Case] = &[
     case(
         "tls.enabled",
@@ -249,8 +252,12 @@ const TLS: &[Case] = &[
         "tls.allow_sans",
         "",
         ["a.example, b.example", "a.example,b.example"],
-        [""; 2],
+        [
+            "spiffe://",
+            "can never match: a SPIFFE ID needs a trust domain",
+        ],
     ),
+    case("tls.spki_pins", "", [PIN, PIN], ["abc", "is no pin"]),
     case("tls.alpn", "", ["h2, oap/1", "h2,oap/1"], [""; 2]),
     case(
         "tls_client.trust_store",
@@ -270,6 +277,13 @@ const TLS: &[Case] = &[
         ["a.example", "a.example"],
         ["a b", "a DNS name or an IP address"],
     ),
+    case(
+        "tls_client.allow_sans",
+        "",
+        ["spiffe://td/a/*, ::1", "spiffe://td/a/*,::1"],
+        ["no t a name", "can never match: it has a space"],
+    ),
+    case("tls_client.spki_pins", "", [PIN, PIN], ["abc", "is no pin"]),
     case("tls_client.alpn", "", ["h2", "h2"], [""; 2]),
     case(
         "tls_client.cert_path",

@@ -74,6 +74,7 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
         let tls = self.live.get();
         // Before anything is opened: a target without a name can prove none.
         let name = tls.name(to, D::PRIVATE)?;
+        let servers = tls.servers().of(&name);
         let Connection { io, info } = self.raw.dial(to).await?;
         let handshake = Handshake::begin(true, info, &self.observer);
         let config = tls.config();
@@ -85,10 +86,12 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
         let mut session = Session::connecting(connect.into_fallible());
         // What is rare is boxed, so that no handshake that succeeds has to carry it.
         match session.shake_hands().await {
-            Ok(()) => match handshake.succeeded(session, NoIdentity::NotPresented) {
-                Ok(connection) => Ok(connection),
-                Err(refused) => Err(Box::pin(refused.end()).await),
-            },
+            Ok(()) => {
+                match handshake.succeeded(session, NoIdentity::NotPresented, Some(&servers)) {
+                    Ok(connection) => Ok(connection),
+                    Err(refused) => Err(Box::pin(refused.end()).await),
+                }
+            }
             Err((error, io)) => {
                 let provider = config.crypto_provider();
                 Err(Box::pin(handshake.failed(error, io, provider, D::PRIVATE)).await)

@@ -94,7 +94,7 @@ pub(crate) fn files() -> (Files, Authority) {
 
 /// The sentence of a TLS failure; its source is there too.
 pub(crate) fn says(error: &TransportError) -> String {
-    let TransportError::Tls { source } = error else {
+    let TransportError::Tls { source, .. } = error else {
         panic!("a TLS failure was due, not: {error:?}");
     };
     assert_eq!(error.reason(), Some(transport_core::Reason::Tls));
