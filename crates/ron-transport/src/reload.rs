@@ -16,7 +16,7 @@ pub struct ReloadReport {
     pub applied: Vec<&'static str>,
 }
 
-/// Why a reload was refused. What was in force before still is.
+/// Why a reload was refused. What was in force before still is; see [`ReloadError::Files`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReloadError {
@@ -30,6 +30,9 @@ pub enum ReloadError {
     /// Settings contradict each other.
     Invalid(BrokenRules),
     /// Files that the settings name cannot be used: a certificate, a key, a trust store.
+    ///
+    /// A revocation does not wait: authorities, CRLs, allow-lists, `tls.client_auth` and ticket keys
+    /// apply for new connections all the same, unless one of them is what cannot be used.
     Files(String),
 }
 
@@ -48,7 +51,8 @@ impl std::error::Error for ReloadError {}
 
 impl Transport {
     /// Puts another configuration in force: caps and rates at once, on open connections too, the
-    /// rest for new ones. It is validated whole first; what is refused changes nothing.
+    /// rest for new ones. It is validated whole first; what is refused changes nothing, but for
+    /// withdrawn trust ([`ReloadError::Files`]).
     ///
     /// # Errors
     /// When a key changed that needs a restart, when settings contradict each other or name files

@@ -137,6 +137,7 @@ async fn each_key_is_reloaded_as_its_class_says() {
         "tls.client_auth",
         "tls.allow_sans",
         "tls.spki_pins",
+        "tls.crl_path",
         "tls.cert_path",
         "tls.key_path",
         "tls_client.cert_path",

@@ -1,11 +1,11 @@
 //! The one error type, with a stable kind and, where it is a reject, its reason.
 
-mod tls_kind;
+mod tls;
 
 use std::fmt;
 use std::io;
 
-pub use tls_kind::TlsErrorKind;
+pub use tls::TlsErrorKind;
 
 use crate::{CloseReason, Reason, Scope};
 
@@ -94,7 +94,7 @@ pub enum TransportError {
     FrameTruncated,
     /// TLS failed.
     Tls {
-        /// The cause.
+        /// The kind of the failure.
         kind: TlsErrorKind,
         /// The failure.
         source: BoxError,
@@ -176,7 +176,7 @@ impl TransportError {
         }
     }
 
-    /// Why TLS failed; `None` for every other failure.
+    /// The kind of a TLS failure; `None` for every other failure.
     #[must_use]
     pub const fn tls_kind(&self) -> Option<TlsErrorKind> {
         match self {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::{debug, info, warn};
 use transport_core::{
-    Backend, CloseReason, ConnInfo, Direction, KeyExchange, PeerAddr, Reason, Target,
+    Backend, CloseReason, ConnInfo, Direction, KeyExchange, PeerAddr, Reason, Target, TlsErrorKind,
     TransportError,
 };
 
@@ -87,6 +87,7 @@ impl Events {
             corr_id = who.corr_id,
             peer = who.peer.and_then(|peer| peer.loggable()),
             not_logged,
+            tls = tls(error),
             error = error.map(tracing::field::display),
         );
     }
@@ -127,6 +128,7 @@ impl Events {
                     duration_ms,
                     reason = error.kind(),
                     not_logged,
+                    tls = tls(Some(error)),
                     error = %error,
                 );
             }
@@ -169,6 +171,7 @@ pub(crate) fn handshake_failed(
         conn_id,
         duration_ms = millis(took),
         reason = error.kind(),
+        tls = tls(Some(error)),
         error = %error,
     );
 }
@@ -214,6 +217,12 @@ pub(crate) fn closed_early(
         peer = who.peer.and_then(|peer| peer.loggable()),
         error = %error,
     );
+}
+
+/// The kind of a TLS failure, beside the reason `tls`.
+fn tls(error: Option<&TransportError>) -> Option<&'static str> {
+    let kind = error.and_then(TransportError::tls_kind);
+    kind.map(TlsErrorKind::as_str)
 }
 
 fn alpn(info: &ConnInfo) -> Option<String> {

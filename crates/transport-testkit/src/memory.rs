@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use transport_core::{
-    Backend, ConnInfo, Connection, Dialer, Listener, PeerAddr, Pending, Target, TlsErrorKind,
-    TransportError,
+    Backend, ConnInfo, Connection, Dialer, Listener, PeerAddr, Pending, Target, TransportError,
 };
 
 pub use harness::MemoryHarness;
@@ -49,7 +48,7 @@ impl Handshake {
             }
             Self::Never => pending().await,
             Self::Fails => Err(TransportError::Tls {
-                kind: TlsErrorKind::Other,
+                kind: transport_core::TlsErrorKind::Other,
                 source: "made to fail".into(),
             }),
             Self::Unbegun => Err(TransportError::Closed),

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, CrlDistributionPoint, DnType,
-    ExtendedKeyUsagePurpose as Usage, IsCa, KeyPair, KeyUsagePurpose, PublicKeyData as _,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer,
+    CrlDistributionPoint, DnType, ExtendedKeyUsagePurpose as Usage, IsCa, KeyIdMethod, KeyPair,
+    KeyUsagePurpose, PublicKeyData as _, RevokedCertParams, SerialNumber,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -75,6 +76,38 @@ impl Pki {
             .map_err(|e| format!("cannot make certificates: {e}"))
     }
 
+    /// Writes the CRL `NAME.crl` of `ca`, with these pairs revoked; its path. A fresh one is good for
+    /// an hour, another one has expired an hour ago.
+    ///
+    /// # Errors
+    /// It cannot be made or written.
+    pub fn crl(&self, name: &str, is_fresh: bool, revoked: &[&str]) -> Result<String, String> {
+        let (now, hour) = (SystemTime::now(), DAY / 24);
+        let until = if is_fresh { now + hour } else { now - hour };
+        let revoked = revoked.iter().map(|file| RevokedCertParams {
+            serial_number: serial(file),
+            revocation_time: (now - hour).into(),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let params = CertificateRevocationListParams {
+            this_update: (now - 2 * hour).into(),
+            next_update: until.into(),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let failed = |e: &dyn std::fmt::Display| format!("cannot make a CRL: {e}");
+        let crl = params.signed_by(&self.authority).map_err(|e| failed(&e))?;
+        let pem = crl.pem().map_err(|e| failed(&e))?;
+        // Never half: a gateway may look at it.
+        let (path, next) = (self.file(&format!("{name}.crl")), self.file("next.crl"));
+        let written = fs::write(&next, pem).and_then(|()| fs::rename(next, &path));
+        written.map_err(|e| failed(&e))?;
+        Ok(path)
+    }
+
     /// The path of a certificate with its chain, or of an authority.
     pub fn cert(&self, name: &str) -> String {
         self.file(&format!("{name}.pem"))
@@ -105,6 +138,7 @@ impl Pki {
         params.use_authority_key_identifier_extension = true;
         let uris = vec!["http://localhost/revoked.crl".to_owned()];
         params.crl_distribution_points = vec![CrlDistributionPoint { uris }];
+        params.serial_number = Some(serial(file));
         params.not_before = from.into();
         params.not_after = to.into();
         let key = KeyPair::generate()?;
@@ -114,6 +148,14 @@ impl Pki {
         fs::set_permissions(self.key(file), fs::Permissions::from_mode(0o600))?;
         Ok(key)
     }
+}
+
+/// The serial number of the pair of this name: FNV-1a, 63 bits.
+fn serial(file: &str) -> SerialNumber {
+    let hash = file.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    SerialNumber::from(hash >> 1 | 1)
 }
 
 fn authority(name: &str) -> Result<Authority, rcgen::Error> {

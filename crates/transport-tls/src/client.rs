@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio_rustls::rustls::client::{Resumption, WebPkiServerVerifier};
-use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tokio_rustls::rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use tokio_rustls::rustls::version::TLS13;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use transport_core::schema::Section;
@@ -16,30 +16,36 @@ use transport_core::{Target, TransportError};
 use crate::clock;
 use crate::error::{tls, tls_by};
 use crate::files::{At, Files, Hashes, Paths};
-use crate::peers::{PeerRules, ServerCheck, Trust, Usage};
+use crate::peers::{Anchors, PeerCheck, PeerRules, Usage};
 use crate::provider::provider;
-use crate::{PqMode, TlsClientConfig};
-
-/// Servers whose sessions are kept for resumption, in memory.
-const MAX_SESSIONS: usize = 256;
+use crate::resume::{ConnSessions, Sessions};
+use crate::trust::{Trust, TrustPaths};
+use crate::{PqMode, TlsClientConfig, TrustStore};
 
 /// Trusted authorities, the client's own certificate and protocols: TLS 1.3 alone. The name of a
 /// server is always verified.
 ///
 /// Sessions for resumption are this value's own: whatever replaces it begins without any, so that
-/// none outlives the trust it was begun under.
+/// none outlives the trust it was begun under. A session is resumed for twelve hours after its last
+/// full handshake, and not beyond the end of any certificate that the server sent.
 pub struct ClientTls {
     config: Arc<ClientConfig>,
     name: Option<ServerName<'static>>,
-    servers: ServerCheck,
-    source: Source,
+    sessions: Arc<Sessions>,
+    servers: Arc<PeerCheck>,
+    parts: Parts,
 }
 
-/// Where it came from, to look there again.
-struct Source {
-    config: TlsClientConfig,
+/// What it was made of, to make another one with some parts replaced.
+struct Parts {
+    settings: TlsClientConfig,
     pq: PqMode,
-    hashes: Hashes,
+    pair: Option<Arc<CertifiedKey>>,
+    pair_hashes: Hashes,
+    trust: Trust,
+    /// The system's trust store, where it is used.
+    system: Option<Arc<RootCertStore>>,
+    clock: Arc<dyn TimeProvider>,
 }
 
 impl ClientTls {
@@ -49,41 +55,60 @@ impl ClientTls {
     /// [`TransportError::Tls`]: without a single trusted authority, when settings do not go
     /// together, and for the files as [`ServerTls::load`](crate::ServerTls::load).
     pub fn load(config: &TlsClientConfig, pq: PqMode) -> Result<Self, TransportError> {
-        if let Some((key, why)) = config.check().into_iter().next() {
-            return Err(tls(format!("{key} {why}")));
-        }
-        clock::check(SystemTime::now())?;
-        let mut files = Files::read(paths(config))?;
-        let hashes = files.hashes();
-        let roots = match files.roots()? {
-            Some(roots) => roots,
-            None => system_roots()?,
-        };
-        let provider = provider(pq);
-        let pair = files.pair(&provider)?;
-        let name = config
-            .sni_override()
-            .map(|name| server_name(name, false))
-            .transpose()?;
-        let (built, servers) = rustls_config(roots, pair, config, provider)?;
-        Ok(Self {
-            config: Arc::new(built),
-            name,
-            servers,
-            source: Source {
-                config: config.clone(),
-                pq,
-                hashes,
-            },
+        Self::load_at(config, pq, Arc::new(DefaultTimeProvider))
+    }
+
+    pub(crate) fn load_at(
+        config: &TlsClientConfig,
+        pq: PqMode,
+        clock: Arc<dyn TimeProvider>,
+    ) -> Result<Self, TransportError> {
+        checked(config)?;
+        let trust = Trust::load(&trust_paths(config))?;
+        let mut files = Files::read(pair_paths(config))?;
+        let pair_hashes = files.hashes();
+        Self::build(Parts {
+            settings: config.clone(),
+            pq,
+            pair: files.pair(&provider(pq))?,
+            pair_hashes,
+            system: system_roots(config, None)?,
+            trust,
+            clock,
         })
     }
 
-    pub(crate) fn config(&self) -> Arc<ClientConfig> {
-        Arc::clone(&self.config)
+    fn build(parts: Parts) -> Result<Self, TransportError> {
+        checked(&parts.settings)?;
+        clock::check(SystemTime::now())?;
+        let name = parts
+            .settings
+            .sni_override()
+            .map(|name| server_name(name, false))
+            .transpose()?;
+        let sessions = Sessions::new(Arc::clone(&parts.clock), parts.trust.crls_end());
+        let servers = Arc::new(server_check(&parts));
+        let built = Self {
+            config: Arc::new(rustls_config(&parts, &servers)?),
+            servers,
+            name,
+            sessions: Arc::new(sessions),
+            parts,
+        };
+        built.warn_of_expiry();
+        Ok(built)
+    }
+
+    /// The configuration of one dial, with a session store of its own.
+    pub(crate) fn session(&self) -> (Arc<ClientConfig>, Arc<ConnSessions>) {
+        let sessions = Arc::new(ConnSessions::new(&self.sessions));
+        let mut config = ClientConfig::clone(&self.config);
+        config.resumption = Resumption::store(Arc::clone(&sessions) as _);
+        (Arc::new(config), sessions)
     }
 
     /// How servers are verified.
-    pub(crate) const fn servers(&self) -> &ServerCheck {
+    pub(crate) fn servers(&self) -> &PeerCheck {
         &self.servers
     }
 
@@ -102,13 +127,86 @@ impl ClientTls {
         }
     }
 
-    /// What the files hold now; `None` where it is what they held before.
-    pub(crate) fn reloaded(&self) -> Result<Option<Self>, TransportError> {
-        let Source { config, pq, hashes } = &self.source;
-        if Files::read(paths(config))?.hashes() == *hashes {
+    /// As [`ServerTls::reconfigured`](crate::ServerTls::reconfigured). The system's trust store is
+    /// read anew where the settings differ.
+    ///
+    /// # Errors
+    /// As [`ClientTls::load`].
+    pub fn reconfigured(
+        &self,
+        config: &TlsClientConfig,
+        pq: PqMode,
+    ) -> Result<Option<Self>, TransportError> {
+        self.warn_of_expiry();
+        checked(config)?;
+        let parts = &self.parts;
+        let (trust, error) = Trust::read(&trust_paths(config), &parts.trust);
+        if let Some(error) = error {
+            return Err(error);
+        }
+        let mut files = Files::read(pair_paths(config))?;
+        let pair_hashes = files.hashes();
+        let is_same = config == &parts.settings && pq == parts.pq;
+        if is_same && pair_hashes == parts.pair_hashes && trust.is_same(&parts.trust) {
             return Ok(None);
         }
-        Self::load(config, *pq).map(Some)
+        Self::build(Parts {
+            settings: config.clone(),
+            pq,
+            pair: files.pair(&provider(pq))?,
+            pair_hashes,
+            trust,
+            system: system_roots(config, parts.system.as_ref().filter(|_| is_same))?,
+            clock: Arc::clone(&parts.clock),
+        })
+        .map(Some)
+    }
+
+    /// As [`ServerTls::withdrawn`](crate::ServerTls::withdrawn): the part that decides which servers
+    /// are trusted. The client's own pair and the protocols stay.
+    #[must_use]
+    pub fn withdrawn(&self, config: &TlsClientConfig) -> Option<Self> {
+        let parts = &self.parts;
+        let mut settings = config.clone();
+        let before = &parts.settings;
+        settings
+            .set_cert_path(before.cert_path().map(Into::into))
+            .set_key_path(before.key_path().map(Into::into))
+            .set_alpn(before.alpn().to_vec())
+            .ok()?;
+        let (mut trust, error) = Trust::read(&trust_paths(&settings), &parts.trust);
+        if error.is_some() || !settings.check().is_empty() {
+            settings = before.clone();
+            (trust, _) = Trust::read(&trust_paths(before), &parts.trust);
+        }
+        if settings == *before && trust.is_same(&parts.trust) {
+            return None;
+        }
+        let withdrawn = Self::build(Parts {
+            system: system_roots(&settings, parts.system.as_ref()).ok()?,
+            settings,
+            pq: parts.pq,
+            pair: parts.pair.clone(),
+            pair_hashes: parts.pair_hashes,
+            trust,
+            clock: Arc::clone(&parts.clock),
+        });
+        withdrawn.ok()
+    }
+
+    /// What the files hold now; `None` where it is what they held before.
+    pub(crate) fn reloaded(&self) -> Result<Option<Self>, TransportError> {
+        self.reconfigured(&self.parts.settings, self.parts.pq)
+    }
+
+    /// As [`withdrawn`](Self::withdrawn), with the settings in force.
+    pub(crate) fn withdrawn_now(&self) -> Option<Self> {
+        self.withdrawn(&self.parts.settings)
+    }
+
+    fn warn_of_expiry(&self) {
+        let now = clock::seconds(SystemTime::now());
+        self.parts.trust.crls().warn(now);
     }
 }
 
@@ -132,7 +230,14 @@ fn server_name(host: &str, private: bool) -> Result<ServerName<'static>, Transpo
     ServerName::try_from(host.to_owned()).map_err(wrong)
 }
 
-fn paths(config: &TlsClientConfig) -> Paths<'_> {
+fn checked(config: &TlsClientConfig) -> Result<(), TransportError> {
+    match config.check().into_iter().next() {
+        Some((key, why)) => Err(tls(format!("{key} {why}"))),
+        None => Ok(()),
+    }
+}
+
+fn pair_paths(config: &TlsClientConfig) -> Paths<'_> {
     Paths {
         cert: At {
             key: "tls_client.cert_path",
@@ -144,18 +249,43 @@ fn paths(config: &TlsClientConfig) -> Paths<'_> {
         },
         ca: At {
             key: "tls_client.ca_bundle_path",
-            path: config.ca_bundle_path(),
+            path: None,
         },
     }
 }
 
-/// The system's trust store. One unreadable certificate among many is no failure; none at all is.
-fn system_roots() -> Result<RootCertStore, TransportError> {
+fn trust_paths(config: &TlsClientConfig) -> TrustPaths<'_> {
+    TrustPaths {
+        ca: At {
+            key: "tls_client.ca_bundle_path",
+            path: config.ca_bundle_path(),
+        },
+        crl_key: "tls_client.crl_path",
+        crls: config.crl_path(),
+        ticket_keys: At {
+            key: "tls.ticket_keys_path",
+            path: None,
+        },
+    }
+}
+
+/// The system's trust store where it is used; one that was read before is not read again. One
+/// unreadable certificate among many is no failure; none at all is.
+fn system_roots(
+    config: &TlsClientConfig,
+    before: Option<&Arc<RootCertStore>>,
+) -> Result<Option<Arc<RootCertStore>>, TransportError> {
+    if config.trust_store() != TrustStore::System {
+        return Ok(None);
+    }
+    if let Some(before) = before {
+        return Ok(Some(Arc::clone(before)));
+    }
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(found.certs);
     if !roots.is_empty() {
-        return Ok(roots);
+        return Ok(Some(Arc::new(roots)));
     }
     let text = "the system's trust store is empty; set tls_client.trust_store = path and \
                 tls_client.ca_bundle_path";
@@ -165,26 +295,37 @@ fn system_roots() -> Result<RootCertStore, TransportError> {
     })
 }
 
-fn rustls_config(
-    roots: RootCertStore,
-    pair: Option<Arc<CertifiedKey>>,
-    config: &TlsClientConfig,
-    provider: Arc<CryptoProvider>,
-) -> Result<(ClientConfig, ServerCheck), TransportError> {
-    let roots = Arc::new(roots);
-    let trust = Trust::new(Arc::clone(&roots), &provider, Usage::Server);
-    let verifier =
-        WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
+/// The authorities that servers are verified against.
+fn roots(parts: &Parts) -> Arc<RootCertStore> {
+    let roots = parts.trust.roots().or(parts.system.as_ref());
+    roots.map_or_else(|| Arc::new(RootCertStore::empty()), Arc::clone)
+}
+
+/// The rules for servers.
+fn server_check(parts: &Parts) -> PeerCheck {
+    let anchors = Anchors::new(roots(parts), &provider(parts.pq), Usage::Server);
+    let rules = PeerRules::new(parts.settings.allowed(), parts.settings.spki_pins());
+    PeerCheck::new(anchors, rules, &parts.clock)
+}
+
+fn rustls_config(parts: &Parts, servers: &Arc<PeerCheck>) -> Result<ClientConfig, TransportError> {
+    let (config, provider) = (&parts.settings, provider(parts.pq));
+    // Of every certificate in the chain; an unknown status is refused.
+    let verifier = WebPkiServerVerifier::builder_with_provider(roots(parts), Arc::clone(&provider))
+        .with_crls(parts.trust.crls().ders())
+        .enforce_revocation_expiration()
+        .build();
     let verifier = verifier.map_err(|cause| tls_by("the trust store cannot be used", cause))?;
-    let rules = PeerRules::new(config.allowed(), config.spki_pins());
-    let (servers, verifier) = ServerCheck::new(verifier, trust, rules);
-    let builder = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_details(provider, Arc::clone(&parts.clock))
         .with_protocol_versions(&[&TLS13])
         .map_err(|cause| tls_by("the crypto provider cannot be used", cause))?
         .dangerous()
-        .with_custom_certificate_verifier(verifier);
-    let mut built = match pair {
-        Some(pair) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(pair))),
+        .with_custom_certificate_verifier(servers.of_servers(verifier));
+    let mut built = match &parts.pair {
+        Some(pair) => {
+            let pair = SingleCertAndKey::from(Arc::clone(pair));
+            builder.with_client_cert_resolver(Arc::new(pair))
+        }
         None => builder.with_no_client_auth(),
     };
     built.alpn_protocols = config
@@ -192,7 +333,8 @@ fn rustls_config(
         .iter()
         .map(|name| name.clone().into())
         .collect();
-    built.resumption = Resumption::in_memory_sessions(MAX_SESSIONS);
+    // Each dial brings its own store.
+    built.resumption = Resumption::disabled();
     built.enable_early_data = false;
-    Ok((built, servers))
+    Ok(built)
 }

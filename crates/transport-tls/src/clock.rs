@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use transport_core::TransportError;
 
+use crate::dates::Seconds;
 use crate::error::tls_by;
 
 /// Checks that the clock can be used.
@@ -15,6 +16,12 @@ pub(crate) fn check(now: SystemTime) -> Result<(), TransportError> {
         Ok(_) => Ok(()),
         Err(cause) => Err(tls_by("the system's clock is before 1970; set it", cause)),
     }
+}
+
+/// Seconds since 1970.
+pub(crate) fn seconds(now: SystemTime) -> Seconds {
+    let since = now.duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
 }
 
 #[cfg(test)]

@@ -25,31 +25,18 @@ impl std::error::Error for Failure {
     }
 }
 
-/// A TLS failure without a deeper cause.
+/// Files or settings that cannot be used, without a deeper cause.
 pub(crate) fn tls(text: impl Into<String>) -> TransportError {
-    tls_of(TlsErrorKind::Other, text)
+    failure(TlsErrorKind::Config, text.into(), None)
 }
 
-/// A TLS failure and what caused it.
+/// Files or settings that cannot be used, and what caused it.
 pub(crate) fn tls_by(text: impl Into<String>, cause: impl Into<BoxError>) -> TransportError {
-    tls_of_by(TlsErrorKind::Other, text, cause)
+    failure(TlsErrorKind::Config, text.into(), Some(cause.into()))
 }
 
 /// A TLS failure of this kind.
-pub(crate) fn tls_of(kind: TlsErrorKind, text: impl Into<String>) -> TransportError {
-    failure(kind, text.into(), None)
-}
-
-/// A TLS failure of this kind and what caused it.
-pub(crate) fn tls_of_by(
-    kind: TlsErrorKind,
-    text: impl Into<String>,
-    cause: impl Into<BoxError>,
-) -> TransportError {
-    failure(kind, text.into(), Some(cause.into()))
-}
-
-fn failure(kind: TlsErrorKind, text: String, cause: Option<BoxError>) -> TransportError {
+pub(crate) fn failure(kind: TlsErrorKind, text: String, cause: Option<BoxError>) -> TransportError {
     TransportError::Tls {
         kind,
         source: Box::new(Failure { text, cause }),

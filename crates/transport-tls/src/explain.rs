@@ -7,13 +7,15 @@ mod kind;
 use std::io;
 
 use tokio_rustls::rustls::{
-    CertificateError, Error, InvalidMessage, PeerIncompatible, PeerMisbehaved,
+    CertRevocationListError, CertificateError, Error, InvalidMessage, PeerIncompatible,
+    PeerMisbehaved,
 };
 use transport_core::{TlsErrorKind, TransportError};
 
-use crate::error::{tls_of, tls_of_by};
+use crate::error::failure;
 use crate::peers::PinMismatch;
 use alert::alert;
+use kind::{is_name_constraint, kind};
 
 /// Names of the peer that an error shows; a certificate may bear thousands.
 const MAX_NAMES: usize = 3;
@@ -48,7 +50,6 @@ pub(crate) fn unbegun(error: io::Error, seen: &Seen<'_>) -> Result<TransportErro
 
 /// A failed handshake: always of the kind `tls`, the source kept.
 pub(crate) fn handshake(error: io::Error, seen: &Seen<'_>) -> TransportError {
-    let kind = of_rustls(&error).map_or(TlsErrorKind::Other, |e| kind::of(e, seen.opening));
     let text = match of_rustls(&error) {
         Some(error) => handshake_text(error, seen),
         None if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -56,23 +57,13 @@ pub(crate) fn handshake(error: io::Error, seen: &Seen<'_>) -> TransportError {
         }
         None => format!("the connection failed in the handshake: {error}"),
     };
-    if seen.private {
-        // The source names the peer.
-        return tls_of(kind, bounded(text));
-    }
-    tls_of_by(kind, bounded(text), error)
-}
-
-/// A resumed session whose peer the rules in force refuse. No name of the peer is in it.
-pub(crate) fn resumed(error: &Error, dialed: bool) -> TransportError {
-    let seen = Seen {
-        dialed,
-        private: true,
-        requires_pq: false,
-        opening: &[],
+    let kind = match of_rustls(&error) {
+        Some(error) => kind(error, seen.opening),
+        None => TlsErrorKind::Ended,
     };
-    let text = format!("resumption refused: {}", handshake_text(error, &seen));
-    tls_of(kind::of(error, &[]), bounded(text))
+    // The source names the peer.
+    let source = (!seen.private).then(|| error.into());
+    failure(kind, bounded(text), source)
 }
 
 /// A failure of an established stream: a missing `close_notify` is `TlsTruncated`, what TLS itself
@@ -86,11 +77,9 @@ pub(crate) fn stream(error: io::Error) -> io::Error {
         Some(error) => Some(format!("the stream is broken: {error}")),
         None => None,
     };
+    let kind = of_rustls(&error).map_or(TlsErrorKind::Other, |error| kind(error, &[]));
     match text {
-        Some(text) => {
-            let kind = of_rustls(&error).map_or(TlsErrorKind::Other, |e| kind::of(e, &[]));
-            tls_of_by(kind, bounded(text), error).into()
-        }
+        Some(text) => failure(kind, bounded(text), Some(error.into())).into(),
         // rustls gives it where the stream ends without `close_notify` (RFC 8446 §6.1).
         None if error.kind() == io::ErrorKind::UnexpectedEof => TransportError::TlsTruncated.into(),
         None => error,
@@ -100,13 +89,29 @@ pub(crate) fn stream(error: io::Error) -> io::Error {
 /// A session that ended up below TLS 1.3.
 pub(crate) fn old_version() -> TransportError {
     let text = "no TLS version in common: TLS 1.3 is needed";
-    tls_of(TlsErrorKind::NoCommonVersion, text)
+    failure(TlsErrorKind::NoCommonVersion, text.to_owned(), None)
 }
 
-/// A client that resumed a session after its certificate had expired.
-pub(crate) fn expired_since() -> TransportError {
-    let text = "the client's certificate has expired since its session began";
-    tls_of(TlsErrorKind::Expired, text)
+/// A session that was resumed after a certificate of the peer's chain had expired.
+pub(crate) fn expired_since(dialed: bool) -> TransportError {
+    let whose = if dialed { "server" } else { "client" };
+    let text = format!(
+        "the {whose}'s certificate, or one that the {whose} sent with it, has expired since the \
+         session began"
+    );
+    failure(TlsErrorKind::Expired, text, None)
+}
+
+/// A resumed session whose peer the rules in force refuse. No name of the peer is in it.
+pub(crate) fn resumed(error: &Error, dialed: bool) -> TransportError {
+    let seen = Seen {
+        dialed,
+        private: true,
+        requires_pq: false,
+        opening: &[],
+    };
+    let text = format!("resumption refused: {}", handshake_text(error, &seen));
+    failure(kind(error, &[]), bounded(text), None)
 }
 
 fn bounded(mut text: String) -> String {
@@ -127,6 +132,7 @@ fn handshake_text(error: &Error, seen: &Seen<'_>) -> String {
     match error {
         Error::InvalidMessage(message) => not_tls(*message, seen.opening),
         Error::InvalidCertificate(error) => certificate(error, seen),
+        Error::InvalidCertRevocationList(error) => revocation_list(error, seen),
         Error::PeerIncompatible(error) => incompatible(error, seen.requires_pq),
         Error::AlertReceived(description) => {
             let hint = if seen.requires_pq {
@@ -163,13 +169,13 @@ fn not_tls(message: InvalidMessage, opening: &[u8]) -> String {
     }
 }
 
-/// Whether a peer's first byte is that of a TLS record (RFC 8446 §5.1): `change_cipher_spec`,
-/// `alert`, `handshake`, `application_data`.
+/// Whether a peer's first bytes, if any, begin a record of TLS (RFC 8446 §5.1): change_cipher_spec,
+/// alert, handshake, application_data.
 const fn is_record(opening: &[u8]) -> bool {
     matches!(opening.first(), None | Some(20..=23))
 }
 
-/// Whether a peer's first bytes are an HTTP request or response.
+/// Whether a peer's first bytes begin a request or an answer of HTTP.
 fn is_http(opening: &[u8]) -> bool {
     /// How a request or an answer of HTTP begins (RFC 9110 §9, RFC 9112 §4, RFC 9113 §3.4).
     const HTTP: [&[u8]; 10] = [
@@ -236,18 +242,61 @@ fn certificate(error: &CertificateError, seen: &Seen<'_>) -> String {
             format!("the {whose}'s certificate is for another purpose (extended key usage)")
         }
         E::BadSignature => format!("the {whose}'s certificate bears a wrong signature"),
+        E::Revoked => format!(
+            "the {whose}'s certificate is revoked, or one above it in its chain is ({})",
+            crl_path(seen)
+        ),
+        E::ExpiredRevocationList | E::ExpiredRevocationListContext { .. } => format!(
+            "the CRL for the {whose}'s certificate, or for one above it in its chain, has expired: \
+             install the issuer's current CRL ({})",
+            crl_path(seen)
+        ),
+        E::UnknownRevocationStatus => format!(
+            "no CRL covers the {whose}'s certificate, or one above it in its chain: install the \
+             CRLs of all issuers ({})",
+            crl_path(seen)
+        ),
         E::ApplicationVerificationFailure => {
             format!("the {whose}'s certificate bears no name of {table}.allow_sans")
         }
         E::Other(other) if other.0.is::<PinMismatch>() => {
             format!("the {whose}'s verified chain has no key of {table}.spki_pins")
         }
-        E::Other(other) if kind::is_name_constraint(other) => format!(
+        E::Other(other) if is_name_constraint(other) => format!(
             "a name of the {whose}'s certificate violates the name constraints of an authority in \
              its chain"
         ),
         _ if seen.private => format!("the {whose}'s certificate was refused"),
         other => format!("the {whose}'s certificate was refused: {other}"),
+    }
+}
+
+/// A CRL that cannot prove anything about the peer's chain.
+fn revocation_list(error: &CertRevocationListError, seen: &Seen<'_>) -> String {
+    use CertRevocationListError as E;
+    let (whose, path) = (
+        if seen.dialed { "server" } else { "client" },
+        crl_path(seen),
+    );
+    match error {
+        E::BadSignature => format!(
+            "the CRL for the {whose}'s certificate, or for one above it in its chain, bears the \
+             issuer's name and was signed by another key ({path})"
+        ),
+        E::IssuerInvalidForCrl => format!(
+            "the issuer of the {whose}'s certificate, or of one above it in its chain, may not \
+             sign CRLs (key usage without cRLSign, {path})"
+        ),
+        other => format!("a CRL of {path} cannot be used: {other:?}"),
+    }
+}
+
+/// The key that names the CRLs of this side.
+const fn crl_path(seen: &Seen<'_>) -> &'static str {
+    if seen.dialed {
+        "tls_client.crl_path"
+    } else {
+        "tls.crl_path"
     }
 }
 

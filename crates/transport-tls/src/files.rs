@@ -181,6 +181,17 @@ fn cert_text(at: At<'_>, why: &str) -> String {
     )
 }
 
+/// A file of CRLs cannot be used.
+pub(crate) fn crl_failed(at: At<'_>, why: &str) -> TransportError {
+    tls(crl_text(at, why))
+}
+
+pub(crate) fn crl_text(at: At<'_>, why: &str) -> String {
+    let path = at.path.map(|path| format!(" = {}", path.display()));
+    let path = path.unwrap_or_default();
+    format!("tls crl read failed: {}{path}: {why}", at.key)
+}
+
 /// The path of a key is never named: the key of the configuration says enough.
 fn key_text(key: &str, why: &str) -> String {
     format!("tls key read failed: {key}: {why}")
@@ -195,7 +206,11 @@ fn certificates(at: At<'_>, path: &Path) -> Result<Zeroizing<Vec<u8>>, Transport
     bytes.map_err(|cause| tls_by(cert_text(at, &cause.to_string()), cause))
 }
 
-fn key(name: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, TransportError> {
+/// Reads a file that its owner alone may read.
+///
+/// # Errors
+/// With `tls key read failed` or `insecure permissions`.
+pub(crate) fn key(name: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, TransportError> {
     let failed = |cause: io::Error| tls_by(key_text(name, &cause.to_string()), cause);
     let (file, len) = open(path).map_err(failed)?;
     // Asked of the opened file: a link's own mode says nothing, and nobody can swap it meanwhile.
@@ -226,8 +241,18 @@ fn contents(mut file: File, len: usize) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
-/// Opens a regular file of bounded length.
+/// Reads a file of at most so many bytes.
+pub(crate) fn bounded(path: &Path, max_bytes: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    let (file, len) = open_bounded(path, max_bytes)?;
+    contents(file, len)
+}
+
 fn open(path: &Path) -> io::Result<(File, usize)> {
+    open_bounded(path, MAX_BYTES)
+}
+
+/// Opens a regular file of bounded length.
+fn open_bounded(path: &Path, max_bytes: u64) -> io::Result<(File, usize)> {
     let wrong = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why);
     // Asked first, since to open a pipe waits for whoever writes to it.
     if !std::fs::metadata(path)?.is_file() {
@@ -236,7 +261,7 @@ fn open(path: &Path) -> io::Result<(File, usize)> {
     let file = File::open(path)?;
     let len = file.metadata()?.len();
     match usize::try_from(len) {
-        Ok(bytes) if len <= MAX_BYTES => Ok((file, bytes)),
-        _ => Err(wrong("it is longer than 1 MiB")),
+        Ok(bytes) if len <= max_bytes => Ok((file, bytes)),
+        _ => Err(wrong(&format!("it is longer than {} MiB", max_bytes >> 20))),
     }
 }

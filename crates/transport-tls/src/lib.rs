@@ -7,17 +7,25 @@
 //! Files are read into a [`ServerTls`] or a [`ClientTls`]; a [`Live`] holds one and lets it be
 //! replaced or refreshed while it is used. No task and no timer runs here.
 //!
+//! # Revocation
+//!
+//! With `crl_path` every certificate of a peer's chain needs a fresh CRL of its issuer; a status that
+//! is unknown is refused. What decides which peers come in is reloaded part by part, so that a broken
+//! file delays no revocation of another one: [`ServerTls::withdrawn`].
+//!
 //! # Private keys
 //!
-//! The bytes of a key file, and of the key that is parsed from them, are overwritten before they
-//! are freed, on success and on every error; a key's path is in no error and no `Debug` output. Out
-//! of reach are the buffer in which the PEM parser undoes base64, the key as aws-lc holds it while
-//! it is in use, and what the kernel caches of the file.
+//! The bytes of a key file or a file of ticket keys, and of the keys that are parsed from them, are
+//! overwritten before they are freed, on success and on every error; a key's path is in no error and
+//! no `Debug` output. Out of reach are the buffer in which the PEM parser undoes base64, keys as
+//! aws-lc holds them while they are in use, and what the kernel caches of the file.
 
 mod allowed_san;
 mod client;
 mod clock;
 mod config;
+mod crl;
+mod dates;
 mod error;
 mod expiry;
 mod explain;
@@ -30,8 +38,10 @@ mod peers;
 mod pem;
 mod provider;
 pub mod raw;
+mod resume;
 mod server;
 mod spki_pin;
+mod trust;
 mod x509;
 
 pub use allowed_san::AllowedSan;

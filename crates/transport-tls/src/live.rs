@@ -50,6 +50,17 @@ impl<T> Live<T> {
         }
         Ok(still)
     }
+
+    /// Puts the part that decides which peers come in into force, where the rest failed.
+    fn withdraw(
+        &self,
+        error: TransportError,
+        withdrawn: impl FnOnce(&T) -> Option<T>,
+    ) -> TransportError {
+        // Its own failure changes nothing: the first one says what is wrong.
+        let _ = self.refresh_with(|now| Ok(withdrawn(now)));
+        error
+    }
 }
 
 impl LiveServerTls {
@@ -61,10 +72,12 @@ impl LiveServerTls {
     /// Reads files and parses certificates: a few milliseconds that a blocking thread is for.
     ///
     /// # Errors
-    /// As [`ServerTls::load`]; what was in force stays in force. A pair that is replaced one file
-    /// after the other does not match in between.
+    /// As [`ServerTls::load`]; what was in force stays in force, but for
+    /// [withdrawals](ServerTls::withdrawn). A pair that is replaced one file after the other does
+    /// not match in between.
     pub fn refresh(&self) -> Result<bool, TransportError> {
         self.refresh_with(ServerTls::reloaded)
+            .map_err(|error| self.withdraw(error, ServerTls::withdrawn_now))
     }
 }
 
@@ -73,9 +86,11 @@ impl LiveClientTls {
     /// system's trust store is read by [`ClientTls::load`] alone.
     ///
     /// # Errors
-    /// As [`ClientTls::load`]; what was in force stays in force.
+    /// As [`ClientTls::load`]; what was in force stays in force, but for
+    /// [withdrawals](ClientTls::withdrawn).
     pub fn refresh(&self) -> Result<bool, TransportError> {
         self.refresh_with(ClientTls::reloaded)
+            .map_err(|error| self.withdraw(error, ClientTls::withdrawn_now))
     }
 }
 

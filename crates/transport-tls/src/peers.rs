@@ -8,130 +8,86 @@ mod server_verifier;
 use std::sync::Arc;
 
 use tokio_rustls::rustls::client::danger::ServerCertVerifier;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
+use tokio_rustls::rustls::time_provider::TimeProvider;
 use tokio_rustls::rustls::Error;
 use transport_core::CertificateChain;
 
-pub(crate) use path::{Trust, Usage};
+pub(crate) use path::{Anchors, Usage};
 pub(crate) use rules::{PeerRules, PinMismatch};
 
 use client_verifier::RuledClients;
 use server_verifier::RuledServers;
 
-/// The verification in force for one role, as it is needed after a handshake.
-pub(crate) trait PeerCheck {
-    /// The verified chain among the certificates that the peer sent.
-    fn chain(&self, presented: &[CertificateDer<'_>]) -> CertificateChain;
+/// The rules for peers of one role, and the authorities that their chains lead to.
+#[derive(Debug)]
+pub(crate) struct PeerCheck {
+    anchors: Anchors,
+    rules: PeerRules,
+    clock: Arc<dyn TimeProvider>,
+}
+
+impl PeerCheck {
+    pub(crate) fn new(anchors: Anchors, rules: PeerRules, clock: &Arc<dyn TimeProvider>) -> Self {
+        Self {
+            anchors,
+            rules,
+            clock: Arc::clone(clock),
+        }
+    }
+
+    /// Adds the rules, if there are any, to a verifier of clients that trusts these authorities.
+    pub(crate) fn of_clients(
+        self: &Arc<Self>,
+        trusted: Arc<dyn ClientCertVerifier>,
+    ) -> Arc<dyn ClientCertVerifier> {
+        if self.rules.is_empty() {
+            return trusted;
+        }
+        Arc::new(RuledClients::new(trusted, Arc::clone(self)))
+    }
+
+    /// Adds the rules, if there are any, to a verifier of servers that trusts these authorities.
+    pub(crate) fn of_servers(
+        self: &Arc<Self>,
+        trusted: Arc<dyn ServerCertVerifier>,
+    ) -> Arc<dyn ServerCertVerifier> {
+        if self.rules.is_empty() {
+            return trusted;
+        }
+        Arc::new(RuledServers::new(trusted, Arc::clone(self)))
+    }
+
+    /// The verified chain among the certificates that a peer sent.
+    pub(crate) fn chain(&self, presented: &[CertificateDer<'_>]) -> CertificateChain {
+        self.anchors.chain(presented, self.now())
+    }
 
     /// Judges the peer of a resumed session, whose certificates no verifier has seen.
     ///
     /// # Errors
     /// As the verifier in a full handshake.
-    fn judge_resumed(&self, presented: &[CertificateDer<'_>]) -> Result<(), Error>;
-}
-
-/// How a listener verifies its clients.
-pub(crate) struct ClientCheck {
-    trust: Arc<Trust>,
-    /// With rules alone: without any, the ticket is proof enough.
-    ruled: Option<Arc<dyn ClientCertVerifier>>,
-}
-
-impl ClientCheck {
-    /// Adds the rules, if there are any, to a verifier that trusts these authorities.
-    pub(crate) fn new(
-        trusted: Arc<dyn ClientCertVerifier>,
-        trust: Trust,
-        rules: PeerRules,
-    ) -> (Self, Arc<dyn ClientCertVerifier>) {
-        let trust = Arc::new(trust);
-        if rules.is_empty() {
-            return (Self { trust, ruled: None }, trusted);
-        }
-        let ruled = RuledClients::new(trusted, Arc::clone(&trust), rules);
-        let ruled: Arc<dyn ClientCertVerifier> = Arc::new(ruled);
-        let check = Self {
-            trust,
-            ruled: Some(Arc::clone(&ruled)),
-        };
-        (check, ruled)
-    }
-}
-
-impl PeerCheck for ClientCheck {
-    fn chain(&self, presented: &[CertificateDer<'_>]) -> CertificateChain {
-        self.trust.chain(presented, UnixTime::now())
-    }
-
-    fn judge_resumed(&self, presented: &[CertificateDer<'_>]) -> Result<(), Error> {
-        let Some(ruled) = &self.ruled else {
+    pub(crate) fn judge_resumed(&self, presented: &[CertificateDer<'_>]) -> Result<(), Error> {
+        if self.rules.is_empty() {
             return Ok(());
-        };
+        }
         let (leaf, rest) = presented
             .split_first()
             .ok_or(Error::NoCertificatesPresented)?;
-        ruled
-            .verify_client_cert(leaf, rest, UnixTime::now())
-            .map(drop)
-    }
-}
-
-/// How a dialer verifies servers.
-pub(crate) struct ServerCheck {
-    trust: Arc<Trust>,
-    ruled: Option<Arc<dyn ServerCertVerifier>>,
-}
-
-impl ServerCheck {
-    /// Adds the rules, if there are any, to a verifier that trusts these authorities.
-    pub(crate) fn new(
-        trusted: Arc<dyn ServerCertVerifier>,
-        trust: Trust,
-        rules: PeerRules,
-    ) -> (Self, Arc<dyn ServerCertVerifier>) {
-        let trust = Arc::new(trust);
-        if rules.is_empty() {
-            return (Self { trust, ruled: None }, trusted);
-        }
-        let ruled = RuledServers::new(trusted, Arc::clone(&trust), rules);
-        let ruled: Arc<dyn ServerCertVerifier> = Arc::new(ruled);
-        let check = Self {
-            trust,
-            ruled: Some(Arc::clone(&ruled)),
-        };
-        (check, ruled)
+        self.judge((leaf, rest), self.now(), |_| true)
     }
 
-    /// The check of one dial, whose server must prove this name.
-    pub(crate) fn of(&self, name: &ServerName<'static>) -> NamedServerCheck<'_> {
-        NamedServerCheck {
-            check: self,
-            name: self.ruled.as_ref().map(|_| name.clone()),
-        }
-    }
-}
-
-/// A [`ServerCheck`] with the name that the server must prove.
-pub(crate) struct NamedServerCheck<'a> {
-    check: &'a ServerCheck,
-    name: Option<ServerName<'static>>,
-}
-
-impl PeerCheck for NamedServerCheck<'_> {
-    fn chain(&self, presented: &[CertificateDer<'_>]) -> CertificateChain {
-        self.check.trust.chain(presented, UnixTime::now())
+    fn judge(
+        &self,
+        presented: (&CertificateDer<'_>, &[CertificateDer<'_>]),
+        now: UnixTime,
+        confirm: impl Fn(&[CertificateDer<'_>]) -> bool,
+    ) -> Result<(), Error> {
+        self.rules.judge(presented, now, &self.anchors, confirm)
     }
 
-    fn judge_resumed(&self, presented: &[CertificateDer<'_>]) -> Result<(), Error> {
-        let (Some(ruled), Some(name)) = (&self.check.ruled, &self.name) else {
-            return Ok(());
-        };
-        let (leaf, rest) = presented
-            .split_first()
-            .ok_or(Error::NoCertificatesPresented)?;
-        ruled
-            .verify_server_cert(leaf, rest, name, &[], UnixTime::now())
-            .map(drop)
+    fn now(&self) -> UnixTime {
+        self.clock.current_time().unwrap_or_else(UnixTime::now)
     }
 }

@@ -4,7 +4,9 @@
 //! What is wrong is said without a word of the input: it may be a key.
 
 use rustls_pemfile::{read_one_from_slice, Item};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::{
+    CertificateDer, CertificateRevocationListDer, PrivateKeyDer,
+};
 use zeroize::{Zeroize, Zeroizing};
 
 /// Every certificate of a file, in its order; other sections are passed over.
@@ -22,6 +24,32 @@ pub(crate) fn certificates(mut pem: &[u8]) -> Result<Vec<CertificateDer<'static>
     }
     if found.is_empty() {
         return Err("there is no certificate in it");
+    }
+    Ok(found)
+}
+
+/// Every CRL of a file in PEM, or the one of a file in DER; other sections are passed over.
+///
+/// # Errors
+/// When it is neither, or holds no CRL.
+pub(crate) fn revocation_lists(
+    mut file: &[u8],
+) -> Result<Vec<CertificateRevocationListDer<'static>>, &'static str> {
+    /// How DER of a sequence begins (X.690 §8.9.1).
+    const SEQUENCE: u8 = 0x30;
+    if file.first() == Some(&SEQUENCE) {
+        return Ok(vec![file.to_vec().into()]);
+    }
+    let mut found = Vec::new();
+    while let Some((item, rest)) = read_one_from_slice(file).map_err(|_| "it is not valid PEM")? {
+        match item {
+            Item::Crl(list) => found.push(list),
+            other => drop(private_key_of(other)),
+        }
+        file = rest;
+    }
+    if found.is_empty() {
+        return Err("there is no CRL in it (PEM with X509 CRL sections, or DER)");
     }
     Ok(found)
 }

@@ -1,5 +1,7 @@
 //! What a listener proves and asks for, ready for handshakes.
 
+mod parts;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -8,10 +10,11 @@ use tokio_rustls::rustls::crypto::aws_lc_rs::Ticketer;
 use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
-use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use tokio_rustls::rustls::server::{NoServerSessionStorage, ProducesTickets, WebPkiClientVerifier};
 use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tokio_rustls::rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use tokio_rustls::rustls::version::TLS13;
-use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+use tokio_rustls::rustls::ServerConfig;
 use transport_core::schema::Section;
 use transport_core::{NoIdentity, TransportError};
 use zeroize::Zeroizing;
@@ -19,30 +22,29 @@ use zeroize::Zeroizing;
 use crate::clock;
 use crate::error::{tls, tls_by};
 use crate::expiry::Expiry;
-use crate::files::{self, At, Files, Hashes, Paths};
-use crate::peers::{ClientCheck, PeerCheck, PeerRules, Trust, Usage};
+use crate::files::{self, Files};
+use crate::peers::{Anchors, PeerCheck, PeerRules, Usage};
 use crate::provider::provider;
+use crate::resume::{Noted, ReplicaTickets, Tickets};
+use crate::trust::Trust;
 use crate::{x509, ClientAuth, PqMode, TlsConfig};
+use parts::{pair_paths, trust_paths, Parts};
 
 /// A certificate with its key, trusted client authorities and protocols: TLS 1.3 alone.
 ///
-/// Sessions resume by tickets whose keys live in memory, rotate every six hours and are this
-/// value's own. Whatever replaces it has other keys, so that no session outlives the certificate,
-/// the authorities or the allow-list it was begun under; each client then shakes hands in full
-/// once.
+/// Sessions resume by tickets for twelve hours after their last full handshake, and not beyond the
+/// end of any certificate that the client sent. The keys of tickets live in memory, rotate every
+/// six hours and are this value's own: whatever replaces it has other keys, so that no session
+/// outlives the certificate, the authorities, the CRLs or the allow-list it was begun under.
+///
+/// With `tls.ticket_keys_path` tickets are made and accepted with the keys of that file, at every
+/// replica that has the same authorities, CRLs and allow-list; elsewhere they are of no use.
 pub struct ServerTls {
     config: Arc<ServerConfig>,
     no_identity: NoIdentity,
-    clients: Option<ClientCheck>,
+    clients: Option<Arc<PeerCheck>>,
     expiry: Option<Expiry>,
-    source: Option<Source>,
-}
-
-/// Where it came from, to look there again.
-struct Source {
-    config: TlsConfig,
-    pq: PqMode,
-    hashes: Hashes,
+    parts: Option<Parts>,
 }
 
 impl ServerTls {
@@ -51,25 +53,34 @@ impl ServerTls {
     ///
     /// # Errors
     /// [`TransportError::Tls`] whose text contains `tls cert read failed`, `tls key read failed`
-    /// (a key that does not belong to the certificate too) or `insecure permissions` (a key that
-    /// others than its owner can read), or says which settings do not go together. The path of
-    /// the key is in none of them.
+    /// (a key that does not belong to the certificate too), `tls crl read failed` or `insecure
+    /// permissions` (a key that others than its owner can read), or says which settings do not go
+    /// together. The path of the key is in none of them.
     pub fn load(config: &TlsConfig, pq: PqMode) -> Result<Self, TransportError> {
-        let mut files = Files::read(paths(config))?;
-        let hashes = files.hashes();
-        let provider = provider(pq);
-        let Some(pair) = files.pair(&provider)? else {
+        Self::load_at(config, pq, Arc::new(DefaultTimeProvider))
+    }
+
+    pub(crate) fn load_at(
+        config: &TlsConfig,
+        pq: PqMode,
+        clock: Arc<dyn TimeProvider>,
+    ) -> Result<Self, TransportError> {
+        let mut files = Files::read(pair_paths(config))?;
+        let pair_hashes = Some(files.hashes());
+        let Some(pair) = files.pair(&provider(pq))? else {
             return Err(match config.cert_path() {
-                None => files::cert_failed(paths(config).cert, "it is needed to listen"),
+                None => files::cert_failed(pair_paths(config).cert, "it is needed to listen"),
                 Some(_) => files::key_failed("tls.key_path", "it is needed to listen"),
             });
         };
-        let source = Source {
-            config: config.clone(),
+        Self::build(Parts {
+            settings: config.clone(),
             pq,
-            hashes,
-        };
-        Self::new(pair, files.roots()?, config, provider, Some(source))
+            pair,
+            pair_hashes,
+            trust: Trust::load(&trust_paths(config))?,
+            clock,
+        })
     }
 
     /// From a chain (leaf first) and a key in memory; the paths of the pair in `config` are not
@@ -83,13 +94,20 @@ impl ServerTls {
         config: &TlsConfig,
         pq: PqMode,
     ) -> Result<Self, TransportError> {
-        let mut config = config.clone();
-        config.set_cert_path(None).set_key_path(None);
-        let (provider, paths) = (provider(pq), paths(&config));
+        let mut settings = config.clone();
+        settings.set_cert_path(None).set_key_path(None);
+        let (provider, paths) = (provider(pq), pair_paths(&settings));
         let key = Zeroizing::new(key);
         let pair = files::pair(chain, &key, &provider, paths.cert, paths.key.key)?;
-        let roots = Files::read(paths)?.roots()?;
-        Self::new(pair, roots, &config, provider, None)
+        let trust = Trust::load(&trust_paths(&settings))?;
+        Self::build(Parts {
+            settings,
+            pq,
+            pair,
+            pair_hashes: None,
+            trust,
+            clock: Arc::new(DefaultTimeProvider),
+        })
     }
 
     /// From a configuration of rustls that is ready to use. Handshakes that it lets end below
@@ -101,38 +119,32 @@ impl ServerTls {
             no_identity: NoIdentity::NotPresented,
             clients: None,
             expiry: None,
-            source: None,
+            parts: None,
         }
     }
 
-    fn new(
-        pair: Arc<CertifiedKey>,
-        roots: Option<RootCertStore>,
-        config: &TlsConfig,
-        provider: Arc<CryptoProvider>,
-        source: Option<Source>,
-    ) -> Result<Self, TransportError> {
-        if let Some((key, why)) = config.check().into_iter().next() {
+    fn build(parts: Parts) -> Result<Self, TransportError> {
+        let settings = &parts.settings;
+        if let Some((key, why)) = settings.check().into_iter().next() {
             // Nothing of a pair is missing here, so this is about client certificates.
             return Err(tls(format!("{key} {why}")));
         }
         clock::check(SystemTime::now())?;
-        let expiry = pair.cert.first().and_then(x509::not_after).map(Expiry::new);
-        if let Some(expiry) = &expiry {
-            expiry.warn(SystemTime::now());
-        }
-        let no_identity = match config.client_auth() {
+        let leaf = parts.pair.cert.first();
+        let no_identity = match settings.client_auth() {
             ClientAuth::Off => NoIdentity::NotRequested,
             ClientAuth::Optional | ClientAuth::Required => NoIdentity::NotPresented,
         };
-        let (config, clients) = rustls_config(pair, roots, config, provider)?;
-        Ok(Self {
-            config: Arc::new(config),
+        let clients = client_check(&parts);
+        let built = Self {
+            config: Arc::new(rustls_config(&parts, clients.as_ref())?),
             no_identity,
             clients,
-            expiry,
-            source,
-        })
+            expiry: leaf.and_then(x509::not_after).map(Expiry::new),
+            parts: Some(parts),
+        };
+        built.warn_of_expiry();
+        Ok(built)
     }
 
     /// Until when the certificate is valid; `None` where that cannot be read, or was not looked
@@ -152,22 +164,105 @@ impl ServerTls {
     }
 
     /// How clients are verified; `None` where they are not, or by a configuration of rustls.
-    pub(crate) fn clients(&self) -> Option<&dyn PeerCheck> {
-        self.clients.as_ref().map(|check| check as _)
+    pub(crate) fn clients(&self) -> Option<&PeerCheck> {
+        self.clients.as_deref()
+    }
+
+    /// What would be in force with these settings and the files as they are now; `None` where that
+    /// is what is in force. A pair from memory stays. Blocks on the files.
+    ///
+    /// # Errors
+    /// As [`ServerTls::load`].
+    pub fn reconfigured(
+        &self,
+        config: &TlsConfig,
+        pq: PqMode,
+    ) -> Result<Option<Self>, TransportError> {
+        self.warn_of_expiry();
+        let Some(parts) = &self.parts else {
+            return Ok(None);
+        };
+        let (pair, pair_hashes) = parts.pair_of(config, pq)?;
+        let (trust, error) = Trust::read(&trust_paths(config), &parts.trust);
+        if let Some(error) = error {
+            return Err(error);
+        }
+        let is_same = config == &parts.settings
+            && pq == parts.pq
+            && pair_hashes == parts.pair_hashes
+            && trust.is_same(&parts.trust);
+        if is_same {
+            return Ok(None);
+        }
+        Self::build(Parts {
+            settings: config.clone(),
+            pq,
+            pair,
+            pair_hashes,
+            trust,
+            clock: Arc::clone(&parts.clock),
+        })
+        .map(Some)
+    }
+
+    /// What of these settings and files applies although [`reconfigured`](Self::reconfigured)
+    /// failed: the part that decides which clients come in. The pair and the protocols stay; `None`
+    /// where nothing changes. Blocks on the files.
+    ///
+    /// Authorities, CRLs, allow-lists, `tls.client_auth` and ticket keys apply together where each
+    /// of them can be used. Where one cannot, it and the settings stay as they are in force, and
+    /// the contents of the other files apply.
+    #[must_use]
+    pub fn withdrawn(&self, config: &TlsConfig) -> Option<Self> {
+        let parts = self.parts.as_ref()?;
+        let mut settings = config.clone();
+        let before = &parts.settings;
+        settings
+            .set_enabled(before.enabled())
+            .set_cert_path(before.cert_path().map(Into::into))
+            .set_key_path(before.key_path().map(Into::into))
+            .set_alpn(before.alpn().to_vec())
+            .ok()?;
+        let (mut trust, error) = Trust::read(&trust_paths(&settings), &parts.trust);
+        if error.is_some() || !settings.check().is_empty() {
+            settings = before.clone();
+            (trust, _) = Trust::read(&trust_paths(before), &parts.trust);
+        }
+        if settings == *before && trust.is_same(&parts.trust) {
+            return None;
+        }
+        let withdrawn = Self::build(Parts {
+            settings,
+            pq: parts.pq,
+            pair: Arc::clone(&parts.pair),
+            pair_hashes: parts.pair_hashes,
+            trust,
+            clock: Arc::clone(&parts.clock),
+        });
+        withdrawn.ok()
     }
 
     /// What the files hold now; `None` where it is what they held before.
     pub(crate) fn reloaded(&self) -> Result<Option<Self>, TransportError> {
+        match &self.parts {
+            Some(parts) => self.reconfigured(&parts.settings, parts.pq),
+            None => Ok(None),
+        }
+    }
+
+    /// As [`withdrawn`](Self::withdrawn), with the settings in force.
+    pub(crate) fn withdrawn_now(&self) -> Option<Self> {
+        self.withdrawn(&self.parts.as_ref()?.settings)
+    }
+
+    fn warn_of_expiry(&self) {
+        let now = SystemTime::now();
         if let Some(expiry) = &self.expiry {
-            expiry.warn(SystemTime::now());
+            expiry.warn(now);
         }
-        let Some(source) = &self.source else {
-            return Ok(None);
-        };
-        if Files::read(paths(&source.config))?.hashes() == source.hashes {
-            return Ok(None);
+        if let Some(parts) = &self.parts {
+            parts.trust.crls().warn(clock::seconds(now));
         }
-        Self::load(&source.config, source.pq).map(Some)
     }
 }
 
@@ -179,69 +274,72 @@ impl fmt::Debug for ServerTls {
     }
 }
 
-fn paths(config: &TlsConfig) -> Paths<'_> {
-    Paths {
-        cert: At {
-            key: "tls.cert_path",
-            path: config.cert_path(),
-        },
-        key: At {
-            key: "tls.key_path",
-            path: config.key_path(),
-        },
-        ca: At {
-            key: "tls.client_ca_path",
-            path: config.client_ca_path(),
-        },
-    }
+/// The rules for clients; `None` where none is asked for a certificate.
+fn client_check(parts: &Parts) -> Option<Arc<PeerCheck>> {
+    let roots = match (parts.settings.client_auth(), parts.trust.roots()) {
+        (ClientAuth::Off, _) | (_, None) => return None,
+        (ClientAuth::Optional | ClientAuth::Required, Some(roots)) => Arc::clone(roots),
+    };
+    let anchors = Anchors::new(roots, &provider(parts.pq), Usage::Client);
+    let rules = PeerRules::new(parts.settings.allowed(), parts.settings.spki_pins());
+    Some(Arc::new(PeerCheck::new(anchors, rules, &parts.clock)))
 }
 
 fn rustls_config(
-    pair: Arc<CertifiedKey>,
-    roots: Option<RootCertStore>,
-    config: &TlsConfig,
-    provider: Arc<CryptoProvider>,
-) -> Result<(ServerConfig, Option<ClientCheck>), TransportError> {
+    parts: &Parts,
+    clients: Option<&Arc<PeerCheck>>,
+) -> Result<ServerConfig, TransportError> {
     let unusable = |cause| tls_by("the crypto provider cannot be used", cause);
-    let verifier = verifier(roots, config, &provider)?;
-    let builder = ServerConfig::builder_with_provider(provider)
+    let (config, provider) = (&parts.settings, provider(parts.pq));
+    let verifier = verifier(&parts.trust, config, &provider)?;
+    let verifier = verifier.map(|trusted| match clients {
+        Some(check) => check.of_clients(trusted),
+        None => trusted,
+    });
+    let builder = ServerConfig::builder_with_details(provider, Arc::clone(&parts.clock))
         .with_protocol_versions(&[&TLS13])
         .map_err(unusable)?;
-    let (builder, clients) = match verifier {
-        Some((check, verifier)) => (builder.with_client_cert_verifier(verifier), Some(check)),
-        None => (builder.with_no_client_auth(), None),
+    let builder = match verifier {
+        Some(verifier) => builder.with_client_cert_verifier(Arc::new(Noted::new(verifier))),
+        None => builder.with_no_client_auth(),
     };
-    let mut built = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
+    let pair = SingleCertAndKey::from(Arc::clone(&parts.pair));
+    let mut built = builder.with_cert_resolver(Arc::new(pair));
     built.alpn_protocols = config
         .alpn()
         .iter()
         .map(|name| name.clone().into())
         .collect();
-    built.ticketer = Ticketer::new().map_err(unusable)?;
+    let sealed_by: Arc<dyn ProducesTickets> = match parts.trust.ticket_keys() {
+        Some(keys) => Arc::new(ReplicaTickets::new(Arc::clone(keys), parts.trust_digest())),
+        None => Ticketer::new().map_err(unusable)?,
+    };
+    let tickets = Tickets::new(sealed_by, Arc::clone(&parts.clock), parts.trust.crls_end());
+    built.ticketer = Arc::new(tickets);
     built.session_storage = Arc::new(NoServerSessionStorage {});
     // Early data can be replayed, and half-RTT data goes to a client that has proved nothing yet.
     built.max_early_data_size = 0;
     built.send_half_rtt_data = false;
-    Ok((built, clients))
+    Ok(built)
 }
 
 fn verifier(
-    roots: Option<RootCertStore>,
+    trust: &Trust,
     config: &TlsConfig,
     provider: &Arc<CryptoProvider>,
-) -> Result<Option<(ClientCheck, Arc<dyn ClientCertVerifier>)>, TransportError> {
-    let roots = match (config.client_auth(), roots) {
+) -> Result<Option<Arc<dyn ClientCertVerifier>>, TransportError> {
+    let roots = match (config.client_auth(), trust.roots()) {
         (ClientAuth::Off, _) | (_, None) => return Ok(None),
-        (ClientAuth::Optional | ClientAuth::Required, Some(roots)) => Arc::new(roots),
+        (ClientAuth::Optional | ClientAuth::Required, Some(roots)) => Arc::clone(roots),
     };
-    let trust = Trust::new(Arc::clone(&roots), provider, Usage::Client);
-    let builder = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider));
+    // Of every certificate in the chain; an unknown status is refused.
+    let builder = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider))
+        .with_crls(trust.crls().ders())
+        .enforce_revocation_expiration();
     let builder = match config.client_auth() {
         ClientAuth::Optional => builder.allow_unauthenticated(),
         _ => builder,
     };
     let unusable = |cause| tls_by("tls.client_ca_path cannot be used", cause);
-    let trusted = builder.build().map_err(unusable)?;
-    let rules = PeerRules::new(config.allowed(), config.spki_pins());
-    Ok(Some(ClientCheck::new(trusted, trust, rules)))
+    builder.build().map(Some).map_err(unusable)
 }

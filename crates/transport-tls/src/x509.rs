@@ -1,7 +1,7 @@
 //! What a certificate says beyond what TLS itself needs: names, until when it is valid, and the
 //! hash of its public key.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::server::ParsedCertificate;
@@ -9,13 +9,14 @@ use transport_core::{CertificateChain, VerifiedIdentity};
 use x509_cert::certificate::{CertificateInner, Raw};
 use x509_cert::der::Decode;
 
+use crate::dates;
 use crate::files::sha256;
 use crate::names;
 
 /// Until when a certificate is valid; `None` where it cannot be read.
 pub(crate) fn not_after(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
-    let not_after = parse(certificate)?.tbs_certificate.validity.not_after;
-    Some(not_after.to_system_time())
+    let seconds = dates::not_after(certificate)?;
+    Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
 /// Whether a certificate is known to have expired by then.

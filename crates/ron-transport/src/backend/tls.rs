@@ -123,37 +123,45 @@ impl Tls {
         Ok(live.clone())
     }
 
-    /// Reads what changed and what is used, and puts it in force; the first failure changes
-    /// nothing of what was configured. Blocks on files.
+    /// Reads the files of what is used, and puts them and the settings in force. The first failure
+    /// changes nothing, but for withdrawals: authorities, CRLs and allow-lists apply at both ends
+    /// although a certificate of the same reload is broken. Blocks on files.
     pub(super) fn reload(&self, config: &Config) -> Result<(), TransportError> {
         let mut settings = self.settings();
         let next = Settings::of(config);
-        let server = self.server.get().filter(|_| !self.is_given);
-        let new_server = match server {
-            Some(_) if next.server != settings.server => {
-                Some(ServerTls::load(&next.server, next.pq)?)
+        let server = self.server.get().map(|live| (live, live.get()));
+        let client = self.client.get().map(|live| (live, live.get()));
+        // Of a server that the embedder gave, the settings have no say.
+        let new_server = server
+            .as_ref()
+            .map_or(Ok(None), |(_, now)| match self.is_given {
+                true => Ok(None),
+                false => now.reconfigured(&next.server, next.pq),
+            });
+        let new_client = client
+            .as_ref()
+            .map_or(Ok(None), |(_, now)| now.reconfigured(&next.client, next.pq));
+        let (new_server, new_client) = match (new_server, new_client) {
+            (Ok(server), Ok(client)) => (server, client),
+            (Err(error), _) | (_, Err(error)) => {
+                if let Some((live, now)) = server.filter(|_| !self.is_given) {
+                    if let Some(new) = now.withdrawn(&next.server) {
+                        live.set(new);
+                    }
+                }
+                if let Some((live, now)) = client {
+                    if let Some(new) = now.withdrawn(&next.client) {
+                        live.set(new);
+                    }
+                }
+                return Err(error);
             }
-            _ => None,
         };
-        let client = self.client.get();
-        let new_client = match client {
-            Some(_) if next.client != settings.client => {
-                Some(ClientTls::load(&next.client, next.pq)?)
-            }
-            _ => None,
-        };
-        // What stays as it is configured may have been renewed; only then is nothing left that fails.
-        if let (Some(live), None) = (server, &new_server) {
-            self.renewed(live.refresh()?);
-        }
-        if let (Some(live), None) = (client, &new_client) {
-            live.refresh()?;
-        }
-        if let (Some(live), Some(new)) = (server, new_server) {
+        if let (Some((live, _)), Some(new)) = (server, new_server) {
             self.tell_expiry(&new);
             live.set(new);
         }
-        if let (Some(live), Some(new)) = (client, new_client) {
+        if let (Some((live, _)), Some(new)) = (client, new_client) {
             live.set(new);
         }
         *settings = next;
@@ -225,7 +233,7 @@ impl Tls {
                 event = "reload",
                 result = "rejected",
                 error = %error,
-                "tls files cannot be used; those from before are in force",
+                "tls files cannot be used; those from before are in force, but for withdrawals",
             ),
         }
     }

@@ -258,6 +258,13 @@ const TLS: &[Case] = &[
         ],
     ),
     case("tls.spki_pins", "", [PIN, PIN], ["abc", "is no pin"]),
+    case(
+        "tls.crl_path",
+        "",
+        ["/a/b.crl, /c/d.der", "/a/b.crl,/c/d.der"],
+        [""; 2],
+    ),
+    case("tls.ticket_keys_path", "", ["/a/b", "<set>"], [""; 2]),
     case("tls.alpn", "", ["h2, oap/1", "h2,oap/1"], [""; 2]),
     case(
         "tls_client.trust_store",
@@ -269,6 +276,12 @@ const TLS: &[Case] = &[
         "tls_client.ca_bundle_path",
         "",
         ["/a/b.pem", "/a/b.pem"],
+        [""; 2],
+    ),
+    case(
+        "tls_client.crl_path",
+        "",
+        ["/a/b.crl, /c/d.der", "/a/b.crl,/c/d.der"],
         [""; 2],
     ),
     case(

@@ -10,6 +10,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|file: &[u8]| {
     let _ = pem::certificates(file);
+    let _ = pem::revocation_lists(file);
     let mut ours = file.to_vec();
     let key = pem::private_key(&mut ours);
     assert!(ours.iter().all(|&byte| byte == 0));

@@ -10,7 +10,7 @@ use transport_core::schema::{Key, Kind, Raw, Reload, Section, ValueError};
 
 use super::key_path::KeyPath;
 use super::peers::PeerList;
-use super::{alpn, path, peers, text};
+use super::{alpn, crl_path, path, peers, text};
 use crate::{AllowedSan, SpkiPin};
 
 /// Where trusted authorities come from.
@@ -41,6 +41,7 @@ impl TrustStore {
 pub struct TlsClientConfig {
     trust_store: TrustStore,
     ca_bundle_path: Option<PathBuf>,
+    crl_path: Vec<PathBuf>,
     sni_override: Option<String>,
     allow_sans: PeerList<AllowedSan>,
     spki_pins: PeerList<SpkiPin>,
@@ -61,6 +62,12 @@ impl TlsClientConfig {
     #[must_use]
     pub fn ca_bundle_path(&self) -> Option<&Path> {
         self.ca_bundle_path.as_deref()
+    }
+
+    /// The files of CRLs, in PEM or DER, that server certificates are checked against.
+    #[must_use]
+    pub fn crl_path(&self) -> &[PathBuf] {
+        &self.crl_path
     }
 
     /// The name that servers are asked for and must prove, instead of the target's host.
@@ -124,6 +131,12 @@ impl TlsClientConfig {
         self
     }
 
+    /// The files of CRLs, in PEM or DER, that server certificates are checked against.
+    pub fn set_crl_path(&mut self, paths: Vec<PathBuf>) -> Result<&mut Self, ValueError> {
+        self.crl_path = crl_path::checked(paths)?;
+        Ok(self)
+    }
+
     /// The name that servers are asked for and must prove: a DNS name or an IP address.
     pub fn set_sni_override(&mut self, name: Option<String>) -> Result<&mut Self, ValueError> {
         let valid = |name: &str| ServerName::try_from(name).is_ok();
@@ -182,6 +195,15 @@ const KEYS: &[Key] = &[
         rule: "a PEM file; only with tls_client.trust_store = path",
         reload: Reload::New,
         doc: "Authorities that servers are verified against.",
+    },
+    Key {
+        path: "tls_client.crl_path",
+        kind: Kind::List,
+        default: "",
+        rule: "files with CRLs in PEM, several in one file too, or one CRL in DER, 16 MiB each",
+        reload: Reload::New,
+        doc: "CRLs that server certificates are checked against, every certificate of a chain; \
+              with any, one that no CRL covers is refused, and so is one whose CRL has expired.",
     },
     Key {
         path: "tls_client.sni_override",
@@ -250,6 +272,7 @@ impl Section for TlsClientConfig {
                 self.set_trust_store(store.ok_or_else(wrong)?)
             }
             "tls_client.ca_bundle_path" => self.set_ca_bundle_path(path(value.text()?)),
+            "tls_client.crl_path" => self.set_crl_path(crl_path::of(value.list()))?,
             "tls_client.sni_override" => {
                 let name = Some(value.text()?).filter(|text| !text.is_empty());
                 self.set_sni_override(name.map(str::to_owned))?
@@ -268,6 +291,7 @@ impl Section for TlsClientConfig {
         Some(match path {
             "tls_client.trust_store" => self.trust_store.as_str().to_owned(),
             "tls_client.ca_bundle_path" => text(self.ca_bundle_path()),
+            "tls_client.crl_path" => crl_path::text(&self.crl_path),
             "tls_client.sni_override" => self.sni_override.clone().unwrap_or_default(),
             "tls_client.allow_sans" => self.allow_sans.join(),
             "tls_client.spki_pins" => self.spki_pins.join(),

@@ -11,7 +11,7 @@ use transport_core::schema::{
 
 use super::key_path::KeyPath;
 use super::peers::PeerList;
-use super::{alpn, path, peers, text};
+use super::{alpn, crl_path, path, peers, text};
 use crate::{AllowedSan, SpkiPin};
 
 /// Whether clients show a certificate.
@@ -50,6 +50,8 @@ pub struct TlsConfig {
     client_auth: ClientAuth,
     allow_sans: PeerList<AllowedSan>,
     spki_pins: PeerList<SpkiPin>,
+    crl_path: Vec<PathBuf>,
+    ticket_keys_path: KeyPath,
     alpn: Vec<String>,
 }
 
@@ -102,6 +104,18 @@ impl TlsConfig {
     #[must_use]
     pub fn spki_pins(&self) -> &[SpkiPin] {
         self.spki_pins.parsed()
+    }
+
+    /// The files of CRLs, in PEM or DER, that client certificates are checked against.
+    #[must_use]
+    pub fn crl_path(&self) -> &[PathBuf] {
+        &self.crl_path
+    }
+
+    /// The file of ticket keys that replicas share. It belongs into no log and no error.
+    #[must_use]
+    pub fn ticket_keys_path(&self) -> Option<&Path> {
+        self.ticket_keys_path.get()
     }
 
     /// Application protocols, most preferred first.
@@ -157,6 +171,18 @@ impl TlsConfig {
     pub fn set_spki_pins(&mut self, pins: Vec<String>) -> Result<&mut Self, ValueError> {
         self.spki_pins = PeerList::new(pins)?;
         Ok(self)
+    }
+
+    /// The files of CRLs, in PEM or DER, that client certificates are checked against.
+    pub fn set_crl_path(&mut self, paths: Vec<PathBuf>) -> Result<&mut Self, ValueError> {
+        self.crl_path = crl_path::checked(paths)?;
+        Ok(self)
+    }
+
+    /// The file of ticket keys that replicas share.
+    pub fn set_ticket_keys_path(&mut self, path: Option<PathBuf>) -> &mut Self {
+        self.ticket_keys_path = KeyPath::new(path);
+        self
     }
 
     /// Application protocols, most preferred first: names of 1 to 255 bytes.
@@ -228,6 +254,27 @@ const KEYS: &[Key] = &[
               authority at the end of its verified chain.",
     },
     Key {
+        path: "tls.crl_path",
+        kind: Kind::List,
+        default: "",
+        rule:
+            "files with CRLs in PEM, several in one file too, or one CRL in DER, 16 MiB each; not \
+               with tls.client_auth = off",
+        reload: Reload::New,
+        doc: "CRLs that client certificates are checked against, every certificate of a chain; \
+              with any, one that no CRL covers is refused, and so is one whose CRL has expired.",
+    },
+    Key {
+        path: "tls.ticket_keys_path",
+        kind: Kind::Text,
+        default: "",
+        rule: "a file that only its owner may read: a key per line, 48 or 80 bytes in base64",
+        reload: Reload::New,
+        doc:
+            "Ticket keys that replicas share, so that a session resumes at another one; the first \
+              makes tickets, all accept them. Unset, keys are made at random and kept in memory.",
+    },
+    Key {
         path: "tls.alpn",
         kind: Kind::List,
         default: "",
@@ -259,6 +306,8 @@ impl Section for TlsConfig {
             }
             "tls.allow_sans" => self.set_allow_sans(value.list())?,
             "tls.spki_pins" => self.set_spki_pins(value.list())?,
+            "tls.crl_path" => self.set_crl_path(crl_path::of(value.list()))?,
+            "tls.ticket_keys_path" => self.set_ticket_keys_path(path(value.text()?)),
             "tls.alpn" => self.set_alpn(value.list())?,
             _ => return Err(ValueError::new("no such key")),
         };
@@ -274,6 +323,8 @@ impl Section for TlsConfig {
             "tls.client_auth" => self.client_auth.as_str().to_owned(),
             "tls.allow_sans" => self.allow_sans.join(),
             "tls.spki_pins" => self.spki_pins.join(),
+            "tls.crl_path" => crl_path::text(&self.crl_path),
+            "tls.ticket_keys_path" => text(self.ticket_keys_path()),
             "tls.alpn" => self.alpn.join(","),
             _ => return None,
         })
@@ -300,6 +351,13 @@ impl Section for TlsConfig {
                     "tls.spki_pins",
                     "needs tls.client_auth to be optional or required: without a certificate a \
                      client has no key",
+                );
+            }
+            if !self.crl_path.is_empty() {
+                blame(
+                    "tls.crl_path",
+                    "needs tls.client_auth to be optional or required: without certificates there \
+                      is nothing to revoke",
                 );
             }
         } else if self.client_ca_path.is_none() {

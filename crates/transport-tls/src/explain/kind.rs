@@ -1,23 +1,26 @@
-//! The causes of failed handshakes as [`TlsErrorKind`]s.
+//! Which kind a failure of rustls is of.
 
-use tokio_rustls::rustls::{CertificateError, Error, OtherError, PeerIncompatible, PeerMisbehaved};
+use tokio_rustls::rustls::{
+    AlertDescription, CertificateError, Error, OtherError, PeerIncompatible, PeerMisbehaved,
+};
 use transport_core::TlsErrorKind as Kind;
 
+use super::{is_http, is_record};
 use crate::peers::PinMismatch;
 
-/// The cause of a failure of rustls; `opening` is the first bytes that the peer sent.
-pub(super) fn of(error: &Error, opening: &[u8]) -> Kind {
+/// The kind of a failure, where the peer sent these bytes first.
+pub(super) fn kind(error: &Error, opening: &[u8]) -> Kind {
     match error {
-        Error::InvalidMessage(_) if super::is_http(opening) => Kind::PlainHttp,
-        Error::InvalidMessage(_) if !super::is_record(opening) => Kind::NotTls,
+        Error::InvalidMessage(_) if is_http(opening) => Kind::PlainHttp,
+        Error::InvalidMessage(_) if !is_record(opening) => Kind::NotTls,
         Error::InvalidCertificate(error) => certificate(error),
-        Error::PeerIncompatible(error) => incompatible(error),
-        Error::AlertReceived(description) => Kind::Alert(u8::from(*description)),
-        Error::NoCertificatesPresented => Kind::NoCertificate,
+        Error::InvalidCertRevocationList(_) => Kind::CrlInvalid,
+        Error::NoCertificatesPresented => Kind::CertificateRequired,
         Error::NoApplicationProtocol
-        | Error::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedApplicationProtocol) => {
-            Kind::NoCommonAlpn
-        }
+        | Error::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedApplicationProtocol)
+        | Error::AlertReceived(AlertDescription::NoApplicationProtocol) => Kind::NoCommonAlpn,
+        Error::AlertReceived(alert) => Kind::Alert(u8::from(*alert)),
+        Error::PeerIncompatible(error) => incompatible(error),
         _ => Kind::Other,
     }
 }
@@ -25,14 +28,17 @@ pub(super) fn of(error: &Error, opening: &[u8]) -> Kind {
 fn certificate(error: &CertificateError) -> Kind {
     use CertificateError as E;
     match error {
-        E::UnknownIssuer => Kind::UnknownCa,
         E::Expired | E::ExpiredContext { .. } => Kind::Expired,
         E::NotValidYet | E::NotValidYetContext { .. } => Kind::NotYetValid,
+        E::UnknownIssuer => Kind::UnknownCa,
         E::NotValidForName | E::NotValidForNameContext { .. } => Kind::WrongName,
+        E::ApplicationVerificationFailure => Kind::NotAllowed,
         E::InvalidPurpose | E::InvalidPurposeContext { .. } => Kind::WrongPurpose,
-        E::ApplicationVerificationFailure => Kind::NameNotAllowed,
         E::Other(other) if other.0.is::<PinMismatch>() => Kind::PinMismatch,
         E::Other(other) if is_name_constraint(other) => Kind::NameConstraint,
+        E::Revoked => Kind::Revoked,
+        E::ExpiredRevocationList | E::ExpiredRevocationListContext { .. } => Kind::CrlExpired,
+        E::UnknownRevocationStatus => Kind::RevocationUnknown,
         _ => Kind::BadCertificate,
     }
 }

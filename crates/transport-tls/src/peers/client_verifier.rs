@@ -1,4 +1,4 @@
-//! A verifier of clients that judges by [`PeerRules`] after another one has trusted the chain.
+//! A verifier of clients that judges by the rules of [`PeerCheck`] after another one has trusted the chain.
 //!
 //! It runs within the handshake, so that the client reads an alert.
 
@@ -9,27 +9,17 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
 use tokio_rustls::rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use tokio_rustls::rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
-use super::path::Trust;
-use super::rules::PeerRules;
+use super::PeerCheck;
 
 #[derive(Debug)]
 pub(super) struct RuledClients {
     trusted: Arc<dyn ClientCertVerifier>,
-    trust: Arc<Trust>,
-    rules: PeerRules,
+    check: Arc<PeerCheck>,
 }
 
 impl RuledClients {
-    pub(super) const fn new(
-        trusted: Arc<dyn ClientCertVerifier>,
-        trust: Arc<Trust>,
-        rules: PeerRules,
-    ) -> Self {
-        Self {
-            trusted,
-            trust,
-            rules,
-        }
+    pub(super) const fn new(trusted: Arc<dyn ClientCertVerifier>, check: Arc<PeerCheck>) -> Self {
+        Self { trusted, check }
     }
 }
 
@@ -49,8 +39,8 @@ impl ClientCertVerifier for RuledClients {
             |rest: &[CertificateDer<'_>]| self.trusted.verify_client_cert(end_entity, rest, now);
         let verified = verify(intermediates)?;
         let presented = (end_entity, intermediates);
-        self.rules
-            .judge(presented, now, &self.trust, |rest| verify(rest).is_ok())?;
+        self.check
+            .judge(presented, now, |rest| verify(rest).is_ok())?;
         Ok(verified)
     }
 

@@ -20,13 +20,13 @@ type Accept<'a> = &'a dyn Fn(&VerifiedPath<'_>) -> Result<(), webpki::Error>;
 
 /// Trusted authorities, and the algorithms that verify signatures.
 #[derive(Debug)]
-pub(crate) struct Trust {
+pub(crate) struct Anchors {
     roots: Arc<RootCertStore>,
     algorithms: WebPkiSupportedAlgorithms,
     usage: Usage,
 }
 
-impl Trust {
+impl Anchors {
     pub(crate) fn new(roots: Arc<RootCertStore>, provider: &CryptoProvider, usage: Usage) -> Self {
         Self {
             roots,

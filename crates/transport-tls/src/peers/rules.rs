@@ -6,7 +6,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
 use tokio_rustls::rustls::{CertificateError, Error, OtherError};
 use webpki::{spki_for_anchor, EndEntityCert, VerifiedPath};
 
-use super::path::Trust;
+use super::path::Anchors;
 use crate::files::sha256;
 use crate::{names, AllowedSan, SpkiPin};
 
@@ -42,7 +42,7 @@ impl PeerRules {
         &self,
         (leaf, rest): (&CertificateDer<'_>, &[CertificateDer<'_>]),
         now: UnixTime,
-        trust: &Trust,
+        anchors: &Anchors,
         confirm: impl Fn(&[CertificateDer<'_>]) -> bool,
     ) -> Result<(), Error> {
         if !self.sans.is_empty() {
@@ -70,7 +70,7 @@ impl PeerRules {
             }
             Err(webpki::Error::UnknownIssuer)
         };
-        match trust.verify(&leaf, rest, now, Some(&accept)) {
+        match anchors.verify(&leaf, rest, now, Some(&accept)) {
             Ok(_) => Ok(()),
             Err(_) => Err(mismatch().into()),
         }

@@ -1,4 +1,4 @@
-//! A verifier of servers that judges by [`PeerRules`] after another one has trusted the chain and
+//! A verifier of servers that judges by the rules of [`PeerCheck`] after another one has trusted the chain and
 //! the name.
 
 use std::sync::Arc;
@@ -9,27 +9,17 @@ use tokio_rustls::rustls::client::danger::{
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{DigitallySignedStruct, Error, SignatureScheme};
 
-use super::path::Trust;
-use super::rules::PeerRules;
+use super::PeerCheck;
 
 #[derive(Debug)]
 pub(super) struct RuledServers {
     trusted: Arc<dyn ServerCertVerifier>,
-    trust: Arc<Trust>,
-    rules: PeerRules,
+    check: Arc<PeerCheck>,
 }
 
 impl RuledServers {
-    pub(super) const fn new(
-        trusted: Arc<dyn ServerCertVerifier>,
-        trust: Arc<Trust>,
-        rules: PeerRules,
-    ) -> Self {
-        Self {
-            trusted,
-            trust,
-            rules,
-        }
+    pub(super) const fn new(trusted: Arc<dyn ServerCertVerifier>, check: Arc<PeerCheck>) -> Self {
+        Self { trusted, check }
     }
 }
 
@@ -48,8 +38,8 @@ impl ServerCertVerifier for RuledServers {
         };
         let verified = verify(intermediates)?;
         let presented = (end_entity, intermediates);
-        self.rules
-            .judge(presented, now, &self.trust, |rest| verify(rest).is_ok())?;
+        self.check
+            .judge(presented, now, |rest| verify(rest).is_ok())?;
         Ok(verified)
     }
 

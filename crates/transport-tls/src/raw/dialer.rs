@@ -74,10 +74,9 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
         let tls = self.live.get();
         // Before anything is opened: a target without a name can prove none.
         let name = tls.name(to, D::PRIVATE)?;
-        let servers = tls.servers().of(&name);
         let Connection { io, info } = self.raw.dial(to).await?;
         let handshake = Handshake::begin(true, info, &self.observer);
-        let config = tls.config();
+        let (config, sessions) = tls.session();
         let connect = TlsConnector::from(Arc::clone(&config)).connect_with(
             name,
             Opening::of_client(io),
@@ -87,7 +86,8 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
         // What is rare is boxed, so that no handshake that succeeds has to carry it.
         match session.shake_hands().await {
             Ok(()) => {
-                match handshake.succeeded(session, NoIdentity::NotPresented, Some(&servers)) {
+                let (none, servers) = (NoIdentity::NotPresented, Some(tls.servers()));
+                match handshake.succeeded(session, none, servers, Some(&sessions)) {
                     Ok(connection) => Ok(connection),
                     Err(refused) => Err(Box::pin(refused.end()).await),
                 }

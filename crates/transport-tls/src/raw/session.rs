@@ -6,7 +6,6 @@ use std::time::SystemTime;
 
 use tokio::time::Instant;
 use tokio_rustls::rustls::crypto::CryptoProvider;
-use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::{CommonState, Error, HandshakeKind, ProtocolVersion};
 use transport_core::{
     Backend, CertificateChain, ConnInfo, Connection, Io, KeyExchange, NoIdentity, Observer,
@@ -22,6 +21,7 @@ use crate::explain::{self, Seen};
 use crate::hello::agreed_group;
 use crate::peers::PeerCheck;
 use crate::provider::{key_exchange, requires_pq};
+use crate::resume::ConnSessions;
 use crate::x509;
 
 /// Bytes that rustls holds for a peer that does not read: four records.
@@ -50,7 +50,8 @@ impl Handshake {
         self,
         mut session: Session<I>,
         no_identity: NoIdentity,
-        peers: Option<&dyn PeerCheck>,
+        peers: Option<&PeerCheck>,
+        sessions: Option<&ConnSessions>,
     ) -> Result<Connection<TlsIo<I>>, Refused<I>> {
         let Self {
             dialed,
@@ -75,12 +76,10 @@ impl Handshake {
         info.kx = Some(kx);
         counted.agreed(kx, info.resumed);
         info.identity = identity(state, no_identity, peers);
-        // Nobody verifies the certificate of a resumed session again.
-        let expired = |leaf| x509::is_expired(leaf, SystemTime::now());
         let refused = if state.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
             Some(explain::old_version())
-        } else if !dialed && info.resumed && leaf(state).is_some_and(expired) {
-            Some(explain::expired_since())
+        } else if info.resumed && has_expired(state) {
+            Some(explain::expired_since(dialed))
         } else if info.resumed {
             judge_resumed(state, peers).map(|error| explain::resumed(&error, dialed))
         } else {
@@ -88,6 +87,9 @@ impl Handshake {
         };
         if let Some(error) = refused {
             return Err(Refused(error, session));
+        }
+        if let Some(sessions) = sessions {
+            sessions.established(info.resumed, state.peer_certificates().unwrap_or_default());
         }
         counted.succeeded();
         Ok(Connection::new(TlsIo::new(session), info))
@@ -140,22 +142,23 @@ impl<I: Io> Refused<I> {
     }
 }
 
-/// The certificate that the peer showed, now or when a resumed session began.
-fn leaf(session: &CommonState) -> Option<&CertificateDer<'static>> {
-    session.peer_certificates()?.first()
+/// Whether a certificate that the peer sent has expired. Nothing verifies the chain of a resumed
+/// session again. Our own tickets and stores end before that; those of
+/// [`ServerTls::from_rustls`](crate::ServerTls::from_rustls) may not.
+fn has_expired(session: &CommonState) -> bool {
+    let now = SystemTime::now();
+    let mut chain = session.peer_certificates().unwrap_or_default().iter();
+    chain.any(|certificate| x509::is_expired(certificate, now))
 }
 
-/// Judges the certificates of a resumed session by the rules in force now.
-fn judge_resumed(session: &CommonState, peers: Option<&dyn PeerCheck>) -> Option<Error> {
+/// Judges the certificates of a resumed session by the rules in force now. Our own tickets and
+/// stores end with the rules that they were made under.
+fn judge_resumed(session: &CommonState, peers: Option<&PeerCheck>) -> Option<Error> {
     let presented = session.peer_certificates().unwrap_or_default();
     peers?.judge_resumed(presented).err()
 }
 
-fn identity(
-    session: &CommonState,
-    none: NoIdentity,
-    peers: Option<&dyn PeerCheck>,
-) -> PeerIdentity {
+fn identity(session: &CommonState, none: NoIdentity, peers: Option<&PeerCheck>) -> PeerIdentity {
     let verified = || {
         let presented = session.peer_certificates()?;
         let leaf = presented.first()?;

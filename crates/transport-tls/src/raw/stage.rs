@@ -11,10 +11,11 @@ use tokio_rustls::{FallibleAccept, FallibleConnect, TlsStream};
 use transport_core::Io;
 
 use super::opening::Opening;
+use crate::resume::{within, Record};
 
 /// How far a session has come.
 enum Stage<I> {
-    Accepting(FallibleAccept<Opening<I>>),
+    Accepting(FallibleAccept<Opening<I>>, Record),
     Connecting(FallibleConnect<Opening<I>>),
     Open(TlsStream<Opening<I>>),
     /// Its handshake failed.
@@ -27,7 +28,7 @@ pub(super) struct Session<I>(Box<Stage<I>>);
 
 impl<I: Io> Session<I> {
     pub(super) fn accepting(accept: FallibleAccept<Opening<I>>) -> Self {
-        Self(Box::new(Stage::Accepting(accept)))
+        Self(Box::new(Stage::Accepting(accept, Record::default())))
     }
 
     pub(super) fn connecting(connect: FallibleConnect<Opening<I>>) -> Self {
@@ -41,7 +42,10 @@ impl<I: Io> Session<I> {
 
     fn poll_shake(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), (io::Error, Opening<I>)>> {
         let shaken = match &mut *self.0 {
-            Stage::Accepting(accept) => ready!(Pin::new(accept).poll(cx)).map(TlsStream::Server),
+            Stage::Accepting(accept, record) => {
+                let poll = || Pin::new(accept).poll(cx);
+                ready!(within(record, poll)).map(TlsStream::Server)
+            }
             Stage::Connecting(connect) => ready!(Pin::new(connect).poll(cx)).map(TlsStream::Client),
             Stage::Open(_) | Stage::Over => return self.poll_send_tickets(cx).map(Ok),
         };

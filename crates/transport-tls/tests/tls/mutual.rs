@@ -1,12 +1,19 @@
 //! Client certificates: off, optional, required, and the list of names that may come in.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rcgen::PKCS_ECDSA_P256_SHA256;
-use transport_core::{NoIdentity, PeerIdentity};
-use transport_tls::{ClientAuth, LiveClientTls, LiveServerTls, PqMode, TlsConfig};
+use transport_core::{NoIdentity, PeerIdentity, TlsErrorKind};
+use transport_tls::rustls::crypto::aws_lc_rs::{default_provider, Ticketer};
+use transport_tls::rustls::pki_types::pem::PemObject;
+use transport_tls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use transport_tls::rustls::server::WebPkiClientVerifier;
+use transport_tls::rustls::version::TLS13;
+use transport_tls::rustls::{RootCertStore, ServerConfig};
+use transport_tls::{ClientAuth, LiveClientTls, LiveServerTls, PqMode, ServerTls, TlsConfig};
 
-use crate::pki::{self, Authority, Files};
+use crate::pki::{self, Authority, Files, SERVER};
 use crate::rig::{failure, files, read_failure, says, Rig};
 
 const CLIENT: &str = "client.example";
@@ -186,13 +193,12 @@ async fn the_list_applies_to_resumed_sessions_too() {
     );
 }
 
-/// A session does not make a certificate last longer.
+/// A session does not make a certificate last longer: the handshake is a full one, and fails.
 #[tokio::test]
-async fn a_client_whose_certificate_expired_cannot_resume() {
+async fn expired_client_certificate_is_not_resumed() {
     let (files, authority) = files();
     let config = files.mutual_config(ClientAuth::Required, &authority);
     let server = pki::server(&config, PqMode::Off);
-    // Certificates know whole seconds only.
     let expires = SystemTime::now() + Duration::from_secs(3);
     let leaf = authority.leaf_with(&[CLIENT], &PKCS_ECDSA_P256_SHA256, |params| {
         params.not_after = expires.into();
@@ -201,14 +207,55 @@ async fn a_client_whose_certificate_expired_cannot_resume() {
     let mut rig = Rig::new(&server, &client);
     let (mut ours, mut theirs) = rig.connect().await;
     crate::rig::ping(&mut ours, &mut theirs).await;
-    while SystemTime::now() <= expires {
+    wait_until_past(expires).await;
+    let (refused, _) = rig.shake().await;
+    let refused = refused.unwrap_err();
+    assert_eq!(says(&refused), "the client's certificate has expired");
+    assert_eq!(refused.tls_kind(), Some(TlsErrorKind::Expired));
+    let shakes = rig.accepts.snapshot().tls_handshakes;
+    assert!(!shakes[1].resumed && !shakes[1].ok);
+}
+
+/// Waits until a certificate has expired; certificates know whole seconds only.
+async fn wait_until_past(expires: SystemTime) {
+    while SystemTime::now() <= expires + Duration::from_secs(1) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let (refused, _) = rig.shake().await;
-    assert_eq!(
-        says(&refused.unwrap_err()),
-        "the client's certificate has expired since its session began"
+}
+
+/// The tickets of a configuration that the embedder made know nothing of certificates.
+#[tokio::test]
+async fn expired_session_of_a_given_config_is_refused() {
+    let (files, authority) = files();
+    let pair = authority.leaf(&[SERVER]);
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap())
+        .unwrap();
+    let provider = Arc::new(default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider));
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&TLS13])
+        .unwrap()
+        .with_client_cert_verifier(verifier.build().unwrap());
+    let chain = vec![CertificateDer::from_pem_slice(pair.cert.as_bytes()).unwrap()];
+    let key = PrivatePkcs8KeyDer::from(pair.key.serialize_der());
+    let mut config = config.with_single_cert(chain, key.into()).unwrap();
+    config.ticketer = Ticketer::new().unwrap();
+    let server = LiveServerTls::new(ServerTls::from_rustls(Arc::new(config)));
+    let expires = SystemTime::now() + Duration::from_secs(3);
+    let leaf = authority.leaf_with(&[CLIENT], &PKCS_ECDSA_P256_SHA256, |params| {
+        params.not_after = expires.into();
+    });
+    let client = pki::client(&files.client_config_with(&leaf), PqMode::Off);
+    let mut rig = Rig::new(&server, &client);
+    let (mut ours, mut theirs) = rig.connect().await;
+    crate::rig::ping(&mut ours, &mut theirs).await;
+    wait_until_past(expires).await;
+    let refused = rig.shake().await.0.unwrap_err();
+    assert!(
+        says(&refused).ends_with("has expired since the session began"),
+        "{refused}"
     );
-    let shakes = rig.accepts.snapshot().tls_handshakes;
-    assert!(shakes[1].resumed && !shakes[1].ok);
+    assert_eq!(refused.tls_kind(), Some(TlsErrorKind::Expired));
 }

@@ -103,7 +103,10 @@ async fn client_without_a_certificate_has_no_pinned_key() {
     let server = pki::server(&config, PqMode::Off);
     let client = pki::client(&files.client_config(), PqMode::Off);
     let (server, _client) = Rig::new(&server, &client).shake().await;
-    assert_eq!(server.unwrap_err().tls_kind(), Some(Kind::NoCertificate));
+    assert_eq!(
+        server.unwrap_err().tls_kind(),
+        Some(Kind::CertificateRequired)
+    );
 }
 
 #[tokio::test]
@@ -148,7 +151,7 @@ async fn name_and_key_are_both_needed() {
     let own = pin(&chain.leaf.key);
     for (san, pin, want) in [
         (SERVER, own.clone(), None),
-        ("other.example", own, Some(Kind::NameNotAllowed)),
+        ("other.example", own, Some(Kind::NotAllowed)),
         (SERVER, other_pin(), Some(Kind::PinMismatch)),
     ] {
         config.set_allow_sans(vec![san.to_owned()]).unwrap();

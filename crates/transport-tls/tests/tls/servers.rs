@@ -43,11 +43,11 @@ async fn server_is_allowed_by_any_of_its_names() {
         ("spiffe://td/db/1", None),
         ("192.0.2.7", None),
         ("ops@mail.example", None),
-        ("a.wild.example", Some(Kind::NameNotAllowed)),
-        ("spiffe://td/db/2", Some(Kind::NameNotAllowed)),
-        ("spiffe://td/web/*", Some(Kind::NameNotAllowed)),
-        ("192.0.2.8", Some(Kind::NameNotAllowed)),
-        ("other.example", Some(Kind::NameNotAllowed)),
+        ("a.wild.example", Some(Kind::NotAllowed)),
+        ("spiffe://td/db/2", Some(Kind::NotAllowed)),
+        ("spiffe://td/web/*", Some(Kind::NotAllowed)),
+        ("192.0.2.8", Some(Kind::NotAllowed)),
+        ("other.example", Some(Kind::NotAllowed)),
     ] {
         let (_server, client) = dial(&root, &leaf, &["x.example", entry]).await;
         let got = client.err().and_then(|error| error.tls_kind());
@@ -89,7 +89,7 @@ async fn constrained_authority_issues_no_other_server() {
     let entries = ["admin.example"];
     let as_uri = lower.leaf(&[dns(SERVER), uri("admin.example")]);
     let (_server, client) = dial(&root, &as_uri, &entries).await;
-    assert_eq!(client.unwrap_err().tls_kind(), Some(Kind::NameNotAllowed));
+    assert_eq!(client.unwrap_err().tls_kind(), Some(Kind::NotAllowed));
     let as_dns = lower.leaf(&[dns(SERVER), dns("admin.example")]);
     let (_server, client) = dial(&root, &as_dns, &entries).await;
     assert_eq!(client.unwrap_err().tls_kind(), Some(Kind::NameConstraint));
@@ -114,5 +114,5 @@ async fn narrowed_list_judges_the_next_dial() {
     allow(&mut config, &["spiffe://td/db/2"]);
     client.set(ClientTls::load(&config, PqMode::Off).unwrap());
     let (_server, refused) = rig.shake().await;
-    assert_eq!(refused.unwrap_err().tls_kind(), Some(Kind::NameNotAllowed));
+    assert_eq!(refused.unwrap_err().tls_kind(), Some(Kind::NotAllowed));
 }

@@ -20,6 +20,7 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "ready.wait_for",
     "relay_held",
     "tls_truncated",
+    "tls_kind",
     "transport.dial",
     "transport.prepare_for",
     "transport.readiness",
@@ -37,6 +38,7 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "RON_TRANSPORT_PORT_9444_TCP_ADDR",
     "RON_TRANSPORT_SERVICE_HOST",
     // Prometheus and Loki.
+    "TransportCrlExpires",
     "TransportTlsStartFailed",
     "count_over_time",
     "job_name",
@@ -57,7 +59,7 @@ pub(super) const ELSEWHERE: &[&str] = &[
 
 /// Fields of the log that no line of the golden files has: the embedder's own, Tor's, and those of a
 /// reader that is too slow.
-const OTHER_FIELDS: &[&str] = &["corr_id", "progress", "dropped"];
+const OTHER_FIELDS: &[&str] = &["corr_id", "progress", "dropped", "hours_left"];
 
 /// Where keys begin.
 const SECTIONS: &[&str] = &[

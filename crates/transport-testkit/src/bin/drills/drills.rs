@@ -12,6 +12,7 @@ mod network;
 mod pq;
 mod reload;
 mod restore;
+mod revoked;
 mod slow;
 mod start_errors;
 mod tor;
@@ -57,6 +58,7 @@ pub(crate) const DRILLS: &[Drill] = &[
     network::LATENCY,
     network::LOSS,
     alpn::MISMATCH,
+    revoked::CRL,
     restore::SECRETS,
     restore::ROLLBACK,
     pq::CANARY,

@@ -8,6 +8,8 @@ mod node;
 mod openssl;
 mod pyopenssl;
 mod python;
+mod replicas;
+mod revoked;
 mod rows;
 mod sslyze;
 mod testssl;

@@ -20,6 +20,7 @@ fn every_value_comes_back_as_it_was_written() {
     for (path, value) in [
         ("tls_client.trust_store", "path"),
         ("tls_client.ca_bundle_path", "/etc/tls/ca.pem"),
+        ("tls_client.crl_path", "/a/b.crl,/c/d.der"),
         ("tls_client.sni_override", "127.0.0.1"),
         ("tls_client.sni_override", "server.example"),
         ("tls_client.allow_sans", "server.example,*.a.example,::1"),

@@ -27,6 +27,8 @@ fn every_value_comes_back_as_it_was_written() {
         ("tls.client_auth", "required"),
         ("tls.allow_sans", "spiffe://a/b,client.example"),
         ("tls.spki_pins", PIN),
+        ("tls.crl_path", "/a/b.crl,/c/d.der"),
+        ("tls.ticket_keys_path", "/etc/tls/tickets"),
         ("tls.alpn", "h2,oap/1"),
     ] {
         tls.set(path, &value.into()).unwrap();
@@ -73,6 +75,7 @@ fn a_refused_value_changes_nothing_and_says_what_is_allowed() {
     let empty = Raw::List(vec![String::new()]);
     assert!(tls.set("tls.alpn", &empty).is_err());
     assert!(tls.set("tls.allow_sans", &empty).is_err());
+    assert!(tls.set("tls.crl_path", &empty).is_err());
     assert!(tls.set_alpn(vec!["x".repeat(255); 32]).is_ok());
     assert!(tls.set_alpn(vec!["x".repeat(255); 33]).is_err());
     tls.set_alpn(Vec::new()).unwrap();
@@ -128,6 +131,7 @@ fn the_value_of_a_key_path_is_never_shown() {
     let secret = "/where/nobody/looks";
     let mut tls = TlsConfig::default();
     tls.set("tls.key_path", &secret.into()).unwrap();
+    tls.set("tls.ticket_keys_path", &secret.into()).unwrap();
     assert_eq!(tls.key_path(), Some(Path::new(secret)));
     assert!(!format!("{tls:?}{:?}", tls.check()).contains("nobody"));
 }

@@ -4,7 +4,7 @@ use super::{case, judge, Kind};
 use crate::maker::{constrain, directory, dns, email, ip, other_name, registered_id, uri, Ca};
 
 const ALLOWED: Option<Kind> = None;
-const UNKNOWN: Option<Kind> = Some(Kind::NameNotAllowed);
+const UNKNOWN: Option<Kind> = Some(Kind::NotAllowed);
 const CONSTRAINED: Option<Kind> = Some(Kind::NameConstraint);
 
 const V4: [u8; 4] = [192, 0, 2, 7];
@@ -14,12 +14,12 @@ const MAPPED: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 7
 #[tokio::test]
 async fn san_is_matched_by_its_type() {
     let root = Ca::root();
-    let many: Vec<_> = (0..1_500)
+    let many: Vec<_> = (0..200)
         .map(|n| dns(&format!("n{n}.evil.example")))
         .collect();
     let many = [many, vec![dns("admin.example")]].concat();
     let mut cases = vec![
-        case("last of 1,501 names", root.leaf(&many), ALLOWED),
+        case("last of 201 names", root.leaf(&many), ALLOWED),
         case("no extension", root.leaf(&[]), UNKNOWN),
         case(
             "common name alone",

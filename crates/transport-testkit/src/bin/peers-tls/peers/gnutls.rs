@@ -5,6 +5,7 @@ use std::process::Command;
 
 use crate::gateway::{round_trip, Gateway};
 use crate::lab::{same, Lab};
+use crate::peers::revoked::{self, CommandLine};
 use crate::peers::Peer;
 use crate::table::{Observed, Rows, Side};
 use transport_testkit::process::{run, version, Process, PATIENCE};
@@ -62,7 +63,23 @@ fn all(lab: &Lab, table: &mut Rows<'_>) {
     table.row(Side::Client, "gnutls-serv without TLS 1.3", REFUSED, || {
         old_server(lab)
     });
+    revoked::rows(lab, table, &COMMAND_LINE);
 }
+
+const COMMAND_LINE: CommandLine = CommandLine {
+    client: "gnutls-cli",
+    server: "gnutls-serv",
+    connect: |lab, gateway| {
+        let (cert, key) = (lab.pki.cert("client"), lab.pki.key("client"));
+        exchange(
+            lab,
+            gateway,
+            &["--x509certfile", &cert, "--x509keyfile", &key],
+        )
+    },
+    serve: |lab| server(lab, &[]),
+    kx: "x25519",
+};
 
 /// A client whose standard output is what it gets; what it has to say goes to a file.
 fn client(lab: &Lab, gateway: &Gateway, ca: &str, more: &[&str]) -> Command {

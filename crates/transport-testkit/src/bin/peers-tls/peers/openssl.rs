@@ -6,7 +6,8 @@ use rustix::process::Signal;
 
 use crate::gateway::{round_trip, Gateway};
 use crate::lab::{same, Lab};
-use crate::peers::{ends, Peer};
+use crate::peers::revoked::{self, CommandLine};
+use crate::peers::{ends, replicas, Peer};
 use crate::table::{Observed, Rows, Side};
 use transport_testkit::process::{run, version, Ended, Process, PATIENCE};
 
@@ -71,7 +72,21 @@ fn all(lab: &Lab, table: &mut Rows<'_>) {
     table.row(Side::Client, "s_server -tls1_2", REFUSED, || {
         old_server(lab)
     });
+    revoked::rows(lab, table, &COMMAND_LINE);
+    replicas::rows(lab, table);
 }
+
+const COMMAND_LINE: CommandLine = CommandLine {
+    client: "s_client",
+    server: "s_server",
+    connect: |lab, gateway| {
+        let (cert, key) = (lab.pki.cert("client"), lab.pki.key("client"));
+        let process = exchange(lab, gateway, &["-cert", &cert, "-key", &key])?;
+        honest_end(process).map(drop)
+    },
+    serve: |lab| several(lab, "2"),
+    kx: "x25519",
+};
 
 /// `s_client` that sends what it is given and prints what it gets, and nothing else.
 fn client(lab: &Lab, gateway: &Gateway, more: &[&str]) -> Command {
@@ -178,15 +193,18 @@ fn refused(lab: &Lab, more: &[&str], why: &str) -> Observed {
 
 /// A server for one connection, and its port.
 fn server(lab: &Lab, more: &[&str]) -> Result<(Process, u16), String> {
+    start_server(lab, "1", more)
+}
+
+/// A server for so many connections, and its port.
+fn several(lab: &Lab, count: &str) -> Result<(Process, u16), String> {
+    start_server(lab, count, &[])
+}
+
+fn start_server(lab: &Lab, count: &str, more: &[&str]) -> Result<(Process, u16), String> {
     let mut command = Command::new("openssl");
-    command.args([
-        "s_server",
-        "-accept",
-        "127.0.0.1:0",
-        "-naccept",
-        "1",
-        "-rev",
-    ]);
+    command.args(["s_server", "-accept", "127.0.0.1:0"]);
+    command.args(["-naccept", count, "-rev"]);
     command.args([
         "-cert",
         &lab.pki.cert("server"),

@@ -1,0 +1,85 @@
+//! Makes and accepts a server's session tickets.
+
+use std::sync::Arc;
+
+use tokio_rustls::rustls::server::ProducesTickets;
+use tokio_rustls::rustls::time_provider::TimeProvider;
+use zeroize::Zeroizing;
+
+use super::facts::{self, Facts, MAX_AGE};
+use super::scope;
+use crate::dates::Seconds;
+
+/// A ticketer that puts the [`Facts`] of the session into each ticket, below the encryption of
+/// another ticketer, and ignores tickets whose time has passed.
+#[derive(Debug)]
+pub(crate) struct Tickets {
+    sealed_by: Arc<dyn ProducesTickets>,
+    clock: Arc<dyn TimeProvider>,
+    /// The end of the configured CRLs: from then on a full handshake decides.
+    crls_end: Seconds,
+}
+
+impl Tickets {
+    pub(crate) const fn new(
+        sealed_by: Arc<dyn ProducesTickets>,
+        clock: Arc<dyn TimeProvider>,
+        crls_end: Seconds,
+    ) -> Self {
+        Self {
+            sealed_by,
+            clock,
+            crls_end,
+        }
+    }
+
+    /// Seconds for which a ticket of such a session is of use.
+    fn left(&self, facts: Facts) -> Option<Seconds> {
+        let now = self.now()?;
+        let of_crls = self.crls_end.saturating_sub(now);
+        let left = facts.left(now)?.min(of_crls);
+        (left > 0).then_some(left)
+    }
+
+    fn now(&self) -> Option<Seconds> {
+        Some(self.clock.current_time()?.as_secs())
+    }
+
+    /// The facts of the session that is being polled.
+    fn facts(&self) -> Option<Facts> {
+        Some(scope::current()?.facts(self.now()?))
+    }
+}
+
+impl ProducesTickets for Tickets {
+    fn enabled(&self) -> bool {
+        true
+    }
+
+    /// Returns the rest of the session's time: clients drop the ticket then.
+    fn lifetime(&self) -> u32 {
+        let left = self.facts().and_then(|facts| self.left(facts));
+        let hint = left.map_or(0, |left| left.min(MAX_AGE));
+        u32::try_from(hint).unwrap_or(u32::MAX)
+    }
+
+    /// Makes no ticket for a session without time left.
+    fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        let facts = self.facts()?;
+        self.left(facts)?;
+        let mut all = Zeroizing::new(Vec::with_capacity(facts::LEN + plain.len()));
+        all.extend_from_slice(&facts.encode());
+        all.extend_from_slice(plain);
+        self.sealed_by.encrypt(&all)
+    }
+
+    fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
+        scope::current()?;
+        let mut plain = self.sealed_by.decrypt(cipher)?;
+        let facts = Facts::decode(&plain)?;
+        self.left(facts)?;
+        scope::note(|record| record.resumed = Some(facts));
+        plain.drain(..facts::LEN);
+        Some(plain)
+    }
+}

@@ -1,0 +1,121 @@
+//! Withdrawals and fresh CRLs, found by a refresh, beside files that are broken.
+
+use std::fs;
+
+use transport_core::TlsErrorKind as Kind;
+use transport_tls::PqMode;
+
+use crate::pki::chain::Ca;
+use crate::pki::SERVER;
+use crate::revocation::{Chain, Ends, LEAF};
+use crate::rig::{ping, says, Rig};
+
+/// How the server ends the next handshake.
+async fn next(rig: &mut Rig) -> Result<bool, Kind> {
+    match rig.shake().await {
+        (Ok(mut server), Ok(mut client)) => {
+            ping(&mut server, &mut client).await;
+            Ok(server.info.resumed)
+        }
+        (Err(error), _) => Err(error.tls_kind().unwrap()),
+        (Ok(_), Err(error)) => panic!("{error}"),
+    }
+}
+
+#[tokio::test]
+async fn fresh_crl_applies_after_refresh() {
+    let chain = Chain::new();
+    let mut ends = Ends::new(&chain);
+    let paths = ends.crls(&chain.clean());
+    let (mut rig, live) = ends.serving();
+    assert_eq!(next(&mut rig).await, Ok(false));
+    assert_eq!(next(&mut rig).await, Ok(true));
+    fs::write(&paths[1], chain.sub.crl((2021, 2090), &[LEAF]).pem).unwrap();
+    assert!(live.refresh().unwrap());
+    // The ticket from before is of no use, and the full handshake is refused.
+    assert_eq!(next(&mut rig).await, Err(Kind::Revoked));
+    fs::write(&paths[1], chain.sub.crl((2022, 2090), &[]).pem).unwrap();
+    assert!(live.refresh().unwrap());
+    assert_eq!(next(&mut rig).await, Ok(false));
+    assert!(!live.refresh().unwrap());
+}
+
+#[tokio::test]
+async fn revocation_beside_broken_pair() {
+    let chain = Chain::new();
+    let mut ends = Ends::new(&chain);
+    let paths = ends.crls(&chain.clean());
+    let (mut rig, live) = ends.serving();
+    assert_eq!(next(&mut rig).await, Ok(false));
+    ends.files.put_key("key.pem", &Chain::new().leaf.key);
+    fs::write(&paths[1], chain.sub.crl((2021, 2090), &[LEAF]).pem).unwrap();
+    let error = live.refresh().unwrap_err();
+    assert!(says(&error).starts_with("tls key read failed"), "{error}");
+    assert_eq!(next(&mut rig).await, Err(Kind::Revoked));
+    // The failure stays, and replaces nothing any more.
+    let before = std::sync::Arc::as_ptr(&live.get());
+    live.refresh().unwrap_err();
+    assert_eq!(std::sync::Arc::as_ptr(&live.get()), before);
+}
+
+#[tokio::test]
+async fn broken_crl_hides_no_other_revocation() {
+    let chain = Chain::new();
+    let mut ends = Ends::new(&chain);
+    let paths = ends.crls(&chain.clean());
+    let (mut rig, live) = ends.serving();
+    fs::write(&paths[0], "no CRL").unwrap();
+    let error = live.refresh().unwrap_err();
+    assert!(says(&error).starts_with("tls crl read failed"), "{error}");
+    assert_eq!(next(&mut rig).await, Ok(false), "its last good state stays");
+    fs::write(&paths[1], chain.sub.crl((2021, 2090), &[LEAF]).pem).unwrap();
+    live.refresh().unwrap_err();
+    assert_eq!(next(&mut rig).await, Err(Kind::Revoked));
+}
+
+#[tokio::test]
+async fn withdrawn_authority_beside_broken_pair() {
+    let chain = Chain::new();
+    let ends = Ends::new(&chain);
+    let (mut rig, live) = ends.serving();
+    assert_eq!(next(&mut rig).await, Ok(false));
+    ends.files.put("cert.pem", "no certificate");
+    ends.files.put("ca.pem", &Ca::root("another").pem());
+    live.refresh().unwrap_err();
+    assert_eq!(next(&mut rig).await, Err(Kind::UnknownCa));
+}
+
+/// The settings of a reload that failed apply as far as they decide who comes in.
+#[tokio::test]
+async fn narrower_allow_list_beside_broken_pair() {
+    let chain = Chain::new();
+    let ends = Ends::new(&chain);
+    let (mut rig, live) = ends.serving();
+    ends.files.put("cert.pem", "no certificate");
+    let mut narrower = ends.config.clone();
+    narrower
+        .set_allow_sans(vec!["other.example".into()])
+        .unwrap();
+    live.get().reconfigured(&narrower, PqMode::Off).unwrap_err();
+    live.set(live.get().withdrawn(&narrower).unwrap());
+    assert_eq!(next(&mut rig).await, Err(Kind::NotAllowed));
+    assert!(live.get().withdrawn(&narrower).is_none());
+}
+
+/// Authorities that cannot be read keep the settings that belong to them.
+#[tokio::test]
+async fn allow_list_of_unreadable_authorities_waits() {
+    let chain = Chain::new();
+    let mut ends = Ends::new(&chain);
+    ends.config
+        .set_allow_sans(vec!["other.example".into()])
+        .unwrap();
+    let (mut rig, live) = ends.serving();
+    let mut next_config = ends.config.clone();
+    next_config
+        .set_client_ca_path(Some(ends.files.put("next.pem", "no certificate")))
+        .set_allow_sans(vec![SERVER.into()])
+        .unwrap();
+    assert!(live.get().withdrawn(&next_config).is_none());
+    assert_eq!(next(&mut rig).await, Err(Kind::NotAllowed));
+}
