@@ -4,6 +4,8 @@ mod client_verifier;
 mod path;
 mod rules;
 mod server_verifier;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
