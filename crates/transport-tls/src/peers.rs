@@ -1,4 +1,4 @@
-//! What a verified peer must show beyond a trusted chain: an allowed name, a pinned key.
+//! Rules for verified peers, beyond a trusted chain: allowed names and pinned keys.
 
 mod client_verifier;
 mod path;

@@ -78,11 +78,8 @@ impl Anchors {
             .only_path(leaf, rest)
             .or_else(|| self.first_path(leaf, rest, now))
             .unwrap_or_default();
-        std::iter::once(leaf.as_ref().into())
-            .chain(used)
-            .collect::<Vec<Box<[u8]>>>()
-            .into_iter()
-            .collect()
+        let leaf: Box<[u8]> = leaf.as_ref().into();
+        std::iter::once(leaf).chain(used).collect()
     }
 
     /// The intermediates of the only path that names admit; `None` if there are none or several.
@@ -106,11 +103,9 @@ impl Anchors {
                 .roots
                 .iter()
                 .any(|a| a.subject.as_ref() == issuer);
-            let mut next = left.iter().enumerate();
-            let mut next = next
-                .by_ref()
-                .filter(|(_, (_, cert))| cert.subject() == issuer);
-            match (is_trusted, next.next().map(|(at, _)| at), next.next()) {
+            let is_issuer = |at: &usize| left[*at].1.subject() == issuer;
+            let mut next = (0..left.len()).filter(is_issuer);
+            match (is_trusted, next.next(), next.next()) {
                 (true, None, _) => return Some(used),
                 (false, Some(at), None) => {
                     let (certificate, parsed) = left.swap_remove(at);
@@ -122,13 +117,15 @@ impl Anchors {
         }
     }
 
-    /// Whether a peer sent the certificate of a trusted authority, which no path needs.
+    /// Whether a peer sent the self-issued certificate of a trusted authority, which no path needs.
     fn is_authority(&self, cert: &EndEntityCert<'_>) -> bool {
+        let is_self_issued = cert.issuer() == cert.subject();
         let mut roots = self.roots.roots.iter();
-        roots.any(|anchor| {
-            anchor.subject.as_ref() == cert.subject()
-                && spki_for_anchor(anchor).as_ref() == cert.subject_public_key_info().as_ref()
-        })
+        is_self_issued
+            && roots.any(|anchor| {
+                anchor.subject.as_ref() == cert.subject()
+                    && spki_for_anchor(anchor).as_ref() == cert.subject_public_key_info().as_ref()
+            })
     }
 
     fn first_path(

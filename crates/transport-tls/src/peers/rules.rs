@@ -1,6 +1,7 @@
 //! The rules themselves, apart from rustls' verifiers.
 
 use std::fmt;
+use std::sync::Arc;
 
 use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
 use tokio_rustls::rustls::{CertificateError, Error, OtherError};
@@ -55,7 +56,7 @@ impl PeerRules {
         if self.pins.is_empty() {
             return Ok(());
         }
-        let mismatch = || CertificateError::Other(OtherError(std::sync::Arc::new(PinMismatch)));
+        let mismatch = || CertificateError::Other(OtherError(Arc::new(PinMismatch)));
         let leaf = EndEntityCert::try_from(leaf).map_err(|_| CertificateError::BadEncoding)?;
         if self.is_pinned(&leaf.subject_public_key_info()) {
             return Ok(());

@@ -42,7 +42,7 @@ fn resumed_session_is_judged_by_the_rules() {
 }
 
 #[test]
-fn resumed_session_without_a_certificate_is_refused() {
+fn resumption_without_a_certificate_is_refused() {
     assert!(check("", None).judge_resumed(&[]).is_ok());
     let judged = check("a.example", None).judge_resumed(&[]);
     assert_eq!(judged, Err(Error::NoCertificatesPresented));

@@ -96,7 +96,7 @@ async fn client_without_a_pinned_key_is_refused() {
 }
 
 #[tokio::test]
-async fn client_without_a_certificate_has_no_pinned_key() {
+async fn client_without_a_certificate_has_no_pin() {
     let (files, authority) = files();
     let mut config = files.mutual_config(ClientAuth::Optional, &authority);
     config.set_spki_pins(vec![other_pin()]).unwrap();
