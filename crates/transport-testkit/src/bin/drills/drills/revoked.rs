@@ -2,10 +2,15 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
 use super::Drill;
 use crate::case::{ensure, Case, Outcome};
 use transport_testkit::lab::{Gateway, Lab, Start};
+
+/// Rejects of one reason are logged once in a second.
+const LOGGED_ONCE_IN: Duration = Duration::from_millis(1100);
 
 pub(super) const CRL: Drill = Drill {
     name: "crl-revoked",
@@ -54,6 +59,7 @@ fn revoked(lab: &Lab, case: &mut Case) -> Outcome {
     lab.write("listener.pem", &read(pki.cert("server"))?)?;
     pki.crl("clients", false, &[])?;
     gateway.reload("ok")?;
+    thread::sleep(LOGGED_ONCE_IN);
     is_served(&client, &gateway, false)?;
     gateway.logs("reject", |event| event["tls"] == "crl_expired")?;
     gateway.logs("crl", |_| true)?;
