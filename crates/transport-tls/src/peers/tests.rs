@@ -11,8 +11,8 @@ use crate::{PqMode, SpkiPin};
 
 /// The rules of an entry and a pin; an empty text is none.
 fn check(san: &str, pin: Option<SpkiPin>) -> PeerCheck {
-    let sans: Vec<_> = [san].iter().filter(|san| !san.is_empty()).collect();
-    let sans: Vec<_> = sans.iter().map(|san| san.parse().unwrap()).collect();
+    let sans = [san].into_iter().filter(|san| !san.is_empty());
+    let sans: Vec<_> = sans.map(|san| san.parse().unwrap()).collect();
     let rules = PeerRules::new(&sans, pin.as_slice());
     let roots = Arc::new(RootCertStore::empty());
     let anchors = Anchors::new(roots, &provider(PqMode::Off), Usage::Client);
