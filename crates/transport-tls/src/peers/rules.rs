@@ -64,7 +64,7 @@ impl PeerRules {
         let accept = |path: &VerifiedPath<'_>| {
             let confirmed = || {
                 let used = path.intermediate_certificates();
-                confirm(&used.map(|cert| cert.der()).collect::<Vec<_>>())
+                confirm(&used.map(webpki::Cert::der).collect::<Vec<_>>())
             };
             if self.has_pin_above(path) && confirmed() {
                 return Ok(());
