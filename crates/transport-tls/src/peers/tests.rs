@@ -1,5 +1,7 @@
 //! The judgement of resumed sessions, which no verifier has seen.
 
+use std::slice::from_ref;
+
 use rcgen::{CertificateParams, KeyPair};
 use tokio_rustls::rustls::time_provider::DefaultTimeProvider;
 use tokio_rustls::rustls::{CertificateError, RootCertStore};
@@ -36,7 +38,7 @@ fn resumed_session_is_judged_by_the_rules() {
         ("b.example", Some(own), false),
         ("a.example", Some(other), false),
     ] {
-        let judged = check(san, pin).judge_resumed(&[leaf.clone()]);
+        let judged = check(san, pin).judge_resumed(from_ref(&leaf));
         assert_eq!(judged.is_ok(), allowed, "{san} {pin:?}: {judged:?}");
     }
 }
@@ -47,7 +49,7 @@ fn resumption_without_a_certificate_is_refused() {
     let judged = check("a.example", None).judge_resumed(&[]);
     assert_eq!(judged, Err(Error::NoCertificatesPresented));
     let unreadable = CertificateDer::from(vec![0x30, 0]);
-    let judged = check("a.example", None).judge_resumed(&[unreadable.clone()]);
+    let judged = check("a.example", None).judge_resumed(from_ref(&unreadable));
     assert_eq!(
         judged,
         Err(CertificateError::ApplicationVerificationFailure.into())

@@ -37,7 +37,7 @@ async fn narrowed_rules_judge_a_session_of_a_replica() {
     for (sans, pins, want) in [
         (&["client.example"][..], &[][..], Ok(false)),
         (&["x.example"], &[], Err(TlsErrorKind::NotAllowed)),
-        (&["client.example"], &[pin.clone()], Ok(false)),
+        (&["client.example"], std::slice::from_ref(&pin), Ok(false)),
         (
             &["client.example"],
             &[other_pin()],

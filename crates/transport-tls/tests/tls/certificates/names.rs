@@ -1,5 +1,7 @@
 //! Names: their types, spellings, and what authorities may issue for.
 
+use std::slice::from_ref;
+
 use super::{case, judge, Kind};
 use crate::maker::{constrain, directory, dns, email, ip, other_name, registered_id, uri, Ca};
 
@@ -173,7 +175,7 @@ async fn san_is_matched_by_its_type() {
         ),
         ("e-mail with a NUL", email("Ann@mail.example\0"), UNKNOWN),
     ] {
-        cases.push(case(name, root.leaf(&[san.clone()]), want));
+        cases.push(case(name, root.leaf(from_ref(&san)), want));
         if want == UNKNOWN {
             // Whatever else a certificate names, its allowed name counts, and only that one.
             let both = [san, dns("other.example")];
