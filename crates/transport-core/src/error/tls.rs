@@ -55,6 +55,31 @@ pub enum TlsErrorKind {
 }
 
 impl TlsErrorKind {
+    /// One of each kind.
+    pub const ALL: [Self; 21] = [
+        Self::Config,
+        Self::Expired,
+        Self::NotYetValid,
+        Self::UnknownCa,
+        Self::WrongName,
+        Self::NotAllowed,
+        Self::WrongPurpose,
+        Self::Revoked,
+        Self::CrlExpired,
+        Self::CrlInvalid,
+        Self::RevocationUnknown,
+        Self::BadCertificate,
+        Self::CertificateRequired,
+        Self::NoCommonGroup,
+        Self::NoCommonVersion,
+        Self::NoCommonAlpn,
+        Self::PlainHttp,
+        Self::NotTls,
+        Self::Alert(0),
+        Self::Ended,
+        Self::Other,
+    ];
+
     /// The stable text; the number of an alert is left out.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

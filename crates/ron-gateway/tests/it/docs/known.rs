@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ron_transport::config::COMPILED_BACKENDS;
 use ron_transport::metrics::METRICS;
-use ron_transport::{Backend, Config};
+use ron_transport::{Backend, Config, TlsErrorKind};
 
 use super::comparisons;
 use super::page::{page, root, spans};
@@ -92,6 +92,7 @@ impl Known {
         known.metrics();
         known.keys();
         known.log();
+        known.tls_kinds();
         known.alerts();
         known
     }
@@ -211,6 +212,12 @@ impl Known {
             }
             self.fields.insert(field);
         }
+    }
+
+    /// The kinds of TLS failures, in the field `tls`.
+    fn tls_kinds(&mut self) {
+        let kinds = TlsErrorKind::ALL.map(|kind| kind.as_str().to_owned());
+        self.values.insert("tls".to_owned(), kinds.into());
     }
 
     fn alerts(&mut self) {
