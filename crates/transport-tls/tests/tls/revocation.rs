@@ -249,7 +249,10 @@ fn crl_with(extensions: &[u8]) -> Vec<u8> {
         let mut out = vec![tag];
         match u8::try_from(len) {
             Ok(short) if short < 128 => out.push(short),
-            _ => out.extend([0x82, (len >> 8) as u8, len as u8]),
+            _ => {
+                let [high, low] = u16::try_from(len).unwrap().to_be_bytes();
+                out.extend([0x82, high, low]);
+            }
         }
         out.extend_from_slice(content);
         out
