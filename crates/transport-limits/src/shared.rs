@@ -2,7 +2,7 @@
 //!
 //! A stream reads this state with relaxed loads; nothing in it is locked by an operation.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use atomic_waker::AtomicWaker;
@@ -33,8 +33,10 @@ pub(crate) struct Shared {
     /// Bytes in, bytes out: this connection's own scope.
     pub(crate) lanes: [Lane; 2],
     pub(crate) born: u64,
+    /// The place in the register of open connections; under the register's lock.
+    pub(crate) slot: AtomicUsize,
     /// An [`Ending`], or 0 while the connection is open.
-    state: AtomicU8,
+    state: crate::sync::AtomicU8,
     wakers: [AtomicWaker; 2],
     pub(crate) ended: Notify,
     pub(crate) activity: Activity,
@@ -87,7 +89,8 @@ impl Shared {
             account: Account::Conn(id),
             lanes: Default::default(),
             born,
-            state: AtomicU8::new(0),
+            slot: AtomicUsize::new(usize::MAX),
+            state: crate::sync::AtomicU8::new(0),
             wakers: Default::default(),
             ended: Notify::new(),
             activity: Activity::new(born),
@@ -153,7 +156,7 @@ impl Shared {
         let _ = other.pair.set(Arc::downgrade(self));
     }
 
-    fn pair(&self) -> Option<Arc<Self>> {
+    pub(crate) fn pair(&self) -> Option<Arc<Self>> {
         self.pair.get()?.upgrade()
     }
 
