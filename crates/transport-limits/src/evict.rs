@@ -17,10 +17,6 @@ use transport_core::Reason;
 /// Evicted connections that may still be closing, at most, and never more than `max_conns`. An accept
 /// loop takes about half as many connections before other tasks have their turn.
 pub(crate) const SURPLUS: u64 = 256;
-/// Idle connections of which the least recently active is evicted.
-const SAMPLE: usize = 16;
-/// Connections that are looked at for one newcomer, at most.
-const LOOKS: usize = 64;
 /// A victim may become busy, and another accept loop may take the place that it left.
 const TRIES: usize = 3;
 
@@ -65,37 +61,10 @@ impl Limiter {
         true
     }
 
-    /// Returns the least recently active of some idle connections that were drawn at random.
     fn victim(&self, now: u64) -> Option<Arc<Shared>> {
         let after = self.admission().evict_after.load(Ordering::Relaxed);
-        let (mut found, mut idle) = (None::<(u64, Arc<Shared>)>, 0);
-        for round in 0..LOOKS / SAMPLE {
-            let sample = self.register().sample(round, SAMPLE, LOOKS);
-            for conn in sample {
-                let Some(at) = active_at(&conn).filter(|at| now.saturating_sub(*at) >= after)
-                else {
-                    continue;
-                };
-                idle += 1;
-                if found.as_ref().map_or(true, |(oldest, _)| at < *oldest) {
-                    found = Some((at, conn));
-                }
-            }
-            if idle >= SAMPLE {
-                break;
-            }
-        }
-        found.map(|(_, conn)| conn)
+        self.register().idle_longest(now, after)
     }
-}
-
-/// Returns the tick of the last byte on either leg, if the connection is open and idle.
-fn active_at(conn: &Shared) -> Option<u64> {
-    if conn.ending().is_some() || !conn.is_idle() {
-        return None;
-    }
-    let other = conn.pair().map_or(0, |other| other.activity.at());
-    Some(conn.activity.at().max(other))
 }
 
 impl Admission {

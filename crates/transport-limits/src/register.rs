@@ -1,96 +1,99 @@
-//! The open connections of one transport: entered and left in constant time, and sampled without a
-//! look at all of them.
+//! The open connections of one transport, accepted ones in the order in which they were last seen
+//! active.
+//!
+//! The order is lazy: a byte moves nothing. A search for an idle connection starts with the one that
+//! was seen active longest ago and moves each busy one that it meets to where it belongs. So between
+//! two looks at a busy connection lies at least `evict_after`, and a search costs a constant number
+//! of looks on average.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
-use crate::shared::{scatter, Shared};
+use crate::shared::Shared;
 
-/// Places that a list keeps when it shrinks.
-const KEPT: usize = 64;
+/// Idle connections of which the least recently active is evicted.
+const SAMPLE: usize = 16;
+/// Connections that one search looks at, at most.
+const LOOKS: usize = 256;
 
-/// The open connections. The caller holds its lock for a few operations on vectors.
+/// The open connections. The caller holds its lock for a few operations on maps.
+#[derive(Default)]
 pub(crate) struct Register {
-    accepted: Vec<Arc<Shared>>,
-    dialed: Vec<Arc<Shared>>,
+    /// By the tick of the last activity that was seen, and by number.
+    accepted: BTreeMap<(u64, u64), Arc<Shared>>,
+    dialed: HashMap<u64, Arc<Shared>>,
     /// Every connection is cancelled.
     pub(crate) closed: bool,
-    /// No peer can compute which connections a sample takes.
-    seed: u64,
-    draws: u64,
-}
-
-impl Default for Register {
-    fn default() -> Self {
-        Self {
-            accepted: Vec::new(),
-            dialed: Vec::new(),
-            closed: false,
-            seed: RandomState::new().build_hasher().finish(),
-            draws: 0,
-        }
-    }
 }
 
 impl Register {
     pub(crate) fn enter(&mut self, conn: &Arc<Shared>) {
-        let list = self.list(conn);
-        conn.slot.store(list.len(), Ordering::Relaxed);
-        list.push(Arc::clone(conn));
-    }
-
-    /// Removes a connection: the last of the list takes its slot. Returns what the register held,
-    /// to be dropped without the lock.
-    pub(crate) fn leave(&mut self, conn: &Shared) -> Option<Arc<Shared>> {
-        let list = self.list(conn);
-        let slot = conn.slot.load(Ordering::Relaxed);
-        if list.get(slot).map_or(true, |held| held.id != conn.id) {
-            return None;
-        }
-        let left = list.swap_remove(slot);
-        if let Some(moved) = list.get(slot) {
-            moved.slot.store(slot, Ordering::Relaxed);
-        }
-        if list.capacity() > KEPT && list.len() < list.capacity() / 4 {
-            list.shrink_to(KEPT.max(list.len() * 2));
-        }
-        Some(left)
-    }
-
-    fn list(&mut self, conn: &Shared) -> &mut Vec<Arc<Shared>> {
         if conn.accepted {
-            &mut self.accepted
+            self.insert(conn, conn.born);
         } else {
-            &mut self.dialed
+            self.dialed.insert(conn.id, Arc::clone(conn));
+        }
+    }
+
+    fn insert(&mut self, conn: &Arc<Shared>, seen: u64) {
+        conn.seen.store(seen, Ordering::Relaxed);
+        self.accepted.insert((seen, conn.id), Arc::clone(conn));
+    }
+
+    /// Removes a connection; returns what the register held, to be dropped without the lock.
+    pub(crate) fn leave(&mut self, conn: &Shared) -> Option<Arc<Shared>> {
+        if conn.accepted {
+            let seen = conn.seen.load(Ordering::Relaxed);
+            self.accepted.remove(&(seen, conn.id))
+        } else {
+            self.dialed.remove(&conn.id)
         }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Shared>> {
-        self.accepted.iter().chain(&self.dialed)
+        self.accepted.values().chain(self.dialed.values())
     }
 
     pub(crate) fn len(&self) -> usize {
         self.accepted.len() + self.dialed.len()
     }
 
-    /// Takes accepted connections at random, up to `count`. Where there are no more than `all`,
-    /// the samples of the rounds 0, 1, … are the list itself, piece by piece.
-    pub(crate) fn sample(&mut self, round: usize, count: usize, all: usize) -> Vec<Arc<Shared>> {
-        let len = self.accepted.len();
-        if len <= all {
-            let from = (round * count).min(len);
-            let to = (from + count).min(len);
-            return self.accepted[from..to].to_vec();
+    /// Returns the least recently active of some accepted connections that have been idle for
+    /// `after` ticks.
+    pub(crate) fn idle_longest(&mut self, now: u64, after: u64) -> Option<Arc<Shared>> {
+        let due = now.checked_sub(after)?;
+        let (mut found, mut idle) = (None::<(u64, Arc<Shared>)>, 0);
+        let mut moved = Vec::new();
+        for (key, conn) in self.accepted.range(..=(due, u64::MAX)).take(LOOKS) {
+            match idle_since(conn) {
+                Some(since) if since <= due => {
+                    idle += 1;
+                    if found.as_ref().map_or(true, |(oldest, _)| since < *oldest) {
+                        found = Some((since, Arc::clone(conn)));
+                    }
+                }
+                // Its next chance comes `after` from here.
+                since => moved.push((*key, since.unwrap_or(now))),
+            }
+            if idle == SAMPLE {
+                break;
+            }
         }
-        let draw = |_| {
-            self.draws = self.draws.wrapping_add(1);
-            let at = scatter(self.draws, self.seed, len as u64);
-            usize::try_from(at).ok()
-        };
-        let drawn: Vec<_> = (0..count).filter_map(draw).collect();
-        let conns = drawn.into_iter().filter_map(|at| self.accepted.get(at));
-        conns.cloned().collect()
+        for (key, seen) in moved {
+            if let Some(conn) = self.accepted.remove(&key) {
+                self.insert(&conn, seen);
+            }
+        }
+        found.map(|(_, conn)| conn)
     }
+}
+
+/// Returns the tick of the last byte on either leg of an open and idle connection.
+fn idle_since(conn: &Shared) -> Option<u64> {
+    if conn.ending().is_some() || !conn.is_idle() {
+        return None;
+    }
+    let other = conn.pair().map_or(0, |other| other.activity.at());
+    Some(conn.activity.at().max(other))
 }

@@ -2,7 +2,7 @@
 //!
 //! A stream reads this state with relaxed loads; nothing in it is locked by an operation.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use atomic_waker::AtomicWaker;
@@ -33,8 +33,8 @@ pub(crate) struct Shared {
     /// Bytes in, bytes out: this connection's own scope.
     pub(crate) lanes: [Lane; 2],
     pub(crate) born: u64,
-    /// The place in the register of open connections; under the register's lock.
-    pub(crate) slot: AtomicUsize,
+    /// The tick of the last activity that the register of open connections knows of.
+    pub(crate) seen: AtomicU64,
     /// An [`Ending`], or 0 while the connection is open.
     state: crate::sync::AtomicU8,
     wakers: [AtomicWaker; 2],
@@ -89,7 +89,7 @@ impl Shared {
             account: Account::Conn(id),
             lanes: Default::default(),
             born,
-            slot: AtomicUsize::new(usize::MAX),
+            seen: AtomicU64::new(born),
             state: crate::sync::AtomicU8::new(0),
             wakers: Default::default(),
             ended: Notify::new(),

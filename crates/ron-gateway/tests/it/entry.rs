@@ -15,7 +15,11 @@ fn denied_addresses_follow_a_reload() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("gateway.toml");
     let config = file.to_str().unwrap();
-    fs::write(&file, "[transport.peers]\ndeny = ['127.0.0.2', '10.0.0.0/8']\n").unwrap();
+    fs::write(
+        &file,
+        "[transport.peers]\ndeny = ['127.0.0.2', '10.0.0.0/8']\n",
+    )
+    .unwrap();
     let gateway = Gateway::start(&["--config", config]);
     assert!(ended(&mut connect_from(OTHER, gateway.addr)));
     gateway.wait_metric("rejected_total{reason=\"denied\"}", 1);
@@ -95,7 +99,10 @@ fn newcomer_takes_the_place_of_an_idle_one() {
     gateway.line_with(&["event=close", "reason=evicted"]);
     assert!(ended(&mut connect(gateway.addr)), "none is idle");
     gateway.wait_metric("rejected_total{reason=\"conn_limit\"}", 1);
-    gateway.line_with(&["event=config", "one address can evict every idle connection"]);
+    gateway.line_with(&[
+        "event=config",
+        "one address can evict every idle connection",
+    ]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{advance, sleep};
+use tokio::time::{advance, sleep, timeout};
 use transport_core::{Backend, CloseReason, Dialer, PeerAddr, Reason};
 use transport_limits::{relay, Decision, Guard, IpPrefixes, Limits, Overflow};
 use transport_testkit::MemoryListener;
@@ -151,7 +151,8 @@ async fn newcomers_at_the_cap_are_all_served() {
             newcomers.pop();
             tokio::task::yield_now().await;
         }
-        newcomers.push(rig.connect().await);
+        let served = timeout(Duration::from_secs(1), rig.connect()).await;
+        newcomers.push(served.unwrap_or_else(|_| panic!("newcomer {at} is not served")));
         let admitted = rig.limiter.admitted();
         assert!(admitted <= CAP as u64 + SURPLUS, "{admitted} admitted");
     }
@@ -279,7 +280,7 @@ async fn lowered_cap_is_reached_by_evictions() {
     let mut tries = 0;
     while rig.limiter.admitted() > 2 {
         rig.dialer.dial(&anywhere()).await.unwrap();
-        let accepted = tokio::time::timeout(Duration::from_secs(3), rig.guard.accept()).await;
+        let accepted = timeout(Duration::from_secs(3), rig.guard.accept()).await;
         drop(accepted);
         tries += 1;
         assert!(tries < 8, "{} admitted", rig.limiter.admitted());

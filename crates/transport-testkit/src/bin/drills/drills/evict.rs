@@ -102,7 +102,8 @@ fn crowded(lab: &Lab, gateway: &Gateway, case: &mut Case, idle: &mut [TcpStream]
 fn served(addr: SocketAddr, count: usize) -> Result<Vec<TcpStream>, String> {
     let one = |at| {
         let mut conn = connect(addr)?;
-        ping(&mut conn, 64).map_err(|e| std::io::Error::new(e.kind(), format!("client {at}: {e}")))?;
+        ping(&mut conn, 64)
+            .map_err(|e| std::io::Error::new(e.kind(), format!("client {at}: {e}")))?;
         Ok::<_, std::io::Error>(conn)
     };
     let all = (0..count).map(one).collect::<Result<Vec<_>, _>>();

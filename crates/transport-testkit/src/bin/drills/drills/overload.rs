@@ -63,7 +63,11 @@ fn run(lab: &Lab, case: &mut Case) -> Outcome {
             let ratio = now.value("ron_gateway_memory_pressure_ratio");
             let told = gateway.logs("overload", |event| event["level"] == "warn")?;
             ensure(told["source"] == "memory.pressure", || told.to_string())?;
-            case.signal(format!("/readyz 503 {}, memory at {:.0} % of its limit", body.trim(), ratio * 100.0));
+            case.signal(format!(
+                "/readyz 503 {}, memory at {:.0} % of its limit",
+                body.trim(),
+                ratio * 100.0
+            ));
             echo(&mut honest, &sent).map_err(|e| format!("an open connection: {e}"))?;
             case.note("a newcomer is refused as overload, an open connection is served");
             Ok(())
