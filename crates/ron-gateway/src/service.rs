@@ -4,6 +4,7 @@
 mod handlers;
 mod memory;
 mod prepare;
+mod pressure;
 mod reload;
 pub(crate) mod signals;
 mod start;
@@ -26,6 +27,8 @@ use crate::runtime;
 use crate::sandbox::Sandbox;
 use crate::startup::Sources;
 use crate::systemd::{self, Manager};
+
+pub(crate) use pressure::Reading;
 
 use prepare::{Loader, Prepared, Workers};
 use reload::Reloads;
@@ -109,6 +112,7 @@ async fn run_on(
         mut watch,
         dropped,
         sandbox,
+        pressure,
     } = started;
     let transport = &transport;
     tracing::info!(
@@ -126,12 +130,14 @@ async fn run_on(
     let mut beside = JoinSet::new();
     beside.spawn(prometheus.upkeep(UPKEEP));
     beside.spawn(memory::give_back(transport.limiter().clone()));
+    let reading = pressure.reading();
+    beside.spawn(pressure.watch(Arc::clone(transport)));
     beside.spawn(systemd::watchdog());
     beside.spawn(watch_replaced(sandbox.clone(), workers.look.clone()));
     let manager = Manager::default();
     beside.spawn(manager.clone().tell_again());
     if let Some(Bound { addr, listener }) = admin {
-        let live = Live::new(transport, &in_force, dropped);
+        let live = Live::new(transport, &in_force, dropped, reading);
         let report = sandbox.report();
         let state = State::new(addr, &gateway, prometheus, transport, listen, live, report);
         let served = workers.admin.run(admin::serve(listener, Arc::new(state)));

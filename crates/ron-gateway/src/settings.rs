@@ -14,7 +14,7 @@ use crate::logging::{Format, Level};
 use crate::sandbox;
 
 pub(crate) use admin_addr::AdminAddr;
-pub(crate) use parse::dialable;
+pub(crate) use parse::{dialable, MemoryPressure};
 
 /// Where the admin endpoint is unless configured.
 const ADMIN_ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9909);
@@ -53,6 +53,7 @@ pub(crate) struct Gateway {
     pub(crate) log_format: Format,
     pub(crate) log_level: Level,
     pub(crate) sandbox: sandbox::Mode,
+    pub(crate) memory_pressure: MemoryPressure,
 }
 
 impl Default for Gateway {
@@ -67,6 +68,7 @@ impl Default for Gateway {
             log_format: Format::Auto,
             log_level: Level::Info,
             sandbox: sandbox::Mode::Try,
+            memory_pressure: MemoryPressure::Auto,
         }
     }
 }

@@ -53,7 +53,7 @@ pub use transport_core::{
     PeerIdentity, PeerName, ReadyReason, ReadyState, Reason, Target, TlsErrorKind, TransportError,
 };
 pub use transport_limits::{
-    self as limits, echo, relay, relay_held, Busy, Chunk, ConnSnapshot, Control, Echoed,
+    self as limits, echo, relay, relay_held, Busy, Chunk, ConnSnapshot, Control, Decision, Echoed,
     FrameReader, FrameSender, InflationGuard, Leg, Limits, Relayed, Side,
 };
 pub use transport_metrics as metrics;

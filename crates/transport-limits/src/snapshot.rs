@@ -1,5 +1,6 @@
 //! What the open connections of a transport look like at one moment.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use transport_core::{Backend, Direction, PeerAddr};
@@ -58,29 +59,21 @@ impl Limiter {
     /// Returns a handle on the open connection with this number.
     #[must_use]
     pub fn connection(&self, id: u64) -> Option<Control> {
-        self.register().conns.get(&id).cloned().map(Control)
+        let register = self.register();
+        let found = register.iter().find(|conn| conn.id == id);
+        found.map(|conn| Control(Arc::clone(conn)))
     }
 
     /// Returns at most `max` open connections with a number above `after`, in ascending order.
     ///
     /// A caller that passes the last number it got pages through all of them. The register of
-    /// connections is locked for a copy of their numbers, and then once for each connection.
+    /// connections is locked for a copy of handles.
     #[must_use]
     pub fn connections_after(&self, after: u64, max: usize) -> Vec<ConnSnapshot> {
-        let above = |id: &u64| *id > after;
-        let mut ids: Vec<u64> = self
-            .register()
-            .conns
-            .keys()
-            .copied()
-            .filter(above)
-            .collect();
-        ids.sort_unstable();
-        let open = |id| self.connection(id).filter(|control| !control.is_ended());
-        let controls = ids.into_iter().filter_map(open);
-        controls
-            .take(max)
-            .map(|control| control.snapshot())
-            .collect()
+        let mut controls = self.connections();
+        controls.retain(|control| control.id() > after && !control.is_ended());
+        controls.sort_unstable_by_key(Control::id);
+        controls.truncate(max);
+        controls.iter().map(Control::snapshot).collect()
     }
 }

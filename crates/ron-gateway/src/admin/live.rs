@@ -13,6 +13,7 @@ use super::connections;
 use super::metrics::Own;
 use super::samples;
 use crate::logging::Dropped;
+use crate::service::Reading;
 
 /// The running transport and its configuration.
 pub(crate) struct Live {
@@ -24,6 +25,7 @@ pub(crate) struct Live {
     /// Requests to the admin endpoint, and its connections that were ended to make room.
     requests: AtomicU64,
     evicted: AtomicU64,
+    pressure: Reading,
 }
 
 impl Live {
@@ -32,6 +34,7 @@ impl Live {
         transport: &Arc<Transport>,
         in_force: &Arc<InForce>,
         dropped: Dropped,
+        pressure: Reading,
     ) -> Self {
         Self {
             transport: Arc::clone(transport),
@@ -40,6 +43,7 @@ impl Live {
             dropped,
             requests: AtomicU64::new(0),
             evicted: AtomicU64::new(0),
+            pressure,
         }
     }
 
@@ -63,6 +67,7 @@ impl Live {
             log_lines_dropped: self.dropped.total(),
             admin_requests: self.requests.load(Ordering::Relaxed),
             admin_evicted: self.evicted.load(Ordering::Relaxed),
+            memory_pressure: self.pressure.ratio(),
         }
     }
 

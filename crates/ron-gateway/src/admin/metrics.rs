@@ -16,6 +16,8 @@ pub(super) struct Own {
     pub(super) log_lines_dropped: u64,
     pub(super) admin_requests: u64,
     pub(super) admin_evicted: u64,
+    /// Used memory by its limit.
+    pub(super) memory_pressure: f64,
 }
 
 /// In Prometheus' text format.
@@ -114,6 +116,13 @@ fn text(figures: &Figures, own: Own) -> String {
         Some(&own.admin_evicted),
     );
     metric(
+        "ron_gateway_memory_pressure_ratio",
+        "gauge",
+        "Memory in use by the limit of memory.pressure; 0 without a limit. New connections are refused from 1 until below 0.9.",
+        "",
+        Some(&own.memory_pressure),
+    );
+    metric(
         "ron_gateway_build_info",
         "gauge",
         "Always 1; the label is the version.",
@@ -142,6 +151,7 @@ mod tests {
             log_lines_dropped: 3,
             admin_requests: 4,
             admin_evicted: 2,
+            memory_pressure: 0.25,
         };
         let text = text(&figures, own);
         assert!(text.contains("gauge\nprocess_start_time_seconds 1767225600.25\n"));
@@ -150,6 +160,7 @@ mod tests {
         assert!(text.contains("counter\nron_gateway_admin_evicted_total 2\n"));
         assert!(text.contains("gauge\nron_gateway_conns_limit 5\n"));
         assert!(text.contains("gauge\nron_gateway_peer_conns_limit 0\n"));
+        assert!(text.contains("gauge\nron_gateway_memory_pressure_ratio 0.25\n"));
         assert!(text.contains("# TYPE process_open_fds gauge\nprocess_open_fds 12\n"));
         assert!(text.contains("\nprocess_max_fds +Inf\n"));
         assert!(text.contains("counter\nprocess_cpu_seconds_total 0.25\n"));

@@ -101,7 +101,11 @@ mod tests {
                 "{reason:?}"
             );
         }
-        for reason in ron_transport::ReadyReason::NOT_READY {
+        let degraded = ron_transport::ReadyReason::DEGRADED;
+        for reason in degraded
+            .into_iter()
+            .chain(ron_transport::ReadyReason::NOT_READY)
+        {
             assert!(
                 script.contains(&format!("  {}: \"", reason.as_str())),
                 "{reason:?}"
@@ -119,6 +123,7 @@ mod tests {
             log_lines_dropped: 0,
             admin_requests: 0,
             admin_evicted: 0,
+            memory_pressure: 0.0,
         });
         let mut shown = 0;
         for word in script.split(|c: char| c != '_' && !c.is_ascii_alphanumeric()) {

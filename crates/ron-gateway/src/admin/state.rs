@@ -178,6 +178,7 @@ mod tests {
     use super::*;
     use crate::logging::Dropped;
     use crate::sandbox;
+    use crate::service::Reading;
     use crate::startup::Sources;
 
     const DEGRADED: ReadyState = ReadyState::Degraded {
@@ -188,7 +189,12 @@ mod tests {
         let (sender, readiness) = watch::channel(readiness);
         let in_force = InForce::new(&Sources::default().load().unwrap());
         let transport = Arc::new(Transport::builder().build().unwrap());
-        let live = Live::new(&transport, &Arc::new(in_force), Dropped::default());
+        let live = Live::new(
+            &transport,
+            &Arc::new(in_force),
+            Dropped::default(),
+            Reading::default(),
+        );
         let gateway = Gateway {
             degraded_is_ready,
             ..Gateway::default()

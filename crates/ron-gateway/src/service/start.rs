@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::prepare::{Prepared, Workers};
+use super::pressure::Pressure;
 use super::signals::Signals;
 use super::watch::Watch;
 use crate::admin::{Binds, Bound, InForce};
@@ -41,6 +42,7 @@ pub(super) struct Started {
     pub(super) watch: Watch,
     pub(super) dropped: Dropped,
     pub(super) sandbox: Sandbox,
+    pub(super) pressure: Pressure,
 }
 
 /// The parts to end in order, however far the start came.
@@ -131,6 +133,7 @@ async fn steps(
     let config = effective.transport.settings().clone();
     let in_force = Arc::new(InForce::new(&effective));
     let gateway = effective.gateway.into_settings();
+    let pressure = Pressure::start(gateway.memory_pressure)?;
     let prometheus =
         Prometheus::new().map_err(|error| Failure::runtime("cannot set up metrics", &error))?;
     let transport = Arc::new(build(sources, effective.transport, &prometheus)?);
@@ -165,6 +168,7 @@ async fn steps(
         watch,
         dropped,
         sandbox,
+        pressure,
     })
 }
 

@@ -5,7 +5,7 @@ use ron_transport::core::schema::{
 };
 
 use super::parse::{parse_endpoint, parse_host, parse_mode};
-use super::{AdminAddr, Gateway, Mode};
+use super::{AdminAddr, Gateway, MemoryPressure, Mode};
 use crate::logging::{Format, Level};
 use crate::sandbox;
 
@@ -82,6 +82,14 @@ const KEYS: &[Key] = &[
         reload: Reload::Restart,
         doc: "Confines the process by Landlock and seccomp: as far as the kernel can, or not at all; with `on` the start fails where it cannot.",
     },
+    Key {
+        path: "memory.pressure",
+        kind: Kind::Text,
+        default: "auto",
+        rule: "auto, off, or a size of at least 16MiB such as 512MiB",
+        reload: Reload::Restart,
+        doc: "New connections are refused as `overload` while memory is above this: `auto` is the cgroup's `memory.high` or 90 % of its `memory.max`, a size limits the process's resident memory as well.",
+    },
 ];
 
 impl Section for Gateway {
@@ -105,6 +113,7 @@ impl Section for Gateway {
             "log.format" => self.log_format = Format::parse(text)?,
             "log.level" => self.log_level = Level::parse(text)?,
             "sandbox" => self.sandbox = sandbox::Mode::parse(text)?,
+            "memory.pressure" => self.memory_pressure = MemoryPressure::parse(text)?,
             _ => return Err(ValueError::new("no such key")),
         }
         Ok(())
@@ -121,6 +130,7 @@ impl Section for Gateway {
             "log.format" => self.log_format.as_str().to_owned(),
             "log.level" => self.log_level.as_str().to_owned(),
             "sandbox" => self.sandbox.as_str().to_owned(),
+            "memory.pressure" => self.memory_pressure.to_string(),
             _ => return None,
         })
     }
@@ -165,6 +175,8 @@ mod tests {
             ("log.level", "trace"),
             ("sandbox", "on"),
             ("sandbox", "off"),
+            ("memory.pressure", "off"),
+            ("memory.pressure", "512MiB"),
         ] {
             gateway.set(path, &value.into()).unwrap();
             assert_eq!(gateway.get(path).unwrap(), value, "{path}");

@@ -14,6 +14,7 @@ mod connections;
 mod deploy;
 mod docs;
 mod echo;
+mod entry;
 mod fds;
 mod forward;
 mod frames;

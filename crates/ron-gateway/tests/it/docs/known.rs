@@ -55,6 +55,9 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "io_uring",
     "keys_path",
     "memfd_create",
+    "memory.high",
+    "memory.limit_in_bytes",
+    "memory.max",
     "net.ipv4.tcp_migrate_req",
     "perf_event_open",
     "s_client",
@@ -65,8 +68,8 @@ pub(super) const ELSEWHERE: &[&str] = &[
 ];
 
 /// Fields of the log that no line of the golden files has: the embedder's own, Tor's, those of a
-/// reader that is too slow, of a CRL, and of a kernel that lacks a part of the sandbox or of a file
-/// that was replaced.
+/// reader that is too slow, of a CRL, of a kernel that lacks a part of the sandbox, of a file that
+/// was replaced, and of an overload.
 const OTHER_FIELDS: &[&str] = &[
     "corr_id",
     "progress",
@@ -74,6 +77,9 @@ const OTHER_FIELDS: &[&str] = &[
     "hours_left",
     "partial",
     "path",
+    "used_bytes",
+    "limit_bytes",
+    "source",
 ];
 
 /// Where keys begin.
@@ -81,6 +87,8 @@ const SECTIONS: &[&str] = &[
     "limits",
     "rates",
     "per_peer",
+    "peers",
+    "memory",
     "tcp",
     "tls",
     "tls_client",
