@@ -50,7 +50,7 @@ pub use transport::Transport;
 pub use transport_arti as arti;
 pub use transport_core::{
     self as core, Backend, CloseReason, ConnInfo, Io, NoIdentity, Observer, Op, PeerAddr,
-    PeerIdentity, ReadyReason, ReadyState, Reason, Target, TlsErrorKind, TransportError,
+    PeerIdentity, PeerName, ReadyReason, ReadyState, Reason, Target, TlsErrorKind, TransportError,
 };
 pub use transport_limits::{
     self as limits, echo, relay, relay_held, Busy, Chunk, Control, Echoed, FrameReader,

@@ -2,6 +2,9 @@
 #![cfg(feature = "tls")]
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
+#[path = "tls/rules.rs"]
+mod rules;
+
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;

@@ -18,7 +18,7 @@ mod traits;
 pub use addr::{Backend, PeerAddr, Target, TargetError};
 pub use conn::{ConnInfo, Connection, DialSteps, KeyExchange};
 pub use error::{Op, TlsErrorKind, TransportError};
-pub use identity::{NoIdentity, PeerIdentity, VerifiedIdentity};
+pub use identity::{CertificateChain, NoIdentity, PeerIdentity, PeerName, VerifiedIdentity};
 pub use io::{Io, Plain};
 pub use observer::{
     CloseReason, Direction, NoObserver, Observer, Queue, Scope, TaskKind, TlsHandshake,

@@ -16,6 +16,7 @@ use transport_core::{Target, TransportError};
 use crate::clock;
 use crate::error::{tls, tls_by};
 use crate::files::{At, Files, Hashes, Paths};
+use crate::peers::{Anchors, PeerCheck, PeerRules, Usage};
 use crate::provider::provider;
 use crate::resume::{ConnSessions, Sessions};
 use crate::trust::{Trust, TrustPaths};
@@ -31,6 +32,7 @@ pub struct ClientTls {
     config: Arc<ClientConfig>,
     name: Option<ServerName<'static>>,
     sessions: Arc<Sessions>,
+    servers: Arc<PeerCheck>,
     parts: Parts,
 }
 
@@ -85,8 +87,10 @@ impl ClientTls {
             .map(|name| server_name(name, false))
             .transpose()?;
         let sessions = Sessions::new(Arc::clone(&parts.clock), parts.trust.crls_end());
+        let servers = Arc::new(server_check(&parts));
         let built = Self {
-            config: Arc::new(rustls_config(&parts)?),
+            config: Arc::new(rustls_config(&parts, &servers)?),
+            servers,
             name,
             sessions: Arc::new(sessions),
             parts,
@@ -101,6 +105,11 @@ impl ClientTls {
         let mut config = ClientConfig::clone(&self.config);
         config.resumption = Resumption::store(Arc::clone(&sessions) as _);
         (Arc::new(config), sessions)
+    }
+
+    /// How servers are verified.
+    pub(crate) fn servers(&self) -> &PeerCheck {
+        &self.servers
     }
 
     /// The name that this target must prove.
@@ -286,12 +295,23 @@ fn system_roots(
     })
 }
 
-fn rustls_config(parts: &Parts) -> Result<ClientConfig, TransportError> {
-    let (config, provider) = (&parts.settings, provider(parts.pq));
+/// The authorities that servers are verified against.
+fn roots(parts: &Parts) -> Arc<RootCertStore> {
     let roots = parts.trust.roots().or(parts.system.as_ref());
-    let roots = roots.map_or_else(|| Arc::new(RootCertStore::empty()), Arc::clone);
+    roots.map_or_else(|| Arc::new(RootCertStore::empty()), Arc::clone)
+}
+
+/// The rules for servers.
+fn server_check(parts: &Parts) -> PeerCheck {
+    let anchors = Anchors::new(roots(parts), &provider(parts.pq), Usage::Server);
+    let rules = PeerRules::new(parts.settings.allowed(), parts.settings.spki_pins());
+    PeerCheck::new(anchors, rules, &parts.clock)
+}
+
+fn rustls_config(parts: &Parts, servers: &Arc<PeerCheck>) -> Result<ClientConfig, TransportError> {
+    let (config, provider) = (&parts.settings, provider(parts.pq));
     // Of every certificate in the chain; an unknown status is refused.
-    let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
+    let verifier = WebPkiServerVerifier::builder_with_provider(roots(parts), Arc::clone(&provider))
         .with_crls(parts.trust.crls().ders())
         .enforce_revocation_expiration()
         .build();
@@ -299,7 +319,8 @@ fn rustls_config(parts: &Parts) -> Result<ClientConfig, TransportError> {
     let builder = ClientConfig::builder_with_details(provider, Arc::clone(&parts.clock))
         .with_protocol_versions(&[&TLS13])
         .map_err(|cause| tls_by("the crypto provider cannot be used", cause))?
-        .with_webpki_verifier(verifier);
+        .dangerous()
+        .with_custom_certificate_verifier(servers.of_servers(verifier));
     let mut built = match &parts.pair {
         Some(pair) => {
             let pair = SingleCertAndKey::from(Arc::clone(pair));

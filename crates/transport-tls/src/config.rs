@@ -6,6 +6,7 @@ mod alpn;
 mod client;
 mod crl_path;
 mod key_path;
+mod peers;
 mod pq;
 mod server;
 

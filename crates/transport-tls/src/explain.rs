@@ -13,8 +13,9 @@ use tokio_rustls::rustls::{
 use transport_core::{TlsErrorKind, TransportError};
 
 use crate::error::failure;
+use crate::peers::PinMismatch;
 use alert::alert;
-use kind::kind;
+use kind::{is_name_constraint, kind};
 
 /// Names of the peer that an error shows; a certificate may bear thousands.
 const MAX_NAMES: usize = 3;
@@ -99,6 +100,18 @@ pub(crate) fn expired_since(dialed: bool) -> TransportError {
          session began"
     );
     failure(TlsErrorKind::Expired, text, None)
+}
+
+/// A resumed session whose peer the rules in force refuse. No name of the peer is in it.
+pub(crate) fn resumed(error: &Error, dialed: bool) -> TransportError {
+    let seen = Seen {
+        dialed,
+        private: true,
+        requires_pq: false,
+        opening: &[],
+    };
+    let text = format!("resumption refused: {}", handshake_text(error, &seen));
+    failure(kind(error, &[]), bounded(text), None)
 }
 
 fn bounded(mut text: String) -> String {
@@ -186,7 +199,11 @@ fn is_http(opening: &[u8]) -> bool {
 
 fn certificate(error: &CertificateError, seen: &Seen<'_>) -> String {
     use CertificateError as E;
-    let whose = if seen.dialed { "server" } else { "client" };
+    let (whose, table) = if seen.dialed {
+        ("server", "tls_client")
+    } else {
+        ("client", "tls")
+    };
     match error {
         E::UnknownIssuer => {
             let store = if seen.dialed {
@@ -240,8 +257,15 @@ fn certificate(error: &CertificateError, seen: &Seen<'_>) -> String {
             crl_path(seen)
         ),
         E::ApplicationVerificationFailure => {
-            format!("the {whose}'s certificate bears no name of tls.allow_sans")
+            format!("the {whose}'s certificate bears no name of {table}.allow_sans")
         }
+        E::Other(other) if other.0.is::<PinMismatch>() => {
+            format!("the {whose}'s verified chain has no key of {table}.spki_pins")
+        }
+        E::Other(other) if is_name_constraint(other) => format!(
+            "a name of the {whose}'s certificate violates the name constraints of an authority in \
+             its chain"
+        ),
         _ if seen.private => format!("the {whose}'s certificate was refused"),
         other => format!("the {whose}'s certificate was refused: {other}"),
     }

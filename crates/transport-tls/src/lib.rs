@@ -20,7 +20,7 @@
 //! no `Debug` output. Out of reach are the buffer in which the PEM parser undoes base64, keys as
 //! aws-lc holds them while they are in use, and what the kernel caches of the file.
 
-mod allow;
+mod allowed_san;
 mod client;
 mod clock;
 mod config;
@@ -33,19 +33,24 @@ mod files;
 mod guarded;
 mod hello;
 mod live;
+mod names;
+mod peers;
 mod pem;
 mod provider;
 pub mod raw;
 mod resume;
 mod server;
+mod spki_pin;
 mod trust;
 mod x509;
 
+pub use allowed_san::AllowedSan;
 pub use client::ClientTls;
 pub use config::{ClientAuth, PqConfig, PqMode, TlsClientConfig, TlsConfig, TrustStore};
 pub use guarded::{dialer, listen, TlsDialGuard, TlsGuard};
 pub use live::{Live, LiveClientTls, LiveServerTls};
 pub use server::ServerTls;
+pub use spki_pin::SpkiPin;
 pub use tokio_rustls::rustls;
 pub use transport_core;
 pub use transport_limits::{self, Control, GuardedIo, Limiter, Limits};

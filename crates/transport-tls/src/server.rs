@@ -19,11 +19,11 @@ use transport_core::schema::Section;
 use transport_core::{NoIdentity, TransportError};
 use zeroize::Zeroizing;
 
-use crate::allow::AllowSans;
 use crate::clock;
 use crate::error::{tls, tls_by};
 use crate::expiry::Expiry;
 use crate::files::{self, Files};
+use crate::peers::{Anchors, PeerCheck, PeerRules, Usage};
 use crate::provider::provider;
 use crate::resume::{Noted, ReplicaTickets, Tickets};
 use crate::trust::Trust;
@@ -42,6 +42,7 @@ use parts::{pair_paths, trust_paths, Parts};
 pub struct ServerTls {
     config: Arc<ServerConfig>,
     no_identity: NoIdentity,
+    clients: Option<Arc<PeerCheck>>,
     expiry: Option<Expiry>,
     parts: Option<Parts>,
 }
@@ -116,6 +117,7 @@ impl ServerTls {
         Self {
             config,
             no_identity: NoIdentity::NotPresented,
+            clients: None,
             expiry: None,
             parts: None,
         }
@@ -133,9 +135,11 @@ impl ServerTls {
             ClientAuth::Off => NoIdentity::NotRequested,
             ClientAuth::Optional | ClientAuth::Required => NoIdentity::NotPresented,
         };
+        let clients = client_check(&parts);
         let built = Self {
-            config: Arc::new(rustls_config(&parts)?),
+            config: Arc::new(rustls_config(&parts, clients.as_ref())?),
             no_identity,
+            clients,
             expiry: leaf.and_then(x509::not_after).map(Expiry::new),
             parts: Some(parts),
         };
@@ -157,6 +161,11 @@ impl ServerTls {
     /// Why a client has no identity, if it has none.
     pub(crate) const fn no_identity(&self) -> NoIdentity {
         self.no_identity
+    }
+
+    /// How clients are verified; `None` where they are not, or by a configuration of rustls.
+    pub(crate) fn clients(&self) -> Option<&PeerCheck> {
+        self.clients.as_deref()
     }
 
     /// What would be in force with these settings and the files as they are now; `None` where that
@@ -265,10 +274,28 @@ impl fmt::Debug for ServerTls {
     }
 }
 
-fn rustls_config(parts: &Parts) -> Result<ServerConfig, TransportError> {
+/// The rules for clients; `None` where none is asked for a certificate.
+fn client_check(parts: &Parts) -> Option<Arc<PeerCheck>> {
+    let roots = match (parts.settings.client_auth(), parts.trust.roots()) {
+        (ClientAuth::Off, _) | (_, None) => return None,
+        (ClientAuth::Optional | ClientAuth::Required, Some(roots)) => Arc::clone(roots),
+    };
+    let anchors = Anchors::new(roots, &provider(parts.pq), Usage::Client);
+    let rules = PeerRules::new(parts.settings.allowed(), parts.settings.spki_pins());
+    Some(Arc::new(PeerCheck::new(anchors, rules, &parts.clock)))
+}
+
+fn rustls_config(
+    parts: &Parts,
+    clients: Option<&Arc<PeerCheck>>,
+) -> Result<ServerConfig, TransportError> {
     let unusable = |cause| tls_by("the crypto provider cannot be used", cause);
     let (config, provider) = (&parts.settings, provider(parts.pq));
     let verifier = verifier(&parts.trust, config, &provider)?;
+    let verifier = verifier.map(|trusted| match clients {
+        Some(check) => check.of_clients(trusted),
+        None => trusted,
+    });
     let builder = ServerConfig::builder_with_details(provider, Arc::clone(&parts.clock))
         .with_protocol_versions(&[&TLS13])
         .map_err(unusable)?;
@@ -314,10 +341,5 @@ fn verifier(
         _ => builder,
     };
     let unusable = |cause| tls_by("tls.client_ca_path cannot be used", cause);
-    let trusted = builder.build().map_err(unusable)?;
-    if config.allow_sans().is_empty() {
-        return Ok(Some(trusted));
-    }
-    let sans = config.allow_sans().to_vec();
-    Ok(Some(Arc::new(AllowSans::new(trusted, sans))))
+    builder.build().map(Some).map_err(unusable)
 }

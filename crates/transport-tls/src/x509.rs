@@ -5,14 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::server::ParsedCertificate;
-use transport_core::VerifiedIdentity;
+use transport_core::{CertificateChain, VerifiedIdentity};
 use x509_cert::certificate::{CertificateInner, Raw};
 use x509_cert::der::Decode;
-use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::ext::pkix::SubjectAltName;
 
 use crate::dates;
 use crate::files::sha256;
+use crate::names;
 
 /// Until when a certificate is valid; `None` where it cannot be read.
 pub(crate) fn not_after(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
@@ -25,33 +24,19 @@ pub(crate) fn is_expired(certificate: &CertificateDer<'_>, now: SystemTime) -> b
     not_after(certificate).is_some_and(|not_after| not_after < now)
 }
 
-/// Who a certificate, verified before, is for. A name that cannot be read is none.
-pub(crate) fn identity(certificate: &CertificateDer<'_>) -> Option<VerifiedIdentity> {
+/// The identity that a verified certificate proves; `None` if it cannot be parsed.
+pub(crate) fn identity(
+    certificate: &CertificateDer<'_>,
+    chain: CertificateChain,
+) -> Option<VerifiedIdentity> {
     let public_key = ParsedCertificate::try_from(certificate).ok()?;
-    Some(VerifiedIdentity {
-        sans: sans(certificate),
-        spki_sha256: sha256(&public_key.subject_public_key_info()),
-    })
-}
-
-/// DNS names and URIs, in the certificate's order.
-pub(crate) fn sans(certificate: &CertificateDer<'_>) -> Vec<String> {
-    let names = || {
-        let parsed = parse(certificate)?.tbs_certificate;
-        parsed.get::<SubjectAltName>().ok().flatten()
-    };
-    let text = |name: &GeneralName| match name {
-        GeneralName::DnsName(name) => Some(name.to_string()),
-        GeneralName::UniformResourceIdentifier(uri) => Some(uri.to_string()),
-        _ => None,
-    };
-    names().map_or_else(Vec::new, |(_, SubjectAltName(names))| {
-        names.iter().filter_map(text).collect()
-    })
+    let spki_sha256 = sha256(&public_key.subject_public_key_info());
+    let names = names::of(certificate);
+    Some(VerifiedIdentity::new(names, chain, spki_sha256))
 }
 
 /// Takes serial numbers of any length: authorities make longer ones than RFC 5280 allows.
-fn parse(certificate: &CertificateDer<'_>) -> Option<CertificateInner<Raw>> {
+pub(crate) fn parse(certificate: &CertificateDer<'_>) -> Option<CertificateInner<Raw>> {
     CertificateInner::from_der(certificate).ok()
 }
 
@@ -76,7 +61,7 @@ mod tests {
         params.not_after = date_time_ymd(2051, 1, 2);
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap();
-        let identity = identity(certificate.der()).unwrap();
+        let identity = identity(certificate.der(), CertificateChain::default()).unwrap();
         assert_eq!(
             identity.sans,
             ["a.example", "spiffe://example/b", "*.c.example"]
@@ -95,14 +80,17 @@ mod tests {
     fn a_certificate_without_names_has_none() {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::default().self_signed(&key).unwrap();
-        assert!(identity(certificate.der()).unwrap().sans.is_empty());
+        assert!(identity(certificate.der(), CertificateChain::default())
+            .unwrap()
+            .sans
+            .is_empty());
     }
 
     proptest! {
         #[test]
         fn arbitrary_bytes_do_not_panic(der in proptest::collection::vec(any::<u8>(), 0..500)) {
             let certificate = CertificateDer::from(der);
-            let _ = (identity(&certificate), not_after(&certificate));
+            let _ = (identity(&certificate, CertificateChain::default()), not_after(&certificate));
         }
 
         #[test]
@@ -113,7 +101,7 @@ mod tests {
             let at = at.index(der.len());
             der[at] = to;
             let certificate = CertificateDer::from(der);
-            let _ = (identity(&certificate), not_after(&certificate));
+            let _ = (identity(&certificate, CertificateChain::default()), not_after(&certificate));
         }
     }
 }

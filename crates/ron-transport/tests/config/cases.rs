@@ -1,5 +1,8 @@
 //! The table of keys, as the manual promises it.
 
+#[cfg(feature = "tls")]
+mod tls;
+
 /// One key: what it is without being set, and what it takes.
 pub(crate) struct Case {
     pub(crate) path: &'static str,
@@ -37,7 +40,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         LIMITS,
         TCP,
         #[cfg(feature = "tls")]
-        TLS,
+        tls::TLS,
         #[cfg(feature = "uds")]
         UDS,
         #[cfg(feature = "arti")]
@@ -225,77 +228,6 @@ const TCP: &[Case] = &[
         "false",
         ["On", "true"],
         ["1", "on, off, true or false"],
-    ),
-];
-
-#[cfg(feature = "tls")]
-const TLS: &[Case] = &[
-    case(
-        "tls.enabled",
-        "",
-        ["OFF", "false"],
-        ["no", "on, off, true or false"],
-    ),
-    case("tls.cert_path", "", ["/a/b.pem", "/a/b.pem"], [""; 2]),
-    case("tls.key_path", "", ["/a/b.pem", "<set>"], [""; 2]),
-    case("tls.client_ca_path", "", ["/a/b.pem", "/a/b.pem"], [""; 2]),
-    case(
-        "tls.client_auth",
-        "off",
-        ["required", "required"],
-        ["yes", "off, optional or required"],
-    ),
-    case(
-        "tls.allow_sans",
-        "",
-        ["a.example, b.example", "a.example,b.example"],
-        [""; 2],
-    ),
-    case(
-        "tls.crl_path",
-        "",
-        ["/a/b.crl, /c/d.der", "/a/b.crl,/c/d.der"],
-        [""; 2],
-    ),
-    case("tls.ticket_keys_path", "", ["/a/b", "<set>"], [""; 2]),
-    case("tls.alpn", "", ["h2, oap/1", "h2,oap/1"], [""; 2]),
-    case(
-        "tls_client.trust_store",
-        "system",
-        ["path", "path"],
-        ["none", "system or path"],
-    ),
-    case(
-        "tls_client.ca_bundle_path",
-        "",
-        ["/a/b.pem", "/a/b.pem"],
-        [""; 2],
-    ),
-    case(
-        "tls_client.crl_path",
-        "",
-        ["/a/b.crl, /c/d.der", "/a/b.crl,/c/d.der"],
-        [""; 2],
-    ),
-    case(
-        "tls_client.sni_override",
-        "",
-        ["a.example", "a.example"],
-        ["a b", "a DNS name or an IP address"],
-    ),
-    case("tls_client.alpn", "", ["h2", "h2"], [""; 2]),
-    case(
-        "tls_client.cert_path",
-        "",
-        ["/a/b.pem", "/a/b.pem"],
-        [""; 2],
-    ),
-    case("tls_client.key_path", "", ["/a/b.pem", "<set>"], [""; 2]),
-    case(
-        "pq.mode",
-        "off",
-        ["hybrid", "hybrid"],
-        ["on", "off, hybrid or required"],
     ),
 ];
 

@@ -49,7 +49,7 @@ fn base(path: &str) -> (Loader, usize) {
         "tls.cert_path" => &["tls.key_path = '/k'"],
         "tls.key_path" => &["tls.cert_path = '/c'"],
         "tls.client_auth" => &["tls.client_ca_path = '/a'"],
-        "tls.allow_sans" | "tls.crl_path" => {
+        "tls.allow_sans" | "tls.spki_pins" | "tls.crl_path" => {
             &["tls.client_ca_path = '/a'", "tls.client_auth = 'optional'"]
         }
         "tls_client.trust_store" => &["tls_client.ca_bundle_path = '/a'"],

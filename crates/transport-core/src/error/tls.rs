@@ -18,6 +18,10 @@ pub enum TlsErrorKind {
     WrongName,
     /// The peer's certificate is trusted and on no allow-list.
     NotAllowed,
+    /// No public key of the peer's verified chain is pinned.
+    PinMismatch,
+    /// A name of the peer's chain violates the name constraints of an authority.
+    NameConstraint,
     /// The peer's certificate is for another purpose (extended key usage).
     WrongPurpose,
     /// A certificate of the peer's chain is revoked.
@@ -86,6 +90,8 @@ impl TlsErrorKind {
             Self::UnknownCa => "unknown_ca",
             Self::WrongName => "wrong_name",
             Self::NotAllowed => "not_allowed",
+            Self::PinMismatch => "pin_mismatch",
+            Self::NameConstraint => "name_constraint",
             Self::WrongPurpose => "wrong_purpose",
             Self::Revoked => "revoked",
             Self::CrlExpired => "crl_expired",

@@ -9,7 +9,9 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use transport_core::schema::{Key, Kind, Raw, Reload, Section, ValueError};
 
 use super::key_path::KeyPath;
-use super::{alpn, crl_path, path, text};
+use super::peers::PeerList;
+use super::{alpn, crl_path, path, peers, text};
+use crate::{AllowedSan, SpkiPin};
 
 /// Where trusted authorities come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -41,6 +43,8 @@ pub struct TlsClientConfig {
     ca_bundle_path: Option<PathBuf>,
     crl_path: Vec<PathBuf>,
     sni_override: Option<String>,
+    allow_sans: PeerList<AllowedSan>,
+    spki_pins: PeerList<SpkiPin>,
     alpn: Vec<String>,
     cert_path: Option<PathBuf>,
     key_path: KeyPath,
@@ -70,6 +74,24 @@ impl TlsClientConfig {
     #[must_use]
     pub fn sni_override(&self) -> Option<&str> {
         self.sni_override.as_deref()
+    }
+
+    /// The names of which a server must have one besides its own, as written; empty allows all.
+    #[must_use]
+    pub fn allow_sans(&self) -> &[String] {
+        self.allow_sans.texts()
+    }
+
+    /// The entries of [`allow_sans`](Self::allow_sans), with their types.
+    #[must_use]
+    pub fn allowed(&self) -> &[AllowedSan] {
+        self.allow_sans.parsed()
+    }
+
+    /// The public keys of which a server's verified chain must have one; empty allows all.
+    #[must_use]
+    pub fn spki_pins(&self) -> &[SpkiPin] {
+        self.spki_pins.parsed()
     }
 
     /// Application protocols, most preferred first.
@@ -122,6 +144,19 @@ impl TlsClientConfig {
             return Err(ValueError::new("must be a DNS name or an IP address"));
         }
         self.sni_override = name;
+        Ok(self)
+    }
+
+    /// The names of which a server must have one, each as [`AllowedSan`] reads it. They are checked
+    /// after the name that the server must prove.
+    pub fn set_allow_sans(&mut self, sans: Vec<String>) -> Result<&mut Self, ValueError> {
+        self.allow_sans = PeerList::new(sans)?;
+        Ok(self)
+    }
+
+    /// The public keys of which a server's verified chain must have one, as [`SpkiPin`] reads them.
+    pub fn set_spki_pins(&mut self, pins: Vec<String>) -> Result<&mut Self, ValueError> {
+        self.spki_pins = PeerList::new(pins)?;
         Ok(self)
     }
 
@@ -179,6 +214,25 @@ const KEYS: &[Key] = &[
         doc: "Name that servers are asked for and must prove, instead of the target's host.",
     },
     Key {
+        path: "tls_client.allow_sans",
+        kind: Kind::List,
+        default: "",
+        rule: peers::SANS_RULE,
+        reload: Reload::New,
+        doc: "Subject alternative names of which a server must have one, besides the name that it \
+              must prove.",
+    },
+    Key {
+        path: "tls_client.spki_pins",
+        kind: Kind::List,
+        default: "",
+        rule: peers::PINS_RULE,
+        reload: Reload::New,
+        doc:
+            "Public keys of which a server must have one: of its certificate, of an intermediate, \
+              or of the authority at the end of its verified chain.",
+    },
+    Key {
         path: "tls_client.alpn",
         kind: Kind::List,
         default: "",
@@ -223,6 +277,8 @@ impl Section for TlsClientConfig {
                 let name = Some(value.text()?).filter(|text| !text.is_empty());
                 self.set_sni_override(name.map(str::to_owned))?
             }
+            "tls_client.allow_sans" => self.set_allow_sans(value.list())?,
+            "tls_client.spki_pins" => self.set_spki_pins(value.list())?,
             "tls_client.alpn" => self.set_alpn(value.list())?,
             "tls_client.cert_path" => self.set_cert_path(path(value.text()?)),
             "tls_client.key_path" => self.set_key_path(path(value.text()?)),
@@ -237,6 +293,8 @@ impl Section for TlsClientConfig {
             "tls_client.ca_bundle_path" => text(self.ca_bundle_path()),
             "tls_client.crl_path" => crl_path::text(&self.crl_path),
             "tls_client.sni_override" => self.sni_override.clone().unwrap_or_default(),
+            "tls_client.allow_sans" => self.allow_sans.join(),
+            "tls_client.spki_pins" => self.spki_pins.join(),
             "tls_client.alpn" => self.alpn.join(","),
             "tls_client.cert_path" => text(self.cert_path()),
             "tls_client.key_path" => text(self.key_path()),

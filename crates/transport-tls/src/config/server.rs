@@ -10,7 +10,9 @@ use transport_core::schema::{
 };
 
 use super::key_path::KeyPath;
-use super::{alpn, crl_path, path, text};
+use super::peers::PeerList;
+use super::{alpn, crl_path, path, peers, text};
+use crate::{AllowedSan, SpkiPin};
 
 /// Whether clients show a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -46,7 +48,8 @@ pub struct TlsConfig {
     key_path: KeyPath,
     client_ca_path: Option<PathBuf>,
     client_auth: ClientAuth,
-    allow_sans: Vec<String>,
+    allow_sans: PeerList<AllowedSan>,
+    spki_pins: PeerList<SpkiPin>,
     crl_path: Vec<PathBuf>,
     ticket_keys_path: KeyPath,
     alpn: Vec<String>,
@@ -84,10 +87,23 @@ impl TlsConfig {
         self.client_auth
     }
 
-    /// The subject alternative names that let a client in; empty lets in all that are trusted.
+    /// The subject alternative names that let a client in, as written; empty lets in all that are
+    /// trusted.
     #[must_use]
     pub fn allow_sans(&self) -> &[String] {
-        &self.allow_sans
+        self.allow_sans.texts()
+    }
+
+    /// The entries of [`allow_sans`](Self::allow_sans), with their types.
+    #[must_use]
+    pub fn allowed(&self) -> &[AllowedSan] {
+        self.allow_sans.parsed()
+    }
+
+    /// The public keys of which a client's verified chain must have one; empty lets in all.
+    #[must_use]
+    pub fn spki_pins(&self) -> &[SpkiPin] {
+        self.spki_pins.parsed()
     }
 
     /// The files of CRLs, in PEM or DER, that client certificates are checked against.
@@ -145,12 +161,15 @@ impl TlsConfig {
         self
     }
 
-    /// The subject alternative names that let a client in, each a DNS name or a URI.
+    /// The subject alternative names that let a client in, each as [`AllowedSan`] reads it.
     pub fn set_allow_sans(&mut self, sans: Vec<String>) -> Result<&mut Self, ValueError> {
-        if sans.iter().any(String::is_empty) {
-            return Err(ValueError::new("must be DNS names or URIs, none empty"));
-        }
-        self.allow_sans = sans;
+        self.allow_sans = PeerList::new(sans)?;
+        Ok(self)
+    }
+
+    /// The public keys of which a client's verified chain must have one, as [`SpkiPin`] reads them.
+    pub fn set_spki_pins(&mut self, pins: Vec<String>) -> Result<&mut Self, ValueError> {
+        self.spki_pins = PeerList::new(pins)?;
         Ok(self)
     }
 
@@ -219,10 +238,20 @@ const KEYS: &[Key] = &[
         path: "tls.allow_sans",
         kind: Kind::List,
         default: "",
-        rule: "DNS names or URIs, matched whole; not with tls.client_auth = off",
+        rule: peers::SANS_RULE_CLIENTS,
         reload: Reload::New,
-        doc: "Subject alternative names that let a client in (spiffe://… too); with any, a client \
-              that shows none of them is refused, one without a certificate included.",
+        doc:
+            "Subject alternative names that let a client in; with any, a client whose certificate \
+              has none of them is refused, and so is one without a certificate.",
+    },
+    Key {
+        path: "tls.spki_pins",
+        kind: Kind::List,
+        default: "",
+        rule: peers::PINS_RULE_CLIENTS,
+        reload: Reload::New,
+        doc: "Public keys that let a client in: of its certificate, of an intermediate, or of the \
+              authority at the end of its verified chain.",
     },
     Key {
         path: "tls.crl_path",
@@ -276,6 +305,7 @@ impl Section for TlsConfig {
                 self.set_client_auth(auth.ok_or_else(wrong)?)
             }
             "tls.allow_sans" => self.set_allow_sans(value.list())?,
+            "tls.spki_pins" => self.set_spki_pins(value.list())?,
             "tls.crl_path" => self.set_crl_path(crl_path::of(value.list()))?,
             "tls.ticket_keys_path" => self.set_ticket_keys_path(path(value.text()?)),
             "tls.alpn" => self.set_alpn(value.list())?,
@@ -291,7 +321,8 @@ impl Section for TlsConfig {
             "tls.key_path" => text(self.key_path()),
             "tls.client_ca_path" => text(self.client_ca_path()),
             "tls.client_auth" => self.client_auth.as_str().to_owned(),
-            "tls.allow_sans" => self.allow_sans.join(","),
+            "tls.allow_sans" => self.allow_sans.join(),
+            "tls.spki_pins" => self.spki_pins.join(),
             "tls.crl_path" => crl_path::text(&self.crl_path),
             "tls.ticket_keys_path" => text(self.ticket_keys_path()),
             "tls.alpn" => self.alpn.join(","),
@@ -308,18 +339,25 @@ impl Section for TlsConfig {
             _ => {}
         }
         if self.client_auth == ClientAuth::Off {
-            if !self.allow_sans.is_empty() {
+            if !self.allow_sans().is_empty() {
                 blame(
                     "tls.allow_sans",
                     "needs tls.client_auth to be optional or required: without a certificate a \
                      client has no name",
                 );
             }
+            if !self.spki_pins().is_empty() {
+                blame(
+                    "tls.spki_pins",
+                    "needs tls.client_auth to be optional or required: without a certificate a \
+                     client has no key",
+                );
+            }
             if !self.crl_path.is_empty() {
                 blame(
                     "tls.crl_path",
                     "needs tls.client_auth to be optional or required: without certificates there \
-                     is nothing to revoke",
+                      is nothing to revoke",
                 );
             }
         } else if self.client_ca_path.is_none() {

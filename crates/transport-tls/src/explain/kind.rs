@@ -1,11 +1,12 @@
 //! Which kind a failure of rustls is of.
 
 use tokio_rustls::rustls::{
-    AlertDescription, CertificateError, Error, PeerIncompatible, PeerMisbehaved,
+    AlertDescription, CertificateError, Error, OtherError, PeerIncompatible, PeerMisbehaved,
 };
 use transport_core::TlsErrorKind as Kind;
 
 use super::{is_http, is_record};
+use crate::peers::PinMismatch;
 
 /// The kind of a failure, where the peer sent these bytes first.
 pub(super) fn kind(error: &Error, opening: &[u8]) -> Kind {
@@ -33,11 +34,19 @@ fn certificate(error: &CertificateError) -> Kind {
         E::NotValidForName | E::NotValidForNameContext { .. } => Kind::WrongName,
         E::ApplicationVerificationFailure => Kind::NotAllowed,
         E::InvalidPurpose | E::InvalidPurposeContext { .. } => Kind::WrongPurpose,
+        E::Other(other) if other.0.is::<PinMismatch>() => Kind::PinMismatch,
+        E::Other(other) if is_name_constraint(other) => Kind::NameConstraint,
         E::Revoked => Kind::Revoked,
         E::ExpiredRevocationList | E::ExpiredRevocationListContext { .. } => Kind::CrlExpired,
         E::UnknownRevocationStatus => Kind::RevocationUnknown,
         _ => Kind::BadCertificate,
     }
+}
+
+/// Whether a name of the chain violates the constraints of an authority (RFC 5280 §4.2.1.10).
+pub(super) fn is_name_constraint(error: &OtherError) -> bool {
+    let error = error.0.downcast_ref::<webpki::Error>();
+    matches!(error, Some(webpki::Error::NameConstraintViolation))
 }
 
 fn incompatible(error: &PeerIncompatible) -> Kind {

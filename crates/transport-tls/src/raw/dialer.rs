@@ -85,11 +85,13 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
         let mut session = Session::connecting(connect.into_fallible());
         // What is rare is boxed, so that no handshake that succeeds has to carry it.
         match session.shake_hands().await {
-            Ok(()) => match handshake.succeeded(session, NoIdentity::NotPresented, Some(&sessions))
-            {
-                Ok(connection) => Ok(connection),
-                Err(refused) => Err(Box::pin(refused.end()).await),
-            },
+            Ok(()) => {
+                let (none, servers) = (NoIdentity::NotPresented, Some(tls.servers()));
+                match handshake.succeeded(session, none, servers, Some(&sessions)) {
+                    Ok(connection) => Ok(connection),
+                    Err(refused) => Err(Box::pin(refused.end()).await),
+                }
+            }
             Err((error, io)) => {
                 let provider = config.crypto_provider();
                 Err(Box::pin(handshake.failed(error, io, provider, D::PRIVATE)).await)

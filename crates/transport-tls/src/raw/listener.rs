@@ -110,7 +110,7 @@ impl<P: Pending> Pending for TlsPending<P> {
         let mut session = Session::accepting(accept.into_fallible());
         // What is rare is boxed, so that no handshake that succeeds has to carry it.
         match session.shake_hands().await {
-            Ok(()) => match handshake.succeeded(session, tls.no_identity(), None) {
+            Ok(()) => match handshake.succeeded(session, tls.no_identity(), tls.clients(), None) {
                 Ok(connection) => Ok(connection),
                 Err(refused) => Err(Box::pin(refused.end()).await),
             },

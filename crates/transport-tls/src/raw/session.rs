@@ -6,11 +6,10 @@ use std::time::SystemTime;
 
 use tokio::time::Instant;
 use tokio_rustls::rustls::crypto::CryptoProvider;
-use tokio_rustls::rustls::pki_types::CertificateDer;
-use tokio_rustls::rustls::{CommonState, HandshakeKind, ProtocolVersion};
+use tokio_rustls::rustls::{CommonState, Error, HandshakeKind, ProtocolVersion};
 use transport_core::{
-    Backend, ConnInfo, Connection, Io, KeyExchange, NoIdentity, Observer, PeerIdentity,
-    TransportError,
+    Backend, CertificateChain, ConnInfo, Connection, Io, KeyExchange, NoIdentity, Observer,
+    PeerIdentity, TransportError,
 };
 
 use super::count::Counted;
@@ -20,6 +19,7 @@ use super::stage::Session;
 use super::stream::TlsIo;
 use crate::explain::{self, Seen};
 use crate::hello::agreed_group;
+use crate::peers::PeerCheck;
 use crate::provider::{key_exchange, requires_pq};
 use crate::resume::ConnSessions;
 use crate::x509;
@@ -50,6 +50,7 @@ impl Handshake {
         self,
         mut session: Session<I>,
         no_identity: NoIdentity,
+        peers: Option<&PeerCheck>,
         sessions: Option<&ConnSessions>,
     ) -> Result<Connection<TlsIo<I>>, Refused<I>> {
         let Self {
@@ -74,11 +75,13 @@ impl Handshake {
             .map_or(KeyExchange::Other, |group| key_exchange(group.name()));
         info.kx = Some(kx);
         counted.agreed(kx, info.resumed);
-        info.identity = identity(state, no_identity);
+        info.identity = identity(state, no_identity, peers);
         let refused = if state.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
             Some(explain::old_version())
         } else if info.resumed && has_expired(state) {
             Some(explain::expired_since(dialed))
+        } else if info.resumed {
+            judge_resumed(state, peers).map(|error| explain::resumed(&error, dialed))
         } else {
             None
         };
@@ -139,11 +142,6 @@ impl<I: Io> Refused<I> {
     }
 }
 
-/// The certificate that the peer showed, now or when a resumed session began.
-fn leaf(session: &CommonState) -> Option<&CertificateDer<'static>> {
-    session.peer_certificates()?.first()
-}
-
 /// Whether a certificate that the peer sent has expired. Nothing verifies the chain of a resumed
 /// session again. Our own tickets and stores end before that; those of
 /// [`ServerTls::from_rustls`](crate::ServerTls::from_rustls) may not.
@@ -153,8 +151,25 @@ fn has_expired(session: &CommonState) -> bool {
     chain.any(|certificate| x509::is_expired(certificate, now))
 }
 
-fn identity(session: &CommonState, none: NoIdentity) -> PeerIdentity {
-    match leaf(session).and_then(x509::identity) {
+/// Judges the certificates of a resumed session by the rules in force now. Our own tickets and
+/// stores end with the rules that they were made under.
+fn judge_resumed(session: &CommonState, peers: Option<&PeerCheck>) -> Option<Error> {
+    let presented = session.peer_certificates().unwrap_or_default();
+    peers?.judge_resumed(presented).err()
+}
+
+fn identity(session: &CommonState, none: NoIdentity, peers: Option<&PeerCheck>) -> PeerIdentity {
+    let verified = || {
+        let presented = session.peer_certificates()?;
+        let leaf = presented.first()?;
+        let chain = match peers {
+            Some(peers) => peers.chain(presented),
+            // A verifier of the embedder's own: its path is not known, its leaf is.
+            None => CertificateChain::from_iter([leaf.as_ref()]),
+        };
+        x509::identity(leaf, chain)
+    };
+    match verified() {
         Some(identity) => PeerIdentity::Verified(Arc::new(identity)),
         None => PeerIdentity::None(none),
     }

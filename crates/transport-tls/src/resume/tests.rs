@@ -25,6 +25,7 @@ use crate::{
 
 #[path = "../../tests/pki/chain.rs"]
 mod chain;
+mod narrowed;
 mod replicas;
 
 /// 2030-01-01T00:00:00Z.
@@ -122,13 +123,18 @@ impl World {
         self.client_with(|_| {})
     }
 
-    fn client_with(&self, tune: impl FnOnce(&mut TlsClientConfig)) -> Live<ClientTls> {
+    fn client_config(&self) -> TlsClientConfig {
         let mut config = TlsClientConfig::default();
         config
             .set_trust_store(TrustStore::Path)
             .set_ca_bundle_path(Some(self.path("ca.pem")))
             .set_cert_path(Some(self.path("client.pem")))
             .set_key_path(Some(self.path("client.key")));
+        config
+    }
+
+    fn client_with(&self, tune: impl FnOnce(&mut TlsClientConfig)) -> Live<ClientTls> {
+        let mut config = self.client_config();
         tune(&mut config);
         Live::new(ClientTls::load_at(&config, PqMode::Off, self.client.provider()).unwrap())
     }

@@ -6,12 +6,17 @@ pub(crate) mod chain;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType,
     SignatureAlgorithm, PKCS_ECDSA_P256_SHA256,
 };
 use tempfile::TempDir;
+use transport_tls::rustls::crypto::aws_lc_rs::sign::any_supported_type;
+use transport_tls::rustls::pki_types::pem::PemObject;
+use transport_tls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use transport_tls::rustls::sign::SigningKey;
 use transport_tls::{
     ClientAuth, ClientTls, LiveClientTls, LiveServerTls, PqMode, ServerTls, TlsClientConfig,
     TlsConfig, TrustStore,
@@ -29,6 +34,18 @@ pub(crate) struct Leaf {
 impl Leaf {
     pub(crate) fn key_pem(&self) -> String {
         self.key.serialize_pem()
+    }
+
+    /// The chain of the file.
+    pub(crate) fn ders(&self) -> Vec<CertificateDer<'static>> {
+        let chain = CertificateDer::pem_slice_iter(self.cert.as_bytes());
+        chain.map(Result::unwrap).collect()
+    }
+
+    /// The key, as rustls signs with it.
+    pub(crate) fn signing_key(&self) -> Arc<dyn SigningKey> {
+        let key = PrivateKeyDer::try_from(self.key.serialize_der()).unwrap();
+        any_supported_type(&key).unwrap()
     }
 }
 
@@ -48,6 +65,10 @@ impl Authority {
 
     pub(crate) fn pem(&self) -> String {
         self.0.pem()
+    }
+
+    pub(crate) fn der(&self) -> &CertificateDer<'static> {
+        self.0.der()
     }
 
     /// A certificate for these DNS names or URIs.

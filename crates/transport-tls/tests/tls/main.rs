@@ -5,6 +5,8 @@
 mod pki;
 
 mod begin;
+mod certificates;
+mod chains;
 mod close;
 mod ends;
 mod errors;
@@ -12,14 +14,17 @@ mod files;
 mod gathered;
 mod guard;
 mod lingering;
+mod maker;
 mod mutual;
 mod observed;
 mod peer;
+mod pins;
 mod pq;
 mod resume;
 mod revocation;
 mod rig;
 mod rotate;
+mod servers;
 mod tickets;
 mod versions;
 mod withdrawal;

@@ -23,6 +23,11 @@ fn every_value_comes_back_as_it_was_written() {
         ("tls_client.crl_path", "/a/b.crl,/c/d.der"),
         ("tls_client.sni_override", "127.0.0.1"),
         ("tls_client.sni_override", "server.example"),
+        ("tls_client.allow_sans", "server.example,*.a.example,::1"),
+        (
+            "tls_client.spki_pins",
+            "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+        ),
         ("tls_client.alpn", "h2"),
         ("tls_client.cert_path", "c"),
         ("tls_client.key_path", "k"),
@@ -43,6 +48,17 @@ fn a_refused_value_changes_nothing_and_says_what_is_allowed() {
             "tls_client.sni_override",
             "not a name",
             "must be a DNS name or an IP address",
+        ),
+        (
+            "tls_client.allow_sans",
+            "http://[",
+            "\"http://[\" can never match: '[' in a URI starts an IPv6 address, which ends with ']'",
+        ),
+        (
+            "tls_client.spki_pins",
+            "x",
+            "\"x\" is no pin: it must be a SHA-256 hash in base64 (44 characters), with or without \
+             sha256/ before it",
         ),
         ("tls_client.verify", "off", "no such key"),
     ] {

@@ -2,6 +2,8 @@
 
 use super::*;
 
+const PIN: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+
 #[test]
 fn every_default_is_what_the_struct_has_and_can_be_set() {
     let mut tls = TlsConfig::default();
@@ -24,6 +26,7 @@ fn every_value_comes_back_as_it_was_written() {
         ("tls.client_ca_path", "/etc/tls/ca.pem"),
         ("tls.client_auth", "required"),
         ("tls.allow_sans", "spiffe://a/b,client.example"),
+        ("tls.spki_pins", PIN),
         ("tls.crl_path", "/a/b.crl,/c/d.der"),
         ("tls.ticket_keys_path", "/etc/tls/tickets"),
         ("tls.alpn", "h2,oap/1"),
@@ -52,6 +55,17 @@ fn a_refused_value_changes_nothing_and_says_what_is_allowed() {
             "tls.alpn",
             long.as_str(),
             "must be up to 32 names of 1 to 255 bytes, most preferred first",
+        ),
+        (
+            "tls.allow_sans",
+            "a.example,spiffe://",
+            "\"spiffe://\" can never match: a SPIFFE ID needs a trust domain after spiffe://",
+        ),
+        (
+            "tls.spki_pins",
+            "sha256/AAAA",
+            "\"sha256/AAAA\" is no pin: it must be a SHA-256 hash in base64 (44 characters), with or \
+             without sha256/ before it",
         ),
         ("tls.nothing", "1", "no such key"),
     ] {
@@ -100,6 +114,12 @@ fn keys_that_belong_together_are_checked_together() {
             "tls.allow_sans",
             "needs tls.client_auth to be optional or required: without a certificate a client has \
              no name",
+        ),
+        (
+            &[("tls.spki_pins", PIN)],
+            "tls.spki_pins",
+            "needs tls.client_auth to be optional or required: without a certificate a client has \
+             no key",
         ),
     ] {
         assert_eq!(blamed(pairs), [(key, says.to_owned())]);

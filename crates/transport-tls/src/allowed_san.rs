@@ -1,0 +1,187 @@
+//! One entry of an allow-list of subject alternative names.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use transport_core::schema::ValueError;
+use transport_core::PeerName;
+
+use crate::names;
+
+/// An entry of `tls.allow_sans` or `tls_client.allow_sans`: a name with its type.
+///
+/// The text decides the type, and an entry matches names of that type only:
+///
+/// | entry | type | comparison |
+/// |---|---|---|
+/// | `192.0.2.1`, `2001:db8::1` | IP address | as an address; v4-mapped IPv6 is not IPv4 |
+/// | `scheme:…` | URI | byte for byte |
+/// | `spiffe://domain/path/*` | URI | SPIFFE IDs with at least one more path segment |
+/// | `name@example.com` | e-mail address | local part exact, domain without case |
+/// | `*.example.com` | DNS name | one label before the base; the SAN `*.example.com` too |
+/// | anything else | DNS name | without case (RFC 6125 §6.4.1) |
+///
+/// A wildcard *in a certificate* stands for many hosts, so it matches the entry that admits all of
+/// them and no other: the SAN `*.example.com` does not match the entry `a.example.com`.
+///
+/// ```
+/// use transport_core::PeerName;
+/// use transport_tls::AllowedSan;
+///
+/// let entry: AllowedSan = "spiffe://example/payments/*".parse()?;
+/// assert!(entry.matches(&PeerName::Uri("spiffe://example/payments/eu/1".into())));
+/// assert!(!entry.matches(&PeerName::Uri("spiffe://example/payments".into())));
+///
+/// let entry: AllowedSan = "admin.example".parse()?;
+/// assert!(entry.matches(&PeerName::DnsName("Admin.Example".into())));
+/// assert!(!entry.matches(&PeerName::Uri("admin.example".into())));
+///
+/// let error = "spiffe://".parse::<AllowedSan>().unwrap_err().to_string();
+/// assert!(error.contains("trust domain"));
+/// # Ok::<(), transport_core::schema::ValueError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllowedSan {
+    text: Box<str>,
+    kind: Kind,
+}
+
+/// The type of an entry; texts that are compared without case are in lower case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    Ip(IpAddr),
+    Uri,
+    /// The ID prefix, with its last slash.
+    SpiffeBelow(Box<str>),
+    Email,
+    Dns,
+    /// The name behind `*.`.
+    DnsBelow(Box<str>),
+}
+
+impl AllowedSan {
+    /// The entry as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether a name of a verified certificate matches.
+    #[must_use]
+    pub fn matches(&self, name: &PeerName) -> bool {
+        match (&self.kind, name) {
+            (Kind::Ip(allowed), PeerName::Ip(ip)) => allowed == ip,
+            (Kind::Uri, PeerName::Uri(uri)) => self.text == *uri,
+            (Kind::SpiffeBelow(prefix), PeerName::Uri(uri)) => {
+                uri.starts_with(&**prefix) && names::check_spiffe(uri).is_ok()
+            }
+            (Kind::Email, PeerName::Email(address)) => same_address(&self.text, address),
+            (Kind::Dns, PeerName::DnsName(name)) => self.text.eq_ignore_ascii_case(name),
+            (Kind::DnsBelow(base), PeerName::DnsName(name)) => is_one_label_below(name, base),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for AllowedSan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl FromStr for AllowedSan {
+    type Err = ValueError;
+
+    /// Parses an entry.
+    ///
+    /// # Errors
+    /// Returns why no certificate could ever match the entry.
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let never = |why| ValueError::new(format!("{text:?} can never match: {why}"));
+        let kind = kind(text).map_err(never)?;
+        let text = text.into();
+        Ok(Self { text, kind })
+    }
+}
+
+fn kind(text: &str) -> Result<Kind, &'static str> {
+    if text.is_empty() {
+        return Err("it is empty");
+    }
+    if !text.is_ascii() {
+        return Err("names in certificates are ASCII; write a domain as its A-label (xn--…)");
+    }
+    if text.bytes().any(|b| !b.is_ascii_graphic()) {
+        return Err("it has a space or a control character");
+    }
+    if let Ok(ip) = text.parse() {
+        return Ok(Kind::Ip(ip));
+    }
+    if is_ip_with(text, ['[', ']']) || is_ip_with(text, ['/', '%']) {
+        return Err("an IP address is written without brackets, prefix length, port and zone");
+    }
+    if let Some((scheme, rest)) = names::split_scheme(text) {
+        return uri(text, scheme, rest);
+    }
+    if text.contains('@') {
+        let (local, _) = names::split_email(text)?;
+        if local.contains('*') {
+            return Err("an e-mail address has no wildcard");
+        }
+        return Ok(Kind::Email);
+    }
+    if let Some(base) = names::strip_wildcard(text) {
+        names::check_wildcard(base)?;
+        return Ok(Kind::DnsBelow(base.into()));
+    }
+    names::check_dns(text).map(|()| Kind::Dns)
+}
+
+fn uri(text: &str, scheme: &str, rest: &str) -> Result<Kind, &'static str> {
+    let is_port = !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit());
+    if is_port && (scheme.contains('.') || scheme == "localhost") {
+        return Err("a name has no port");
+    }
+    if scheme.eq_ignore_ascii_case(names::SPIFFE) {
+        let Some(prefix) = text.strip_suffix("/*") else {
+            return names::check_spiffe(text).map(|()| Kind::Uri);
+        };
+        names::check_spiffe(prefix)?;
+        return Ok(Kind::SpiffeBelow(format!("{prefix}/").into()));
+    }
+    names::check_uri(text)?;
+    if text.contains('*') {
+        return Err("a URI is compared byte for byte; only spiffe:// entries may end with /*");
+    }
+    Ok(Kind::Uri)
+}
+
+/// Whether the text starts like an IP address that one of these characters delimits.
+fn is_ip_with(text: &str, delimiters: [char; 2]) -> bool {
+    let mut parts = text.split(delimiters).filter(|part| !part.is_empty());
+    let is_cut = text.contains(delimiters);
+    is_cut
+        && parts
+            .next()
+            .is_some_and(|part| part.parse::<IpAddr>().is_ok())
+}
+
+/// Compares local parts exactly and domains without case (RFC 5280 §7.5).
+fn same_address(allowed: &str, shown: &str) -> bool {
+    let (Some(allowed), Some(shown)) = (allowed.rsplit_once('@'), shown.rsplit_once('@')) else {
+        return false;
+    };
+    allowed.0 == shown.0 && allowed.1.eq_ignore_ascii_case(shown.1)
+}
+
+/// Whether a name is one valid label, or `*`, before the base.
+fn is_one_label_below(name: &str, base: &str) -> bool {
+    let Some((label, rest)) = name.split_once('.') else {
+        return false;
+    };
+    rest.eq_ignore_ascii_case(base) && (label == "*" || names::check_dns(name).is_ok())
+}

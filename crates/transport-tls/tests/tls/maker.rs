@@ -1,0 +1,181 @@
+//! Chains of authorities, and certificates whose extensions are written byte by byte.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DistinguishedName,
+    DnType, IsCa, KeyPair,
+};
+use transport_tls::rustls::pki_types::CertificateDer;
+
+use crate::pki::Leaf;
+
+/// An authority with the certificates between it and the root.
+pub(crate) struct Ca {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    name: DistinguishedName,
+    /// Its own certificate first; none for a root.
+    chain: Vec<CertificateDer<'static>>,
+}
+
+impl Ca {
+    pub(crate) fn root() -> Self {
+        let params = ca_params();
+        let name = params.distinguished_name.clone();
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap());
+        Self {
+            issuer: issuer.unwrap(),
+            name,
+            chain: Vec::new(),
+        }
+    }
+
+    /// An intermediate authority.
+    pub(crate) fn below(&self, tune: impl FnOnce(&mut CertificateParams)) -> Self {
+        let mut params = ca_params();
+        tune(&mut params);
+        let name = params.distinguished_name.clone();
+        let key = KeyPair::generate().unwrap();
+        let issuer = CertifiedIssuer::signed_by(params, key, &self.issuer).unwrap();
+        let mut chain = vec![issuer.der().clone()];
+        chain.extend(self.chain.iter().cloned());
+        Self {
+            issuer,
+            name,
+            chain,
+        }
+    }
+
+    /// A certificate with these names, and its chain.
+    pub(crate) fn leaf(&self, names: &[Vec<u8>]) -> Leaf {
+        self.leaf_with(names, |_| {})
+    }
+
+    pub(crate) fn leaf_with(
+        &self,
+        names: &[Vec<u8>],
+        tune: impl FnOnce(&mut CertificateParams),
+    ) -> Leaf {
+        let mut params = CertificateParams::default();
+        if !names.is_empty() {
+            params.custom_extensions.push(san(names));
+        }
+        tune(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let leaf = params.signed_by(&key, &self.issuer).unwrap();
+        let mut chain = vec![leaf.der().clone()];
+        chain.extend(self.chain.iter().cloned());
+        Leaf {
+            cert: pem(&chain),
+            key,
+        }
+    }
+
+    /// Its subject.
+    pub(crate) fn name(&self) -> DistinguishedName {
+        self.name.clone()
+    }
+
+    pub(crate) fn pem(&self) -> String {
+        self.issuer.pem()
+    }
+
+    pub(crate) fn der(&self) -> &CertificateDer<'static> {
+        self.issuer.der()
+    }
+
+    pub(crate) fn key(&self) -> &KeyPair {
+        self.issuer.key()
+    }
+}
+
+/// Parameters of an authority with a name of its own.
+fn ca_params() -> CertificateParams {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let mut params = CertificateParams::default();
+    let name = format!("authority {number}");
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params
+}
+
+/// Certificates as a file holds them.
+pub(crate) fn pem(chain: &[CertificateDer<'_>]) -> String {
+    use base64::engine::general_purpose::STANDARD;
+    use base64::Engine;
+    let pem = |der: &CertificateDer<'_>| {
+        let text = STANDARD.encode(der);
+        let lines: Vec<_> = text.as_bytes().chunks(64).collect();
+        let lines = lines.iter().map(|line| std::str::from_utf8(line).unwrap());
+        let body = lines.collect::<Vec<_>>().join("\n");
+        format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
+    };
+    chain.iter().map(pem).collect()
+}
+
+/// A DER value (X.690 §8.1).
+pub(crate) fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    let [high, low] = u16::try_from(content.len()).unwrap().to_be_bytes();
+    let len = match (high, low) {
+        (0, 0..=0x7f) => vec![low],
+        (0, _) => vec![0x81, low],
+        _ => vec![0x82, high, low],
+    };
+    [&[tag], &len[..], content].concat()
+}
+
+pub(crate) fn email(text: &str) -> Vec<u8> {
+    der(0x81, text.as_bytes())
+}
+
+pub(crate) fn dns(text: &str) -> Vec<u8> {
+    der(0x82, text.as_bytes())
+}
+
+pub(crate) fn uri(text: &str) -> Vec<u8> {
+    der(0x86, text.as_bytes())
+}
+
+/// An address; in a constraint, an address and its mask.
+pub(crate) fn ip(bytes: &[u8]) -> Vec<u8> {
+    der(0x87, bytes)
+}
+
+/// A user principal name, as Active Directory writes it.
+pub(crate) fn other_name(text: &str) -> Vec<u8> {
+    let oid = [6, 10, 0x2b, 6, 1, 4, 1, 0x82, 0x37, 0x14, 2, 3];
+    let value = der(0xa0, &der(0x0c, text.as_bytes()));
+    der(0xa0, &[&oid[..], &value].concat())
+}
+
+/// A name with one attribute, the common name.
+pub(crate) fn directory(common_name: &str) -> Vec<u8> {
+    let attribute = [&[6, 3, 0x55, 4, 3], &der(0x0c, common_name.as_bytes())[..]].concat();
+    der(0xa4, &der(0x30, &der(0x31, &der(0x30, &attribute))))
+}
+
+pub(crate) fn registered_id() -> Vec<u8> {
+    der(0x88, &[0x2a, 3])
+}
+
+fn san(names: &[Vec<u8>]) -> CustomExtension {
+    let content = der(0x30, &names.concat());
+    CustomExtension::from_oid_content(&[2, 5, 29, 17], content)
+}
+
+/// Name constraints (RFC 5280 §4.2.1.10), critical.
+pub(crate) fn constrain(permitted: &[Vec<u8>], excluded: &[Vec<u8>]) -> CustomExtension {
+    let subtrees = |tag, names: &[Vec<u8>]| match names {
+        [] => Vec::new(),
+        names => {
+            let trees: Vec<_> = names.iter().map(|name| der(0x30, name)).collect();
+            der(tag, &trees.concat())
+        }
+    };
+    let content = [subtrees(0xa0, permitted), subtrees(0xa1, excluded)].concat();
+    let content = der(0x30, &content);
+    let mut extension = CustomExtension::from_oid_content(&[2, 5, 29, 30], content);
+    extension.set_criticality(true);
+    extension
+}
