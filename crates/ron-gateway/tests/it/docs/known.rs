@@ -45,7 +45,9 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "scrape_configs",
     "static_configs",
     // TLS, OpenSSL, tor and the kernel.
+    "access_denied",
     "authorized_clients",
+    "certificate_unknown",
     "SSL_CTX_set_max_cert_list",
     "close_notify",
     "hs_ed25519_secret_key",
