@@ -20,7 +20,6 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "ready.wait_for",
     "relay_held",
     "tls_truncated",
-    "tls_kind",
     "transport.dial",
     "transport.prepare_for",
     "transport.readiness",
