@@ -56,13 +56,15 @@ pub enum TlsErrorKind {
 
 impl TlsErrorKind {
     /// One of each kind.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Config,
         Self::Expired,
         Self::NotYetValid,
         Self::UnknownCa,
         Self::WrongName,
         Self::NotAllowed,
+        Self::PinMismatch,
+        Self::NameConstraint,
         Self::WrongPurpose,
         Self::Revoked,
         Self::CrlExpired,

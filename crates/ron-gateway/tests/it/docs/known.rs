@@ -20,7 +20,6 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "ready.wait_for",
     "relay_held",
     "tls_truncated",
-    "tls_kind",
     "transport.dial",
     "transport.prepare_for",
     "transport.readiness",
@@ -48,7 +47,9 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "scrape_configs",
     "static_configs",
     // TLS, OpenSSL, tor and the kernel.
+    "access_denied",
     "authorized_clients",
+    "certificate_unknown",
     "SSL_CTX_set_max_cert_list",
     "close_notify",
     "hs_ed25519_secret_key",
