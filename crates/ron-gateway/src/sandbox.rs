@@ -27,7 +27,8 @@ mod seccomp;
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 mod seccomp;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
 
 use std::path::PathBuf;

@@ -107,7 +107,7 @@ mod tests {
             ("/", true),
             ("/etc", true),
             ("/tmp", true),
-            ("/home/me", true),
+            ("/usr/share", true),
             ("/var/lib", true),
             ("/var/lib/ron", false),
             ("/etc/ssl", true),

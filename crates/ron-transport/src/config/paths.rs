@@ -65,7 +65,7 @@ mod tests {
             let name = key.path.rsplit('.').next().unwrap_or_default();
             let ends = ["path", "paths", "dir", "dirs", "file", "files"];
             name.split('_')
-                .last()
+                .next_back()
                 .is_some_and(|end| ends.contains(&end))
         };
         for key in Config::keys().into_iter().filter(is_path) {

@@ -106,6 +106,7 @@ const SOCKETS: &[(c_int, c_int, c_int)] = &[
 const SOCK_KIND: u64 = 0xf;
 
 /// Requests of ioctl(2). TIOCSTI, which types into a terminal, is none of them.
+#[allow(clippy::unnecessary_cast)] // musl has them as int
 const IOCTLS: &[u64] = &[
     FIONBIO as u64,
     FIONREAD as u64,
