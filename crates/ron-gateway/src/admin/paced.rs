@@ -13,7 +13,7 @@ use tokio::time::{sleep_until, Instant};
 /// Making answers takes at most this part of the time.
 const SHARE: u32 = 20;
 /// Shortest and longest pause after an answer was made.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
+const PAUSE: (Duration, Duration) = (Duration::from_millis(25), Duration::from_millis(100));
 
 /// One kind of answer.
 #[derive(Default)]
