@@ -12,8 +12,10 @@ use tokio::time::{sleep_until, Instant};
 
 /// Making answers takes at most this part of the time.
 const SHARE: u32 = 20;
-/// Shortest and longest pause after an answer was made.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
+/// Shortest pause after an answer: several in a row would keep a core from the data plane.
+const GAP: Duration = Duration::from_millis(5);
+/// Longest pause after an answer was made.
+const MAX_PAUSE: Duration = Duration::from_millis(100);
 
 /// One kind of answer.
 #[derive(Default)]
@@ -36,11 +38,12 @@ impl Paced {
     pub(super) async fn get(&self, key: &str, make: impl FnOnce() -> Bytes) -> Bytes {
         let begun = self.begun.load(Ordering::Relaxed);
         let mut last = self.last.lock().await;
-        if let Some(made) = &*last {
+        if let Some(made) = &mut *last {
+            sleep_until(made.next).await;
             if made.number > begun && made.key == key {
+                made.next = Instant::now() + GAP;
                 return made.body.clone();
             }
-            sleep_until(made.next).await;
         }
         let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
         let from = Instant::now();
@@ -51,7 +54,7 @@ impl Paced {
             key: key.to_owned(),
             number,
             body: body.clone(),
-            next: now + took.saturating_mul(SHARE - 1).clamp(PAUSE.0, PAUSE.1),
+            next: now + took.saturating_mul(SHARE - 1).clamp(GAP, MAX_PAUSE),
         });
         body
     }
