@@ -6,6 +6,7 @@
 //! are wrong.
 
 mod admin;
+mod cgroup;
 mod check;
 mod cli;
 mod conflicts;

@@ -1,6 +1,8 @@
 //! What the kernel knows about this process.
 
+use std::fs::File;
 use std::os::fd::RawFd;
+use std::os::unix::fs::FileExt;
 
 use rustix::process::{
     getrlimit, set_dumpable_behavior, setrlimit, DumpableBehavior, Resource, Rlimit,
@@ -92,11 +94,27 @@ fn cpu_seconds() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
-/// The second field of `statm`, in pages.
 fn resident_bytes() -> Option<u64> {
-    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = statm.split_ascii_whitespace().nth(1)?.parse().ok()?;
-    pages.checked_mul(rustix::param::page_size() as u64)
+    Resident::open()?.bytes()
+}
+
+/// The resident memory of this process, through a file that stays open.
+#[derive(Debug)]
+pub(crate) struct Resident(File);
+
+impl Resident {
+    pub(crate) fn open() -> Option<Self> {
+        File::open("/proc/self/statm").ok().map(Self)
+    }
+
+    /// Reads the second field of `statm`, in pages.
+    pub(crate) fn bytes(&self) -> Option<u64> {
+        let mut statm = [0; 256];
+        let len = self.0.read_at(&mut statm, 0).ok()?;
+        let statm = std::str::from_utf8(statm.get(..len)?).ok()?;
+        let pages: u64 = statm.split_ascii_whitespace().nth(1)?.parse().ok()?;
+        pages.checked_mul(rustix::param::page_size() as u64)
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod handlers;
 mod memory;
+mod pressure;
 mod reload;
 pub(crate) mod signals;
 mod start;
@@ -23,6 +24,7 @@ use crate::runtime;
 use crate::startup::Sources;
 use crate::systemd::{self, Manager};
 
+pub(crate) use pressure::Reading;
 use reload::Reloads;
 use signals::{Signals, Told};
 use start::{Begun, Started, Workers};
@@ -86,6 +88,7 @@ async fn run_on(
         is_inherited,
         mut watch,
         dropped,
+        pressure,
     } = started;
     let transport = &transport;
     tracing::info!(
@@ -103,6 +106,8 @@ async fn run_on(
     let mut beside = JoinSet::new();
     beside.spawn(prometheus.upkeep(UPKEEP));
     beside.spawn(memory::give_back(transport.limiter().clone()));
+    let reading = pressure.reading();
+    beside.spawn(pressure.watch(Arc::clone(transport)));
     beside.spawn(systemd::watchdog());
     let manager = Manager::default();
     beside.spawn(manager.clone().tell_again());
@@ -121,7 +126,7 @@ async fn run_on(
                 let transport = Arc::clone(transport);
                 Box::new(move || transport.tor_progress())
             },
-            live: Live::new(transport, &in_force, dropped),
+            live: Live::new(transport, &in_force, dropped, reading),
         });
         let watching = Arc::clone(&state);
         beside.spawn(async move { watching.watch().await });

@@ -11,7 +11,7 @@ use ron_transport::Endpoint;
 
 use crate::logging::{Format, Level};
 
-pub(crate) use parse::dialable;
+pub(crate) use parse::{dialable, MemoryPressure};
 
 /// Where the admin endpoint is unless configured.
 const ADMIN_ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9909);
@@ -46,6 +46,7 @@ pub(crate) struct Gateway {
     pub(crate) degraded_is_ready: bool,
     pub(crate) log_format: Format,
     pub(crate) log_level: Level,
+    pub(crate) memory_pressure: MemoryPressure,
 }
 
 impl Default for Gateway {
@@ -57,6 +58,7 @@ impl Default for Gateway {
             degraded_is_ready: false,
             log_format: Format::Auto,
             log_level: Level::Info,
+            memory_pressure: MemoryPressure::Auto,
         }
     }
 }

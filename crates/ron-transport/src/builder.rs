@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
-use transport_core::{Observer, TransportError};
-use transport_limits::{Limiter, Limits};
+use transport_core::{Observer, PeerAddr, TransportError};
+use transport_limits::{Decision, Limiter, Limits};
 use transport_metrics::MetricsObserver;
 
 use crate::config::{check, Config, COMPILED_BACKENDS};
@@ -18,6 +18,8 @@ pub(crate) struct Given {
     pub(crate) server_tls: Option<transport_tls::ServerTls>,
 }
 
+type Admit = Box<dyn Fn(PeerAddr) -> Decision + Send + Sync>;
+
 /// Makes a [`Transport`].
 #[derive(Default)]
 pub struct TransportBuilder {
@@ -25,6 +27,7 @@ pub struct TransportBuilder {
     given: Given,
     observer: Option<Arc<dyn Observer>>,
     fd_limit: Option<RawFd>,
+    admit: Option<Admit>,
 }
 
 impl std::fmt::Debug for TransportBuilder {
@@ -89,6 +92,33 @@ impl TransportBuilder {
         self
     }
 
+    /// Asks the embedder about every accepted connection, after the rules for addresses
+    /// (`peers.allow`, `peers.deny`) and before any other limit and any work.
+    ///
+    /// A refused peer is counted as `denied`. The accept loop waits for the answer, so the hook must
+    /// not block; a hook that panics refuses the peer.
+    ///
+    /// ```
+    /// use ron_transport::{Decision, PeerAddr, Transport};
+    ///
+    /// let transport = Transport::builder()
+    ///     .admit(|peer| match peer {
+    ///         PeerAddr::Ip(addr) if addr.port() < 1024 => Decision::Refuse,
+    ///         _ => Decision::Allow,
+    ///     })
+    ///     .build()?;
+    /// # drop(transport);
+    /// # Ok::<(), ron_transport::TransportError>(())
+    /// ```
+    #[must_use]
+    pub fn admit<F>(mut self, hook: F) -> Self
+    where
+        F: Fn(PeerAddr) -> Decision + Send + Sync + 'static,
+    {
+        self.admit = Some(Box::new(hook));
+        self
+    }
+
     /// Makes the transport; nothing is bound yet.
     ///
     /// # Errors
@@ -99,11 +129,15 @@ impl TransportBuilder {
             given,
             observer,
             fd_limit,
+            admit,
         } = self;
         let observer =
             observer.unwrap_or_else(|| Arc::new(MetricsObserver::new(COMPILED_BACKENDS)));
         check(&config)?;
         let limiter = Limiter::new(&config.limits, Arc::clone(&observer))?;
+        if let Some(hook) = admit {
+            limiter.set_admit(hook);
+        }
         Ok(Transport::new(config, given, limiter, observer, fd_limit))
     }
 }

@@ -34,7 +34,7 @@ pub use source::Source;
 use transport_arti::ArtiConfig;
 use transport_core::schema::{format_duration, Key, ValueError};
 use transport_core::Backend;
-use transport_limits::Limits;
+use transport_limits::{Limits, Overflow};
 use transport_tcp::TcpConfig;
 #[cfg(feature = "tls")]
 use transport_tls::{PqConfig, TlsClientConfig, TlsConfig};
@@ -189,6 +189,31 @@ impl Settings for Config {
                  a dial may seem idle"
             ));
         }
+        warnings.extend(eviction(&self.limits));
         warnings
     }
+}
+
+/// What is likely to be a mistake with `overflow = "evict"`.
+fn eviction(limits: &Limits) -> Vec<String> {
+    if limits.overflow() != Overflow::Evict {
+        return Vec::new();
+    }
+    let mut warnings = Vec::new();
+    if limits.peer_max_conns() == 0 && limits.peer_accepts_per_sec() == 0 {
+        warnings.push(
+            "overflow is evict without per_peer.max_conns or per_peer.accepts_per_sec: one address \
+             can evict every idle connection of the others"
+                .to_owned(),
+        );
+    }
+    let idle = limits.deadlines().idle;
+    if limits.evict_after() >= idle && !idle.is_zero() {
+        let [after, idle] = [limits.evict_after(), idle].map(format_duration);
+        warnings.push(format!(
+            "evict_after is {after}, not below idle_timeout ({idle}): no connection is evicted before \
+             it ends by itself"
+        ));
+    }
+    warnings
 }

@@ -53,7 +53,7 @@ pub use transport_core::{
     PeerIdentity, ReadyReason, ReadyState, Reason, Target, TransportError,
 };
 pub use transport_limits::{
-    self as limits, echo, relay, relay_held, Busy, Chunk, Control, Echoed, FrameReader,
+    self as limits, echo, relay, relay_held, Busy, Chunk, Control, Decision, Echoed, FrameReader,
     FrameSender, InflationGuard, Leg, Limits, Relayed, Side,
 };
 pub use transport_metrics as metrics;

@@ -22,10 +22,12 @@ pub(crate) enum Part {
     Listener,
     /// The Tor client, if there is one.
     Tor,
+    /// Whether new connections are refused for want of memory.
+    Load,
 }
 
 impl Part {
-    const COUNT: usize = 3;
+    const COUNT: usize = 4;
 }
 
 impl Readiness {
@@ -34,7 +36,8 @@ impl Readiness {
             reason: ReadyReason::Starting,
         };
         observer.readiness(starting);
-        let parts = [starting, ReadyState::Ready, ReadyState::Ready];
+        let ready = ReadyState::Ready;
+        let parts = [starting, ready, ready, ready];
         Self {
             parts: Arc::new(Mutex::new(parts)),
             watch: watch::Sender::new(starting),

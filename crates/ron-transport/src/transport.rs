@@ -234,6 +234,22 @@ impl Transport {
         &self.shared.limiter
     }
 
+    /// Refuses new connections as `overload` from now on, or accepts them again.
+    ///
+    /// Readiness is `Degraded("overload")` meanwhile. Open connections and dials go on. The embedder
+    /// decides when: the gateway does by the memory of its cgroup.
+    pub fn set_overloaded(&self, overloaded: bool) {
+        self.shared.limiter.set_overloaded(overloaded);
+        let state = if overloaded {
+            ReadyState::Degraded {
+                reason: ReadyReason::Overload,
+            }
+        } else {
+            ReadyState::Ready
+        };
+        self.shared.readiness.set(Part::Load, state);
+    }
+
     /// Handles on all open connections.
     #[must_use]
     pub fn connections(&self) -> Vec<Control> {

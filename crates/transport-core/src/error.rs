@@ -206,7 +206,10 @@ impl TransportError {
             | Self::Connect { .. }
             | Self::Arti { .. }
             | Self::ArtiBootstrap => true,
-            Self::Refused { reason } => !matches!(reason, Reason::UidDenied | Reason::Draining),
+            Self::Refused { reason } => !matches!(
+                reason,
+                Reason::UidDenied | Reason::Draining | Reason::Denied
+            ),
             _ => false,
         }
     }

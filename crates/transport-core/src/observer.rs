@@ -81,11 +81,13 @@ pub enum CloseReason {
     PeerFailed,
     /// One direction had ended, and the other was silent for the half-close timeout.
     HalfClose,
+    /// It was idle at `max_conns`, and a new connection took its place.
+    Evicted,
 }
 
 impl CloseReason {
     /// Every value, in the order of the discriminants.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Eof,
         Self::Reset,
         Self::Idle,
@@ -96,6 +98,7 @@ impl CloseReason {
         Self::Error,
         Self::PeerFailed,
         Self::HalfClose,
+        Self::Evicted,
     ];
 
     /// The metric label's value.
@@ -112,6 +115,7 @@ impl CloseReason {
             Self::Error => "error",
             Self::PeerFailed => "peer_failed",
             Self::HalfClose => "half_close",
+            Self::Evicted => "evicted",
         }
     }
 }

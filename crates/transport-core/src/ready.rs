@@ -53,12 +53,9 @@ impl ReadyState {
     #[must_use]
     pub fn all() -> Vec<Self> {
         let not_ready = ReadyReason::NOT_READY.map(|reason| Self::NotReady { reason });
-        let mut all = vec![
-            Self::Ready,
-            Self::Degraded {
-                reason: ReadyReason::ArtiBootstrap,
-            },
-        ];
+        let degraded = ReadyReason::DEGRADED.map(|reason| Self::Degraded { reason });
+        let mut all = vec![Self::Ready];
+        all.extend(degraded);
         all.extend(not_ready);
         all
     }
@@ -93,9 +90,14 @@ pub enum ReadyReason {
     Draining,
     /// It has shut down.
     Stopped,
+    /// It takes no new connection until memory is free again.
+    Overload,
 }
 
 impl ReadyReason {
+    /// The reasons that come with [`ReadyState::Degraded`].
+    pub const DEGRADED: [Self; 2] = [Self::ArtiBootstrap, Self::Overload];
+
     /// The reasons that come with [`ReadyState::NotReady`].
     pub const NOT_READY: [Self; 6] = [
         Self::Starting,
@@ -117,6 +119,7 @@ impl ReadyReason {
             Self::ArtiBootstrapTimeout => "arti_bootstrap_timeout",
             Self::Draining => "draining",
             Self::Stopped => "stopped",
+            Self::Overload => "overload",
         }
     }
 }

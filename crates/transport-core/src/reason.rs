@@ -30,11 +30,15 @@ pub enum Reason {
     Busy,
     /// The embedder's dial to its upstream failed.
     Upstream,
+    /// The rules for addresses, or the embedder's admission hook, refused the peer.
+    Denied,
+    /// The process is short of memory and takes no new connection.
+    Overload,
 }
 
 impl Reason {
     /// Every reason, in the order of [`Reason::index`].
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Timeout,
         Self::TooLarge,
         Self::RateLimited,
@@ -47,6 +51,8 @@ impl Reason {
         Self::Draining,
         Self::Busy,
         Self::Upstream,
+        Self::Denied,
+        Self::Overload,
     ];
 
     /// The stable text.
@@ -65,6 +71,8 @@ impl Reason {
             Self::Draining => "draining",
             Self::Busy => "busy",
             Self::Upstream => "upstream",
+            Self::Denied => "denied",
+            Self::Overload => "overload",
         }
     }
 

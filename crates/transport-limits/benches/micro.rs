@@ -4,8 +4,9 @@
 
 use std::future::ready;
 use std::hint::black_box;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use criterion::{criterion_group, criterion_main, Criterion, Throughput};
 use tokio::io::{duplex, AsyncWriteExt, DuplexStream};
@@ -15,7 +16,7 @@ use transport_core::{
     Backend, ConnInfo, Connection, Listener, NoObserver, PeerAddr, Pending, Plain, TransportError,
 };
 use transport_limits::bucket::{Bucket, Rate};
-use transport_limits::{framed, Guard, Limiter, Limits};
+use transport_limits::{framed, Decision, Guard, IpPrefix, IpPrefixes, Limiter, Limits, Overflow};
 
 /// Yields a new peer of one of many addresses at each call.
 struct Crowd(u32);
@@ -84,6 +85,119 @@ fn admission(c: &mut Criterion) {
     });
 }
 
+/// Half of them IPv4, half IPv6, of mixed lengths, spread over the address space; none of the
+/// crowd's addresses is in one.
+fn rules(count: u32) -> IpPrefixes {
+    let prefix = |at: u32| -> IpPrefix {
+        let bits = at.wrapping_mul(0x9e37_79b9) | 0x8000_0000;
+        let text = if at % 2 == 0 {
+            let len = 16 + at % 17;
+            let addr = Ipv4Addr::from(bits & (u32::MAX << (32 - len)));
+            format!("{addr}/{len}")
+        } else {
+            let len = 32 + at % 33;
+            let wide = u128::from(bits) << 96 | u128::from(bits.rotate_left(9)) << 64;
+            let addr = Ipv6Addr::from(wide & (u128::MAX << (128 - len)));
+            format!("{addr}/{len}")
+        };
+        text.parse().unwrap()
+    };
+    (0..count).map(prefix).collect()
+}
+
+fn addresses(c: &mut Criterion) {
+    const RULES: u32 = 10_000;
+    let list = rules(RULES);
+    let mut at = 0_u32;
+    c.bench_function("rules: look an address up in 10,000 prefixes", |b| {
+        b.iter(|| {
+            at = at.wrapping_add(0x9e37_79b9);
+            let addr = if at & 1 == 0 {
+                IpAddr::V4(at.into())
+            } else {
+                IpAddr::V6((u128::from(at) << 96).into())
+            };
+            black_box(list.contains(black_box(addr)))
+        });
+    });
+    let runtime = Runtime::new().unwrap();
+    for (name, count) in [("no rules", 0), ("2 x 10,000 rules", RULES)] {
+        let limiter = limiter();
+        let mut limits = Limits::default();
+        limits.set("max_conns", &"1000000".into()).unwrap();
+        limits.set_denied_peers(rules(count));
+        if count > 0 {
+            let all: IpPrefix = "0.0.0.0/1".parse().unwrap();
+            limits.set_allowed_peers(
+                rules(count)
+                    .as_slice()
+                    .iter()
+                    .copied()
+                    .chain([all])
+                    .collect(),
+            );
+            limiter.set_admit(|_| Decision::Allow);
+        }
+        limiter.apply(&limits).unwrap();
+        let mut guard = Guard::new(Crowd(0), &limiter);
+        c.bench_function(&format!("admission: admit and let go, {name}"), |b| {
+            b.iter(|| runtime.block_on(async { drop(black_box(guard.accept().await)) }));
+        });
+    }
+}
+
+/// Yields one peer for each look at it, and waits in between.
+struct OneByOne(Crowd, bool);
+
+impl Listener for OneByOne {
+    type Pending = Face;
+
+    fn backend(&self) -> Backend {
+        Backend::Tcp
+    }
+
+    async fn accept(&mut self) -> Result<Face, TransportError> {
+        self.1 = !self.1;
+        if self.1 {
+            self.0.accept().await
+        } else {
+            std::future::pending().await
+        }
+    }
+}
+
+/// An accept at the cap looks for an idle connection; none may be evicted yet, so that each look is
+/// as long as it can be.
+fn eviction(c: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    for conns in [1000_u32, 100_000] {
+        let mut limits = Limits::default();
+        limits.set_max_conns(u64::from(conns)).unwrap();
+        limits.set_overflow(Overflow::Evict);
+        limits.set_evict_after(Duration::from_secs(3600)).unwrap();
+        let limiter = Limiter::new(&limits, Arc::new(NoObserver)).unwrap();
+        let mut full = Guard::new(Crowd(0), &limiter);
+        let mut held = Vec::new();
+        runtime.block_on(async {
+            for _ in 0..conns {
+                held.push(full.accept().await.establish().await.unwrap());
+            }
+        });
+        let mut guard = Guard::new(OneByOne(Crowd(0), false), &limiter);
+        c.bench_function(&format!("eviction: look among {conns} and refuse"), |b| {
+            b.iter(|| {
+                runtime.block_on(async {
+                    tokio::select! {
+                        biased;
+                        _ = guard.accept() => unreachable!("admitted at the cap"),
+                        () = ready(()) => {}
+                    }
+                });
+            });
+        });
+    }
+}
+
 fn frames(c: &mut Criterion) {
     const FRAME: usize = 64 << 10;
     let runtime = Runtime::new().unwrap();
@@ -141,5 +255,5 @@ impl Pending for Plugged {
     }
 }
 
-criterion_group!(benches, bucket, admission, frames);
+criterion_group!(benches, bucket, admission, addresses, eviction, frames);
 criterion_main!(benches);

@@ -1,5 +1,5 @@
 //! Admission: the one place that decides whether an accepted connection may stay, before any
-//! work is done for it.
+//! work is done for it. The rules for addresses are in `door`, eviction is in `evict`.
 
 use std::sync::{Arc, PoisonError};
 
@@ -7,15 +7,27 @@ use transport_core::{Backend, PeerAddr, Queue, Reason};
 
 use crate::bucket::{Bucket, Rate};
 use crate::budget::Account;
+use crate::clock::ticks;
+use crate::door::Door;
+use crate::evict::SURPLUS;
 use crate::gate::Gate;
 use crate::limiter::Limiter;
 use crate::peers::{pending_share, Peer, PeerCaps, PeerKey, Peers};
-use crate::settings::Limits;
-use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
+use crate::settings::{Limits, Overflow};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
 
 #[derive(Debug)]
 pub(crate) struct Admission {
-    conns: Gate,
+    door: Door,
+    /// New connections are refused as `overload`.
+    overloaded: AtomicBool,
+    pub(crate) conns: Gate,
+    /// Evicted connections that are still closing.
+    pub(crate) surplus: Gate,
+    /// Whether a newcomer takes the place of an idle connection.
+    evicts: AtomicBool,
+    /// In ticks.
+    pub(crate) evict_after: AtomicU64,
     pending: Gate,
     accepts: Bucket,
     accepts_per_sec: AtomicU64,
@@ -31,7 +43,12 @@ pub(crate) struct Admission {
 impl Admission {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
+            door: Door::new(limits),
+            overloaded: AtomicBool::new(false),
             conns: Gate::new(limits.max_conns()),
+            surplus: Gate::new(SURPLUS.min(limits.max_conns())),
+            evicts: AtomicBool::new(limits.overflow() == Overflow::Evict),
+            evict_after: AtomicU64::new(ticks(limits.evict_after())),
             pending: Gate::new(limits.max_pending_handshakes()),
             accepts: Bucket::default(),
             accepts_per_sec: AtomicU64::new(limits.accepts_per_sec()),
@@ -45,7 +62,13 @@ impl Admission {
     }
 
     pub(crate) fn apply(&self, limits: &Limits) {
+        self.door.apply(limits);
         self.conns.set_max(limits.max_conns());
+        self.surplus.set_max(SURPLUS.min(limits.max_conns()));
+        let evicts = limits.overflow() == Overflow::Evict;
+        self.evicts.store(evicts, Ordering::Relaxed);
+        self.evict_after
+            .store(ticks(limits.evict_after()), Ordering::Relaxed);
         self.pending.set_max(limits.max_pending_handshakes());
         self.accepts_per_sec
             .store(limits.accepts_per_sec(), Ordering::Relaxed);
@@ -62,9 +85,13 @@ impl Admission {
         self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) const fn door(&self) -> &Door {
+        &self.door
+    }
+
     /// Connections admitted and not yet gone.
     pub(crate) fn inside(&self) -> u64 {
-        self.conns.inside()
+        self.conns.inside() + self.surplus.inside()
     }
 
     /// Handshakes under way.
@@ -86,7 +113,8 @@ impl Admission {
         peer
     }
 
-    fn enter_peer(&self, key: PeerKey, now: u64) -> Result<Arc<Peer>, Reason> {
+    /// Every limit but the total cap.
+    pub(crate) fn enter_peer(&self, key: PeerKey, now: u64) -> Result<Arc<Peer>, Reason> {
         let rate = Rate::events(self.accepts_per_sec.load(Ordering::Relaxed));
         let token = match rate.map(|rate| self.accepts.take(now, rate, 1, 1)) {
             Some(Err(_)) => return Err(Reason::RateLimited),
@@ -113,6 +141,13 @@ impl Admission {
         peer
     }
 
+    /// Takes back [`enter_peer`](Self::enter_peer). The tokens of the accept rates stay spent.
+    pub(crate) fn leave_peer(&self, key: PeerKey, peer: &Peer, now: u64) {
+        peer.established();
+        self.pending.leave();
+        self.peers().leave(key, now);
+    }
+
     /// The most pending handshakes of one peer now.
     fn peer_share(&self) -> u64 {
         match self.peer_pending.load(Ordering::Relaxed) {
@@ -135,6 +170,8 @@ struct Admitted {
     key: PeerKey,
     peer: Arc<Peer>,
     pending: bool,
+    /// Its place has gone to another connection.
+    evicted: bool,
 }
 
 impl Permit {
@@ -149,8 +186,17 @@ impl Permit {
             return Err(Reason::Draining);
         }
         let admission = limiter.admission();
+        if admission.overloaded.load(Ordering::Relaxed) {
+            return Err(Reason::Overload);
+        }
         let key = PeerKey::new(peer, admission.ipv4_prefix, admission.ipv6_prefix);
-        let peer = admission.enter(key, now).inspect_err(|reason| {
+        let entered = match admission.enter(key, now) {
+            Err(Reason::ConnLimit) if admission.evicts.load(Ordering::Relaxed) => {
+                limiter.enter_by_eviction(key, now)
+            }
+            entered => entered,
+        };
+        let peer = entered.inspect_err(|reason| {
             if *reason == Reason::HandshakeLimit {
                 limiter.observer().queue_dropped(Queue::PendingHandshakes);
             }
@@ -163,6 +209,7 @@ impl Permit {
                 key,
                 peer,
                 pending: true,
+                evicted: false,
             }),
         );
         permit.show_peers();
@@ -197,6 +244,19 @@ impl Permit {
         }
     }
 
+    /// Notes that the place went to another connection.
+    pub(crate) fn evicted(&mut self) {
+        if let Some(admitted) = &mut self.admitted {
+            admitted.evicted = true;
+        }
+    }
+
+    /// Returns whether the connection was evicted and its place is needed soon.
+    pub(crate) fn hurries(&self) -> bool {
+        let evicted = self.admitted.as_ref().is_some_and(|a| a.evicted);
+        evicted && self.limiter.admission().surplus_is_short()
+    }
+
     pub(crate) fn peer(&self) -> Option<Arc<Peer>> {
         self.admitted
             .as_ref()
@@ -217,13 +277,32 @@ impl Permit {
     }
 }
 
+impl Limiter {
+    /// Refuses every connection that is accepted from now on as `overload`, or admits them again.
+    /// Open connections go on, and dials are not affected.
+    pub fn set_overloaded(&self, overloaded: bool) {
+        let flag = &self.admission().overloaded;
+        flag.store(overloaded, Ordering::Relaxed);
+    }
+
+    /// Returns whether new connections are refused as `overload`.
+    #[must_use]
+    pub fn is_overloaded(&self) -> bool {
+        self.admission().overloaded.load(Ordering::Relaxed)
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         self.established();
         if let Some(admitted) = self.admitted.take() {
             let admission = self.limiter.admission();
             admission.peers().leave(admitted.key, self.limiter.now());
-            admission.conns.leave();
+            if admitted.evicted {
+                admission.surplus.leave();
+            } else {
+                admission.conns.leave();
+            }
             self.show_peers();
         }
         self.limiter.observer().inflight(self.backend, -1);

@@ -43,10 +43,12 @@ pub(crate) enum Ending {
     Panicked,
     /// The stream was dropped.
     Closed,
+    /// A new connection took its place while it was idle.
+    Evicted,
 }
 
 /// Every ending, by its discriminant less one.
-const ALL: [Ending; 12] = [
+const ALL: [Ending; 13] = [
     Ending::Cancelled,
     Ending::Idle,
     Ending::HalfClose,
@@ -59,6 +61,7 @@ const ALL: [Ending; 12] = [
     Ending::Reset,
     Ending::Panicked,
     Ending::Closed,
+    Ending::Evicted,
 ];
 
 impl Ending {
@@ -92,7 +95,9 @@ impl Ending {
     pub(crate) fn error(self) -> TransportError {
         let timeout = |op| TransportError::Timeout { op };
         match self {
-            Self::Cancelled | Self::Drained | Self::Panicked => TransportError::Cancelled,
+            Self::Cancelled | Self::Drained | Self::Panicked | Self::Evicted => {
+                TransportError::Cancelled
+            }
             Self::Idle => timeout(Op::Idle),
             Self::HalfClose => timeout(Op::HalfClose),
             Self::Lifetime | Self::LifetimeIdle => timeout(Op::Lifetime),
@@ -109,15 +114,19 @@ impl Ending {
         match self {
             Self::Closed => None,
             Self::Panicked => Some(CloseReason::Error),
+            Self::Evicted => Some(CloseReason::Evicted),
             ending => Some(ending.error().close_reason()),
         }
     }
 
     pub(crate) const fn manner(self) -> Manner {
         match self {
-            Self::Idle | Self::HalfClose | Self::LifetimeIdle | Self::Drained | Self::Closed => {
-                Manner::InOrder
-            }
+            Self::Idle
+            | Self::HalfClose
+            | Self::LifetimeIdle
+            | Self::Drained
+            | Self::Closed
+            | Self::Evicted => Manner::InOrder,
             Self::PeerFailed => Manner::AbortSent,
             Self::Cancelled
             | Self::Lifetime
@@ -140,7 +149,7 @@ mod tests {
             assert_eq!(usize::from(ending.word()), at + 1);
             assert_eq!(Ending::from_word(ending.word()), Some(ending));
         }
-        assert_eq!(Ending::from_word(13), None);
+        assert_eq!(Ending::from_word(14), None);
     }
 
     #[test]

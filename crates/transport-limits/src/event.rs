@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 use transport_core::{
     Backend, CloseReason, ConnInfo, Direction, KeyExchange, PeerAddr, Reason, Target,
     TransportError,
@@ -20,6 +20,7 @@ pub(crate) const TARGET: &str = "ron_transport";
 pub(crate) struct Events {
     rejects: [Sample; Reason::ALL.len()],
     failed_dials: Sample,
+    hook_panics: Sample,
     closes: Sample<CLOSES_PER_SEC>,
 }
 
@@ -88,6 +89,20 @@ impl Events {
             peer = who.peer.and_then(|peer| peer.loggable()),
             not_logged,
             error = error.map(tracing::field::display),
+        );
+    }
+
+    /// The admission hook panicked, and its peer was refused.
+    pub(crate) fn hook_panicked(&self, now: u64, backend: Backend) {
+        let Some(not_logged) = self.hook_panics.next(now) else {
+            return;
+        };
+        error!(
+            target: TARGET,
+            event = "admit",
+            backend = backend.as_str(),
+            not_logged,
+            error = "the admission hook panicked; the peer is refused as `denied`",
         );
     }
 

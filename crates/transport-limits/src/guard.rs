@@ -76,6 +76,10 @@ impl<L: Listener> Guard<L> {
             self.recovered(backend);
             self.limiter.observer().accepted(backend);
             let peer = pending.peer();
+            if self.limiter.ask_door(backend, peer).is_err() {
+                self.refused(Reason::Denied, backend, peer, None);
+                continue;
+            }
             if let Some(reason) = pending.refused() {
                 let error = TransportError::Refused { reason };
                 self.refused(reason, backend, peer, Some(&error));

@@ -322,9 +322,12 @@ impl<I: Io> Drop for GuardedIo<I> {
             .or(ending.and_then(Ending::close_reason))
             .or(unusable.then_some(CloseReason::Error))
             .unwrap_or(CloseReason::Eof);
-        shared.limiter.leave(shared.id);
+        shared.limiter.leave(shared);
         // The end of this connection is what `Control::ended` waits for.
         shared.end_as(Ending::Closed);
+        if shared.ending() == Some(Ending::Evicted) {
+            open.permit.evicted();
+        }
         shared.limiter.observer().closed(shared.backend, reason);
         event::closed(shared, reason, why.flatten().as_deref());
         linger::end(open.io, open.permit, &shared.limiter, manner, shut);

@@ -2,8 +2,8 @@
 //! [`Guard`] around raw listeners and dialers, [`GuardedIo`] with deadlines, pacing and byte
 //! counts, frames, the inflation guard, and the [`relay()`] between two guarded streams.
 //!
-//! One place enforces each limit: accept rate, connection caps and pending handshakes in
-//! admission, after the raw accept and before the handshake; dial and handshake deadlines in
+//! One place enforces each limit: rules for addresses, overload, accept rate, connection caps,
+//! eviction and pending handshakes in admission, after the raw accept and before the handshake; dial and handshake deadlines in
 //! [`Guard`]; read, write and idle deadlines, lifetime, rates and byte counts in [`GuardedIo`];
 //! frame ceiling, chunks and inbox in [`FrameReader`] and [`FrameSender`]; held bytes in the memory
 //! budget, which reader, sender and relay ask.
@@ -13,12 +13,15 @@ mod admission;
 pub mod bucket;
 mod budget;
 mod buffer;
+mod cidr;
 mod clock;
 mod conn_settings;
 mod control;
 mod deadline;
+mod door;
 mod ending;
 mod event;
+mod evict;
 mod frame;
 mod gate;
 mod guard;
@@ -31,6 +34,7 @@ mod live;
 #[cfg(all(test, ron_loom))]
 mod loom_models;
 mod peers;
+mod register;
 mod relay;
 mod scratch;
 mod settings;
@@ -39,7 +43,9 @@ mod sync;
 mod tasks;
 mod threads;
 
+pub use cidr::{IpPrefix, IpPrefixes};
 pub use control::{AbortOnPanic, Busy, Control};
+pub use door::Decision;
 pub use frame::{framed, Chunk, FrameReader, FrameSender};
 pub use guard::Guard;
 pub use incoming::Incoming;
@@ -48,6 +54,6 @@ pub use io::GuardedIo;
 pub use limiter::Limiter;
 pub use peers::PeerKey;
 pub use relay::{echo, relay, relay_held, Echoed, Leg, Relayed, Side};
-pub use settings::{ByteRates, Deadlines, Limits};
+pub use settings::{ByteRates, Deadlines, Limits, Overflow};
 pub use tasks::{Counted, Tasks};
 pub use threads::Threads;

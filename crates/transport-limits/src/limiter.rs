@@ -1,7 +1,6 @@
 //! What the connections of one transport share: limits in force, admission, buckets, observer,
 //! tasks, and the register of open connections.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -20,6 +19,7 @@ use crate::control::Control;
 use crate::event::{Events, Who};
 use crate::lane::Lane;
 use crate::live::LiveRates;
+use crate::register::Register;
 use crate::settings::Limits;
 use crate::shared::Shared;
 use crate::tasks::Tasks;
@@ -50,13 +50,6 @@ struct Inner {
     lingering: AtomicUsize,
     tasks: Tasks,
     events: Events,
-}
-
-/// The open connections, accepted and dialed.
-#[derive(Default)]
-struct Register {
-    conns: HashMap<u64, Arc<Shared>>,
-    closed: bool,
 }
 
 impl std::fmt::Debug for Limiter {
@@ -109,7 +102,7 @@ impl Limiter {
         inner.budget.set_limit(limits.memory_bytes());
         inner.rates.store(limits);
         self.rebase();
-        for shared in self.register().conns.values() {
+        for shared in self.register().iter() {
             shared.wake();
         }
         Ok(())
@@ -129,7 +122,7 @@ impl Limiter {
         for peer in self.0.admission.peers().iter() {
             one(Scope::Peer, &peer.lanes);
         }
-        for shared in self.register().conns.values() {
+        for shared in self.register().iter() {
             one(Scope::Conn, &shared.lanes);
         }
     }
@@ -184,8 +177,7 @@ impl Limiter {
     #[must_use]
     pub fn connections(&self) -> Vec<Control> {
         self.register()
-            .conns
-            .values()
+            .iter()
             .map(|shared| Control(Arc::clone(shared)))
             .collect()
     }
@@ -193,7 +185,7 @@ impl Limiter {
     /// How many connections are established, accepted and dialed.
     #[must_use]
     pub fn open(&self) -> usize {
-        self.register().conns.len()
+        self.register().len()
     }
 
     /// How many connections are admitted: established accepted ones and pending handshakes.
@@ -347,19 +339,21 @@ impl Limiter {
     /// Enters a connection that was just established; once the limiter is closed it is cancelled.
     pub(crate) fn enter(&self, shared: &Arc<Shared>) {
         let mut register = self.register();
-        register.conns.insert(shared.id, Arc::clone(shared));
+        register.enter(shared);
         if register.closed {
             drop(register);
             shared.end_with(&TransportError::Cancelled);
         }
     }
 
-    pub(crate) fn leave(&self, id: u64) {
-        self.register().conns.remove(&id);
+    pub(crate) fn leave(&self, shared: &Shared) {
+        let left = self.register().leave(shared);
+        drop(left);
     }
 
-    /// Held for one map operation, when a connection opens and when it ends.
-    fn register(&self) -> MutexGuard<'_, Register> {
+    /// Held for a few operations on a list, when a connection opens, when it ends, and for a sample
+    /// of idle ones.
+    pub(crate) fn register(&self) -> MutexGuard<'_, Register> {
         self.0.conns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

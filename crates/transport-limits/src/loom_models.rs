@@ -9,15 +9,17 @@ use loom::future::block_on;
 use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::sync::Arc;
 use loom::thread;
-use transport_core::{Backend, NoObserver, PeerAddr};
+use transport_core::{Backend, Direction, NoObserver, PeerAddr, Plain};
 
 use crate::admission::Permit;
 use crate::bucket::{Bucket, Rate};
 use crate::budget::{Account, Budget, Spare};
 use crate::clock::SECOND;
 use crate::gate::Gate;
+use crate::io::GuardedIo;
 use crate::limiter::Limiter;
-use crate::settings::Limits;
+use crate::settings::{Limits, Overflow};
+use crate::shared::Shared;
 
 const NOW: u64 = 1_000 * SECOND;
 
@@ -206,6 +208,75 @@ fn pending_place_of_a_peer_comes_back() {
         assert_eq!((admission.inside(), admission.pending_inside()), (0, 0));
         assert_eq!(admission.peers().tracked(), 0);
         drop(admit(&limiter).unwrap());
+    });
+}
+
+/// A limiter whose one place is held by an idle connection that may be evicted at once.
+fn one_idle() -> (Limiter, GuardedIo<Plain<tokio::io::Empty>>) {
+    let mut limits = Limits::default();
+    limits.set_max_conns(1).unwrap();
+    limits.set_overflow(Overflow::Evict);
+    let limiter = Limiter::new(&limits, std::sync::Arc::new(NoObserver)).unwrap();
+    let admission = limiter.admission();
+    admission.evict_after.store(0, Ordering::Relaxed);
+    let mut permit = newcomer(&limiter, 1).unwrap();
+    permit.established();
+    let (settings, peer) = (limiter.settings(), permit.peer());
+    let shared = Shared::new(1, Backend::Uds, limiter.clone(), settings, None, peer, 0);
+    // Framed and answered: idle without a pause.
+    shared.activity.framed.store(true, Ordering::Relaxed);
+    shared.activity.moved(Direction::Out, 0);
+    let io = GuardedIo::new(Plain(tokio::io::empty()), shared, permit);
+    (limiter, io)
+}
+
+fn newcomer(limiter: &Limiter, peer: u32) -> Option<Permit> {
+    Permit::admit(limiter, Backend::Uds, PeerAddr::Uid(peer), limiter.now()).ok()
+}
+
+/// Places and surplus of a limiter.
+fn places(limiter: &Limiter) -> (u64, u64) {
+    let admission = limiter.admission();
+    (admission.conns.inside(), admission.surplus.inside())
+}
+
+/// A connection that is evicted while its handler drops it gives its place back once.
+#[test]
+fn evicted_place_comes_back_once() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let (limiter, io) = one_idle();
+        let dropping = thread::spawn(move || drop(io));
+        let permit = newcomer(&limiter, 2);
+        dropping.join().unwrap();
+        assert_eq!(places(&limiter), (u64::from(permit.is_some()), 0));
+        drop(permit);
+        assert_eq!(places(&limiter), (0, 0));
+        assert_eq!(limiter.admission().peers().tracked(), 0);
+    });
+}
+
+/// Of two newcomers one takes the place of the idle connection.
+#[test]
+fn evicted_place_has_one_heir() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(2);
+    model.check(|| {
+        let (limiter, io) = one_idle();
+        let other = {
+            let limiter = limiter.clone();
+            thread::spawn(move || newcomer(&limiter, 2))
+        };
+        let mine = newcomer(&limiter, 3);
+        let theirs = other.join().unwrap();
+        assert!(mine.is_some() != theirs.is_some(), "one of the two");
+        assert_eq!(places(&limiter), (1, 1));
+        drop(io);
+        assert_eq!(places(&limiter), (1, 0));
+        drop((mine, theirs));
+        assert_eq!(places(&limiter), (0, 0));
+        assert_eq!(limiter.admission().peers().tracked(), 0);
     });
 }
 

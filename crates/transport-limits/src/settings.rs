@@ -1,11 +1,17 @@
 //! The settings of every limit: typed, in range by construction, and described as keys.
 
+mod entry;
 mod keys;
 mod per_peer;
 
+pub use entry::Overflow;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use transport_core::schema::{format_duration, format_size, ValueError};
+
+use crate::cidr::IpPrefixes;
 
 /// Bytes: the smallest and the largest `max_frame_bytes`.
 const FRAME_RANGE: std::ops::RangeInclusive<u64> = (64 << 10)..=(1 << 20);
@@ -60,6 +66,10 @@ pub struct Deadlines {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     max_conns: u64,
+    overflow: Overflow,
+    evict_after: Duration,
+    allow: Arc<IpPrefixes>,
+    deny: Arc<IpPrefixes>,
     deadlines: Deadlines,
     max_frame_bytes: usize,
     chunk_bytes: usize,
@@ -80,6 +90,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_conns: 1024,
+            overflow: Overflow::Refuse,
+            evict_after: Duration::from_secs(10),
+            allow: Arc::default(),
+            deny: Arc::default(),
             deadlines: Deadlines {
                 read: Duration::from_secs(5),
                 write: Duration::from_secs(5),

@@ -33,8 +33,10 @@ pub(crate) struct Shared {
     /// Bytes in, bytes out: this connection's own scope.
     pub(crate) lanes: [Lane; 2],
     pub(crate) born: u64,
+    /// The tick of the last activity that the register of open connections knows of.
+    pub(crate) seen: AtomicU64,
     /// An [`Ending`], or 0 while the connection is open.
-    state: AtomicU8,
+    state: crate::sync::AtomicU8,
     wakers: [AtomicWaker; 2],
     pub(crate) ended: Notify,
     pub(crate) activity: Activity,
@@ -87,7 +89,8 @@ impl Shared {
             account: Account::Conn(id),
             lanes: Default::default(),
             born,
-            state: AtomicU8::new(0),
+            seen: AtomicU64::new(born),
+            state: crate::sync::AtomicU8::new(0),
             wakers: Default::default(),
             ended: Notify::new(),
             activity: Activity::new(born),
@@ -153,7 +156,7 @@ impl Shared {
         let _ = other.pair.set(Arc::downgrade(self));
     }
 
-    fn pair(&self) -> Option<Arc<Self>> {
+    pub(crate) fn pair(&self) -> Option<Arc<Self>> {
         self.pair.get()?.upgrade()
     }
 

@@ -43,12 +43,18 @@ pub(crate) const RESUMED: &[&str] = &["no", "yes"];
 pub(crate) const STATE: &[&str] = &["not_ready", "degraded", "ready"];
 /// `reason` of readiness; [`NO_REASON`], then what each state can have.
 pub(crate) const READY_REASON: &[&str] = {
-    const TEXTS: [&str; ReadyReason::NOT_READY.len() + 2] = {
-        let mut texts = [NO_REASON; ReadyReason::NOT_READY.len() + 2];
-        texts[1] = ReadyReason::ArtiBootstrap.as_str();
+    const DEGRADED: usize = ReadyReason::DEGRADED.len();
+    const NOT_READY: usize = ReadyReason::NOT_READY.len();
+    const TEXTS: [&str; 1 + DEGRADED + NOT_READY] = {
+        let mut texts = [NO_REASON; 1 + DEGRADED + NOT_READY];
         let mut at = 0;
-        while at < ReadyReason::NOT_READY.len() {
-            texts[at + 2] = ReadyReason::NOT_READY[at].as_str();
+        while at < DEGRADED {
+            texts[1 + at] = ReadyReason::DEGRADED[at].as_str();
+            at += 1;
+        }
+        at = 0;
+        while at < NOT_READY {
+            texts[1 + DEGRADED + at] = ReadyReason::NOT_READY[at].as_str();
             at += 1;
         }
         texts

@@ -103,7 +103,7 @@ fn names_follow_the_conventions() {
         );
         let series = metric.series(&Backend::ALL).len();
         assert!(
-            (1..=40).contains(&series),
+            (1..=48).contains(&series),
             "{} has {series} series",
             metric.name
         );

@@ -10,6 +10,7 @@ mod bytes;
 mod cancel;
 mod deadlines;
 mod ends;
+mod entry;
 mod floor;
 mod frames;
 mod inbox;
@@ -24,6 +25,7 @@ pub use bytes::*;
 pub use cancel::*;
 pub use deadlines::*;
 pub use ends::*;
+pub use entry::*;
 pub use floor::*;
 pub use frames::*;
 pub use inbox::*;
@@ -67,6 +69,12 @@ macro_rules! conformance {
                 permits_come_back_on_every_path
                 a_panic_gives_the_permit_back
                 draining_refuses
+                denied_address_is_refused
+                admission_hook_refuses
+                overload_refuses
+                idle_connection_is_evicted
+                busy_connection_is_not_evicted
+                peer_at_its_cap_evicts_nothing
                 a_waiting_read_is_cancelled_at_once
                 a_blocked_write_is_cancelled_at_once
                 a_flowing_transfer_is_cancelled_at_once

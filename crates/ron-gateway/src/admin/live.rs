@@ -11,6 +11,7 @@ use super::config::InForce;
 use super::metrics::Own;
 use super::samples;
 use crate::logging::Dropped;
+use crate::service::Reading;
 
 /// The running transport and its configuration.
 pub(crate) struct Live {
@@ -19,6 +20,7 @@ pub(crate) struct Live {
     /// In Unix seconds, with their fraction: tells one process from the next.
     started: f64,
     dropped: Dropped,
+    pressure: Reading,
 }
 
 impl Live {
@@ -27,12 +29,14 @@ impl Live {
         transport: &Arc<Transport>,
         in_force: &Arc<InForce>,
         dropped: Dropped,
+        pressure: Reading,
     ) -> Self {
         Self {
             transport: Arc::clone(transport),
             in_force: Arc::clone(in_force),
             started: unix_seconds(),
             dropped,
+            pressure,
         }
     }
 
@@ -44,6 +48,7 @@ impl Live {
             peer_conns: limits.peer_max_conns(),
             started: self.started,
             log_lines_dropped: self.dropped.total(),
+            memory_pressure: self.pressure.ratio(),
         }
     }
 

@@ -14,6 +14,8 @@ pub(super) struct Own {
     /// In Unix seconds.
     pub(super) started: f64,
     pub(super) log_lines_dropped: u64,
+    /// Used memory by its limit.
+    pub(super) memory_pressure: f64,
 }
 
 /// In Prometheus' text format.
@@ -98,6 +100,13 @@ fn text(figures: &Figures, own: Own) -> String {
         Some(&own.peer_conns),
     );
     metric(
+        "ron_gateway_memory_pressure_ratio",
+        "gauge",
+        "Memory in use by the limit of memory.pressure; 0 without a limit. New connections are refused from 1 until below 0.9.",
+        "",
+        Some(&own.memory_pressure),
+    );
+    metric(
         "ron_gateway_build_info",
         "gauge",
         "Always 1; the label is the version.",
@@ -124,12 +133,14 @@ mod tests {
             peer_conns: 0,
             started: 1_767_225_600.25,
             log_lines_dropped: 3,
+            memory_pressure: 0.25,
         };
         let text = text(&figures, own);
         assert!(text.contains("gauge\nprocess_start_time_seconds 1767225600.25\n"));
         assert!(text.contains("counter\nron_gateway_log_lines_dropped_total 3\n"));
         assert!(text.contains("gauge\nron_gateway_conns_limit 5\n"));
         assert!(text.contains("gauge\nron_gateway_peer_conns_limit 0\n"));
+        assert!(text.contains("gauge\nron_gateway_memory_pressure_ratio 0.25\n"));
         assert!(text.contains("# TYPE process_open_fds gauge\nprocess_open_fds 12\n"));
         assert!(text.contains("\nprocess_max_fds +Inf\n"));
         assert!(text.contains("counter\nprocess_cpu_seconds_total 0.25\n"));

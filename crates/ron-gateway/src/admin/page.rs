@@ -18,7 +18,7 @@ pub(super) const HTML: &str = concat!(
 pub(super) const POLICY: &str = concat!(
     "default-src 'none'; connect-src 'self'; ",
     "style-src 'sha256-qz+C0voYH92RcyASLtXgrZGM+i+pLm/Qdc+kALf+99c='; ",
-    "script-src 'sha256-/XoVtx+Qr3CjGmNcA9p0PndoSslrVD3sxEkKA7I3y3o='; ",
+    "script-src 'sha256-d+54Wpdgf+ZXqFfNmzIn5pKWMzQDDUgejJTjQaKwEEQ='; ",
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
@@ -101,7 +101,11 @@ mod tests {
                 "{reason:?}"
             );
         }
-        for reason in ron_transport::ReadyReason::NOT_READY {
+        let degraded = ron_transport::ReadyReason::DEGRADED;
+        for reason in degraded
+            .into_iter()
+            .chain(ron_transport::ReadyReason::NOT_READY)
+        {
             assert!(
                 script.contains(&format!("  {}: \"", reason.as_str())),
                 "{reason:?}"
@@ -117,6 +121,7 @@ mod tests {
             peer_conns: 1,
             started: 1.0,
             log_lines_dropped: 0,
+            memory_pressure: 0.0,
         });
         let mut shown = 0;
         for word in script.split(|c: char| c != '_' && !c.is_ascii_alphanumeric()) {

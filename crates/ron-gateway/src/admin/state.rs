@@ -112,6 +112,7 @@ mod tests {
     use super::super::config::InForce;
     use super::*;
     use crate::logging::Dropped;
+    use crate::service::Reading;
     use crate::startup::Sources;
 
     const DEGRADED: ReadyState = ReadyState::Degraded {
@@ -127,6 +128,7 @@ mod tests {
             &Arc::new(transport),
             &Arc::new(in_force),
             Dropped::default(),
+            Reading::default(),
         );
         let state = State {
             prometheus: Prometheus::new().unwrap(),

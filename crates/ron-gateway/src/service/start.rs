@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::pressure::Pressure;
 use super::signals::Signals;
 use super::watch::Watch;
 use crate::admin::{Admin, InForce};
@@ -40,6 +41,7 @@ pub(super) struct Started {
     pub(super) is_inherited: bool,
     pub(super) watch: Watch,
     pub(super) dropped: Dropped,
+    pub(super) pressure: Pressure,
 }
 
 /// The parts to end in order, however far the start came.
@@ -140,6 +142,7 @@ async fn steps(sources: &Sources, look: Threads, begun: &Begun) -> Result<Starte
     }
     let in_force = Arc::new(InForce::new(&effective));
     let gateway = effective.gateway.into_settings();
+    let pressure = Pressure::start(gateway.memory_pressure)?;
     let prometheus =
         Prometheus::new().map_err(|error| Failure::runtime("cannot set up metrics", &error))?;
     let transport = Arc::new(build(sources, effective.transport, &prometheus)?);
@@ -171,6 +174,7 @@ async fn steps(sources: &Sources, look: Threads, begun: &Begun) -> Result<Starte
         is_inherited,
         watch,
         dropped,
+        pressure,
     })
 }
 

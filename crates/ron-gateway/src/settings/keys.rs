@@ -5,7 +5,7 @@ use ron_transport::core::schema::{
 };
 
 use super::parse::{parse_addr, parse_endpoint, parse_mode};
-use super::{Gateway, Mode};
+use super::{Gateway, MemoryPressure, Mode};
 use crate::logging::{Format, Level};
 
 const KEYS: &[Key] = &[
@@ -57,6 +57,14 @@ const KEYS: &[Key] = &[
         reload: Reload::Restart,
         doc: "How much the gateway and its transport log; dependencies log warnings at most.",
     },
+    Key {
+        path: "memory.pressure",
+        kind: Kind::Text,
+        default: "auto",
+        rule: "auto, off, or a size of at least 16MiB such as 512MiB",
+        reload: Reload::Restart,
+        doc: "New connections are refused as `overload` while memory is above this: `auto` is the cgroup's `memory.high` or 90 % of its `memory.max`, a size limits the process's resident memory as well.",
+    },
 ];
 
 impl Section for Gateway {
@@ -73,6 +81,7 @@ impl Section for Gateway {
             "degraded_is_ready" => self.degraded_is_ready = parse_bool(text)?,
             "log.format" => self.log_format = Format::parse(text)?,
             "log.level" => self.log_level = Level::parse(text)?,
+            "memory.pressure" => self.memory_pressure = MemoryPressure::parse(text)?,
             _ => return Err(ValueError::new("no such key")),
         }
         Ok(())
@@ -86,6 +95,7 @@ impl Section for Gateway {
             "degraded_is_ready" => format_bool(self.degraded_is_ready),
             "log.format" => self.log_format.as_str().to_owned(),
             "log.level" => self.log_level.as_str().to_owned(),
+            "memory.pressure" => self.memory_pressure.to_string(),
             _ => return None,
         })
     }
@@ -126,6 +136,8 @@ mod tests {
             ("degraded_is_ready", "true"),
             ("log.format", "json"),
             ("log.level", "trace"),
+            ("memory.pressure", "off"),
+            ("memory.pressure", "512MiB"),
         ] {
             gateway.set(path, &value.into()).unwrap();
             assert_eq!(gateway.get(path).unwrap(), value, "{path}");

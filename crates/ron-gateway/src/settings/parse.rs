@@ -1,8 +1,9 @@
 //! Values of `[gateway]`, from text.
 
+use std::fmt;
 use std::net::SocketAddr;
 
-use ron_transport::core::schema::ValueError;
+use ron_transport::core::schema::{format_size, parse_size, ValueError};
 use ron_transport::Endpoint;
 
 use super::Mode;
@@ -44,4 +45,44 @@ pub(super) fn parse_addr(text: &str) -> Result<Option<SocketAddr>, ValueError> {
         .parse()
         .map_err(|_| ValueError::new("not an IP address and port"))?;
     Ok(Some(addr))
+}
+
+/// Above which memory new connections are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MemoryPressure {
+    /// The limits of the control group.
+    Auto,
+    /// None.
+    Off,
+    /// The limits of the control group, and these bytes of resident memory.
+    Bytes(u64),
+}
+
+/// An idle gateway has half of it: below, it might never accept.
+const MIN_MEMORY: u64 = 16 << 20;
+
+impl MemoryPressure {
+    pub(super) fn parse(text: &str) -> Result<Self, ValueError> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "off" => Ok(Self::Off),
+            size => parse_size(size)
+                .ok()
+                .filter(|bytes| *bytes >= MIN_MEMORY)
+                .map(Self::Bytes)
+                .ok_or_else(|| {
+                    ValueError::new("must be auto, off, or a size of at least 16MiB such as 512MiB")
+                }),
+        }
+    }
+}
+
+impl fmt::Display for MemoryPressure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Off => f.write_str("off"),
+            Self::Bytes(bytes) => f.write_str(&format_size(*bytes)),
+        }
+    }
 }

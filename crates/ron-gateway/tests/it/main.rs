@@ -10,6 +10,7 @@ mod common;
 mod deploy;
 mod docs;
 mod echo;
+mod entry;
 mod fds;
 mod forward;
 mod frames;

@@ -79,6 +79,12 @@ fn run(runtime: &tokio::runtime::Runtime) {
         the_peer_cap_holds
         a_panic_gives_the_permit_back
         draining_refuses
+        denied_address_is_refused
+        admission_hook_refuses
+        overload_refuses
+        idle_connection_is_evicted
+        busy_connection_is_not_evicted
+        peer_at_its_cap_evicts_nothing
         a_waiting_read_is_cancelled_at_once
         a_flowing_transfer_is_cancelled_at_once
         a_framed_connection_is_cancelled_with_its_tasks

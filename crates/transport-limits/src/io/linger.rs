@@ -48,7 +48,8 @@ pub(super) fn end<I: Io>(io: I, permit: Permit, limiter: &Limiter, manner: Manne
     let mut leaving = Leaving {
         io,
         shut,
-        ended: false,
+        // An evicted connection has nothing in flight.
+        ended: permit.hurries(),
         discarded: 0,
         _permit: permit,
     };

@@ -5,7 +5,7 @@ use transport_core::schema::{
     Key, Kind, Raw, Reload, Section, ValueError,
 };
 
-use super::Limits;
+use super::{entry, Limits};
 
 const fn key(
     path: &'static str,
@@ -34,7 +34,39 @@ const KEYS: &[Key] = &[
         "1024",
         "at least 1",
         Reload::Live,
-        "Accepted connections at a time; one more is refused as `conn_limit`.",
+        "Accepted connections at a time; one more is refused as `conn_limit`, or evicts an idle one.",
+    ),
+    key(
+        "overflow",
+        Kind::Choice(&["refuse", "evict"]),
+        "refuse",
+        "refuse or evict",
+        Reload::Live,
+        "At `max_conns`: refuses a new connection, or ends an idle one in order for it (`evicted`).",
+    ),
+    key(
+        "evict_after",
+        Kind::Duration,
+        "10s",
+        "at least 1s",
+        Reload::Live,
+        "How long a connection must have been idle before it can be evicted.",
+    ),
+    key(
+        "peers.allow",
+        Kind::List,
+        "",
+        "prefixes such as 10.0.0.0/8, 2001:db8::/32, or addresses; empty allows all",
+        Reload::Live,
+        "IP peers that may connect; others are refused as `denied` before any work. Open connections stay.",
+    ),
+    key(
+        "peers.deny",
+        Kind::List,
+        "",
+        "as peers.allow",
+        Reload::Live,
+        "IP peers that are refused as `denied`, also where `peers.allow` lists them.",
     ),
     key(
         "read_timeout",
@@ -233,6 +265,9 @@ impl Section for Limits {
     }
 
     fn set(&mut self, path: &str, value: &Raw) -> Result<(), ValueError> {
+        if entry::set(self, path, value)? {
+            return Ok(());
+        }
         let text = value.text()?;
         let (mut d, mut r) = (self.deadlines, self.rates);
         match path {
@@ -333,7 +368,7 @@ impl Section for Limits {
             "per_peer.ipv4_prefix" => self.ipv4_prefix.to_string(),
             "per_peer.ipv6_prefix" => self.ipv6_prefix.to_string(),
             "amnesia" => format_bool(self.amnesia),
-            _ => return None,
+            _ => return entry::get(self, path),
         })
     }
 

@@ -5,6 +5,7 @@
 
 mod accept;
 mod clocks;
+mod entry;
 mod events;
 mod frames;
 mod held;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use transport_core::{Backend, Connection, Dialer, Target};
 use transport_limits::{ByteRates, Deadlines, Guard, GuardedIo, Limiter, Limits};
 use transport_testkit::{MemoryDialer, MemoryIo, MemoryListener, Recorder, WriteLog};
@@ -94,4 +95,18 @@ pub(crate) fn assert_lifetime(took: Duration, max: Duration) {
         took + near >= max * 9 / 10 && took <= max + near,
         "took {took:?}, not 90 % to 100 % of {max:?}"
     );
+}
+
+/// Shows that a connection carries bytes both ways.
+pub(crate) async fn ping<A, B>(ours: &mut A, peer: &mut B)
+where
+    A: AsyncRead + AsyncWrite + Unpin,
+    B: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut buf = [0; 4];
+    peer.write_all(b"ping").await.unwrap();
+    ours.read_exact(&mut buf).await.unwrap();
+    ours.write_all(&buf).await.unwrap();
+    peer.read_exact(&mut buf).await.unwrap();
+    assert_eq!(&buf, b"ping");
 }

@@ -17,6 +17,8 @@ const REASONS = {
   draining: "came while the gateway stops",
   busy: "a bounded queue was full",
   upstream: "the dial to the upstream failed",
+  denied: "an address that peers.allow or peers.deny keeps out",
+  overload: "memory is short: memory.pressure",
 };
 const WORDS = { ready: "Ready", degraded: "Degraded", not_ready: "Not ready" };
 const WHY = {
@@ -27,6 +29,7 @@ const WHY = {
   arti_bootstrap_timeout: "Tor did not bootstrap in time; it is tried on",
   draining: "is stopping and takes no new connection",
   stopped: "has stopped",
+  overload: "memory is short: open connections go on, new ones are refused",
 };
 
 const $ = (id) => document.getElementById(id);

@@ -16,6 +16,10 @@ fn a_refused_value_changes_nothing() {
     let mut limits = Limits::default();
     for (path, value) in [
         ("max_conns", "0"),
+        ("overflow", "drop"),
+        ("evict_after", "999ms"),
+        ("peers.allow", "10.0.0.1/8"),
+        ("peers.deny", "10.0.0.0/8,localhost"),
         ("read_timeout", "0"),
         ("idle_timeout", "999ms"),
         ("limits.max_frame_bytes", "2MiB"),

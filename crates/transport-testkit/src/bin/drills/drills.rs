@@ -3,12 +3,14 @@
 mod alpn;
 mod dead_peer;
 mod drain;
+mod evict;
 mod fds;
 mod frames;
 mod hot_peer;
 mod log_disk;
 mod memory_hog;
 mod network;
+mod overload;
 mod pq;
 mod reload;
 mod restore;
@@ -46,6 +48,8 @@ pub(crate) const DRILLS: &[Drill] = &[
     reload::STRANGLED,
     hot_peer::FLOOD,
     memory_hog::GREEDY,
+    evict::IDLE_CROWD,
+    overload::SHORT_OF_MEMORY,
     upstream::CONGESTED,
     uds::WRONG_UID,
     start_errors::OPEN_DIR,

@@ -1,0 +1,348 @@
+//! The memory of the process's control group: what is used, and the limit it must stay below.
+//!
+//! Reads cgroup v2 (`memory.high`, `memory.max`) and v1 (`memory.limit_in_bytes`), of the process's
+//! own group and of those above it. The files of groups with a limit are opened once, so that a sandbox
+//! or a lack of descriptors cannot stop the readings.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// A v1 limit from here on is none: the kernel writes the largest number of pages.
+const UNLIMITED: u64 = 1 << 60;
+/// Bytes of the largest file that is read, `memory.stat`.
+const MAX_FILE: usize = 16 << 10;
+
+/// One reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Usage {
+    /// Bytes in use.
+    pub(crate) used: u64,
+    /// Bytes that should not be exceeded.
+    pub(crate) limit: u64,
+    /// The name of the limit.
+    pub(crate) source: &'static str,
+}
+
+impl Usage {
+    /// Used bytes by the limit.
+    pub(crate) fn ratio(self) -> f64 {
+        self.used as f64 / self.limit.max(1) as f64
+    }
+}
+
+/// The groups that hold the process, innermost first.
+#[derive(Debug)]
+pub(crate) struct Cgroup(Vec<Level>);
+
+impl Cgroup {
+    /// Finds the groups of this process that have a limit; none where the system has no memory
+    /// controller.
+    pub(crate) fn of_self() -> Self {
+        Self::find(Path::new("/"))
+    }
+
+    fn find(root: &Path) -> Self {
+        let read = |path| fs::read_to_string(root.join(path)).unwrap_or_default();
+        let (groups, mounts) = (read("proc/self/cgroup"), read("proc/self/mountinfo"));
+        let versions = [Version::One, Version::Two];
+        let levels = versions.into_iter().find_map(|version| {
+            let (mount, dir) = version.place(&groups, &mounts)?;
+            let mount = root.join(mount.strip_prefix("/").ok()?);
+            let levels = levels(version, &mount, &dir);
+            (!levels.is_empty()).then_some(levels)
+        });
+        Self(levels.unwrap_or_default())
+    }
+
+    /// Returns whether no group has a limit.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the reading of the group that is closest to its limit; none without a limit.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        let readings = self.0.iter().filter_map(Level::usage);
+        readings.max_by(|a, b| a.ratio().total_cmp(&b.ratio()))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    One,
+    Two,
+}
+
+impl Version {
+    /// Returns where the hierarchy is mounted, and the process's group below that.
+    fn place(self, groups: &str, mounts: &str) -> Option<(PathBuf, PathBuf)> {
+        let group = groups.lines().find_map(|line| {
+            let mut fields = line.splitn(3, ':');
+            let (number, controllers) = (fields.next()?, fields.next()?);
+            let ours = match self {
+                Self::One => controllers.split(',').any(|name| name == "memory"),
+                Self::Two => number == "0" && controllers.is_empty(),
+            };
+            ours.then(|| fields.next()).flatten()
+        })?;
+        let (root, mount) = mounts.lines().find_map(|line| {
+            let (before, after) = line.split_once(" - ")?;
+            let mut before = before.split(' ').skip(3);
+            let (root, mount) = (before.next()?, before.next()?);
+            let mut after = after.split(' ');
+            let (kind, options) = (after.next()?, after.nth(1)?);
+            let ours = match self {
+                Self::One => kind == "cgroup" && options.split(',').any(|name| name == "memory"),
+                Self::Two => kind == "cgroup2",
+            };
+            ours.then_some((root, mount))
+        })?;
+        // In a container the mount is often the group itself.
+        let below = Path::new(group).strip_prefix(root).unwrap_or(Path::new(""));
+        let is_plain = below
+            .components()
+            .all(|part| matches!(part, std::path::Component::Normal(_)));
+        let below = if is_plain { below } else { Path::new("") };
+        Some((mount.into(), below.into()))
+    }
+}
+
+/// Opens the groups from the innermost to the mount.
+fn levels(version: Version, mount: &Path, below: &Path) -> Vec<Level> {
+    let dirs = below.ancestors().map(|dir| mount.join(dir));
+    let levels = dirs.filter_map(|dir| Level::open(version, &dir));
+    levels.filter(|level| level.limit().is_some()).collect()
+}
+
+/// The open files of one group.
+#[derive(Debug)]
+struct Level {
+    version: Version,
+    used: File,
+    stat: Option<File>,
+    high: Option<File>,
+    max: Option<File>,
+}
+
+impl Level {
+    fn open(version: Version, dir: &Path) -> Option<Self> {
+        let open = |name| File::open(dir.join(name)).ok();
+        let (used, high, max) = match version {
+            Version::One => (
+                open("memory.usage_in_bytes")?,
+                None,
+                open("memory.limit_in_bytes"),
+            ),
+            Version::Two => (
+                open("memory.current")?,
+                open("memory.high"),
+                open("memory.max"),
+            ),
+        };
+        Some(Self {
+            version,
+            used,
+            stat: open("memory.stat"),
+            high,
+            max,
+        })
+    }
+
+    /// The page cache that the kernel drops first is not in use.
+    fn usage(&self) -> Option<Usage> {
+        let (limit, source) = self.limit()?;
+        let used = number(&self.used)?;
+        let cache = self.stat.as_ref().and_then(|file| self.cache(file));
+        Some(Usage {
+            used: used.saturating_sub(cache.unwrap_or(0)),
+            limit,
+            source,
+        })
+    }
+
+    fn cache(&self, stat: &File) -> Option<u64> {
+        let name = match self.version {
+            Version::One => "total_inactive_file ",
+            Version::Two => "inactive_file ",
+        };
+        let text = text(stat)?;
+        let value = text.lines().find_map(|line| line.strip_prefix(name))?;
+        value.parse().ok()
+    }
+
+    /// At `memory.high` the kernel slows the process down; at the hard limit it ends it, so a tenth
+    /// of that is left free.
+    fn limit(&self) -> Option<(u64, &'static str)> {
+        let hard = match self.version {
+            Version::One => "memory.limit_in_bytes",
+            Version::Two => "memory.max",
+        };
+        let high = self.high.as_ref().and_then(number);
+        let max = self.max.as_ref().and_then(number);
+        let max = max.filter(|max| *max < UNLIMITED);
+        let max = max.map(|max| (max - max / 10, hard));
+        let high = high.map(|high| (high, "memory.high"));
+        high.into_iter().chain(max).min()
+    }
+}
+
+/// Reads a number; `max` is none.
+fn number(file: &File) -> Option<u64> {
+    text(file)?.trim().parse().ok()
+}
+
+/// Reads a file from its start.
+fn text(file: &File) -> Option<String> {
+    let (mut bytes, mut len) = (vec![0; MAX_FILE], 0);
+    while len < bytes.len() {
+        match file.read_at(&mut bytes[len..], len as u64).ok()? {
+            0 => break,
+            read => len += read,
+        }
+    }
+    bytes.truncate(len);
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    /// A root directory with these files.
+    fn root(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        root
+    }
+
+    fn usage(files: &[(&str, &str)]) -> Option<Usage> {
+        Cgroup::find(root(files).path()).usage()
+    }
+
+    const V2: &[(&str, &str)] = &[
+        ("proc/self/cgroup", "0::/system.slice/ron.service\n"),
+        (
+            "proc/self/mountinfo",
+            "24 1 8:1 / / rw - ext4 /dev/a rw\n\
+             30 24 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n",
+        ),
+    ];
+    const GROUP: &str = "sys/fs/cgroup/system.slice/ron.service";
+
+    fn v2(group: &[(&str, &str)]) -> Option<Usage> {
+        let named: Vec<_> = group
+            .iter()
+            .map(|(name, text)| (format!("{GROUP}/{name}"), *text))
+            .collect();
+        let group = named.iter().map(|(name, text)| (name.as_str(), *text));
+        usage(&V2.iter().copied().chain(group).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn v2_takes_the_lower_of_high_and_max() {
+        for (high, max, limit, source) in [
+            ("104857600\n", "max\n", 100 * MIB, "memory.high"),
+            ("104857600\n", "209715200\n", 100 * MIB, "memory.high"),
+            ("max\n", "104857600\n", 90 * MIB, "memory.max"),
+            ("104857600\n", "104857600\n", 90 * MIB, "memory.max"),
+        ] {
+            let found = v2(&[
+                ("memory.current", "52428800\n"),
+                ("memory.high", high),
+                ("memory.max", max),
+            ]);
+            let used = 50 * MIB;
+            assert_eq!(
+                found,
+                Some(Usage {
+                    used,
+                    limit,
+                    source
+                }),
+                "{high} {max}"
+            );
+        }
+        let unlimited = [
+            ("memory.current", "52428800\n"),
+            ("memory.high", "max\n"),
+            ("memory.max", "max\n"),
+        ];
+        assert_eq!(v2(&unlimited), None);
+        assert_eq!(v2(&[]), None);
+    }
+
+    #[test]
+    fn page_cache_is_not_in_use() {
+        let found = v2(&[
+            ("memory.current", "104857600\n"),
+            ("memory.high", "104857600\n"),
+            (
+                "memory.stat",
+                "anon 5\ninactive_file 52428800\nactive_file 7\n",
+            ),
+        ]);
+        assert_eq!(found.unwrap().used, 50 * MIB);
+    }
+
+    #[test]
+    fn group_above_may_be_the_tighter_one() {
+        let slice = "sys/fs/cgroup/system.slice";
+        let own = |name: &str| format!("{GROUP}/{name}");
+        let above = |name: &str| format!("{slice}/{name}");
+        let files = [
+            (own("memory.current"), "10485760"),
+            (own("memory.high"), "104857600"),
+            (above("memory.current"), "94371840"),
+            (above("memory.high"), "104857600"),
+        ];
+        let files = files.iter().map(|(name, text)| (name.as_str(), *text));
+        let found = usage(&V2.iter().copied().chain(files).collect::<Vec<_>>());
+        assert_eq!(found.unwrap().used, 90 * MIB);
+    }
+
+    #[test]
+    fn v1_limit_leaves_a_tenth() {
+        let proc = [
+            ("proc/self/cgroup", "4:cpu:/a\n3:memory:/docker/abc\n0::/\n"),
+            (
+                "proc/self/mountinfo",
+                "40 1 0:33 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n\
+                 41 1 0:32 /docker/abc /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n",
+            ),
+        ];
+        let with = |limit| {
+            let group = [
+                ("sys/fs/cgroup/memory/memory.usage_in_bytes", "52428800\n"),
+                ("sys/fs/cgroup/memory/memory.limit_in_bytes", limit),
+                (
+                    "sys/fs/cgroup/memory/memory.stat",
+                    "inactive_file 1\ntotal_inactive_file 1048576\n",
+                ),
+            ];
+            usage(&[&proc[..], &group[..]].concat())
+        };
+        let expected = Usage {
+            used: 49 * MIB,
+            limit: 90 * MIB,
+            source: "memory.limit_in_bytes",
+        };
+        assert_eq!(with("104857600\n"), Some(expected));
+        assert_eq!(with("9223372036854771712\n"), None);
+    }
+
+    #[test]
+    fn odd_systems_have_no_group() {
+        assert_eq!(usage(&[]), None);
+        assert_eq!(usage(&[("proc/self/cgroup", "0::/../..\n")]), None);
+        let outside = [("proc/self/cgroup", "0::/../../etc\n"), V2[1]];
+        assert_eq!(usage(&outside), None);
+        // Here it may have one or none.
+        let _ = Cgroup::of_self().usage();
+    }
+}

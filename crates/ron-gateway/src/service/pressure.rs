@@ -1,0 +1,210 @@
+//! Watches memory, and refuses new connections while there is too little of it.
+//!
+//! A thread of its own reads the control group and the process's figure; the accept path sees one
+//! flag. The reading must fall below nine tenths of the limit before connections are accepted again.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ron_transport::limits::Threads;
+use ron_transport::Transport;
+use tokio::time::sleep;
+
+use crate::cgroup::{Cgroup, Usage};
+use crate::exit::Failure;
+use crate::logging::TARGET;
+use crate::process::Resident;
+use crate::runtime;
+use crate::settings::MemoryPressure;
+
+/// How often memory is looked at where a limit exists.
+const EVERY: Duration = Duration::from_millis(250);
+/// How often a limit is looked for where none exists: it can be set on a running service.
+const RARELY: Duration = Duration::from_secs(30);
+/// Overload ends below this share of the limit.
+const END: f64 = 0.9;
+
+/// The last reading, for `/metrics`: used memory by its limit.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reading(Arc<AtomicU64>);
+
+impl Reading {
+    /// Returns the ratio; 0 without a limit.
+    pub(crate) fn ratio(&self) -> f64 {
+        f64::from_bits(self.0.load(Ordering::Relaxed))
+    }
+
+    fn set(&self, ratio: f64) {
+        self.0.store(ratio.to_bits(), Ordering::Relaxed);
+    }
+}
+
+/// The open files, and the thread that reads them.
+#[derive(Debug)]
+pub(crate) struct Pressure {
+    sensor: Option<(Arc<Sensor>, Threads)>,
+    reading: Reading,
+}
+
+impl Pressure {
+    /// Opens what is to be read, and starts the thread.
+    pub(super) fn start(setting: MemoryPressure) -> Result<Self, Failure> {
+        let sensor = match setting {
+            MemoryPressure::Off => None,
+            setting => {
+                let threads = Threads::new("pressure", 1);
+                let started = threads.start();
+                started.map_err(|error| Failure::runtime(runtime::NO_THREAD, &error))?;
+                Some((Arc::new(Sensor::open(setting)), threads))
+            }
+        };
+        Ok(Self {
+            sensor,
+            reading: Reading::default(),
+        })
+    }
+
+    pub(super) fn reading(&self) -> Reading {
+        self.reading.clone()
+    }
+
+    /// Watches indefinitely.
+    pub(super) async fn watch(self, transport: Arc<Transport>) {
+        let Some((sensor, threads)) = self.sensor else {
+            return std::future::pending().await;
+        };
+        let mut overloaded = false;
+        loop {
+            let sensing = Arc::clone(&sensor);
+            let usage = threads.run(move || sensing.usage()).await.ok().flatten();
+            self.reading.set(usage.map_or(0.0, Usage::ratio));
+            if let Some(now) = step(overloaded, usage) {
+                overloaded = now;
+                tell(overloaded, usage);
+                transport.set_overloaded(overloaded);
+            }
+            sleep(if usage.is_some() { EVERY } else { RARELY }).await;
+        }
+    }
+}
+
+/// Returns the new state where it changes. A limit that is gone ends the overload.
+fn step(overloaded: bool, usage: Option<Usage>) -> Option<bool> {
+    let ratio = usage.map_or(0.0, Usage::ratio);
+    let now = if overloaded {
+        ratio >= END
+    } else {
+        ratio >= 1.0
+    };
+    (now != overloaded).then_some(now)
+}
+
+fn tell(overloaded: bool, usage: Option<Usage>) {
+    let (used, limit) = (usage.map(|u| u.used), usage.map(|u| u.limit));
+    let source = usage.map(|u| u.source);
+    if overloaded {
+        tracing::warn!(
+            target: TARGET,
+            event = "overload",
+            used_bytes = used,
+            limit_bytes = limit,
+            source,
+            "memory is short: new connections are refused until it is below 90 % of the limit",
+        );
+    } else {
+        tracing::info!(
+            target: TARGET,
+            event = "overload",
+            used_bytes = used,
+            limit_bytes = limit,
+            source,
+            "new connections are accepted again",
+        );
+    }
+}
+
+/// What is read.
+#[derive(Debug)]
+struct Sensor {
+    cgroup: Mutex<Cgroup>,
+    /// The process's own figure and its limit.
+    resident: Option<(Resident, u64)>,
+}
+
+impl Sensor {
+    fn open(setting: MemoryPressure) -> Self {
+        let resident = match setting {
+            MemoryPressure::Bytes(limit) => Resident::open().map(|resident| (resident, limit)),
+            _ => None,
+        };
+        Self {
+            cgroup: Mutex::new(Cgroup::of_self()),
+            resident,
+        }
+    }
+
+    /// Returns the reading of the control group, and looks for a limit where there was none.
+    fn cgroup(&self) -> Option<Usage> {
+        let mut cgroup = self.cgroup.lock().unwrap_or_else(PoisonError::into_inner);
+        if cgroup.is_empty() {
+            *cgroup = Cgroup::of_self();
+        }
+        cgroup.usage()
+    }
+
+    /// Returns the reading that is closest to its limit.
+    fn usage(&self) -> Option<Usage> {
+        let resident = self.resident.as_ref().and_then(|(resident, limit)| {
+            Some(Usage {
+                used: resident.bytes()?,
+                limit: *limit,
+                source: "memory.pressure",
+            })
+        });
+        let readings = resident.into_iter().chain(self.cgroup());
+        readings.max_by(|a, b| a.ratio().total_cmp(&b.ratio()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(used: u64) -> Option<Usage> {
+        Some(Usage {
+            used,
+            limit: 100,
+            source: "memory.high",
+        })
+    }
+
+    #[test]
+    fn overload_has_hysteresis() {
+        for (overloaded, used, expected) in [
+            (false, 99, None),
+            (false, 100, Some(true)),
+            (false, 500, Some(true)),
+            (true, 100, None),
+            (true, 90, None),
+            (true, 89, Some(false)),
+            (true, 0, Some(false)),
+        ] {
+            assert_eq!(step(overloaded, at(used)), expected, "{overloaded} {used}");
+        }
+        assert_eq!(step(true, None), Some(false));
+        assert_eq!(step(false, None), None);
+    }
+
+    #[test]
+    fn configured_figure_is_that_of_the_process() {
+        let sensor = Sensor::open(MemoryPressure::Bytes(1));
+        let usage = sensor.usage().unwrap();
+        assert_eq!(usage.source, "memory.pressure");
+        assert!(usage.used > 100_000 && usage.ratio() > 100_000.0);
+        assert!(Pressure::start(MemoryPressure::Off)
+            .unwrap()
+            .sensor
+            .is_none());
+    }
+}
