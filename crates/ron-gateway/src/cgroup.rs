@@ -1,8 +1,8 @@
 //! The memory of the process's control group: what is used, and the limit it must stay below.
 //!
 //! Reads cgroup v2 (`memory.high`, `memory.max`) and v1 (`memory.limit_in_bytes`), of the process's
-//! own group and of those above it. The files are opened once, so that a sandbox or a lack of
-//! descriptors cannot stop the readings.
+//! own group and of those above it. The files of groups with a limit are opened once, so that a sandbox
+//! or a lack of descriptors cannot stop the readings.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -36,7 +36,8 @@ impl Usage {
 pub(crate) struct Cgroup(Vec<Level>);
 
 impl Cgroup {
-    /// Finds the groups of this process; none where the system has no memory controller.
+    /// Finds the groups of this process that have a limit; none where the system has no memory
+    /// controller.
     pub(crate) fn of_self() -> Self {
         Self::find(Path::new("/"))
     }
@@ -52,6 +53,11 @@ impl Cgroup {
             (!levels.is_empty()).then_some(levels)
         });
         Self(levels.unwrap_or_default())
+    }
+
+    /// Returns whether no group has a limit.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Returns the reading of the group that is closest to its limit; none without a limit.
@@ -104,7 +110,8 @@ impl Version {
 /// Opens the groups from the innermost to the mount.
 fn levels(version: Version, mount: &Path, below: &Path) -> Vec<Level> {
     let dirs = below.ancestors().map(|dir| mount.join(dir));
-    dirs.filter_map(|dir| Level::open(version, &dir)).collect()
+    let levels = dirs.filter_map(|dir| Level::open(version, &dir));
+    levels.filter(|level| level.limit().is_some()).collect()
 }
 
 /// The open files of one group.

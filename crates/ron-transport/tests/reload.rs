@@ -152,6 +152,8 @@ async fn each_key_is_reloaded_as_its_class_says() {
         "tls_client.sni_override" | "tls_client.allow_sans" => Some("a.example"),
         "tls_client.spki_pins" => Some("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
         "bind_addr" => Some("127.0.0.1:1"),
+        "overflow" => Some("evict"),
+        "peers.allow" | "peers.deny" => Some("192.0.2.0/24"),
         "limits.max_frame_bytes" => Some("512KiB"),
         "limits.chunk_bytes" => Some("32KiB"),
         "limits.memory_bytes" => Some("64MiB"),

@@ -54,3 +54,12 @@ const fn ticks_fit() -> bool {
     // Ten years of ticks, the longest duration a setting takes, twice over.
     SECOND.checked_mul(20 * 365 * 24 * 3600).is_some()
 }
+
+/// Returns a number of ticks below `spread`, different for each connection and moment (the
+/// finalizer of SplitMix64).
+pub(crate) fn scatter(id: u64, now: u64, spread: u64) -> u64 {
+    let mut z = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ now;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (z ^ (z >> 31)) % spread.max(1)
+}

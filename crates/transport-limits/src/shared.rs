@@ -12,6 +12,7 @@ use transport_core::{Backend, Direction, Op, PeerAddr, Reason, Scope, TransportE
 
 use crate::activity::Activity;
 use crate::budget::Account;
+use crate::clock::scatter;
 use crate::conn_settings::ConnSettings;
 use crate::ending::{Ending, Manner};
 use crate::event::Who;
@@ -391,13 +392,4 @@ impl Shared {
     pub(crate) fn corr_id(&self) -> Option<&str> {
         self.corr_id.get().map(|id| &**id)
     }
-}
-
-/// Returns a number of ticks below `spread`, different for each connection and moment (the
-/// finalizer of SplitMix64).
-pub(crate) fn scatter(id: u64, now: u64, spread: u64) -> u64 {
-    let mut z = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ now;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (z ^ (z >> 31)) % spread.max(1)
 }

@@ -18,7 +18,7 @@ pub(super) const HTML: &str = concat!(
 pub(super) const POLICY: &str = concat!(
     "default-src 'none'; connect-src 'self'; ",
     "style-src 'sha256-qz+C0voYH92RcyASLtXgrZGM+i+pLm/Qdc+kALf+99c='; ",
-    "script-src 'sha256-q0SWOxA7/q7k12APJUckL3EfxCcIp13a6BXcyO17ewU='; ",
+    "script-src 'sha256-GYCsJFB+uJoQcPgd6Lsp5p+rwjmgAQdLcZ9x61UmquA='; ",
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 

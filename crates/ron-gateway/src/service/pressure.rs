@@ -4,7 +4,7 @@
 //! flag. The reading must fall below nine tenths of the limit before connections are accepted again.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ron_transport::limits::Threads;
@@ -127,7 +127,7 @@ fn tell(overloaded: bool, usage: Option<Usage>) {
 /// What is read.
 #[derive(Debug)]
 struct Sensor {
-    cgroup: Cgroup,
+    cgroup: Mutex<Cgroup>,
     /// The process's own figure and its limit.
     resident: Option<(Resident, u64)>,
 }
@@ -139,9 +139,18 @@ impl Sensor {
             _ => None,
         };
         Self {
-            cgroup: Cgroup::of_self(),
+            cgroup: Mutex::new(Cgroup::of_self()),
             resident,
         }
+    }
+
+    /// Returns the reading of the control group, and looks for a limit where there was none.
+    fn cgroup(&self) -> Option<Usage> {
+        let mut cgroup = self.cgroup.lock().unwrap_or_else(PoisonError::into_inner);
+        if cgroup.is_empty() {
+            *cgroup = Cgroup::of_self();
+        }
+        cgroup.usage()
     }
 
     /// Returns the reading that is closest to its limit.
@@ -153,7 +162,7 @@ impl Sensor {
                 source: "memory.pressure",
             })
         });
-        let readings = resident.into_iter().chain(self.cgroup.usage());
+        let readings = resident.into_iter().chain(self.cgroup());
         readings.max_by(|a, b| a.ratio().total_cmp(&b.ratio()))
     }
 }

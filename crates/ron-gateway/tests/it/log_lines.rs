@@ -143,8 +143,9 @@ fn the_manual_knows_every_event_and_field() {
     assert!(files >= 8, "{files}");
     let (_, table) = logs.split_once("| event |").unwrap();
     let (table, _) = table.split_once("\n\n").unwrap();
-    // Without a stalled service manager, a reader that is too slow, Tor, or a CRL near its end.
-    let elsewhere = ["systemd", "log", "bootstrap", "crl"];
+    // Without a stalled service manager, a reader that is too slow, Tor, a CRL near its end, an
+    // embedder's hook, or a lack of memory.
+    let elsewhere = ["systemd", "log", "bootstrap", "crl", "admit", "overload"];
     let row = |line: &str| line.split('`').nth(1).map(str::to_owned);
     let told: BTreeSet<String> = table.lines().skip(2).filter_map(row).collect();
     for event in &events {

@@ -74,6 +74,25 @@ const GENERAL: &[Case] = &[
 const LIMITS: &[Case] = &[
     case("max_conns", "1024", ["5", "5"], ["0", "at least 1"]),
     case(
+        "overflow",
+        "refuse",
+        ["evict", "evict"],
+        ["drop", "refuse or evict"],
+    ),
+    case("evict_after", "10s", ["2m", "2m"], ["999ms", "at least 1s"]),
+    case(
+        "peers.allow",
+        "",
+        ["10.0.0.0/8, ::1", "10.0.0.0/8,::1/128"],
+        ["10.0.0.1/8", "10.0.0.0/8"],
+    ),
+    case(
+        "peers.deny",
+        "",
+        ["::ffff:10.0.0.0/104", "10.0.0.0/8"],
+        ["10.0.0.0/33", "as peers.allow"],
+    ),
+    case(
         "read_timeout",
         "5s",
         ["250ms", "250ms"],

@@ -10,9 +10,10 @@ use std::task::{Context, Poll};
 use transport_core::{Direction, Reason, Scope, TransportError};
 
 use crate::bucket::{Grant, Rate};
+use crate::clock::scatter;
 use crate::clock::{duration, SECOND};
 use crate::lane::Lane;
-use crate::shared::{scatter, Shared};
+use crate::shared::Shared;
 
 use super::half::Half;
 

@@ -202,7 +202,7 @@ impl Known {
             }
         }
         assert!(
-            ours >= compiled.len() && gateways == 9,
+            ours >= compiled.len() && gateways == 10,
             "{ours}, {gateways}"
         );
     }
