@@ -15,6 +15,7 @@ pub(crate) enum AdminAddr {
     /// An IP address and port.
     Ip(SocketAddr),
     /// The path of a Unix socket.
+    #[cfg_attr(not(feature = "uds"), allow(dead_code))]
     Unix(PathBuf),
 }
 
