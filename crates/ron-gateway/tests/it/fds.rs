@@ -52,7 +52,7 @@ fn with_64_descriptors_200_connections_do_it_no_harm() {
 /// Connections to the admin endpoint that say nothing do not use up what is left.
 #[test]
 fn reload_and_watchdog_go_on_with_the_reserve() {
-    for limit in [24, 32, 64, 100] {
+    for limit in [28, 32, 64, 100] {
         reload_with(limit);
     }
 }

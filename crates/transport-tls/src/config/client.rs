@@ -198,7 +198,7 @@ const KEYS: &[Key] = &[
     },
     Key {
         path: "tls_client.crl_path",
-        kind: Kind::List,
+        kind: Kind::Paths,
         default: "",
         rule: "files with CRLs in PEM, several in one file too, or one CRL in DER, 16 MiB each",
         reload: Reload::New,

@@ -255,7 +255,7 @@ const KEYS: &[Key] = &[
     },
     Key {
         path: "tls.crl_path",
-        kind: Kind::List,
+        kind: Kind::Paths,
         default: "",
         rule:
             "files with CRLs in PEM, several in one file too, or one CRL in DER, 16 MiB each; not \
@@ -266,7 +266,7 @@ const KEYS: &[Key] = &[
     },
     Key {
         path: "tls.ticket_keys_path",
-        kind: Kind::Text,
+        kind: Kind::Path(PathUse::Read),
         default: "",
         rule: "a file that only its owner may read: a key per line, 48 or 80 bytes in base64",
         reload: Reload::New,
