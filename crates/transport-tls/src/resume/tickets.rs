@@ -10,6 +10,9 @@ use super::facts::{self, Facts, MAX_AGE};
 use super::scope;
 use crate::dates::Seconds;
 
+/// Longest ticket in bytes (RFC 8446 §4.6.1). rustls puts the client's chain into it.
+const MAX_LEN: usize = u16::MAX as usize;
+
 /// A ticketer that puts the [`Facts`] of the session into each ticket, below the encryption of
 /// another ticketer, and ignores tickets whose time has passed.
 #[derive(Debug)]
@@ -63,14 +66,15 @@ impl ProducesTickets for Tickets {
         u32::try_from(hint).unwrap_or(u32::MAX)
     }
 
-    /// Makes no ticket for a session without time left.
+    /// Makes no ticket for a session without time left, nor one that its message could not carry.
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
         let facts = self.facts()?;
         self.left(facts)?;
         let mut all = Zeroizing::new(Vec::with_capacity(facts::LEN + plain.len()));
         all.extend_from_slice(&facts.encode());
         all.extend_from_slice(plain);
-        self.sealed_by.encrypt(&all)
+        let ticket = self.sealed_by.encrypt(&all)?;
+        (ticket.len() <= MAX_LEN).then_some(ticket)
     }
 
     fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
