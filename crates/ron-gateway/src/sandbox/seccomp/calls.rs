@@ -101,6 +101,8 @@ const SOCKETS: &[(c_int, c_int, c_int)] = &[
     (AF_INET6, SOCK_DGRAM, IPPROTO_UDP),
     // The C library lists the machine's addresses to sort those of a name (RFC 6724).
     (AF_NETLINK, SOCK_RAW, NETLINK_ROUTE),
+    // The bytes that a peer has not taken (sock_diag(7)).
+    (AF_NETLINK, SOCK_DGRAM, NETLINK_SOCK_DIAG),
 ];
 /// The bits of a socket's kind; the others are flags.
 const SOCK_KIND: u64 = 0xf;

@@ -131,7 +131,7 @@ fn no_call_is_both_listed_and_deadly() {
 }
 
 #[test]
-fn sockets_are_of_ip_unix_and_routing() {
+fn sockets_are_ip_unix_and_two_of_netlink() {
     let (inet, inet6) = (number(libc::AF_INET), number(libc::AF_INET6));
     let (unix, netlink) = (number(libc::AF_UNIX), number(libc::AF_NETLINK));
     let (packet, vsock) = (number(libc::AF_PACKET), number(libc::AF_VSOCK));
@@ -150,6 +150,8 @@ fn sockets_are_of_ip_unix_and_routing() {
         (unix, stream | flags, 0, ALLOW),
         (unix, dgram, 0, ALLOW),
         (netlink, raw | flags, 0, ALLOW),
+        (netlink, dgram | flags, 4, ALLOW),
+        (netlink, raw, 4, NO_SUCH_CALL),
         // NETLINK_NETFILTER
         (netlink, raw, 12, NO_SUCH_CALL),
         (inet, raw, 1, NO_SUCH_CALL),
