@@ -116,7 +116,7 @@ impl Sandbox {
         Ok(())
     }
 
-    /// What is in force.
+    /// Returns the parts in force.
     pub(crate) fn report(&self) -> Report {
         let report = self.0.report.lock();
         report.unwrap_or_else(PoisonError::into_inner).clone()

@@ -222,7 +222,7 @@ impl Settings for Config {
     }
 }
 
-/// What is likely to be a mistake with `overflow = "evict"`.
+/// Likely mistakes with `overflow = "evict"`.
 fn eviction(limits: &Limits) -> Vec<String> {
     if limits.overflow() != Overflow::Evict {
         return Vec::new();

@@ -68,10 +68,13 @@ pub enum Taken {
     /// Bytes that the peer's application has read.
     Read(u64),
     /// Bytes that the peer's host has acknowledged.
-    ///
-    /// The host acknowledges a burst at once, and then nothing until the application has read much
-    /// of it.
-    Acknowledged(u64),
+    Acknowledged {
+        /// Their number.
+        bytes: u64,
+        /// Whether sent bytes wait for an acknowledgement. Without any, the host is alive and its
+        /// window is closed until the application has read much of what was acknowledged.
+        in_flight: bool,
+    },
 }
 
 impl Taken {
@@ -79,7 +82,7 @@ impl Taken {
     #[must_use]
     pub const fn bytes(self) -> u64 {
         match self {
-            Self::Read(bytes) | Self::Acknowledged(bytes) => bytes,
+            Self::Read(bytes) | Self::Acknowledged { bytes, .. } => bytes,
         }
     }
 }

@@ -11,9 +11,9 @@ use std::os::unix::fs::PermissionsExt;
 use rustix::fs::fgetxattr;
 use rustix::process::geteuid;
 
-/// What users other than the owner may do by the mode.
+/// Permission bits of users other than the owner.
 const OTHERS: u32 = 0o077;
-/// What everybody may do by the mode, and all that is left with an access control list.
+/// Permission bits of all users; the only ones that count beside an access control list.
 const EVERYBODY: u32 = 0o007;
 /// The attribute that holds the list: `struct posix_acl_xattr_header` and its entries, little-endian.
 const ACL: &str = "system.posix_acl_access";

@@ -1,4 +1,4 @@
-//! Who may come in at all: the rules for addresses and the embedder's admission hook, asked before
+//! The rules for addresses and the embedder's admission hook, asked before
 //! any other work is done for a connection.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};

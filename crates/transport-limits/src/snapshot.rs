@@ -1,4 +1,4 @@
-//! What the open connections of a transport look like at one moment.
+//! Snapshots of the open connections of a transport.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -37,7 +37,7 @@ pub struct ClientTls {
     parts: Parts,
 }
 
-/// What it was made of, to make another one with some parts replaced.
+/// The parts of a configuration, to build another one with some of them replaced.
 struct Parts {
     settings: TlsClientConfig,
     pq: PqMode,
@@ -195,7 +195,7 @@ impl ClientTls {
         withdrawn.ok()
     }
 
-    /// What the files hold now; `None` where it is what they held before.
+    /// Returns the present content of the files; `None` if it is unchanged.
     pub(crate) fn reloaded(&self) -> Result<Option<Self>, TransportError> {
         self.reconfigured(&self.parts.settings, self.parts.pq)
     }

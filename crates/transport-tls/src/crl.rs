@@ -30,7 +30,7 @@ struct Crl {
     dates: CrlDates,
 }
 
-/// What one file held when it could last be used.
+/// The last usable content of one file.
 #[derive(Debug)]
 pub(crate) struct CrlFile {
     path: PathBuf,

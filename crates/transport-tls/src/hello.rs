@@ -1,4 +1,4 @@
-//! What a hello says in the clear, where a failed handshake leaves no session to ask: the version
+//! The cleartext fields of a hello, where a failed handshake leaves no session to ask: the version
 //! of either side, and the key exchange group of a server (RFC 8446 §4.1.2 and §4.1.3).
 
 use tokio_rustls::rustls::{NamedGroup, ProtocolVersion};

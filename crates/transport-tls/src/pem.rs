@@ -134,7 +134,7 @@ fn certificate(block: &Block<'_>) -> Result<Option<CertificateDer<'static>>, Str
     })
 }
 
-/// What a file holds that has nothing of what is needed, and whether it is DER.
+/// The content of a file without any needed section, and whether it is DER.
 fn instead(pem: &[u8], blocks: &[Block<'_>]) -> (Kind, bool) {
     if blocks.is_empty() {
         let kind = found::form(pem);

@@ -168,7 +168,7 @@ impl ServerTls {
         self.clients.as_deref()
     }
 
-    /// What would be in force with these settings and the files as they are now; `None` where that
+    /// Returns the configuration of these settings and the present files; `None` where that
     /// is what is in force. A pair from memory stays. Blocks on the files.
     ///
     /// # Errors
@@ -205,7 +205,7 @@ impl ServerTls {
         .map(Some)
     }
 
-    /// What of these settings and files applies although [`reconfigured`](Self::reconfigured)
+    /// Returns the parts of these settings and files that apply although [`reconfigured`](Self::reconfigured)
     /// failed: the part that decides which clients come in. The pair and the protocols stay; `None`
     /// where nothing changes. Blocks on the files.
     ///

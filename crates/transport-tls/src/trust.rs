@@ -25,7 +25,7 @@ pub(crate) struct TrustPaths<'a> {
 
 type Hash = Option<[u8; 32]>;
 
-/// What the files held when they could last be used.
+/// The last usable content of the files.
 #[derive(Clone, Default)]
 pub(crate) struct Trust {
     roots: Option<Arc<RootCertStore>>,

@@ -1,4 +1,4 @@
-//! What `cargo tree` prints, as a graph.
+//! The output of `cargo tree` as a graph.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -17,7 +17,7 @@ const MAX_FIELDS: usize = 64;
 pub(super) struct Head {
     pub(super) method: String,
     pub(super) path: String,
-    /// What follows `?`; empty without it.
+    /// The query: the text after `?`, or empty.
     pub(super) query: String,
     /// The hosts that the request names: in `Host`, and in a target of absolute form.
     pub(super) hosts: Vec<String>,
@@ -29,7 +29,7 @@ pub(super) struct Head {
 pub(super) enum Unread {
     /// The client has closed or reset the connection.
     Gone,
-    /// What came is refused with this.
+    /// The request is refused with this answer.
     Wrong(Answer),
 }
 

@@ -1,4 +1,4 @@
-//! What a configuration makes the process read and write, as paths to allow.
+//! The paths that a configuration makes the process read and write.
 
 #[cfg(test)]
 mod tests;
@@ -15,7 +15,7 @@ use super::links::{follow, is_shared};
 use super::places;
 use crate::startup::Effective;
 
-/// What is allowed below a path.
+/// The access that is allowed below a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     /// Reading.
@@ -43,7 +43,7 @@ struct Single {
     warned: bool,
 }
 
-/// What the process may reach.
+/// The paths that the process may reach.
 #[derive(Debug, Default)]
 pub(super) struct Allowed {
     grants: Vec<Grant>,
@@ -88,7 +88,7 @@ impl Allowed {
         allowed
     }
 
-    /// What to allow.
+    /// Returns the paths to allow.
     pub(super) fn grants(&self) -> &[Grant] {
         &self.grants
     }

@@ -57,7 +57,7 @@ pub(super) const READ_FILES: &[&str] = &[
 /// Files that may be written as well.
 pub(super) const WRITE_FILES: &[&str] = &["/dev/null"];
 
-/// What the environment names as the trust store, as OpenSSL reads it.
+/// Returns the trust store that the environment names, as OpenSSL reads it.
 pub(super) fn trust_store() -> Vec<PathBuf> {
     let of = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let file = of("SSL_CERT_FILE").map(PathBuf::from);

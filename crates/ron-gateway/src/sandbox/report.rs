@@ -1,4 +1,4 @@
-//! What of the sandbox is in force, for the log and the status page.
+//! The parts of the sandbox that are in force, for the log and the status page.
 
 use serde_json::{json, Value};
 
@@ -8,7 +8,7 @@ use crate::logging::TARGET;
 /// Stands for a reason before the step was tried.
 const PENDING: &str = "not yet";
 
-/// What is in force, or why it is not.
+/// The parts in force, and the reason where one is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Report {
     pub(super) mode: Mode,
@@ -81,7 +81,7 @@ impl Report {
         );
     }
 
-    /// What an older kernel's Landlock leaves out.
+    /// The rights that an older kernel's Landlock lacks.
     fn partial(&self) -> Option<&'static str> {
         match self.landlock {
             Ok(1 | 2) => Some("truncation, device ioctls and signals are not restricted"),

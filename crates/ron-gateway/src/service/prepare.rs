@@ -11,7 +11,7 @@ use crate::runtime;
 use crate::sandbox::Sandbox;
 use crate::startup::{Effective, Sources};
 
-/// What the start continues with.
+/// The loaded configuration and its sandbox, for the rest of the start.
 pub(super) struct Prepared {
     pub(super) watch: Watch,
     pub(super) effective: Effective,

@@ -124,7 +124,7 @@ fn tell(overloaded: bool, usage: Option<Usage>) {
     }
 }
 
-/// What is read.
+/// The sources of the readings.
 #[derive(Debug)]
 struct Sensor {
     cgroup: Mutex<Cgroup>,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use ron_transport::core::schema::ValueError;
 
-/// What the address of a Unix socket begins with.
+/// The prefix of the address of a Unix socket.
 const UNIX: &str = "unix:";
 
 /// The address of the admin endpoint.

@@ -1,4 +1,4 @@
-//! Who may come in: rules for addresses, eviction, and memory pressure.
+//! Admission: rules for addresses, eviction, and memory pressure.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};

@@ -25,15 +25,15 @@ const EXACT_TO: u64 = 1 << 10;
 /// peer at the floor or above is never ended, as long as the stream shows its progress in steps of
 /// at most a chunk.
 ///
-/// Where only acknowledgements are known, the peer has a credit of up to one more deadline. Its host
-/// acknowledges as much as its receive buffer takes, and the next bytes only once the application
+/// Where only acknowledgements are known and the peer's window is closed, the peer has a credit of
+/// up to one more deadline. Its host acknowledges as much as its receive buffer takes, and the next bytes only once the application
 /// has read most of that: Linux with default buffers is silent for 8.6 s at 15 kB/s and for 6.4 s at
 /// 20 kB/s (measured between two network namespaces).
 #[derive(Debug, Default)]
 pub(super) struct WriteClock {
     /// When the debt would have begun, had it grown without a pause; in the future with a credit.
     since: Option<u64>,
-    /// The largest credit, in ticks.
+    /// The largest credit of this debt, in ticks.
     credit: u64,
     /// The last poll.
     polled: u64,
@@ -133,12 +133,15 @@ impl WriteClock {
 
     /// Judges the peer by the bytes that it has taken.
     pub(super) fn look(&mut self, now: u64, taken: Option<Taken>, terms: Terms) -> Look {
-        self.credit = match taken {
-            Some(Taken::Acknowledged(_)) => terms.timeout,
-            _ => 0,
-        };
-        let taken = taken.map(Taken::bytes);
         let before = self.since;
+        let is_closed = matches!(
+            taken,
+            Some(Taken::Acknowledged {
+                in_flight: false,
+                ..
+            })
+        );
+        let taken = taken.map(Taken::bytes);
         let is_first = !std::mem::replace(&mut self.looked, true);
         self.look_at = now.saturating_add(terms.interval());
         let bytes = match (taken, self.paid.taken) {
@@ -152,10 +155,14 @@ impl WriteClock {
                 taken: Some(taken.saturating_sub(EXACT_TO)),
             };
             if is_first {
-                // Bytes that the peer took before the first measurement are unknown, and may be a
-                // whole receive buffer.
-                self.since = Some(now + self.credit);
+                // Bytes that the peer took before the first measurement are unknown.
+                self.since = Some(now);
             }
+        }
+        if is_closed && self.credit == 0 {
+            // Once for each debt.
+            self.credit = terms.timeout;
+            self.since = self.since.map(|since| since + self.credit);
         }
         let since = self.since.unwrap_or(now);
         if now.saturating_sub(since) >= terms.timeout {
@@ -187,6 +194,7 @@ impl WriteClock {
     /// The peer owes nothing.
     pub(super) fn clear(&mut self) {
         self.since = None;
+        self.credit = 0;
         self.waits = false;
         self.paid.taken = None;
     }

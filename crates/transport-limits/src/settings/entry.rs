@@ -8,7 +8,7 @@ use transport_core::schema::{format_duration, parse_duration, Raw, ValueError};
 use super::{Limits, MAX_DURATION};
 use crate::cidr::IpPrefixes;
 
-/// What happens to a new connection at `max_conns`.
+/// The treatment of a new connection at `max_conns`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Overflow {
@@ -38,7 +38,7 @@ impl Overflow {
 }
 
 impl Limits {
-    /// What happens to a new connection at [`max_conns`](Self::max_conns).
+    /// Returns the treatment of a new connection at [`max_conns`](Self::max_conns).
     #[must_use]
     pub const fn overflow(&self) -> Overflow {
         self.overflow

@@ -1,4 +1,4 @@
-//! Who may come in: rules for addresses, the hook, and eviction at the total cap.
+//! Admission: rules for addresses, the hook, and eviction at the total cap.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

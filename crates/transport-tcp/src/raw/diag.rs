@@ -21,14 +21,17 @@ const WQUEUE: usize = 60;
 const MESSAGE: usize = 72;
 /// `INET_DIAG_INFO`: the attribute of the answer that is a `struct tcp_info`.
 const INFO: u16 = 2;
-/// Where `tcpi_snd_mss` and `tcpi_sacked` are in it.
+/// Where `tcpi_snd_mss`, `tcpi_unacked` and `tcpi_sacked` are in it.
 const SND_MSS: usize = 16;
+const UNACKED: usize = 24;
 const SACKED: usize = 28;
 
 /// Written bytes that the peer has not taken.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Left {
     unacknowledged: u64,
+    /// Whether any of them are sent.
+    in_flight: bool,
     /// Acknowledged and not read; known if the peer is on this host.
     unread: Option<u64>,
 }
@@ -39,7 +42,10 @@ impl Left {
         let acknowledged = written.saturating_sub(self.unacknowledged);
         match self.unread {
             Some(unread) => Taken::Read(acknowledged.saturating_sub(unread)),
-            None => Taken::Acknowledged(acknowledged),
+            None => Taken::Acknowledged {
+                bytes: acknowledged,
+                in_flight: self.in_flight,
+            },
         }
     }
 }
@@ -52,7 +58,9 @@ impl Left {
 /// reader for seconds.
 pub(super) fn left(stream: &TcpStream) -> Option<Left> {
     let (local, peer) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
-    let unacknowledged = unacknowledged(stream)?;
+    let answer = ask(local, peer)?;
+    let unacknowledged = bytes_of(&answer)?;
+    let unacked = info(message(&answer)?).and_then(|info| number(info, UNACKED));
     let on_this_host = peer.ip().to_canonical() == local.ip().to_canonical()
         || peer.ip().to_canonical().is_loopback();
     let unread = if on_this_host {
@@ -63,6 +71,7 @@ pub(super) fn left(stream: &TcpStream) -> Option<Left> {
     };
     Some(Left {
         unacknowledged,
+        in_flight: unacked != Some(0),
         unread,
     })
 }
@@ -142,20 +151,24 @@ fn message(answer: &[u8]) -> Option<&[u8]> {
 fn bytes_of(answer: &[u8]) -> Option<u64> {
     let message = message(answer)?;
     let queued = number(message, WQUEUE)?;
-    let mut attributes = message.get(MESSAGE..).unwrap_or_default();
+    let sacked = info(message).map_or(0, |info| {
+        number(info, SACKED).unwrap_or(0) * number(info, SND_MSS).unwrap_or(0)
+    });
+    Some(queued.saturating_sub(sacked))
+}
+
+/// The `struct tcp_info` among the attributes of a message.
+fn info(message: &[u8]) -> Option<&[u8]> {
+    let mut attributes = message.get(MESSAGE..)?;
     while let Some(&[a, b, c, d]) = attributes.get(..4) {
         let (len, kind) = (u16::from_ne_bytes([a, b]), u16::from_ne_bytes([c, d]));
-        let len = usize::from(len);
         if kind == INFO {
-            let info = attributes.get(4..).unwrap_or_default();
-            let sacked = number(info, SACKED).unwrap_or(0) * number(info, SND_MSS).unwrap_or(0);
-            return Some(queued.saturating_sub(sacked));
+            return attributes.get(4..);
         }
-        attributes = attributes
-            .get(len.max(4).next_multiple_of(4)..)
-            .unwrap_or_default();
+        let len = usize::from(len).max(4).next_multiple_of(4);
+        attributes = attributes.get(len..)?;
     }
-    Some(queued)
+    None
 }
 
 fn number(bytes: &[u8], at: usize) -> Option<u64> {

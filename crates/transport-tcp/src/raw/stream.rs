@@ -125,7 +125,10 @@ impl Io for TcpIo {
             },
             Measure::Unsent(unsent) => {
                 let left = unsent.measure(&self.stream, self.written)?;
-                Some(Taken::Acknowledged(self.written.saturating_sub(left)))
+                Some(Taken::Acknowledged {
+                    bytes: self.written.saturating_sub(left),
+                    in_flight: true,
+                })
             }
         }
     }

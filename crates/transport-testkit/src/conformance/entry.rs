@@ -1,4 +1,4 @@
-//! Who may come in: rules for addresses, the admission hook, overload, and eviction.
+//! Admission: rules for addresses, the admission hook, overload, and eviction.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;

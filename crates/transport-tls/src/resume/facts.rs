@@ -1,4 +1,4 @@
-//! What a session must not outlive.
+//! The limits to the lifetime of a session.
 
 use crate::dates::Seconds;
 
@@ -9,7 +9,7 @@ pub(super) const LEN: usize = 1 + 8 + 8;
 /// The version of the encoding.
 const VERSION: u8 = 1;
 
-/// What a session must not outlive, in seconds since 1970.
+/// The limits to the lifetime of a session, in seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Facts {
     /// The last full handshake.

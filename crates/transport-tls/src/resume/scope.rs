@@ -9,7 +9,7 @@ use std::cell::Cell;
 use super::Facts;
 use crate::dates::Seconds;
 
-/// What is known of the session whose handshake is being polled.
+/// The record of the session whose handshake is being polled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Record {
     /// The facts of the ticket that was accepted.

@@ -12,7 +12,7 @@ use crate::provider::provider;
 use crate::trust::{Trust, TrustPaths};
 use crate::{PqMode, TlsConfig};
 
-/// What it was made of, to make another one with some parts replaced.
+/// The parts of a configuration, to build another one with some of them replaced.
 pub(super) struct Parts {
     pub(super) settings: TlsConfig,
     pub(super) pq: PqMode,

@@ -17,7 +17,7 @@ use crate::maker::Ca;
 use crate::pki::{self, Authority, Leaf, SERVER};
 use crate::rig::{files, target, Rig};
 
-/// What a listener with these entries must make of a certificate.
+/// The verdict on a certificate by a listener with these entries.
 struct Case {
     name: &'static str,
     leaf: Leaf,

@@ -85,7 +85,7 @@ impl Ends {
         (Rig::new(&server, &client), server)
     }
 
-    /// What the server, then the client, says of the other's chain; `None`: it is taken.
+    /// The errors of the server and of the client about the other's chain; `None` if it is accepted.
     async fn verdicts(&self) -> [Option<Kind>; 2] {
         let (mut rig, _) = self.serving();
         let of_server = rig.shake().await.0.err();

@@ -104,7 +104,13 @@ fn long_silence_clears_the_debt() {
 fn bursts(now: u64, percent: u64) -> Option<Taken> {
     let step = 2 * TERMS.timeout - TERMS.interval();
     let read = (now / step) * step * TERMS.chunk * percent / 100 / TERMS.timeout;
-    Some(Taken::Acknowledged(read))
+    Some(closed(read))
+}
+
+/// Bytes that a host with a closed window has acknowledged.
+fn closed(bytes: u64) -> Taken {
+    let in_flight = false;
+    Taken::Acknowledged { bytes, in_flight }
 }
 
 #[test]
@@ -117,11 +123,23 @@ fn acknowledged_bursts_are_a_credit() {
 #[test]
 fn credit_is_one_deadline_at_most() {
     for stall in [0, 1000, 5000] {
-        let taken = |now: u64| Some(Taken::Acknowledged(now.min(stall) * TERMS.chunk));
+        let taken = |now: u64| Some(closed(now.min(stall) * TERMS.chunk));
         let end = ended_by(100_000, taken).unwrap();
         assert!(
             end >= stall + 3200 - 100 && end <= stall + 3200 + 160,
             "{stall}: {end}"
         );
+    }
+}
+
+#[test]
+fn silent_host_has_no_credit() {
+    for stall in [0, 1000, 5000] {
+        let taken = |now: u64| {
+            let (bytes, in_flight) = (now.min(stall) * TERMS.chunk, true);
+            Some(Taken::Acknowledged { bytes, in_flight })
+        };
+        let end = ended_by(100_000, taken).unwrap();
+        assert!(end >= stall && end <= stall + 1760, "{stall}: {end}");
     }
 }

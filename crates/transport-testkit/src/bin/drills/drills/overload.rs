@@ -31,7 +31,7 @@ pub(super) const SHORT_OF_MEMORY: Drill = Drill {
 };
 
 fn run(lab: &Lab, case: &mut Case) -> Outcome {
-    // What a quiet one has, by its build.
+    // The memory of a quiet gateway depends on its build.
     let quiet = lab.gateway().args(["--echo-frames"]).spawn()?;
     let calm = quiet.status("VmRSS:")? * 1024.0;
     quiet.stop()?;

@@ -8,7 +8,7 @@ use crate::table::{Observed, Rows, Side};
 use transport_testkit::process::Process;
 
 const REFUSED: &str = "refused, with the reason";
-/// What the log says of a revoked peer, and of one whose CRL has expired.
+/// The log fields of a revoked peer, and of a peer whose CRL has expired.
 const STATES: [(&str, &str); 2] = [
     ("revoked", "certificate is revoked"),
     (
