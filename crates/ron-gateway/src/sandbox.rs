@@ -113,7 +113,23 @@ impl Sandbox {
             self.note(|report| report.seccomp = filtered)?;
         }
         self.report().log();
+        self.warn_of_fixed();
         Ok(())
+    }
+
+    /// Warns of files that the sandbox allows without their directory.
+    fn warn_of_fixed(&self) {
+        let keys = self.0.allowed.fixed();
+        if !keys.is_empty() && self.report().landlock.is_ok() {
+            tracing::warn!(
+                target: TARGET,
+                event = "sandbox",
+                keys = %keys.join(","),
+                "these files are directly in a directory of many programs: a file that is renamed \
+                 over one of them cannot be read until a restart, and a withdrawal by it waits as \
+                 long; give them a directory of their own",
+            );
+        }
     }
 
     /// Returns the parts in force.

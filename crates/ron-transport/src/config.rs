@@ -125,11 +125,12 @@ impl Config {
     #[must_use]
     pub fn uncapped(&self, listen: SocketAddr) -> Option<String> {
         let is_local = listen.ip().to_canonical().is_loopback();
-        if is_local || self.limits.peer_max_conns() > 0 {
+        let cap = self.limits.peer_max_conns();
+        if is_local || (cap > 0 && cap <= self.limits.max_conns()) {
             return None;
         }
         Some(format!(
-            "listening on {listen} with per_peer.max_conns off: one address can hold all {} \
+            "listening on {listen} with per_peer.max_conns off or above max_conns: one address can hold all {} \
              connections; set per_peer.max_conns and per_peer.accepts_per_sec, or preset = \
              \"{}\"",
             self.limits.max_conns(),

@@ -168,6 +168,21 @@ async fn narrower_allow_list_beside_broken_pair() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn narrower_allow_list_beside_missing_file() {
+    for key in ["tls.crl_path", "tls.client_ca_path", "tls.ticket_keys_path"] {
+        let world = World::new().await;
+        assert!(world.is_served().await);
+        let missing = world.dir.path().join("missing");
+        let narrower = [
+            ("tls.allow_sans", "other.example"),
+            (key, missing.to_str().unwrap()),
+        ];
+        world.refused(&narrower, key);
+        assert!(!world.is_served().await, "{key}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn withdrawn_authority_beside_broken_pair() {
     let world = World::new().await;
     assert!(world.is_served().await);

@@ -77,9 +77,8 @@ impl<I: Io> GuardedIo<I> {
                 None => Poll::Ready(Err(shared.end().unwrap_or(TransportError::Closed).into())),
             },
         };
-        if matches!(polled, Poll::Ready(Err(_))) {
-            shared.close_ended();
-        }
+        // The connection may have ended during the poll, and no other may follow.
+        shared.close_ended();
         polled
     }
 }
@@ -116,11 +115,17 @@ impl<I: Io> Io for GuardedIo<I> {
             return Box::pin(std::future::pending());
         };
         Box::pin(async move {
-            match lent.io() {
-                Some(io) => io.wait_reset().await,
-                None => return,
-            }
+            let is_reset = match lent.io() {
+                Some(io) => tokio::select! {
+                    () = io.wait_reset() => true,
+                    () = slot::end_of(shared) => false,
+                },
+                None => false,
+            };
             drop(lent);
+            if !is_reset {
+                std::future::pending::<()>().await;
+            }
             shared.end_as(Ending::Reset);
         })
     }

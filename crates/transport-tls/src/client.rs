@@ -177,7 +177,15 @@ impl ClientTls {
             .ok()?;
         let (mut trust, error) = Trust::read(&trust_paths(&settings), &parts.trust);
         if error.is_some() || !settings.check().is_empty() {
-            settings = before.clone();
+            // Rules for names and keys wait for no file.
+            settings
+                .set_trust_store(before.trust_store())
+                .set_ca_bundle_path(before.ca_bundle_path().map(Into::into))
+                .set_crl_path(before.crl_path().to_vec())
+                .ok()?;
+            if !settings.check().is_empty() {
+                settings = before.clone();
+            }
             (trust, _) = Trust::read(&trust_paths(before), &parts.trust);
         }
         if settings == *before && trust.is_same(&parts.trust) {

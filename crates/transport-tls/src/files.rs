@@ -184,11 +184,13 @@ pub(crate) fn key_failed(key: &str, why: &str) -> TransportError {
     tls(key_text(key, why))
 }
 
+/// A path as the value of a key.
+fn shown(path: &Path) -> String {
+    let path = escape(path.as_os_str().as_encoded_bytes()).whole();
+    format!(" = {path}")
+}
+
 fn cert_text(at: At<'_>, why: &str) -> String {
-    let shown = |path: &Path| {
-        let path = escape(path.as_os_str().as_encoded_bytes()).whole();
-        format!(" = {path}")
-    };
     let path = at.path.map(shown);
     format!(
         "tls cert read failed: {}{}: {why}",
@@ -203,8 +205,7 @@ pub(crate) fn crl_failed(at: At<'_>, why: &str) -> TransportError {
 }
 
 pub(crate) fn crl_text(at: At<'_>, why: &str) -> String {
-    let path = at.path.map(|path| format!(" = {}", path.display()));
-    let path = path.unwrap_or_default();
+    let path = at.path.map(shown).unwrap_or_default();
     format!("tls crl read failed: {}{path}: {why}", at.key)
 }
 

@@ -225,7 +225,15 @@ impl ServerTls {
             .ok()?;
         let (mut trust, error) = Trust::read(&trust_paths(&settings), &parts.trust);
         if error.is_some() || !settings.check().is_empty() {
-            settings = before.clone();
+            // Rules for names and keys wait for no file.
+            settings
+                .set_client_ca_path(before.client_ca_path().map(Into::into))
+                .set_ticket_keys_path(before.ticket_keys_path().map(Into::into))
+                .set_crl_path(before.crl_path().to_vec())
+                .ok()?;
+            if !settings.check().is_empty() {
+                settings = before.clone();
+            }
             (trust, _) = Trust::read(&trust_paths(before), &parts.trust);
         }
         if settings == *before && trust.is_same(&parts.trust) {

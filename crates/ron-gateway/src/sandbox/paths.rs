@@ -47,7 +47,11 @@ struct Single {
 #[derive(Debug, Default)]
 pub(super) struct Allowed {
     grants: Vec<Grant>,
+    /// Device and inode of each grant's path: another directory at its place stays closed.
+    inodes: Vec<(u64, u64)>,
     singles: Mutex<Vec<Single>>,
+    /// Keys of files that cannot be read once another file is renamed over them.
+    fixed: Vec<String>,
 }
 
 /// A path of a configuration with the key that names it.
@@ -74,9 +78,18 @@ impl Allowed {
         for path in places::trust_store() {
             allowed.read(&path);
         }
+        if !rustix::process::geteuid().is_root() {
+            // The system replaces files there by renames, and their modes protect the secret ones.
+            allowed.grant(Path::new("/etc"), Access::Read);
+        }
         for wanted in files(config_files).chain(wanted(effective)) {
             match wanted.usage {
-                PathUse::Read => allowed.read(&wanted.path),
+                PathUse::Read => {
+                    allowed.read(&wanted.path);
+                    if !allowed.in_directory(&wanted.path) {
+                        allowed.fixed.push(wanted.key);
+                    }
+                }
                 PathUse::Socket => {
                     if let Some(dir) = follow(&wanted.path).1.parent() {
                         allowed.grant(dir, Access::Sockets);
@@ -91,6 +104,11 @@ impl Allowed {
     /// Returns the paths to allow.
     pub(super) fn grants(&self) -> &[Grant] {
         &self.grants
+    }
+
+    /// Returns the keys of files that cannot be read once another file is renamed over them.
+    pub(super) fn fixed(&self) -> &[String] {
+        &self.fixed
     }
 
     /// Checks that the configuration files are among what is allowed.
@@ -142,6 +160,10 @@ impl Allowed {
         let dirs = dirs.iter().map(PathBuf::as_path).chain(target.parent());
         for dir in dirs.filter(own) {
             self.grant(dir, Access::Read);
+            // For a directory that is replaced as a whole.
+            if let Some(above) = dir.parent().filter(own) {
+                self.grant(above, Access::Read);
+            }
         }
         self.single(path, &target);
     }
@@ -186,9 +208,13 @@ impl Allowed {
         let Ok(path) = path.canonicalize() else {
             return;
         };
+        let Ok(file) = fs::metadata(&path) else {
+            return;
+        };
         let grant = Grant { path, access };
         if !self.grants.contains(&grant) {
             self.grants.push(grant);
+            self.inodes.push(inode(&file));
         }
     }
 
@@ -209,9 +235,15 @@ impl Allowed {
     /// Whether it is below a directory that is allowed.
     fn in_directory(&self, path: &Path) -> bool {
         let target = follow(path).1;
-        let reads = |grant: &&Grant| matches!(grant.access, Access::Read | Access::Write);
-        let mut grants = self.grants.iter().filter(reads);
-        grants.any(|grant| target.starts_with(&grant.path) && grant.path.is_dir())
+        let mut grants = self.grants.iter().zip(&self.inodes);
+        grants.any(|(grant, known)| {
+            let reads = matches!(grant.access, Access::Read | Access::Write);
+            let is_there = || {
+                let now = fs::metadata(&grant.path);
+                now.is_ok_and(|now| now.is_dir() && inode(&now) == *known)
+            };
+            reads && target.starts_with(&grant.path) && is_there()
+        })
     }
 }
 

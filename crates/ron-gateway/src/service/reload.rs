@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::watch::Watch;
 use crate::admin::{shown, InForce};
+use crate::logging::TARGET;
 use crate::sandbox::Sandbox;
 use crate::settings::Gateway;
 use crate::startup::Sources;
@@ -131,8 +132,8 @@ fn reload(
         return None;
     }
     if let Err(why) = sandbox.check(&effective) {
-        transport.reload_rejected(&why);
-        return None;
+        // The reload fails at that file, and applies withdrawals all the same.
+        tracing::warn!(target: TARGET, event = "sandbox", error = %why);
     }
     let shown = shown(&effective);
     // Counted and logged there, either way.

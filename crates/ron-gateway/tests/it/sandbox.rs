@@ -173,7 +173,8 @@ mod files {
         let gateway = Gateway::start(&["--config", file.to_str().unwrap()]);
         write(&elsewhere);
         gateway.signal(Signal::HUP);
-        let line = gateway.line_with(&["event=reload", "result=rejected", "sandbox forbids"]);
+        let line = gateway.line_with(&["event=sandbox", "sandbox forbids"]);
+        gateway.line_with(&["event=reload", "result=rejected"]);
         for text in ["transport.tls.cert_path", "tls.key_path", "restart"] {
             assert!(line.contains(text), "{line}");
         }
@@ -182,6 +183,39 @@ mod files {
         // The last good is in force, and is renewed by a rename as before.
         write(&pki);
         pki.server("third");
+        gateway.signal(Signal::HUP);
+        gateway.line_with(&["event=reload", "result=ok"]);
+        gateway.stop();
+    }
+
+    /// A deploy that moves a new directory to the place of the old one.
+    #[test]
+    fn replaced_directory_is_read() {
+        if !is_possible() {
+            return;
+        }
+        let (pki, next) = (Pki::new(), Pki::new());
+        let live = pki.path("live");
+        for (from, to) in [(&pki, &live), (&next, &pki.path("next"))] {
+            from.server("x");
+            fs::create_dir(to).unwrap();
+            for name in ["cert.pem", "key.pem"] {
+                fs::copy(from.path(name), to.join(name)).unwrap();
+            }
+        }
+        let file = live.join("cert.pem");
+        let key = live.join("key.pem");
+        let args = [
+            "--transport.backend",
+            "tls",
+            "--transport.tls.cert-path",
+            file.to_str().unwrap(),
+            "--transport.tls.key-path",
+            key.to_str().unwrap(),
+        ];
+        let gateway = Gateway::start(&args);
+        fs::rename(&live, pki.path("old")).unwrap();
+        fs::rename(pki.path("next"), &live).unwrap();
         gateway.signal(Signal::HUP);
         gateway.line_with(&["event=reload", "result=ok"]);
         gateway.stop();

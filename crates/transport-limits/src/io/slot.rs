@@ -1,6 +1,6 @@
 //! The place of an open stream, which both its owner and the end of its connection may empty.
 
-use std::sync::PoisonError;
+use std::sync::{PoisonError, TryLockError};
 
 use transport_core::Io;
 
@@ -44,7 +44,8 @@ impl<I: Io> Close for Slot<I> {
     fn close(&self, shared: &Shared) {
         let open = match self.0.try_lock() {
             Ok(mut open) => open.take(),
-            Err(_) => None,
+            Err(TryLockError::Poisoned(open)) => open.into_inner().take(),
+            Err(TryLockError::WouldBlock) => None,
         };
         if let Some(open) = open {
             open.close(shared);
@@ -70,5 +71,17 @@ impl<I: Io> Drop for Lent<'_, I> {
         *self.slot.lock() = self.open.take();
         // The connection may have ended meanwhile.
         self.shared.close_ended();
+    }
+}
+
+/// Waits for the end of a connection.
+pub(super) async fn end_of(shared: &Shared) {
+    let notified = shared.ended.notified();
+    tokio::pin!(notified);
+    notified.as_mut().enable();
+    while shared.ending().is_none() {
+        notified.as_mut().await;
+        notified.set(shared.ended.notified());
+        notified.as_mut().enable();
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
-use transport_core::{CloseReason, Op, TransportError};
+use transport_core::{CloseReason, Io, Op, TransportError};
 
 use super::rig::{pattern, ping, Rig};
 use super::waits::{deadlines, Watch, IDLE, SHORT};
@@ -174,4 +174,16 @@ pub async fn held_stream_closed<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.closes(CloseReason::Cancelled), 1);
     drop((held, also_held));
     assert_eq!(rig.recorder.closes(CloseReason::Cancelled), 1, "once");
+    let (mut waits, _peer) = rig.connect().await;
+    let control = waits.io.control();
+    let mut waiting = waits.io.wait_reset();
+    let cancelled = async {
+        control.cancel();
+        rig.inflight(0).await;
+    };
+    tokio::select! {
+        biased;
+        () = &mut waiting => panic!("no reset came"),
+        () = cancelled => {}
+    }
 }
