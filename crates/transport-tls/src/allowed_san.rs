@@ -1,5 +1,12 @@
 //! One entry of an allow-list of subject alternative names.
 
+/// Returns whether an allow-list lets in fewer peers than the one before, by its entries alone.
+pub(crate) fn is_narrower(list: &[String], before: &[String]) -> bool {
+    let is_shorter = before.is_empty() || list.len() < before.len();
+    let known = |entry| before.is_empty() || before.contains(entry);
+    !list.is_empty() && is_shorter && list.iter().all(known)
+}
+
 #[cfg(test)]
 mod tests;
 

@@ -14,6 +14,7 @@ use transport_core::escape::escape;
 use transport_core::schema::Section;
 use transport_core::{Target, TransportError};
 
+use crate::allowed_san::is_narrower;
 use crate::clock;
 use crate::error::{tls, tls_by};
 use crate::files::{At, Files, Hashes, Paths};
@@ -177,12 +178,11 @@ impl ClientTls {
             .ok()?;
         let (mut trust, error) = Trust::read(&trust_paths(&settings), &parts.trust);
         if error.is_some() || !settings.check().is_empty() {
-            // Rules for names and keys wait for no file.
-            settings
-                .set_trust_store(before.trust_store())
-                .set_ca_bundle_path(before.ca_bundle_path().map(Into::into))
-                .set_crl_path(before.crl_path().to_vec())
-                .ok()?;
+            // A narrower allow-list waits for no file.
+            settings = before.clone();
+            if is_narrower(config.allow_sans(), before.allow_sans()) {
+                settings.set_allow_sans(config.allow_sans().to_vec()).ok()?;
+            }
             if !settings.check().is_empty() {
                 settings = before.clone();
             }
