@@ -8,8 +8,8 @@ mod sandbox;
 
 pub(crate) use http::{exchange, request, Response};
 pub(crate) use net::{
-    aborted, bound_to_nothing, connect, connect_from, echoes, ended, pattern, read_all, round_trip,
-    runtime,
+    aborted, bound_to_nothing, connect, connect_from, echoes, ended, pattern, read_all, refuses,
+    round_trip, runtime,
 };
 pub(crate) use pki::Pki;
 pub(crate) use sandbox::{kernel_can_sandbox, SANDBOX};

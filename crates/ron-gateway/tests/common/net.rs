@@ -13,6 +13,15 @@ pub(crate) fn connect(to: SocketAddr) -> TcpStream {
     patient(TcpStream::connect_timeout(&to, PATIENCE).unwrap())
 }
 
+/// Returns whether the other side ends a new connection. Its reset may come before the client has
+/// seen that it is connected.
+pub(crate) fn refuses(to: SocketAddr) -> bool {
+    match TcpStream::connect_timeout(&to, PATIENCE) {
+        Ok(stream) => ended(&mut patient(stream)),
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    }
+}
+
 /// What tokio's sockets need.
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_current_thread();

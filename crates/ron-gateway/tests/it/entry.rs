@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::common::{connect, connect_from, echoes, ended, run, Gateway, Start};
+use crate::common::{connect, connect_from, echoes, ended, refuses, run, Gateway, Start};
 
 const OTHER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
@@ -32,7 +32,7 @@ fn denied_addresses_follow_a_reload() {
     gateway.signal(Signal::HUP);
     gateway.line_with(&["event=reload", "result=ok", "peers.allow", "peers.deny"]);
     assert!(echoes(&mut connect_from(OTHER, gateway.addr)));
-    assert!(ended(&mut connect(gateway.addr)));
+    assert!(refuses(gateway.addr));
     gateway.wait_metric("rejected_total{reason=\"denied\"}", 2);
     assert!(echoes(&mut open), "an open connection stays");
 }
@@ -44,7 +44,7 @@ fn v4_rules_hold_on_a_dual_stack_listener() {
         .args(&["--transport.bind-addr", "[::]:0"])
         .spawn();
     let v4 = (Ipv4Addr::LOCALHOST, gateway.addr.port()).into();
-    assert!(ended(&mut connect(v4)));
+    assert!(refuses(v4));
     gateway.wait_metric("rejected_total{reason=\"denied\"}", 1);
 }
 
@@ -97,7 +97,7 @@ fn newcomer_takes_the_place_of_an_idle_one() {
         1,
     );
     gateway.line_with(&["event=close", "reason=evicted"]);
-    assert!(ended(&mut connect(gateway.addr)), "none is idle");
+    assert!(refuses(gateway.addr), "none is idle");
     gateway.wait_metric("rejected_total{reason=\"conn_limit\"}", 1);
     gateway.line_with(&[
         "event=config",

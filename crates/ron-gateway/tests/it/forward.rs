@@ -6,8 +6,8 @@ use std::sync::mpsc::{sync_channel, Receiver};
 use std::thread;
 
 use crate::common::{
-    bound_to_nothing, connect, ended, field, pattern, read_all, round_trip, runtime, wait_for,
-    Gateway,
+    bound_to_nothing, connect, ended, field, pattern, read_all, refuses, round_trip, runtime,
+    wait_for, Gateway,
 };
 
 /// An upstream whose connections are handed to the test.
@@ -69,7 +69,7 @@ fn a_dead_upstream_ends_the_client_and_the_service_goes_on() {
     let (socket, addr) = bound_to_nothing();
     let gateway = forwarding(addr);
     for n in 1..=2 {
-        assert!(ended(&mut connect(gateway.addr)));
+        assert!(refuses(gateway.addr));
         gateway.wait_metric("rejected_total{reason=\"upstream\"}", n);
     }
     gateway.wait_metric("transport_dials_total{backend=\"tcp\",result=\"error\"}", 2);

@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::common::{connect, connect_from, echoes, ended, field, wait_for, Gateway, Start};
+use crate::common::{
+    connect, connect_from, echoes, ended, field, refuses, wait_for, Gateway, Start,
+};
 
 #[test]
 fn the_sixth_of_five_is_closed_and_counted() {
@@ -31,7 +33,7 @@ fn a_third_of_one_peer_is_refused_and_another_peer_gets_in() {
     let gateway = Gateway::start(&["--transport.per-peer.max-conns", "2"]);
     let mut two: Vec<_> = (0..2).map(|_| connect(gateway.addr)).collect();
     assert!(two.iter_mut().all(echoes));
-    assert!(ended(&mut connect(gateway.addr)));
+    assert!(refuses(gateway.addr));
     gateway.wait_metric("rejected_total{reason=\"peer_limit\"}", 1);
     let other = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
     assert!(echoes(&mut connect_from(other, gateway.addr)));
@@ -49,7 +51,7 @@ fn a_flood_of_refusals_is_counted_to_the_last_and_logged_in_few_lines() {
     let mut only = connect(gateway.addr);
     assert!(echoes(&mut only));
     for _ in 0..1000 {
-        assert!(ended(&mut connect(gateway.addr)));
+        assert!(refuses(gateway.addr));
     }
     gateway.wait_metric("rejected_total{reason=\"conn_limit\"}", 1000);
     drop(only);

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::common::{connect, ended, pattern, wait_for, Gateway};
+use crate::common::{connect, ended, pattern, refuses, wait_for, Gateway};
 
 const OK: &str = "transport_reloads_total{result=\"ok\"}";
 const REJECTED: &str = "transport_reloads_total{result=\"rejected\"}";
@@ -104,7 +104,7 @@ fn two_hundred_reloads_lose_no_connection_and_no_byte() {
     // The last one that could be used is in force: 1,200 get in, and none more.
     let held: Vec<_> = (0..1200).map(|_| connect(gateway.addr)).collect();
     gateway.wait_metric("conn_inflight{backend=\"tcp\"}", 1200);
-    assert!(ended(&mut connect(gateway.addr)));
+    assert!(refuses(gateway.addr));
     drop(held);
     gateway.stop();
 }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 
-use crate::common::{connect, connect_from, echoes, ended, run, wait_for, Gateway, Start};
+use crate::common::{connect, connect_from, echoes, refuses, run, wait_for, Gateway, Start};
 
 /// `per_peer.max_conns` of the preset.
 const HELD: usize = 100;
@@ -29,7 +29,7 @@ fn held_connections_leave_other_peers_in() {
     let gateway = Gateway::start(&["--transport.preset", "public"]);
     let mut held = hold(&gateway, HELD);
     wait_for("a refusal by the cap", || {
-        assert!(ended(&mut connect(gateway.addr)));
+        assert!(refuses(gateway.addr));
         let refused = gateway.metric("rejected_total{reason=\"peer_limit\"}");
         (refused >= 1.0).then_some(())
     });

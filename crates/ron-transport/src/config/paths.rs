@@ -24,7 +24,7 @@ pub struct NamedPath {
 /// ```
 /// use ron_transport::config::{named_paths, Config};
 ///
-/// let text = "[transport]\nbackend = 'uds'\nuds.path = '/run/app/sock'";
+/// let text = "[transport]\nbackend = 'uds'\nuds.path = '/run/app/sock'\nuds.allow_uids = '1000'";
 /// let loaded = Config::loader().toml_str(text, "example.toml").load()?;
 /// let paths = named_paths(loaded.settings());
 /// assert_eq!(paths[0].key.path, "uds.path");

@@ -7,8 +7,8 @@ use rustix::process::Signal;
 
 use super::expect;
 use crate::common::{
-    aborted, bound_to_nothing, connect, connect_from, echoes, ended, round_trip, run, Gateway,
-    Start, SANDBOX,
+    aborted, bound_to_nothing, connect, connect_from, echoes, ended, refuses, round_trip, run,
+    Gateway, Start, SANDBOX,
 };
 
 const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));
@@ -55,7 +55,7 @@ fn tcp() {
     .spawn();
     let mut first = connect(gateway.addr);
     assert!(echoes(&mut first));
-    assert!(ended(&mut connect(gateway.addr)));
+    assert!(refuses(gateway.addr));
     reject(&gateway, "peer_limit");
     drop(first);
     close(&gateway, "eof");
@@ -130,7 +130,7 @@ fn forward() {
 
     let (_socket, nobody) = bound_to_nothing();
     let gateway = logging(&["--forward", &format!("tcp://{nobody}")]).spawn();
-    assert!(ended(&mut connect(gateway.addr)));
+    assert!(refuses(gateway.addr));
     reject(&gateway, "upstream");
     close(&gateway, "error");
     expect(
@@ -232,7 +232,7 @@ mod tls {
         // An alert; the end may be a reset.
         let _ = plain.read_to_end(&mut Vec::new());
         reject(&server, "tls");
-        assert!(ended(&mut connect(server.addr)));
+        assert!(refuses(server.addr));
         reject(&server, "timeout");
         pki.server("two");
         wait(&server, "reload", &["renewed"]);

@@ -1,5 +1,6 @@
 //! What is behind a gateway that forwards: congested, or there and gone.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
@@ -116,8 +117,12 @@ fn flapping(lab: &Lab, case: &mut Case) -> Outcome {
             served()?;
             upstream.kill()?;
             case.fault();
-            let mut conn = connect(front.addr).map_err(|e| e.to_string())?;
-            ensure(ended(&mut conn), || "an answer from nowhere".into())?;
+            // The reset may come before the client has seen that it is connected.
+            let is_over = match connect(front.addr) {
+                Ok(mut conn) => ended(&mut conn),
+                Err(error) => error.kind() == ErrorKind::ConnectionReset,
+            };
+            ensure(is_over, || "an answer from nowhere".into())?;
             let now = front.until("the reject", |now| {
                 now.rejected("upstream") >= f64::from(flap) && now.value(failed) >= f64::from(flap)
             })?;
