@@ -75,7 +75,7 @@ proptest! {
         }
         match loader.load() {
             Ok(loaded) => {
-                // What is printed reads back as the same configuration, but for the paths of keys:
+                // The printed configuration reads back as the same one, but for the paths of keys:
                 // `effective` and `Debug` show that they are set.
                 let mut again = Config::loader();
                 for line in loaded.effective() {

@@ -75,12 +75,12 @@ pub(crate) fn revocation_lists(
 /// # Errors
 /// When it is no PEM, holds no private key or several, or an encrypted one.
 pub(crate) fn private_key(pem: &mut [u8]) -> Result<Zeroizing<PrivateKeyDer<'static>>, String> {
-    let found = the_private_key(pem);
+    let found = only_private_key(pem);
     pem.zeroize();
     found
 }
 
-fn the_private_key(pem: &mut [u8]) -> Result<Zeroizing<PrivateKeyDer<'static>>, String> {
+fn only_private_key(pem: &mut [u8]) -> Result<Zeroizing<PrivateKeyDer<'static>>, String> {
     let whole = found::form(pem);
     clean(pem);
     let blocks = found::blocks(pem);

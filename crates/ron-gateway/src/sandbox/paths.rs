@@ -225,7 +225,7 @@ impl Allowed {
         }
         let target = follow(path).1;
         let Ok(now) = fs::metadata(&target) else {
-            // A file that is missing is told by whoever reads it.
+            // The reader of a missing file reports it.
             return true;
         };
         let singles = self.singles.lock().unwrap_or_else(PoisonError::into_inner);
