@@ -64,7 +64,7 @@ impl Answer {
         self
     }
 
-    /// As the answer to HEAD: the length is told, the body is not sent.
+    /// Returns the answer to HEAD: it has the length and no body.
     pub(super) fn without_body(mut self) -> Self {
         self.is_head = true;
         self
