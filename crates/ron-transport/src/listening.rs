@@ -65,7 +65,7 @@ impl Transport {
         Parts {
             config,
             live: &self.live,
-            fd_limit: self.fd_limit,
+            max_fd: self.max_fd,
             limiter: &self.shared.limiter,
         }
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use transport_core::schema::{BrokenRules, Section};
+use transport_core::schema::{ConflictingSettings, Section};
 use transport_core::{
     Backend, ConnInfo, Direction, Observer, Reason, Scope, Target, TransportError,
 };
@@ -65,8 +65,8 @@ impl Limiter {
     ///
     /// # Errors
     /// When a rule that spans several settings is broken: the key to blame, and why.
-    pub fn new(limits: &Limits, observer: Arc<dyn Observer>) -> Result<Self, BrokenRules> {
-        BrokenRules::unless_none(limits.check())?;
+    pub fn new(limits: &Limits, observer: Arc<dyn Observer>) -> Result<Self, ConflictingSettings> {
+        ConflictingSettings::into_result(limits.check())?;
         Ok(Self(Arc::new(Inner {
             clock: Clock::start(),
             tasks: Tasks::new(Arc::clone(&observer)),
@@ -90,8 +90,8 @@ impl Limiter {
     ///
     /// # Errors
     /// As [`new`](Self::new); nothing has changed then.
-    pub fn apply(&self, limits: &Limits) -> Result<(), BrokenRules> {
-        BrokenRules::unless_none(limits.check())?;
+    pub fn apply(&self, limits: &Limits) -> Result<(), ConflictingSettings> {
+        ConflictingSettings::into_result(limits.check())?;
         let inner = &*self.0;
         let settings = Arc::new(ConnSettings::new(limits));
         *inner

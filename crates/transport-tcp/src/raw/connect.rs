@@ -25,20 +25,20 @@ const MAX_RUNNING: u8 = 16;
 pub(super) async fn race(
     addrs: &[SocketAddr],
     within: Duration,
-    fd_limit: Option<RawFd>,
+    max_fd: Option<RawFd>,
 ) -> io::Result<TcpStream> {
     let order = interleave(addrs);
     let pace = Pace::new(order.len(), within);
-    race_with(&order, pace, |addr| connect(addr, fd_limit)).await
+    race_with(&order, pace, |addr| connect(addr, max_fd)).await
 }
 
-async fn connect(addr: SocketAddr, fd_limit: Option<RawFd>) -> io::Result<TcpStream> {
+async fn connect(addr: SocketAddr, max_fd: Option<RawFd>) -> io::Result<TcpStream> {
     let socket = match addr {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
     }?;
     // Before it connects: an attempt may last, and would hold a descriptor of the reserve.
-    if fd_limit.is_some_and(|limit| socket.as_raw_fd() >= limit) {
+    if max_fd.is_some_and(|limit| socket.as_raw_fd() >= limit) {
         return Err(out_of_descriptors());
     }
     socket.connect(addr).await
