@@ -53,8 +53,8 @@ pub use transport_core::{
     PeerIdentity, PeerName, ReadyReason, ReadyState, Reason, Target, TlsErrorKind, TransportError,
 };
 pub use transport_limits::{
-    self as limits, echo, relay, relay_held, Busy, Chunk, ConnSnapshot, Control, Decision, Echoed,
-    FrameReader, FrameSender, InflationGuard, Leg, Limits, Relayed, Side,
+    self as limits, echo, relay, relay_without_half_close, Busy, Chunk, ConnSnapshot, Control,
+    Decision, Echoed, FrameReader, FrameSender, InflationGuard, Leg, Limits, Relayed, Side,
 };
 pub use transport_metrics as metrics;
 pub use transport_tcp as tcp;

@@ -23,7 +23,7 @@ use crate::net::Client;
 /// Writes are gathered into cells: they go out when a cell is full, or by a flush. Tor has no
 /// half-open streams: a shutdown flushes and ends both directions. What the peer had sent and
 /// nobody had read by then may be lost; reads find the end of the stream (a relay that wants the
-/// answer is [`relay_held`](transport_limits::relay_held)).
+/// answer is [`relay_without_half_close`](transport_limits::relay_without_half_close)).
 ///
 /// An [`abort`](Io::abort) of a dialed stream reaches an onion service where the stream is alone on
 /// its circuit, as with `arti.isolation = "stream"`: the circuit ends with it. A stream that shares

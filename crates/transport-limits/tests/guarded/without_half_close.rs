@@ -5,10 +5,10 @@ use std::time::Duration;
 use tokio::io::{duplex, AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::{sleep, timeout, Instant};
 use transport_core::Plain;
-use transport_limits::{relay_held, Limits, Relayed};
+use transport_limits::{relay_without_half_close, Limits, Relayed};
 use transport_testkit::MemoryIo;
 
-use crate::rig::{a_chunk_in, rates, Rig};
+use crate::harness::{a_chunk_in, rates, Rig};
 
 type Relaying = tokio::task::JoinHandle<Relayed>;
 
@@ -20,7 +20,7 @@ async fn joined() -> (DuplexStream, MemoryIo, Relaying) {
 async fn joined_with(tune: impl FnOnce(&mut Limits)) -> (DuplexStream, MemoryIo, Relaying) {
     let (client, a) = duplex(64);
     let (ours, service) = Rig::new(tune).connect().await;
-    let relaying = tokio::spawn(async move { relay_held(Plain(a), ours.io).await });
+    let relaying = tokio::spawn(async move { relay_without_half_close(Plain(a), ours.io).await });
     (client, service.io, relaying)
 }
 

@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout, Instant};
 use transport_core::{Direction, PeerAddr, Reason, Scope};
 use transport_limits::Control;
 
-use crate::rig::{a_chunk_in, assert_took, rates, Peer, Rig, CHUNK};
+use crate::harness::{a_chunk_in, assert_took, rates, Peer, Rig, CHUNK};
 
 const SECOND: Duration = Duration::from_secs(1);
 const TEN: Duration = Duration::from_secs(10);
