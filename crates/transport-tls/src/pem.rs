@@ -9,7 +9,7 @@ use tokio_rustls::rustls::pki_types::{
 };
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::found::{self, Block, Kind};
+use crate::pem_diagnosis::{self, Block, Kind};
 
 /// The byte order mark of UTF-8, which Windows editors write.
 const BOM: &[u8] = "\u{feff}".as_bytes();
@@ -21,19 +21,21 @@ const BOM: &[u8] = "\u{feff}".as_bytes();
 pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let mut ours = Zeroizing::new(pem.to_vec());
     clean(&mut ours);
-    let blocks = found::blocks(&ours);
+    let blocks = pem_diagnosis::blocks(&ours);
     let mut certificates = Vec::new();
     for block in &blocks {
         match block.kind {
             Kind::Certificate => certificates.extend(certificate(block)?),
             // Not passed over: an authority that is left out refuses its peers later.
-            kind @ Kind::TrustedCertificate => return Err(found::no_certificate(kind, false)),
+            kind @ Kind::TrustedCertificate => {
+                return Err(pem_diagnosis::no_certificate(kind, false))
+            }
             _ => {}
         }
     }
     if certificates.is_empty() {
         let (kind, is_der) = instead(pem, &blocks);
-        return Err(found::no_certificate(kind, is_der));
+        return Err(pem_diagnosis::no_certificate(kind, is_der));
     }
     Ok(certificates)
 }
@@ -81,11 +83,11 @@ pub(crate) fn private_key(pem: &mut [u8]) -> Result<Zeroizing<PrivateKeyDer<'sta
 }
 
 fn only_private_key(pem: &mut [u8]) -> Result<Zeroizing<PrivateKeyDer<'static>>, String> {
-    let whole = found::form(pem);
+    let whole = pem_diagnosis::form(pem);
     clean(pem);
-    let blocks = found::blocks(pem);
+    let blocks = pem_diagnosis::blocks(pem);
     if blocks.iter().any(|block| block.kind == Kind::EncryptedKey) {
-        return Err(found::no_key(Kind::EncryptedKey, false));
+        return Err(pem_diagnosis::no_key(Kind::EncryptedKey, false));
     }
     let mut keys: Vec<Zeroizing<PrivateKeyDer<'static>>> = Vec::new();
     for block in blocks.iter().filter(|block| block.kind == Kind::Key) {
@@ -94,8 +96,8 @@ fn only_private_key(pem: &mut [u8]) -> Result<Zeroizing<PrivateKeyDer<'static>>,
         keys.extend(key.filter(|key| !keys.contains(key)));
     }
     match keys.len() {
-        0 if blocks.is_empty() => Err(found::no_key(whole, is_binary(whole))),
-        0 => Err(found::no_key(telling(&blocks), false)),
+        0 if blocks.is_empty() => Err(pem_diagnosis::no_key(whole, is_binary(whole))),
+        0 => Err(pem_diagnosis::no_key(telling(&blocks), false)),
         1 => keys.pop().ok_or_else(String::new),
         many => Err(format!(
             "it holds {many} private keys: leave the one that belongs to the certificate"
@@ -137,7 +139,7 @@ fn certificate(block: &Block<'_>) -> Result<Option<CertificateDer<'static>>, Str
 /// The content of a file without any needed section, and whether it is DER.
 fn instead(pem: &[u8], blocks: &[Block<'_>]) -> (Kind, bool) {
     if blocks.is_empty() {
-        let kind = found::form(pem);
+        let kind = pem_diagnosis::form(pem);
         return (kind, is_binary(kind));
     }
     (telling(blocks), false)

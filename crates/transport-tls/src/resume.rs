@@ -4,19 +4,19 @@
 //! certificate that the peer sent expires, a configured CRL expires, twelve hours pass since the
 //! last full handshake. Then the ticket is ignored and a full handshake decides on its own.
 
-mod facts;
+mod handshake_record;
+mod lifetime;
 mod noted;
-mod scope;
-mod sessions;
+mod session_cache;
 mod ticket_keys;
-mod tickets;
+mod ticketer;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use facts::Facts;
+pub(crate) use handshake_record::{within, Record};
+pub(crate) use lifetime::Facts;
 pub(crate) use noted::Noted;
-pub(crate) use scope::{within, Record};
-pub(crate) use sessions::{ConnSessions, Sessions};
+pub(crate) use session_cache::{ConnSessions, Sessions};
 pub(crate) use ticket_keys::{ReplicaTickets, TicketKeys};
-pub(crate) use tickets::Tickets;
+pub(crate) use ticketer::Tickets;

@@ -12,8 +12,8 @@ use tokio::net::TcpStream;
 use transport_core::{Io, Taken};
 
 #[cfg(target_os = "linux")]
-use super::diag;
-use super::unsent::Unsent;
+use super::sock_diag;
+use super::unsent_probe::Unsent;
 
 /// An established TCP connection.
 ///
@@ -86,7 +86,7 @@ impl Io for TcpIo {
     #[cfg(target_os = "linux")]
     fn has_sent_all(&mut self) -> bool {
         use rustix::event::{poll, PollFd, PollFlags, Timespec};
-        if let Some(bytes) = diag::unacknowledged(&self.stream) {
+        if let Some(bytes) = sock_diag::unacknowledged(&self.stream) {
             // Our end of stream counts as one byte.
             return bytes <= 1;
         }
@@ -111,7 +111,7 @@ impl Io for TcpIo {
     #[cfg(target_os = "linux")]
     fn taken(&mut self) -> Option<Taken> {
         match &mut self.measure {
-            Measure::Diagnosis { answers } => match diag::left(&self.stream) {
+            Measure::Diagnosis { answers } => match sock_diag::left(&self.stream) {
                 Some(left) => {
                     *answers = true;
                     Some(left.taken(self.written))

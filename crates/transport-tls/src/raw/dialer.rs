@@ -6,10 +6,10 @@ use std::sync::Arc;
 use tokio_rustls::TlsConnector;
 use transport_core::{Backend, Connection, Dialer, NoIdentity, Observer, Target, TransportError};
 
-use super::opening::Opening;
-use super::session::{Handshake, BUFFER_BYTES};
-use super::stage::Session;
+use super::handshake::{Handshake, BUFFER_BYTES};
+use super::handshake_io::Opening;
 use super::stream::TlsIo;
+use super::tls_session::Session;
 use crate::LiveClientTls;
 
 /// TLS over a raw dialer.

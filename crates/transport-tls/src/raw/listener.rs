@@ -8,10 +8,10 @@ use transport_core::{
     Backend, Connection, Listener, Observer, PeerAddr, Pending, Reason, TransportError,
 };
 
-use super::opening::Opening;
-use super::session::{Handshake, BUFFER_BYTES};
-use super::stage::Session;
+use super::handshake::{Handshake, BUFFER_BYTES};
+use super::handshake_io::Opening;
 use super::stream::TlsIo;
+use super::tls_session::Session;
 use crate::LiveServerTls;
 
 /// TLS over a raw listener.

@@ -9,7 +9,7 @@ use std::task::{ready, Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use transport_core::{Io, Taken};
 
-use super::stage::Session;
+use super::tls_session::Session;
 use crate::explain;
 
 /// An established TLS connection.

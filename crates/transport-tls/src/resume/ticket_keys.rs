@@ -28,7 +28,7 @@ use base64::Engine;
 use tokio_rustls::rustls::server::ProducesTickets;
 use zeroize::Zeroizing;
 
-use super::facts::MAX_AGE;
+use super::lifetime::MAX_AGE;
 
 /// Longest line that is looked at.
 const MAX_LINE: usize = 120;

@@ -12,11 +12,11 @@ use transport_core::{
     PeerIdentity, TransportError,
 };
 
-use super::count::Counted;
-use super::farewell::farewell;
-use super::opening::Opening;
-use super::stage::Session;
+use super::handshake_io::Opening;
+use super::lingering_close::farewell;
+use super::metrics::Counted;
 use super::stream::TlsIo;
+use super::tls_session::Session;
 use crate::explain::{self, Seen};
 use crate::hello::agreed_group;
 use crate::peers::PeerCheck;

@@ -6,8 +6,8 @@ use tokio_rustls::rustls::server::ProducesTickets;
 use tokio_rustls::rustls::time_provider::TimeProvider;
 use zeroize::Zeroizing;
 
-use super::facts::{self, Facts, MAX_AGE};
-use super::scope;
+use super::handshake_record;
+use super::lifetime::{self, Facts, MAX_AGE};
 use crate::dates::Seconds;
 
 /// Longest ticket in bytes (RFC 8446 §4.6.1). rustls puts the client's chain into it.
@@ -50,7 +50,7 @@ impl Tickets {
 
     /// The facts of the session that is being polled.
     fn facts(&self) -> Option<Facts> {
-        Some(scope::current()?.facts(self.now()?))
+        Some(handshake_record::current()?.facts(self.now()?))
     }
 }
 
@@ -70,7 +70,7 @@ impl ProducesTickets for Tickets {
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
         let facts = self.facts()?;
         self.left(facts)?;
-        let mut all = Zeroizing::new(Vec::with_capacity(facts::LEN + plain.len()));
+        let mut all = Zeroizing::new(Vec::with_capacity(lifetime::LEN + plain.len()));
         all.extend_from_slice(&facts.encode());
         all.extend_from_slice(plain);
         let ticket = self.sealed_by.encrypt(&all)?;
@@ -78,12 +78,12 @@ impl ProducesTickets for Tickets {
     }
 
     fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
-        scope::current()?;
+        handshake_record::current()?;
         let mut plain = self.sealed_by.decrypt(cipher)?;
         let facts = Facts::decode(&plain)?;
         self.left(facts)?;
-        scope::note(|record| record.resumed = Some(facts));
-        plain.drain(..facts::LEN);
+        handshake_record::note(|record| record.resumed = Some(facts));
+        plain.drain(..lifetime::LEN);
         Some(plain)
     }
 }

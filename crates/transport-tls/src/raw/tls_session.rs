@@ -10,7 +10,7 @@ use tokio_rustls::rustls::IoState;
 use tokio_rustls::{FallibleAccept, FallibleConnect, TlsStream};
 use transport_core::Io;
 
-use super::opening::Opening;
+use super::handshake_io::Opening;
 use crate::resume::{within, Record};
 
 /// How far a session has come.

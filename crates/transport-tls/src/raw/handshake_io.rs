@@ -11,7 +11,7 @@ use std::task::{ready, Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use transport_core::{Io, Taken};
 
-use super::held::Held;
+use super::write_coalescer::Held;
 
 /// Bytes that are remembered of each end: a server's hello up to its key share.
 const START_BYTES: usize = 160;
