@@ -1,6 +1,6 @@
 //! Resumption of sessions, and its limits.
 //!
-//! Each ticket carries the [`Facts`] of its session. A ticket is of use until the first of: a
+//! Each ticket carries the [`SessionLifetime`] of its session. A ticket is of use until the first of: a
 //! certificate that the peer sent expires, a configured CRL expires, twelve hours pass since the
 //! last full handshake. Then the ticket is ignored and a full handshake decides on its own.
 
@@ -14,9 +14,9 @@ mod ticketer;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use handshake_record::{within, Record};
-pub(crate) use lifetime::Facts;
+pub(crate) use handshake_record::{with_record, HandshakeRecord};
+pub(crate) use lifetime::SessionLifetime;
 pub(crate) use noted::Noted;
-pub(crate) use session_cache::{ConnSessions, Sessions};
-pub(crate) use ticket_keys::{ReplicaTickets, TicketKeys};
-pub(crate) use ticketer::Tickets;
+pub(crate) use session_cache::{ConnSessionStore, SessionCache};
+pub(crate) use ticket_keys::{SharedKeyTicketer, TicketKeys};
+pub(crate) use ticketer::LifetimeTicketer;

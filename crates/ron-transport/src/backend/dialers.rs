@@ -58,11 +58,11 @@ impl Dialers {
         let tcp = TcpDialer::default()
             .with_config(&live.tcp)
             .with_dial_timeout(move || limits.dial_timeout())
-            .with_fd_limit(fd_limit);
+            .with_max_fd(fd_limit);
         #[cfg(feature = "uds")]
         let uds = UdsDialer::new()
             .with_config(&live.uds)
-            .with_fd_limit(fd_limit);
+            .with_max_fd(fd_limit);
         Self {
             tcp: Guard::new(tcp, limiter),
             #[cfg(feature = "tls")]

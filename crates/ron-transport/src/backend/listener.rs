@@ -146,7 +146,7 @@ impl Parts<'_> {
         backend: Backend,
         raw: TcpListener,
     ) -> Result<AnyListener, TransportError> {
-        let raw = raw.with_config(&self.live.tcp).with_fd_limit(self.fd_limit);
+        let raw = raw.with_config(&self.live.tcp).with_max_fd(self.fd_limit);
         match backend {
             #[cfg(feature = "tls")]
             Backend::Tls => {
@@ -160,7 +160,7 @@ impl Parts<'_> {
 
     #[cfg(feature = "uds")]
     fn uds(&self, raw: UdsListener) -> Result<AnyListener, TransportError> {
-        let raw = raw.with_config(&self.live.uds).with_fd_limit(self.fd_limit);
+        let raw = raw.with_config(&self.live.uds).with_max_fd(self.fd_limit);
         Ok(AnyListener::Uds(Guard::new(raw, self.limiter)))
     }
 }

@@ -31,7 +31,7 @@ impl ClientCertVerifier for Noted {
         let chain = std::iter::once(end_entity).chain(intermediates);
         // Nothing resumes where a date cannot be read.
         let chain_end = dates::earliest_end(chain).unwrap_or(0);
-        handshake_record::note(|record| {
+        handshake_record::update(|record| {
             // A full handshake: the tickets that the client offered were of no use.
             record.resumed = None;
             record.chain_end = chain_end;

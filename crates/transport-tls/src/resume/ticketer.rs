@@ -7,23 +7,23 @@ use tokio_rustls::rustls::time_provider::TimeProvider;
 use zeroize::Zeroizing;
 
 use super::handshake_record;
-use super::lifetime::{self, Facts, MAX_AGE};
+use super::lifetime::{self, SessionLifetime, MAX_AGE};
 use crate::dates::Seconds;
 
 /// Longest ticket in bytes (RFC 8446 §4.6.1). rustls puts the client's chain into it.
 const MAX_LEN: usize = u16::MAX as usize;
 
-/// A ticketer that puts the [`Facts`] of the session into each ticket, below the encryption of
+/// A ticketer that puts the [`SessionLifetime`] of the session into each ticket, below the encryption of
 /// another ticketer, and ignores tickets whose time has passed.
 #[derive(Debug)]
-pub(crate) struct Tickets {
+pub(crate) struct LifetimeTicketer {
     sealed_by: Arc<dyn ProducesTickets>,
     clock: Arc<dyn TimeProvider>,
     /// The end of the configured CRLs: from then on a full handshake decides.
     crls_end: Seconds,
 }
 
-impl Tickets {
+impl LifetimeTicketer {
     pub(crate) const fn new(
         sealed_by: Arc<dyn ProducesTickets>,
         clock: Arc<dyn TimeProvider>,
@@ -37,7 +37,7 @@ impl Tickets {
     }
 
     /// Seconds for which a ticket of such a session is of use.
-    fn left(&self, facts: Facts) -> Option<Seconds> {
+    fn left(&self, facts: SessionLifetime) -> Option<Seconds> {
         let now = self.now()?;
         let of_crls = self.crls_end.saturating_sub(now);
         let left = facts.left(now)?.min(of_crls);
@@ -49,12 +49,12 @@ impl Tickets {
     }
 
     /// The facts of the session that is being polled.
-    fn facts(&self) -> Option<Facts> {
+    fn facts(&self) -> Option<SessionLifetime> {
         Some(handshake_record::current()?.facts(self.now()?))
     }
 }
 
-impl ProducesTickets for Tickets {
+impl ProducesTickets for LifetimeTicketer {
     fn enabled(&self) -> bool {
         true
     }
@@ -80,9 +80,9 @@ impl ProducesTickets for Tickets {
     fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
         handshake_record::current()?;
         let mut plain = self.sealed_by.decrypt(cipher)?;
-        let facts = Facts::decode(&plain)?;
+        let facts = SessionLifetime::decode(&plain)?;
         self.left(facts)?;
-        handshake_record::note(|record| record.resumed = Some(facts));
+        handshake_record::update(|record| record.resumed = Some(facts));
         plain.drain(..lifetime::LEN);
         Some(plain)
     }
