@@ -11,7 +11,7 @@ use transport_core::{
     Backend, ConnInfo, Connection, Dialer, PeerAddr, PeerIdentity, Target, TransportError,
 };
 
-use super::{buffer, UdsIo};
+use super::{send_buffer, UdsIo};
 use crate::{path, LiveUdsConfig, UdsConfig};
 
 /// First and longest pause before another attempt at a full backlog: the kernel tells nobody when
@@ -86,7 +86,7 @@ impl Dialer for UdsDialer {
             || UdsConfig::default().chunk_bytes(),
             LiveUdsConfig::chunk_bytes,
         );
-        buffer::apply(&stream, chunk).map_err(connect)?;
+        send_buffer::apply(&stream, chunk).map_err(connect)?;
         // The uid that the other side had when it began to listen.
         let uid = stream.peer_cred().map_err(connect)?.uid();
         let mut info = ConnInfo::new(Backend::Uds, Some(PeerAddr::Uid(uid)));

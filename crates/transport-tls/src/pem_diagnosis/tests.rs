@@ -38,39 +38,42 @@ fn der_is_known_by_its_fields() {
         sequence(&[sequence(&body), algorithm.clone(), element(0x03, &[0; 200])])
     };
     for (der, kind) in [
-        (certificate.clone(), Kind::Certificate),
-        (request, Kind::Request),
-        (key.serialize_der(), Kind::Key),
-        (crl(&[number(1)]), Kind::Crl),
-        (crl(&[]), Kind::Crl),
-        (sequence(&[number(1), long(0x04)]), Kind::Key),
+        (certificate.clone(), FileKind::Certificate),
+        (request, FileKind::Request),
+        (key.serialize_der(), FileKind::Key),
+        (crl(&[number(1)]), FileKind::Crl),
+        (crl(&[]), FileKind::Crl),
+        (sequence(&[number(1), long(0x04)]), FileKind::Key),
         (
             sequence(&[number(0), long(0x02), number(3), number(5)]),
-            Kind::Key,
+            FileKind::Key,
         ),
         (
             sequence(&[algorithm.clone(), long(0x04)]),
-            Kind::EncryptedKey,
+            FileKind::EncryptedKey,
         ),
         (
             sequence(&[algorithm.clone(), element(0x03, &[0; 200])]),
-            Kind::PublicKey,
+            FileKind::PublicKey,
         ),
         (
             sequence(&[number(3), sequence(&[algorithm.clone(), long(0xa0)])]),
-            Kind::Pkcs12,
+            FileKind::Pkcs12,
         ),
         (
             sequence(&[element(0x06, &[0x2a, 0x03]), long(0xa0)]),
-            Kind::Pkcs7,
+            FileKind::Pkcs7,
         ),
-        ([certificate, b"\n".to_vec()].concat(), Kind::Certificate),
-        (vec![0x30, 0x80, 2, 1, 3], Kind::Binary),
-        (vec![0, 1, 0xff], Kind::Binary),
-        (b"\xff\xfe-\0-\0".to_vec(), Kind::Utf16),
-        (b"\xfe\xed\xfe\xed\0\0".to_vec(), Kind::JavaKeystore),
-        (b" \r\n".to_vec(), Kind::Empty),
-        (b"0 is text".to_vec(), Kind::Other),
+        (
+            [certificate, b"\n".to_vec()].concat(),
+            FileKind::Certificate,
+        ),
+        (vec![0x30, 0x80, 2, 1, 3], FileKind::Binary),
+        (vec![0, 1, 0xff], FileKind::Binary),
+        (b"\xff\xfe-\0-\0".to_vec(), FileKind::Utf16),
+        (b"\xfe\xed\xfe\xed\0\0".to_vec(), FileKind::JavaKeystore),
+        (b" \r\n".to_vec(), FileKind::Empty),
+        (b"0 is text".to_vec(), FileKind::Other),
     ] {
         assert_eq!(form(&der), kind, "{der:02x?}");
     }
@@ -79,20 +82,20 @@ fn der_is_known_by_its_fields() {
 #[test]
 fn blocks_are_known_by_their_labels() {
     for (label, kind) in [
-        ("CERTIFICATE", Kind::Certificate),
-        ("TRUSTED CERTIFICATE", Kind::TrustedCertificate),
-        ("CERTIFICATE REQUEST", Kind::Request),
-        ("NEW CERTIFICATE REQUEST", Kind::Request),
-        ("X509 CRL", Kind::Crl),
-        ("PKCS7", Kind::Pkcs7),
-        ("PRIVATE KEY", Kind::Key),
-        ("EC PRIVATE KEY", Kind::Key),
-        ("ENCRYPTED PRIVATE KEY", Kind::EncryptedKey),
-        ("DSA PRIVATE KEY", Kind::DsaKey),
-        ("OPENSSH PRIVATE KEY", Kind::OpenSshKey),
-        ("PUBLIC KEY", Kind::PublicKey),
-        ("EC PARAMETERS", Kind::Parameters),
-        ("PGP MESSAGE", Kind::Other),
+        ("CERTIFICATE", FileKind::Certificate),
+        ("TRUSTED CERTIFICATE", FileKind::TrustedCertificate),
+        ("CERTIFICATE REQUEST", FileKind::Request),
+        ("NEW CERTIFICATE REQUEST", FileKind::Request),
+        ("X509 CRL", FileKind::Crl),
+        ("PKCS7", FileKind::Pkcs7),
+        ("PRIVATE KEY", FileKind::Key),
+        ("EC PRIVATE KEY", FileKind::Key),
+        ("ENCRYPTED PRIVATE KEY", FileKind::EncryptedKey),
+        ("DSA PRIVATE KEY", FileKind::DsaKey),
+        ("OPENSSH PRIVATE KEY", FileKind::OpenSshKey),
+        ("PUBLIC KEY", FileKind::PublicKey),
+        ("EC PARAMETERS", FileKind::Parameters),
+        ("PGP MESSAGE", FileKind::Other),
     ] {
         let text = format!("text\n-----BEGIN {label}-----\nAA==\n-----END {label}-----\n");
         let found: Vec<_> = blocks(text.as_bytes()).iter().map(|b| b.kind).collect();
@@ -117,7 +120,7 @@ fn block_begins_a_line_or_follows_a_block() {
 
 #[test]
 fn every_kind_has_a_sentence_for_both_files() {
-    use Kind as K;
+    use FileKind as K;
     for kind in [
         K::Certificate,
         K::TrustedCertificate,

@@ -6,24 +6,24 @@ use tokio_rustls::rustls::server::ProducesTickets;
 use tokio_rustls::rustls::time_provider::TimeProvider;
 use zeroize::Zeroizing;
 
-use super::facts::{self, Facts, MAX_AGE};
-use super::scope;
+use super::handshake_record;
+use super::lifetime::{self, SessionLifetime, MAX_AGE};
 use crate::dates::Seconds;
 
 /// Longest ticket in bytes (RFC 8446 §4.6.1). rustls puts the client's chain into it.
 const MAX_LEN: usize = u16::MAX as usize;
 
-/// A ticketer that puts the [`Facts`] of the session into each ticket, below the encryption of
+/// A ticketer that puts the [`SessionLifetime`] of the session into each ticket, below the encryption of
 /// another ticketer, and ignores tickets whose time has passed.
 #[derive(Debug)]
-pub(crate) struct Tickets {
+pub(crate) struct LifetimeTicketer {
     sealed_by: Arc<dyn ProducesTickets>,
     clock: Arc<dyn TimeProvider>,
     /// The end of the configured CRLs: from then on a full handshake decides.
     crls_end: Seconds,
 }
 
-impl Tickets {
+impl LifetimeTicketer {
     pub(crate) const fn new(
         sealed_by: Arc<dyn ProducesTickets>,
         clock: Arc<dyn TimeProvider>,
@@ -37,7 +37,7 @@ impl Tickets {
     }
 
     /// Seconds for which a ticket of such a session is of use.
-    fn left(&self, facts: Facts) -> Option<Seconds> {
+    fn left(&self, facts: SessionLifetime) -> Option<Seconds> {
         let now = self.now()?;
         let of_crls = self.crls_end.saturating_sub(now);
         let left = facts.left(now)?.min(of_crls);
@@ -49,12 +49,12 @@ impl Tickets {
     }
 
     /// The facts of the session that is being polled.
-    fn facts(&self) -> Option<Facts> {
-        Some(scope::current()?.facts(self.now()?))
+    fn facts(&self) -> Option<SessionLifetime> {
+        Some(handshake_record::current()?.facts(self.now()?))
     }
 }
 
-impl ProducesTickets for Tickets {
+impl ProducesTickets for LifetimeTicketer {
     fn enabled(&self) -> bool {
         true
     }
@@ -70,7 +70,7 @@ impl ProducesTickets for Tickets {
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
         let facts = self.facts()?;
         self.left(facts)?;
-        let mut all = Zeroizing::new(Vec::with_capacity(facts::LEN + plain.len()));
+        let mut all = Zeroizing::new(Vec::with_capacity(lifetime::LEN + plain.len()));
         all.extend_from_slice(&facts.encode());
         all.extend_from_slice(plain);
         let ticket = self.sealed_by.encrypt(&all)?;
@@ -78,12 +78,12 @@ impl ProducesTickets for Tickets {
     }
 
     fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
-        scope::current()?;
+        handshake_record::current()?;
         let mut plain = self.sealed_by.decrypt(cipher)?;
-        let facts = Facts::decode(&plain)?;
+        let facts = SessionLifetime::decode(&plain)?;
         self.left(facts)?;
-        scope::note(|record| record.resumed = Some(facts));
-        plain.drain(..facts::LEN);
+        handshake_record::update(|record| record.resumed = Some(facts));
+        plain.drain(..lifetime::LEN);
         Some(plain)
     }
 }

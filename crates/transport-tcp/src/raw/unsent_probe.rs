@@ -8,14 +8,14 @@
 
 /// The last measurement.
 #[derive(Debug)]
-pub(super) struct Unsent {
+pub(super) struct UnsentProbe {
     /// Bytes that had been written then.
     written: u64,
     /// Fewer bytes than this were unsent then.
     below: u64,
 }
 
-impl Unsent {
+impl UnsentProbe {
     /// Bytes to which a measurement is exact.
     const EXACT_TO: u64 = 1 << 10;
 
@@ -35,14 +35,14 @@ mod linux {
     use socket2::SockRef;
     use tokio::net::TcpStream;
 
-    use super::Unsent;
+    use super::UnsentProbe;
 
     /// Where the search begins: more than what is unsent with the default mark.
     const LIKELY: u64 = 256 << 10;
     /// More than any send buffer holds.
     const MOST: u64 = 1 << 30;
 
-    impl Unsent {
+    impl UnsentProbe {
         /// Returns how many of the `written` bytes are unsent, rounded up to
         /// [`EXACT_TO`](Self::EXACT_TO).
         ///
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn search_finds_unsent_bytes_to_1_kib() {
-        let mut unsent = Unsent::new();
+        let mut unsent = UnsentProbe::new();
         let mut written = 0;
         for (more, left) in [
             (100, 100),
@@ -136,7 +136,7 @@ mod tests {
             let found = unsent.search(written, |bytes| Ok(left < bytes)).unwrap();
             let found = found.unwrap();
             assert!(
-                left < found && found <= left + Unsent::EXACT_TO,
+                left < found && found <= left + UnsentProbe::EXACT_TO,
                 "{left}: {found}"
             );
         }
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn unchanged_queue_costs_one_probe() {
-        let mut unsent = Unsent::new();
+        let mut unsent = UnsentProbe::new();
         unsent.search(100_000, |bytes| Ok(80_000 < bytes)).unwrap();
         let probes = Cell::new(0);
         let again = unsent.search(100_000, |bytes| {
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn full_send_buffer_is_not_measured() {
-        let found = Unsent::new().search(1 << 20, |_| Ok(false));
+        let found = UnsentProbe::new().search(1 << 20, |_| Ok(false));
         assert_eq!(found.unwrap(), None);
     }
 }

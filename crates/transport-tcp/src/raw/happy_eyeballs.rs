@@ -28,8 +28,8 @@ pub(super) async fn race(
     max_fd: Option<RawFd>,
 ) -> io::Result<TcpStream> {
     let order = interleave(addrs);
-    let pace = Pace::new(order.len(), within);
-    race_with(&order, pace, |addr| connect(addr, max_fd)).await
+    let schedule = AttemptSchedule::new(order.len(), within);
+    race_with(&order, schedule, |addr| connect(addr, max_fd)).await
 }
 
 async fn connect(addr: SocketAddr, max_fd: Option<RawFd>) -> io::Result<TcpStream> {
@@ -69,12 +69,12 @@ fn interleave(addrs: &[SocketAddr]) -> Vec<SocketAddr> {
 
 /// When attempts begin, and how long each may last.
 #[derive(Debug, Clone, Copy)]
-struct Pace {
+struct AttemptSchedule {
     addrs: usize,
     delay: Duration,
 }
 
-impl Pace {
+impl AttemptSchedule {
     fn new(addrs: usize, within: Duration) -> Self {
         let count = u32::try_from(addrs.max(1)).unwrap_or(u32::MAX);
         let delay = ATTEMPT_DELAY.min(within * 3 / 4 / count);
@@ -83,13 +83,17 @@ impl Pace {
 
     /// The time of the attempt with this number; `None` is without an end of its own. An attempt
     /// makes way for a later one where more than [`MAX_RUNNING`] would be under way.
-    fn turn(self, number: usize) -> Option<Duration> {
+    fn max_duration(self, number: usize) -> Option<Duration> {
         let makes_way = number + usize::from(MAX_RUNNING) < self.addrs;
         makes_way.then(|| self.delay * u32::from(MAX_RUNNING))
     }
 }
 
-async fn race_with<S, F, Fut>(order: &[SocketAddr], pace: Pace, connect: F) -> io::Result<S>
+async fn race_with<S, F, Fut>(
+    order: &[SocketAddr],
+    schedule: AttemptSchedule,
+    connect: F,
+) -> io::Result<S>
 where
     F: Fn(SocketAddr) -> Fut,
     Fut: Future<Output = io::Result<S>>,
@@ -98,8 +102,8 @@ where
     let attempt = |(number, addr): (usize, SocketAddr)| {
         let connecting = connect(addr);
         async move {
-            match pace.turn(number) {
-                Some(turn) => timeout(turn, connecting).await.ok(),
+            match schedule.max_duration(number) {
+                Some(limit) => timeout(limit, connecting).await.ok(),
                 None => Some(connecting.await),
             }
         }
@@ -113,7 +117,7 @@ where
         // Several at a time where the delay is shorter than a tick of the timer.
         while Instant::now() >= next_at && waiting.len() != 0 && may_start(attempts.len()) {
             attempts.extend(waiting.next().map(attempt));
-            next_at += pace.delay;
+            next_at += schedule.delay;
         }
         if attempts.is_empty() && waiting.len() == 0 {
             return Err(last);
@@ -146,8 +150,8 @@ mod tests {
     /// Enough for the recommended delay.
     const AMPLE: Duration = Duration::from_secs(10);
 
-    fn pace(order: &[SocketAddr]) -> Pace {
-        Pace::new(order.len(), AMPLE)
+    fn schedule(order: &[SocketAddr]) -> AttemptSchedule {
+        AttemptSchedule::new(order.len(), AMPLE)
     }
 
     fn many(count: u16) -> Vec<SocketAddr> {
@@ -168,7 +172,7 @@ mod tests {
     async fn a_silent_address_is_overtaken_after_250_ms() {
         let started = Instant::now();
         let order = ["[::1]:1", "1.1.1.1:1"].map(addr);
-        let won = race_with(&order, pace(&order), |addr| async move {
+        let won = race_with(&order, schedule(&order), |addr| async move {
             if addr.is_ipv6() {
                 pending::<()>().await;
             }
@@ -183,7 +187,7 @@ mod tests {
         let started = Instant::now();
         let order = ["[::1]:1", "1.1.1.1:1", "[::2]:1"].map(addr);
         let tried = Mutex::new(Vec::new());
-        let won = race_with(&order, pace(&order), |addr| {
+        let won = race_with(&order, schedule(&order), |addr| {
             tried.lock().unwrap().push(addr);
             let refused = addr != order[2];
             async move {
@@ -202,9 +206,9 @@ mod tests {
     async fn when_all_fail_the_last_failure_is_told() {
         let order = ["[::1]:1", "1.1.1.1:1"].map(addr);
         let fail = |_| async { io::Result::<()>::Err(io::ErrorKind::HostUnreachable.into()) };
-        let error = race_with(&order, pace(&order), fail).await.unwrap_err();
+        let error = race_with(&order, schedule(&order), fail).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::HostUnreachable);
-        let none = race_with(&[], pace(&[]), fail).await.unwrap_err();
+        let none = race_with(&[], schedule(&[]), fail).await.unwrap_err();
         assert_eq!(none.kind(), io::ErrorKind::NotFound);
     }
 
@@ -216,10 +220,10 @@ mod tests {
             let order = many(count);
             let within = Duration::from_secs(within);
             let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
-            let race = race_with(&order, Pace::new(order.len(), within), |addr| {
+            let race = race_with(&order, AttemptSchedule::new(order.len(), within), |addr| {
                 let now = running.fetch_add(1, Ordering::Relaxed) + 1;
                 most.fetch_max(now, Ordering::Relaxed);
-                let running = Running(&running);
+                let running = RunningAttempt(&running);
                 async move {
                     let _running = running;
                     if addr.port() != count {
@@ -239,9 +243,9 @@ mod tests {
     }
 
     /// Counts itself out when an attempt ends.
-    struct Running<'a>(&'a AtomicUsize);
+    struct RunningAttempt<'a>(&'a AtomicUsize);
 
-    impl Drop for Running<'_> {
+    impl Drop for RunningAttempt<'_> {
         fn drop(&mut self) {
             self.0.fetch_sub(1, Ordering::Relaxed);
         }

@@ -11,25 +11,25 @@ use std::task::{ready, Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use transport_core::{Io, Taken};
 
-use super::held::Held;
+use super::write_coalescer::WriteCoalescer;
 
 /// Bytes that are remembered of each end: a server's hello up to its key share.
-const START_BYTES: usize = 160;
+const PREFIX_BYTES: usize = 160;
 /// The first byte of an encrypted record. A write of a server begins with it when its handshake is
-/// over: its tickets, or an alert, which [`Opening`] sends when it is shut down. Before that only
+/// over: its tickets, or an alert, which [`HandshakeIo`] sends when it is shut down. Before that only
 /// the rest of a write does that did not go out whole.
 const APPLICATION_DATA: u8 = 23;
 
 /// The stream below TLS.
-pub(super) struct Opening<I> {
+pub(super) struct HandshakeIo<I> {
     io: I,
-    start: Option<Box<Start>>,
+    prefixes: Option<Box<Prefixes>>,
     /// Whether the end of the handshake may be held back: not a client's, which the server needs.
-    holds: bool,
-    held: Held,
+    coalesces: bool,
+    coalescer: WriteCoalescer,
     /// A read error that the handshake has not seen yet.
     deferred: Option<io::Error>,
-    /// Tickets could not be written. No record can follow them.
+    /// LifetimeTicketer could not be written. No record can follow them.
     lost: Option<io::ErrorKind>,
     /// Bytes that the stream below has accepted.
     accepted: u64,
@@ -39,46 +39,46 @@ pub(super) struct Opening<I> {
 
 /// The first bytes of both directions.
 #[derive(Default)]
-pub(super) struct Start {
-    pub(super) received: Beginning,
-    pub(super) sent: Beginning,
+pub(super) struct Prefixes {
+    pub(super) received: Prefix,
+    pub(super) sent: Prefix,
 }
 
 /// The first bytes of one direction. No vector: that would be another allocation for each peer.
-pub(super) struct Beginning {
-    bytes: [u8; START_BYTES],
+pub(super) struct Prefix {
+    bytes: [u8; PREFIX_BYTES],
     len: usize,
 }
 
-impl Default for Beginning {
+impl Default for Prefix {
     fn default() -> Self {
         Self {
-            bytes: [0; START_BYTES],
+            bytes: [0; PREFIX_BYTES],
             len: 0,
         }
     }
 }
 
-impl Beginning {
+impl Prefix {
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 
-    fn note(&mut self, bytes: &[u8]) {
-        let fit = bytes.len().min(START_BYTES - self.len);
+    fn record(&mut self, bytes: &[u8]) {
+        let fit = bytes.len().min(PREFIX_BYTES - self.len);
         self.bytes[self.len..self.len + fit].copy_from_slice(&bytes[..fit]);
         self.len += fit;
     }
 }
 
-impl<I> Opening<I> {
+impl<I> HandshakeIo<I> {
     /// A server's stream.
-    pub(super) fn of_server(io: I) -> Self {
+    pub(super) fn server(io: I) -> Self {
         Self {
             io,
-            start: Some(Box::default()),
-            holds: true,
-            held: Held::default(),
+            prefixes: Some(Box::default()),
+            coalesces: true,
+            coalescer: WriteCoalescer::default(),
             deferred: None,
             lost: None,
             accepted: 0,
@@ -87,29 +87,29 @@ impl<I> Opening<I> {
     }
 
     /// A client's stream.
-    pub(super) fn of_client(io: I) -> Self {
+    pub(super) fn client(io: I) -> Self {
         Self {
-            holds: false,
-            ..Self::of_server(io)
+            coalesces: false,
+            ..Self::server(io)
         }
     }
 
     /// Gives up what was remembered, and remembers no more.
-    pub(super) fn take_start(&mut self) -> Box<Start> {
-        self.start.take().unwrap_or_default()
+    pub(super) fn take_prefixes(&mut self) -> Box<Prefixes> {
+        self.prefixes.take().unwrap_or_default()
     }
 
     /// Remembers nothing any more.
-    pub(super) fn forget_start(&mut self) {
-        self.start = None;
+    pub(super) fn forget_prefixes(&mut self) {
+        self.prefixes = None;
     }
 }
 
-impl<I: Io> Opening<I> {
+impl<I: Io> HandshakeIo<I> {
     /// Sends held tickets, and flushes. A failure is no error: reads and later writes report it.
-    pub(super) fn poll_send_tickets(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Err(error) = ready!(self.poll_release(cx)) {
-            self.held.clear();
+    pub(super) fn poll_flush_tickets(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Err(error) = ready!(self.poll_drain_and_flush(cx)) {
+            self.coalescer.clear();
             self.lost = Some(error.kind());
         }
         Poll::Ready(())
@@ -124,20 +124,22 @@ impl<I: Io> Opening<I> {
     }
 
     /// Sends what the handshake has held back, and flushes: the stream may gather what it is given.
-    fn poll_release(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.held.poll_send(&mut self.io, cx))?;
+    fn poll_drain_and_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.coalescer.poll_drain(&mut self.io, cx))?;
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
     /// Whether this is the end of the handshake, or follows on it.
-    fn is_held(&self, bufs: &[IoSlice<'_>]) -> bool {
+    fn should_coalesce(&self, bufs: &[IoSlice<'_>]) -> bool {
         let first = || bufs.iter().find_map(|buf| buf.first());
-        let is_over = self.start.is_none();
-        !is_over && self.holds && (!self.held.is_empty() || first() == Some(&APPLICATION_DATA))
+        let is_over = self.prefixes.is_none();
+        !is_over
+            && self.coalesces
+            && (!self.coalescer.is_empty() || first() == Some(&APPLICATION_DATA))
     }
 }
 
-impl<I: Io> Io for Opening<I> {
+impl<I: Io> Io for HandshakeIo<I> {
     fn abort(&mut self) {
         self.io.abort();
     }
@@ -151,7 +153,7 @@ impl<I: Io> Io for Opening<I> {
     }
 
     fn has_sent_all(&mut self) -> bool {
-        self.held.is_empty() && self.io.has_sent_all()
+        self.coalescer.is_empty() && self.io.has_sent_all()
     }
 
     /// Falls back to bytes that the stream below has accepted, unless it has measured before.
@@ -170,7 +172,7 @@ impl<I: Io> Io for Opening<I> {
     }
 }
 
-impl<I: Io> AsyncRead for Opening<I> {
+impl<I: Io> AsyncRead for HandshakeIo<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -181,12 +183,12 @@ impl<I: Io> AsyncRead for Opening<I> {
         }
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(cx, buf);
-        if let Some(start) = &mut self.start {
-            start.received.note(&buf.filled()[before..]);
+        if let Some(prefixes) = &mut self.prefixes {
+            prefixes.received.record(&buf.filled()[before..]);
             if polled.is_pending() {
                 // The peer may wait for it: what looked like the end may have been the rest of a
                 // record that did not go out whole.
-                ready!(self.poll_release(cx))?;
+                ready!(self.poll_drain_and_flush(cx))?;
             }
             if let Poll::Ready(Err(error)) = polled {
                 return self.defer(error, cx);
@@ -196,7 +198,7 @@ impl<I: Io> AsyncRead for Opening<I> {
     }
 }
 
-impl<I: Io> AsyncWrite for Opening<I> {
+impl<I: Io> AsyncWrite for HandshakeIo<I> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -214,19 +216,19 @@ impl<I: Io> AsyncWrite for Opening<I> {
         if let Some(kind) = this.lost {
             return Poll::Ready(Err(kind.into()));
         }
-        let polled = if this.is_held(bufs) {
-            Poll::Ready(Ok(this.held.add(bufs)))
+        let polled = if this.should_coalesce(bufs) {
+            Poll::Ready(Ok(this.coalescer.push(bufs)))
         } else {
-            this.held.poll_send_with(&mut this.io, cx, bufs)
+            this.coalescer.poll_write_with(&mut this.io, cx, bufs)
         };
         if let Poll::Ready(Ok(written)) = &polled {
             this.accepted += *written as u64;
         }
-        if let (Poll::Ready(Ok(written)), Some(start)) = (&polled, &mut this.start) {
+        if let (Poll::Ready(Ok(written)), Some(prefixes)) = (&polled, &mut this.prefixes) {
             let mut left = *written;
             for buf in bufs {
                 let of_this = left.min(buf.len());
-                start.sent.note(&buf[..of_this]);
+                prefixes.sent.record(&buf[..of_this]);
                 left -= of_this;
             }
         }
@@ -241,8 +243,8 @@ impl<I: Io> AsyncWrite for Opening<I> {
 
     /// What the handshake holds back stays, as long as it goes on.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.start.is_none() && !self.held.is_empty() {
-            return self.poll_send_tickets(cx).map(Ok);
+        if self.prefixes.is_none() && !self.coalescer.is_empty() {
+            return self.poll_flush_tickets(cx).map(Ok);
         }
         if self.lost.is_some() {
             return Poll::Ready(Ok(()));
@@ -252,7 +254,7 @@ impl<I: Io> AsyncWrite for Opening<I> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        ready!(this.held.poll_send(&mut this.io, cx))?;
+        ready!(this.coalescer.poll_drain(&mut this.io, cx))?;
         Pin::new(&mut this.io).poll_shutdown(cx)
     }
 }

@@ -11,14 +11,14 @@ const VERSION: u8 = 1;
 
 /// The limits to the lifetime of a session, in seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Facts {
+pub(crate) struct SessionLifetime {
     /// The last full handshake.
     pub(crate) began: Seconds,
     /// The earliest `notAfter` of the certificates that the peer sent.
     pub(crate) until: Seconds,
 }
 
-impl Facts {
+impl SessionLifetime {
     /// Seconds that are left for a resumption; `None` where the session is too old.
     pub(super) fn left(self, now: Seconds) -> Option<Seconds> {
         // A clock that was set back leaves no session older than it is.
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn age_and_chain_bound_the_rest() {
-        let facts = Facts {
+        let facts = SessionLifetime {
             began: 1_000_000,
             until: 1_010_000,
         };
@@ -67,7 +67,7 @@ mod tests {
         ] {
             assert_eq!(facts.left(now), left, "{now}");
         }
-        let long = Facts {
+        let long = SessionLifetime {
             until: Seconds::MAX,
             ..facts
         };
@@ -77,14 +77,14 @@ mod tests {
 
     #[test]
     fn encoding_round_trips_and_short_input_is_none() {
-        let facts = Facts {
+        let facts = SessionLifetime {
             began: 7,
             until: Seconds::MAX,
         };
         let bytes = facts.encode();
-        assert_eq!(Facts::decode(&bytes), Some(facts));
-        assert_eq!(Facts::decode(&bytes[..LEN - 1]), None);
-        assert_eq!(Facts::decode(&[0; LEN]), None);
-        assert_eq!(Facts::decode(&[]), None);
+        assert_eq!(SessionLifetime::decode(&bytes), Some(facts));
+        assert_eq!(SessionLifetime::decode(&bytes[..LEN - 1]), None);
+        assert_eq!(SessionLifetime::decode(&[0; LEN]), None);
+        assert_eq!(SessionLifetime::decode(&[]), None);
     }
 }

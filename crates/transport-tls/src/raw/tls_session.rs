@@ -10,52 +10,62 @@ use tokio_rustls::rustls::IoState;
 use tokio_rustls::{FallibleAccept, FallibleConnect, TlsStream};
 use transport_core::Io;
 
-use super::opening::Opening;
-use crate::resume::{within, Record};
+use super::handshake_io::HandshakeIo;
+use crate::resume::{with_record, HandshakeRecord};
 
 /// How far a session has come.
-enum Stage<I> {
-    Accepting(FallibleAccept<Opening<I>>, Record),
-    Connecting(FallibleConnect<Opening<I>>),
-    Open(TlsStream<Opening<I>>),
+enum SessionState<I> {
+    Accepting(FallibleAccept<HandshakeIo<I>>, HandshakeRecord),
+    Connecting(FallibleConnect<HandshakeIo<I>>),
+    Established(TlsStream<HandshakeIo<I>>),
     /// Its handshake failed.
-    Over,
+    Failed,
 }
 
 /// A session. It is over a kilobyte, and stays where it was made: neither the future of its
 /// handshake nor the stream that changes hands afterwards carries it.
-pub(super) struct Session<I>(Box<Stage<I>>);
+pub(super) struct TlsSession<I>(Box<SessionState<I>>);
 
-impl<I: Io> Session<I> {
-    pub(super) fn accepting(accept: FallibleAccept<Opening<I>>) -> Self {
-        Self(Box::new(Stage::Accepting(accept, Record::default())))
+impl<I: Io> TlsSession<I> {
+    pub(super) fn accepting(accept: FallibleAccept<HandshakeIo<I>>) -> Self {
+        Self(Box::new(SessionState::Accepting(
+            accept,
+            HandshakeRecord::default(),
+        )))
     }
 
-    pub(super) fn connecting(connect: FallibleConnect<Opening<I>>) -> Self {
-        Self(Box::new(Stage::Connecting(connect)))
+    pub(super) fn connecting(connect: FallibleConnect<HandshakeIo<I>>) -> Self {
+        Self(Box::new(SessionState::Connecting(connect)))
     }
 
     /// Runs the handshake. Where it fails, the stream below comes back.
-    pub(super) async fn shake_hands(&mut self) -> Result<(), (io::Error, Opening<I>)> {
-        poll_fn(|cx| self.poll_shake(cx)).await
+    pub(super) async fn handshake(&mut self) -> Result<(), (io::Error, HandshakeIo<I>)> {
+        poll_fn(|cx| self.poll_handshake(cx)).await
     }
 
-    fn poll_shake(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), (io::Error, Opening<I>)>> {
+    fn poll_handshake(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), (io::Error, HandshakeIo<I>)>> {
         let shaken = match &mut *self.0 {
-            Stage::Accepting(accept, record) => {
+            SessionState::Accepting(accept, record) => {
                 let poll = || Pin::new(accept).poll(cx);
-                ready!(within(record, poll)).map(TlsStream::Server)
+                ready!(with_record(record, poll)).map(TlsStream::Server)
             }
-            Stage::Connecting(connect) => ready!(Pin::new(connect).poll(cx)).map(TlsStream::Client),
-            Stage::Open(_) | Stage::Over => return self.poll_send_tickets(cx).map(Ok),
+            SessionState::Connecting(connect) => {
+                ready!(Pin::new(connect).poll(cx)).map(TlsStream::Client)
+            }
+            SessionState::Established(_) | SessionState::Failed => {
+                return self.poll_flush_tickets(cx).map(Ok)
+            }
         };
         match shaken {
             Ok(stream) => {
-                *self.0 = Stage::Open(stream);
-                self.poll_send_tickets(cx).map(Ok)
+                *self.0 = SessionState::Established(stream);
+                self.poll_flush_tickets(cx).map(Ok)
             }
             Err(failed) => {
-                *self.0 = Stage::Over;
+                *self.0 = SessionState::Failed;
                 Poll::Ready(Err(failed))
             }
         }
@@ -63,8 +73,8 @@ impl<I: Io> Session<I> {
 
     /// Sends the held tickets, unless the client expects an answer or has said that it leaves: then
     /// they go out with the answer, or at the end.
-    fn poll_send_tickets(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Stage::Open(TlsStream::Server(stream)) = &mut *self.0 else {
+    fn poll_flush_tickets(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let SessionState::Established(TlsStream::Server(stream)) = &mut *self.0 else {
             return Poll::Ready(());
         };
         let (opening, session) = stream.get_mut();
@@ -72,36 +82,36 @@ impl<I: Io> Session<I> {
         if session.process_new_packets().is_ok_and(waits) {
             return Poll::Ready(());
         }
-        opening.poll_send_tickets(cx)
+        opening.poll_flush_tickets(cx)
     }
 
     /// The stream.
     ///
     /// # Errors
     /// Unless its handshake has succeeded.
-    pub(super) fn stream(&mut self) -> io::Result<&mut TlsStream<Opening<I>>> {
+    pub(super) fn stream(&mut self) -> io::Result<&mut TlsStream<HandshakeIo<I>>> {
         match &mut *self.0 {
-            Stage::Open(stream) => Ok(stream),
+            SessionState::Established(stream) => Ok(stream),
             _ => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 
     /// The stream below, whatever became of the handshake.
-    pub(super) fn below(&mut self) -> Option<&mut Opening<I>> {
+    pub(super) fn inner(&mut self) -> Option<&mut HandshakeIo<I>> {
         match &mut *self.0 {
-            Stage::Open(stream) => Some(stream.get_mut().0),
+            SessionState::Established(stream) => Some(stream.get_mut().0),
             _ => None,
         }
     }
 
     /// Whether rustls holds records that have not been written.
     pub(super) fn wants_write(&self) -> bool {
-        matches!(&*self.0, Stage::Open(stream) if stream.get_ref().1.wants_write())
+        matches!(&*self.0, SessionState::Established(stream) if stream.get_ref().1.wants_write())
     }
 
     /// Whether the peer's `close_notify` has arrived, read by us or not. Consumes no data.
     pub(super) fn has_peer_closed(&mut self, cx: &mut Context<'_>) -> bool {
-        let Stage::Open(stream) = &mut *self.0 else {
+        let SessionState::Established(stream) = &mut *self.0 else {
             return false;
         };
         // Its result does not matter: it reads until there is data, or an end.
@@ -115,6 +125,6 @@ impl<I: Io> Session<I> {
 
     pub(super) fn is_write_vectored(&self) -> bool {
         use tokio::io::AsyncWrite;
-        matches!(&*self.0, Stage::Open(stream) if stream.is_write_vectored())
+        matches!(&*self.0, SessionState::Established(stream) if stream.is_write_vectored())
     }
 }

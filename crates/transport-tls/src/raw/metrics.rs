@@ -5,14 +5,14 @@ use std::sync::Arc;
 use transport_core::{KeyExchange, Observer, TlsHandshake};
 
 /// A handshake under way. It counts as failed unless it is said to have succeeded.
-pub(super) struct Counted {
+pub(super) struct HandshakeMetrics {
     observer: Arc<dyn Observer>,
     seen: TlsHandshake,
     /// The client sent nothing: there was no handshake.
-    unbegun: bool,
+    discarded: bool,
 }
 
-impl Counted {
+impl HandshakeMetrics {
     pub(super) fn begin(observer: &Arc<dyn Observer>) -> Self {
         Self {
             observer: Arc::clone(observer),
@@ -21,12 +21,12 @@ impl Counted {
                 resumed: false,
                 ok: false,
             },
-            unbegun: false,
+            discarded: false,
         }
     }
 
     /// Notes what was agreed on.
-    pub(super) fn agreed(&mut self, kx: KeyExchange, resumed: bool) {
+    pub(super) fn negotiated(&mut self, kx: KeyExchange, resumed: bool) {
         self.seen.kx = kx;
         self.seen.resumed = resumed;
     }
@@ -36,14 +36,14 @@ impl Counted {
     }
 
     /// Counts nothing.
-    pub(super) fn never_began(mut self) {
-        self.unbegun = true;
+    pub(super) fn discard(mut self) {
+        self.discarded = true;
     }
 }
 
-impl Drop for Counted {
+impl Drop for HandshakeMetrics {
     fn drop(&mut self) {
-        if !self.unbegun {
+        if !self.discarded {
             self.observer.tls_handshake(self.seen);
         }
     }

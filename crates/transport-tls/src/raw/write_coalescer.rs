@@ -13,9 +13,9 @@ const BUFS: usize = 16;
 
 /// Bytes that were written and not sent.
 #[derive(Default)]
-pub(super) struct Held(Vec<u8>);
+pub(super) struct WriteCoalescer(Vec<u8>);
 
-impl Held {
+impl WriteCoalescer {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -26,7 +26,7 @@ impl Held {
     }
 
     /// Takes all of it.
-    pub(super) fn add(&mut self, bufs: &[IoSlice<'_>]) -> usize {
+    pub(super) fn push(&mut self, bufs: &[IoSlice<'_>]) -> usize {
         let before = self.0.len();
         for buf in bufs {
             self.0.extend_from_slice(buf);
@@ -35,7 +35,7 @@ impl Held {
     }
 
     /// Sends what is held.
-    pub(super) fn poll_send<I: Io>(
+    pub(super) fn poll_drain<I: Io>(
         &mut self,
         io: &mut I,
         cx: &mut Context<'_>,
@@ -48,7 +48,7 @@ impl Held {
     }
 
     /// Sends what is held and, in the same call, what follows it; returns how much of the latter.
-    pub(super) fn poll_send_with<I: Io>(
+    pub(super) fn poll_write_with<I: Io>(
         &mut self,
         io: &mut I,
         cx: &mut Context<'_>,

@@ -12,59 +12,59 @@ use transport_core::{
     PeerIdentity, TransportError,
 };
 
-use super::count::Counted;
-use super::farewell::farewell;
-use super::opening::Opening;
-use super::stage::Session;
+use super::handshake_io::HandshakeIo;
+use super::lingering_close::lingering_close;
+use super::metrics::HandshakeMetrics;
 use super::stream::TlsIo;
-use crate::explain::{self, Seen};
+use super::tls_session::TlsSession;
+use crate::explain::{self, FailureContext};
 use crate::hello::agreed_group;
 use crate::peers::PeerCheck;
 use crate::provider::{key_exchange, requires_pq};
-use crate::resume::ConnSessions;
+use crate::resume::ConnSessionStore;
 use crate::x509;
 
 /// Bytes that rustls holds for a peer that does not read: four records.
 pub(super) const BUFFER_BYTES: usize = 64 << 10;
 
 /// A handshake under way, on a raw connection.
-pub(super) struct Handshake {
+pub(super) struct PendingHandshake {
     dialed: bool,
     info: Box<ConnInfo>,
     started: Instant,
-    counted: Counted,
+    metrics: HandshakeMetrics,
 }
 
-impl Handshake {
+impl PendingHandshake {
     pub(super) fn begin(dialed: bool, info: Box<ConnInfo>, observer: &Arc<dyn Observer>) -> Self {
         Self {
             dialed,
             info,
             started: Instant::now(),
-            counted: Counted::begin(observer),
+            metrics: HandshakeMetrics::begin(observer),
         }
     }
 
     /// It is over: describes the connection, and refuses what rustls lets pass and we do not.
     pub(super) fn succeeded<I: Io>(
         self,
-        mut session: Session<I>,
+        mut session: TlsSession<I>,
         no_identity: NoIdentity,
         peers: Option<&PeerCheck>,
-        sessions: Option<&ConnSessions>,
-    ) -> Result<Connection<TlsIo<I>>, Refused<I>> {
+        sessions: Option<&ConnSessionStore>,
+    ) -> Result<Connection<TlsIo<I>>, RejectedSession<I>> {
         let Self {
             dialed,
             mut info,
             started,
-            mut counted,
+            mut metrics,
         } = self;
         let stream = match session.stream() {
             Ok(stream) => stream,
-            Err(error) => return Err(Refused(TransportError::Io(error), session)),
+            Err(error) => return Err(RejectedSession(TransportError::Io(error), session)),
         };
         let (opening, state) = stream.get_mut();
-        opening.forget_start();
+        opening.forget_prefixes();
         let state: &CommonState = state;
         info.backend = Backend::Tls;
         info.steps.handshake = Some(started.elapsed());
@@ -74,7 +74,7 @@ impl Handshake {
             .negotiated_key_exchange_group()
             .map_or(KeyExchange::Other, |group| key_exchange(group.name()));
         info.kx = Some(kx);
-        counted.agreed(kx, info.resumed);
+        metrics.negotiated(kx, info.resumed);
         info.identity = identity(state, no_identity, peers);
         let refused = if state.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
             Some(explain::old_version())
@@ -86,12 +86,12 @@ impl Handshake {
             None
         };
         if let Some(error) = refused {
-            return Err(Refused(error, session));
+            return Err(RejectedSession(error, session));
         }
         if let Some(sessions) = sessions {
             sessions.established(info.resumed, state.peer_certificates().unwrap_or_default());
         }
-        counted.succeeded();
+        metrics.succeeded();
         Ok(Connection::new(TlsIo::new(session), info))
     }
 
@@ -100,44 +100,48 @@ impl Handshake {
     pub(super) async fn failed<I: Io>(
         self,
         error: io::Error,
-        mut io: Opening<I>,
+        mut io: HandshakeIo<I>,
         provider: &CryptoProvider,
         private: bool,
     ) -> TransportError {
-        let (dialed, mut counted) = (self.dialed, self.counted);
-        let start = io.take_start();
-        let seen = Seen {
+        let (dialed, mut metrics) = (self.dialed, self.metrics);
+        let prefixes = io.take_prefixes();
+        let context = FailureContext {
             dialed,
             private,
             requires_pq: requires_pq(provider),
-            opening: start.received.bytes(),
+            first_bytes: prefixes.received.bytes(),
         };
-        let error = match explain::unbegun(error, &seen) {
+        let error = match explain::unbegun(error, &context) {
             Ok(end) => {
-                counted.never_began();
+                metrics.discard();
                 return end;
             }
             Err(error) => error,
         };
-        let hello = if dialed { &start.received } else { &start.sent };
+        let hello = if dialed {
+            &prefixes.received
+        } else {
+            &prefixes.sent
+        };
         if let Some(group) = agreed_group(hello.bytes()) {
-            counted.agreed(key_exchange(group), false);
+            metrics.negotiated(key_exchange(group), false);
         }
-        drop(counted);
-        let error = explain::handshake(error, &seen);
-        farewell(io).await;
+        drop(metrics);
+        let error = explain::handshake(error, &context);
+        lingering_close(io).await;
         error
     }
 }
 
 /// A session that rustls takes and we do not, and why.
-pub(super) struct Refused<I>(TransportError, Session<I>);
+pub(super) struct RejectedSession<I>(TransportError, TlsSession<I>);
 
-impl<I: Io> Refused<I> {
+impl<I: Io> RejectedSession<I> {
     /// Ends it in order.
-    pub(super) async fn end(self) -> TransportError {
+    pub(super) async fn close(self) -> TransportError {
         let Self(error, session) = self;
-        farewell(TlsIo::new(session)).await;
+        lingering_close(TlsIo::new(session)).await;
         error
     }
 }

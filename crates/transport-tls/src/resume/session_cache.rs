@@ -1,4 +1,4 @@
-//! Sessions that a dialer keeps for resumption, in memory.
+//! SessionCache that a dialer keeps for resumption, in memory.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -11,38 +11,38 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::time_provider::TimeProvider;
 use tokio_rustls::rustls::NamedGroup;
 
-use super::Facts;
+use super::SessionLifetime;
 use crate::dates::{self, Seconds};
 
-/// Servers that are remembered; the one that was added first makes room.
+/// CachedServers that are remembered; the one that was added first makes room.
 const MAX_SERVERS: usize = 32;
-/// Tickets of one server; the oldest makes room.
+/// LifetimeTicketer of one server; the oldest makes room.
 const MAX_TICKETS: usize = 8;
 
-type Ticket = (Facts, Tls13ClientSessionValue);
+type CachedTicket = (SessionLifetime, Tls13ClientSessionValue);
 
 /// The tickets of all connections of one client configuration.
-pub(crate) struct Sessions {
-    servers: Mutex<Servers>,
+pub(crate) struct SessionCache {
+    servers: Mutex<CachedServers>,
     clock: Arc<dyn TimeProvider>,
     /// The end of the configured CRLs: from then on a full handshake decides.
     crls_end: Seconds,
 }
 
 #[derive(Default)]
-struct Servers {
-    known: HashMap<ServerName<'static>, Server>,
+struct CachedServers {
+    known: HashMap<ServerName<'static>, CachedServer>,
     /// In the order in which they were added.
     order: VecDeque<ServerName<'static>>,
 }
 
 #[derive(Default)]
-struct Server {
+struct CachedServer {
     group: Option<NamedGroup>,
-    tickets: VecDeque<Ticket>,
+    tickets: VecDeque<CachedTicket>,
 }
 
-impl Sessions {
+impl SessionCache {
     pub(crate) fn new(clock: Arc<dyn TimeProvider>, crls_end: Seconds) -> Self {
         Self {
             servers: Mutex::default(),
@@ -51,7 +51,7 @@ impl Sessions {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Servers> {
+    fn lock(&self) -> MutexGuard<'_, CachedServers> {
         self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -59,7 +59,7 @@ impl Sessions {
         Some(self.clock.current_time()?.as_secs())
     }
 
-    fn put(&self, name: ServerName<'static>, ticket: Ticket) {
+    fn put(&self, name: ServerName<'static>, ticket: CachedTicket) {
         self.lock().edit(name, |server| {
             if server.tickets.len() >= MAX_TICKETS {
                 server.tickets.pop_front();
@@ -69,7 +69,7 @@ impl Sessions {
     }
 
     /// The newest ticket that is still of use; those that are not are dropped.
-    fn take(&self, name: &ServerName<'static>) -> Option<Ticket> {
+    fn take(&self, name: &ServerName<'static>) -> Option<CachedTicket> {
         let now = self.now()?;
         let mut servers = self.lock();
         let tickets = &mut servers.known.get_mut(name)?.tickets;
@@ -85,8 +85,8 @@ impl Sessions {
     }
 }
 
-impl Servers {
-    fn edit(&mut self, name: ServerName<'static>, edit: impl FnOnce(&mut Server)) {
+impl CachedServers {
+    fn edit(&mut self, name: ServerName<'static>, edit: impl FnOnce(&mut CachedServer)) {
         if !self.known.contains_key(&name) {
             if self.order.len() >= MAX_SERVERS {
                 if let Some(first) = self.order.pop_front() {
@@ -99,30 +99,30 @@ impl Servers {
     }
 }
 
-impl fmt::Debug for Sessions {
+impl fmt::Debug for SessionCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sessions").finish_non_exhaustive()
+        f.debug_struct("SessionCache").finish_non_exhaustive()
     }
 }
 
 /// The session store of one connection: it knows which session a ticket belongs to.
-pub(crate) struct ConnSessions {
-    all: Arc<Sessions>,
-    state: Mutex<State>,
+pub(crate) struct ConnSessionStore {
+    all: Arc<SessionCache>,
+    state: Mutex<ConnTickets>,
 }
 
 #[derive(Default)]
-struct State {
+struct ConnTickets {
     /// The facts of the ticket that was offered to the server.
-    offered: Option<Facts>,
+    offered: Option<SessionLifetime>,
     /// The facts of this session, once its handshake is over.
-    facts: Option<Facts>,
-    /// Tickets that came before the handshake was over.
+    facts: Option<SessionLifetime>,
+    /// LifetimeTicketer that came before the handshake was over.
     early: Vec<(ServerName<'static>, Tls13ClientSessionValue)>,
 }
 
-impl ConnSessions {
-    pub(crate) fn new(all: &Arc<Sessions>) -> Self {
+impl ConnSessionStore {
+    pub(crate) fn new(all: &Arc<SessionCache>) -> Self {
         Self {
             all: Arc::clone(all),
             state: Mutex::default(),
@@ -135,7 +135,7 @@ impl ConnSessions {
         let facts = match (resumed, state.offered, self.all.now()) {
             (true, Some(facts), _) => Some(facts),
             (false, _, Some(now)) => {
-                dates::earliest_end(chain).map(|until| Facts { began: now, until })
+                dates::earliest_end(chain).map(|until| SessionLifetime { began: now, until })
             }
             _ => None,
         };
@@ -149,12 +149,12 @@ impl ConnSessions {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ConnTickets> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl ClientSessionStore for ConnSessions {
+impl ClientSessionStore for ConnSessionStore {
     fn set_kx_hint(&self, name: ServerName<'static>, group: NamedGroup) {
         let mut servers = self.all.lock();
         servers.edit(name, |server| server.group = Some(group));
@@ -190,8 +190,8 @@ impl ClientSessionStore for ConnSessions {
     }
 }
 
-impl fmt::Debug for ConnSessions {
+impl fmt::Debug for ConnSessionStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConnSessions").finish_non_exhaustive()
+        f.debug_struct("ConnSessionStore").finish_non_exhaustive()
     }
 }

@@ -28,7 +28,7 @@ const SACKED: usize = 28;
 
 /// Written bytes that the peer has not taken.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Left {
+pub(super) struct SendQueueState {
     unacknowledged: u64,
     /// Whether any of them are sent.
     in_flight: bool,
@@ -36,7 +36,7 @@ pub(super) struct Left {
     unread: Option<u64>,
 }
 
-impl Left {
+impl SendQueueState {
     /// Returns how many of the `written` bytes the peer has taken.
     pub(super) fn taken(self, written: u64) -> Taken {
         let acknowledged = written.saturating_sub(self.unacknowledged);
@@ -56,7 +56,7 @@ impl Left {
 /// On loopback a receiver's kernel keeps up to its whole receive buffer as one segment, and opens
 /// the window only once all of it is read: acknowledgements alone would show no progress of a slow
 /// reader for seconds.
-pub(super) fn left(stream: &TcpStream) -> Option<Left> {
+pub(super) fn send_queue_state(stream: &TcpStream) -> Option<SendQueueState> {
     let (local, peer) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
     let answer = ask(local, peer)?;
     let unacknowledged = bytes_of(&answer)?;
@@ -69,7 +69,7 @@ pub(super) fn left(stream: &TcpStream) -> Option<Left> {
     } else {
         None
     };
-    Some(Left {
+    Some(SendQueueState {
         unacknowledged,
         in_flight: unacked != Some(0),
         unread,
@@ -206,9 +206,9 @@ mod tests {
                 tokio::task::yield_now().await;
             }
             while ours.try_write(&[7; 64 << 10]).is_ok() {}
-            let before = left(&ours).unwrap().taken(1 << 30);
+            let before = send_queue_state(&ours).unwrap().taken(1 << 30);
             client.read_exact(&mut [0; 1000]).await.unwrap();
-            let after = left(&ours).unwrap().taken(1 << 30);
+            let after = send_queue_state(&ours).unwrap().taken(1 << 30);
             assert!(matches!(after, Taken::Read(_)), "the peer is on this host");
             assert_eq!(after.bytes() - before.bytes(), 1000, "read by the peer");
             assert!(unacknowledged(&ours).is_some_and(|bytes| bytes > 64 << 10));

@@ -18,7 +18,7 @@ const MAX_BYTES: usize = 64 << 10;
 ///
 /// # Cancel safety
 /// Dropping the future closes the connection at once.
-pub(super) async fn farewell<I: Io>(mut io: I) {
+pub(super) async fn lingering_close<I: Io>(mut io: I) {
     let drain = async {
         if io.shutdown().await.is_err() {
             return;
