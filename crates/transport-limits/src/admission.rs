@@ -5,12 +5,12 @@ use std::sync::{Arc, PoisonError};
 
 use transport_core::{Backend, PeerAddr, Queue, Reason};
 
+use crate::admission_rules::Door;
 use crate::bucket::{Bucket, Rate};
 use crate::budget::Account;
 use crate::clock::ticks;
-use crate::door::Door;
+use crate::count_limit::Gate;
 use crate::evict::SURPLUS;
-use crate::gate::Gate;
 use crate::limiter::Limiter;
 use crate::peers::{pending_share, Peer, PeerCaps, PeerKey, Peers};
 use crate::settings::{Limits, Overflow};

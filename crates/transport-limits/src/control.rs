@@ -7,9 +7,9 @@ use std::time::Duration;
 use transport_core::{Direction, TransportError};
 
 use crate::clock::{duration, ticks};
+use crate::conn_state::Shared;
 use crate::ending::Ending;
 use crate::io::grace::turn;
-use crate::shared::Shared;
 
 /// Longest correlation id that is kept, in bytes.
 const MAX_CORR_ID: usize = 128;

@@ -12,7 +12,7 @@ use transport_core::{
 };
 
 use crate::clock::{duration, SECOND};
-use crate::shared::Shared;
+use crate::conn_state::Shared;
 
 /// The target of every event.
 pub(crate) const TARGET: &str = "ron_transport";

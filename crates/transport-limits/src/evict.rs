@@ -7,10 +7,10 @@
 use std::sync::Arc;
 
 use crate::admission::Admission;
+use crate::conn_state::Shared;
 use crate::ending::Ending;
 use crate::limiter::Limiter;
 use crate::peers::{Peer, PeerKey};
-use crate::shared::Shared;
 use crate::sync::Ordering;
 use transport_core::Reason;
 

@@ -10,12 +10,12 @@ use transport_core::{
 };
 
 use crate::admission::Permit;
+use crate::conn_state::Shared;
 use crate::deadline::until;
 use crate::event::{self, Who};
 use crate::incoming::Incoming;
 use crate::io::GuardedIo;
 use crate::limiter::Limiter;
-use crate::shared::Shared;
 
 /// First and longest pause of the accept loop when the process is out of descriptors or memory.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));

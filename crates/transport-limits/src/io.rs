@@ -3,11 +3,11 @@
 pub(crate) mod grace;
 mod half;
 mod linger;
-mod open;
-mod pace;
-mod slot;
+mod open_stream;
+mod stream_slot;
+mod throttle;
 mod timer;
-mod write;
+mod write_clock;
 
 use std::future::Future;
 use std::io;
@@ -19,12 +19,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use transport_core::{Io, Taken, TransportError};
 
 use crate::admission::Permit;
+use crate::conn_state::Shared;
 use crate::control::Control;
 use crate::ending::Ending;
-use crate::shared::Shared;
-use open::Open;
-pub(crate) use slot::Close;
-use slot::Slot;
+use open_stream::Open;
+pub(crate) use stream_slot::Close;
+use stream_slot::Slot;
 
 /// A guarded stream. Its deadlines fire through the task that polled it last; a stream that no
 /// task polls is ended by [`Control::ended`].
@@ -118,7 +118,7 @@ impl<I: Io> Io for GuardedIo<I> {
             let is_reset = match lent.io() {
                 Some(io) => tokio::select! {
                     () = io.wait_reset() => true,
-                    () = slot::end_of(shared) => false,
+                    () = stream_slot::end_of(shared) => false,
                 },
                 None => false,
             };

@@ -15,13 +15,13 @@ use crate::admission::Admission;
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::conn_settings::ConnSettings;
+use crate::conn_state::Shared;
 use crate::control::Control;
 use crate::event::{Events, Who};
-use crate::lane::Lane;
-use crate::live::LiveRates;
-use crate::register::Register;
+use crate::rates::LiveRates;
+use crate::registry::Register;
 use crate::settings::Limits;
-use crate::shared::Shared;
+use crate::shared_bucket::Lane;
 use crate::tasks::Tasks;
 
 /// The next connection's number, unique in the process.

@@ -22,12 +22,12 @@ use crate::admission::Permit;
 use crate::bucket::{Bucket, Rate};
 use crate::budget::{Account, Budget, Spare};
 use crate::clock::SECOND;
-use crate::gate::Gate;
+use crate::conn_state::Shared;
+use crate::count_limit::Gate;
 use crate::guard::guarded;
 use crate::io::GuardedIo;
 use crate::limiter::Limiter;
 use crate::settings::{Limits, Overflow};
-use crate::shared::Shared;
 
 const NOW: u64 = 1_000 * SECOND;
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use transport_core::{PeerAddr, Reason};
 
 use crate::bucket::{Bucket, Rate};
-use crate::lane::Lane;
+use crate::shared_bucket::Lane;
 use crate::sync::{AtomicU64, Ordering};
 
 /// Entries kept for peers without a connection, until their buckets are full again. Past it the

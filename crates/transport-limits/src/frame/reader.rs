@@ -11,9 +11,9 @@ use transport_core::{Direction, TransportError};
 
 use crate::buffer::Buffer;
 use crate::control::Control;
-use crate::scratch;
+use crate::read_buf;
 
-use super::room::Room;
+use super::memory::Room;
 
 /// Bytes of the length before a frame.
 pub(super) const HEADER: usize = 4;
@@ -244,7 +244,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         let want = rest.min(to_boundary).min(room - self.buffer.len());
         let ahead = if want == rest { HEADER } else { 0 };
         let (io, buffer, header) = (&mut self.io, &mut self.buffer, &mut self.header);
-        let read = ready!(scratch::with(want + ahead, |buf| {
+        let read = ready!(read_buf::with(want + ahead, |buf| {
             ready!(Pin::new(io).poll_read(cx, buf))?;
             let (mine, next) = buf.filled().split_at(buf.filled().len().min(want));
             buffer.extend(mine, body.len - body.given);

@@ -12,7 +12,7 @@ use transport_core::{Direction, Queue, Reason, TaskKind, TransportError};
 
 use crate::control::Control;
 
-use super::inbox::{Inbox, Stored};
+use super::inbox_memory::{Inbox, Stored};
 use super::reader::HEADER;
 
 /// The inbox holds this many times `max_frame_bytes` at most.

@@ -5,10 +5,10 @@ use std::task::{ready, Context, Poll};
 use transport_core::{Direction, Op, TransportError};
 
 use super::grace::Grace;
-use super::pace::Pacer;
+use super::throttle::Pacer;
 use super::timer::Timer;
 use crate::clock::duration;
-use crate::shared::Shared;
+use crate::conn_state::Shared;
 
 /// A byte-count delta is handed to the observer when it reaches this many bytes, and whenever
 /// an operation pends.

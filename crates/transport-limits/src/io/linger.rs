@@ -17,7 +17,7 @@ use transport_core::{Io, TaskKind};
 use crate::admission::Permit;
 use crate::ending::Manner;
 use crate::limiter::Limiter;
-use crate::scratch;
+use crate::read_buf;
 
 /// How long a lingering close lasts at most.
 const LINGER: Duration = Duration::from_secs(2);
@@ -121,7 +121,7 @@ impl<I: Io> Leaving<I> {
     /// Ready at the peer's end of stream, at its failure, or when enough was discarded.
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..TURN {
-            let read = scratch::with(scratch::BYTES, |buf| {
+            let read = read_buf::with(read_buf::BYTES, |buf| {
                 self.io
                     .poll_discard(cx, buf)
                     .map_ok(|()| buf.filled().len())

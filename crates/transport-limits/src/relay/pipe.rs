@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::buffer::Buffer;
 use crate::control::Control;
 use crate::limiter::Limiter;
-use crate::scratch;
+use crate::read_buf;
 
 /// Reads of one direction in a row: then it is the other direction's turn, and other tasks'. Well
 /// below half of the 128 operations that tokio allows a task before it makes it yield.
@@ -222,7 +222,7 @@ impl Pipe {
         cx: &mut Context<'_>,
         ends: &mut E,
     ) -> Result<Poll<usize>, Failed> {
-        scratch::with(scratch::BYTES, |buf| {
+        read_buf::with(read_buf::BYTES, |buf| {
             match ends.reader().poll_read(cx, buf) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => {
@@ -241,7 +241,7 @@ impl Pipe {
                         data = &data[written..];
                     }
                     Poll::Pending => {
-                        let mut rest = Buffer::new(scratch::wipes());
+                        let mut rest = Buffer::new(read_buf::wipes());
                         rest.extend(data, data.len());
                         let counted = self.limiter.as_ref();
                         let counted = counted.map(|limiter| limiter.budget().count(data.len()));
@@ -266,7 +266,7 @@ impl Pipe {
 
 /// Reads and forgets; 0 at the end of the stream.
 fn discard<E: Ends>(cx: &mut Context<'_>, ends: &mut E) -> Poll<io::Result<usize>> {
-    scratch::with(scratch::BYTES, |buf| {
+    read_buf::with(read_buf::BYTES, |buf| {
         let polled = ends.reader().poll_read(cx, buf);
         polled.map_ok(|()| buf.filled().len())
     })

@@ -10,9 +10,9 @@ use tokio::io::{AsyncRead, ReadBuf};
 use transport_core::{Backend, NoObserver, TransportError};
 
 use super::*;
+use crate::conn_state::Shared;
 use crate::limiter::Limiter;
 use crate::settings::Limits;
-use crate::shared::Shared;
 
 const CHUNK: usize = 4 << 10;
 const MAX: usize = 64 << 10;

@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use transport_core::{Backend, NoObserver};
 
 use super::*;
+use crate::conn_state::Shared;
 use crate::limiter::Limiter;
 use crate::settings::Limits;
-use crate::shared::Shared;
 
 /// Takes bytes in pieces of the given sizes, over and over, and pends between them.
 struct Sink {

@@ -8,7 +8,7 @@ use transport_core::{Direction, Scope};
 
 use crate::budget::{Hold, Spare};
 use crate::clock::duration;
-use crate::shared::Shared;
+use crate::conn_state::Shared;
 
 /// The memory of a connection's inbox. Cheap to clone.
 #[derive(Debug, Clone, Default)]

@@ -10,11 +10,11 @@ use transport_core::{CloseReason, Direction, Io, Op, TransportError};
 
 use super::half::Half;
 use super::linger;
-use super::write::{self, Look, Terms, WriteClock};
+use super::write_clock::{self, Look, Terms, WriteClock};
 use crate::admission::Permit;
+use crate::conn_state::Shared;
 use crate::ending::{Ending, Manner};
 use crate::event;
-use crate::shared::Shared;
 
 pub(super) struct Open<I> {
     pub(super) io: I,
@@ -95,7 +95,7 @@ impl<I: Io> Open<I> {
         let taken = self.write.poll_take(shared, cx, now, want);
         let grants = ready!(taken)?;
         let limit = grants.limit(want);
-        let polled = write::poll_clamped(Pin::new(&mut self.io), cx, bufs, limit);
+        let polled = write_clock::poll_clamped(Pin::new(&mut self.io), cx, bufs, limit);
         let written = match &polled {
             Poll::Ready(Ok(written)) => *written,
             _ => 0,

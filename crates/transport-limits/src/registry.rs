@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
-use crate::shared::Shared;
+use crate::conn_state::Shared;
 
 /// Idle connections of which the least recently active is evicted.
 const SAMPLE: usize = 16;

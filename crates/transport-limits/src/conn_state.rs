@@ -17,9 +17,9 @@ use crate::conn_settings::ConnSettings;
 use crate::ending::{Ending, Manner};
 use crate::event::Who;
 use crate::io::Close;
-use crate::lane::Lane;
 use crate::limiter::Limiter;
 use crate::peers::Peer;
+use crate::shared_bucket::Lane;
 
 #[derive(Debug)]
 pub(crate) struct Shared {

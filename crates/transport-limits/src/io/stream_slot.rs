@@ -4,8 +4,8 @@ use std::sync::{PoisonError, TryLockError};
 
 use transport_core::Io;
 
-use super::open::Open;
-use crate::shared::Shared;
+use super::open_stream::Open;
+use crate::conn_state::Shared;
 use crate::sync::{Mutex, MutexGuard};
 
 /// An open stream, until it is closed.

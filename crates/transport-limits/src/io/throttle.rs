@@ -12,8 +12,8 @@ use transport_core::{Direction, Reason, Scope, TransportError};
 use crate::bucket::{Grant, Rate};
 use crate::clock::scatter;
 use crate::clock::{duration, SECOND};
-use crate::lane::Lane;
-use crate::shared::Shared;
+use crate::conn_state::Shared;
+use crate::shared_bucket::Lane;
 
 use super::half::Half;
 
