@@ -14,10 +14,10 @@ use crate::backend::{Dialers, Live};
 use crate::builder::{Given, TransportBuilder};
 use crate::config::Config;
 use crate::conn::Conn;
+use crate::dialer::TransportDialer;
 use crate::drain::DrainReport;
 use crate::endpoint::{Endpoint, Scheme};
-use crate::handles::TransportDialer;
-use crate::listening::Slot;
+use crate::listen::Slot;
 use crate::readiness::{Part, Readiness};
 use crate::{drain, serve};
 

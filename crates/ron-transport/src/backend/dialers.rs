@@ -14,10 +14,10 @@ use transport_tls::raw::TlsDialer;
 #[cfg(feature = "uds")]
 use transport_uds::raw::UdsDialer;
 
-#[cfg(feature = "arti")]
-use super::arti::Tor;
 #[cfg(feature = "tls")]
 use super::tls::{self, Tls};
+#[cfg(feature = "arti")]
+use super::tor::Tor;
 use super::{not_compiled_in, Live};
 use crate::conn::Conn;
 use crate::endpoint::{Endpoint, Scheme};

@@ -8,7 +8,7 @@ use transport_core::{ReadyReason, ReadyState, TransportError};
 
 use crate::backend::{AnyListener, Parts};
 use crate::config::Config;
-use crate::handles::IncomingConn;
+use crate::dialer::IncomingConn;
 use crate::listen_addr::{Inherited, ListenAddr};
 use crate::readiness::Part;
 use crate::serve::waiting;

@@ -8,10 +8,10 @@ use transport_tcp::{LiveTcpConfig, TcpConfig};
 #[cfg(feature = "uds")]
 use transport_uds::{LiveUdsConfig, UdsConfig};
 
-#[cfg(feature = "arti")]
-use super::arti::Tor;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
+#[cfg(feature = "arti")]
+use super::tor::Tor;
 use crate::builder::Given;
 use crate::config::Config;
 use crate::transport::Shared;
