@@ -3,27 +3,27 @@
 //! It runs on a thread of its own and has limits of its own, and none of its connections counts as
 //! transport traffic. Each connection carries one request: nothing that follows it is parsed.
 
-mod answer;
 mod config;
+mod conn_slots;
 mod connections;
 mod head;
 mod history;
 mod host;
 mod listener;
-mod live;
 mod metrics;
-mod paced;
 mod page;
-mod places;
-mod respond;
+mod render_queue;
+mod response;
+mod routes;
 mod samples;
 mod state;
+mod status_source;
 mod thread;
 
 pub(crate) use config::{shown, InForce};
 pub(crate) use listener::Bound;
-pub(crate) use live::Live;
 pub(crate) use state::State;
+pub(crate) use status_source::Live;
 pub(crate) use thread::{AdminThread, Binds};
 
 use std::io;
@@ -33,10 +33,10 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 
-use answer::Answer;
+use conn_slots::{Phase, Places};
 use head::Unread;
 use listener::{Listener, Stream};
-use places::{Phase, Places};
+use response::Answer;
 
 /// How long a request's head may take, from accept to its last byte.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
@@ -81,7 +81,7 @@ async fn serve_conn(mut stream: Stream, state: Arc<State>, phase: Phase) {
         Ok(Ok(head)) => {
             phase.works();
             state.live.asked();
-            let answer = respond::to(&head, &state).await;
+            let answer = routes::to(&head, &state).await;
             if head.method == "HEAD" {
                 answer.without_body()
             } else {

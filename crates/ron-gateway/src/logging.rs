@@ -3,12 +3,12 @@
 
 mod batch;
 mod dropped;
+mod entry;
 mod format;
 mod json;
 mod layer;
 mod level;
 mod logfmt;
-mod record;
 mod sink;
 mod stdout;
 mod text;
@@ -24,8 +24,8 @@ use std::io::{stdout, IsTerminal};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry;
 
+use entry::Entry;
 use layer::LogLayer;
-use record::Entry;
 use stdout::Unbuffered;
 
 /// The target of the gateway's own events.

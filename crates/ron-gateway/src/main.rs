@@ -15,6 +15,7 @@ mod dev_tls;
 mod dial;
 mod exit;
 mod logging;
+mod pressure;
 mod process;
 mod progress;
 mod runtime;

@@ -12,9 +12,7 @@ mod landlock;
 #[path = "sandbox/no_landlock.rs"]
 mod landlock;
 mod links;
-mod mode;
 mod paths;
-mod places;
 mod report;
 #[cfg(not(all(
     target_os = "linux",
@@ -27,6 +25,7 @@ mod seccomp;
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 mod seccomp;
+mod system_paths;
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod tests;
@@ -39,9 +38,9 @@ use paths::Allowed;
 
 use crate::exit::Failure;
 use crate::logging::TARGET;
+use crate::settings::SandboxMode;
 use crate::startup::Effective;
 
-pub(crate) use mode::Mode;
 pub(crate) use report::Report;
 
 /// Threads that exist when the files are restricted, each of which restricts itself.
@@ -52,7 +51,7 @@ const THREADS: usize = 2;
 pub(crate) struct Sandbox(Arc<Inner>);
 
 struct Inner {
-    mode: Mode,
+    mode: SandboxMode,
     allowed: Allowed,
     /// The ruleset, for each thread to apply; the reason where the kernel has none.
     files: Result<Files, String>,
@@ -66,8 +65,8 @@ impl Sandbox {
     pub(crate) fn new(effective: &Effective, config_files: &[PathBuf]) -> Self {
         let mode = effective.gateway.settings().sandbox;
         let (allowed, files) = match mode {
-            Mode::Off => (Allowed::default(), Err("sandbox is off".to_owned())),
-            Mode::Try | Mode::On => {
+            SandboxMode::Off => (Allowed::default(), Err("sandbox is off".to_owned())),
+            SandboxMode::Try | SandboxMode::On => {
                 let allowed = Allowed::new(effective, config_files);
                 let files = Files::new(allowed.grants());
                 (allowed, files)
@@ -83,7 +82,7 @@ impl Sandbox {
 
     /// Restricts the files of this thread and of those that it starts from now on.
     pub(crate) fn restrict_thread(&self) -> Result<(), Failure> {
-        if self.0.mode == Mode::Off {
+        if self.0.mode == SandboxMode::Off {
             return Ok(());
         }
         let files = self.0.files.as_ref().map_err(Clone::clone);
@@ -96,7 +95,7 @@ impl Sandbox {
     pub(crate) fn restrict_last_thread(&self) -> Result<(), Failure> {
         self.restrict_thread()?;
         match std::fs::read_dir("/proc/self/task").map(Iterator::count) {
-            Ok(threads) if threads > THREADS && self.0.mode != Mode::Off => {
+            Ok(threads) if threads > THREADS && self.0.mode != SandboxMode::Off => {
                 let others = threads - THREADS;
                 let why = format!("{others} threads of other code exist before the start");
                 self.note(|report| report.landlock = Err(why))
@@ -108,7 +107,7 @@ impl Sandbox {
     /// Filters the system calls of every thread that exists now or later, and logs what is in
     /// force.
     pub(crate) fn filter_calls(&self) -> Result<(), Failure> {
-        if self.0.mode != Mode::Off {
+        if self.0.mode != SandboxMode::Off {
             let filtered = seccomp::apply_to_all_threads();
             self.note(|report| report.seccomp = filtered)?;
         }
@@ -177,7 +176,7 @@ impl Sandbox {
         let mut report = self.0.report.lock().unwrap_or_else(PoisonError::into_inner);
         step(&mut report);
         match report.missing() {
-            Some(missing) if self.0.mode == Mode::On => Err(Failure::Runtime(format!(
+            Some(missing) if self.0.mode == SandboxMode::On => Err(Failure::Runtime(format!(
                 "sandbox is on, and this system cannot do it: {missing}; with sandbox = try the \
                  gateway starts with what the system can"
             ))),

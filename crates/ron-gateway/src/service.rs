@@ -1,14 +1,13 @@
 //! The running service: the transport with its handlers, the admin endpoint beside it, and the
 //! order in which they begin and end.
 
+mod config_watch;
 mod handlers;
 mod memory;
 mod prepare;
-mod pressure;
 mod reload;
 pub(crate) mod signals;
 mod start;
-mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,8 +26,6 @@ use crate::runtime;
 use crate::sandbox::Sandbox;
 use crate::startup::Sources;
 use crate::systemd::{self, Manager};
-
-pub(crate) use pressure::Reading;
 
 use prepare::{Loader, Prepared, Workers};
 use reload::Reloads;

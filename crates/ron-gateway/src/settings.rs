@@ -4,6 +4,7 @@
 mod admin_addr;
 mod keys;
 mod parse;
+mod sandbox_mode;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -11,10 +12,10 @@ use ron_transport::config::{DynSection, Settings};
 use ron_transport::Endpoint;
 
 use crate::logging::{Format, Level};
-use crate::sandbox;
 
 pub(crate) use admin_addr::AdminAddr;
 pub(crate) use parse::{dialable, MemoryPressure};
+pub(crate) use sandbox_mode::SandboxMode;
 
 /// Where the admin endpoint is unless configured.
 const ADMIN_ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9909);
@@ -52,7 +53,7 @@ pub(crate) struct Gateway {
     pub(crate) degraded_is_ready: bool,
     pub(crate) log_format: Format,
     pub(crate) log_level: Level,
-    pub(crate) sandbox: sandbox::Mode,
+    pub(crate) sandbox: SandboxMode,
     pub(crate) memory_pressure: MemoryPressure,
 }
 
@@ -67,7 +68,7 @@ impl Default for Gateway {
             degraded_is_ready: false,
             log_format: Format::Auto,
             log_level: Level::Info,
-            sandbox: sandbox::Mode::Try,
+            sandbox: SandboxMode::Try,
             memory_pressure: MemoryPressure::Auto,
         }
     }

@@ -5,7 +5,7 @@
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::answer::{Answer, Status};
+use super::response::{Answer, Status};
 
 /// Bytes of a head.
 const MAX_BYTES: usize = 16 * 1024;

@@ -11,9 +11,9 @@ use tokio::time::sleep;
 
 use super::history::{self, History};
 use super::host::Hosts;
-use super::live::{self, Live};
 use super::metrics;
-use super::paced::Paced;
+use super::render_queue::Paced;
+use super::status_source::{self, Live};
 use crate::sandbox::Report;
 use crate::settings::{AdminAddr, Gateway, Mode};
 
@@ -85,7 +85,8 @@ impl State {
     /// Adds a sample to the history now and every 5 s, indefinitely.
     pub(super) async fn sample(&self) {
         loop {
-            self.history.add(live::unix_seconds(), &self.exposition());
+            self.history
+                .add(status_source::unix_seconds(), &self.exposition());
             sleep(history::EVERY).await;
         }
     }
@@ -177,8 +178,8 @@ mod tests {
     use super::super::config::InForce;
     use super::*;
     use crate::logging::Dropped;
-    use crate::sandbox;
-    use crate::service::Reading;
+    use crate::pressure::Reading;
+    use crate::settings::SandboxMode;
     use crate::startup::Sources;
 
     const DEGRADED: ReadyState = ReadyState::Degraded {
@@ -212,7 +213,7 @@ mod tests {
                 &transport,
                 listen,
                 live,
-                Report::new(sandbox::Mode::Try),
+                Report::new(SandboxMode::Try),
             )
         };
         (state, sender)

@@ -2,7 +2,7 @@
 
 use ron_transport::core::schema::ValueError;
 
-use super::record::Entry;
+use super::entry::Entry;
 use super::{json, logfmt, text};
 
 /// `log.format`.

@@ -3,7 +3,7 @@
 use ron_transport::core::escape::{is_safe, write_escape};
 use serde_json::Value as Json;
 
-use super::record::{Entry, Value};
+use super::entry::{Entry, Value};
 
 /// One line.
 pub(super) fn render(entry: &Entry) -> String {

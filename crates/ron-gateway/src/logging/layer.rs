@@ -5,8 +5,8 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::entry::{Entry, Fields};
 use super::format::Render;
-use super::record::{Entry, Fields};
 use super::sink::Sink;
 
 /// Writes every event that passes the filter.

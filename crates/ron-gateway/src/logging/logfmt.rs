@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 
 use ron_transport::core::escape::escape;
 
-use super::record::Entry;
+use super::entry::Entry;
 
 /// One line.
 pub(super) fn render(entry: &Entry) -> String {

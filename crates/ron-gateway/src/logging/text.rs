@@ -5,8 +5,8 @@ use std::fmt::{self, Write};
 use ron_transport::core::escape::escape;
 use tracing::Level;
 
+use super::entry::Entry;
 use super::logfmt;
-use super::record::Entry;
 
 const RESET: &str = "\u{1b}[0m";
 const DIM: &str = "\u{1b}[2m";

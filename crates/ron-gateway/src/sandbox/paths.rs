@@ -12,7 +12,7 @@ use ron_transport::config::{named_paths, Settings};
 use ron_transport::core::schema::PathUse;
 
 use super::links::{follow, is_shared};
-use super::places;
+use super::system_paths;
 use crate::startup::Effective;
 
 /// The access that is allowed below a path.
@@ -66,16 +66,16 @@ impl Allowed {
     /// where they are missing.
     pub(super) fn new(effective: &Effective, config_files: &[PathBuf]) -> Self {
         let mut allowed = Self::default();
-        for path in places::READ {
+        for path in system_paths::READ {
             allowed.grant(Path::new(path), Access::Read);
         }
-        for path in places::READ_FILES {
+        for path in system_paths::READ_FILES {
             allowed.read_target(Path::new(path));
         }
-        for path in places::WRITE_FILES {
+        for path in system_paths::WRITE_FILES {
             allowed.grant(Path::new(path), Access::ReadWriteFile);
         }
-        for path in places::trust_store() {
+        for path in system_paths::trust_store() {
             allowed.read(&path);
         }
         if !rustix::process::geteuid().is_root() {

@@ -3,8 +3,8 @@
 
 use ron_transport::limits::Threads;
 
+use super::config_watch::Watch;
 use super::signals::Signals;
-use super::watch::Watch;
 use crate::admin::AdminThread;
 use crate::exit::Failure;
 use crate::runtime;

@@ -11,7 +11,7 @@ use ron_transport::limits::Threads;
 use ron_transport::Transport;
 use serde_json::Value;
 
-use super::watch::Watch;
+use super::config_watch::Watch;
 use crate::admin::{shown, InForce};
 use crate::logging::TARGET;
 use crate::sandbox::Sandbox;

@@ -11,16 +11,16 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::config_watch::Watch;
 use super::prepare::{Prepared, Workers};
-use super::pressure::Pressure;
 use super::signals::Signals;
-use super::watch::Watch;
 use crate::admin::{Binds, Bound, InForce};
 use crate::conflicts;
 #[cfg(feature = "tls")]
 use crate::dev_tls;
 use crate::exit::Failure;
 use crate::logging::{self, Dropped, Writer, TARGET};
+use crate::pressure::Pressure;
 use crate::process;
 use crate::sandbox::Sandbox;
 use crate::settings::Gateway;

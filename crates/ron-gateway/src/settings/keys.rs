@@ -5,9 +5,8 @@ use ron_transport::core::schema::{
 };
 
 use super::parse::{parse_endpoint, parse_host, parse_mode};
-use super::{AdminAddr, Gateway, MemoryPressure, Mode};
+use super::{AdminAddr, Gateway, MemoryPressure, Mode, SandboxMode};
 use crate::logging::{Format, Level};
-use crate::sandbox;
 
 const KEYS: &[Key] = &[
     Key {
@@ -112,7 +111,7 @@ impl Section for Gateway {
             "degraded_is_ready" => self.degraded_is_ready = parse_bool(text)?,
             "log.format" => self.log_format = Format::parse(text)?,
             "log.level" => self.log_level = Level::parse(text)?,
-            "sandbox" => self.sandbox = sandbox::Mode::parse(text)?,
+            "sandbox" => self.sandbox = SandboxMode::parse(text)?,
             "memory.pressure" => self.memory_pressure = MemoryPressure::parse(text)?,
             _ => return Err(ValueError::new("no such key")),
         }

@@ -1,6 +1,6 @@
 use tracing::Level;
 
-use super::super::record::Value;
+use super::super::entry::Value;
 use super::super::timestamp::Timestamp;
 use super::*;
 

@@ -49,7 +49,7 @@ pub(crate) struct Pressure {
 
 impl Pressure {
     /// Opens what is to be read, and starts the thread.
-    pub(super) fn start(setting: MemoryPressure) -> Result<Self, Failure> {
+    pub(crate) fn start(setting: MemoryPressure) -> Result<Self, Failure> {
         let sensor = match setting {
             MemoryPressure::Off => None,
             setting => {
@@ -65,12 +65,12 @@ impl Pressure {
         })
     }
 
-    pub(super) fn reading(&self) -> Reading {
+    pub(crate) fn reading(&self) -> Reading {
         self.reading.clone()
     }
 
     /// Watches indefinitely.
-    pub(super) async fn watch(self, transport: Arc<Transport>) {
+    pub(crate) async fn watch(self, transport: Arc<Transport>) {
         let Some((sensor, threads)) = self.sensor else {
             return std::future::pending().await;
         };

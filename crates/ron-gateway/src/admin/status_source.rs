@@ -13,7 +13,7 @@ use super::connections;
 use super::metrics::Own;
 use super::samples;
 use crate::logging::Dropped;
-use crate::service::Reading;
+use crate::pressure::Reading;
 
 /// The running transport and its configuration.
 pub(crate) struct Live {

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use ron_transport::core::schema::parse_count;
 
-use super::answer::{Answer, Status};
 use super::head::Head;
+use super::response::{Answer, Status};
 use super::state::State;
 use super::{connections, page};
 use crate::logging::TARGET;
