@@ -13,6 +13,7 @@ mod conflicts;
 #[cfg(feature = "tls")]
 mod dev_tls;
 mod dial;
+mod effective;
 mod exit;
 mod logging;
 mod pressure;

@@ -10,7 +10,7 @@ const PENDING: &str = "not yet";
 
 /// The parts in force, and the reason where one is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Report {
+pub(crate) struct SandboxReport {
     pub(super) mode: SandboxMode,
     /// The ABI of Landlock that the kernel has.
     pub(super) landlock: Result<u32, String>,
@@ -18,7 +18,7 @@ pub(crate) struct Report {
     pub(super) seccomp: Result<(), String>,
 }
 
-impl Report {
+impl SandboxReport {
     /// Nothing is in force yet.
     pub(crate) fn new(mode: SandboxMode) -> Self {
         let why = match mode {
