@@ -18,7 +18,7 @@ pub(super) async fn serve(transport: &Transport, gateway: &Gateway) -> Result<()
         (Mode::Echo, _) => transport.serve(echo_bytes).await,
         (Mode::EchoFrames, _) => transport.serve(echo_frames).await,
         (Mode::Forward, Some(to)) => {
-            let forward = Arc::new(Forward {
+            let forward = Arc::new(Forwarder {
                 dialer: transport.dialer(),
                 limiter: transport.limiter().clone(),
                 to: to.clone(),
@@ -67,13 +67,13 @@ async fn echo_frames(conn: Conn) {
 }
 
 /// Joins each connection with one of its own to the target.
-struct Forward {
+struct Forwarder {
     dialer: TransportDialer,
     limiter: Limiter,
     to: Endpoint,
 }
 
-impl Forward {
+impl Forwarder {
     async fn run(self: Arc<Self>, mut conn: Conn) {
         let Some(upstream) = self.dial(&mut conn).await else {
             return;

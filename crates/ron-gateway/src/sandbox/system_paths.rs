@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 /// Directories that may be read, with all below them.
 pub(super) const READ: &[&str] = &[
-    // Figures of the process, and the limits of its control group. Landlock closes what `ptrace`
+    // ProcessFigures of the process, and the limits of its control group. Landlock closes what `ptrace`
     // would be needed for: memory, environment and descriptors of other processes.
     "/proc",
     "/sys/fs/cgroup",

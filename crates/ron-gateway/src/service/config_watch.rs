@@ -21,14 +21,14 @@ const DEBOUNCE: Duration = Duration::from_millis(500);
 const MAX_BYTES: u64 = 1 << 20;
 
 /// The files, and the content that was last acted on.
-pub(super) struct Watch {
+pub(super) struct ConfigWatch {
     files: Vec<PathBuf>,
     keys: RandomState,
     look: Threads,
     acted_on: u64,
 }
 
-impl Watch {
+impl ConfigWatch {
     /// From now on changes count. Reads the files, and from then on on this thread.
     pub(super) fn new(files: &[PathBuf], look: Threads) -> Self {
         let mut watch = Self {

@@ -10,9 +10,9 @@ const JSON: &str = "application/json";
 
 /// A status code with its reason phrase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Status(u16, &'static str);
+pub(super) struct StatusCode(u16, &'static str);
 
-impl Status {
+impl StatusCode {
     pub(super) const OK: Self = Self(200, "OK");
     pub(super) const BAD_REQUEST: Self = Self(400, "Bad Request");
     pub(super) const FORBIDDEN: Self = Self(403, "Forbidden");
@@ -31,16 +31,20 @@ impl Status {
 
 /// The answer to a request.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: Status,
+pub(super) struct Response {
+    pub(super) status: StatusCode,
     content_type: &'static str,
     fields: Vec<(&'static str, String)>,
     body: Bytes,
     is_head: bool,
 }
 
-impl Answer {
-    pub(super) fn new(status: Status, content_type: &'static str, body: impl Into<Bytes>) -> Self {
+impl Response {
+    pub(super) fn new(
+        status: StatusCode,
+        content_type: &'static str,
+        body: impl Into<Bytes>,
+    ) -> Self {
         Self {
             status,
             content_type,
@@ -50,11 +54,11 @@ impl Answer {
         }
     }
 
-    pub(super) fn text(status: Status, body: impl Into<Bytes>) -> Self {
+    pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Self {
         Self::new(status, TEXT, body)
     }
 
-    pub(super) fn json(status: Status, body: impl Into<Bytes>) -> Self {
+    pub(super) fn json(status: StatusCode, body: impl Into<Bytes>) -> Self {
         Self::new(status, JSON, body)
     }
 
@@ -72,7 +76,7 @@ impl Answer {
 
     /// The bytes on the wire.
     pub(super) fn bytes(&self) -> Bytes {
-        let Status(code, phrase) = self.status;
+        let StatusCode(code, phrase) = self.status;
         let mut head = format!("HTTP/1.1 {code} {phrase}\r\n");
         let date = httpdate::fmt_http_date(SystemTime::now());
         let length = self.body.len().to_string();
@@ -108,7 +112,7 @@ mod tests {
 
     #[test]
     fn every_answer_closes_and_forbids_sniffing() {
-        let answer = Answer::text(Status::NOT_FOUND, "gone\n").with("allow", "GET");
+        let answer = Response::text(StatusCode::NOT_FOUND, "gone\n").with("allow", "GET");
         let text = String::from_utf8(answer.bytes().to_vec()).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 404 Not Found\r\n"), "{head}");

@@ -19,20 +19,20 @@ const MAX_PAUSE: Duration = Duration::from_millis(100);
 
 /// One kind of answer.
 #[derive(Default)]
-pub(super) struct Paced {
+pub(super) struct RenderQueue {
     /// How many were begun.
     begun: AtomicU64,
-    last: Mutex<Option<Made>>,
+    last: Mutex<Option<Rendered>>,
 }
 
-struct Made {
+struct Rendered {
     key: String,
     number: u64,
     body: Bytes,
     next: Instant,
 }
 
-impl Paced {
+impl RenderQueue {
     /// Returns an answer that was begun after this call, made by this call or another one with the
     /// same key.
     pub(super) async fn get(&self, key: &str, make: impl FnOnce() -> Bytes) -> Bytes {
@@ -50,7 +50,7 @@ impl Paced {
         let body = make();
         let now = Instant::now();
         let took = now.saturating_duration_since(from);
-        *last = Some(Made {
+        *last = Some(Rendered {
             key: key.to_owned(),
             number,
             body: body.clone(),
@@ -68,11 +68,11 @@ mod tests {
     use super::*;
 
     /// Makes 1, 2, 3 and so on, in about a millisecond each.
-    struct Source(Paced, Cell<u8>);
+    struct Source(RenderQueue, Cell<u8>);
 
     impl Source {
         fn new() -> Self {
-            Self(Paced::default(), Cell::new(0))
+            Self(RenderQueue::default(), Cell::new(0))
         }
 
         async fn get(&self, key: &str) -> u8 {

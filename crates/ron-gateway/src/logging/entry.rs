@@ -6,11 +6,12 @@ use std::fmt;
 use tracing::field::{Field, Visit};
 use tracing::{Level, Metadata};
 
+use super::target::TARGET;
 use super::timestamp::Timestamp;
 
 /// The value of a field.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
+pub(super) enum FieldValue {
     Text(String),
     Unsigned(u64),
     Signed(i64),
@@ -18,7 +19,7 @@ pub(super) enum Value {
     Bool(bool),
 }
 
-impl fmt::Display for Value {
+impl fmt::Display for FieldValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(value) => f.write_str(value),
@@ -32,10 +33,10 @@ impl fmt::Display for Value {
 
 /// The fields of a span or an event, in the order they were given.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Fields(Vec<(&'static str, Value)>);
+pub(super) struct Fields(Vec<(&'static str, FieldValue)>);
 
 impl Fields {
-    fn set(&mut self, field: &Field, value: Value) {
+    fn set(&mut self, field: &Field, value: FieldValue) {
         match self.0.iter_mut().find(|(name, _)| *name == field.name()) {
             Some((_, old)) => *old = value,
             None => self.0.push((field.name(), value)),
@@ -50,31 +51,31 @@ impl Fields {
 
 impl Visit for Fields {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.set(field, Value::Float(value));
+        self.set(field, FieldValue::Float(value));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.set(field, Value::Signed(value));
+        self.set(field, FieldValue::Signed(value));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.set(field, Value::Unsigned(value));
+        self.set(field, FieldValue::Unsigned(value));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.set(field, Value::Bool(value));
+        self.set(field, FieldValue::Bool(value));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.set(field, Value::Text(value.to_owned()));
+        self.set(field, FieldValue::Text(value.to_owned()));
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.set(field, Value::Text(value.to_string()));
+        self.set(field, FieldValue::Text(value.to_string()));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.set(field, Value::Text(format!("{value:?}")));
+        self.set(field, FieldValue::Text(format!("{value:?}")));
     }
 }
 
@@ -83,16 +84,16 @@ const RESERVED: &[&str] = &["ts", "level", "target", "msg"];
 
 /// One log line.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct LogEntry {
     pub(super) at: Timestamp,
     pub(super) level: Level,
     pub(super) target: &'static str,
     pub(super) message: Option<String>,
     /// Each name once.
-    pub(super) fields: Vec<(Cow<'static, str>, Value)>,
+    pub(super) fields: Vec<(Cow<'static, str>, FieldValue)>,
 }
 
-impl Entry {
+impl LogEntry {
     /// Joins an event's fields with those of its spans, the innermost first: a name that is
     /// there already is left out.
     pub(super) fn new<'a>(
@@ -121,13 +122,13 @@ impl Entry {
         Self {
             at: Timestamp::now(),
             level: Level::WARN,
-            target: super::TARGET,
+            target: TARGET,
             message: Some(
                 "log lines were dropped: a write failed, or the reader was too slow".to_owned(),
             ),
             fields: vec![
-                ("event".into(), Value::Text("log".to_owned())),
-                ("dropped".into(), Value::Unsigned(lines)),
+                ("event".into(), FieldValue::Text("log".to_owned())),
+                ("dropped".into(), FieldValue::Unsigned(lines)),
             ],
         }
     }
@@ -143,7 +144,7 @@ impl Entry {
     }
 }
 
-fn named((name, value): (&'static str, Value)) -> (Cow<'static, str>, Value) {
+fn named((name, value): (&'static str, FieldValue)) -> (Cow<'static, str>, FieldValue) {
     if RESERVED.contains(&name) {
         return (format!("field.{name}").into(), value);
     }

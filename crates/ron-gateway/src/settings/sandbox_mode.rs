@@ -4,7 +4,7 @@ use ron_transport::core::schema::ValueError;
 
 /// Whether the process is confined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
+pub(crate) enum SandboxMode {
     /// As far as the kernel can.
     Try,
     /// The start fails where the kernel cannot.
@@ -13,7 +13,7 @@ pub(crate) enum Mode {
     Off,
 }
 
-impl Mode {
+impl SandboxMode {
     /// As it is written.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {

@@ -8,33 +8,33 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ron_transport::Transport;
 use serde_json::{json, Value};
 
-use super::config::InForce;
+use super::config::ActiveConfig;
 use super::connections;
-use super::metrics::Own;
+use super::metrics::ServiceFigures;
 use super::samples;
-use crate::logging::Dropped;
-use crate::service::Reading;
+use crate::logging::DroppedLines;
+use crate::pressure::PressureGauge;
 
 /// The running transport and its configuration.
-pub(crate) struct Live {
+pub(crate) struct StatusSource {
     transport: Arc<Transport>,
-    in_force: Arc<InForce>,
+    in_force: Arc<ActiveConfig>,
     /// In Unix seconds, with their fraction: tells one process from the next.
     started: f64,
-    dropped: Dropped,
+    dropped: DroppedLines,
     /// Requests to the admin endpoint, and its connections that were ended to make room.
     requests: AtomicU64,
     evicted: AtomicU64,
-    pressure: Reading,
+    pressure: PressureGauge,
 }
 
-impl Live {
+impl StatusSource {
     /// From now on.
     pub(crate) fn new(
         transport: &Arc<Transport>,
-        in_force: &Arc<InForce>,
-        dropped: Dropped,
-        pressure: Reading,
+        in_force: &Arc<ActiveConfig>,
+        dropped: DroppedLines,
+        pressure: PressureGauge,
     ) -> Self {
         Self {
             transport: Arc::clone(transport),
@@ -48,19 +48,19 @@ impl Live {
     }
 
     /// Counts a complete request.
-    pub(super) fn asked(&self) {
+    pub(super) fn count_request(&self) {
         self.requests.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Notes how many connections were ended to make room, so far.
-    pub(super) fn evicted(&self, total: u64) {
+    pub(super) fn set_evicted(&self, total: u64) {
         self.evicted.store(total, Ordering::Relaxed);
     }
 
     /// The service's own figures, and the caps in force.
-    pub(super) fn own(&self) -> Own {
+    pub(super) fn figures(&self) -> ServiceFigures {
         let limits = &self.transport.config().limits;
-        Own {
+        ServiceFigures {
             conns: limits.max_conns(),
             peer_conns: limits.peer_max_conns(),
             started: self.started,
@@ -74,7 +74,7 @@ impl Live {
     /// The time here, when the service started, accepted connections, peers near their cap (`null`
     /// without one) and the metrics. `exposition` is what `/metrics` says.
     pub(super) fn metrics_json(&self, exposition: &str) -> Value {
-        let near = near_cap(self.own().peer_conns);
+        let near = near_cap(self.figures().peer_conns);
         let limiter = self.transport.limiter();
         json!({
             "now": unix_seconds(),

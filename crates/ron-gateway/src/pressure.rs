@@ -11,25 +11,25 @@ use ron_transport::limits::Threads;
 use ron_transport::Transport;
 use tokio::time::sleep;
 
-use crate::cgroup::{Cgroup, Usage};
-use crate::exit::Failure;
+use crate::cgroup::{Cgroup, MemoryReading};
+use crate::exit::ExitFailure;
 use crate::logging::TARGET;
-use crate::process::Resident;
+use crate::process::ResidentMemory;
 use crate::runtime;
 use crate::settings::MemoryPressure;
 
 /// How often memory is looked at where a limit exists.
 const EVERY: Duration = Duration::from_millis(250);
 /// How often a limit is looked for where none exists: it can be set on a running service.
-const RARELY: Duration = Duration::from_secs(30);
+const NO_LIMIT_EVERY: Duration = Duration::from_secs(30);
 /// Overload ends below this share of the limit.
 const END: f64 = 0.9;
 
 /// The last reading, for `/metrics`: used memory by its limit.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Reading(Arc<AtomicU64>);
+pub(crate) struct PressureGauge(Arc<AtomicU64>);
 
-impl Reading {
+impl PressureGauge {
     /// Returns the ratio; 0 without a limit.
     pub(crate) fn ratio(&self) -> f64 {
         f64::from_bits(self.0.load(Ordering::Relaxed))
@@ -42,35 +42,35 @@ impl Reading {
 
 /// The open files, and the thread that reads them.
 #[derive(Debug)]
-pub(crate) struct Pressure {
-    sensor: Option<(Arc<Sensor>, Threads)>,
-    reading: Reading,
+pub(crate) struct PressureMonitor {
+    sensor: Option<(Arc<MemorySensor>, Threads)>,
+    reading: PressureGauge,
 }
 
-impl Pressure {
+impl PressureMonitor {
     /// Opens what is to be read, and starts the thread.
-    pub(super) fn start(setting: MemoryPressure) -> Result<Self, Failure> {
+    pub(crate) fn start(setting: MemoryPressure) -> Result<Self, ExitFailure> {
         let sensor = match setting {
             MemoryPressure::Off => None,
             setting => {
                 let threads = Threads::new("pressure", 1);
                 let started = threads.start();
-                started.map_err(|error| Failure::runtime(runtime::NO_THREAD, &error))?;
-                Some((Arc::new(Sensor::open(setting)), threads))
+                started.map_err(|error| ExitFailure::runtime(runtime::NO_THREAD, &error))?;
+                Some((Arc::new(MemorySensor::open(setting)), threads))
             }
         };
         Ok(Self {
             sensor,
-            reading: Reading::default(),
+            reading: PressureGauge::default(),
         })
     }
 
-    pub(super) fn reading(&self) -> Reading {
+    pub(crate) fn reading(&self) -> PressureGauge {
         self.reading.clone()
     }
 
     /// Watches indefinitely.
-    pub(super) async fn watch(self, transport: Arc<Transport>) {
+    pub(crate) async fn watch(self, transport: Arc<Transport>) {
         let Some((sensor, threads)) = self.sensor else {
             return std::future::pending().await;
         };
@@ -78,20 +78,25 @@ impl Pressure {
         loop {
             let sensing = Arc::clone(&sensor);
             let usage = threads.run(move || sensing.usage()).await.ok().flatten();
-            self.reading.set(usage.map_or(0.0, Usage::ratio));
+            self.reading.set(usage.map_or(0.0, MemoryReading::ratio));
             if let Some(now) = step(overloaded, usage) {
                 overloaded = now;
-                tell(overloaded, usage);
+                log_change(overloaded, usage);
                 transport.set_overloaded(overloaded);
             }
-            sleep(if usage.is_some() { EVERY } else { RARELY }).await;
+            sleep(if usage.is_some() {
+                EVERY
+            } else {
+                NO_LIMIT_EVERY
+            })
+            .await;
         }
     }
 }
 
 /// Returns the new state where it changes. A limit that is gone ends the overload.
-fn step(overloaded: bool, usage: Option<Usage>) -> Option<bool> {
-    let ratio = usage.map_or(0.0, Usage::ratio);
+fn step(overloaded: bool, usage: Option<MemoryReading>) -> Option<bool> {
+    let ratio = usage.map_or(0.0, MemoryReading::ratio);
     let now = if overloaded {
         ratio >= END
     } else {
@@ -100,7 +105,7 @@ fn step(overloaded: bool, usage: Option<Usage>) -> Option<bool> {
     (now != overloaded).then_some(now)
 }
 
-fn tell(overloaded: bool, usage: Option<Usage>) {
+fn log_change(overloaded: bool, usage: Option<MemoryReading>) {
     let (used, limit) = (usage.map(|u| u.used), usage.map(|u| u.limit));
     let source = usage.map(|u| u.source);
     if overloaded {
@@ -126,16 +131,18 @@ fn tell(overloaded: bool, usage: Option<Usage>) {
 
 /// The sources of the readings.
 #[derive(Debug)]
-struct Sensor {
+struct MemorySensor {
     cgroup: Mutex<Cgroup>,
     /// The process's own figure and its limit.
-    resident: Option<(Resident, u64)>,
+    resident: Option<(ResidentMemory, u64)>,
 }
 
-impl Sensor {
+impl MemorySensor {
     fn open(setting: MemoryPressure) -> Self {
         let resident = match setting {
-            MemoryPressure::Bytes(limit) => Resident::open().map(|resident| (resident, limit)),
+            MemoryPressure::Bytes(limit) => {
+                ResidentMemory::open().map(|resident| (resident, limit))
+            }
             _ => None,
         };
         Self {
@@ -145,7 +152,7 @@ impl Sensor {
     }
 
     /// Returns the reading of the control group, and looks for a limit where there was none.
-    fn cgroup(&self) -> Option<Usage> {
+    fn cgroup(&self) -> Option<MemoryReading> {
         let mut cgroup = self.cgroup.lock().unwrap_or_else(PoisonError::into_inner);
         if cgroup.is_empty() {
             *cgroup = Cgroup::of_self();
@@ -154,9 +161,9 @@ impl Sensor {
     }
 
     /// Returns the reading that is closest to its limit.
-    fn usage(&self) -> Option<Usage> {
+    fn usage(&self) -> Option<MemoryReading> {
         let resident = self.resident.as_ref().and_then(|(resident, limit)| {
-            Some(Usage {
+            Some(MemoryReading {
                 used: resident.bytes()?,
                 limit: *limit,
                 source: "memory.pressure",
@@ -171,8 +178,8 @@ impl Sensor {
 mod tests {
     use super::*;
 
-    fn at(used: u64) -> Option<Usage> {
-        Some(Usage {
+    fn at(used: u64) -> Option<MemoryReading> {
+        Some(MemoryReading {
             used,
             limit: 100,
             source: "memory.high",
@@ -198,11 +205,11 @@ mod tests {
 
     #[test]
     fn configured_figure_is_that_of_the_process() {
-        let sensor = Sensor::open(MemoryPressure::Bytes(1));
+        let sensor = MemorySensor::open(MemoryPressure::Bytes(1));
         let usage = sensor.usage().unwrap();
         assert_eq!(usage.source, "memory.pressure");
         assert!(usage.used > 100_000 && usage.ratio() > 100_000.0);
-        assert!(Pressure::start(MemoryPressure::Off)
+        assert!(PressureMonitor::start(MemoryPressure::Off)
             .unwrap()
             .sensor
             .is_none());

@@ -17,28 +17,28 @@ use tokio::time::{sleep_until, Instant};
 /// How long a connection is left to bring its request before another one takes its place.
 const MIN_STAY: Duration = Duration::from_millis(2);
 
-const ASKS: u8 = 0;
-const WORKS: u8 = 1;
-const LEAVES: u8 = 2;
+const READING: u8 = 0;
+const HANDLING: u8 = 1;
+const SENDING: u8 = 2;
 
 /// How far a connection is.
 #[derive(Clone)]
-pub(super) struct Phase(Arc<Shared>);
+pub(super) struct RequestPhase(Arc<PhaseState>);
 
-struct Shared {
+struct PhaseState {
     phase: AtomicU8,
     changed: Arc<Notify>,
 }
 
-impl Phase {
+impl RequestPhase {
     /// The request is complete.
-    pub(super) fn works(&self) {
-        self.set(WORKS);
+    pub(super) fn handling(&self) {
+        self.set(HANDLING);
     }
 
     /// The answer is known and on its way.
-    pub(super) fn leaves(&self) {
-        self.set(LEAVES);
+    pub(super) fn sending(&self) {
+        self.set(SENDING);
     }
 
     fn set(&self, phase: u8) {
@@ -51,22 +51,22 @@ impl Phase {
     }
 }
 
-struct Place {
+struct ConnSlot {
     since: Instant,
-    phase: Phase,
+    phase: RequestPhase,
     task: AbortHandle,
 }
 
 /// The places, in the order in which they were taken.
-pub(super) struct Places {
+pub(super) struct ConnSlots {
     max: usize,
-    open: VecDeque<Place>,
+    open: VecDeque<ConnSlot>,
     tasks: JoinSet<()>,
     changed: Arc<Notify>,
     evicted: u64,
 }
 
-impl Places {
+impl ConnSlots {
     /// With this many descriptors: one of them is for the newcomer that waits for a place.
     pub(super) fn new(descriptors: usize) -> Self {
         Self {
@@ -84,17 +84,17 @@ impl Places {
     }
 
     /// Serves a newcomer as a task, once it has a place.
-    pub(super) async fn take<F>(&mut self, serve: impl FnOnce(Phase) -> F)
+    pub(super) async fn take<F>(&mut self, serve: impl FnOnce(RequestPhase) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
         self.make_room().await;
-        let phase = Phase(Arc::new(Shared {
-            phase: AtomicU8::new(ASKS),
+        let phase = RequestPhase(Arc::new(PhaseState {
+            phase: AtomicU8::new(READING),
             changed: Arc::clone(&self.changed),
         }));
         let task = self.tasks.spawn(serve(phase.clone()));
-        self.open.push_back(Place {
+        self.open.push_back(ConnSlot {
             since: Instant::now(),
             phase,
             task,
@@ -138,7 +138,7 @@ impl Places {
     /// The connection that makes room, and from when on it may be ended.
     fn victim(&self) -> Option<(usize, Instant)> {
         let oldest = |phase| self.open.iter().position(|place| place.phase.is(phase));
-        let at = oldest(ASKS).or_else(|| oldest(LEAVES))?;
+        let at = oldest(READING).or_else(|| oldest(SENDING))?;
         Some((at, self.open.get(at)?.since + MIN_STAY))
     }
 }
@@ -155,21 +155,21 @@ mod tests {
 
     /// Connections that never end by themselves, and the phases of those that are open.
     struct Held {
-        places: Places,
+        places: ConnSlots,
         open: Arc<Mutex<Vec<&'static str>>>,
     }
 
     impl Held {
         fn new(max: usize) -> Self {
             Self {
-                places: Places::new(max + 1),
+                places: ConnSlots::new(max + 1),
                 open: Arc::default(),
             }
         }
 
-        async fn take(&mut self, name: &'static str, act: fn(&Phase)) {
+        async fn take(&mut self, name: &'static str, act: fn(&RequestPhase)) {
             let open = Arc::clone(&self.open);
-            let serve = move |phase: Phase| async move {
+            let serve = move |phase: RequestPhase| async move {
                 open.lock().unwrap().push(name);
                 let _gone = Gone(open, name);
                 act(&phase);
@@ -194,9 +194,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn oldest_without_request_makes_room() {
         let mut held = Held::new(3);
-        held.take("answered", Phase::leaves).await;
+        held.take("answered", RequestPhase::sending).await;
         held.take("silent", |_| {}).await;
-        held.take("worked on", Phase::works).await;
+        held.take("worked on", RequestPhase::handling).await;
         held.take("new", |_| {}).await;
         assert_eq!(held.open(), ["answered", "worked on", "new"]);
         assert_eq!(held.places.evicted(), 1);
@@ -205,8 +205,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn answered_makes_room_after_silent() {
         let mut held = Held::new(2);
-        held.take("worked on", Phase::works).await;
-        held.take("answered", Phase::leaves).await;
+        held.take("worked on", RequestPhase::handling).await;
+        held.take("answered", RequestPhase::sending).await;
         held.take("new", |_| {}).await;
         assert_eq!(held.open(), ["worked on", "new"]);
     }
@@ -215,8 +215,8 @@ mod tests {
     async fn work_in_progress_is_never_cut() {
         let mut held = Held::new(1);
         let (done, is_done) = oneshot::channel::<()>();
-        let serve = |phase: Phase| async move {
-            phase.works();
+        let serve = |phase: RequestPhase| async move {
+            phase.handling();
             let _ = is_done.await;
         };
         held.places.take(serve).await;
