@@ -60,7 +60,7 @@ impl Tor {
         let start = || {
             let (observer, readiness) = (Arc::clone(&self.observer), self.readiness.clone());
             let told = move |state| readiness.set(Part::Tor, state);
-            ArtiNet::start_telling(&self.live, self.amnesia, observer, told)
+            ArtiNet::start_with_callback(&self.live, self.amnesia, observer, told)
         };
         let net = self.net.get_or_try_init(start).await?;
         // An end that came before there was something to end.

@@ -1,23 +1,23 @@
-//! The kinds of targets that dials were announced for, and that readiness covers.
+//! The kinds of announced targets, which readiness covers.
 
 use std::collections::BTreeSet;
 
 use transport_core::Target;
 
-/// Ports that are proven one by one; further ones count as any exit.
+/// Most ports that are proven one by one; further ports count as any exit.
 const MAX_PORTS: usize = 4;
 
-/// The announced targets, without their names.
+/// The circuits that announced targets need, without host names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Needs {
-    /// Ports of hosts behind exits.
+pub(crate) struct PathNeeds {
+    /// Ports to reach through exits.
     pub(crate) ports: BTreeSet<u16>,
-    /// Onion services.
+    /// True if an onion service was announced.
     pub(crate) onion: bool,
 }
 
-impl Needs {
-    /// Adds a target. Returns whether it needs a circuit of a new kind.
+impl PathNeeds {
+    /// Adds a target; returns whether it needs a new kind of circuit.
     pub(crate) fn add(&mut self, target: &Target) -> bool {
         match target {
             Target::Host { host, .. } if is_onion(host) => {
@@ -28,13 +28,13 @@ impl Needs {
         }
     }
 
-    /// Returns whether no target was announced.
+    /// Returns whether no target has been announced.
     pub(crate) fn is_empty(&self) -> bool {
         self.ports.is_empty() && !self.onion
     }
 }
 
-/// Returns whether a host is an onion service.
+/// Returns whether a host name ends in `.onion`, in any case.
 pub(crate) fn is_onion(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     let suffix = host.len().checked_sub(6).and_then(|at| host.get(at..));
@@ -45,13 +45,13 @@ pub(crate) fn is_onion(host: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn added(needs: &mut Needs, target: &str) -> bool {
+    fn added(needs: &mut PathNeeds, target: &str) -> bool {
         needs.add(&target.parse().unwrap())
     }
 
     #[test]
-    fn only_new_kinds_of_targets_count() {
-        let mut needs = Needs::default();
+    fn new_kinds_of_targets_counted() {
+        let mut needs = PathNeeds::default();
         assert!(needs.is_empty());
         assert!(added(&mut needs, "example.org:443"));
         assert!(!added(&mut needs, "example.com:443"));

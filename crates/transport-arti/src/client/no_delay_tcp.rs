@@ -1,8 +1,8 @@
 //! TCP connections to relays, without Nagle's algorithm.
 //!
-//! Neither Arti nor tor sets `TCP_NODELAY`. Nagle's algorithm (RFC 896) then holds the last cells of
-//! a message until the relay has acknowledged those before, which a delayed acknowledgement
-//! (RFC 1122, section 4.2.3.2) puts off by up to 40 ms.
+//! Neither Arti nor tor sets `TCP_NODELAY`. Without it, Nagle's algorithm (RFC 896) holds the last
+//! cells of a message until the relay acknowledges the earlier ones, and a delayed acknowledgement
+//! (RFC 1122, section 4.2.3.2) adds up to 40 ms.
 
 use std::future::Future;
 use std::io;
@@ -13,33 +13,33 @@ use tokio::net::TcpStream;
 use tor_rtcompat::tokio::TokioRustlsRuntime as Tokio;
 use tor_rtcompat::NetStreamProvider;
 
-type Options = <Tokio as NetStreamProvider<SocketAddr>>::ConnectOptions;
+type TcpOptions = <Tokio as NetStreamProvider<SocketAddr>>::ConnectOptions;
 
-/// Arti's TCP on a tokio runtime, with `TCP_NODELAY` set on each connection.
+/// Arti's TCP provider, with `TCP_NODELAY` set on each connection.
 #[derive(Debug, Clone)]
 pub(crate) struct NoDelayTcp(pub(super) Tokio);
 
-type Connecting<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;
+type TcpFuture<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;
 
 impl NetStreamProvider<SocketAddr> for NoDelayTcp {
     type Stream = <Tokio as NetStreamProvider<SocketAddr>>::Stream;
     type Listener = <Tokio as NetStreamProvider<SocketAddr>>::Listener;
-    type ConnectOptions = Options;
+    type ConnectOptions = TcpOptions;
     type ListenOptions = <Tokio as NetStreamProvider<SocketAddr>>::ListenOptions;
 
     fn connect<'a, 'b, 'c, 'd>(
         &'a self,
         addr: &'b SocketAddr,
         options: &'c Self::ConnectOptions,
-    ) -> Connecting<'d, Self::Stream>
+    ) -> TcpFuture<'d, Self::Stream>
     where
         'a: 'd,
         'b: 'd,
         'c: 'd,
         Self: 'd,
     {
-        // Arti sets none as of 0.47, and only its own runtime can apply them.
-        if *options != Options::default() {
+        // Arti 0.47 sets no options; only its own runtime can apply them.
+        if *options != TcpOptions::default() {
             return self.0.connect(addr, options);
         }
         Box::pin(async move {
@@ -53,7 +53,7 @@ impl NetStreamProvider<SocketAddr> for NoDelayTcp {
         &'a self,
         addr: &'b SocketAddr,
         options: &'c Self::ListenOptions,
-    ) -> Connecting<'d, Self::Listener>
+    ) -> TcpFuture<'d, Self::Listener>
     where
         'a: 'd,
         'b: 'd,

@@ -1,5 +1,4 @@
-//! The public keys of the clients that may find the service: a directory of `NAME.auth` files, as
-//! tor's `authorized_clients`.
+//! The public keys of authorized clients: a directory of `NAME.auth` files, as in tor.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -15,14 +14,14 @@ use transport_core::TransportError;
 use crate::error;
 
 const KEY: &str = "arti.onion_service.client_keys_path";
-/// `descriptor:x25519:` and 52 characters; longer files are no keys.
+/// Longest file that is read; a key is `descriptor:x25519:` and 52 characters.
 const MAX_BYTES: u64 = 256;
 
-/// Every key of the directory, each under its file's name.
+/// Reads all keys of the directory, each under its file's name.
 ///
 /// # Errors
-/// [`TransportError::Config`], which does not show where the directory is. A directory without a
-/// key is an error: nobody could find the service.
+/// [`TransportError::Config`], without the directory's path, if a key cannot be read or the
+/// directory holds none: no client could find the service.
 pub(super) fn read(
     dir: &Path,
 ) -> Result<Vec<(HsClientNickname, HsClientDescEncKey)>, TransportError> {
@@ -38,29 +37,30 @@ pub(super) fn read(
         let wrong = |why: &str| error::config(format!("{KEY}: {shown}: {why}"));
         let nickname = client
             .parse::<HsClientNickname>()
-            .map_err(|_| wrong("its name may have a to z, 0 to 9, - and _"))?;
+            .map_err(|_| wrong("the name before .auth may contain only a to z, 0 to 9, - and _"))?;
         let key = key(&dir.join(name)).map_err(|cause| wrong(&cause.to_string()))?;
         keys.push((nickname, key));
     }
     match keys.len() {
-        0 => Err(error::config(format!("{KEY}: there is no NAME.auth in it"))),
+        0 => Err(error::config(format!(
+            "{KEY}: the directory holds no NAME.auth file; no client could find the service"
+        ))),
         1..=MAX_RESTRICTED_DISCOVERY_CLIENTS => Ok(keys),
         many => Err(error::config(format!(
-            "{KEY}: {many} clients are more than the {MAX_RESTRICTED_DISCOVERY_CLIENTS} that a \
-             descriptor has room for"
+            "{KEY}: {many} clients; a descriptor holds at most {MAX_RESTRICTED_DISCOVERY_CLIENTS}"
         ))),
     }
 }
 
 fn key(path: &Path) -> io::Result<HsClientDescEncKey> {
     if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
+        return Err(io::Error::other("not a regular file"));
     }
     let mut text = String::new();
     File::open(path)?
         .take(MAX_BYTES)
         .read_to_string(&mut text)?;
-    let form = || io::Error::other("it is not of the form descriptor:x25519:BASE32");
+    let form = || io::Error::other("not of the form descriptor:x25519:BASE32");
     text.trim().parse().map_err(|_| form())
 }
 
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_read_and_other_files_are_left() {
+    fn keys_read_and_other_files_ignored() {
         let dir = dir(&[("alice.auth", CLIENT), ("bob.auth", CLIENT), ("notes", "x")]);
         let mut names: Vec<_> = read(dir.path()).unwrap().into_iter().map(|k| k.0).collect();
         names.sort();
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_lock_a_client_out_unseen_is_an_error() {
+    fn unusable_client_keys_refused() {
         for files in [
             &[][..],
             &[("alice.auth", "")],

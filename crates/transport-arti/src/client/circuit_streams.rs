@@ -1,4 +1,4 @@
-//! How many streams share a circuit: an abort ends the circuit of a stream that is alone on it.
+//! Counts the streams on each circuit: an abort may end a circuit that carries one stream only.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,94 +7,93 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tor_proto::circuit::UniqId;
 
-/// The dialed streams of one client, by circuit.
+/// The dialed streams of one client, counted by circuit.
 #[derive(Debug, Default)]
-pub(crate) struct Sharing {
+pub(crate) struct CircuitStreams {
     streams: Mutex<HashMap<UniqId, usize>>,
-    /// Dials under way: each may get any circuit.
+    /// Dials in progress; each may join any circuit.
     dials: AtomicUsize,
 }
 
-impl Sharing {
+impl CircuitStreams {
     fn streams(&self) -> MutexGuard<'_, HashMap<UniqId, usize>> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A dial begins; it is over when the guard is dropped.
-    pub(super) fn dialing(self: &Arc<Self>) -> Dialing {
+    /// Records a dial in progress until the guard is dropped.
+    pub(crate) fn begin_dial(self: &Arc<Self>) -> DialInProgress {
         self.dials.fetch_add(1, Ordering::SeqCst);
-        Dialing(Arc::clone(self))
+        DialInProgress(Arc::clone(self))
     }
 
-    /// A dialed stream is on this circuit; `exclusive`: no other is ever let on it.
-    pub(super) fn joined(self: &Arc<Self>, circuit: UniqId, exclusive: bool) -> OnCircuit {
+    /// Records a dialed stream; `exclusive` if Arti puts no other stream on its circuit.
+    pub(crate) fn join(self: &Arc<Self>, circuit: UniqId, exclusive: bool) -> StreamOnCircuit {
         *self.streams().entry(circuit).or_default() += 1;
-        OnCircuit::Dialed {
-            sharing: Arc::clone(self),
+        StreamOnCircuit::Dialed {
+            streams: Arc::clone(self),
             circuit,
             exclusive,
         }
     }
 }
 
-/// A dial that is under way.
+/// A dial that may join any circuit of its client.
 #[derive(Debug)]
-pub(super) struct Dialing(Arc<Sharing>);
+pub(crate) struct DialInProgress(Arc<CircuitStreams>);
 
-impl Drop for Dialing {
+impl Drop for DialInProgress {
     fn drop(&mut self) {
         self.0.dials.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-/// The place of one stream on its circuit.
+/// One stream's registration on its circuit, removed on drop.
 #[derive(Debug)]
-pub(super) enum OnCircuit {
-    /// Of a dialed stream.
+pub(crate) enum StreamOnCircuit {
     Dialed {
-        sharing: Arc<Sharing>,
+        streams: Arc<CircuitStreams>,
         circuit: UniqId,
         exclusive: bool,
     },
-    /// Of a client's stream at the onion service; it keeps the circuit.
+    /// A stream that a client opened to the onion service; the token keeps the circuit open.
     Accepted(TaskTrackerToken),
 }
 
-impl OnCircuit {
+impl StreamOnCircuit {
     /// The circuit of a dialed stream.
-    pub(super) const fn dialed(&self) -> Option<&UniqId> {
+    pub(crate) const fn dialed(&self) -> Option<&UniqId> {
         match self {
             Self::Dialed { circuit, .. } => Some(circuit),
             Self::Accepted(_) => None,
         }
     }
 
-    /// Returns whether the circuit can end without another stream's end.
-    pub(super) fn is_alone(&self) -> bool {
+    /// Returns whether ending the circuit would end no other stream.
+    pub(crate) fn is_alone(&self) -> bool {
         match self {
             Self::Dialed {
                 exclusive: true, ..
             } => true,
             Self::Dialed {
-                sharing, circuit, ..
+                streams, circuit, ..
             } => {
-                sharing.streams().get(circuit) == Some(&1)
-                    && sharing.dials.load(Ordering::SeqCst) == 0
+                streams.streams().get(circuit) == Some(&1)
+                    && streams.dials.load(Ordering::SeqCst) == 0
             }
             Self::Accepted(token) => token.task_tracker().len() == 1,
         }
     }
 }
 
-impl Drop for OnCircuit {
+impl Drop for StreamOnCircuit {
     fn drop(&mut self) {
         let Self::Dialed {
-            sharing, circuit, ..
+            streams, circuit, ..
         } = self
         else {
             return;
         };
-        let mut streams = sharing.streams();
+        let mut streams = streams.streams();
         if let Some(count) = streams.get_mut(circuit) {
             *count -= 1;
             if *count == 0 {
@@ -113,9 +112,9 @@ mod tests {
     #[test]
     fn accepted_stream_alone_until_joined() {
         let users = TaskTracker::new();
-        let first = OnCircuit::Accepted(users.token());
+        let first = StreamOnCircuit::Accepted(users.token());
         assert!(first.is_alone());
-        let second = OnCircuit::Accepted(users.token());
+        let second = StreamOnCircuit::Accepted(users.token());
         assert!(!first.is_alone() && !second.is_alone());
         drop(first);
         assert!(second.is_alone());
