@@ -3,6 +3,7 @@
 //! Each check is a pure function over one file's path (from the root, with `/`) and text, so each
 //! has tests that show it fail. Checks decide themselves which files are their business.
 
+mod circles;
 mod code;
 mod english;
 mod fenced;
@@ -58,7 +59,7 @@ const CHECKS: &[Check] = &[
 /// Folders that hold nothing of ours.
 const SKIPPED: &[&str] = &[".git", "target"];
 
-/// Checks every text file of the work tree; `english`, `words` and `types` take paths.
+/// Checks every text file of the work tree; a check's name runs it alone, for some paths or all.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     let mut files = Vec::new();
     walk(&cx.root, &cx.root, &mut files)?;
@@ -96,9 +97,13 @@ fn run_one(name: &str, paths: &[String], files: &[(String, String)]) -> Outcome 
         "english" => each(english::check).collect(),
         "words" => each(english::words).collect(),
         "types" => types::twice(files),
+        "circles" => {
+            eprint!("{}", circles::report(files));
+            circles::find(files)
+        }
         _ => {
             return Err(format!(
-                "no check is called {name:?}: english, words, types"
+                "no check is called {name:?}: english, words, types, circles"
             ))
         }
     };
