@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use transport_testkit::pki::Pki;
+use ron_lab::Pki;
 
 /// Bytes that a binary peer carries: more than any buffer on the way holds.
 const PAYLOAD: usize = (1 << 20) + 17;

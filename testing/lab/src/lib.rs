@@ -11,6 +11,7 @@ pub mod client;
 mod gateway;
 pub mod netns;
 mod outcome;
+mod pki;
 pub mod process;
 #[cfg(doctest)]
 mod readme;
@@ -23,10 +24,9 @@ use std::path::{Path, PathBuf};
 
 pub use gateway::{version, Admin, Gateway};
 pub use outcome::{ensure, Outcome, Stop};
+pub use pki::Pki;
 pub use scrape::Scrape;
 pub use start::{Refusal, Start};
-
-use transport_testkit::pki::Pki;
 
 /// What temporary directories and network namespaces are called, before the process id.
 pub const PREFIX: &str = "ron-lab-";

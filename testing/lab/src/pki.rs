@@ -1,86 +1,102 @@
-//! Certificates and keys as files: good ones, and one of each kind that must be refused.
+//! The certificates of a run: valid ones, and one of each kind that must be refused.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer,
-    CrlDistributionPoint, DnType, ExtendedKeyUsagePurpose as Usage, IsCa, KeyIdMethod, KeyPair,
-    KeyUsagePurpose, PublicKeyData as _, RevokedCertParams, SerialNumber,
+use base64::engine::general_purpose::STANDARD;
+use base64::Engine as _;
+use transport_testkit::pki::rcgen::{
+    BasicConstraints, CertificateRevocationListParams, CrlDistributionPoint, DnType,
+    ExtendedKeyUsagePurpose as Usage, IsCa, KeyIdMethod, KeyUsagePurpose, RevokedCertParams,
+    SerialNumber, PKCS_ECDSA_P256_SHA256,
 };
+use transport_testkit::pki::{Authority, Leaf};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-type Authority = CertifiedIssuer<'static, KeyPair>;
-
-/// The files, by name: `ca` is trusted and `stranger-ca` is not; `server`, `client` and
-/// `other-name` are of `ca` and in order but for the name, `expired` is of `ca`, `stranger` and
-/// `stranger-client` are of `stranger-ca`.
+/// Certificate files by name.
+///
+/// `ca` issues `server`, `client`, `other-name` (valid, but for another name) and `expired`.
+/// `stranger-ca`, which no peer trusts, issues `stranger` and `stranger-client`.
 pub struct Pki {
     dir: PathBuf,
     authority: Authority,
-    /// SHA-256 of the server's public key, as browsers pin it.
+    /// SHA-256 of the server's `SubjectPublicKeyInfo` in base64, the form that browsers pin.
     pub server_spki: String,
 }
 
+/// Validity from the first moment to the second.
+type Validity = (SystemTime, SystemTime);
+
 impl Pki {
-    /// Makes all of them in this directory.
+    /// Writes all certificates and keys to a directory.
     ///
     /// # Errors
-    /// They cannot be made or written.
+    /// A file cannot be written.
     pub fn new(dir: &Path) -> Result<Self, String> {
-        Self::make(dir).map_err(|e| format!("cannot make certificates: {e}"))
-    }
-
-    fn make(dir: &Path) -> Result<Self, Box<dyn std::error::Error>> {
         let mut pki = Self {
             dir: dir.to_owned(),
-            authority: authority("test authority")?,
+            authority: authority("test authority"),
             server_spki: String::new(),
         };
-        let stranger = self::authority("an authority that nobody trusts")?;
-        let authority = &pki.authority;
-        fs::write(pki.cert("ca"), authority.pem())?;
-        fs::write(pki.cert("stranger-ca"), stranger.pem())?;
+        let stranger = authority("an authority without trust");
+        put(&pki.cert("ca"), &pki.authority.pem(), 0o644)?;
+        put(&pki.cert("stranger-ca"), &stranger.pem(), 0o644)?;
+        let ours = &pki.authority;
         let now = SystemTime::now();
-        let valid = (now - DAY, now + 300 * DAY);
-        let server = pki.issue("server", authority, "localhost", Usage::ServerAuth, valid)?;
-        let (other, stale) = ("other.example", (now - 60 * DAY, now - 30 * DAY));
-        pki.issue("other-name", authority, other, Usage::ServerAuth, valid)?;
-        pki.issue("expired", authority, "localhost", Usage::ServerAuth, stale)?;
-        pki.issue("stranger", &stranger, "localhost", Usage::ServerAuth, valid)?;
-        let client = "client.example";
-        pki.issue("client", authority, client, Usage::ClientAuth, valid)?;
-        pki.issue(
-            "stranger-client",
-            &stranger,
-            client,
-            Usage::ClientAuth,
-            valid,
-        )?;
-        pki.server_spki = base64(&sha256(&server.subject_public_key_info()));
+        let expired = (now - 60 * DAY, now - 30 * DAY);
+        let server = pki.issue("server", ours, "localhost", Usage::ServerAuth, valid())?;
+        let rows = [
+            (
+                "other-name",
+                ours,
+                "other.example",
+                Usage::ServerAuth,
+                valid(),
+            ),
+            ("expired", ours, "localhost", Usage::ServerAuth, expired),
+            (
+                "stranger",
+                &stranger,
+                "localhost",
+                Usage::ServerAuth,
+                valid(),
+            ),
+            ("client", ours, "client.example", Usage::ClientAuth, valid()),
+            (
+                "stranger-client",
+                &stranger,
+                "client.example",
+                Usage::ClientAuth,
+                valid(),
+            ),
+        ];
+        for (file, authority, name, usage, validity) in rows {
+            pki.issue(file, authority, name, usage, validity)?;
+        }
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &server.spki_der());
+        pki.server_spki = STANDARD.encode(digest);
         Ok(pki)
     }
 
-    /// Makes another pair as good as `server`, under this name.
+    /// Writes another valid server pair under this name.
     ///
     /// # Errors
-    /// It cannot be made or written.
+    /// A file cannot be written.
     pub fn another_server(&self, name: &str) -> Result<(), String> {
-        let now = SystemTime::now();
-        let valid = (now - DAY, now + 300 * DAY);
-        let made = self.issue(name, &self.authority, "localhost", Usage::ServerAuth, valid);
-        made.map(drop)
-            .map_err(|e| format!("cannot make certificates: {e}"))
+        let usage = Usage::ServerAuth;
+        self.issue(name, &self.authority, "localhost", usage, valid())?;
+        Ok(())
     }
 
-    /// Writes the CRL `NAME.crl` of `ca`, with these pairs revoked; its path. A fresh one is good for
-    /// an hour, another one has expired an hour ago.
+    /// Writes `NAME.crl` of `ca` with these pairs revoked and returns its path.
+    ///
+    /// A fresh CRL is valid for an hour; the other one expired an hour ago.
     ///
     /// # Errors
-    /// It cannot be made or written.
+    /// The file cannot be written.
     pub fn crl(&self, name: &str, is_fresh: bool, revoked: &[&str]) -> Result<String, String> {
         let (now, hour) = (SystemTime::now(), DAY / 24);
         let until = if is_fresh { now + hour } else { now - hour };
@@ -90,30 +106,25 @@ impl Pki {
             reason_code: None,
             invalidity_date: None,
         });
-        let params = CertificateRevocationListParams {
+        let crl = self.authority.crl_with(CertificateRevocationListParams {
             this_update: (now - 2 * hour).into(),
             next_update: until.into(),
             crl_number: SerialNumber::from(1),
             issuing_distribution_point: None,
             revoked_certs: revoked.collect(),
             key_identifier_method: KeyIdMethod::Sha256,
-        };
-        let failed = |e: &dyn std::fmt::Display| format!("cannot make a CRL: {e}");
-        let crl = params.signed_by(&self.authority).map_err(|e| failed(&e))?;
-        let pem = crl.pem().map_err(|e| failed(&e))?;
-        // Never half: a gateway may look at it.
-        let (path, next) = (self.file(&format!("{name}.crl")), self.file("next.crl"));
-        let written = fs::write(&next, pem).and_then(|()| fs::rename(next, &path));
-        written.map_err(|e| failed(&e))?;
+        });
+        let path = self.file(&format!("{name}.crl"));
+        put(&path, &crl.pem, 0o644)?;
         Ok(path)
     }
 
-    /// The path of a certificate with its chain, or of an authority.
+    /// Returns the path of a certificate with its chain, or of an authority.
     pub fn cert(&self, name: &str) -> String {
         self.file(&format!("{name}.pem"))
     }
 
-    /// The path of a private key.
+    /// Returns the path of a private key.
     pub fn key(&self, name: &str) -> String {
         self.file(&format!("{name}.key"))
     }
@@ -128,29 +139,34 @@ impl Pki {
         authority: &Authority,
         name: &str,
         usage: Usage,
-        (from, to): (SystemTime, SystemTime),
-    ) -> Result<KeyPair, Box<dyn std::error::Error>> {
-        let mut params = CertificateParams::new(vec![name.to_owned()])?;
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![usage];
-        // Strict verifiers want to be told who issued it, and scanners where it would be revoked.
-        params.use_authority_key_identifier_extension = true;
-        let uris = vec!["http://localhost/revoked.crl".to_owned()];
-        params.crl_distribution_points = vec![CrlDistributionPoint { uris }];
-        params.serial_number = Some(serial(file));
-        params.not_before = from.into();
-        params.not_after = to.into();
-        let key = KeyPair::generate()?;
-        let leaf = params.signed_by(&key, authority)?;
-        fs::write(self.cert(file), leaf.pem() + &authority.pem())?;
-        fs::write(self.key(file), key.serialize_pem())?;
-        fs::set_permissions(self.key(file), fs::Permissions::from_mode(0o600))?;
-        Ok(key)
+        (from, to): Validity,
+    ) -> Result<Leaf, String> {
+        let leaf = authority.leaf_with(&[name], &PKCS_ECDSA_P256_SHA256, |params| {
+            params.distinguished_name.push(DnType::CommonName, name);
+            params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+            params.extended_key_usages = vec![usage];
+            // Strict verifiers require the identifier of the issuer, and scanners a CRL address.
+            params.use_authority_key_identifier_extension = true;
+            let uris = vec!["http://localhost/revoked.crl".to_owned()];
+            params.crl_distribution_points = vec![CrlDistributionPoint { uris }];
+            params.serial_number = Some(serial(file));
+            params.not_before = from.into();
+            params.not_after = to.into();
+        });
+        let leaf = leaf.with_chain(&[authority]);
+        put(&self.cert(file), &leaf.cert, 0o644)?;
+        put(&self.key(file), &leaf.key_pem(), 0o600)?;
+        Ok(leaf)
     }
 }
 
-/// The serial number of the pair of this name: FNV-1a, 63 bits.
+/// Valid since yesterday and for 300 days.
+fn valid() -> Validity {
+    let now = SystemTime::now();
+    (now - DAY, now + 300 * DAY)
+}
+
+/// Returns the serial number of the pair of this name: FNV-1a, 63 bits.
 fn serial(file: &str) -> SerialNumber {
     let hash = file.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -158,59 +174,17 @@ fn serial(file: &str) -> SerialNumber {
     SerialNumber::from(hash >> 1 | 1)
 }
 
-fn authority(name: &str) -> Result<Authority, rcgen::Error> {
-    let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    CertifiedIssuer::self_signed(params, KeyPair::generate()?)
+fn authority(name: &str) -> Authority {
+    Authority::root_with(name, |params| {
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    })
 }
 
-fn sha256(bytes: &[u8]) -> Vec<u8> {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
-    digest.as_ref().to_vec()
-}
-
-/// RFC 4648 §4.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let at = |i: usize| chunk.get(i).copied().unwrap_or(0);
-        let (a, b, c) = (at(0), at(1), at(2));
-        let digits = [
-            a >> 2,
-            (a & 3) << 4 | b >> 4,
-            (b & 15) << 2 | c >> 6,
-            c & 63,
-        ];
-        for (n, digit) in digits.into_iter().enumerate() {
-            let is_there = n <= chunk.len();
-            let sign = if is_there {
-                DIGITS[usize::from(digit)]
-            } else {
-                b'='
-            };
-            text.push(sign.into());
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_is_that_of_the_rfc() {
-        let vectors = [
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-        ];
-        for (bytes, text) in vectors {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
-    }
+/// Replaces a file atomically, because a running gateway may read it.
+fn put(path: &str, text: &str, mode: u32) -> Result<(), String> {
+    let next = format!("{path}.next");
+    let written = fs::write(&next, text)
+        .and_then(|()| fs::set_permissions(&next, fs::Permissions::from_mode(mode)))
+        .and_then(|()| fs::rename(&next, path));
+    written.map_err(|e| format!("cannot write {path}: {e}"))
 }
