@@ -26,7 +26,7 @@ impl Proxy {
         let program = std::env::current_exe()
             .unwrap()
             .with_file_name("ron-gateway");
-        let mut command = Command::new(program);
+        let mut command = ron_lab::Start::new(&program).bare(&[]);
         // One worker, as the others have.
         command.env("TOKIO_WORKER_THREADS", "1");
         let mut set = |key: &str, value: &str| {

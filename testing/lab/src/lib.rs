@@ -1,16 +1,22 @@
-//! What a harness of the built gateway is given: the program and its start, a private directory,
-//! certificates, clients, what `/metrics` says. All of it blocks.
+//! The harness that starts the built gateway: its settings, log, admin endpoint and metrics, with
+//! certificates, clients and network namespaces. All functions block.
+//!
+//! [`Start`] describes a gateway and [`Gateway`] is a running one; [`Lab`] adds a private directory
+//! with certificates. The gateway's own tests, the drills, the soak and the other programs in
+//! `testing/` use it.
 
-// An error is a sentence about what is not as it should be.
+// Every error is a sentence that names the failure.
 #![allow(clippy::missing_errors_doc)]
 // Threads wait by the clock, and a test may fail.
 #![allow(clippy::disallowed_methods)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod admin;
 pub mod client;
 mod gateway;
 pub mod netns;
 mod outcome;
+mod output;
 mod pki;
 pub mod process;
 #[cfg(doctest)]
@@ -22,11 +28,12 @@ pub mod trend;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub use gateway::{version, Admin, Gateway};
+pub use admin::Admin;
+pub use gateway::{field, started, version, Gateway};
 pub use outcome::{ensure, Outcome, Stop};
 pub use pki::Pki;
 pub use scrape::Scrape;
-pub use start::{Refusal, Start};
+pub use start::{command_without_settings, Refusal, Start};
 
 /// What temporary directories and network namespaces are called, before the process id.
 pub const PREFIX: &str = "ron-lab-";
@@ -42,7 +49,7 @@ pub struct Lab {
 
 impl Lab {
     /// Makes one for this gateway, and the build before it where that is at hand.
-    pub fn new(gateway: &Path, previous: Option<&Path>) -> Result<Self, Stop> {
+    pub fn new(gateway: &Path, previous: Option<&Path>) -> Result<Self, String> {
         let prefix = format!("{PREFIX}{}-", std::process::id());
         let dir = tempfile::Builder::new().prefix(&prefix).tempdir();
         let dir = dir.map_err(|e| format!("no temporary directory: {e}"))?;
