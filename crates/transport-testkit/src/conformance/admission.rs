@@ -10,7 +10,7 @@ use super::waits::Watch;
 use crate::{Harness, Opened, Recorder};
 
 /// At the cap one more is refused, the others go on, and a place that is left is given anew.
-pub async fn the_connection_cap_holds_and_serves_again<H: Harness>(harness: &H) {
+pub async fn connection_cap_refuses_and_readmits<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| {
         l.set_max_conns(2).unwrap();
     })
@@ -30,7 +30,7 @@ pub async fn the_connection_cap_holds_and_serves_again<H: Harness>(harness: &H) 
 }
 
 /// With as many handshakes pending as may be, one more is refused before its own begins.
-pub async fn the_pending_cap_holds<H: Harness>(harness: &H) {
+pub async fn pending_cap_refuses<H: Harness>(harness: &H) {
     let recorder = Recorder::new();
     let limiter = limiter(&recorder, |l| {
         l.set_max_pending_handshakes(1).unwrap();
@@ -123,7 +123,7 @@ pub async fn pending_share_of_a_peer_holds<H: Harness>(harness: &H) {
 }
 
 /// A peer at its own cap is refused while its connections go on.
-pub async fn the_peer_cap_holds<H: Harness>(harness: &H) {
+pub async fn peer_cap_refuses<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| {
         l.set_peer_max_conns(1).unwrap();
     })
@@ -147,7 +147,7 @@ pub async fn the_peer_cap_holds<H: Harness>(harness: &H) {
 }
 
 /// Accepts a second, all peers together.
-pub async fn the_accept_rate_holds<H: Harness>(harness: &H) {
+pub async fn accept_rate_holds<H: Harness>(harness: &H) {
     accept_rate(harness, |l| {
         l.set_accept_rates(2, 0).unwrap();
     })
@@ -155,7 +155,7 @@ pub async fn the_accept_rate_holds<H: Harness>(harness: &H) {
 }
 
 /// Accepts a second of one peer.
-pub async fn the_accept_rate_of_a_peer_holds<H: Harness>(harness: &H) {
+pub async fn accept_rate_of_peer_holds<H: Harness>(harness: &H) {
     accept_rate(harness, |l| {
         l.set_accept_rates(0, 2).unwrap();
     })
@@ -189,7 +189,7 @@ async fn accept_rate<H: Harness>(harness: &H, tune: impl FnOnce(&mut Limits)) {
 }
 
 /// A permit comes back from a connection, from a pending one, and from a cancelled handshake.
-pub async fn permits_come_back_on_every_path<H: Harness>(harness: &H) {
+pub async fn permit_returned_on_every_path<H: Harness>(harness: &H) {
     let recorder = Recorder::new();
     let limiter = limiter(&recorder, |_| {});
     let Opened {
@@ -241,7 +241,7 @@ pub async fn permits_come_back_on_every_path<H: Harness>(harness: &H) {
 }
 
 /// A handler that panics costs its own connection.
-pub async fn a_panic_gives_the_permit_back<H: Harness>(harness: &H) {
+pub async fn permit_returned_after_panic<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| {
         l.set_max_conns(1).unwrap();
     })

@@ -154,7 +154,7 @@ pub async fn vectored_writes_are_preserved<H: Harness>(harness: &H) {
 }
 
 /// After the peer's half-close we read its end and can still answer.
-pub async fn the_peer_may_close_its_half_first<H: Harness>(harness: &H) {
+pub async fn peer_half_closes_first<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |_| {}).await;
     let (mut ours, mut peer) = rig.connect().await;
     peer.io.write_all(b"request").await.unwrap();
@@ -172,7 +172,7 @@ pub async fn the_peer_may_close_its_half_first<H: Harness>(harness: &H) {
 }
 
 /// After our half-close the peer reads our end and can still answer.
-pub async fn we_may_close_our_half_first<H: Harness>(harness: &H) {
+pub async fn we_half_close_first<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |_| {}).await;
     let (mut ours, mut peer) = rig.connect().await;
     ours.io.write_all(b"request").await.unwrap();

@@ -35,7 +35,7 @@ async fn cancel<T>(control: &Control, work: tokio::task::JoinHandle<T>) -> (T, D
 }
 
 /// With the read side waiting.
-pub async fn a_waiting_read_is_cancelled_at_once<H: Harness>(harness: &H) {
+pub async fn waiting_read_cancelled_at_once<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, patient).await;
     let mut took = Vec::new();
     for _ in 0..TRIES {
@@ -62,7 +62,7 @@ async fn flood<H: Harness>(ours: &mut Ours<H>) -> std::io::Error {
 }
 
 /// With the write side blocked by a peer that does not read.
-pub async fn a_blocked_write_is_cancelled_at_once<H: Harness>(harness: &H) {
+pub async fn blocked_write_cancelled_at_once<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, patient).await;
     let mut took = Vec::new();
     for _ in 0..TRIES {
@@ -79,7 +79,7 @@ pub async fn a_blocked_write_is_cancelled_at_once<H: Harness>(harness: &H) {
 }
 
 /// In the middle of bytes that flow.
-pub async fn a_flowing_transfer_is_cancelled_at_once<H: Harness>(harness: &H) {
+pub async fn transfer_cancelled_at_once<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, patient).await;
     let mut took = Vec::new();
     for _ in 0..TRIES {
@@ -103,7 +103,7 @@ pub async fn a_flowing_transfer_is_cancelled_at_once<H: Harness>(harness: &H) {
 }
 
 /// A framed connection's reader and writer stop, also with a full inbox.
-pub async fn a_framed_connection_is_cancelled_with_its_tasks<H: Harness>(harness: &H) {
+pub async fn framed_connection_cancelled_with_tasks<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, patient).await;
     let mut took = Vec::new();
     for _ in 0..TRIES {

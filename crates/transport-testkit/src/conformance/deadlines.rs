@@ -18,7 +18,7 @@ fn assert_timeout(error: std::io::Error, wanted: Op) {
 }
 
 /// A peer that says nothing costs a read no longer than the idle timeout, and is no reject.
-pub async fn a_silent_peer_is_ended_as_idle<H: Harness>(harness: &H) {
+pub async fn silent_peer_ends_as_idle<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.idle = IDLE)).await;
     let (mut ours, peer) = rig.connect().await;
     let watch = Watch::start();
@@ -33,7 +33,7 @@ pub async fn a_silent_peer_is_ended_as_idle<H: Harness>(harness: &H) {
 }
 
 /// The same where the embedder polls nothing and races `ended` alone.
-pub async fn a_connection_that_nobody_polls_is_ended_as_idle<H: Harness>(harness: &H) {
+pub async fn unpolled_connection_ends_as_idle<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.idle = IDLE)).await;
     let (ours, _peer) = rig.connect().await;
     let control = ours.io.control();
@@ -49,7 +49,7 @@ pub async fn a_connection_that_nobody_polls_is_ended_as_idle<H: Harness>(harness
 }
 
 /// A peer that never shakes hands is dropped at the handshake deadline and counted.
-pub async fn a_stalled_handshake_is_ended<H: Harness>(harness: &H) {
+pub async fn stalled_handshake_times_out<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.handshake = SHORT)).await;
     let watch = Watch::start();
     let Some(_held) = harness.stall(&rig.dialer, &rig.target).await else {
@@ -72,7 +72,7 @@ pub async fn a_stalled_handshake_is_ended<H: Harness>(harness: &H) {
 }
 
 /// While one peer stalls, the next is served.
-pub async fn a_stalled_handshake_delays_nobody<H: Harness>(harness: &H) {
+pub async fn stalled_handshake_delays_no_other<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |_| {}).await;
     let Some(_held) = harness.stall(&rig.dialer, &rig.target).await else {
         return;
@@ -84,7 +84,7 @@ pub async fn a_stalled_handshake_delays_nobody<H: Harness>(harness: &H) {
 }
 
 /// The dial deadline covers the whole of a dial.
-pub async fn a_dial_that_never_ends_is_ended<H: Harness>(harness: &H) {
+pub async fn endless_dial_times_out<H: Harness>(harness: &H) {
     let Some((dialer, target, _held)) = harness.deaf().await else {
         return;
     };
@@ -106,7 +106,7 @@ pub async fn a_dial_that_never_ends_is_ended<H: Harness>(harness: &H) {
 }
 
 /// Bytes that were declared owed and do not come end the connection.
-pub async fn owed_bytes_must_come<H: Harness>(harness: &H) {
+pub async fn owed_bytes_time_out<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.read = SHORT)).await;
     let (mut ours, mut peer) = rig.connect().await;
     let watch = Watch::start();
@@ -122,7 +122,7 @@ pub async fn owed_bytes_must_come<H: Harness>(harness: &H) {
 }
 
 /// A read that was waiting already when bytes became owed keeps their deadline too.
-pub async fn a_read_that_waits_learns_that_bytes_are_owed<H: Harness>(harness: &H) {
+pub async fn waiting_read_gets_deadline_for_owed_bytes<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.read = SHORT)).await;
     let (mut ours, _peer) = rig.connect().await;
     let control = ours.io.control();
@@ -135,7 +135,7 @@ pub async fn a_read_that_waits_learns_that_bytes_are_owed<H: Harness>(harness: &
 }
 
 /// Once all owed bytes came, a read may take its time again; so it may when the debt is waived.
-pub async fn paid_bytes_are_no_longer_owed<H: Harness>(harness: &H) {
+pub async fn received_bytes_clear_deadline<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.read = SHORT)).await;
     let (mut ours, mut peer) = rig.connect().await;
     ours.io.control().expect_read(4);
@@ -150,7 +150,7 @@ pub async fn paid_bytes_are_no_longer_owed<H: Harness>(harness: &H) {
 }
 
 /// A write that the peer does not take ends at the write deadline.
-pub async fn a_peer_that_does_not_read_is_ended<H: Harness>(harness: &H) {
+pub async fn peer_without_reads_times_out<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.write = SHORT)).await;
     let (mut ours, _peer) = rig.connect().await;
     let chunk = vec![7; 64 << 10];
@@ -168,7 +168,7 @@ pub async fn a_peer_that_does_not_read_is_ended<H: Harness>(harness: &H) {
 }
 
 /// Traffic does not prolong a life.
-pub async fn a_busy_connection_reaches_its_lifetime<H: Harness>(harness: &H) {
+pub async fn busy_connection_reaches_lifetime<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.lifetime = SHORT * 2)).await;
     let (mut ours, mut peer) = rig.connect().await;
     let (watch, began) = (Watch::start(), ours.io.control().age());

@@ -120,7 +120,7 @@ async fn in_chunks<H: Harness>(harness: &H, amnesia: bool) {
 }
 
 /// The writer puts exactly length and body on the wire.
-pub async fn frames_go_out_as_they_are<H: Harness>(harness: &H) {
+pub async fn frames_sent_unchanged<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, small).await;
     let (ours, mut peer) = rig.connect().await;
     let control = ours.io.control();
@@ -147,7 +147,7 @@ pub async fn frames_go_out_as_they_are<H: Harness>(harness: &H) {
 }
 
 /// A length over the ceiling ends it: the body is neither read nor waited for.
-pub async fn a_frame_over_the_ceiling_is_refused_unread<H: Harness>(harness: &H) {
+pub async fn oversize_frame_refused_unread<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |_| {}).await;
     let (ours, mut peer) = rig.connect().await;
     let control = ours.io.control();
@@ -172,12 +172,12 @@ pub async fn a_frame_over_the_ceiling_is_refused_unread<H: Harness>(harness: &H)
 }
 
 /// Bytes that come too slowly for a chunk do not keep a frame alive.
-pub async fn a_trickled_frame_times_out<H: Harness>(harness: &H) {
+pub async fn trickled_frame_times_out<H: Harness>(harness: &H) {
     trickled(harness, &[0, 0, 0, 100], SHORT / 4).await;
 }
 
 /// Nor do the four bytes of a length: each would have to buy a deadline of its own.
-pub async fn a_trickled_header_times_out<H: Harness>(harness: &H) {
+pub async fn trickled_header_times_out<H: Harness>(harness: &H) {
     trickled(harness, &[0], SHORT * 3 / 4).await;
 }
 
@@ -209,7 +209,7 @@ async fn trickled<H: Harness>(harness: &H, start: &[u8], every: std::time::Durat
 }
 
 /// An end of stream inside a frame is an error of its own, and no reject.
-pub async fn a_stream_that_ends_in_a_frame_is_truncated<H: Harness>(harness: &H) {
+pub async fn eof_within_frame_is_truncated<H: Harness>(harness: &H) {
     for cut in [&[0_u8, 0][..], &[0, 0, 0, 9, 1, 2, 3]] {
         let mut rig = Rig::new(harness, |_| {}).await;
         let (ours, mut peer) = rig.connect().await;

@@ -31,7 +31,7 @@ fn numbered(n: u32) -> Bytes {
 }
 
 /// A peer that does not read fills socket and inbox; what was taken before `Busy` arrives.
-pub async fn a_full_inbox_is_busy_and_loses_nothing<H: Harness>(harness: &H) {
+pub async fn full_inbox_is_busy_without_loss<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| inbox(l, 2)).await;
     let (ours, mut peer) = rig.connect().await;
     let control = ours.io.control();
@@ -64,7 +64,7 @@ pub async fn a_full_inbox_is_busy_and_loses_nothing<H: Harness>(harness: &H) {
 }
 
 /// However many frames the inbox may hold, it holds no more than four of the largest.
-pub async fn the_inbox_is_bounded_by_bytes<H: Harness>(harness: &H) {
+pub async fn inbox_bounded_by_bytes<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| inbox(l, 1000)).await;
     let (ours, _peer) = rig.connect().await;
     let control = ours.io.control();
@@ -96,7 +96,7 @@ pub async fn one_frame_always_fits<H: Harness>(harness: &H) {
 }
 
 /// What may not be received may not be sent either.
-pub async fn a_frame_too_large_to_send_is_refused<H: Harness>(harness: &H) {
+pub async fn oversize_send_refused<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| inbox(l, 8)).await;
     let (ours, mut peer) = rig.connect().await;
     let control = ours.io.control();

@@ -70,7 +70,7 @@ fn assert_charged<H: Harness>(rig: &Rig<H>, wanted: &[(Scope, Direction)]) {
 }
 
 /// Each direction of a connection has the connection's rate.
-pub async fn a_connection_keeps_its_rate<H: Harness>(harness: &H) {
+pub async fn connection_rate_holds<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| rates(l, |r| r.per_conn = RATE)).await;
     let (mut ours, mut peer) = rig.connect().await;
     let watch = Watch::start();
@@ -95,7 +95,7 @@ pub async fn a_connection_keeps_its_rate<H: Harness>(harness: &H) {
 }
 
 /// The connections of one peer share its rate.
-pub async fn a_peer_keeps_its_rate<H: Harness>(harness: &H) {
+pub async fn peer_rate_holds<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| rates(l, |r| r.per_peer = RATE)).await;
     let (mut a, mut a_peer) = rig.connect().await;
     let (mut b, mut b_peer) = rig.connect().await;
@@ -111,7 +111,7 @@ pub async fn a_peer_keeps_its_rate<H: Harness>(harness: &H) {
 }
 
 /// All connections together, inbound; outbound bytes are free.
-pub async fn ingress_keeps_its_rate<H: Harness>(harness: &H) {
+pub async fn ingress_rate_holds<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| rates(l, |r| r.global_ingress = RATE)).await;
     let (mut ours, mut peer) = rig.connect().await;
     let watch = Watch::start();
@@ -125,7 +125,7 @@ pub async fn ingress_keeps_its_rate<H: Harness>(harness: &H) {
 }
 
 /// All connections together, outbound; inbound bytes are free.
-pub async fn egress_keeps_its_rate<H: Harness>(harness: &H) {
+pub async fn egress_rate_holds<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| rates(l, |r| r.global_egress = RATE)).await;
     let (mut ours, mut peer) = rig.connect().await;
     let watch = Watch::start();

@@ -46,7 +46,7 @@ async fn join<H: Harness>(harness: &H, tune: impl FnOnce(&mut Limits)) -> Joined
 
 /// Request, half-close, and a reply that comes only after it: everything arrives whole, with and
 /// without amnesia.
-pub async fn a_relay_passes_half_closes_and_late_replies<H: Harness>(harness: &H) {
+pub async fn relay_passes_half_close_and_late_reply<H: Harness>(harness: &H) {
     for amnesia in [false, true] {
         late_reply(harness, amnesia).await;
     }
@@ -91,7 +91,7 @@ async fn late_reply<H: Harness>(harness: &H, amnesia: bool) {
 }
 
 /// Cancelled in the middle: the counts are those of what was passed on.
-pub async fn a_relay_counts_whatever_the_end_was<H: Harness>(harness: &H) {
+pub async fn relay_counts_bytes_of_every_end<H: Harness>(harness: &H) {
     let Joined {
         rig,
         mut client,
@@ -123,7 +123,7 @@ pub async fn a_relay_counts_whatever_the_end_was<H: Harness>(harness: &H) {
 }
 
 /// An upstream that is gone ends the client, after what it had said.
-pub async fn a_relay_ends_with_a_dead_side<H: Harness>(harness: &H) {
+pub async fn relay_ends_with_dead_side<H: Harness>(harness: &H) {
     let Joined {
         rig,
         mut client,
@@ -151,7 +151,7 @@ pub async fn a_relay_ends_with_a_dead_side<H: Harness>(harness: &H) {
 }
 
 /// Half closed and silent: ended by the idle deadline, reckoned from the last byte.
-pub async fn a_half_closed_relay_ends_as_idle<H: Harness>(harness: &H) {
+pub async fn half_closed_relay_ends_as_idle<H: Harness>(harness: &H) {
     let tune = |l: &mut Limits| deadlines(l, |d| d.idle = IDLE);
     let Joined {
         rig,
@@ -185,7 +185,7 @@ pub async fn a_half_closed_relay_ends_as_idle<H: Harness>(harness: &H) {
 
 /// An echo gives everything back, also to a peer that reads only after its half-close, with and
 /// without amnesia.
-pub async fn an_echo_returns_everything<H: Harness>(harness: &H) {
+pub async fn echo_returns_all_bytes<H: Harness>(harness: &H) {
     for amnesia in [false, true] {
         everything(harness, amnesia).await;
     }
