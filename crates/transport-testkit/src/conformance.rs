@@ -1,9 +1,9 @@
-//! The suite that every backend passes: what the guard promises, whatever carries the bytes.
+//! The conformance suite: the promises of the guard, on every backend.
 //!
 //! A backend's test file is one [`conformance!`](crate::conformance!) line. Every case runs on
-//! the current-thread and on the multi-thread runtime. Time is paused for the in-memory backend
-//! on the current-thread runtime alone; elsewhere deadlines are real: the lower bound is exact,
-//! the upper one is ten times the deadline, and no case asserts a speed.
+//! the current-thread and on the multi-thread runtime. Time is paused only for the in-memory
+//! backend on the current-thread runtime. Elsewhere deadlines are real: the lower bound is exact,
+//! the upper bound is ten times the deadline, and no case asserts a speed.
 
 mod admission;
 mod bytes;
@@ -33,8 +33,10 @@ pub use memory::*;
 pub use rates::*;
 pub use relay::*;
 
-/// Runs the conformance suite on a harness: `conformance!(TcpHarness)`, or
-/// `conformance!(MemoryHarness, paused)` where the clock may be paused.
+/// Runs the conformance suite on a harness.
+///
+/// `conformance!(TcpHarness)` runs in real time; `conformance!(MemoryHarness, paused)` pauses the
+/// clock on the current-thread runtime.
 #[macro_export]
 macro_rules! conformance {
     ($harness:expr) => {

@@ -9,20 +9,20 @@ use super::rig::{limiter, ping, Rig};
 use super::waits::{deadlines, Watch, IDLE, SHORT};
 use crate::{Harness, Recorder};
 
-/// That an I/O error is this deadline's.
+/// Asserts that an I/O error is this deadline's.
 fn assert_timeout(error: std::io::Error, wanted: Op) {
     match TransportError::from(error) {
         TransportError::Timeout { op } if op == wanted => {}
-        other => panic!("a {wanted} timeout was due, not: {other:?}"),
+        other => panic!("expected a {wanted} timeout, got {other:?}"),
     }
 }
 
-/// A peer that says nothing costs a read no longer than the idle timeout, and is no reject.
+/// A silent peer ends at the idle timeout, and counts as no reject.
 pub async fn silent_peer_ends_as_idle<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.idle = IDLE)).await;
     let (mut ours, peer) = rig.connect().await;
     let watch = Watch::start();
-    // The idle clock began when the connection was established, a moment before the watch.
+    // The idle clock began when the connection was established, shortly before the watch.
     let began = ours.io.control().age();
     let error = ours.io.read(&mut [0; 16]).await.unwrap_err();
     assert_timeout(error, Op::Idle);
@@ -32,7 +32,7 @@ pub async fn silent_peer_ends_as_idle<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.snapshot().all_rejected(), 0);
 }
 
-/// The same where the embedder polls nothing and races `ended` alone.
+/// The idle timeout applies where the embedder polls only `ended`.
 pub async fn unpolled_connection_ends_as_idle<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.idle = IDLE)).await;
     let (ours, _peer) = rig.connect().await;
@@ -48,7 +48,7 @@ pub async fn unpolled_connection_ends_as_idle<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.closes(CloseReason::Idle), 1);
 }
 
-/// A peer that never shakes hands is dropped at the handshake deadline and counted.
+/// A peer without a handshake is dropped and counted at the handshake deadline.
 pub async fn stalled_handshake_times_out<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.handshake = SHORT)).await;
     let watch = Watch::start();
@@ -66,12 +66,12 @@ pub async fn stalled_handshake_times_out<H: Harness>(harness: &H) {
     assert_eq!(
         rig.recorder.snapshot().all_closes(),
         0,
-        "it was never established"
+        "the connection was never established"
     );
     assert_eq!(rig.limiter.admitted(), 0);
 }
 
-/// While one peer stalls, the next is served.
+/// While one peer stalls, the next one is served.
 pub async fn stalled_handshake_delays_no_other<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |_| {}).await;
     let Some(_held) = harness.stall(&rig.dialer, &rig.target).await else {
@@ -83,7 +83,7 @@ pub async fn stalled_handshake_delays_no_other<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.inflight(), 2);
 }
 
-/// The dial deadline covers the whole of a dial.
+/// The dial deadline covers the whole dial.
 pub async fn endless_dial_times_out<H: Harness>(harness: &H) {
     let Some((dialer, target, _held)) = harness.deaf().await else {
         return;
@@ -105,7 +105,7 @@ pub async fn endless_dial_times_out<H: Harness>(harness: &H) {
     assert_eq!(recorder.inflight(), 0);
 }
 
-/// Bytes that were declared owed and do not come end the connection.
+/// Owed bytes that do not arrive end the connection.
 pub async fn owed_bytes_time_out<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.read = SHORT)).await;
     let (mut ours, mut peer) = rig.connect().await;
@@ -121,7 +121,7 @@ pub async fn owed_bytes_time_out<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.closes(CloseReason::Timeout), 1);
 }
 
-/// A read that was waiting already when bytes became owed keeps their deadline too.
+/// A read that already waits gets the deadline of bytes declared owed later.
 pub async fn waiting_read_gets_deadline_for_owed_bytes<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.read = SHORT)).await;
     let (mut ours, _peer) = rig.connect().await;
@@ -134,22 +134,28 @@ pub async fn waiting_read_gets_deadline_for_owed_bytes<H: Harness>(harness: &H) 
     watch.assert_took(SHORT);
 }
 
-/// Once all owed bytes came, a read may take its time again; so it may when the debt is waived.
+/// The deadline ends once owed bytes have arrived, or are waived.
 pub async fn received_bytes_clear_deadline<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.read = SHORT)).await;
     let (mut ours, mut peer) = rig.connect().await;
     ours.io.control().expect_read(4);
     ping(&mut ours.io, &mut peer.io).await;
     let waited = timeout(SHORT * 3, ours.io.read(&mut [0; 4])).await;
-    assert!(waited.is_err(), "nothing was owed: {waited:?}");
+    assert!(
+        waited.is_err(),
+        "a read without owed bytes ended: {waited:?}"
+    );
     ours.io.control().expect_read(4);
     ours.io.control().expect_read(0);
     let waited = timeout(SHORT * 3, ours.io.read(&mut [0; 4])).await;
-    assert!(waited.is_err(), "nothing was owed: {waited:?}");
+    assert!(
+        waited.is_err(),
+        "a read without owed bytes ended: {waited:?}"
+    );
     ping(&mut ours.io, &mut peer.io).await;
 }
 
-/// A write that the peer does not take ends at the write deadline.
+/// A write that the peer does not acknowledge ends at the write deadline.
 pub async fn peer_without_reads_times_out<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.write = SHORT)).await;
     let (mut ours, _peer) = rig.connect().await;
@@ -167,7 +173,7 @@ pub async fn peer_without_reads_times_out<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.closes(CloseReason::Timeout), 1);
 }
 
-/// Traffic does not prolong a life.
+/// Traffic does not prolong the lifetime.
 pub async fn busy_connection_reaches_lifetime<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.lifetime = SHORT * 2)).await;
     let (mut ours, mut peer) = rig.connect().await;
@@ -176,14 +182,14 @@ pub async fn busy_connection_reaches_lifetime<H: Harness>(harness: &H) {
     let mut buf = vec![0; 16 << 10];
     let error = loop {
         match ours.io.read(&mut buf).await {
-            Ok(0) => panic!("the peer goes on"),
-            // The in-memory flood would never let a paused clock go on.
+            Ok(0) => panic!("the peer is still sending"),
+            // The in-memory flood would never let a paused clock advance.
             Ok(_) => tokio::time::sleep(SHORT / 50).await,
             Err(error) => break error,
         }
     };
     assert_timeout(error, Op::Lifetime);
-    // Each connection draws its own lifetime, between 90 % and 100 %.
+    // Each connection draws its lifetime between 90 % and 100 %.
     assert!(watch.elapsed() + began >= SHORT * 9 / 5 && watch.elapsed() <= SHORT * 20);
     drop(ours);
     flood.await.unwrap();
