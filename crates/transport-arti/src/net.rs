@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch as tokio_watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use transport_core::{Observer, ReadyState, Target, TransportError};
+use transport_core::{Observer, ReadyState, Reloadable, Target, TransportError};
 
 pub(crate) use client::Client;
 pub(crate) use needs::is_onion;
@@ -31,7 +31,7 @@ pub(crate) use shared::Shared;
 
 use crate::error;
 use crate::raw::{ArtiDialer, ArtiListener, ArtiPending};
-use crate::LiveArtiConfig;
+use crate::ArtiConfig;
 
 /// The target of events about Tor's progress, which name no relay and no circuit.
 pub(crate) const TARGET: &str = "ron_transport::arti";
@@ -40,7 +40,7 @@ pub(crate) const TARGET: &str = "ron_transport::arti";
 /// it ends Tor in the background and never blocks.
 pub struct ArtiNet {
     shared: Arc<Shared>,
-    live: LiveArtiConfig,
+    live: Reloadable<ArtiConfig>,
     readiness: tokio_watch::Receiver<ReadyState>,
     onion: Option<String>,
     arrivals: Mutex<Option<mpsc::Receiver<ArtiPending>>>,
@@ -63,7 +63,7 @@ impl ArtiNet {
     /// [`TransportError::Config`] or [`TransportError::Unsupported`]: settings, keys or
     /// directories that cannot be used. A network that is not there is no error.
     pub async fn start(
-        live: &LiveArtiConfig,
+        live: &Reloadable<ArtiConfig>,
         amnesia: bool,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, TransportError> {
@@ -76,7 +76,7 @@ impl ArtiNet {
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn start_telling(
-        live: &LiveArtiConfig,
+        live: &Reloadable<ArtiConfig>,
         amnesia: bool,
         observer: Arc<dyn Observer>,
         told: impl Fn(ReadyState) + Send + 'static,
@@ -161,7 +161,7 @@ impl ArtiNet {
 
     /// The settings in force, to be replaced.
     #[must_use]
-    pub const fn live(&self) -> &LiveArtiConfig {
+    pub const fn live(&self) -> &Reloadable<ArtiConfig> {
         &self.live
     }
 

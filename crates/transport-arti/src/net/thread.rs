@@ -7,7 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep, Instant};
 use tokio_util::sync::CancellationToken;
-use transport_core::{Observer, ReadyState, TransportError};
+use transport_core::{Observer, ReadyState, Reloadable, TransportError};
 
 use super::client::{Client, Started};
 use super::guards;
@@ -17,7 +17,7 @@ use crate::health::Health;
 use crate::onion::Onion;
 use crate::raw::ArtiPending;
 use crate::settings::{self, Settings};
-use crate::{provider, LiveArtiConfig};
+use crate::{provider, ArtiConfig};
 
 /// Clients of the onion service that wait to be accepted; beyond these Arti holds them back.
 const BACKLOG: usize = 128;
@@ -43,7 +43,7 @@ pub(super) struct Handles {
 /// # Errors
 /// [`TransportError::Io`], where the system gives no thread.
 pub(super) fn start(
-    live: LiveArtiConfig,
+    live: Reloadable<ArtiConfig>,
     amnesia: bool,
     observer: Arc<dyn Observer>,
     told: Told,
@@ -116,7 +116,7 @@ impl Drop for EndOnDrop {
 }
 
 fn prepare(
-    live: &LiveArtiConfig,
+    live: &Reloadable<ArtiConfig>,
     amnesia: bool,
 ) -> Result<(Settings, Option<Onion>, Started), TransportError> {
     let config = live.get();

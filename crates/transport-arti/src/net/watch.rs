@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, sleep_until, timeout, Instant};
 use tokio_util::sync::CancellationToken;
 use tor_hsservice::status::OnionServiceStatus;
-use transport_core::{Observer, ReadyState, Reason};
+use transport_core::{Observer, ReadyState, Reason, Reloadable};
 
 use super::probe::probe;
 use super::proof::{prove, Answer};
@@ -23,7 +23,7 @@ use super::{Client, Shared};
 use crate::health::{Evidence, Health};
 use crate::onion::{Launched, Onion};
 use crate::raw::ArtiPending;
-use crate::LiveArtiConfig;
+use crate::ArtiConfig;
 
 /// How long a probe may take. A directory circuit is one relay long: a second on a slow line.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(6);
@@ -47,7 +47,7 @@ pub(super) enum End {
 
 /// What outlives a client.
 pub(super) struct Watch {
-    pub(super) live: LiveArtiConfig,
+    pub(super) live: Reloadable<ArtiConfig>,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) stop: CancellationToken,
     pub(super) shared: Arc<Shared>,

@@ -7,14 +7,14 @@ use std::time::Duration;
 use arti_client::config::BoolOrAuto;
 use arti_client::{DataStream, ErrorKind, HasKind, StreamPrefs, TorClient};
 use tokio::time::{sleep, Instant};
-use transport_core::{Backend, ConnInfo, Connection, Dialer, Target, TransportError};
+use transport_core::{Backend, ConnInfo, Connection, Dialer, Reloadable, Target, TransportError};
 
 use super::stream::ArtiIo;
 use crate::error;
 use crate::health::Evidence;
 use crate::isolation::{self, IsolationToken};
 use crate::net::{has_exit, is_onion, Client, Runtime, Shared};
-use crate::{DialWhileBootstrapping, Isolation, LiveArtiConfig};
+use crate::{ArtiConfig, DialWhileBootstrapping, Isolation};
 
 /// A dial that takes longer is a reason to look whether the network is there.
 const LONG_DIAL: Duration = Duration::from_secs(3);
@@ -28,12 +28,12 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone)]
 pub struct ArtiDialer {
     shared: Arc<Shared>,
-    live: LiveArtiConfig,
+    live: Reloadable<ArtiConfig>,
     token: Option<IsolationToken>,
 }
 
 impl ArtiDialer {
-    pub(crate) const fn new(shared: Arc<Shared>, live: LiveArtiConfig) -> Self {
+    pub(crate) const fn new(shared: Arc<Shared>, live: Reloadable<ArtiConfig>) -> Self {
         Self {
             shared,
             live,
@@ -167,7 +167,7 @@ mod tests {
     fn dialer(tune: impl FnOnce(&mut ArtiConfig)) -> ArtiDialer {
         let mut config = ArtiConfig::default();
         tune(&mut config);
-        ArtiDialer::new(Arc::new(Shared::new()), LiveArtiConfig::new(&config))
+        ArtiDialer::new(Arc::new(Shared::new()), Reloadable::new(config))
     }
 
     #[test]

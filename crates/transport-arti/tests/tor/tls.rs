@@ -5,12 +5,10 @@ use std::sync::Arc;
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 use transport_arti::transport_core::{KeyExchange, Listener, NoObserver, Pending};
 use transport_tls::raw::{TlsDialer, TlsListener};
-use transport_tls::{
-    ClientTls, LiveClientTls, LiveServerTls, PqMode, ServerTls, TlsClientConfig, TlsConfig,
-    TrustStore,
-};
+use transport_tls::{ClientTls, PqMode, ServerTls, TlsClientConfig, TlsConfig, TrustStore};
 
 use crate::rig::{config, pair, reach, serving, shared, skip, target};
+use transport_arti::Reloadable;
 
 const PORT: u16 = 443;
 
@@ -47,7 +45,7 @@ async fn hybrid_key_exchange_over_an_onion_circuit() {
     assert_eq!(serve.await.unwrap(), Some(KeyExchange::X25519MlKem768));
 }
 
-fn tls(dir: &std::path::Path, name: &str) -> (LiveServerTls, LiveClientTls) {
+fn tls(dir: &std::path::Path, name: &str) -> (Reloadable<ServerTls>, Reloadable<ClientTls>) {
     use std::os::unix::fs::PermissionsExt;
     let mut ca = CertificateParams::default();
     ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -68,7 +66,7 @@ fn tls(dir: &std::path::Path, name: &str) -> (LiveServerTls, LiveClientTls) {
     client.set_trust_store(TrustStore::Path);
     client.set_ca_bundle_path(Some(file("ca", ca.pem())));
     (
-        LiveServerTls::new(ServerTls::load(&server, PqMode::Required).unwrap()),
-        LiveClientTls::new(ClientTls::load(&client, PqMode::Required).unwrap()),
+        Reloadable::new(ServerTls::load(&server, PqMode::Required).unwrap()),
+        Reloadable::new(ClientTls::load(&client, PqMode::Required).unwrap()),
     )
 }
