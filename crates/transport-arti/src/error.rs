@@ -1,61 +1,34 @@
 //! Arti's errors as the transport's. Their texts name no host, no relay and no circuit: what Arti
 //! itself said is their source.
 
-use std::fmt;
 use std::io;
 
 use arti_client::{ErrorKind, HasKind};
-use transport_core::TransportError;
+use transport_core::{Failure, TransportError};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What stands for a target in a text.
 const TARGET: &str = "the target";
 
-/// A failure in words that may be logged, and what caused it.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    text: String,
-    cause: Option<BoxError>,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl std::error::Error for Failure {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.cause.as_deref().map(|cause| cause as _)
-    }
-}
-
-fn failure(text: impl Into<String>, cause: Option<BoxError>) -> BoxError {
-    Box::new(Failure {
-        text: text.into(),
-        cause,
-    })
-}
-
 /// Settings that cannot be used.
 pub(crate) fn config(text: impl Into<String>) -> TransportError {
     TransportError::Config {
-        source: failure(text, None),
+        source: Failure::new(text).into(),
     }
 }
 
 /// Settings that cannot be used, and what says so.
 pub(crate) fn config_by(text: impl Into<String>, cause: impl Into<BoxError>) -> TransportError {
     TransportError::Config {
-        source: failure(text, Some(cause.into())),
+        source: Failure::new(text).caused_by(cause).into(),
     }
 }
 
 /// A failure of Tor's that may pass.
 pub(crate) fn arti(text: impl Into<String>) -> TransportError {
     TransportError::Arti {
-        source: failure(text, None),
+        source: Failure::new(text).into(),
     }
 }
 
@@ -111,7 +84,7 @@ pub(crate) fn dial(error: arti_client::Error) -> TransportError {
 
 fn of_kind(kind: ErrorKind, cause: impl Into<BoxError>) -> TransportError {
     use ErrorKind as K;
-    let source = failure(kind.to_string(), Some(cause.into()));
+    let source = Failure::new(kind.to_string()).caused_by(cause).into();
     match kind {
         K::BootstrapRequired => TransportError::ArtiBootstrap,
         K::RemoteHostNotFound | K::RemoteHostResolutionFailed | K::OnionServiceNotFound => {
@@ -159,7 +132,9 @@ pub(crate) fn start(error: arti_client::Error) -> TransportError {
 /// What failed while a client of the onion service was let in.
 pub(crate) fn accept(error: tor_hsservice::ClientError) -> TransportError {
     TransportError::Arti {
-        source: failure("the circuit of a client failed", Some(Box::new(error))),
+        source: Failure::new("the circuit of a client failed")
+            .caused_by(error)
+            .into(),
     }
 }
 

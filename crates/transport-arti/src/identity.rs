@@ -1,13 +1,12 @@
 //! The private key of the onion service, which is its address: out of a file, or made here where
 //! nothing may be kept.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use tor_hscrypto::pk::HsIdKeypair;
 use tor_llcrypto::pk::ed25519::ExpandedKeypair;
-use transport_core::{open_to_others, TransportError};
+use transport_core::{open_regular_file, open_to_others, TransportError};
 use zeroize::Zeroizing;
 
 use crate::error;
@@ -29,11 +28,7 @@ impl Identity {
     /// `insecure permissions`, where others than its owner get at it.
     pub(crate) fn read(path: &Path) -> Result<Self, TransportError> {
         let failed = |cause: io::Error| error::config_by(format!("{KEY}: {cause}"), cause);
-        // Asked first, since to open a pipe waits for whoever writes to it.
-        if !std::fs::metadata(path).map_err(failed)?.is_file() {
-            return Err(error::config(format!("{KEY}: it is not a regular file")));
-        }
-        let mut file = File::open(path).map_err(failed)?;
+        let mut file = open_regular_file(path).map_err(failed)?;
         // Asked of the opened file: nobody can swap it meanwhile.
         if let Some(mode) = open_to_others(&file).map_err(failed)? {
             return Err(error::config(format!(
