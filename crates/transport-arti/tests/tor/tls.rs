@@ -5,12 +5,10 @@ use std::sync::Arc;
 use transport_arti::transport_core::{KeyExchange, Listener, NoObserver, Pending};
 use transport_testkit::pki::{Authority, PkiDir};
 use transport_tls::raw::{TlsDialer, TlsListener};
-use transport_tls::{
-    ClientTls, LiveClientTls, LiveServerTls, PqMode, ServerTls, TlsClientConfig, TlsConfig,
-    TrustStore,
-};
+use transport_tls::{ClientTls, PqMode, ServerTls, TlsClientConfig, TlsConfig, TrustStore};
 
 use crate::rig::{config, pair, reach, serving, shared, skip, target};
+use transport_arti::Reloadable;
 
 const PORT: u16 = 443;
 
@@ -47,7 +45,7 @@ async fn hybrid_key_exchange_over_an_onion_circuit() {
     assert_eq!(serve.await.unwrap(), Some(KeyExchange::X25519MlKem768));
 }
 
-fn tls(dir: &PkiDir, name: &str) -> (LiveServerTls, LiveClientTls) {
+fn tls(dir: &PkiDir, name: &str) -> (Reloadable<ServerTls>, Reloadable<ClientTls>) {
     let authority = Authority::new();
     dir.write_pair("server", &authority.leaf(&[name]));
     let mut server = TlsConfig::default();
@@ -57,7 +55,7 @@ fn tls(dir: &PkiDir, name: &str) -> (LiveServerTls, LiveClientTls) {
     client.set_trust_store(TrustStore::Path);
     client.set_ca_bundle_path(Some(dir.write("ca.pem", &authority.pem())));
     (
-        LiveServerTls::new(ServerTls::load(&server, PqMode::Required).unwrap()),
-        LiveClientTls::new(ClientTls::load(&client, PqMode::Required).unwrap()),
+        Reloadable::new(ServerTls::load(&server, PqMode::Required).unwrap()),
+        Reloadable::new(ClientTls::load(&client, PqMode::Required).unwrap()),
     )
 }

@@ -20,7 +20,7 @@ use transport_testkit::{MemoryDialer, MemoryListener};
 use self::chain::{Ca, Cert};
 use crate::raw::{TlsDialer, TlsListener};
 use crate::{
-    ClientAuth, ClientTls, Live, PqMode, ServerTls, TlsClientConfig, TlsConfig, TrustStore,
+    ClientAuth, ClientTls, PqMode, Reloadable, ServerTls, TlsClientConfig, TlsConfig, TrustStore,
 };
 
 #[path = "../../tests/pki/chain.rs"]
@@ -114,7 +114,7 @@ impl World {
     fn serve(&self, config: &TlsConfig) -> Server {
         let (raw, dialer) = MemoryListener::bind(Backend::Tcp);
         let tls = ServerTls::load_at(config, PqMode::Off, self.server.provider()).unwrap();
-        let live = Live::new(tls);
+        let live = Reloadable::new(tls);
         Server {
             listener: TlsListener::over(raw, &live, Arc::new(NoObserver)),
             raw: dialer,
@@ -122,7 +122,7 @@ impl World {
         }
     }
 
-    fn client(&self) -> Live<ClientTls> {
+    fn client(&self) -> Reloadable<ClientTls> {
         self.client_with(|_| {})
     }
 
@@ -136,22 +136,22 @@ impl World {
         config
     }
 
-    fn client_with(&self, tune: impl FnOnce(&mut TlsClientConfig)) -> Live<ClientTls> {
+    fn client_with(&self, tune: impl FnOnce(&mut TlsClientConfig)) -> Reloadable<ClientTls> {
         let mut config = self.client_config();
         tune(&mut config);
-        Live::new(ClientTls::load_at(&config, PqMode::Off, self.client.provider()).unwrap())
+        Reloadable::new(ClientTls::load_at(&config, PqMode::Off, self.client.provider()).unwrap())
     }
 }
 
 struct Server {
     listener: TlsListener<MemoryListener>,
     raw: MemoryDialer,
-    live: Live<ServerTls>,
+    live: Reloadable<ServerTls>,
 }
 
 impl Server {
     /// One connection, with a byte each way: whether it resumed, or the failure of either end.
-    async fn meet(&mut self, client: &Live<ClientTls>) -> Result<bool, TlsErrorKind> {
+    async fn meet(&mut self, client: &Reloadable<ClientTls>) -> Result<bool, TlsErrorKind> {
         let dialer = TlsDialer::over(self.raw.clone(), client, Arc::new(NoObserver));
         let target = Target::host("server.example", 1).unwrap();
         let accept = async { self.listener.accept().await?.establish().await };
