@@ -20,7 +20,7 @@ mod traits;
 
 pub use addr::{Backend, PeerAddr, Target, TargetError};
 pub use conn::{ConnInfo, Connection, DialSteps, KeyExchange};
-pub use error::{Op, TlsErrorKind, TransportError};
+pub use error::{ErrorKind, Op, TlsErrorKind, TransportError};
 pub use identity::{CertificateChain, NoIdentity, PeerIdentity, PeerName, VerifiedIdentity};
 pub use io::{Io, Plain, Taken};
 pub use key_file::open_to_others;
