@@ -38,7 +38,7 @@ pub struct TransportBuilder {
     overrides: Overrides,
     credentials: Credentials,
     observer: Option<Arc<dyn Observer>>,
-    fd_limit: Option<RawFd>,
+    max_fd: Option<RawFd>,
     admit: Option<AdmissionHook>,
 }
 
@@ -153,8 +153,8 @@ impl TransportBuilder {
     /// Descriptors from this number on stay free for the rest of the process, such as an admin
     /// endpoint and files.
     #[must_use]
-    pub fn fd_limit(mut self, limit: RawFd) -> Self {
-        self.fd_limit = Some(limit);
+    pub fn max_fd(mut self, limit: RawFd) -> Self {
+        self.max_fd = Some(limit);
         self
     }
 
@@ -195,7 +195,7 @@ impl TransportBuilder {
             overrides,
             credentials,
             observer,
-            fd_limit,
+            max_fd,
             admit,
         } = self;
         let config = overrides.merge_into(config)?;
@@ -211,7 +211,7 @@ impl TransportBuilder {
             credentials,
             limiter,
             observer,
-            fd_limit,
+            max_fd,
         ))
     }
 }

@@ -195,7 +195,7 @@ impl Settings for Config {
         Preset::parse(name).map_or(&[], Preset::values)
     }
 
-    fn warnings(&self, fd_limit: Option<u64>) -> Vec<String> {
+    fn warnings(&self, max_fd: Option<u64>) -> Vec<String> {
         let conns = self.limits.max_conns();
         let over = |limit: &u64| conns > limit / 2;
         let text = |limit: u64| {
@@ -204,7 +204,7 @@ impl Settings for Config {
                  open: a relayed connection takes two"
             )
         };
-        let mut warnings: Vec<_> = fd_limit.filter(over).map(text).into_iter().collect();
+        let mut warnings: Vec<_> = max_fd.filter(over).map(text).into_iter().collect();
         let deadlines = self.limits.deadlines();
         if deadlines.dial >= deadlines.idle && !deadlines.idle.is_zero() {
             let [dial, idle] = [deadlines.dial, deadlines.idle].map(format_duration);

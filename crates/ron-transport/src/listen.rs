@@ -70,7 +70,7 @@ impl Transport {
         ListenerParts {
             config,
             backends: &self.backends,
-            fd_limit: self.fd_limit,
+            max_fd: self.max_fd,
             limiter: &self.state.limiter,
         }
     }

@@ -62,7 +62,7 @@ pub struct Transport {
     pub(crate) backends: BackendState,
     pub(crate) listener: Mutex<ListenerSlot>,
     pub(crate) local_addr: OnceLock<ListenAddr>,
-    pub(crate) fd_limit: Option<RawFd>,
+    pub(crate) max_fd: Option<RawFd>,
     dialer: TransportDialer,
     pub(crate) state: Arc<TransportState>,
 }
@@ -73,7 +73,7 @@ impl Transport {
         mut credentials: Credentials,
         limiter: Limiter,
         observer: Arc<dyn Observer>,
-        fd_limit: Option<RawFd>,
+        max_fd: Option<RawFd>,
     ) -> Self {
         let readiness = Readiness::new(Arc::clone(&observer));
         if config.general.backend() == Backend::Arti {
@@ -87,7 +87,7 @@ impl Transport {
         }
         let state = Arc::new(TransportState::new(limiter, readiness, observer));
         let backends = BackendState::new(&config, &mut credentials, &state);
-        let dialers = Arc::new(Dialers::new(&backends, fd_limit, &state.limiter));
+        let dialers = Arc::new(Dialers::new(&backends, max_fd, &state.limiter));
         let dialer = TransportDialer::new(dialers, Arc::clone(&state));
         Self {
             config: RwLock::new(Arc::new(config)),
@@ -95,7 +95,7 @@ impl Transport {
             backends,
             listener: Mutex::default(),
             local_addr: OnceLock::new(),
-            fd_limit,
+            max_fd,
             dialer,
             state,
         }

@@ -20,30 +20,30 @@ pub enum Decision {
     Refuse,
 }
 
-type Hook = Arc<dyn Fn(PeerAddr) -> Decision + Send + Sync>;
+type AdmitHook = Arc<dyn Fn(PeerAddr) -> Decision + Send + Sync>;
 
 /// The rules in force. Read once for each accepted connection.
 #[derive(Default)]
-pub(crate) struct Door(RwLock<Rules>);
+pub(crate) struct AdmissionRules(RwLock<RuleSet>);
 
 #[derive(Clone, Default)]
-struct Rules {
+struct RuleSet {
     allow: Arc<IpPrefixes>,
     deny: Arc<IpPrefixes>,
-    hook: Option<Hook>,
+    hook: Option<AdmitHook>,
 }
 
-impl std::fmt::Debug for Door {
+impl std::fmt::Debug for AdmissionRules {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Door").finish_non_exhaustive()
+        f.debug_struct("AdmissionRules").finish_non_exhaustive()
     }
 }
 
-impl Door {
+impl AdmissionRules {
     pub(crate) fn new(limits: &Limits) -> Self {
-        let door = Self::default();
-        door.apply(limits);
-        door
+        let rules = Self::default();
+        rules.apply(limits);
+        rules
     }
 
     pub(crate) fn apply(&self, limits: &Limits) {
@@ -52,14 +52,14 @@ impl Door {
         rules.deny = Arc::clone(limits.shared_denied_peers());
     }
 
-    fn set_hook(&self, hook: Hook) {
+    fn set_hook(&self, hook: AdmitHook) {
         let mut rules = self.0.write().unwrap_or_else(PoisonError::into_inner);
         rules.hook = Some(hook);
     }
 
     /// Judges a peer's address; returns the hook that has yet to be asked. The hook runs without
     /// the lock: it may take its time, and may itself replace the hook.
-    fn judge(&self, peer: PeerAddr) -> Result<Option<Hook>, Denied> {
+    fn judge(&self, peer: PeerAddr) -> Result<Option<AdmitHook>, Denied> {
         let rules = self.0.read().unwrap_or_else(PoisonError::into_inner);
         if let PeerAddr::Ip(addr) = peer {
             let ip = addr.ip();
@@ -98,12 +98,12 @@ impl Limiter {
     where
         F: Fn(PeerAddr) -> Decision + Send + Sync + 'static,
     {
-        self.admission().door().set_hook(Arc::new(hook));
+        self.admission().rules().set_hook(Arc::new(hook));
     }
 
     /// Asks the rules for addresses, then the hook.
-    pub(crate) fn ask_door(&self, backend: Backend, peer: PeerAddr) -> Result<(), Denied> {
-        let Some(hook) = self.admission().door().judge(peer)? else {
+    pub(crate) fn check_rules(&self, backend: Backend, peer: PeerAddr) -> Result<(), Denied> {
+        let Some(hook) = self.admission().rules().judge(peer)? else {
             return Ok(());
         };
         match catch_unwind(AssertUnwindSafe(|| hook(peer))) {

@@ -11,31 +11,31 @@ use tokio::sync::Notify;
 use transport_core::{Backend, ConnInfo, Direction, Op, PeerAddr, Reason, Scope, TransportError};
 
 use crate::activity::Activity;
-use crate::budget::Account;
+use crate::budget::MemoryAccount;
 use crate::clock::scatter;
 use crate::conn_settings::ConnSettings;
-use crate::ending::{Ending, Manner};
-use crate::event::Who;
-use crate::io::Close;
+use crate::ending::{CloseMode, Ending};
+use crate::event::ConnLabels;
+use crate::io::CloseStream;
 use crate::limiter::Limiter;
-use crate::peers::Peer;
-use crate::shared_bucket::Lane;
+use crate::peers::PeerState;
+use crate::shared_bucket::SharedBucket;
 
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct ConnState {
     pub(crate) id: u64,
     pub(crate) backend: Backend,
     pub(crate) limiter: Limiter,
     pub(crate) settings: Arc<ConnSettings>,
     pub(crate) peer_addr: Option<PeerAddr>,
     info: OnceLock<Arc<ConnInfo>>,
-    pub(crate) peer: Option<Arc<Peer>>,
+    pub(crate) peer: Option<Arc<PeerState>>,
     /// Whether the peer opened the connection.
     pub(crate) accepted: bool,
     /// On whose behalf bytes are held; by itself unless it is set.
-    pub(crate) account: Account,
+    pub(crate) account: MemoryAccount,
     /// Bytes in, bytes out: this connection's own scope.
-    pub(crate) lanes: [Lane; 2],
+    pub(crate) buckets: [SharedBucket; 2],
     pub(crate) born: u64,
     /// The tick of the last activity that the register of open connections knows of.
     pub(crate) seen: AtomicU64,
@@ -44,14 +44,14 @@ pub(crate) struct Shared {
     wakers: [AtomicWaker; 2],
     pub(crate) ended: Notify,
     /// The open stream.
-    stream: OnceLock<Weak<dyn Close>>,
+    stream: OnceLock<Weak<dyn CloseStream>>,
     pub(crate) activity: Activity,
     /// Idle timeout in ticks; 0 is off.
     idle: AtomicU64,
     /// The tick at which the maximal lifetime ends.
     dies_at: u64,
     /// The other leg of a relay.
-    pair: OnceLock<Weak<Shared>>,
+    pair: OnceLock<Weak<ConnState>>,
     /// Bytes that the peer owes, and since when.
     owed: AtomicU64,
     owed_since: AtomicU64,
@@ -67,14 +67,14 @@ pub(crate) struct Shared {
     pub(crate) corr_id: OnceLock<Box<str>>,
 }
 
-impl Shared {
+impl ConnState {
     pub(crate) fn new(
         id: u64,
         backend: Backend,
         limiter: Limiter,
         settings: Arc<ConnSettings>,
         peer_addr: Option<PeerAddr>,
-        peer: Option<Arc<Peer>>,
+        peer: Option<Arc<PeerState>>,
         born: u64,
     ) -> Self {
         let idle = AtomicU64::new(settings.idle);
@@ -93,8 +93,8 @@ impl Shared {
             info: OnceLock::new(),
             accepted: peer.is_some(),
             peer,
-            account: Account::Conn(id),
-            lanes: Default::default(),
+            account: MemoryAccount::Conn(id),
+            buckets: Default::default(),
             born,
             seen: AtomicU64::new(born),
             state: crate::sync::AtomicU8::new(0),
@@ -147,7 +147,7 @@ impl Shared {
     }
 
     /// Sets the stream that the end of the connection closes.
-    pub(crate) fn set_stream(&self, stream: Weak<dyn Close>) {
+    pub(crate) fn set_stream(&self, stream: Weak<dyn CloseStream>) {
         let _ = self.stream.set(stream);
     }
 
@@ -158,7 +158,7 @@ impl Shared {
             return;
         };
         // An end in order may have to linger, in a task.
-        if ending.manner() != Manner::Abort && Handle::try_current().is_err() {
+        if ending.close_mode() != CloseMode::Abort && Handle::try_current().is_err() {
             return;
         }
         if let Some(stream) = self.stream.get().and_then(Weak::upgrade) {
@@ -231,7 +231,7 @@ impl Shared {
     }
 
     pub(crate) fn reject(&self, reason: Reason, error: &TransportError) {
-        let who = Who {
+        let who = ConnLabels {
             conn_id: Some(self.id),
             corr_id: self.corr_id(),
             peer: self.peer_addr,
@@ -274,13 +274,17 @@ impl Shared {
     }
 
     /// Where an operation in this direction takes tokens of a scope.
-    pub(crate) fn lane(&self, scope: Scope, direction: Direction) -> Option<&Lane> {
+    pub(crate) fn shared_bucket(
+        &self,
+        scope: Scope,
+        direction: Direction,
+    ) -> Option<&SharedBucket> {
         match scope {
-            Scope::Conn => Some(&self.lanes[direction as usize]),
+            Scope::Conn => Some(&self.buckets[direction as usize]),
             Scope::Peer => self
                 .peer
                 .as_ref()
-                .map(|peer| &peer.lanes[direction as usize]),
+                .map(|peer| &peer.buckets[direction as usize]),
             Scope::Global => Some(self.limiter.global(direction)),
             Scope::Memory => None,
         }

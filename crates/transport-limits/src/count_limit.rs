@@ -4,12 +4,12 @@ use crate::sync::{AtomicU64, Ordering};
 
 /// How many are inside, and how many may be.
 #[derive(Debug)]
-pub(crate) struct Gate {
+pub(crate) struct CountLimit {
     inside: AtomicU64,
     max: AtomicU64,
 }
 
-impl Gate {
+impl CountLimit {
     pub(crate) fn new(max: u64) -> Self {
         Self {
             inside: AtomicU64::new(0),

@@ -11,9 +11,9 @@ use transport_core::{
 };
 
 use crate::admission::Permit;
-use crate::conn_state::Shared;
+use crate::conn_state::ConnState;
 use crate::deadline::until;
-use crate::event::{self, Who};
+use crate::event::{self, ConnLabels};
 use crate::incoming::Incoming;
 use crate::io::GuardedIo;
 use crate::limiter::Limiter;
@@ -77,7 +77,7 @@ impl<L: Listener> Guard<L> {
             self.recovered(backend);
             self.limiter.observer().accepted(backend);
             let peer = pending.peer();
-            if self.limiter.ask_door(backend, peer).is_err() {
+            if self.limiter.check_rules(backend, peer).is_err() {
                 self.refused(Reason::Denied, backend, peer, None);
                 continue;
             }
@@ -102,9 +102,9 @@ impl<L: Listener> Guard<L> {
         peer: PeerAddr,
         error: Option<&TransportError>,
     ) {
-        let who = Who {
+        let who = ConnLabels {
             peer: Some(peer),
-            ..Who::default()
+            ..ConnLabels::default()
         };
         self.limiter.rejected(reason, backend, who, error);
     }
@@ -195,7 +195,7 @@ impl<D: Dialer> Guard<D> {
             Err(error) => {
                 limiter.log_dial(backend, named, took, Err(&error));
                 if let Some(reason) = error.reason() {
-                    limiter.rejected(reason, backend, Who::default(), Some(&error));
+                    limiter.rejected(reason, backend, ConnLabels::default(), Some(&error));
                 }
                 Err(error)
             }
@@ -214,7 +214,7 @@ pub(crate) fn guarded<I: Io>(
     permit.established();
     let (io, mut info) = connection.into_parts();
     Arc::make_mut(&mut info).id = id;
-    let mut shared = Shared::new(
+    let mut conn = ConnState::new(
         id,
         info.backend,
         limiter.clone(),
@@ -223,7 +223,7 @@ pub(crate) fn guarded<I: Io>(
         permit.peer(),
         now,
     );
-    shared.set_info(&info);
-    shared.account = permit.account().unwrap_or(shared.account);
-    Connection::new(GuardedIo::new(io, shared, permit), info)
+    conn.set_info(&info);
+    conn.account = permit.account().unwrap_or(conn.account);
+    Connection::new(GuardedIo::new(io, conn, permit), info)
 }

@@ -54,8 +54,8 @@ pub use inflation::{InflationGuard, InflationInput, InflationOutput, MAX_INFLATI
 pub use io::GuardedIo;
 pub use limiter::Limiter;
 pub use peers::PeerKey;
-pub use relay::{echo, relay, relay_held, Echoed, Leg, Relayed, Side};
+pub use relay::{echo, relay, relay_without_half_close, Echoed, Leg, Relayed, Side};
 pub use settings::{ByteRates, Deadlines, Limits, Overflow};
 pub use snapshot::ConnSnapshot;
-pub use tasks::{Counted, Tasks};
+pub use tasks::{CountedTask, Tasks};
 pub use threads::Threads;

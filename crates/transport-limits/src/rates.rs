@@ -7,7 +7,7 @@ use transport_core::{Direction, Scope};
 
 /// Byte rates in force.
 #[derive(Debug)]
-pub(crate) struct LiveRates {
+pub(crate) struct CurrentRates {
     per_conn: AtomicU64,
     per_peer: AtomicU64,
     ingress: AtomicU64,
@@ -19,7 +19,7 @@ pub(crate) struct LiveRates {
     generation: AtomicU64,
 }
 
-impl LiveRates {
+impl CurrentRates {
     pub(crate) fn new(limits: &Limits) -> Self {
         let rates = limits.rates();
         Self {

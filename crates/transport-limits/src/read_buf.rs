@@ -37,17 +37,17 @@ pub(crate) fn with<T>(most: usize, use_it: impl FnOnce(&mut ReadBuf<'_>) -> T) -
             if buffer.is_empty() {
                 buffer.resize(BYTES, 0);
             }
-            use_it(&mut Loan(ReadBuf::new(&mut buffer[..most])).0)
+            use_it(&mut WipeOnDrop(ReadBuf::new(&mut buffer[..most])).0)
         }
         // A stream that polls another one within its own poll.
-        Err(_) => use_it(&mut Loan(ReadBuf::new(&mut vec![0; most])).0),
+        Err(_) => use_it(&mut WipeOnDrop(ReadBuf::new(&mut vec![0; most])).0),
     })
 }
 
 /// Ends in a wipe, also where the use of it panics.
-struct Loan<'a>(ReadBuf<'a>);
+struct WipeOnDrop<'a>(ReadBuf<'a>);
 
-impl Drop for Loan<'_> {
+impl Drop for WipeOnDrop<'_> {
     fn drop(&mut self) {
         if wipes() {
             self.0.filled_mut().zeroize();

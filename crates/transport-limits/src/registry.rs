@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
-use crate::conn_state::Shared;
+use crate::conn_state::ConnState;
 
 /// Idle connections of which the least recently active is evicted.
 const SAMPLE: usize = 16;
@@ -19,16 +19,16 @@ const LOOKS: usize = 256;
 
 /// The open connections. The caller holds its lock for a few operations on maps.
 #[derive(Default)]
-pub(crate) struct Register {
+pub(crate) struct Registry {
     /// By the tick of the last activity that was seen, and by number.
-    accepted: BTreeMap<(u64, u64), Arc<Shared>>,
-    dialed: HashMap<u64, Arc<Shared>>,
+    accepted: BTreeMap<(u64, u64), Arc<ConnState>>,
+    dialed: HashMap<u64, Arc<ConnState>>,
     /// Every connection is cancelled.
     pub(crate) closed: bool,
 }
 
-impl Register {
-    pub(crate) fn enter(&mut self, conn: &Arc<Shared>) {
+impl Registry {
+    pub(crate) fn enter(&mut self, conn: &Arc<ConnState>) {
         if conn.accepted {
             self.insert(conn, conn.born);
         } else {
@@ -36,13 +36,13 @@ impl Register {
         }
     }
 
-    fn insert(&mut self, conn: &Arc<Shared>, seen: u64) {
+    fn insert(&mut self, conn: &Arc<ConnState>, seen: u64) {
         conn.seen.store(seen, Ordering::Relaxed);
         self.accepted.insert((seen, conn.id), Arc::clone(conn));
     }
 
     /// Removes a connection; returns what the register held, to be dropped without the lock.
-    pub(crate) fn leave(&mut self, conn: &Shared) -> Option<Arc<Shared>> {
+    pub(crate) fn leave(&mut self, conn: &ConnState) -> Option<Arc<ConnState>> {
         if conn.accepted {
             let seen = conn.seen.load(Ordering::Relaxed);
             self.accepted.remove(&(seen, conn.id))
@@ -51,7 +51,7 @@ impl Register {
         }
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Shared>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<ConnState>> {
         self.accepted.values().chain(self.dialed.values())
     }
 
@@ -61,9 +61,9 @@ impl Register {
 
     /// Returns the least recently active of some accepted connections that have been idle for
     /// `after` ticks.
-    pub(crate) fn idle_longest(&mut self, now: u64, after: u64) -> Option<Arc<Shared>> {
+    pub(crate) fn idle_longest(&mut self, now: u64, after: u64) -> Option<Arc<ConnState>> {
         let due = now.checked_sub(after)?;
-        let (mut found, mut idle) = (None::<(u64, Arc<Shared>)>, 0);
+        let (mut found, mut idle) = (None::<(u64, Arc<ConnState>)>, 0);
         let mut moved = Vec::new();
         for (key, conn) in self.accepted.range(..=(due, u64::MAX)).take(LOOKS) {
             match idle_since(conn) {
@@ -90,7 +90,7 @@ impl Register {
 }
 
 /// Returns the tick of the last byte on either leg of an open and idle connection.
-fn idle_since(conn: &Shared) -> Option<u64> {
+fn idle_since(conn: &ConnState) -> Option<u64> {
     if conn.ending().is_some() || !conn.is_idle() {
         return None;
     }

@@ -2,15 +2,15 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::bucket::Bucket;
+use crate::bucket::TokenBucket;
 
 #[derive(Debug, Default)]
-pub(crate) struct Lane {
-    pub(crate) bucket: Bucket,
+pub(crate) struct SharedBucket {
+    pub(crate) bucket: TokenBucket,
     waiting: AtomicU64,
 }
 
-impl Lane {
+impl SharedBucket {
     /// One more waits; returns how many did before.
     pub(crate) fn enter(&self) -> u64 {
         self.waiting.fetch_add(1, Ordering::Relaxed)

@@ -54,16 +54,16 @@ struct OverTor {
 }
 
 impl Dialers {
-    pub(crate) fn new(backends: &BackendState, fd_limit: Option<RawFd>, limiter: &Limiter) -> Self {
+    pub(crate) fn new(backends: &BackendState, max_fd: Option<RawFd>, limiter: &Limiter) -> Self {
         let limits = limiter.clone();
         let tcp = TcpDialer::default()
             .with_config(&backends.tcp)
             .with_dial_timeout(move || limits.dial_timeout())
-            .with_fd_limit(fd_limit);
+            .with_max_fd(max_fd);
         #[cfg(feature = "uds")]
         let uds = UdsDialer::new()
             .with_config(&backends.uds)
-            .with_fd_limit(fd_limit);
+            .with_max_fd(max_fd);
         Self {
             tcp: Guard::new(tcp, limiter),
             #[cfg(feature = "tls")]

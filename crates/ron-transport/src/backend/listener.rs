@@ -23,7 +23,7 @@ use crate::listen_addr::{Inherited, ListenAddr};
 pub(crate) struct ListenerParts<'a> {
     pub(crate) config: &'a Config,
     pub(crate) backends: &'a BackendState,
-    pub(crate) fd_limit: Option<RawFd>,
+    pub(crate) max_fd: Option<RawFd>,
     pub(crate) limiter: &'a Limiter,
 }
 
@@ -147,9 +147,7 @@ impl ListenerParts<'_> {
         backend: Backend,
         raw: TcpListener,
     ) -> Result<AnyListener, TransportError> {
-        let raw = raw
-            .with_config(&self.backends.tcp)
-            .with_fd_limit(self.fd_limit);
+        let raw = raw.with_config(&self.backends.tcp).with_max_fd(self.max_fd);
         match backend {
             #[cfg(feature = "tls")]
             Backend::Tls => {
@@ -163,9 +161,7 @@ impl ListenerParts<'_> {
 
     #[cfg(feature = "uds")]
     fn uds(&self, raw: UdsListener) -> Result<AnyListener, TransportError> {
-        let raw = raw
-            .with_config(&self.backends.uds)
-            .with_fd_limit(self.fd_limit);
+        let raw = raw.with_config(&self.backends.uds).with_max_fd(self.max_fd);
         Ok(AnyListener::Uds(Guard::new(raw, self.limiter)))
     }
 }

@@ -60,7 +60,7 @@ impl TorState {
         let start = || {
             let (observer, readiness) = (Arc::clone(&self.observer), self.readiness.clone());
             let report = move |state| readiness.set(Component::Tor, state);
-            ArtiNet::start_telling(&self.live, self.amnesia, observer, report)
+            ArtiNet::start_with_callback(&self.live, self.amnesia, observer, report)
         };
         let net = self.net.get_or_try_init(start).await?;
         // The transport may have ended while the client started.

@@ -6,43 +6,43 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use transport_core::{Direction, Scope};
 
-use crate::budget::{Hold, Spare};
+use crate::budget::{FreeChunk, MemoryHold};
 use crate::clock::duration;
-use crate::conn_state::Shared;
+use crate::conn_state::ConnState;
 
 /// The memory of a connection's inbox. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Inbox(Arc<Free>);
+pub(super) struct InboxMemory(Arc<FreeFrame>);
 
 /// One frame of the inbox that needs no room in the budget.
 #[derive(Debug, Default)]
-struct Free {
-    spare: Spare,
+struct FreeFrame {
+    spare: FreeChunk,
     /// It may be another frame now.
     again: Notify,
 }
 
 /// What lets a frame be queued.
 #[derive(Debug, Default)]
-pub(super) struct Stored {
-    hold: Hold,
-    free: Option<Arc<Free>>,
+pub(super) struct InboxHold {
+    hold: MemoryHold,
+    free: Option<Arc<FreeFrame>>,
 }
 
-impl Inbox {
+impl InboxMemory {
     /// What lets a frame be queued now. A received frame that is charged already needs nothing.
-    pub(super) fn take(&self, shared: &Shared, frame: &Bytes) -> Option<Stored> {
-        let (budget, len) = (shared.limiter.budget(), frame.len());
+    pub(super) fn take(&self, conn: &ConnState, frame: &Bytes) -> Option<InboxHold> {
+        let (budget, len) = (conn.limiter.budget(), frame.len());
         if len == 0 || budget.covers(frame) {
-            return Some(Stored::default());
+            return Some(InboxHold::default());
         }
-        let spare = match len <= shared.settings.chunk {
+        let spare = match len <= conn.settings.chunk {
             true => self.0.spare.take(budget, len),
             false => None,
         };
         match spare {
             Some(spare) => Some(self.free(spare.into())),
-            None => budget.take(shared.account, len).map(Stored::from),
+            None => budget.take(conn.account, len).map(InboxHold::from),
         }
     }
 
@@ -51,14 +51,14 @@ impl Inbox {
     ///
     /// # Cancel safety
     /// Cancel-safe: a dropped call holds nothing.
-    pub(super) async fn wait(&self, shared: &Shared, len: usize) -> Stored {
-        let budget = shared.limiter.budget();
-        let since = shared.limiter.now();
-        let mut charge = budget.wait(shared.account, len);
+    pub(super) async fn wait(&self, conn: &ConnState, len: usize) -> InboxHold {
+        let budget = conn.limiter.budget();
+        let since = conn.limiter.now();
+        let mut charge = budget.wait(conn.account, len);
         let stored = loop {
             if let Some(spare) = self.0.spare.take(budget, 0) {
-                let mut hold = Hold::from(spare);
-                hold.charge = Some(budget.force(shared.account, len));
+                let mut hold = MemoryHold::from(spare);
+                hold.charge = Some(budget.force(conn.account, len));
                 break self.free(hold);
             }
             tokio::select! {
@@ -67,21 +67,21 @@ impl Inbox {
                 () = self.0.again.notified() => {}
             }
         };
-        let waited = duration(shared.limiter.now().saturating_sub(since));
-        let observer = shared.limiter.observer();
+        let waited = duration(conn.limiter.now().saturating_sub(since));
+        let observer = conn.limiter.observer();
         observer.throttled(Scope::Memory, Direction::Out, waited);
         stored
     }
 
-    fn free(&self, hold: Hold) -> Stored {
-        Stored {
+    fn free(&self, hold: MemoryHold) -> InboxHold {
+        InboxHold {
             hold,
             free: Some(Arc::clone(&self.0)),
         }
     }
 }
 
-impl<T: Into<Hold>> From<T> for Stored {
+impl<T: Into<MemoryHold>> From<T> for InboxHold {
     fn from(hold: T) -> Self {
         Self {
             hold: hold.into(),
@@ -90,7 +90,7 @@ impl<T: Into<Hold>> From<T> for Stored {
     }
 }
 
-impl Drop for Stored {
+impl Drop for InboxHold {
     fn drop(&mut self) {
         drop(std::mem::take(&mut self.hold));
         if let Some(free) = &self.free {

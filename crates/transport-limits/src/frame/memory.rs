@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{sleep, Instant, Sleep};
 use transport_core::{Direction, Scope, TransportError};
 
-use crate::budget::{Hold, Spare, Wait};
+use crate::budget::{FreeChunk, MemoryHold, PendingCharge};
 use crate::clock::{duration, ticks};
 use crate::control::Control;
 
@@ -21,16 +21,16 @@ const SLICE: Duration = Duration::from_secs(1);
 
 /// What the partial frame of a connection may take.
 #[derive(Debug, Default)]
-pub(super) struct Room {
-    spare: Spare,
-    hold: Hold,
+pub(super) struct FrameMemory {
+    spare: FreeChunk,
+    hold: MemoryHold,
     bytes: usize,
-    parked: Option<Parked>,
+    parked: Option<ParkedRead>,
     /// Cloned by every frame that is handed out.
     out: Arc<()>,
 }
 
-impl Room {
+impl FrameMemory {
     /// Ready when more than `have` bytes may be held: how many. `goal` is how many there will be.
     pub(super) fn poll(
         &mut self,
@@ -66,7 +66,7 @@ impl Room {
     }
 
     /// What lets the bytes be held that are handed out now.
-    pub(super) fn take(&mut self) -> Hold {
+    pub(super) fn take(&mut self) -> MemoryHold {
         self.bytes = 0;
         let mut hold = std::mem::take(&mut self.hold);
         hold.out = Some(Arc::clone(&self.out));
@@ -90,30 +90,30 @@ impl Room {
 
     /// Asks for what the goal needs beyond an earlier charge; parks where it is not to be had.
     fn ask(&mut self, control: &Control, goal: usize) {
-        let shared = &control.0;
+        let conn = &control.0;
         let charged = if self.hold.charge.is_some() {
             self.bytes
         } else {
             0
         };
-        let (budget, more) = (shared.limiter.budget(), goal - charged);
-        match budget.take(shared.account, more) {
+        let (budget, more) = (conn.limiter.budget(), goal - charged);
+        match budget.take(conn.account, more) {
             Some(charge) => self.granted(charge.into(), goal),
             None => {
-                let wait = budget.wait(shared.account, more);
-                self.parked = Some(Parked::new(control, wait, goal, Arc::clone(&self.out)));
+                let wait = budget.wait(conn.account, more);
+                self.parked = Some(ParkedRead::new(control, wait, goal, Arc::clone(&self.out)));
             }
         }
     }
 
-    fn granted(&mut self, more: Hold, goal: usize) {
+    fn granted(&mut self, more: MemoryHold, goal: usize) {
         match (&mut self.hold.charge, more.charge) {
             (Some(charge), Some(more)) => charge.merge(more),
             // The free chunk is free again.
             (None, charge) => {
-                self.hold = Hold {
+                self.hold = MemoryHold {
                     charge,
-                    ..Hold::default()
+                    ..MemoryHold::default()
                 }
             }
             (Some(_), None) => {}
@@ -127,9 +127,9 @@ impl Room {
 /// The clocks of the connection stand still, unless its handler keeps earlier frames: then the idle
 /// timeout runs, so that handlers that keep frames and wait for more never stop each other.
 #[derive(Debug)]
-struct Parked {
+struct ParkedRead {
     control: Control,
-    wait: Wait,
+    wait: PendingCharge,
     goal: usize,
     out: Arc<()>,
     slice: Pin<Box<Sleep>>,
@@ -140,8 +140,8 @@ struct Parked {
     stood: u64,
 }
 
-impl Parked {
-    fn new(control: &Control, wait: Wait, goal: usize, out: Arc<()>) -> Self {
+impl ParkedRead {
+    fn new(control: &Control, wait: PendingCharge, goal: usize, out: Arc<()>) -> Self {
         let mut parked = Self {
             control: control.clone(),
             wait,
@@ -156,7 +156,7 @@ impl Parked {
         parked
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Hold, TransportError>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<MemoryHold, TransportError>> {
         self.control.0.register(Direction::In, cx.waker());
         // Looked at after registering: an end in between would be missed.
         if let Some(error) = self.control.0.end() {
@@ -184,19 +184,19 @@ impl Parked {
 
     /// Accounts for the wait since the last time.
     fn report(&mut self) {
-        let shared = &self.control.0;
-        let now = shared.limiter.now();
+        let conn = &self.control.0;
+        let now = conn.limiter.now();
         let waited = now.saturating_sub(self.told);
         if let Some(until) = self.until {
             self.stood += now.min(until).saturating_sub(self.told);
         }
         self.told = now;
-        let observer = shared.limiter.observer();
+        let observer = conn.limiter.observer();
         observer.throttled(Scope::Memory, Direction::In, duration(waited));
     }
 }
 
-impl Drop for Parked {
+impl Drop for ParkedRead {
     fn drop(&mut self) {
         self.report();
         self.control.0.unpark(Direction::In, self.stood);

@@ -9,13 +9,13 @@ use std::task::{Context, Poll};
 
 use transport_core::{Direction, Reason, Scope, TransportError};
 
-use crate::bucket::{Grant, Rate};
+use crate::bucket::{Rate, TokenGrant};
 use crate::clock::scatter;
 use crate::clock::{duration, SECOND};
-use crate::conn_state::Shared;
-use crate::shared_bucket::Lane;
+use crate::conn_state::ConnState;
+use crate::shared_bucket::SharedBucket;
 
-use super::half::Half;
+use super::half::StreamHalf;
 
 /// A wait is for this part of a second's tokens (20 ms): the wake-up and the system calls of a
 /// smaller piece cost more than its bytes.
@@ -31,23 +31,23 @@ const MAX_SPREAD: u64 = SECOND / 8;
 /// The tokens of one operation, by scope; `None` where the rate is off.
 #[derive(Debug)]
 #[must_use]
-pub(super) struct Grants([Option<Grant>; 3]);
+pub(super) struct ScopeGrants([Option<TokenGrant>; 3]);
 
-impl Grants {
+impl ScopeGrants {
     const NONE: Self = Self([None; 3]);
 
     /// How many bytes the operation may move.
     pub(super) fn limit(&self, want: usize) -> usize {
-        let least = self.0.iter().flatten().map(Grant::tokens).min();
+        let least = self.0.iter().flatten().map(TokenGrant::tokens).min();
         least.map_or(want, |least| {
             want.min(usize::try_from(least).unwrap_or(usize::MAX))
         })
     }
 
-    fn give_back(self, shared: &Shared, direction: Direction, used: usize) {
+    fn give_back(self, conn: &ConnState, direction: Direction, used: usize) {
         for (scope, grant) in Scope::RATES.into_iter().zip(self.0) {
-            if let (Some(grant), Some(lane)) = (grant, shared.lane(scope, direction)) {
-                lane.bucket.settle(grant, used as u64);
+            if let (Some(grant), Some(shared)) = (grant, conn.shared_bucket(scope, direction)) {
+                shared.bucket.settle(grant, used as u64);
             }
         }
     }
@@ -55,7 +55,7 @@ impl Grants {
 
 /// An operation that waits for tokens of one scope.
 #[derive(Debug)]
-struct Parked {
+struct ThrottledOp {
     scope: Scope,
     since: u64,
     retry_at: u64,
@@ -63,7 +63,7 @@ struct Parked {
 }
 
 /// A scope that had too few tokens.
-struct Short {
+struct Shortage {
     scope: Scope,
     rate: Rate,
     /// How many the operation waits for.
@@ -73,15 +73,15 @@ struct Short {
 }
 
 #[derive(Debug)]
-pub(super) struct Pacer {
-    parked: Option<Parked>,
+pub(super) struct Throttler {
+    parked: Option<ThrottledOp>,
     /// Waits that are over, by scope, in ticks; whether they held back any byte is not known yet.
     waited: [u64; 3],
     /// How often this operation has parked.
     waits: u32,
 }
 
-impl Pacer {
+impl Throttler {
     pub(super) const fn new() -> Self {
         Self {
             parked: None,
@@ -91,7 +91,7 @@ impl Pacer {
     }
 
     /// Accounts for waits that held bytes back.
-    fn charge(&mut self, shared: &Shared, direction: Direction) {
+    fn charge(&mut self, conn: &ConnState, direction: Direction) {
         for (scope, ticks) in Scope::RATES
             .into_iter()
             .zip(std::mem::take(&mut self.waited))
@@ -100,68 +100,65 @@ impl Pacer {
                 continue;
             }
             let parked = duration(ticks);
-            shared
-                .limiter
-                .observer()
-                .throttled(scope, direction, parked);
-            if shared.first_throttle() {
+            conn.limiter.observer().throttled(scope, direction, parked);
+            if conn.first_throttle() {
                 let error = TransportError::RateLimited { scope };
-                shared.reject(Reason::RateLimited, &error);
+                conn.reject(Reason::RateLimited, &error);
             }
         }
     }
 
     /// The connection is gone: it waits no longer.
-    pub(super) fn abandon(&mut self, shared: &Shared, direction: Direction) {
-        self.unpark(shared, direction);
-        self.charge(shared, direction);
+    pub(super) fn abandon(&mut self, conn: &ConnState, direction: Direction) {
+        self.unpark(conn, direction);
+        self.charge(conn, direction);
     }
 
     /// Waits no longer.
-    fn unpark(&mut self, shared: &Shared, direction: Direction) {
+    fn unpark(&mut self, conn: &ConnState, direction: Direction) {
         let Some(parked) = self.parked.take() else {
             return;
         };
-        if let Some(lane) = shared.lane(parked.scope, direction) {
-            lane.leave();
+        if let Some(shared) = conn.shared_bucket(parked.scope, direction) {
+            shared.leave();
         }
-        let ticks = shared.limiter.now().saturating_sub(parked.since);
-        shared.unpark(direction, ticks);
+        let ticks = conn.limiter.now().saturating_sub(parked.since);
+        conn.unpark(direction, ticks);
         self.waited[parked.scope as usize] += ticks;
     }
 }
 
-impl Half {
+impl StreamHalf {
     /// Takes tokens for up to `want` bytes, or parks.
     pub(super) fn poll_take(
         &mut self,
-        shared: &Shared,
+        conn: &ConnState,
         cx: &mut Context<'_>,
         mut now: u64,
         want: usize,
-    ) -> Poll<io::Result<Grants>> {
-        let rates = shared.limiter.rates();
+    ) -> Poll<io::Result<ScopeGrants>> {
+        let rates = conn.limiter.rates();
         let off = |scope| rates.per_sec(scope, self.direction) == 0;
-        if self.pacer.parked.is_none() && Scope::RATES.into_iter().all(off) {
-            return Poll::Ready(Ok(Grants::NONE));
+        if self.throttler.parked.is_none() && Scope::RATES.into_iter().all(off) {
+            return Poll::Ready(Ok(ScopeGrants::NONE));
         }
         loop {
             // Read before the rates are: a change in between is then seen below.
             let generation = rates.generation();
-            let due = self.pacer.parked.as_ref().map_or(true, |parked| {
+            let due = self.throttler.parked.as_ref().map_or(true, |parked| {
                 parked.generation != generation || parked.retry_at <= now
             });
             if due {
-                match self.try_take(shared, now, want) {
+                match self.try_take(conn, now, want) {
                     Ok(grants) => {
-                        self.pacer.unpark(shared, self.direction);
+                        self.throttler.unpark(conn, self.direction);
                         return Poll::Ready(Ok(grants));
                     }
-                    Err(short) => self.park(shared, &short, generation),
+                    Err(short) => self.park(conn, &short, generation),
                 }
             }
-            match self.pend_parked(shared, cx) {
-                Poll::Ready(Ok(())) => now = shared.limiter.now(),
+            match self.pend_parked(conn, cx) {
+                Poll::Ready(Ok(())) => now = conn.limiter.now(),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
                 Poll::Pending => return Poll::Pending,
             }
@@ -170,13 +167,13 @@ impl Half {
 
     /// Ends an operation that moved `used` bytes: unused tokens go back, and what it waited is
     /// accounted for. A read that found nothing had nothing held back.
-    pub(super) fn settle(&mut self, shared: &Shared, grants: Grants, used: usize) {
-        grants.give_back(shared, self.direction, used);
-        self.pacer.waits = 0;
+    pub(super) fn settle(&mut self, conn: &ConnState, grants: ScopeGrants, used: usize) {
+        grants.give_back(conn, self.direction, used);
+        self.throttler.waits = 0;
         if used == 0 && self.direction == Direction::In {
-            self.pacer.waited = [0; 3];
+            self.throttler.waited = [0; 3];
         } else {
-            self.pacer.charge(shared, self.direction);
+            self.throttler.charge(conn, self.direction);
         }
     }
 
@@ -184,29 +181,29 @@ impl Half {
     ///
     /// Every wait of the operation divides what it asks for by four, down to [`MIN_GRANT`]:
     /// otherwise smaller operations beside it could keep the rest from it indefinitely.
-    fn try_take(&self, shared: &Shared, now: u64, want: usize) -> Result<Grants, Short> {
-        let (limiter, direction) = (&shared.limiter, self.direction);
-        let chunk = limiter.rates().chunk().min(shared.settings.chunk as u64);
+    fn try_take(&self, conn: &ConnState, now: u64, want: usize) -> Result<ScopeGrants, Shortage> {
+        let (limiter, direction) = (&conn.limiter, self.direction);
+        let chunk = limiter.rates().chunk().min(conn.settings.chunk as u64);
         let mut want = (want as u64).min(chunk);
-        let mut taken = Grants::NONE;
+        let mut taken = ScopeGrants::NONE;
         for (at, scope) in Scope::RATES.into_iter().enumerate() {
-            let Some(lane) = shared.lane(scope, direction) else {
+            let Some(shared) = conn.shared_bucket(scope, direction) else {
                 continue;
             };
             let Some(rate) = limiter.rates().rate(scope, direction) else {
                 continue;
             };
-            let whole = portion(rate, lane.waiting(), want);
+            let whole = portion(rate, shared.waiting(), want);
             let least =
-                whole.min((whole >> self.pacer.waits.saturating_mul(2).min(16)).max(MIN_GRANT));
-            match lane.bucket.take(now, rate, want, least) {
+                whole.min((whole >> self.throttler.waits.saturating_mul(2).min(16)).max(MIN_GRANT));
+            match shared.bucket.take(now, rate, want, least) {
                 Ok(grant) => {
                     want = grant.tokens();
                     taken.0[at] = Some(grant);
                 }
                 Err(wait) => {
-                    taken.give_back(shared, direction, 0);
-                    return Err(Short {
+                    taken.give_back(conn, direction, 0);
+                    return Err(Shortage {
                         scope,
                         rate,
                         tokens: least,
@@ -220,11 +217,13 @@ impl Half {
 
     /// Waits from now on. No deadline is judged here: an open connection keeps its deadlines
     /// from before a reload, and the rate that is in force may be slower than they allow for.
-    fn park(&mut self, shared: &Shared, short: &Short, generation: u64) {
-        let Short { scope, rate, .. } = *short;
-        let now = shared.limiter.now();
-        self.pacer.unpark(shared, self.direction);
-        let others = shared.lane(scope, self.direction).map_or(0, Lane::enter);
+    fn park(&mut self, conn: &ConnState, short: &Shortage, generation: u64) {
+        let Shortage { scope, rate, .. } = *short;
+        let now = conn.limiter.now();
+        self.throttler.unpark(conn, self.direction);
+        let others = conn
+            .shared_bucket(scope, self.direction)
+            .map_or(0, SharedBucket::enter);
         let price = rate.price(short.tokens);
         let spread = price.saturating_mul(others).min(MAX_SPREAD);
         // How long the tokens may stay once they are there, until the bucket overflows.
@@ -232,14 +231,14 @@ impl Half {
         // At least a microsecond, so that a rounding cannot make it a busy loop.
         let wait = short.wait.max(SECOND / 1_000_000)
             + (spread / 2).min(slack)
-            + scatter(shared.id, now, spread);
+            + scatter(conn.id, now, spread);
         let mut retry_at = now.saturating_add(wait);
         if wait > 2 * TICK && slack > TICK {
             retry_at = retry_at.next_multiple_of(TICK);
         }
-        shared.park(self.direction, scope, retry_at);
-        self.pacer.waits = self.pacer.waits.saturating_add(1);
-        self.pacer.parked = Some(Parked {
+        conn.park(self.direction, scope, retry_at);
+        self.throttler.waits = self.throttler.waits.saturating_add(1);
+        self.throttler.parked = Some(ThrottledOp {
             scope,
             since: now,
             retry_at,
@@ -251,33 +250,33 @@ impl Half {
     /// rates, ended by the lifetime alone.
     fn pend_parked(
         &mut self,
-        shared: &Shared,
+        conn: &ConnState,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), TransportError>> {
-        let Some(parked) = &self.pacer.parked else {
+        let Some(parked) = &self.throttler.parked else {
             return Poll::Ready(Ok(()));
         };
         let (retry_at, generation) = (parked.retry_at, parked.generation);
-        self.hand_on(shared);
-        shared.register(self.direction, cx.waker());
+        self.hand_on(conn);
+        conn.register(self.direction, cx.waker());
         // Looked at again after registering: a cancel or other rates in between would be missed.
-        if let Some(error) = shared.end() {
+        if let Some(error) = conn.end() {
             return Poll::Ready(Err(error));
         }
-        if shared.limiter.rates().generation() != generation {
+        if conn.limiter.rates().generation() != generation {
             return Poll::Ready(Ok(()));
         }
         loop {
-            let now = shared.limiter.now();
-            let (end, op) = shared.end_of_relay();
+            let now = conn.limiter.now();
+            let (end, op) = conn.end_of_relay();
             if end <= now {
-                return Poll::Ready(Err(shared.expire(op)));
+                return Poll::Ready(Err(conn.expire(op)));
             }
             if retry_at <= now {
                 return Poll::Ready(Ok(()));
             }
             let deadline = retry_at.min(end);
-            if self.timer.poll(&shared.limiter, deadline, cx).is_pending() {
+            if self.timer.poll(&conn.limiter, deadline, cx).is_pending() {
                 return Poll::Pending;
             }
         }

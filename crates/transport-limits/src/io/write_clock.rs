@@ -42,14 +42,14 @@ pub(super) struct WriteClock {
     /// Bytes that the stream has accepted.
     accepted: u64,
     /// The position up to which bytes have paid.
-    paid: Mark,
+    paid: StreamMark,
     look_at: u64,
     looked: bool,
 }
 
 /// A position in the stream.
 #[derive(Debug, Default, Clone, Copy)]
-struct Mark {
+struct StreamMark {
     accepted: u64,
     /// `None` where the stream does not know what the peer has taken.
     taken: Option<u64>,
@@ -57,12 +57,12 @@ struct Mark {
 
 /// The terms of a connection: ticks and bytes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Terms {
+pub(super) struct WriteTerms {
     timeout: u64,
     chunk: u64,
 }
 
-impl Terms {
+impl WriteTerms {
     pub(super) fn of(settings: &ConnSettings) -> Self {
         Self {
             timeout: settings.write,
@@ -78,7 +78,7 @@ impl Terms {
 
 /// The result of a look at the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
+pub(super) enum WriteProgress {
     /// The peer has paid.
     Moves,
     /// The peer has not paid, and has time left.
@@ -90,7 +90,7 @@ pub(super) enum Look {
 impl WriteClock {
     /// An operation is polled. Time counts only if an operation waited for the peer, and then no
     /// longer than two intervals: a task that is polled later than that was starved or gave up.
-    pub(super) fn before(&mut self, now: u64, terms: Terms) {
+    pub(super) fn before(&mut self, now: u64, terms: WriteTerms) {
         let waited = std::mem::take(&mut self.waits);
         let gap = now.saturating_sub(std::mem::replace(&mut self.polled, now));
         let Some(since) = &mut self.since else {
@@ -107,7 +107,7 @@ impl WriteClock {
     }
 
     /// The operation waits for the peer; returns when to look at the stream.
-    pub(super) fn pends(&mut self, now: u64, terms: Terms) -> u64 {
+    pub(super) fn pends(&mut self, now: u64, terms: WriteTerms) -> u64 {
         (self.polled, self.waits) = (now, true);
         let since = match self.since {
             Some(since) => since,
@@ -116,7 +116,7 @@ impl WriteClock {
                 // The debt begins with the first measurement, so that one comes soon.
                 self.look_at = now.saturating_add((terms.interval() / FIRST_LOOK).max(1));
                 self.looked = false;
-                self.paid = Mark {
+                self.paid = StreamMark {
                     accepted: self.accepted,
                     taken: None,
                 };
@@ -127,12 +127,17 @@ impl WriteClock {
     }
 
     /// When a peer that takes nothing is ended.
-    pub(super) fn ends(&self, terms: Terms) -> u64 {
+    pub(super) fn ends(&self, terms: WriteTerms) -> u64 {
         self.since.unwrap_or(0).saturating_add(terms.timeout)
     }
 
     /// Judges the peer by the bytes that it has taken.
-    pub(super) fn look(&mut self, now: u64, taken: Option<Taken>, terms: Terms) -> Look {
+    pub(super) fn look(
+        &mut self,
+        now: u64,
+        taken: Option<Taken>,
+        terms: WriteTerms,
+    ) -> WriteProgress {
         let before = self.since;
         let is_closed = matches!(
             taken,
@@ -150,7 +155,7 @@ impl WriteClock {
         };
         self.pay(now, bytes, taken, terms);
         if let (Some(taken), None) = (taken, self.paid.taken) {
-            self.paid = Mark {
+            self.paid = StreamMark {
                 accepted: self.accepted,
                 taken: Some(taken.saturating_sub(EXACT_TO)),
             };
@@ -166,16 +171,16 @@ impl WriteClock {
         }
         let since = self.since.unwrap_or(now);
         if now.saturating_sub(since) >= terms.timeout {
-            Look::Over
+            WriteProgress::Over
         } else if self.since == before {
-            Look::Waits
+            WriteProgress::Waits
         } else {
-            Look::Moves
+            WriteProgress::Moves
         }
     }
 
     /// Notes accepted bytes; the peer has taken as many where the stream does not know better.
-    pub(super) fn accepted(&mut self, now: u64, bytes: usize, terms: Terms) {
+    pub(super) fn accepted(&mut self, now: u64, bytes: usize, terms: WriteTerms) {
         self.accepted += bytes as u64;
         if self.paid.taken.is_none() {
             let bytes = self.accepted - self.paid.accepted;
@@ -199,7 +204,7 @@ impl WriteClock {
         self.paid.taken = None;
     }
 
-    fn pay(&mut self, now: u64, bytes: u64, taken: Option<u64>, terms: Terms) {
+    fn pay(&mut self, now: u64, bytes: u64, taken: Option<u64>, terms: WriteTerms) {
         let Some(since) = &mut self.since else {
             return;
         };
@@ -210,7 +215,7 @@ impl WriteClock {
         let worth = worth.div_ceil(u128::from(terms.chunk));
         let worth = u64::try_from(worth).unwrap_or(u64::MAX);
         *since = since.saturating_add(worth).min(now + self.credit);
-        self.paid = Mark {
+        self.paid = StreamMark {
             accepted: self.accepted,
             taken: taken.or(self.paid.taken),
         };

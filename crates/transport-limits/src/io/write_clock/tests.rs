@@ -1,6 +1,6 @@
 use super::*;
 
-const TERMS: Terms = Terms {
+const TERMS: WriteTerms = WriteTerms {
     timeout: 1600,
     chunk: 1 << 20,
 };
@@ -21,7 +21,7 @@ fn ended_by(until: u64, taken: impl Fn(u64) -> Option<Taken>) -> Option<u64> {
                 now = due;
                 break;
             }
-            if clock.look(now, taken(now), TERMS) == Look::Over {
+            if clock.look(now, taken(now), TERMS) == WriteProgress::Over {
                 return Some(now);
             }
         }
@@ -71,7 +71,7 @@ fn accepted_bytes_pay_for_an_unmeasured_stream() {
             let now = (15 * round + look) * TERMS.interval();
             clock.before(now, TERMS);
             clock.pends(now, TERMS);
-            assert_ne!(clock.look(now, None, TERMS), Look::Over, "{now}");
+            assert_ne!(clock.look(now, None, TERMS), WriteProgress::Over, "{now}");
         }
         clock.accepted((15 * round + 14) * TERMS.interval(), 1 << 20, TERMS);
     }
@@ -85,10 +85,10 @@ fn time_between_writes_does_not_count() {
     clock.accepted(100, 1, TERMS);
     clock.before(1600, TERMS);
     assert_eq!(clock.pends(1600, TERMS), 1600 - 75);
-    assert_eq!(clock.look(1600, None, TERMS), Look::Waits);
+    assert_eq!(clock.look(1600, None, TERMS), WriteProgress::Waits);
     clock.before(3000, TERMS);
     // Waited 100 and, at most two intervals being counted, 200.
-    assert_eq!(clock.look(3000, None, TERMS), Look::Waits);
+    assert_eq!(clock.look(3000, None, TERMS), WriteProgress::Waits);
 }
 
 #[test]
