@@ -90,9 +90,9 @@ impl Conn {
     /// Outside of a tokio runtime.
     #[must_use]
     pub fn into_framed(self) -> (ConnFrames, FrameSender) {
-        let (reader, sender) = framed(self.io.into_inner(), &self.control);
-        let frames = ConnFrames::new(reader, self.info, self.control);
-        (frames, sender)
+        let (info, control) = (Arc::clone(&self.info), self.control.clone());
+        let (reader, sender) = framed(self, &control);
+        (ConnFrames::new(reader, info, control), sender)
     }
 
     /// Splits the connection into halves that different tasks can own.

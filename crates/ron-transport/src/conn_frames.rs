@@ -4,22 +4,24 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::io::ReadHalf;
-use transport_core::{ConnInfo, Io, TransportError};
+use transport_core::{ConnInfo, TransportError};
 use transport_limits::{Chunk, Control, FrameReader};
 
-/// Reads the frames of a [`Conn`](crate::Conn), whole or chunk by chunk.
+use crate::conn::Conn;
+
+/// Reads the frames of a [`Conn`], whole or chunk by chunk.
 ///
-/// [`Conn::into_framed`](crate::Conn::into_framed) returns it. The limits on frames are those of
+/// [`Conn::into_framed`] returns it. The limits on frames are those of
 /// [`FrameReader`].
 pub struct ConnFrames {
-    reader: FrameReader<ReadHalf<Box<dyn Io>>>,
+    reader: FrameReader<ReadHalf<Conn>>,
     info: Arc<ConnInfo>,
     control: Control,
 }
 
 impl ConnFrames {
     pub(crate) const fn new(
-        reader: FrameReader<ReadHalf<Box<dyn Io>>>,
+        reader: FrameReader<ReadHalf<Conn>>,
         info: Arc<ConnInfo>,
         control: Control,
     ) -> Self {

@@ -81,9 +81,10 @@ pub use transport_core::{
     VerifiedIdentity,
 };
 pub use transport_limits::{
-    self as limits, echo, framed, relay, relay_without_half_close, AbortOnPanic, Busy, ByteRates,
-    Chunk, ConnSnapshot, Control, Deadlines, Decision, FrameReader, FrameSender, Guard, GuardedIo,
-    InflationGuard, IpPrefix, IpPrefixes, Leg, Limiter, Limits, Overflow, Relayed, Side,
+    self as limits, echo, frame, framed, relay, relay_without_half_close, AbortOnPanic, Busy,
+    ByteRates, Chunk, ConnSnapshot, Control, Deadlines, Decision, FrameReader, FrameSender, Guard,
+    GuardedIo, InflationGuard, IpPrefix, IpPrefixes, Leg, Limiter, Limits, Overflow, RelayError,
+    Relayed, Side,
 };
 pub use transport_metrics as metrics;
 pub use transport_tcp as tcp;
