@@ -105,7 +105,7 @@ async fn guarded(config: Arc<ServerConfig>, ready: SyncSender<Server>) {
         let incoming = guard.accept().await;
         limiter.tasks().spawn(TaskKind::Serve, async move {
             if let Ok(connection) = incoming.establish().await {
-                echo(connection.io).await;
+                let _ = echo(connection.io).await;
             }
         });
     }
@@ -127,7 +127,7 @@ pub(crate) async fn transport(tls: Arc<ServerConfig>, addr: SocketAddr) -> (Tran
         .config(config)
         .server_tls(ServerTls::from_rustls(tls));
     let transport = builder.observer(observer()).build().unwrap();
-    let addr = transport.listen().await.unwrap().ip().unwrap();
+    let addr = transport.listen().await.unwrap().socket_addr().unwrap();
     (transport, addr)
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{stderr, IsTerminal};
 use std::sync::Arc;
 
-use ron_transport::core::escape::escape;
+use ron_transport::escape::escape;
 use ron_transport::{
     Backend, Config, Conn, ConnInfo, Endpoint, PeerIdentity, ReadyState, Transport,
 };
@@ -73,7 +73,7 @@ async fn connect(transport: &Arc<Transport>, to: &Endpoint) -> Result<(), ExitFa
     // The connection stands: how it ends is of no interest. What the peer sent is read, so that it
     // sees an end and not a reset.
     let _ = conn.shutdown().await;
-    if !to.scheme.half_closes() {
+    if !to.scheme().half_closes() {
         return Ok(());
     }
     let _ = timeout(CLOSE_TIMEOUT, copy(&mut conn, &mut sink())).await;

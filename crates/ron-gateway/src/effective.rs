@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ron_transport::config::{Config, Loaded, Source};
-use ron_transport::core::schema::format_duration;
+use ron_transport::schema::format_duration;
 
 use crate::settings::Gateway;
 

@@ -1,7 +1,7 @@
 //! Requests and their answers.
 
 use bytes::Bytes;
-use ron_transport::core::schema::parse_count;
+use ron_transport::schema::parse_count;
 
 use super::head::RequestHead;
 use super::response::{Response, StatusCode};
