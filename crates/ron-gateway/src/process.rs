@@ -14,19 +14,19 @@ use rustix::time::{clock_gettime, ClockId};
 const RESERVE: usize = 24;
 
 /// How many file descriptors the process may open; `None` is without limit.
-pub(crate) fn fd_limit() -> Option<u64> {
+pub(crate) fn max_fd() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
 /// The first descriptor that no connection may have.
-pub(crate) fn conn_fd_limit() -> Option<RawFd> {
-    fd_limit().map(without_reserve)
+pub(crate) fn max_conn_fd() -> Option<RawFd> {
+    max_fd().map(without_reserve)
 }
 
 /// Connections that the admin endpoint may have. With all of them open, the rest of the reserve is
 /// still free.
 pub(crate) fn admin_conns() -> usize {
-    fd_limit().map_or(RESERVE / 2, half_of_reserve)
+    max_fd().map_or(RESERVE / 2, half_of_reserve)
 }
 
 fn half_of_reserve(limit: u64) -> usize {
@@ -68,7 +68,7 @@ impl ProcessFigures {
     pub(crate) fn read() -> Self {
         Self {
             open_fds: open_fds(),
-            max_fds: fd_limit(),
+            max_fds: max_fd(),
             cpu_seconds: cpu_seconds(),
             resident_bytes: resident_bytes(),
         }

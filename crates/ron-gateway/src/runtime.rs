@@ -35,7 +35,7 @@ fn descriptors() -> Result<(), ExitFailure> {
         .collect();
     match opened {
         Err(error) if is_out_of_descriptors(&error) => {
-            let limit = process::fd_limit().map_or("none".to_owned(), |limit| limit.to_string());
+            let limit = process::max_fd().map_or("none".to_owned(), |limit| limit.to_string());
             Err(ExitFailure::Runtime(format!(
                 "cannot start: too few file descriptors: the limit is {limit}, and at least \
                  {MIN_DESCRIPTORS} must be free; raise it (LimitNOFILE=, `ulimit -n`)"

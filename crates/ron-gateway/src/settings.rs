@@ -67,7 +67,7 @@ impl Settings for Gateway {
         vec![self]
     }
 
-    fn warnings(&self, _fd_limit: Option<u64>) -> Vec<String> {
+    fn warnings(&self, _max_fd: Option<u64>) -> Vec<String> {
         let mut warnings = Vec::new();
         if let Some(addr) = self.admin_addr.as_ref().filter(|addr| !addr.is_local()) {
             warnings.push(format!(

@@ -46,7 +46,7 @@ impl Sources {
         for (name, value) in &self.flags {
             loader = loader.flag(name, value);
         }
-        loader.env_from_process().fd_limit(process::fd_limit())
+        loader.env_from_process().max_fd(process::max_fd())
     }
 
     /// Loads what a service that listens needs.

@@ -1,9 +1,9 @@
 //! Putting another configuration in force, whole or not at all.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
-use transport_core::schema::{BrokenRules, Reload};
+use transport_core::schema::{ConflictingSettings, Reload};
 
 use crate::config::{changed, check, Config};
 use crate::transport::Transport;
@@ -28,7 +28,7 @@ pub enum ReloadError {
         keys: Vec<&'static str>,
     },
     /// Settings contradict each other.
-    Invalid(BrokenRules),
+    Invalid(ConflictingSettings),
     /// Files that the settings name cannot be used: a certificate, a key, a trust store.
     ///
     /// A revocation does not wait: authorities, CRLs, allow-lists, `tls.client_auth` and ticket keys
@@ -78,9 +78,7 @@ impl Transport {
         });
         match applied {
             Ok(applied) => {
-                let mut current = self.config.write().unwrap_or_else(PoisonError::into_inner);
-                *current = Arc::new(config);
-                drop(current);
+                self.config.replace(config);
                 self.shared.observer.reloaded(true);
                 tracing::info!(
                     target: "ron_transport",

@@ -2,22 +2,22 @@
 
 use std::future::Future;
 use std::os::fd::RawFd;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{watch, Notify};
 use tokio_util::sync::CancellationToken;
-use transport_core::{Backend, Observer, ReadyReason, ReadyState, TransportError};
+use transport_core::{Backend, Observer, ReadyReason, ReadyState, Reloadable, TransportError};
 use transport_limits::{ConnSnapshot, Control, Limiter};
 
 use crate::backend::{Dialers, Live};
 use crate::builder::{Given, TransportBuilder};
 use crate::config::Config;
 use crate::conn::Conn;
+use crate::dialer::TransportDialer;
 use crate::drain::DrainReport;
 use crate::endpoint::{Endpoint, Scheme};
-use crate::handles::TransportDialer;
-use crate::listening::Slot;
+use crate::listen::Slot;
 use crate::readiness::{Part, Readiness};
 use crate::{drain, serve};
 
@@ -25,12 +25,12 @@ use crate::{drain, serve};
 /// wait for them.
 #[derive(Debug)]
 pub struct Transport {
-    pub(crate) config: RwLock<Arc<Config>>,
+    pub(crate) config: Reloadable<Config>,
     /// Of two reloads at a time one is whole before the other.
     pub(crate) reloading: Mutex<()>,
     pub(crate) live: Live,
     pub(crate) listener: Mutex<Slot>,
-    pub(crate) fd_limit: Option<RawFd>,
+    pub(crate) max_fd: Option<RawFd>,
     dialer: TransportDialer,
     pub(crate) shared: Arc<Shared>,
 }
@@ -69,7 +69,7 @@ impl Transport {
         mut given: Given,
         limiter: Limiter,
         observer: Arc<dyn Observer>,
-        fd_limit: Option<RawFd>,
+        max_fd: Option<RawFd>,
     ) -> Self {
         let readiness = Readiness::new(Arc::clone(&observer));
         if config.general.backend() == Backend::Arti {
@@ -90,14 +90,14 @@ impl Transport {
             released: Notify::new(),
         });
         let live = Live::new(&config, &mut given, &shared);
-        let dialers = Arc::new(Dialers::new(&live, fd_limit, &shared.limiter));
+        let dialers = Arc::new(Dialers::new(&live, max_fd, &shared.limiter));
         let dialer = TransportDialer::new(dialers, Arc::clone(&shared));
         Self {
-            config: RwLock::new(Arc::new(config)),
+            config: Reloadable::new(config),
             reloading: Mutex::default(),
             live,
             listener: Mutex::default(),
-            fd_limit,
+            max_fd,
             dialer,
             shared,
         }
@@ -219,7 +219,7 @@ impl Transport {
     /// The configuration in force.
     #[must_use]
     pub fn config(&self) -> Arc<Config> {
-        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+        self.config.get()
     }
 
     /// The backend that listens.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use ron_transport::limits::Limiter;
 use ron_transport::{
-    echo, relay, relay_held, Conn, Endpoint, Io, Transport, TransportDialer, TransportError,
+    echo, relay, relay_without_half_close, Conn, Endpoint, Io, Transport, TransportDialer,
+    TransportError,
 };
 use tracing::debug;
 
@@ -84,7 +85,7 @@ impl Forwarder {
         let relayed = if half_closes {
             relay(conn, upstream).await
         } else {
-            Box::pin(relay_held(conn, upstream)).await
+            Box::pin(relay_without_half_close(conn, upstream)).await
         };
         debug!(
             target: TARGET,

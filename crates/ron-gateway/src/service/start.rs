@@ -194,8 +194,8 @@ fn build(
     let mut builder = Transport::builder()
         .config(config.into_settings())
         .recorder(prometheus.recorder());
-    if let Some(limit) = process::conn_fd_limit() {
-        builder = builder.fd_limit(limit);
+    if let Some(limit) = process::max_conn_fd() {
+        builder = builder.max_fd(limit);
     }
     #[cfg(feature = "tls")]
     if let Some(tls) = dev_tls {
