@@ -52,13 +52,13 @@ impl<T> Live<T> {
     }
 
     /// Puts the part that decides which peers come in into force, where the rest failed.
-    fn withdraw(
+    fn refresh_trust(
         &self,
         error: TransportError,
-        withdrawn: impl FnOnce(&T) -> Option<T>,
+        reloaded_trust: impl FnOnce(&T) -> Option<T>,
     ) -> TransportError {
         // Its own failure changes nothing: the first one says what is wrong.
-        let _ = self.refresh_with(|now| Ok(withdrawn(now)));
+        let _ = self.refresh_with(|now| Ok(reloaded_trust(now)));
         error
     }
 }
@@ -73,11 +73,11 @@ impl LiveServerTls {
     ///
     /// # Errors
     /// As [`ServerTls::load`]; what was in force stays in force, but for
-    /// [withdrawals](ServerTls::withdrawn). A pair that is replaced one file after the other does
+    /// [withdrawals](ServerTls::reconfigured_trust). A pair that is replaced one file after the other does
     /// not match in between.
     pub fn refresh(&self) -> Result<bool, TransportError> {
         self.refresh_with(ServerTls::reloaded)
-            .map_err(|error| self.withdraw(error, ServerTls::withdrawn_now))
+            .map_err(|error| self.refresh_trust(error, ServerTls::reloaded_trust))
     }
 }
 
@@ -87,10 +87,10 @@ impl LiveClientTls {
     ///
     /// # Errors
     /// As [`ClientTls::load`]; what was in force stays in force, but for
-    /// [withdrawals](ClientTls::withdrawn).
+    /// [withdrawals](ClientTls::reconfigured_trust).
     pub fn refresh(&self) -> Result<bool, TransportError> {
         self.refresh_with(ClientTls::reloaded)
-            .map_err(|error| self.withdraw(error, ClientTls::withdrawn_now))
+            .map_err(|error| self.refresh_trust(error, ClientTls::reloaded_trust))
     }
 }
 

@@ -145,12 +145,12 @@ impl Tls {
             (Ok(server), Ok(client)) => (server, client),
             (Err(error), _) | (_, Err(error)) => {
                 if let Some((live, now)) = server.filter(|_| !self.is_given) {
-                    if let Some(new) = now.withdrawn(&next.server) {
+                    if let Some(new) = now.reconfigured_trust(&next.server) {
                         live.set(new);
                     }
                 }
                 if let Some((live, now)) = client {
-                    if let Some(new) = now.withdrawn(&next.client) {
+                    if let Some(new) = now.reconfigured_trust(&next.client) {
                         live.set(new);
                     }
                 }
