@@ -141,12 +141,12 @@ impl TlsState {
             (Ok(server), Ok(client)) => (server, client),
             (Err(error), _) | (_, Err(error)) => {
                 if let Some((live, now)) = server.filter(|_| !self.in_memory) {
-                    if let Some(new) = now.withdrawn(&next.server) {
+                    if let Some(new) = now.reconfigured_trust(&next.server) {
                         live.replace(new);
                     }
                 }
                 if let Some((live, now)) = client {
-                    if let Some(new) = now.withdrawn(&next.client) {
+                    if let Some(new) = now.reconfigured_trust(&next.client) {
                         live.replace(new);
                     }
                 }
