@@ -1,17 +1,17 @@
 //! The backends that are compiled in, behind one listener and one dialer. A backend that joins
 //! adds a variant; nothing else of the facade names one.
 
-#[cfg(feature = "arti")]
-mod arti;
 mod dialers;
 mod listener;
-mod live;
+mod state;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "arti")]
+mod tor;
 
 pub(crate) use dialers::Dialers;
 pub(crate) use listener::{AnyIncoming, AnyListener, Parts};
-pub(crate) use live::Live;
+pub(crate) use state::Live;
 
 use transport_core::{Backend, TransportError};
 

@@ -26,7 +26,7 @@ pub struct TransportBuilder {
     config: Config,
     given: Given,
     observer: Option<Arc<dyn Observer>>,
-    fd_limit: Option<RawFd>,
+    max_fd: Option<RawFd>,
     admit: Option<Admit>,
 }
 
@@ -87,8 +87,8 @@ impl TransportBuilder {
     /// Keeps descriptors from this number on free of connections, for what else the process must
     /// be able to open: an admin endpoint, files.
     #[must_use]
-    pub fn fd_limit(mut self, limit: RawFd) -> Self {
-        self.fd_limit = Some(limit);
+    pub fn max_fd(mut self, limit: RawFd) -> Self {
+        self.max_fd = Some(limit);
         self
     }
 
@@ -128,7 +128,7 @@ impl TransportBuilder {
             config,
             given,
             observer,
-            fd_limit,
+            max_fd,
             admit,
         } = self;
         let observer =
@@ -138,6 +138,6 @@ impl TransportBuilder {
         if let Some(hook) = admit {
             limiter.set_admit(hook);
         }
-        Ok(Transport::new(config, given, limiter, observer, fd_limit))
+        Ok(Transport::new(config, given, limiter, observer, max_fd))
     }
 }

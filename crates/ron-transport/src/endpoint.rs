@@ -59,7 +59,7 @@ impl Scheme {
     }
 
     /// Whether who ends his own direction of such a connection may still be answered: not over Tor.
-    /// What is relayed to there is relayed by [`relay_held`](crate::relay_held).
+    /// What is relayed to there is relayed by [`relay_without_half_close`](crate::relay_without_half_close).
     #[must_use]
     pub const fn half_closes(self) -> bool {
         !matches!(self, Self::Tor | Self::TlsOverTor)

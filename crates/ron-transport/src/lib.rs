@@ -25,12 +25,12 @@ mod backend;
 mod builder;
 pub mod config;
 mod conn;
+mod dialer;
 mod drain;
 mod endpoint;
 mod establish;
-mod handles;
+mod listen;
 mod listen_addr;
-mod listening;
 mod readiness;
 mod reload;
 mod serve;
@@ -39,9 +39,9 @@ mod transport;
 pub use self::config::Config;
 pub use builder::TransportBuilder;
 pub use conn::Conn;
+pub use dialer::{IncomingConn, TransportDialer};
 pub use drain::DrainReport;
 pub use endpoint::{Endpoint, EndpointError, Scheme};
-pub use handles::{IncomingConn, TransportDialer};
 pub use listen_addr::{Inherited, ListenAddr, OnionName};
 pub use reload::{ReloadError, ReloadReport};
 pub use transport::Transport;
@@ -53,8 +53,8 @@ pub use transport_core::{
     PeerIdentity, PeerName, ReadyReason, ReadyState, Reason, Target, TlsErrorKind, TransportError,
 };
 pub use transport_limits::{
-    self as limits, echo, relay, relay_held, Busy, Chunk, ConnSnapshot, Control, Decision, Echoed,
-    FrameReader, FrameSender, InflationGuard, Leg, Limits, Relayed, Side,
+    self as limits, echo, relay, relay_without_half_close, Busy, Chunk, ConnSnapshot, Control,
+    Decision, Echoed, FrameReader, FrameSender, InflationGuard, Leg, Limits, Relayed, Side,
 };
 pub use transport_metrics as metrics;
 pub use transport_tcp as tcp;

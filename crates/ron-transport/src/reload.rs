@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError};
 
-use transport_core::schema::{BrokenRules, Reload};
+use transport_core::schema::{ConflictingSettings, Reload};
 
 use crate::config::{changed, check, Config};
 use crate::transport::Transport;
@@ -28,7 +28,7 @@ pub enum ReloadError {
         keys: Vec<&'static str>,
     },
     /// Settings contradict each other.
-    Invalid(BrokenRules),
+    Invalid(ConflictingSettings),
     /// Files that the settings name cannot be used: a certificate, a key, a trust store.
     ///
     /// A revocation does not wait: authorities, CRLs, allow-lists, `tls.client_auth` and ticket keys

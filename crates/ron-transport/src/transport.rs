@@ -14,10 +14,10 @@ use crate::backend::{Dialers, Live};
 use crate::builder::{Given, TransportBuilder};
 use crate::config::Config;
 use crate::conn::Conn;
+use crate::dialer::TransportDialer;
 use crate::drain::DrainReport;
 use crate::endpoint::{Endpoint, Scheme};
-use crate::handles::TransportDialer;
-use crate::listening::Slot;
+use crate::listen::Slot;
 use crate::readiness::{Part, Readiness};
 use crate::{drain, serve};
 
@@ -30,7 +30,7 @@ pub struct Transport {
     pub(crate) reloading: Mutex<()>,
     pub(crate) live: Live,
     pub(crate) listener: Mutex<Slot>,
-    pub(crate) fd_limit: Option<RawFd>,
+    pub(crate) max_fd: Option<RawFd>,
     dialer: TransportDialer,
     pub(crate) shared: Arc<Shared>,
 }
@@ -69,7 +69,7 @@ impl Transport {
         mut given: Given,
         limiter: Limiter,
         observer: Arc<dyn Observer>,
-        fd_limit: Option<RawFd>,
+        max_fd: Option<RawFd>,
     ) -> Self {
         let readiness = Readiness::new(Arc::clone(&observer));
         if config.general.backend() == Backend::Arti {
@@ -90,14 +90,14 @@ impl Transport {
             released: Notify::new(),
         });
         let live = Live::new(&config, &mut given, &shared);
-        let dialers = Arc::new(Dialers::new(&live, fd_limit, &shared.limiter));
+        let dialers = Arc::new(Dialers::new(&live, max_fd, &shared.limiter));
         let dialer = TransportDialer::new(dialers, Arc::clone(&shared));
         Self {
             config: RwLock::new(Arc::new(config)),
             reloading: Mutex::default(),
             live,
             listener: Mutex::default(),
-            fd_limit,
+            max_fd,
             dialer,
             shared,
         }

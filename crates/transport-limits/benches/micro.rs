@@ -15,7 +15,7 @@ use transport_core::schema::Section;
 use transport_core::{
     Backend, ConnInfo, Connection, Listener, NoObserver, PeerAddr, Pending, Plain, TransportError,
 };
-use transport_limits::bucket::{Bucket, Rate};
+use transport_limits::bucket::{Rate, TokenBucket};
 use transport_limits::{framed, Decision, Guard, IpPrefix, IpPrefixes, Limiter, Limits, Overflow};
 
 /// Yields a new peer of one of many addresses at each call.
@@ -50,7 +50,7 @@ impl Pending for Face {
 }
 
 fn bucket(c: &mut Criterion) {
-    let bucket = Bucket::default();
+    let bucket = TokenBucket::default();
     let rate = Rate::bytes(1 << 40, 64 << 10).unwrap();
     let mut now = 0;
     c.bench_function("bucket: take and settle 64 KiB", |b| {

@@ -1,9 +1,9 @@
 //! Frames: a big-endian `u32` that counts the bytes after it, then these bytes. What is inside is
 //! the embedder's.
 
-mod inbox;
+mod inbox_memory;
+mod memory;
 mod reader;
-mod room;
 mod writer;
 
 pub use reader::{Chunk, FrameReader};

@@ -16,9 +16,9 @@ use transport_core::{Io, Plain, TransportError};
 pub use echo::{echo, Echoed};
 
 use crate::control::Control;
-use crate::ending::{Ending, Manner};
+use crate::ending::{CloseMode, Ending};
 use crate::io::GuardedIo;
-use pipe::{Ends, Failed, Pipe, Two};
+use pipe::{Pipe, PipeEnds, PipeError, TwoStreams};
 
 /// How long a stream whose end is kept back may be silent: several round trips of Tor, and longer
 /// than a slow circuit needs for the bytes that are under way on it.
@@ -84,22 +84,22 @@ pub async fn relay<A: Leg, B: Leg>(a: A, b: B) -> Relayed {
 ///
 /// # Cancel safety
 /// As [`relay`].
-pub async fn relay_held<A: Leg, B: Leg>(a: A, b: B) -> Relayed {
+pub async fn relay_without_half_close<A: Leg, B: Leg>(a: A, b: B) -> Relayed {
     join(a, b, true).await
 }
 
 async fn join<A: Leg, B: Leg>(mut a: A, mut b: B, hold: bool) -> Relayed {
-    let legs = Legs::new(a.guard(), b.guard());
+    let legs = RelayLegs::new(a.guard(), b.guard());
     let mut there = Pipe::new(a.guard());
     there.hold = hold;
-    let mut pipes = Pipes {
+    let mut pipes = RelayPipes {
         there,
         back: Pipe::new(b.guard()),
         silence: None,
     };
     let end = poll_fn(|cx| pipes.poll(cx, &mut a, &mut b, &legs)).await;
     legs.conclude(&end);
-    let Pipes { there, back, .. } = pipes;
+    let RelayPipes { there, back, .. } = pipes;
     let refused = |pipe: Pipe, side| pipe.refused.map_or(Ok(()), |e| Err((side, e.into())));
     let (a_to_b, b_to_a) = (there.bytes, back.bytes);
     Relayed {
@@ -115,12 +115,12 @@ async fn join<A: Leg, B: Leg>(mut a: A, mut b: B, hold: bool) -> Relayed {
 }
 
 /// The guards of both legs. Dropped before the relay has come to its end, it aborts them.
-struct Legs {
+struct RelayLegs {
     a: Option<Control>,
     b: Option<Control>,
 }
 
-impl Legs {
+impl RelayLegs {
     fn new(a: Option<&Control>, b: Option<&Control>) -> Self {
         if let (Some(a), Some(b)) = (a, b) {
             a.0.pair_with(&b.0);
@@ -141,14 +141,14 @@ impl Legs {
         };
         let in_order = failed
             .and_then(|leg| leg.0.ending())
-            .filter(|ending| ending.manner() == Manner::InOrder);
+            .filter(|ending| ending.close_mode() == CloseMode::InOrder);
         if let Some(other) = other {
             other.0.end_as(in_order.unwrap_or(Ending::PeerFailed));
         }
     }
 }
 
-impl Drop for Legs {
+impl Drop for RelayLegs {
     fn drop(&mut self) {
         for leg in [&self.a, &self.b].into_iter().flatten() {
             if !leg.is_idle() {
@@ -158,25 +158,25 @@ impl Drop for Legs {
     }
 }
 
-struct Pipes {
+struct RelayPipes {
     there: Pipe,
     back: Pipe,
-    silence: Option<Silence>,
+    silence: Option<SilenceTimer>,
 }
 
-impl Pipes {
+impl RelayPipes {
     fn poll<A: Io, B: Io>(
         &mut self,
         cx: &mut Context<'_>,
         a: &mut A,
         b: &mut B,
-        legs: &Legs,
+        legs: &RelayLegs,
     ) -> Poll<Result<(), (Side, TransportError)>> {
         let hold = self.there.hold;
         loop {
-            let ab = poll_pipe(&mut self.there, cx, &mut Two(a, b), hold)
+            let ab = poll_pipe(&mut self.there, cx, &mut TwoStreams(a, b), hold)
                 .map_err(|failed| failed.side(Side::A, Side::B))?;
-            let ba = poll_pipe(&mut self.back, cx, &mut Two(b, a), false)
+            let ba = poll_pipe(&mut self.back, cx, &mut TwoStreams(b, a), false)
                 .map_err(|failed| failed.side(Side::B, Side::A))?;
             let there = ab.is_ready() || self.there.refused.is_some();
             let back = ba.is_ready() || self.back.refused.is_some();
@@ -189,7 +189,7 @@ impl Pipes {
                 return Poll::Pending;
             }
             let back = &self.back;
-            let silence = self.silence.get_or_insert_with(|| Silence::new(back));
+            let silence = self.silence.get_or_insert_with(|| SilenceTimer::new(back));
             ready!(silence.poll(cx, back, legs.b.as_ref()));
             self.there.release();
         }
@@ -198,15 +198,15 @@ impl Pipes {
 
 /// Polls one direction. A writer that is gone lets the reader's peer finish; any other failure is
 /// the end.
-fn poll_pipe<E: Ends>(
+fn poll_pipe<E: PipeEnds>(
     pipe: &mut Pipe,
     cx: &mut Context<'_>,
     ends: &mut E,
     hold: bool,
-) -> Poll<Result<(), Failed>> {
+) -> Poll<Result<(), PipeError>> {
     loop {
         match ready!(pipe.poll(cx, ends)) {
-            Err(Failed::Write(error)) if hold || is_gone(&error) => pipe.refuse(error),
+            Err(PipeError::Write(error)) if hold || is_gone(&error) => pipe.refuse(error),
             end => return Poll::Ready(end),
         }
     }
@@ -225,7 +225,7 @@ fn is_gone(error: &io::Error) -> bool {
     gone && TransportError::find(error).is_none()
 }
 
-impl Failed {
+impl PipeError {
     fn side(self, reader: Side, writer: Side) -> (Side, TransportError) {
         match self {
             Self::Read(error) => (reader, error.into()),
@@ -235,12 +235,12 @@ impl Failed {
 }
 
 /// Waits until a direction has been silent for long.
-struct Silence {
+struct SilenceTimer {
     seen: u64,
     timer: Pin<Box<Sleep>>,
 }
 
-impl Silence {
+impl SilenceTimer {
     fn new(of: &Pipe) -> Self {
         Self {
             seen: of.bytes,

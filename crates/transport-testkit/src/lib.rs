@@ -7,19 +7,10 @@
 
 pub mod conformance;
 mod harness;
-#[cfg(feature = "lab")]
-pub mod lab;
 mod memory;
 #[cfg(feature = "pki")]
 pub mod pki;
-#[cfg(feature = "process")]
-pub mod process;
-#[cfg(doctest)]
-mod readme;
 mod recorder;
-#[cfg(feature = "tornet")]
-pub mod tornet;
-pub mod trend;
 
 pub use harness::{Harness, Held, Opened};
 pub use memory::{

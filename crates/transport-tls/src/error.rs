@@ -8,18 +8,18 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What went wrong, in words that name no secret.
 #[derive(Debug)]
-struct Failure {
+struct TlsFailure {
     text: String,
     cause: Option<BoxError>,
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for TlsFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-impl std::error::Error for Failure {
+impl std::error::Error for TlsFailure {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.cause.as_deref().map(|cause| cause as _)
     }
@@ -39,7 +39,7 @@ pub(crate) fn tls_by(text: impl Into<String>, cause: impl Into<BoxError>) -> Tra
 pub(crate) fn failure(kind: TlsErrorKind, text: String, cause: Option<BoxError>) -> TransportError {
     TransportError::Tls {
         kind,
-        source: Box::new(Failure { text, cause }),
+        source: Box::new(TlsFailure { text, cause }),
     }
 }
 

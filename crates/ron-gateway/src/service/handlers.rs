@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use ron_transport::limits::Limiter;
 use ron_transport::{
-    echo, relay, relay_held, Conn, Endpoint, Io, Transport, TransportDialer, TransportError,
+    echo, relay, relay_without_half_close, Conn, Endpoint, Io, Transport, TransportDialer,
+    TransportError,
 };
 use tracing::debug;
 
@@ -17,7 +18,7 @@ pub(super) async fn serve(transport: &Transport, gateway: &Gateway) -> Result<()
         (Mode::Echo, _) => transport.serve(echo_bytes).await,
         (Mode::EchoFrames, _) => transport.serve(echo_frames).await,
         (Mode::Forward, Some(to)) => {
-            let forward = Arc::new(Forward {
+            let forward = Arc::new(Forwarder {
                 dialer: transport.dialer(),
                 limiter: transport.limiter().clone(),
                 to: to.clone(),
@@ -66,13 +67,13 @@ async fn echo_frames(conn: Conn) {
 }
 
 /// Joins each connection with one of its own to the target.
-struct Forward {
+struct Forwarder {
     dialer: TransportDialer,
     limiter: Limiter,
     to: Endpoint,
 }
 
-impl Forward {
+impl Forwarder {
     async fn run(self: Arc<Self>, mut conn: Conn) {
         let Some(upstream) = self.dial(&mut conn).await else {
             return;
@@ -84,7 +85,7 @@ impl Forward {
         let relayed = if half_closes {
             relay(conn, upstream).await
         } else {
-            Box::pin(relay_held(conn, upstream)).await
+            Box::pin(relay_without_half_close(conn, upstream)).await
         };
         debug!(
             target: TARGET,

@@ -5,7 +5,7 @@ use std::fmt;
 use ron_transport::core::schema::{format_size, parse_size, ValueError};
 use ron_transport::Endpoint;
 
-use super::Mode;
+use super::mode::Mode;
 
 /// Longest host name in bytes (RFC 1035 §2.3.4 less the root dot).
 const MAX_HOST_BYTES: usize = 253;

@@ -72,7 +72,7 @@ pub(crate) struct Start {
     admin: String,
     args: Vec<String>,
     env: Vec<(String, String)>,
-    fd_limit: Option<u32>,
+    max_fd: Option<u32>,
     socket: Option<OwnedFd>,
     trace: Option<PathBuf>,
     stalled: bool,
@@ -86,7 +86,7 @@ impl Default for Start {
             admin: "127.0.0.1:0".to_owned(),
             args: Vec::new(),
             env: Vec::new(),
-            fd_limit: None,
+            max_fd: None,
             socket: None,
             trace: None,
             stalled: false,
@@ -119,8 +119,8 @@ impl Start {
     }
 
     /// Lets it open no more than this many descriptors.
-    pub(crate) fn fd_limit(mut self, limit: u32) -> Self {
-        self.fd_limit = Some(limit);
+    pub(crate) fn max_fd(mut self, limit: u32) -> Self {
+        self.max_fd = Some(limit);
         self
     }
 
@@ -177,7 +177,7 @@ impl Start {
     /// What starts it.
     pub(crate) fn command(self) -> Command {
         let mut prepare = String::new();
-        if let Some(limit) = self.fd_limit {
+        if let Some(limit) = self.max_fd {
             prepare += &format!("ulimit -n {limit} && ");
         }
         let has = |variable| self.env.iter().any(|(name, _)| name == variable);

@@ -14,10 +14,10 @@ use transport_tls::raw::TlsDialer;
 #[cfg(feature = "uds")]
 use transport_uds::raw::UdsDialer;
 
-#[cfg(feature = "arti")]
-use super::arti::Tor;
 #[cfg(feature = "tls")]
 use super::tls::{self, Tls};
+#[cfg(feature = "arti")]
+use super::tor::Tor;
 use super::{not_compiled_in, Live};
 use crate::conn::Conn;
 use crate::endpoint::{Endpoint, Scheme};
@@ -53,16 +53,14 @@ struct OverTor {
 }
 
 impl Dialers {
-    pub(crate) fn new(live: &Live, fd_limit: Option<RawFd>, limiter: &Limiter) -> Self {
+    pub(crate) fn new(live: &Live, max_fd: Option<RawFd>, limiter: &Limiter) -> Self {
         let limits = limiter.clone();
         let tcp = TcpDialer::default()
             .with_config(&live.tcp)
             .with_dial_timeout(move || limits.dial_timeout())
-            .with_fd_limit(fd_limit);
+            .with_max_fd(max_fd);
         #[cfg(feature = "uds")]
-        let uds = UdsDialer::new()
-            .with_config(&live.uds)
-            .with_fd_limit(fd_limit);
+        let uds = UdsDialer::new().with_config(&live.uds).with_max_fd(max_fd);
         Self {
             tcp: Guard::new(tcp, limiter),
             #[cfg(feature = "tls")]

@@ -23,7 +23,7 @@ use crate::listen_addr::{Inherited, ListenAddr};
 pub(crate) struct Parts<'a> {
     pub(crate) config: &'a Config,
     pub(crate) live: &'a Live,
-    pub(crate) fd_limit: Option<RawFd>,
+    pub(crate) max_fd: Option<RawFd>,
     pub(crate) limiter: &'a Limiter,
 }
 
@@ -146,7 +146,7 @@ impl Parts<'_> {
         backend: Backend,
         raw: TcpListener,
     ) -> Result<AnyListener, TransportError> {
-        let raw = raw.with_config(&self.live.tcp).with_fd_limit(self.fd_limit);
+        let raw = raw.with_config(&self.live.tcp).with_max_fd(self.max_fd);
         match backend {
             #[cfg(feature = "tls")]
             Backend::Tls => {
@@ -160,7 +160,7 @@ impl Parts<'_> {
 
     #[cfg(feature = "uds")]
     fn uds(&self, raw: UdsListener) -> Result<AnyListener, TransportError> {
-        let raw = raw.with_config(&self.live.uds).with_fd_limit(self.fd_limit);
+        let raw = raw.with_config(&self.live.uds).with_max_fd(self.max_fd);
         Ok(AnyListener::Uds(Guard::new(raw, self.limiter)))
     }
 }

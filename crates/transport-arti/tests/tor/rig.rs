@@ -4,19 +4,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ron_tornet::TorNet;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use transport_arti::transport_core::{Connection, Dialer, Io, ReadyState, Target, TransportError};
 use transport_arti::{ArtiConfig, ArtiNet, LiveArtiConfig};
-use transport_testkit::tornet::TorNet;
 use transport_testkit::Recorder;
 
 /// Deadline of every step, ample for a debug build on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// Returns whether to skip the test, and logs it.
-pub(crate) use transport_testkit::tornet::skip;
+pub(crate) use ron_tornet::skip;
 
 /// Returns Arti's configuration file for a network; creates it in the network's directory.
 pub(crate) fn config_path(net: &TorNet) -> PathBuf {

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 
 use transport_core::TransportError;
 
-use super::pipe::{Failed, One, Pipe};
+use super::pipe::{OneStream, Pipe, PipeError};
 use super::Leg;
 
 /// How an echo went.
@@ -23,9 +23,9 @@ pub struct Echoed {
 /// Dropping the future closes the stream.
 pub async fn echo<I: Leg>(mut io: I) -> Echoed {
     let mut pipe = Pipe::new(io.guard());
-    let end = poll_fn(|cx| pipe.poll(cx, &mut One(&mut io))).await;
+    let end = poll_fn(|cx| pipe.poll(cx, &mut OneStream(&mut io))).await;
     Echoed {
         bytes: pipe.bytes,
-        end: end.map_err(|(Failed::Read(error) | Failed::Write(error))| error.into()),
+        end: end.map_err(|(PipeError::Read(error) | PipeError::Write(error))| error.into()),
     }
 }

@@ -10,7 +10,7 @@ use transport_core::{Backend, CloseReason, Dialer, PeerAddr, Reason};
 use transport_limits::{relay, Decision, Guard, IpPrefixes, Limits, Overflow};
 use transport_testkit::MemoryListener;
 
-use crate::rig::{anywhere, ping, Ours, Peer, Rig};
+use crate::harness::{anywhere, ping, Ours, Peer, Rig};
 
 const EVICT_AFTER: Duration = Duration::from_secs(10);
 /// Evicted connections that may still be closing.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use transport_core::{Backend, ConnInfo, Connection, Dialer, PeerAddr, Target, TransportError};
 
 use super::resolve::Resolver;
-use super::{connect, options, TcpIo};
+use super::{happy_eyeballs, options, TcpIo};
 use crate::{LiveTcpConfig, TcpConfig};
 
 /// The deadline of a dial where none is given: the default of `dial_timeout`.
@@ -20,7 +20,7 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct TcpDialer {
     config: LiveTcpConfig,
-    fd_limit: Option<RawFd>,
+    max_fd: Option<RawFd>,
     resolver: Resolver,
     dial_timeout: Arc<dyn Fn() -> Duration + Send + Sync>,
 }
@@ -29,7 +29,7 @@ impl fmt::Debug for TcpDialer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TcpDialer")
             .field("config", &self.config)
-            .field("fd_limit", &self.fd_limit)
+            .field("max_fd", &self.max_fd)
             .field("resolver", &self.resolver)
             .finish_non_exhaustive()
     }
@@ -47,7 +47,7 @@ impl TcpDialer {
     pub fn new(config: &TcpConfig) -> Self {
         Self {
             config: LiveTcpConfig::new(config),
-            fd_limit: None,
+            max_fd: None,
             resolver: Resolver::new(),
             dial_timeout: Arc::new(|| DIAL_TIMEOUT),
         }
@@ -60,11 +60,11 @@ impl TcpDialer {
         self
     }
 
-    /// As [`TcpListener::with_fd_limit`](super::TcpListener::with_fd_limit).
+    /// As [`TcpListener::with_max_fd`](super::TcpListener::with_max_fd).
     #[must_use]
-    pub const fn with_fd_limit(mut self, limit: Option<RawFd>) -> Self {
-        self.fd_limit = limit;
-        self.resolver.set_fd_limit(limit);
+    pub const fn with_max_fd(mut self, limit: Option<RawFd>) -> Self {
+        self.max_fd = limit;
+        self.resolver.set_max_fd(limit);
         self
     }
 
@@ -119,7 +119,7 @@ impl Dialer for TcpDialer {
             source,
         };
         let rest = (self.dial_timeout)().saturating_sub(resolved - started);
-        let race = connect::race(&addrs, rest, self.fd_limit);
+        let race = happy_eyeballs::race(&addrs, rest, self.max_fd);
         let stream = race.await.map_err(connect)?;
         let connected = Instant::now();
         options::apply(&SockRef::from(&stream), &self.config.get()).map_err(TransportError::Io)?;

@@ -23,7 +23,7 @@ pub struct TcpListener {
     inherited: Option<TcpConfig>,
     /// Where accepted sockets are, if that is the same for all.
     local: Option<SocketAddr>,
-    fd_limit: Option<RawFd>,
+    max_fd: Option<RawFd>,
 }
 
 impl TcpListener {
@@ -54,7 +54,7 @@ impl TcpListener {
             config: LiveTcpConfig::new(config),
             inherited,
             local: local.filter(|local| !local.ip().is_unspecified()),
-            fd_limit: None,
+            max_fd: None,
         }
     }
 
@@ -98,8 +98,8 @@ impl TcpListener {
     /// hands out the lowest free number, so those above stay free for
     /// whatever else the process must be able to open.
     #[must_use]
-    pub const fn with_fd_limit(mut self, limit: Option<RawFd>) -> Self {
-        self.fd_limit = limit;
+    pub const fn with_max_fd(mut self, limit: Option<RawFd>) -> Self {
+        self.max_fd = limit;
         self
     }
 
@@ -128,16 +128,14 @@ impl Listener for TcpListener {
 
     async fn accept(&mut self) -> Result<TcpPending, TransportError> {
         let (stream, peer) = self.inner.accept().await.map_err(TransportError::Io)?;
-        let over_fd_limit = self
-            .fd_limit
-            .is_some_and(|limit| stream.as_raw_fd() >= limit);
+        let over_max_fd = self.max_fd.is_some_and(|limit| stream.as_raw_fd() >= limit);
         let config = self.config.get();
         let inherits = self.inherited.as_ref() == Some(&config);
         Ok(TcpPending {
             stream,
             peer,
             local: self.local,
-            over_fd_limit,
+            over_max_fd,
             config: (!inherits).then_some(config),
         })
     }
@@ -149,7 +147,7 @@ pub struct TcpPending {
     stream: TcpStream,
     peer: SocketAddr,
     local: Option<SocketAddr>,
-    over_fd_limit: bool,
+    over_max_fd: bool,
     /// What its options have to be replaced by.
     config: Option<TcpConfig>,
 }
@@ -164,7 +162,7 @@ impl Pending for TcpPending {
     }
 
     fn refused(&self) -> Option<Reason> {
-        self.over_fd_limit.then_some(Reason::ConnLimit)
+        self.over_max_fd.then_some(Reason::ConnLimit)
     }
 
     /// Sets the socket's options where it has others: TCP itself has shaken hands already.

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use tokio_rustls::TlsConnector;
 use transport_core::{Backend, Connection, Dialer, NoIdentity, Observer, Target, TransportError};
 
-use super::opening::Opening;
-use super::session::{Handshake, BUFFER_BYTES};
-use super::stage::Session;
+use super::handshake::{PendingHandshake, BUFFER_BYTES};
+use super::handshake_io::HandshakeIo;
 use super::stream::TlsIo;
+use super::tls_session::TlsSession;
 use crate::LiveClientTls;
 
 /// TLS over a raw dialer.
@@ -75,21 +75,21 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
         // Before anything is opened: a target without a name can prove none.
         let name = tls.name(to, D::PRIVATE)?;
         let Connection { io, info } = self.raw.dial(to).await?;
-        let handshake = Handshake::begin(true, info, &self.observer);
+        let handshake = PendingHandshake::begin(true, info, &self.observer);
         let (config, sessions) = tls.session();
         let connect = TlsConnector::from(Arc::clone(&config)).connect_with(
             name,
-            Opening::of_client(io),
+            HandshakeIo::client(io),
             |session| session.set_buffer_limit(Some(BUFFER_BYTES)),
         );
-        let mut session = Session::connecting(connect.into_fallible());
+        let mut session = TlsSession::connecting(connect.into_fallible());
         // What is rare is boxed, so that no handshake that succeeds has to carry it.
-        match session.shake_hands().await {
+        match session.handshake().await {
             Ok(()) => {
                 let (none, servers) = (NoIdentity::NotPresented, Some(tls.servers()));
                 match handshake.succeeded(session, none, servers, Some(&sessions)) {
                     Ok(connection) => Ok(connection),
-                    Err(refused) => Err(Box::pin(refused.end()).await),
+                    Err(rejected) => Err(Box::pin(rejected.close()).await),
                 }
             }
             Err((error, io)) => {

@@ -8,10 +8,10 @@ use transport_core::{
     Backend, Connection, Listener, Observer, PeerAddr, Pending, Reason, TransportError,
 };
 
-use super::opening::Opening;
-use super::session::{Handshake, BUFFER_BYTES};
-use super::stage::Session;
+use super::handshake::{PendingHandshake, BUFFER_BYTES};
+use super::handshake_io::HandshakeIo;
 use super::stream::TlsIo;
+use super::tls_session::TlsSession;
 use crate::LiveServerTls;
 
 /// TLS over a raw listener.
@@ -100,19 +100,21 @@ impl<P: Pending> Pending for TlsPending<P> {
     /// client that is gone before it has read its session tickets is established, and then ends.
     async fn establish(self) -> Result<Connection<Self::Io>, TransportError> {
         let Connection { io, info } = self.raw.establish().await?;
-        let handshake = Handshake::begin(false, info, &self.observer);
+        let handshake = PendingHandshake::begin(false, info, &self.observer);
         let tls = self.live.get();
         let config = tls.config();
-        let accept =
-            TlsAcceptor::from(Arc::clone(&config)).accept_with(Opening::of_server(io), |session| {
+        let accept = TlsAcceptor::from(Arc::clone(&config)).accept_with(
+            HandshakeIo::server(io),
+            |session| {
                 session.set_buffer_limit(Some(BUFFER_BYTES));
-            });
-        let mut session = Session::accepting(accept.into_fallible());
+            },
+        );
+        let mut session = TlsSession::accepting(accept.into_fallible());
         // What is rare is boxed, so that no handshake that succeeds has to carry it.
-        match session.shake_hands().await {
+        match session.handshake().await {
             Ok(()) => match handshake.succeeded(session, tls.no_identity(), tls.clients(), None) {
                 Ok(connection) => Ok(connection),
-                Err(refused) => Err(Box::pin(refused.end()).await),
+                Err(rejected) => Err(Box::pin(rejected.close()).await),
             },
             Err((error, io)) => {
                 let provider = config.crypto_provider();

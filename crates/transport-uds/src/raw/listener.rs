@@ -14,7 +14,7 @@ use transport_core::{
 };
 
 use super::socket_file::SocketFile;
-use super::{buffer, UdsIo};
+use super::{send_buffer, UdsIo};
 use crate::config::UNKNOWN_UID;
 use crate::{LiveUdsConfig, UdsConfig};
 
@@ -27,7 +27,7 @@ pub struct UdsListener {
     _file: Option<SocketFile>,
     inner: tokio::net::UnixListener,
     config: LiveUdsConfig,
-    fd_limit: Option<RawFd>,
+    max_fd: Option<RawFd>,
 }
 
 impl UdsListener {
@@ -80,7 +80,7 @@ impl UdsListener {
             _file: file,
             inner,
             config: LiveUdsConfig::new(config),
-            fd_limit: None,
+            max_fd: None,
         }
     }
 
@@ -88,8 +88,8 @@ impl UdsListener {
     /// hands out the lowest free number, so those above stay free for
     /// whatever else the process must be able to open.
     #[must_use]
-    pub const fn with_fd_limit(mut self, limit: Option<RawFd>) -> Self {
-        self.fd_limit = limit;
+    pub const fn with_max_fd(mut self, limit: Option<RawFd>) -> Self {
+        self.max_fd = limit;
         self
     }
 
@@ -143,12 +143,10 @@ impl Listener for UdsListener {
         // Who is not known is not allowed: refused and counted as any other, and no reason for
         // the accept loop to pause.
         let uid = stream.peer_cred().map_or(UNKNOWN_UID, |peer| peer.uid());
-        let over_fd_limit = self
-            .fd_limit
-            .is_some_and(|limit| stream.as_raw_fd() >= limit);
+        let over_max_fd = self.max_fd.is_some_and(|limit| stream.as_raw_fd() >= limit);
         let refused = if !self.config.allows(uid) {
             Some(Reason::UidDenied)
-        } else if over_fd_limit {
+        } else if over_max_fd {
             Some(Reason::ConnLimit)
         } else {
             None
@@ -195,7 +193,7 @@ impl Pending for UdsPending {
         if let Some(reason) = self.refused {
             return Err(TransportError::Refused { reason });
         }
-        buffer::apply(&self.stream, self.chunk_bytes).map_err(TransportError::Io)?;
+        send_buffer::apply(&self.stream, self.chunk_bytes).map_err(TransportError::Io)?;
         let mut info = ConnInfo::new(Backend::Uds, Some(self.peer()));
         info.identity = PeerIdentity::Uid(self.uid);
         Ok(Connection::new(UdsIo::new(self.stream), info))

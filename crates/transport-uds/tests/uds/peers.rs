@@ -179,7 +179,7 @@ async fn the_allowed_uids_change_under_a_running_listener() {
 #[tokio::test]
 async fn descriptors_over_the_limit_are_refused() {
     let place = Place::new();
-    let listener = place.bind().await.unwrap().with_fd_limit(Some(0));
+    let listener = place.bind().await.unwrap().with_max_fd(Some(0));
     let recorder = Recorder::new();
     let limiter = Limiter::new(&Limits::default(), recorder.observer()).unwrap();
     let mut guard = Guard::new(listener, &limiter);

@@ -1,6 +1,6 @@
 use tracing::Level;
 
-use super::super::record::Value;
+use super::super::entry::FieldValue;
 use super::super::timestamp::Timestamp;
 use super::*;
 
@@ -94,12 +94,12 @@ fn value_len(text: &str) -> Result<usize, String> {
 }
 
 fn line_of(message: &str, value: &str) -> String {
-    render(&Entry {
+    render(&LogEntry {
         at: Timestamp::now(),
         level: Level::INFO,
         target: "t",
         message: Some(message.to_owned()),
-        fields: vec![("error".into(), Value::Text(value.to_owned()))],
+        fields: vec![("error".into(), FieldValue::Text(value.to_owned()))],
     })
 }
 
