@@ -8,7 +8,7 @@ use std::io;
 use arti_client::{ErrorKind, HasKind};
 use transport_core::TransportError;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Replaces the target in error texts.
 const HIDDEN_TARGET: &str = "the target";
@@ -17,7 +17,7 @@ const HIDDEN_TARGET: &str = "the target";
 #[derive(Debug)]
 pub(crate) struct Failure {
     text: String,
-    cause: Option<BoxError>,
+    cause: Option<Cause>,
 }
 
 impl fmt::Display for Failure {
@@ -32,7 +32,7 @@ impl std::error::Error for Failure {
     }
 }
 
-fn failure(text: impl Into<String>, cause: Option<BoxError>) -> BoxError {
+fn failure(text: impl Into<String>, cause: Option<Cause>) -> Cause {
     Box::new(Failure {
         text: text.into(),
         cause,
@@ -47,7 +47,7 @@ pub(crate) fn config(text: impl Into<String>) -> TransportError {
 }
 
 /// As [`config`], with a cause.
-pub(crate) fn config_by(text: impl Into<String>, cause: impl Into<BoxError>) -> TransportError {
+pub(crate) fn config_by(text: impl Into<String>, cause: impl Into<Cause>) -> TransportError {
     TransportError::Config {
         source: failure(text, Some(cause.into())),
     }
@@ -109,7 +109,7 @@ pub(crate) fn dial(error: arti_client::Error) -> TransportError {
     of_kind(error.kind(), error)
 }
 
-fn of_kind(kind: ErrorKind, cause: impl Into<BoxError>) -> TransportError {
+fn of_kind(kind: ErrorKind, cause: impl Into<Cause>) -> TransportError {
     use ErrorKind as K;
     let source = failure(kind.to_string(), Some(cause.into()));
     match kind {
@@ -143,7 +143,7 @@ fn of_kind(kind: ErrorKind, cause: impl Into<BoxError>) -> TransportError {
     }
 }
 
-fn connect(kind: io::ErrorKind, source: BoxError) -> TransportError {
+fn connect(kind: io::ErrorKind, source: Cause) -> TransportError {
     TransportError::Connect {
         target: HIDDEN_TARGET.to_owned(),
         source: io::Error::new(kind, source),

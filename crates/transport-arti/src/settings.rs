@@ -59,15 +59,20 @@ pub(crate) fn load(config: &ArtiConfig, amnesia: bool) -> Result<TorSettings, Tr
             storage.cache_dir(path_literal(dir));
         }
     }
-    let client = builder
-        .build()
-        .map_err(|cause| error::config_by(format!("Arti rejects the configuration: {cause}"), cause))?;
+    let client = builder.build().map_err(|cause| {
+        error::config_by(format!("Arti rejects the configuration: {cause}"), cause)
+    })?;
     let state_dir = match (&ram, config.state_dir()) {
         (Some(ram), _) => ram.path().join("state"),
         (None, Some(dir)) => dir.to_owned(),
         (None, None) => state_dir
             .path(&arti_client_base_resolver())
-            .map_err(|cause| error::config_by("cannot determine Arti's default state directory; set arti.state_dir", cause))?,
+            .map_err(|cause| {
+                error::config_by(
+                    "cannot determine Arti's default state directory; set arti.state_dir",
+                    cause,
+                )
+            })?,
     };
     Ok(TorSettings {
         client,
@@ -85,7 +90,7 @@ fn path_literal(path: &Path) -> CfgPath {
 type ParsedConfig = (TorClientConfigBuilder, CfgPath);
 
 impl ArtiConfig {
-    /// The directories that a client of these settings writes to, for a sandbox.
+    /// Returns the directories that Tor writes to, for a sandbox.
     ///
     /// Reads the file at `arti.config_path`, if set; ignores a file that cannot be used. With
     /// amnesia, returns the candidate parent directories in memory.
@@ -160,7 +165,7 @@ fn unquoted(message: &str) -> String {
     outside.collect::<Vec<_>>().join("\"…\"")
 }
 
-/// Rejects pluggable transports: Arti would run a program, and this library runs none.
+/// Rejects pluggable transports, which are programs that Arti would run.
 fn no_pluggable_transports(table: &toml::Table) -> Result<(), TransportError> {
     let Some(bridges) = table.get("bridges") else {
         return Ok(());

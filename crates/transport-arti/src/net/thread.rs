@@ -1,4 +1,4 @@
-//! The Tor thread: runs one client after the other until it is stopped.
+//! The Tor thread, which runs one client after the other.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -169,7 +169,7 @@ fn run(
     }
 }
 
-/// Removes a guard from Arti's state, so that the next client prefers others.
+/// Removes a guard from Arti's state; the next client prefers others.
 ///
 /// A guard that is not stored needs no removal: the next client selects a new one at random.
 fn forget_guard(guard: &str, settings: &TorSettings, watch: &ClientWatch, control: &Runtime) {

@@ -34,7 +34,7 @@ impl Rig {
         self.client.dialer().isolated_by(IsolationToken::unique())
     }
 
-    /// Returns both ends of a stream on which the service has sent bytes.
+    /// Returns both ends of a stream that has carried bytes.
     async fn stream(&mut self, dialer: &ArtiDialer) -> (ArtiIo, ArtiIo) {
         let accepted = async {
             let pending = self.listener.accept().await.unwrap();

@@ -1,4 +1,4 @@
-//! The conformance suite over a real onion circuit, without the cases that Tor cannot satisfy.
+//! The conformance suite over a real onion circuit.
 //!
 //! Omitted cases: half-closes, and relays and echoes that need them (Tor has none); a blocked write
 //! (a circuit buffers kilobytes before a silent peer blocks it); a refused circuit (its client

@@ -31,7 +31,9 @@ fn ram_dirs() -> Vec<String> {
         .collect()
 }
 
-/// Waits until a count falls to a limit; ending threads count for a moment longer.
+/// Waits until a count falls to a limit.
+///
+/// Ending threads count for a moment longer.
 async fn falls_to(name: &str, limit: usize, count: impl Fn() -> usize) {
     for _ in 0..100 {
         if count() <= limit {

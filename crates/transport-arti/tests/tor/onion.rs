@@ -21,7 +21,7 @@ use crate::rig::{
 
 const PORT: u16 = 8080;
 
-/// Echoes on every connection; sends the circuit number of each to the receiver.
+/// Echoes on every connection; returns a receiver of the circuit numbers.
 fn echo(mut listener: ArtiListener) -> tokio::sync::mpsc::Receiver<u64> {
     let (numbers, seen) = tokio::sync::mpsc::channel(64);
     tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! A ready client can dial: it has built a circuit of the required kind.
+//! Readiness is proven by a circuit of the required kind.
 
 use std::time::Duration;
 

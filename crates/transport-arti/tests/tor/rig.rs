@@ -12,13 +12,15 @@ use transport_arti::transport_core::{Connection, Dialer, Io, ReadyState, Target,
 use transport_arti::{ArtiConfig, ArtiNet, LiveArtiConfig};
 use transport_testkit::Recorder;
 
-/// Deadline of every step, ample for a debug build on a busy machine.
+/// Deadline of every step. Ample for a debug build on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// Returns whether to skip the test, and logs it.
 pub(crate) use ron_tornet::skip;
 
-/// Returns Arti's configuration file for a network; creates it in the network's directory.
+/// Returns Arti's configuration file for a network.
+///
+/// The first call creates it in the network's directory.
 pub(crate) fn config_path(net: &TorNet) -> PathBuf {
     let path = net.dir().join("client.toml");
     if !path.exists() {
@@ -41,7 +43,9 @@ pub(crate) fn config(net: &TorNet) -> ArtiConfig {
     config
 }
 
-/// The settings of a network that does not exist; its only relay is a closed loopback port.
+/// The settings of a network that does not exist.
+///
+/// Its only relay is a closed loopback port.
 pub(crate) fn unreachable(dir: &Path) -> ArtiConfig {
     let identity = "0".repeat(40);
     let text = format!(
@@ -103,7 +107,9 @@ pub(crate) fn target(net: &ArtiNet, port: u16) -> Target {
     Target::host(net.onion_address().unwrap(), port).unwrap()
 }
 
-/// Dials until it succeeds: a service is reachable some time after its publication.
+/// Dials until it succeeds.
+///
+/// A service is reachable some time after its publication.
 pub(crate) async fn reach<D: Dialer>(dialer: &D, to: &Target) -> Connection<D::Io> {
     let reached = timeout(LONG, async {
         loop {
@@ -138,7 +144,7 @@ pub(crate) async fn tcp_echo() -> std::net::SocketAddr {
     addr
 }
 
-/// Pseudorandom bytes, so that a lost, repeated or moved piece changes the result.
+/// Pseudorandom bytes, which reveal a lost, repeated or moved piece.
 pub(crate) fn pattern(len: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_u32;
     let mut next = || {

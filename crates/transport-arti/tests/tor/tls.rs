@@ -1,4 +1,4 @@
-//! TLS with post-quantum hybrid key exchange, end to end over an onion circuit.
+//! TLS with post-quantum hybrid key exchange over an onion circuit.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The system calls of a process with Tor and amnesia, traced by strace.
+//! System calls of a process with Tor and amnesia, by strace.
 //!
 //! The trace covers bootstrap, dials, the onion service, an outage and the shutdown.
 
@@ -83,7 +83,9 @@ fn amnesia_writes_only_to_memory() {
     assert!(log.contains("connect("));
 }
 
-/// Runs in the traced child; prints its progress for the parent, which interrupts the network.
+/// Runs in the traced child and prints its progress.
+///
+/// The parent waits for this progress and interrupts the network.
 async fn child(config_path: &Path) {
     const DEGRADED: ReadyState = ReadyState::Degraded {
         reason: ReadyReason::ArtiBootstrap,
@@ -125,7 +127,9 @@ async fn child(config_path: &Path) {
     println!("child: down");
 }
 
-/// Returns the calls that write, execute, resolve or connect outside of the allowed places.
+/// Returns the calls that the test forbids.
+///
+/// These write, execute, resolve or connect outside of the allowed places.
 fn violations(log: &str) -> Vec<String> {
     let mut calls = log.lines().filter(|line| !line.contains("resumed>"));
     // The first call starts the traced process.
