@@ -16,7 +16,7 @@ use transport_limits::{Guard, Limiter, Limits};
 use transport_metrics::{MetricsObserver, Prometheus};
 use transport_tcp::TcpConfig;
 use transport_tls::raw::TlsListener;
-use transport_tls::{LiveServerTls, ServerTls};
+use transport_tls::{Reloadable, ServerTls};
 
 /// What serves.
 #[derive(Debug, Clone, Copy)]
@@ -96,7 +96,7 @@ pub(crate) async fn bare(config: Arc<ServerConfig>, addr: SocketAddr, ready: Syn
 async fn guarded(config: Arc<ServerConfig>, ready: SyncSender<Server>) {
     let limiter = Limiter::new(&every_limit(), observer()).unwrap();
     let raw = transport_tcp::raw::TcpListener::bind(any(), &TcpConfig::default()).await;
-    let live = LiveServerTls::new(ServerTls::from_rustls(config));
+    let live = Reloadable::new(ServerTls::from_rustls(config));
     let listener = TlsListener::over(raw.unwrap(), &live, limiter.shared_observer());
     let mut guard = Guard::new(listener, &limiter);
     let addr = guard.get_ref().get_ref().local_addr().unwrap();

@@ -2,12 +2,12 @@
 
 use std::future::Future;
 use std::os::fd::RawFd;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{watch, Notify};
 use tokio_util::sync::CancellationToken;
-use transport_core::{Backend, Observer, ReadyReason, ReadyState, TransportError};
+use transport_core::{Backend, Observer, ReadyReason, ReadyState, Reloadable, TransportError};
 use transport_limits::{ConnSnapshot, Control, Limiter};
 
 use crate::backend::{Dialers, Live};
@@ -25,7 +25,7 @@ use crate::{drain, serve};
 /// wait for them.
 #[derive(Debug)]
 pub struct Transport {
-    pub(crate) config: RwLock<Arc<Config>>,
+    pub(crate) config: Reloadable<Config>,
     /// Of two reloads at a time one is whole before the other.
     pub(crate) reloading: Mutex<()>,
     pub(crate) live: Live,
@@ -93,7 +93,7 @@ impl Transport {
         let dialers = Arc::new(Dialers::new(&live, max_fd, &shared.limiter));
         let dialer = TransportDialer::new(dialers, Arc::clone(&shared));
         Self {
-            config: RwLock::new(Arc::new(config)),
+            config: Reloadable::new(config),
             reloading: Mutex::default(),
             live,
             listener: Mutex::default(),
@@ -219,7 +219,7 @@ impl Transport {
     /// The configuration in force.
     #[must_use]
     pub fn config(&self) -> Arc<Config> {
-        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+        self.config.get()
     }
 
     /// The backend that listens.

@@ -28,11 +28,9 @@ mod ram;
 pub mod raw;
 mod settings;
 
-pub use config::{
-    ArtiConfig, DialWhileBootstrapping, Isolation, LiveArtiConfig, OnionServiceConfig,
-};
+pub use config::{ArtiConfig, DialWhileBootstrapping, Isolation, OnionServiceConfig};
 pub use guarded::{dialer, listen, ArtiDialGuard, ArtiGuard};
 pub use isolation::IsolationToken;
 pub use net::ArtiNet;
-pub use transport_core;
+pub use transport_core::{self, Reloadable};
 pub use transport_limits::{self, Control, GuardedIo, Limiter, Limits};

@@ -13,7 +13,7 @@ use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::RootCertStore;
 use transport_core::escape::escape;
-use transport_core::{open_to_others, TransportError};
+use transport_core::{open_regular_file, open_to_others, TransportError};
 use zeroize::Zeroizing;
 
 use crate::error::{tls, tls_by};
@@ -271,11 +271,7 @@ fn open(path: &Path) -> io::Result<(File, usize)> {
 /// Opens a regular file of bounded length.
 fn open_bounded(path: &Path, max_bytes: u64) -> io::Result<(File, usize)> {
     let wrong = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why);
-    // Asked first, since to open a pipe waits for whoever writes to it.
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(wrong("it is not a regular file"));
-    }
-    let file = File::open(path)?;
+    let file = open_regular_file(path)?;
     let len = file.metadata()?.len();
     match usize::try_from(len) {
         Ok(bytes) if len <= max_bytes => Ok((file, bytes)),

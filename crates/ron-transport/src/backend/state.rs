@@ -3,10 +3,10 @@
 #[cfg(any(feature = "tls", feature = "arti"))]
 use std::sync::Arc;
 
-use transport_core::TransportError;
-use transport_tcp::{LiveTcpConfig, TcpConfig};
+use transport_core::{Reloadable, TransportError};
+use transport_tcp::TcpConfig;
 #[cfg(feature = "uds")]
-use transport_uds::{LiveUdsConfig, UdsConfig};
+use transport_uds::UdsConfig;
 
 #[cfg(feature = "tls")]
 use super::tls::Tls;
@@ -19,11 +19,11 @@ use crate::transport::Shared;
 /// What listeners and dialers look at for each connection.
 #[derive(Debug)]
 pub(crate) struct Live {
-    pub(super) tcp: LiveTcpConfig,
+    pub(super) tcp: Reloadable<TcpConfig>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Arc<Tls>,
     #[cfg(feature = "uds")]
-    pub(super) uds: LiveUdsConfig,
+    pub(super) uds: Reloadable<UdsConfig>,
     #[cfg(feature = "arti")]
     pub(crate) tor: Arc<Tor>,
 }
@@ -34,11 +34,11 @@ impl Live {
         let observer = &shared.observer;
         let _ = (&given, observer);
         Self {
-            tcp: LiveTcpConfig::new(&tcp(config)),
+            tcp: Reloadable::new(tcp(config)),
             #[cfg(feature = "tls")]
             tls: Arc::new(Tls::new(config, given.server_tls.take(), observer)),
             #[cfg(feature = "uds")]
-            uds: LiveUdsConfig::new(&uds(config)),
+            uds: Reloadable::new(uds(config)),
             #[cfg(feature = "arti")]
             tor: Arc::new(Tor::new(config, observer, &shared.readiness, &shared.kill)),
         }
@@ -48,9 +48,9 @@ impl Live {
     pub(crate) fn set(&self, config: &Config) -> Result<(), TransportError> {
         #[cfg(feature = "tls")]
         self.tls.reload(config)?;
-        self.tcp.set(&tcp(config));
+        self.tcp.replace(tcp(config));
         #[cfg(feature = "uds")]
-        self.uds.set(&uds(config));
+        self.uds.replace(uds(config));
         #[cfg(feature = "arti")]
         self.tor.set(&config.arti);
         Ok(())

@@ -6,11 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout, Instant};
-use transport_core::{Observer, Op, TransportError};
+use transport_core::{Observer, Op, Reloadable, TransportError};
 use transport_limits::Threads;
-use transport_tls::{
-    ClientTls, LiveClientTls, LiveServerTls, PqMode, ServerTls, TlsClientConfig, TlsConfig,
-};
+use transport_tls::{ClientTls, PqMode, ServerTls, TlsClientConfig, TlsConfig};
 
 use crate::config::Config;
 
@@ -31,8 +29,8 @@ pub(crate) struct Tls {
     observer: Arc<dyn Observer>,
     /// Whether the embedder gave the server side; files have no say then.
     is_given: bool,
-    server: OnceLock<LiveServerTls>,
-    client: OnceLock<LiveClientTls>,
+    server: OnceLock<Reloadable<ServerTls>>,
+    client: OnceLock<Reloadable<ClientTls>>,
     settings: Mutex<Settings>,
     /// Reads the files.
     readers: Threads,
@@ -83,14 +81,17 @@ impl Tls {
         };
         if let Some(server) = given {
             tls.tell_expiry(&server);
-            let _ = tls.server.set(LiveServerTls::new(server));
+            let _ = tls.server.set(Reloadable::new(server));
         }
         tls
     }
 
     /// The server side. Reads files at the first call, and looks again for [`SETTLE`] where they
     /// cannot be used.
-    pub(super) async fn server(&self, config: &Config) -> Result<LiveServerTls, TransportError> {
+    pub(super) async fn server(
+        &self,
+        config: &Config,
+    ) -> Result<Reloadable<ServerTls>, TransportError> {
         if let Some(live) = self.server.get() {
             return Ok(live.clone());
         }
@@ -105,21 +106,18 @@ impl Tls {
             }
         };
         self.tell_expiry(&server);
-        Ok(self
-            .server
-            .get_or_init(|| LiveServerTls::new(server))
-            .clone())
+        Ok(self.server.get_or_init(|| Reloadable::new(server)).clone())
     }
 
     /// The client side. Blocks on files at the first call.
-    fn client(&self) -> Result<LiveClientTls, TransportError> {
+    fn client(&self) -> Result<Reloadable<ClientTls>, TransportError> {
         if let Some(live) = self.client.get() {
             return Ok(live.clone());
         }
         // Held while it reads, so that a reload comes before it or after it.
         let settings = self.settings();
         let client = ClientTls::load(&settings.client, settings.pq)?;
-        let live = self.client.get_or_init(|| LiveClientTls::new(client));
+        let live = self.client.get_or_init(|| Reloadable::new(client));
         Ok(live.clone())
     }
 
@@ -146,12 +144,12 @@ impl Tls {
             (Err(error), _) | (_, Err(error)) => {
                 if let Some((live, now)) = server.filter(|_| !self.is_given) {
                     if let Some(new) = now.withdrawn(&next.server) {
-                        live.set(new);
+                        live.replace(new);
                     }
                 }
                 if let Some((live, now)) = client {
                     if let Some(new) = now.withdrawn(&next.client) {
-                        live.set(new);
+                        live.replace(new);
                     }
                 }
                 return Err(error);
@@ -159,10 +157,10 @@ impl Tls {
         };
         if let (Some((live, _)), Some(new)) = (server, new_server) {
             self.tell_expiry(&new);
-            live.set(new);
+            live.replace(new);
         }
         if let (Some((live, _)), Some(new)) = (client, new_client) {
-            live.set(new);
+            live.replace(new);
         }
         *settings = next;
         Ok(())
@@ -188,8 +186,8 @@ impl Tls {
     /// One look. A failure is told when the next look meets it too: of a pair, one file is
     /// replaced after the other.
     fn look(&self) {
-        let server = self.server.get().map_or(Ok(false), LiveServerTls::refresh);
-        let client = self.client.get().map_or(Ok(false), LiveClientTls::refresh);
+        let server = self.server.get().map_or(Ok(false), ServerTls::refresh);
+        let client = self.client.get().map_or(Ok(false), ClientTls::refresh);
         let changed = matches!(server, Ok(true)) || matches!(client, Ok(true));
         self.renewed(matches!(server, Ok(true)));
         let failed = server.and(client).err().map(|error| error.to_string());
@@ -244,7 +242,7 @@ impl Tls {
 }
 
 /// The client side, read on a thread of its own.
-pub(super) async fn client(tls: &Arc<Tls>) -> Result<LiveClientTls, TransportError> {
+pub(super) async fn client(tls: &Arc<Tls>) -> Result<Reloadable<ClientTls>, TransportError> {
     if let Some(live) = tls.client.get() {
         return Ok(live.clone());
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
-use transport_arti::{ArtiConfig, ArtiNet, LiveArtiConfig};
-use transport_core::{Observer, TransportError};
+use transport_arti::{ArtiConfig, ArtiNet};
+use transport_core::{Observer, Reloadable, TransportError};
 
 use crate::config::Config;
 use crate::readiness::{Part, Readiness};
@@ -17,7 +17,7 @@ const END: Duration = Duration::from_secs(2);
 
 /// A Tor client, once there is one.
 pub(crate) struct Tor {
-    live: LiveArtiConfig,
+    live: Reloadable<ArtiConfig>,
     amnesia: bool,
     observer: Arc<dyn Observer>,
     readiness: Readiness,
@@ -42,7 +42,7 @@ impl Tor {
         kill: &CancellationToken,
     ) -> Self {
         Self {
-            live: LiveArtiConfig::new(&config.arti),
+            live: Reloadable::new(config.arti.clone()),
             amnesia: config.limits.amnesia(),
             observer: Arc::clone(observer),
             readiness: readiness.clone(),
@@ -52,7 +52,7 @@ impl Tor {
     }
 
     pub(super) fn set(&self, config: &ArtiConfig) {
-        self.live.set(config);
+        self.live.replace(config.clone());
     }
 
     /// The client; the first call starts it, and from then on it has its say in readiness.

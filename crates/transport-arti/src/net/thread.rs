@@ -7,7 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep, Instant};
 use tokio_util::sync::CancellationToken;
-use transport_core::{Observer, ReadyState, TransportError};
+use transport_core::{Observer, ReadyState, Reloadable, TransportError};
 
 use super::bootstrap::LogFirstFailure;
 use super::guards;
@@ -18,7 +18,7 @@ use crate::health::Health;
 use crate::onion::OnionServiceSetup;
 use crate::raw::Arrival;
 use crate::settings::{self, TorSettings};
-use crate::{provider, LiveArtiConfig};
+use crate::{provider, ArtiConfig};
 
 /// Onion service clients that wait for an accept. When the backlog is full, Arti queues further ones.
 const BACKLOG: usize = 128;
@@ -46,7 +46,7 @@ pub(super) struct TorThread {
 /// # Errors
 /// [`TransportError::Io`] if the system refuses a thread or a runtime.
 pub(super) fn start(
-    live: LiveArtiConfig,
+    live: Reloadable<ArtiConfig>,
     amnesia: bool,
     observer: Arc<dyn Observer>,
     on_readiness: OnReadiness,
@@ -120,7 +120,7 @@ impl Drop for EndSlotOnDrop {
 
 /// Reads the settings and keys, and creates the first client.
 fn prepare(
-    live: &LiveArtiConfig,
+    live: &Reloadable<ArtiConfig>,
     amnesia: bool,
 ) -> Result<(TorSettings, Option<OnionServiceSetup>, StartedInstance), TransportError> {
     let config = live.get();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use transport_arti::transport_core::{Dialer, Target};
-use transport_arti::{ArtiNet, LiveArtiConfig};
+use transport_arti::{ArtiNet, Reloadable};
 use transport_testkit::Recorder;
 
 use crate::rig::{
@@ -104,7 +104,7 @@ async fn shutdown_unlocks_dirs_and_ends_streams() {
     let dir = tempfile::tempdir().unwrap();
     let config = stored_in(config(tor), dir.path());
     let echo: Target = tcp_echo().await.to_string().parse().unwrap();
-    let live = LiveArtiConfig::new(&config);
+    let live = Reloadable::new(config.clone());
     let mut held = Vec::new();
     for _ in 0..3 {
         let net = ArtiNet::start(&live, false, Recorder::new().observer())
@@ -151,7 +151,7 @@ async fn unusable_paths_fail_start() {
     fs::write(&file, "x").unwrap();
     let mut config = stored_in(unreachable(dir.path()), dir.path());
     config.set_state_dir(Some(file.clone())).unwrap();
-    let live = LiveArtiConfig::new(&config);
+    let live = Reloadable::new(config.clone());
     let error = ArtiNet::start(&live, false, Recorder::new().observer())
         .await
         .unwrap_err();
@@ -160,7 +160,7 @@ async fn unusable_paths_fail_start() {
     config
         .set_config_path(Some(dir.path().join("missing")))
         .unwrap();
-    live.set(&config);
+    live.replace(config);
     let error = ArtiNet::start(&live, false, Recorder::new().observer())
         .await
         .unwrap_err();

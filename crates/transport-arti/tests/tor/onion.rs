@@ -11,7 +11,7 @@ use transport_arti::raw::{ArtiIo, ArtiListener};
 use transport_arti::transport_core::{
     Backend, Connection, Dialer, Listener, PeerAddr, Pending, Target,
 };
-use transport_arti::{ArtiConfig, ArtiNet, LiveArtiConfig};
+use transport_arti::{ArtiConfig, ArtiNet, Reloadable};
 use transport_testkit::Recorder;
 
 use crate::rig::{
@@ -135,7 +135,7 @@ fn identity_file(dir: &tempfile::TempDir) -> std::path::PathBuf {
 }
 
 async fn start_stored(config: &ArtiConfig) -> ArtiNet {
-    let live = LiveArtiConfig::new(config);
+    let live = Reloadable::new(config.clone());
     ArtiNet::start(&live, false, Recorder::new().observer())
         .await
         .unwrap()
@@ -179,7 +179,7 @@ async fn address_follows_key_and_nickname() {
     assert_eq!(amnesic(config.clone()).await, by_key);
 
     // A key that differs from the keystore's is an error.
-    let live = LiveArtiConfig::new(&config);
+    let live = Reloadable::new(config.clone());
     let error = ArtiNet::start(&live, false, Recorder::new().observer()).await;
     let error = error.unwrap_err();
     assert_eq!(error.kind(), "config");

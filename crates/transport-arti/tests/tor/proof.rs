@@ -5,7 +5,7 @@ use std::time::Duration;
 use ron_tornet::TorNet;
 use tokio::time::{timeout, Instant};
 use transport_arti::transport_core::{Dialer, ReadyReason, ReadyState, Target};
-use transport_arti::{ArtiConfig, ArtiNet, LiveArtiConfig};
+use transport_arti::{ArtiConfig, ArtiNet, Reloadable};
 use transport_testkit::Recorder;
 
 use crate::rig::{
@@ -20,7 +20,7 @@ const STARTS: usize = 30;
 async fn with_state(config: &ArtiConfig) -> (ArtiNet, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let config = stored_in(config.clone(), dir.path());
-    let live = LiveArtiConfig::new(&config);
+    let live = Reloadable::new(config.clone());
     let net = ArtiNet::start(&live, false, Recorder::new().observer()).await;
     (net.unwrap(), dir)
 }

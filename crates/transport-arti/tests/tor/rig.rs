@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use transport_arti::transport_core::{Connection, Dialer, Io, ReadyState, Target, TransportError};
-use transport_arti::{ArtiConfig, ArtiNet, LiveArtiConfig};
+use transport_arti::{ArtiConfig, ArtiNet, Reloadable};
 use transport_testkit::Recorder;
 
 /// Deadline of every step. Ample for a debug build on a busy machine.
@@ -71,7 +71,7 @@ pub(crate) fn stored_in(mut config: ArtiConfig, dir: &Path) -> ArtiConfig {
 /// Starts a client with amnesia; returns it and its recorder.
 pub(crate) async fn start(config: &ArtiConfig) -> (ArtiNet, Recorder) {
     let recorder = Recorder::new();
-    let live = LiveArtiConfig::new(config);
+    let live = Reloadable::new(config.clone());
     let net = ArtiNet::start(&live, true, recorder.observer()).await;
     (net.unwrap(), recorder)
 }

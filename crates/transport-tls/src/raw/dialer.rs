@@ -4,25 +4,27 @@ use std::fmt;
 use std::sync::Arc;
 
 use tokio_rustls::TlsConnector;
-use transport_core::{Backend, Connection, Dialer, NoIdentity, Observer, Target, TransportError};
+use transport_core::{
+    Backend, Connection, Dialer, NoIdentity, Observer, Reloadable, Target, TransportError,
+};
 
 use super::handshake::{PendingHandshake, BUFFER_BYTES};
 use super::handshake_io::HandshakeIo;
 use super::stream::TlsIo;
 use super::tls_session::TlsSession;
-use crate::LiveClientTls;
+use crate::ClientTls;
 
 /// TLS over a raw dialer.
 pub struct TlsDialer<D> {
     raw: D,
-    live: LiveClientTls,
+    live: Reloadable<ClientTls>,
     observer: Arc<dyn Observer>,
 }
 
 impl<D: Dialer> TlsDialer<D> {
     /// Shakes hands on what this dialer opens, with what is in force when a dial begins.
     #[must_use]
-    pub fn over(raw: D, live: &LiveClientTls, observer: Arc<dyn Observer>) -> Self {
+    pub fn over(raw: D, live: &Reloadable<ClientTls>, observer: Arc<dyn Observer>) -> Self {
         Self {
             raw,
             live: live.clone(),
@@ -36,7 +38,7 @@ impl<D: Dialer> TlsDialer<D> {
     }
 
     /// What it trusts and shows, to replace or refresh.
-    pub const fn live(&self) -> &LiveClientTls {
+    pub const fn live(&self) -> &Reloadable<ClientTls> {
         &self.live
     }
 }

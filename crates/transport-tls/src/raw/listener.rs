@@ -5,26 +5,26 @@ use std::sync::Arc;
 
 use tokio_rustls::TlsAcceptor;
 use transport_core::{
-    Backend, Connection, Listener, Observer, PeerAddr, Pending, Reason, TransportError,
+    Backend, Connection, Listener, Observer, PeerAddr, Pending, Reason, Reloadable, TransportError,
 };
 
 use super::handshake::{PendingHandshake, BUFFER_BYTES};
 use super::handshake_io::HandshakeIo;
 use super::stream::TlsIo;
 use super::tls_session::TlsSession;
-use crate::LiveServerTls;
+use crate::ServerTls;
 
 /// TLS over a raw listener.
 pub struct TlsListener<L> {
     raw: L,
-    live: LiveServerTls,
+    live: Reloadable<ServerTls>,
     observer: Arc<dyn Observer>,
 }
 
 impl<L: Listener> TlsListener<L> {
     /// Shakes hands on what this listener accepts, with what is in force when a handshake begins.
     #[must_use]
-    pub fn over(raw: L, live: &LiveServerTls, observer: Arc<dyn Observer>) -> Self {
+    pub fn over(raw: L, live: &Reloadable<ServerTls>, observer: Arc<dyn Observer>) -> Self {
         Self {
             raw,
             live: live.clone(),
@@ -38,7 +38,7 @@ impl<L: Listener> TlsListener<L> {
     }
 
     /// What it proves and asks for, to replace or refresh.
-    pub const fn live(&self) -> &LiveServerTls {
+    pub const fn live(&self) -> &Reloadable<ServerTls> {
         &self.live
     }
 }
@@ -70,7 +70,7 @@ impl<L: Listener> Listener for TlsListener<L> {
 /// An accepted connection before its TLS handshake.
 pub struct TlsPending<P> {
     raw: P,
-    live: LiveServerTls,
+    live: Reloadable<ServerTls>,
     observer: Arc<dyn Observer>,
 }
 
