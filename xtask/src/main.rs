@@ -23,6 +23,7 @@ mod graph;
 mod loom;
 mod meta;
 mod msrv;
+mod package;
 mod page;
 mod peers;
 mod sbom;

@@ -1,6 +1,7 @@
 //! `Guard`: a raw listener or dialer with every limit around it.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{sleep_until, Instant};
@@ -207,12 +208,12 @@ pub(crate) fn guarded<I: Io>(
     mut permit: Permit,
     id: u64,
     connection: Connection<I>,
-    settings: std::sync::Arc<crate::conn_settings::ConnSettings>,
+    settings: Arc<crate::conn_settings::ConnSettings>,
     now: u64,
 ) -> Connection<GuardedIo<I>> {
     permit.established();
-    let Connection { io, mut info } = connection;
-    info.id = id;
+    let (io, mut info) = connection.into_parts();
+    Arc::make_mut(&mut info).id = id;
     let mut conn = ConnState::new(
         id,
         info.backend,
@@ -222,6 +223,7 @@ pub(crate) fn guarded<I: Io>(
         permit.peer(),
         now,
     );
+    conn.set_info(&info);
     conn.account = permit.account().unwrap_or(conn.account);
     Connection::new(GuardedIo::new(io, conn, permit), info)
 }

@@ -24,7 +24,7 @@ mod deadline;
 mod ending;
 mod event;
 mod evict;
-mod frame;
+pub mod frame;
 mod guard;
 mod incoming;
 mod inflation;
@@ -54,7 +54,7 @@ pub use inflation::{InflationGuard, InflationInput, InflationOutput, MAX_INFLATI
 pub use io::GuardedIo;
 pub use limiter::Limiter;
 pub use peers::PeerKey;
-pub use relay::{echo, relay, relay_without_half_close, Echoed, Leg, Relayed, Side};
+pub use relay::{echo, relay, relay_without_half_close, Leg, RelayError, Relayed, Side};
 pub use settings::{ByteRates, Deadlines, Limits, Overflow};
 pub use snapshot::ConnSnapshot;
 pub use tasks::{CountedTask, Tasks};

@@ -1,8 +1,10 @@
 //! Joins two guarded streams: half-closes are passed on, a failure of one leg aborts the other.
 
 mod echo;
+mod error;
 mod pipe;
 
+use std::fmt;
 use std::future::{poll_fn, Future};
 use std::io;
 use std::pin::Pin;
@@ -13,7 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{sleep, Instant, Sleep};
 use transport_core::{Io, Plain, TransportError};
 
-pub use echo::{echo, Echoed};
+pub use echo::echo;
+pub use error::RelayError;
 
 use crate::control::Control;
 use crate::ending::{CloseMode, Ending};
@@ -26,6 +29,7 @@ const SILENCE: Duration = Duration::from_secs(15);
 
 /// One of the two streams of a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // A relay has two sides.
 pub enum Side {
     /// The first.
     A,
@@ -33,15 +37,23 @@ pub enum Side {
     B,
 }
 
-/// How a relay went.
-#[derive(Debug)]
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::A => "a",
+            Self::B => "b",
+        })
+    }
+}
+
+/// The bytes that a relay has passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Relayed {
     /// Bytes read from the first and written to the second stream.
     pub a_to_b: u64,
     /// Bytes read from the second and written to the first stream.
     pub b_to_a: u64,
-    /// `Ok` when both ended in order, else the side that failed, and how.
-    pub end: Result<(), (Side, TransportError)>,
 }
 
 /// A stream that can be a leg of a relay.
@@ -62,33 +74,62 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Leg for Plain<T> {
     }
 }
 
-/// Relays until both directions have ended or one side fails. Deadlines and pacing are those of
-/// the streams; both are closed when it returns.
+/// Relays between two streams until both directions have ended or one side fails.
 ///
-/// The legs share one activity clock and are idle together. A stream that fails as a reader (a
-/// reset, a truncation, a deadline) aborts the other leg, after what was read before is
-/// delivered. A stream that takes no more bytes does not end the other direction: what it has
-/// sent is delivered up to its end, then both legs end.
+/// Deadlines and rates are those of the streams. Both streams are closed when the future resolves.
+///
+/// The legs share one activity clock and are idle together. A reset, a truncation or a deadline of
+/// one stream aborts the other, after the bytes that it sent before are delivered. A stream that
+/// takes no more bytes does not end the other direction: its own bytes are delivered up to its end,
+/// then both legs end.
+///
+/// ```
+/// use tokio::io::{duplex, AsyncReadExt, AsyncWriteExt};
+/// use transport_core::Plain;
+/// use transport_limits::relay;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (mut client, a) = duplex(64);
+/// let (mut upstream, b) = duplex(64);
+/// let relaying = tokio::spawn(relay(Plain(a), Plain(b)));
+/// client.write_all(b"question").await?;
+/// client.shutdown().await?;
+/// let mut question = String::new();
+/// upstream.read_to_string(&mut question).await?;
+/// assert_eq!(question, "question");
+/// drop(upstream);
+/// let relayed = relaying.await??;
+/// assert_eq!((relayed.a_to_b, relayed.b_to_a), (8, 0));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// The side that failed, its failure, and the bytes relayed before.
 ///
 /// # Cancel safety
 /// Dropping the future aborts both streams, unless they are idle.
-pub async fn relay<A: Leg, B: Leg>(a: A, b: B) -> Relayed {
+pub async fn relay<A: Leg, B: Leg>(a: A, b: B) -> Result<Relayed, RelayError> {
     join(a, b, false).await
 }
 
-/// As [`relay`], for a stream `b` that ends both directions when one ends, as over Tor.
+/// Relays to a stream `b` that cannot half-close, as over Tor.
 ///
-/// The end of `a` is kept from `b` for as long as `b` answers, and passed on once everything was
-/// handed on and nothing has come back for 15 s. Otherwise an answer would be cut off. The end of
-/// `b` ends the relay at once.
+/// The end of `a` is passed on to `b` once `b` has received every byte and has sent nothing for
+/// 15 s; sooner, it would cut off an answer. The end of `b` ends the relay at once. Otherwise as
+/// [`relay`].
+///
+/// # Errors
+/// As [`relay`].
 ///
 /// # Cancel safety
 /// As [`relay`].
-pub async fn relay_without_half_close<A: Leg, B: Leg>(a: A, b: B) -> Relayed {
+pub async fn relay_without_half_close<A: Leg, B: Leg>(a: A, b: B) -> Result<Relayed, RelayError> {
     join(a, b, true).await
 }
 
-async fn join<A: Leg, B: Leg>(mut a: A, mut b: B, hold: bool) -> Relayed {
+async fn join<A: Leg, B: Leg>(mut a: A, mut b: B, hold: bool) -> Result<Relayed, RelayError> {
     let legs = RelayLegs::new(a.guard(), b.guard());
     let mut there = Pipe::new(a.guard());
     there.hold = hold;
@@ -101,17 +142,18 @@ async fn join<A: Leg, B: Leg>(mut a: A, mut b: B, hold: bool) -> Relayed {
     legs.conclude(&end);
     let RelayPipes { there, back, .. } = pipes;
     let refused = |pipe: Pipe, side| pipe.refused.map_or(Ok(()), |e| Err((side, e.into())));
-    let (a_to_b, b_to_a) = (there.bytes, back.bytes);
-    Relayed {
-        a_to_b,
-        b_to_a,
-        end: match end {
-            // The end of either direction of `b` was the end of both.
-            Ok(()) if hold => Ok(()),
-            Ok(()) => refused(there, Side::B).and_then(|()| refused(back, Side::A)),
-            failed => failed,
-        },
-    }
+    let relayed = Relayed {
+        a_to_b: there.bytes,
+        b_to_a: back.bytes,
+    };
+    let end = match end {
+        // The end of either direction of `b` was the end of both.
+        Ok(()) if hold => Ok(()),
+        Ok(()) => refused(there, Side::B).and_then(|()| refused(back, Side::A)),
+        failed => failed,
+    };
+    end.map(|()| relayed)
+        .map_err(|(side, error)| RelayError::new(side, relayed, error))
 }
 
 /// The guards of both legs. Dropped before the relay has come to its end, it aborts them.

@@ -29,7 +29,7 @@ fn echo(mut listener: ArtiListener) -> tokio::sync::mpsc::Receiver<u64> {
             let pending = listener.accept().await.unwrap();
             let numbers = numbers.clone();
             tokio::spawn(async move {
-                let Ok(Connection { io, info }) = pending.establish().await else {
+                let Ok(Connection { io, info, .. }) = pending.establish().await else {
                     return;
                 };
                 assert_eq!(info.backend, Backend::Arti);

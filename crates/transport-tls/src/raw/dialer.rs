@@ -76,7 +76,7 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
         let tls = self.live.get();
         // Before anything is opened: a target without a name can prove none.
         let name = tls.name(to, D::PRIVATE)?;
-        let Connection { io, info } = self.raw.dial(to).await?;
+        let (io, info) = self.raw.dial(to).await?.into_parts();
         let handshake = PendingHandshake::begin(true, info, &self.observer);
         let (config, sessions) = tls.session();
         let connect = TlsConnector::from(Arc::clone(&config)).connect_with(

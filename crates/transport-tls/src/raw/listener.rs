@@ -99,7 +99,7 @@ impl<P: Pending> Pending for TlsPending<P> {
     /// guard's deadline, to read why. The handshake is complete with the client's last message: a
     /// client that is gone before it has read its session tickets is established, and then ends.
     async fn establish(self) -> Result<Connection<Self::Io>, TransportError> {
-        let Connection { io, info } = self.raw.establish().await?;
+        let (io, info) = self.raw.establish().await?.into_parts();
         let handshake = PendingHandshake::begin(false, info, &self.observer);
         let tls = self.live.get();
         let config = tls.config();
