@@ -28,7 +28,7 @@ use crate::ArtiConfig;
 
 /// Deadline of a probe. It uses a one-relay circuit, which takes a second on a slow line.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(6);
-/// Deadline of a proof: up to three circuits of three or more relays, in sequence.
+/// Deadline of a proof. It builds up to three circuits of three or more relays, in sequence.
 const PROOF_TIMEOUT: Duration = Duration::from_secs(10);
 /// Shortest sleep while a probe is running.
 const MIN_SLEEP: Duration = Duration::from_millis(250);
