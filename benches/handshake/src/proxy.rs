@@ -26,7 +26,7 @@ impl Proxy {
         let program = std::env::current_exe()
             .unwrap()
             .with_file_name("ron-gateway");
-        let mut command = Command::new(program);
+        let mut command = ron_lab::Start::new(&program).bare(&[]);
         // One worker, as the others have.
         command.env("TOKIO_WORKER_THREADS", "1");
         let mut set = |key: &str, value: &str| {
@@ -34,8 +34,8 @@ impl Proxy {
         };
         set("transport.backend", "tls");
         set("transport.bind_addr", &addr.to_string());
-        set("transport.tls.cert_path", &pki.file("cert.pem"));
-        set("transport.tls.key_path", &pki.file("key.pem"));
+        set("transport.tls.cert_path", &pki.dir.file("cert.pem"));
+        set("transport.tls.key_path", &pki.dir.file("key.pem"));
         set("gateway.admin_addr", "");
         for (key, value) in LIMITS {
             set(&format!("transport.{key}"), value);
@@ -57,8 +57,8 @@ impl Proxy {
     /// nginx with its stream module, as Debian builds it.
     pub(crate) fn nginx(pki: &Pki, upstream: SocketAddr) -> Self {
         let addr = free();
-        let (pid, log) = (pki.file("nginx.pid"), pki.file("nginx.error"));
-        let (cert, key) = (pki.file("cert.pem"), pki.file("key.pem"));
+        let (pid, log) = (pki.dir.file("nginx.pid"), pki.dir.file("nginx.error"));
+        let (cert, key) = (pki.dir.file("cert.pem"), pki.dir.file("key.pem"));
         let config = format!(
             "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n\
              daemon off; worker_processes 1; pid {pid}; error_log {log} warn;\n\
@@ -69,24 +69,24 @@ impl Proxy {
              ssl_protocols TLSv1.3; ssl_ecdh_curve X25519;\n\
              }} }}\n"
         );
-        pki.write("nginx.conf", &config);
+        pki.dir.write("nginx.conf", &config);
         let mut command = Command::new("nginx");
-        command.args(["-c", &pki.file("nginx.conf"), "-e", &log]);
+        command.args(["-c", &pki.dir.file("nginx.conf"), "-e", &log]);
         start(command, pki, "nginx.log", addr)
     }
 
     /// `HAProxy`, as Debian builds it.
     pub(crate) fn haproxy(pki: &Pki, upstream: SocketAddr) -> Self {
-        let (addr, pair) = (free(), pki.file("pair.pem"));
+        let (addr, pair) = (free(), pki.dir.file("pair.pem"));
         let config = format!(
             "global\n  nbthread 1\n  maxconn 4096\n\
              defaults\n  mode tcp\n  timeout connect 10s\n  timeout client 60s\n  timeout server 60s\n\
              listen bench\n  bind {addr} ssl crt {pair} ssl-min-ver TLSv1.3 curves X25519\n  \
              server upstream {upstream}\n"
         );
-        pki.write("haproxy.conf", &config);
+        pki.dir.write("haproxy.conf", &config);
         let mut command = Command::new("haproxy");
-        command.args(["-db", "-f", &pki.file("haproxy.conf")]);
+        command.args(["-db", "-f", &pki.dir.file("haproxy.conf")]);
         start(command, pki, "haproxy.log", addr)
     }
 }
@@ -107,7 +107,7 @@ fn free() -> SocketAddr {
 
 /// Starts it with its output in a file, and waits until it listens.
 fn start(mut command: Command, pki: &Pki, log: &str, addr: SocketAddr) -> Proxy {
-    let log = pki.path(log);
+    let log = pki.dir.path(log);
     let output = File::create(&log).unwrap();
     let errors = output.try_clone().unwrap();
     command.stdin(Stdio::null()).stdout(output).stderr(errors);

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use args::{Args, What};
 use case::{Case, Mode};
 use drills::Drill;
-use ron_lab::Lab;
+use ron_lab::{Lab, Stop};
 use table::Table;
 
 fn main() -> ExitCode {
@@ -71,7 +71,8 @@ fn conduct(drill: &Drill, args: &Args) -> Case {
         watch: args.watch,
     };
     let mut case = Case::new(mode);
-    let outcome = Lab::new(&args.gateway, args.previous.as_deref()).and_then(|lab| {
+    let lab = Lab::new(&args.gateway, args.previous.as_deref()).map_err(Stop::from);
+    let outcome = lab.and_then(|lab| {
         case.dir = lab.file("");
         let run = std::panic::AssertUnwindSafe(|| (drill.run)(&lab, &mut case));
         std::panic::catch_unwind(run).unwrap_or_else(|_| Err("the drill itself panicked".into()))

@@ -21,7 +21,7 @@ mod syscalls;
 use std::alloc::System;
 use std::process::ExitCode;
 
-use ron_lab::{Lab, Stop};
+use ron_lab::Lab;
 use stats_alloc::{StatsAlloc, INSTRUMENTED_SYSTEM};
 
 use args::{Args, What};
@@ -53,9 +53,7 @@ fn main() -> ExitCode {
 /// All parts; whether each of them is as it should be.
 fn run(args: &Args) -> Result<bool, String> {
     ron_lab::sweep();
-    let lab = Lab::new(&args.gateway, None).map_err(|stop| match stop {
-        Stop::Wrong(why) | Stop::Skip(why) => why,
-    })?;
+    let lab = Lab::new(&args.gateway, None)?;
     let version = ron_lab::version(&args.gateway)?;
     println!("{version} with preset = \"edge\"");
     let mut is_good = true;

@@ -54,7 +54,7 @@ fn run() -> Result<bool, String> {
         chosen.iter().for_each(|peer| println!("{}", peer.name));
         return Ok(true);
     }
-    let lab = Lab::new(args.gateway, args.tools)?;
+    let lab = Lab::new(&args.gateway, args.tools)?;
     let mut table = Table::default();
     for peer in chosen {
         match (peer.version)(&lab) {

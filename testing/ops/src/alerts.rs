@@ -5,13 +5,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use ron_lab::process::Process;
+use ron_lab::Start;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::gateway::Gateway;
 use crate::http;
 use crate::load::Load;
-use crate::process::{wait_for, Process};
+use crate::wait_for;
 
 /// The rules' times, and what they are here, where a scrape comes every second.
 const TIMES: &[(&str, &str)] = &[
@@ -39,8 +40,8 @@ pub(crate) fn run(
 ) -> Result<(), String> {
     let dir = tempfile::tempdir().map_err(|e| format!("no temporary directory: {e}"))?;
     let args = ["--echo-frames", "--transport.per-peer.max-conns", "20"];
-    let gateway = Gateway::start(gateway, &args)?;
-    let prometheus = Prometheus::start(prometheus, dir.path(), rules, gateway.admin)?;
+    let gateway = Start::new(Path::new(gateway)).args(args).spawn()?;
+    let prometheus = Prometheus::start(prometheus, dir.path(), rules, gateway.admin.addr())?;
     let honest = Load::honest(gateway.addr)?;
     prometheus.stays_silent()?;
     println!("quiet          {QUIET} scrapes with 20 honest peers, no alert");
@@ -95,11 +96,13 @@ impl Prometheus {
         command.arg("--config.file").arg(dir.join("prometheus.yml"));
         command.arg("--storage.tsdb.path").arg(dir.join("data"));
         command.args(["--web.listen-address", "127.0.0.1:0"]);
-        let process = Process::start(command.stdin(Stdio::null()), true)?;
-        let addr = process.line("Prometheus' address", |line| {
+        let process = Process::start_prepared(command.stdin(Stdio::null()))?;
+        let addr = process.err.line(|line| {
             let (_, rest) = line.split_once("msg=\"Listening on\" address=")?;
             rest.split(' ').next()?.parse().ok()
-        })?;
+        });
+        let addr =
+            addr.ok_or_else(|| format!("no address of Prometheus: {}", process.err.text()))?;
         let prometheus = Self {
             _process: process,
             addr,

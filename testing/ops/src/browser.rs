@@ -2,14 +2,16 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Command};
 use std::sync::mpsc::{sync_channel, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{json, Value};
 
-use crate::process::{wait_for, Process, PATIENCE};
+use ron_lab::process::Process;
+
+use crate::{wait_for, PATIENCE};
 
 /// Messages that wait to be read.
 const BACKLOG: usize = 4096;
@@ -55,12 +57,8 @@ impl Browser {
         let mut command = Command::new("sh");
         command.args(["-c", shell, "chromium"]).args(FLAGS);
         command.arg(format!("--user-data-dir={}", profile.path().display()));
-        command.env("HOME", profile.path()).stdin(Stdio::piped());
-        let mut process = Process::start(command.arg("about:blank"), false)?;
-        let pipes = (process.child.stdin.take(), process.child.stdout.take());
-        let (Some(to), Some(out)) = pipes else {
-            return Err("chromium has no pipes".into());
-        };
+        command.env("HOME", profile.path()).arg("about:blank");
+        let (process, to, out) = Process::start_with_pipes(&mut command)?;
         let (into, from) = sync_channel(BACKLOG);
         thread::spawn(move || {
             for message in BufReader::new(out).split(0).map_while(Result::ok) {
@@ -166,7 +164,7 @@ impl Browser {
             }
             self.note(&message);
         }
-        Err(format!("{method}: no answer: {}", self._process.said()))
+        Err(format!("{method}: no answer: {}", self._process.err.text()))
     }
 
     fn note(&mut self, event: &Value) {

@@ -7,13 +7,15 @@
 
 mod alerts;
 mod browser;
-mod gateway;
 mod http;
 mod load;
 mod page;
-mod process;
 
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// The longest wait for anything: Prometheus scrapes once a second.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const USAGE: &str =
     "usage: ops alerts GATEWAY PROMETHEUS RULES DASHBOARD | ops page GATEWAY DIRECTORY";
@@ -35,4 +37,9 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Polls until `look` returns a value.
+fn wait_for<T>(what: &str, look: impl FnMut() -> Result<Option<T>, String>) -> Result<T, String> {
+    ron_lab::process::wait_for(what, PATIENCE, look)
 }

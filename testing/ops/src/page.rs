@@ -4,13 +4,13 @@
 use std::net::IpAddr;
 use std::path::Path;
 
+use ron_lab::{Gateway, Start};
 use rustix::process::Signal;
 
 use crate::browser::{Browser, View};
-use crate::gateway::Gateway;
 use crate::http;
 use crate::load::Load;
-use crate::process::wait_for;
+use crate::wait_for;
 
 /// The ways it is looked at; each leaves a picture.
 const VIEWS: &[View] = &[
@@ -43,7 +43,9 @@ pub(crate) fn run(program: &str, pictures: &str) -> Result<(), String> {
         std::fs::write(&file, text).map_err(|e| e.to_string())
     };
     configure(500)?;
-    let gateway = Gateway::start(program, &["--config", &file.to_string_lossy()])?;
+    let gateway = Start::new(Path::new(program))
+        .config(&file.to_string_lossy())
+        .spawn()?;
     let mut browser = Browser::start()?;
     quiet(&mut browser, &gateway)?;
     under_load(&mut browser, &gateway, pictures)?;
@@ -59,7 +61,7 @@ pub(crate) fn run(program: &str, pictures: &str) -> Result<(), String> {
 }
 
 fn quiet(browser: &mut Browser, gateway: &Gateway) -> Result<(), String> {
-    browser.open(&format!("http://{}/", gateway.admin))?;
+    browser.open(&format!("http://{}/", gateway.admin.addr()))?;
     browser.until("document.body?.dataset.state === 'ready'")?;
     browser.until(&text_is("word", "Ready"))?;
     browser.until(&text_is("conns-cap", "0 of 500 accepted"))?;
@@ -77,14 +79,14 @@ fn under_load(browser: &mut Browser, gateway: &Gateway, pictures: &Path) -> Resu
     let _honest = Load::honest(gateway.addr)?;
     let _hot = Load::hot_peer(HOT, gateway.addr)?;
     wait_for("a thousand rejects", || {
-        Ok((gateway.metric(SERIES)? > 1000.0).then_some(()))
+        Ok((gateway.scrape()?.value(SERIES) > 1000.0).then_some(()))
     })?;
-    let before = gateway.metric(SERIES)?;
+    let before = gateway.scrape()?.value(SERIES);
     let shown = "Number([...document.querySelectorAll('#reasons tbody tr')]\
         .find((row) => row.cells[0].firstChild.data === 'peer_limit')?.cells[2].textContent.replaceAll(',', '') ?? 0)";
     browser.until(&format!("{shown} >= {before}"))?;
     let seen = browser.eval(shown)?.as_f64().unwrap_or(f64::MAX);
-    let after = gateway.metric(SERIES)?;
+    let after = gateway.scrape()?.value(SERIES);
     if !(before..=after).contains(&seen) {
         return Err(format!(
             "{seen} rejects are shown, there were {before} to {after}"
@@ -114,7 +116,7 @@ fn under_load(browser: &mut Browser, gateway: &Gateway, pictures: &Path) -> Resu
         .eval("document.documentElement.outerHTML")?
         .to_string();
     let status = ["/status", "/status/metrics.json", "/status/config.json"];
-    for told in status.map(|path| http::get(gateway.admin, path)) {
+    for told in status.map(|path| http::get(gateway.admin.addr(), path)) {
         no_peer(&told?)?;
     }
     no_peer(&text)?;
@@ -162,14 +164,16 @@ fn end(browser: &mut Browser, gateway: &Gateway, pictures: &Path) -> Result<(), 
 /// The page shows what happened before it was opened.
 fn past(browser: &mut Browser, program: &str) -> Result<(), String> {
     const SERIES: &str = "rejected_total{reason=\"peer_limit\"}";
-    let gateway = Gateway::start(program, &["--transport.per-peer.max-conns", "20"])?;
+    let gateway = Start::new(Path::new(program))
+        .args(["--transport.per-peer.max-conns", "20"])
+        .spawn()?;
     let hot = Load::hot_peer(HOT, gateway.addr)?;
     wait_for("a few rejects", || {
-        Ok((gateway.metric(SERIES)? >= 10.0).then_some(()))
+        Ok((gateway.scrape()?.value(SERIES) >= 10.0).then_some(()))
     })?;
     drop(hot);
-    let before = gateway.metric(SERIES)?;
-    browser.open(&format!("http://{}/", gateway.admin))?;
+    let before = gateway.scrape()?.value(SERIES);
+    browser.open(&format!("http://{}/", gateway.admin.addr()))?;
     let shown = "Number(document.getElementById('rejects')?.textContent.replaceAll(',', ''))";
     browser.until(&format!("{shown} > 0"))?;
     let first = browser.eval(shown)?.as_f64().unwrap_or_default();
@@ -183,8 +187,8 @@ fn past(browser: &mut Browser, program: &str) -> Result<(), String> {
 }
 
 fn certificate(browser: &mut Browser, program: &str) -> Result<(), String> {
-    let gateway = Gateway::start(program, &["--dev-tls"])?;
-    browser.open(&format!("http://{}/", gateway.admin))?;
+    let gateway = Start::new(Path::new(program)).args(["--dev-tls"]).spawn()?;
+    browser.open(&format!("http://{}/", gateway.admin.addr()))?;
     browser.until(&text_is("cert", "29 days left"))?;
     browser.until("document.body.dataset.state === 'ready'")?;
     println!("TLS: 29 days left of the certificate's 30");
@@ -193,7 +197,7 @@ fn certificate(browser: &mut Browser, program: &str) -> Result<(), String> {
 
 /// Nothing was asked of anybody but the gateway.
 fn requests(browser: &Browser, gateway: &Gateway) -> Result<(), String> {
-    let ours = format!("http://{}/", gateway.admin);
+    let ours = format!("http://{}/", gateway.admin.addr());
     let at_loopback = |url: &&String| url.starts_with("http://127.0.0.1:");
     if let Some(url) = browser.requests.iter().find(|url| !at_loopback(url)) {
         return Err(format!("the page asked for {url}"));

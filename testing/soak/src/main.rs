@@ -22,7 +22,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ron_lab::process::{wait_for, PATIENCE};
-use ron_lab::{Lab, Stop};
+use ron_lab::Lab;
 
 use args::Args;
 use changes::Changes;
@@ -44,9 +44,7 @@ fn main() -> ExitCode {
 /// The whole of it; whether nothing grew and nothing went wrong.
 fn run(args: &Args) -> Result<bool, String> {
     ron_lab::sweep();
-    let lab = Lab::new(&args.gateway, None).map_err(|stop| match stop {
-        Stop::Wrong(why) | Stop::Skip(why) => why,
-    })?;
+    let lab = Lab::new(&args.gateway, None)?;
     let sites = sites::start(&lab, args.leak.is_some())?;
     let before = sites.iter().map(|site| Figures::of(&site.gateway));
     let before = before.collect::<Result<Vec<_>, _>>()?;

@@ -46,9 +46,8 @@ async fn join<H: Harness>(harness: &H, tune: impl FnOnce(&mut Limits)) -> Joined
     }
 }
 
-/// Request, half-close, and a reply that comes only after it: everything arrives whole, with and
-/// without amnesia.
-pub async fn a_relay_passes_half_closes_and_late_replies<H: Harness>(harness: &H) {
+/// Request, half-close and a later reply arrive whole, with and without amnesia.
+pub async fn relay_passes_half_close_and_late_reply<H: Harness>(harness: &H) {
     for amnesia in [false, true] {
         late_reply(harness, amnesia).await;
     }
@@ -91,8 +90,8 @@ async fn late_reply<H: Harness>(harness: &H, amnesia: bool) {
     rig.inflight(0).await;
 }
 
-/// Cancelled in the middle: the counts are those of what was passed on.
-pub async fn a_relay_counts_whatever_the_end_was<H: Harness>(harness: &H) {
+/// A relay cancelled in mid-transfer counts exactly the forwarded bytes.
+pub async fn relay_counts_bytes_of_every_end<H: Harness>(harness: &H) {
     let Joined {
         rig,
         mut client,
@@ -123,8 +122,8 @@ pub async fn a_relay_counts_whatever_the_end_was<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.inflight(), 0);
 }
 
-/// An upstream that is gone ends the client, after what it had said.
-pub async fn a_relay_ends_with_a_dead_side<H: Harness>(harness: &H) {
+/// The end of the upstream ends the client, after the upstream's last bytes.
+pub async fn relay_ends_with_dead_side<H: Harness>(harness: &H) {
     let Joined {
         rig,
         mut client,
@@ -136,7 +135,7 @@ pub async fn a_relay_ends_with_a_dead_side<H: Harness>(harness: &H) {
     upstream.io.flush().await.unwrap();
     client.io.read_exact(&mut [0; 10]).await.unwrap();
     drop(upstream);
-    // Its end is passed on; whoever still writes learns that nobody is there.
+    // The relay forwards the upstream's EOF; a client that still writes gets an error.
     let talk = async {
         while client.io.write_all(&[0; 512]).await.is_ok() {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -144,14 +143,14 @@ pub async fn a_relay_ends_with_a_dead_side<H: Harness>(harness: &H) {
     };
     tokio::time::timeout(Duration::from_secs(20), talk)
         .await
-        .expect("the client was not ended");
+        .expect("the client is still connected");
     let failed = relaying.await.unwrap().unwrap_err();
     assert_eq!((failed.side, failed.relayed.b_to_a), (Side::B, 10));
     assert_eq!(rig.recorder.inflight(), 0);
 }
 
-/// Half closed and silent: ended by the idle deadline, reckoned from the last byte.
-pub async fn a_half_closed_relay_ends_as_idle<H: Harness>(harness: &H) {
+/// A silent half-closed relay ends at the idle timeout after its last byte.
+pub async fn half_closed_relay_ends_as_idle<H: Harness>(harness: &H) {
     let tune = |l: &mut Limits| deadlines(l, |d| d.idle = IDLE);
     let Joined {
         rig,
@@ -162,7 +161,8 @@ pub async fn a_half_closed_relay_ends_as_idle<H: Harness>(harness: &H) {
     } = join(harness, tune).await;
     client.io.shutdown().await.unwrap();
     assert_eq!(upstream.io.read(&mut [0; 8]).await.unwrap(), 0);
-    // Bytes the other way keep it: past the idle timeout in sum, below it each.
+    // Bytes in the other direction keep the relay alive: each pause is below the idle timeout,
+    // their sum is above.
     for _ in 0..3 {
         tokio::time::sleep(IDLE / 2).await;
         upstream.io.write_all(b"x").await.unwrap();
@@ -176,16 +176,17 @@ pub async fn a_half_closed_relay_ends_as_idle<H: Harness>(harness: &H) {
         matches!(error, TransportError::Timeout { op: Op::Idle }),
         "{error:?}"
     );
-    // The last byte came through a moment before the watch was started.
+    // The last byte was forwarded shortly before the watch started.
     assert!(watch.elapsed() + SHORT >= IDLE && watch.elapsed() <= IDLE * 10);
     assert_eq!((relayed.a_to_b, relayed.b_to_a), (0, 3));
     rig.inflight(0).await;
     assert!(rig.recorder.closes(CloseReason::Idle) >= 1);
 }
 
-/// An echo gives everything back, also to a peer that reads only after its half-close, with and
-/// without amnesia.
-pub async fn an_echo_returns_everything<H: Harness>(harness: &H) {
+/// An echo returns all bytes, also to a peer that reads after its half-close.
+///
+/// With and without amnesia.
+pub async fn echo_returns_all_bytes<H: Harness>(harness: &H) {
     for amnesia in [false, true] {
         everything(harness, amnesia).await;
     }
@@ -212,8 +213,7 @@ async fn everything<H: Harness>(harness: &H, amnesia: bool) {
     assert_eq!(rig.recorder.closes(CloseReason::Eof), 1);
 }
 
-/// An answer that came before the upload was complete arrives whole, although the upstream takes
-/// no more bytes.
+/// An early answer arrives whole although the upstream refuses the rest of the upload.
 pub async fn relay_answer_survives_refused_upload<H: Harness>(harness: &H) {
     let Joined {
         rig,
@@ -267,7 +267,7 @@ pub async fn relay_reset_aborts_other_leg<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.closes(CloseReason::Eof), 0);
 }
 
-/// Bytes on one leg alone keep both alive: they share one activity clock.
+/// Bytes on one leg keep both alive: they share one activity clock.
 pub async fn relay_legs_idle_together<H: Harness>(harness: &H) {
     let Joined {
         rig,

@@ -75,9 +75,12 @@ impl World {
             root: Ca::root("root"),
         };
         world.put("ca.pem", &world.root.pem());
-        let long = world.root.leaf("server.example", 1, &[], |_| {});
+        let long = chain::leaf(&world.root, "server.example", 1, &[], |_| {});
         world.put_cert("server", &long);
-        world.put_cert("client", &world.root.leaf("client.example", 2, &[], |_| {}));
+        world.put_cert(
+            "client",
+            &chain::leaf(&world.root, "client.example", 2, &[], |_| {}),
+        );
         world
     }
 
@@ -93,8 +96,8 @@ impl World {
     }
 
     fn put_cert(&self, name: &str, cert: &Cert) {
-        self.put(&format!("{name}.pem"), &cert.chain);
-        self.put(&format!("{name}.key"), &cert.key);
+        self.put(&format!("{name}.pem"), &cert.cert);
+        self.put(&format!("{name}.key"), &cert.key_pem());
     }
 
     fn server_config(&self) -> TlsConfig {
@@ -170,10 +173,10 @@ impl Server {
 
 /// An intermediate that ends on the second day, with a leaf that does not.
 fn short_intermediate(world: &World, san: &str) -> Cert {
-    let sub = world.root.sub("intermediate", 3, |params| {
+    let sub = chain::sub(&world.root, "intermediate", 3, |params| {
         params.not_after = date_time_ymd(2030, 1, 2);
     });
-    sub.leaf(san, 4, &[&sub], |_| {})
+    chain::leaf(&sub, san, 4, &[&sub], |_| {})
 }
 
 #[tokio::test]
@@ -193,12 +196,12 @@ async fn expired_client_intermediate_is_not_resumed() {
 #[tokio::test]
 async fn expired_extra_certificate_is_not_resumed() {
     let world = World::new();
-    let extra = world.root.sub("extra", 5, |params| {
+    let extra = chain::sub(&world.root, "extra", 5, |params| {
         params.not_after = date_time_ymd(2030, 1, 2);
     });
     world.put_cert(
         "client",
-        &world.root.leaf("c.example", 6, &[&extra], |_| {}),
+        &chain::leaf(&world.root, "c.example", 6, &[&extra], |_| {}),
     );
     let (mut server, client) = (world.serve(&world.server_config()), world.client());
     world.server.set(DAY - HOUR);

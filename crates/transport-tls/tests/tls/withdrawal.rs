@@ -47,7 +47,7 @@ async fn revocation_beside_broken_pair() {
     let paths = ends.crls(&chain.clean());
     let (mut rig, live) = ends.serving();
     assert_eq!(next(&mut rig).await, Ok(false));
-    ends.files.put_key("key.pem", &Chain::new().leaf.key);
+    ends.files.put_key("key.pem", &Chain::new().leaf.key_pem());
     fs::write(&paths[1], chain.sub.crl((2021, 2090), &[LEAF]).pem).unwrap();
     let error = live.refresh().unwrap_err();
     assert!(says(&error).starts_with("tls key read failed"), "{error}");

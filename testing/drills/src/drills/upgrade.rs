@@ -60,7 +60,7 @@ fn rolling(lab: &Lab, case: &mut Case) -> Outcome {
     let old = place.activated()?;
     let socket = take_socket(&old)?;
     case.fault();
-    let (new, tally) = place.take_over(case, old, |start| start.spawn_on(socket))?;
+    let (new, tally) = place.take_over(case, old, |start| start.socket(socket).spawn())?;
     case.signal(told("socket activation", tally));
     ensure(tally.refused + tally.broken == 0, || {
         told("socket activation", tally)

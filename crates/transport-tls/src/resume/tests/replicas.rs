@@ -89,7 +89,10 @@ async fn rotated_ticket_keys_apply_after_refresh() {
     assert!(server.live.refresh().unwrap());
     assert_eq!(server.meet(&client).await, Ok(false), "its key is gone");
     // A renewed certificate keeps the sessions of shared keys.
-    world.put_cert("server", &world.root.leaf("server.example", 9, &[], |_| {}));
+    world.put_cert(
+        "server",
+        &super::chain::leaf(&world.root, "server.example", 9, &[], |_| {}),
+    );
     assert!(server.live.refresh().unwrap());
     assert_eq!(server.meet(&client).await, Ok(true));
 }
