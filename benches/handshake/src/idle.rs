@@ -18,9 +18,6 @@ pub(crate) fn run(kind: &str, addr: SocketAddr) {
             return servers::bare(config, addr, ready).await;
         }
         let (transport, _) = servers::transport(config, addr).await;
-        let echo = |conn| async {
-            ron_transport::echo(conn).await;
-        };
-        transport.serve(echo).await.unwrap();
+        transport.serve(ron_transport::echo).await.unwrap();
     });
 }

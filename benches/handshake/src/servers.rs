@@ -16,7 +16,7 @@ use transport_limits::{Guard, Limiter, Limits};
 use transport_metrics::{MetricsObserver, Prometheus};
 use transport_tcp::TcpConfig;
 use transport_tls::raw::TlsListener;
-use transport_tls::{LiveServerTls, ServerTls};
+use transport_tls::{Reloadable, ServerTls};
 
 /// The subject of a measurement.
 #[derive(Debug, Clone, Copy)]
@@ -96,7 +96,7 @@ pub(crate) async fn bare(config: Arc<ServerConfig>, addr: SocketAddr, ready: Syn
 async fn guarded(config: Arc<ServerConfig>, ready: SyncSender<Server>) {
     let limiter = Limiter::new(&every_limit(), observer()).unwrap();
     let raw = transport_tcp::raw::TcpListener::bind(any(), &TcpConfig::default()).await;
-    let live = LiveServerTls::new(ServerTls::from_rustls(config));
+    let live = Reloadable::new(ServerTls::from_rustls(config));
     let listener = TlsListener::over(raw.unwrap(), &live, limiter.shared_observer());
     let mut guard = Guard::new(listener, &limiter);
     let addr = guard.get_ref().get_ref().local_addr().unwrap();
@@ -105,7 +105,7 @@ async fn guarded(config: Arc<ServerConfig>, ready: SyncSender<Server>) {
         let incoming = guard.accept().await;
         limiter.tasks().spawn(TaskKind::Serve, async move {
             if let Ok(connection) = incoming.establish().await {
-                echo(connection.io).await;
+                let _ = echo(connection.io).await;
             }
         });
     }
@@ -127,7 +127,7 @@ pub(crate) async fn transport(tls: Arc<ServerConfig>, addr: SocketAddr) -> (Tran
         .config(config)
         .server_tls(ServerTls::from_rustls(tls));
     let transport = builder.observer(observer()).build().unwrap();
-    let addr = transport.listen().await.unwrap().ip().unwrap();
+    let addr = transport.listen().await.unwrap().socket_addr().unwrap();
     (transport, addr)
 }
 

@@ -121,7 +121,7 @@ fn facade(ready: mpsc::SyncSender<SocketAddr>, seen: mpsc::SyncSender<()>) {
     runtime().block_on(async {
         let builder = Transport::builder().bind_addr(any()).limits(every_limit());
         let transport = builder.observer(Arc::new(NoObserver)).build().unwrap();
-        let addr = transport.listen().await.unwrap().ip();
+        let addr = transport.listen().await.unwrap().socket_addr();
         ready.send(addr.unwrap()).unwrap();
         transport
             .serve(move |conn| idle(conn, seen.clone()))

@@ -72,7 +72,7 @@ impl Pki {
         let recorder = Recorder::new();
         let builder = Transport::builder().config(self.config(settings));
         let transport = Arc::new(builder.observer(recorder.observer()).build().unwrap());
-        let addr = transport.listen().await.unwrap().ip().unwrap();
+        let addr = transport.listen().await.unwrap().socket_addr().unwrap();
         let served = Arc::clone(&transport);
         tokio::spawn(async move {
             let handler = |conn: Conn| async move { drop(echo(conn).await) };
@@ -292,7 +292,7 @@ async fn a_trust_store_is_read_when_it_is_needed_and_not_before() {
     let served = pki.serving(&[]).await;
     let error = served
         .transport
-        .prepare(served.to.scheme)
+        .prepare(served.to.scheme())
         .await
         .unwrap_err();
     assert!(
@@ -304,7 +304,7 @@ async fn a_trust_store_is_read_when_it_is_needed_and_not_before() {
         "tls"
     );
     pki.write("ca.pem", &pki.authority.pem());
-    served.transport.prepare(served.to.scheme).await.unwrap();
+    served.transport.prepare(served.to.scheme()).await.unwrap();
     assert!(echoes(&mut served.dial().await).await);
     served.transport.shutdown(Duration::from_secs(5)).await;
 }

@@ -45,7 +45,7 @@ impl World {
                 .unwrap()
         };
         let service = Arc::new(observed(service(&dir, &[])));
-        let addr = service.listen().await.unwrap().ip().unwrap();
+        let addr = service.listen().await.unwrap().socket_addr().unwrap();
         let serving = Arc::clone(&service);
         tokio::spawn(async move {
             let handler = |conn: Conn| async move { drop(echo(conn).await) };
@@ -178,7 +178,7 @@ async fn new_crl_applies_beside_a_broken_pair() {
 #[tokio::test(flavor = "multi_thread")]
 async fn listener_withdraws_beside_a_broken_dialer() {
     let world = World::new().await;
-    world.service.prepare(world.to.scheme).await.unwrap();
+    world.service.prepare(world.to.scheme()).await.unwrap();
     assert!(world.is_served().await);
     world.dir.write_private("broken.pem", "no certificate");
     let broken = world.dir.path("broken.pem");

@@ -2,26 +2,26 @@
 //! tasks, and the register of open connections.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use transport_core::schema::{BrokenRules, Section};
+use transport_core::schema::{ConflictingSettings, Section};
 use transport_core::{
-    Backend, ConnInfo, Direction, Observer, Reason, Scope, Target, TransportError,
+    Backend, ConnInfo, Direction, Observer, Reason, Reloadable, Scope, Target, TransportError,
 };
 
 use crate::admission::Admission;
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::conn_settings::ConnSettings;
+use crate::conn_state::ConnState;
 use crate::control::Control;
-use crate::event::{Events, Who};
-use crate::lane::Lane;
-use crate::live::LiveRates;
-use crate::register::Register;
+use crate::event::{ConnLabels, LogEvents};
+use crate::rates::CurrentRates;
+use crate::registry::Registry;
 use crate::settings::Limits;
-use crate::shared::Shared;
+use crate::shared_bucket::SharedBucket;
 use crate::tasks::Tasks;
 
 /// The next connection's number, unique in the process.
@@ -36,10 +36,10 @@ struct Inner {
     observer: Arc<dyn Observer>,
     admission: Admission,
     budget: Budget,
-    rates: LiveRates,
-    global: [Lane; 2],
-    settings: RwLock<Arc<ConnSettings>>,
-    conns: Mutex<Register>,
+    rates: CurrentRates,
+    global: [SharedBucket; 2],
+    settings: Reloadable<ConnSettings>,
+    conns: Mutex<Registry>,
     /// Accepted connections are refused.
     refuses: AtomicBool,
     /// Connections end as they become idle.
@@ -49,7 +49,7 @@ struct Inner {
     /// Streams in a lingering close.
     lingering: AtomicUsize,
     tasks: Tasks,
-    events: Events,
+    events: LogEvents,
 }
 
 impl std::fmt::Debug for Limiter {
@@ -65,23 +65,23 @@ impl Limiter {
     ///
     /// # Errors
     /// When a rule that spans several settings is broken: the key to blame, and why.
-    pub fn new(limits: &Limits, observer: Arc<dyn Observer>) -> Result<Self, BrokenRules> {
-        BrokenRules::unless_none(limits.check())?;
+    pub fn new(limits: &Limits, observer: Arc<dyn Observer>) -> Result<Self, ConflictingSettings> {
+        ConflictingSettings::into_result(limits.check())?;
         Ok(Self(Arc::new(Inner {
             clock: Clock::start(),
             tasks: Tasks::new(Arc::clone(&observer)),
             budget: Budget::new(limits.memory_bytes(), Arc::clone(&observer)),
             observer,
             admission: Admission::new(limits),
-            rates: LiveRates::new(limits),
+            rates: CurrentRates::new(limits),
             global: Default::default(),
-            settings: RwLock::new(Arc::new(ConnSettings::new(limits))),
+            settings: Reloadable::new(ConnSettings::new(limits)),
             conns: Mutex::default(),
             refuses: AtomicBool::new(false),
             draining: CancellationToken::new(),
             closed: CancellationToken::new(),
             lingering: AtomicUsize::new(0),
-            events: Events::default(),
+            events: LogEvents::default(),
         })))
     }
 
@@ -90,20 +90,16 @@ impl Limiter {
     ///
     /// # Errors
     /// As [`new`](Self::new); nothing has changed then.
-    pub fn apply(&self, limits: &Limits) -> Result<(), BrokenRules> {
-        BrokenRules::unless_none(limits.check())?;
+    pub fn apply(&self, limits: &Limits) -> Result<(), ConflictingSettings> {
+        ConflictingSettings::into_result(limits.check())?;
         let inner = &*self.0;
-        let settings = Arc::new(ConnSettings::new(limits));
-        *inner
-            .settings
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = settings;
+        inner.settings.replace(ConnSettings::new(limits));
         inner.admission.apply(limits);
         inner.budget.set_limit(limits.memory_bytes());
         inner.rates.store(limits);
         self.rebase();
-        for shared in self.register().iter() {
-            shared.wake();
+        for conn in self.register().iter() {
+            conn.wake();
         }
         Ok(())
     }
@@ -111,19 +107,19 @@ impl Limiter {
     /// Frees every bucket of the debts of slower rates.
     fn rebase(&self) {
         let now = self.now();
-        let one = |scope, lanes: &[Lane; 2]| {
+        let one = |scope, buckets: &[SharedBucket; 2]| {
             for direction in Direction::ALL {
                 if let Some(rate) = self.0.rates.rate(scope, direction) {
-                    lanes[direction as usize].bucket.rebase(now, rate);
+                    buckets[direction as usize].bucket.rebase(now, rate);
                 }
             }
         };
         one(Scope::Global, &self.0.global);
         for peer in self.0.admission.peers().iter() {
-            one(Scope::Peer, &peer.lanes);
+            one(Scope::Peer, &peer.buckets);
         }
-        for shared in self.register().iter() {
-            one(Scope::Conn, &shared.lanes);
+        for conn in self.register().iter() {
+            one(Scope::Conn, &conn.buckets);
         }
     }
 
@@ -152,9 +148,9 @@ impl Limiter {
     }
 
     /// Counts a lingering close, until the guard is dropped.
-    pub(crate) fn lingers(&self) -> Lingers {
+    pub(crate) fn lingers(&self) -> LingerCount {
         self.0.lingering.fetch_add(1, Ordering::Relaxed);
-        Lingers(self.clone())
+        LingerCount(self.clone())
     }
 
     /// Returns how many streams are in a lingering close: ended, and not gone yet.
@@ -178,7 +174,7 @@ impl Limiter {
     pub fn connections(&self) -> Vec<Control> {
         self.register()
             .iter()
-            .map(|shared| Control(Arc::clone(shared)))
+            .map(|conn| Control(Arc::clone(conn)))
             .collect()
     }
 
@@ -249,7 +245,7 @@ impl Limiter {
         &self,
         reason: Reason,
         backend: Backend,
-        who: Who<'_>,
+        who: ConnLabels<'_>,
         error: Option<&TransportError>,
     ) {
         self.0.observer.rejected(reason);
@@ -268,7 +264,7 @@ impl Limiter {
         self.0.events.dialed(self.now(), backend, to, took, result);
     }
 
-    pub(crate) fn events(&self) -> &Events {
+    pub(crate) fn events(&self) -> &LogEvents {
         &self.0.events
     }
 
@@ -308,11 +304,11 @@ impl Limiter {
         &self.0.budget
     }
 
-    pub(crate) fn rates(&self) -> &LiveRates {
+    pub(crate) fn rates(&self) -> &CurrentRates {
         &self.0.rates
     }
 
-    pub(crate) fn global(&self, direction: Direction) -> &Lane {
+    pub(crate) fn global(&self, direction: Direction) -> &SharedBucket {
         &self.0.global[direction as usize]
     }
 
@@ -323,13 +319,7 @@ impl Limiter {
     }
 
     pub(crate) fn settings(&self) -> Arc<ConnSettings> {
-        Arc::clone(
-            &self
-                .0
-                .settings
-                .read()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+        self.0.settings.get()
     }
 
     pub(crate) fn next_id() -> u64 {
@@ -337,31 +327,31 @@ impl Limiter {
     }
 
     /// Enters a connection that was just established; once the limiter is closed it is cancelled.
-    pub(crate) fn enter(&self, shared: &Arc<Shared>) {
+    pub(crate) fn enter(&self, conn: &Arc<ConnState>) {
         let mut register = self.register();
-        register.enter(shared);
+        register.enter(conn);
         if register.closed {
             drop(register);
-            shared.end_with(&TransportError::Cancelled);
+            conn.end_with(&TransportError::Cancelled);
         }
     }
 
-    pub(crate) fn leave(&self, shared: &Shared) {
-        let left = self.register().leave(shared);
+    pub(crate) fn leave(&self, conn: &ConnState) {
+        let left = self.register().leave(conn);
         drop(left);
     }
 
     /// Held for a few operations on a list, when a connection opens, when it ends, and for a sample
     /// of idle ones.
-    pub(crate) fn register(&self) -> MutexGuard<'_, Register> {
+    pub(crate) fn register(&self) -> MutexGuard<'_, Registry> {
         self.0.conns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Counts a lingering close while it is alive.
-pub(crate) struct Lingers(Limiter);
+pub(crate) struct LingerCount(Limiter);
 
-impl Drop for Lingers {
+impl Drop for LingerCount {
     fn drop(&mut self) {
         self.0 .0.lingering.fetch_sub(1, Ordering::Relaxed);
     }

@@ -44,8 +44,8 @@ fn serve(config: Config) -> Result<(), String> {
         let transport = builder.recorder(prometheus.recorder()).build();
         let transport = transport.map_err(|e| e.to_string())?;
         let addr = transport.listen().await.map_err(|e| e.to_string())?;
-        println!("listen {}", addr.ip().ok_or("no address")?);
-        let served = transport.serve(|conn| async move { drop(echo(conn).await) });
+        println!("listen {}", addr.socket_addr().ok_or("no address")?);
+        let served = transport.serve(echo);
         served.await.map_err(|e| e.to_string())
     })
 }
