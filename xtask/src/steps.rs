@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::cmd::{Cx, Outcome};
 use crate::{
     alerts, alone, auditable, bench, clippy, deny, doc, docs_gen, doctest, drills, edge, fmt, fuzz,
-    graph, loom, msrv, page, peers, sbom, soak, test, tidy, tornet,
+    graph, loom, msrv, package, page, peers, readme, sbom, soak, test, tidy, tornet,
 };
 
 /// One subcommand of `cargo xtask`.
@@ -53,6 +53,11 @@ pub(crate) const STEPS: &[Step] = &[
         alone::run,
     ),
     step(
+        "readme",
+        "each program in README.md compiles as printed",
+        readme::run,
+    ),
+    step(
         "docs-gen",
         "regenerate the tables in docs/ from the code; --check only compares",
         docs_gen::run,
@@ -91,6 +96,11 @@ pub(crate) const STEPS: &[Step] = &[
         "doc",
         "the documentation of the workspace with -D warnings",
         doc::run,
+    ),
+    step(
+        "package",
+        "every published crate built from its own tarball, with licences, README and metadata",
+        package::run,
     ),
     step(
         "loom",

@@ -38,10 +38,9 @@ pub(crate) fn run(sources: &Sources, target: &str) -> Result<(), ExitFailure> {
         let transport = Arc::new(Transport::builder().config(config).build()?);
         let mut signals =
             Signals::new().map_err(|error| ExitFailure::runtime("cannot watch signals", &error))?;
-        let mut reload = false;
         let outcome = tokio::select! {
             outcome = connect(&transport, &endpoint) => outcome,
-            _ = signals.stop(&mut reload) => Err(ExitFailure::Runtime("interrupted".to_owned())),
+            _ = signals.stop() => Err(ExitFailure::Runtime("interrupted".to_owned())),
         };
         // A Tor client leaves nothing behind.
         transport.shutdown(Duration::ZERO).await;

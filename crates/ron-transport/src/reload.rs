@@ -1,7 +1,7 @@
 //! Applies another configuration to a running transport, whole or not at all.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
 use transport_core::schema::{ConflictingSettings, Reload};
 
@@ -93,9 +93,7 @@ impl Transport {
         });
         match applied {
             Ok(applied) => {
-                let mut current = self.config.write().unwrap_or_else(PoisonError::into_inner);
-                *current = Arc::new(config);
-                drop(current);
+                self.config.replace(config);
                 self.state.observer.reloaded(true);
                 tracing::info!(
                     target: "ron_transport",

@@ -2,11 +2,11 @@
 
 use std::future::Future;
 use std::os::fd::RawFd;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use transport_core::{Backend, Observer, ReadyReason, ReadyState, TransportError};
+use transport_core::{Backend, Observer, ReadyReason, ReadyState, Reloadable, TransportError};
 use transport_limits::{ConnSnapshot, Control, Limiter};
 
 use crate::backend::{BackendState, Dialers};
@@ -56,7 +56,7 @@ use crate::state::TransportState;
 /// ```
 #[derive(Debug)]
 pub struct Transport {
-    pub(crate) config: RwLock<Arc<Config>>,
+    pub(crate) config: Reloadable<Config>,
     /// Held by a reload, so that two reloads do not mix.
     pub(crate) reloading: Mutex<()>,
     pub(crate) backends: BackendState,
@@ -90,7 +90,7 @@ impl Transport {
         let dialers = Arc::new(Dialers::new(&backends, max_fd, &state.limiter));
         let dialer = TransportDialer::new(dialers, Arc::clone(&state));
         Self {
-            config: RwLock::new(Arc::new(config)),
+            config: Reloadable::new(config),
             reloading: Mutex::default(),
             backends,
             listener: Mutex::default(),
@@ -244,7 +244,7 @@ impl Transport {
     /// Returns the current configuration.
     #[must_use]
     pub fn config(&self) -> Arc<Config> {
-        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+        self.config.get()
     }
 
     /// Returns the backend of the listener.

@@ -2,13 +2,13 @@
 //! tasks, and the register of open connections.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use transport_core::schema::{ConflictingSettings, Section};
 use transport_core::{
-    Backend, ConnInfo, Direction, Observer, Reason, Scope, Target, TransportError,
+    Backend, ConnInfo, Direction, Observer, Reason, Reloadable, Scope, Target, TransportError,
 };
 
 use crate::admission::Admission;
@@ -38,7 +38,7 @@ struct Inner {
     budget: Budget,
     rates: CurrentRates,
     global: [SharedBucket; 2],
-    settings: RwLock<Arc<ConnSettings>>,
+    settings: Reloadable<ConnSettings>,
     conns: Mutex<Registry>,
     /// Accepted connections are refused.
     refuses: AtomicBool,
@@ -75,7 +75,7 @@ impl Limiter {
             admission: Admission::new(limits),
             rates: CurrentRates::new(limits),
             global: Default::default(),
-            settings: RwLock::new(Arc::new(ConnSettings::new(limits))),
+            settings: Reloadable::new(ConnSettings::new(limits)),
             conns: Mutex::default(),
             refuses: AtomicBool::new(false),
             draining: CancellationToken::new(),
@@ -93,11 +93,7 @@ impl Limiter {
     pub fn apply(&self, limits: &Limits) -> Result<(), ConflictingSettings> {
         ConflictingSettings::into_result(limits.check())?;
         let inner = &*self.0;
-        let settings = Arc::new(ConnSettings::new(limits));
-        *inner
-            .settings
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = settings;
+        inner.settings.replace(ConnSettings::new(limits));
         inner.admission.apply(limits);
         inner.budget.set_limit(limits.memory_bytes());
         inner.rates.store(limits);
@@ -323,13 +319,7 @@ impl Limiter {
     }
 
     pub(crate) fn settings(&self) -> Arc<ConnSettings> {
-        Arc::clone(
-            &self
-                .0
-                .settings
-                .read()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+        self.0.settings.get()
     }
 
     pub(crate) fn next_id() -> u64 {

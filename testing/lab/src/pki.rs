@@ -106,7 +106,7 @@ impl Pki {
             reason_code: None,
             invalidity_date: None,
         });
-        let crl = self.authority.crl_with(CertificateRevocationListParams {
+        let crl = self.authority.crl_with(&CertificateRevocationListParams {
             this_update: (now - 2 * hour).into(),
             next_update: until.into(),
             crl_number: SerialNumber::from(1),

@@ -90,7 +90,7 @@ impl Start {
     }
 
     /// Limits the number of open file descriptors.
-    pub(crate) fn fd_limit(self, limit: u32) -> Self {
+    pub(crate) fn max_fd(self, limit: u32) -> Self {
         self.map(|start| start.max_fd(limit))
     }
 

@@ -69,7 +69,7 @@ fn a_stop_that_may_take_longer_than_the_unit_allows_is_warned_of() {
         let (code, _, errors) = check(passes);
         let name = key.replace('-', "_");
         assert_eq!(code, 0, "{errors}");
-        let warned = format!("{name} is {passes}, too much for TimeoutStopSec=75");
+        let warned = format!("{name} is {passes}, which exceeds TimeoutStopSec=75");
         assert!(errors.contains(&warned), "{errors}");
     }
 }

@@ -3,10 +3,10 @@
 #[cfg(any(feature = "tls", feature = "arti"))]
 use std::sync::Arc;
 
-use transport_core::TransportError;
-use transport_tcp::{LiveTcpConfig, TcpConfig};
+use transport_core::{Reloadable, TransportError};
+use transport_tcp::TcpConfig;
 #[cfg(feature = "uds")]
-use transport_uds::{LiveUdsConfig, UdsConfig};
+use transport_uds::UdsConfig;
 
 #[cfg(feature = "tls")]
 use super::tls::TlsState;
@@ -19,11 +19,11 @@ use crate::state::TransportState;
 /// The settings that listeners and dialers read for each connection.
 #[derive(Debug)]
 pub(crate) struct BackendState {
-    pub(super) tcp: LiveTcpConfig,
+    pub(super) tcp: Reloadable<TcpConfig>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Arc<TlsState>,
     #[cfg(feature = "uds")]
-    pub(super) uds: LiveUdsConfig,
+    pub(super) uds: Reloadable<UdsConfig>,
     #[cfg(feature = "arti")]
     pub(crate) tor: Arc<TorState>,
 }
@@ -38,7 +38,7 @@ impl BackendState {
         let observer = &state.observer;
         let _ = (&credentials, observer);
         Self {
-            tcp: LiveTcpConfig::new(&tcp(config)),
+            tcp: Reloadable::new(tcp(config)),
             #[cfg(feature = "tls")]
             tls: Arc::new(TlsState::new(
                 config,
@@ -46,7 +46,7 @@ impl BackendState {
                 observer,
             )),
             #[cfg(feature = "uds")]
-            uds: LiveUdsConfig::new(&uds(config)),
+            uds: Reloadable::new(uds(config)),
             #[cfg(feature = "arti")]
             tor: Arc::new(TorState::new(
                 config,
@@ -61,9 +61,9 @@ impl BackendState {
     pub(crate) fn set(&self, config: &Config) -> Result<(), TransportError> {
         #[cfg(feature = "tls")]
         self.tls.reload(config)?;
-        self.tcp.set(&tcp(config));
+        self.tcp.replace(tcp(config));
         #[cfg(feature = "uds")]
-        self.uds.set(&uds(config));
+        self.uds.replace(uds(config));
         #[cfg(feature = "arti")]
         self.tor.set(&config.arti);
         Ok(())

@@ -6,11 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout, Instant};
-use transport_core::{Observer, Op, TransportError};
+use transport_core::{Observer, Op, Reloadable, TransportError};
 use transport_limits::Threads;
-use transport_tls::{
-    ClientTls, LiveClientTls, LiveServerTls, PqMode, ServerTls, TlsClientConfig, TlsConfig,
-};
+use transport_tls::{ClientTls, PqMode, ServerTls, TlsClientConfig, TlsConfig};
 
 use crate::config::Config;
 
@@ -31,8 +29,8 @@ pub(crate) struct TlsState {
     observer: Arc<dyn Observer>,
     /// Whether the embedder passed the server side in memory: files do not replace it.
     in_memory: bool,
-    server: OnceLock<LiveServerTls>,
-    client: OnceLock<LiveClientTls>,
+    server: OnceLock<Reloadable<ServerTls>>,
+    client: OnceLock<Reloadable<ClientTls>>,
     settings: Mutex<TlsSettings>,
     readers: Threads,
     /// The failure of the last check, and the number of checks in a row that met it.
@@ -82,13 +80,16 @@ impl TlsState {
         };
         if let Some(server) = server {
             tls.report_expiry(&server);
-            let _ = tls.server.set(LiveServerTls::new(server));
+            let _ = tls.server.set(Reloadable::new(server));
         }
         tls
     }
 
     /// Returns the server side. The first call reads the files, and retries for [`SETTLE_TIMEOUT`].
-    pub(super) async fn server(&self, config: &Config) -> Result<LiveServerTls, TransportError> {
+    pub(super) async fn server(
+        &self,
+        config: &Config,
+    ) -> Result<Reloadable<ServerTls>, TransportError> {
         if let Some(live) = self.server.get() {
             return Ok(live.clone());
         }
@@ -103,21 +104,18 @@ impl TlsState {
             }
         };
         self.report_expiry(&server);
-        Ok(self
-            .server
-            .get_or_init(|| LiveServerTls::new(server))
-            .clone())
+        Ok(self.server.get_or_init(|| Reloadable::new(server)).clone())
     }
 
     /// Returns the client side. The first call blocks on files.
-    fn client(&self) -> Result<LiveClientTls, TransportError> {
+    fn client(&self) -> Result<Reloadable<ClientTls>, TransportError> {
         if let Some(live) = self.client.get() {
             return Ok(live.clone());
         }
         // Held while files are read, so that a reload comes before or after.
         let settings = self.settings();
         let client = ClientTls::load(&settings.client, settings.pq)?;
-        let live = self.client.get_or_init(|| LiveClientTls::new(client));
+        let live = self.client.get_or_init(|| Reloadable::new(client));
         Ok(live.clone())
     }
 
@@ -143,13 +141,13 @@ impl TlsState {
             (Ok(server), Ok(client)) => (server, client),
             (Err(error), _) | (_, Err(error)) => {
                 if let Some((live, now)) = server.filter(|_| !self.in_memory) {
-                    if let Some(new) = now.withdrawn(&next.server) {
-                        live.set(new);
+                    if let Some(new) = now.reconfigured_trust(&next.server) {
+                        live.replace(new);
                     }
                 }
                 if let Some((live, now)) = client {
-                    if let Some(new) = now.withdrawn(&next.client) {
-                        live.set(new);
+                    if let Some(new) = now.reconfigured_trust(&next.client) {
+                        live.replace(new);
                     }
                 }
                 return Err(error);
@@ -157,10 +155,10 @@ impl TlsState {
         };
         if let (Some((live, _)), Some(new)) = (server, new_server) {
             self.report_expiry(&new);
-            live.set(new);
+            live.replace(new);
         }
         if let (Some((live, _)), Some(new)) = (client, new_client) {
-            live.set(new);
+            live.replace(new);
         }
         *settings = next;
         Ok(())
@@ -188,8 +186,8 @@ impl TlsState {
     /// A failure is reported when the next check meets it too: the files of a pair are replaced one
     /// after the other.
     fn check_files(&self) {
-        let server = self.server.get().map_or(Ok(false), LiveServerTls::refresh);
-        let client = self.client.get().map_or(Ok(false), LiveClientTls::refresh);
+        let server = self.server.get().map_or(Ok(false), ServerTls::refresh);
+        let client = self.client.get().map_or(Ok(false), ClientTls::refresh);
         let changed = matches!(server, Ok(true)) || matches!(client, Ok(true));
         self.renewed(matches!(server, Ok(true)));
         let failed = server.and(client).err().map(|error| error.to_string());
@@ -244,7 +242,7 @@ impl TlsState {
 }
 
 /// Returns the client side, loaded on a thread of its own.
-pub(super) async fn client(tls: &Arc<TlsState>) -> Result<LiveClientTls, TransportError> {
+pub(super) async fn client(tls: &Arc<TlsState>) -> Result<Reloadable<ClientTls>, TransportError> {
     if let Some(live) = tls.client.get() {
         return Ok(live.clone());
     }

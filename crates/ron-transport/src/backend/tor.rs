@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
-use transport_arti::{ArtiConfig, ArtiNet, LiveArtiConfig};
-use transport_core::{Observer, TransportError};
+use transport_arti::{ArtiConfig, ArtiNet};
+use transport_core::{Observer, Reloadable, TransportError};
 
 use crate::config::Config;
 use crate::readiness::{Component, Readiness};
@@ -17,7 +17,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The Tor client of a transport, started at its first use.
 pub(crate) struct TorState {
-    live: LiveArtiConfig,
+    live: Reloadable<ArtiConfig>,
     amnesia: bool,
     observer: Arc<dyn Observer>,
     readiness: Readiness,
@@ -42,7 +42,7 @@ impl TorState {
         kill: &CancellationToken,
     ) -> Self {
         Self {
-            live: LiveArtiConfig::new(&config.arti),
+            live: Reloadable::new(config.arti.clone()),
             amnesia: config.limits.amnesia(),
             observer: Arc::clone(observer),
             readiness: readiness.clone(),
@@ -52,7 +52,7 @@ impl TorState {
     }
 
     pub(super) fn set(&self, config: &ArtiConfig) {
-        self.live.set(config);
+        self.live.replace(config.clone());
     }
 
     /// Returns the client. The first call starts it; readiness covers it from then on.

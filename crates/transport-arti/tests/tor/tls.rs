@@ -1,22 +1,20 @@
-//! TLS end to end over an onion circuit, with the post-quantum hybrid.
+//! TLS with post-quantum hybrid key exchange over an onion circuit.
 
 use std::sync::Arc;
 
 use transport_arti::transport_core::{KeyExchange, Listener, NoObserver, Pending};
 use transport_testkit::pki::{Authority, PkiDir};
 use transport_tls::raw::{TlsDialer, TlsListener};
-use transport_tls::{
-    ClientTls, LiveClientTls, LiveServerTls, PqMode, ServerTls, TlsClientConfig, TlsConfig,
-    TrustStore,
-};
+use transport_tls::{ClientTls, PqMode, ServerTls, TlsClientConfig, TlsConfig, TrustStore};
 
 use crate::rig::{config, pair, reach, serving, shared, skip, target};
+use transport_arti::Reloadable;
 
 const PORT: u16 = 443;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hybrid_key_exchange_over_an_onion_circuit() {
-    if skip("hybrid_key_exchange_over_an_onion_circuit") {
+async fn hybrid_key_exchange_over_onion() {
+    if skip("hybrid_key_exchange_over_onion") {
         return;
     }
     let tor = shared().await;
@@ -31,7 +29,7 @@ async fn hybrid_key_exchange_over_an_onion_circuit() {
     let serve = tokio::spawn(async move {
         let mut ours = loop {
             let pending = listener.accept().await.unwrap();
-            // A dial that was given up is followed by another.
+            // Retried, because the client may have given up on its first dial.
             if let Ok(ours) = pending.establish().await {
                 break ours;
             }
@@ -47,7 +45,7 @@ async fn hybrid_key_exchange_over_an_onion_circuit() {
     assert_eq!(serve.await.unwrap(), Some(KeyExchange::X25519MlKem768));
 }
 
-fn tls(dir: &PkiDir, name: &str) -> (LiveServerTls, LiveClientTls) {
+fn tls(dir: &PkiDir, name: &str) -> (Reloadable<ServerTls>, Reloadable<ClientTls>) {
     let authority = Authority::new();
     dir.write_pair("server", &authority.leaf(&[name]));
     let mut server = TlsConfig::default();
@@ -57,7 +55,7 @@ fn tls(dir: &PkiDir, name: &str) -> (LiveServerTls, LiveClientTls) {
     client.set_trust_store(TrustStore::Path);
     client.set_ca_bundle_path(Some(dir.write("ca.pem", &authority.pem())));
     (
-        LiveServerTls::new(ServerTls::load(&server, PqMode::Required).unwrap()),
-        LiveClientTls::new(ClientTls::load(&client, PqMode::Required).unwrap()),
+        Reloadable::new(ServerTls::load(&server, PqMode::Required).unwrap()),
+        Reloadable::new(ClientTls::load(&client, PqMode::Required).unwrap()),
     )
 }

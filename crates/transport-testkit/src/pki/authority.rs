@@ -108,7 +108,7 @@ impl Authority {
 
     /// Signs a CRL whose update times and entries the caller chooses.
     #[must_use]
-    pub fn crl_with(&self, params: rcgen::CertificateRevocationListParams) -> Crl {
+    pub fn crl_with(&self, params: &rcgen::CertificateRevocationListParams) -> Crl {
         Crl::signed(params, &self.issuer)
     }
 

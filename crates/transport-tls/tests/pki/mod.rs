@@ -15,8 +15,7 @@ use transport_tls::rustls::pki_types::pem::PemObject;
 use transport_tls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use transport_tls::rustls::sign::SigningKey;
 use transport_tls::{
-    ClientAuth, ClientTls, LiveClientTls, LiveServerTls, PqMode, ServerTls, TlsClientConfig,
-    TlsConfig, TrustStore,
+    ClientAuth, ClientTls, PqMode, Reloadable, ServerTls, TlsClientConfig, TlsConfig, TrustStore,
 };
 
 /// The name of every server.
@@ -111,10 +110,10 @@ pub(crate) fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-pub(crate) fn server(config: &TlsConfig, pq: PqMode) -> LiveServerTls {
-    LiveServerTls::new(ServerTls::load(config, pq).unwrap())
+pub(crate) fn server(config: &TlsConfig, pq: PqMode) -> Reloadable<ServerTls> {
+    Reloadable::new(ServerTls::load(config, pq).unwrap())
 }
 
-pub(crate) fn client(config: &TlsClientConfig, pq: PqMode) -> LiveClientTls {
-    LiveClientTls::new(ClientTls::load(config, pq).unwrap())
+pub(crate) fn client(config: &TlsClientConfig, pq: PqMode) -> Reloadable<ClientTls> {
+    Reloadable::new(ClientTls::load(config, pq).unwrap())
 }

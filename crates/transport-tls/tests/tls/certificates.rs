@@ -67,7 +67,7 @@ impl Door {
     /// Why the listener refuses this client; `None` if it lets it in. The client is rustls itself:
     /// our dialer refuses to load some of these certificates.
     async fn judge(&mut self, leaf: &Leaf) -> Option<Kind> {
-        let pair = CertifiedKey::new(pki::ders(&leaf), pki::signing_key(&leaf));
+        let pair = CertifiedKey::new(pki::ders(leaf), pki::signing_key(leaf));
         let config = ClientConfig::builder_with_protocol_versions(&[&TLS13])
             .with_root_certificates(self.roots.clone())
             .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));

@@ -2,14 +2,14 @@
 
 use transport_core::{CertificateChain, PeerIdentity, PeerName};
 use transport_tls::rustls::pki_types::CertificateDer;
-use transport_tls::{ClientAuth, LiveServerTls, PqMode};
+use transport_tls::{ClientAuth, PqMode, Reloadable, ServerTls};
 
 use crate::maker::{self, dns, email, ip, other_name, uri, Ca};
 use crate::pki::{self, Authority, Files, Leaf};
 use crate::rig::{files, ping, Rig};
 
 /// A listener that trusts a root for its clients, and the files of its clients.
-fn listener(root: &Ca) -> (LiveServerTls, Files) {
+fn listener(root: &Ca) -> (Reloadable<ServerTls>, Files) {
     let (files, _) = files();
     let config = files.mutual_config(ClientAuth::Required, &Authority::new());
     files.put("client-ca.pem", &root.pem());

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use transport_core::TlsErrorKind as Kind;
-use transport_tls::{ClientAuth, ClientTls, LiveServerTls, PqMode, ServerTls, TlsConfig};
+use transport_tls::{ClientAuth, ClientTls, PqMode, Reloadable, ServerTls, TlsConfig};
 
 use crate::pki::chain::{self, Ca, Cert};
 use crate::pki::{self, Files, SERVER};
@@ -79,7 +79,7 @@ impl Ends {
         client
     }
 
-    pub(crate) fn serving(&self) -> (Rig, LiveServerTls) {
+    pub(crate) fn serving(&self) -> (Rig, Reloadable<ServerTls>) {
         let server = pki::server(&self.config, PqMode::Off);
         let client = pki::client(&self.client(), PqMode::Off);
         (Rig::new(&server, &client), server)
