@@ -1,5 +1,6 @@
-//! Frames: a big-endian `u32` that counts the bytes after it, then these bytes. What is inside is
-//! the embedder's.
+//! Length-prefixed frames: a big-endian `u32` with the body's length, then the body.
+//!
+//! The length counts the body only. The content is opaque to this crate.
 
 mod inbox_memory;
 mod memory;
@@ -14,9 +15,28 @@ use transport_core::Io;
 
 use crate::control::Control;
 
-/// Puts a guarded stream into framed mode: a reader, and a sender whose frames a task of this
-/// connection writes. When every clone of the sender is dropped, what is queued is written and
-/// the write half is closed.
+/// Splits a guarded stream into a frame reader and a frame sender.
+///
+/// On the wire a frame is a big-endian `u32`, the length of its body in bytes, then the body. A task
+/// of the connection writes the queued frames. When every clone of the sender is dropped, the task
+/// writes the rest of the queue and closes the write half.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use transport_core::{NoObserver, Target, TransportError};
+/// # use transport_limits::{framed, Guard, Limiter, Limits};
+/// # async fn example<D: transport_core::Dialer>(raw: D) -> Result<(), TransportError> {
+/// # let limiter = Limiter::new(&Limits::default(), Arc::new(NoObserver)).expect("valid");
+/// # let to: Target = "127.0.0.1:7000".parse().expect("valid");
+/// let connection = Guard::new(raw, &limiter).dial(&to).await?;
+/// let control = connection.io.control();
+/// let (mut reader, sender) = framed(connection.io, &control);
+/// sender.send("ping".into()).await?;
+/// let pong = reader.read_frame().await?;
+/// # drop(pong);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Panics
 /// Outside of a tokio runtime.

@@ -1,6 +1,7 @@
-//! Joins two guarded streams: half-closes are passed on, a failure of one leg aborts the other.
+//! Joins two guarded streams: half-closes are forwarded, and a failure aborts the other leg.
 
 mod echo;
+mod leg;
 mod pipe;
 
 use std::future::{poll_fn, Future};
@@ -9,66 +10,58 @@ use std::pin::Pin;
 use std::task::{ready, Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{sleep, Instant, Sleep};
-use transport_core::{Io, Plain, TransportError};
+use transport_core::{Io, TransportError};
 
 pub use echo::{echo, Echoed};
+pub use leg::Leg;
 
 use crate::control::Control;
 use crate::ending::{CloseMode, Ending};
-use crate::io::GuardedIo;
 use pipe::{Pipe, PipeEnds, PipeError, TwoStreams};
 
-/// How long a stream whose end is kept back may be silent: several round trips of Tor, and longer
-/// than a slow circuit needs for the bytes that are under way on it.
+/// Longest silence of a stream whose peer's end of stream is withheld.
+///
+/// It is several round trips of Tor, and longer than a slow circuit needs for its bytes in flight.
 const SILENCE: Duration = Duration::from_secs(15);
 
 /// One of the two streams of a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// The first.
+    /// The first stream.
     A,
-    /// The second.
+    /// The second stream.
     B,
 }
 
-/// How a relay went.
+/// The outcome of a relay.
 #[derive(Debug)]
 pub struct Relayed {
     /// Bytes read from the first and written to the second stream.
     pub a_to_b: u64,
     /// Bytes read from the second and written to the first stream.
     pub b_to_a: u64,
-    /// `Ok` when both ended in order, else the side that failed, and how.
+    /// `Ok` if both streams ended in order, else the failed side and its error.
     pub end: Result<(), (Side, TransportError)>,
 }
 
-/// A stream that can be a leg of a relay.
-pub trait Leg: Io {
-    /// Returns the handle of its guard; `None` for a stream without one.
-    fn guard(&self) -> Option<&Control>;
-}
-
-impl<I: Io> Leg for GuardedIo<I> {
-    fn guard(&self) -> Option<&Control> {
-        Some(self.control_ref())
-    }
-}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Leg for Plain<T> {
-    fn guard(&self) -> Option<&Control> {
-        None
-    }
-}
-
-/// Relays until both directions have ended or one side fails. Deadlines and pacing are those of
-/// the streams; both are closed when it returns.
+/// Copies in both directions until both have ended or one side fails.
 ///
-/// The legs share one activity clock and are idle together. A stream that fails as a reader (a
-/// reset, a truncation, a deadline) aborts the other leg, after what was read before is
-/// delivered. A stream that takes no more bytes does not end the other direction: what it has
-/// sent is delivered up to its end, then both legs end.
+/// Deadlines and throttling are those of the streams. Both streams are closed when it returns.
+///
+/// The legs share one activity clock and are idle together. A leg that fails as a reader (a reset, a
+/// truncation, a deadline) aborts the other leg, after the bytes read before are delivered. A leg
+/// that accepts no more bytes does not end the other direction: its bytes are delivered up to its
+/// end of stream, then both legs end.
+///
+/// ```
+/// # use transport_limits::{relay, GuardedIo};
+/// # use transport_core::Io;
+/// # async fn example<I: Io, J: Io>(client: GuardedIo<I>, upstream: GuardedIo<J>) {
+/// let relayed = relay(client, upstream).await;
+/// println!("{} bytes up, {} down", relayed.a_to_b, relayed.b_to_a);
+/// # }
+/// ```
 ///
 /// # Cancel safety
 /// Dropping the future aborts both streams, unless they are idle.
@@ -76,11 +69,11 @@ pub async fn relay<A: Leg, B: Leg>(a: A, b: B) -> Relayed {
     join(a, b, false).await
 }
 
-/// As [`relay`], for a stream `b` that ends both directions when one ends, as over Tor.
+/// Relays to a stream `b` without half-close, such as a Tor stream.
 ///
-/// The end of `a` is kept from `b` for as long as `b` answers, and passed on once everything was
-/// handed on and nothing has come back for 15 s. Otherwise an answer would be cut off. The end of
-/// `b` ends the relay at once.
+/// The end of one direction of `b` ends both. So the end of stream of `a` is withheld from `b` while
+/// `b` answers, or the answer would be truncated. It is forwarded once all bytes were written and `b`
+/// has been silent for 15 s. The end of `b` ends the relay at once.
 ///
 /// # Cancel safety
 /// As [`relay`].
@@ -106,7 +99,7 @@ async fn join<A: Leg, B: Leg>(mut a: A, mut b: B, hold: bool) -> Relayed {
         a_to_b,
         b_to_a,
         end: match end {
-            // The end of either direction of `b` was the end of both.
+            // The end of either direction of `b` ended both.
             Ok(()) if hold => Ok(()),
             Ok(()) => refused(there, Side::B).and_then(|()| refused(back, Side::A)),
             failed => failed,
@@ -114,7 +107,7 @@ async fn join<A: Leg, B: Leg>(mut a: A, mut b: B, hold: bool) -> Relayed {
     }
 }
 
-/// The guards of both legs. Dropped before the relay has come to its end, it aborts them.
+/// The handles of both legs. Dropping it before the end of the relay aborts them.
 struct RelayLegs {
     a: Option<Control>,
     b: Option<Control>,
@@ -131,7 +124,7 @@ impl RelayLegs {
         }
     }
 
-    /// Ends the leg that did not fail: as the other one, if that ended in order, else by an abort.
+    /// Ends the leg that did not fail: in order if the other one did, else by an abort.
     fn conclude(mut self, end: &Result<(), (Side, TransportError)>) {
         let (a, b) = (self.a.take(), self.b.take());
         let (failed, other) = match end {
@@ -180,7 +173,7 @@ impl RelayPipes {
                 .map_err(|failed| failed.side(Side::B, Side::A))?;
             let there = ab.is_ready() || self.there.refused.is_some();
             let back = ba.is_ready() || self.back.refused.is_some();
-            // With `hold`, the end of either direction of `b` is the end of both.
+            // With `hold`, the end of either direction of `b` ends both.
             let ended = hold && (ab.is_ready() || ba.is_ready());
             if ended || there && back {
                 return Poll::Ready(Ok(()));
@@ -196,8 +189,9 @@ impl RelayPipes {
     }
 }
 
-/// Polls one direction. A writer that is gone lets the reader's peer finish; any other failure is
-/// the end.
+/// Polls one direction.
+///
+/// If the writer's peer has closed, the reader is read to its end. Any other failure ends the relay.
 fn poll_pipe<E: PipeEnds>(
     pipe: &mut Pipe,
     cx: &mut Context<'_>,
@@ -221,7 +215,7 @@ fn is_gone(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::NotConnected
     );
-    // An error of our own is a deadline or a cancel, whatever its kind.
+    // Our own errors are deadlines and cancels, of any kind.
     gone && TransportError::find(error).is_none()
 }
 
@@ -234,7 +228,7 @@ impl PipeError {
     }
 }
 
-/// Waits until a direction has been silent for long.
+/// Waits until a direction has been silent for 15 s.
 struct SilenceTimer {
     seen: u64,
     timer: Pin<Box<Sleep>>,
@@ -248,7 +242,7 @@ impl SilenceTimer {
         }
     }
 
-    /// Bytes that the other side does not take, or that a rate holds back, are no silence.
+    /// Bytes that the writer has not taken, or that a rate holds back, are not silence.
     fn poll(&mut self, cx: &mut Context<'_>, of: &Pipe, control: Option<&Control>) -> Poll<()> {
         while self.timer.as_mut().poll(cx).is_ready() {
             let throttled = control.is_some_and(Control::is_throttled);

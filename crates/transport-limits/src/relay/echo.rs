@@ -1,23 +1,24 @@
-//! Joins a guarded stream to itself.
+//! Sends the bytes of a guarded stream back to it.
 
 use std::future::poll_fn;
 
 use transport_core::TransportError;
 
+use super::leg::Leg;
 use super::pipe::{OneStream, Pipe, PipeError};
-use super::Leg;
 
-/// How an echo went.
+/// The outcome of an echo.
 #[derive(Debug)]
 pub struct Echoed {
     /// Bytes sent back.
     pub bytes: u64,
-    /// `Ok` when the peer ended in order and has everything back.
+    /// `Ok` if the peer ended in order and all its bytes were sent back.
     pub end: Result<(), TransportError>,
 }
 
-/// Sends back what comes until the peer ends. Deadlines and pacing are those of the stream, which
-/// is closed when it returns.
+/// Sends received bytes back until the peer's end of stream.
+///
+/// Deadlines and throttling are those of the stream, which is closed when it returns.
 ///
 /// # Cancel safety
 /// Dropping the future closes the stream.
