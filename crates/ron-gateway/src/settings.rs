@@ -3,42 +3,24 @@
 
 mod admin_addr;
 mod keys;
+mod mode;
 mod parse;
+mod sandbox_mode;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use ron_transport::config::{DynSection, Settings};
 use ron_transport::Endpoint;
 
-use crate::logging::{Format, Level};
-use crate::sandbox;
+use crate::logging::{LogFormat, LogLevel};
 
 pub(crate) use admin_addr::AdminAddr;
+pub(crate) use mode::Mode;
 pub(crate) use parse::{dialable, MemoryPressure};
+pub(crate) use sandbox_mode::SandboxMode;
 
 /// Where the admin endpoint is unless configured.
 const ADMIN_ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9909);
-
-/// What happens to an accepted connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// Every byte goes back.
-    Echo,
-    /// Every frame goes back.
-    EchoFrames,
-    /// Joined with a connection that is dialed for it.
-    Forward,
-}
-
-impl Mode {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Echo => "echo",
-            Self::EchoFrames => "echo_frames",
-            Self::Forward => "forward",
-        }
-    }
-}
 
 /// The gateway's own settings.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,9 +32,9 @@ pub(crate) struct Gateway {
     pub(crate) admin_hosts: Vec<String>,
     pub(crate) show_peers: bool,
     pub(crate) degraded_is_ready: bool,
-    pub(crate) log_format: Format,
-    pub(crate) log_level: Level,
-    pub(crate) sandbox: sandbox::Mode,
+    pub(crate) log_format: LogFormat,
+    pub(crate) log_level: LogLevel,
+    pub(crate) sandbox: SandboxMode,
     pub(crate) memory_pressure: MemoryPressure,
 }
 
@@ -65,9 +47,9 @@ impl Default for Gateway {
             admin_hosts: Vec::new(),
             show_peers: false,
             degraded_is_ready: false,
-            log_format: Format::Auto,
-            log_level: Level::Info,
-            sandbox: sandbox::Mode::Try,
+            log_format: LogFormat::Auto,
+            log_level: LogLevel::Info,
+            sandbox: SandboxMode::Try,
             memory_pressure: MemoryPressure::Auto,
         }
     }
@@ -85,7 +67,7 @@ impl Settings for Gateway {
         vec![self]
     }
 
-    fn warnings(&self, _fd_limit: Option<u64>) -> Vec<String> {
+    fn warnings(&self, _max_fd: Option<u64>) -> Vec<String> {
         let mut warnings = Vec::new();
         if let Some(addr) = self.admin_addr.as_ref().filter(|addr| !addr.is_local()) {
             warnings.push(format!(

@@ -5,7 +5,7 @@
 //! composed here is only their list. The engine knows no key by name, so an embedder loads a table
 //! of its own, with its own prefix, by implementing [`Settings`].
 
-mod across;
+mod cross_checks;
 mod docs;
 mod env;
 mod error;
@@ -179,7 +179,7 @@ impl Settings for Config {
     );
 
     fn check_across(&self) -> Vec<(&'static str, ValueError)> {
-        across::check(self)
+        cross_checks::check(self)
     }
 
     fn missing_feature(name: &str) -> Option<&'static str> {
@@ -195,7 +195,7 @@ impl Settings for Config {
         Preset::parse(name).map_or(&[], Preset::values)
     }
 
-    fn warnings(&self, fd_limit: Option<u64>) -> Vec<String> {
+    fn warnings(&self, max_fd: Option<u64>) -> Vec<String> {
         let conns = self.limits.max_conns();
         let over = |limit: &u64| conns > limit / 2;
         let text = |limit: u64| {
@@ -204,7 +204,7 @@ impl Settings for Config {
                  open: a relayed connection takes two"
             )
         };
-        let mut warnings: Vec<_> = fd_limit.filter(over).map(text).into_iter().collect();
+        let mut warnings: Vec<_> = max_fd.filter(over).map(text).into_iter().collect();
         let deadlines = self.limits.deadlines();
         if deadlines.dial >= deadlines.idle && !deadlines.idle.is_zero() {
             let [dial, idle] = [deadlines.dial, deadlines.idle].map(format_duration);

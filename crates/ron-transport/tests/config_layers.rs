@@ -203,7 +203,7 @@ fn what_is_not_utf8_is_an_error() {
 fn many_connections_for_few_descriptors_are_a_warning() {
     let warnings = |limit| {
         Config::loader()
-            .fd_limit(limit)
+            .max_fd(limit)
             .load()
             .unwrap()
             .warnings()

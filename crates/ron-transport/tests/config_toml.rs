@@ -230,7 +230,7 @@ fn a_file_is_read_at_each_load_and_says_why_it_cannot_be() {
     assert!(error(&loader).contains("cannot be read: not UTF-8"));
     let mut file = std::fs::File::create(&path).unwrap();
     file.write_all(&vec![b'#'; (1 << 20) + 1]).unwrap();
-    assert!(error(&loader).contains("cannot be read: over 1 MiB"));
+    assert!(error(&loader).contains("cannot be read: it is longer than 1 MiB"));
     assert!(error(&Config::loader().file(dir.path())).contains("cannot be read: Is a directory"));
 }
 

@@ -1,7 +1,5 @@
 //! Arti's configuration out of ours: its own file below, our directories above.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use arti_client::config::{CfgPath, TorClientConfigBuilder};
@@ -10,7 +8,7 @@ use tor_config::ExplicitOrAuto;
 use tor_config_path::arti_client_base_resolver;
 use tor_keymgr::config::ArtiKeystoreKind;
 use transport_core::escape::escape;
-use transport_core::TransportError;
+use transport_core::{open_file, read_bounded, TransportError};
 
 use crate::error;
 use crate::ram::{self, RamDir};
@@ -117,15 +115,9 @@ fn text_of(path: &Path) -> Result<String, TransportError> {
         let text = format!("{CONFIG_PATH} = {shown}: {cause}");
         error::config_by(text, cause)
     };
-    let mut text = String::new();
-    let file = File::open(path).map_err(failed)?;
-    file.take(MAX_FILE_BYTES + 1)
-        .read_to_string(&mut text)
-        .map_err(failed)?;
-    if text.len() as u64 > MAX_FILE_BYTES {
-        return Err(failed(std::io::Error::other("it is longer than 1 MiB")));
-    }
-    Ok(text)
+    let bytes = open_file(path).and_then(|file| read_bounded(file, MAX_FILE_BYTES));
+    let utf8 = |error| std::io::Error::new(std::io::ErrorKind::InvalidData, error);
+    String::from_utf8(bytes.map_err(failed)?).map_err(|error| failed(utf8(error)))
 }
 
 fn from_file(path: &Path) -> Result<FromFile, TransportError> {

@@ -3,10 +3,10 @@
 //! A crate that owns settings describes them as [`Key`]s and implements [`Section`] on its typed
 //! struct. Whoever loads configuration composes the sections; nothing here reads a file.
 
-mod rules;
+mod conflicts;
 mod value;
 
-pub use rules::BrokenRules;
+pub use conflicts::ConflictingSettings;
 pub use value::{
     format_bool, format_duration, format_size, parse_bool, parse_count, parse_duration, parse_size,
     Raw, ValueError,

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use atomic_waker::AtomicWaker;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use transport_core::{Backend, Direction, Op, PeerAddr, Reason, Scope, TransportError};
+use transport_core::{Backend, ConnInfo, Direction, Op, PeerAddr, Reason, Scope, TransportError};
 
 use crate::activity::Activity;
 use crate::budget::MemoryAccount;
@@ -30,6 +30,7 @@ pub(crate) struct ConnState {
     pub(crate) core: Arc<Core>,
     pub(crate) settings: Arc<ConnSettings>,
     pub(crate) peer_addr: Option<PeerAddr>,
+    info: OnceLock<Arc<ConnInfo>>,
     peer: Option<Arc<PeerState>>,
     /// Whether the peer opened the connection.
     pub(crate) accepted: bool,
@@ -96,6 +97,7 @@ impl ConnState {
             core,
             settings,
             peer_addr,
+            info: OnceLock::new(),
             accepted: peer.is_some(),
             peer,
             account: MemoryAccount::Conn(id),
@@ -119,6 +121,17 @@ impl ConnState {
             failed: AtomicBool::new(false),
             corr_id: OnceLock::new(),
         }
+    }
+
+    /// Sets the description that [`info`](Self::info) returns; later calls have no effect.
+    pub(crate) fn set_info(&self, info: &Arc<ConnInfo>) {
+        let _ = self.info.set(Arc::clone(info));
+    }
+
+    /// Returns the description of the connection.
+    pub(crate) fn info(&self) -> &ConnInfo {
+        let of_state = || Arc::new(ConnInfo::new(self.backend, self.peer_addr));
+        self.info.get_or_init(of_state)
     }
 
     /// Returns why the connection was ended, if it was.

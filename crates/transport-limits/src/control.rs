@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
-use transport_core::{Direction, TransportError};
+use transport_core::{ConnInfo, Direction, TransportError};
 
 use crate::clock::{duration, ticks};
 use crate::conn_state::ConnState;
@@ -25,6 +25,12 @@ impl Control {
     #[must_use]
     pub fn id(&self) -> u64 {
         self.0.id
+    }
+
+    /// Returns the description of the connection: peer, backend, identity, protocol.
+    #[must_use]
+    pub fn info(&self) -> &ConnInfo {
+        self.0.info()
     }
 
     /// Aborts the connection, also in the middle of a transfer.

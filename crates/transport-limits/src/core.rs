@@ -4,11 +4,11 @@
 //! log and drain flags. It holds no connection; those are in the registry, a layer above.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use transport_core::{Backend, Direction, Observer, Reason, Scope, TransportError};
+use transport_core::{Backend, Direction, Observer, Reason, Reloadable, Scope, TransportError};
 
 use crate::admission::Admission;
 use crate::budget::Budget;
@@ -29,7 +29,7 @@ pub(crate) struct Core {
     /// Bytes in, bytes out: the buckets of all connections together.
     global: [SharedBucket; 2],
     /// Settings that new connections get.
-    settings: RwLock<Arc<ConnSettings>>,
+    settings: Reloadable<ConnSettings>,
     /// Whether accepted connections are refused as `draining`.
     refuses: AtomicBool,
     /// Cancelled when a drain begins: connections then end as they become idle.
@@ -58,7 +58,7 @@ impl Core {
             admission: Admission::new(limits),
             rates: CurrentRates::new(limits),
             global: Default::default(),
-            settings: RwLock::new(Arc::new(ConnSettings::new(limits))),
+            settings: Reloadable::new(ConnSettings::new(limits)),
             refuses: AtomicBool::new(false),
             draining: CancellationToken::new(),
             closed: CancellationToken::new(),
@@ -69,11 +69,7 @@ impl Core {
 
     /// Applies other limits to everything but open connections.
     pub(crate) fn apply(&self, limits: &Limits) {
-        let settings = Arc::new(ConnSettings::new(limits));
-        *self
-            .settings
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = settings;
+        self.settings.replace(ConnSettings::new(limits));
         self.admission.apply(limits);
         self.budget.set_limit(limits.memory_bytes());
         self.rates.store(limits);
@@ -153,7 +149,7 @@ impl Core {
     }
 
     pub(crate) fn settings(&self) -> Arc<ConnSettings> {
-        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+        self.settings.get()
     }
 
     pub(crate) fn observer(&self) -> &Arc<dyn Observer> {

@@ -21,9 +21,10 @@ pub(crate) fn guarded<I: Io>(
 ) -> Connection<GuardedIo<I>> {
     let peer = permit.established();
     let (core, registry) = limiter.into_parts();
-    let Connection { io, mut info } = connection;
-    info.id = id;
+    let (io, mut info) = connection.into_parts();
+    Arc::make_mut(&mut info).id = id;
     let mut conn = ConnState::new(id, info.backend, core, settings, info.peer, peer, now);
+    conn.set_info(&info);
     conn.account = permit.account().unwrap_or(conn.account);
     Connection::new(GuardedIo::new(io, conn, permit, &registry), info)
 }

@@ -157,7 +157,7 @@ impl LogEvents {
                     backend,
                     to,
                     duration_ms,
-                    reason = error.kind(),
+                    reason = error.kind().as_str(),
                     not_logged,
                     tls = tls(Some(error)),
                     error = %error,
@@ -223,7 +223,7 @@ pub(crate) fn handshake_failed(
         backend = backend.as_str(),
         conn_id,
         duration_ms = millis(took),
-        reason = error.kind(),
+        reason = error.kind().as_str(),
         tls = tls(Some(error)),
         error = %error,
     );

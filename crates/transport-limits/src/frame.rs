@@ -1,6 +1,27 @@
-//! Length-prefixed frames: a big-endian `u32` with the body's length, then the body.
+//! Frames: a length, then that many bytes.
 //!
-//! The length counts the body only. The content is opaque to this crate.
+//! # Wire format
+//!
+//! | offset | size | field |
+//! |---|---|---|
+//! | 0 | 4 bytes | `len`: length of the body in bytes, an unsigned big-endian integer |
+//! | 4 | `len` bytes | body |
+//!
+//! Frames follow each other without padding, magic number or checksum. `len` does not count its own
+//! four bytes. An empty body (`len` = 0) is a valid frame. The body is opaque: the library does not
+//! parse it. OAP/1 has this format.
+//!
+//! # Rules
+//!
+//! - `len` is at most `limits.max_frame_bytes` (64 KiB to 1 MiB, default 1 MiB). The reader rejects
+//!   a longer frame as `too_large` before it reads or reserves a byte of the body; the sender
+//!   rejects it before it queues anything.
+//! - A stream may end between two frames. An end inside a header or a body is
+//!   [`FrameTruncated`](transport_core::TransportError::FrameTruncated).
+//! - After the first byte of a frame, the rest of its header, and then each chunk of
+//!   `limits.chunk_bytes`, must arrive within `read_timeout`.
+//! - There is no framed half-close: the sender half-closes the stream when its last clone is
+//!   dropped, and the peer reads an end of stream.
 
 mod inbox_memory;
 mod memory;
@@ -17,25 +38,22 @@ use crate::control::Control;
 
 /// Splits a guarded stream into a frame reader and a frame sender.
 ///
-/// On the wire a frame is a big-endian `u32`, the length of its body in bytes, then the body. A task
-/// of the connection writes the queued frames. When every clone of the sender is dropped, the task
-/// writes the rest of the queue and closes the write half.
+/// A task of the connection writes the frames of the sender. When every clone of the sender is
+/// dropped, the task writes the queued frames and closes the write half.
 ///
 /// ```
-/// # use std::sync::Arc;
-/// # use transport_core::{NoObserver, Target, TransportError};
-/// # use transport_limits::{framed, Guard, Limiter, Limits};
-/// # async fn example<D: transport_core::Dialer>(raw: D) -> Result<(), TransportError> {
-/// # let limiter = Limiter::new(&Limits::default(), Arc::new(NoObserver)).expect("valid");
-/// # let to: Target = "127.0.0.1:7000".parse().expect("valid");
-/// let connection = Guard::new(raw, &limiter).dial(&to).await?;
-/// let control = connection.io.control();
-/// let (mut reader, sender) = framed(connection.io, &control);
-/// sender.send("ping".into()).await?;
-/// let pong = reader.read_frame().await?;
-/// # drop(pong);
-/// # Ok(())
-/// # }
+/// use transport_core::{Io, TransportError};
+/// use transport_limits::{framed, GuardedIo};
+///
+/// /// Answers each frame with its length.
+/// async fn lengths<I: Io>(io: GuardedIo<I>) -> Result<(), TransportError> {
+///     let control = io.control();
+///     let (mut frames, sender) = framed(io, &control);
+///     while let Some(frame) = frames.read_frame().await? {
+///         sender.send(frame.len().to_string().into()).await?;
+///     }
+///     Ok(())
+/// }
 /// ```
 ///
 /// # Panics

@@ -200,7 +200,7 @@ impl<D: Dialer> Guard<D> {
                 let now = core.now();
                 let connection =
                     guarded(self.limiter.clone(), permit, id, connection, settings, now);
-                log(Ok(&connection.info));
+                log(Ok(connection.info()));
                 Ok(connection)
             }
             Err(error) => {

@@ -153,7 +153,7 @@ impl PendingConn {
             Ok(connection) => {
                 core.observer().handshake(backend, took);
                 let connection = guarded(limiter, permit, id, connection, settings, now);
-                event::established(&connection.info, took);
+                event::established(connection.info(), took);
                 Ok(connection)
             }
             Err(error) => {

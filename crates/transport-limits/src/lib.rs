@@ -33,7 +33,7 @@ mod ending;
 mod establish;
 mod event;
 mod evict;
-mod frame;
+pub mod frame;
 mod grace;
 mod guard;
 mod incoming;
@@ -65,7 +65,7 @@ pub use inflation::{InflationGuard, InflationInput, InflationOutput, MAX_INFLATI
 pub use io::GuardedIo;
 pub use limiter::Limiter;
 pub use peers::PeerKey;
-pub use relay::{echo, relay, relay_without_half_close, Echoed, Leg, Relayed, Side};
+pub use relay::{echo, relay, relay_without_half_close, Leg, RelayError, Relayed, Side};
 pub use settings::{ByteRates, Deadlines, Limits, Overflow};
 pub use snapshot::ConnSnapshot;
 pub use tasks::{CountedTask, Tasks};

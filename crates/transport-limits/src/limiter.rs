@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
-use transport_core::schema::{BrokenRules, Section};
+use transport_core::schema::{ConflictingSettings, Section};
 use transport_core::{Observer, Reason, Scope, TransportError};
 
 use crate::control::Control;
@@ -47,8 +47,8 @@ impl Limiter {
     ///
     /// # Errors
     /// When settings contradict each other: the keys, and the reason for each.
-    pub fn new(limits: &Limits, observer: Arc<dyn Observer>) -> Result<Self, BrokenRules> {
-        BrokenRules::unless_none(limits.check())?;
+    pub fn new(limits: &Limits, observer: Arc<dyn Observer>) -> Result<Self, ConflictingSettings> {
+        ConflictingSettings::into_result(limits.check())?;
         Ok(Self {
             core: Arc::new(Core::new(limits, observer)),
             registry: Arc::default(),
@@ -62,8 +62,8 @@ impl Limiter {
     ///
     /// # Errors
     /// As [`new`](Self::new); the limits stay as they were.
-    pub fn apply(&self, limits: &Limits) -> Result<(), BrokenRules> {
-        BrokenRules::unless_none(limits.check())?;
+    pub fn apply(&self, limits: &Limits) -> Result<(), ConflictingSettings> {
+        ConflictingSettings::into_result(limits.check())?;
         self.core.apply(limits);
         self.registry.for_each(|conn| {
             self.core.rebase(Scope::Conn, &conn.buckets);

@@ -2,6 +2,7 @@
 
 mod echo;
 mod leg;
+mod outcome;
 mod pipe;
 
 use std::future::{poll_fn, Future};
@@ -13,8 +14,9 @@ use std::time::Duration;
 use tokio::time::{sleep, Instant, Sleep};
 use transport_core::{Io, TransportError};
 
-pub use echo::{echo, Echoed};
+pub use echo::echo;
 pub use leg::Leg;
+pub use outcome::{RelayError, Relayed, Side};
 
 use crate::control::Control;
 use crate::ending::{CloseMode, Ending};
@@ -25,63 +27,62 @@ use pipe::{Pipe, PipeEnds, PipeError, TwoStreams};
 /// It is several round trips of Tor, and longer than a slow circuit needs for its bytes in flight.
 const SILENCE: Duration = Duration::from_secs(15);
 
-/// One of the two streams of a relay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// The first stream.
-    A,
-    /// The second stream.
-    B,
-}
-
-/// The outcome of a relay.
-#[derive(Debug)]
-pub struct Relayed {
-    /// Bytes read from the first and written to the second stream.
-    pub a_to_b: u64,
-    /// Bytes read from the second and written to the first stream.
-    pub b_to_a: u64,
-    /// `Ok` if both streams ended in order, else the failed side and its error.
-    pub end: Result<(), (Side, TransportError)>,
-}
-
-/// Copies in both directions until both have ended or one side fails.
+/// Relays between two streams until both directions have ended or one side fails.
 ///
-/// Deadlines and throttling are those of the streams. Both streams are closed when it returns.
+/// Deadlines and rates are those of the streams. Both streams are closed when the future resolves.
 ///
-/// The legs share one activity clock and are idle together. A leg that fails as a reader (a reset, a
-/// truncation, a deadline) aborts the other leg, after the bytes read before are delivered. A leg
-/// that accepts no more bytes does not end the other direction: its bytes are delivered up to its
-/// end of stream, then both legs end.
+/// The legs share one activity clock and are idle together. A reset, a truncation or a deadline of
+/// one stream aborts the other, after the bytes it sent before are delivered. A stream that accepts
+/// no more bytes does not end the other direction: its own bytes are delivered up to its end of
+/// stream, then both legs end.
 ///
 /// ```
-/// # use transport_limits::{relay, GuardedIo};
-/// # use transport_core::Io;
-/// # async fn example<I: Io, J: Io>(client: GuardedIo<I>, upstream: GuardedIo<J>) {
-/// let relayed = relay(client, upstream).await;
-/// println!("{} bytes up, {} down", relayed.a_to_b, relayed.b_to_a);
+/// use tokio::io::{duplex, AsyncReadExt, AsyncWriteExt};
+/// use transport_core::Plain;
+/// use transport_limits::relay;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (mut client, a) = duplex(64);
+/// let (mut upstream, b) = duplex(64);
+/// let relaying = tokio::spawn(relay(Plain(a), Plain(b)));
+/// client.write_all(b"question").await?;
+/// client.shutdown().await?;
+/// let mut question = String::new();
+/// upstream.read_to_string(&mut question).await?;
+/// assert_eq!(question, "question");
+/// drop(upstream);
+/// let relayed = relaying.await??;
+/// assert_eq!((relayed.a_to_b, relayed.b_to_a), (8, 0));
+/// # Ok(())
 /// # }
 /// ```
 ///
+/// # Errors
+/// The side that failed, its failure, and the bytes relayed before.
+///
 /// # Cancel safety
 /// Dropping the future aborts both streams, unless they are idle.
-pub async fn relay<A: Leg, B: Leg>(a: A, b: B) -> Relayed {
+pub async fn relay<A: Leg, B: Leg>(a: A, b: B) -> Result<Relayed, RelayError> {
     join(a, b, false).await
 }
 
-/// Relays to a stream `b` without half-close, such as a Tor stream.
+/// Relays to a stream `b` that cannot half-close, as over Tor.
 ///
-/// The end of one direction of `b` ends both. So the end of stream of `a` is withheld from `b` while
-/// `b` answers, or the answer would be truncated. It is forwarded once all bytes were written and `b`
-/// has been silent for 15 s. The end of `b` ends the relay at once.
+/// The end of one direction of `b` ends both, so the end of stream of `a` would truncate an answer.
+/// It is withheld until `b` has received every byte and has sent nothing for 15 s. The end of `b`
+/// ends the relay at once. Otherwise as [`relay`].
+///
+/// # Errors
+/// As [`relay`].
 ///
 /// # Cancel safety
 /// As [`relay`].
-pub async fn relay_without_half_close<A: Leg, B: Leg>(a: A, b: B) -> Relayed {
+pub async fn relay_without_half_close<A: Leg, B: Leg>(a: A, b: B) -> Result<Relayed, RelayError> {
     join(a, b, true).await
 }
 
-async fn join<A: Leg, B: Leg>(mut a: A, mut b: B, hold: bool) -> Relayed {
+async fn join<A: Leg, B: Leg>(mut a: A, mut b: B, hold: bool) -> Result<Relayed, RelayError> {
     let legs = RelayLegs::new(a.guard(), b.guard());
     let mut there = Pipe::new(a.guard());
     there.hold = hold;
@@ -94,17 +95,18 @@ async fn join<A: Leg, B: Leg>(mut a: A, mut b: B, hold: bool) -> Relayed {
     legs.conclude(&end);
     let RelayPipes { there, back, .. } = pipes;
     let refused = |pipe: Pipe, side| pipe.refused.map_or(Ok(()), |e| Err((side, e.into())));
-    let (a_to_b, b_to_a) = (there.bytes, back.bytes);
-    Relayed {
-        a_to_b,
-        b_to_a,
-        end: match end {
-            // The end of either direction of `b` ended both.
-            Ok(()) if hold => Ok(()),
-            Ok(()) => refused(there, Side::B).and_then(|()| refused(back, Side::A)),
-            failed => failed,
-        },
-    }
+    let relayed = Relayed {
+        a_to_b: there.bytes,
+        b_to_a: back.bytes,
+    };
+    let end = match end {
+        // The end of either direction of `b` ended both.
+        Ok(()) if hold => Ok(()),
+        Ok(()) => refused(there, Side::B).and_then(|()| refused(back, Side::A)),
+        failed => failed,
+    };
+    end.map(|()| relayed)
+        .map_err(|(side, error)| RelayError::new(side, relayed, error))
 }
 
 /// The handles of both legs. Dropping it before the end of the relay aborts them.

@@ -17,23 +17,23 @@ use transport_core::{Target, TransportError};
 use crate::allowed_san::is_narrower;
 use crate::clock;
 use crate::error::{tls, tls_by};
-use crate::files::{At, Files, Hashes, Paths};
-use crate::peers::{Anchors, PeerCheck, PeerRules, Usage};
+use crate::files::{ConfiguredPath, FileHashes, PairPaths, PemFiles};
+use crate::peers::{Anchors, KeyPurpose, PeerCheck, PeerRules};
 use crate::provider::provider;
-use crate::resume::{ConnSessions, Sessions};
-use crate::trust::{Trust, TrustPaths};
+use crate::resume::{ConnSessionStore, SessionCache};
+use crate::trust::{TrustMaterial, TrustPaths};
 use crate::{PqMode, TlsClientConfig, TrustStore};
 
 /// Trusted authorities, the client's own certificate and protocols: TLS 1.3 alone. The name of a
 /// server is always verified.
 ///
-/// Sessions for resumption are this value's own: whatever replaces it begins without any, so that
+/// SessionCache for resumption are this value's own: whatever replaces it begins without any, so that
 /// none outlives the trust it was begun under. A session is resumed for twelve hours after its last
 /// full handshake, and not beyond the end of any certificate that the server sent.
 pub struct ClientTls {
     config: Arc<ClientConfig>,
     name: Option<ServerName<'static>>,
-    sessions: Arc<Sessions>,
+    sessions: Arc<SessionCache>,
     servers: Arc<PeerCheck>,
     parts: Parts,
 }
@@ -43,8 +43,8 @@ struct Parts {
     settings: TlsClientConfig,
     pq: PqMode,
     pair: Option<Arc<CertifiedKey>>,
-    pair_hashes: Hashes,
-    trust: Trust,
+    pair_hashes: FileHashes,
+    trust: TrustMaterial,
     /// The system's trust store, where it is used.
     system: Option<Arc<RootCertStore>>,
     clock: Arc<dyn TimeProvider>,
@@ -66,8 +66,8 @@ impl ClientTls {
         clock: Arc<dyn TimeProvider>,
     ) -> Result<Self, TransportError> {
         checked(config)?;
-        let trust = Trust::load(&trust_paths(config))?;
-        let mut files = Files::read(pair_paths(config))?;
+        let trust = TrustMaterial::load(&trust_paths(config))?;
+        let mut files = PemFiles::read(pair_paths(config))?;
         let pair_hashes = files.hashes();
         Self::build(Parts {
             settings: config.clone(),
@@ -88,7 +88,7 @@ impl ClientTls {
             .sni_override()
             .map(|name| server_name(name, false))
             .transpose()?;
-        let sessions = Sessions::new(Arc::clone(&parts.clock), parts.trust.crls_end());
+        let sessions = SessionCache::new(Arc::clone(&parts.clock), parts.trust.crls_end());
         let servers = Arc::new(server_check(&parts));
         let built = Self {
             config: Arc::new(rustls_config(&parts, &servers)?),
@@ -102,8 +102,8 @@ impl ClientTls {
     }
 
     /// The configuration of one dial, with a session store of its own.
-    pub(crate) fn session(&self) -> (Arc<ClientConfig>, Arc<ConnSessions>) {
-        let sessions = Arc::new(ConnSessions::new(&self.sessions));
+    pub(crate) fn session(&self) -> (Arc<ClientConfig>, Arc<ConnSessionStore>) {
+        let sessions = Arc::new(ConnSessionStore::new(&self.sessions));
         let mut config = ClientConfig::clone(&self.config);
         config.resumption = Resumption::store(Arc::clone(&sessions) as _);
         (Arc::new(config), sessions)
@@ -142,11 +142,11 @@ impl ClientTls {
         self.warn_of_expiry();
         checked(config)?;
         let parts = &self.parts;
-        let (trust, error) = Trust::read(&trust_paths(config), &parts.trust);
+        let (trust, error) = TrustMaterial::read(&trust_paths(config), &parts.trust);
         if let Some(error) = error {
             return Err(error);
         }
-        let mut files = Files::read(pair_paths(config))?;
+        let mut files = PemFiles::read(pair_paths(config))?;
         let pair_hashes = files.hashes();
         let is_same = config == &parts.settings && pq == parts.pq;
         if is_same && pair_hashes == parts.pair_hashes && trust.is_same(&parts.trust) {
@@ -176,7 +176,7 @@ impl ClientTls {
             .set_key_path(before.key_path().map(Into::into))
             .set_alpn(before.alpn().to_vec())
             .ok()?;
-        let (mut trust, error) = Trust::read(&trust_paths(&settings), &parts.trust);
+        let (mut trust, error) = TrustMaterial::read(&trust_paths(&settings), &parts.trust);
         if error.is_some() || !settings.check().is_empty() {
             // A narrower allow-list waits for no file.
             settings = before.clone();
@@ -186,7 +186,7 @@ impl ClientTls {
             if !settings.check().is_empty() {
                 settings = before.clone();
             }
-            (trust, _) = Trust::read(&trust_paths(before), &parts.trust);
+            (trust, _) = TrustMaterial::read(&trust_paths(before), &parts.trust);
         }
         if settings == *before && trust.is_same(&parts.trust) {
             return None;
@@ -246,17 +246,17 @@ fn checked(config: &TlsClientConfig) -> Result<(), TransportError> {
     }
 }
 
-fn pair_paths(config: &TlsClientConfig) -> Paths<'_> {
-    Paths {
-        cert: At {
+fn pair_paths(config: &TlsClientConfig) -> PairPaths<'_> {
+    PairPaths {
+        cert: ConfiguredPath {
             key: "tls_client.cert_path",
             path: config.cert_path(),
         },
-        key: At {
+        key: ConfiguredPath {
             key: "tls_client.key_path",
             path: config.key_path(),
         },
-        ca: At {
+        ca: ConfiguredPath {
             key: "tls_client.ca_bundle_path",
             path: None,
         },
@@ -265,13 +265,13 @@ fn pair_paths(config: &TlsClientConfig) -> Paths<'_> {
 
 fn trust_paths(config: &TlsClientConfig) -> TrustPaths<'_> {
     TrustPaths {
-        ca: At {
+        ca: ConfiguredPath {
             key: "tls_client.ca_bundle_path",
             path: config.ca_bundle_path(),
         },
         crl_key: "tls_client.crl_path",
         crls: config.crl_path(),
-        ticket_keys: At {
+        ticket_keys: ConfiguredPath {
             key: "tls.ticket_keys_path",
             path: None,
         },
@@ -312,7 +312,7 @@ fn roots(parts: &Parts) -> Arc<RootCertStore> {
 
 /// The rules for servers.
 fn server_check(parts: &Parts) -> PeerCheck {
-    let anchors = Anchors::new(roots(parts), &provider(parts.pq), Usage::Server);
+    let anchors = Anchors::new(roots(parts), &provider(parts.pq), KeyPurpose::Server);
     let rules = PeerRules::new(parts.settings.allowed(), parts.settings.spki_pins());
     PeerCheck::new(anchors, rules, &parts.clock)
 }

@@ -29,8 +29,8 @@ const MAX_NAME_CHARS: usize = 80;
 /// Longest explanation in bytes: parts of it may be the peer's, and it is logged.
 const MAX_TEXT_BYTES: usize = 400;
 
-/// Which end of the handshake we were, and what was seen of the other.
-pub(crate) struct Seen<'a> {
+/// Which end of the handshake we were, and what was context of the other.
+pub(crate) struct FailureContext<'a> {
     /// We dialed, and the peer is the server.
     pub(crate) dialed: bool,
     /// Who the peer is must not be told.
@@ -38,13 +38,16 @@ pub(crate) struct Seen<'a> {
     /// `pq.mode` is `required` here.
     pub(crate) requires_pq: bool,
     /// The first bytes that the peer sent.
-    pub(crate) opening: &'a [u8],
+    pub(crate) first_bytes: &'a [u8],
 }
 
 /// A connection that ended before the client sent a byte, as health checks do: no failure of TLS,
 /// and no reject.
-pub(crate) fn unbegun(error: io::Error, seen: &Seen<'_>) -> Result<TransportError, io::Error> {
-    if seen.dialed || !seen.opening.is_empty() || of_rustls(&error).is_some() {
+pub(crate) fn unbegun(
+    error: io::Error,
+    context: &FailureContext<'_>,
+) -> Result<TransportError, io::Error> {
+    if context.dialed || !context.first_bytes.is_empty() || of_rustls(&error).is_some() {
         return Err(error);
     }
     Ok(if error.kind() == io::ErrorKind::UnexpectedEof {
@@ -55,20 +58,20 @@ pub(crate) fn unbegun(error: io::Error, seen: &Seen<'_>) -> Result<TransportErro
 }
 
 /// A failed handshake: always of the kind `tls`, the source kept.
-pub(crate) fn handshake(error: io::Error, seen: &Seen<'_>) -> TransportError {
+pub(crate) fn handshake(error: io::Error, context: &FailureContext<'_>) -> TransportError {
     let text = match of_rustls(&error) {
-        Some(error) => handshake_text(error, seen),
+        Some(error) => handshake_text(error, context),
         None if error.kind() == io::ErrorKind::UnexpectedEof => {
             "the peer closed the connection before the handshake was over".to_owned()
         }
         None => format!("the connection failed in the handshake: {error}"),
     };
     let kind = match of_rustls(&error) {
-        Some(error) => kind(error, seen.opening),
+        Some(error) => kind(error, context.first_bytes),
         None => TlsErrorKind::Ended,
     };
     // The source names the peer.
-    let source = (!seen.private).then(|| error.into());
+    let source = (!context.private).then(|| error.into());
     failure(kind, bounded(&text), source)
 }
 
@@ -110,13 +113,13 @@ pub(crate) fn expired_since(dialed: bool) -> TransportError {
 
 /// A resumed session whose peer the rules in force refuse. No name of the peer is in it.
 pub(crate) fn resumed(error: &Error, dialed: bool) -> TransportError {
-    let seen = Seen {
+    let context = FailureContext {
         dialed,
         private: true,
         requires_pq: false,
-        opening: &[],
+        first_bytes: &[],
     };
-    let text = format!("resumption refused: {}", handshake_text(error, &seen));
+    let text = format!("resumption refused: {}", handshake_text(error, &context));
     failure(kind(error, &[]), bounded(&text), None)
 }
 
@@ -136,14 +139,14 @@ fn of_rustls(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }
 
-fn handshake_text(error: &Error, seen: &Seen<'_>) -> String {
+fn handshake_text(error: &Error, context: &FailureContext<'_>) -> String {
     match error {
-        Error::InvalidMessage(message) => not_tls(*message, seen.opening),
-        Error::InvalidCertificate(error) => certificate(error, seen),
-        Error::InvalidCertRevocationList(error) => revocation_list(error, seen),
-        Error::PeerIncompatible(error) => incompatible(error, seen),
+        Error::InvalidMessage(message) => not_tls(*message, context.first_bytes),
+        Error::InvalidCertificate(error) => certificate(error, context),
+        Error::InvalidCertRevocationList(error) => revocation_list(error, context),
+        Error::PeerIncompatible(error) => incompatible(error, context),
         Error::AlertReceived(description) => {
-            let hint = if seen.requires_pq {
+            let hint = if context.requires_pq {
                 " (pq.mode is required here: the peer may have no X25519MLKEM768)"
             } else {
                 ""
@@ -167,12 +170,12 @@ fn handshake_text(error: &Error, seen: &Seen<'_>) -> String {
 }
 
 /// A record that is none: what did the peer speak instead?
-fn not_tls(message: InvalidMessage, opening: &[u8]) -> String {
-    if is_http(opening) {
+fn not_tls(message: InvalidMessage, first_bytes: &[u8]) -> String {
+    if is_http(first_bytes) {
         "the peer spoke HTTP, not TLS".to_owned()
-    } else if let Some(text) = ssl2(opening) {
+    } else if let Some(text) = ssl2(first_bytes) {
         text
-    } else if is_record(opening) {
+    } else if is_record(first_bytes) {
         format!("the peer sent a malformed message: {message:?}")
     } else {
         "the peer did not speak TLS".to_owned()
@@ -181,12 +184,12 @@ fn not_tls(message: InvalidMessage, opening: &[u8]) -> String {
 
 /// Whether a peer's first bytes, if any, begin a record of TLS (RFC 8446 §5.1): change_cipher_spec,
 /// alert, handshake, application_data.
-const fn is_record(opening: &[u8]) -> bool {
-    matches!(opening.first(), None | Some(20..=23))
+const fn is_record(first_bytes: &[u8]) -> bool {
+    matches!(first_bytes.first(), None | Some(20..=23))
 }
 
 /// Whether a peer's first bytes begin a request or an answer of HTTP.
-fn is_http(opening: &[u8]) -> bool {
+fn is_http(first_bytes: &[u8]) -> bool {
     /// How a request or an answer of HTTP begins (RFC 9110 §9, RFC 9112 §4, RFC 9113 §3.4).
     const HTTP: [&[u8]; 10] = [
         b"GET ",
@@ -201,22 +204,22 @@ fn is_http(opening: &[u8]) -> bool {
         b"HTTP/",
     ];
     let http = |start: &[u8]| {
-        let len = start.len().min(opening.len());
-        len >= 4 && opening[..len] == start[..len]
+        let len = start.len().min(first_bytes.len());
+        len >= 4 && first_bytes[..len] == start[..len]
     };
     HTTP.into_iter().any(http)
 }
 
-fn certificate(error: &CertificateError, seen: &Seen<'_>) -> String {
+fn certificate(error: &CertificateError, context: &FailureContext<'_>) -> String {
     use CertificateError as E;
-    let (whose, table) = if seen.dialed {
+    let (whose, table) = if context.dialed {
         ("server", "tls_client")
     } else {
         ("client", "tls")
     };
     match error {
         E::UnknownIssuer => {
-            let store = if seen.dialed {
+            let store = if context.dialed {
                 "the trust store (tls_client)"
             } else {
                 "tls.client_ca_path"
@@ -229,7 +232,7 @@ fn certificate(error: &CertificateError, seen: &Seen<'_>) -> String {
         E::NotValidYet | E::NotValidYetContext { .. } => {
             format!("the {whose}'s certificate is not valid yet")
         }
-        E::NotValidForName | E::NotValidForNameContext { .. } if seen.private => {
+        E::NotValidForName | E::NotValidForNameContext { .. } if context.private => {
             format!("the {whose}'s certificate is for another name")
         }
         E::NotValidForName => format!("the {whose}'s certificate is for another name"),
@@ -255,17 +258,17 @@ fn certificate(error: &CertificateError, seen: &Seen<'_>) -> String {
         E::BadSignature => format!("the {whose}'s certificate bears a wrong signature"),
         E::Revoked => format!(
             "the {whose}'s certificate is revoked, or one above it in its chain is ({})",
-            crl_path(seen)
+            crl_path(context)
         ),
         E::ExpiredRevocationList | E::ExpiredRevocationListContext { .. } => format!(
             "the CRL for the {whose}'s certificate, or for one above it in its chain, has expired: \
              install the issuer's current CRL ({})",
-            crl_path(seen)
+            crl_path(context)
         ),
         E::UnknownRevocationStatus => format!(
             "no CRL covers the {whose}'s certificate, or one above it in its chain: install the \
              CRLs of all issuers ({})",
-            crl_path(seen)
+            crl_path(context)
         ),
         E::ApplicationVerificationFailure => {
             format!("the {whose}'s certificate bears no name of {table}.allow_sans")
@@ -277,17 +280,17 @@ fn certificate(error: &CertificateError, seen: &Seen<'_>) -> String {
             "a name of the {whose}'s certificate violates the name constraints of an authority in \
              its chain"
         ),
-        _ if seen.private => format!("the {whose}'s certificate was refused"),
+        _ if context.private => format!("the {whose}'s certificate was refused"),
         other => format!("the {whose}'s certificate was refused: {other}"),
     }
 }
 
 /// A CRL that cannot prove anything about the peer's chain.
-fn revocation_list(error: &CertRevocationListError, seen: &Seen<'_>) -> String {
+fn revocation_list(error: &CertRevocationListError, context: &FailureContext<'_>) -> String {
     use CertRevocationListError as E;
     let (whose, path) = (
-        if seen.dialed { "server" } else { "client" },
-        crl_path(seen),
+        if context.dialed { "server" } else { "client" },
+        crl_path(context),
     );
     match error {
         E::BadSignature => format!(
@@ -303,18 +306,18 @@ fn revocation_list(error: &CertRevocationListError, seen: &Seen<'_>) -> String {
 }
 
 /// The key that names the CRLs of this side.
-const fn crl_path(seen: &Seen<'_>) -> &'static str {
-    if seen.dialed {
+const fn crl_path(context: &FailureContext<'_>) -> &'static str {
+    if context.dialed {
         "tls_client.crl_path"
     } else {
         "tls.crl_path"
     }
 }
 
-fn incompatible(error: &PeerIncompatible, seen: &Seen<'_>) -> String {
+fn incompatible(error: &PeerIncompatible, context: &FailureContext<'_>) -> String {
     use PeerIncompatible as E;
     match error {
-        E::NoKxGroupsInCommon if seen.requires_pq => {
+        E::NoKxGroupsInCommon if context.requires_pq => {
             "no key exchange in common: pq.mode is required here, and the peer has no \
              X25519MLKEM768"
                 .to_owned()
@@ -331,7 +334,7 @@ fn incompatible(error: &PeerIncompatible, seen: &Seen<'_>) -> String {
         | E::ServerTlsVersionIsDisabledByOurConfig
         // A client of TLS 1.3 has both, and one of TLS 1.2 need not have the first (RFC 5246
         // §7.4.1.4.1).
-        | E::SignatureAlgorithmsExtensionRequired => no_version(seen.opening),
+        | E::SignatureAlgorithmsExtensionRequired => no_version(context.first_bytes),
         other => format!("the peer lacks what is needed: {other:?}"),
     }
 }
@@ -354,13 +357,13 @@ mod tests {
         let cut = bounded(&("é".repeat(9_999) + "x"));
         assert_eq!(cut.chars().count(), MAX_TEXT_BYTES / 2 + 1);
         let error = Error::General("x".repeat(100_000));
-        let seen = Seen {
+        let context = FailureContext {
             dialed: false,
             private: false,
             requires_pq: false,
-            opening: &[],
+            first_bytes: &[],
         };
-        let error = handshake(io::Error::new(io::ErrorKind::InvalidData, error), &seen);
+        let error = handshake(io::Error::new(io::ErrorKind::InvalidData, error), &context);
         assert!(error.to_string().len() < MAX_TEXT_BYTES + 20);
     }
 
@@ -375,7 +378,7 @@ mod tests {
         let error = stream(timeout.into());
         assert_eq!(
             TransportError::find(&error).map(TransportError::kind),
-            Some("timeout")
+            Some(transport_core::ErrorKind::Timeout)
         );
     }
 }

@@ -13,7 +13,7 @@ use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::RootCertStore;
 use transport_core::escape::escape;
-use transport_core::{open_to_others, TransportError};
+use transport_core::{open_regular_file, open_to_others, TransportError};
 use zeroize::Zeroizing;
 
 use crate::error::{tls, tls_by};
@@ -29,37 +29,38 @@ const MAX_CHAIN_MESSAGE: usize = 0xffff;
 
 /// A configuration key and the path that it holds.
 #[derive(Clone, Copy)]
-pub(crate) struct At<'a> {
+pub(crate) struct ConfiguredPath<'a> {
     pub(crate) key: &'static str,
     pub(crate) path: Option<&'a Path>,
 }
 
 /// Where certificate, private key and trusted authorities are.
-pub(crate) struct Paths<'a> {
-    pub(crate) cert: At<'a>,
-    pub(crate) key: At<'a>,
-    pub(crate) ca: At<'a>,
+pub(crate) struct PairPaths<'a> {
+    pub(crate) cert: ConfiguredPath<'a>,
+    pub(crate) key: ConfiguredPath<'a>,
+    pub(crate) ca: ConfiguredPath<'a>,
 }
 
-/// SHA-256 of each file, in the order of [`Paths`].
-pub(crate) type Hashes = [Option<[u8; 32]>; 3];
+/// SHA-256 of each file, in the order of [`PairPaths`].
+pub(crate) type FileHashes = [Option<[u8; 32]>; 3];
 
 /// What the files held at one moment.
-pub(crate) struct Files<'a> {
-    paths: Paths<'a>,
+pub(crate) struct PemFiles<'a> {
+    paths: PairPaths<'a>,
     cert: Option<Zeroizing<Vec<u8>>>,
     key: Option<Zeroizing<Vec<u8>>>,
     ca: Option<Zeroizing<Vec<u8>>>,
 }
 
-impl<'a> Files<'a> {
+impl<'a> PemFiles<'a> {
     /// Reads every file that there is a path for. Each is opened anew, by its path.
     ///
     /// # Errors
     /// With `tls cert read failed`, `tls key read failed` or `insecure permissions`.
-    pub(crate) fn read(paths: Paths<'a>) -> Result<Self, TransportError> {
-        let certificates = |at: At<'_>| at.path.map(|path| certificates(at, path)).transpose();
-        let key = |at: At<'_>| at.path.map(|path| key(at.key, path)).transpose();
+    pub(crate) fn read(paths: PairPaths<'a>) -> Result<Self, TransportError> {
+        let certificates =
+            |at: ConfiguredPath<'_>| at.path.map(|path| certificates(at, path)).transpose();
+        let key = |at: ConfiguredPath<'_>| at.path.map(|path| key(at.key, path)).transpose();
         Ok(Self {
             cert: certificates(paths.cert)?,
             key: key(paths.key)?,
@@ -68,14 +69,14 @@ impl<'a> Files<'a> {
         })
     }
 
-    pub(crate) fn hashes(&self) -> Hashes {
+    pub(crate) fn hashes(&self) -> FileHashes {
         [&self.cert, &self.key, &self.ca].map(|file| file.as_ref().map(|bytes| sha256(bytes)))
     }
 
     /// The certificate with its key, checked to belong together; `None` without either.
     ///
     /// # Errors
-    /// As [`Files::read`], when they cannot be parsed or used, or do not match.
+    /// As [`PemFiles::read`], when they cannot be parsed or used, or do not match.
     pub(crate) fn pair(
         &mut self,
         provider: &CryptoProvider,
@@ -117,7 +118,7 @@ pub(crate) fn pair(
     chain: Vec<CertificateDer<'static>>,
     key: &PrivateKeyDer<'static>,
     provider: &CryptoProvider,
-    cert: At<'_>,
+    cert: ConfiguredPath<'_>,
     key_name: &'static str,
 ) -> Result<Arc<CertifiedKey>, TransportError> {
     let message = message_len(&chain);
@@ -175,7 +176,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
 }
 
 /// A file of certificates is missing, and needed.
-pub(crate) fn cert_failed(at: At<'_>, why: &str) -> TransportError {
+pub(crate) fn cert_failed(at: ConfiguredPath<'_>, why: &str) -> TransportError {
     tls(cert_text(at, why))
 }
 
@@ -190,7 +191,7 @@ fn shown(path: &Path) -> String {
     format!(" = {path}")
 }
 
-fn cert_text(at: At<'_>, why: &str) -> String {
+fn cert_text(at: ConfiguredPath<'_>, why: &str) -> String {
     let path = at.path.map(shown);
     format!(
         "tls cert read failed: {}{}: {why}",
@@ -200,11 +201,11 @@ fn cert_text(at: At<'_>, why: &str) -> String {
 }
 
 /// A file of CRLs cannot be used.
-pub(crate) fn crl_failed(at: At<'_>, why: &str) -> TransportError {
+pub(crate) fn crl_failed(at: ConfiguredPath<'_>, why: &str) -> TransportError {
     tls(crl_text(at, why))
 }
 
-pub(crate) fn crl_text(at: At<'_>, why: &str) -> String {
+pub(crate) fn crl_text(at: ConfiguredPath<'_>, why: &str) -> String {
     let path = at.path.map(shown).unwrap_or_default();
     format!("tls crl read failed: {}{path}: {why}", at.key)
 }
@@ -218,7 +219,7 @@ fn unparsable(number: usize) -> String {
     format!("certificate {} in it cannot be parsed", number + 1)
 }
 
-fn certificates(at: At<'_>, path: &Path) -> Result<Zeroizing<Vec<u8>>, TransportError> {
+fn certificates(at: ConfiguredPath<'_>, path: &Path) -> Result<Zeroizing<Vec<u8>>, TransportError> {
     let bytes = open(path).and_then(|(file, len)| contents(file, len));
     bytes.map_err(|cause| tls_by(cert_text(at, &cause.to_string()), cause))
 }
@@ -270,11 +271,7 @@ fn open(path: &Path) -> io::Result<(File, usize)> {
 /// Opens a regular file of bounded length.
 fn open_bounded(path: &Path, max_bytes: u64) -> io::Result<(File, usize)> {
     let wrong = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why);
-    // Asked first, since to open a pipe waits for whoever writes to it.
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(wrong("it is not a regular file"));
-    }
-    let file = File::open(path)?;
+    let file = open_regular_file(path)?;
     let len = file.metadata()?.len();
     match usize::try_from(len) {
         Ok(bytes) if len <= max_bytes => Ok((file, bytes)),

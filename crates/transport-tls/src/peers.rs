@@ -16,7 +16,7 @@ use tokio_rustls::rustls::time_provider::TimeProvider;
 use tokio_rustls::rustls::Error;
 use transport_core::CertificateChain;
 
-pub(crate) use path::{Anchors, Usage};
+pub(crate) use path::{Anchors, KeyPurpose};
 pub(crate) use rules::{PeerRules, PinMismatch};
 
 use client_verifier::RuledClients;

@@ -22,18 +22,18 @@ use zeroize::Zeroizing;
 use crate::allowed_san::is_narrower;
 use crate::clock;
 use crate::error::{tls, tls_by};
-use crate::expiry::Expiry;
-use crate::files::{self, Files};
-use crate::peers::{Anchors, PeerCheck, PeerRules, Usage};
+use crate::expiry::CertificateExpiry;
+use crate::files::{self, PemFiles};
+use crate::peers::{Anchors, KeyPurpose, PeerCheck, PeerRules};
 use crate::provider::provider;
-use crate::resume::{Noted, ReplicaTickets, Tickets};
-use crate::trust::Trust;
+use crate::resume::{LifetimeTicketer, Noted, SharedKeyTicketer};
+use crate::trust::TrustMaterial;
 use crate::{x509, ClientAuth, PqMode, TlsConfig};
 use parts::{pair_paths, trust_paths, Parts};
 
 /// A certificate with its key, trusted client authorities and protocols: TLS 1.3 alone.
 ///
-/// Sessions resume by tickets for twelve hours after their last full handshake, and not beyond the
+/// SessionCache resume by tickets for twelve hours after their last full handshake, and not beyond the
 /// end of any certificate that the client sent. The keys of tickets live in memory, rotate every
 /// six hours and are this value's own: whatever replaces it has other keys, so that no session
 /// outlives the certificate, the authorities, the CRLs or the allow-list it was begun under.
@@ -44,7 +44,7 @@ pub struct ServerTls {
     config: Arc<ServerConfig>,
     no_identity: NoIdentity,
     clients: Option<Arc<PeerCheck>>,
-    expiry: Option<Expiry>,
+    expiry: Option<CertificateExpiry>,
     parts: Option<Parts>,
 }
 
@@ -66,7 +66,7 @@ impl ServerTls {
         pq: PqMode,
         clock: Arc<dyn TimeProvider>,
     ) -> Result<Self, TransportError> {
-        let mut files = Files::read(pair_paths(config))?;
+        let mut files = PemFiles::read(pair_paths(config))?;
         let pair_hashes = Some(files.hashes());
         let Some(pair) = files.pair(&provider(pq))? else {
             return Err(match config.cert_path() {
@@ -79,7 +79,7 @@ impl ServerTls {
             pq,
             pair,
             pair_hashes,
-            trust: Trust::load(&trust_paths(config))?,
+            trust: TrustMaterial::load(&trust_paths(config))?,
             clock,
         })
     }
@@ -100,7 +100,7 @@ impl ServerTls {
         let (provider, paths) = (provider(pq), pair_paths(&settings));
         let key = Zeroizing::new(key);
         let pair = files::pair(chain, &key, &provider, paths.cert, paths.key.key)?;
-        let trust = Trust::load(&trust_paths(&settings))?;
+        let trust = TrustMaterial::load(&trust_paths(&settings))?;
         Self::build(Parts {
             settings,
             pq,
@@ -141,7 +141,7 @@ impl ServerTls {
             config: Arc::new(rustls_config(&parts, clients.as_ref())?),
             no_identity,
             clients,
-            expiry: leaf.and_then(x509::not_after).map(Expiry::new),
+            expiry: leaf.and_then(x509::not_after).map(CertificateExpiry::new),
             parts: Some(parts),
         };
         built.warn_of_expiry();
@@ -152,7 +152,7 @@ impl ServerTls {
     /// at ([`ServerTls::from_rustls`]).
     #[must_use]
     pub fn not_after(&self) -> Option<SystemTime> {
-        self.expiry.as_ref().map(Expiry::not_after)
+        self.expiry.as_ref().map(CertificateExpiry::not_after)
     }
 
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
@@ -184,7 +184,7 @@ impl ServerTls {
             return Ok(None);
         };
         let (pair, pair_hashes) = parts.pair_of(config, pq)?;
-        let (trust, error) = Trust::read(&trust_paths(config), &parts.trust);
+        let (trust, error) = TrustMaterial::read(&trust_paths(config), &parts.trust);
         if let Some(error) = error {
             return Err(error);
         }
@@ -224,7 +224,7 @@ impl ServerTls {
             .set_key_path(before.key_path().map(Into::into))
             .set_alpn(before.alpn().to_vec())
             .ok()?;
-        let (mut trust, error) = Trust::read(&trust_paths(&settings), &parts.trust);
+        let (mut trust, error) = TrustMaterial::read(&trust_paths(&settings), &parts.trust);
         if error.is_some() || !settings.check().is_empty() {
             // A narrower allow-list waits for no file.
             settings = before.clone();
@@ -234,7 +234,7 @@ impl ServerTls {
             if !settings.check().is_empty() {
                 settings = before.clone();
             }
-            (trust, _) = Trust::read(&trust_paths(before), &parts.trust);
+            (trust, _) = TrustMaterial::read(&trust_paths(before), &parts.trust);
         }
         if settings == *before && trust.is_same(&parts.trust) {
             return None;
@@ -288,7 +288,7 @@ fn client_check(parts: &Parts) -> Option<Arc<PeerCheck>> {
         (ClientAuth::Off, _) | (_, None) => return None,
         (ClientAuth::Optional | ClientAuth::Required, Some(roots)) => Arc::clone(roots),
     };
-    let anchors = Anchors::new(roots, &provider(parts.pq), Usage::Client);
+    let anchors = Anchors::new(roots, &provider(parts.pq), KeyPurpose::Client);
     let rules = PeerRules::new(parts.settings.allowed(), parts.settings.spki_pins());
     Some(Arc::new(PeerCheck::new(anchors, rules, &parts.clock)))
 }
@@ -319,10 +319,14 @@ fn rustls_config(
         .map(|name| name.clone().into())
         .collect();
     let sealed_by: Arc<dyn ProducesTickets> = match parts.trust.ticket_keys() {
-        Some(keys) => Arc::new(ReplicaTickets::new(Arc::clone(keys), parts.trust_digest())),
+        Some(keys) => Arc::new(SharedKeyTicketer::new(
+            Arc::clone(keys),
+            parts.trust_digest(),
+        )),
         None => Ticketer::new().map_err(unusable)?,
     };
-    let tickets = Tickets::new(sealed_by, Arc::clone(&parts.clock), parts.trust.crls_end());
+    let tickets =
+        LifetimeTicketer::new(sealed_by, Arc::clone(&parts.clock), parts.trust.crls_end());
     built.ticketer = Arc::new(tickets);
     built.session_storage = Arc::new(NoServerSessionStorage {});
     // Early data can be replayed, and half-RTT data goes to a client that has proved nothing yet.
@@ -332,7 +336,7 @@ fn rustls_config(
 }
 
 fn verifier(
-    trust: &Trust,
+    trust: &TrustMaterial,
     config: &TlsConfig,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Option<Arc<dyn ClientCertVerifier>>, TransportError> {

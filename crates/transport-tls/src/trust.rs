@@ -12,30 +12,30 @@ use transport_core::TransportError;
 use crate::crl::Crls;
 use crate::dates::Seconds;
 use crate::error::tls;
-use crate::files::{self, At, Files, Paths};
+use crate::files::{self, ConfiguredPath, PairPaths, PemFiles};
 use crate::resume::TicketKeys;
 
 /// Where the parts are.
 pub(crate) struct TrustPaths<'a> {
-    pub(crate) ca: At<'a>,
+    pub(crate) ca: ConfiguredPath<'a>,
     pub(crate) crl_key: &'static str,
     pub(crate) crls: &'a [PathBuf],
-    pub(crate) ticket_keys: At<'a>,
+    pub(crate) ticket_keys: ConfiguredPath<'a>,
 }
 
-type Hash = Option<[u8; 32]>;
+type FileHash = Option<[u8; 32]>;
 
 /// The last usable content of the files.
 #[derive(Clone, Default)]
-pub(crate) struct Trust {
+pub(crate) struct TrustMaterial {
     roots: Option<Arc<RootCertStore>>,
-    roots_hash: Hash,
+    roots_hash: FileHash,
     crls: Arc<Crls>,
     ticket_keys: Option<Arc<TicketKeys>>,
-    ticket_keys_hash: Hash,
+    ticket_keys_hash: FileHash,
 }
 
-impl Trust {
+impl TrustMaterial {
     /// Reads every part.
     ///
     /// # Errors
@@ -59,9 +59,9 @@ impl Trust {
         (next, roots_error.or(crl_error).or(keys_error))
     }
 
-    fn read_roots(&mut self, ca: At<'_>) -> Result<(), TransportError> {
-        let none = At { path: None, ..ca };
-        let files = Files::read(Paths {
+    fn read_roots(&mut self, ca: ConfiguredPath<'_>) -> Result<(), TransportError> {
+        let none = ConfiguredPath { path: None, ..ca };
+        let files = PemFiles::read(PairPaths {
             cert: none,
             key: none,
             ca,
@@ -74,7 +74,7 @@ impl Trust {
         Ok(())
     }
 
-    fn read_ticket_keys(&mut self, at: At<'_>) -> Result<(), TransportError> {
+    fn read_ticket_keys(&mut self, at: ConfiguredPath<'_>) -> Result<(), TransportError> {
         let Some(path) = at.path else {
             (self.ticket_keys, self.ticket_keys_hash) = (None, None);
             return Ok(());

@@ -39,7 +39,7 @@ pub(crate) fn identity(
 }
 
 /// How a certificate names itself and its issuer.
-pub(crate) struct Links {
+pub(crate) struct IssuerLinks {
     subject: Name,
     issuer: Name,
     /// Identifiers of the own key and the issuer's (RFC 5280 §4.2.1.1 and §4.2.1.2).
@@ -47,7 +47,7 @@ pub(crate) struct Links {
     issuer_key_id: Option<Vec<u8>>,
 }
 
-impl Links {
+impl IssuerLinks {
     /// Whether it may be the issuer of another certificate, by the names.
     pub(crate) fn issued(&self, child: &Self) -> bool {
         self.subject == child.issuer
@@ -64,12 +64,12 @@ impl Links {
 }
 
 /// The links of a certificate; `None` where it cannot be read.
-pub(crate) fn links(certificate: &CertificateDer<'_>) -> Option<Links> {
+pub(crate) fn links(certificate: &CertificateDer<'_>) -> Option<IssuerLinks> {
     let parsed = parse(certificate)?.tbs_certificate;
     let own = parsed.get::<SubjectKeyIdentifier>().ok().flatten();
     let issuers = parsed.get::<AuthorityKeyIdentifier>().ok().flatten();
     let issuer_key_id = issuers.and_then(|(_, id)| id.key_identifier);
-    Some(Links {
+    Some(IssuerLinks {
         key_id: own.map(|(_, id)| id.0.into_bytes()),
         issuer_key_id: issuer_key_id.map(OctetString::into_bytes),
         subject: parsed.subject,

@@ -1,13 +1,13 @@
 //! The forms of the log.
 
-use ron_transport::core::schema::ValueError;
+use ron_transport::schema::ValueError;
 
-use super::record::Entry;
+use super::entry::LogEntry;
 use super::{json, logfmt, text};
 
 /// `log.format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
+pub(crate) enum LogFormat {
     /// Text on a terminal, else logfmt.
     Auto,
     /// For people.
@@ -19,9 +19,9 @@ pub(crate) enum Format {
 }
 
 /// Turns an entry into its line, with the line's end.
-pub(super) type Render = fn(&Entry) -> String;
+pub(super) type RenderFn = fn(&LogEntry) -> String;
 
-impl Format {
+impl LogFormat {
     const ALL: [Self; 4] = [Self::Auto, Self::Text, Self::Logfmt, Self::Json];
 
     pub(crate) const fn as_str(self) -> &'static str {
@@ -40,7 +40,7 @@ impl Format {
             .ok_or_else(|| ValueError::new("no such format"))
     }
 
-    pub(super) fn render(self, terminal: bool, coloured: bool) -> Render {
+    pub(super) fn render(self, terminal: bool, coloured: bool) -> RenderFn {
         match self {
             Self::Auto if !terminal => logfmt::render,
             Self::Auto | Self::Text if coloured => text::coloured,

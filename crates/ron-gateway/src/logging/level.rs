@@ -1,13 +1,13 @@
 //! How much is logged.
 
-use ron_transport::core::schema::ValueError;
+use ron_transport::schema::ValueError;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-use super::TARGET;
+use super::target::TARGET;
 
 /// `log.level`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Level {
+pub(crate) enum LogLevel {
     /// Errors only.
     Error,
     /// Warnings too.
@@ -20,7 +20,7 @@ pub(crate) enum Level {
     Trace,
 }
 
-impl Level {
+impl LogLevel {
     const ALL: [Self; 5] = [
         Self::Error,
         Self::Warn,
@@ -69,15 +69,15 @@ mod tests {
 
     #[test]
     fn dependencies_are_capped_and_the_level_moves_ours() {
-        let trace = Level::Trace.filter();
+        let trace = LogLevel::Trace.filter();
         for target in ["tor_proto", "arti_client", "rustls::conn", "hyper"] {
             assert!(trace.would_enable(target, &L::WARN), "{target}");
             assert!(!trace.would_enable(target, &L::INFO), "{target}");
         }
         for target in ["ron_transport", "ron_transport::arti", "ron_gateway"] {
             assert!(trace.would_enable(target, &L::TRACE), "{target}");
-            assert!(!Level::Error.filter().would_enable(target, &L::WARN));
+            assert!(!LogLevel::Error.filter().would_enable(target, &L::WARN));
         }
-        assert!(!Level::Error.filter().would_enable("hyper", &L::WARN));
+        assert!(!LogLevel::Error.filter().would_enable("hyper", &L::WARN));
     }
 }

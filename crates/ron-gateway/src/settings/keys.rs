@@ -1,13 +1,10 @@
 //! The keys of `[gateway]`.
 
-use ron_transport::core::schema::{
-    format_bool, parse_bool, Key, Kind, Raw, Reload, Section, ValueError,
-};
+use ron_transport::schema::{format_bool, parse_bool, Key, Kind, Raw, Reload, Section, ValueError};
 
 use super::parse::{parse_endpoint, parse_host, parse_mode};
-use super::{AdminAddr, Gateway, MemoryPressure, Mode};
-use crate::logging::{Format, Level};
-use crate::sandbox;
+use super::{AdminAddr, Gateway, MemoryPressure, Mode, SandboxMode};
+use crate::logging::{LogFormat, LogLevel};
 
 const KEYS: &[Key] = &[
     Key {
@@ -110,9 +107,9 @@ impl Section for Gateway {
             "admin_addr" => self.admin_addr = AdminAddr::parse(text)?,
             "admin.show_peers" => self.show_peers = parse_bool(text)?,
             "degraded_is_ready" => self.degraded_is_ready = parse_bool(text)?,
-            "log.format" => self.log_format = Format::parse(text)?,
-            "log.level" => self.log_level = Level::parse(text)?,
-            "sandbox" => self.sandbox = sandbox::Mode::parse(text)?,
+            "log.format" => self.log_format = LogFormat::parse(text)?,
+            "log.level" => self.log_level = LogLevel::parse(text)?,
+            "sandbox" => self.sandbox = SandboxMode::parse(text)?,
             "memory.pressure" => self.memory_pressure = MemoryPressure::parse(text)?,
             _ => return Err(ValueError::new("no such key")),
         }

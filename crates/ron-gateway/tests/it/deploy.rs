@@ -133,7 +133,7 @@ mod credentials {
     fn credentials_of_the_unit_serve_tls() {
         let pki = Pki::new();
         pki.server("credential");
-        let dir = pki.dir.path();
+        let dir = pki.dir();
         let us = geteuid().as_raw();
         let has_lists = give_to(us, dir);
         let variables = variables(dir);

@@ -12,7 +12,7 @@ use crate::common::{connect, echoes, wait_for, Start};
 
 #[test]
 fn with_64_descriptors_200_connections_do_it_no_harm() {
-    let gateway = Start::default().fd_limit(64).spawn();
+    let gateway = Start::default().max_fd(64).spawn();
     assert!((gateway.metric("process_max_fds") - 64.0).abs() < f64::EPSILON);
     let mut crowd: Vec<TcpStream> = (0..200).map(|_| connect(gateway.addr)).collect();
     // Those that got in are served.
@@ -66,7 +66,7 @@ fn reload_with(limit: u32) {
         .args(&["--config", file.to_str().unwrap()])
         .env("NOTIFY_SOCKET", manager.to_str().unwrap())
         .env("WATCHDOG_USEC", "100000")
-        .fd_limit(limit)
+        .max_fd(limit)
         .spawn();
     let crowd: Vec<TcpStream> = (0..100).map(|_| connect(gateway.addr)).collect();
     gateway.wait_metric("transport_accepts_total{backend=\"tcp\"}", 100);

@@ -114,7 +114,7 @@ fn failure(mut starting: std::process::Command) -> String {
 #[test]
 fn too_few_descriptors_end_the_start() {
     for limit in [4, 6, 9, 12, 15] {
-        let errors = failure(Start::default().fd_limit(limit).command());
+        let errors = failure(Start::default().max_fd(limit).command());
         let limit = format!("the limit is {limit}, and at least");
         assert!(errors.contains(&limit), "{errors}");
     }

@@ -23,7 +23,7 @@ pub struct Loader {
     files: Vec<Input>,
     env: Vec<(OsString, OsString)>,
     flags: Vec<(String, OsString)>,
-    fd_limit: Option<u64>,
+    max_fd: Option<u64>,
 }
 
 impl Loader {
@@ -95,8 +95,8 @@ impl Loader {
 
     /// How many file descriptors the process may open: `max_conns` over half of it is a warning.
     #[must_use]
-    pub fn fd_limit(mut self, limit: Option<u64>) -> Self {
-        self.fd_limit = limit;
+    pub fn max_fd(mut self, limit: Option<u64>) -> Self {
+        self.max_fd = limit;
         self
     }
 
@@ -213,7 +213,7 @@ impl Loader {
             errors.push(blame::<S>(path, source, &value, &error, ""));
         }
         let mut rest = BTreeMap::new();
-        let mut warnings = settings.warnings(self.fd_limit);
+        let mut warnings = settings.warnings(self.max_fd);
         for file in files {
             file.rest::<S>(&mut rest);
             warnings.extend(file.misplaced::<S>());
@@ -234,7 +234,7 @@ impl fmt::Debug for Loader {
             .field("files", &self.files.len())
             .field("env", &self.env.len())
             .field("flags", &self.flags.len())
-            .field("fd_limit", &self.fd_limit)
+            .field("max_fd", &self.max_fd)
             .finish()
     }
 }

@@ -1,6 +1,6 @@
 //! What can be loaded: a table's name, its environment prefix, and its sections.
 
-use transport_core::schema::{BrokenRules, Key, Raw, Section, ValueError};
+use transport_core::schema::{ConflictingSettings, Key, Raw, Section, ValueError};
 
 /// A [`Section`] behind a reference: every section is one. The names differ from those of
 /// [`Section`] so that both can be in scope.
@@ -47,7 +47,7 @@ impl<T: Section> DynSection for T {
 ///
 /// ```
 /// use ron_transport::config::{Config, DynSection, Settings};
-/// use transport_core::schema::{BrokenRules, Key, Kind, Raw, Reload, Section, ValueError};
+/// use transport_core::schema::{ConflictingSettings, Key, Kind, Raw, Reload, Section, ValueError};
 ///
 /// #[derive(Debug, Default)]
 /// struct Greeter {
@@ -124,10 +124,10 @@ pub trait Settings: Default {
         None
     }
 
-    /// What is allowed and yet likely to be a mistake. `fd_limit` is how many file descriptors the
+    /// What is allowed and yet likely to be a mistake. `max_fd` is how many file descriptors the
     /// process may open, where the caller said so.
-    fn warnings(&self, fd_limit: Option<u64>) -> Vec<String> {
-        let _ = fd_limit;
+    fn warnings(&self, max_fd: Option<u64>) -> Vec<String> {
+        let _ = max_fd;
         Vec::new()
     }
 
@@ -178,8 +178,8 @@ pub(super) fn is_secret(path: &str) -> bool {
 ///
 /// # Errors
 /// All that are broken: the path to blame, and why.
-pub fn check<S: Settings>(settings: &S) -> Result<(), BrokenRules> {
-    BrokenRules::unless_none(broken_rules(settings))
+pub fn check<S: Settings>(settings: &S) -> Result<(), ConflictingSettings> {
+    ConflictingSettings::into_result(broken_rules(settings))
 }
 
 pub(super) fn broken_rules<S: Settings>(settings: &S) -> Vec<(&'static str, ValueError)> {

@@ -69,15 +69,15 @@ macro_rules! cases {
 fn run(runtime: &tokio::runtime::Runtime) {
     let harness = OnionHarness::default();
     let cases = cases!(&harness,
-        a_silent_peer_is_ended_as_idle
-        a_connection_that_nobody_polls_is_ended_as_idle
-        owed_bytes_must_come
-        a_read_that_waits_learns_that_bytes_are_owed
-        paid_bytes_are_no_longer_owed
-        a_busy_connection_reaches_its_lifetime
-        the_connection_cap_holds_and_serves_again
-        the_peer_cap_holds
-        a_panic_gives_the_permit_back
+        silent_peer_ends_as_idle
+        unpolled_connection_ends_as_idle
+        owed_bytes_time_out
+        waiting_read_gets_deadline_for_owed_bytes
+        received_bytes_clear_deadline
+        busy_connection_reaches_lifetime
+        connection_cap_refuses_and_readmits
+        peer_cap_refuses
+        permit_returned_after_panic
         draining_refuses
         denied_address_is_refused
         admission_hook_refuses
@@ -85,25 +85,25 @@ fn run(runtime: &tokio::runtime::Runtime) {
         idle_connection_is_evicted
         busy_connection_is_not_evicted
         peer_at_its_cap_evicts_nothing
-        a_waiting_read_is_cancelled_at_once
-        a_flowing_transfer_is_cancelled_at_once
-        a_framed_connection_is_cancelled_with_its_tasks
+        waiting_read_cancelled_at_once
+        transfer_cancelled_at_once
+        framed_connection_cancelled_with_tasks
         bytes_are_counted_exactly
         bytes_are_counted_exactly_after_an_error
         dialed_connections_are_counted
         frames_arrive_whole
         frames_arrive_in_chunks
-        frames_go_out_as_they_are
-        a_frame_over_the_ceiling_is_refused_unread
-        a_trickled_frame_times_out
-        a_trickled_header_times_out
-        a_stream_that_ends_in_a_frame_is_truncated
+        frames_sent_unchanged
+        oversize_frame_refused_unread
+        trickled_frame_times_out
+        trickled_header_times_out
+        eof_within_frame_is_truncated
         one_frame_always_fits
-        a_frame_too_large_to_send_is_refused
-        a_connection_keeps_its_rate
-        a_peer_keeps_its_rate
-        ingress_keeps_its_rate
-        egress_keeps_its_rate
+        oversize_send_refused
+        connection_rate_holds
+        peer_rate_holds
+        ingress_rate_holds
+        egress_rate_holds
         orderly_end_visible
         abort_visible
         drain_keeps_owed_answer

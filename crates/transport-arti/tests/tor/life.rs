@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use transport_arti::transport_core::{Dialer, Target};
-use transport_arti::{ArtiNet, LiveArtiConfig};
+use transport_arti::{ArtiNet, Reloadable};
 use transport_testkit::Recorder;
 
 use crate::rig::{
@@ -108,7 +108,7 @@ async fn directories_are_free_again_and_held_streams_end() {
         .set_cache_dir(Some(dir.path().join("cache")))
         .unwrap();
     let echo: Target = tcp_echo().await.to_string().parse().unwrap();
-    let live = LiveArtiConfig::new(&config);
+    let live = Reloadable::new(config.clone());
     let mut held = Vec::new();
     for _ in 0..3 {
         let net = ArtiNet::start(&live, false, Recorder::new().observer())
@@ -156,7 +156,7 @@ async fn what_cannot_be_used_fails_at_the_start() {
     config
         .set_cache_dir(Some(dir.path().join("cache")))
         .unwrap();
-    let live = LiveArtiConfig::new(&config);
+    let live = Reloadable::new(config.clone());
     let error = ArtiNet::start(&live, false, Recorder::new().observer())
         .await
         .unwrap_err();
@@ -165,7 +165,7 @@ async fn what_cannot_be_used_fails_at_the_start() {
     config
         .set_config_path(Some(dir.path().join("missing")))
         .unwrap();
-    live.set(&config);
+    live.replace(config);
     let error = ArtiNet::start(&live, false, Recorder::new().observer())
         .await
         .unwrap_err();

@@ -11,7 +11,7 @@ use transport_arti::raw::{ArtiIo, ArtiListener};
 use transport_arti::transport_core::{
     Backend, Connection, Dialer, Listener, PeerAddr, Pending, Target,
 };
-use transport_arti::{ArtiConfig, ArtiNet, LiveArtiConfig};
+use transport_arti::{ArtiConfig, ArtiNet, Reloadable};
 use transport_testkit::Recorder;
 
 use crate::rig::{
@@ -28,7 +28,7 @@ fn echo(mut listener: ArtiListener) -> tokio::sync::mpsc::Receiver<u64> {
             let pending = listener.accept().await.unwrap();
             let numbers = numbers.clone();
             tokio::spawn(async move {
-                let Ok(Connection { io, info }) = pending.establish().await else {
+                let Ok(Connection { io, info, .. }) = pending.establish().await else {
                     return;
                 };
                 assert_eq!(info.backend, Backend::Arti);
@@ -134,7 +134,7 @@ fn identity_file(dir: &tempfile::TempDir) -> std::path::PathBuf {
 }
 
 async fn kept(config: &ArtiConfig) -> ArtiNet {
-    let live = LiveArtiConfig::new(config);
+    let live = Reloadable::new(config.clone());
     ArtiNet::start(&live, false, Recorder::new().observer())
         .await
         .unwrap()
@@ -184,7 +184,7 @@ async fn who_a_service_is() {
     assert_eq!(of(config.clone()).await, by_key);
 
     // A key and a keystore that differ are an error.
-    let live = LiveArtiConfig::new(&config);
+    let live = Reloadable::new(config.clone());
     let error = ArtiNet::start(&live, false, Recorder::new().observer()).await;
     let error = error.unwrap_err();
     assert_eq!(error.kind(), "config");

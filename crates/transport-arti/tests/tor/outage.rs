@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use ron_tornet::{TorNet, TorNetError};
 use tokio::time::{timeout, Instant};
 use transport_arti::transport_core::{
     Dialer, ReadyReason, ReadyState, Reason, Target, TransportError,
 };
 use transport_arti::ArtiNet;
-use transport_testkit::tornet::{TorNet, TorNetError};
 
 use crate::rig::{
     becomes, config, reach, round_trip, shared, skip, start, started, tcp_echo, LONG,

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use ron_tornet::TorNet;
 use tokio::time::{timeout, Instant};
 use transport_arti::transport_core::{Dialer, ReadyReason, ReadyState, Target};
-use transport_arti::{ArtiConfig, ArtiNet, LiveArtiConfig};
-use transport_testkit::tornet::TorNet;
+use transport_arti::{ArtiConfig, ArtiNet, Reloadable};
 use transport_testkit::Recorder;
 
 use crate::rig::{
@@ -22,7 +22,7 @@ async fn with_state(config: &ArtiConfig) -> (ArtiNet, tempfile::TempDir) {
     let place = |name: &str| Some(dir.path().join(name));
     config.set_state_dir(place("state")).unwrap();
     config.set_cache_dir(place("cache")).unwrap();
-    let live = LiveArtiConfig::new(&config);
+    let live = Reloadable::new(config.clone());
     let net = ArtiNet::start(&live, false, Recorder::new().observer()).await;
     (net.unwrap(), dir)
 }
@@ -94,7 +94,7 @@ async fn onion_service_needs_no_exit() {
     }
     let tor = tokio::task::spawn_blocking(TorNet::start);
     let tor = tor.await.unwrap().unwrap();
-    tokio::task::block_in_place(|| tor.stop_node(transport_testkit::tornet::Node::Exit)).unwrap();
+    tokio::task::block_in_place(|| tor.stop_node(ron_tornet::Node::Exit)).unwrap();
     let (service, client) = (
         start(&serving(&tor, 80)).await.0,
         start(&config(&tor)).await.0,

@@ -4,19 +4,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ron_tornet::TorNet;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use transport_arti::transport_core::{Connection, Dialer, Io, ReadyState, Target, TransportError};
-use transport_arti::{ArtiConfig, ArtiNet, LiveArtiConfig};
-use transport_testkit::tornet::TorNet;
+use transport_arti::{ArtiConfig, ArtiNet, Reloadable};
 use transport_testkit::Recorder;
 
 /// Far beyond what anything takes on loopback, a debug build and a busy machine included.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// Whether the test has to be left out; says so.
-pub(crate) use transport_testkit::tornet::skip;
+pub(crate) use ron_tornet::skip;
 
 /// Arti's configuration file for a network, within its directory.
 pub(crate) fn config_path(net: &TorNet) -> PathBuf {
@@ -60,7 +60,7 @@ pub(crate) fn nowhere(dir: &Path) -> ArtiConfig {
 /// A client that keeps nothing, and what it counts.
 pub(crate) async fn start(config: &ArtiConfig) -> (ArtiNet, Recorder) {
     let recorder = Recorder::new();
-    let live = LiveArtiConfig::new(config);
+    let live = Reloadable::new(config.clone());
     let net = ArtiNet::start(&live, true, recorder.observer()).await;
     (net.unwrap(), recorder)
 }

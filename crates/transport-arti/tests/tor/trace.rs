@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use ron_tornet::TorNet;
 use transport_arti::transport_core::{ReadyReason, ReadyState, Target};
-use transport_testkit::tornet::TorNet;
 
 use crate::rig::{
     becomes, config_path, failed, reach, round_trip, skip, start, target, tcp_echo, LONG,

@@ -39,7 +39,7 @@ fn stream_closed_once() {
         let connection = Connection::new(Plain(tokio::io::empty()), info);
         let settings = core.settings();
         let guarded = guarded(limiter.clone(), permit, 1, connection, settings, now);
-        let mut stream = guarded.io;
+        let (mut stream, _) = guarded.into_parts();
         let control = stream.control();
         let canceller = thread::spawn(move || control.cancel());
         block_on(poll_fn(|cx| {

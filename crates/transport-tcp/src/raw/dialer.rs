@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::time::Instant;
-use transport_core::{Backend, ConnInfo, Connection, Dialer, PeerAddr, Target, TransportError};
+use transport_core::{
+    Backend, ConnInfo, Connection, Dialer, PeerAddr, Reloadable, Target, TransportError,
+};
 
 use super::resolve::Resolver;
-use super::{connect, options, TcpIo};
-use crate::{LiveTcpConfig, TcpConfig};
+use super::{happy_eyeballs, options, TcpIo};
+use crate::TcpConfig;
 
 /// The deadline of a dial where none is given: the default of `dial_timeout`.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -19,8 +21,8 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Dials TCP targets.
 #[derive(Clone)]
 pub struct TcpDialer {
-    config: LiveTcpConfig,
-    fd_limit: Option<RawFd>,
+    config: Reloadable<TcpConfig>,
+    max_fd: Option<RawFd>,
     resolver: Resolver,
     dial_timeout: Arc<dyn Fn() -> Duration + Send + Sync>,
 }
@@ -29,7 +31,7 @@ impl fmt::Debug for TcpDialer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TcpDialer")
             .field("config", &self.config)
-            .field("fd_limit", &self.fd_limit)
+            .field("max_fd", &self.max_fd)
             .field("resolver", &self.resolver)
             .finish_non_exhaustive()
     }
@@ -46,8 +48,8 @@ impl TcpDialer {
     #[must_use]
     pub fn new(config: &TcpConfig) -> Self {
         Self {
-            config: LiveTcpConfig::new(config),
-            fd_limit: None,
+            config: Reloadable::new(config.clone()),
+            max_fd: None,
             resolver: Resolver::new(),
             dial_timeout: Arc::new(|| DIAL_TIMEOUT),
         }
@@ -55,16 +57,16 @@ impl TcpDialer {
 
     /// Takes the options of dialed connections from here, as they are at each dial.
     #[must_use]
-    pub fn with_config(mut self, config: &LiveTcpConfig) -> Self {
+    pub fn with_config(mut self, config: &Reloadable<TcpConfig>) -> Self {
         self.config = config.clone();
         self
     }
 
-    /// As [`TcpListener::with_fd_limit`](super::TcpListener::with_fd_limit).
+    /// As [`TcpListener::with_max_fd`](super::TcpListener::with_max_fd).
     #[must_use]
-    pub const fn with_fd_limit(mut self, limit: Option<RawFd>) -> Self {
-        self.fd_limit = limit;
-        self.resolver.set_fd_limit(limit);
+    pub const fn with_max_fd(mut self, limit: Option<RawFd>) -> Self {
+        self.max_fd = limit;
+        self.resolver.set_max_fd(limit);
         self
     }
 
@@ -119,7 +121,7 @@ impl Dialer for TcpDialer {
             source,
         };
         let rest = (self.dial_timeout)().saturating_sub(resolved - started);
-        let race = connect::race(&addrs, rest, self.fd_limit);
+        let race = happy_eyeballs::race(&addrs, rest, self.max_fd);
         let stream = race.await.map_err(connect)?;
         let connected = Instant::now();
         options::apply(&SockRef::from(&stream), &self.config.get()).map_err(TransportError::Io)?;

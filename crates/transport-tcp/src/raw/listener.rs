@@ -3,27 +3,28 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpStream;
 use transport_core::{
-    Backend, ConnInfo, Connection, Listener, PeerAddr, Pending, Reason, TransportError,
+    Backend, ConnInfo, Connection, Listener, PeerAddr, Pending, Reason, Reloadable, TransportError,
 };
 
 use super::{options, TcpIo};
-use crate::{LiveTcpConfig, TcpConfig};
+use crate::TcpConfig;
 
 /// A bound TCP listener.
 #[derive(Debug)]
 pub struct TcpListener {
     inner: tokio::net::TcpListener,
-    config: LiveTcpConfig,
+    config: Reloadable<TcpConfig>,
     /// The options that the listening socket has had from the start, and so every socket it
     /// accepts.
     inherited: Option<TcpConfig>,
     /// Where accepted sockets are, if that is the same for all.
     local: Option<SocketAddr>,
-    fd_limit: Option<RawFd>,
+    max_fd: Option<RawFd>,
 }
 
 impl TcpListener {
@@ -51,10 +52,10 @@ impl TcpListener {
         let local = inner.local_addr().ok();
         Self {
             inner,
-            config: LiveTcpConfig::new(config),
+            config: Reloadable::new(config.clone()),
             inherited,
             local: local.filter(|local| !local.ip().is_unspecified()),
-            fd_limit: None,
+            max_fd: None,
         }
     }
 
@@ -98,14 +99,14 @@ impl TcpListener {
     /// hands out the lowest free number, so those above stay free for
     /// whatever else the process must be able to open.
     #[must_use]
-    pub const fn with_fd_limit(mut self, limit: Option<RawFd>) -> Self {
-        self.fd_limit = limit;
+    pub const fn with_max_fd(mut self, limit: Option<RawFd>) -> Self {
+        self.max_fd = limit;
         self
     }
 
     /// Takes the options of accepted connections from here, as they are at each accept.
     #[must_use]
-    pub fn with_config(mut self, config: &LiveTcpConfig) -> Self {
+    pub fn with_config(mut self, config: &Reloadable<TcpConfig>) -> Self {
         self.config = config.clone();
         self
     }
@@ -128,16 +129,14 @@ impl Listener for TcpListener {
 
     async fn accept(&mut self) -> Result<TcpPending, TransportError> {
         let (stream, peer) = self.inner.accept().await.map_err(TransportError::Io)?;
-        let over_fd_limit = self
-            .fd_limit
-            .is_some_and(|limit| stream.as_raw_fd() >= limit);
+        let over_max_fd = self.max_fd.is_some_and(|limit| stream.as_raw_fd() >= limit);
         let config = self.config.get();
-        let inherits = self.inherited.as_ref() == Some(&config);
+        let inherits = self.inherited.as_ref() == Some(&*config);
         Ok(TcpPending {
             stream,
             peer,
             local: self.local,
-            over_fd_limit,
+            over_max_fd,
             config: (!inherits).then_some(config),
         })
     }
@@ -149,9 +148,9 @@ pub struct TcpPending {
     stream: TcpStream,
     peer: SocketAddr,
     local: Option<SocketAddr>,
-    over_fd_limit: bool,
+    over_max_fd: bool,
     /// What its options have to be replaced by.
-    config: Option<TcpConfig>,
+    config: Option<Arc<TcpConfig>>,
 }
 
 impl Pending for TcpPending {
@@ -164,7 +163,7 @@ impl Pending for TcpPending {
     }
 
     fn refused(&self) -> Option<Reason> {
-        self.over_fd_limit.then_some(Reason::ConnLimit)
+        self.over_max_fd.then_some(Reason::ConnLimit)
     }
 
     /// Sets the socket's options where it has others: TCP itself has shaken hands already.

@@ -14,19 +14,19 @@ const MAX_LOOKUPS: usize = 64;
 #[derive(Debug, Clone)]
 pub(super) struct Resolver {
     threads: Threads,
-    fd_limit: Option<RawFd>,
+    max_fd: Option<RawFd>,
 }
 
 impl Resolver {
     pub(super) fn new() -> Self {
         Self {
             threads: Threads::new("resolve", MAX_LOOKUPS),
-            fd_limit: None,
+            max_fd: None,
         }
     }
 
-    pub(super) const fn set_fd_limit(&mut self, limit: Option<RawFd>) {
-        self.fd_limit = limit;
+    pub(super) const fn set_max_fd(&mut self, limit: Option<RawFd>) {
+        self.max_fd = limit;
     }
 
     /// Starts the first thread.
@@ -42,9 +42,9 @@ impl Resolver {
         if let Ok(ip) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(ip, port)]);
         }
-        let (host, fd_limit) = (host.to_owned(), self.fd_limit);
+        let (host, max_fd) = (host.to_owned(), self.max_fd);
         let lookup = move || {
-            find_descriptor(fd_limit)?;
+            find_descriptor(max_fd)?;
             (host.as_str(), port)
                 .to_socket_addrs()
                 .map(Iterator::collect)
@@ -65,7 +65,7 @@ fn find_descriptor(limit: Option<RawFd>) -> io::Result<()> {
     };
     let probe = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     if probe.as_raw_fd() >= limit {
-        return Err(super::connect::out_of_descriptors());
+        return Err(super::happy_eyeballs::out_of_descriptors());
     }
     Ok(())
 }
@@ -93,7 +93,7 @@ mod tests {
         let threads = Threads::new("test", 1);
         let full = Resolver {
             threads: threads.clone(),
-            fd_limit: None,
+            max_fd: None,
         };
         let (release, gate) = std::sync::mpsc::sync_channel::<()>(0);
         let held = threads.run(move || gate.recv());
@@ -112,7 +112,7 @@ mod tests {
     #[tokio::test]
     async fn lookup_leaves_reserved_descriptors() {
         let mut resolver = Resolver::new();
-        resolver.set_fd_limit(Some(1));
+        resolver.set_max_fd(Some(1));
         let error = resolver.resolve("localhost", 7).await.unwrap_err();
         assert_eq!(error.raw_os_error(), Some(24), "{error}");
         assert_eq!(resolver.resolve("::1", 7).await.unwrap().len(), 1);

@@ -3,8 +3,8 @@
 #![no_main]
 
 #[allow(dead_code)]
-#[path = "../../src/found.rs"]
-mod found;
+#[path = "../../src/pem_diagnosis.rs"]
+mod pem_diagnosis;
 #[allow(dead_code)]
 #[path = "../../src/pem.rs"]
 mod pem;

@@ -10,11 +10,11 @@ use crate::hello::is_ssl2;
 use crate::peers::PinMismatch;
 
 /// The kind of a failure, where the peer sent these bytes first.
-pub(super) fn kind(error: &Error, opening: &[u8]) -> Kind {
+pub(super) fn kind(error: &Error, first_bytes: &[u8]) -> Kind {
     match error {
-        Error::InvalidMessage(_) if is_http(opening) => Kind::PlainHttp,
-        Error::InvalidMessage(_) if is_ssl2(opening) => Kind::NoCommonVersion,
-        Error::InvalidMessage(_) if !is_record(opening) => Kind::NotTls,
+        Error::InvalidMessage(_) if is_http(first_bytes) => Kind::PlainHttp,
+        Error::InvalidMessage(_) if is_ssl2(first_bytes) => Kind::NoCommonVersion,
+        Error::InvalidMessage(_) if !is_record(first_bytes) => Kind::NotTls,
         Error::InvalidCertificate(error) => certificate(error),
         Error::InvalidCertRevocationList(_) => Kind::CrlInvalid,
         Error::NoCertificatesPresented => Kind::CertificateRequired,

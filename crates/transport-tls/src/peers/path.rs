@@ -10,7 +10,7 @@ use webpki::{spki_for_anchor, EndEntityCert, KeyUsage, VerifiedPath};
 
 /// The purpose that a peer's certificate must allow.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Usage {
+pub(crate) enum KeyPurpose {
     Client,
     Server,
 }
@@ -23,11 +23,15 @@ type Accept<'a> = &'a dyn Fn(&VerifiedPath<'_>) -> Result<(), webpki::Error>;
 pub(crate) struct Anchors {
     roots: Arc<RootCertStore>,
     algorithms: WebPkiSupportedAlgorithms,
-    usage: Usage,
+    usage: KeyPurpose,
 }
 
 impl Anchors {
-    pub(crate) fn new(roots: Arc<RootCertStore>, provider: &CryptoProvider, usage: Usage) -> Self {
+    pub(crate) fn new(
+        roots: Arc<RootCertStore>,
+        provider: &CryptoProvider,
+        usage: KeyPurpose,
+    ) -> Self {
         Self {
             roots,
             algorithms: provider.signature_verification_algorithms,
@@ -47,8 +51,8 @@ impl Anchors {
         accept: Option<Accept<'_>>,
     ) -> Result<VerifiedPath<'p>, webpki::Error> {
         let usage = match self.usage {
-            Usage::Client => KeyUsage::client_auth(),
-            Usage::Server => KeyUsage::server_auth(),
+            KeyPurpose::Client => KeyUsage::client_auth(),
+            KeyPurpose::Server => KeyUsage::server_auth(),
         };
         let algorithms = self.algorithms.all;
         leaf.verify_for_usage(

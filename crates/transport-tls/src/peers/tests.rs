@@ -17,7 +17,7 @@ fn check(san: &str, pin: Option<SpkiPin>) -> PeerCheck {
     let sans: Vec<_> = sans.map(|san| san.parse().unwrap()).collect();
     let rules = PeerRules::new(&sans, pin.as_slice());
     let roots = Arc::new(RootCertStore::empty());
-    let anchors = Anchors::new(roots, &provider(PqMode::Off), Usage::Client);
+    let anchors = Anchors::new(roots, &provider(PqMode::Off), KeyPurpose::Client);
     let clock: Arc<dyn TimeProvider> = Arc::new(DefaultTimeProvider);
     PeerCheck::new(anchors, rules, &clock)
 }

@@ -4,25 +4,27 @@ use std::fmt;
 use std::sync::Arc;
 
 use tokio_rustls::TlsConnector;
-use transport_core::{Backend, Connection, Dialer, NoIdentity, Observer, Target, TransportError};
+use transport_core::{
+    Backend, Connection, Dialer, NoIdentity, Observer, Reloadable, Target, TransportError,
+};
 
-use super::opening::Opening;
-use super::session::{Handshake, BUFFER_BYTES};
-use super::stage::Session;
+use super::handshake::{PendingHandshake, BUFFER_BYTES};
+use super::handshake_io::HandshakeIo;
 use super::stream::TlsIo;
-use crate::LiveClientTls;
+use super::tls_session::TlsSession;
+use crate::ClientTls;
 
 /// TLS over a raw dialer.
 pub struct TlsDialer<D> {
     raw: D,
-    live: LiveClientTls,
+    live: Reloadable<ClientTls>,
     observer: Arc<dyn Observer>,
 }
 
 impl<D: Dialer> TlsDialer<D> {
     /// Shakes hands on what this dialer opens, with what is in force when a dial begins.
     #[must_use]
-    pub fn over(raw: D, live: &LiveClientTls, observer: Arc<dyn Observer>) -> Self {
+    pub fn over(raw: D, live: &Reloadable<ClientTls>, observer: Arc<dyn Observer>) -> Self {
         Self {
             raw,
             live: live.clone(),
@@ -36,7 +38,7 @@ impl<D: Dialer> TlsDialer<D> {
     }
 
     /// What it trusts and shows, to replace or refresh.
-    pub const fn live(&self) -> &LiveClientTls {
+    pub const fn live(&self) -> &Reloadable<ClientTls> {
         &self.live
     }
 }
@@ -74,22 +76,22 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
         let tls = self.live.get();
         // Before anything is opened: a target without a name can prove none.
         let name = tls.name(to, D::PRIVATE)?;
-        let Connection { io, info } = self.raw.dial(to).await?;
-        let handshake = Handshake::begin(true, info, &self.observer);
+        let (io, info) = self.raw.dial(to).await?.into_parts();
+        let handshake = PendingHandshake::begin(true, info, &self.observer);
         let (config, sessions) = tls.session();
         let connect = TlsConnector::from(Arc::clone(&config)).connect_with(
             name,
-            Opening::of_client(io),
+            HandshakeIo::client(io),
             |session| session.set_buffer_limit(Some(BUFFER_BYTES)),
         );
-        let mut session = Session::connecting(connect.into_fallible());
+        let mut session = TlsSession::connecting(connect.into_fallible());
         // What is rare is boxed, so that no handshake that succeeds has to carry it.
-        match session.shake_hands().await {
+        match session.handshake().await {
             Ok(()) => {
                 let (none, servers) = (NoIdentity::NotPresented, Some(tls.servers()));
                 match handshake.succeeded(session, none, servers, Some(&sessions)) {
                     Ok(connection) => Ok(connection),
-                    Err(refused) => Err(Box::pin(refused.end()).await),
+                    Err(rejected) => Err(Box::pin(rejected.close()).await),
                 }
             }
             Err((error, io)) => {

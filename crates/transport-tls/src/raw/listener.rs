@@ -5,26 +5,26 @@ use std::sync::Arc;
 
 use tokio_rustls::TlsAcceptor;
 use transport_core::{
-    Backend, Connection, Listener, Observer, PeerAddr, Pending, Reason, TransportError,
+    Backend, Connection, Listener, Observer, PeerAddr, Pending, Reason, Reloadable, TransportError,
 };
 
-use super::opening::Opening;
-use super::session::{Handshake, BUFFER_BYTES};
-use super::stage::Session;
+use super::handshake::{PendingHandshake, BUFFER_BYTES};
+use super::handshake_io::HandshakeIo;
 use super::stream::TlsIo;
-use crate::LiveServerTls;
+use super::tls_session::TlsSession;
+use crate::ServerTls;
 
 /// TLS over a raw listener.
 pub struct TlsListener<L> {
     raw: L,
-    live: LiveServerTls,
+    live: Reloadable<ServerTls>,
     observer: Arc<dyn Observer>,
 }
 
 impl<L: Listener> TlsListener<L> {
     /// Shakes hands on what this listener accepts, with what is in force when a handshake begins.
     #[must_use]
-    pub fn over(raw: L, live: &LiveServerTls, observer: Arc<dyn Observer>) -> Self {
+    pub fn over(raw: L, live: &Reloadable<ServerTls>, observer: Arc<dyn Observer>) -> Self {
         Self {
             raw,
             live: live.clone(),
@@ -38,7 +38,7 @@ impl<L: Listener> TlsListener<L> {
     }
 
     /// What it proves and asks for, to replace or refresh.
-    pub const fn live(&self) -> &LiveServerTls {
+    pub const fn live(&self) -> &Reloadable<ServerTls> {
         &self.live
     }
 }
@@ -70,7 +70,7 @@ impl<L: Listener> Listener for TlsListener<L> {
 /// An accepted connection before its TLS handshake.
 pub struct TlsPending<P> {
     raw: P,
-    live: LiveServerTls,
+    live: Reloadable<ServerTls>,
     observer: Arc<dyn Observer>,
 }
 
@@ -99,20 +99,22 @@ impl<P: Pending> Pending for TlsPending<P> {
     /// guard's deadline, to read why. The handshake is complete with the client's last message: a
     /// client that is gone before it has read its session tickets is established, and then ends.
     async fn establish(self) -> Result<Connection<Self::Io>, TransportError> {
-        let Connection { io, info } = self.raw.establish().await?;
-        let handshake = Handshake::begin(false, info, &self.observer);
+        let (io, info) = self.raw.establish().await?.into_parts();
+        let handshake = PendingHandshake::begin(false, info, &self.observer);
         let tls = self.live.get();
         let config = tls.config();
-        let accept =
-            TlsAcceptor::from(Arc::clone(&config)).accept_with(Opening::of_server(io), |session| {
+        let accept = TlsAcceptor::from(Arc::clone(&config)).accept_with(
+            HandshakeIo::server(io),
+            |session| {
                 session.set_buffer_limit(Some(BUFFER_BYTES));
-            });
-        let mut session = Session::accepting(accept.into_fallible());
+            },
+        );
+        let mut session = TlsSession::accepting(accept.into_fallible());
         // What is rare is boxed, so that no handshake that succeeds has to carry it.
-        match session.shake_hands().await {
+        match session.handshake().await {
             Ok(()) => match handshake.succeeded(session, tls.no_identity(), tls.clients(), None) {
                 Ok(connection) => Ok(connection),
-                Err(refused) => Err(Box::pin(refused.end()).await),
+                Err(rejected) => Err(Box::pin(rejected.close()).await),
             },
             Err((error, io)) => {
                 let provider = config.crypto_provider();

@@ -9,7 +9,7 @@ use std::task::{ready, Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use transport_core::{Io, Taken};
 
-use super::stage::Session;
+use super::tls_session::TlsSession;
 use crate::explain;
 
 /// An established TLS connection.
@@ -24,14 +24,14 @@ use crate::explain;
 /// reads return the end of the stream, whatever follows it. A shutdown whose `close_notify` finds
 /// no peer succeeds where the peer's own has arrived: the peer lost nothing.
 pub struct TlsIo<I> {
-    session: Session<I>,
+    session: TlsSession<I>,
     /// Everything before our `close_notify` has been written.
     closing: bool,
 }
 
 impl<I> TlsIo<I> {
     /// A session whose handshake has succeeded.
-    pub(super) const fn new(session: Session<I>) -> Self {
+    pub(super) const fn new(session: TlsSession<I>) -> Self {
         Self {
             session,
             closing: false,
@@ -51,7 +51,7 @@ fn explained<T>(polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
 
 impl<I: Io> Io for TlsIo<I> {
     fn abort(&mut self) {
-        if let Some(below) = self.session.below() {
+        if let Some(below) = self.session.inner() {
             below.abort();
         }
     }
@@ -61,23 +61,23 @@ impl<I: Io> Io for TlsIo<I> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.session.below() {
+        match self.session.inner() {
             Some(below) => below.poll_discard(cx, buf),
             None => Poll::Ready(Ok(())),
         }
     }
 
     fn has_sent_all(&mut self) -> bool {
-        !self.session.wants_write() && self.session.below().map_or(true, Io::has_sent_all)
+        !self.session.wants_write() && self.session.inner().map_or(true, Io::has_sent_all)
     }
 
     /// Counts ciphertext: the bytes that rustls still holds are not taken.
     fn taken(&mut self) -> Option<Taken> {
-        self.session.below().and_then(Io::taken)
+        self.session.inner().and_then(Io::taken)
     }
 
     fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        match self.session.below() {
+        match self.session.inner() {
             Some(below) => below.wait_reset(),
             None => Box::pin(pending()),
         }

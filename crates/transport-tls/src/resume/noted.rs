@@ -7,7 +7,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
 use tokio_rustls::rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use tokio_rustls::rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
-use super::scope;
+use super::handshake_record;
 use crate::dates;
 
 /// Asks another verifier, and notes the earliest `notAfter` of what the client sent.
@@ -31,7 +31,7 @@ impl ClientCertVerifier for Noted {
         let chain = std::iter::once(end_entity).chain(intermediates);
         // Nothing resumes where a date cannot be read.
         let chain_end = dates::earliest_end(chain).unwrap_or(0);
-        scope::note(|record| {
+        handshake_record::update(|record| {
             // A full handshake: the tickets that the client offered were of no use.
             record.resumed = None;
             record.chain_end = chain_end;

@@ -28,11 +28,11 @@ use base64::Engine;
 use tokio_rustls::rustls::server::ProducesTickets;
 use zeroize::Zeroizing;
 
-use super::facts::MAX_AGE;
+use super::lifetime::MAX_AGE;
 
 /// Longest line that is looked at.
 const MAX_LINE: usize = 120;
-/// Bytes of a key: a name and two keys of 16 or 32 bytes, as HAProxy splits them.
+/// OutputLen of a key: a name and two keys of 16 or 32 bytes, as HAProxy splits them.
 const KEY_LENS: [usize; 2] = [48, 80];
 /// Most keys of a file.
 const MAX_KEYS: usize = 32;
@@ -41,9 +41,9 @@ const SALT_LEN: usize = 32;
 const SEAL_LEN: usize = 32;
 
 /// The keys of one file, ready to use.
-pub(crate) struct TicketKeys(Vec<Key>);
+pub(crate) struct TicketKeys(Vec<TicketKey>);
 
-struct Key {
+struct TicketKey {
     name: [u8; NAME_LEN],
     seal: Prk,
 }
@@ -61,7 +61,7 @@ impl TicketKeys {
             if keys.len() == MAX_KEYS {
                 return Err(wrong("is one key too many: 32 at most"));
             }
-            keys.push(Key::parse(line).map_err(wrong)?);
+            keys.push(TicketKey::parse(line).map_err(wrong)?);
         }
         if keys.is_empty() {
             return Err("there is no key in it; `openssl rand -base64 48` makes one".to_owned());
@@ -70,7 +70,7 @@ impl TicketKeys {
     }
 }
 
-impl Key {
+impl TicketKey {
     fn parse(line: &[u8]) -> Result<Self, &'static str> {
         const WRONG: &str = "is no key: 48 or 80 bytes in base64, as `openssl rand -base64 48` \
                              makes them";
@@ -90,7 +90,7 @@ impl Key {
     fn derive(secret: &[u8]) -> Option<Self> {
         let root = Salt::new(HKDF_SHA256, b"ron-transport ticket keys v1").extract(secret);
         let mut name = [0; NAME_LEN];
-        let okm = root.expand(&[b"name"], Bytes(NAME_LEN)).ok()?;
+        let okm = root.expand(&[b"name"], OutputLen(NAME_LEN)).ok()?;
         okm.fill(&mut name).ok()?;
         let seal = root.expand(&[b"seal"], HKDF_SHA256).ok()?.into();
         Some(Self { name, seal })
@@ -100,7 +100,7 @@ impl Key {
     fn of_ticket(&self, salt: &[u8]) -> Option<(LessSafeKey, Nonce)> {
         let mut out = Zeroizing::new([0; SEAL_LEN + NONCE_LEN]);
         let info = [salt];
-        let okm = self.seal.expand(&info, Bytes(out.len())).ok()?;
+        let okm = self.seal.expand(&info, OutputLen(out.len())).ok()?;
         okm.fill(&mut *out).ok()?;
         let (key, nonce) = out.split_at(SEAL_LEN);
         let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).ok()?);
@@ -139,27 +139,27 @@ impl Key {
 }
 
 /// A length of output.
-struct Bytes(usize);
+struct OutputLen(usize);
 
-impl KeyType for Bytes {
+impl KeyType for OutputLen {
     fn len(&self) -> usize {
         self.0
     }
 }
 
 /// The keys, bound to what decides which clients come in.
-pub(crate) struct ReplicaTickets {
+pub(crate) struct SharedKeyTicketer {
     keys: std::sync::Arc<TicketKeys>,
     trust: [u8; 32],
 }
 
-impl ReplicaTickets {
+impl SharedKeyTicketer {
     pub(crate) const fn new(keys: std::sync::Arc<TicketKeys>, trust: [u8; 32]) -> Self {
         Self { keys, trust }
     }
 }
 
-impl ProducesTickets for ReplicaTickets {
+impl ProducesTickets for SharedKeyTicketer {
     fn enabled(&self) -> bool {
         true
     }
@@ -186,9 +186,9 @@ impl fmt::Debug for TicketKeys {
     }
 }
 
-impl fmt::Debug for ReplicaTickets {
+impl fmt::Debug for SharedKeyTicketer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReplicaTickets").finish_non_exhaustive()
+        f.debug_struct("SharedKeyTicketer").finish_non_exhaustive()
     }
 }
 
@@ -204,9 +204,9 @@ mod tests {
         STANDARD.encode(vec![byte; len])
     }
 
-    fn shared(file: &str, trust: u8) -> ReplicaTickets {
+    fn shared(file: &str, trust: u8) -> SharedKeyTicketer {
         let keys = TicketKeys::parse(file.as_bytes()).unwrap();
-        ReplicaTickets::new(Arc::new(keys), [trust; 32])
+        SharedKeyTicketer::new(Arc::new(keys), [trust; 32])
     }
 
     #[test]

@@ -7,9 +7,9 @@ use tokio_rustls::rustls::time_provider::TimeProvider;
 use transport_core::schema::Section;
 use transport_core::TransportError;
 
-use crate::files::{self, At, Files, Hashes, Paths};
+use crate::files::{self, ConfiguredPath, FileHashes, PairPaths, PemFiles};
 use crate::provider::provider;
-use crate::trust::{Trust, TrustPaths};
+use crate::trust::{TrustMaterial, TrustPaths};
 use crate::{PqMode, TlsConfig};
 
 /// The parts of a configuration, to build another one with some of them replaced.
@@ -18,8 +18,8 @@ pub(super) struct Parts {
     pub(super) pq: PqMode,
     pub(super) pair: Arc<CertifiedKey>,
     /// `None`: the pair came from memory.
-    pub(super) pair_hashes: Option<Hashes>,
-    pub(super) trust: Trust,
+    pub(super) pair_hashes: Option<FileHashes>,
+    pub(super) trust: TrustMaterial,
     pub(super) clock: Arc<dyn TimeProvider>,
 }
 
@@ -29,11 +29,11 @@ impl Parts {
         &self,
         config: &TlsConfig,
         pq: PqMode,
-    ) -> Result<(Arc<CertifiedKey>, Option<Hashes>), TransportError> {
+    ) -> Result<(Arc<CertifiedKey>, Option<FileHashes>), TransportError> {
         if self.pair_hashes.is_none() {
             return Ok((Arc::clone(&self.pair), None));
         }
-        let mut files = Files::read(pair_paths(config))?;
+        let mut files = PemFiles::read(pair_paths(config))?;
         let hashes = Some(files.hashes());
         if hashes == self.pair_hashes && pq == self.pq {
             return Ok((Arc::clone(&self.pair), hashes));
@@ -61,17 +61,17 @@ impl Parts {
     }
 }
 
-pub(super) fn pair_paths(config: &TlsConfig) -> Paths<'_> {
-    Paths {
-        cert: At {
+pub(super) fn pair_paths(config: &TlsConfig) -> PairPaths<'_> {
+    PairPaths {
+        cert: ConfiguredPath {
             key: "tls.cert_path",
             path: config.cert_path(),
         },
-        key: At {
+        key: ConfiguredPath {
             key: "tls.key_path",
             path: config.key_path(),
         },
-        ca: At {
+        ca: ConfiguredPath {
             key: "tls.client_ca_path",
             path: None,
         },
@@ -80,13 +80,13 @@ pub(super) fn pair_paths(config: &TlsConfig) -> Paths<'_> {
 
 pub(super) fn trust_paths(config: &TlsConfig) -> TrustPaths<'_> {
     TrustPaths {
-        ca: At {
+        ca: ConfiguredPath {
             key: "tls.client_ca_path",
             path: config.client_ca_path(),
         },
         crl_key: "tls.crl_path",
         crls: config.crl_path(),
-        ticket_keys: At {
+        ticket_keys: ConfiguredPath {
             key: "tls.ticket_keys_path",
             path: config.ticket_keys_path(),
         },

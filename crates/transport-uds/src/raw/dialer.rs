@@ -8,11 +8,12 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::time::{sleep, Instant};
 use transport_core::{
-    Backend, ConnInfo, Connection, Dialer, PeerAddr, PeerIdentity, Target, TransportError,
+    Backend, ConnInfo, Connection, Dialer, PeerAddr, PeerIdentity, Reloadable, Target,
+    TransportError,
 };
 
-use super::{buffer, UdsIo};
-use crate::{path, LiveUdsConfig, UdsConfig};
+use super::{send_buffer, UdsIo};
+use crate::{path, UdsConfig};
 
 /// First and longest pause before another attempt at a full backlog: the kernel tells nobody when
 /// there is a place again.
@@ -21,8 +22,8 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_mi
 /// Dials Unix sockets.
 #[derive(Debug, Clone, Default)]
 pub struct UdsDialer {
-    config: Option<LiveUdsConfig>,
-    fd_limit: Option<RawFd>,
+    config: Option<Reloadable<UdsConfig>>,
+    max_fd: Option<RawFd>,
 }
 
 impl UdsDialer {
@@ -31,21 +32,21 @@ impl UdsDialer {
     pub const fn new() -> Self {
         Self {
             config: None,
-            fd_limit: None,
+            max_fd: None,
         }
     }
 
     /// Takes the send buffer of dialed connections from here, as it is at each dial.
     #[must_use]
-    pub fn with_config(mut self, config: &LiveUdsConfig) -> Self {
+    pub fn with_config(mut self, config: &Reloadable<UdsConfig>) -> Self {
         self.config = Some(config.clone());
         self
     }
 
-    /// As [`UdsListener::with_fd_limit`](super::UdsListener::with_fd_limit).
+    /// As [`UdsListener::with_max_fd`](super::UdsListener::with_max_fd).
     #[must_use]
-    pub const fn with_fd_limit(mut self, limit: Option<RawFd>) -> Self {
-        self.fd_limit = limit;
+    pub const fn with_max_fd(mut self, limit: Option<RawFd>) -> Self {
+        self.max_fd = limit;
         self
     }
 }
@@ -79,17 +80,14 @@ impl Dialer for UdsDialer {
         let started = Instant::now();
         let stream = connect_patiently(path).await.map_err(connect)?;
         let connected = Instant::now();
-        if self
-            .fd_limit
-            .is_some_and(|limit| stream.as_raw_fd() >= limit)
-        {
+        if self.max_fd.is_some_and(|limit| stream.as_raw_fd() >= limit) {
             return Err(connect(rustix::io::Errno::MFILE.into()));
         }
-        let chunk = self.config.as_ref().map_or_else(
-            || UdsConfig::default().chunk_bytes(),
-            LiveUdsConfig::chunk_bytes,
-        );
-        buffer::apply(&stream, chunk).map_err(connect)?;
+        let chunk = match &self.config {
+            Some(config) => config.get().chunk_bytes(),
+            None => UdsConfig::default().chunk_bytes(),
+        };
+        send_buffer::apply(&stream, chunk).map_err(connect)?;
         // The uid that the other side had when it began to listen.
         let uid = stream.peer_cred().map_err(connect)?.uid();
         let mut info = ConnInfo::new(Backend::Uds, Some(PeerAddr::Uid(uid)));

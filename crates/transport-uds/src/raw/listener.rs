@@ -9,14 +9,14 @@ use socket2::SockRef;
 use tokio::net::UnixStream;
 use transport_core::schema::ValueError;
 use transport_core::{
-    Backend, ConnInfo, Connection, Listener, PeerAddr, PeerIdentity, Pending, Reason,
+    Backend, ConnInfo, Connection, Listener, PeerAddr, PeerIdentity, Pending, Reason, Reloadable,
     TransportError,
 };
 
 use super::socket_file::SocketFile;
-use super::{buffer, UdsIo};
+use super::{send_buffer, UdsIo};
 use crate::config::UNKNOWN_UID;
-use crate::{LiveUdsConfig, UdsConfig};
+use crate::UdsConfig;
 
 /// A listening Unix socket. Dropping it removes the file that [`bind`](Self::bind) made, unless
 /// another one is in its place.
@@ -26,8 +26,8 @@ pub struct UdsListener {
     /// listens, and a start at the same moment does not take it for one of the dead.
     _file: Option<SocketFile>,
     inner: tokio::net::UnixListener,
-    config: LiveUdsConfig,
-    fd_limit: Option<RawFd>,
+    config: Reloadable<UdsConfig>,
+    max_fd: Option<RawFd>,
 }
 
 impl UdsListener {
@@ -79,8 +79,8 @@ impl UdsListener {
         Self {
             _file: file,
             inner,
-            config: LiveUdsConfig::new(config),
-            fd_limit: None,
+            config: Reloadable::new(config.clone()),
+            max_fd: None,
         }
     }
 
@@ -88,14 +88,14 @@ impl UdsListener {
     /// hands out the lowest free number, so those above stay free for
     /// whatever else the process must be able to open.
     #[must_use]
-    pub const fn with_fd_limit(mut self, limit: Option<RawFd>) -> Self {
-        self.fd_limit = limit;
+    pub const fn with_max_fd(mut self, limit: Option<RawFd>) -> Self {
+        self.max_fd = limit;
         self
     }
 
     /// Takes the uids that may connect from here, as they are at each accept.
     #[must_use]
-    pub fn with_config(mut self, config: &LiveUdsConfig) -> Self {
+    pub fn with_config(mut self, config: &Reloadable<UdsConfig>) -> Self {
         self.config = config.clone();
         self
     }
@@ -143,12 +143,11 @@ impl Listener for UdsListener {
         // Who is not known is not allowed: refused and counted as any other, and no reason for
         // the accept loop to pause.
         let uid = stream.peer_cred().map_or(UNKNOWN_UID, |peer| peer.uid());
-        let over_fd_limit = self
-            .fd_limit
-            .is_some_and(|limit| stream.as_raw_fd() >= limit);
-        let refused = if !self.config.allows(uid) {
+        let over_max_fd = self.max_fd.is_some_and(|limit| stream.as_raw_fd() >= limit);
+        let config = self.config.get();
+        let refused = if !config.allows(uid) {
             Some(Reason::UidDenied)
-        } else if over_fd_limit {
+        } else if over_max_fd {
             Some(Reason::ConnLimit)
         } else {
             None
@@ -157,7 +156,7 @@ impl Listener for UdsListener {
             stream,
             uid,
             refused,
-            chunk_bytes: self.config.chunk_bytes(),
+            chunk_bytes: config.chunk_bytes(),
         })
     }
 }
@@ -195,7 +194,7 @@ impl Pending for UdsPending {
         if let Some(reason) = self.refused {
             return Err(TransportError::Refused { reason });
         }
-        buffer::apply(&self.stream, self.chunk_bytes).map_err(TransportError::Io)?;
+        send_buffer::apply(&self.stream, self.chunk_bytes).map_err(TransportError::Io)?;
         let mut info = ConnInfo::new(Backend::Uds, Some(self.peer()));
         info.identity = PeerIdentity::Uid(self.uid);
         Ok(Connection::new(UdsIo::new(self.stream), info))

@@ -61,7 +61,7 @@ async fn nobody_there_is_an_error_at_once() {
     refused(ErrorKind::ConnectionRefused).await;
 
     let _listener = place.bind().await.unwrap();
-    let none_left = UdsDialer::new().with_fd_limit(Some(0));
+    let none_left = UdsDialer::new().with_max_fd(Some(0));
     let error = none_left.dial(&target(&place)).await.unwrap_err();
     assert_eq!(error.reason(), Some(Reason::ConnLimit), "{error}");
 }
