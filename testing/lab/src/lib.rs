@@ -22,7 +22,6 @@ mod output;
 mod pki;
 pub mod process;
 #[cfg(doctest)]
-mod readme;
 mod scrape;
 mod start;
 pub mod trend;
