@@ -27,6 +27,7 @@ mod msrv;
 mod package;
 mod page;
 mod peers;
+mod readme;
 mod sbom;
 mod semver;
 mod soak;

@@ -1,72 +1,47 @@
-//! One certificate of ECDSA P-256 for everyone who listens, and what both ends agree on: TLS 1.3,
-//! X25519, AES-128-GCM.
+//! The certificate of all servers, and the TLS parameters of both sides.
+//!
+//! ECDSA P-256, TLS 1.3, X25519, AES-128-GCM.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use rcgen::{CertifiedKey, KeyPair};
-use tempfile::TempDir;
 use tokio_rustls::rustls::client::danger::{
     HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
 };
 use tokio_rustls::rustls::crypto::aws_lc_rs::{cipher_suite, default_provider, kx_group, Ticketer};
 use tokio_rustls::rustls::crypto::CryptoProvider;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use tokio_rustls::rustls::server::NoServerSessionStorage;
 use tokio_rustls::rustls::version::TLS13;
 use tokio_rustls::rustls::{
     ClientConfig, DigitallySignedStruct, Error, ServerConfig, SignatureScheme,
 };
+use transport_testkit::pki::{Leaf, PkiDir};
 
-/// A certificate with its key, as files in a directory that goes with it.
+/// A self-signed certificate with its key, and a temporary directory with both.
 pub(crate) struct Pki {
-    dir: TempDir,
-    cert: CertificateDer<'static>,
-    key: KeyPair,
+    pub(crate) dir: PkiDir,
+    leaf: Leaf,
 }
 
 impl Pki {
     pub(crate) fn new() -> Self {
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-        let CertifiedKey { cert, signing_key } = made;
-        let pki = Self {
-            dir: tempfile::tempdir().unwrap(),
-            cert: cert.der().clone(),
-            key: signing_key,
-        };
-        let (cert, key) = (cert.pem(), pki.key.serialize_pem());
-        pki.write("cert.pem", &cert);
-        pki.write("key.pem", &key);
-        pki.write("pair.pem", &(cert + &key));
-        pki
+        let (dir, leaf) = (PkiDir::new(), Leaf::self_signed(&["localhost"]));
+        dir.write_private("cert.pem", &leaf.cert);
+        dir.write_private("key.pem", &leaf.key_pem());
+        dir.write_private("pair.pem", &(leaf.cert.clone() + &leaf.key_pem()));
+        Self { dir, leaf }
     }
 
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// The same as text.
-    pub(crate) fn file(&self, name: &str) -> String {
-        self.path(name).to_str().unwrap().to_owned()
-    }
-
-    /// Writes a file that only its owner can read.
-    pub(crate) fn write(&self, name: &str, text: &str) {
-        let path = self.path(name);
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    }
-
-    /// What `ServerTls` makes of such a pair, for who uses rustls alone and for us.
+    /// Builds a configuration equal to the one of `ServerTls`.
     pub(crate) fn server(&self) -> Arc<ServerConfig> {
-        let key = PrivatePkcs8KeyDer::from(self.key.serialize_der());
+        let cert = CertificateDer::from_pem_slice(self.leaf.cert.as_bytes()).unwrap();
+        let key = PrivatePkcs8KeyDer::from(self.leaf.key.serialize_der());
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&TLS13])
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![self.cert.clone()], key.into())
+            .with_single_cert(vec![cert], key.into())
             .unwrap();
         config.ticketer = Ticketer::new().unwrap();
         config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -74,7 +49,11 @@ impl Pki {
     }
 }
 
-/// A client that checks nothing, so that it is not what a server waits for. It resumes what it can.
+/// Returns a client configuration without verification.
+///
+/// The client must not be the bottleneck.
+///
+/// It resumes sessions where possible.
 pub(crate) fn client() -> ClientConfig {
     ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])

@@ -1,5 +1,6 @@
-//! The proxies under comparison, each a process that ends TLS and forwards to a TCP upstream with
-//! one worker.
+//! The compared proxies: processes with one worker each.
+//!
+//! A proxy terminates TLS and forwards to a TCP upstream.
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,7 +10,7 @@ use std::time::Duration;
 use crate::pki::Pki;
 use crate::servers::{any, LIMITS};
 
-/// A running proxy. It ends when this is dropped.
+/// A running proxy, ended on drop.
 pub(crate) struct Proxy {
     child: Child,
     pub(crate) addr: SocketAddr,
@@ -20,22 +21,24 @@ impl Proxy {
         self.child.id()
     }
 
-    /// The gateway: the release build that lies beside this program, with every limit on.
+    /// Starts the gateway, with every limit on.
+    ///
+    /// The release build lies beside this program.
     pub(crate) fn gateway(pki: &Pki, settings: &[(&str, &str)]) -> Self {
         let (addr, name) = (free(), "gateway.log");
         let program = std::env::current_exe()
             .unwrap()
             .with_file_name("ron-gateway");
-        let mut command = Command::new(program);
-        // One worker, as the others have.
+        let mut command = ron_lab::Start::new(&program).bare(&[]);
+        // One worker, as the other proxies have.
         command.env("TOKIO_WORKER_THREADS", "1");
         let mut set = |key: &str, value: &str| {
             command.args([format!("--{key}"), value.to_owned()]);
         };
         set("transport.backend", "tls");
         set("transport.bind_addr", &addr.to_string());
-        set("transport.tls.cert_path", &pki.file("cert.pem"));
-        set("transport.tls.key_path", &pki.file("key.pem"));
+        set("transport.tls.cert_path", &pki.dir.file("cert.pem"));
+        set("transport.tls.key_path", &pki.dir.file("key.pem"));
         set("gateway.admin_addr", "");
         for (key, value) in LIMITS {
             set(&format!("transport.{key}"), value);
@@ -46,7 +49,7 @@ impl Proxy {
         start(command, pki, name, addr)
     }
 
-    /// An echo server of this program's own, in a process of its own.
+    /// Starts an echo server of this program, in a separate process.
     pub(crate) fn idle(pki: &Pki, kind: &str) -> Self {
         let addr = free();
         let mut command = Command::new(std::env::current_exe().unwrap());
@@ -54,11 +57,11 @@ impl Proxy {
         start(command, pki, "idle.log", addr)
     }
 
-    /// nginx with its stream module, as Debian builds it.
+    /// Starts nginx with its stream module, as Debian builds it.
     pub(crate) fn nginx(pki: &Pki, upstream: SocketAddr) -> Self {
         let addr = free();
-        let (pid, log) = (pki.file("nginx.pid"), pki.file("nginx.error"));
-        let (cert, key) = (pki.file("cert.pem"), pki.file("key.pem"));
+        let (pid, log) = (pki.dir.file("nginx.pid"), pki.dir.file("nginx.error"));
+        let (cert, key) = (pki.dir.file("cert.pem"), pki.dir.file("key.pem"));
         let config = format!(
             "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n\
              daemon off; worker_processes 1; pid {pid}; error_log {log} warn;\n\
@@ -69,45 +72,47 @@ impl Proxy {
              ssl_protocols TLSv1.3; ssl_ecdh_curve X25519;\n\
              }} }}\n"
         );
-        pki.write("nginx.conf", &config);
+        pki.dir.write("nginx.conf", &config);
         let mut command = Command::new("nginx");
-        command.args(["-c", &pki.file("nginx.conf"), "-e", &log]);
+        command.args(["-c", &pki.dir.file("nginx.conf"), "-e", &log]);
         start(command, pki, "nginx.log", addr)
     }
 
-    /// `HAProxy`, as Debian builds it.
+    /// Starts `HAProxy`, as Debian builds it.
     pub(crate) fn haproxy(pki: &Pki, upstream: SocketAddr) -> Self {
-        let (addr, pair) = (free(), pki.file("pair.pem"));
+        let (addr, pair) = (free(), pki.dir.file("pair.pem"));
         let config = format!(
             "global\n  nbthread 1\n  maxconn 4096\n\
              defaults\n  mode tcp\n  timeout connect 10s\n  timeout client 60s\n  timeout server 60s\n\
              listen bench\n  bind {addr} ssl crt {pair} ssl-min-ver TLSv1.3 curves X25519\n  \
              server upstream {upstream}\n"
         );
-        pki.write("haproxy.conf", &config);
+        pki.dir.write("haproxy.conf", &config);
         let mut command = Command::new("haproxy");
-        command.args(["-db", "-f", &pki.file("haproxy.conf")]);
+        command.args(["-db", "-f", &pki.dir.file("haproxy.conf")]);
         start(command, pki, "haproxy.log", addr)
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        // SIGTERM, so that a master ends its workers.
+        // SIGTERM, so that a master process ends its workers.
         let pid = rustix::process::Pid::from_child(&self.child);
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         let _ = self.child.wait();
     }
 }
 
-/// An address that nobody uses: the others cannot say which port they took.
+/// Returns a free address.
+///
+/// The other proxies do not report the port that port 0 became.
 fn free() -> SocketAddr {
     TcpListener::bind(any()).unwrap().local_addr().unwrap()
 }
 
-/// Starts it with its output in a file, and waits until it listens.
+/// Starts a proxy that logs to a file, and waits for it.
 fn start(mut command: Command, pki: &Pki, log: &str, addr: SocketAddr) -> Proxy {
-    let log = pki.path(log);
+    let log = pki.dir.path(log);
     let output = File::create(&log).unwrap();
     let errors = output.try_clone().unwrap();
     command.stdin(Stdio::null()).stdout(output).stderr(errors);

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{stderr, IsTerminal};
 use std::sync::Arc;
 
-use ron_transport::core::escape::escape;
+use ron_transport::escape::escape;
 use ron_transport::{
     Backend, Config, Conn, ConnInfo, Endpoint, PeerIdentity, ReadyState, Transport,
 };
@@ -38,10 +38,9 @@ pub(crate) fn run(sources: &Sources, target: &str) -> Result<(), ExitFailure> {
         let transport = Arc::new(Transport::builder().config(config).build()?);
         let mut signals =
             Signals::new().map_err(|error| ExitFailure::runtime("cannot watch signals", &error))?;
-        let mut reload = false;
         let outcome = tokio::select! {
             outcome = connect(&transport, &endpoint) => outcome,
-            _ = signals.stop(&mut reload) => Err(ExitFailure::Runtime("interrupted".to_owned())),
+            _ = signals.stop() => Err(ExitFailure::Runtime("interrupted".to_owned())),
         };
         // A Tor client leaves nothing behind.
         transport.shutdown(Duration::ZERO).await;
@@ -73,7 +72,7 @@ async fn connect(transport: &Arc<Transport>, to: &Endpoint) -> Result<(), ExitFa
     // The connection stands: how it ends is of no interest. What the peer sent is read, so that it
     // sees an end and not a reset.
     let _ = conn.shutdown().await;
-    if !to.scheme.half_closes() {
+    if !to.scheme().half_closes() {
         return Ok(());
     }
     let _ = timeout(CLOSE_TIMEOUT, copy(&mut conn, &mut sink())).await;

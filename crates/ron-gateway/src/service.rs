@@ -40,7 +40,6 @@ const REPLACED_EVERY: Duration = Duration::from_secs(5);
 /// Runs the service until it is event to stop.
 pub(crate) fn run(sources: &Sources) -> Result<(), ExitFailure> {
     let loader = FileThreads::default();
-    let mut reload = false;
     // A runtime without threads of its own: threads that exist later are born in the sandbox.
     let front = runtime::build(Builder::new_current_thread())?;
     // First of all, so that no signal finds the process unprepared.
@@ -48,7 +47,7 @@ pub(crate) fn run(sources: &Sources) -> Result<(), ExitFailure> {
         let _inside = front.enter();
         Signals::new().map_err(|error| ExitFailure::runtime("cannot watch signals", &error))?
     };
-    let preparing = prepare::prepare(sources, &loader, &mut signals, &mut reload);
+    let preparing = prepare::prepare(sources, &loader, &mut signals);
     let Some(prepared) = front.block_on(preparing)? else {
         return Ok(());
     };
@@ -57,7 +56,7 @@ pub(crate) fn run(sources: &Sources) -> Result<(), ExitFailure> {
     let runtime = runtime::build(Builder::new_multi_thread())?;
     let workers = loader.start_workers()?;
     let begun = Arc::default();
-    let serving = serve(sources, prepared, &workers, &begun, signals, reload);
+    let serving = serve(sources, prepared, &workers, &begun, signals);
     let outcome = runtime.block_on(serving);
     // The admin endpoint ends first: it holds the transport, whose tasks are of this runtime.
     drop(workers);
@@ -73,12 +72,11 @@ async fn serve(
     workers: &WorkerThreads,
     begun: &Arc<StartedParts>,
     mut signals: Signals,
-    mut reload: bool,
 ) -> Result<(), ExitFailure> {
-    let starting = start::start(sources, prepared, workers, begun, &mut signals, &mut reload);
+    let starting = start::start(sources, prepared, workers, begun, &mut signals);
     let started = starting.await;
     let outcome = match started {
-        Ok(Some(started)) => run_on(started, sources, workers, signals, reload).await,
+        Ok(Some(started)) => run_on(started, sources, workers, signals).await,
         Ok(None) => {
             begun.end_tor().await;
             Ok(())
@@ -96,7 +94,6 @@ async fn run_on(
     sources: &Sources,
     workers: &WorkerThreads,
     mut signals: Signals,
-    reload: bool,
 ) -> Result<(), ExitFailure> {
     let StartedService {
         transport,
@@ -158,7 +155,7 @@ async fn run_on(
         &in_force,
         sandbox,
     );
-    if reload {
+    if signals.take_reload() {
         manager.reloading();
         reloads.begin(&watch);
     }

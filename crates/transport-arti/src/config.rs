@@ -1,7 +1,6 @@
 //! The settings of the Tor backend: typed, in range by construction, and described as keys.
 
 mod keys;
-mod live;
 mod onion;
 #[cfg(test)]
 mod tests;
@@ -11,7 +10,6 @@ use std::time::Duration;
 
 use transport_core::schema::ValueError;
 
-pub use live::LiveArtiConfig;
 pub use onion::OnionServiceConfig;
 
 /// Longest wait for a bootstrap before it counts as late: a day.

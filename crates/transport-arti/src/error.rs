@@ -2,61 +2,34 @@
 //!
 //! The texts name no host, no relay and no circuit. Arti's own error, which may, is the source.
 
-use std::fmt;
 use std::io;
 
 use arti_client::{ErrorKind, HasKind};
-use transport_core::TransportError;
+use transport_core::{Failure, TransportError};
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Replaces the target in error texts.
 const HIDDEN_TARGET: &str = "the target";
 
-/// A loggable text and its cause.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    text: String,
-    cause: Option<BoxError>,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl std::error::Error for Failure {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.cause.as_deref().map(|cause| cause as _)
-    }
-}
-
-fn failure(text: impl Into<String>, cause: Option<BoxError>) -> BoxError {
-    Box::new(Failure {
-        text: text.into(),
-        cause,
-    })
-}
-
 /// Returns an error about settings that cannot be used.
 pub(crate) fn config(text: impl Into<String>) -> TransportError {
     TransportError::Config {
-        source: failure(text, None),
+        source: Failure::new(text).into(),
     }
 }
 
 /// As [`config`], with a cause.
-pub(crate) fn config_by(text: impl Into<String>, cause: impl Into<BoxError>) -> TransportError {
+pub(crate) fn config_by(text: impl Into<String>, cause: impl Into<Cause>) -> TransportError {
     TransportError::Config {
-        source: failure(text, Some(cause.into())),
+        source: Failure::new(text).caused_by(cause).into(),
     }
 }
 
 /// Returns an error about a Tor failure that may be temporary.
 pub(crate) fn arti(text: impl Into<String>) -> TransportError {
     TransportError::Arti {
-        source: failure(text, None),
+        source: Failure::new(text).into(),
     }
 }
 
@@ -109,9 +82,9 @@ pub(crate) fn dial(error: arti_client::Error) -> TransportError {
     of_kind(error.kind(), error)
 }
 
-fn of_kind(kind: ErrorKind, cause: impl Into<BoxError>) -> TransportError {
+fn of_kind(kind: ErrorKind, cause: impl Into<Cause>) -> TransportError {
     use ErrorKind as K;
-    let source = failure(kind.to_string(), Some(cause.into()));
+    let source = Failure::new(kind.to_string()).caused_by(cause).into();
     match kind {
         K::BootstrapRequired => TransportError::ArtiBootstrap,
         K::RemoteHostNotFound | K::RemoteHostResolutionFailed | K::OnionServiceNotFound => {
@@ -143,7 +116,7 @@ fn of_kind(kind: ErrorKind, cause: impl Into<BoxError>) -> TransportError {
     }
 }
 
-fn connect(kind: io::ErrorKind, source: BoxError) -> TransportError {
+fn connect(kind: io::ErrorKind, source: Cause) -> TransportError {
     TransportError::Connect {
         target: HIDDEN_TARGET.to_owned(),
         source: io::Error::new(kind, source),
@@ -159,10 +132,9 @@ pub(crate) fn start(error: arti_client::Error) -> TransportError {
 /// Converts the error of an accept on the onion service.
 pub(crate) fn accept(error: tor_hsservice::ClientError) -> TransportError {
     TransportError::Arti {
-        source: failure(
-            "a client's circuit to the onion service failed",
-            Some(Box::new(error)),
-        ),
+        source: Failure::new("a client's circuit to the onion service failed")
+            .caused_by(error)
+            .into(),
     }
 }
 

@@ -1,12 +1,11 @@
-//! The onion service's private key, which determines its address: read from a file or generated.
+//! The onion service's private key, which determines its address.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use tor_hscrypto::pk::{HsId, HsIdKey, HsIdKeypair};
 use tor_llcrypto::pk::ed25519::ExpandedKeypair;
-use transport_core::{open_to_others, TransportError};
+use transport_core::{open_regular_file, open_to_others, TransportError};
 use zeroize::Zeroizing;
 
 use crate::error;
@@ -28,11 +27,7 @@ impl OnionIdentity {
     /// key; with the text `insecure permissions` if others than its owner have access.
     pub(crate) fn read(path: &Path) -> Result<Self, TransportError> {
         let failed = |cause: io::Error| error::config_by(format!("{KEY}: {cause}"), cause);
-        // Checked before the open, because opening a named pipe blocks until a writer opens it.
-        if !std::fs::metadata(path).map_err(failed)?.is_file() {
-            return Err(error::config(format!("{KEY}: not a regular file")));
-        }
-        let mut file = File::open(path).map_err(failed)?;
+        let mut file = open_regular_file(path).map_err(failed)?;
         // Checked on the open file, which cannot be exchanged meanwhile.
         if let Some(mode) = open_to_others(&file).map_err(failed)? {
             return Err(error::config(format!(

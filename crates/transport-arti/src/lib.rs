@@ -1,4 +1,4 @@
-//! The Tor backend of ron-transport: dials over Tor and listens as an onion service.
+//! The Tor backend of ron-transport: dials over Tor and onion services.
 //!
 //! Tor runs inside the process, by [Arti](https://arti.torproject.org/). [`ArtiNet`] is one Tor
 //! client. It bootstraps in the background, reports by its [`readiness`](ArtiNet::readiness) whether
@@ -28,11 +28,9 @@ mod ram;
 pub mod raw;
 mod settings;
 
-pub use config::{
-    ArtiConfig, DialWhileBootstrapping, Isolation, LiveArtiConfig, OnionServiceConfig,
-};
+pub use config::{ArtiConfig, DialWhileBootstrapping, Isolation, OnionServiceConfig};
 pub use guarded::{dialer, listen, ArtiDialGuard, ArtiGuard};
 pub use isolation::IsolationToken;
 pub use net::ArtiNet;
-pub use transport_core;
+pub use transport_core::{self, Reloadable};
 pub use transport_limits::{self, Control, GuardedIo, Limiter, Limits};

@@ -18,12 +18,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch as tokio_watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use transport_core::{Observer, ReadyState, Target, TransportError};
+use transport_core::{Observer, ReadyState, Reloadable, Target, TransportError};
 
 use crate::client::TorClientSlot;
 use crate::error;
 use crate::raw::{Arrival, ArtiDialer, ArtiListener};
-use crate::LiveArtiConfig;
+use crate::ArtiConfig;
 
 /// A Tor client in this process.
 ///
@@ -36,10 +36,10 @@ use crate::LiveArtiConfig;
 /// use std::sync::Arc;
 ///
 /// use transport_arti::transport_core::{Dialer, NoObserver, ReadyState};
-/// use transport_arti::{ArtiConfig, ArtiNet, LiveArtiConfig};
+/// use transport_arti::{ArtiConfig, ArtiNet, Reloadable};
 ///
 /// # async fn run() -> Result<(), transport_arti::transport_core::TransportError> {
-/// let live = LiveArtiConfig::new(&ArtiConfig::default());
+/// let live = Reloadable::new(ArtiConfig::default());
 /// let amnesia = true; // no file outside of memory
 /// let net = ArtiNet::start(&live, amnesia, Arc::new(NoObserver)).await?;
 ///
@@ -56,7 +56,7 @@ use crate::LiveArtiConfig;
 /// ```
 pub struct ArtiNet {
     slot: Arc<TorClientSlot>,
-    live: LiveArtiConfig,
+    live: Reloadable<ArtiConfig>,
     readiness: tokio_watch::Receiver<ReadyState>,
     onion: Option<String>,
     arrivals: Mutex<Option<mpsc::Receiver<Arrival>>>,
@@ -84,7 +84,7 @@ impl ArtiNet {
     /// # Cancel safety
     /// Dropping the future shuts Tor down in the background.
     pub async fn start(
-        live: &LiveArtiConfig,
+        live: &Reloadable<ArtiConfig>,
         amnesia: bool,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, TransportError> {
@@ -102,7 +102,7 @@ impl ArtiNet {
     /// # Cancel safety
     /// As [`start`](Self::start).
     pub async fn start_with_callback(
-        live: &LiveArtiConfig,
+        live: &Reloadable<ArtiConfig>,
         amnesia: bool,
         observer: Arc<dyn Observer>,
         on_readiness: impl Fn(ReadyState) + Send + 'static,
@@ -186,9 +186,9 @@ impl ArtiNet {
         self.onion.as_deref()
     }
 
-    /// The settings in force, which can be replaced.
+    /// The current settings, which can be replaced.
     #[must_use]
-    pub const fn live(&self) -> &LiveArtiConfig {
+    pub const fn live(&self) -> &Reloadable<ArtiConfig> {
         &self.live
     }
 

@@ -1,6 +1,5 @@
 //! The settings of TCP sockets: typed, in range by construction, and described as keys.
 
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use transport_core::schema::{
@@ -76,33 +75,6 @@ impl TcpConfig {
     #[must_use]
     pub const fn unsent_bytes(&self) -> u32 {
         self.unsent_bytes
-    }
-}
-
-/// A [`TcpConfig`] that can be replaced while listeners and dialers use it: connections made from
-/// then on get the new options. Cheap to clone; clones are the same.
-#[derive(Debug, Clone, Default)]
-pub struct LiveTcpConfig(Arc<RwLock<TcpConfig>>);
-
-impl LiveTcpConfig {
-    /// Starts with this configuration.
-    #[must_use]
-    pub fn new(config: &TcpConfig) -> Self {
-        Self(Arc::new(RwLock::new(config.clone())))
-    }
-
-    /// The configuration in force.
-    #[must_use]
-    pub fn get(&self) -> TcpConfig {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// Puts another configuration in force. Backlog and `reuse_port` of a bound listener stay.
-    pub fn set(&self, config: &TcpConfig) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = config.clone();
     }
 }
 

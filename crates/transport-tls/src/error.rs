@@ -1,29 +1,8 @@
 //! Failures as sentences. What the library underneath said is kept as their source.
 
-use std::fmt;
-
-use transport_core::{TlsErrorKind, TransportError};
+use transport_core::{Failure, TlsErrorKind, TransportError};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// What went wrong, in words that name no secret.
-#[derive(Debug)]
-struct TlsFailure {
-    text: String,
-    cause: Option<BoxError>,
-}
-
-impl fmt::Display for TlsFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl std::error::Error for TlsFailure {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.cause.as_deref().map(|cause| cause as _)
-    }
-}
 
 /// Files or settings that cannot be used, without a deeper cause.
 pub(crate) fn tls(text: impl Into<String>) -> TransportError {
@@ -37,9 +16,14 @@ pub(crate) fn tls_by(text: impl Into<String>, cause: impl Into<BoxError>) -> Tra
 
 /// A TLS failure of this kind.
 pub(crate) fn failure(kind: TlsErrorKind, text: String, cause: Option<BoxError>) -> TransportError {
+    let failure = Failure::new(text);
+    let failure = match cause {
+        Some(cause) => failure.caused_by(cause),
+        None => failure,
+    };
     TransportError::Tls {
         kind,
-        source: Box::new(TlsFailure { text, cause }),
+        source: Box::new(failure),
     }
 }
 

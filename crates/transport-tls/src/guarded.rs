@@ -1,12 +1,10 @@
 //! Guarded constructors, for a service that embeds this backend without the facade.
 
-use transport_core::{Dialer, Listener, TransportError};
+use transport_core::{Dialer, Listener, Reloadable, TransportError};
 use transport_limits::{Guard, Limiter};
 
 use crate::raw::{TlsDialer, TlsListener};
-use crate::{
-    ClientTls, LiveClientTls, LiveServerTls, PqMode, ServerTls, TlsClientConfig, TlsConfig,
-};
+use crate::{ClientTls, PqMode, ServerTls, TlsClientConfig, TlsConfig};
 
 /// A guarded TLS listener over a raw listener.
 pub type TlsGuard<L> = Guard<TlsListener<L>>;
@@ -14,7 +12,7 @@ pub type TlsGuard<L> = Guard<TlsListener<L>>;
 pub type TlsDialGuard<D> = Guard<TlsDialer<D>>;
 
 /// TLS over a raw listener, guarded. A new certificate is put in force by
-/// [`refresh`](LiveServerTls::refresh) of the listener's [`live`](TlsListener::live), called every
+/// [`refresh`](ServerTls::refresh) of the listener's [`live`](TlsListener::live), called every
 /// few seconds.
 ///
 /// # Errors
@@ -30,7 +28,7 @@ pub fn listen<L: Listener>(
     if let Some(not_after) = tls.not_after() {
         observer.certificate_expiry(not_after);
     }
-    let listener = TlsListener::over(raw, &LiveServerTls::new(tls), observer);
+    let listener = TlsListener::over(raw, &Reloadable::new(tls), observer);
     Ok(Guard::new(listener, limiter))
 }
 
@@ -44,7 +42,7 @@ pub fn dialer<D: Dialer>(
     pq: PqMode,
     limiter: &Limiter,
 ) -> Result<TlsDialGuard<D>, TransportError> {
-    let live = LiveClientTls::new(ClientTls::load(config, pq)?);
+    let live = Reloadable::new(ClientTls::load(config, pq)?);
     let dialer = TlsDialer::over(raw, &live, limiter.shared_observer());
     Ok(Guard::new(dialer, limiter))
 }

@@ -4,14 +4,14 @@
 //! else depends on this crate and on the backend below, such as `transport-tcp`: [`listen`] and
 //! [`dialer`] guard the [`raw`] backend with a [`Limiter`].
 //!
-//! Files are read into a [`ServerTls`] or a [`ClientTls`]; a [`Live`] holds one and lets it be
-//! replaced or refreshed while it is used. No task and no timer runs here.
+//! [`ServerTls`] and [`ClientTls`] are loaded from files. A [`Reloadable`] holds one, so that a
+//! reload or a refresh replaces it while listeners use it. This crate starts no task and no timer.
 //!
 //! # Revocation
 //!
 //! With `crl_path` every certificate of a peer's chain needs a fresh CRL of its issuer; a status that
 //! is unknown is refused. What decides which peers come in is reloaded part by part, so that a broken
-//! file delays no revocation of another one: [`ServerTls::withdrawn`].
+//! file delays no revocation of another one: [`ServerTls::reconfigured_trust`].
 //!
 //! # Private keys
 //!
@@ -33,26 +33,28 @@ mod explain;
 mod files;
 mod guarded;
 mod hello;
-mod live;
+mod identity;
 mod names;
+mod pair;
 mod peers;
 mod pem;
 mod pem_diagnosis;
 mod provider;
 pub mod raw;
+mod refresh;
 mod resume;
 mod server;
 mod spki_pin;
 mod trust;
+mod trust_update;
 mod x509;
 
 pub use allowed_san::AllowedSan;
 pub use client::ClientTls;
 pub use config::{ClientAuth, PqConfig, PqMode, TlsClientConfig, TlsConfig, TrustStore};
 pub use guarded::{dialer, listen, TlsDialGuard, TlsGuard};
-pub use live::{Live, LiveClientTls, LiveServerTls};
 pub use server::ServerTls;
 pub use spki_pin::SpkiPin;
 pub use tokio_rustls::rustls;
-pub use transport_core;
+pub use transport_core::{self, Reloadable};
 pub use transport_limits::{self, Control, GuardedIo, Limiter, Limits};

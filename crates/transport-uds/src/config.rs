@@ -1,7 +1,6 @@
 //! The settings of Unix sockets: typed, in range by construction, and described as keys.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
 
 use transport_core::escape::escape;
 use transport_core::schema::{parse_count, Key, Kind, PathUse, Raw, Reload, Section, ValueError};
@@ -131,51 +130,6 @@ fn not_a_uid(text: &str) -> ValueError {
 fn parse_uid(text: &str) -> Result<u32, ValueError> {
     let number = parse_count(text).ok().and_then(|n| u32::try_from(n).ok());
     number.ok_or_else(|| not_a_uid(text))
-}
-
-/// A [`UdsConfig`] that can be replaced while a listener uses it: connections accepted from then
-/// on are judged by the new uids. Cheap to clone; clones are the same.
-#[derive(Debug, Clone, Default)]
-pub struct LiveUdsConfig(Arc<RwLock<UdsConfig>>);
-
-impl LiveUdsConfig {
-    /// Starts with this configuration.
-    #[must_use]
-    pub fn new(config: &UdsConfig) -> Self {
-        Self(Arc::new(RwLock::new(config.clone())))
-    }
-
-    /// The configuration in force.
-    #[must_use]
-    pub fn get(&self) -> UdsConfig {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// Puts another configuration in force. The path of a bound listener stays; with no uid,
-    /// nobody may connect.
-    pub fn set(&self, config: &UdsConfig) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = config.clone();
-    }
-
-    /// Most bytes that the peer takes before the kernel reports it.
-    pub(crate) fn chunk_bytes(&self) -> usize {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .chunk_bytes
-    }
-
-    /// Whether a process of this uid may connect now.
-    #[must_use]
-    pub fn allows(&self, uid: u32) -> bool {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .allows(uid)
-    }
 }
 
 const KEYS: &[Key] = &[

@@ -1,80 +1,72 @@
-//! What all peers are given: the gateway's program, tools, certificates, and bytes to carry.
+//! The inputs of every peer: gateway, tools, certificates, payloads.
 
 use std::fs;
-use std::path::PathBuf;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use transport_testkit::pki::Pki;
-
-/// Bytes that a binary peer carries: more than any buffer on the way holds.
+/// Size of the binary payload, more than all buffers hold.
 const PAYLOAD: usize = (1 << 20) + 17;
-/// Lines that a peer carries which takes text alone: 1 MiB too.
+/// Lines of the text payload, for peers without binary data.
+///
+/// It is 1 MiB as well.
 const LINES: usize = 50_000;
 
-/// The place where peers meet the gateway.
+/// The lab of one run, with tools and payloads.
 pub(crate) struct Lab {
-    pub(crate) gateway: PathBuf,
+    lab: ron_lab::Lab,
     pub(crate) tools: PathBuf,
-    pub(crate) pki: Pki,
     pub(crate) payload: Vec<u8>,
     pub(crate) text: String,
-    dir: tempfile::TempDir,
 }
 
 impl Lab {
-    pub(crate) fn new(gateway: PathBuf, tools: PathBuf) -> Result<Self, String> {
-        let dir = tempfile::tempdir().map_err(|e| format!("no temporary directory: {e}"))?;
+    pub(crate) fn new(gateway: &Path, tools: PathBuf) -> Result<Self, String> {
         let lab = Self {
-            gateway,
+            lab: ron_lab::Lab::new(gateway, None)?,
             tools,
-            pki: Pki::new(dir.path())?,
             payload: pattern(PAYLOAD),
             text: (0..LINES)
                 .map(|n| format!("line {n} of {LINES}\n"))
                 .collect(),
-            dir,
         };
         fs::write(lab.path("payload.bin"), &lab.payload).map_err(|e| e.to_string())?;
         Ok(lab)
     }
 
-    /// A file of the temporary directory.
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// Writes a file there; its path as text.
-    pub(crate) fn write(&self, name: &str, text: &str) -> Result<String, String> {
-        let path = self.path(name);
-        fs::write(&path, text).map_err(|e| format!("cannot write {name}: {e}"))?;
-        Ok(path.to_string_lossy().into_owned())
-    }
-
-    /// Python with what was installed under `tools` in this folder.
+    /// Returns Python with the packages of this folder.
     pub(crate) fn python(&self, packages: &str) -> Command {
         let mut command = Command::new("python3");
         command.env("PYTHONPATH", self.tools.join(packages));
         command.env("PYTHONUNBUFFERED", "1");
-        // What it writes stays out of the tools.
+        // Keeps bytecode files out of the tools.
         command.env("PYTHONDONTWRITEBYTECODE", "1");
         command
     }
 }
 
-/// Compares what came back, to the byte.
+impl Deref for Lab {
+    type Target = ron_lab::Lab;
+
+    fn deref(&self) -> &Self::Target {
+        &self.lab
+    }
+}
+
+/// Compares received bytes with sent ones.
 pub(crate) fn same(what: &str, sent: &[u8], back: &[u8]) -> Result<String, String> {
     if sent == back {
         return Ok(format!("{} bytes {what}", back.len()));
     }
     let at = sent.iter().zip(back).take_while(|(a, b)| a == b).count();
     Err(format!(
-        "{} bytes sent, {} {what}, the first {at} of them the same",
+        "{} bytes sent, {} {what}, the first {at} of them equal",
         sent.len(),
         back.len()
     ))
 }
 
-/// Bytes without a short period.
+/// Returns bytes without a short period.
 fn pattern(len: usize) -> Vec<u8> {
     let mut state: u64 = 0x2545_f491_4f6c_dd1d;
     let mut next = || {

@@ -20,12 +20,12 @@ use super::Lab;
 /// A TLS connection.
 pub type Tls = StreamOwned<ClientConnection, TcpStream>;
 
-/// A connection whose reads and writes do not wait for ever.
+/// Connects, with timeouts for reads and writes.
 pub fn connect(to: SocketAddr) -> io::Result<TcpStream> {
     patient(TcpStream::connect_timeout(&to, PATIENCE)?)
 }
 
-/// The same from one of the addresses of the loopback network.
+/// Connects from an address of the loopback network.
 pub fn connect_from(from: Ipv4Addr, to: SocketAddr) -> io::Result<TcpStream> {
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
     bind(&socket, &SocketAddrV4::new(from, 0))?;
@@ -40,7 +40,7 @@ fn patient(stream: TcpStream) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// How long it takes until this many bytes have come back.
+/// Returns the time until this many bytes are echoed.
 pub fn ping(stream: &mut (impl Read + Write), bytes: usize) -> io::Result<Duration> {
     let sent = pattern(bytes);
     let started = Instant::now();
@@ -48,7 +48,7 @@ pub fn ping(stream: &mut (impl Read + Write), bytes: usize) -> io::Result<Durati
     Ok(started.elapsed())
 }
 
-/// Sends these bytes and waits until they have come back.
+/// Sends these bytes and waits for their echo.
 pub fn echo(stream: &mut (impl Read + Write), sent: &[u8]) -> io::Result<()> {
     let mut back = vec![0; sent.len()];
     stream.write_all(sent)?;
@@ -57,11 +57,11 @@ pub fn echo(stream: &mut (impl Read + Write), sent: &[u8]) -> io::Result<()> {
     if back == sent {
         return Ok(());
     }
-    let what = "other bytes came back";
+    let what = "the echo differs from the sent bytes";
     Err(io::Error::new(ErrorKind::InvalidData, what))
 }
 
-/// Whether the other side ends the connection without sending anything.
+/// Returns whether the peer ends the connection without sending anything.
 pub fn ended(stream: &mut TcpStream) -> bool {
     match stream.read(&mut [0; 1]) {
         Ok(read) => read == 0,
@@ -69,14 +69,15 @@ pub fn ended(stream: &mut TcpStream) -> bool {
     }
 }
 
-/// A frame with a body of so many bytes.
+/// Returns a frame with a body of this size.
 pub fn frame(body: usize) -> Vec<u8> {
     let len = u32::try_from(body).unwrap_or(u32::MAX);
     [&len.to_be_bytes()[..], &pattern(body)].concat()
 }
 
-/// Sends everything, half-closes, and counts what comes back, reading meanwhile; fails where it is
-/// not the same.
+/// Sends a pattern, half-closes, and returns the number of echoed bytes.
+///
+/// Reads while it writes; fails unless the echo is equal.
 pub fn round_trip(stream: &TcpStream, bytes: usize) -> io::Result<usize> {
     let sent = pattern(bytes);
     thread::scope(|scope| {
@@ -93,13 +94,14 @@ pub fn round_trip(stream: &TcpStream, bytes: usize) -> io::Result<usize> {
         if back == sent {
             return Ok(back.len());
         }
-        let what = format!("{} of {bytes} bytes came back", back.len());
+        let what = format!("{} of {bytes} bytes echoed", back.len());
         Err(io::Error::new(ErrorKind::InvalidData, what))
     })
 }
 
-/// Offers the same bytes to every connection again and again, and reads nothing, until `over`. The
-/// connections do not block; one that has ended is offered nothing more.
+/// Writes the same bytes to every connection until `over`, and reads nothing.
+///
+/// The connections are non-blocking; one that has ended is skipped.
 pub fn flood<C: Write>(conns: &mut [C], bytes: &[u8], over: &AtomicBool) {
     const PIECE: usize = 256 << 10;
     const PAUSE: Duration = Duration::from_millis(2);
@@ -120,14 +122,14 @@ pub fn flood<C: Write>(conns: &mut [C], bytes: &[u8], over: &AtomicBool) {
     }
 }
 
-/// Bytes with a period that is no power of two.
+/// Returns bytes whose period is no power of two.
 pub fn pattern(len: usize) -> Vec<u8> {
     let mut bytes = (0..=250).collect::<Vec<u8>>().repeat(len / 251 + 1);
     bytes.truncate(len);
     bytes
 }
 
-/// What a TLS client of the lab's authority needs.
+/// Returns a TLS client configuration that trusts the lab's authority.
 pub fn tls_config(lab: &Lab) -> Result<Arc<ClientConfig>, String> {
     let mut roots = RootCertStore::empty();
     let ca = CertificateDer::from_pem_file(lab.pki.cert("ca")).map_err(|e| e.to_string())?;
@@ -141,7 +143,7 @@ pub fn tls_config(lab: &Lab) -> Result<Arc<ClientConfig>, String> {
     ))
 }
 
-/// Shakes hands on a connection, as a client of `localhost`.
+/// Completes a TLS handshake as a client of `localhost`.
 pub fn tls(config: &Arc<ClientConfig>, mut stream: TcpStream) -> io::Result<Tls> {
     let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
     let conn = ClientConnection::new(Arc::clone(config), name);

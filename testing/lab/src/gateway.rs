@@ -1,74 +1,72 @@
 //! A running gateway: its log, its admin endpoint, and its end.
 
-use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
 
-use crate::process::{self, wait_for, Process, PATIENCE};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::client::connect;
-use super::netns;
-use super::scrape::Scrape;
-use super::{ensure, Outcome, Stop};
+use crate::admin::Admin;
+use crate::process::{self, wait_for, Ended, Output, Process, PATIENCE};
+use crate::scrape::Scrape;
+use crate::{ensure, Outcome};
 
-/// How often readiness is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-/// What is kept of a log that grows long.
+/// Size of the log's tail that a long run keeps.
 const KEPT_LOG_BYTES: usize = 1 << 20;
 
 /// A running gateway.
 pub struct Gateway {
     process: Process,
-    /// Its admin endpoint.
+    /// The admin endpoint.
     pub admin: Admin,
-    /// Where it listens, if that is an IP address.
+    /// The listen address as it is logged.
+    pub listen: String,
+    /// The listen address; unspecified for a Unix socket.
     pub addr: SocketAddr,
 }
 
-/// Its admin endpoint, for any thread.
-#[derive(Clone)]
-pub struct Admin {
-    addr: SocketAddr,
-    netns: Option<String>,
-}
-
 impl Gateway {
-    /// Waits until it listens.
+    /// Waits until the process listens.
     pub fn of(process: Process, netns: Option<String>) -> Result<Self, String> {
-        let started = process.out.line(|line| event(line, "start"));
-        let started = started.ok_or_else(|| {
-            let said = process.out.text() + &process.err.text();
-            format!("the gateway did not start: {said}")
+        let found = process.out.line(|line| {
+            let admin = started(line, "admin")?;
+            Some((started(line, "listen").unwrap_or_default(), admin))
+        });
+        let (listen, admin) = found.ok_or_else(|| {
+            let output = process.out.text() + &process.err.text();
+            format!("the gateway did not start: {output}")
         })?;
-        let text = |name: &str| started[name].as_str().unwrap_or_default();
-        let admin = text("admin").parse();
-        let addr = admin.map_err(|_| format!("no address in {started}"))?;
+        let addr = |text: &str| text.parse().unwrap_or(SocketAddr::from(([0; 4], 0)));
         Ok(Self {
-            // On a Unix socket there is none.
-            addr: text("listen").parse().unwrap_or(addr),
-            admin: Admin { addr, netns },
+            addr: addr(&listen),
+            listen,
+            admin: Admin::new(addr(&admin), netns),
             process,
         })
     }
 
-    /// Waits for an event of the log.
+    /// Returns the standard output: the log.
+    pub fn out(&self) -> &Output {
+        &self.process.out
+    }
+
+    /// Returns the standard error.
+    pub fn err(&self) -> &Output {
+        &self.process.err
+    }
+
+    /// Waits for an event of the log that `fits` accepts.
     pub fn logs(&self, name: &str, fits: impl Fn(&Value) -> bool) -> Result<Value, String> {
         let look = |line: &str| event(line, name).filter(|event| fits(event));
         self.process.out.line(look).ok_or_else(|| {
             let log = self.process.out.text();
             let all = log.lines().filter(|line| event(line, name).is_some());
             let all: Vec<_> = all.collect();
-            format!("no such {name} in the log: {}", all.join(" "))
+            format!("no matching event {name} in the log: {}", all.join(" "))
         })
     }
 
-    /// Waits for a reject of this reason whose error has this text; the error.
+    /// Waits for a reject with this reason and text; returns its error.
     pub fn logs_reject(&self, reason: &str, text: &str) -> Result<String, String> {
         let error = |event: &Value| event["error"].as_str().unwrap_or_default().to_owned();
         let found = self.logs("reject", |event| {
@@ -77,22 +75,22 @@ impl Gateway {
         Ok(error(&found?))
     }
 
-    /// Keeps only the last lines of the log from now on, for a gateway that runs long.
+    /// Keeps only the log's tail from now on.
     pub fn forget_log(&self) {
         self.process.out.keep_last(KEPT_LOG_BYTES);
     }
 
-    /// Every line of the log so far.
+    /// Returns the log so far.
     pub fn log(&self) -> String {
         self.process.out.text()
     }
 
-    /// What `/metrics` says.
+    /// Scrapes `/metrics`.
     pub fn scrape(&self) -> Result<Scrape, String> {
         self.admin.scrape()
     }
 
-    /// Waits until the metrics fit.
+    /// Waits until `fits` accepts the metrics.
     pub fn until(&self, what: &str, fits: impl Fn(&Scrape) -> bool) -> Result<Scrape, String> {
         wait_for(what, PATIENCE, || {
             let scrape = self.scrape()?;
@@ -103,29 +101,31 @@ impl Gateway {
     /// Fails unless `/readyz` answers 200.
     pub fn is_ready(&self) -> Outcome {
         let (status, body) = self.admin.get("/readyz")?;
-        ensure(status == 200, || format!("/readyz says {status}: {body}"))
+        ensure(status == 200, || {
+            format!("/readyz answers {status}: {body}")
+        })
     }
 
-    /// Sends it a signal.
+    /// Sends a signal.
     pub fn signal(&self, signal: Signal) -> Result<(), String> {
         self.process.signal(signal)
     }
 
-    /// Its process id.
+    /// Returns the process id.
     pub fn id(&self) -> u32 {
         self.process.id()
     }
 
-    /// A figure of the process, as in `/proc/PID/status`: `VmRSS:`, in KiB, or `Threads:`.
+    /// Returns a number of `/proc/PID/status`, such as `VmRSS:` in KiB or `Threads:`.
     pub fn status(&self, field: &str) -> Result<f64, String> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()));
-        let status = status.map_err(|e| format!("it is gone: {e}"))?;
+        let status = status.map_err(|e| format!("the gateway has ended: {e}"))?;
         let line = status.lines().find_map(|line| line.strip_prefix(field));
         let value = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
-        value.ok_or_else(|| format!("no {field} in its status"))
+        value.ok_or_else(|| format!("no {field} in /proc/PID/status"))
     }
 
-    /// Loads the configuration anew; what came of it, once it is told.
+    /// Sends SIGHUP and returns the `reload` event with this result.
     pub fn reload(&self, result: &str) -> Result<Value, String> {
         let count = |text: &str| {
             text.lines()
@@ -134,123 +134,76 @@ impl Gateway {
         };
         let before = count(&self.log());
         self.signal(Signal::HUP)?;
-        let told = self.process.out.wait(|bytes| {
+        let event = self.process.out.wait(|bytes| {
             let text = String::from_utf8_lossy(bytes);
-            text.lines().filter_map(|l| event(l, "reload")).nth(before)
+            text.lines()
+                .filter_map(|l| self::event(l, "reload"))
+                .nth(before)
         });
-        let told = told.ok_or("no reload is told")?;
-        if told["result"] == result {
-            return Ok(told);
+        let event = event.ok_or("no reload event")?;
+        if event["result"] == result {
+            return Ok(event);
         }
-        Err(format!("the reload was not {result}: {told}"))
+        Err(format!("the reload is not {result}: {event}"))
     }
 
-    /// Ends it gently and checks that it took it so; the last event.
+    /// Waits for the end of the process.
+    pub fn wait(self) -> Result<Ended, String> {
+        self.process.wait(PATIENCE)
+    }
+
+    /// Sends SIGTERM and returns the `shutdown` event; expects exit code 0.
     pub fn stop(self) -> Result<Value, String> {
         self.signal(Signal::TERM)?;
         self.ended_well()
     }
 
-    /// Waits for an end that began already.
+    /// Waits for a shutdown that has begun and returns its event.
     pub fn ended_well(self) -> Result<Value, String> {
-        let ended = self.process.wait(PATIENCE)?;
+        let ended = self.wait()?;
         let log = String::from_utf8_lossy(&ended.out).into_owned();
         if ended.status.code() != Some(0) || !ended.err.is_empty() {
-            return Err(format!("it ended with {}: {}", ended.status, ended.err));
+            return Err(format!(
+                "the gateway ended with {}: {}",
+                ended.status, ended.err
+            ));
         }
         let last = log.lines().find_map(|line| event(line, "shutdown"));
-        last.ok_or_else(|| format!("no shutdown is told: {log}"))
+        last.ok_or_else(|| format!("no shutdown event: {log}"))
     }
 
-    /// Kills it, and waits for its end.
+    /// Sends SIGKILL and waits for the end.
     pub fn kill(self) -> Result<(), String> {
         self.signal(Signal::KILL)?;
         self.process.wait(PATIENCE).map(drop)
     }
 }
 
-impl Admin {
-    /// Where it is.
-    pub fn addr(&self) -> SocketAddr {
-        self.addr
-    }
-
-    /// Status and body of an answer.
-    pub fn get(&self, path: &str) -> Result<(u16, String), String> {
-        let ask = || {
-            let mut stream = connect(self.addr)?;
-            let head = "HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-            stream.write_all(format!("GET {path} {head}").as_bytes())?;
-            let mut text = String::new();
-            stream.read_to_string(&mut text)?;
-            Ok::<_, std::io::Error>(text)
-        };
-        let text = match &self.netns {
-            Some(netns) => netns::within(netns, ask)?,
-            None => ask(),
-        };
-        let text = text.map_err(|e| format!("no {path}: {e}"))?;
-        let status = text
-            .split(' ')
-            .nth(1)
-            .and_then(|status| status.parse().ok());
-        let body = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
-        status.zip(body).ok_or_else(|| format!("no HTTP: {text:?}"))
-    }
-
-    /// What `/metrics` says.
-    pub fn scrape(&self) -> Result<Scrape, String> {
-        Ok(Scrape::parse(&self.get("/metrics")?.1))
-    }
-
-    /// Does something while readiness is watched; fails unless `/readyz` was 200 all the time.
-    pub fn ready_while<T>(&self, act: impl FnOnce() -> Result<T, Stop>) -> Result<T, Stop> {
-        let over = AtomicBool::new(false);
-        thread::scope(|scope| {
-            let watching = scope.spawn(|| {
-                let mut looks = 0;
-                while !over.load(Ordering::Relaxed) || looks == 0 {
-                    match self.get("/readyz") {
-                        Ok((200, _)) => looks += 1,
-                        Ok((status, body)) => return Err(format!("/readyz: {status} {body}")),
-                        Err(why) => return Err(why),
-                    }
-                    thread::sleep(LOOK_EVERY);
-                }
-                Ok(looks)
-            });
-            let done = {
-                // After a panic too, or the watch would never end.
-                let _ends = Ends(&over);
-                act()
-            };
-            let watched = watching.join().map_err(|_| "the watch panicked")?;
-            let done = done?;
-            watched?;
-            Ok(done)
-        })
-    }
-}
-
-/// Says that something is over when it is dropped.
-struct Ends<'a>(&'a AtomicBool);
-
-impl Drop for Ends<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// A line of the log as an event of this name.
+/// Parses a JSON log line that is an event of this name.
 fn event(line: &str, name: &str) -> Option<Value> {
-    // Cheaper than parsing all of them.
+    // Cheaper than parsing every line.
     if !line.contains(&format!("\"event\":\"{name}\"")) {
         return None;
     }
     serde_json::from_str(line).ok()
 }
 
-/// What a gateway says it is.
+/// Returns the first line of `ron-gateway --version`.
 pub fn version(gateway: &Path) -> Result<String, String> {
     process::version(&gateway.to_string_lossy(), &["--version"])
+}
+
+/// Returns a field of the event `start`, in logfmt or JSON.
+pub fn started(line: &str, name: &str) -> Option<String> {
+    if let Some(event) = event(line, "start") {
+        return event[name].as_str().map(str::to_owned);
+    }
+    let is_start = field(line, "event") == Some("start");
+    field(line, name).filter(|_| is_start).map(str::to_owned)
+}
+
+/// Returns the value of a logfmt field without quotes.
+pub fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    let start = format!("{name}=");
+    line.split(' ').find_map(|word| word.strip_prefix(&start))
 }

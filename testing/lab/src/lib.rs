@@ -1,19 +1,27 @@
-//! What a harness of the built gateway is given: the program and its start, a private directory,
-//! certificates, clients, what `/metrics` says. All of it blocks.
+//! The harness that starts the built gateway.
+//!
+//! It has the gateway's settings, log, admin endpoint and metrics, with certificates, clients and
+//! network namespaces. All functions block.
+//!
+//! [`Start`] describes a gateway and [`Gateway`] is a running one; [`Lab`] adds a private directory
+//! with certificates. The gateway's own tests, the drills, the soak and the other programs in
+//! `testing/` use it.
 
-// An error is a sentence about what is not as it should be.
+// Every error is a sentence that names the failure.
 #![allow(clippy::missing_errors_doc)]
 // Threads wait by the clock, and a test may fail.
 #![allow(clippy::disallowed_methods)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod admin;
 pub mod client;
 mod gateway;
 pub mod netns;
 mod outcome;
+mod output;
+mod pki;
 pub mod process;
 #[cfg(doctest)]
-mod readme;
 mod scrape;
 mod start;
 pub mod trend;
@@ -21,28 +29,28 @@ pub mod trend;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub use gateway::{version, Admin, Gateway};
+pub use admin::Admin;
+pub use gateway::{field, started, version, Gateway};
 pub use outcome::{ensure, Outcome, Stop};
+pub use pki::Pki;
 pub use scrape::Scrape;
-pub use start::{Refusal, Start};
+pub use start::{command_without_settings, Refusal, Start};
 
-use transport_testkit::pki::Pki;
-
-/// What temporary directories and network namespaces are called, before the process id.
+/// Prefix of temporary directories and network namespaces, before the process id.
 pub const PREFIX: &str = "ron-lab-";
 
-/// A place for one run, which goes with it.
+/// A private directory with certificates for one run, removed on drop.
 pub struct Lab {
     gateway: PathBuf,
     previous: Option<PathBuf>,
-    /// The certificates, in that directory.
+    /// The certificates in that directory.
     pub pki: Pki,
     dir: tempfile::TempDir,
 }
 
 impl Lab {
-    /// Makes one for this gateway, and the build before it where that is at hand.
-    pub fn new(gateway: &Path, previous: Option<&Path>) -> Result<Self, Stop> {
+    /// Sets up a lab for this gateway and its previous build.
+    pub fn new(gateway: &Path, previous: Option<&Path>) -> Result<Self, String> {
         let prefix = format!("{PREFIX}{}-", std::process::id());
         let dir = tempfile::Builder::new().prefix(&prefix).tempdir();
         let dir = dir.map_err(|e| format!("no temporary directory: {e}"))?;
@@ -54,23 +62,23 @@ impl Lab {
         })
     }
 
-    /// The gateway, on a free port.
+    /// Returns the settings of a gateway on a free port.
     pub fn gateway(&self) -> Start {
         Start::new(&self.gateway)
     }
 
-    /// The same over TLS, with the certificate `server`.
+    /// Returns the settings of a gateway with TLS and the certificate `server`.
     pub fn tls(&self) -> Start {
         let (cert, key) = (self.pki.cert("server"), self.pki.key("server"));
         self.gateway().tls(&cert, &key)
     }
 
-    /// The build before this one, where it is at hand.
+    /// Returns the settings of the previous build, if there is one.
     pub fn previous(&self) -> Option<Start> {
         self.previous.as_deref().map(Start::new)
     }
 
-    /// What makes a gateway or its `dial` trust the authority.
+    /// Returns the arguments that make a dialer trust the authority.
     pub fn trust(&self) -> Vec<String> {
         let args = ["--transport.tls-client.trust-store", "path"];
         let bundle = [
@@ -80,17 +88,17 @@ impl Lab {
         args.map(str::to_owned).into_iter().chain(bundle).collect()
     }
 
-    /// A file of the private directory.
+    /// Returns the path of a file in the private directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    /// Its path as text.
+    /// Returns the path of a file as text.
     pub fn file(&self, name: &str) -> String {
         self.path(name).to_string_lossy().into_owned()
     }
 
-    /// Writes a file there, never half; its path as text.
+    /// Replaces a file atomically and returns its path as text.
     pub fn write(&self, name: &str, text: &str) -> Result<String, String> {
         let (path, next) = (self.path(name), self.path(&format!("{name}.next")));
         let written = fs::write(&next, text).and_then(|()| fs::rename(next, path));
@@ -99,7 +107,7 @@ impl Lab {
     }
 }
 
-/// Removes what runs left behind that were killed.
+/// Removes directories and namespaces of killed runs.
 pub fn sweep() {
     netns::sweep();
     let Ok(entries) = fs::read_dir(std::env::temp_dir()) else {
@@ -107,13 +115,13 @@ pub fn sweep() {
     };
     for entry in entries.flatten() {
         if is_stale(&entry.file_name().to_string_lossy()) {
-            // Somebody else may be faster.
+            // Another run may remove it first.
             let _ = fs::remove_dir_all(entry.path());
         }
     }
 }
 
-/// Whether a name is that of a run whose process is gone.
+/// Returns whether the name belongs to a run whose process has ended.
 pub fn is_stale(name: &str) -> bool {
     let pid = name
         .strip_prefix(PREFIX)
@@ -127,9 +135,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_a_dead_run_left_is_stale() {
+    fn names_of_ended_runs_are_stale() {
         assert!(!is_stale(&format!("{PREFIX}{}-a", std::process::id())));
-        // Above the largest process id of Linux.
+        // Above the highest process id of Linux.
         assert!(is_stale(&format!("{PREFIX}4194305-a")));
         assert!(!is_stale("4194305"));
         assert!(!is_stale(&format!("{PREFIX}x-a")));

@@ -1,5 +1,6 @@
-//! Network namespaces: made for one run, joined by a pair of virtual interfaces, and removed
-//! with the value that stands for them. Those of runs that were killed go at the next start.
+//! Network namespaces for one run, joined by a pair of virtual interfaces.
+//!
+//! A namespace is removed on drop; the next start removes those of killed runs.
 
 use std::fs::File;
 use std::net::Ipv4Addr;
@@ -17,7 +18,7 @@ use super::{is_stale, PREFIX};
 /// A network namespace with its loopback up.
 #[derive(Debug)]
 pub struct Netns {
-    /// Its name for `ip netns`.
+    /// The name for `ip netns`.
     pub name: String,
 }
 
@@ -25,7 +26,7 @@ pub struct Netns {
 pub const LINK: &str = "peer0";
 
 impl Netns {
-    /// Makes one; is a reason to skip where that cannot be done.
+    /// Creates a namespace; failure is a reason to skip.
     pub fn new(tag: &str) -> Result<Self, Stop> {
         let name = format!("{PREFIX}{}-{tag}", std::process::id());
         let added = ip(&["netns", "add", &name]);
@@ -35,7 +36,9 @@ impl Netns {
         Ok(made)
     }
 
-    /// Two of them with a link between: the first is [`Self::address`] 1, the second 2.
+    /// Creates two namespaces with a link.
+    ///
+    /// The first has [`Self::address`] 1, the second 2.
     pub fn pair() -> Result<(Self, Self), Stop> {
         let (left, right) = (Self::new("a")?, Self::new("b")?);
         let to = ["peer", "name", LINK, "netns", &right.name];
@@ -49,22 +52,24 @@ impl Netns {
         Ok((left, right))
     }
 
-    /// The address of one end of a pair.
+    /// Returns the address of one end of a pair.
     pub const fn address(host: u8) -> Ipv4Addr {
         Ipv4Addr::new(10, 99, 0, host)
     }
 
-    /// `ip` inside of it.
+    /// Runs `ip` in the namespace.
     pub fn ip(&self, args: &[&str]) -> Result<(), String> {
         ip(&[&["-n", &self.name], args].concat()).map(drop)
     }
 
-    /// Any program inside of it, to its end.
+    /// Runs a program in the namespace to its end.
     pub fn exec(&self, args: &[&str]) -> Result<(), String> {
         ip(&[&["netns", "exec", &self.name], args].concat()).map(drop)
     }
 
-    /// Runs something in a thread whose sockets, and those of the threads it spawns, are inside.
+    /// Runs a closure in a thread whose sockets belong to the namespace.
+    ///
+    /// Threads that it spawns belong to it too.
     pub fn within<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T, String> {
         within(&self.name, act)
     }
@@ -72,12 +77,12 @@ impl Netns {
 
 impl Drop for Netns {
     fn drop(&mut self) {
-        // It may be gone already.
+        // The namespace may be deleted already.
         let _ = ip(&["netns", "delete", &self.name]);
     }
 }
 
-/// As [`Netns::within`], by name.
+/// Runs a closure in the namespace of this name.
 pub fn within<T: Send>(name: &str, act: impl FnOnce() -> T + Send) -> Result<T, String> {
     let enter = || {
         let place = File::open(format!("/run/netns/{name}"))?;
@@ -86,12 +91,14 @@ pub fn within<T: Send>(name: &str, act: impl FnOnce() -> T + Send) -> Result<T, 
     };
     thread::scope(|scope| {
         let thread = scope.spawn(|| enter().map(|()| act()));
-        let ended = thread.join().map_err(|_| "it panicked".to_owned())?;
+        let ended = thread
+            .join()
+            .map_err(|_| "the thread panicked".to_owned())?;
         ended.map_err(|e| format!("cannot enter {name}: {e}"))
     })
 }
 
-/// Removes namespaces of runs that are gone, and ends what still runs in them.
+/// Removes namespaces of ended runs, and kills their processes.
 pub fn sweep() {
     let Ok(list) = ip(&["netns", "list"]) else {
         return;
@@ -107,7 +114,7 @@ pub fn sweep() {
     }
 }
 
-/// Runs `ip`; what it printed.
+/// Runs `ip` and returns its output.
 fn ip(args: &[&str]) -> Result<String, String> {
     let ended = run(Command::new("ip").args(args), PATIENCE)?;
     if ended.status.success() {

@@ -1,10 +1,10 @@
-//! How something ends that a harness does: well, wrong, or not at all here.
+//! The outcome of a test program's step: success, failure or skip.
 
-/// Why it ends early.
+/// The reason of an early end.
 pub enum Stop {
-    /// Something is not as it should be.
+    /// A check failed.
     Wrong(String),
-    /// It cannot be run here.
+    /// The machine cannot run the step.
     Skip(String),
 }
 
@@ -20,10 +20,10 @@ impl From<&str> for Stop {
     }
 }
 
-/// What it returns.
+/// The result of a step.
 pub type Outcome = Result<(), Stop>;
 
-/// Ends it where this does not hold.
+/// Fails unless the condition holds.
 pub fn ensure(holds: bool, what: impl FnOnce() -> String) -> Outcome {
     if holds {
         return Ok(());

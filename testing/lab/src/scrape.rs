@@ -1,13 +1,13 @@
-//! What `/metrics` said at one moment, or by how much it rose between two.
+//! The series of `/metrics` at one moment, or their increase between two.
 
 use std::collections::BTreeMap;
 
-/// The series, by name and labels as they are written.
+/// Values by series, written as in the exposition.
 #[derive(Debug, Clone, Default)]
 pub struct Scrape(BTreeMap<String, f64>);
 
 impl Scrape {
-    /// Reads the text of an answer.
+    /// Parses the text of `/metrics`.
     pub fn parse(text: &str) -> Self {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         let pairs = lines.filter_map(|line| {
@@ -17,7 +17,7 @@ impl Scrape {
         Self(pairs.collect())
     }
 
-    /// By how much each series rose.
+    /// Returns the increase of each series.
     pub fn since(&self, earlier: &Self) -> Self {
         let rise = |(series, value): (&String, &f64)| {
             let before = earlier.0.get(series).copied().unwrap_or(0.0);
@@ -26,24 +26,24 @@ impl Scrape {
         Self(self.0.iter().map(rise).collect())
     }
 
-    /// One series; not a number where there is none, which no comparison takes for good.
+    /// Returns one series; NaN if it is missing, so every comparison fails.
     pub fn value(&self, series: &str) -> f64 {
         self.0.get(series).copied().unwrap_or(f64::NAN)
     }
 
-    /// All series of a metric together.
+    /// Returns the sum of a metric's series.
     pub fn sum(&self, metric: &str) -> f64 {
         self.sum_of(&format!("{metric}{{"))
     }
 
-    /// All series that are written with this beginning.
+    /// Returns the sum of all series with this prefix.
     fn sum_of(&self, start: &str) -> f64 {
         let of = self.0.range(start.to_owned()..);
         let of = of.take_while(|(series, _)| series.starts_with(start));
         of.map(|(_, value)| value).sum()
     }
 
-    /// The series of a metric that are not 0, by their labels as they are written.
+    /// Returns the nonzero series of a metric, by their labels.
     pub fn nonzero(&self, metric: &str) -> Vec<(String, f64)> {
         let start = format!("{metric}{{");
         let of = self.0.range(start.clone()..);
@@ -58,33 +58,34 @@ impl Scrape {
         .collect()
     }
 
-    /// Changes to not ready, for whatever reason.
+    /// Returns the transitions to not ready, for any reason.
     pub fn became_not_ready(&self) -> f64 {
         self.sum_of("transport_readiness_transitions_total{state=\"not_ready\"")
     }
 
-    /// Rejects of one reason.
+    /// Returns the rejects of one reason.
     pub fn rejected(&self, reason: &str) -> f64 {
         self.value(&format!("rejected_total{{reason=\"{reason}\"}}"))
     }
 
-    /// Rejects of every reason.
+    /// Returns all rejects.
     pub fn rejects(&self) -> f64 {
         self.sum("rejected_total")
     }
 
-    /// What rejects are compared with: accepts and dials.
+    /// Returns accepts plus dials, the base of reject ratios.
     pub fn requests(&self) -> f64 {
         self.sum("transport_accepts_total") + self.sum("transport_dials_total")
     }
 
-    /// Connections in flight, of every backend.
+    /// Returns the open connections of all backends.
     pub fn inflight(&self) -> f64 {
         self.sum("conn_inflight")
     }
 
-    /// The bucket that holds the 95th percentile of handshakes, as its upper bound in seconds;
-    /// none where there was no handshake.
+    /// Returns the upper bound in seconds of the 95th percentile's bucket.
+    ///
+    /// `None` without handshakes.
     pub fn p95(&self, backend: &str) -> Option<f64> {
         let start = format!("handshake_latency_seconds_bucket{{backend=\"{backend}\",le=\"");
         let bound = |series: &str| {
@@ -120,7 +121,7 @@ mod tests {
 
     #[test]
     #[allow(clippy::float_cmp)]
-    fn series_are_found_summed_and_subtracted() {
+    fn series_found_summed_and_subtracted() {
         let scrape = Scrape::parse(TEXT);
         assert_eq!(scrape.rejected("tls"), 4.0);
         assert_eq!(scrape.rejects(), 7.0);
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_percentile_is_the_bound_of_its_bucket() {
+    fn percentile_is_bound_of_its_bucket() {
         let scrape = Scrape::parse(TEXT);
         assert_eq!(scrape.p95("tls"), Some(0.25));
         assert_eq!(scrape.p95("tcp"), None);

@@ -1,20 +1,20 @@
-//! Whether a figure grows: a robust estimate of its slope, for samples that were taken while
-//! something ran.
+//! A robust estimate of a figure's growth.
 
-/// What became of a figure in the second half of its samples.
+/// The trend of the second half of the samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Trend {
     /// The median.
     pub median: f64,
-    /// By how much it rose from the half's beginning to its end, reckoned from the slope.
+    /// The increase over that half, computed from the slope.
     pub rise: f64,
 }
 
-/// Looks at the second half of samples taken at equal distances: in the first one caches fill. None
-/// of fewer than eight, which tell nothing.
+/// Returns the trend of equidistant samples; `None` for fewer than eight.
 ///
-/// The slope is Theil's and Sen's: the median of the slopes between all pairs. Up to 29 % of the
-/// samples may lie anywhere without moving it far, so a burst is no trend; a leak is.
+/// Only the second half counts, because caches fill during the first.
+///
+/// The slope is the Theil–Sen estimator: the median of the slopes between all pairs. Up to 29 % of
+/// the samples may be outliers, so a burst is no trend; a leak is.
 #[must_use]
 pub fn trend(samples: &[f64]) -> Option<Trend> {
     let late = &samples[samples.len() / 2..];
@@ -33,7 +33,7 @@ pub fn trend(samples: &[f64]) -> Option<Trend> {
     })
 }
 
-/// The middle one; of an even number the mean of the two.
+/// Returns the median.
 #[must_use]
 pub fn median(mut of: Vec<f64>) -> Option<f64> {
     of.sort_by(f64::total_cmp);
@@ -51,7 +51,7 @@ pub fn median(mut of: Vec<f64>) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// As many as a run of ten minutes takes, around a level, with a noise that repeats.
+    /// The samples of a ten-minute run around a level, with periodic noise.
     fn samples(level: impl Fn(f64) -> f64) -> Vec<f64> {
         let noise = |i: u32| f64::from(i * 7919 % 101) / 101.0 - 0.5;
         (0..600)
@@ -64,9 +64,9 @@ mod tests {
     }
 
     #[test]
-    fn a_level_with_noise_bursts_and_a_start_does_not_rise() {
+    fn noise_bursts_and_warmup_do_not_rise() {
         assert!(rise(&samples(|_| 100.0)).abs() < 1.0);
-        // Caches fill, then nothing more.
+        // Caches fill, then the level stays.
         assert!(rise(&samples(|i| 100.0 + i.min(250.0))).abs() < 1.0);
         // A fifth of the samples are bursts, most of them late.
         let bursts = |i: f64| {
@@ -77,24 +77,24 @@ mod tests {
             }
         };
         assert!(rise(&samples(bursts)).abs() < 2.0);
-        // A wave whose period is no divisor of anything.
+        // A wave whose period divides no interval.
         assert!(rise(&samples(|i| 100.0 + 10.0 * (i / 7.3).sin())).abs() < 2.0);
     }
 
     #[test]
-    fn a_leak_rises_by_what_it_leaks() {
-        // One in ten seconds, below the noise from sample to sample.
+    fn leak_rises_by_its_amount() {
+        // One per ten seconds, less than the noise between samples.
         let slow = rise(&samples(|i| 100.0 + (i / 10.0).floor()));
         assert!((29.0..31.0).contains(&slow), "{slow}");
-        // One that begins late.
+        // A leak that begins late.
         let late = rise(&samples(|i| 100.0 + (i - 400.0).max(0.0) / 2.0));
         assert!(late > 50.0, "{late}");
-        // What falls has a slope too.
+        // A falling level has a slope too.
         assert!(rise(&samples(|i| 1000.0 - i)) < -290.0);
     }
 
     #[test]
-    fn a_few_samples_tell_nothing() {
+    fn too_few_samples_have_no_trend() {
         assert_eq!(trend(&[1.0; 7]), None);
         assert_eq!(
             trend(&[1.0; 8]),

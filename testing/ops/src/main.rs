@@ -1,22 +1,25 @@
-//! What operators look at, with real tools: the alerts under a real Prometheus that scrapes the
-//! built gateway under faults, and the status page in a real browser.
+//! The operator's view with real tools: Prometheus alerts and the status page.
 //!
-//! `cargo xtask alerts --live` and `cargo xtask page` install the tools and start this.
-// What waits, waits in a thread of its own.
+//! Prometheus scrapes the built gateway under faults, and a browser shows the page.
+//!
+//! `cargo xtask alerts --live` and `cargo xtask page` install the tools and run this program.
+// Each wait has a thread of its own.
 #![allow(clippy::disallowed_methods)]
 
 mod alerts;
 mod browser;
-mod gateway;
 mod http;
 mod load;
 mod page;
-mod process;
 
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// The longest wait for anything: Prometheus scrapes once a second.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const USAGE: &str =
-    "usage: ops alerts GATEWAY PROMETHEUS RULES DASHBOARD | ops page GATEWAY DIRECTORY";
+    "usage: ron-ops alerts GATEWAY PROMETHEUS RULES DASHBOARD | ron-ops page GATEWAY DIRECTORY";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -31,8 +34,13 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            eprintln!("ops: {why}");
+            eprintln!("ron-ops: {why}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Polls until `look` returns a value.
+fn wait_for<T>(what: &str, look: impl FnMut() -> Result<Option<T>, String>) -> Result<T, String> {
+    ron_lab::process::wait_for(what, PATIENCE, look)
 }

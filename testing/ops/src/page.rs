@@ -1,18 +1,17 @@
-//! The status page in a browser: what it shows while the gateway is quiet, under load, reloaded,
-//! draining and gone.
+//! The status page in a browser, in every state.
 
 use std::net::IpAddr;
 use std::path::Path;
 
+use ron_lab::{Gateway, Start};
 use rustix::process::Signal;
 
 use crate::browser::{Browser, View};
-use crate::gateway::Gateway;
 use crate::http;
 use crate::load::Load;
-use crate::process::wait_for;
+use crate::wait_for;
 
-/// The ways it is looked at; each leaves a picture.
+/// The views of the page; each leaves a picture.
 const VIEWS: &[View] = &[
     view("desk-light", 1280, "light"),
     view("desk-dark", 1280, "dark"),
@@ -43,7 +42,9 @@ pub(crate) fn run(program: &str, pictures: &str) -> Result<(), String> {
         std::fs::write(&file, text).map_err(|e| e.to_string())
     };
     configure(500)?;
-    let gateway = Gateway::start(program, &["--config", &file.to_string_lossy()])?;
+    let gateway = Start::new(Path::new(program))
+        .config(&file.to_string_lossy())
+        .spawn()?;
     let mut browser = Browser::start()?;
     quiet(&mut browser, &gateway)?;
     under_load(&mut browser, &gateway, pictures)?;
@@ -51,7 +52,7 @@ pub(crate) fn run(program: &str, pictures: &str) -> Result<(), String> {
     gateway.signal(Signal::HUP)?;
     browser.until(&text_is("reloads", "1 applied, 0 rejected"))?;
     browser.until("[...document.querySelectorAll('#config tr')].some((row) => row.innerText.match(/max_conns\\s+600/))")?;
-    println!("reloaded: the configuration that it shows is the new one");
+    println!("reloaded: the page shows the new configuration");
     end(&mut browser, &gateway, pictures)?;
     past(&mut browser, program)?;
     certificate(&mut browser, program)?;
@@ -59,32 +60,33 @@ pub(crate) fn run(program: &str, pictures: &str) -> Result<(), String> {
 }
 
 fn quiet(browser: &mut Browser, gateway: &Gateway) -> Result<(), String> {
-    browser.open(&format!("http://{}/", gateway.admin))?;
+    browser.open(&format!("http://{}/", gateway.admin.addr()))?;
     browser.until("document.body?.dataset.state === 'ready'")?;
     browser.until(&text_is("word", "Ready"))?;
     browser.until(&text_is("conns-cap", "0 of 500 accepted"))?;
     browser.until("document.title === 'Ready · ron-gateway'")?;
     browser.until("document.querySelectorAll('#config tbody tr').length > 3")?;
     browser.until("Number(document.getElementById('defaults').textContent) > 30")?;
-    println!("quiet: ready, no connection, its configuration");
+    println!("quiet: ready, no connection, the configuration");
     Ok(())
 }
 
-/// Honest peers, and one that is refused hundreds of times a second: what is shown is what the
-/// metrics say, and fits.
+/// With a refused peer, the page agrees with the metrics.
+///
+/// It also fits the window.
 fn under_load(browser: &mut Browser, gateway: &Gateway, pictures: &Path) -> Result<(), String> {
     const SERIES: &str = "rejected_total{reason=\"peer_limit\"}";
     let _honest = Load::honest(gateway.addr)?;
     let _hot = Load::hot_peer(HOT, gateway.addr)?;
     wait_for("a thousand rejects", || {
-        Ok((gateway.metric(SERIES)? > 1000.0).then_some(()))
+        Ok((gateway.scrape()?.value(SERIES) > 1000.0).then_some(()))
     })?;
-    let before = gateway.metric(SERIES)?;
+    let before = gateway.scrape()?.value(SERIES);
     let shown = "Number([...document.querySelectorAll('#reasons tbody tr')]\
         .find((row) => row.cells[0].firstChild.data === 'peer_limit')?.cells[2].textContent.replaceAll(',', '') ?? 0)";
     browser.until(&format!("{shown} >= {before}"))?;
     let seen = browser.eval(shown)?.as_f64().unwrap_or(f64::MAX);
-    let after = gateway.metric(SERIES)?;
+    let after = gateway.scrape()?.value(SERIES);
     if !(before..=after).contains(&seen) {
         return Err(format!(
             "{seen} rejects are shown, there were {before} to {after}"
@@ -114,29 +116,29 @@ fn under_load(browser: &mut Browser, gateway: &Gateway, pictures: &Path) -> Resu
         .eval("document.documentElement.outerHTML")?
         .to_string();
     let status = ["/status", "/status/metrics.json", "/status/config.json"];
-    for told in status.map(|path| http::get(gateway.admin, path)) {
+    for told in status.map(|path| http::get(gateway.admin.addr(), path)) {
         no_peer(&told?)?;
     }
     no_peer(&text)?;
     browser.view(VIEWS[1])?;
     let complaints = &browser.complaints;
     if !complaints.is_empty() {
-        return Err(format!("the browser complains: {}", complaints.join("\n")));
+        return Err(format!("the browser reports: {}", complaints.join("\n")));
     }
     println!("hot peer: {seen} rejects shown between {before} and {after}, no peer's address");
     Ok(())
 }
 
-/// No address of a peer, whatever it does.
+/// Fails if the text contains the address of a peer.
 fn no_peer(text: &str) -> Result<(), String> {
     let peers = ["127.0.0.2", "127.0.1."];
     match peers.iter().find(|peer| text.contains(**peer)) {
-        Some(peer) => Err(format!("{peer} is told: {text}")),
+        Some(peer) => Err(format!("{peer} is shown: {text}")),
         None => Ok(()),
     }
 }
 
-/// While it drains the page says so, and when it is gone the page says that.
+/// The page shows the drain, and then that the gateway is gone.
 fn end(browser: &mut Browser, gateway: &Gateway, pictures: &Path) -> Result<(), String> {
     let busy = Load::unfinished(gateway.addr)?;
     browser.until(&text_is("conns", "1"))?;
@@ -146,30 +148,32 @@ fn end(browser: &mut Browser, gateway: &Gateway, pictures: &Path) -> Result<(), 
     browser.picture(&pictures.join("draining.png"))?;
     let since = browser.text("since")?;
     if !since.contains("draining") {
-        return Err(format!("a drain is told as {since:?}"));
+        return Err(format!("a drain is shown as {since:?}"));
     }
     drop(busy);
     browser
         .until("!document.getElementById('stale').hidden && 'stale' in document.body.dataset")?;
     browser.until("document.title === 'No answer · ron-gateway'")?;
     browser.picture(&pictures.join("gone.png"))?;
-    // Refused connections are complaints, and are meant.
+    // Refused connections are expected complaints here.
     browser.complaints.clear();
     println!("ended: draining, then no answer");
     Ok(())
 }
 
-/// The page shows what happened before it was opened.
+/// The page shows events from before it was opened.
 fn past(browser: &mut Browser, program: &str) -> Result<(), String> {
     const SERIES: &str = "rejected_total{reason=\"peer_limit\"}";
-    let gateway = Gateway::start(program, &["--transport.per-peer.max-conns", "20"])?;
+    let gateway = Start::new(Path::new(program))
+        .args(["--transport.per-peer.max-conns", "20"])
+        .spawn()?;
     let hot = Load::hot_peer(HOT, gateway.addr)?;
     wait_for("a few rejects", || {
-        Ok((gateway.metric(SERIES)? >= 10.0).then_some(()))
+        Ok((gateway.scrape()?.value(SERIES) >= 10.0).then_some(()))
     })?;
     drop(hot);
-    let before = gateway.metric(SERIES)?;
-    browser.open(&format!("http://{}/", gateway.admin))?;
+    let before = gateway.scrape()?.value(SERIES);
+    browser.open(&format!("http://{}/", gateway.admin.addr()))?;
     let shown = "Number(document.getElementById('rejects')?.textContent.replaceAll(',', ''))";
     browser.until(&format!("{shown} > 0"))?;
     let first = browser.eval(shown)?.as_f64().unwrap_or_default();
@@ -183,20 +187,20 @@ fn past(browser: &mut Browser, program: &str) -> Result<(), String> {
 }
 
 fn certificate(browser: &mut Browser, program: &str) -> Result<(), String> {
-    let gateway = Gateway::start(program, &["--dev-tls"])?;
-    browser.open(&format!("http://{}/", gateway.admin))?;
+    let gateway = Start::new(Path::new(program)).args(["--dev-tls"]).spawn()?;
+    browser.open(&format!("http://{}/", gateway.admin.addr()))?;
     browser.until(&text_is("cert", "29 days left"))?;
     browser.until("document.body.dataset.state === 'ready'")?;
     println!("TLS: 29 days left of the certificate's 30");
     Ok(())
 }
 
-/// Nothing was asked of anybody but the gateway.
+/// Fails if the page requested anything from another server.
 fn requests(browser: &Browser, gateway: &Gateway) -> Result<(), String> {
-    let ours = format!("http://{}/", gateway.admin);
+    let ours = format!("http://{}/", gateway.admin.addr());
     let at_loopback = |url: &&String| url.starts_with("http://127.0.0.1:");
     if let Some(url) = browser.requests.iter().find(|url| !at_loopback(url)) {
-        return Err(format!("the page asked for {url}"));
+        return Err(format!("the page requested {url}"));
     }
     let own = browser.requests.iter().filter(|url| url.starts_with(&ours));
     println!("{} requests to the gateway, none elsewhere", own.count());

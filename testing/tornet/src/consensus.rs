@@ -1,5 +1,6 @@
-//! The consensus as an authority serves it over HTTP (dir-spec, "microdesc" flavour), read as far
-//! as tests ask about it.
+//! The consensus of an authority over HTTP (dir-spec, flavour "microdesc").
+//!
+//! Only the fields that tests use are parsed.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -7,40 +8,40 @@ use std::time::Duration;
 
 use super::node::Node;
 
-/// For each of connecting, sending and every read.
+/// The timeout of connect, send and every read.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Far more than five relays need.
 const CEILING: u64 = 1 << 20;
 
-/// What the authorities agreed on.
+/// A consensus of the authorities.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Consensus {
-    /// From when on it holds, as `YYYY-MM-DD HH:MM:SS` in UTC.
+    /// The start of its validity, as `YYYY-MM-DD HH:MM:SS` in UTC.
     pub valid_after: String,
-    /// Every relay in it.
+    /// The relays.
     pub relays: Vec<Listed>,
 }
 
 /// A relay in the consensus.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
-    /// The name it gave itself.
+    /// The nickname.
     pub nickname: String,
-    /// Its RSA identity, in base64 without padding.
+    /// The RSA identity, in base64 without padding.
     pub identity: String,
-    /// The port other nodes and clients connect to.
+    /// The OR port.
     pub or_port: u16,
-    /// What it is good for: `Exit`, `Guard`, `HSDir`, `Running`, …
+    /// The flags, such as `Exit`, `Guard`, `HSDir`, `Running`.
     pub flags: Vec<String>,
 }
 
 impl Consensus {
-    /// What it says of a node.
+    /// Returns the entry of a node.
     pub fn relay(&self, node: Node) -> Option<&Listed> {
         self.relays.iter().find(|r| r.nickname == node.nickname())
     }
 
-    /// The nodes that it does not list.
+    /// Returns the nodes that are missing.
     pub(super) fn missing(&self) -> Vec<Node> {
         let mut missing = Node::ALL.to_vec();
         missing.retain(|node| self.relay(*node).is_none());
@@ -74,7 +75,7 @@ impl Consensus {
     }
 }
 
-/// Asks an authority for its consensus; nothing where it has none.
+/// Fetches the consensus of an authority; `None` if it has none.
 pub(super) fn fetch(authority: SocketAddr) -> io::Result<Option<Consensus>> {
     let mut stream = TcpStream::connect_timeout(&authority, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -95,7 +96,7 @@ pub(super) fn fetch(authority: SocketAddr) -> io::Result<Option<Consensus>> {
 }
 
 #[test]
-fn relays_are_read_with_their_flags() {
+fn relays_parsed_with_flags() {
     let text = "network-status-version 3 microdesc\nvalid-after 2030-01-01 00:00:10\n\
         known-flags Exit Running\nr exit aWQ 2030-01-01 00:00:04 127.0.0.1 5001 0\nm bWQ\n\
         s Exit Running\nv Tor 0.4.9\nr middle aWR 2030-01-01 00:00:04 127.0.0.1 5002 0\ns\n";

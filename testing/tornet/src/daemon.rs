@@ -1,4 +1,4 @@
-//! The process of one node: started, killed, stopped and continued, and its log.
+//! The process of one node: start, kill, stop, continue, and its log.
 
 use std::fs::{self, File};
 use std::io;
@@ -13,22 +13,22 @@ use rustix::process::{kill_process, waitid, Pid, Signal, WaitId, WaitIdOptions};
 use super::node::Identity;
 use super::{consensus, keys, TorNetError};
 
-/// Loopback answers or refuses at once.
+/// The timeout of loopback connections.
 const CONNECT: Duration = Duration::from_secs(1);
-/// How much of a log says why it failed.
+/// The number of log lines in an error.
 const LOG_LINES: usize = 8;
 
-/// A node with its directory, whether it runs or not. Dropping it kills its process.
+/// A node with its directory; dropping it kills its process.
 #[derive(Debug)]
 pub(super) struct Daemon {
     identity: Identity,
-    /// Holds `torrc`, `log` and what tor keeps.
+    /// Contains `torrc`, `log` and tor's state.
     dir: PathBuf,
     process: Mutex<Option<Child>>,
 }
 
 impl Daemon {
-    /// Does not start it.
+    /// Returns a node that is not started.
     pub(super) fn new(identity: Identity, dir: PathBuf) -> Self {
         Self {
             identity,
@@ -41,7 +41,7 @@ impl Daemon {
         &self.identity
     }
 
-    /// Starts its process unless there is one.
+    /// Starts the process unless it runs.
     pub(super) fn start(&self) -> Result<(), TorNetError> {
         let mut process = self.lock();
         if process.is_none() {
@@ -58,27 +58,27 @@ impl Daemon {
         tor.stdout(log).spawn()
     }
 
-    /// Kills its process and waits until it has ended, frozen or not.
+    /// Kills the process, frozen or not, and waits for its end.
     pub(super) fn stop(&self) -> Result<(), TorNetError> {
         let Some(mut process) = self.lock().take() else {
             return Ok(());
         };
-        // Refused only where it has been waited for.
+        // Fails only if the process has been waited for.
         let _ = process.kill();
         process.wait().map_err(|e| self.failed(e))?;
-        // A number that is free again is nobody's to kill.
+        // A reused process id must not be killed.
         let _ = fs::remove_file(self.dir.join("pid"));
         Ok(())
     }
 
-    /// Returns when the process has stopped, so that nothing is answered afterwards.
+    /// Stops the process, and returns when it has stopped.
     pub(super) fn freeze(&self) -> Result<(), TorNetError> {
         let Some(pid) = self.signal(Signal::STOP)? else {
             return Ok(());
         };
         let options = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         match waitid(WaitId::Pid(pid), options).map_err(|e| self.failed(e))? {
-            Some(status) if !status.stopped() => Err(self.failed("it ended by itself")),
+            Some(status) if !status.stopped() => Err(self.failed("the process ended by itself")),
             _ => Ok(()),
         }
     }
@@ -87,29 +87,31 @@ impl Daemon {
         self.signal(Signal::CONT).map(drop)
     }
 
-    /// Does nothing where no process was started.
+    /// Does nothing without a process.
     fn signal(&self, signal: Signal) -> Result<Option<Pid>, TorNetError> {
         let mut process = self.lock();
         let Some(process) = &mut *process else {
             return Ok(None);
         };
-        // The number of one that has ended may be another's.
+        // The process id may be reused after the end of the process.
         self.alive(process)?;
         let pid = Pid::from_child(process);
         kill_process(pid, signal).map_err(|e| self.failed(e))?;
         Ok(Some(pid))
     }
 
-    /// Whether it takes connections and, as an authority, serves a consensus of all nodes; why
-    /// not yet, otherwise.
+    /// Returns whether the node is ready, or why not yet.
+    ///
+    /// A node is ready when it accepts connections and, as an authority, serves a consensus of all
+    /// nodes.
     ///
     /// # Errors
     ///
-    /// Where waiting is of no use: the process has ended, or the consensus lacks a node.
+    /// Waiting is of no use: the process has ended, or the consensus lacks a node.
     pub(super) fn ready(&self) -> Result<Result<(), String>, TorNetError> {
         self.running()?;
         if let Err(error) = TcpStream::connect_timeout(&self.identity.or_addr(), CONNECT) {
-            return Ok(Err(format!("its port: {error}")));
+            return Ok(Err(format!("OR port: {error}")));
         }
         let Some(addr) = self.identity.dir_addr() else {
             return Ok(Ok(()));
@@ -118,39 +120,42 @@ impl Daemon {
             Ok(Some(consensus)) if consensus.missing().is_empty() => Ok(Ok(())),
             Ok(Some(consensus)) => {
                 let missing = consensus.missing();
-                Err(self.failed(format!("its consensus does not list {missing:?}")))
+                Err(self.failed(format!("the consensus does not list {missing:?}")))
             }
-            Ok(None) => Ok(Err("it has no consensus".into())),
-            Err(error) => Ok(Err(format!("its consensus: {error}"))),
+            Ok(None) => Ok(Err("no consensus yet".into())),
+            Err(error) => Ok(Err(format!("consensus: {error}"))),
         }
     }
 
-    /// An error where the process was not started or has ended.
+    /// Fails if the process was not started or has ended.
     pub(super) fn running(&self) -> Result<(), TorNetError> {
         match &mut *self.lock() {
             Some(process) => self.alive(process),
-            None => Err(self.failed("it was not started")),
+            None => Err(self.failed("the process was not started")),
         }
     }
 
     fn alive(&self, process: &mut Child) -> Result<(), TorNetError> {
         match process.try_wait().map_err(|e| self.failed(e))? {
-            Some(status) => Err(self.failed(format!("it ended by itself ({status})"))),
+            Some(status) => Err(self.failed(format!("the process ended by itself ({status})"))),
             None => Ok(()),
         }
     }
 
-    /// An error about this node, with the end of its log.
+    /// Returns an error about this node, with the end of its log.
     pub(super) fn failed(&self, why: impl std::fmt::Display) -> TorNetError {
         let log = fs::read_to_string(self.dir.join("log")).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
         let last = &lines[lines.len().saturating_sub(LOG_LINES)..];
         let name = self.identity.node;
-        TorNetError::new(format!("{name}: {why}; its log ends:\n{}", last.join("\n")))
+        TorNetError::new(format!(
+            "{name}: {why}; end of its log:\n{}",
+            last.join("\n")
+        ))
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Child>> {
-        // A test that failed meanwhile leaves a process as it was.
+        // A test that failed may leave the process in any state.
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -162,8 +167,8 @@ impl Drop for Daemon {
 }
 
 #[test]
-fn a_process_that_ends_is_named_and_its_log_is_quoted() {
-    if super::skip("a_process_that_ends_is_named_and_its_log_is_quoted") {
+fn ended_process_named_with_log() {
+    if super::skip("ended_process_named_with_log") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -177,7 +182,10 @@ fn a_process_that_ends_is_named_and_its_log_is_quoted() {
     };
     let daemon = Daemon::new(identity, dir.path().to_owned());
     let error = daemon.ready().unwrap_err().to_string();
-    assert!(error.starts_with("middle: it was not started"), "{error}");
+    assert!(
+        error.starts_with("middle: the process was not started"),
+        "{error}"
+    );
     daemon.start().unwrap();
     let pid = daemon.lock().as_ref().map(Pid::from_child).unwrap();
     let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
@@ -189,7 +197,7 @@ fn a_process_that_ends_is_named_and_its_log_is_quoted() {
     ] {
         let error = error.to_string();
         for part in [
-            "middle: it ended by itself",
+            "middle: the process ended by itself",
             "Unknown option 'NoSuchOption'",
         ] {
             assert!(error.contains(part), "{error}");

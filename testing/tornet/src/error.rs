@@ -1,8 +1,8 @@
-//! The one error of a private network: for a person who reads a failed test.
+//! The error of a private network.
 
 use std::fmt;
 
-/// Why a private network is not there: one sentence, and the end of a log where that helps.
+/// An error sentence, with the end of a log where one exists.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TorNetError(String);
 
@@ -12,7 +12,7 @@ impl fmt::Display for TorNetError {
     }
 }
 
-/// As it is displayed, for tests that unwrap.
+/// Equal to `Display`, for tests that unwrap.
 impl fmt::Debug for TorNetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

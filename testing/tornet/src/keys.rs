@@ -1,5 +1,6 @@
-//! The keys of a node, made by tor's own programs before it runs for the first time: the others'
-//! configuration names them.
+//! The keys of a node, made before its first start.
+//!
+//! The configuration of the other nodes contains them.
 
 use std::fs::{self, DirBuilder};
 use std::io::Write;
@@ -10,7 +11,7 @@ use std::process::{Command, Stdio};
 use super::node::{Authority, Identity, Node};
 use super::{torrc, TorNetError};
 
-/// Makes a node's keys in `dir`, its directory.
+/// Makes a node's keys in its directory.
 pub(super) fn make(
     node: Node,
     dir: &Path,
@@ -19,7 +20,7 @@ pub(super) fn make(
 ) -> Result<Identity, TorNetError> {
     let failed = |e: std::io::Error| TorNetError::io(format!("the keys of {node}"), e);
     if dir.exists() {
-        // An earlier attempt's.
+        // Files of an earlier attempt.
         fs::remove_dir_all(dir).map_err(failed)?;
     }
     let mut private = DirBuilder::new();
@@ -43,7 +44,7 @@ pub(super) fn make(
     })
 }
 
-/// `tor` with a configuration, and without the system's.
+/// Returns `tor` with this configuration and without the system's.
 pub(super) fn tor(torrc: &Path) -> Command {
     let mut tor = Command::new("tor");
     tor.arg("-f").arg(torrc);
@@ -69,21 +70,21 @@ fn make_authority(dir: &Path, dir_port: u16) -> Result<Authority, TorNetError> {
     let v3ident = certificate
         .lines()
         .find_map(|line| line.strip_prefix("fingerprint "))
-        .ok_or_else(|| TorNetError::io(path.display(), "no fingerprint in it"))?;
+        .ok_or_else(|| TorNetError::io(path.display(), "no fingerprint in the file"))?;
     Ok(Authority {
         dir_port,
         v3ident: v3ident.to_owned(),
     })
 }
 
-/// Runs a program to its end; an empty passphrase is what it reads, where it reads.
+/// Runs a program to its end, with an empty passphrase as input.
 fn finish(command: &mut Command) -> Result<(), TorNetError> {
     let name = command.get_program().to_string_lossy().into_owned();
     let failed = |e| TorNetError::io(format!("`{name}` (Debian's package `tor`)"), e);
     let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = piped.spawn().map_err(failed)?;
     if let Some(mut passphrase) = child.stdin.take() {
-        // A program that ended before it read says so by its status.
+        // The status of a program that ended early describes the error.
         let _ = passphrase.write_all(b"\n");
     }
     let output = child.wait_with_output().map_err(failed)?;
@@ -102,10 +103,10 @@ fn read(path: &Path) -> Result<String, TorNetError> {
     fs::read_to_string(path).map_err(|e| TorNetError::io(path.display(), e))
 }
 
-/// Of a file such as `NICKNAME FINGERPRINT`.
+/// Reads a file such as `NICKNAME FINGERPRINT`.
 fn last_word(path: &Path) -> Result<String, TorNetError> {
     let text = read(path)?;
     let word = text.split_whitespace().next_back();
-    let word = word.ok_or_else(|| TorNetError::io(path.display(), "it is empty"))?;
+    let word = word.ok_or_else(|| TorNetError::io(path.display(), "the file is empty"))?;
     Ok(word.to_owned())
 }

@@ -1,8 +1,8 @@
 //! A private Tor network on loopback, for tests: [`TorNet`].
 //!
-//! Five `tor` processes (Debian's package `tor`, which nothing that ships needs): three
-//! authorities, a middle and an exit. It is up in about 20 s. All of it lies in one private
-//! directory and is gone at the end, however the process that started it ends.
+//! Five `tor` processes (Debian's package `tor`): three authorities, a middle and an exit. The
+//! network is up in about 20 s. It lies in one private directory, which is removed in the end, even
+//! if the process that started it is killed.
 
 // Threads wait by the clock.
 #![allow(clippy::disallowed_methods, clippy::expect_used, clippy::unwrap_used)]
@@ -31,31 +31,34 @@ use daemon::Daemon;
 use sweeper::Sweeper;
 use torrc::Guards;
 
-/// A running private network. Dropping it ends its processes and removes its directory.
+/// A running private network; dropping it ends and removes it.
 ///
-/// Every method blocks: call them outside of async code or from `spawn_blocking`.
+/// All methods block: call them outside of async code or from `spawn_blocking`.
 #[derive(Debug)]
 pub struct TorNet {
-    // In the order of `Node::ALL`. Dropped before the sweeper, which removes what they write to.
+    // In the order of `Node::ALL`. Dropped before the sweeper, which removes the nodes'
+    // directories.
     daemons: Vec<Daemon>,
     dir: PathBuf,
     _sweeper: Sweeper,
 }
 
 impl TorNet {
-    /// Starts a network of its own in the system's temporary directory, and waits for a consensus
-    /// that lists every node.
+    /// Starts a network, and waits for a consensus that lists every node.
+    ///
+    /// The network lies in the system's temporary directory.
     ///
     /// # Errors
     ///
-    /// Where a `tor` cannot be started, ends, or has no full consensus in time (under 4 minutes
-    /// after three attempts); with the last lines of its log.
+    /// A `tor` cannot be started, ends, or has no full consensus in time (under 4 minutes for three
+    /// attempts). The error contains the last lines of its log.
     pub fn start() -> Result<Self, TorNetError> {
         start::start(&std::env::temp_dir(), Guards::NotExit)
     }
 
-    /// As [`start`](Self::start), where a client's guard may be the one exit: with Arti, that
-    /// client has no path out until it takes another guard.
+    /// Starts a network whose only exit may be a guard.
+    ///
+    /// With Arti, such a client has no path until it takes another guard.
     ///
     /// # Errors
     ///
@@ -64,7 +67,7 @@ impl TorNet {
         start::start(&std::env::temp_dir(), Guards::Any)
     }
 
-    /// As [`start`](Self::start), in a new directory `ron-tornet-*` within `parent`.
+    /// Starts a network in a new directory `ron-tornet-*` within `parent`.
     ///
     /// # Errors
     ///
@@ -73,12 +76,13 @@ impl TorNet {
         start::start(parent, Guards::NotExit)
     }
 
-    /// The network that all tests of this process share, started by the first who asks. A test
-    /// that takes nodes away starts one of its own.
+    /// Returns the network that all tests of this process share.
+    ///
+    /// The first call starts it. A test that stops nodes starts a network of its own.
     ///
     /// # Panics
     ///
-    /// Where it does not start; then for everyone who asks, without another attempt.
+    /// The network does not start; later calls panic too, without another attempt.
     pub fn shared() -> &'static Self {
         // Never dropped: the sweeper ends it when the process has ended.
         static SHARED: OnceLock<Result<TorNet, TorNetError>> = OnceLock::new();
@@ -88,52 +92,54 @@ impl TorNet {
         }
     }
 
-    /// Arti's configuration (TOML) for this network: what goes into the file that
-    /// `arti.config_path` names. It stays the same over outages.
+    /// Returns Arti's configuration (TOML), the content of the file in `arti.config_path`.
+    ///
+    /// It stays the same over outages.
     pub fn client_config(&self) -> String {
         let identities: Vec<_> = self.daemons.iter().map(Daemon::identity).collect();
         torrc::client(&identities)
     }
 
-    /// The directory of the network; each node's is named after it and holds its `log`.
+    /// Returns the network's directory; a subdirectory per node contains its `log`.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Where a node takes connections from other nodes and from clients.
+    /// Returns the address where a node accepts nodes and clients.
     pub fn or_addr(&self, node: Node) -> SocketAddr {
         self.daemon(node).identity().or_addr()
     }
 
-    /// Where an authority serves its directory over HTTP; nothing for a node that is none.
+    /// Returns the address of an authority's HTTP directory; `None` for other nodes.
     pub fn dir_addr(&self, node: Node) -> Option<SocketAddr> {
         self.daemon(node).identity().dir_addr()
     }
 
-    /// The consensus as an authority serves it now; nothing where it has none.
+    /// Fetches the current consensus of an authority; `None` if it has none.
     ///
     /// # Errors
     ///
-    /// Where the authority does not answer within seconds, or the node is none.
+    /// The authority does not answer within seconds, or the node is no authority.
     pub fn consensus(&self, authority: Node) -> Result<Option<Consensus>, TorNetError> {
         let addr = self.dir_addr(authority);
         let addr = addr.ok_or_else(|| TorNetError::new(format!("{authority} is no authority")))?;
         consensus::fetch(addr).map_err(|e| TorNetError::io(format!("{authority} at {addr}"), e))
     }
 
-    /// The network cannot be reached: every process is killed, and connecting to it is refused.
+    /// Makes the network unreachable: kills every process, so connections are refused.
     ///
-    /// The consensus goes on to age: clients find it expired after 5 minutes at the earliest.
+    /// The consensus continues to age: clients find it expired after 5 minutes at the earliest.
     ///
     /// # Errors
     ///
-    /// Where a process cannot be waited for.
+    /// A process cannot be waited for.
     pub fn cut_off(&self) -> Result<(), TorNetError> {
         self.daemons.iter().try_for_each(Daemon::stop)
     }
 
-    /// Ends [`cut_off`](Self::cut_off): the same keys on the same ports. Returns when every node
-    /// listens and every authority serves the consensus.
+    /// Ends [`cut_off`](Self::cut_off), with the same keys on the same ports.
+    ///
+    /// Returns when every node listens and every authority serves the consensus.
     ///
     /// # Errors
     ///
@@ -142,12 +148,13 @@ impl TorNet {
         start::restart(&self.daemons)
     }
 
-    /// The network hangs: connections are taken by the kernel and nobody answers. Returns when
-    /// every process has stopped.
+    /// Makes the network hang: the kernel accepts connections, but no process answers.
+    ///
+    /// Returns when every process has stopped.
     ///
     /// # Errors
     ///
-    /// Where a process has ended by itself.
+    /// A process has ended by itself.
     pub fn freeze(&self) -> Result<(), TorNetError> {
         self.daemons.iter().try_for_each(Daemon::freeze)
     }
@@ -156,22 +163,23 @@ impl TorNet {
     ///
     /// # Errors
     ///
-    /// Where a process has ended by itself.
+    /// A process has ended by itself.
     pub fn thaw(&self) -> Result<(), TorNetError> {
         self.daemons.iter().try_for_each(Daemon::thaw)
     }
 
-    /// Kills one node, as [`cut_off`](Self::cut_off) does all.
+    /// Kills one node.
     ///
     /// # Errors
     ///
-    /// Where its process cannot be waited for.
+    /// Its process cannot be waited for.
     pub fn stop_node(&self, node: Node) -> Result<(), TorNetError> {
         self.daemon(node).stop()
     }
 
-    /// Starts a stopped node again, with its keys and ports, and waits until it serves. One that
-    /// runs is left alone.
+    /// Starts a stopped node, and waits until it serves.
+    ///
+    /// A running node is left alone.
     ///
     /// # Errors
     ///

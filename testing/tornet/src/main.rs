@@ -1,9 +1,9 @@
-//! The private Tor network for a person: `cargo xtask tornet up|down`.
+//! The private Tor network on the command line: `cargo xtask tornet up|down`.
 //!
-//! `up DIR` starts `serve DIR` in the background and waits for it; `down DIR` ends it. Whoever
-//! serves holds the lock of `DIR/pid` for as long as it lives, so that a file left behind is told
-//! from one in use. It needs no handler of signals: the network goes with the process.
-// A tool may wait by the clock; nothing here is async.
+//! `up DIR` starts `serve DIR` in the background and waits for it; `down DIR` ends it. The server
+//! holds the lock of `DIR/pid` while it lives, which distinguishes a stale file from one in use. It
+//! needs no signal handler: the network ends with the process.
+// A tool may wait by the clock; this program is not async.
 #![allow(clippy::disallowed_methods)]
 
 use std::fs::{self, File};
@@ -20,7 +20,7 @@ use rustix::process::{kill_process, Pid, Signal};
 type Outcome = Result<(), String>;
 
 const POLL: Duration = Duration::from_millis(100);
-/// For what takes a moment: the end of a network, or a lock that is only looked at.
+/// The timeout for short waits.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
@@ -48,9 +48,9 @@ fn up(dir: &Path) -> Outcome {
     if running(dir)?.is_none() {
         let _ = fs::remove_file(config_path(dir));
         started = Some(spawn(dir)?);
-        eprintln!("starting, which takes about 20 s");
+        eprintln!("starting; this takes about 20 s");
     } else {
-        eprintln!("it is up already");
+        eprintln!("the network is up already");
     }
     while !config_path(dir).exists() {
         let alive = match &mut started {
@@ -59,7 +59,7 @@ fn up(dir: &Path) -> Outcome {
         };
         if !alive {
             let log = fs::read_to_string(dir.join("log")).unwrap_or_default();
-            return Err(format!("it did not start:\n{log}"));
+            return Err(format!("the network did not start:\n{log}"));
         }
         std::thread::sleep(POLL);
     }
@@ -70,7 +70,9 @@ fn up(dir: &Path) -> Outcome {
     Ok(())
 }
 
-/// The server, in a process group of its own: what interrupts a terminal leaves it alone.
+/// The server, in a process group of its own.
+///
+/// So Ctrl-C does not reach it.
 fn spawn(dir: &Path) -> Result<Child, String> {
     let log = File::create(dir.join("log")).map_err(at(dir))?;
     let program = std::env::current_exe().map_err(at(dir))?;
@@ -85,10 +87,10 @@ fn serve(dir: &Path) -> Outcome {
     let options = options.create(true).truncate(false).write(true);
     let mut lock = options.open(pid_path(dir)).map_err(at(dir))?;
     let deadline = Instant::now() + PATIENCE;
-    // Whoever looks whether it is held holds it for a moment.
+    // Another process that tests the lock holds it for a moment.
     while let Err(error) = flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         if Instant::now() > deadline {
-            return Err(format!("it is up already ({error})"));
+            return Err(format!("the network is up already ({error})"));
         }
         std::thread::sleep(POLL);
     }
@@ -96,7 +98,7 @@ fn serve(dir: &Path) -> Outcome {
     lock.rewind().map_err(at(dir))?;
     writeln!(lock, "{}", std::process::id()).map_err(at(dir))?;
     let net = TorNet::start_in(dir).map_err(|e| e.to_string())?;
-    // Whole or not at all: `up` waits for it.
+    // Renamed when complete, because `up` waits for it.
     let unfinished = dir.join("arti.toml.new");
     fs::write(&unfinished, net.client_config()).map_err(at(&unfinished))?;
     fs::rename(&unfinished, config_path(dir)).map_err(at(dir))?;
@@ -108,17 +110,17 @@ fn serve(dir: &Path) -> Outcome {
 
 fn down(dir: &Path) -> Outcome {
     let Some(pid) = running(dir)? else {
-        println!("it is not up");
+        println!("the network is not up");
         return Ok(());
     };
     let pid = pid.trim().parse().ok().and_then(Pid::from_raw);
-    let pid = pid.ok_or("it is just starting; once more, please")?;
+    let pid = pid.ok_or("the network is just starting; try again")?;
     let _ = fs::remove_file(config_path(dir));
     kill_process(pid, Signal::TERM).map_err(|e| format!("process {pid}: {e}"))?;
     let deadline = Instant::now() + PATIENCE;
     while running(dir)?.is_some() || has_network(dir)? {
         if Instant::now() > deadline {
-            return Err(format!("{} is not gone yet", dir.display()));
+            return Err(format!("{} still exists", dir.display()));
         }
         std::thread::sleep(POLL);
     }
@@ -126,7 +128,7 @@ fn down(dir: &Path) -> Outcome {
     Ok(())
 }
 
-/// What the server wrote about itself, where one holds the lock.
+/// Returns the server's record about itself, if a server holds the lock.
 fn running(dir: &Path) -> Result<Option<String>, String> {
     let mut lock = match File::open(pid_path(dir)) {
         Ok(lock) => lock,
@@ -144,7 +146,7 @@ fn running(dir: &Path) -> Result<Option<String>, String> {
     }
 }
 
-/// Whether a network's own directory is there still.
+/// Returns whether a network's directory still exists.
 fn has_network(dir: &Path) -> Result<bool, String> {
     let mut entries = fs::read_dir(dir).map_err(at(dir))?;
     Ok(entries.any(|e| e.is_ok_and(|e| e.file_name().to_string_lossy().starts_with("ron-"))))
@@ -158,7 +160,7 @@ fn config_path(dir: &Path) -> PathBuf {
     dir.join("arti.toml")
 }
 
-/// An error that names the place.
+/// Returns a function that adds the path to an error.
 fn at(path: &Path) -> impl Fn(io::Error) -> String + '_ {
     move |error| format!("{}: {error}", path.display())
 }

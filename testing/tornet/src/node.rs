@@ -1,4 +1,4 @@
-//! Which nodes a private network has, and what stays the same about each of them over restarts.
+//! The nodes of a private network, and their identities.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -24,7 +24,7 @@ impl Node {
         Self::Exit,
     ];
 
-    /// What the consensus calls it.
+    /// Returns the nickname in the consensus.
     pub fn nickname(self) -> &'static str {
         match self {
             Self::Auth1 => "auth1",
@@ -35,7 +35,7 @@ impl Node {
         }
     }
 
-    /// Whether it votes, and serves its directory over HTTP.
+    /// Returns whether the node votes and serves its directory over HTTP.
     pub fn is_authority(self) -> bool {
         matches!(self, Self::Auth1 | Self::Auth2 | Self::Auth3)
     }
@@ -47,24 +47,24 @@ impl fmt::Display for Node {
     }
 }
 
-/// A node's keys and ports, as others know them.
+/// A node's keys and ports, as other nodes know them.
 #[derive(Debug, Clone)]
 pub(super) struct Identity {
     pub(super) node: Node,
     pub(super) or_port: u16,
-    /// Fingerprint of the relay's RSA key, 40 hexadecimal digits.
+    /// The fingerprint of the relay's RSA key, 40 hexadecimal digits.
     pub(super) rsa: String,
-    /// Base64 of the relay's Ed25519 key, without padding.
+    /// The relay's Ed25519 key in base64, without padding.
     pub(super) ed25519: String,
-    /// Of authorities alone.
+    /// For authorities only.
     pub(super) authority: Option<Authority>,
 }
 
-/// What an authority has in addition.
+/// The additional identity of an authority.
 #[derive(Debug, Clone)]
 pub(super) struct Authority {
     pub(super) dir_port: u16,
-    /// Fingerprint of the key that votes, 40 hexadecimal digits.
+    /// The fingerprint of the voting key, 40 hexadecimal digits.
     pub(super) v3ident: String,
 }
 

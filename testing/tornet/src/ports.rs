@@ -1,23 +1,24 @@
-//! Free ports for processes that listen by themselves.
+//! Free ports for processes that bind by themselves.
 //!
-//! Not from port 0: what the kernel gives out there it gives to others as well, so that a node's
-//! port would be lost while the node is stopped, or a client would meet itself on it.
+//! Port 0 is no option: the kernel also assigns its ephemeral ports to others, so a stopped node
+//! could lose its port, or a client could connect to itself.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 
-/// Below what Linux gives out by itself (`ip_local_port_range`, from 32768).
+/// Below the ephemeral ports of Linux (`ip_local_port_range`, from 32768).
 const FROM: u16 = 10_000;
 const COUNT: u64 = 20_000;
-/// A machine on which so many in a row are taken has none to spare.
+/// The number of ports to try.
 const ATTEMPTS: usize = 1_000;
 
-/// `N` different ports of loopback that nobody listens on now.
+/// Returns `N` different loopback ports that are free now.
 ///
-/// Somebody may before they are used: then a node ends at once, and the start is tried again.
+/// Another process may take one before it is used. That node then ends at once, and the start is
+/// repeated.
 pub(super) fn free<const N: usize>() -> io::Result<[u16; N]> {
-    // Held until all are found, so that none is found twice.
+    // Bound until all are found, so that no port is found twice.
     let mut held = Vec::new();
     let mut ports = [0; N];
     for _ in 0..ATTEMPTS {
@@ -31,11 +32,11 @@ pub(super) fn free<const N: usize>() -> io::Result<[u16; N]> {
             held.push(listener);
         }
     }
-    Err(io::Error::other("no free ports on loopback"))
+    Err(io::Error::other("no free port on loopback"))
 }
 
 #[test]
-fn ports_are_different_and_those_in_use_are_left_out() {
+fn ports_differ_and_used_ones_are_skipped() {
     let ports: [u16; 64] = free().unwrap();
     let different: std::collections::HashSet<_> = ports.into_iter().collect();
     assert_eq!(different.len(), 64);

@@ -4,8 +4,9 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Whether a test has to be left out since there is no `tor`. Then says so, past the test
-/// harness's capture, with the number of tests left out so far.
+/// Returns whether a test must be skipped because `tor` is missing.
+///
+/// Prints the skip and the number of skipped tests, past the capture of libtest.
 pub fn skip(test: &str) -> bool {
     static SKIPPED: AtomicUsize = AtomicUsize::new(0);
     let mut tor = Command::new("tor");
@@ -15,7 +16,7 @@ pub fn skip(test: &str) -> bool {
         return false;
     }
     let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
-    // Whoever cannot read it is not worth a failure.
+    // A failure to print is not a test failure.
     let _ = writeln!(
         std::io::stderr(),
         "SKIPPED ({count} in this process), since `tor` is not installed: {test}"

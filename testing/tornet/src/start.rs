@@ -1,8 +1,8 @@
-//! Bringing a network up: keys, configuration, processes, and the wait for the first consensus.
+//! The start of a network: keys, configuration, processes, first consensus.
 //!
 //! The authorities vote for the first time before the next multiple of the voting interval on the
 //! wall clock, and again only minutes later. A relay that a busy machine kept from publishing by
-//! then would be missing; so a start that ends like that is done over, with more time to the vote.
+//! then would be missing. Such a start is repeated with more time before the vote.
 
 use std::fs;
 use std::path::Path;
@@ -14,15 +14,17 @@ use super::sweeper::Sweeper;
 use super::torrc::Guards;
 use super::{keys, ports, torrc, TorNet, TorNetError};
 
-/// The first voting interval of each attempt, in seconds. Divisors of half an hour, as tor wants.
+/// The first voting interval of each attempt, in seconds.
+///
+/// tor requires divisors of half an hour.
 const INTERVALS: [u64; 3] = [10, 20, 30];
-/// Nodes are started within this much after a multiple of the interval.
+/// The window for starting nodes, after a multiple of the interval.
 const WINDOW: Duration = Duration::from_secs(2);
-/// How long nodes that run may take, votes aside.
+/// The start-up time of nodes, without votes.
 const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(100);
 
-/// Starts a network in a new directory within `parent`.
+/// Starts a network in a new directory below `parent`.
 pub(super) fn start(parent: &Path, guards: Guards) -> Result<TorNet, TorNetError> {
     let failed = |e| TorNetError::io("a directory for the network", e);
     let parent = parent.canonicalize().map_err(failed)?;
@@ -31,7 +33,7 @@ pub(super) fn start(parent: &Path, guards: Guards) -> Result<TorNet, TorNetError
         .tempdir_in(parent)
         .map_err(failed)?;
     let sweeper = Sweeper::start(dir.path()).map_err(|e| TorNetError::io("sh", e))?;
-    // The sweeper's from here on.
+    // The sweeper owns the directory from here on.
     let dir = dir.keep();
     let mut errors = String::new();
     for interval in INTERVALS {
@@ -43,7 +45,7 @@ pub(super) fn start(parent: &Path, guards: Guards) -> Result<TorNet, TorNetError
                     _sweeper: sweeper,
                 })
             }
-            Err(why) => errors += &format!("\n- with votes every {interval} s: {why}"),
+            Err(why) => errors += &format!("\n- votes every {interval} s: {why}"),
         }
     }
     Err(TorNetError::new(format!(
@@ -51,7 +53,7 @@ pub(super) fn start(parent: &Path, guards: Guards) -> Result<TorNet, TorNetError
     )))
 }
 
-/// Starts those that do not run, and waits until all of them serve.
+/// Starts the nodes that do not run, and waits until all serve.
 pub(super) fn restart(daemons: &[Daemon]) -> Result<(), TorNetError> {
     daemons.iter().try_for_each(Daemon::start)?;
     wait(daemons, 2 * PATIENCE)
@@ -83,7 +85,9 @@ fn write(path: &Path, text: &str) -> Result<(), TorNetError> {
     fs::write(path, text).map_err(|e| TorNetError::io(path.display(), e))
 }
 
-/// Makes every node's keys, all at once: they take seconds of computing.
+/// Makes the keys of all nodes in parallel.
+///
+/// That takes seconds of CPU time.
 fn identities(dir: &Path) -> Result<Vec<Identity>, TorNetError> {
     let ports: [u16; 2 * Node::ALL.len()] =
         ports::free().map_err(|e| TorNetError::io("ports", e))?;
@@ -95,14 +99,14 @@ fn identities(dir: &Path) -> Result<Vec<Identity>, TorNetError> {
         let nodes = Node::ALL.into_iter().zip(ports.chunks(2));
         let threads: Vec<_> = nodes.map(of).collect();
         let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
-            let panicked = |_| Err(TorNetError::new("making keys panicked"));
+            let panicked = |_| Err(TorNetError::new("the thread that makes keys panicked"));
             thread.join().unwrap_or_else(panicked)
         };
         threads.into_iter().map(join).collect()
     })
 }
 
-/// Waits until all of them serve.
+/// Waits until all nodes serve.
 fn wait(daemons: &[Daemon], patience: Duration) -> Result<(), TorNetError> {
     let deadline = Instant::now() + patience;
     for daemon in daemons {
@@ -111,7 +115,7 @@ fn wait(daemons: &[Daemon], patience: Duration) -> Result<(), TorNetError> {
                 let why = format!("not ready after {} s: {why}", patience.as_secs());
                 return Err(daemon.failed(why));
             }
-            // Another one that ended meanwhile is the likelier cause.
+            // Another node that ended is the likelier cause.
             for other in daemons {
                 other.running()?;
             }
@@ -122,13 +126,13 @@ fn wait(daemons: &[Daemon], patience: Duration) -> Result<(), TorNetError> {
 }
 
 fn since_epoch() -> Duration {
-    // A clock before 1970 gives a start at the wrong moment, which is done over.
+    // A clock before 1970 gives a wrong moment, and the start is repeated.
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
 }
 
-/// How long until the window after a multiple of the interval is open.
+/// Returns the time until the window for starting opens.
 fn until_start(since_epoch: Duration, interval: Duration) -> Duration {
     let into = Duration::from_nanos(
         u64::try_from(since_epoch.as_nanos() % interval.as_nanos()).unwrap_or_default(),
@@ -141,7 +145,7 @@ fn until_start(since_epoch: Duration, interval: Duration) -> Duration {
 }
 
 #[test]
-fn nodes_start_shortly_after_a_multiple_of_the_interval() {
+fn nodes_start_after_multiple_of_interval() {
     let until = |ms| until_start(Duration::from_millis(ms), Duration::from_secs(10));
     assert_eq!(until(1_700_000_000_000), Duration::ZERO);
     assert_eq!(until(1_700_000_001_999), Duration::ZERO);

@@ -1,17 +1,20 @@
-//! Ends a network whose owner is gone, by whatever way it went: a child that waits for the end of
-//! a pipe, which the kernel closes when the owner dies. A shared network is never dropped, and a
-//! killed process drops nothing.
+//! Ends a network whose owner has died in any way.
 //!
-//! tor itself looks for its owner only every 15 s, not at all while it is stopped, and leaves its
-//! directory; it is the second net, for when this child was killed too.
+//! A child waits for the end of a pipe, which the kernel closes when the owner dies. A shared
+//! network is never dropped, and a killed process drops nothing.
+//!
+//! tor itself checks for its owner only every 15 s, never while it is stopped, and leaves its
+//! directory behind. It is the fallback if this child is killed too.
 
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// Kills what the `pid` files name, if it is of this directory still (a number may have become
-/// another process's), and removes the directory, again if somebody was just writing to it.
+/// Kills the processes of the `pid` files and removes the directory.
+///
+/// A process id counts only while the process names the directory, because it may be reused. The
+/// removal is repeated in case a process was just writing.
 const SCRIPT: &str = r#"
 read -r _
 for file in "$1"/*/pid; do
@@ -24,7 +27,7 @@ for _ in 1 2 3 4 5 6 7 8 9 10; do
 done
 "#;
 
-/// The child. Dropping it lets it do its work, and waits for it.
+/// The child; dropping it starts the sweep and waits for it.
 #[derive(Debug)]
 pub(super) struct Sweeper(Child);
 
@@ -35,7 +38,7 @@ impl Sweeper {
         sh.stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        // Whoever interrupts or kills the group of the owner does not mean this one.
+        // A signal for the owner's process group must not reach this process.
         sh.process_group(0);
         sh.spawn().map(Self)
     }

@@ -1,23 +1,27 @@
-//! What configures a node (`torrc`) and a client (Arti's TOML).
+//! The configuration of a node (`torrc`) and of a client (Arti's TOML).
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use super::node::{Identity, Node};
 
-/// Which relays clients may enter the network by.
+/// The relays that clients may use as guards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Guards {
     /// Every relay but the exit.
     NotExit,
-    /// Every relay. Arti chooses the guard before the exit, so that a client whose guard is the one
-    /// exit has no path out.
+    /// Every relay.
+    ///
+    /// Arti chooses the guard before the exit, so a client whose guard is the only exit has no
+    /// path.
     Any,
 }
 
-/// What every node says: a network of its own on one address, where new relays are trusted with
-/// every role at once but the guard's and the exit's. Later votes are far apart, since a client republishes after
-/// each. Relays build no circuits for themselves, which the only exit could not.
+/// The options of every node: a network on one address.
+///
+/// New relays get every role at once but guard and exit. Later votes are far apart, because a
+/// client republishes after each. Relays build no circuits of their own, which the only exit would
+/// prevent.
 const COMMON: &str = "\
 TestingTorNetwork 1
 PathsNeededToBuildCircuits 0.67
@@ -28,7 +32,7 @@ AssumeReachable 1
 __DisablePredictedCircuits 1
 ";
 
-/// Every relay is `Fast`, however little it has carried.
+/// Every relay is `Fast`, regardless of its traffic.
 const AUTHORITY: &str = "\
 AuthoritativeDirectory 1
 V3AuthoritativeDirectory 1
@@ -47,7 +51,7 @@ ExitRelay 0
 ExitPolicy reject *:*
 ";
 
-/// Without `RefuseUnknownExits 0` the first streams fail, while the exit has no consensus yet.
+/// Without `RefuseUnknownExits 0` the first streams fail.
 const EXIT: &str = "\
 ExitRelay 1
 RefuseUnknownExits 0
@@ -56,7 +60,7 @@ ExitPolicy accept 127.0.0.0/8:*
 ExitPolicy accept *:*
 ";
 
-/// What a node needs to make its keys, and to listen.
+/// The options for making keys and listening.
 pub(super) fn keys(node: Node, or_port: u16, dir: &Path) -> String {
     format!(
         "Nickname {node}\n\
@@ -68,8 +72,10 @@ pub(super) fn keys(node: Node, or_port: u16, dir: &Path) -> String {
     )
 }
 
-/// The whole of it, for the node of `all` that is `own`. The first votes come every
-/// `interval_secs`, counted from midnight. It ends with the process `owner`.
+/// Returns the configuration of the node `own` of `all`.
+///
+/// The first votes come every `interval_secs`, counted from midnight. The node ends with the
+/// process `owner`.
 pub(super) fn torrc(
     own: &Identity,
     all: &[Identity],
@@ -114,15 +120,18 @@ pub(super) fn torrc(
     if let Some(authority) = &own.authority {
         let _ = writeln!(text, "DirPort 127.0.0.1:{}", authority.dir_port);
     }
-    // Authorities have to agree on it, and every node may know it.
+    // Authorities must agree on the interval; other nodes may know it.
     let _ = writeln!(text, "TestingV3AuthInitialVotingInterval {interval_secs}");
     let _ = writeln!(text, "PidFile {}", quoted(&dir.join("pid")));
     let _ = writeln!(text, "__OwningControllerProcess {owner}");
     text
 }
 
-/// What an authority remembers of relays (`router-stability`), made up: that each ran for months.
-/// Without it, whoever started a second later than half of the others is not `Stable`.
+/// The invented stability record of the authorities (`router-stability`).
+///
+/// Each relay ran for months.
+///
+/// Without it, a relay that started a second later than half of the others is not `Stable`.
 pub(super) fn stability(all: &[Identity]) -> String {
     let mut text = String::from(
         "format 2\nstored-at 2020-01-01 00:00:00\ntracked-since 2019-01-01 00:00:00\ndata\n",
@@ -134,14 +143,15 @@ pub(super) fn stability(all: &[Identity]) -> String {
     text + ".\n"
 }
 
-/// Arti's configuration: whom to believe, where to begin, and that all relays may share one
-/// address, which is a local one.
+/// Returns Arti's configuration: authorities, fallback caches, and path rules.
+///
+/// The rules allow that all relays share one local address.
 pub(super) fn client(all: &[&Identity]) -> String {
     let authorities = all
         .iter()
         .filter_map(|identity| identity.authority.as_ref());
     let idents: Vec<_> = authorities.map(|a| format!("{:?}", a.v3ident)).collect();
-    // Others have no consensus to give out before they have fetched one.
+    // Other nodes serve no consensus before they have fetched one.
     let caches = all.iter().filter(|identity| identity.authority.is_some());
     let mut text = format!(
         "[tor_network]\nauthorities = {{ v3idents = [{}] }}\nfallback_caches = [\n",
@@ -165,14 +175,14 @@ pub(super) fn client(all: &[&Identity]) -> String {
     text
 }
 
-/// A path as tor's configuration has it, where a space or a `#` would end it.
+/// Returns a quoted path: a space or a `#` would end it.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 #[test]
-fn a_path_with_signs_of_the_format_stays_one_path() {
+fn path_with_special_signs_stays_one_path() {
     assert_eq!(quoted(Path::new("/a b/#c")), r#""/a b/#c""#);
     assert_eq!(quoted(Path::new(r#"/a"b\c"#)), r#""/a\"b\\c""#);
 }

@@ -6,7 +6,8 @@ use std::time::SystemTime;
 use bytes::{Bytes, BytesMut};
 
 const TEXT: &str = "text/plain; charset=utf-8";
-const JSON: &str = "application/json";
+/// The content type of JSON.
+pub(super) const JSON: &str = "application/json";
 
 /// A status code with its reason phrase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

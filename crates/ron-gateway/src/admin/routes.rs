@@ -1,10 +1,10 @@
 //! Requests and their answers.
 
 use bytes::Bytes;
-use ron_transport::core::schema::parse_count;
+use ron_transport::schema::parse_count;
 
 use super::head::RequestHead;
-use super::response::{Response, StatusCode};
+use super::response::{Response, StatusCode, JSON};
 use super::state::AdminState;
 use super::{connections, page};
 use crate::logging::TARGET;
@@ -45,27 +45,20 @@ async fn get(path: &str, query: &str, state: &AdminState) -> Response {
             .with("content-security-policy", page::POLICY)
             .with("referrer-policy", "no-referrer"),
         "/metrics" => {
-            let text = state
-                .metrics_queue
-                .get("", || state.exposition().into())
-                .await;
-            Response::new(StatusCode::OK, METRICS, text)
+            let render = || state.exposition().into();
+            queued(METRICS, state.metrics_queue.get("", render).await)
         }
         "/healthz" => Response::text(StatusCode::OK, "ok\n"),
         "/readyz" => ready(state),
         "/status" => json(line(&state.status_json())),
-        "/status/metrics.json" => json(
-            state
-                .figures_queue
-                .get("", || line(&state.source.metrics_json(&state.exposition())))
-                .await,
-        ),
-        "/status/history.json" => json(
-            state
-                .history_queue
-                .get("", || line(&state.history_json()))
-                .await,
-        ),
+        "/status/metrics.json" => {
+            let render = || line(&state.source.metrics_json(&state.exposition()));
+            queued(JSON, state.figures_queue.get("", render).await)
+        }
+        "/status/history.json" => {
+            let render = || line(&state.history_json());
+            queued(JSON, state.history_queue.get("", render).await)
+        }
         "/status/config.json" => json(line(&state.source.config_json())),
         "/connections" => list(query, state).await,
         _ => {
@@ -79,6 +72,17 @@ async fn get(path: &str, query: &str, state: &AdminState) -> Response {
 
 fn line(json: &serde_json::Value) -> Bytes {
     format!("{json}\n").into()
+}
+
+/// Returns a rendered body, or a refusal where too many requests wait for it.
+fn queued(content_type: &'static str, body: Option<Bytes>) -> Response {
+    match body {
+        Some(body) => Response::new(StatusCode::OK, content_type, body),
+        None => {
+            let text = "too many requests wait for this resource; retry in 1 s\n";
+            Response::text(StatusCode::UNAVAILABLE, text).with("retry-after", "1")
+        }
+    }
 }
 
 fn ready(state: &AdminState) -> Response {
@@ -105,7 +109,7 @@ async fn list(query: &str, state: &AdminState) -> Response {
         return Response::text(StatusCode::BAD_REQUEST, text);
     };
     let make = || line(&state.source.connections_json(after, state.show_peers));
-    Response::json(StatusCode::OK, state.conns_queue.get(query, make).await)
+    queued(JSON, state.conns_queue.get(query, make).await)
 }
 
 /// Over the Unix socket alone, whose kernel says that this user or root asks: no page in a browser

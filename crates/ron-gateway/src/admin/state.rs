@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use super::history::{self, History};
 use super::host::AllowedHosts;
 use super::metrics;
-use super::render_queue::RenderQueue;
+use super::render_queue::{RenderQueue, WaitLimit};
 use super::status_source::{self, StatusSource};
 use crate::sandbox::SandboxReport;
 use crate::settings::{AdminAddr, Gateway, Mode};
@@ -55,6 +55,7 @@ impl AdminState {
         let readiness = transport.readiness();
         let since = ReadySince::now(*readiness.borrow());
         let of_tor = Arc::clone(transport);
+        let limit = WaitLimit::new(crate::process::admin_conns());
         Self {
             prometheus,
             addr,
@@ -70,10 +71,10 @@ impl AdminState {
             source,
             sandbox,
             history: History::default(),
-            metrics_queue: RenderQueue::default(),
-            figures_queue: RenderQueue::default(),
-            history_queue: RenderQueue::default(),
-            conns_queue: RenderQueue::default(),
+            metrics_queue: RenderQueue::new(&limit),
+            figures_queue: RenderQueue::new(&limit),
+            history_queue: RenderQueue::new(&limit),
+            conns_queue: RenderQueue::new(&limit),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The forms of the log.
 
-use ron_transport::core::schema::ValueError;
+use ron_transport::schema::ValueError;
 
 use super::entry::LogEntry;
 use super::{json, logfmt, text};

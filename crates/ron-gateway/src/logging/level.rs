@@ -1,6 +1,6 @@
 //! How much is logged.
 
-use ron_transport::core::schema::ValueError;
+use ron_transport::schema::ValueError;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::target::TARGET;

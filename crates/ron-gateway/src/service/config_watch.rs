@@ -2,15 +2,12 @@
 //! by path, so that a symlink which points elsewhere (a Kubernetes ConfigMap) is seen as well.
 
 use std::collections::hash_map::RandomState;
-use std::fs::OpenOptions;
 use std::hash::{BuildHasher, Hasher};
-use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ron_transport::limits::Threads;
-use rustix::fs::OFlags;
+use ron_transport::{open_file, read_bounded};
 use tokio::time::sleep;
 
 /// How often the files are read.
@@ -87,7 +84,7 @@ impl ConfigWatch {
 fn digest(keys: &RandomState, files: &[PathBuf]) -> u64 {
     let mut hasher = keys.build_hasher();
     for file in files {
-        match read(file) {
+        match open_file(file).and_then(|file| read_bounded(file, MAX_BYTES)) {
             Ok(bytes) => {
                 hasher.write_usize(bytes.len());
                 hasher.write(&bytes);
@@ -96,20 +93,4 @@ fn digest(keys: &RandomState, files: &[PathBuf]) -> u64 {
         }
     }
     hasher.finish()
-}
-
-/// What the loader refuses as a pipe is neither waited for nor read.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let without_waiting = OFlags::NONBLOCK.bits() as i32;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(without_waiting)
-        .open(path)?;
-    let kind = file.metadata()?.file_type();
-    if kind.is_fifo() || kind.is_socket() {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

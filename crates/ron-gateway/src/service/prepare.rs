@@ -62,13 +62,11 @@ fn start(threads: &Threads) -> Result<(), ExitFailure> {
     started.map_err(|error| ExitFailure::runtime(runtime::NO_THREAD, &error))
 }
 
-/// Loads the configuration while signals are answered: `None` where one said to stop meanwhile.
-/// `reload` is set where one asked for a reload, which is due after the start.
+/// Loads the configuration while signals are answered; `None` after a signal to stop.
 pub(super) async fn prepare(
     sources: &Sources,
     loader: &FileThreads,
     signals: &mut Signals,
-    reload: &mut bool,
 ) -> Result<Option<Prepared>, ExitFailure> {
     start(&loader.load)?;
     let (sources, look) = (sources.clone(), loader.look.clone());
@@ -78,7 +76,7 @@ pub(super) async fn prepare(
             let prepared = prepared.map_err(|error| ExitFailure::runtime("the start failed", &error))?;
             prepared.map(Some)
         }
-        _ = signals.stop(reload) => Ok(None),
+        _ = signals.stop() => Ok(None),
     }
 }
 

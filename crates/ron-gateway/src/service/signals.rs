@@ -46,8 +46,11 @@ const IGNORED: &[(Number, SignalEvent)] = &[
 #[cfg(target_os = "linux")]
 const REAL_TIME: std::ops::RangeInclusive<i32> = 35..=64;
 
-/// The signals of this process, from now on.
-pub(crate) struct Signals(Vec<(Signal, SignalEvent)>);
+/// The signals of this process, taken over from the system's defaults.
+pub(crate) struct Signals {
+    all: Vec<(Signal, SignalEvent)>,
+    reload_requested: bool,
+}
 
 impl Signals {
     /// Takes them over from the system's defaults.
@@ -71,13 +74,16 @@ impl Signals {
             let signal = signal(SignalKind::from_raw(number));
             all.extend(signal.map(|signal| (signal, SignalEvent::Ignored("a real-time signal"))));
         }
-        Ok(Self(all))
+        Ok(Self {
+            all,
+            reload_requested: false,
+        })
     }
 
     /// Waits for the next one. Cancel-safe.
     pub(crate) async fn next(&mut self) -> SignalEvent {
         poll_fn(|context| {
-            for (signal, event) in &mut self.0 {
+            for (signal, event) in &mut self.all {
                 if signal.poll_recv(context).is_ready() {
                     return Poll::Ready(*event);
                 }
@@ -88,13 +94,18 @@ impl Signals {
     }
 
     /// Waits for a signal to stop, and notes a request to reload. Cancel-safe.
-    pub(crate) async fn stop(&mut self, reload: &mut bool) -> &'static str {
+    pub(crate) async fn stop(&mut self) -> &'static str {
         loop {
             match self.next().await {
                 SignalEvent::Stop(name) => return name,
-                SignalEvent::Reload => *reload = true,
+                SignalEvent::Reload => self.reload_requested = true,
                 SignalEvent::Ignored(_) => {}
             }
         }
+    }
+
+    /// Returns whether [`stop`](Self::stop) noted a request to reload, and clears it.
+    pub(crate) fn take_reload(&mut self) -> bool {
+        std::mem::take(&mut self.reload_requested)
     }
 }

@@ -71,15 +71,13 @@ fn lock<T>(slot: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Starts while signals are answered: `None` where one said to stop meanwhile. `reload` is set
-/// where one asked for a reload, which is due after the start.
+/// Starts while signals are answered; `None` after a signal to stop.
 pub(super) async fn start(
     sources: &Sources,
     prepared: Prepared,
     workers: &WorkerThreads,
     begun: &Arc<StartedParts>,
     signals: &mut Signals,
-    reload: &mut bool,
 ) -> Result<Option<StartedService>, ExitFailure> {
     let (give_up, given_up) = oneshot::channel::<()>();
     let (handle, begun) = (Handle::current(), Arc::clone(begun));
@@ -98,7 +96,7 @@ pub(super) async fn start(
         started = &mut starting => {
             return started.map_err(|error| ExitFailure::runtime("the start failed", &error))?;
         }
-        name = signals.stop(reload) => name,
+        name = signals.stop() => name,
     };
     tracing::info!(target: TARGET, event = "signal", signal = name, "stopped while it was starting");
     drop(give_up);
@@ -148,10 +146,13 @@ async fn steps(
     let inherited = systemd::inherited()?;
     let is_inherited = inherited.is_some();
     let listen = match inherited {
-        Some(socket) => transport.adopt(socket).await.map_err(|error| match error {
-            TransportError::Tls { .. } => failure(error),
-            error => systemd::unusable(error),
-        })?,
+        Some(socket) => transport
+            .listen_on(socket)
+            .await
+            .map_err(|error| match error {
+                TransportError::Tls { .. } => failure(error),
+                error => systemd::unusable(error),
+            })?,
         None => transport.listen().await.map_err(failure)?,
     };
     conflicts::check_listening(&gateway, &listen)?;

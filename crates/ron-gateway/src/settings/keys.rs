@@ -1,8 +1,6 @@
 //! The keys of `[gateway]`.
 
-use ron_transport::core::schema::{
-    format_bool, parse_bool, Key, Kind, Raw, Reload, Section, ValueError,
-};
+use ron_transport::schema::{format_bool, parse_bool, Key, Kind, Raw, Reload, Section, ValueError};
 
 use super::parse::{parse_endpoint, parse_host, parse_mode};
 use super::{AdminAddr, Gateway, MemoryPressure, Mode, SandboxMode};

@@ -1,6 +1,6 @@
 //! The setting `sandbox`.
 
-use ron_transport::core::schema::ValueError;
+use ron_transport::schema::ValueError;
 
 /// Whether the process is confined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,15 +1,12 @@
 //! The file as a layer: read, parsed, and its own table checked against the keys.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::io::Read;
 use std::marker::PhantomData;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
 use transport_core::escape::escape;
 use transport_core::schema::{Key, Raw};
+use transport_core::{open_file, read_bounded};
 
 use super::layer::Layer;
 use super::nearest::unknown;
@@ -202,26 +199,10 @@ impl<S: Settings> Walk<'_, S> {
     }
 }
 
-/// A pipe is refused: opening one waits for a writer, and it can be read once, where a file is read
-/// more often than that.
+/// Reads a configuration file. A pipe is refused: it can be read once, and a file is read again at
+/// each reload.
 fn read(path: &Path) -> Result<String, String> {
-    let failed = |error: std::io::Error| format!("cannot be read: {error}");
-    let without_waiting = OFlags::NONBLOCK.bits() as i32;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(without_waiting)
-        .open(path)
-        .map_err(failed)?;
-    let kind = file.metadata().map_err(failed)?.file_type();
-    if kind.is_fifo() || kind.is_socket() {
-        return Err("cannot be read: it is a pipe, not a file".to_owned());
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err("cannot be read: over 1 MiB".to_owned());
-    }
+    let bytes = open_file(path).and_then(|file| read_bounded(file, MAX_FILE_BYTES));
+    let bytes = bytes.map_err(|error| format!("cannot be read: {error}"))?;
     String::from_utf8(bytes).map_err(|_| "cannot be read: not UTF-8".to_owned())
 }

@@ -1,4 +1,4 @@
-//! The Tor thread: runs one client after the other until it is stopped.
+//! The Tor thread, which runs one client after the other.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep, Instant};
 use tokio_util::sync::CancellationToken;
-use transport_core::{Observer, ReadyState, TransportError};
+use transport_core::{Observer, ReadyState, Reloadable, TransportError};
 
 use super::bootstrap::LogFirstFailure;
 use super::guards;
@@ -17,8 +17,8 @@ use crate::events::TARGET;
 use crate::health::Health;
 use crate::onion::OnionServiceSetup;
 use crate::raw::Arrival;
-use crate::settings::{self, Settings};
-use crate::{provider, LiveArtiConfig};
+use crate::settings::{self, TorSettings};
+use crate::{provider, ArtiConfig};
 
 /// Onion service clients that wait for an accept. When the backlog is full, Arti queues further ones.
 const BACKLOG: usize = 128;
@@ -46,7 +46,7 @@ pub(super) struct TorThread {
 /// # Errors
 /// [`TransportError::Io`] if the system refuses a thread or a runtime.
 pub(super) fn start(
-    live: LiveArtiConfig,
+    live: Reloadable<ArtiConfig>,
     amnesia: bool,
     observer: Arc<dyn Observer>,
     on_readiness: OnReadiness,
@@ -120,9 +120,9 @@ impl Drop for EndSlotOnDrop {
 
 /// Reads the settings and keys, and creates the first client.
 fn prepare(
-    live: &LiveArtiConfig,
+    live: &Reloadable<ArtiConfig>,
     amnesia: bool,
-) -> Result<(Settings, Option<OnionServiceSetup>, StartedInstance), TransportError> {
+) -> Result<(TorSettings, Option<OnionServiceSetup>, StartedInstance), TransportError> {
     let config = live.get();
     let settings = settings::load(&config, amnesia)?;
     let onion = config.onion_service();
@@ -138,7 +138,7 @@ fn prepare(
 fn run(
     mut watch: ClientWatch,
     control: &Runtime,
-    settings: &Settings,
+    settings: &TorSettings,
     onion: Option<&Arc<OnionServiceSetup>>,
     first: StartedInstance,
 ) {
@@ -169,10 +169,10 @@ fn run(
     }
 }
 
-/// Removes a guard from Arti's state, so that the next client prefers others.
+/// Removes a guard from Arti's state; the next client prefers others.
 ///
 /// A guard that is not stored needs no removal: the next client selects a new one at random.
-fn forget_guard(guard: &str, settings: &Settings, watch: &ClientWatch, control: &Runtime) {
+fn forget_guard(guard: &str, settings: &TorSettings, watch: &ClientWatch, control: &Runtime) {
     if let Err(error) = guards::forget(&settings.state_dir, guard) {
         tracing::warn!(
             target: TARGET,
@@ -188,7 +188,7 @@ fn forget_guard(guard: &str, settings: &Settings, watch: &ClientWatch, control: 
 fn start_again(
     watch: &mut ClientWatch,
     control: &Runtime,
-    settings: &Settings,
+    settings: &TorSettings,
 ) -> Option<StartedInstance> {
     let mut failures = LogFirstFailure::default();
     loop {

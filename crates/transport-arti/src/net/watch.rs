@@ -1,5 +1,8 @@
 //! Watches one client: collects evidence, probes, publishes readiness, serves the onion service.
 
+#[cfg(test)]
+mod tests;
+
 use std::future::Future;
 use std::pin::{pin, Pin};
 use std::sync::Arc;
@@ -13,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout, Instant};
 use tokio_util::sync::CancellationToken;
 use tor_hsservice::status::OnionServiceStatus;
-use transport_core::{Observer, ReadyState, Reason};
+use transport_core::{Observer, ReadyState, Reason, Reloadable};
 
 use super::bootstrap::bootstrap;
 use super::probe::probe;
@@ -24,11 +27,11 @@ use crate::events::TARGET;
 use crate::health::{Evidence, Health};
 use crate::onion::OnionServiceSetup;
 use crate::raw::Arrival;
-use crate::LiveArtiConfig;
+use crate::ArtiConfig;
 
 /// Deadline of a probe. It uses a one-relay circuit, which takes a second on a slow line.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(6);
-/// Deadline of a proof: up to three circuits of three or more relays, in sequence.
+/// Deadline of a proof. It builds up to three circuits of three or more relays, in sequence.
 const PROOF_TIMEOUT: Duration = Duration::from_secs(10);
 /// Shortest sleep while a probe is running.
 const MIN_SLEEP: Duration = Duration::from_millis(250);
@@ -49,7 +52,7 @@ pub(super) enum WatchEnd {
 
 /// Watches one client after the other; outlives each of them.
 pub(super) struct ClientWatch {
-    pub(super) live: LiveArtiConfig,
+    pub(super) live: Reloadable<ArtiConfig>,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) stop: CancellationToken,
     pub(super) slot: Arc<TorClientSlot>,
@@ -193,9 +196,16 @@ impl ClientWatch {
         if instance.take_received() {
             self.health.record(Evidence::Read, now);
         }
-        let limit = self.publish(now);
         let ready = self.health.state() == ReadyState::Ready;
-        self.slot.set(ready.then_some(instance));
+        // The slot is filled before `Ready` is published, so that a dial at that moment finds the
+        // client, and emptied after the end of `Ready`.
+        if ready {
+            self.slot.set(Some(instance));
+        }
+        let limit = self.publish(now);
+        if !ready {
+            self.slot.set(None);
+        }
         self.health.next_due(limit).unwrap_or(now + MAX_SLEEP)
     }
 

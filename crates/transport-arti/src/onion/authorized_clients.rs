@@ -1,6 +1,6 @@
-//! The public keys of authorized clients: a directory of `NAME.auth` files, as in tor.
+//! The public keys of authorized clients: tor's `NAME.auth` files.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use tor_hsservice::config::restricted_discovery::{
     HsClientNickname, MAX_RESTRICTED_DISCOVERY_CLIENTS,
 };
 use transport_core::escape::escape;
-use transport_core::TransportError;
+use transport_core::{open_regular_file, TransportError};
 
 use crate::error;
 
@@ -53,11 +53,8 @@ pub(super) fn read(
 }
 
 fn key(path: &Path) -> io::Result<HsClientDescEncKey> {
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
     let mut text = String::new();
-    File::open(path)?
+    open_regular_file(path)?
         .take(MAX_BYTES)
         .read_to_string(&mut text)?;
     let form = || io::Error::other("not of the form descriptor:x25519:BASE32");

@@ -7,14 +7,14 @@ use std::time::Duration;
 use arti_client::config::BoolOrAuto;
 use arti_client::{DataStream, ErrorKind, HasKind, StreamPrefs, TorClient};
 use tokio::time::{sleep, Instant};
-use transport_core::{Backend, ConnInfo, Connection, Dialer, Target, TransportError};
+use transport_core::{Backend, ConnInfo, Connection, Dialer, Reloadable, Target, TransportError};
 
 use super::stream::ArtiIo;
 use crate::client::{has_exit, is_onion, ArtiRuntime, TorClientSlot, TorInstance};
 use crate::error;
 use crate::health::Evidence;
 use crate::isolation::{self, IsolationToken};
-use crate::{DialWhileBootstrapping, Isolation, LiveArtiConfig};
+use crate::{ArtiConfig, DialWhileBootstrapping, Isolation};
 
 /// Dial duration that casts doubt on the network.
 const LONG_DIAL: Duration = Duration::from_secs(3);
@@ -27,12 +27,12 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone)]
 pub struct ArtiDialer {
     slot: Arc<TorClientSlot>,
-    live: LiveArtiConfig,
+    live: Reloadable<ArtiConfig>,
     token: Option<IsolationToken>,
 }
 
 impl ArtiDialer {
-    pub(crate) const fn new(slot: Arc<TorClientSlot>, live: LiveArtiConfig) -> Self {
+    pub(crate) const fn new(slot: Arc<TorClientSlot>, live: Reloadable<ArtiConfig>) -> Self {
         Self {
             slot,
             live,
@@ -181,7 +181,7 @@ mod tests {
     fn dialer(tune: impl FnOnce(&mut ArtiConfig)) -> ArtiDialer {
         let mut config = ArtiConfig::default();
         tune(&mut config);
-        ArtiDialer::new(Arc::new(TorClientSlot::new()), LiveArtiConfig::new(&config))
+        ArtiDialer::new(Arc::new(TorClientSlot::new()), Reloadable::new(config))
     }
 
     #[test]

@@ -5,12 +5,12 @@ use std::time::Duration;
 use tokio::io::{duplex, AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::{sleep, timeout, Instant};
 use transport_core::Plain;
-use transport_limits::{relay_without_half_close, Limits, Relayed};
+use transport_limits::{relay_without_half_close, Limits, RelayError, Relayed};
 use transport_testkit::MemoryIo;
 
 use crate::harness::{a_chunk_in, rates, Rig};
 
-type Relaying = tokio::task::JoinHandle<Relayed>;
+type Relaying = tokio::task::JoinHandle<Result<Relayed, RelayError>>;
 
 /// A client and a service, joined by a relay.
 async fn joined() -> (DuplexStream, MemoryIo, Relaying) {
@@ -46,8 +46,7 @@ async fn an_answer_after_the_end_of_the_question_comes_whole() {
     client.read_to_end(&mut answer).await.unwrap();
     assert_eq!(answer, [7; 1000]);
     answering.await.unwrap();
-    let relayed = relaying.await.unwrap();
-    relayed.end.unwrap();
+    let relayed = relaying.await.unwrap().unwrap();
     assert_eq!((relayed.a_to_b, relayed.b_to_a), (8, 1000));
 }
 
@@ -64,7 +63,7 @@ async fn after_fifteen_silent_seconds_the_end_is_passed_on() {
     );
     // Whether or not the service says that it has ended too.
     assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
-    relaying.await.unwrap().end.unwrap();
+    relaying.await.unwrap().unwrap();
 }
 
 /// A client that does not read holds up the answer; that is no silence of the service.
@@ -99,7 +98,7 @@ async fn an_answer_that_a_rate_holds_back_is_no_silence() {
     let mut answer = Vec::new();
     client.read_to_end(&mut answer).await.unwrap();
     assert_eq!(answer.len(), 16 << 10);
-    relaying.await.unwrap().end.unwrap();
+    relaying.await.unwrap().unwrap();
 }
 
 /// What the service ends is over at once, whether or not the client has.
@@ -112,7 +111,7 @@ async fn the_end_of_the_answer_is_passed_on_at_once() {
     let mut said = Vec::new();
     client.read_to_end(&mut said).await.unwrap();
     assert_eq!(said, b"bye");
-    relaying.await.unwrap().end.unwrap();
+    relaying.await.unwrap().unwrap();
     assert_eq!(begun.elapsed(), Duration::ZERO);
 }
 
@@ -130,5 +129,5 @@ async fn an_answer_comes_whole_where_the_question_finds_nobody_any_more() {
     let mut answer = Vec::new();
     read.read_to_end(&mut answer).await.unwrap();
     assert_eq!(answer, [7; 1000]);
-    relaying.await.unwrap().end.unwrap();
+    relaying.await.unwrap().unwrap();
 }

@@ -3,21 +3,22 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpStream;
 use transport_core::{
-    Backend, ConnInfo, Connection, Listener, PeerAddr, Pending, Reason, TransportError,
+    Backend, ConnInfo, Connection, Listener, PeerAddr, Pending, Reason, Reloadable, TransportError,
 };
 
 use super::{options, TcpIo};
-use crate::{LiveTcpConfig, TcpConfig};
+use crate::TcpConfig;
 
 /// A bound TCP listener.
 #[derive(Debug)]
 pub struct TcpListener {
     inner: tokio::net::TcpListener,
-    config: LiveTcpConfig,
+    config: Reloadable<TcpConfig>,
     /// The options that the listening socket has had from the start, and so every socket it
     /// accepts.
     inherited: Option<TcpConfig>,
@@ -51,7 +52,7 @@ impl TcpListener {
         let local = inner.local_addr().ok();
         Self {
             inner,
-            config: LiveTcpConfig::new(config),
+            config: Reloadable::new(config.clone()),
             inherited,
             local: local.filter(|local| !local.ip().is_unspecified()),
             max_fd: None,
@@ -105,7 +106,7 @@ impl TcpListener {
 
     /// Takes the options of accepted connections from here, as they are at each accept.
     #[must_use]
-    pub fn with_config(mut self, config: &LiveTcpConfig) -> Self {
+    pub fn with_config(mut self, config: &Reloadable<TcpConfig>) -> Self {
         self.config = config.clone();
         self
     }
@@ -130,7 +131,7 @@ impl Listener for TcpListener {
         let (stream, peer) = self.inner.accept().await.map_err(TransportError::Io)?;
         let over_max_fd = self.max_fd.is_some_and(|limit| stream.as_raw_fd() >= limit);
         let config = self.config.get();
-        let inherits = self.inherited.as_ref() == Some(&config);
+        let inherits = self.inherited.as_ref() == Some(&*config);
         Ok(TcpPending {
             stream,
             peer,
@@ -149,7 +150,7 @@ pub struct TcpPending {
     local: Option<SocketAddr>,
     over_max_fd: bool,
     /// What its options have to be replaced by.
-    config: Option<TcpConfig>,
+    config: Option<Arc<TcpConfig>>,
 }
 
 impl Pending for TcpPending {

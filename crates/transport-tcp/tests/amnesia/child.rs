@@ -1,4 +1,4 @@
-//! The process that is searched: serves over TCP, and says when it has come to rest.
+//! The searched process: serves over TCP, and reports rest.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use transport_core::{NoObserver, Target};
 use transport_limits::{echo, framed, relay, Control, FrameReader, GuardedIo, Limiter, Limits};
 use transport_tcp::{TcpConfig, TcpGuard};
 
-/// Where a child finds its [`Job`].
+/// The environment variable with a child's [`Job`].
 pub(crate) const JOB: &str = "AMNESIA_TEST_JOB";
-/// Far longer than a peer is stuck on purpose.
+/// Far longer than a peer blocks deliberately.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What becomes of the payload.
+/// The use of the payload.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Mode {
     /// Read as whole frames, sent back as frames.
@@ -36,13 +36,15 @@ impl Mode {
     }
 }
 
-/// What a child is started with: mode, amnesia, and where its parent and its upstream listen.
+/// Formats a job: mode, amnesia, and the addresses of parent and upstream.
 pub(crate) fn job(mode: Mode, amnesia: bool, parent: SocketAddr, upstream: SocketAddr) -> String {
     format!("{mode:?} {amnesia} {parent} {upstream}")
 }
 
-/// Serves until the parent hangs up. To each number that the parent sends it answers once so many
-/// connections are open; all on one thread, so that whatever ran before has come to its end.
+/// Serves until the parent closes the connection.
+///
+/// Answers each number that the parent sends once so many connections are open. All tasks share one
+/// thread, so earlier work has ended by then.
 pub(crate) fn serve(job: &str) {
     let [mode, amnesia, parent, upstream] = job.split(' ').collect::<Vec<_>>()[..] else {
         panic!("not a job: {job}");
@@ -104,7 +106,7 @@ async fn accept(mut guard: TcpGuard, mode: Mode, upstream: SocketAddr, limiter: 
     }
 }
 
-/// Ends with the peer, however it ends.
+/// Ends with the peer, however the peer ends.
 async fn echo_frames<I: transport_core::Io>(io: GuardedIo<I>, control: &Control, mode: Mode) {
     let (mut frames, sender) = framed(io, control);
     while let Some(bytes) = next(&mut frames, mode).await {

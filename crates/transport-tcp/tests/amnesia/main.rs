@@ -1,7 +1,7 @@
-//! Amnesia, seen from outside: what went through a process is nowhere in its memory.
+//! Amnesia seen from outside: no payload stays in memory.
 //!
-//! A child serves; this process is its peer, so that the payload is in the child by way of the
-//! library alone. Without amnesia the same search finds it, which shows that it can.
+//! A child serves and this process is its peer, so only the library puts the payload into the
+//! child's memory. Without amnesia the same search finds the payload, which proves the search.
 
 #![cfg(target_os = "linux")]
 // A test may fail, and its tasks need no tracking.
@@ -14,7 +14,7 @@ mod parent;
 use child::Mode;
 use parent::{header, payload, Served};
 
-/// Largest frame, and more than any buffer of a socket or a thread.
+/// The largest frame, larger than all buffers on the way.
 const FRAME: usize = 1 << 20;
 
 /// Runs a case without amnesia and with it.
@@ -30,7 +30,7 @@ fn both(mode: Mode, case: impl Fn(&mut Served)) {
     assert!(!with.holds_payload(), "{mode:?}: payload is left behind");
 }
 
-/// Frames there and back, down to the smallest, then idle.
+/// Frames in both directions, down to the smallest, then idle.
 fn frames(served: &mut Served) {
     let mut peer = served.connect();
     for len in [FRAME, 100_000, 64, FRAME - 1] {
@@ -45,7 +45,7 @@ fn frames(served: &mut Served) {
     served.settle(0);
 }
 
-/// A peer that sends and does not read, and is gone in the middle of a frame.
+/// A peer that sends, does not read, and disappears inside a frame.
 fn cut_frames(served: &mut Served) {
     let mut peer = served.connect();
     let mut frame = header(FRAME).to_vec();
@@ -55,21 +55,21 @@ fn cut_frames(served: &mut Served) {
     served.settle(0);
     let mut peer = served.connect();
     peer.send(&frame[..FRAME / 2]);
-    // It has come as far as the socket: end of stream in the middle of the frame.
+    // The child's socket has received it: EOF inside the frame.
     peer.half_close();
     peer.receive_end();
     drop(peer);
     served.settle(0);
 }
 
-/// Bytes there and back, also with a peer that reads only once it cannot send any more.
+/// Bytes in both directions, also with a slow reader.
 fn bytes(served: &mut Served, connections: u8) {
     let mut peer = served.connect();
     for len in [64, FRAME] {
         let sent = peer.send_until_stuck(&payload(served.needle, len));
         peer.receive(sent);
         let stuck = peer.send_until_stuck(&payload(served.needle, 64 * FRAME));
-        assert!(stuck < 64 * FRAME, "sockets took 64 MiB");
+        assert!(stuck < 64 * FRAME, "socket buffers hold 64 MiB");
         peer.receive(stuck);
     }
     served.settle(connections);
@@ -80,7 +80,7 @@ fn bytes(served: &mut Served, connections: u8) {
     served.settle(0);
 }
 
-/// A peer that is gone while what it sent cannot be passed on.
+/// A peer that disappears while its bytes cannot be forwarded.
 fn cut_bytes(served: &mut Served) {
     let mut peer = served.connect();
     peer.send_until_stuck(&payload(served.needle, 64 * FRAME));
@@ -109,28 +109,28 @@ fn chunks_that_are_cut() {
 }
 
 #[test]
-fn an_echo() {
+fn echo_leaves_nothing() {
     both(Mode::Echo, |served| bytes(served, 1));
 }
 
 #[test]
-fn an_echo_that_is_cut() {
+fn cut_echo_leaves_nothing() {
     both(Mode::Echo, cut_bytes);
 }
 
 #[test]
-fn a_relay() {
+fn relay_leaves_nothing() {
     both(Mode::Relay, |served| bytes(served, 2));
 }
 
 #[test]
-fn a_relay_that_is_cut() {
+fn cut_relay_leaves_nothing() {
     both(Mode::Relay, cut_bytes);
 }
 
-/// The process that is searched.
+/// The searched process.
 #[test]
-#[ignore = "started by the other tests, as a process of its own"]
+#[ignore = "started by the other tests as a separate process"]
 fn serve_as_child() {
     if let Ok(job) = std::env::var(child::JOB) {
         child::serve(&job);

@@ -1,19 +1,21 @@
-//! A search through the memory of another process (`proc(5)`).
+//! A search in the memory of another process (`proc(5)`).
 
 use std::fs::{read_to_string, File};
 use std::os::unix::fs::FileExt;
 
-/// Most of a region is pages that were never touched; these are passed over quickly.
+/// Zero pages are skipped, because most of a region was never touched.
 const PAGE: usize = 4096;
 
-/// Whether each of these is in any writable memory of the process. None may begin with a 0.
+/// Returns whether writable memory of the process contains each needle.
+///
+/// No needle may begin with a 0.
 pub(crate) fn find<const N: usize>(process: u32, needles: [&[u8]; N]) -> [bool; N] {
     let maps = read_to_string(format!("/proc/{process}/maps")).unwrap();
     let memory = File::open(format!("/proc/{process}/mem")).unwrap();
     let mut found = [false; N];
     for (from, to) in maps.lines().filter_map(writable) {
         let mut region = vec![0; usize::try_from(to - from).unwrap()];
-        // Not every region can be read: the kernel has some of its own.
+        // Some regions of the kernel cannot be read.
         if memory.read_exact_at(&mut region, from).is_ok() {
             for (found, needle) in found.iter_mut().zip(needles) {
                 *found |= holds(&region, needle);
@@ -23,7 +25,7 @@ pub(crate) fn find<const N: usize>(process: u32, needles: [&[u8]; N]) -> [bool; 
     found
 }
 
-/// The bounds of a region, if it is writable: `55d0c0000000-55d0c0021000 rw-p …`.
+/// Returns the bounds of a writable region: `55d0c0000000-55d0c0021000 rw-p …`.
 fn writable(line: &str) -> Option<(u64, u64)> {
     let mut fields = line.split(' ');
     let (from, to) = fields.next()?.split_once('-')?;
@@ -43,7 +45,7 @@ fn holds(region: &[u8], needle: &[u8]) -> bool {
 }
 
 #[test]
-fn a_needle_is_found_wherever_it_is() {
+fn needle_found_at_any_offset() {
     let needle = b"needle";
     for at in [0, 1, PAGE - 3, PAGE, 3 * PAGE - 6] {
         let mut region = vec![0; 3 * PAGE];

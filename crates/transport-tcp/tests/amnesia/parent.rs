@@ -1,4 +1,4 @@
-//! The peer of the process that is searched.
+//! The peer of the searched process.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Write};
@@ -9,9 +9,9 @@ use std::time::Duration;
 use crate::child::{job, Mode, JOB};
 use crate::memory;
 
-/// A socket that takes nothing for this long takes nothing until somebody reads.
+/// A socket that accepts nothing for this long is full.
 const STUCK: Duration = Duration::from_millis(100);
-/// Whatever takes longer fails.
+/// The longest wait for anything.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// A child that serves.
@@ -57,29 +57,31 @@ impl Served {
         Peer(socket)
     }
 
-    /// Waits until the child is at rest with so many connections open, dialed ones included.
+    /// Waits until the child is at rest with this many connections.
+    ///
+    /// Dialed connections are included.
     pub(crate) fn settle(&mut self, open: u8) {
         self.control.write_all(&[open]).unwrap();
         self.control.read_exact(&mut [0]).unwrap();
     }
 
-    /// Whether the payload is anywhere in the child's memory.
+    /// Returns whether the child's memory contains the payload.
     pub(crate) fn holds_payload(&self) -> bool {
         let [payload, job] = memory::find(self.process.id(), [&self.needle, self.job.as_bytes()]);
-        assert!(job, "not even what the child was told was found in it");
+        assert!(job, "the search does not even find the job");
         payload
     }
 }
 
 impl Drop for Served {
     fn drop(&mut self) {
-        // It would end by itself when its parent hangs up; a test that fails need not wait.
+        // The child ends when its parent closes the connection; a failed test need not wait.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// Waits for the child to connect, as long as there is one.
+/// Waits until the child connects, as long as it runs.
 fn accept(listener: &TcpListener, process: &mut Child) -> TcpStream {
     listener.set_nonblocking(true).unwrap();
     loop {
@@ -96,7 +98,7 @@ fn accept(listener: &TcpListener, process: &mut Child) -> TcpStream {
     }
 }
 
-/// Sends everything back, for as long as the test runs.
+/// Echoes everything for the duration of the test.
 fn send_back(upstream: &TcpListener) {
     while let Ok((mut read, _)) = upstream.accept() {
         std::thread::spawn(move || {
@@ -107,7 +109,7 @@ fn send_back(upstream: &TcpListener) {
     }
 }
 
-/// Nothing that was in a memory before; no byte of it is 0.
+/// Returns bytes that no memory contained before, without a 0.
 fn needle() -> [u8; 16] {
     let mut needle = [0; 16];
     for half in needle.chunks_mut(8) {
@@ -116,7 +118,7 @@ fn needle() -> [u8; 16] {
     needle.map(|byte| byte | 1)
 }
 
-/// The needle over and over: any 31 bytes of it hold it whole.
+/// Returns the needle repeated: any 31 bytes contain it whole.
 pub(crate) fn payload(needle: [u8; 16], len: usize) -> Vec<u8> {
     let mut payload = needle.repeat(len.div_ceil(needle.len()));
     payload.truncate(len);
@@ -140,12 +142,11 @@ impl Peer {
         self.send(&header(body.len()));
         let mut write = self.0.try_clone().unwrap();
         let body = body.to_vec();
-        // Beside the reader: in chunks, the answer begins before the frame has ended.
+        // In a separate thread: in chunks, the answer begins before the frame ends.
         std::thread::spawn(move || write.write_all(&body));
     }
 
-    /// Sends, and reads nothing meanwhile, until all is sent or nothing more is taken; returns how
-    /// much was.
+    /// Sends without reading, until the socket is full; returns the sent bytes.
     pub(crate) fn send_until_stuck(&mut self, bytes: &[u8]) -> usize {
         self.0.set_write_timeout(Some(STUCK)).unwrap();
         let mut sent = 0;
@@ -166,7 +167,7 @@ impl Peer {
         assert_eq!(got, bytes as u64);
     }
 
-    /// Receives frames until so many bytes of them have come.
+    /// Receives frames with this many bytes in total.
     pub(crate) fn receive_frames(&mut self, bytes: usize) {
         let mut left = bytes;
         while left != 0 {

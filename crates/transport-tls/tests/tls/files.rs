@@ -5,7 +5,7 @@ use std::process::Command;
 
 use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PKCS_RSA_SHA256};
 use transport_core::TransportError;
-use transport_tls::{ClientAuth, ClientTls, PqMode, ServerTls, TlsConfig};
+use transport_tls::{ClientAuth, ClientTls, PqMode, Reloadable, ServerTls, TlsConfig};
 use x509_cert::der::asn1::{AnyRef, OctetStringRef};
 use x509_cert::der::{Decode, Reader, SliceReader};
 
@@ -159,7 +159,7 @@ fn each_wrong_file_is_named_for_what_it_is() {
         ("-----BEGIN PRIVATE KEY-----\n", "it is not valid PEM"),
         (
             &pem("PRIVATE KEY", b"no key"),
-            "it is no key that can be used",
+            "the key type is not supported",
         ),
     ] {
         files.put_key("key.pem", text);
@@ -279,11 +279,11 @@ async fn a_pair_in_memory_serves_without_files() {
     let key = transport_tls::rustls::pki_types::PrivatePkcs8KeyDer::from(leaf.key.serialize_der());
     let server =
         ServerTls::from_pair(chain, key.into(), &TlsConfig::default(), PqMode::Off).unwrap();
-    let live = transport_tls::LiveServerTls::new(server);
+    let live = Reloadable::new(server);
     let client = pki::client(&files.client_config(), PqMode::Off);
     let (mut ours, mut theirs) = Rig::new(&live, &client).connect().await;
     ping(&mut ours, &mut theirs).await;
-    assert!(!live.refresh().unwrap());
+    assert!(!ServerTls::refresh(&live).unwrap());
 }
 
 fn der_of(pem: &str) -> transport_tls::rustls::pki_types::CertificateDer<'static> {

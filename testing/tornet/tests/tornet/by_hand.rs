@@ -1,4 +1,4 @@
-//! The program for a person.
+//! The command line program.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ fn up_and_down() {
     assert!(printed(&tornet("down", parent.path())).contains("not up"));
 
     let up = tornet("up", &dir);
-    // Whatever fails from here on, it does not stay up.
+    // Brings the network down if an assertion below fails.
     let down = Down(&dir);
     assert_eq!(printed(&up).lines().next(), config.to_str());
     assert!(printed(&up).contains("--transport.arti.config-path"));
@@ -35,8 +35,8 @@ fn up_and_down() {
     let left = fs::read_dir(&dir).unwrap();
     let dirs = left.filter(|entry| entry.as_ref().unwrap().path().is_dir());
     assert_eq!(dirs.count(), 0);
-    // The last to go is the one that removed the network's directory.
-    processes::wait_until("no process is left", || processes::of(&dir).is_empty());
+    // The last process to end is the one that removed the network's directory.
+    processes::wait_until("no process runs", || processes::of(&dir).is_empty());
     assert!(printed(&tornet("down", &dir)).contains("not up"));
 }
 

@@ -1,7 +1,6 @@
-//! The private Tor network: it comes up whole, goes away and comes back as it was, and leaves
-//! nothing behind, however its owner ends.
+//! The private Tor network: start, stop, outage, and clean-up.
 //!
-//! Each network of a test is its own; they run side by side, as a test run's do.
+//! Each test has a network of its own, and the tests run in parallel.
 
 #![cfg(target_os = "linux")]
 // A test may fail, and waits by the clock for other processes.

@@ -1,4 +1,4 @@
-//! A network that is cut off, hangs, or loses a node, and gets it back.
+//! A network that is cut off, hangs, or loses a node.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -30,25 +30,25 @@ fn outages_end_with_the_same_identities() {
     assert_eq!(processes::tors_of(net.dir()).len(), 5);
     for (node, before) in Node::ALL.into_iter().zip(identities) {
         TcpStream::connect(net.or_addr(node)).unwrap();
-        // Written anew by the process from the keys that it has.
+        // The process writes them again from its keys.
         assert_eq!(taken_identity(&net, node), before, "{node}");
     }
 
     net.freeze().unwrap();
     let error = net.consensus(Node::Auth2).unwrap_err().to_string();
-    // Connected, sent, and no answer.
+    // Connected and sent, but no answer.
     assert!(error.contains("auth2 at 127.0.0.1:"), "{error}");
     for node in Node::ALL {
         TcpStream::connect(net.or_addr(node)).unwrap();
     }
     net.thaw().unwrap();
     let consensus = || net.consensus(Node::Auth2).ok().flatten();
-    processes::wait_until("it answers again", || consensus().is_some());
+    processes::wait_until("the authority answers again", || consensus().is_some());
 
     net.stop_node(Node::Exit).unwrap();
     refuses(net.or_addr(Node::Exit));
     TcpStream::connect(net.or_addr(Node::Middle)).unwrap();
-    // All go, those that are gone and those that are frozen; and all come back.
+    // All nodes end, the ended and the frozen ones too, and all start again.
     net.freeze().unwrap();
     net.cut_off().unwrap();
     net.restart_node(Node::Exit).unwrap();
@@ -64,11 +64,11 @@ fn refuses(addr: SocketAddr) {
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
 }
 
-/// The fingerprints that a node's process wrote down, once it has; they are taken away.
+/// Takes the fingerprint files that a node writes, once they exist.
 fn taken_identity(net: &TorNet, node: Node) -> [String; 2] {
     ["fingerprint", "fingerprint-ed25519"].map(|name| {
         let path: PathBuf = net.dir().join(node.nickname()).join(name);
-        processes::wait_until("it has its keys", || path.exists());
+        processes::wait_until("the node has its keys", || path.exists());
         let text = fs::read_to_string(&path).unwrap();
         fs::remove_file(path).unwrap();
         text

@@ -1,4 +1,4 @@
-//! An owner that is killed, with and without the process that sweeps up behind it.
+//! An owner that is killed, with and without its sweeper.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -10,7 +10,7 @@ use rustix::process::{kill_process, Pid, Signal};
 
 use crate::processes::{self, wait_until};
 
-/// Before the directory, in what the owner prints.
+/// The text before the directory in the owner's output.
 const MARK: &str = "network in ";
 
 /// A process that owns a network, and the network's directory.
@@ -42,22 +42,22 @@ impl Owner {
 }
 
 #[test]
-fn a_killed_owner_leaves_nothing_behind() {
+fn killed_owner_leaves_nothing_behind() {
     if skip("a_killed_owner_leaves_nothing_behind") {
         return;
     }
     let owner = Owner::start();
     let tors = processes::tors_of(&owner.1);
     assert_eq!(tors.len(), 5);
-    // One that is stopped would not see that its owner is gone.
+    // A stopped process does not notice the end of its owner.
     kill(&tors[0], Signal::STOP);
     let dir = owner.kill();
-    wait_until("no process is left", || processes::of(&dir).is_empty());
+    wait_until("no process runs", || processes::of(&dir).is_empty());
     wait_until("the directory is gone", || !dir.exists());
 }
 
 #[test]
-fn the_tors_of_a_killed_owner_end_by_themselves() {
+fn tor_ends_after_its_owner_was_killed() {
     if skip("the_tors_of_a_killed_owner_end_by_themselves") {
         return;
     }
@@ -67,8 +67,8 @@ fn the_tors_of_a_killed_owner_end_by_themselves() {
     assert_eq!(sweeper.len(), 1);
     kill(&sweeper[0], Signal::KILL);
     let dir = owner.kill();
-    // tor looks every 15 s.
-    wait_until("no process is left", || processes::of(&dir).is_empty());
+    // tor checks every 15 s.
+    wait_until("no process runs", || processes::of(&dir).is_empty());
     fs::remove_dir_all(dir).unwrap();
 }
 
@@ -76,9 +76,9 @@ fn kill(process: &processes::Process, signal: Signal) {
     kill_process(Pid::from_raw(process.pid).unwrap(), signal).unwrap();
 }
 
-/// The owner: ends when its parent does, and is killed before.
+/// The owner: ends with its parent, and is killed before that.
 #[test]
-#[ignore = "started by the other tests, as a process of its own"]
+#[ignore = "started by the other tests as a separate process"]
 fn owner_as_child() {
     let net = TorNet::shared();
     println!("{MARK}{}", net.dir().display());

@@ -1,4 +1,4 @@
-//! A network that is up, and two of them, and what is left when they are dropped.
+//! Networks that are up, and their clean-up on drop.
 
 use std::collections::HashSet;
 use std::net::TcpStream;
@@ -9,8 +9,8 @@ use ron_tornet::{skip, Node, TorNet};
 use crate::processes;
 
 #[test]
-fn every_node_listens_and_is_in_the_consensus_with_its_flags() {
-    if skip("every_node_listens_and_is_in_the_consensus_with_its_flags") {
+fn every_node_listens_with_its_flags() {
+    if skip("every_node_listens_with_its_flags") {
         return;
     }
     let net = TorNet::shared();
@@ -32,7 +32,7 @@ fn every_node_listens_and_is_in_the_consensus_with_its_flags() {
             for flag in ["Fast", "HSDir", "Running", "Stable", "Valid"] {
                 assert!(has(flag), "{listed} has no {flag}: {relay:?}");
             }
-            // The one exit is no guard: whoever had it for a guard would find no way out.
+            // The only exit is no guard: a client with it as guard would have no path.
             assert_eq!(has("Exit"), listed == Node::Exit, "{relay:?}");
             assert_eq!(has("Guard"), listed != Node::Exit, "{relay:?}");
             assert_eq!(has("Authority"), listed.is_authority(), "{relay:?}");
@@ -41,7 +41,7 @@ fn every_node_listens_and_is_in_the_consensus_with_its_flags() {
 }
 
 #[test]
-fn without_tor_a_test_says_that_it_is_left_out() {
+fn test_without_tor_reports_skip() {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["up::every_node_listens", "--test-threads=1"])
         .env("PATH", "")
@@ -56,7 +56,7 @@ fn without_tor_a_test_says_that_it_is_left_out() {
 }
 
 #[test]
-fn two_at_a_time_are_apart_and_leave_nothing_when_dropped() {
+fn parallel_networks_are_apart() {
     if skip("two_at_a_time_are_apart_and_leave_nothing_when_dropped") {
         return;
     }
@@ -86,12 +86,12 @@ fn two_at_a_time_are_apart_and_leave_nothing_when_dropped() {
     assert_eq!(processes::tors_of(two.dir()).len(), 5);
     assert!(two.consensus(Node::Auth1).unwrap().is_some());
 
-    // Also while a panic unwinds, and frozen.
+    // Also while a panic unwinds, and while processes are frozen.
     let gone = two.dir().to_owned();
     two.freeze().unwrap();
     let panicked = std::thread::spawn(move || {
         let _net = two;
-        panic!("on purpose");
+        panic!("deliberate panic");
     });
     panicked.join().unwrap_err();
     assert_eq!(processes::of(&gone).len(), 0);

@@ -1,4 +1,4 @@
-//! The judgement of resumed sessions, which no verifier has seen.
+//! Rules applied to resumed sessions, which no verifier checks.
 
 use std::slice::from_ref;
 
@@ -8,10 +8,11 @@ use tokio_rustls::rustls::{CertificateError, RootCertStore};
 
 use super::*;
 use crate::files::sha256;
+use crate::peers::KeyPurpose;
 use crate::provider::provider;
 use crate::{PqMode, SpkiPin};
 
-/// The rules of an entry and a pin; an empty text is none.
+/// Returns the rules of one entry and one pin; an empty entry is none.
 fn check(san: &str, pin: Option<SpkiPin>) -> PeerCheck {
     let sans = [san].into_iter().filter(|san| !san.is_empty());
     let sans: Vec<_> = sans.map(|san| san.parse().unwrap()).collect();
