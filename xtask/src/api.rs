@@ -36,10 +36,8 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     };
     let rustdoc = rustdoc(cx)?;
     let mut stale = Vec::new();
-    for krate in meta::load(cx)?
-        .iter()
-        .filter(|krate| krate.published && krate.library)
-    {
+    let all = meta::load(cx)?;
+    for krate in all.iter().filter(|krate| krate.published && krate.library) {
         let after = print(cx, &tool, &rustdoc, &krate.name)?;
         let path = Path::new(SNAPSHOTS).join(format!("{}.txt", krate.name));
         let before = read(&cx.root.join(&path)).unwrap_or_default();
@@ -71,7 +69,7 @@ fn rustdoc(cx: &Cx) -> Result<PathBuf, String> {
     Ok(path)
 }
 
-/// The public API of a crate with all features, one item a line.
+/// The public API with all features, one item per line.
 fn print(cx: &Cx, tool: &Path, rustdoc: &Path, name: &str) -> Result<String, String> {
     let mut doc = cx.cargo(["rustdoc", "-q", "--lib", "--all-features", "-p", name, "--"]);
     doc.args(["-Z", "unstable-options", "--output-format", "json"]);

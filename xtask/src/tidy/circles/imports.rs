@@ -117,7 +117,7 @@ fn resolve(
     }
 }
 
-/// The paths of a `use` tree or of an expression, with their names.
+/// The paths of a `use` tree or an expression, with names.
 fn tree(tokens: &[Token], at: usize) -> Vec<(Vec<String>, String)> {
     let mut found = Vec::new();
     let _ = branch(tokens, at, &[], &mut found);
