@@ -19,6 +19,7 @@ const ORDER: &[(&str, &[&str])] = &[
     ("clippy", &[]),
     ("alone", &[]),
     ("docs-gen", &["--check"]),
+    ("readme", &[]),
     ("alerts", &[]),
     ("test", &[]),
     ("peers", &["tls", "--quick"]),

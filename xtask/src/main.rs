@@ -26,6 +26,7 @@ mod msrv;
 mod package;
 mod page;
 mod peers;
+mod readme;
 mod sbom;
 mod soak;
 mod steps;

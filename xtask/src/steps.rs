@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::cmd::{Cx, Outcome};
 use crate::{
     alerts, alone, auditable, bench, clippy, deny, doc, docs_gen, doctest, drills, edge, fmt, fuzz,
-    graph, loom, msrv, package, page, peers, sbom, soak, test, tidy, tornet,
+    graph, loom, msrv, package, page, peers, readme, sbom, soak, test, tidy, tornet,
 };
 
 /// One subcommand of `cargo xtask`.
@@ -51,6 +51,11 @@ pub(crate) const STEPS: &[Step] = &[
         "alone",
         "each crate alone, without default features, with -D warnings",
         alone::run,
+    ),
+    step(
+        "readme",
+        "each program in README.md compiles as printed",
+        readme::run,
     ),
     step(
         "docs-gen",

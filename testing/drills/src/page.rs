@@ -1,4 +1,4 @@
-//! `docs/DRILLS.md`: the results of the last full run, and the next due date.
+//! `docs/DRILLS.md`: results of the last full run, next due date.
 
 use std::fs;
 use std::path::Path;
