@@ -55,7 +55,8 @@ impl Parts {
             "tls.ticket_keys_path",
         ];
         let counts = |key: &&str| !LEFT_OUT.contains(key);
-        let keys = TlsConfig::keys().iter().map(|key| key.path).filter(counts);
+        let keys = self.settings.keys().into_iter();
+        let keys = keys.map(|key| key.path).filter(counts);
         let value = |key| self.settings.get(key).unwrap_or_default();
         self.trust.digest(keys.map(|key| (key, value(key))))
     }
