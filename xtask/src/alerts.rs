@@ -3,7 +3,7 @@
 //! Beside what promtool checks, every alert must have a test in which it fires and one in which it
 //! does not, and its place in the runbook must exist. The expressions of `docs/ops/grafana.json` must
 //! be ones. With `--live` a real Prometheus scrapes the
-//! built gateway under two faults; the harness in the test kit drives both.
+//! built gateway under two faults; `testing/ops` drives both.
 
 use std::path::Path;
 
@@ -52,8 +52,7 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
 
 fn run_live(cx: &Cx, programs: &Path) -> Outcome {
     run_command(&mut cx.cargo(["build", "-q", "-p", "ron-gateway"]))?;
-    let mut harness = cx.cargo(["run", "-q", "-p", "transport-testkit"]);
-    harness.args(["--features", "ops", "--bin", "ops", "--", "alerts"]);
+    let mut harness = cx.cargo(["run", "-q", "-p", "ron-ops", "--", "alerts"]);
     harness.arg(cx.built("ron-gateway"));
     harness.arg(programs.join("prometheus"));
     run_command(harness.args([RULES, DASHBOARD].map(|file| cx.root.join(file))))

@@ -1,4 +1,4 @@
-//! `alone`: each crate builds by itself, with the features that a slim build has.
+//! `alone`: each published crate builds by itself, with the features that a slim build has.
 //!
 //! In a workspace build one crate's features serve all others; here each stands alone, so a
 //! feature of a dependency that nobody asked for is found missing.
@@ -9,7 +9,7 @@ use crate::meta::{self, Krate};
 /// Checks each crate alone, with clippy so that what only a slim build shows is an error too.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     no_args(args)?;
-    for krate in &meta::load(cx)? {
+    for krate in meta::load(cx)?.iter().filter(|krate| krate.published) {
         for features in feature_sets(krate) {
             let mut command = cx.cargo(["clippy", "--no-deps", "-p", &krate.name]);
             command.args(features).args(["--", "-D", "warnings"]);

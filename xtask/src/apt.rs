@@ -41,10 +41,10 @@ const FOR_AARCH64: &[(&str, &str, &str)] = &[
         "--version",
         "gcc-aarch64-linux-gnu",
     ),
-    // The C library, which is a file.
+    // The headers of the C library, which the compiler's package only recommends.
     (
         "ls",
-        "/usr/aarch64-linux-gnu/lib/libc.so.6",
+        "/usr/aarch64-linux-gnu/include/stdio.h",
         "libc6-dev-arm64-cross",
     ),
     ("qemu-aarch64", "--version", "qemu-user"),

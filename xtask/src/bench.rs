@@ -8,8 +8,7 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     let which = args.split_first().map(|(name, rest)| (name.as_str(), rest));
     match which {
         Some(("overhead", rest)) => run_command(
-            cx.cargo(["run", "--release", "-q", "-p", "transport-testkit"])
-                .args(["--features", "bench", "--bin", "bench-overhead", "--"])
+            cx.cargo(["run", "--release", "-q", "-p", "ron-bench-overhead", "--"])
                 .args(rest),
         ),
         Some(("micro", rest)) => run_command(
@@ -20,8 +19,7 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
         Some(("tor", rest)) => {
             apt::tor(cx)?;
             run_command(
-                cx.cargo(["run", "--release", "-q", "-p", "transport-testkit"])
-                    .args(["--features", "bench-tor", "--bin", "bench-tor", "--"])
+                cx.cargo(["run", "--release", "-q", "-p", "ron-bench-tor", "--"])
                     .args(rest),
             )
         }
@@ -46,12 +44,11 @@ fn handshake(cx: &Cx, args: &[String]) -> Outcome {
     if parts.contains(&"proxies") {
         apt::for_proxies(cx)?;
     }
-    // Two builds, so that the gateway has its own features and none of the test kit's.
+    // Two builds, so that the gateway has its own features and none of the bench's.
     run_command(&mut cx.cargo(["build", "--release", "-q", "-p", "ron-gateway"]))?;
     for part in parts {
         run_command(
-            cx.cargo(["run", "--release", "-q", "-p", "transport-testkit"])
-                .args(["--features", "bench", "--bin", "bench-handshake", "--"])
+            cx.cargo(["run", "--release", "-q", "-p", "ron-bench-handshake", "--"])
                 .arg(part)
                 .args(rest),
         )?;

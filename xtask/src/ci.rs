@@ -5,6 +5,10 @@ use std::time::{Duration, Instant};
 use crate::cmd::{no_args, Cx, Outcome};
 use crate::steps;
 
+/// One line of help.
+pub(crate) const HELP: &str =
+    "every check below down to test-tor, cheap ones first; stops at the first failure";
+
 /// The steps of `ci` in their order, with their arguments.
 const ORDER: &[(&str, &[&str])] = &[
     ("fmt", &[]),

@@ -71,7 +71,8 @@ impl Cx {
         self.target().join(platform).join("release").join(name)
     }
 
-    fn target(&self) -> PathBuf {
+    /// The folder of build results.
+    pub(crate) fn target(&self) -> PathBuf {
         let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
         self.root.join(target)
     }

@@ -1,6 +1,6 @@
 //! `drill`: the operator's drills against the built gateway; `drills`: the quick ones, for `ci`.
 //!
-//! The harness in the test kit knows the drills; what they need is installed here.
+//! `testing/drills` knows the drills; what they need is installed here.
 
 use std::process::Command;
 
@@ -35,8 +35,7 @@ pub(crate) fn quick(cx: &Cx, args: &[String]) -> Outcome {
 
 /// The harness, told where the gateway and the page of results are.
 fn harness(cx: &Cx) -> Command {
-    let mut command = cx.cargo(["run", "-q", "-p", "transport-testkit"]);
-    command.args(["--features", "drills", "--bin", "drills", "--"]);
+    let mut command = cx.cargo(["run", "-q", "-p", "ron-drills", "--"]);
     command.arg("--gateway").arg(cx.built("ron-gateway"));
     command.arg("--page").arg(cx.root.join("docs/DRILLS.md"));
     command

@@ -11,8 +11,7 @@ const AARCH64: &str = "aarch64-unknown-linux-gnu";
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     apt::for_edge(cx)?;
     run_command(&mut cx.cargo(["build", "--release", "-q", "-p", "ron-gateway"]))?;
-    let mut command = cx.cargo(["run", "--release", "-q", "-p", "transport-testkit"]);
-    command.args(["--features", "edge", "--bin", "edge", "--"]);
+    let mut command = cx.cargo(["run", "--release", "-q", "-p", "ron-edge", "--"]);
     command.arg("--gateway").arg(cx.optimized("ron-gateway"));
     match foreign(cx) {
         Ok(program) => command.arg("--foreign").arg(program),

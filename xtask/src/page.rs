@@ -8,8 +8,7 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     no_args(args)?;
     apt::make_sure(cx, &("chromium", "--version", "chromium"))?;
     run_command(&mut cx.cargo(["build", "-q", "-p", "ron-gateway"]))?;
-    let mut harness = cx.cargo(["run", "-q", "-p", "transport-testkit"]);
-    harness.args(["--features", "ops", "--bin", "ops", "--", "page"]);
+    let mut harness = cx.cargo(["run", "-q", "-p", "ron-ops", "--", "page"]);
     harness.arg(cx.built("ron-gateway"));
     run_command(harness.arg(cx.scratch("page")))
 }

@@ -1,6 +1,6 @@
 //! `peers`: the built gateway with TLS peers that nobody here wrote, installed by this step.
 //!
-//! The harness in the test kit knows the peers and their rows; what they need is known here. What
+//! `testing/interop` knows the peers and their rows; what they need is known here. What
 //! cannot be installed is said, and that peer is skipped by the harness.
 
 use std::collections::BTreeSet;
@@ -75,8 +75,7 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
 
 /// The harness, told where the gateway and the tools are.
 fn harness(cx: &Cx) -> Command {
-    let mut command = cx.cargo(["run", "-q", "-p", "transport-testkit"]);
-    command.args(["--features", "peers", "--bin", "peers-tls", "--"]);
+    let mut command = cx.cargo(["run", "-q", "-p", "ron-interop", "--"]);
     command.arg("--gateway").arg(cx.built("ron-gateway"));
     command.arg("--tools").arg(cx.scratch("tools"));
     command

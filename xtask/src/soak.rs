@@ -7,8 +7,7 @@ use crate::cmd::{run as run_command, Cx, Outcome};
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     apt::for_soak(cx)?;
     run_command(&mut cx.cargo(["build", "--release", "-q", "-p", "ron-gateway"]))?;
-    let mut command = cx.cargo(["run", "--release", "-q", "-p", "transport-testkit"]);
-    command.args(["--features", "soak", "--bin", "soak", "--"]);
+    let mut command = cx.cargo(["run", "--release", "-q", "-p", "ron-soak", "--"]);
     command.arg("--gateway").arg(cx.optimized("ron-gateway"));
     command.arg("--out").arg(cx.scratch("soak"));
     run_command(command.args(args))

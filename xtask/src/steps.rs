@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::cmd::{Cx, Outcome};
 use crate::{
-    alerts, alone, auditable, bench, ci, clippy, deny, doc, docs_gen, doctest, drills, edge, fmt,
-    fuzz, graph, loom, msrv, page, peers, sbom, soak, test, tidy, tornet,
+    alerts, alone, auditable, bench, clippy, deny, doc, docs_gen, doctest, drills, edge, fmt, fuzz,
+    graph, loom, msrv, package, page, peers, sbom, soak, test, tidy, tornet,
 };
 
 /// One subcommand of `cargo xtask`.
@@ -21,11 +21,6 @@ const fn step(name: &'static str, help: &'static str, run: fn(&Cx, &[String]) ->
 
 /// Every step, in the order `help` lists them.
 pub(crate) const STEPS: &[Step] = &[
-    step(
-        "ci",
-        "every check below down to test-tor, cheap ones first; stops at the first failure",
-        ci::run,
-    ),
     step("fmt", "cargo fmt --check over the workspace", fmt::run),
     step(
         "tidy",
@@ -98,6 +93,11 @@ pub(crate) const STEPS: &[Step] = &[
         doc::run,
     ),
     step(
+        "package",
+        "every published crate built from its own tarball, with licences, README and metadata",
+        package::run,
+    ),
+    step(
         "loom",
         "the concurrency models of transport-limits under loom",
         loom::run,
@@ -159,10 +159,10 @@ pub(crate) fn find(name: &str) -> Option<&'static Step> {
     STEPS.iter().find(|step| step.name == name)
 }
 
-/// The text of `cargo xtask help`.
-pub(crate) fn help() -> String {
+/// The text of `cargo xtask help`: `first`, then every step.
+pub(crate) fn help(first: &Step) -> String {
     let mut text = String::from("usage: cargo xtask STEP [ARGS]\n\n");
-    for step in STEPS {
+    for step in [first].into_iter().chain(STEPS) {
         let _ = writeln!(text, "  {:<12}{}", step.name, step.help);
     }
     let _ = writeln!(text, "  {:<12}this list", "help");
@@ -178,7 +178,7 @@ mod tests {
         for (at, step) in STEPS.iter().enumerate() {
             assert!(!step.help.is_empty() && !step.help.contains('\n'));
             assert!(STEPS[..at].iter().all(|other| other.name != step.name));
-            assert!(help().contains(step.help));
+            assert!(help(&STEPS[0]).contains(step.help));
         }
     }
 

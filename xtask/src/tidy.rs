@@ -3,17 +3,21 @@
 //! Each check is a pure function over one file's path (from the root, with `/`) and text, so each
 //! has tests that show it fail. Checks decide themselves which files are their business.
 
+mod circles;
 mod code;
+mod english;
 mod fenced;
 mod lib_shape;
 mod manifest;
 mod newer;
 mod source;
+mod test_code;
+mod types;
 mod words;
 
 use std::path::Path;
 
-use crate::cmd::{no_args, Cx, Outcome};
+use crate::cmd::{Cx, Outcome};
 
 /// Something found in a file.
 #[derive(Debug, PartialEq)]
@@ -55,12 +59,14 @@ const CHECKS: &[Check] = &[
 /// Folders that hold nothing of ours.
 const SKIPPED: &[&str] = &[".git", "target"];
 
-/// Checks every text file of the work tree.
+/// Checks every text file of the work tree; a check's name runs it alone, for some paths or all.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
-    no_args(args)?;
     let mut files = Vec::new();
     walk(&cx.root, &cx.root, &mut files)?;
     files.sort_unstable();
+    if let Some((name, paths)) = args.split_first() {
+        return run_one(name, paths, &files);
+    }
     let mut findings = Vec::new();
     for (path, text) in &files {
         findings.extend(CHECKS.iter().flat_map(|check| check(path, text)));
@@ -81,6 +87,40 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
             Ok(())
         }
         count => Err(format!("{count} rules broken")),
+    }
+}
+
+/// Runs one check alone and prints `path:line: finding` for the chosen paths, or for all.
+fn run_one(name: &str, paths: &[String], files: &[(String, String)]) -> Outcome {
+    let each = |check: Check| files.iter().flat_map(move |(path, text)| check(path, text));
+    let mut findings: Vec<Finding> = match name {
+        "english" => each(english::check).collect(),
+        "words" => each(english::words).collect(),
+        "types" => types::twice(files),
+        "circles" => {
+            eprint!("{}", circles::report(files));
+            circles::find(files)
+        }
+        _ => {
+            return Err(format!(
+                "no check is called {name:?}: english, words, types, circles"
+            ))
+        }
+    };
+    let chosen = |path: &str| {
+        let mut paths = paths.iter().map(|chosen| chosen.trim_end_matches('/'));
+        paths.any(|chosen| path == chosen || path.starts_with(&format!("{chosen}/")))
+    };
+    findings.retain(|finding| paths.is_empty() || chosen(&finding.path));
+    for Finding {
+        path, line, what, ..
+    } in &findings
+    {
+        println!("{path}:{line}: {what}");
+    }
+    match findings.len() {
+        0 => Ok(()),
+        count => Err(format!("{count} findings")),
     }
 }
 

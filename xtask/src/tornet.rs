@@ -12,7 +12,6 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     if verb == "up" {
         apt::tor(cx)?;
     }
-    let mut cargo = cx.cargo(["run", "-q", "-p", "transport-testkit"]);
-    cargo.args(["--features", "tornet", "--bin", "tornet", "--", verb]);
+    let mut cargo = cx.cargo(["run", "-q", "-p", "ron-tornet", "--", verb]);
     run_command(cargo.arg(cx.scratch("tornet")))
 }

@@ -15,7 +15,7 @@ const MAX_FILE: usize = 16 << 10;
 
 /// One reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Usage {
+pub(crate) struct MemoryReading {
     /// Bytes in use.
     pub(crate) used: u64,
     /// Bytes that should not be exceeded.
@@ -24,7 +24,7 @@ pub(crate) struct Usage {
     pub(crate) source: &'static str,
 }
 
-impl Usage {
+impl MemoryReading {
     /// Used bytes by the limit.
     pub(crate) fn ratio(self) -> f64 {
         self.used as f64 / self.limit.max(1) as f64
@@ -33,7 +33,7 @@ impl Usage {
 
 /// The groups that hold the process, innermost first.
 #[derive(Debug)]
-pub(crate) struct Cgroup(Vec<Level>);
+pub(crate) struct Cgroup(Vec<MemoryGroup>);
 
 impl Cgroup {
     /// Finds the groups of this process that have a limit; none where the system has no memory
@@ -45,7 +45,7 @@ impl Cgroup {
     fn find(root: &Path) -> Self {
         let read = |path| fs::read_to_string(root.join(path)).unwrap_or_default();
         let (groups, mounts) = (read("proc/self/cgroup"), read("proc/self/mountinfo"));
-        let versions = [Version::One, Version::Two];
+        let versions = [CgroupVersion::One, CgroupVersion::Two];
         let levels = versions.into_iter().find_map(|version| {
             let (mount, dir) = version.place(&groups, &mounts)?;
             let mount = root.join(mount.strip_prefix("/").ok()?);
@@ -61,19 +61,19 @@ impl Cgroup {
     }
 
     /// Returns the reading of the group that is closest to its limit; none without a limit.
-    pub(crate) fn usage(&self) -> Option<Usage> {
-        let readings = self.0.iter().filter_map(Level::usage);
+    pub(crate) fn usage(&self) -> Option<MemoryReading> {
+        let readings = self.0.iter().filter_map(MemoryGroup::usage);
         readings.max_by(|a, b| a.ratio().total_cmp(&b.ratio()))
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Version {
+enum CgroupVersion {
     One,
     Two,
 }
 
-impl Version {
+impl CgroupVersion {
     /// Returns where the hierarchy is mounted, and the process's group below that.
     fn place(self, groups: &str, mounts: &str) -> Option<(PathBuf, PathBuf)> {
         let group = groups.lines().find_map(|line| {
@@ -108,32 +108,32 @@ impl Version {
 }
 
 /// Opens the groups from the innermost to the mount.
-fn levels(version: Version, mount: &Path, below: &Path) -> Vec<Level> {
+fn levels(version: CgroupVersion, mount: &Path, below: &Path) -> Vec<MemoryGroup> {
     let dirs = below.ancestors().map(|dir| mount.join(dir));
-    let levels = dirs.filter_map(|dir| Level::open(version, &dir));
+    let levels = dirs.filter_map(|dir| MemoryGroup::open(version, &dir));
     levels.filter(|level| level.limit().is_some()).collect()
 }
 
 /// The open files of one group.
 #[derive(Debug)]
-struct Level {
-    version: Version,
+struct MemoryGroup {
+    version: CgroupVersion,
     used: File,
     stat: Option<File>,
     high: Option<File>,
     max: Option<File>,
 }
 
-impl Level {
-    fn open(version: Version, dir: &Path) -> Option<Self> {
+impl MemoryGroup {
+    fn open(version: CgroupVersion, dir: &Path) -> Option<Self> {
         let open = |name| File::open(dir.join(name)).ok();
         let (used, high, max) = match version {
-            Version::One => (
+            CgroupVersion::One => (
                 open("memory.usage_in_bytes")?,
                 None,
                 open("memory.limit_in_bytes"),
             ),
-            Version::Two => (
+            CgroupVersion::Two => (
                 open("memory.current")?,
                 open("memory.high"),
                 open("memory.max"),
@@ -149,11 +149,11 @@ impl Level {
     }
 
     /// The page cache that the kernel drops first is not in use.
-    fn usage(&self) -> Option<Usage> {
+    fn usage(&self) -> Option<MemoryReading> {
         let (limit, source) = self.limit()?;
         let used = number(&self.used)?;
         let cache = self.stat.as_ref().and_then(|file| self.cache(file));
-        Some(Usage {
+        Some(MemoryReading {
             used: used.saturating_sub(cache.unwrap_or(0)),
             limit,
             source,
@@ -162,8 +162,8 @@ impl Level {
 
     fn cache(&self, stat: &File) -> Option<u64> {
         let name = match self.version {
-            Version::One => "total_inactive_file ",
-            Version::Two => "inactive_file ",
+            CgroupVersion::One => "total_inactive_file ",
+            CgroupVersion::Two => "inactive_file ",
         };
         let text = text(stat)?;
         let value = text.lines().find_map(|line| line.strip_prefix(name))?;
@@ -174,8 +174,8 @@ impl Level {
     /// of that is left free.
     fn limit(&self) -> Option<(u64, &'static str)> {
         let hard = match self.version {
-            Version::One => "memory.limit_in_bytes",
-            Version::Two => "memory.max",
+            CgroupVersion::One => "memory.limit_in_bytes",
+            CgroupVersion::Two => "memory.max",
         };
         let high = self.high.as_ref().and_then(number);
         let max = self.max.as_ref().and_then(number);
@@ -221,7 +221,7 @@ mod tests {
         root
     }
 
-    fn usage(files: &[(&str, &str)]) -> Option<Usage> {
+    fn usage(files: &[(&str, &str)]) -> Option<MemoryReading> {
         Cgroup::find(root(files).path()).usage()
     }
 
@@ -235,7 +235,7 @@ mod tests {
     ];
     const GROUP: &str = "sys/fs/cgroup/system.slice/ron.service";
 
-    fn v2(group: &[(&str, &str)]) -> Option<Usage> {
+    fn v2(group: &[(&str, &str)]) -> Option<MemoryReading> {
         let named: Vec<_> = group
             .iter()
             .map(|(name, text)| (format!("{GROUP}/{name}"), *text))
@@ -260,7 +260,7 @@ mod tests {
             let used = 50 * MIB;
             assert_eq!(
                 found,
-                Some(Usage {
+                Some(MemoryReading {
                     used,
                     limit,
                     source
@@ -327,7 +327,7 @@ mod tests {
             ];
             usage(&[&proc[..], &group[..]].concat())
         };
-        let expected = Usage {
+        let expected = MemoryReading {
             used: 49 * MIB,
             limit: 90 * MIB,
             source: "memory.limit_in_bytes",

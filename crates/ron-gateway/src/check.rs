@@ -1,15 +1,16 @@
 //! `check`: the configuration in effect, as TOML, with the source of every value.
 
 use ron_transport::config::{Effective as Entry, Loaded, Settings};
-use ron_transport::core::escape::is_safe;
-use ron_transport::core::schema::Kind;
+use ron_transport::escape::is_safe;
+use ron_transport::schema::Kind;
 
-use crate::exit::Failure;
-use crate::startup::{source_name, Sources};
+use crate::effective::source_name;
+use crate::exit::ExitFailure;
+use crate::startup::Sources;
 use crate::term;
 
 /// Validates and prints; warnings go to stderr.
-pub(crate) fn run(sources: &Sources) -> Result<(), Failure> {
+pub(crate) fn run(sources: &Sources) -> Result<(), ExitFailure> {
     let effective = sources.load_to_listen()?;
     let (transport, gateway) = (table(&effective.transport), table(&effective.gateway));
     term::out(&format!("{transport}\n{gateway}"));

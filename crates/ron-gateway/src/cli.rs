@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use lexopt::{Arg, Parser, ValueExt};
 use ron_transport::config::{Config, Settings};
 
-use crate::exit::Failure;
+use crate::exit::ExitFailure;
 use crate::settings::{Gateway, Mode};
 use crate::startup::Sources;
 use crate::{check, dial, service, term};
@@ -31,7 +31,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    pub(crate) fn run(self) -> Result<(), Failure> {
+    pub(crate) fn run(self) -> Result<(), ExitFailure> {
         match self {
             Self::Run(sources) => service::run(&sources),
             Self::Check(sources) => check::run(&sources),
@@ -66,7 +66,7 @@ const FLAGS: &[&str] = &[
 /// Reads the command line, the program's name included.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
     let mut parser = Parser::from_iter(args);
-    let mut line = Line::default();
+    let mut line = CommandLine::default();
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
@@ -97,13 +97,13 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
 
 /// What was read so far.
 #[derive(Default)]
-struct Line {
+struct CommandLine {
     sources: Sources,
     mode: Option<Mode>,
     words: Vec<String>,
 }
 
-impl Line {
+impl CommandLine {
     fn flag(&mut self, name: impl Into<String>, value: OsString) {
         self.sources.flags.push((name.into(), value));
     }

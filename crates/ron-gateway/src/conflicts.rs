@@ -4,12 +4,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
-use ron_transport::core::Target;
+use ron_transport::Target;
 use ron_transport::{Config, Endpoint, ListenAddr, Scheme};
 
-use crate::exit::Failure;
+use crate::effective::EffectiveConfig;
+use crate::exit::ExitFailure;
 use crate::settings::{AdminAddr, Gateway, Mode};
-use crate::startup::Effective;
 
 /// Names that mean this machine: RFC 6761 §6.3, and those of common hosts files.
 const LOCAL_NAMES: &[&str] = &[
@@ -20,7 +20,7 @@ const LOCAL_NAMES: &[&str] = &[
 ];
 
 /// Checks the configured addresses against each other.
-pub(crate) fn check(effective: &Effective) -> Result<(), Failure> {
+pub(crate) fn check(effective: &EffectiveConfig) -> Result<(), ExitFailure> {
     let (transport, gateway) = (effective.transport.settings(), effective.gateway.settings());
     let Some(listen) = configured(transport) else {
         return Ok(());
@@ -55,7 +55,7 @@ pub(crate) fn check(effective: &Effective) -> Result<(), Failure> {
     }
     match wrong.as_slice() {
         [] => Ok(()),
-        wrong => Err(Failure::Config(format!(
+        wrong => Err(ExitFailure::Config(format!(
             "configuration: {}",
             wrong.join("\n  ")
         ))),
@@ -63,10 +63,10 @@ pub(crate) fn check(effective: &Effective) -> Result<(), Failure> {
 }
 
 /// Checks the address that was really bound, or handed over by a service manager.
-pub(crate) fn check_listening(gateway: &Gateway, listen: &ListenAddr) -> Result<(), Failure> {
+pub(crate) fn check_listening(gateway: &Gateway, listen: &ListenAddr) -> Result<(), ExitFailure> {
     match looping(gateway, listen) {
         None => Ok(()),
-        Some(to) => Err(Failure::Config(format!(
+        Some(to) => Err(ExitFailure::Config(format!(
             "configuration: gateway.forward_to = \"{to}\": {}",
             itself(listen)
         ))),
@@ -88,7 +88,7 @@ fn configured(config: &Config) -> Option<ListenAddr> {
 /// The target of the forward mode, where it is the listener.
 fn looping<'a>(gateway: &'a Gateway, listen: &ListenAddr) -> Option<&'a Endpoint> {
     let to = gateway.forward_to.as_ref()?;
-    let same = match (to.scheme, &to.target, listen) {
+    let same = match (to.scheme(), to.target(), listen) {
         (Scheme::Tcp | Scheme::Tls, Target::Host { host, port }, ListenAddr::Ip(listen)) => {
             *port == listen.port() && addresses(host).any(|ip| reaches(ip, listen.ip()))
         }

@@ -13,7 +13,7 @@ use ron_transport::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer, Priva
 use ron_transport::tls::ServerTls;
 use ron_transport::{Backend, Config};
 
-use crate::exit::Failure;
+use crate::exit::ExitFailure;
 use crate::term;
 
 /// How long the certificates are valid.
@@ -22,32 +22,32 @@ const VALID: Duration = Duration::from_secs(30 * 24 * 3600);
 const SLACK: Duration = Duration::from_secs(24 * 3600);
 
 /// Makes the pair, and says how to trust it.
-pub(crate) fn make(config: &Config) -> Result<ServerTls, Failure> {
+pub(crate) fn make(config: &Config) -> Result<ServerTls, ExitFailure> {
     let backend = config.general.backend();
     if backend != Backend::Tls {
         let what = format!("--dev-tls needs backend tls, and that is {backend}");
-        return Err(Failure::Config(what));
+        return Err(ExitFailure::Config(what));
     }
     if config.tls.cert_path().is_some() {
         let what = "--dev-tls makes its own certificate: leave tls.cert_path and tls.key_path out";
-        return Err(Failure::Config(what.to_owned()));
+        return Err(ExitFailure::Config(what.to_owned()));
     }
-    let failed = |error: rcgen::Error| Failure::runtime("cannot make a certificate", &error);
-    let pair = Pair::new().map_err(failed)?;
+    let failed = |error: rcgen::Error| ExitFailure::runtime("cannot make a certificate", &error);
+    let pair = DevCertificate::new().map_err(failed)?;
     term::err_line(format_args!("{}", advice(&pair)));
     let chain = vec![pair.leaf, pair.authority];
     ServerTls::from_pair(chain, pair.key, &config.tls, config.pq.mode())
-        .map_err(|error| Failure::runtime("cannot use the certificate that was made", &error))
+        .map_err(|error| ExitFailure::runtime("cannot use the certificate that was made", &error))
 }
 
-struct Pair {
+struct DevCertificate {
     authority: CertificateDer<'static>,
     authority_pem: String,
     leaf: CertificateDer<'static>,
     key: PrivateKeyDer<'static>,
 }
 
-impl Pair {
+impl DevCertificate {
     fn new() -> Result<Self, rcgen::Error> {
         let mut params = dated("ron-gateway development authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -83,7 +83,7 @@ fn dated(name: &str) -> CertificateParams {
     params
 }
 
-fn advice(pair: &Pair) -> String {
+fn advice(pair: &DevCertificate) -> String {
     let sha256 = digest(&SHA256, &pair.authority);
     let bytes: Vec<_> = sha256.as_ref().iter().map(|b| format!("{b:02X}")).collect();
     format!(
@@ -106,7 +106,10 @@ mod tests {
 
     #[test]
     fn two_are_never_the_same_and_the_advice_has_the_authority_and_no_key() {
-        let (one, two) = (Pair::new().unwrap(), Pair::new().unwrap());
+        let (one, two) = (
+            DevCertificate::new().unwrap(),
+            DevCertificate::new().unwrap(),
+        );
         assert_ne!(one.authority, two.authority);
         let text = advice(&one);
         assert!(

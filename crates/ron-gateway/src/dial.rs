@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{stderr, IsTerminal};
 use std::sync::Arc;
 
-use ron_transport::core::escape::escape;
+use ron_transport::escape::escape;
 use ron_transport::{
     Backend, Config, Conn, ConnInfo, Endpoint, PeerIdentity, ReadyState, Transport,
 };
@@ -12,7 +12,7 @@ use tokio::io::{copy, sink, AsyncWriteExt};
 use tokio::runtime::Builder;
 use tokio::time::{timeout, Duration, Instant};
 
-use crate::exit::Failure;
+use crate::exit::ExitFailure;
 use crate::process;
 use crate::progress;
 use crate::runtime;
@@ -22,26 +22,25 @@ use crate::startup::Sources;
 use crate::term;
 
 /// How long the peer has to end the connection too.
-const FAREWELL: Duration = Duration::from_millis(250);
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Connects with the configured deadlines and socket options, prints, and closes.
-pub(crate) fn run(sources: &Sources, target: &str) -> Result<(), Failure> {
-    let endpoint = dialable(target).map_err(|error| Failure::Config(error.to_string()))?;
+pub(crate) fn run(sources: &Sources, target: &str) -> Result<(), ExitFailure> {
+    let endpoint = dialable(target).map_err(|error| ExitFailure::Config(error.to_string()))?;
     let mut config = sources.load()?.transport.into_settings();
     only_dial(&mut config);
     if config.limits.amnesia() {
         process::no_core_dumps()
-            .map_err(|error| Failure::runtime("cannot forbid core dumps", &error))?;
+            .map_err(|error| ExitFailure::runtime("cannot forbid core dumps", &error))?;
     }
     let runtime = runtime::build(Builder::new_current_thread())?;
     let outcome = runtime.block_on(async {
         let transport = Arc::new(Transport::builder().config(config).build()?);
         let mut signals =
-            Signals::new().map_err(|error| Failure::runtime("cannot watch signals", &error))?;
-        let mut reload = false;
+            Signals::new().map_err(|error| ExitFailure::runtime("cannot watch signals", &error))?;
         let outcome = tokio::select! {
             outcome = connect(&transport, &endpoint) => outcome,
-            _ = signals.stop(&mut reload) => Err(Failure::Runtime("interrupted".to_owned())),
+            _ = signals.stop() => Err(ExitFailure::Runtime("interrupted".to_owned())),
         };
         // A Tor client leaves nothing behind.
         transport.shutdown(Duration::ZERO).await;
@@ -63,7 +62,7 @@ fn only_dial(config: &mut Config) {
     config.arti.onion_service_mut().set_enabled(false);
 }
 
-async fn connect(transport: &Arc<Transport>, to: &Endpoint) -> Result<(), Failure> {
+async fn connect(transport: &Arc<Transport>, to: &Endpoint) -> Result<(), ExitFailure> {
     transport.prepare_for(to).await?;
     let bootstrap = bootstrap(transport).await;
     let started = Instant::now();
@@ -73,10 +72,10 @@ async fn connect(transport: &Arc<Transport>, to: &Endpoint) -> Result<(), Failur
     // The connection stands: how it ends is of no interest. What the peer sent is read, so that it
     // sees an end and not a reset.
     let _ = conn.shutdown().await;
-    if !to.scheme.half_closes() {
+    if !to.scheme().half_closes() {
         return Ok(());
     }
-    let _ = timeout(FAREWELL, copy(&mut conn, &mut sink())).await;
+    let _ = timeout(CLOSE_TIMEOUT, copy(&mut conn, &mut sink())).await;
     Ok(())
 }
 

@@ -7,12 +7,11 @@ use std::process::ExitCode;
 use ron_transport::config::ConfigErrors;
 use ron_transport::TransportError;
 
-use crate::cli::UsageError;
 use crate::term;
 
 /// Why the process ends with a code other than 0.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum ExitFailure {
     /// Command line or configuration are wrong: 2.
     Config(String),
     /// It could not start or go on: 1.
@@ -21,7 +20,7 @@ pub(crate) enum Failure {
     CutShort,
 }
 
-impl Failure {
+impl ExitFailure {
     /// A failure of the running service, with what it was doing.
     pub(crate) fn runtime(doing: impl fmt::Display, error: &dyn Error) -> Self {
         Self::Runtime(format!("{doing}: {error}"))
@@ -35,7 +34,7 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for ExitFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(what) | Self::Runtime(what) => f.write_str(what),
@@ -44,19 +43,13 @@ impl fmt::Display for Failure {
     }
 }
 
-impl From<UsageError> for Failure {
-    fn from(error: UsageError) -> Self {
-        Self::Config(format!("{error}\nTry `ron-gateway --help`."))
-    }
-}
-
-impl From<ConfigErrors> for Failure {
+impl From<ConfigErrors> for ExitFailure {
     fn from(errors: ConfigErrors) -> Self {
         Self::Config(errors.to_string())
     }
 }
 
-impl From<TransportError> for Failure {
+impl From<TransportError> for ExitFailure {
     fn from(error: TransportError) -> Self {
         match error {
             TransportError::Config { .. } | TransportError::Unsupported { .. } => {
@@ -68,7 +61,7 @@ impl From<TransportError> for Failure {
 }
 
 /// Says what went wrong, if anything did.
-pub(crate) fn report(outcome: Result<(), Failure>) -> ExitCode {
+pub(crate) fn report(outcome: Result<(), ExitFailure>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

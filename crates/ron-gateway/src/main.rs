@@ -13,8 +13,10 @@ mod conflicts;
 #[cfg(feature = "tls")]
 mod dev_tls;
 mod dial;
+mod effective;
 mod exit;
 mod logging;
+mod pressure;
 mod process;
 mod progress;
 mod runtime;

@@ -56,14 +56,14 @@ pub(crate) fn no_core_dumps() -> std::io::Result<()> {
 
 /// What `/metrics` tells about the process; `None` where the system does not say.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Figures {
+pub(crate) struct ProcessFigures {
     pub(crate) open_fds: Option<u64>,
     pub(crate) max_fds: Option<u64>,
     pub(crate) cpu_seconds: f64,
     pub(crate) resident_bytes: Option<u64>,
 }
 
-impl Figures {
+impl ProcessFigures {
     /// As they are now.
     pub(crate) fn read() -> Self {
         Self {
@@ -95,14 +95,14 @@ fn cpu_seconds() -> f64 {
 }
 
 fn resident_bytes() -> Option<u64> {
-    Resident::open()?.bytes()
+    ResidentMemory::open()?.bytes()
 }
 
 /// The resident memory of this process, through a file that stays open.
 #[derive(Debug)]
-pub(crate) struct Resident(File);
+pub(crate) struct ResidentMemory(File);
 
-impl Resident {
+impl ResidentMemory {
     pub(crate) fn open() -> Option<Self> {
         File::open("/proc/self/statm").ok().map(Self)
     }
@@ -134,9 +134,9 @@ mod tests {
 
     #[test]
     fn every_figure_is_there_on_linux() {
-        let before = Figures::read();
+        let before = ProcessFigures::read();
         let file = std::fs::File::open("/proc/self/statm").unwrap();
-        let after = Figures::read();
+        let after = ProcessFigures::read();
         drop(file);
         assert!(before.resident_bytes.unwrap() > 100_000);
         assert!(before.open_fds.unwrap() >= 3 && after.open_fds.unwrap() >= 4);

@@ -17,7 +17,7 @@ pub(crate) async fn show(transport: &Arc<Transport>) {
     if !stderr().is_terminal() {
         return;
     }
-    let _cleared = Cleared;
+    let _cleared = ClearOnDrop;
     let mut readiness = transport.readiness();
     loop {
         while is_bootstrapping(*readiness.borrow_and_update()) {
@@ -36,9 +36,9 @@ pub(crate) async fn show(transport: &Arc<Transport>) {
 }
 
 /// Takes the bar away, however showing it ends.
-struct Cleared;
+struct ClearOnDrop;
 
-impl Drop for Cleared {
+impl Drop for ClearOnDrop {
     fn drop(&mut self) {
         draw("");
     }

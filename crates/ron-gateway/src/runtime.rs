@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::exit::Failure;
+use crate::exit::ExitFailure;
 use crate::process;
 
 /// Descriptors that must be free at the start: for the runtime, the signals, the listeners, files
@@ -19,24 +19,24 @@ pub(crate) const NO_THREAD: &str =
     (`ulimit -u`) and at the pids limit of the container (TasksMax=)";
 
 /// Checks what the process needs from the system, and builds the runtime.
-pub(crate) fn build(mut builder: Builder) -> Result<Runtime, Failure> {
+pub(crate) fn build(mut builder: Builder) -> Result<Runtime, ExitFailure> {
     descriptors()?;
     clock()?;
     builder.enable_all();
     quietly(move || builder.build())
-        .ok_or_else(|| Failure::Runtime(NO_THREAD.to_owned()))?
-        .map_err(|error| Failure::runtime("cannot start", &error))
+        .ok_or_else(|| ExitFailure::Runtime(NO_THREAD.to_owned()))?
+        .map_err(|error| ExitFailure::runtime("cannot start", &error))
 }
 
 /// Each is really opened: what the parent process left open counts too.
-fn descriptors() -> Result<(), Failure> {
+fn descriptors() -> Result<(), ExitFailure> {
     let opened: Result<Vec<File>, _> = (0..MIN_DESCRIPTORS)
         .map(|_| File::open("/dev/null"))
         .collect();
     match opened {
         Err(error) if is_out_of_descriptors(&error) => {
             let limit = process::max_fd().map_or("none".to_owned(), |limit| limit.to_string());
-            Err(Failure::Runtime(format!(
+            Err(ExitFailure::Runtime(format!(
                 "cannot start: too few file descriptors: the limit is {limit}, and at least \
                  {MIN_DESCRIPTORS} must be free; raise it (LimitNOFILE=, `ulimit -n`)"
             )))
@@ -56,10 +56,10 @@ fn is_out_of_descriptors(error: &std::io::Error) -> bool {
 }
 
 /// Times before 1970 have no form in TLS, in metrics and in the log.
-fn clock() -> Result<(), Failure> {
+fn clock() -> Result<(), ExitFailure> {
     match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
         Ok(_) => Ok(()),
-        Err(_) => Err(Failure::Runtime(
+        Err(_) => Err(ExitFailure::Runtime(
             "cannot start: the system's clock is before 1970; set it".to_owned(),
         )),
     }

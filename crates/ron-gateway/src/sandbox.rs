@@ -12,9 +12,7 @@ mod landlock;
 #[path = "sandbox/no_landlock.rs"]
 mod landlock;
 mod links;
-mod mode;
 mod paths;
-mod places;
 mod report;
 #[cfg(not(all(
     target_os = "linux",
@@ -27,6 +25,7 @@ mod seccomp;
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 mod seccomp;
+mod system_paths;
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod tests;
@@ -34,69 +33,69 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use landlock::Files;
-use paths::Allowed;
+use landlock::FileRules;
+use paths::AllowedPaths;
 
-use crate::exit::Failure;
+use crate::effective::EffectiveConfig;
+use crate::exit::ExitFailure;
 use crate::logging::TARGET;
-use crate::startup::Effective;
+use crate::settings::SandboxMode;
 
-pub(crate) use mode::Mode;
-pub(crate) use report::Report;
+pub(crate) use report::SandboxReport;
 
 /// Threads that exist when the files are restricted, each of which restricts itself.
 const THREADS: usize = 2;
 
 /// The sandbox of this process. Clones share it.
 #[derive(Clone)]
-pub(crate) struct Sandbox(Arc<Inner>);
+pub(crate) struct Sandbox(Arc<SandboxState>);
 
-struct Inner {
-    mode: Mode,
-    allowed: Allowed,
+struct SandboxState {
+    mode: SandboxMode,
+    allowed: AllowedPaths,
     /// The ruleset, for each thread to apply; the reason where the kernel has none.
-    files: Result<Files, String>,
-    report: Mutex<Report>,
+    files: Result<FileRules, String>,
+    report: Mutex<SandboxReport>,
 }
 
 impl Sandbox {
     /// Prepares the rules for this configuration and these configuration files, and applies none.
     ///
     /// Blocks on the file system.
-    pub(crate) fn new(effective: &Effective, config_files: &[PathBuf]) -> Self {
+    pub(crate) fn new(effective: &EffectiveConfig, config_files: &[PathBuf]) -> Self {
         let mode = effective.gateway.settings().sandbox;
         let (allowed, files) = match mode {
-            Mode::Off => (Allowed::default(), Err("sandbox is off".to_owned())),
-            Mode::Try | Mode::On => {
-                let allowed = Allowed::new(effective, config_files);
-                let files = Files::new(allowed.grants());
+            SandboxMode::Off => (AllowedPaths::default(), Err("sandbox is off".to_owned())),
+            SandboxMode::Try | SandboxMode::On => {
+                let allowed = AllowedPaths::new(effective, config_files);
+                let files = FileRules::new(allowed.grants());
                 (allowed, files)
             }
         };
-        Self(Arc::new(Inner {
+        Self(Arc::new(SandboxState {
             mode,
             allowed,
             files,
-            report: Mutex::new(Report::new(mode)),
+            report: Mutex::new(SandboxReport::new(mode)),
         }))
     }
 
     /// Restricts the files of this thread and of those that it starts from now on.
-    pub(crate) fn restrict_thread(&self) -> Result<(), Failure> {
-        if self.0.mode == Mode::Off {
+    pub(crate) fn restrict_thread(&self) -> Result<(), ExitFailure> {
+        if self.0.mode == SandboxMode::Off {
             return Ok(());
         }
         let files = self.0.files.as_ref().map_err(Clone::clone);
-        let restricted = files.and_then(Files::restrict_thread);
+        let restricted = files.and_then(FileRules::restrict_thread);
         self.note(|report| report.landlock = restricted)
     }
 
     /// As [`restrict_thread`](Self::restrict_thread), for the last of the threads that exist: fails
     /// where there are others.
-    pub(crate) fn restrict_last_thread(&self) -> Result<(), Failure> {
+    pub(crate) fn restrict_last_thread(&self) -> Result<(), ExitFailure> {
         self.restrict_thread()?;
         match std::fs::read_dir("/proc/self/task").map(Iterator::count) {
-            Ok(threads) if threads > THREADS && self.0.mode != Mode::Off => {
+            Ok(threads) if threads > THREADS && self.0.mode != SandboxMode::Off => {
                 let others = threads - THREADS;
                 let why = format!("{others} threads of other code exist before the start");
                 self.note(|report| report.landlock = Err(why))
@@ -107,8 +106,8 @@ impl Sandbox {
 
     /// Filters the system calls of every thread that exists now or later, and logs what is in
     /// force.
-    pub(crate) fn filter_calls(&self) -> Result<(), Failure> {
-        if self.0.mode != Mode::Off {
+    pub(crate) fn filter_calls(&self) -> Result<(), ExitFailure> {
+        if self.0.mode != SandboxMode::Off {
             let filtered = seccomp::apply_to_all_threads();
             self.note(|report| report.seccomp = filtered)?;
         }
@@ -133,7 +132,7 @@ impl Sandbox {
     }
 
     /// Returns the parts in force.
-    pub(crate) fn report(&self) -> Report {
+    pub(crate) fn report(&self) -> SandboxReport {
         let report = self.0.report.lock();
         report.unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -147,7 +146,7 @@ impl Sandbox {
     }
 
     /// Checks that the sandbox lets the files be read that a configuration names.
-    pub(crate) fn check(&self, effective: &Effective) -> Result<(), String> {
+    pub(crate) fn check(&self, effective: &EffectiveConfig) -> Result<(), String> {
         match self.report().landlock {
             Ok(_) => self.0.allowed.check(effective),
             Err(_) => Ok(()),
@@ -173,11 +172,11 @@ impl Sandbox {
     }
 
     /// Notes a step, which `on` does not let fail.
-    fn note(&self, step: impl FnOnce(&mut Report)) -> Result<(), Failure> {
+    fn note(&self, step: impl FnOnce(&mut SandboxReport)) -> Result<(), ExitFailure> {
         let mut report = self.0.report.lock().unwrap_or_else(PoisonError::into_inner);
         step(&mut report);
         match report.missing() {
-            Some(missing) if self.0.mode == Mode::On => Err(Failure::Runtime(format!(
+            Some(missing) if self.0.mode == SandboxMode::On => Err(ExitFailure::Runtime(format!(
                 "sandbox is on, and this system cannot do it: {missing}; with sandbox = try the \
                  gateway starts with what the system can"
             ))),

@@ -1,14 +1,13 @@
 //! The running service: the transport with its handlers, the admin endpoint beside it, and the
 //! order in which they begin and end.
 
+mod config_watch;
 mod handlers;
 mod memory;
 mod prepare;
-mod pressure;
 mod reload;
 pub(crate) mod signals;
 mod start;
-mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,39 +18,36 @@ use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::admin::{self, Bound, Live, State};
-use crate::exit::Failure;
+use crate::admin::{self, AdminState, BoundAdmin, StatusSource};
+use crate::exit::ExitFailure;
 use crate::logging::TARGET;
 use crate::progress;
 use crate::runtime;
 use crate::sandbox::Sandbox;
 use crate::startup::Sources;
-use crate::systemd::{self, Manager};
+use crate::systemd::{self, ServiceNotifier};
 
-pub(crate) use pressure::Reading;
-
-use prepare::{Loader, Prepared, Workers};
-use reload::Reloads;
-use signals::{Signals, Told};
-use start::{Begun, Started};
+use prepare::{FileThreads, Prepared, WorkerThreads};
+use reload::Reloader;
+use signals::{SignalEvent, Signals};
+use start::{StartedParts, StartedService};
 
 /// How often recorded samples move into their buckets while nobody scrapes.
 const UPKEEP: Duration = Duration::from_secs(5);
 /// How often files are looked for that another file has replaced.
 const REPLACED_EVERY: Duration = Duration::from_secs(5);
 
-/// Runs the service until it is told to stop.
-pub(crate) fn run(sources: &Sources) -> Result<(), Failure> {
-    let loader = Loader::default();
-    let mut reload = false;
+/// Runs the service until it is event to stop.
+pub(crate) fn run(sources: &Sources) -> Result<(), ExitFailure> {
+    let loader = FileThreads::default();
     // A runtime without threads of its own: threads that exist later are born in the sandbox.
     let front = runtime::build(Builder::new_current_thread())?;
     // First of all, so that no signal finds the process unprepared.
     let mut signals = {
         let _inside = front.enter();
-        Signals::new().map_err(|error| Failure::runtime("cannot watch signals", &error))?
+        Signals::new().map_err(|error| ExitFailure::runtime("cannot watch signals", &error))?
     };
-    let preparing = prepare::prepare(sources, &loader, &mut signals, &mut reload);
+    let preparing = prepare::prepare(sources, &loader, &mut signals);
     let Some(prepared) = front.block_on(preparing)? else {
         return Ok(());
     };
@@ -60,7 +56,7 @@ pub(crate) fn run(sources: &Sources) -> Result<(), Failure> {
     let runtime = runtime::build(Builder::new_multi_thread())?;
     let workers = loader.start_workers()?;
     let begun = Arc::default();
-    let serving = serve(sources, prepared, &workers, &begun, signals, reload);
+    let serving = serve(sources, prepared, &workers, &begun, signals);
     let outcome = runtime.block_on(serving);
     // The admin endpoint ends first: it holds the transport, whose tasks are of this runtime.
     drop(workers);
@@ -73,15 +69,14 @@ pub(crate) fn run(sources: &Sources) -> Result<(), Failure> {
 async fn serve(
     sources: &Sources,
     prepared: Prepared,
-    workers: &Workers,
-    begun: &Arc<Begun>,
+    workers: &WorkerThreads,
+    begun: &Arc<StartedParts>,
     mut signals: Signals,
-    mut reload: bool,
-) -> Result<(), Failure> {
-    let starting = start::start(sources, prepared, workers, begun, &mut signals, &mut reload);
+) -> Result<(), ExitFailure> {
+    let starting = start::start(sources, prepared, workers, begun, &mut signals);
     let started = starting.await;
     let outcome = match started {
-        Ok(Some(started)) => run_on(started, sources, workers, signals, reload).await,
+        Ok(Some(started)) => run_on(started, sources, workers, signals).await,
         Ok(None) => {
             begun.end_tor().await;
             Ok(())
@@ -95,13 +90,12 @@ async fn serve(
 }
 
 async fn run_on(
-    started: Started,
+    started: StartedService,
     sources: &Sources,
-    workers: &Workers,
+    workers: &WorkerThreads,
     mut signals: Signals,
-    reload: bool,
-) -> Result<(), Failure> {
-    let Started {
+) -> Result<(), ExitFailure> {
+    let StartedService {
         transport,
         gateway,
         in_force,
@@ -134,12 +128,14 @@ async fn run_on(
     beside.spawn(pressure.watch(Arc::clone(transport)));
     beside.spawn(systemd::watchdog());
     beside.spawn(watch_replaced(sandbox.clone(), workers.look.clone()));
-    let manager = Manager::default();
-    beside.spawn(manager.clone().tell_again());
-    if let Some(Bound { addr, listener }) = admin {
-        let live = Live::new(transport, &in_force, dropped, reading);
+    let manager = ServiceNotifier::default();
+    beside.spawn(manager.clone().resend());
+    if let Some(BoundAdmin { addr, listener }) = admin {
+        let source = StatusSource::new(transport, &in_force, dropped, reading);
         let report = sandbox.report();
-        let state = State::new(addr, &gateway, prometheus, transport, listen, live, report);
+        let state = AdminState::new(
+            addr, &gateway, prometheus, transport, listen, source, report,
+        );
         let served = workers.admin.run(admin::serve(listener, Arc::new(state)));
         beside.spawn(async move { drop(served.await) });
     }
@@ -151,7 +147,7 @@ async fn run_on(
     let serving = handlers::serve(transport, &gateway);
     tokio::pin!(serving);
     manager.ready();
-    let mut reloads = Reloads::new(
+    let mut reloads = Reloader::new(
         sources,
         &workers.load,
         transport,
@@ -159,20 +155,20 @@ async fn run_on(
         &in_force,
         sandbox,
     );
-    if reload {
+    if signals.take_reload() {
         manager.reloading();
         reloads.begin(&watch);
     }
     let name = loop {
         tokio::select! {
-            ended = &mut serving => return ended.map_err(Failure::from),
-            told = signals.next() => match told {
-                Told::Stop(name) => break name,
-                Told::Reload => {
+            ended = &mut serving => return ended.map_err(ExitFailure::from),
+            event = signals.next() => match event {
+                SignalEvent::Stop(name) => break name,
+                SignalEvent::Reload => {
                     manager.reloading();
                     reloads.begin(&watch);
                 }
-                Told::Nothing(name) => ignored(name),
+                SignalEvent::Ignored(name) => ignored(name),
             },
             () = watch.changed(), if !reloads.are_running() => {
                 manager.reloading();
@@ -202,17 +198,17 @@ async fn drain(
     transport: &Transport,
     serving: impl std::future::Future<Output = Result<(), TransportError>>,
     signals: &mut Signals,
-) -> Result<(), Failure> {
+) -> Result<(), ExitFailure> {
     let deadline = transport.config().general.drain_timeout();
     let drained = async { tokio::join!(transport.shutdown(deadline), serving) };
     tokio::pin!(drained);
     loop {
         tokio::select! {
             _ = &mut drained => return Ok(()),
-            told = signals.next() => match told {
-                Told::Stop(_) => return Err(Failure::CutShort),
-                Told::Reload => transport.reload_rejected(&ReloadError::Draining),
-                Told::Nothing(name) => ignored(name),
+            event = signals.next() => match event {
+                SignalEvent::Stop(_) => return Err(ExitFailure::CutShort),
+                SignalEvent::Reload => transport.reload_rejected(&ReloadError::Draining),
+                SignalEvent::Ignored(name) => ignored(name),
             },
         }
     }
@@ -234,9 +230,9 @@ fn ignored(name: &'static str) {
 }
 
 /// None of these ends by itself.
-fn beside_ended(ended: Result<(), tokio::task::JoinError>) -> Failure {
+fn beside_ended(ended: Result<(), tokio::task::JoinError>) -> ExitFailure {
     match ended {
-        Ok(()) => Failure::Runtime("the admin endpoint ended".to_owned()),
-        Err(error) => Failure::runtime("the admin endpoint failed", &error),
+        Ok(()) => ExitFailure::Runtime("the admin endpoint ended".to_owned()),
+        Err(error) => ExitFailure::runtime("the admin endpoint failed", &error),
     }
 }

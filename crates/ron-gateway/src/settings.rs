@@ -1,40 +1,26 @@
 //! The settings of the gateway: the table `[gateway]`.
 
 mod admin_addr;
+mod mode;
 mod parse;
+mod sandbox_mode;
 mod table;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use ron_transport::config::Settings;
-use ron_transport::core::schema::Section;
+use ron_transport::schema::Section;
 use ron_transport::Endpoint;
 
-use crate::logging::{Format, Level};
-use crate::sandbox;
+use crate::logging::{LogFormat, LogLevel};
 
 pub(crate) use admin_addr::AdminAddr;
+pub(crate) use mode::Mode;
 pub(crate) use parse::{dialable, MemoryPressure};
+pub(crate) use sandbox_mode::SandboxMode;
 
 /// Default address of the admin endpoint.
 const ADMIN_ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9909);
-
-/// The service for accepted connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// Sends every byte back.
-    Echo,
-    /// Sends every frame back.
-    EchoFrames,
-    /// Relays to a connection that is dialed for it.
-    Forward,
-}
-
-ron_transport::core::choice!(pub(crate) Mode {
-    Echo: "echo",
-    EchoFrames: "echo_frames",
-    Forward: "forward",
-});
 
 /// The gateway's own settings.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,9 +32,9 @@ pub(crate) struct Gateway {
     pub(crate) admin_hosts: Vec<String>,
     pub(crate) show_peers: bool,
     pub(crate) degraded_is_ready: bool,
-    pub(crate) log_format: Format,
-    pub(crate) log_level: Level,
-    pub(crate) sandbox: sandbox::Mode,
+    pub(crate) log_format: LogFormat,
+    pub(crate) log_level: LogLevel,
+    pub(crate) sandbox: SandboxMode,
     pub(crate) memory_pressure: MemoryPressure,
 }
 
@@ -61,9 +47,9 @@ impl Default for Gateway {
             admin_hosts: Vec::new(),
             show_peers: false,
             degraded_is_ready: false,
-            log_format: Format::Auto,
-            log_level: Level::Info,
-            sandbox: sandbox::Mode::Try,
+            log_format: LogFormat::Auto,
+            log_level: LogLevel::Info,
+            sandbox: SandboxMode::Try,
             memory_pressure: MemoryPressure::Auto,
         }
     }
@@ -109,8 +95,8 @@ impl Settings for Gateway {
 mod tests {
     use super::*;
 
-    /// The manual is written by hand around this table. When a key changes, `cargo xtask docs-gen`
-    /// replaces it.
+    /// The manual is written by hand around this table. When a key changes, paste the table of the
+    /// failure.
     #[test]
     fn manual_has_table_of_keys() {
         let table = ron_transport::config::markdown_of::<Gateway>();

@@ -2,27 +2,18 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use ron_transport::config::{Config, ConfigErrors, Loaded, Loader, Source};
-
-use ron_transport::core::schema::format_duration;
+use ron_transport::config::{Config, ConfigErrors, Loader};
 
 use crate::conflicts;
-use crate::exit::Failure;
+use crate::effective::{EffectiveConfig, DEFAULTS_NAME};
+use crate::exit::ExitFailure;
 use crate::process;
-use crate::settings::Gateway;
 use crate::systemd;
 
 /// The gateway's own defaults for keys of the transport, where it listens at an address: a layer
 /// below every other.
 const DEFAULTS: &str = "[transport]\nbind_addr = '127.0.0.1:9444'\n";
-/// How long systemd waits for a stop by the unit file in `docs/deploy/`.
-const STOP_TIMEOUT: Duration = Duration::from_secs(75);
-/// What a stop may take beyond its drain.
-const AFTER_DRAIN: Duration = Duration::from_millis(250);
-/// What that layer is called.
-const DEFAULTS_NAME: &str = "gateway default";
 
 /// What the command line says about configuration; the environment joins when it is loaded.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -33,15 +24,9 @@ pub(crate) struct Sources {
     pub(crate) dev_tls: bool,
 }
 
-/// The configuration in effect.
-pub(crate) struct Effective {
-    pub(crate) transport: Loaded<Config>,
-    pub(crate) gateway: Loaded<Gateway>,
-}
-
 impl Sources {
     /// Loads both tables.
-    pub(crate) fn load(&self) -> Result<Effective, ConfigErrors> {
+    pub(crate) fn load(&self) -> Result<EffectiveConfig, ConfigErrors> {
         // Read once: what is peeked at is what is loaded.
         let mut loader = self.layers().snapshot();
         let backend = loader.peek::<Config>("backend");
@@ -49,7 +34,7 @@ impl Sources {
             loader = loader.toml_str_below(DEFAULTS, DEFAULTS_NAME);
         }
         let (transport, gateway) = loader.load_with()?;
-        Ok(Effective { transport, gateway })
+        Ok(EffectiveConfig { transport, gateway })
     }
 
     /// What was given.
@@ -65,7 +50,7 @@ impl Sources {
     }
 
     /// Loads what a service that listens needs.
-    pub(crate) fn load_to_listen(&self) -> Result<Effective, Failure> {
+    pub(crate) fn load_to_listen(&self) -> Result<EffectiveConfig, ExitFailure> {
         let effective = self.load()?;
         let mut missing = effective.transport.settings().missing_to_listen();
         if self.dev_tls {
@@ -83,53 +68,9 @@ impl Sources {
             .iter()
             .map(|key| format!("transport.{key}"))
             .collect();
-        Err(Failure::Config(format!(
+        Err(ExitFailure::Config(format!(
             "configuration: backend {backend} cannot listen without {}",
             keys.join(", ")
         )))
-    }
-}
-
-impl Effective {
-    /// The warnings of both tables, each once, and what does not fit the unit file.
-    pub(crate) fn warnings(&self) -> Vec<String> {
-        let mut warnings: Vec<String> = Vec::new();
-        let both = self.transport.warnings().iter();
-        for warning in both.chain(self.gateway.warnings()) {
-            if !warnings.contains(warning) {
-                warnings.push(warning.clone());
-            }
-        }
-        let settings = self.transport.settings();
-        for (key, value, rest) in [
-            (
-                "idle_timeout",
-                settings.limits.deadlines().idle,
-                Duration::ZERO,
-            ),
-            (
-                "drain_timeout",
-                settings.general.drain_timeout(),
-                AFTER_DRAIN,
-            ),
-        ] {
-            if value + rest > STOP_TIMEOUT {
-                warnings.push(format!(
-                    "{key} is {}, too much for TimeoutStopSec={} of the unit file: raise that too, \
-                     or systemd cuts a stop short",
-                    format_duration(value),
-                    STOP_TIMEOUT.as_secs(),
-                ));
-            }
-        }
-        warnings
-    }
-}
-
-/// A source as the gateway calls it.
-pub(crate) fn source_name(source: &Source) -> String {
-    match source {
-        Source::File(name) if name == DEFAULTS_NAME => DEFAULTS_NAME.to_owned(),
-        source => source.to_string(),
     }
 }

@@ -5,7 +5,7 @@
 //! composed here is only their list. The engine knows no key by name, so an embedder loads a table
 //! of its own, with its own prefix, by implementing [`Settings`].
 
-mod across;
+mod cross_checks;
 mod docs;
 mod env;
 mod error;
@@ -179,7 +179,7 @@ impl Settings for Config {
     );
 
     fn check_across(&self) -> Vec<(&'static str, ValueError)> {
-        across::check(self)
+        cross_checks::check(self)
     }
 
     fn missing_feature(name: &str) -> Option<&'static str> {

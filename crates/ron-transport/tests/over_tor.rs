@@ -140,7 +140,7 @@ async fn a_listener_is_an_onion_service_that_nothing_but_its_name_tells() {
     };
     assert!(name.as_str().ends_with(".onion"), "{}", name.as_str());
     assert_eq!(
-        (addr.ip(), addr.to_string().as_str()),
+        (addr.socket_addr(), addr.to_string().as_str()),
         (None, "onion service")
     );
     assert!(!format!("{addr:?}").contains(name.as_str()));

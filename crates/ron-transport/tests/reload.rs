@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ron_transport::config::Settings;
-use ron_transport::core::schema::Reload;
+use ron_transport::schema::Reload;
 use ron_transport::{echo, Config, Conn, ReloadError, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -25,7 +25,7 @@ async fn serving(settings: &[(&str, &str)]) -> (Arc<Transport>, SocketAddr, Reco
     let recorder = Recorder::new();
     let builder = Transport::builder().config(config(settings));
     let transport = Arc::new(builder.observer(recorder.observer()).build().unwrap());
-    let addr = transport.listen().await.unwrap().ip().unwrap();
+    let addr = transport.listen().await.unwrap().socket_addr().unwrap();
     let served = Arc::clone(&transport);
     tokio::spawn(async move {
         let handler = |conn: Conn| async move { drop(echo(conn).await) };

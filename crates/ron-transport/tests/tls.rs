@@ -13,31 +13,28 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use ron_transport::{
     echo, Config, Conn, Endpoint, PeerIdentity, ReadyReason, ReadyState, ReloadError, Transport,
 };
-use tempfile::TempDir;
 use tokio::io::{copy_bidirectional, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use transport_core::TaskKind;
+use transport_testkit::pki::rcgen::KeyPair;
+use transport_testkit::pki::{Authority, PkiDir};
 use transport_testkit::{Recorder, Snapshot};
 
 /// An authority, and the files it issues.
 struct Pki {
-    dir: TempDir,
-    authority: CertifiedIssuer<'static, KeyPair>,
+    dir: PkiDir,
+    authority: Authority,
 }
 
 impl Pki {
     fn new() -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         let pki = Self {
-            dir: tempfile::tempdir().unwrap(),
-            authority,
+            dir: PkiDir::new(),
+            authority: Authority::new(),
         };
         pki.write("ca.pem", &pki.authority.pem());
         pki.issue("server", &["localhost", "first.example"]);
@@ -45,24 +42,16 @@ impl Pki {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
+        self.dir.path(name)
     }
 
     fn write(&self, name: &str, text: &str) {
-        let next = self.path("next");
-        fs::write(&next, text).unwrap();
-        fs::set_permissions(&next, fs::Permissions::from_mode(0o600)).unwrap();
-        fs::rename(next, self.path(name)).unwrap();
+        self.dir.write_private(name, text);
     }
 
     /// Writes `NAME.pem` and `NAME.key` for these names.
     fn issue(&self, name: &str, sans: &[&str]) {
-        let sans: Vec<_> = sans.iter().map(ToString::to_string).collect();
-        let params = CertificateParams::new(sans).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let leaf = params.signed_by(&key, &self.authority).unwrap();
-        self.write(&format!("{name}.key"), &key.serialize_pem());
-        self.write(&format!("{name}.pem"), &leaf.pem());
+        self.dir.write_pair(name, &self.authority.leaf(sans));
     }
 
     fn config(&self, settings: &[(&str, &str)]) -> Config {
@@ -83,7 +72,7 @@ impl Pki {
         let recorder = Recorder::new();
         let builder = Transport::builder().config(self.config(settings));
         let transport = Arc::new(builder.observer(recorder.observer()).build().unwrap());
-        let addr = transport.listen().await.unwrap().ip().unwrap();
+        let addr = transport.listen().await.unwrap().socket_addr().unwrap();
         let served = Arc::clone(&transport);
         tokio::spawn(async move {
             let handler = |conn: Conn| async move { drop(echo(conn).await) };
@@ -303,7 +292,7 @@ async fn a_trust_store_is_read_when_it_is_needed_and_not_before() {
     let served = pki.serving(&[]).await;
     let error = served
         .transport
-        .prepare(served.to.scheme)
+        .prepare(served.to.scheme())
         .await
         .unwrap_err();
     assert!(
@@ -315,7 +304,7 @@ async fn a_trust_store_is_read_when_it_is_needed_and_not_before() {
         "tls"
     );
     pki.write("ca.pem", &pki.authority.pem());
-    served.transport.prepare(served.to.scheme).await.unwrap();
+    served.transport.prepare(served.to.scheme()).await.unwrap();
     assert!(echoes(&mut served.dial().await).await);
     served.transport.shutdown(Duration::from_secs(5)).await;
 }

@@ -119,7 +119,7 @@ async fn an_inherited_socket_is_listened_on_and_its_file_left() {
     let early = UnixStream::connect(place.path()).unwrap();
     let config = place.config(&own_uid().to_string());
     let server = transport(config.clone(), &recorder);
-    let addr = server.adopt(Inherited::Unix(socket.try_clone().unwrap()));
+    let addr = server.listen_on(Inherited::Unix(socket.try_clone().unwrap()));
     assert_eq!(addr.await.unwrap(), ListenAddr::Unix(place.path()));
     serve(&server);
     assert!(echoes(&mut server.dial(&place.endpoint()).await.unwrap()).await);
@@ -129,7 +129,7 @@ async fn an_inherited_socket_is_listened_on_and_its_file_left() {
 
     let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let other = transport(config, &recorder);
-    let error = other.adopt(Inherited::Tcp(tcp)).await.unwrap_err();
+    let error = other.listen_on(Inherited::Tcp(tcp)).await.unwrap_err();
     assert!(
         error.to_string().contains("a TCP socket: backend uds"),
         "{error}"

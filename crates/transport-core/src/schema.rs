@@ -11,6 +11,7 @@ mod key;
 mod section;
 mod value;
 
+pub use crate::{accessors, choice};
 pub use choice::Choice;
 pub use error::{ConflictingSettings, ValueError};
 pub use key::{Key, Kind, PathUse, Reload};

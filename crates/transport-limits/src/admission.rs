@@ -1,35 +1,35 @@
 //! Admission: the one place that decides whether an accepted connection may stay, before any
-//! work is done for it. The rules for addresses are in `door`, eviction is in `evict`.
+//! work is done for it. The rules for addresses are in `admission_rules`, eviction is in `evict`.
 
 use std::sync::{Arc, PoisonError};
 
 use transport_core::{Backend, PeerAddr, Queue, Reason};
 
-use crate::bucket::{Bucket, Rate};
-use crate::budget::Account;
+use crate::admission_rules::AdmissionRules;
+use crate::bucket::{Rate, TokenBucket};
+use crate::budget::MemoryAccount;
 use crate::clock::ticks;
-use crate::door::Door;
+use crate::count_limit::CountLimit;
 use crate::evict::SURPLUS;
-use crate::gate::Gate;
 use crate::limiter::Limiter;
-use crate::peers::{pending_share, Peer, PeerCaps, PeerKey, Peers};
+use crate::peers::{pending_share, PeerCaps, PeerKey, PeerState, PeerTable};
 use crate::settings::{Limits, Overflow};
 use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
 
 #[derive(Debug)]
 pub(crate) struct Admission {
-    door: Door,
+    rules: AdmissionRules,
     /// New connections are refused as `overload`.
     overloaded: AtomicBool,
-    pub(crate) conns: Gate,
+    pub(crate) conns: CountLimit,
     /// Evicted connections that are still closing.
-    pub(crate) surplus: Gate,
+    pub(crate) surplus: CountLimit,
     /// Whether a newcomer takes the place of an idle connection.
     evicts: AtomicBool,
     /// In ticks.
     pub(crate) evict_after: AtomicU64,
-    pending: Gate,
-    accepts: Bucket,
+    pending: CountLimit,
+    accepts: TokenBucket,
     accepts_per_sec: AtomicU64,
     peer_accepts_per_sec: AtomicU64,
     peer_max_conns: AtomicU64,
@@ -37,20 +37,20 @@ pub(crate) struct Admission {
     peer_pending: AtomicU64,
     ipv4_prefix: u8,
     ipv6_prefix: u8,
-    peers: Mutex<Peers>,
+    peers: Mutex<PeerTable>,
 }
 
 impl Admission {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
-            door: Door::new(limits),
+            rules: AdmissionRules::new(limits),
             overloaded: AtomicBool::new(false),
-            conns: Gate::new(limits.max_conns()),
-            surplus: Gate::new(SURPLUS.min(limits.max_conns())),
+            conns: CountLimit::new(limits.max_conns()),
+            surplus: CountLimit::new(SURPLUS.min(limits.max_conns())),
             evicts: AtomicBool::new(limits.overflow() == Overflow::Evict),
             evict_after: AtomicU64::new(ticks(limits.evict_after())),
-            pending: Gate::new(limits.max_pending_handshakes()),
-            accepts: Bucket::default(),
+            pending: CountLimit::new(limits.max_pending_handshakes()),
+            accepts: TokenBucket::default(),
             accepts_per_sec: AtomicU64::new(limits.accepts_per_sec()),
             peer_accepts_per_sec: AtomicU64::new(limits.peer_accepts_per_sec()),
             peer_max_conns: AtomicU64::new(limits.peer_max_conns()),
@@ -62,7 +62,7 @@ impl Admission {
     }
 
     pub(crate) fn apply(&self, limits: &Limits) {
-        self.door.apply(limits);
+        self.rules.apply(limits);
         self.conns.set_max(limits.max_conns());
         self.surplus.set_max(SURPLUS.min(limits.max_conns()));
         let evicts = limits.overflow() == Overflow::Evict;
@@ -81,12 +81,12 @@ impl Admission {
     }
 
     /// Held for a few map operations, once at admission and once at the end of a connection.
-    pub(crate) fn peers(&self) -> MutexGuard<'_, Peers> {
+    pub(crate) fn peers(&self) -> MutexGuard<'_, PeerTable> {
         self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) const fn door(&self) -> &Door {
-        &self.door
+    pub(crate) const fn rules(&self) -> &AdmissionRules {
+        &self.rules
     }
 
     /// Connections admitted and not yet gone.
@@ -102,7 +102,7 @@ impl Admission {
     /// The total cap, then the accept rates, the caps of the peer, and the pending handshakes of
     /// all and of the peer. Whoever is refused leaves no trace but in its own bucket:
     /// a peer over its own limits takes no token from the accept rate of all.
-    fn enter(&self, key: PeerKey, now: u64) -> Result<Arc<Peer>, Reason> {
+    fn enter(&self, key: PeerKey, now: u64) -> Result<Arc<PeerState>, Reason> {
         if !self.conns.enter() {
             return Err(Reason::ConnLimit);
         }
@@ -114,7 +114,7 @@ impl Admission {
     }
 
     /// Every limit but the total cap.
-    pub(crate) fn enter_peer(&self, key: PeerKey, now: u64) -> Result<Arc<Peer>, Reason> {
+    pub(crate) fn enter_peer(&self, key: PeerKey, now: u64) -> Result<Arc<PeerState>, Reason> {
         let rate = Rate::events(self.accepts_per_sec.load(Ordering::Relaxed));
         let token = match rate.map(|rate| self.accepts.take(now, rate, 1, 1)) {
             Some(Err(_)) => return Err(Reason::RateLimited),
@@ -142,7 +142,7 @@ impl Admission {
     }
 
     /// Takes back [`enter_peer`](Self::enter_peer). The tokens of the accept rates stay spent.
-    pub(crate) fn leave_peer(&self, key: PeerKey, peer: &Peer, now: u64) {
+    pub(crate) fn leave_peer(&self, key: PeerKey, peer: &PeerState, now: u64) {
         peer.established();
         self.pending.leave();
         self.peers().leave(key, now);
@@ -162,13 +162,13 @@ impl Admission {
 pub(crate) struct Permit {
     limiter: Limiter,
     backend: Backend,
-    admitted: Option<Admitted>,
+    admitted: Option<AdmittedPeer>,
 }
 
 #[derive(Debug)]
-struct Admitted {
+struct AdmittedPeer {
     key: PeerKey,
-    peer: Arc<Peer>,
+    peer: Arc<PeerState>,
     pending: bool,
     /// Its place has gone to another connection.
     evicted: bool,
@@ -205,7 +205,7 @@ impl Permit {
         let permit = Self::new(
             limiter,
             backend,
-            Some(Admitted {
+            Some(AdmittedPeer {
                 key,
                 peer,
                 pending: true,
@@ -221,7 +221,7 @@ impl Permit {
         Self::new(limiter, backend, None)
     }
 
-    fn new(limiter: &Limiter, backend: Backend, admitted: Option<Admitted>) -> Self {
+    fn new(limiter: &Limiter, backend: Backend, admitted: Option<AdmittedPeer>) -> Self {
         limiter.observer().inflight(backend, 1);
         Self {
             limiter: limiter.clone(),
@@ -257,16 +257,16 @@ impl Permit {
         evicted && self.limiter.admission().surplus_is_short()
     }
 
-    pub(crate) fn peer(&self) -> Option<Arc<Peer>> {
+    pub(crate) fn peer(&self) -> Option<Arc<PeerState>> {
         self.admitted
             .as_ref()
             .map(|admitted| Arc::clone(&admitted.peer))
     }
 
     /// The memory account of an accepted connection's peer.
-    pub(crate) fn account(&self) -> Option<Account> {
+    pub(crate) fn account(&self) -> Option<MemoryAccount> {
         let admitted = self.admitted.as_ref();
-        admitted.map(|admitted| Account::Peer(admitted.key))
+        admitted.map(|admitted| MemoryAccount::Peer(admitted.key))
     }
 
     fn show_peers(&self) {

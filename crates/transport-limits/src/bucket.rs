@@ -86,13 +86,13 @@ fn price(tokens: u64, per_sec: u64) -> u64 {
 /// Tokens taken and not yet settled.
 #[derive(Debug, Clone, Copy)]
 #[must_use = "a grant is settled, or its tokens are lost"]
-pub struct Grant {
+pub struct TokenGrant {
     rate: Rate,
     tokens: u64,
     paid: u64,
 }
 
-impl Grant {
+impl TokenGrant {
     /// How many tokens were taken.
     #[must_use]
     pub const fn tokens(&self) -> u64 {
@@ -102,11 +102,11 @@ impl Grant {
 
 /// The bucket. It starts full.
 #[derive(Debug)]
-pub struct Bucket {
+pub struct TokenBucket {
     full_at: AtomicU64,
 }
 
-impl Default for Bucket {
+impl Default for TokenBucket {
     fn default() -> Self {
         Self {
             full_at: AtomicU64::new(0),
@@ -114,12 +114,12 @@ impl Default for Bucket {
     }
 }
 
-impl Bucket {
+impl TokenBucket {
     /// Takes up to `want` tokens if at least `min` are there; both at most the burst.
     ///
     /// # Errors
     /// With fewer than `min` tokens there: how many ticks it takes until they are.
-    pub fn take(&self, now: u64, rate: Rate, want: u64, min: u64) -> Result<Grant, u64> {
+    pub fn take(&self, now: u64, rate: Rate, want: u64, min: u64) -> Result<TokenGrant, u64> {
         let mut full_at = self.full_at.load(Ordering::Relaxed);
         loop {
             let base = full_at.max(now);
@@ -135,14 +135,14 @@ impl Bucket {
                 return Err(rate.price(min).saturating_sub(room));
             }
             match self.swap(full_at, base + paid) {
-                Ok(()) => return Ok(Grant { rate, tokens, paid }),
+                Ok(()) => return Ok(TokenGrant { rate, tokens, paid }),
                 Err(current) => full_at = current,
             }
         }
     }
 
     /// Gives back what of a grant was not used.
-    pub fn settle(&self, grant: Grant, used: u64) {
+    pub fn settle(&self, grant: TokenGrant, used: u64) {
         if used >= grant.tokens {
             return;
         }

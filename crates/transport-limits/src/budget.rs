@@ -1,7 +1,7 @@
 //! The memory budget: one limit for all bytes that the library holds for peers.
 //!
 //! Frame reader, frame writer and relay ask before they hold bytes. One chunk in each direction of a
-//! connection is free of charge ([`Spare`]), so that every connection moves; all else is charged to
+//! connection is free of charge ([`FreeChunk`]), so that every connection moves; all else is charged to
 //! the account of its peer until it is dropped. A request that does not fit waits in order.
 
 mod ledger;
@@ -17,11 +17,11 @@ use transport_core::Observer;
 
 use crate::peers::PeerKey;
 use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
-use ledger::{Ledger, Ticket};
+use ledger::{BudgetLedger, RequestId};
 
 /// On whose behalf bytes are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Account {
+pub(crate) enum MemoryAccount {
     /// All accepted connections of a peer. It outlives them, so that reconnecting frees nothing.
     Peer(PeerKey),
     /// A connection by itself: a dialed one.
@@ -30,17 +30,17 @@ pub(crate) enum Account {
 
 /// The budget. Cheap to clone; clones share it.
 #[derive(Clone)]
-pub(crate) struct Budget(Arc<Inner>);
+pub(crate) struct Budget(Arc<BudgetState>);
 
-struct Inner {
-    book: Mutex<Book>,
+struct BudgetState {
+    book: Mutex<BudgetBook>,
     /// Something was charged.
     used: Notify,
     observer: Arc<dyn Observer>,
 }
 
-struct Book {
-    ledger: Ledger<Waker>,
+struct BudgetBook {
+    ledger: BudgetLedger<Waker>,
     /// Where received frames that are charged begin, and their lengths.
     frames: BTreeMap<usize, usize>,
 }
@@ -54,11 +54,11 @@ impl std::fmt::Debug for Budget {
 impl Budget {
     pub(crate) fn new(limit: u64, observer: Arc<dyn Observer>) -> Self {
         observer.memory_limit(limit);
-        let book = Book {
-            ledger: Ledger::new(limit),
+        let book = BudgetBook {
+            ledger: BudgetLedger::new(limit),
             frames: BTreeMap::new(),
         };
-        Self(Arc::new(Inner {
+        Self(Arc::new(BudgetState {
             book: Mutex::new(book),
             used: Notify::new(),
             observer,
@@ -88,24 +88,24 @@ impl Budget {
     }
 
     /// Charges bytes if they are to be had now.
-    pub(crate) fn take(&self, account: Account, bytes: usize) -> Option<Charge> {
+    pub(crate) fn take(&self, account: MemoryAccount, bytes: usize) -> Option<Charge> {
         let taken = self.book().ledger.take(account, bytes as u64);
         taken.then(|| self.charge(account, bytes))
     }
 
     /// Charges bytes whether or not they are to be had.
-    pub(crate) fn force(&self, account: Account, bytes: usize) -> Charge {
+    pub(crate) fn force(&self, account: MemoryAccount, bytes: usize) -> Charge {
         self.book().ledger.force(account, bytes as u64);
         self.charge(account, bytes)
     }
 
     /// Waits for bytes, behind the requests that came before.
-    pub(crate) fn wait(&self, account: Account, bytes: usize) -> Wait {
+    pub(crate) fn wait(&self, account: MemoryAccount, bytes: usize) -> PendingCharge {
         let mut book = self.book();
         let (ticket, granted) = book.ledger.wait(account, bytes as u64);
         drop(book);
         wake(granted);
-        Wait {
+        PendingCharge {
             budget: self.clone(),
             account,
             bytes,
@@ -122,15 +122,15 @@ impl Budget {
     }
 
     /// Counts bytes that are free of charge.
-    pub(crate) fn count(&self, bytes: usize) -> Counted {
+    pub(crate) fn count(&self, bytes: usize) -> HeldBytes {
         self.report(bytes, 1);
-        Counted {
+        HeldBytes {
             budget: self.clone(),
             bytes,
         }
     }
 
-    fn charge(&self, account: Account, bytes: usize) -> Charge {
+    fn charge(&self, account: MemoryAccount, bytes: usize) -> Charge {
         self.0.used.notify_waiters();
         Charge {
             counted: self.count(bytes),
@@ -145,7 +145,7 @@ impl Budget {
     }
 
     /// Held for a few map operations, per frame over the free chunk.
-    fn book(&self) -> MutexGuard<'_, Book> {
+    fn book(&self) -> MutexGuard<'_, BudgetBook> {
         self.0.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -164,12 +164,12 @@ fn wake(granted: Vec<Waker>) {
 
 /// Bytes that show in the metric while this exists.
 #[derive(Debug)]
-pub(crate) struct Counted {
+pub(crate) struct HeldBytes {
     budget: Budget,
     bytes: usize,
 }
 
-impl Drop for Counted {
+impl Drop for HeldBytes {
     fn drop(&mut self) {
         self.budget.report(self.bytes, -1);
     }
@@ -178,8 +178,8 @@ impl Drop for Counted {
 /// Bytes that are charged to an account while this exists.
 #[derive(Debug)]
 pub(crate) struct Charge {
-    counted: Counted,
-    account: Account,
+    counted: HeldBytes,
+    account: MemoryAccount,
     /// Where the frame that it is for begins.
     frame: Option<usize>,
 }
@@ -193,7 +193,7 @@ impl Charge {
     /// Notes for which frame it is, so that the frame is not charged again when it is sent on, and
     /// gives back what the frame does not need.
     pub(crate) fn cover(&mut self, frame: &[u8]) {
-        let Counted { budget, bytes } = &mut self.counted;
+        let HeldBytes { budget, bytes } = &mut self.counted;
         let over = *bytes - frame.len().min(*bytes);
         *bytes -= over;
         let mut book = budget.book();
@@ -213,7 +213,7 @@ impl Charge {
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        let Counted { budget, bytes } = &self.counted;
+        let HeldBytes { budget, bytes } = &self.counted;
         if *bytes == 0 {
             return;
         }
@@ -229,15 +229,15 @@ impl Drop for Charge {
 
 /// A request that waits. Dropping it gives it up, or back.
 #[derive(Debug)]
-pub(crate) struct Wait {
+pub(crate) struct PendingCharge {
     budget: Budget,
-    account: Account,
+    account: MemoryAccount,
     bytes: usize,
     /// `None` once it was granted.
-    ticket: Option<Ticket>,
+    ticket: Option<RequestId>,
 }
 
-impl Future for Wait {
+impl Future for PendingCharge {
     type Output = Charge;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Charge> {
@@ -254,7 +254,7 @@ impl Future for Wait {
     }
 }
 
-impl Drop for Wait {
+impl Drop for PendingCharge {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
             let granted = self.budget.book().ledger.cancel(ticket);
@@ -265,23 +265,23 @@ impl Drop for Wait {
 
 /// The chunk that is free of charge in one direction of a connection.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Spare(Arc<InUse>);
+pub(crate) struct FreeChunk(Arc<InUseFlag>);
 
 #[derive(Debug)]
-struct InUse(AtomicBool);
+struct InUseFlag(AtomicBool);
 
-impl Default for InUse {
+impl Default for InUseFlag {
     fn default() -> Self {
         Self(AtomicBool::new(false))
     }
 }
 
-impl Spare {
+impl FreeChunk {
     /// Takes it for so many bytes, unless it is in use.
-    pub(crate) fn take(&self, budget: &Budget, bytes: usize) -> Option<SpareChunk> {
+    pub(crate) fn take(&self, budget: &Budget, bytes: usize) -> Option<FreeChunkGuard> {
         let in_use = &self.0 .0;
         let taken = in_use.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed);
-        taken.is_ok().then(|| SpareChunk {
+        taken.is_ok().then(|| FreeChunkGuard {
             spare: self.clone(),
             _counted: budget.count(bytes),
         })
@@ -290,12 +290,12 @@ impl Spare {
 
 /// The free chunk in use.
 #[derive(Debug)]
-pub(crate) struct SpareChunk {
-    spare: Spare,
-    _counted: Counted,
+pub(crate) struct FreeChunkGuard {
+    spare: FreeChunk,
+    _counted: HeldBytes,
 }
 
-impl Drop for SpareChunk {
+impl Drop for FreeChunkGuard {
     fn drop(&mut self) {
         self.spare.0 .0.store(false, Ordering::Release);
     }
@@ -305,15 +305,15 @@ impl Drop for SpareChunk {
 // Fields that are never read exist for their drop.
 #[derive(Debug, Default)]
 #[allow(dead_code)]
-pub(crate) struct Hold {
-    pub(crate) spare: Option<SpareChunk>,
+pub(crate) struct MemoryHold {
+    pub(crate) spare: Option<FreeChunkGuard>,
     pub(crate) charge: Option<Charge>,
-    pub(crate) counted: Option<Counted>,
+    pub(crate) counted: Option<HeldBytes>,
     /// Of a connection whose frames were handed out.
     pub(crate) out: Option<Arc<()>>,
 }
 
-impl From<Charge> for Hold {
+impl From<Charge> for MemoryHold {
     fn from(charge: Charge) -> Self {
         Self {
             charge: Some(charge),
@@ -322,8 +322,8 @@ impl From<Charge> for Hold {
     }
 }
 
-impl From<SpareChunk> for Hold {
-    fn from(spare: SpareChunk) -> Self {
+impl From<FreeChunkGuard> for MemoryHold {
+    fn from(spare: FreeChunkGuard) -> Self {
         Self {
             spare: Some(spare),
             ..Self::default()
@@ -331,8 +331,8 @@ impl From<SpareChunk> for Hold {
     }
 }
 
-impl From<Counted> for Hold {
-    fn from(counted: Counted) -> Self {
+impl From<HeldBytes> for MemoryHold {
+    fn from(counted: HeldBytes) -> Self {
         Self {
             counted: Some(counted),
             ..Self::default()

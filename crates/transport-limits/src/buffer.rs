@@ -5,15 +5,15 @@ use std::fmt;
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
-use crate::budget::Hold;
+use crate::budget::MemoryHold;
 
 /// Grows with what is put in. What it shows of itself is a length.
-pub(crate) enum Buffer {
+pub(crate) enum ReceiveBuffer {
     Plain(Vec<u8>),
     Wiped(Zeroizing<Vec<u8>>),
 }
 
-impl Buffer {
+impl ReceiveBuffer {
     /// An empty one, which holds no memory.
     pub(crate) fn new(wiped: bool) -> Self {
         if wiped {
@@ -56,7 +56,7 @@ impl Buffer {
 
     /// Takes what it holds. `hold` is given back, and a wiped one's bytes are wiped, when the last
     /// clone of them is dropped.
-    pub(crate) fn take(&mut self, hold: Hold) -> Bytes {
+    pub(crate) fn take(&mut self, hold: MemoryHold) -> Bytes {
         match self {
             _ if self.len() == 0 => Bytes::new(),
             Self::Plain(bytes) => held(std::mem::take(bytes), hold),
@@ -66,19 +66,19 @@ impl Buffer {
 }
 
 /// Bytes, and what lets them be held: given back after them.
-struct Held<T> {
+struct ChargedBytes<T> {
     bytes: T,
-    _hold: Hold,
+    _hold: MemoryHold,
 }
 
-fn held<T: AsRef<[u8]> + Send + 'static>(bytes: T, mut hold: Hold) -> Bytes {
+fn held<T: AsRef<[u8]> + Send + 'static>(bytes: T, mut hold: MemoryHold) -> Bytes {
     if let Some(charge) = &mut hold.charge {
         charge.cover(bytes.as_ref());
     }
-    Bytes::from_owner(Held { bytes, _hold: hold })
+    Bytes::from_owner(ChargedBytes { bytes, _hold: hold })
 }
 
-impl<T: AsRef<[u8]>> AsRef<[u8]> for Held<T> {
+impl<T: AsRef<[u8]>> AsRef<[u8]> for ChargedBytes<T> {
     fn as_ref(&self) -> &[u8] {
         self.bytes.as_ref()
     }
@@ -109,9 +109,11 @@ fn grown(capacity: usize, needed: usize, most: usize) -> usize {
     (2 * capacity).min(most).max(needed)
 }
 
-impl fmt::Debug for Buffer {
+impl fmt::Debug for ReceiveBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Buffer").field("len", &self.len()).finish()
+        f.debug_struct("ReceiveBuffer")
+            .field("len", &self.len())
+            .finish()
     }
 }
 
@@ -131,16 +133,16 @@ mod tests {
         #[test]
         fn both_give_back_what_was_put_in(rounds in prop::collection::vec(pieces(), 1..4)) {
             for wiped in [false, true] {
-                let mut buffer = Buffer::new(wiped);
+                let mut buffer = ReceiveBuffer::new(wiped);
                 for pieces in &rounds {
                     let all = pieces.concat();
                     for piece in pieces {
                         buffer.extend(piece, all.len());
                     }
                     prop_assert_eq!(buffer.len(), all.len());
-                    prop_assert_eq!(&buffer.take(Hold::default())[..], &all[..]);
+                    prop_assert_eq!(&buffer.take(MemoryHold::default())[..], &all[..]);
                     prop_assert_eq!(buffer.len(), 0);
-                    prop_assert!(buffer.take(Hold::default()).is_empty());
+                    prop_assert!(buffer.take(MemoryHold::default()).is_empty());
                 }
             }
         }
@@ -174,9 +176,9 @@ mod tests {
     #[test]
     fn a_piece_outlives_the_rest() {
         for wiped in [false, true] {
-            let mut buffer = Buffer::new(wiped);
+            let mut buffer = ReceiveBuffer::new(wiped);
             buffer.extend(&[7; 100], 100);
-            let frame = buffer.take(Hold::default());
+            let frame = buffer.take(MemoryHold::default());
             let piece = frame.slice(90..);
             drop((frame, buffer));
             assert_eq!(piece[..], [7; 10]);
@@ -186,9 +188,9 @@ mod tests {
     #[test]
     fn no_content_in_debug() {
         for wiped in [false, true] {
-            let mut buffer = Buffer::new(wiped);
+            let mut buffer = ReceiveBuffer::new(wiped);
             buffer.extend(b"secret", 6);
-            assert_eq!(format!("{buffer:?}"), "Buffer { len: 6 }");
+            assert_eq!(format!("{buffer:?}"), "ReceiveBuffer { len: 6 }");
         }
     }
 }

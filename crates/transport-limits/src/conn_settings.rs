@@ -1,7 +1,7 @@
 //! The settings that a connection keeps for its life.
 
 use crate::clock::ticks;
-use crate::scratch;
+use crate::read_buf;
 use crate::settings::Limits;
 
 /// The settings that a connection keeps for its life, in ticks and bytes.
@@ -25,7 +25,7 @@ impl ConnSettings {
     pub(crate) fn new(limits: &Limits) -> Self {
         let deadlines = limits.deadlines();
         if limits.amnesia() {
-            scratch::wipe_from_now_on();
+            read_buf::wipe_from_now_on();
         }
         Self {
             read: ticks(deadlines.read),

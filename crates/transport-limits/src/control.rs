@@ -4,12 +4,12 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
-use transport_core::{Direction, TransportError};
+use transport_core::{ConnInfo, Direction, TransportError};
 
 use crate::clock::{duration, ticks};
+use crate::conn_state::ConnState;
 use crate::ending::Ending;
 use crate::io::grace::turn;
-use crate::shared::Shared;
 
 /// Longest correlation id that is kept, in bytes.
 const MAX_CORR_ID: usize = 128;
@@ -17,13 +17,19 @@ const MAX_CORR_ID: usize = 128;
 /// A handle on one guarded connection: it cancels, counts and says what is owed. Cheap to clone;
 /// it keeps no socket open.
 #[derive(Debug, Clone)]
-pub struct Control(pub(crate) Arc<Shared>);
+pub struct Control(pub(crate) Arc<ConnState>);
 
 impl Control {
     /// Number of the connection, unique in the process; `conn_id` in logs.
     #[must_use]
     pub fn id(&self) -> u64 {
         self.0.id
+    }
+
+    /// Returns the description of the connection: peer, backend, identity, protocol.
+    #[must_use]
+    pub fn info(&self) -> &ConnInfo {
+        self.0.info()
     }
 
     /// Aborts the connection: both halves return [`TransportError::Cancelled`] from now on, also
@@ -83,30 +89,30 @@ impl Control {
     /// # Cancel safety
     /// Cancel-safe.
     pub async fn ended(&self) -> TransportError {
-        let shared = &*self.0;
-        let notified = shared.ended.notified();
+        let conn = &*self.0;
+        let notified = conn.ended.notified();
         tokio::pin!(notified);
         notified.as_mut().enable();
         // The reactor has had its turn since this deadline passed.
         let mut judged = None;
         loop {
-            if let Some(error) = shared.end() {
+            if let Some(error) = conn.end() {
                 // An operation was under way when the connection ended.
-                shared.close_ended();
+                conn.close_ended();
                 return error;
             }
-            let now = shared.limiter.now();
-            let (deadline, op) = shared.end_of_relay();
+            let now = conn.limiter.now();
+            let (deadline, op) = conn.end_of_relay();
             if deadline > now {
                 tokio::select! {
                     () = &mut notified => {
-                        notified.set(shared.ended.notified());
+                        notified.set(conn.ended.notified());
                         notified.as_mut().enable();
                     }
-                    () = tokio::time::sleep_until(shared.limiter.instant(deadline)) => {}
+                    () = tokio::time::sleep_until(conn.limiter.instant(deadline)) => {}
                 }
             } else if judged == Some(deadline) {
-                shared.expire(op);
+                conn.expire(op);
             } else {
                 judged = Some(deadline);
                 tokio::time::sleep(turn(duration(now - deadline))).await;
@@ -210,9 +216,9 @@ pub struct Busy(Control);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        let shared = &self.0 .0;
-        shared.activity.touch(shared.limiter.now());
-        shared.activity.busy.fetch_sub(1, Ordering::Relaxed);
+        let conn = &self.0 .0;
+        conn.activity.touch(conn.limiter.now());
+        conn.activity.busy.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -14,8 +14,8 @@ use crate::io::grace::Grace;
 pub(crate) struct Elapsed;
 
 /// Runs a future until this instant.
-pub(crate) fn until<F: Future>(deadline: Instant, future: F) -> Until<F> {
-    Until {
+pub(crate) fn until<F: Future>(deadline: Instant, future: F) -> UntilDeadline<F> {
+    UntilDeadline {
         future,
         deadline: sleep_until(deadline),
         grace: Grace::default(),
@@ -25,7 +25,7 @@ pub(crate) fn until<F: Future>(deadline: Instant, future: F) -> Until<F> {
 pin_project! {
     /// As tokio's `Timeout`, but a process that was stopped looks at its sockets once more before
     /// it gives up.
-    pub(crate) struct Until<F> {
+    pub(crate) struct UntilDeadline<F> {
         #[pin]
         future: F,
         #[pin]
@@ -34,7 +34,7 @@ pin_project! {
     }
 }
 
-impl<F: Future> Future for Until<F> {
+impl<F: Future> Future for UntilDeadline<F> {
     type Output = Result<F::Output, Elapsed>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

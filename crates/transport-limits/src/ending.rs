@@ -6,7 +6,7 @@ use transport_core::{CloseReason, Op, TransportError};
 
 /// How the peer sees the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Manner {
+pub(crate) enum CloseMode {
     /// An end of stream, after everything written; then a lingering close.
     InOrder,
     /// An error, at once.
@@ -119,21 +119,21 @@ impl Ending {
         }
     }
 
-    pub(crate) const fn manner(self) -> Manner {
+    pub(crate) const fn close_mode(self) -> CloseMode {
         match self {
             Self::Idle
             | Self::HalfClose
             | Self::LifetimeIdle
             | Self::Drained
             | Self::Closed
-            | Self::Evicted => Manner::InOrder,
-            Self::PeerFailed => Manner::AbortSent,
+            | Self::Evicted => CloseMode::InOrder,
+            Self::PeerFailed => CloseMode::AbortSent,
             Self::Cancelled
             | Self::Lifetime
             | Self::Read
             | Self::Write
             | Self::Reset
-            | Self::Panicked => Manner::Abort,
+            | Self::Panicked => CloseMode::Abort,
         }
     }
 }

@@ -12,17 +12,17 @@ use transport_core::{
 };
 
 use crate::clock::{duration, SECOND};
-use crate::shared::Shared;
+use crate::conn_state::ConnState;
 
 /// The target of every event.
 pub(crate) const TARGET: &str = "ron_transport";
 
 #[derive(Debug, Default)]
-pub(crate) struct Events {
-    rejects: [Sample; Reason::ALL.len()],
-    failed_dials: Sample,
-    hook_panics: Sample,
-    closes: Sample<CLOSES_PER_SEC>,
+pub(crate) struct LogEvents {
+    rejects: [EventSampler; Reason::ALL.len()],
+    failed_dials: EventSampler,
+    hook_panics: EventSampler,
+    closes: EventSampler<CLOSES_PER_SEC>,
 }
 
 /// Closes that are logged in a second: a log line costs a good part of a short connection.
@@ -30,7 +30,7 @@ const CLOSES_PER_SEC: u64 = 100;
 
 /// Who was rejected, as far as it is known.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Who<'a> {
+pub(crate) struct ConnLabels<'a> {
     pub(crate) conn_id: Option<u64>,
     pub(crate) corr_id: Option<&'a str>,
     pub(crate) peer: Option<PeerAddr>,
@@ -38,7 +38,7 @@ pub(crate) struct Who<'a> {
 
 /// Lets the first events of each second through.
 #[derive(Debug, Default)]
-struct Sample<const PER_SEC: u64 = 1> {
+struct EventSampler<const PER_SEC: u64 = 1> {
     /// The second of the last logged event, plus one.
     second: AtomicU64,
     /// Events logged in that second.
@@ -47,7 +47,7 @@ struct Sample<const PER_SEC: u64 = 1> {
     skipped: AtomicU64,
 }
 
-impl<const PER_SEC: u64> Sample<PER_SEC> {
+impl<const PER_SEC: u64> EventSampler<PER_SEC> {
     /// `Some` with the number of events that were not logged since the last one.
     fn next(&self, now: u64) -> Option<u64> {
         let second = now / SECOND + 1;
@@ -68,13 +68,13 @@ impl<const PER_SEC: u64> Sample<PER_SEC> {
     }
 }
 
-impl Events {
+impl LogEvents {
     pub(crate) fn reject(
         &self,
         now: u64,
         reason: Reason,
         backend: Backend,
-        who: Who<'_>,
+        who: ConnLabels<'_>,
         error: Option<&TransportError>,
     ) {
         let Some(not_logged) = self.rejects[reason.index()].next(now) else {
@@ -142,7 +142,7 @@ impl Events {
                     backend,
                     to,
                     duration_ms,
-                    reason = error.kind(),
+                    reason = error.kind().as_str(),
                     not_logged,
                     tls = tls(Some(error)),
                     error = %error,
@@ -186,13 +186,13 @@ pub(crate) fn handshake_failed(
         backend = backend.as_str(),
         conn_id,
         duration_ms = millis(took),
-        reason = error.kind(),
+        reason = error.kind().as_str(),
         tls = tls(Some(error)),
         error = %error,
     );
 }
 
-pub(crate) fn closed(conn: &Shared, reason: CloseReason, error: Option<&str>) {
+pub(crate) fn closed(conn: &ConnState, reason: CloseReason, error: Option<&str>) {
     let now = conn.limiter.now();
     let Some(not_logged) = conn.limiter.events().closes.next(now) else {
         return;
@@ -216,7 +216,7 @@ pub(crate) fn closed(conn: &Shared, reason: CloseReason, error: Option<&str>) {
 /// The end of a connection before its handshake began.
 pub(crate) fn closed_early(
     backend: Backend,
-    who: Who<'_>,
+    who: ConnLabels<'_>,
     took: std::time::Duration,
     reason: CloseReason,
     error: &TransportError,

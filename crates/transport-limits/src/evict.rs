@@ -7,10 +7,10 @@
 use std::sync::Arc;
 
 use crate::admission::Admission;
+use crate::conn_state::ConnState;
 use crate::ending::Ending;
 use crate::limiter::Limiter;
-use crate::peers::{Peer, PeerKey};
-use crate::shared::Shared;
+use crate::peers::{PeerKey, PeerState};
 use crate::sync::Ordering;
 use transport_core::Reason;
 
@@ -23,7 +23,11 @@ const TRIES: usize = 3;
 impl Limiter {
     /// Lets a newcomer in that found every place taken. Every other limit is asked before a
     /// connection is ended for it.
-    pub(crate) fn enter_by_eviction(&self, key: PeerKey, now: u64) -> Result<Arc<Peer>, Reason> {
+    pub(crate) fn enter_by_eviction(
+        &self,
+        key: PeerKey,
+        now: u64,
+    ) -> Result<Arc<PeerState>, Reason> {
         let admission = self.admission();
         if admission.surplus.free() == 0 {
             return Err(Reason::ConnLimit);
@@ -47,7 +51,7 @@ impl Limiter {
     }
 
     /// Ends a connection in order if it is still idle, and frees its place.
-    pub(crate) fn evict(&self, conn: &Shared) -> bool {
+    pub(crate) fn evict(&self, conn: &ConnState) -> bool {
         let admission = self.admission();
         if !admission.surplus.enter() {
             return false;
@@ -61,7 +65,7 @@ impl Limiter {
         true
     }
 
-    fn victim(&self, now: u64) -> Option<Arc<Shared>> {
+    fn victim(&self, now: u64) -> Option<Arc<ConnState>> {
         let after = self.admission().evict_after.load(Ordering::Relaxed);
         self.register().idle_longest(now, after)
     }

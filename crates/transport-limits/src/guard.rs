@@ -1,6 +1,7 @@
 //! `Guard`: a raw listener or dialer with every limit around it.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{sleep_until, Instant};
@@ -10,12 +11,12 @@ use transport_core::{
 };
 
 use crate::admission::Permit;
+use crate::conn_state::ConnState;
 use crate::deadline::until;
-use crate::event::{self, Who};
+use crate::event::{self, ConnLabels};
 use crate::incoming::Incoming;
 use crate::io::GuardedIo;
 use crate::limiter::Limiter;
-use crate::shared::Shared;
 
 /// First and longest pause of the accept loop when the process is out of descriptors or memory.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
@@ -76,7 +77,7 @@ impl<L: Listener> Guard<L> {
             self.recovered(backend);
             self.limiter.observer().accepted(backend);
             let peer = pending.peer();
-            if self.limiter.ask_door(backend, peer).is_err() {
+            if self.limiter.check_rules(backend, peer).is_err() {
                 self.refused(Reason::Denied, backend, peer, None);
                 continue;
             }
@@ -101,9 +102,9 @@ impl<L: Listener> Guard<L> {
         peer: PeerAddr,
         error: Option<&TransportError>,
     ) {
-        let who = Who {
+        let who = ConnLabels {
             peer: Some(peer),
-            ..Who::default()
+            ..ConnLabels::default()
         };
         self.limiter.rejected(reason, backend, who, error);
     }
@@ -194,7 +195,7 @@ impl<D: Dialer> Guard<D> {
             Err(error) => {
                 limiter.log_dial(backend, named, took, Err(&error));
                 if let Some(reason) = error.reason() {
-                    limiter.rejected(reason, backend, Who::default(), Some(&error));
+                    limiter.rejected(reason, backend, ConnLabels::default(), Some(&error));
                 }
                 Err(error)
             }
@@ -207,13 +208,13 @@ pub(crate) fn guarded<I: Io>(
     mut permit: Permit,
     id: u64,
     connection: Connection<I>,
-    settings: std::sync::Arc<crate::conn_settings::ConnSettings>,
+    settings: Arc<crate::conn_settings::ConnSettings>,
     now: u64,
 ) -> Connection<GuardedIo<I>> {
     permit.established();
-    let Connection { io, mut info } = connection;
-    info.id = id;
-    let mut shared = Shared::new(
+    let (io, mut info) = connection.into_parts();
+    Arc::make_mut(&mut info).id = id;
+    let mut conn = ConnState::new(
         id,
         info.backend,
         limiter.clone(),
@@ -222,6 +223,7 @@ pub(crate) fn guarded<I: Io>(
         permit.peer(),
         now,
     );
-    shared.account = permit.account().unwrap_or(shared.account);
-    Connection::new(GuardedIo::new(io, shared, permit), info)
+    conn.set_info(&info);
+    conn.account = permit.account().unwrap_or(conn.account);
+    Connection::new(GuardedIo::new(io, conn, permit), info)
 }

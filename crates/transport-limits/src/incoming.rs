@@ -11,8 +11,8 @@ use transport_core::{Backend, Connection, Io, Op, PeerAddr, Pending, TransportEr
 use crate::admission::Permit;
 use crate::clock::{duration, ticks};
 use crate::conn_settings::ConnSettings;
-use crate::deadline::{until, Until};
-use crate::event::{self, Who};
+use crate::deadline::{until, UntilDeadline};
+use crate::event::{self, ConnLabels};
 use crate::guard::guarded;
 use crate::io::GuardedIo;
 use crate::limiter::Limiter;
@@ -21,11 +21,11 @@ use crate::limiter::Limiter;
 #[derive(Debug)]
 pub struct Incoming<P> {
     pending: P,
-    admitted: Admitted,
+    admitted: PendingConn,
 }
 
 #[derive(Debug)]
-struct Admitted {
+struct PendingConn {
     permit: Permit,
     limiter: Limiter,
     backend: Backend,
@@ -47,7 +47,7 @@ impl<P: Pending> Incoming<P> {
         event::accepted(backend, id, peer);
         Self {
             pending,
-            admitted: Admitted {
+            admitted: PendingConn {
                 permit,
                 limiter: limiter.clone(),
                 backend,
@@ -88,7 +88,7 @@ impl<P: Pending> Incoming<P> {
             .accepted_at
             .saturating_add(ticks(settings.handshake));
         let deadline = admitted.limiter.instant(deadline);
-        Establishing {
+        GuardedHandshake {
             shaking: Some(until(deadline, pending.establish())),
             admitted: Some((admitted, settings)),
         }
@@ -97,15 +97,15 @@ impl<P: Pending> Incoming<P> {
 
 pin_project! {
     /// An `async` block would hold what it awaits twice.
-    struct Establishing<F> {
+    struct GuardedHandshake<F> {
         // First, so that the socket is closed before the permit is given back.
         #[pin]
-        shaking: Option<Until<F>>,
-        admitted: Option<(Admitted, Arc<ConnSettings>)>,
+        shaking: Option<UntilDeadline<F>>,
+        admitted: Option<(PendingConn, Arc<ConnSettings>)>,
     }
 }
 
-impl<I, F> Future for Establishing<F>
+impl<I, F> Future for GuardedHandshake<F>
 where
     I: Io,
     F: Future<Output = Result<Connection<I>, TransportError>>,
@@ -128,7 +128,7 @@ where
     }
 }
 
-impl Admitted {
+impl PendingConn {
     /// Counts and logs how the handshake ended.
     fn end<I: Io>(
         self,
@@ -153,10 +153,10 @@ impl Admitted {
                 Ok(connection)
             }
             Err(error) => {
-                let who = Who {
+                let who = ConnLabels {
                     conn_id: Some(id),
                     peer: Some(peer),
-                    ..Who::default()
+                    ..ConnLabels::default()
                 };
                 if let Some(reason) = error.reason() {
                     event::handshake_failed(backend, id, took, &error);

@@ -15,13 +15,13 @@ use crate::admission::Admission;
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::conn_settings::ConnSettings;
+use crate::conn_state::ConnState;
 use crate::control::Control;
-use crate::event::{Events, Who};
-use crate::lane::Lane;
-use crate::live::LiveRates;
-use crate::register::Register;
+use crate::event::{ConnLabels, LogEvents};
+use crate::rates::CurrentRates;
+use crate::registry::Registry;
 use crate::settings::Limits;
-use crate::shared::Shared;
+use crate::shared_bucket::SharedBucket;
 use crate::tasks::Tasks;
 
 /// The next connection's number, unique in the process.
@@ -36,10 +36,10 @@ struct Inner {
     observer: Arc<dyn Observer>,
     admission: Admission,
     budget: Budget,
-    rates: LiveRates,
-    global: [Lane; 2],
+    rates: CurrentRates,
+    global: [SharedBucket; 2],
     settings: Reloadable<ConnSettings>,
-    conns: Mutex<Register>,
+    conns: Mutex<Registry>,
     /// Accepted connections are refused.
     refuses: AtomicBool,
     /// Connections end as they become idle.
@@ -49,7 +49,7 @@ struct Inner {
     /// Streams in a lingering close.
     lingering: AtomicUsize,
     tasks: Tasks,
-    events: Events,
+    events: LogEvents,
 }
 
 impl std::fmt::Debug for Limiter {
@@ -73,7 +73,7 @@ impl Limiter {
             budget: Budget::new(limits.memory_bytes(), Arc::clone(&observer)),
             observer,
             admission: Admission::new(limits),
-            rates: LiveRates::new(limits),
+            rates: CurrentRates::new(limits),
             global: Default::default(),
             settings: Reloadable::new(ConnSettings::new(limits)),
             conns: Mutex::default(),
@@ -81,7 +81,7 @@ impl Limiter {
             draining: CancellationToken::new(),
             closed: CancellationToken::new(),
             lingering: AtomicUsize::new(0),
-            events: Events::default(),
+            events: LogEvents::default(),
         })))
     }
 
@@ -98,8 +98,8 @@ impl Limiter {
         inner.budget.set_limit(limits.memory_bytes());
         inner.rates.store(limits);
         self.rebase();
-        for shared in self.register().iter() {
-            shared.wake();
+        for conn in self.register().iter() {
+            conn.wake();
         }
         Ok(())
     }
@@ -107,19 +107,19 @@ impl Limiter {
     /// Frees every bucket of the debts of slower rates.
     fn rebase(&self) {
         let now = self.now();
-        let one = |scope, lanes: &[Lane; 2]| {
+        let one = |scope, buckets: &[SharedBucket; 2]| {
             for direction in Direction::ALL {
                 if let Some(rate) = self.0.rates.rate(scope, direction) {
-                    lanes[direction as usize].bucket.rebase(now, rate);
+                    buckets[direction as usize].bucket.rebase(now, rate);
                 }
             }
         };
         one(Scope::Global, &self.0.global);
         for peer in self.0.admission.peers().iter() {
-            one(Scope::Peer, &peer.lanes);
+            one(Scope::Peer, &peer.buckets);
         }
-        for shared in self.register().iter() {
-            one(Scope::Conn, &shared.lanes);
+        for conn in self.register().iter() {
+            one(Scope::Conn, &conn.buckets);
         }
     }
 
@@ -148,9 +148,9 @@ impl Limiter {
     }
 
     /// Counts a lingering close, until the guard is dropped.
-    pub(crate) fn lingers(&self) -> Lingers {
+    pub(crate) fn lingers(&self) -> LingerCount {
         self.0.lingering.fetch_add(1, Ordering::Relaxed);
-        Lingers(self.clone())
+        LingerCount(self.clone())
     }
 
     /// Returns how many streams are in a lingering close: ended, and not gone yet.
@@ -174,7 +174,7 @@ impl Limiter {
     pub fn connections(&self) -> Vec<Control> {
         self.register()
             .iter()
-            .map(|shared| Control(Arc::clone(shared)))
+            .map(|conn| Control(Arc::clone(conn)))
             .collect()
     }
 
@@ -245,7 +245,7 @@ impl Limiter {
         &self,
         reason: Reason,
         backend: Backend,
-        who: Who<'_>,
+        who: ConnLabels<'_>,
         error: Option<&TransportError>,
     ) {
         self.0.observer.rejected(reason);
@@ -264,7 +264,7 @@ impl Limiter {
         self.0.events.dialed(self.now(), backend, to, took, result);
     }
 
-    pub(crate) fn events(&self) -> &Events {
+    pub(crate) fn events(&self) -> &LogEvents {
         &self.0.events
     }
 
@@ -304,11 +304,11 @@ impl Limiter {
         &self.0.budget
     }
 
-    pub(crate) fn rates(&self) -> &LiveRates {
+    pub(crate) fn rates(&self) -> &CurrentRates {
         &self.0.rates
     }
 
-    pub(crate) fn global(&self, direction: Direction) -> &Lane {
+    pub(crate) fn global(&self, direction: Direction) -> &SharedBucket {
         &self.0.global[direction as usize]
     }
 
@@ -327,31 +327,31 @@ impl Limiter {
     }
 
     /// Enters a connection that was just established; once the limiter is closed it is cancelled.
-    pub(crate) fn enter(&self, shared: &Arc<Shared>) {
+    pub(crate) fn enter(&self, conn: &Arc<ConnState>) {
         let mut register = self.register();
-        register.enter(shared);
+        register.enter(conn);
         if register.closed {
             drop(register);
-            shared.end_with(&TransportError::Cancelled);
+            conn.end_with(&TransportError::Cancelled);
         }
     }
 
-    pub(crate) fn leave(&self, shared: &Shared) {
-        let left = self.register().leave(shared);
+    pub(crate) fn leave(&self, conn: &ConnState) {
+        let left = self.register().leave(conn);
         drop(left);
     }
 
     /// Held for a few operations on a list, when a connection opens, when it ends, and for a sample
     /// of idle ones.
-    pub(crate) fn register(&self) -> MutexGuard<'_, Register> {
+    pub(crate) fn register(&self) -> MutexGuard<'_, Registry> {
         self.0.conns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Counts a lingering close while it is alive.
-pub(crate) struct Lingers(Limiter);
+pub(crate) struct LingerCount(Limiter);
 
-impl Drop for Lingers {
+impl Drop for LingerCount {
     fn drop(&mut self) {
         self.0 .0.lingering.fetch_sub(1, Ordering::Relaxed);
     }

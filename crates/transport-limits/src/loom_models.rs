@@ -19,15 +19,15 @@ use transport_core::{
 };
 
 use crate::admission::Permit;
-use crate::bucket::{Bucket, Rate};
-use crate::budget::{Account, Budget, Spare};
+use crate::bucket::{Rate, TokenBucket};
+use crate::budget::{Budget, FreeChunk, MemoryAccount};
 use crate::clock::SECOND;
-use crate::gate::Gate;
+use crate::conn_state::ConnState;
+use crate::count_limit::CountLimit;
 use crate::guard::guarded;
 use crate::io::GuardedIo;
 use crate::limiter::Limiter;
 use crate::settings::{Limits, Overflow};
-use crate::shared::Shared;
 
 const NOW: u64 = 1_000 * SECOND;
 
@@ -37,7 +37,7 @@ fn rate() -> Rate {
 }
 
 /// What is left in a bucket, by taking all of it.
-fn left(bucket: &Bucket, now: u64) -> u64 {
+fn left(bucket: &TokenBucket, now: u64) -> u64 {
     bucket
         .take(now, rate(), 3, 0)
         .map_or(0, |grant| grant.tokens())
@@ -46,7 +46,7 @@ fn left(bucket: &Bucket, now: u64) -> u64 {
 #[test]
 fn a_shared_bucket_never_overspends() {
     loom::model(|| {
-        let bucket = Arc::new(Bucket::default());
+        let bucket = Arc::new(TokenBucket::default());
         let spent = Arc::new(AtomicU64::new(0));
         let takers: Vec<_> = (0..2)
             .map(|_| {
@@ -70,7 +70,7 @@ fn a_shared_bucket_never_overspends() {
 #[test]
 fn no_refund_is_lost() {
     loom::model(|| {
-        let bucket = Arc::new(Bucket::default());
+        let bucket = Arc::new(TokenBucket::default());
         let users: Vec<_> = [0, 1]
             .into_iter()
             .map(|used| {
@@ -93,46 +93,46 @@ fn no_refund_is_lost() {
 #[test]
 fn a_gate_holds_and_comes_back_to_zero() {
     loom::model(|| {
-        let gate = Arc::new(Gate::new(1));
+        let limit = Arc::new(CountLimit::new(1));
         let inside = Arc::new(AtomicU64::new(0));
-        let visit = |gate: &Gate, inside: &AtomicU64| {
-            if !gate.enter() {
+        let visit = |limit: &CountLimit, inside: &AtomicU64| {
+            if !limit.enter() {
                 return false;
             }
             assert_eq!(inside.fetch_add(1, Ordering::Relaxed), 0, "one at a time");
             inside.fetch_sub(1, Ordering::Relaxed);
-            gate.leave();
+            limit.leave();
             true
         };
         let other = {
-            let (gate, inside) = (Arc::clone(&gate), Arc::clone(&inside));
-            thread::spawn(move || visit(&gate, &inside))
+            let (limit, inside) = (Arc::clone(&limit), Arc::clone(&inside));
+            thread::spawn(move || visit(&limit, &inside))
         };
-        let mine = visit(&gate, &inside);
+        let mine = visit(&limit, &inside);
         let theirs = other.join().unwrap();
         assert!(mine || theirs, "somebody gets in");
-        assert_eq!(gate.inside(), 0);
+        assert_eq!(limit.inside(), 0);
     });
 }
 
 #[test]
 fn a_gate_that_narrows_turns_nobody_out() {
     loom::model(|| {
-        let gate = Arc::new(Gate::new(2));
+        let limit = Arc::new(CountLimit::new(2));
         let other = {
-            let gate = Arc::clone(&gate);
+            let limit = Arc::clone(&limit);
             thread::spawn(move || {
-                let entered = gate.enter();
+                let entered = limit.enter();
                 if entered {
-                    gate.leave();
+                    limit.leave();
                 }
             })
         };
-        gate.set_max(0);
-        let late = gate.enter();
+        limit.set_max(0);
+        let late = limit.enter();
         assert!(!late, "nobody enters after it is closed to us");
         other.join().unwrap();
-        assert_eq!(gate.inside(), 0);
+        assert_eq!(limit.inside(), 0);
     });
 }
 
@@ -230,11 +230,11 @@ fn one_idle() -> (Limiter, GuardedIo<Plain<tokio::io::Empty>>) {
     let mut permit = newcomer(&limiter, 1).unwrap();
     permit.established();
     let (settings, peer) = (limiter.settings(), permit.peer());
-    let shared = Shared::new(1, Backend::Uds, limiter.clone(), settings, None, peer, 0);
+    let conn = ConnState::new(1, Backend::Uds, limiter.clone(), settings, None, peer, 0);
     // Framed and answered: idle without a pause.
-    shared.activity.framed.store(true, Ordering::Relaxed);
-    shared.activity.moved(Direction::Out, 0);
-    let io = GuardedIo::new(Plain(tokio::io::empty()), shared, permit);
+    conn.activity.framed.store(true, Ordering::Relaxed);
+    conn.activity.moved(Direction::Out, 0);
+    let io = GuardedIo::new(Plain(tokio::io::empty()), conn, permit);
     (limiter, io)
 }
 
@@ -288,7 +288,7 @@ fn evicted_place_has_one_heir() {
     });
 }
 
-const ME: Account = Account::Conn(1);
+const ME: MemoryAccount = MemoryAccount::Conn(1);
 
 /// Memory that is given back wakes the request that waits for it: a lost wake-up is a deadlock.
 #[test]
@@ -335,8 +335,8 @@ fn dropped_request_wakes_the_next() {
 fn spare_chunk_has_one_user() {
     loom::model(|| {
         let budget = Budget::new(40, std::sync::Arc::new(NoObserver));
-        let (spare, inside) = (Spare::default(), Arc::new(AtomicU64::new(0)));
-        let visit = |spare: &Spare, budget: &Budget, inside: &AtomicU64| {
+        let (spare, inside) = (FreeChunk::default(), Arc::new(AtomicU64::new(0)));
+        let visit = |spare: &FreeChunk, budget: &Budget, inside: &AtomicU64| {
             let Some(chunk) = spare.take(budget, 1) else {
                 return false;
             };

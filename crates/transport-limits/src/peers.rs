@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use transport_core::{PeerAddr, Reason};
 
-use crate::bucket::{Bucket, Rate};
-use crate::lane::Lane;
+use crate::bucket::{Rate, TokenBucket};
+use crate::shared_bucket::SharedBucket;
 use crate::sync::{AtomicU64, Ordering};
 
 /// Entries kept for peers without a connection, until their buckets are full again. Past it the
@@ -58,22 +58,22 @@ impl PeerKey {
 
 /// What all connections of one peer share.
 #[derive(Debug, Default)]
-pub(crate) struct Peer {
+pub(crate) struct PeerState {
     /// Bytes in, bytes out.
-    pub(crate) lanes: [Lane; 2],
-    accepts: Bucket,
+    pub(crate) buckets: [SharedBucket; 2],
+    accepts: TokenBucket,
     /// Handshakes under way. It grows under the lock of the table only.
     pending: AtomicU64,
 }
 
-impl Peer {
+impl PeerState {
     /// Ends a pending handshake of this peer.
     pub(crate) fn established(&self) {
         self.pending.fetch_sub(1, Ordering::Relaxed);
     }
 
     fn full_at(&self) -> u64 {
-        let [inbound, outbound] = &self.lanes;
+        let [inbound, outbound] = &self.buckets;
         let (inbound, outbound) = (&inbound.bucket, &outbound.bucket);
         inbound
             .full_at()
@@ -83,14 +83,14 @@ impl Peer {
 }
 
 #[derive(Debug, Default)]
-struct Entry {
-    peer: Arc<Peer>,
+struct PeerEntry {
+    peer: Arc<PeerState>,
     conns: usize,
     /// Whether the key stands in `lingering`.
     lingers: bool,
 }
 
-impl Entry {
+impl PeerEntry {
     /// Judges one more connection of this peer, and takes a token of its accept rate.
     fn judge(&self, now: u64, caps: PeerCaps) -> Result<(), Reason> {
         if caps.max_conns != 0 && self.conns as u64 >= caps.max_conns {
@@ -130,8 +130,8 @@ pub(crate) fn pending_share(places: u64, free: u64) -> u64 {
 
 /// The table.
 #[derive(Debug, Default)]
-pub(crate) struct Peers {
-    entries: HashMap<PeerKey, Entry>,
+pub(crate) struct PeerTable {
+    entries: HashMap<PeerKey, PeerEntry>,
     /// Peers without a connection whose buckets were not full when the last one ended.
     lingering: VecDeque<PeerKey>,
     /// How many peers have exactly this many connections, by index: the maximum moves by one
@@ -140,9 +140,9 @@ pub(crate) struct Peers {
     max_conns: usize,
 }
 
-impl Peers {
+impl PeerTable {
     /// Takes a connection of this peer in; its handshake is pending until
-    /// [`Peer::established`].
+    /// [`PeerState::established`].
     ///
     /// # Errors
     /// [`Reason::PeerLimit`] at the peer's cap, [`Reason::RateLimited`] over its accept rate,
@@ -152,7 +152,7 @@ impl Peers {
         key: PeerKey,
         now: u64,
         caps: PeerCaps,
-    ) -> Result<Arc<Peer>, Reason> {
+    ) -> Result<Arc<PeerState>, Reason> {
         self.sweep(now);
         let entry = self.entries.entry(key).or_default();
         if let Err(reason) = entry.judge(now, caps) {
@@ -203,7 +203,7 @@ impl Peers {
     }
 
     /// Every peer that is tracked.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Peer>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<PeerState>> {
         self.entries.values().map(|entry| &entry.peer)
     }
 

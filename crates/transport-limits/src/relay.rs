@@ -1,8 +1,10 @@
 //! Joins two guarded streams: half-closes are passed on, a failure of one leg aborts the other.
 
 mod echo;
+mod error;
 mod pipe;
 
+use std::fmt;
 use std::future::{poll_fn, Future};
 use std::io;
 use std::pin::Pin;
@@ -13,12 +15,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{sleep, Instant, Sleep};
 use transport_core::{Io, Plain, TransportError};
 
-pub use echo::{echo, Echoed};
+pub use echo::echo;
+pub use error::RelayError;
 
 use crate::control::Control;
-use crate::ending::{Ending, Manner};
+use crate::ending::{CloseMode, Ending};
 use crate::io::GuardedIo;
-use pipe::{Ends, Failed, Pipe, Two};
+use pipe::{Pipe, PipeEnds, PipeError, TwoStreams};
 
 /// How long a stream whose end is kept back may be silent: several round trips of Tor, and longer
 /// than a slow circuit needs for the bytes that are under way on it.
@@ -26,6 +29,7 @@ const SILENCE: Duration = Duration::from_secs(15);
 
 /// One of the two streams of a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // A relay has two sides.
 pub enum Side {
     /// The first.
     A,
@@ -33,15 +37,23 @@ pub enum Side {
     B,
 }
 
-/// How a relay went.
-#[derive(Debug)]
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::A => "a",
+            Self::B => "b",
+        })
+    }
+}
+
+/// The bytes that a relay has passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Relayed {
     /// Bytes read from the first and written to the second stream.
     pub a_to_b: u64,
     /// Bytes read from the second and written to the first stream.
     pub b_to_a: u64,
-    /// `Ok` when both ended in order, else the side that failed, and how.
-    pub end: Result<(), (Side, TransportError)>,
 }
 
 /// A stream that can be a leg of a relay.
@@ -62,65 +74,95 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Leg for Plain<T> {
     }
 }
 
-/// Relays until both directions have ended or one side fails. Deadlines and pacing are those of
-/// the streams; both are closed when it returns.
+/// Relays between two streams until both directions have ended or one side fails.
 ///
-/// The legs share one activity clock and are idle together. A stream that fails as a reader (a
-/// reset, a truncation, a deadline) aborts the other leg, after what was read before is
-/// delivered. A stream that takes no more bytes does not end the other direction: what it has
-/// sent is delivered up to its end, then both legs end.
+/// Deadlines and rates are those of the streams. Both streams are closed when the future resolves.
+///
+/// The legs share one activity clock and are idle together. A reset, a truncation or a deadline of
+/// one stream aborts the other, after the bytes that it sent before are delivered. A stream that
+/// takes no more bytes does not end the other direction: its own bytes are delivered up to its end,
+/// then both legs end.
+///
+/// ```
+/// use tokio::io::{duplex, AsyncReadExt, AsyncWriteExt};
+/// use transport_core::Plain;
+/// use transport_limits::relay;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (mut client, a) = duplex(64);
+/// let (mut upstream, b) = duplex(64);
+/// let relaying = tokio::spawn(relay(Plain(a), Plain(b)));
+/// client.write_all(b"question").await?;
+/// client.shutdown().await?;
+/// let mut question = String::new();
+/// upstream.read_to_string(&mut question).await?;
+/// assert_eq!(question, "question");
+/// drop(upstream);
+/// let relayed = relaying.await??;
+/// assert_eq!((relayed.a_to_b, relayed.b_to_a), (8, 0));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// The side that failed, its failure, and the bytes relayed before.
 ///
 /// # Cancel safety
 /// Dropping the future aborts both streams, unless they are idle.
-pub async fn relay<A: Leg, B: Leg>(a: A, b: B) -> Relayed {
+pub async fn relay<A: Leg, B: Leg>(a: A, b: B) -> Result<Relayed, RelayError> {
     join(a, b, false).await
 }
 
-/// As [`relay`], for a stream `b` that ends both directions when one ends, as over Tor.
+/// Relays to a stream `b` that cannot half-close, as over Tor.
 ///
-/// The end of `a` is kept from `b` for as long as `b` answers, and passed on once everything was
-/// handed on and nothing has come back for 15 s. Otherwise an answer would be cut off. The end of
-/// `b` ends the relay at once.
+/// The end of `a` is passed on to `b` once `b` has received every byte and has sent nothing for
+/// 15 s; sooner, it would cut off an answer. The end of `b` ends the relay at once. Otherwise as
+/// [`relay`].
+///
+/// # Errors
+/// As [`relay`].
 ///
 /// # Cancel safety
 /// As [`relay`].
-pub async fn relay_held<A: Leg, B: Leg>(a: A, b: B) -> Relayed {
+pub async fn relay_without_half_close<A: Leg, B: Leg>(a: A, b: B) -> Result<Relayed, RelayError> {
     join(a, b, true).await
 }
 
-async fn join<A: Leg, B: Leg>(mut a: A, mut b: B, hold: bool) -> Relayed {
-    let legs = Legs::new(a.guard(), b.guard());
+async fn join<A: Leg, B: Leg>(mut a: A, mut b: B, hold: bool) -> Result<Relayed, RelayError> {
+    let legs = RelayLegs::new(a.guard(), b.guard());
     let mut there = Pipe::new(a.guard());
     there.hold = hold;
-    let mut pipes = Pipes {
+    let mut pipes = RelayPipes {
         there,
         back: Pipe::new(b.guard()),
         silence: None,
     };
     let end = poll_fn(|cx| pipes.poll(cx, &mut a, &mut b, &legs)).await;
     legs.conclude(&end);
-    let Pipes { there, back, .. } = pipes;
+    let RelayPipes { there, back, .. } = pipes;
     let refused = |pipe: Pipe, side| pipe.refused.map_or(Ok(()), |e| Err((side, e.into())));
-    let (a_to_b, b_to_a) = (there.bytes, back.bytes);
-    Relayed {
-        a_to_b,
-        b_to_a,
-        end: match end {
-            // The end of either direction of `b` was the end of both.
-            Ok(()) if hold => Ok(()),
-            Ok(()) => refused(there, Side::B).and_then(|()| refused(back, Side::A)),
-            failed => failed,
-        },
-    }
+    let relayed = Relayed {
+        a_to_b: there.bytes,
+        b_to_a: back.bytes,
+    };
+    let end = match end {
+        // The end of either direction of `b` was the end of both.
+        Ok(()) if hold => Ok(()),
+        Ok(()) => refused(there, Side::B).and_then(|()| refused(back, Side::A)),
+        failed => failed,
+    };
+    end.map(|()| relayed)
+        .map_err(|(side, error)| RelayError::new(side, relayed, error))
 }
 
 /// The guards of both legs. Dropped before the relay has come to its end, it aborts them.
-struct Legs {
+struct RelayLegs {
     a: Option<Control>,
     b: Option<Control>,
 }
 
-impl Legs {
+impl RelayLegs {
     fn new(a: Option<&Control>, b: Option<&Control>) -> Self {
         if let (Some(a), Some(b)) = (a, b) {
             a.0.pair_with(&b.0);
@@ -141,14 +183,14 @@ impl Legs {
         };
         let in_order = failed
             .and_then(|leg| leg.0.ending())
-            .filter(|ending| ending.manner() == Manner::InOrder);
+            .filter(|ending| ending.close_mode() == CloseMode::InOrder);
         if let Some(other) = other {
             other.0.end_as(in_order.unwrap_or(Ending::PeerFailed));
         }
     }
 }
 
-impl Drop for Legs {
+impl Drop for RelayLegs {
     fn drop(&mut self) {
         for leg in [&self.a, &self.b].into_iter().flatten() {
             if !leg.is_idle() {
@@ -158,25 +200,25 @@ impl Drop for Legs {
     }
 }
 
-struct Pipes {
+struct RelayPipes {
     there: Pipe,
     back: Pipe,
-    silence: Option<Silence>,
+    silence: Option<SilenceTimer>,
 }
 
-impl Pipes {
+impl RelayPipes {
     fn poll<A: Io, B: Io>(
         &mut self,
         cx: &mut Context<'_>,
         a: &mut A,
         b: &mut B,
-        legs: &Legs,
+        legs: &RelayLegs,
     ) -> Poll<Result<(), (Side, TransportError)>> {
         let hold = self.there.hold;
         loop {
-            let ab = poll_pipe(&mut self.there, cx, &mut Two(a, b), hold)
+            let ab = poll_pipe(&mut self.there, cx, &mut TwoStreams(a, b), hold)
                 .map_err(|failed| failed.side(Side::A, Side::B))?;
-            let ba = poll_pipe(&mut self.back, cx, &mut Two(b, a), false)
+            let ba = poll_pipe(&mut self.back, cx, &mut TwoStreams(b, a), false)
                 .map_err(|failed| failed.side(Side::B, Side::A))?;
             let there = ab.is_ready() || self.there.refused.is_some();
             let back = ba.is_ready() || self.back.refused.is_some();
@@ -189,7 +231,7 @@ impl Pipes {
                 return Poll::Pending;
             }
             let back = &self.back;
-            let silence = self.silence.get_or_insert_with(|| Silence::new(back));
+            let silence = self.silence.get_or_insert_with(|| SilenceTimer::new(back));
             ready!(silence.poll(cx, back, legs.b.as_ref()));
             self.there.release();
         }
@@ -198,15 +240,15 @@ impl Pipes {
 
 /// Polls one direction. A writer that is gone lets the reader's peer finish; any other failure is
 /// the end.
-fn poll_pipe<E: Ends>(
+fn poll_pipe<E: PipeEnds>(
     pipe: &mut Pipe,
     cx: &mut Context<'_>,
     ends: &mut E,
     hold: bool,
-) -> Poll<Result<(), Failed>> {
+) -> Poll<Result<(), PipeError>> {
     loop {
         match ready!(pipe.poll(cx, ends)) {
-            Err(Failed::Write(error)) if hold || is_gone(&error) => pipe.refuse(error),
+            Err(PipeError::Write(error)) if hold || is_gone(&error) => pipe.refuse(error),
             end => return Poll::Ready(end),
         }
     }
@@ -225,7 +267,7 @@ fn is_gone(error: &io::Error) -> bool {
     gone && TransportError::find(error).is_none()
 }
 
-impl Failed {
+impl PipeError {
     fn side(self, reader: Side, writer: Side) -> (Side, TransportError) {
         match self {
             Self::Read(error) => (reader, error.into()),
@@ -235,12 +277,12 @@ impl Failed {
 }
 
 /// Waits until a direction has been silent for long.
-struct Silence {
+struct SilenceTimer {
     seen: u64,
     timer: Pin<Box<Sleep>>,
 }
 
-impl Silence {
+impl SilenceTimer {
     fn new(of: &Pipe) -> Self {
         Self {
             seen: of.bytes,

@@ -6,6 +6,7 @@ mod setters;
 mod table;
 #[cfg(test)]
 mod tests;
+mod with;
 
 pub use overflow::Overflow;
 
@@ -53,6 +54,21 @@ pub struct Deadlines {
 /// [`Limiter::new`](crate::Limiter::new) and
 /// [`Section::check`](transport_core::schema::Section::check) check the rules that span several
 /// values.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use transport_limits::{ByteRates, Deadlines, Limits};
+///
+/// let limits = Limits::new()
+///     .with_max_conns(2048)?
+///     .with_peer_max_conns(20)?
+///     .with_deadlines(Deadlines::default().with_idle(Duration::from_secs(30)))?
+///     .with_rates(ByteRates::default().with_per_conn(1 << 20))?;
+/// assert_eq!(limits.max_conns(), 2048);
+/// assert!(Limits::new().with_max_conns(0).is_err());
+/// # Ok::<(), transport_core::schema::ValueError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     max_conns: u64,

@@ -37,20 +37,20 @@ impl Control {
     /// Returns the state of the connection now.
     #[must_use]
     pub fn snapshot(&self) -> ConnSnapshot {
-        let shared = &*self.0;
-        let since = |tick| duration(shared.limiter.now().saturating_sub(tick));
+        let conn = &*self.0;
+        let since = |tick| duration(conn.limiter.now().saturating_sub(tick));
         ConnSnapshot {
-            id: shared.id,
-            backend: shared.backend,
-            accepted: shared.accepted,
-            peer: shared.peer_addr,
-            age: since(shared.born),
-            idle: since(shared.activity.at()),
+            id: conn.id,
+            backend: conn.backend,
+            accepted: conn.accepted,
+            peer: conn.peer_addr,
+            age: since(conn.born),
+            idle: since(conn.activity.at()),
             bytes_in: self.bytes_in(),
             bytes_out: self.bytes_out(),
             throttled: Direction::ALL
                 .into_iter()
-                .any(|half| shared.parked(half).is_some()),
+                .any(|half| conn.parked(half).is_some()),
         }
     }
 }

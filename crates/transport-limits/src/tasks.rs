@@ -58,14 +58,14 @@ impl Tasks {
     }
 
     /// A future that counts as a task of this kind, from now on.
-    pub fn counted<F: Future>(&self, kind: TaskKind, future: F) -> Counted<F> {
+    pub fn counted<F: Future>(&self, kind: TaskKind, future: F) -> CountedTask<F> {
         self.observer.task_spawned(kind);
-        let watch = Watch {
+        let watch = AbortCounter {
             kind,
             observer: Arc::clone(&self.observer),
             done: false,
         };
-        Counted { future, watch }
+        CountedTask { future, watch }
     }
 
     /// Counts a task that was cancelled from within.
@@ -92,14 +92,14 @@ impl Tasks {
 pin_project! {
     /// A future and who watches its end; an `async` block would hold the future twice.
     #[derive(Debug)]
-    pub struct Counted<F> {
+    pub struct CountedTask<F> {
         #[pin]
         future: F,
-        watch: Watch,
+        watch: AbortCounter,
     }
 }
 
-impl<F: Future> Future for Counted<F> {
+impl<F: Future> Future for CountedTask<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -111,21 +111,21 @@ impl<F: Future> Future for Counted<F> {
 }
 
 /// Sees a task that ends without returning: by a panic, or with its runtime.
-struct Watch {
+struct AbortCounter {
     kind: TaskKind,
     observer: Arc<dyn Observer>,
     done: bool,
 }
 
-impl std::fmt::Debug for Watch {
+impl std::fmt::Debug for AbortCounter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Watch")
+        f.debug_struct("AbortCounter")
             .field("kind", &self.kind)
             .finish_non_exhaustive()
     }
 }
 
-impl Drop for Watch {
+impl Drop for AbortCounter {
     fn drop(&mut self) {
         if !self.done {
             self.observer.task_aborted(self.kind);

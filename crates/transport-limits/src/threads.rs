@@ -35,24 +35,24 @@ type Job = Box<dyn FnOnce() + Send>;
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Clone)]
-pub struct Threads(Arc<Owner>);
+pub struct Threads(Arc<PoolOwner>);
 
 /// Ends the threads when the last clone is dropped.
-struct Owner {
-    pool: Arc<Pool>,
+struct PoolOwner {
+    pool: Arc<ThreadPool>,
     /// One place for each thread that may exist; a job keeps its place until it ends.
     places: Arc<Semaphore>,
 }
 
-struct Pool {
+struct ThreadPool {
     name: &'static str,
     max: usize,
-    state: Mutex<State>,
+    state: Mutex<PoolState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct PoolState {
     jobs: VecDeque<Job>,
     threads: usize,
     idle: usize,
@@ -64,13 +64,13 @@ impl Threads {
     #[must_use]
     pub fn new(name: &'static str, max: usize) -> Self {
         let max = max.max(1);
-        let pool = Pool {
+        let pool = ThreadPool {
             name,
             max,
             state: Mutex::default(),
             changed: Condvar::new(),
         };
-        Self(Arc::new(Owner {
+        Self(Arc::new(PoolOwner {
             pool: Arc::new(pool),
             places: Arc::new(Semaphore::new(max)),
         }))
@@ -134,15 +134,15 @@ impl fmt::Debug for Threads {
     }
 }
 
-impl Drop for Owner {
+impl Drop for PoolOwner {
     fn drop(&mut self) {
         self.pool.lock().closed = true;
         self.pool.changed.notify_all();
     }
 }
 
-impl Pool {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl ThreadPool {
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -165,7 +165,7 @@ impl Pool {
         Ok(())
     }
 
-    fn spawn(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
+    fn spawn(self: &Arc<Self>, state: &mut PoolState) -> io::Result<()> {
         let pool = Arc::clone(self);
         let thread = thread::Builder::new().name(self.name.to_owned());
         thread.spawn(move || pool.work())?;
@@ -204,9 +204,9 @@ impl Pool {
 
     fn wait<'a>(
         &self,
-        state: MutexGuard<'a, State>,
+        state: MutexGuard<'a, PoolState>,
         is_last: bool,
-    ) -> (MutexGuard<'a, State>, bool) {
+    ) -> (MutexGuard<'a, PoolState>, bool) {
         if is_last {
             let state = self.changed.wait(state);
             return (state.unwrap_or_else(PoisonError::into_inner), false);

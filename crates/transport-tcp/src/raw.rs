@@ -1,14 +1,14 @@
 //! The raw backend: sockets without limits. Guard them before they face a peer.
 
-mod connect;
-#[cfg(target_os = "linux")]
-mod diag;
 mod dialer;
+mod happy_eyeballs;
 mod listener;
 mod options;
 mod resolve;
+#[cfg(target_os = "linux")]
+mod sock_diag;
 mod stream;
-mod unsent;
+mod unsent_probe;
 
 pub use dialer::TcpDialer;
 pub use listener::{TcpListener, TcpPending};

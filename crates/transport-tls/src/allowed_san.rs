@@ -54,12 +54,12 @@ use crate::names;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedSan {
     text: Box<str>,
-    kind: Kind,
+    kind: SanPattern,
 }
 
 /// The type of an entry; texts that are compared without case are in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Kind {
+enum SanPattern {
     Ip(IpAddr),
     Uri,
     /// The ID prefix, with its last slash.
@@ -81,14 +81,14 @@ impl AllowedSan {
     #[must_use]
     pub fn matches(&self, name: &PeerName) -> bool {
         match (&self.kind, name) {
-            (Kind::Ip(allowed), PeerName::Ip(ip)) => allowed == ip,
-            (Kind::Uri, PeerName::Uri(uri)) => self.text == *uri,
-            (Kind::SpiffeBelow(prefix), PeerName::Uri(uri)) => {
+            (SanPattern::Ip(allowed), PeerName::Ip(ip)) => allowed == ip,
+            (SanPattern::Uri, PeerName::Uri(uri)) => self.text == *uri,
+            (SanPattern::SpiffeBelow(prefix), PeerName::Uri(uri)) => {
                 uri.starts_with(&**prefix) && names::check_spiffe(uri).is_ok()
             }
-            (Kind::Email, PeerName::Email(address)) => same_address(&self.text, address),
-            (Kind::Dns, PeerName::DnsName(name)) => self.text.eq_ignore_ascii_case(name),
-            (Kind::DnsBelow(base), PeerName::DnsName(name)) => is_one_label_below(name, base),
+            (SanPattern::Email, PeerName::Email(address)) => same_address(&self.text, address),
+            (SanPattern::Dns, PeerName::DnsName(name)) => self.text.eq_ignore_ascii_case(name),
+            (SanPattern::DnsBelow(base), PeerName::DnsName(name)) => is_one_label_below(name, base),
             _ => false,
         }
     }
@@ -115,7 +115,7 @@ impl FromStr for AllowedSan {
     }
 }
 
-fn kind(text: &str) -> Result<Kind, &'static str> {
+fn kind(text: &str) -> Result<SanPattern, &'static str> {
     if text.is_empty() {
         return Err("it is empty");
     }
@@ -126,7 +126,7 @@ fn kind(text: &str) -> Result<Kind, &'static str> {
         return Err("it has a space or a control character");
     }
     if let Ok(ip) = text.parse() {
-        return Ok(Kind::Ip(ip));
+        return Ok(SanPattern::Ip(ip));
     }
     if is_ip_with(text, ['[', ']']) || is_ip_with(text, ['/', '%']) {
         return Err("an IP address is written without brackets, prefix length, port and zone");
@@ -139,32 +139,32 @@ fn kind(text: &str) -> Result<Kind, &'static str> {
         if local.contains('*') {
             return Err("an e-mail address has no wildcard");
         }
-        return Ok(Kind::Email);
+        return Ok(SanPattern::Email);
     }
     if let Some(base) = names::strip_wildcard(text) {
         names::check_wildcard(base)?;
-        return Ok(Kind::DnsBelow(base.into()));
+        return Ok(SanPattern::DnsBelow(base.into()));
     }
-    names::check_dns(text).map(|()| Kind::Dns)
+    names::check_dns(text).map(|()| SanPattern::Dns)
 }
 
-fn uri(text: &str, scheme: &str, rest: &str) -> Result<Kind, &'static str> {
+fn uri(text: &str, scheme: &str, rest: &str) -> Result<SanPattern, &'static str> {
     let is_port = !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit());
     if is_port && (scheme.contains('.') || scheme == "localhost") {
         return Err("a name has no port");
     }
     if scheme.eq_ignore_ascii_case(names::SPIFFE) {
         let Some(prefix) = text.strip_suffix("/*") else {
-            return names::check_spiffe(text).map(|()| Kind::Uri);
+            return names::check_spiffe(text).map(|()| SanPattern::Uri);
         };
         names::check_spiffe(prefix)?;
-        return Ok(Kind::SpiffeBelow(format!("{prefix}/").into()));
+        return Ok(SanPattern::SpiffeBelow(format!("{prefix}/").into()));
     }
     names::check_uri(text)?;
     if text.contains('*') {
         return Err("a URI is compared byte for byte; only spiffe:// entries may end with /*");
     }
-    Ok(Kind::Uri)
+    Ok(SanPattern::Uri)
 }
 
 /// Whether the text starts like an IP address that one of these characters delimits.

@@ -4,11 +4,11 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::server::ParsedCertificate;
 use tracing::warn;
 
-use crate::x509::{links, Links};
+use crate::x509::{links, IssuerLinks};
 
 /// A chain as it is sent, and what was odd about its file.
 #[derive(Debug)]
-pub(crate) struct Ordered {
+pub(crate) struct OrderedChain {
     pub(crate) chain: Vec<CertificateDer<'static>>,
     /// The file has another order.
     was_moved: bool,
@@ -19,16 +19,16 @@ pub(crate) struct Ordered {
 /// Puts the leaf of this key first and its issuers behind it; `None` where no certificate has the
 /// key. A file that has them in this order keeps the rest of its order too: alternative issuers may
 /// stand between them.
-pub(crate) fn ordered(chain: Vec<CertificateDer<'static>>, spki: &[u8]) -> Option<Ordered> {
+pub(crate) fn ordered(chain: Vec<CertificateDer<'static>>, spki: &[u8]) -> Option<OrderedChain> {
     let leaf = chain
         .iter()
         .position(|certificate| has_key(certificate, spki))?;
-    let links: Vec<Option<Links>> = chain.iter().map(links).collect();
+    let links: Vec<Option<IssuerLinks>> = chain.iter().map(links).collect();
     let path = path(&links, leaf);
     let unrelated = unrelated(&links, &path);
     let was_moved = leaf != 0 || path.windows(2).any(|pair| pair[0] > pair[1]);
     if !was_moved {
-        return Some(Ordered {
+        return Some(OrderedChain {
             chain,
             was_moved,
             unrelated,
@@ -37,14 +37,14 @@ pub(crate) fn ordered(chain: Vec<CertificateDer<'static>>, spki: &[u8]) -> Optio
     let rest = (0..chain.len()).filter(|at| !path.contains(at));
     let order: Vec<usize> = path.iter().copied().chain(rest).collect();
     let chain = order.into_iter().map(|at| chain[at].clone()).collect();
-    Some(Ordered {
+    Some(OrderedChain {
         chain,
         was_moved,
         unrelated,
     })
 }
 
-impl Ordered {
+impl OrderedChain {
     /// Warns of a file that is not as it should be.
     pub(crate) fn warn(&self, setting: &'static str) {
         if self.was_moved {
@@ -77,7 +77,7 @@ fn has_key(certificate: &CertificateDer<'_>, spki: &[u8]) -> bool {
 }
 
 /// The leaf and its issuers, each by its place in the file.
-fn path(links: &[Option<Links>], leaf: usize) -> Vec<usize> {
+fn path(links: &[Option<IssuerLinks>], leaf: usize) -> Vec<usize> {
     let mut path = vec![leaf];
     let mut last = &links[leaf];
     while let Some(child) = last.as_ref().filter(|child| !child.is_self_issued()) {
@@ -98,7 +98,7 @@ fn path(links: &[Option<Links>], leaf: usize) -> Vec<usize> {
 }
 
 /// Certificates that issued neither one of the path nor an issuer of theirs.
-fn unrelated(links: &[Option<Links>], path: &[usize]) -> usize {
+fn unrelated(links: &[Option<IssuerLinks>], path: &[usize]) -> usize {
     let mut related: Vec<usize> = path.to_vec();
     loop {
         let issues_one = |at: &usize| {

@@ -17,7 +17,7 @@ use transport_core::TransportError;
 
 use crate::dates::{self, CrlDates, Seconds};
 use crate::error::tls_by;
-use crate::files::{self, At};
+use crate::files::{self, ConfiguredPath};
 use crate::pem;
 
 /// Longest CRL file: about 400,000 entries.
@@ -44,7 +44,7 @@ impl CrlFile {
     /// # Errors
     /// With `tls crl read failed`, the key and the path.
     fn read(key: &'static str, path: &Path, before: &Crls) -> Result<Arc<Self>, TransportError> {
-        let at = At {
+        let at = ConfiguredPath {
             key,
             path: Some(path),
         };
@@ -74,7 +74,7 @@ impl CrlFile {
 #[derive(Debug, Default)]
 pub(crate) struct Crls {
     files: Vec<Arc<CrlFile>>,
-    expiry: Expiry,
+    expiry: CrlExpiry,
 }
 
 impl Crls {
@@ -108,8 +108,8 @@ impl Crls {
             .flat_map(|file| &file.lists)
             .map(|crl| crl.dates);
         let expiry = match &before.expiry {
-            same if same.dates == Expiry::earliest(dates.clone()) => same.clone(),
-            _ => Expiry::of(key, dates),
+            same if same.dates == CrlExpiry::earliest(dates.clone()) => same.clone(),
+            _ => CrlExpiry::of(key, dates),
         };
         (Self { files, expiry }, error)
     }
@@ -179,14 +179,14 @@ fn usable(der: &CertificateRevocationListDer<'static>) -> Result<(), String> {
 
 /// When the first CRL expires, and the stage of it that was warned of.
 #[derive(Debug, Clone, Default)]
-struct Expiry {
+struct CrlExpiry {
     key: &'static str,
     /// Of the list that expires first.
     dates: Option<CrlDates>,
     warned: Arc<AtomicU8>,
 }
 
-impl Expiry {
+impl CrlExpiry {
     fn earliest(dates: impl Iterator<Item = CrlDates>) -> Option<CrlDates> {
         dates.min_by_key(|dates| dates.next_update)
     }
@@ -246,9 +246,9 @@ mod tests {
             this_update: 1000,
             next_update: 2000,
         };
-        let expiry = Expiry::of("tls.crl_path", [dates].into_iter());
+        let expiry = CrlExpiry::of("tls.crl_path", [dates].into_iter());
         let stages = [1000, 1899, 1900, 1999, 2000, 3000].map(|now| expiry.stage(now));
         assert_eq!(stages, [0, 0, 1, 1, 2, 2]);
-        assert_eq!(Expiry::default().stage(0), 0);
+        assert_eq!(CrlExpiry::default().stage(0), 0);
     }
 }

@@ -10,7 +10,7 @@ use tracing::warn;
 const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
 
 #[derive(Debug)]
-pub(crate) struct Expiry {
+pub(crate) struct CertificateExpiry {
     not_after: SystemTime,
     /// The last stage that was warned of.
     warned: AtomicU8,
@@ -18,13 +18,13 @@ pub(crate) struct Expiry {
 
 /// How far it has come; later stages are greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum ExpiryStage {
     Valid = 0,
     Soon = 1,
     Over = 2,
 }
 
-impl Expiry {
+impl CertificateExpiry {
     pub(crate) const fn new(not_after: SystemTime) -> Self {
         Self {
             not_after,
@@ -50,18 +50,18 @@ impl Expiry {
             days_left = left.as_secs() / (24 * 3600),
             "{}",
             match stage {
-                Stage::Over => "the certificate of the listener has expired",
+                ExpiryStage::Over => "the certificate of the listener has expired",
                 _ => "the certificate of the listener expires soon",
             },
         );
         true
     }
 
-    fn stage(&self, now: SystemTime) -> Stage {
+    fn stage(&self, now: SystemTime) -> ExpiryStage {
         match self.not_after.duration_since(now) {
-            Err(_) => Stage::Over,
-            Ok(left) if left <= SOON => Stage::Soon,
-            Ok(_) => Stage::Valid,
+            Err(_) => ExpiryStage::Over,
+            Ok(left) if left <= SOON => ExpiryStage::Soon,
+            Ok(_) => ExpiryStage::Valid,
         }
     }
 }
@@ -74,13 +74,13 @@ mod tests {
     fn each_stage_is_told_once() {
         let day = Duration::from_secs(24 * 3600);
         let not_after = SystemTime::UNIX_EPOCH + day * 100;
-        let expiry = Expiry::new(not_after);
+        let expiry = CertificateExpiry::new(not_after);
         let told = [85, 86, 87, 100, 101, 102].map(|days| {
             let now = SystemTime::UNIX_EPOCH + day * days;
             expiry.warn(now)
         });
         assert_eq!(told, [false, true, false, false, true, false]);
-        assert_eq!(expiry.stage(not_after - SOON), Stage::Soon);
+        assert_eq!(expiry.stage(not_after - SOON), ExpiryStage::Soon);
         assert_eq!(expiry.not_after(), not_after);
     }
 }

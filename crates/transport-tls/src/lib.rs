@@ -11,7 +11,7 @@
 //!
 //! With `crl_path` every certificate of a peer's chain needs a fresh CRL of its issuer; a status that
 //! is unknown is refused. What decides which peers come in is reloaded part by part, so that a broken
-//! file delays no revocation of another one: [`ServerTls::withdrawn`].
+//! file delays no revocation of another one: [`ServerTls::reconfigured_trust`].
 //!
 //! # Private keys
 //!
@@ -31,12 +31,14 @@ mod error;
 mod expiry;
 mod explain;
 mod files;
-mod found;
 mod guarded;
 mod hello;
+mod identity;
 mod names;
+mod pair;
 mod peers;
 mod pem;
+mod pem_diagnosis;
 mod provider;
 pub mod raw;
 mod refresh;
@@ -44,6 +46,7 @@ mod resume;
 mod server;
 mod spki_pin;
 mod trust;
+mod trust_update;
 mod x509;
 
 pub use allowed_san::AllowedSan;

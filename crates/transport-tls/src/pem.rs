@@ -9,7 +9,7 @@ use tokio_rustls::rustls::pki_types::{
 };
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::found::{self, Block, Kind};
+use crate::pem_diagnosis::{self, FileKind, PemBlock};
 
 /// The byte order mark of UTF-8, which Windows editors write.
 const BOM: &[u8] = "\u{feff}".as_bytes();
@@ -21,19 +21,21 @@ const BOM: &[u8] = "\u{feff}".as_bytes();
 pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let mut ours = Zeroizing::new(pem.to_vec());
     clean(&mut ours);
-    let blocks = found::blocks(&ours);
+    let blocks = pem_diagnosis::blocks(&ours);
     let mut certificates = Vec::new();
     for block in &blocks {
         match block.kind {
-            Kind::Certificate => certificates.extend(certificate(block)?),
+            FileKind::Certificate => certificates.extend(certificate(block)?),
             // Not passed over: an authority that is left out refuses its peers later.
-            kind @ Kind::TrustedCertificate => return Err(found::no_certificate(kind, false)),
+            kind @ FileKind::TrustedCertificate => {
+                return Err(pem_diagnosis::no_certificate(kind, false))
+            }
             _ => {}
         }
     }
     if certificates.is_empty() {
         let (kind, is_der) = instead(pem, &blocks);
-        return Err(found::no_certificate(kind, is_der));
+        return Err(pem_diagnosis::no_certificate(kind, is_der));
     }
     Ok(certificates)
 }
@@ -81,21 +83,24 @@ pub(crate) fn private_key(pem: &mut [u8]) -> Result<Zeroizing<PrivateKeyDer<'sta
 }
 
 fn only_private_key(pem: &mut [u8]) -> Result<Zeroizing<PrivateKeyDer<'static>>, String> {
-    let whole = found::form(pem);
+    let whole = pem_diagnosis::form(pem);
     clean(pem);
-    let blocks = found::blocks(pem);
-    if blocks.iter().any(|block| block.kind == Kind::EncryptedKey) {
-        return Err(found::no_key(Kind::EncryptedKey, false));
+    let blocks = pem_diagnosis::blocks(pem);
+    if blocks
+        .iter()
+        .any(|block| block.kind == FileKind::EncryptedKey)
+    {
+        return Err(pem_diagnosis::no_key(FileKind::EncryptedKey, false));
     }
     let mut keys: Vec<Zeroizing<PrivateKeyDer<'static>>> = Vec::new();
-    for block in blocks.iter().filter(|block| block.kind == Kind::Key) {
+    for block in blocks.iter().filter(|block| block.kind == FileKind::Key) {
         let key = item(block)?.and_then(private_key_of);
         // A key that stands there twice is one key.
         keys.extend(key.filter(|key| !keys.contains(key)));
     }
     match keys.len() {
-        0 if blocks.is_empty() => Err(found::no_key(whole, is_binary(whole))),
-        0 => Err(found::no_key(telling(&blocks), false)),
+        0 if blocks.is_empty() => Err(pem_diagnosis::no_key(whole, is_binary(whole))),
+        0 => Err(pem_diagnosis::no_key(telling(&blocks), false)),
         1 => keys.pop().ok_or_else(String::new),
         many => Err(format!(
             "it holds {many} private keys: leave the one that belongs to the certificate"
@@ -119,12 +124,12 @@ fn clean(pem: &mut [u8]) {
     }
 }
 
-fn item(block: &Block<'_>) -> Result<Option<Item>, String> {
+fn item(block: &PemBlock<'_>) -> Result<Option<Item>, String> {
     let found = read_one_from_slice(block.text).map_err(|_| "it is not valid PEM".to_owned())?;
     Ok(found.map(|(item, _)| item))
 }
 
-fn certificate(block: &Block<'_>) -> Result<Option<CertificateDer<'static>>, String> {
+fn certificate(block: &PemBlock<'_>) -> Result<Option<CertificateDer<'static>>, String> {
     Ok(match item(block)? {
         Some(Item::X509Certificate(certificate)) => Some(certificate),
         other => {
@@ -135,29 +140,34 @@ fn certificate(block: &Block<'_>) -> Result<Option<CertificateDer<'static>>, Str
 }
 
 /// The content of a file without any needed section, and whether it is DER.
-fn instead(pem: &[u8], blocks: &[Block<'_>]) -> (Kind, bool) {
+fn instead(pem: &[u8], blocks: &[PemBlock<'_>]) -> (FileKind, bool) {
     if blocks.is_empty() {
-        let kind = found::form(pem);
+        let kind = pem_diagnosis::form(pem);
         return (kind, is_binary(kind));
     }
     (telling(blocks), false)
 }
 
 /// The first block that says something about a file.
-fn telling(blocks: &[Block<'_>]) -> Kind {
+fn telling(blocks: &[PemBlock<'_>]) -> FileKind {
     let mut kinds = blocks.iter().map(|block| block.kind);
-    let telling = |kind: &Kind| !matches!(kind, Kind::Parameters | Kind::Other);
+    let telling = |kind: &FileKind| !matches!(kind, FileKind::Parameters | FileKind::Other);
     kinds
         .clone()
         .find(telling)
         .or(kinds.next())
-        .unwrap_or(Kind::Other)
+        .unwrap_or(FileKind::Other)
 }
 
-const fn is_binary(kind: Kind) -> bool {
+const fn is_binary(kind: FileKind) -> bool {
     !matches!(
         kind,
-        Kind::Pkcs12 | Kind::JavaKeystore | Kind::Utf16 | Kind::Binary | Kind::Empty | Kind::Other
+        FileKind::Pkcs12
+            | FileKind::JavaKeystore
+            | FileKind::Utf16
+            | FileKind::Binary
+            | FileKind::Empty
+            | FileKind::Other
     )
 }
 

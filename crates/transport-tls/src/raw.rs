@@ -1,14 +1,14 @@
-//! The raw backend: TLS over any raw backend, without limits. Guard it before it faces a peer.
+//! TLS over any raw backend, without limits. Guard it before it faces a peer.
 
-mod count;
 mod dialer;
-mod farewell;
-mod held;
+mod handshake;
+mod handshake_io;
+mod lingering_close;
 mod listener;
-mod opening;
-mod session;
-mod stage;
+mod metrics;
 mod stream;
+mod tls_session;
+mod write_coalescer;
 
 pub use dialer::TlsDialer;
 pub use listener::{TlsListener, TlsPending};

@@ -1,22 +1,19 @@
-//! Resumption of sessions, and its limits.
+//! Session resumption and its limits.
 //!
-//! Each ticket carries the [`Facts`] of its session. A ticket is of use until the first of: a
-//! certificate that the peer sent expires, a configured CRL expires, twelve hours pass since the
-//! last full handshake. Then the ticket is ignored and a full handshake decides on its own.
+//! Each ticket carries the [`SessionLifetime`] of its session. It expires when a certificate that
+//! the peer sent expires, when a configured CRL expires, or twelve hours after the last full
+//! handshake. An expired ticket is ignored, and the handshake is a full one.
 
-mod facts;
-mod noted;
-mod scope;
-mod sessions;
+mod handshake_record;
+mod lifetime;
+mod session_cache;
 mod ticket_keys;
-mod tickets;
+mod ticketer;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use facts::Facts;
-pub(crate) use noted::Noted;
-pub(crate) use scope::{within, Record};
-pub(crate) use sessions::{ConnSessions, Sessions};
-pub(crate) use ticket_keys::{ReplicaTickets, TicketKeys};
-pub(crate) use tickets::Tickets;
+pub(crate) use handshake_record::{record_full_handshake, with_record, HandshakeRecord};
+pub(crate) use session_cache::{ConnSessionStore, SessionCache};
+pub(crate) use ticket_keys::{SharedKeyTicketer, TicketKeys};
+pub(crate) use ticketer::LifetimeTicketer;

@@ -1,9 +1,9 @@
 //! The raw backend: sockets without limits. Guard them before they face a peer.
 
-mod buffer;
 mod dialer;
 mod directory;
 mod listener;
+mod send_buffer;
 mod socket_file;
 mod stream;
 

@@ -2,12 +2,16 @@
 
 use super::slim::forbidden;
 use super::*;
-use crate::meta::Dep;
+use std::path::Path;
+
+const LAB: &str = "ron-lab";
+const BENCH: &str = "ron-bench-tor";
 
 fn dep(package: &str) -> Dep {
     Dep {
         key: package.into(),
         package: package.into(),
+        req: "*".into(),
         default_features: true,
         ..Dep::default()
     }
@@ -15,9 +19,15 @@ fn dep(package: &str) -> Dep {
 
 fn krate(name: &str, deps: &[&str]) -> Krate {
     let deps = deps.iter().map(|name| dep(name)).collect();
-    let published = name != TESTKIT && name != XTASK;
+    let (group, published) = match name {
+        LAB => (TESTING, false),
+        BENCH => (BENCHES, false),
+        XTASK => ("", false),
+        _ => ("crates", true),
+    };
     Krate {
         name: name.into(),
+        dir: Path::new("/r").join(group).join(name),
         published,
         deps,
         ..Krate::default()
@@ -48,7 +58,9 @@ fn house() -> Vec<Krate> {
         krate(ARTI, &[CORE, LIMITS]),
         facade,
         krate("ron-gateway", &["ron-transport"]),
-        krate(TESTKIT, &[CORE, LIMITS, "ron-transport"]),
+        krate(TESTKIT, &[CORE, LIMITS]),
+        krate(LAB, &[TESTKIT, "ron-transport"]),
+        krate(BENCH, &[LAB, CORE]),
         krate(XTASK, &["serde_json"]),
     ]
 }
@@ -82,7 +94,8 @@ fn an_arrow_that_is_not_drawn_is_found() {
 }
 
 #[test]
-fn nobody_but_gateway_and_test_kit_uses_the_facade() {
+fn facade_used_by_gateway_and_test_programs_only() {
+    breaks(TESTKIT, "ron-transport", "no such arrow");
     breaks("transport-tcp", "ron-transport", "no such arrow");
     breaks(XTASK, "ron-transport", "xtask depends on no crate");
 }
@@ -95,18 +108,31 @@ fn a_backend_does_not_use_another_backend() {
 }
 
 #[test]
-fn the_test_kit_is_for_tests_and_not_published() {
-    breaks("transport-tcp", TESTKIT, "dev-dependency only");
-    let dev = Dep {
-        dev: true,
-        ..dep(TESTKIT)
-    };
-    assert_eq!(
-        changed("transport-tcp", |krate| krate.deps.push(dev)),
-        [""; 0]
-    );
-    let wrong = changed(TESTKIT, |krate| krate.published = true);
-    assert!(wrong[0].contains("publish = false"));
+fn test_crates_are_dev_dependencies_without_version() {
+    for test_crate in [TESTKIT, LAB] {
+        breaks("transport-tcp", test_crate, "dev-dependencies only");
+        let dev = Dep {
+            dev: true,
+            ..dep(test_crate)
+        };
+        let versioned = Dep {
+            req: "^0.1.0".into(),
+            ..dev.clone()
+        };
+        let added = |dev| changed("transport-tcp", |krate| krate.deps.push(dev));
+        assert_eq!(added(dev), [""; 0]);
+        assert!(added(versioned)[0].contains("no version"));
+    }
+}
+
+#[test]
+fn test_programs_and_benches_stay_unpublished() {
+    for internal in [LAB, BENCH, XTASK] {
+        let wrong = changed(internal, |krate| krate.published = true);
+        assert!(wrong[0].contains("publish = false"), "{wrong:?}");
+    }
+    breaks("ron-gateway", BENCH, "depends on a bench");
+    breaks(LAB, BENCH, "depends on a bench");
 }
 
 #[test]
@@ -138,7 +164,7 @@ fn arti_in_a_default_feature_is_found_through_every_door() {
             "{text}"
         );
     };
-    let all = ["ron-transport", "ron-gateway", TESTKIT];
+    let all = ["ron-transport", "ron-gateway", LAB];
     let default = |entry: &str| {
         let entry = entry.to_owned();
         move |krate: &mut Krate| drop(krate.features.insert("default".into(), vec![entry]))

@@ -6,7 +6,10 @@ use super::Finding;
 pub(super) fn lints(path: &str, text: &str) -> Vec<Finding> {
     // A fuzz target stands apart: it is built by another toolchain.
     let member = path == "xtask/Cargo.toml"
-        || (path.starts_with("crates/") && path.ends_with("/Cargo.toml"))
+        || ["crates/", "testing/", "benches/"]
+            .iter()
+            .any(|dir| path.starts_with(dir))
+            && path.ends_with("/Cargo.toml")
             && !path.ends_with("/fuzz/Cargo.toml");
     let inherits = entries(text).any(|entry| {
         entry.table == "lints" && entry.key == "workspace" && entry.value == "true"

@@ -6,14 +6,14 @@ use ron_transport::config::{Loaded, Settings};
 use ron_transport::Endpoint;
 use serde_json::{json, Value};
 
-use crate::startup::{source_name, Effective};
+use crate::effective::{source_name, EffectiveConfig};
 
 /// Every key with its value and source, but for the values that are never shown. A reload puts
 /// another in its place.
-pub(crate) struct InForce(Mutex<Value>);
+pub(crate) struct ActiveConfig(Mutex<Value>);
 
-impl InForce {
-    pub(crate) fn new(effective: &Effective) -> Self {
+impl ActiveConfig {
+    pub(crate) fn new(effective: &EffectiveConfig) -> Self {
         Self(Mutex::new(shown(effective)))
     }
 
@@ -29,7 +29,7 @@ impl InForce {
 }
 
 /// `{"transport":[{"key":…,"value":…,"source":…}…],"gateway":[…]}`
-pub(crate) fn shown(effective: &Effective) -> Value {
+pub(crate) fn shown(effective: &EffectiveConfig) -> Value {
     json!({
         "transport": entries(&effective.transport),
         "gateway": entries(&effective.gateway),
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn every_key_is_there_with_its_source() {
         let effective = sources(&[("transport.max-conns", "7")]).load().unwrap();
-        let in_force = InForce::new(&effective);
+        let in_force = ActiveConfig::new(&effective);
         let conns = value(&in_force.json(), "transport", "max_conns");
         assert_eq!(conns["value"], "7");
         assert_eq!(conns["source"], "flag --transport.max-conns");

@@ -5,7 +5,7 @@
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::answer::{Answer, Status};
+use super::response::{Response, StatusCode};
 
 /// Bytes of a head.
 const MAX_BYTES: usize = 16 * 1024;
@@ -14,7 +14,7 @@ const MAX_FIELDS: usize = 64;
 
 /// A request without its body.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Head {
+pub(super) struct RequestHead {
     pub(super) method: String,
     pub(super) path: String,
     /// The query: the text after `?`, or empty.
@@ -26,28 +26,28 @@ pub(super) struct Head {
 
 /// Why there is no head.
 #[derive(Debug)]
-pub(super) enum Unread {
+pub(super) enum HeadError {
     /// The client has closed or reset the connection.
     Gone,
     /// The request is refused with this answer.
-    Wrong(Answer),
+    Wrong(Response),
 }
 
-fn wrong(status: Status, text: &'static str) -> Unread {
-    Unread::Wrong(Answer::text(status, text))
+fn wrong(status: StatusCode, text: &'static str) -> HeadError {
+    HeadError::Wrong(Response::text(status, text))
 }
 
 /// Reads up to the end of the head.
 ///
 /// The caller sets the deadline; it is over the whole head.
-pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Head, Unread> {
+pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<RequestHead, HeadError> {
     let mut bytes = Vec::with_capacity(1024);
     let mut total = 0;
     loop {
         let from = bytes.len().saturating_sub(3);
         match stream.read_buf(&mut bytes).await {
             Ok(read @ 1..) => total += read,
-            Ok(0) | Err(_) => return Err(Unread::Gone),
+            Ok(0) | Err(_) => return Err(HeadError::Gone),
         }
         // Empty lines before a request are allowed (RFC 9112 §2.2).
         let blank = bytes.iter().take_while(|byte| b"\r\n".contains(byte));
@@ -63,12 +63,12 @@ pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Head, 
         }
         if total >= MAX_BYTES {
             let text = "the head of the request is over 16 KiB\n";
-            return Err(wrong(Status::TOO_LARGE, text));
+            return Err(wrong(StatusCode::TOO_LARGE, text));
         }
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<Head, Unread> {
+fn parse(bytes: &[u8]) -> Result<RequestHead, HeadError> {
     const NOT_HTTP: &str = "this is no HTTP/1 request\n";
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut request = httparse::Request::new(&mut fields);
@@ -76,13 +76,13 @@ fn parse(bytes: &[u8]) -> Result<Head, Unread> {
         Ok(httparse::Status::Complete(_)) => {}
         Err(httparse::Error::TooManyHeaders) => {
             let text = "the head of the request has over 64 lines\n";
-            return Err(wrong(Status::TOO_LARGE, text));
+            return Err(wrong(StatusCode::TOO_LARGE, text));
         }
         Err(httparse::Error::Version) if is_http(bytes) => {
-            return Err(wrong(Status::VERSION, "only HTTP/1.0 and HTTP/1.1\n"));
+            return Err(wrong(StatusCode::VERSION, "only HTTP/1.0 and HTTP/1.1\n"));
         }
         Ok(httparse::Status::Partial) | Err(_) => {
-            return Err(wrong(Status::BAD_REQUEST, NOT_HTTP));
+            return Err(wrong(StatusCode::BAD_REQUEST, NOT_HTTP));
         }
     }
     let is_named = |field: &&httparse::Header<'_>, name| field.name.eq_ignore_ascii_case(name);
@@ -95,20 +95,20 @@ fn parse(bytes: &[u8]) -> Result<Head, Unread> {
     let mut hosts = Vec::new();
     for field in all("host") {
         let value = std::str::from_utf8(field.value);
-        let value = value.map_err(|_| wrong(Status::BAD_REQUEST, NOT_HTTP))?;
+        let value = value.map_err(|_| wrong(StatusCode::BAD_REQUEST, NOT_HTTP))?;
         hosts.push(value.trim().to_owned());
     }
     // RFC 9112 §3.2. A client of HTTP/1.0 may leave it out; no browser does.
     if hosts.len() > 1 || hosts.is_empty() && request.version != Some(0) {
         let text = "a request needs exactly one Host\n";
-        return Err(wrong(Status::BAD_REQUEST, text));
+        return Err(wrong(StatusCode::BAD_REQUEST, text));
     }
     let (authority, path) = split(request.path.unwrap_or_default())
-        .ok_or_else(|| wrong(Status::BAD_REQUEST, "the target is no path\n"))?;
+        .ok_or_else(|| wrong(StatusCode::BAD_REQUEST, "the target is no path\n"))?;
     hosts.extend(authority.map(str::to_owned));
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let is_empty = |field: &httparse::Header<'_>| field.value == b"0";
-    Ok(Head {
+    Ok(RequestHead {
         method: request.method.unwrap_or_default().to_owned(),
         path: path.to_owned(),
         query: query.to_owned(),
@@ -142,13 +142,13 @@ fn split(target: &str) -> Option<(Option<&str>, &str)> {
 mod tests {
     use super::*;
 
-    async fn head(text: &str) -> Result<Head, Unread> {
+    async fn head(text: &str) -> Result<RequestHead, HeadError> {
         read(&mut text.as_bytes()).await
     }
 
     async fn status(text: &str) -> u16 {
         match head(text).await {
-            Err(Unread::Wrong(answer)) => answer.status.code(),
+            Err(HeadError::Wrong(answer)) => answer.status.code(),
             other => panic!("{text:?}: {other:?}"),
         }
     }
@@ -156,7 +156,7 @@ mod tests {
     #[tokio::test]
     async fn request_is_read_with_its_hosts() {
         let read = head("\r\nGET /a?b=c HTTP/1.1\r\nHost:  x:1 \r\n\r\nGET /d").await;
-        let expected = Head {
+        let expected = RequestHead {
             method: "GET".into(),
             path: "/a".into(),
             query: "b=c".into(),
@@ -210,7 +210,7 @@ mod tests {
         let many = "a: b\r\n".repeat(MAX_FIELDS);
         let many = format!("GET / HTTP/1.1\r\nhost: a\r\n{many}\r\n");
         assert_eq!(status(&many).await, 431);
-        assert!(matches!(head("GET / HT").await, Err(Unread::Gone)));
+        assert!(matches!(head("GET / HT").await, Err(HeadError::Gone)));
     }
 
     #[tokio::test]

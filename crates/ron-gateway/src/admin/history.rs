@@ -31,16 +31,16 @@ const FAMILIES: &[&str] = &[
 
 /// The samples of the last 15 minutes.
 #[derive(Default)]
-pub(super) struct History(Mutex<Ring>);
+pub(super) struct History(Mutex<SampleRing>);
 
 #[derive(Default)]
-struct Ring {
+struct SampleRing {
     /// As in the exposition; a series keeps its index.
     series: Vec<String>,
-    samples: VecDeque<Sample>,
+    samples: VecDeque<HistorySample>,
 }
 
-struct Sample {
+struct HistorySample {
     /// In Unix seconds.
     at: f64,
     /// By the index of their series.
@@ -74,7 +74,7 @@ impl History {
         if ring.samples.len() == SAMPLES {
             ring.samples.pop_front();
         }
-        ring.samples.push_back(Sample { at, values });
+        ring.samples.push_back(HistorySample { at, values });
     }
 
     /// `{"every":5,"series":[["conn_inflight",{"backend":"tcp"}]],"samples":[[1767225600.5,3]]}`: a
@@ -84,7 +84,7 @@ impl History {
         let ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let series = ring.series.iter().filter_map(|text| samples::series(text));
         let series: Vec<Value> = series.map(|(name, labels)| json!([name, labels])).collect();
-        let sample = |sample: &Sample| {
+        let sample = |sample: &HistorySample| {
             let values = sample.values.iter().map(|value| number(*value));
             let all = std::iter::once(json!(sample.at)).chain(values);
             Value::Array(all.collect())

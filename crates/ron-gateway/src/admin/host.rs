@@ -7,9 +7,9 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// The allowed names, beside IP addresses and `localhost`.
-pub(super) struct Hosts(Vec<String>);
+pub(super) struct AllowedHosts(Vec<String>);
 
-impl Hosts {
+impl AllowedHosts {
     /// Names in lower case, without a dot at the end.
     pub(super) fn new(names: &[String]) -> Self {
         Self(names.to_vec())
@@ -52,8 +52,8 @@ fn is_port(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn hosts() -> Hosts {
-        Hosts::new(&["gateway.example".to_owned()])
+    fn hosts() -> AllowedHosts {
+        AllowedHosts::new(&["gateway.example".to_owned()])
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use std::fmt::{Display, Write};
 
-use crate::process::Figures;
+use crate::process::ProcessFigures;
 
-/// Figures of the service itself.
+/// ProcessFigures of the service itself.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Own {
+pub(super) struct ServiceFigures {
     /// The cap in force.
     pub(super) conns: u64,
     /// The cap in force; 0 is none.
@@ -21,12 +21,12 @@ pub(super) struct Own {
 }
 
 /// In Prometheus' text format.
-pub(super) fn render(own: Own) -> String {
-    text(&Figures::read(), own)
+pub(super) fn render(own: ServiceFigures) -> String {
+    text(&ProcessFigures::read(), own)
 }
 
-fn text(figures: &Figures, own: Own) -> String {
-    let Figures {
+fn text(figures: &ProcessFigures, own: ServiceFigures) -> String {
+    let ProcessFigures {
         open_fds,
         max_fds,
         cpu_seconds,
@@ -69,7 +69,7 @@ fn text(figures: &Figures, own: Own) -> String {
     metric(
         "process_resident_memory_bytes",
         "gauge",
-        "Resident memory, in bytes.",
+        "ResidentMemory memory, in bytes.",
         "",
         resident_bytes.as_ref().map(|n| n as &dyn Display),
     );
@@ -138,13 +138,13 @@ mod tests {
 
     #[test]
     fn every_sample_has_help_and_type() {
-        let figures = Figures {
+        let figures = ProcessFigures {
             open_fds: Some(12),
             max_fds: None,
             cpu_seconds: 0.25,
             resident_bytes: None,
         };
-        let own = Own {
+        let own = ServiceFigures {
             conns: 5,
             peer_conns: 0,
             started: 1_767_225_600.25,

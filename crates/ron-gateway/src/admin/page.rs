@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn every_metric_that_it_shows_exists() {
         let script = between("<script>", "</script>");
-        let own = super::super::metrics::render(super::super::metrics::Own {
+        let own = super::super::metrics::render(super::super::metrics::ServiceFigures {
             conns: 1,
             peer_conns: 1,
             started: 1.0,

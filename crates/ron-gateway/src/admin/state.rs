@@ -10,38 +10,38 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::history::{self, History};
-use super::host::Hosts;
-use super::live::{self, Live};
+use super::host::AllowedHosts;
 use super::metrics;
-use super::paced::Paced;
-use crate::sandbox::Report;
+use super::render_queue::{RenderQueue, WaitLimit};
+use super::status_source::{self, StatusSource};
+use crate::sandbox::SandboxReport;
 use crate::settings::{AdminAddr, Gateway, Mode};
 
 /// What the admin endpoint tells about.
-pub(crate) struct State {
+pub(crate) struct AdminState {
     prometheus: Prometheus,
     pub(super) addr: AdminAddr,
-    pub(super) hosts: Hosts,
+    pub(super) hosts: AllowedHosts,
     pub(super) show_peers: bool,
     readiness: watch::Receiver<ReadyState>,
     degraded_is_ready: bool,
     backend: Backend,
     mode: Mode,
     listen: ListenAddr,
-    since: Since,
+    since: ReadySince,
     /// How far Tor's bootstrap is, 0 to 1.
     pub(super) tor_progress: Box<dyn Fn() -> Option<f64> + Send + Sync>,
-    pub(super) live: Live,
-    sandbox: Report,
+    pub(super) source: StatusSource,
+    sandbox: SandboxReport,
     history: History,
     /// Turns of `/metrics`, `/status/metrics.json`, `/status/history.json` and `/connections`.
-    pub(super) metrics: Paced,
-    pub(super) figures: Paced,
-    pub(super) past: Paced,
-    pub(super) conns: Paced,
+    pub(super) metrics_queue: RenderQueue,
+    pub(super) figures_queue: RenderQueue,
+    pub(super) history_queue: RenderQueue,
+    pub(super) conns_queue: RenderQueue,
 }
 
-impl State {
+impl AdminState {
     /// For an endpoint at this address, of a transport that listens at that one.
     pub(crate) fn new(
         addr: AdminAddr,
@@ -49,16 +49,17 @@ impl State {
         prometheus: Prometheus,
         transport: &Arc<Transport>,
         listen: ListenAddr,
-        live: Live,
-        sandbox: Report,
+        source: StatusSource,
+        sandbox: SandboxReport,
     ) -> Self {
         let readiness = transport.readiness();
-        let since = Since::now(*readiness.borrow());
+        let since = ReadySince::now(*readiness.borrow());
         let of_tor = Arc::clone(transport);
+        let limit = WaitLimit::new(crate::process::admin_conns());
         Self {
             prometheus,
             addr,
-            hosts: Hosts::new(&gateway.admin_hosts),
+            hosts: AllowedHosts::new(&gateway.admin_hosts),
             show_peers: gateway.show_peers,
             readiness,
             degraded_is_ready: gateway.degraded_is_ready,
@@ -67,31 +68,32 @@ impl State {
             listen,
             since,
             tor_progress: Box::new(move || of_tor.tor_progress()),
-            live,
+            source,
             sandbox,
             history: History::default(),
-            metrics: Paced::default(),
-            figures: Paced::default(),
-            past: Paced::default(),
-            conns: Paced::default(),
+            metrics_queue: RenderQueue::new(&limit),
+            figures_queue: RenderQueue::new(&limit),
+            history_queue: RenderQueue::new(&limit),
+            conns_queue: RenderQueue::new(&limit),
         }
     }
 
     /// The metrics of the transport and of the service, in Prometheus' text format.
     pub(super) fn exposition(&self) -> String {
-        self.prometheus.render() + &metrics::render(self.live.own())
+        self.prometheus.render() + &metrics::render(self.source.figures())
     }
 
     /// Adds a sample to the history now and every 5 s, indefinitely.
     pub(super) async fn sample(&self) {
         loop {
-            self.history.add(live::unix_seconds(), &self.exposition());
+            self.history
+                .add(status_source::unix_seconds(), &self.exposition());
             sleep(history::EVERY).await;
         }
     }
 
     pub(super) fn history_json(&self) -> Value {
-        self.history.json(self.live.started())
+        self.history.json(self.source.started())
     }
 
     /// Readiness, and whether it counts as ready.
@@ -148,16 +150,16 @@ impl State {
     }
 }
 
-/// Since when readiness is what it is.
-pub(crate) struct Since(Mutex<(ReadyState, u64)>);
+/// ReadySince when readiness is what it is.
+pub(crate) struct ReadySince(Mutex<(ReadyState, u64)>);
 
-impl Since {
+impl ReadySince {
     /// From now on it is this.
     pub(crate) fn now(state: ReadyState) -> Self {
         Self(Mutex::new((state, unix_seconds())))
     }
 
-    /// Since when it has been this, in Unix seconds: since now, if it was something else.
+    /// ReadySince when it has been this, in Unix seconds: since now, if it was something else.
     fn of(&self, state: ReadyState) -> u64 {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.0 != state {
@@ -174,26 +176,29 @@ fn unix_seconds() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::config::InForce;
+    use super::super::config::ActiveConfig;
     use super::*;
-    use crate::logging::Dropped;
-    use crate::sandbox;
-    use crate::service::Reading;
+    use crate::logging::DroppedLines;
+    use crate::pressure::PressureGauge;
+    use crate::settings::SandboxMode;
     use crate::startup::Sources;
 
     const DEGRADED: ReadyState = ReadyState::Degraded {
         reason: ReadyReason::ArtiBootstrap,
     };
 
-    fn state(degraded_is_ready: bool, readiness: ReadyState) -> (State, watch::Sender<ReadyState>) {
+    fn state(
+        degraded_is_ready: bool,
+        readiness: ReadyState,
+    ) -> (AdminState, watch::Sender<ReadyState>) {
         let (sender, readiness) = watch::channel(readiness);
-        let in_force = InForce::new(&Sources::default().load().unwrap());
+        let in_force = ActiveConfig::new(&Sources::default().load().unwrap());
         let transport = Arc::new(Transport::builder().build().unwrap());
-        let live = Live::new(
+        let source = StatusSource::new(
             &transport,
             &Arc::new(in_force),
-            Dropped::default(),
-            Reading::default(),
+            DroppedLines::default(),
+            PressureGauge::default(),
         );
         let gateway = Gateway {
             degraded_is_ready,
@@ -202,17 +207,17 @@ mod tests {
         let listen = ListenAddr::Ip(([127, 0, 0, 1], 1).into());
         let prometheus = Prometheus::new().unwrap();
         let addr = gateway.admin_addr.clone().unwrap();
-        let state = State {
+        let state = AdminState {
             readiness,
             tor_progress: Box::new(|| Some(0.25)),
-            ..State::new(
+            ..AdminState::new(
                 addr,
                 &gateway,
                 prometheus,
                 &transport,
                 listen,
-                live,
-                Report::new(sandbox::Mode::Try),
+                source,
+                SandboxReport::new(SandboxMode::Try),
             )
         };
         (state, sender)
@@ -234,9 +239,9 @@ mod tests {
     #[test]
     fn readiness_is_told_with_its_reason() {
         let degraded = r#"{"state":"degraded","reason":"arti_bootstrap"}"#;
-        assert_eq!(State::readiness_json(DEGRADED), degraded);
+        assert_eq!(AdminState::readiness_json(DEGRADED), degraded);
         assert_eq!(
-            State::readiness_json(ReadyState::Ready),
+            AdminState::readiness_json(ReadyState::Ready),
             r#"{"state":"ready"}"#
         );
         let (state, _sender) = state(false, DEGRADED);
@@ -250,7 +255,7 @@ mod tests {
 
     #[test]
     fn since_moves_with_the_state_alone() {
-        let since = Since(Mutex::new((DEGRADED, 5)));
+        let since = ReadySince(Mutex::new((DEGRADED, 5)));
         assert_eq!(since.of(DEGRADED), 5);
         assert!(since.of(ReadyState::Ready) > 1_700_000_000);
     }

@@ -8,8 +8,8 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle as TaskHandle;
 
-use super::listener::Bound;
-use crate::exit::Failure;
+use super::listener::BoundAdmin;
+use crate::exit::ExitFailure;
 use crate::runtime;
 use crate::settings::AdminAddr;
 
@@ -26,7 +26,7 @@ pub(crate) struct AdminThread {
 
 impl AdminThread {
     /// Starts it, so that no shortage of threads stops the endpoint later.
-    pub(crate) fn start() -> Result<Self, Failure> {
+    pub(crate) fn start() -> Result<Self, ExitFailure> {
         let own = runtime::build(Builder::new_current_thread())?;
         let handle = own.handle().clone();
         let (stop, stopped) = oneshot::channel();
@@ -36,7 +36,7 @@ impl AdminThread {
             let _ = rustix::process::nice(NICE);
             let _ = own.block_on(stopped);
         });
-        let thread = thread.map_err(|error| Failure::runtime(runtime::NO_THREAD, &error))?;
+        let thread = thread.map_err(|error| ExitFailure::runtime(runtime::NO_THREAD, &error))?;
         Ok(Self {
             handle,
             stop: Some(stop),
@@ -54,18 +54,18 @@ impl AdminThread {
     }
 
     /// Returns a handle that binds the endpoint.
-    pub(crate) fn binds(&self) -> Binds {
-        Binds(self.handle.clone())
+    pub(crate) fn binds(&self) -> AdminBinder {
+        AdminBinder(self.handle.clone())
     }
 }
 
-/// Binds the endpoint on its thread, whose reactor then has the socket.
-pub(crate) struct Binds(Handle);
+/// AdminBinder the endpoint on its thread, whose reactor then has the socket.
+pub(crate) struct AdminBinder(Handle);
 
-impl Binds {
-    pub(crate) async fn to(&self, addr: &AdminAddr) -> Result<Bound, Failure> {
-        let bound = self.0.spawn(Bound::bind(addr.clone())).await;
-        bound.map_err(|error| Failure::runtime("cannot bind for admin", &error))?
+impl AdminBinder {
+    pub(crate) async fn to(&self, addr: &AdminAddr) -> Result<BoundAdmin, ExitFailure> {
+        let bound = self.0.spawn(BoundAdmin::bind(addr.clone())).await;
+        bound.map_err(|error| ExitFailure::runtime("cannot bind for admin", &error))?
     }
 }
 

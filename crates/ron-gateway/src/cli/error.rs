@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use ron_transport::core::escape::escape;
+use ron_transport::escape::escape;
+
+use crate::exit::ExitFailure;
 
 /// Longest word that is shown or compared, in characters.
 const MAX_SHOWN: usize = 64;
@@ -98,5 +100,11 @@ impl fmt::Display for UsageError {
 impl From<lexopt::Error> for UsageError {
     fn from(error: lexopt::Error) -> Self {
         Self::Value(error.to_string())
+    }
+}
+
+impl From<UsageError> for ExitFailure {
+    fn from(error: UsageError) -> Self {
+        Self::Config(format!("{error}\nTry `ron-gateway --help`."))
     }
 }

@@ -1,10 +1,10 @@
 //! Lines on their way out, and what becomes of them when a write fails half-way.
 
-use super::dropped::Dropped;
+use super::dropped::DroppedLines;
 
 /// Whole lines, but for the first: of that a failed write may have written the beginning.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
+pub(super) struct LineBatch {
     bytes: Vec<u8>,
     /// How many of the bytes are written.
     written: usize,
@@ -14,7 +14,7 @@ pub(super) struct Batch {
     notice: Option<(usize, u64)>,
 }
 
-impl Batch {
+impl LineBatch {
     /// Whether every byte is written.
     pub(super) fn is_empty(&self) -> bool {
         self.bytes().is_empty()
@@ -52,7 +52,7 @@ impl Batch {
 
     /// Counts the lines that are not written as dropped. Of a torn line the rest stays, so that
     /// the next write completes it.
-    pub(super) fn give_up(&mut self, dropped: &Dropped) {
+    pub(super) fn give_up(&mut self, dropped: &DroppedLines) {
         self.torn = match self.written {
             0 => self.torn,
             written => self.bytes[written - 1] != b'\n',
@@ -62,11 +62,11 @@ impl Batch {
             false => self.written,
         };
         let mut lines = count_lines(&self.bytes[keep_to..]);
-        if let Some((at, told)) = self.notice.take() {
+        if let Some((at, reported)) = self.notice.take() {
             if at >= keep_to {
                 // The notice is no line of the service.
                 lines -= 1;
-                dropped.owe(told);
+                dropped.add_unreported(reported);
             }
         }
         dropped.add(lines);
@@ -95,18 +95,18 @@ mod tests {
 
     #[test]
     fn notice_that_is_lost_is_owed_again() {
-        let (mut batch, dropped) = (Batch::default(), Dropped::default());
+        let (mut batch, dropped) = (LineBatch::default(), DroppedLines::default());
         dropped.add(3);
         batch.push("a\n");
-        batch.push_notice(dropped.take_untold(), notice);
+        batch.push_notice(dropped.take_unreported(), notice);
         batch.give_up(&dropped);
         assert!(batch.is_empty());
-        assert_eq!((dropped.total(), dropped.take_untold()), (4, 4));
+        assert_eq!((dropped.total(), dropped.take_unreported()), (4, 4));
     }
 
     #[test]
     fn torn_line_keeps_its_rest() {
-        let (mut batch, dropped) = (Batch::default(), Dropped::default());
+        let (mut batch, dropped) = (LineBatch::default(), DroppedLines::default());
         batch.push("one\n");
         batch.push("two\n");
         batch.push("three\n");
@@ -126,12 +126,12 @@ mod tests {
 
     #[test]
     fn torn_notice_counts_as_told() {
-        let (mut batch, dropped) = (Batch::default(), Dropped::default());
+        let (mut batch, dropped) = (LineBatch::default(), DroppedLines::default());
         dropped.add(2);
-        batch.push_notice(dropped.take_untold(), notice);
+        batch.push_notice(dropped.take_unreported(), notice);
         batch.written(3);
         batch.give_up(&dropped);
         assert_eq!(batch.bytes(), b"pped=2\n");
-        assert_eq!((dropped.total(), dropped.take_untold()), (2, 0));
+        assert_eq!((dropped.total(), dropped.take_unreported()), (2, 0));
     }
 }

@@ -1,11 +1,11 @@
 //! The forms of the log.
 
-use super::record::Entry;
+use super::entry::LogEntry;
 use super::{json, logfmt, text};
 
 /// `log.format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
+pub(crate) enum LogFormat {
     /// Text on a terminal, else logfmt.
     Auto,
     /// For people.
@@ -17,17 +17,17 @@ pub(crate) enum Format {
 }
 
 /// Turns an entry into its line, with the line's end.
-pub(super) type Render = fn(&Entry) -> String;
+pub(super) type RenderFn = fn(&LogEntry) -> String;
 
-ron_transport::core::choice!(pub(crate) Format {
+ron_transport::schema::choice!(pub(crate) LogFormat {
     Auto: "auto",
     Text: "text",
     Logfmt: "logfmt",
     Json: "json",
 });
 
-impl Format {
-    pub(super) fn render(self, terminal: bool, coloured: bool) -> Render {
+impl LogFormat {
+    pub(super) fn render(self, terminal: bool, coloured: bool) -> RenderFn {
         match self {
             Self::Auto if !terminal => logfmt::render,
             Self::Auto | Self::Text if coloured => text::coloured,

@@ -5,18 +5,18 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::format::Render;
-use super::record::{Entry, Fields};
+use super::entry::{Fields, LogEntry};
+use super::format::RenderFn;
 use super::sink::Sink;
 
 /// Writes every event that passes the filter.
 pub(super) struct LogLayer {
-    render: Render,
+    render: RenderFn,
     sink: Sink,
 }
 
 impl LogLayer {
-    pub(super) const fn new(render: Render, sink: Sink) -> Self {
+    pub(super) const fn new(render: RenderFn, sink: Sink) -> Self {
         Self { render, sink }
     }
 }
@@ -48,7 +48,7 @@ where
         for span in context.event_scope(event).into_iter().flatten() {
             spans.extend(span.extensions().get::<Fields>().cloned());
         }
-        let entry = Entry::new(event.metadata(), fields, spans.iter());
+        let entry = LogEntry::new(event.metadata(), fields, spans.iter());
         self.sink.offer((self.render)(&entry));
     }
 }
@@ -61,7 +61,7 @@ mod tests {
     use tracing::{info, info_span, warn};
     use tracing_subscriber::layer::SubscriberExt;
 
-    fn logged(render: Render, log: impl FnOnce()) -> Vec<String> {
+    fn logged(render: RenderFn, log: impl FnOnce()) -> Vec<String> {
         let (sink, lines) = test_sink(64);
         let subscriber = tracing_subscriber::registry().with(LogLayer::new(render, sink));
         tracing::subscriber::with_default(subscriber, log);

@@ -2,11 +2,11 @@
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-use super::TARGET;
+use super::target::TARGET;
 
 /// `log.level`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Level {
+pub(crate) enum LogLevel {
     /// Errors only.
     Error,
     /// Warnings too.
@@ -19,7 +19,7 @@ pub(crate) enum Level {
     Trace,
 }
 
-ron_transport::core::choice!(pub(crate) Level {
+ron_transport::schema::choice!(pub(crate) LogLevel {
     Error: "error",
     Warn: "warn",
     Info: "info",
@@ -27,7 +27,7 @@ ron_transport::core::choice!(pub(crate) Level {
     Trace: "trace",
 });
 
-impl Level {
+impl LogLevel {
     /// Our own targets at this level, everything else at `warn` at most.
     pub(super) fn filter(self) -> Targets {
         let level = match self {
@@ -51,15 +51,15 @@ mod tests {
 
     #[test]
     fn dependencies_are_capped_and_the_level_moves_ours() {
-        let trace = Level::Trace.filter();
+        let trace = LogLevel::Trace.filter();
         for target in ["tor_proto", "arti_client", "rustls::conn", "hyper"] {
             assert!(trace.would_enable(target, &L::WARN), "{target}");
             assert!(!trace.would_enable(target, &L::INFO), "{target}");
         }
         for target in ["ron_transport", "ron_transport::arti", "ron_gateway"] {
             assert!(trace.would_enable(target, &L::TRACE), "{target}");
-            assert!(!Level::Error.filter().would_enable(target, &L::WARN));
+            assert!(!LogLevel::Error.filter().would_enable(target, &L::WARN));
         }
-        assert!(!Level::Error.filter().would_enable("hyper", &L::WARN));
+        assert!(!LogLevel::Error.filter().would_enable("hyper", &L::WARN));
     }
 }

@@ -3,19 +3,19 @@
 
 use std::fmt::{self, Write};
 
-use ron_transport::core::escape::escape;
+use ron_transport::escape::escape;
 
-use super::record::Entry;
+use super::entry::LogEntry;
 
 /// One line.
-pub(super) fn render(entry: &Entry) -> String {
+pub(super) fn render(entry: &LogEntry) -> String {
     let mut line = String::with_capacity(256);
     // Writing to a string does not fail.
     let _ = write(&mut line, entry);
     line
 }
 
-fn write(line: &mut String, entry: &Entry) -> fmt::Result {
+fn write(line: &mut String, entry: &LogEntry) -> fmt::Result {
     let (at, level) = (entry.at, entry.level_name());
     write!(line, "ts={at} level={level} target=")?;
     value(line, entry.target)?;

@@ -9,23 +9,23 @@ use std::sync::mpsc::{sync_channel, Receiver, RecvTimeoutError, SyncSender, TryS
 use std::thread;
 use std::time::Duration;
 
-use super::batch::Batch;
-use super::dropped::Dropped;
+use super::batch::LineBatch;
+use super::dropped::DroppedLines;
 
 /// Lines that wait for the writer.
 const QUEUE: usize = 8192;
 /// Lines that are written at once.
 const BATCH: usize = 256;
 /// How long the end of the process waits for the writer.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often the end tries to get into a full queue.
 const CLOSE_TRIES: u32 = 100;
 /// Pause before what is full, a queue or a non-blocking stdout, is tried again.
 const RETRY: Duration = Duration::from_millis(5);
 /// Pause before a failed write is tried again where no further line comes.
-const TELL_AGAIN: Duration = Duration::from_secs(1);
+const NOTICE_RETRY: Duration = Duration::from_secs(1);
 
-enum Item {
+enum QueueItem {
     Line(String),
     Close,
 }
@@ -33,15 +33,15 @@ enum Item {
 /// The queue's entrance. Never blocks.
 #[derive(Clone)]
 pub(super) struct Sink {
-    queue: SyncSender<Item>,
-    dropped: Dropped,
+    queue: SyncSender<QueueItem>,
+    dropped: DroppedLines,
 }
 
 impl Sink {
     /// Queues a line, or counts it as dropped where there is no room.
     pub(super) fn offer(&self, line: String) {
         // With no reader left, nothing is queued and nothing is counted.
-        if let Err(TrySendError::Full(_)) = self.queue.try_send(Item::Line(line)) {
+        if let Err(TrySendError::Full(_)) = self.queue.try_send(QueueItem::Line(line)) {
             self.dropped.add(1);
         }
     }
@@ -50,14 +50,14 @@ impl Sink {
 /// Waits for the writer when it is dropped, in bounded time.
 #[must_use]
 pub(crate) struct Writer {
-    queue: SyncSender<Item>,
+    queue: SyncSender<QueueItem>,
     closed: Receiver<()>,
-    dropped: Dropped,
+    dropped: DroppedLines,
 }
 
 impl Writer {
     /// The count of lines that were not written.
-    pub(crate) fn dropped(&self) -> Dropped {
+    pub(crate) fn dropped(&self) -> DroppedLines {
         self.dropped.clone()
     }
 }
@@ -65,14 +65,14 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         let mut tries = 0;
-        while let Err(TrySendError::Full(_)) = self.queue.try_send(Item::Close) {
+        while let Err(TrySendError::Full(_)) = self.queue.try_send(QueueItem::Close) {
             tries += 1;
             if tries > CLOSE_TRIES {
                 return;
             }
             thread::sleep(RETRY);
         }
-        let _ = self.closed.recv_timeout(LAST_WORDS);
+        let _ = self.closed.recv_timeout(CLOSE_TIMEOUT);
     }
 }
 
@@ -83,7 +83,7 @@ pub(super) fn start(
 ) -> io::Result<(Sink, Writer)> {
     let (queue, items) = sync_channel(QUEUE);
     let (done, closed) = sync_channel(1);
-    let dropped = Dropped::default();
+    let dropped = DroppedLines::default();
     let counted = dropped.clone();
     thread::Builder::new().name("log".into()).spawn(move || {
         run(out, &items, &counted, notice);
@@ -107,15 +107,15 @@ pub(super) fn start(
 /// were not written, counts them, and goes on with the next.
 fn run(
     mut out: impl Write,
-    items: &Receiver<Item>,
-    dropped: &Dropped,
+    items: &Receiver<QueueItem>,
+    dropped: &DroppedLines,
     notice: impl Fn(u64) -> String,
 ) {
-    let mut batch = Batch::default();
+    let mut batch = LineBatch::default();
     loop {
-        let owes = dropped.owes_notice() || !batch.is_empty();
-        let first = match owes {
-            true => items.recv_timeout(TELL_AGAIN),
+        let unfinished = dropped.has_unreported() || !batch.is_empty();
+        let first = match unfinished {
+            true => items.recv_timeout(NOTICE_RETRY),
             false => items.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         let first = match first {
@@ -126,14 +126,14 @@ fn run(
         let mut closing = false;
         for item in first.into_iter().chain(items.try_iter().take(BATCH)) {
             match item {
-                Item::Line(line) => batch.push(&line),
-                Item::Close => {
+                QueueItem::Line(line) => batch.push(&line),
+                QueueItem::Close => {
                     closing = true;
                     break;
                 }
             }
         }
-        batch.push_notice(dropped.take_untold(), &notice);
+        batch.push_notice(dropped.take_unreported(), &notice);
         match write(&mut out, &mut batch) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return,
@@ -146,7 +146,7 @@ fn run(
 }
 
 /// Writes everything; a pipe that is full for the moment is tried again.
-fn write(out: &mut impl Write, batch: &mut Batch) -> io::Result<()> {
+fn write(out: &mut impl Write, batch: &mut LineBatch) -> io::Result<()> {
     loop {
         let result = if batch.is_empty() {
             out.flush().map(|()| None)
@@ -168,20 +168,20 @@ fn write(out: &mut impl Write, batch: &mut Batch) -> io::Result<()> {
 #[cfg(test)]
 pub(super) fn test_sink(room: usize) -> (Sink, Lines) {
     let (queue, items) = sync_channel(room);
-    let dropped = Dropped::default();
+    let dropped = DroppedLines::default();
     (Sink { queue, dropped }, Lines(items))
 }
 
 /// The lines of a test's sink.
 #[cfg(test)]
-pub(super) struct Lines(Receiver<Item>);
+pub(super) struct Lines(Receiver<QueueItem>);
 
 #[cfg(test)]
 impl Lines {
     pub(super) fn take(&self) -> Vec<String> {
         let line = |item| match item {
-            Item::Line(line) => Some(line),
-            Item::Close => None,
+            QueueItem::Line(line) => Some(line),
+            QueueItem::Close => None,
         };
         self.0.try_iter().filter_map(line).collect()
     }

@@ -4,9 +4,9 @@
 use std::io::{self, stdout, Write};
 
 /// The descriptor itself.
-pub(super) struct Unbuffered;
+pub(super) struct UnbufferedStdout;
 
-impl Write for Unbuffered {
+impl Write for UnbufferedStdout {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         Ok(rustix::io::write(stdout(), bytes)?)
     }

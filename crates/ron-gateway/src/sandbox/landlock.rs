@@ -8,17 +8,17 @@ use ::landlock::{
     Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope, ABI,
 };
 
-use super::paths::{Access, Grant};
+use super::paths::{PathAccess, PathGrant};
 
 /// The newest ABI of which rights of the file system are used.
 const RIGHTS: ABI = ABI::V5;
 
 /// A ruleset, for each thread to apply.
-pub(super) struct Files(RulesetCreated);
+pub(super) struct FileRules(RulesetCreated);
 
-impl Files {
+impl FileRules {
     /// Opens every path and makes the rules. The rights that an older kernel lacks are left out.
-    pub(super) fn new(grants: &[Grant]) -> Result<Self, String> {
+    pub(super) fn new(grants: &[PathGrant]) -> Result<Self, String> {
         ruleset(grants).map(Self).map_err(|error| error.to_string())
     }
 
@@ -41,7 +41,7 @@ impl Files {
     }
 }
 
-fn ruleset(grants: &[Grant]) -> Result<RulesetCreated, ::landlock::RulesetError> {
+fn ruleset(grants: &[PathGrant]) -> Result<RulesetCreated, ::landlock::RulesetError> {
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(RIGHTS))?
@@ -57,15 +57,15 @@ fn ruleset(grants: &[Grant]) -> Result<RulesetCreated, ::landlock::RulesetError>
     Ok(ruleset)
 }
 
-fn rights(grant: &Grant) -> BitFlags<AccessFs> {
+fn rights(grant: &PathGrant) -> BitFlags<AccessFs> {
     let is_dir = grant.path.is_dir();
     match grant.access {
-        Access::Read if is_dir => AccessFs::ReadFile | AccessFs::ReadDir,
-        Access::Read => AccessFs::ReadFile.into(),
-        Access::ReadWriteFile => AccessFs::ReadFile | AccessFs::WriteFile,
+        PathAccess::Read if is_dir => AccessFs::ReadFile | AccessFs::ReadDir,
+        PathAccess::Read => AccessFs::ReadFile.into(),
+        PathAccess::ReadWriteFile => AccessFs::ReadFile | AccessFs::WriteFile,
         // The directory is opened, to be locked.
-        Access::Sockets => AccessFs::ReadDir | AccessFs::MakeSock | AccessFs::RemoveFile,
-        Access::Write => {
+        PathAccess::Sockets => AccessFs::ReadDir | AccessFs::MakeSock | AccessFs::RemoveFile,
+        PathAccess::Write => {
             let never = AccessFs::Execute | AccessFs::MakeChar | AccessFs::MakeBlock;
             AccessFs::from_all(RIGHTS) & !(never | AccessFs::IoctlDev)
         }

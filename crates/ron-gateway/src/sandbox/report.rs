@@ -2,28 +2,28 @@
 
 use serde_json::{json, Value};
 
-use super::Mode;
 use crate::logging::TARGET;
+use crate::settings::SandboxMode;
 
 /// Stands for a reason before the step was tried.
 const PENDING: &str = "not yet";
 
 /// The parts in force, and the reason where one is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Report {
-    pub(super) mode: Mode,
+pub(crate) struct SandboxReport {
+    pub(super) mode: SandboxMode,
     /// The ABI of Landlock that the kernel has.
     pub(super) landlock: Result<u32, String>,
     /// Whether the filter is in every thread.
     pub(super) seccomp: Result<(), String>,
 }
 
-impl Report {
+impl SandboxReport {
     /// Nothing is in force yet.
-    pub(crate) fn new(mode: Mode) -> Self {
+    pub(crate) fn new(mode: SandboxMode) -> Self {
         let why = match mode {
-            Mode::Off => "sandbox is off",
-            Mode::Try | Mode::On => PENDING,
+            SandboxMode::Off => "sandbox is off",
+            SandboxMode::Try | SandboxMode::On => PENDING,
         };
         Self {
             mode,
@@ -59,7 +59,7 @@ impl Report {
         let landlock = self.landlock.as_ref().map_or(0, |abi| *abi);
         let seccomp = if self.seccomp.is_ok() { "on" } else { "off" };
         let mode = self.mode.as_str();
-        if let Some(missing) = self.missing().filter(|_| self.mode != Mode::Off) {
+        if let Some(missing) = self.missing().filter(|_| self.mode != SandboxMode::Off) {
             tracing::warn!(
                 target: TARGET,
                 event = "sandbox",

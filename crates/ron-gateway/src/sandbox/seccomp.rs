@@ -8,15 +8,9 @@ mod calls;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use seccompiler::{apply_filter_all_threads, BpfProgram, Error, SeccompAction, SeccompFilter};
 
-use seccompiler::{
-    apply_filter_all_threads, BpfProgram, Error, SeccompAction, SeccompFilter, SeccompRule,
-};
-
-/// The rules of a filter: for each call, the conditions of which one must hold; none is needed
-/// where there are none.
-type Rules = BTreeMap<i64, Vec<SeccompRule>>;
+use calls::CallRules;
 
 /// Installs both filters in every thread of the process, for good.
 pub(super) fn apply_to_all_threads() -> Result<(), String> {
@@ -38,7 +32,11 @@ fn programs() -> Result<[BpfProgram; 2], Error> {
     Ok([deadly, listed])
 }
 
-fn compile(rules: Rules, other: SeccompAction, found: SeccompAction) -> Result<BpfProgram, Error> {
+fn compile(
+    rules: CallRules,
+    other: SeccompAction,
+    found: SeccompAction,
+) -> Result<BpfProgram, Error> {
     let arch = std::env::consts::ARCH.try_into().map_err(Error::Backend)?;
     let filter = SeccompFilter::new(rules, other, found, arch).map_err(Error::Backend)?;
     filter.try_into().map_err(Error::Backend)

@@ -21,7 +21,7 @@ const HELPER: &str = "sandbox::tests::helper";
 const SIGSYS: i32 = 31;
 
 fn is_possible() -> bool {
-    let restrict = || Files::new(&[])?.restrict_thread();
+    let restrict = || FileRules::new(&[])?.restrict_thread();
     let restricted = thread::spawn(restrict).join().unwrap();
     if let Err(why) = &restricted {
         eprintln!("SKIPPED: the sandbox is not tried: {why}");

@@ -11,38 +11,38 @@ use ron_transport::limits::Threads;
 use ron_transport::Transport;
 use serde_json::Value;
 
-use super::watch::Watch;
-use crate::admin::{shown, InForce};
+use super::config_watch::ConfigWatch;
+use crate::admin::{shown, ActiveConfig};
 use crate::logging::TARGET;
 use crate::sandbox::Sandbox;
 use crate::settings::Gateway;
 use crate::startup::Sources;
 
 /// A reload under way: it ends with the digest of the files that it loaded.
-type Running = Pin<Box<dyn Future<Output = io::Result<u64>> + Send>>;
+type RunningReload = Pin<Box<dyn Future<Output = io::Result<u64>> + Send>>;
 
-/// Reloads on a thread of their own, one at a time, while the service goes on: a file system may
+/// Reloader on a thread of their own, one at a time, while the service goes on: a file system may
 /// take its time, with the configuration and with the certificates that it names.
-pub(super) struct Reloads {
+pub(super) struct Reloader {
     sources: Sources,
     load: Threads,
     transport: Arc<Transport>,
     gateway: Gateway,
-    in_force: Arc<InForce>,
+    in_force: Arc<ActiveConfig>,
     sandbox: Sandbox,
-    running: Option<Running>,
+    running: Option<RunningReload>,
     /// It was asked for again meanwhile.
     again: bool,
 }
 
-impl Reloads {
+impl Reloader {
     /// None yet; `gateway` is what runs, and `in_force` is told of what takes its place.
     pub(super) fn new(
         sources: &Sources,
         load: &Threads,
         transport: &Arc<Transport>,
         gateway: &Gateway,
-        in_force: &Arc<InForce>,
+        in_force: &Arc<ActiveConfig>,
         sandbox: Sandbox,
     ) -> Self {
         Self {
@@ -63,7 +63,7 @@ impl Reloads {
     }
 
     /// Begins one, at once or when the one under way has ended.
-    pub(super) fn begin(&mut self, watch: &Watch) {
+    pub(super) fn begin(&mut self, watch: &ConfigWatch) {
         if self.are_running() {
             self.again = true;
             return;

@@ -11,16 +11,16 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::prepare::{Prepared, Workers};
-use super::pressure::Pressure;
+use super::config_watch::ConfigWatch;
+use super::prepare::{Prepared, WorkerThreads};
 use super::signals::Signals;
-use super::watch::Watch;
-use crate::admin::{Binds, Bound, InForce};
+use crate::admin::{ActiveConfig, AdminBinder, BoundAdmin};
 use crate::conflicts;
 #[cfg(feature = "tls")]
 use crate::dev_tls;
-use crate::exit::Failure;
-use crate::logging::{self, Dropped, Writer, TARGET};
+use crate::exit::ExitFailure;
+use crate::logging::{self, DroppedLines, Writer, TARGET};
+use crate::pressure::PressureMonitor;
 use crate::process;
 use crate::sandbox::Sandbox;
 use crate::settings::Gateway;
@@ -31,28 +31,28 @@ use crate::systemd;
 const GIVE_UP: Duration = Duration::from_millis(250);
 
 /// What the service runs with.
-pub(super) struct Started {
+pub(super) struct StartedService {
     pub(super) transport: Arc<Transport>,
     pub(super) gateway: Gateway,
-    pub(super) in_force: Arc<InForce>,
+    pub(super) in_force: Arc<ActiveConfig>,
     pub(super) prometheus: Prometheus,
-    pub(super) admin: Option<Bound>,
+    pub(super) admin: Option<BoundAdmin>,
     pub(super) listen: ListenAddr,
     pub(super) is_inherited: bool,
-    pub(super) watch: Watch,
-    pub(super) dropped: Dropped,
+    pub(super) watch: ConfigWatch,
+    pub(super) dropped: DroppedLines,
     pub(super) sandbox: Sandbox,
-    pub(super) pressure: Pressure,
+    pub(super) pressure: PressureMonitor,
 }
 
 /// The parts to end in order, however far the start came.
 #[derive(Default)]
-pub(super) struct Begun {
+pub(super) struct StartedParts {
     log: Mutex<Option<Writer>>,
     transport: Mutex<Option<Arc<Transport>>>,
 }
 
-impl Begun {
+impl StartedParts {
     /// The log, to be dropped last of all.
     pub(super) fn take_log(&self) -> Option<Writer> {
         lock(&self.log).take()
@@ -71,16 +71,14 @@ fn lock<T>(slot: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Starts while signals are answered: `None` where one said to stop meanwhile. `reload` is set
-/// where one asked for a reload, which is due after the start.
+/// Starts while signals are answered; `None` after a signal to stop.
 pub(super) async fn start(
     sources: &Sources,
     prepared: Prepared,
-    workers: &Workers,
-    begun: &Arc<Begun>,
+    workers: &WorkerThreads,
+    begun: &Arc<StartedParts>,
     signals: &mut Signals,
-    reload: &mut bool,
-) -> Result<Option<Started>, Failure> {
+) -> Result<Option<StartedService>, ExitFailure> {
     let (give_up, given_up) = oneshot::channel::<()>();
     let (handle, begun) = (Handle::current(), Arc::clone(begun));
     let sources = sources.clone();
@@ -96,9 +94,9 @@ pub(super) async fn start(
     tokio::pin!(starting);
     let name = tokio::select! {
         started = &mut starting => {
-            return started.map_err(|error| Failure::runtime("the start failed", &error))?;
+            return started.map_err(|error| ExitFailure::runtime("the start failed", &error))?;
         }
-        name = signals.stop(reload) => name,
+        name = signals.stop() => name,
     };
     tracing::info!(target: TARGET, event = "signal", signal = name, "stopped while it was starting");
     drop(give_up);
@@ -110,9 +108,9 @@ pub(super) async fn start(
 async fn steps(
     sources: &Sources,
     prepared: Prepared,
-    bind: &Binds,
-    begun: &Begun,
-) -> Result<Started, Failure> {
+    bind: &AdminBinder,
+    begun: &StartedParts,
+) -> Result<StartedService, ExitFailure> {
     let Prepared {
         watch,
         effective,
@@ -120,7 +118,7 @@ async fn steps(
     } = prepared;
     let gateway = effective.gateway.settings();
     let log = logging::start(gateway.log_format, gateway.log_level)
-        .map_err(|error| Failure::runtime("cannot start the log", &error))?;
+        .map_err(|error| ExitFailure::runtime("cannot start the log", &error))?;
     let dropped = log.dropped();
     *lock(&begun.log) = Some(log);
     for warning in effective.warnings() {
@@ -128,14 +126,14 @@ async fn steps(
     }
     if effective.transport.settings().limits.amnesia() {
         process::no_core_dumps()
-            .map_err(|error| Failure::runtime("cannot forbid core dumps", &error))?;
+            .map_err(|error| ExitFailure::runtime("cannot forbid core dumps", &error))?;
     }
     let config = effective.transport.settings().clone();
-    let in_force = Arc::new(InForce::new(&effective));
+    let in_force = Arc::new(ActiveConfig::new(&effective));
     let gateway = effective.gateway.into_settings();
-    let pressure = Pressure::start(gateway.memory_pressure)?;
+    let pressure = PressureMonitor::start(gateway.memory_pressure)?;
     let prometheus =
-        Prometheus::new().map_err(|error| Failure::runtime("cannot set up metrics", &error))?;
+        Prometheus::new().map_err(|error| ExitFailure::runtime("cannot set up metrics", &error))?;
     let transport = Arc::new(build(sources, effective.transport, &prometheus)?);
     *lock(&begun.transport) = Some(Arc::clone(&transport));
     let admin = match &gateway.admin_addr {
@@ -148,16 +146,19 @@ async fn steps(
     let inherited = systemd::inherited()?;
     let is_inherited = inherited.is_some();
     let listen = match inherited {
-        Some(socket) => transport.adopt(socket).await.map_err(|error| match error {
-            TransportError::Tls { .. } => failure(error),
-            error => systemd::unusable(error),
-        })?,
+        Some(socket) => transport
+            .listen_on(socket)
+            .await
+            .map_err(|error| match error {
+                TransportError::Tls { .. } => failure(error),
+                error => systemd::unusable(error),
+            })?,
         None => transport.listen().await.map_err(failure)?,
     };
     conflicts::check_listening(&gateway, &listen)?;
     warn_uncapped(&config, &listen);
     sandbox.filter_calls()?;
-    Ok(Started {
+    Ok(StartedService {
         transport,
         gateway,
         in_force,
@@ -188,7 +189,7 @@ fn build(
     sources: &Sources,
     config: Loaded<Config>,
     prometheus: &Prometheus,
-) -> Result<Transport, Failure> {
+) -> Result<Transport, ExitFailure> {
     #[cfg(feature = "tls")]
     let dev_tls = sources.dev_tls.then(|| dev_tls::make(config.settings()));
     #[cfg(not(feature = "tls"))]
@@ -207,9 +208,9 @@ fn build(
 }
 
 /// A certificate, a key or a trust store that cannot be used is a matter of configuration.
-fn failure(error: TransportError) -> Failure {
+fn failure(error: TransportError) -> ExitFailure {
     match error {
-        TransportError::Tls { .. } => Failure::Config(error.to_string()),
+        TransportError::Tls { .. } => ExitFailure::Config(error.to_string()),
         error => error.into(),
     }
 }

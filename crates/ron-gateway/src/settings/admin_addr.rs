@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use ron_transport::core::schema::ValueError;
+use ron_transport::schema::ValueError;
 
 /// The prefix of the address of a Unix socket.
 const UNIX: &str = "unix:";

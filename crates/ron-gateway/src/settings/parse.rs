@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ron_transport::core::schema::{format_size, parse_size, ValueError};
+use ron_transport::schema::{format_size, parse_size, ValueError};
 use ron_transport::Endpoint;
 
 /// Longest host name in bytes (RFC 1035 §2.3.4 less the root dot).
@@ -21,11 +21,11 @@ pub(crate) fn dialable(text: &str) -> Result<Endpoint, ValueError> {
     let endpoint: Endpoint = text
         .parse()
         .map_err(|error: ron_transport::EndpointError| ValueError::new(error.to_string()))?;
-    match endpoint.scheme.missing_backend() {
+    match endpoint.scheme().missing_backend() {
         None => Ok(endpoint),
         Some(feature) => Err(ValueError::new(format!(
             "this build cannot dial {}: it needs the feature `{feature}`",
-            endpoint.scheme.as_str()
+            endpoint.scheme().as_str()
         ))),
     }
 }

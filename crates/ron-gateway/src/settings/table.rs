@@ -1,13 +1,12 @@
 //! The keys of `[gateway]`.
 
-use ron_transport::core::schema::{
+use ron_transport::schema::{
     format_bool, Choice, Key, Kind, Reload, SectionTable, Setting, ValueError,
 };
 
 use super::parse::{parse_endpoint, parse_host};
-use super::{AdminAddr, Gateway, MemoryPressure, Mode};
-use crate::logging::{Format, Level};
-use crate::sandbox;
+use super::{AdminAddr, Gateway, MemoryPressure, Mode, SandboxMode};
+use crate::logging::{LogFormat, LogLevel};
 
 impl SectionTable for Gateway {
     const SETTINGS: &'static [Setting<Self>] = &[
@@ -52,25 +51,25 @@ impl SectionTable for Gateway {
             .doc("Whether `/readyz` answers 200 while the transport is degraded.")
             .get(|g: &Self| format_bool(g.degraded_is_ready))
             .set(|g, value| value.bool().map(|on| g.degraded_is_ready = on)),
-        Key::new("log.format", Kind::Choice(Format::WORDS), Reload::Restart)
-            .doc("Form of the log; `auto` is text on a terminal and otherwise logfmt.")
-            .get(|g: &Self| g.log_format.as_str().to_owned())
-            .set(|g, value| value.choice().map(|format| g.log_format = format)),
-        Key::new("log.level", Kind::Choice(Level::WORDS), Reload::Restart)
+        Key::new(
+            "log.format",
+            Kind::Choice(LogFormat::WORDS),
+            Reload::Restart,
+        )
+        .doc("Form of the log; `auto` is text on a terminal and otherwise logfmt.")
+        .get(|g: &Self| g.log_format.as_str().to_owned())
+        .set(|g, value| value.choice().map(|format| g.log_format = format)),
+        Key::new("log.level", Kind::Choice(LogLevel::WORDS), Reload::Restart)
             .doc("Level of the gateway and its transport; dependencies log at most warnings.")
             .get(|g: &Self| g.log_level.as_str().to_owned())
             .set(|g, value| value.choice().map(|level| g.log_level = level)),
-        Key::new(
-            "sandbox",
-            Kind::Choice(sandbox::Mode::WORDS),
-            Reload::Restart,
-        )
-        .doc(
-            "Confines the process by Landlock and seccomp: as far as the kernel can, or not \
+        Key::new("sandbox", Kind::Choice(SandboxMode::WORDS), Reload::Restart)
+            .doc(
+                "Confines the process by Landlock and seccomp: as far as the kernel can, or not \
                  at all; with `on` the start fails where it cannot.",
-        )
-        .get(|g: &Self| g.sandbox.as_str().to_owned())
-        .set(|g, value| value.choice_in_any_case().map(|mode| g.sandbox = mode)),
+            )
+            .get(|g: &Self| g.sandbox.as_str().to_owned())
+            .set(|g, value| value.choice_in_any_case().map(|mode| g.sandbox = mode)),
         Key::new("memory.pressure", Kind::Text, Reload::Restart)
             .allows("auto, off, or a size of at least 16MiB such as 512MiB")
             .doc(
@@ -99,7 +98,7 @@ fn text_of(value: Option<&impl ToString>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ron_transport::core::schema::Section;
+    use ron_transport::schema::Section;
 
     use super::*;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio::time::{interval, MissedTickBehavior};
 
-use super::send;
+use super::notify::send;
 use crate::logging::TARGET;
 
 /// Feeds the watchdog twice in its interval, as proof that timers fire and tasks run; indefinitely.

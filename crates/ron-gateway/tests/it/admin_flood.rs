@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tokio::time::Instant;
 
-use crate::common::{connect, echoes, ended, Gateway};
+use crate::common::{connect, echoes, ended, wait_for, Gateway};
 
 /// Clients that pipeline requests as fast as they are answered, until dropped.
 struct Flood {
@@ -81,6 +81,56 @@ fn unread_answers_make_room_for_a_request() {
     gateway.stop();
 }
 
+/// Scrapes until the endpoint has room, and returns the value of a series.
+fn scraped(gateway: &Gateway, series: &str) -> f64 {
+    let body = wait_for("a scrape", || {
+        let response = gateway.get("/metrics");
+        match response.status {
+            200 => Some(response.body),
+            status => {
+                assert_eq!(status, 503);
+                None
+            }
+        }
+    });
+    let start = format!("{series} ");
+    let value = body.lines().find_map(|line| line.strip_prefix(&start));
+    value.unwrap().parse().unwrap()
+}
+
+/// A scrape beyond the bound is refused at once, so that a probe does not wait behind it.
+#[test]
+fn readyz_is_fast_beside_60_scrapes() {
+    let gateway = Gateway::start(&[]);
+    let request = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let mut refused = 0;
+    let mut took: Vec<Duration> = (0..9)
+        .map(|_| {
+            let scrapes: Vec<TcpStream> = (0..60)
+                .map(|_| {
+                    let mut conn = connect(gateway.admin);
+                    conn.write_all(request).unwrap();
+                    conn
+                })
+                .collect();
+            let begun = Instant::now();
+            assert_eq!(gateway.get("/readyz").status, 200);
+            let took = begun.elapsed();
+            for mut conn in scrapes {
+                let mut response = String::new();
+                // A refused scrape may be evicted before it is read.
+                let _ = conn.read_to_string(&mut response);
+                refused += usize::from(response.contains("\r\nretry-after: 1\r\n"));
+            }
+            took
+        })
+        .collect();
+    took.sort();
+    assert!(took[4] < Duration::from_millis(100), "{took:?}");
+    assert!(refused > 0);
+    gateway.stop();
+}
+
 #[test]
 fn scrapes_stay_exact_in_a_flood() {
     let gateway = Gateway::start(&[]);
@@ -88,7 +138,7 @@ fn scrapes_stay_exact_in_a_flood() {
     for count in 1..=20 {
         // The connection was accepted before its echo is here.
         assert!(echoes(&mut connect(gateway.addr)));
-        let seen = gateway.metric("transport_accepts_total{backend=\"tcp\"}");
+        let seen = scraped(&gateway, "transport_accepts_total{backend=\"tcp\"}");
         assert!(
             (seen - f64::from(count)).abs() < f64::EPSILON,
             "{seen} of {count}"
@@ -110,7 +160,7 @@ fn reload_and_readiness_go_on_in_a_flood() {
         }
         let before = gateway.log().matches("event=reload result=ok").count();
         gateway.signal(Signal::HUP);
-        crate::common::wait_for("the reload", || {
+        wait_for("the reload", || {
             let now = gateway.log().matches("event=reload result=ok").count();
             (now > before).then_some(())
         });

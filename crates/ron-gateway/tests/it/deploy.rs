@@ -69,7 +69,7 @@ fn a_stop_that_may_take_longer_than_the_unit_allows_is_warned_of() {
         let (code, _, errors) = check(passes);
         let name = key.replace('-', "_");
         assert_eq!(code, 0, "{errors}");
-        let warned = format!("{name} is {passes}, too much for TimeoutStopSec=75");
+        let warned = format!("{name} is {passes}, which exceeds TimeoutStopSec=75");
         assert!(errors.contains(&warned), "{errors}");
     }
 }
@@ -133,7 +133,7 @@ mod credentials {
     fn credentials_of_the_unit_serve_tls() {
         let pki = Pki::new();
         pki.server("credential");
-        let dir = pki.dir.path();
+        let dir = pki.dir();
         let us = geteuid().as_raw();
         let has_lists = give_to(us, dir);
         let variables = variables(dir);

@@ -110,7 +110,7 @@ mod tls {
     fn no_key_and_no_place_of_one() {
         let pki = Pki::new();
         // Named so that a part of the path is found.
-        let place = pki.dir.path().join("sekret-place");
+        let place = pki.path("sekret-place");
         std::fs::create_dir(&place).unwrap();
         let (cert, key) = pki.issue("localhost", "one");
         let pair = [(place.join("c.pem"), &cert), (place.join("k.pem"), &key)];

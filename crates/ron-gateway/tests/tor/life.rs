@@ -3,8 +3,8 @@
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
+use ron_tornet::TorNet;
 use rustix::process::Signal;
-use transport_testkit::tornet::TorNet;
 
 use crate::common::{run, Start};
 use crate::rig::{

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use transport_testkit::tornet::TorNet;
+use ron_tornet::TorNet;
 
 use crate::common::{connect, ended, pattern, run, wait_for, Gateway};
 use crate::rig::{

@@ -6,9 +6,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::thread;
 
-use transport_testkit::tornet::TorNet;
+use ron_tornet::TorNet;
 
-pub(crate) use transport_testkit::tornet::skip;
+pub(crate) use ron_tornet::skip;
 
 use crate::common::{connect, echoes, wait_for, Gateway, Start};
 
@@ -108,7 +108,7 @@ pub(crate) fn transitions(log: &str) -> Vec<String> {
 
 /// That a log tells nothing of whom or how: none of these, no relay, no onion name.
 pub(crate) fn tells_nothing(net: &TorNet, log: &str, secrets: &[&str]) {
-    use transport_testkit::tornet::Node;
+    use ron_tornet::Node;
     assert!(log.contains(" event=ready "), "an empty log:\n{log}");
     let relays = Node::ALL.map(|node| net.or_addr(node).to_string());
     let relays = relays.iter().map(String::as_str);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use transport_testkit::tornet::TorNet;
+use ron_tornet::TorNet;
 
 use crate::common::{connect, ended, pattern};
 use crate::rig::{echo, exchange, on_tor, reach, ready, service, skip, tells_nothing, transitions};

@@ -1,6 +1,6 @@
 //! TLS over Tor: end to end, from gateway to gateway.
 
-use transport_testkit::tornet::TorNet;
+use ron_tornet::TorNet;
 
 use crate::common::{connect, ended, pattern, run, Gateway, Pki, Start};
 use crate::rig::{

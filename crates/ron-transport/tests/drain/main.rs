@@ -76,7 +76,7 @@ impl Served {
         let builder = Transport::builder().bind_addr(SocketAddr::from(([127, 0, 0, 1], 0)));
         let builder = builder.limits(limits).observer(Recorder::new().observer());
         let transport = Arc::new(builder.build().unwrap());
-        let addr = transport.listen().await.unwrap().ip().unwrap();
+        let addr = transport.listen().await.unwrap().socket_addr().unwrap();
         let also = Arc::clone(&transport);
         Self {
             serving: tokio::spawn(async move { also.serve(handler).await.unwrap() }),

@@ -59,7 +59,7 @@ fn assert_within(spent: &Spent, rate: Rate) {
 }
 
 /// How many tokens can be had now.
-fn room(bucket: &Bucket, now: u64, rate: Rate) -> u64 {
+fn room(bucket: &TokenBucket, now: u64, rate: Rate) -> u64 {
     let grant = bucket.take(now, rate, u64::MAX, 0).unwrap();
     bucket.settle(grant, 0);
     grant.tokens()
@@ -71,7 +71,7 @@ proptest! {
         rate in rate(),
         steps in prop::collection::vec(step(), 1..60),
     ) {
-        let (bucket, mut now) = (Bucket::default(), 0);
+        let (bucket, mut now) = (TokenBucket::default(), 0);
         let mut spent = Spent::new();
         for step in steps {
             match step {
@@ -105,13 +105,13 @@ proptest! {
         rate in rate(),
         steps in prop::collection::vec((0..SECOND, any::<u8>(), any::<u8>()), 1..40),
     ) {
-        let (bucket, mut now) = (Bucket::default(), 0);
+        let (bucket, mut now) = (TokenBucket::default(), 0);
         let (mut spent, mut late) = (0_u128, 0_u128);
         let mut held = None;
         for (wait, want, used) in steps {
             now += wait;
             if let Some((grant, used)) = held.take() {
-                let grant: Grant = grant;
+                let grant: TokenGrant = grant;
                 bucket.settle(grant, used);
                 late += u128::from(grant.tokens() - used);
             }
@@ -132,7 +132,7 @@ proptest! {
         before in any::<u8>(),
         want in any::<u8>(),
     ) {
-        let bucket = Bucket::default();
+        let bucket = TokenBucket::default();
         let _spent = bucket.take(now, rate, part(rate, before), 0).unwrap();
         let there = room(&bucket, now, rate);
         let grant = bucket.take(now, rate, part(rate, want), 0).unwrap();
@@ -146,7 +146,7 @@ proptest! {
     fn a_greedy_user_gets_the_rate(chunk in 4_u64 << 10..=256 << 10, over in 1_u64..1 << 30) {
         let per_sec = 2 * chunk - 1 + over;
         let rate = Rate::bytes(per_sec, chunk).unwrap();
-        let (bucket, mut now, mut spent) = (Bucket::default(), 0, 0);
+        let (bucket, mut now, mut spent) = (TokenBucket::default(), 0, 0);
         while now < 10 * SECOND {
             let wait = match bucket.take(now, rate, chunk, 4 << 10) {
                 Ok(grant) => {
@@ -169,7 +169,7 @@ proptest! {
         want in any::<u64>(),
         used in any::<u64>(),
     ) {
-        let (bucket, rate) = (Bucket::default(), Rate::bytes(per_sec, chunk).unwrap());
+        let (bucket, rate) = (TokenBucket::default(), Rate::bytes(per_sec, chunk).unwrap());
         for min in [0, want] {
             if let Ok(grant) = bucket.take(now, rate, want, min) {
                 bucket.settle(grant, used);
@@ -181,7 +181,7 @@ proptest! {
     /// After a change of the rate the debts of the old one are worth a burst at most.
     #[test]
     fn a_rebased_bucket_is_at_worst_empty(old in rate(), new in rate(), debts in 1..20) {
-        let bucket = Bucket::default();
+        let bucket = TokenBucket::default();
         for _ in 0..debts {
             let _spent = bucket.take(0, old, old.burst_tokens(), 0);
         }

@@ -8,28 +8,28 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::Account;
+use super::MemoryAccount;
 
 /// One account holds at most this part of the limit.
 const SHARE: u64 = 4;
 
 /// Number of a waiting request, ascending by arrival.
-pub(crate) type Ticket = u64;
+pub(crate) type RequestId = u64;
 
 /// The place of an account among those that wait: what it holds, and its oldest request.
-type Place = (u64, Ticket);
+type QueuePosition = (u64, RequestId);
 
 #[derive(Debug)]
-struct Entry {
+struct AccountEntry {
     held: u64,
     /// Requests by arrival, and their bytes.
-    queue: BTreeMap<Ticket, u64>,
-    place: Option<Place>,
+    queue: BTreeMap<RequestId, u64>,
+    place: Option<QueuePosition>,
 }
 
 #[derive(Debug)]
-struct Waiting<W> {
-    account: Account,
+struct WaitingRequest<W> {
+    account: MemoryAccount,
     bytes: u64,
     waker: Option<W>,
     granted: bool,
@@ -37,18 +37,18 @@ struct Waiting<W> {
 
 /// Charges by account, and waiting requests.
 #[derive(Debug)]
-pub(crate) struct Ledger<W> {
+pub(crate) struct BudgetLedger<W> {
     limit: u64,
     held: u64,
     /// Accounts that hold something or wait.
-    accounts: HashMap<Account, Entry>,
+    accounts: HashMap<MemoryAccount, AccountEntry>,
     /// Accounts that wait and are below their own share.
-    places: BTreeMap<Place, Account>,
-    waiting: BTreeMap<Ticket, Waiting<W>>,
-    next: Ticket,
+    places: BTreeMap<QueuePosition, MemoryAccount>,
+    waiting: BTreeMap<RequestId, WaitingRequest<W>>,
+    next: RequestId,
 }
 
-impl<W> Ledger<W> {
+impl<W> BudgetLedger<W> {
     pub(crate) fn new(limit: u64) -> Self {
         Self {
             limit,
@@ -67,12 +67,12 @@ impl<W> Ledger<W> {
 
     /// Bytes that one account holds.
     #[cfg(test)]
-    pub(crate) fn held_by(&self, account: Account) -> u64 {
+    pub(crate) fn held_by(&self, account: MemoryAccount) -> u64 {
         self.accounts.get(&account).map_or(0, |entry| entry.held)
     }
 
     /// Takes bytes at once; false where they are not to be had, or others wait for them.
-    pub(crate) fn take(&mut self, account: Account, bytes: u64) -> bool {
+    pub(crate) fn take(&mut self, account: MemoryAccount, bytes: u64) -> bool {
         let entry = self.accounts.get(&account);
         let held = entry.map_or(0, |entry| entry.held);
         let first = entry.map_or(true, |entry| entry.queue.is_empty())
@@ -89,16 +89,16 @@ impl<W> Ledger<W> {
     }
 
     /// Takes bytes whether or not they are to be had.
-    pub(crate) fn force(&mut self, account: Account, bytes: u64) {
+    pub(crate) fn force(&mut self, account: MemoryAccount, bytes: u64) {
         self.add(account, bytes);
     }
 
     /// Waits for bytes, behind those that came before. They may be granted at once: something may
     /// have been given back since they were not to be had.
-    pub(crate) fn wait(&mut self, account: Account, bytes: u64) -> (Ticket, Vec<W>) {
+    pub(crate) fn wait(&mut self, account: MemoryAccount, bytes: u64) -> (RequestId, Vec<W>) {
         let ticket = self.next;
         self.next += 1;
-        let waiting = Waiting {
+        let waiting = WaitingRequest {
             account,
             bytes,
             waker: None,
@@ -111,7 +111,7 @@ impl<W> Ledger<W> {
     }
 
     /// Whether a request was granted, which ends it; else `waker` is called when it is.
-    pub(crate) fn poll(&mut self, ticket: Ticket, waker: W) -> bool {
+    pub(crate) fn poll(&mut self, ticket: RequestId, waker: W) -> bool {
         let Some(waiting) = self.waiting.get_mut(&ticket) else {
             return true;
         };
@@ -124,7 +124,7 @@ impl<W> Ledger<W> {
     }
 
     /// Gives a request up; returns the wakers of those that are granted instead.
-    pub(crate) fn cancel(&mut self, ticket: Ticket) -> Vec<W> {
+    pub(crate) fn cancel(&mut self, ticket: RequestId) -> Vec<W> {
         let Some(waiting) = self.waiting.remove(&ticket) else {
             return Vec::new();
         };
@@ -137,7 +137,7 @@ impl<W> Ledger<W> {
     }
 
     /// Gives bytes back; returns the wakers of those that are granted.
-    pub(crate) fn give_back(&mut self, account: Account, bytes: u64) -> Vec<W> {
+    pub(crate) fn give_back(&mut self, account: MemoryAccount, bytes: u64) -> Vec<W> {
         self.held -= bytes;
         self.entry(account).held -= bytes;
         self.replace(account);
@@ -175,22 +175,24 @@ impl<W> Ledger<W> {
         wakers
     }
 
-    fn add(&mut self, account: Account, bytes: u64) {
+    fn add(&mut self, account: MemoryAccount, bytes: u64) {
         self.held += bytes;
         self.entry(account).held += bytes;
         self.replace(account);
     }
 
-    fn entry(&mut self, account: Account) -> &mut Entry {
-        self.accounts.entry(account).or_insert_with(|| Entry {
-            held: 0,
-            queue: BTreeMap::new(),
-            place: None,
-        })
+    fn entry(&mut self, account: MemoryAccount) -> &mut AccountEntry {
+        self.accounts
+            .entry(account)
+            .or_insert_with(|| AccountEntry {
+                held: 0,
+                queue: BTreeMap::new(),
+                place: None,
+            })
     }
 
     /// Finds an account's place after a change; forgets an account that has none and holds nothing.
-    fn replace(&mut self, account: Account) {
+    fn replace(&mut self, account: MemoryAccount) {
         let Some(entry) = self.accounts.get_mut(&account) else {
             return;
         };

@@ -4,18 +4,18 @@ use bytes::Bytes;
 use transport_core::NoObserver;
 
 use super::*;
-use crate::buffer::Buffer;
+use crate::buffer::ReceiveBuffer;
 
 fn budget() -> Budget {
     Budget::new(1000, Arc::new(NoObserver))
 }
 
-const ME: Account = Account::Conn(1);
+const ME: MemoryAccount = MemoryAccount::Conn(1);
 
 #[allow(clippy::unwrap_used)]
 fn received(budget: &Budget, wiped: bool, reserved: usize, body: &[u8]) -> Bytes {
     let charge = budget.take(ME, reserved).unwrap();
-    let mut buffer = Buffer::new(wiped);
+    let mut buffer = ReceiveBuffer::new(wiped);
     buffer.extend(body, body.len());
     buffer.take(charge.into())
 }
@@ -51,7 +51,7 @@ fn received_frames_are_not_charged_again() {
 
 #[test]
 fn spare_chunk_is_one_at_a_time() {
-    let (budget, spare) = (budget(), Spare::default());
+    let (budget, spare) = (budget(), FreeChunk::default());
     let chunk = spare.take(&budget, 10).unwrap();
     assert!(spare.take(&budget, 10).is_none());
     drop(chunk);

@@ -9,11 +9,11 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
 use transport_core::{Direction, TransportError};
 
-use crate::buffer::Buffer;
+use crate::buffer::ReceiveBuffer;
 use crate::control::Control;
-use crate::scratch;
+use crate::read_buf;
 
-use super::room::Room;
+use super::memory::FrameMemory;
 
 /// Bytes of the length before a frame.
 pub(super) const HEADER: usize = 4;
@@ -39,7 +39,7 @@ impl Chunk {
 
 /// The frame that is being read.
 #[derive(Debug, Clone, Copy)]
-struct Body {
+struct PartialFrame {
     len: usize,
     /// Bytes that arrived.
     got: usize,
@@ -62,16 +62,16 @@ pub struct FrameReader<R> {
     control: Control,
     header: [u8; HEADER],
     header_len: usize,
-    body: Option<Body>,
-    buffer: Buffer,
-    room: Room,
+    body: Option<PartialFrame>,
+    buffer: ReceiveBuffer,
+    room: FrameMemory,
     /// After an error the place in the stream is lost.
     failed: bool,
 }
 
 impl<R: AsyncRead + Unpin> FrameReader<R> {
     pub(super) fn new(io: R, control: Control) -> Self {
-        let buffer = Buffer::new(control.0.settings.amnesia);
+        let buffer = ReceiveBuffer::new(control.0.settings.amnesia);
         Self {
             io,
             control,
@@ -79,7 +79,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             header_len: 0,
             body: None,
             buffer,
-            room: Room::default(),
+            room: FrameMemory::default(),
             failed: false,
         }
     }
@@ -152,7 +152,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             }
             // The peer owes nothing for the time that we had no room.
             let owing = body.owing && !waited;
-            let body = self.owe_chunk(Body { owing, ..body });
+            let body = self.owe_chunk(PartialFrame { owing, ..body });
             if ready!(self.poll_body(cx, body, room))? == 0 {
                 return Poll::Ready(Err(self.truncated()));
             }
@@ -192,21 +192,21 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
 
     /// Looks at a complete header.
     fn begin(&mut self) -> Result<(), TransportError> {
-        let shared = &self.control.0;
+        let conn = &self.control.0;
         let len = u32::from_be_bytes(self.header);
-        let max = shared.settings.max_frame;
+        let max = conn.settings.max_frame;
         let fits = usize::try_from(len).ok().filter(|len| *len <= max);
         let Some(len) = fits else {
             let error = TransportError::TooLarge {
                 len: u64::from(len),
                 max: max as u64,
             };
-            shared.fail();
-            shared.reject(transport_core::Reason::TooLarge, &error);
+            conn.fail();
+            conn.reject(transport_core::Reason::TooLarge, &error);
             return Err(error);
         };
         self.header_len = 0;
-        self.body = Some(Body {
+        self.body = Some(PartialFrame {
             len,
             got: 0,
             given: 0,
@@ -216,13 +216,13 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     }
 
     /// The chunk at hand is owed from the first read of it on.
-    fn owe_chunk(&mut self, body: Body) -> Body {
+    fn owe_chunk(&mut self, body: PartialFrame) -> PartialFrame {
         if body.owing {
             return body;
         }
         let owed = (body.len - body.got).min(self.control.0.settings.chunk);
         self.control.0.owe(owed as u64);
-        let owing = Body {
+        let owing = PartialFrame {
             owing: true,
             ..body
         };
@@ -235,7 +235,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     fn poll_body(
         &mut self,
         cx: &mut Context<'_>,
-        body: Body,
+        body: PartialFrame,
         room: usize,
     ) -> Poll<Result<usize, TransportError>> {
         let chunk = self.control.0.settings.chunk;
@@ -244,7 +244,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         let want = rest.min(to_boundary).min(room - self.buffer.len());
         let ahead = if want == rest { HEADER } else { 0 };
         let (io, buffer, header) = (&mut self.io, &mut self.buffer, &mut self.header);
-        let read = ready!(scratch::with(want + ahead, |buf| {
+        let read = ready!(read_buf::with(want + ahead, |buf| {
             ready!(Pin::new(io).poll_read(cx, buf))?;
             let (mine, next) = buf.filled().split_at(buf.filled().len().min(want));
             buffer.extend(mine, body.len - body.given);
@@ -254,7 +254,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         let (mine, next) = read;
         let got = body.got + mine;
         let owing = got % chunk != 0;
-        self.body = Some(Body { got, owing, ..body });
+        self.body = Some(PartialFrame { got, owing, ..body });
         self.header_len = next;
         Poll::Ready(Ok(mine))
     }

@@ -12,7 +12,7 @@ use transport_core::{Direction, Queue, Reason, TaskKind, TransportError};
 
 use crate::control::Control;
 
-use super::inbox::{Inbox, Stored};
+use super::inbox_memory::{InboxHold, InboxMemory};
 use super::reader::HEADER;
 
 /// The inbox holds this many times `max_frame_bytes` at most.
@@ -22,16 +22,16 @@ const BATCH: usize = 16;
 
 /// A frame in the inbox; it counts while it exists.
 #[derive(Debug)]
-struct Queued {
+struct QueuedFrame {
     frame: Bytes,
     control: Control,
     // After the frame: it is dropped in this order.
-    _stored: Stored,
+    _stored: InboxHold,
     _room: OwnedSemaphorePermit,
 }
 
-impl Queued {
-    fn new(frame: Bytes, control: &Control, room: OwnedSemaphorePermit, stored: Stored) -> Self {
+impl QueuedFrame {
+    fn new(frame: Bytes, control: &Control, room: OwnedSemaphorePermit, stored: InboxHold) -> Self {
         let activity = &control.0.activity;
         activity.inbox_frames.fetch_add(1, Ordering::Relaxed);
         activity.frame(Direction::Out);
@@ -49,7 +49,7 @@ impl Queued {
     }
 }
 
-impl Drop for Queued {
+impl Drop for QueuedFrame {
     fn drop(&mut self) {
         self.control
             .0
@@ -68,9 +68,9 @@ impl Drop for Queued {
 #[derive(Debug, Clone)]
 pub struct FrameSender {
     control: Control,
-    inbox: mpsc::Sender<Queued>,
+    inbox: mpsc::Sender<QueuedFrame>,
     room: Arc<Semaphore>,
-    memory: Inbox,
+    memory: InboxMemory,
 }
 
 impl FrameSender {
@@ -85,7 +85,7 @@ impl FrameSender {
             control: control.clone(),
             inbox,
             room: Arc::clone(&room),
-            memory: Inbox::default(),
+            memory: InboxMemory::default(),
         };
         let tasks = control.0.limiter.tasks().clone();
         tasks.spawn(TaskKind::Writer, async move {
@@ -131,7 +131,7 @@ impl FrameSender {
                 stored = self.memory.wait(&self.control.0, frame.len()) => stored,
             },
         };
-        place.send(Queued::new(frame, &self.control, room, stored));
+        place.send(QueuedFrame::new(frame, &self.control, room, stored));
         Ok(())
     }
 
@@ -157,7 +157,7 @@ impl FrameSender {
                 let Some(stored) = self.memory.take(&self.control.0, &frame) else {
                     return Err(self.refuse(TransportError::Busy));
                 };
-                place.send(Queued::new(frame, &self.control, room, stored));
+                place.send(QueuedFrame::new(frame, &self.control, room, stored));
                 Ok(())
             }
             Err(mpsc::error::TrySendError::Full(())) => Err(self.refuse(TransportError::Busy)),
@@ -188,11 +188,11 @@ impl FrameSender {
     }
 
     fn refuse(&self, error: TransportError) -> TransportError {
-        let shared = &self.control.0;
+        let conn = &self.control.0;
         if let Some(reason) = error.reason() {
-            shared.reject(reason, &error);
+            conn.reject(reason, &error);
         }
-        shared.limiter.observer().queue_dropped(Queue::WriterInbox);
+        conn.limiter.observer().queue_dropped(Queue::WriterInbox);
         error
     }
 }
@@ -200,7 +200,7 @@ impl FrameSender {
 /// Writes until every sender is gone; flushes whenever the inbox runs dry.
 async fn run<W: AsyncWrite + Unpin>(
     mut io: W,
-    mut frames: mpsc::Receiver<Queued>,
+    mut frames: mpsc::Receiver<QueuedFrame>,
 ) -> io::Result<()> {
     let mut batch = Vec::new();
     while frames.recv_many(&mut batch, BATCH).await != 0 {
@@ -215,9 +215,9 @@ async fn run<W: AsyncWrite + Unpin>(
 }
 
 /// Writes headers and bodies of a batch with as few calls as the stream allows.
-async fn write_batch<W: AsyncWrite + Unpin>(io: &mut W, batch: &[Queued]) -> io::Result<()> {
+async fn write_batch<W: AsyncWrite + Unpin>(io: &mut W, batch: &[QueuedFrame]) -> io::Result<()> {
     // Checked when it was queued: a frame's length fits its header.
-    let header = |q: &Queued| {
+    let header = |q: &QueuedFrame| {
         u32::try_from(q.frame.len())
             .unwrap_or(u32::MAX)
             .to_be_bytes()

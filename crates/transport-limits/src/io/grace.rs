@@ -30,10 +30,10 @@ pub(crate) fn turn(late: Duration) -> Duration {
 /// A process that was stopped or starved finds a deadline passed before it has seen the bytes
 /// that wait in its sockets: they get one more turn.
 #[derive(Debug, Default)]
-pub(crate) struct Grace(Turn);
+pub(crate) struct Grace(GraceState);
 
 #[derive(Debug, Default)]
-enum Turn {
+enum GraceState {
     #[default]
     Unused,
     Waiting(Pin<Box<Sleep>>),
@@ -43,20 +43,20 @@ enum Turn {
 impl Grace {
     /// Ready once the reactor has had a turn after a deadline that passed so long ago.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, late: Duration) -> Poll<()> {
-        if matches!(self.0, Turn::Unused) {
-            self.0 = Turn::Waiting(Box::pin(sleep(turn(late))));
+        if matches!(self.0, GraceState::Unused) {
+            self.0 = GraceState::Waiting(Box::pin(sleep(turn(late))));
         }
-        if let Turn::Waiting(turn) = &mut self.0 {
+        if let GraceState::Waiting(turn) = &mut self.0 {
             ready!(turn.as_mut().poll(cx));
-            self.0 = Turn::Given;
+            self.0 = GraceState::Given;
         }
         Poll::Ready(())
     }
 
     /// Gives the next deadline a turn of its own.
     pub(crate) fn reset(&mut self) {
-        if !matches!(self.0, Turn::Unused) {
-            self.0 = Turn::Unused;
+        if !matches!(self.0, GraceState::Unused) {
+            self.0 = GraceState::Unused;
         }
     }
 }

@@ -5,10 +5,10 @@ use std::task::{ready, Context, Poll};
 use transport_core::{Direction, Op, TransportError};
 
 use super::grace::Grace;
-use super::pace::Pacer;
+use super::throttle::Throttler;
 use super::timer::Timer;
 use crate::clock::duration;
-use crate::shared::Shared;
+use crate::conn_state::ConnState;
 
 /// A byte-count delta is handed to the observer when it reaches this many bytes, and whenever
 /// an operation pends.
@@ -18,22 +18,22 @@ const SAMPLE_EVERY: u32 = 64;
 
 /// One direction's private state: what no other task needs to see.
 #[derive(Debug)]
-pub(super) struct Half {
+pub(super) struct StreamHalf {
     pub(super) direction: Direction,
     pub(super) timer: Timer,
-    pub(super) pacer: Pacer,
+    pub(super) throttler: Throttler,
     grace: Grace,
     /// Bytes counted and not yet handed to the observer.
     delta: u64,
     ops: u32,
 }
 
-impl Half {
+impl StreamHalf {
     pub(super) fn new(direction: Direction) -> Self {
         Self {
             direction,
             timer: Timer::new(),
-            pacer: Pacer::new(),
+            throttler: Throttler::new(),
             grace: Grace::default(),
             delta: 0,
             ops: 0,
@@ -41,28 +41,26 @@ impl Half {
     }
 
     /// Counts bytes that moved.
-    pub(super) fn moved(&mut self, shared: &Shared, bytes: usize, now: u64) {
-        shared.moved(self.direction, bytes as u64, now);
+    pub(super) fn moved(&mut self, conn: &ConnState, bytes: usize, now: u64) {
+        conn.moved(self.direction, bytes as u64, now);
         if self.ops % SAMPLE_EVERY == 0 {
-            shared
-                .limiter
+            conn.limiter
                 .observer()
-                .io_size(shared.backend, self.direction, bytes);
+                .io_size(conn.backend, self.direction, bytes);
         }
         self.ops = self.ops.wrapping_add(1);
         self.delta += bytes as u64;
         if self.delta >= HAND_ON_BYTES {
-            self.hand_on(shared);
+            self.hand_on(conn);
         }
     }
 
-    pub(super) fn hand_on(&mut self, shared: &Shared) {
+    pub(super) fn hand_on(&mut self, conn: &ConnState) {
         if self.delta != 0 {
             let delta = std::mem::take(&mut self.delta);
-            shared
-                .limiter
+            conn.limiter
                 .observer()
-                .bytes(shared.backend, self.direction, delta);
+                .bytes(conn.backend, self.direction, delta);
         }
     }
 
@@ -70,31 +68,31 @@ impl Half {
     /// deadline and those of the connection. Ready with the error once one has passed.
     pub(super) fn pend(
         &mut self,
-        shared: &Shared,
+        conn: &ConnState,
         cx: &mut Context<'_>,
         mut now: u64,
         own: Option<(u64, Op)>,
     ) -> Poll<TransportError> {
-        self.hand_on(shared);
-        shared.register(self.direction, cx.waker());
+        self.hand_on(conn);
+        conn.register(self.direction, cx.waker());
         // Looked at again after registering: a cancel in between would be missed.
-        if let Some(error) = shared.end() {
+        if let Some(error) = conn.end() {
             return Poll::Ready(error);
         }
         loop {
             // The clocks of this leg first: those of the other one are looked up only when these
             // have run out.
-            let mut next = earliest(own, shared.end_of_life());
+            let mut next = earliest(own, conn.end_of_life());
             if next.0 <= now {
-                next = earliest(own, shared.end_of_relay());
+                next = earliest(own, conn.end_of_relay());
             }
             if next.0 <= now {
                 ready!(self.grace.poll(cx, duration(now - next.0)));
-                return Poll::Ready(shared.expire(next.1));
+                return Poll::Ready(conn.expire(next.1));
             }
             self.grace.reset();
-            ready!(self.timer.poll(&shared.limiter, next.0, cx));
-            now = shared.limiter.now();
+            ready!(self.timer.poll(&conn.limiter, next.0, cx));
+            now = conn.limiter.now();
         }
     }
 }

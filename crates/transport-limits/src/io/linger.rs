@@ -15,9 +15,9 @@ use tokio::time::{sleep, sleep_until, Instant};
 use transport_core::{Io, TaskKind};
 
 use crate::admission::Permit;
-use crate::ending::Manner;
+use crate::ending::CloseMode;
 use crate::limiter::Limiter;
-use crate::scratch;
+use crate::read_buf;
 
 /// How long a lingering close lasts at most.
 const LINGER: Duration = Duration::from_secs(2);
@@ -32,7 +32,7 @@ const LOOK_AT_LEAST: Duration = Duration::from_millis(160);
 const TURN: usize = 16;
 
 /// A stream on its way out. The permit keeps its place until it is gone.
-pub(super) struct Leaving<I> {
+pub(super) struct LingeringStream<I> {
     // First, so that the socket is closed before the permit is given back.
     io: I,
     /// Our end of stream is out.
@@ -44,8 +44,8 @@ pub(super) struct Leaving<I> {
 }
 
 /// Ends a stream in this manner. `shut`: its write half was shut down already.
-pub(super) fn end<I: Io>(io: I, permit: Permit, limiter: &Limiter, manner: Manner, shut: bool) {
-    let mut leaving = Leaving {
+pub(super) fn end<I: Io>(io: I, permit: Permit, limiter: &Limiter, manner: CloseMode, shut: bool) {
+    let mut leaving = LingeringStream {
         io,
         shut,
         // An evicted connection has nothing in flight.
@@ -54,15 +54,15 @@ pub(super) fn end<I: Io>(io: I, permit: Permit, limiter: &Limiter, manner: Manne
         _permit: permit,
     };
     match manner {
-        Manner::Abort => leaving.io.abort(),
-        Manner::InOrder => {
+        CloseMode::Abort => leaving.io.abort(),
+        CloseMode::InOrder => {
             // Most peers have closed already: then no task is needed.
             let mut cx = Context::from_waker(&NO_WAKER);
             if leaving.poll_in_order(&mut cx).is_pending() {
                 spawn(limiter, |limiter| leaving.in_order(limiter));
             }
         }
-        Manner::AbortSent => {
+        CloseMode::AbortSent => {
             let mut cx = Context::from_waker(&NO_WAKER);
             let flushed = Pin::new(&mut leaving.io).poll_flush(&mut cx);
             if flushed.is_ready() && leaving.io.has_sent_all() {
@@ -86,7 +86,7 @@ where
     limiter.tasks().spawn(TaskKind::Linger, closing);
 }
 
-impl<I: Io> Leaving<I> {
+impl<I: Io> LingeringStream<I> {
     /// Waits for the peer's end of stream, at most as long as a lingering close lasts.
     async fn in_order(mut self, limiter: Limiter) {
         let _counted = limiter.lingers();
@@ -121,7 +121,7 @@ impl<I: Io> Leaving<I> {
     /// Ready at the peer's end of stream, at its failure, or when enough was discarded.
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..TURN {
-            let read = scratch::with(scratch::BYTES, |buf| {
+            let read = read_buf::with(read_buf::BYTES, |buf| {
                 self.io
                     .poll_discard(cx, buf)
                     .map_ok(|()| buf.filled().len())

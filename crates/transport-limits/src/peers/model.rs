@@ -33,7 +33,7 @@ fn step() -> impl Strategy<Value = Step> {
 struct Known {
     conns: usize,
     pending: u64,
-    peer: Arc<Peer>,
+    peer: Arc<PeerState>,
 }
 
 impl Known {
@@ -60,7 +60,7 @@ proptest! {
     ) {
         let caps = PeerCaps { max_conns: cap, accepts: None, pending };
         let rate = Rate::bytes(1_000, 4_096).unwrap();
-        let (mut peers, mut now) = (Peers::default(), 0);
+        let (mut peers, mut now) = (PeerTable::default(), 0);
         let mut model: HashMap<u32, Known> = HashMap::new();
         for step in steps {
             match step {
@@ -99,7 +99,7 @@ proptest! {
                 },
                 Step::Spend(key, tokens) => if let Some(known) = model.get(&key) {
                     if known.conns > 0 {
-                        let _spent = known.peer.lanes[0].bucket.take(now, rate, tokens, 0);
+                        let _spent = known.peer.buckets[0].bucket.take(now, rate, tokens, 0);
                     }
                 },
                 Step::Wait(ticks) => now += ticks,
@@ -131,7 +131,7 @@ proptest! {
     /// as the places last.
     #[test]
     fn pending_shares_leave_room(places in 1..600_u64, hogs in 1..40_u32) {
-        let mut peers = Peers::default();
+        let mut peers = PeerTable::default();
         let mut held = Vec::new();
         let mut by_peer = vec![0_u64; hogs as usize];
         for _ in 0..places {

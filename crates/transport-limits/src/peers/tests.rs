@@ -46,7 +46,7 @@ fn refused_handshake_costs_nothing() {
         pending: 1,
         ..OFF
     };
-    let mut peers = Peers::default();
+    let mut peers = PeerTable::default();
     let first = peers.enter(key(1), 0, caps).unwrap();
     for _ in 0..3 {
         let refused = peers.enter(key(1), 0, caps).unwrap_err();
@@ -62,7 +62,7 @@ fn refused_handshake_costs_nothing() {
 #[test]
 fn refused_newcomers_are_not_tracked() {
     let full = PeerCaps { pending: 0, ..OFF };
-    let mut peers = Peers::default();
+    let mut peers = PeerTable::default();
     for n in 0..100 {
         peers.enter(key(n), 0, full).unwrap_err();
     }
@@ -71,7 +71,7 @@ fn refused_newcomers_are_not_tracked() {
 
 #[test]
 fn the_maximum_is_known_without_a_scan() {
-    let mut peers = Peers::default();
+    let mut peers = PeerTable::default();
     for _ in 0..3 {
         peers.enter(key(1), 0, OFF).unwrap();
     }
@@ -96,7 +96,7 @@ fn reconnecting_does_not_refill_a_bucket() {
         accepts: Rate::events(2),
         ..OFF
     };
-    let mut peers = Peers::default();
+    let mut peers = PeerTable::default();
     for _ in 0..2 {
         peers.enter(key(1), 0, caps).unwrap();
         peers.leave(key(1), 0);
@@ -119,7 +119,7 @@ fn a_refused_newcomer_leaves_no_entry_behind_for_good() {
         max_conns: 1,
         ..OFF
     };
-    let mut peers = Peers::default();
+    let mut peers = PeerTable::default();
     peers.enter(key(1), 0, caps).unwrap();
     assert_eq!(peers.enter(key(1), 0, caps).unwrap_err(), Reason::PeerLimit);
     peers.leave(key(1), 0);
@@ -132,7 +132,7 @@ fn a_flood_of_peers_cannot_grow_the_table() {
         accepts: Rate::events(1),
         ..OFF
     };
-    let mut peers = Peers::default();
+    let mut peers = PeerTable::default();
     for n in 0..100_000 {
         peers.enter(key(n), 0, caps).unwrap();
         peers.leave(key(n), 0);

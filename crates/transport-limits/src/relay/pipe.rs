@@ -7,26 +7,26 @@ use std::task::{ready, Context, Poll};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::buffer::Buffer;
+use crate::buffer::ReceiveBuffer;
 use crate::control::Control;
 use crate::limiter::Limiter;
-use crate::scratch;
+use crate::read_buf;
 
 /// Reads of one direction in a row: then it is the other direction's turn, and other tasks'. Well
 /// below half of the 128 operations that tokio allows a task before it makes it yield.
 const TURN: u32 = 16;
 
 /// The two ends of a pipe.
-pub(super) trait Ends {
+pub(super) trait PipeEnds {
     type Reader: AsyncRead + Unpin;
     type Writer: AsyncWrite + Unpin;
     fn reader(&mut self) -> Pin<&mut Self::Reader>;
     fn writer(&mut self) -> Pin<&mut Self::Writer>;
 }
 
-pub(super) struct Two<'a, R, W>(pub(super) &'a mut R, pub(super) &'a mut W);
+pub(super) struct TwoStreams<'a, R, W>(pub(super) &'a mut R, pub(super) &'a mut W);
 
-impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Ends for Two<'_, R, W> {
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> PipeEnds for TwoStreams<'_, R, W> {
     type Reader = R;
     type Writer = W;
 
@@ -39,9 +39,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Ends for Two<'_, R, W> {
     }
 }
 
-pub(super) struct One<'a, I>(pub(super) &'a mut I);
+pub(super) struct OneStream<'a, I>(pub(super) &'a mut I);
 
-impl<I: AsyncRead + AsyncWrite + Unpin> Ends for One<'_, I> {
+impl<I: AsyncRead + AsyncWrite + Unpin> PipeEnds for OneStream<'_, I> {
     type Reader = I;
     type Writer = I;
 
@@ -56,13 +56,13 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Ends for One<'_, I> {
 
 /// A failure, and which end of the pipe it came from.
 #[derive(Debug)]
-pub(super) enum Failed {
+pub(super) enum PipeError {
     Read(io::Error),
     Write(io::Error),
 }
 
 #[derive(Debug, Default)]
-enum State {
+enum PipeState {
     #[default]
     Copying,
     /// The reader has ended, and the writer is not shut down yet.
@@ -80,7 +80,7 @@ enum State {
 /// One direction.
 #[derive(Debug, Default)]
 pub(super) struct Pipe {
-    state: State,
+    state: PipeState,
     /// Bytes that were read and that the writer did not take yet; unallocated most of the time.
     rest: Bytes,
     unflushed: bool,
@@ -104,19 +104,19 @@ impl Pipe {
     }
 
     /// Copies until the reader has ended and the writer is shut down.
-    pub(super) fn poll<E: Ends>(
+    pub(super) fn poll<E: PipeEnds>(
         &mut self,
         cx: &mut Context<'_>,
         ends: &mut E,
-    ) -> Poll<Result<(), Failed>> {
+    ) -> Poll<Result<(), PipeError>> {
         let mut reads = 0;
         loop {
             match &mut self.state {
-                State::Copying => {
-                    ready!(self.poll_rest(cx, ends)).map_err(Failed::Write)?;
+                PipeState::Copying => {
+                    ready!(self.poll_rest(cx, ends)).map_err(PipeError::Write)?;
                     match self.poll_copy(cx, ends)? {
-                        Poll::Ready(0) if self.hold => self.state = State::Held,
-                        Poll::Ready(0) => self.state = State::Closing,
+                        Poll::Ready(0) if self.hold => self.state = PipeState::Held,
+                        Poll::Ready(0) => self.state = PipeState::Closing,
                         Poll::Ready(_) => {
                             reads += 1;
                             if reads == TURN {
@@ -124,33 +124,35 @@ impl Pipe {
                                 return Poll::Pending;
                             }
                         }
-                        Poll::Pending if matches!(self.state, State::Failing(_)) => {}
+                        Poll::Pending if matches!(self.state, PipeState::Failing(_)) => {}
                         Poll::Pending => {
                             ready!(self.poll_flush(cx, ends))?;
                             return Poll::Pending;
                         }
                     }
                 }
-                State::Held => {
+                PipeState::Held => {
                     ready!(self.poll_flush(cx, ends))?;
                     return Poll::Pending;
                 }
-                State::Closing => {
-                    ready!(self.poll_rest(cx, ends)).map_err(Failed::Write)?;
+                PipeState::Closing => {
+                    ready!(self.poll_rest(cx, ends)).map_err(PipeError::Write)?;
                     let closed = ends.writer().poll_shutdown(cx);
-                    ready!(closed).map_err(Failed::Write)?;
-                    self.state = State::Done;
+                    ready!(closed).map_err(PipeError::Write)?;
+                    self.state = PipeState::Done;
                 }
-                State::Failing(_) => {
+                PipeState::Failing(_) => {
                     // A writer that fails as well changes nothing.
                     let _ = ready!(self.poll_rest(cx, ends));
                     let _ = ready!(self.poll_flush(cx, ends));
-                    if let State::Failing(error) = std::mem::replace(&mut self.state, State::Done) {
-                        return Poll::Ready(Err(Failed::Read(error)));
+                    if let PipeState::Failing(error) =
+                        std::mem::replace(&mut self.state, PipeState::Done)
+                    {
+                        return Poll::Ready(Err(PipeError::Read(error)));
                     }
                 }
-                State::Discarding => match ready!(discard(cx, ends)) {
-                    Ok(0) => self.state = State::Done,
+                PipeState::Discarding => match ready!(discard(cx, ends)) {
+                    Ok(0) => self.state = PipeState::Done,
                     Ok(_) => {
                         reads += 1;
                         if reads == TURN {
@@ -158,9 +160,9 @@ impl Pipe {
                             return Poll::Pending;
                         }
                     }
-                    Err(error) => return Poll::Ready(Err(Failed::Read(error))),
+                    Err(error) => return Poll::Ready(Err(PipeError::Read(error))),
                 },
-                State::Done => return Poll::Ready(Ok(())),
+                PipeState::Done => return Poll::Ready(Ok(())),
             }
         }
     }
@@ -170,20 +172,20 @@ impl Pipe {
         self.rest = Bytes::new();
         self.refused = Some(error);
         self.state = match self.state {
-            State::Copying => State::Discarding,
-            _ => State::Done,
+            PipeState::Copying => PipeState::Discarding,
+            _ => PipeState::Done,
         };
     }
 
     /// Returns whether the reader has ended, everything is written, and the writer is not shut
     /// down yet.
     pub(super) fn is_held(&self) -> bool {
-        matches!(self.state, State::Held) && !self.unflushed
+        matches!(self.state, PipeState::Held) && !self.unflushed
     }
 
     /// Shuts down a writer that was held open.
     pub(super) fn release(&mut self) {
-        self.state = State::Closing;
+        self.state = PipeState::Closing;
     }
 
     /// Returns whether the writer has yet to take something.
@@ -191,21 +193,25 @@ impl Pipe {
         !self.rest.is_empty()
     }
 
-    fn poll_flush<E: Ends>(
+    fn poll_flush<E: PipeEnds>(
         &mut self,
         cx: &mut Context<'_>,
         ends: &mut E,
-    ) -> Poll<Result<(), Failed>> {
+    ) -> Poll<Result<(), PipeError>> {
         if self.unflushed {
             let flushed = ends.writer().poll_flush(cx);
-            ready!(flushed).map_err(Failed::Write)?;
+            ready!(flushed).map_err(PipeError::Write)?;
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))
     }
 
     /// Writes what an earlier read left over.
-    fn poll_rest<E: Ends>(&mut self, cx: &mut Context<'_>, ends: &mut E) -> Poll<io::Result<()>> {
+    fn poll_rest<E: PipeEnds>(
+        &mut self,
+        cx: &mut Context<'_>,
+        ends: &mut E,
+    ) -> Poll<io::Result<()>> {
         while !self.rest.is_empty() {
             let written = ready!(ends.writer().poll_write(cx, &self.rest))?;
             self.wrote(written)?;
@@ -217,16 +223,16 @@ impl Pipe {
 
     /// Reads into the thread's buffer and writes straight on; a writer that takes less leaves
     /// the rest here.
-    fn poll_copy<E: Ends>(
+    fn poll_copy<E: PipeEnds>(
         &mut self,
         cx: &mut Context<'_>,
         ends: &mut E,
-    ) -> Result<Poll<usize>, Failed> {
-        scratch::with(scratch::BYTES, |buf| {
+    ) -> Result<Poll<usize>, PipeError> {
+        read_buf::with(read_buf::BYTES, |buf| {
             match ends.reader().poll_read(cx, buf) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => {
-                    self.state = State::Failing(error);
+                    self.state = PipeState::Failing(error);
                     return Ok(Poll::Pending);
                 }
                 Poll::Pending => return Ok(Poll::Pending),
@@ -236,12 +242,12 @@ impl Pipe {
             while !data.is_empty() {
                 match ends.writer().poll_write(cx, data) {
                     Poll::Ready(result) => {
-                        let written = result.map_err(Failed::Write)?;
-                        self.wrote(written).map_err(Failed::Write)?;
+                        let written = result.map_err(PipeError::Write)?;
+                        self.wrote(written).map_err(PipeError::Write)?;
                         data = &data[written..];
                     }
                     Poll::Pending => {
-                        let mut rest = Buffer::new(scratch::wipes());
+                        let mut rest = ReceiveBuffer::new(read_buf::wipes());
                         rest.extend(data, data.len());
                         let counted = self.limiter.as_ref();
                         let counted = counted.map(|limiter| limiter.budget().count(data.len()));
@@ -265,8 +271,8 @@ impl Pipe {
 }
 
 /// Reads and forgets; 0 at the end of the stream.
-fn discard<E: Ends>(cx: &mut Context<'_>, ends: &mut E) -> Poll<io::Result<usize>> {
-    scratch::with(scratch::BYTES, |buf| {
+fn discard<E: PipeEnds>(cx: &mut Context<'_>, ends: &mut E) -> Poll<io::Result<usize>> {
+    read_buf::with(read_buf::BYTES, |buf| {
         let polled = ends.reader().poll_read(cx, buf);
         polled.map_ok(|()| buf.filled().len())
     })

@@ -11,7 +11,7 @@ use transport_limits::{Guard, Limiter, Limits};
 use transport_testkit::{Handshake, MemoryDialer, MemoryListener, MemoryPending, Recorder};
 
 use crate::events::Log;
-use crate::rig::{anywhere, assert_took, Rig};
+use crate::harness::{anywhere, assert_took, Rig};
 
 type Errors = Arc<Mutex<VecDeque<io::Error>>>;
 

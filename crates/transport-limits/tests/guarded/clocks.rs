@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, Instant};
 use transport_core::{CloseReason, Direction, Op, Scope, TransportError};
 
-use crate::rig::{a_chunk_in, assert_lifetime, assert_took, deadlines, rates, Rig, CHUNK};
+use crate::harness::{a_chunk_in, assert_lifetime, assert_took, deadlines, rates, Rig, CHUNK};
 
 const SECOND: Duration = Duration::from_secs(1);
 

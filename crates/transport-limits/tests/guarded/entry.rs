@@ -10,7 +10,7 @@ use transport_core::{Backend, CloseReason, Dialer, PeerAddr, Reason};
 use transport_limits::{relay, Decision, Guard, IpPrefixes, Limits, Overflow};
 use transport_testkit::MemoryListener;
 
-use crate::rig::{anywhere, ping, Ours, Peer, Rig};
+use crate::harness::{anywhere, ping, Ours, Peer, Rig};
 
 const EVICT_AFTER: Duration = Duration::from_secs(10);
 /// Evicted connections that may still be closing.
@@ -259,7 +259,7 @@ async fn relay_is_evicted_with_both_legs() {
     client_peer.io.read_exact(&mut [0; 6]).await.unwrap();
     sleep(EVICT_AFTER).await;
     let _newcomer = rig.connect().await;
-    relaying.await.unwrap().end.unwrap_err();
+    relaying.await.unwrap().unwrap_err();
     for io in [&mut client_peer.io, &mut server.io] {
         assert_eq!(io.read(&mut [0]).await.unwrap(), 0, "in order");
     }

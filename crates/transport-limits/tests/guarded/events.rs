@@ -11,7 +11,7 @@ use tracing::subscriber::{set_default, DefaultGuard};
 use tracing::{Event, Metadata, Subscriber};
 use transport_core::{Dialer, PeerAddr, Reason};
 
-use crate::rig::{anywhere, Rig};
+use crate::harness::{anywhere, Rig};
 
 /// Keeps every event of this thread as a line of `name=value` pairs.
 #[derive(Clone, Default)]

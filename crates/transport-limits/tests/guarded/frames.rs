@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout, Instant};
 use transport_core::{CloseReason, Op, Queue, Reason, TransportError};
 use transport_limits::framed;
 
-use crate::rig::{a_chunk_in, assert_took, deadlines, rates, Rig, CHUNK};
+use crate::harness::{a_chunk_in, assert_took, deadlines, rates, Rig, CHUNK};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout, Instant};
 use transport_core::{CloseReason, Dialer, Direction, Op, PeerAddr, Reason, TransportError};
 use transport_limits::framed;
 
-use crate::rig::{anywhere, assert_took, deadlines, rates, Rig, CHUNK};
+use crate::harness::{anywhere, assert_took, deadlines, rates, Rig, CHUNK};
 
 const SECOND: Duration = Duration::from_secs(1);
 

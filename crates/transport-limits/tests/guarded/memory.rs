@@ -9,7 +9,7 @@ use transport_core::{Direction, Op, PeerAddr, Plain, Queue, Reason, Scope, Trans
 use transport_limits::{framed, relay, FrameReader, FrameSender, GuardedIo};
 use transport_testkit::MemoryIo;
 
-use crate::rig::{assert_took, deadlines, Peer, Rig, CHUNK};
+use crate::harness::{assert_took, deadlines, Peer, Rig, CHUNK};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// The largest frame, and what a peer may hold: a quarter of four of them.

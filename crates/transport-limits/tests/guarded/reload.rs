@@ -9,7 +9,7 @@ use transport_core::{Backend, Dialer, Direction, Observer, Op, Reason, Transport
 use transport_limits::{framed, Guard, Limiter, Limits};
 use transport_testkit::MemoryListener;
 
-use crate::rig::{a_chunk_in, anywhere, assert_took, deadlines, rates, Ours, Peer, Rig, CHUNK};
+use crate::harness::{a_chunk_in, anywhere, assert_took, deadlines, rates, Ours, Peer, Rig, CHUNK};
 
 const SECOND: Duration = Duration::from_secs(1);
 

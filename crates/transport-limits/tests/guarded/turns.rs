@@ -89,7 +89,7 @@ takes_everything! {
 async fn a_flood_one_way_starves_nobody() {
     let counts = Arc::new(Counts::default());
     let relayed = relay(Plain(Flood(Arc::clone(&counts))), Plain(Answering(0))).await;
-    relayed.end.unwrap();
+    let relayed = relayed.unwrap();
     assert_eq!(relayed.b_to_a, ANSWERS);
     let floods = counts.floods.load(Ordering::Relaxed);
     assert_eq!(relayed.a_to_b, (floods - 1) * 1024);

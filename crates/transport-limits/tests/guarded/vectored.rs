@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use transport_limits::framed;
 
-use crate::rig::{rates, Rig, CHUNK};
+use crate::harness::{rates, Rig, CHUNK};
 
 #[tokio::test(start_paused = true)]
 async fn buffers_reach_the_stream_as_they_are() {

@@ -12,7 +12,7 @@ use transport_core::{
 };
 
 use super::resolve::Resolver;
-use super::{connect, options, TcpIo};
+use super::{happy_eyeballs, options, TcpIo};
 use crate::TcpConfig;
 
 /// The deadline of a dial where none is given: the default of `dial_timeout`.
@@ -121,7 +121,7 @@ impl Dialer for TcpDialer {
             source,
         };
         let rest = (self.dial_timeout)().saturating_sub(resolved - started);
-        let race = connect::race(&addrs, rest, self.max_fd);
+        let race = happy_eyeballs::race(&addrs, rest, self.max_fd);
         let stream = race.await.map_err(connect)?;
         let connected = Instant::now();
         options::apply(&SockRef::from(&stream), &self.config.get()).map_err(TransportError::Io)?;

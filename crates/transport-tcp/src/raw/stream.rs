@@ -12,8 +12,8 @@ use tokio::net::TcpStream;
 use transport_core::{Io, Taken};
 
 #[cfg(target_os = "linux")]
-use super::diag;
-use super::unsent::Unsent;
+use super::sock_diag;
+use super::unsent_probe::UnsentProbe;
 
 /// An established TCP connection.
 ///
@@ -26,17 +26,17 @@ pub struct TcpIo {
     reset: bool,
     /// Bytes that the kernel has accepted.
     written: u64,
-    measure: Measure,
+    measure: TakenProbe,
 }
 
 /// How [`Io::taken`] is measured.
 #[derive(Debug)]
-enum Measure {
+enum TakenProbe {
     /// By the kernel's diagnosis of sockets; whether it has answered before.
     Diagnosis {
         answers: bool,
     },
-    Unsent(Unsent),
+    Unsent(UnsentProbe),
 }
 
 impl TcpIo {
@@ -47,7 +47,7 @@ impl TcpIo {
             stream,
             reset: false,
             written: 0,
-            measure: Measure::Diagnosis { answers: false },
+            measure: TakenProbe::Diagnosis { answers: false },
         }
     }
 
@@ -86,7 +86,7 @@ impl Io for TcpIo {
     #[cfg(target_os = "linux")]
     fn has_sent_all(&mut self) -> bool {
         use rustix::event::{poll, PollFd, PollFlags, Timespec};
-        if let Some(bytes) = diag::unacknowledged(&self.stream) {
+        if let Some(bytes) = sock_diag::unacknowledged(&self.stream) {
             // Our end of stream counts as one byte.
             return bytes <= 1;
         }
@@ -111,7 +111,7 @@ impl Io for TcpIo {
     #[cfg(target_os = "linux")]
     fn taken(&mut self) -> Option<Taken> {
         match &mut self.measure {
-            Measure::Diagnosis { answers } => match diag::left(&self.stream) {
+            TakenProbe::Diagnosis { answers } => match sock_diag::send_queue_state(&self.stream) {
                 Some(left) => {
                     *answers = true;
                     Some(left.taken(self.written))
@@ -119,11 +119,11 @@ impl Io for TcpIo {
                 // No descriptor or no memory for a question, this time.
                 None if *answers => None,
                 None => {
-                    self.measure = Measure::Unsent(Unsent::new());
+                    self.measure = TakenProbe::Unsent(UnsentProbe::new());
                     self.taken()
                 }
             },
-            Measure::Unsent(unsent) => {
+            TakenProbe::Unsent(unsent) => {
                 let left = unsent.measure(&self.stream, self.written)?;
                 Some(Taken::Acknowledged {
                     bytes: self.written.saturating_sub(left),

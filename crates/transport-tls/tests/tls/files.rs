@@ -159,7 +159,7 @@ fn each_wrong_file_is_named_for_what_it_is() {
         ("-----BEGIN PRIVATE KEY-----\n", "it is not valid PEM"),
         (
             &pem("PRIVATE KEY", b"no key"),
-            "it is no key that can be used",
+            "the key type is not supported",
         ),
     ] {
         files.put_key("key.pem", text);

@@ -54,7 +54,7 @@ async fn seen(
 ) -> Result<PeerIdentity, String> {
     let (server, client) = Rig::new(server, client).shake().await;
     match server {
-        Ok(server) => Ok(server.info.identity),
+        Ok(server) => Ok(server.info.identity.clone()),
         Err(error) => {
             // A client learns that it was refused, with its first read at the latest.
             if let Ok(mut client) = client {
@@ -148,13 +148,13 @@ async fn the_identity_holds_the_hash_of_the_public_key() {
     let client = pki::client(&files.client_config_with(&leaf), PqMode::Off);
     let server = pki::server(&config, PqMode::Off);
     let (ours, theirs) = Rig::new(&server, &client).connect().await;
-    let PeerIdentity::Verified(identity) = ours.info.identity else {
+    let PeerIdentity::Verified(identity) = ours.info.identity.clone() else {
         panic!("the client was verified");
     };
     let spki = rcgen::PublicKeyData::subject_public_key_info(&leaf.key);
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &spki);
     assert_eq!(&identity.spki_sha256[..], hash.as_ref());
-    assert_eq!(sans(theirs.info.identity), [pki::SERVER]);
+    assert_eq!(sans(theirs.info.identity.clone()), [pki::SERVER]);
 }
 
 #[tokio::test]
@@ -186,7 +186,7 @@ async fn the_list_applies_to_resumed_sessions_too() {
     crate::rig::ping(&mut ours, &mut theirs).await;
     let (ours, _theirs) = rig.connect().await;
     assert!(ours.info.resumed);
-    assert_eq!(sans(ours.info.identity), [CLIENT, SPIFFE]);
+    assert_eq!(sans(ours.info.identity.clone()), [CLIENT, SPIFFE]);
     allow_sans(&mut config, &["other.example"]);
     server.replace(transport_tls::ServerTls::load(&config, PqMode::Off).unwrap());
     let (refused, _) = rig.shake().await;

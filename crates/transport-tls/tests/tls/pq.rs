@@ -51,7 +51,7 @@ async fn a_server_that_requires_it_refuses_a_classical_client() {
     );
     assert_eq!(
         failure(client),
-        "the peer sent alert handshake_failure: nothing in common with it"
+        "the peer sent alert handshake_failure: no acceptable set of parameters in common"
     );
 }
 
@@ -64,7 +64,7 @@ async fn a_client_that_requires_it_is_told_why_a_classical_server_refuses() {
     );
     assert_eq!(
         failure(client),
-        "the peer sent alert handshake_failure: nothing in common with it (pq.mode is required \
+        "the peer sent alert handshake_failure: no acceptable set of parameters in common (pq.mode is required \
          here: the peer may have no X25519MLKEM768)"
     );
 }

@@ -47,7 +47,7 @@ async fn revocation_beside_broken_pair() {
     let paths = ends.crls(&chain.clean());
     let (mut rig, live) = ends.serving();
     assert_eq!(next(&mut rig).await, Ok(false));
-    ends.files.put_key("key.pem", &Chain::new().leaf.key);
+    ends.files.put_key("key.pem", &Chain::new().leaf.key_pem());
     fs::write(&paths[1], chain.sub.crl((2021, 2090), &[LEAF]).pem).unwrap();
     let error = ServerTls::refresh(&live).unwrap_err();
     assert!(says(&error).starts_with("tls key read failed"), "{error}");
@@ -97,9 +97,9 @@ async fn narrower_allow_list_beside_broken_pair() {
         .set_allow_sans(vec!["other.example".into()])
         .unwrap();
     live.get().reconfigured(&narrower, PqMode::Off).unwrap_err();
-    live.replace(live.get().withdrawn(&narrower).unwrap());
+    live.replace(live.get().reconfigured_trust(&narrower).unwrap());
     assert_eq!(next(&mut rig).await, Err(Kind::NotAllowed));
-    assert!(live.get().withdrawn(&narrower).is_none());
+    assert!(live.get().reconfigured_trust(&narrower).is_none());
 }
 
 /// Authorities that cannot be read keep the settings that belong to them.
@@ -116,6 +116,6 @@ async fn allow_list_of_unreadable_authorities_waits() {
         .set_client_ca_path(Some(ends.files.put("next.pem", "no certificate")))
         .set_allow_sans(vec![SERVER.into()])
         .unwrap();
-    assert!(live.get().withdrawn(&next_config).is_none());
+    assert!(live.get().reconfigured_trust(&next_config).is_none());
     assert_eq!(next(&mut rig).await, Err(Kind::NotAllowed));
 }

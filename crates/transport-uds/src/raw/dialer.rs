@@ -12,7 +12,7 @@ use transport_core::{
     TransportError,
 };
 
-use super::{buffer, UdsIo};
+use super::{send_buffer, UdsIo};
 use crate::{path, UdsConfig};
 
 /// First and longest pause before another attempt at a full backlog: the kernel tells nobody when
@@ -87,7 +87,7 @@ impl Dialer for UdsDialer {
             Some(config) => config.get().chunk_bytes(),
             None => UdsConfig::default().chunk_bytes(),
         };
-        buffer::apply(&stream, chunk).map_err(connect)?;
+        send_buffer::apply(&stream, chunk).map_err(connect)?;
         // The uid that the other side had when it began to listen.
         let uid = stream.peer_cred().map_err(connect)?.uid();
         let mut info = ConnInfo::new(Backend::Uds, Some(PeerAddr::Uid(uid)));

@@ -14,7 +14,7 @@ use transport_core::{
 };
 
 use super::socket_file::SocketFile;
-use super::{buffer, UdsIo};
+use super::{send_buffer, UdsIo};
 use crate::config::UNKNOWN_UID;
 use crate::UdsConfig;
 
@@ -194,7 +194,7 @@ impl Pending for UdsPending {
         if let Some(reason) = self.refused {
             return Err(TransportError::Refused { reason });
         }
-        buffer::apply(&self.stream, self.chunk_bytes).map_err(TransportError::Io)?;
+        send_buffer::apply(&self.stream, self.chunk_bytes).map_err(TransportError::Io)?;
         let mut info = ConnInfo::new(Backend::Uds, Some(self.peer()));
         info.identity = PeerIdentity::Uid(self.uid);
         Ok(Connection::new(UdsIo::new(self.stream), info))

@@ -1,6 +1,6 @@
 use tracing::Level;
 
-use super::super::record::Value;
+use super::super::entry::FieldValue;
 use super::super::timestamp::Timestamp;
 use super::*;
 
@@ -94,12 +94,12 @@ fn value_len(text: &str) -> Result<usize, String> {
 }
 
 fn line_of(message: &str, value: &str) -> String {
-    render(&Entry {
+    render(&LogEntry {
         at: Timestamp::now(),
         level: Level::INFO,
         target: "t",
         message: Some(message.to_owned()),
-        fields: vec![("error".into(), Value::Text(value.to_owned()))],
+        fields: vec![("error".into(), FieldValue::Text(value.to_owned()))],
     })
 }
 
@@ -132,7 +132,7 @@ fn go_logfmt_reads_every_line() {
     for text in of_all.chain(nasty.map(str::to_owned)) {
         let line = line_of(&text, &text);
         let body = line.strip_suffix('\n').unwrap();
-        assert!(body.chars().all(ron_transport::core::escape::is_safe));
+        assert!(body.chars().all(ron_transport::escape::is_safe));
         let pairs = decoded(body).unwrap_or_else(|why| panic!("{why}: {body}"));
         let names: Vec<_> = pairs.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["ts", "level", "target", "msg", "error"]);

@@ -58,7 +58,7 @@ fn begin(out: &Out) -> (Sink, Writer) {
 }
 
 /// Waits until the writer has written or dropped everything that was offered.
-fn settle(out: &Out, dropped: &Dropped, lines: usize) {
+fn settle(out: &Out, dropped: &DroppedLines, lines: usize) {
     let count = |text: &str| text.lines().filter(|line| !line.contains('=')).count();
     for _ in 0..2000 {
         let gone = usize::try_from(dropped.total()).unwrap();

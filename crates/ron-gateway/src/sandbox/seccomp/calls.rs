@@ -1,11 +1,15 @@
 //! The lists of system calls.
 
+use std::collections::BTreeMap;
+
 use libc::*;
 use seccompiler::{
     BackendError, Error, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule,
 };
 
-use super::Rules;
+/// The rules of a filter: for each call, the conditions of which one must hold; none is needed
+/// where there are none.
+pub(super) type CallRules = BTreeMap<i64, Vec<SeccompRule>>;
 
 /// Calls of the service that are allowed with any argument.
 #[rustfmt::skip]
@@ -38,7 +42,7 @@ const ALWAYS: &[c_long] = &[
     SYS_rt_sigtimedwait, SYS_rt_sigsuspend, SYS_sigaltstack, SYS_restart_syscall,
     // Time.
     SYS_clock_gettime, SYS_clock_getres, SYS_clock_nanosleep, SYS_nanosleep, SYS_gettimeofday,
-    // Figures of the process and the system.
+    // ProcessFigures of the process and the system.
     SYS_getpid, SYS_gettid, SYS_getppid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid,
     SYS_getresuid, SYS_getresgid, SYS_getgroups, SYS_getrusage, SYS_times,
     SYS_sysinfo, SYS_uname, SYS_getrandom,
@@ -134,21 +138,21 @@ const NEW_NAMESPACES: c_int = CLONE_NEWCGROUP
     | CLONE_NEWUTS;
 
 /// The calls that end the process.
-pub(super) fn deadly() -> Rules {
+pub(super) fn deadly() -> CallRules {
     let all = DEADLY.iter().chain(DEADLY_HERE);
     all.map(|&call| (call, Vec::new())).collect()
 }
 
 /// The calls that are allowed.
-pub(super) fn listed() -> Result<Rules, Error> {
+pub(super) fn listed() -> Result<CallRules, Error> {
     let all = ALWAYS.iter().chain(OLDER);
-    let mut rules: Rules = all.map(|&call| (call, Vec::new())).collect();
+    let mut rules: CallRules = all.map(|&call| (call, Vec::new())).collect();
     rules.extend(conditional().map_err(Error::Backend)?);
     Ok(rules)
 }
 
 /// The calls that are allowed with some arguments only.
-fn conditional() -> Result<Rules, BackendError> {
+fn conditional() -> Result<CallRules, BackendError> {
     let own_pid = u64::from(std::process::id());
     let sockets = SOCKETS.iter().map(|&(family, kind, protocol)| {
         SeccompRule::new(vec![
@@ -176,7 +180,7 @@ fn conditional() -> Result<Rules, BackendError> {
         true => map.clone(),
         false => vec![one(executed)?],
     };
-    Ok(Rules::from([
+    Ok(CallRules::from([
         (SYS_socket, sockets.collect::<Result<_, _>>()?),
         (SYS_socketpair, pairs.into_iter().collect::<Result<_, _>>()?),
         (SYS_clone, vec![one(thread)?]),

@@ -18,7 +18,7 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "env_from_process",
     "into_framed",
     "ready.wait_for",
-    "relay_held",
+    "relay_without_half_close",
     "tls_truncated",
     "transport.dial",
     "transport.prepare_for",

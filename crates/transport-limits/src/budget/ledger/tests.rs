@@ -6,26 +6,26 @@ use super::*;
 
 const LIMIT: u64 = 1000;
 
-fn conn(n: u64) -> Account {
-    Account::Conn(n)
+fn conn(n: u64) -> MemoryAccount {
+    MemoryAccount::Conn(n)
 }
 
 /// A request that is not granted at once, or at least wakes no other.
-fn wait(ledger: &mut Ledger<u64>, account: Account, bytes: u64) -> Ticket {
+fn wait(ledger: &mut BudgetLedger<u64>, account: MemoryAccount, bytes: u64) -> RequestId {
     let (ticket, granted) = ledger.wait(account, bytes);
     assert!(granted.is_empty());
     ticket
 }
 
 /// Takes as much as one account gets, a piece at a time.
-fn fill(ledger: &mut Ledger<u64>, account: Account, piece: u64) -> u64 {
+fn fill(ledger: &mut BudgetLedger<u64>, account: MemoryAccount, piece: u64) -> u64 {
     while ledger.take(account, piece) {}
     ledger.held_by(account)
 }
 
 #[test]
 fn lone_hog_gets_a_quarter() {
-    let mut ledger = Ledger::<u64>::new(LIMIT);
+    let mut ledger = BudgetLedger::<u64>::new(LIMIT);
     assert_eq!(fill(&mut ledger, conn(1), 1), LIMIT / 4);
 }
 
@@ -33,7 +33,7 @@ fn lone_hog_gets_a_quarter() {
 #[test]
 fn n_hogs_leave_as_much_as_each_has() {
     for hogs in [4, 7, 9, 99] {
-        let mut ledger = Ledger::<u64>::new(LIMIT);
+        let mut ledger = BudgetLedger::<u64>::new(LIMIT);
         // Each in turn, as they would come.
         let mut grown = true;
         while grown {
@@ -52,7 +52,7 @@ fn n_hogs_leave_as_much_as_each_has() {
 
 #[test]
 fn least_holder_is_served_first() {
-    let mut ledger = Ledger::<u64>::new(LIMIT);
+    let mut ledger = BudgetLedger::<u64>::new(LIMIT);
     for n in 0..4 {
         fill(&mut ledger, conn(n), 10);
     }
@@ -67,7 +67,7 @@ fn least_holder_is_served_first() {
 
 #[test]
 fn full_account_delays_no_other() {
-    let mut ledger = Ledger::<u64>::new(LIMIT);
+    let mut ledger = BudgetLedger::<u64>::new(LIMIT);
     fill(&mut ledger, conn(1), 10);
     let waits = wait(&mut ledger, conn(1), 10);
     assert!(ledger.take(conn(2), 200));
@@ -79,7 +79,7 @@ fn full_account_delays_no_other() {
 
 #[test]
 fn request_over_the_share_gets_its_turn() {
-    let mut ledger = Ledger::<u64>::new(LIMIT);
+    let mut ledger = BudgetLedger::<u64>::new(LIMIT);
     assert!(ledger.take(conn(1), 300), "the only one of its account");
     let over = wait(&mut ledger, conn(2), 2 * LIMIT);
     assert!(!ledger.poll(over, 2));
@@ -88,7 +88,7 @@ fn request_over_the_share_gets_its_turn() {
 
 #[test]
 fn larger_limit_grants_and_a_smaller_one_takes_nothing() {
-    let mut ledger = Ledger::<u64>::new(LIMIT);
+    let mut ledger = BudgetLedger::<u64>::new(LIMIT);
     fill(&mut ledger, conn(1), 50);
     let waits = wait(&mut ledger, conn(1), 50);
     assert!(!ledger.poll(waits, 7));
@@ -100,7 +100,7 @@ fn larger_limit_grants_and_a_smaller_one_takes_nothing() {
 
 #[test]
 fn given_up_grant_goes_to_the_next() {
-    let mut ledger = Ledger::<u64>::new(LIMIT);
+    let mut ledger = BudgetLedger::<u64>::new(LIMIT);
     fill(&mut ledger, conn(1), 50);
     let (first, second) = (
         wait(&mut ledger, conn(1), 50),
@@ -135,8 +135,8 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// Collects granted requests.
 fn claim(
-    ledger: &mut Ledger<u64>,
-    waits: &mut Vec<(Ticket, u64, u64)>,
+    ledger: &mut BudgetLedger<u64>,
+    waits: &mut Vec<(RequestId, u64, u64)>,
     held: &mut Vec<(u64, u64)>,
 ) {
     waits.retain(|(ticket, n, bytes)| {
@@ -151,7 +151,7 @@ fn claim(
 proptest! {
     #[test]
     fn sums_agree_and_all_waiters_end(steps in prop::collection::vec(step(), 0..200)) {
-        let mut ledger = Ledger::<u64>::new(LIMIT);
+        let mut ledger = BudgetLedger::<u64>::new(LIMIT);
         let (mut limit, mut held, mut waits) = (LIMIT, Vec::new(), Vec::new());
         for step in steps {
             match step {

@@ -10,9 +10,9 @@ use tokio::io::{AsyncRead, ReadBuf};
 use transport_core::{Backend, NoObserver, TransportError};
 
 use super::*;
+use crate::conn_state::ConnState;
 use crate::limiter::Limiter;
 use crate::settings::Limits;
-use crate::shared::Shared;
 
 const CHUNK: usize = 4 << 10;
 const MAX: usize = 64 << 10;
@@ -84,7 +84,7 @@ fn reader(bytes: Vec<u8>, sizes: &[usize], amnesia: bool) -> FrameReader<Pieces>
     limits.set_max_frame_bytes(MAX as u64).unwrap();
     let limiter = Limiter::new(&limits, Arc::new(NoObserver)).unwrap();
     let settings = limiter.settings();
-    let shared = Shared::new(1, Backend::Tcp, limiter, settings, None, None, 0);
+    let conn = ConnState::new(1, Backend::Tcp, limiter, settings, None, None, 0);
     // One that always moves on.
     let sizes = sizes.iter().copied().chain([CHUNK]).collect();
     let pieces = Pieces {
@@ -93,7 +93,7 @@ fn reader(bytes: Vec<u8>, sizes: &[usize], amnesia: bool) -> FrameReader<Pieces>
         sizes,
         turn: 0,
     };
-    FrameReader::new(pieces, Control(Arc::new(shared)))
+    FrameReader::new(pieces, Control(Arc::new(conn)))
 }
 
 /// Reads to the end; `whole` says of each frame whether it is read whole or in chunks.

@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use transport_core::{Backend, NoObserver};
 
 use super::*;
+use crate::conn_state::ConnState;
 use crate::limiter::Limiter;
 use crate::settings::Limits;
-use crate::shared::Shared;
 
 /// Takes bytes in pieces of the given sizes, over and over, and pends between them.
 struct Sink {
@@ -76,8 +76,8 @@ proptest! {
         let limits = Limits::default();
         let limiter = Limiter::new(&limits, Arc::new(NoObserver)).unwrap();
         let settings = limiter.settings();
-        let shared = Shared::new(1, Backend::Tcp, limiter, settings, None, None, 0);
-        let control = Control(Arc::new(shared));
+        let conn = ConnState::new(1, Backend::Tcp, limiter, settings, None, None, 0);
+        let control = Control(Arc::new(conn));
         let room = Arc::new(Semaphore::new(1 << 20));
         let (inbox, queue) = mpsc::channel(64);
         let mut wire = Vec::new();
@@ -86,7 +86,7 @@ proptest! {
             wire.extend(frame);
             let cost = u32::try_from(frame.len()).unwrap();
             let permit = Arc::clone(&room).try_acquire_many_owned(cost).unwrap();
-            let queued = Queued::new(Bytes::from(frame.clone()), &control, permit, Stored::default());
+            let queued = QueuedFrame::new(Bytes::from(frame.clone()), &control, permit, InboxHold::default());
             inbox.try_send(queued).unwrap();
         }
         drop(inbox);
