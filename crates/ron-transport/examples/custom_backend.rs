@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ron_transport::{
     echo, Backend, ConnInfo, Connection, Dialer, Guard, Listener, PeerAddr, Pending, Plain, Target,
-    Transport, TransportError,
+    TaskKind, Transport, TransportError,
 };
 use tokio::io::{duplex, AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
@@ -82,33 +82,37 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dialer = Guard::new(PipeDialer(sender), transport.limiter());
     let mut listener = Guard::new(PipeListener(receiver), transport.limiter());
 
-    tokio::spawn(async move {
+    let accepting = async {
         loop {
             // Admitted: caps, rates and address rules have been applied.
             let incoming = listener.accept().await;
-            tokio::spawn(async move {
-                let connection = incoming.establish().await?;
-                echo(connection.io).await?;
-                Ok::<_, TransportError>(())
+            // Tracked, so that the shutdown waits for the task.
+            let tasks = transport.limiter().tasks();
+            tasks.spawn(TaskKind::Serve, async move {
+                if let Ok(connection) = incoming.establish().await {
+                    let _ = echo(connection.io).await;
+                }
             });
         }
-    });
-
-    let anywhere = Target::host("in-memory", 1)?;
-    let (mut io, info) = dialer.dial(&anywhere).await?.into_parts();
-    io.write_all(b"hello").await?;
-    let mut answer = [0; 5];
-    io.read_exact(&mut answer).await?;
-    assert_eq!(&answer, b"hello");
-    // Both ends are connections of the transport.
-    assert_eq!(transport.connections().len(), 2);
-    println!("connection {} of backend {}: echoed", info.id, info.backend);
-
-    let report = transport.shutdown(Duration::from_secs(5)).await;
-    println!(
-        "closed idle {}, aborted {}",
-        report.closed_idle, report.aborted
-    );
-    assert_eq!(report.aborted, 0);
+    };
+    let client = async {
+        let anywhere = Target::host("in-memory", 1)?;
+        let (mut io, info) = dialer.dial(&anywhere).await?.into_parts();
+        io.write_all(b"hello").await?;
+        let mut answer = [0; 5];
+        io.read_exact(&mut answer).await?;
+        assert_eq!(&answer, b"hello");
+        // Both ends are connections of the transport.
+        assert_eq!(transport.connections().len(), 2);
+        println!("connection {} of backend {}: echoed", info.id, info.backend);
+        let report = transport.shutdown(Duration::from_secs(5)).await;
+        println!("aborted {}", report.aborted);
+        assert_eq!(report.aborted, 0);
+        Ok::<_, Box<dyn std::error::Error>>(())
+    };
+    tokio::select! {
+        () = accepting => {}
+        done = client => done?,
+    }
     Ok(())
 }

@@ -44,11 +44,11 @@ fn tor_settings_that_contradict_others() {
         ),
         (
             "amnesia = true\narti.state_dir = '/a'",
-            "with amnesia it is in memory: leave it out",
+            "with amnesia the directory is in memory: leave it out",
         ),
         (
             "amnesia = true\narti.cache_dir = '/a'",
-            "with amnesia it is in memory: leave it out",
+            "with amnesia the directory is in memory: leave it out",
         ),
         (
             "arti.pre_dial_delay = '10s'",
@@ -62,7 +62,7 @@ fn tor_settings_that_contradict_others() {
     assert!(
         errors
             .to_string()
-            .contains("needs backend = arti, and that is tcp"),
+            .contains("needs backend = arti, but backend is tcp"),
         "{errors}"
     );
 }

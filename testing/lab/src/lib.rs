@@ -21,7 +21,6 @@ mod outcome;
 mod output;
 mod pki;
 pub mod process;
-#[cfg(doctest)]
 mod scrape;
 mod start;
 pub mod trend;

@@ -1,4 +1,4 @@
-//! Where the admin endpoint is: an IP address and port, or the path of a Unix socket.
+//! The address of the admin endpoint.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -34,7 +34,7 @@ impl AdminAddr {
         Ok(Some(Self::Ip(addr)))
     }
 
-    /// Returns whether only processes of this machine reach it.
+    /// Returns whether only processes on this host reach it.
     pub(crate) fn is_local(&self) -> bool {
         match self {
             Self::Ip(addr) => addr.ip().to_canonical().is_loopback(),
@@ -42,7 +42,7 @@ impl AdminAddr {
         }
     }
 
-    /// Returns whether the kernel says which user asks.
+    /// Returns whether the kernel reports the user of a request.
     pub(crate) const fn is_unix(&self) -> bool {
         matches!(self, Self::Unix(_))
     }

@@ -1,7 +1,5 @@
 //! The setting `sandbox`.
 
-use ron_transport::schema::ValueError;
-
 /// Whether the process is confined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SandboxMode {
@@ -13,22 +11,8 @@ pub(crate) enum SandboxMode {
     Off,
 }
 
-impl SandboxMode {
-    /// As it is written.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Try => "try",
-            Self::On => "on",
-            Self::Off => "off",
-        }
-    }
-
-    /// Reads one.
-    pub(crate) fn parse(text: &str) -> Result<Self, ValueError> {
-        let text = text.to_ascii_lowercase();
-        [Self::Try, Self::On, Self::Off]
-            .into_iter()
-            .find(|mode| mode.as_str() == text)
-            .ok_or_else(|| ValueError::new("must be try, on or off"))
-    }
-}
+ron_transport::schema::choice!(pub(crate) SandboxMode {
+    Try: "try",
+    On: "on",
+    Off: "off",
+});

@@ -148,7 +148,7 @@ fn settings_that_go_with_something_else_are_refused() {
         "--transport.arti.state-dir",
         "/var/lib/x",
     ];
-    refused(&with(&on), "with amnesia it is in memory");
+    refused(&with(&on), "with amnesia the directory is in memory");
 }
 
 /// An image of the memory would be what amnesia is to prevent.
