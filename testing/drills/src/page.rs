@@ -1,4 +1,4 @@
-//! `docs/DRILLS.md`: results of the last full run, next due date.
+//! `docs/reports/DRILLS.md`: results of the last full run, next due date.
 
 use std::fs;
 use std::path::Path;
@@ -20,8 +20,8 @@ fn text(table: &Table, version: &str, today: Day) -> String {
     format!(
         "<!-- Written by `cargo xtask drill --all`; do not edit. -->\n\
          # Drills\n\n\
-         For operators: the failures of the [runbook](RUNBOOK.md), caused deliberately against the built\n\
-         gateway, with their signals and cures. `cargo xtask drill NAME` runs one,\n\
+         For operators: the failures of the [runbook](../RUNBOOK.md), caused deliberately against the\n\
+         built gateway, with their signals and cures. `cargo xtask drill NAME` runs one,\n\
          `cargo xtask drill --all` all of them and writes this page; `--list` prints the names. The quick\n\
          ones are part of `cargo xtask ci`, where times and ratios do not decide.\n\n\
          Version: {version}\n\
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn page_has_one_row_per_drill() {
-        let page = include_str!("../../../docs/DRILLS.md");
+        let page = include_str!("../../../docs/reports/DRILLS.md");
         let rows = page.lines().filter(|line| line.starts_with("| "));
         let rows: Vec<_> = rows.skip(1).collect();
         assert_eq!(rows.len(), DRILLS.len());

@@ -23,7 +23,7 @@ const FAMILIES: [&str; 7] = [
 
 /// The names of the drills, by the page of results, which a test of theirs holds to the code.
 fn drills() -> BTreeSet<String> {
-    let page = page("DRILLS.md");
+    let page = page("reports/DRILLS.md");
     let rows = page.rows();
     let cells = rows.iter().filter_map(|row| row.cell("drill"));
     let names: BTreeSet<_> = cells.flat_map(spans).map(str::to_owned).collect();
