@@ -1,4 +1,4 @@
-//! Chains with intermediates, and the CRLs of their issuers.
+//! Chains with intermediates, and CRLs of their issuers.
 #![allow(dead_code)]
 
 use rcgen::{
@@ -13,13 +13,13 @@ pub(crate) struct Ca {
     name: String,
 }
 
-/// A certificate with its key, and what comes after it in its chain.
+/// A certificate with its chain and key.
 pub(crate) struct Cert {
     pub(crate) chain: String,
     pub(crate) key: String,
 }
 
-/// The params of an authority of this name.
+/// Returns the parameters of an authority.
 fn ca_params(name: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, name);
@@ -36,7 +36,7 @@ impl Ca {
         Self { issuer, name }
     }
 
-    /// An intermediate with this serial number.
+    /// Issues an intermediate with this serial number.
     pub(crate) fn sub(
         &self,
         name: &str,
@@ -56,7 +56,7 @@ impl Ca {
         self.issuer.pem()
     }
 
-    /// A leaf with this serial number, and these certificates after it.
+    /// Issues a leaf with this serial number, followed by these certificates.
     pub(crate) fn leaf(
         &self,
         san: &str,
@@ -77,25 +77,25 @@ impl Ca {
         }
     }
 
-    /// A CRL from one year to another with these serial numbers.
+    /// Issues a CRL valid between two years, with these serial numbers.
     pub(crate) fn crl(&self, years: (i32, i32), revoked: &[u64]) -> Crl {
         signed(&self.issuer, years, revoked)
     }
 
-    /// A CRL in this authority's name, signed by a key that is not its own.
+    /// Issues a CRL in this authority's name, signed with another key.
     pub(crate) fn forged_crl(&self, years: (i32, i32)) -> Crl {
         let key = KeyPair::generate().unwrap();
         signed(&Issuer::new(ca_params(&self.name), key), years, &[])
     }
 
-    /// A CRL that is signed although the certificate may not allow it.
+    /// Issues a CRL although the certificate does not allow cRLSign.
     pub(crate) fn crl_without_permission(&self, years: (i32, i32)) -> Crl {
         let key = KeyPair::try_from(self.issuer.key().serialize_der()).unwrap();
         signed(&Issuer::new(ca_params(&self.name), key), years, &[])
     }
 }
 
-/// A CRL in both forms.
+/// A CRL in DER and PEM.
 pub(crate) struct Crl {
     pub(crate) pem: String,
     pub(crate) der: Vec<u8>,

@@ -1,4 +1,4 @@
-//! Certificates and keys, made for a test and gone with it.
+//! Certificates and keys, created per test in a temporary directory.
 #![allow(dead_code)]
 
 pub(crate) mod chain;
@@ -25,7 +25,7 @@ use transport_tls::{
 /// The name of every server.
 pub(crate) const SERVER: &str = "server.example";
 
-/// A certificate with its key, as files hold them.
+/// A certificate with its key, as the content of files.
 pub(crate) struct Leaf {
     pub(crate) cert: String,
     pub(crate) key: KeyPair,
@@ -36,20 +36,20 @@ impl Leaf {
         self.key.serialize_pem()
     }
 
-    /// The chain of the file.
+    /// Returns the chain as DER.
     pub(crate) fn ders(&self) -> Vec<CertificateDer<'static>> {
         let chain = CertificateDer::pem_slice_iter(self.cert.as_bytes());
         chain.map(Result::unwrap).collect()
     }
 
-    /// The key, as rustls signs with it.
+    /// Returns the signing key for rustls.
     pub(crate) fn signing_key(&self) -> Arc<dyn SigningKey> {
         let key = PrivateKeyDer::try_from(self.key.serialize_der()).unwrap();
         any_supported_type(&key).unwrap()
     }
 }
 
-/// An authority.
+/// A certificate authority.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
@@ -71,7 +71,7 @@ impl Authority {
         self.0.der()
     }
 
-    /// A certificate for these DNS names or URIs.
+    /// Issues a certificate for these DNS names or URIs.
     pub(crate) fn leaf(&self, sans: &[&str]) -> Leaf {
         self.leaf_with(sans, &PKCS_ECDSA_P256_SHA256, |_| {})
     }
@@ -107,12 +107,12 @@ fn san_type(san: &str) -> SanType {
 pub(crate) struct Files(TempDir);
 
 impl Files {
-    /// Without any file.
+    /// Creates an empty directory.
     pub(crate) fn empty() -> Self {
         Self(TempDir::new().unwrap())
     }
 
-    /// With a server's pair and the authority that a client trusts.
+    /// Creates the server's pair and the client's trusted authority.
     pub(crate) fn new(authority: &Authority, server: &Leaf) -> Self {
         let files = Self::empty();
         files.put_pair(server);
@@ -130,7 +130,7 @@ impl Files {
         path
     }
 
-    /// A file that its owner alone may read.
+    /// Writes a file with mode 0600.
     pub(crate) fn put_key(&self, name: &str, text: &str) -> PathBuf {
         let path = self.put(name, text);
         set_mode(&path, 0o600);
@@ -150,7 +150,7 @@ impl Files {
         config
     }
 
-    /// Asks clients for a certificate of `client-ca.pem`.
+    /// Returns settings that request certificates issued by `client-ca.pem`.
     pub(crate) fn mutual_config(&self, auth: ClientAuth, authority: &Authority) -> TlsConfig {
         let mut config = self.server_config();
         let path = self.put("client-ca.pem", &authority.pem());
@@ -166,7 +166,7 @@ impl Files {
         config
     }
 
-    /// Shows this certificate to servers.
+    /// Returns settings with this client certificate.
     pub(crate) fn client_config_with(&self, leaf: &Leaf) -> TlsClientConfig {
         let mut config = self.client_config();
         config

@@ -1,4 +1,4 @@
-//! Chains of authorities, and certificates whose extensions are written byte by byte.
+//! Chains of authorities, and certificates with hand-encoded extensions.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -14,7 +14,7 @@ use crate::pki::Leaf;
 pub(crate) struct Ca {
     issuer: CertifiedIssuer<'static, KeyPair>,
     name: DistinguishedName,
-    /// Its own certificate first; none for a root.
+    /// Own certificate first; empty for a root.
     chain: Vec<CertificateDer<'static>>,
 }
 
@@ -30,7 +30,7 @@ impl Ca {
         }
     }
 
-    /// An intermediate authority.
+    /// Issues an intermediate authority.
     pub(crate) fn below(&self, tune: impl FnOnce(&mut CertificateParams)) -> Self {
         let mut params = ca_params();
         tune(&mut params);
@@ -46,7 +46,7 @@ impl Ca {
         }
     }
 
-    /// A certificate with these names, and its chain.
+    /// Issues a certificate with these names, and its chain.
     pub(crate) fn leaf(&self, names: &[Vec<u8>]) -> Leaf {
         self.leaf_with(names, |_| {})
     }
@@ -71,7 +71,7 @@ impl Ca {
         }
     }
 
-    /// Its subject.
+    /// Returns the subject.
     pub(crate) fn name(&self) -> DistinguishedName {
         self.name.clone()
     }
@@ -89,7 +89,7 @@ impl Ca {
     }
 }
 
-/// Parameters of an authority with a name of its own.
+/// Returns the parameters of an authority with a unique name.
 fn ca_params() -> CertificateParams {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -100,7 +100,7 @@ fn ca_params() -> CertificateParams {
     params
 }
 
-/// Certificates as a file holds them.
+/// Encodes certificates as PEM.
 pub(crate) fn pem(chain: &[CertificateDer<'_>]) -> String {
     use base64::engine::general_purpose::STANDARD;
     use base64::Engine;
@@ -114,7 +114,7 @@ pub(crate) fn pem(chain: &[CertificateDer<'_>]) -> String {
     chain.iter().map(pem).collect()
 }
 
-/// A DER value (X.690 §8.1).
+/// Encodes a DER value (X.690 §8.1).
 pub(crate) fn der(tag: u8, content: &[u8]) -> Vec<u8> {
     let [high, low] = u16::try_from(content.len()).unwrap().to_be_bytes();
     let len = match (high, low) {
@@ -137,19 +137,19 @@ pub(crate) fn uri(text: &str) -> Vec<u8> {
     der(0x86, text.as_bytes())
 }
 
-/// An address; in a constraint, an address and its mask.
+/// Encodes an address, or an address with its mask in a constraint.
 pub(crate) fn ip(bytes: &[u8]) -> Vec<u8> {
     der(0x87, bytes)
 }
 
-/// A user principal name, as Active Directory writes it.
+/// Encodes a user principal name of Active Directory.
 pub(crate) fn other_name(text: &str) -> Vec<u8> {
     let oid = [6, 10, 0x2b, 6, 1, 4, 1, 0x82, 0x37, 0x14, 2, 3];
     let value = der(0xa0, &der(0x0c, text.as_bytes()));
     der(0xa0, &[&oid[..], &value].concat())
 }
 
-/// A name with one attribute, the common name.
+/// Encodes a directory name with only a common name.
 pub(crate) fn directory(common_name: &str) -> Vec<u8> {
     let attribute = [&[6, 3, 0x55, 4, 3], &der(0x0c, common_name.as_bytes())[..]].concat();
     der(0xa4, &der(0x30, &der(0x31, &der(0x30, &attribute))))
@@ -164,7 +164,7 @@ fn san(names: &[Vec<u8>]) -> CustomExtension {
     CustomExtension::from_oid_content(&[2, 5, 29, 17], content)
 }
 
-/// Name constraints (RFC 5280 §4.2.1.10), critical.
+/// Returns critical name constraints (RFC 5280 §4.2.1.10).
 pub(crate) fn constrain(permitted: &[Vec<u8>], excluded: &[Vec<u8>]) -> CustomExtension {
     let subtrees = |tag, names: &[Vec<u8>]| match names {
         [] => Vec::new(),
