@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_default_is_what_the_key_says() {
+    fn defaults_match_the_keys() {
         let gateway = Gateway::default();
         for key in KEYS {
             assert_eq!(gateway.get(key.path).unwrap(), key.default, "{}", key.path);
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn every_value_is_read_back() {
+    fn every_value_reads_back() {
         let mut gateway = Gateway::default();
         for (path, value) in [
             ("mode", "forward"),
@@ -192,7 +192,7 @@ mod tests {
 
     #[cfg(not(feature = "arti"))]
     #[test]
-    fn a_scheme_that_is_not_compiled_in_is_named_with_its_feature() {
+    fn missing_scheme_names_its_feature() {
         let mut gateway = Gateway::default();
         let target = "tor://x.onion:80";
         let error = gateway.set("forward_to", &target.into()).unwrap_err();

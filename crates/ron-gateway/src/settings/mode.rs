@@ -1,13 +1,13 @@
 //! The setting `mode`.
 
-/// What happens to an accepted connection.
+/// The handler of accepted connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// Every byte goes back.
+    /// Echoes every byte.
     Echo,
-    /// Every frame goes back.
+    /// Echoes every frame.
     EchoFrames,
-    /// Joined with a connection that is dialed for it.
+    /// Dials the target and relays both connections.
     Forward,
 }
 

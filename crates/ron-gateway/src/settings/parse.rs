@@ -1,4 +1,4 @@
-//! Values of `[gateway]`, from text.
+//! Parsers for the values of `[gateway]`.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ pub(super) fn parse_mode(text: &str) -> Result<Mode, ValueError> {
         .ok_or_else(|| ValueError::new("no such mode"))
 }
 
-/// An endpoint that this build can dial; an empty text is none.
+/// Parses an endpoint that this build can dial; empty text is `None`.
 pub(super) fn parse_endpoint(text: &str) -> Result<Option<Endpoint>, ValueError> {
     if text.is_empty() {
         return Ok(None);
@@ -25,7 +25,9 @@ pub(super) fn parse_endpoint(text: &str) -> Result<Option<Endpoint>, ValueError>
     dialable(text).map(Some)
 }
 
-/// An endpoint that this build can dial; the error names the feature that is missing.
+/// Parses an endpoint that this build can dial.
+///
+/// The error names a missing feature.
 pub(crate) fn dialable(text: &str) -> Result<Endpoint, ValueError> {
     let endpoint: Endpoint = text
         .parse()
@@ -39,13 +41,15 @@ pub(crate) fn dialable(text: &str) -> Result<Endpoint, ValueError> {
     }
 }
 
-/// A host name as a `Host` header has it, without port: in lower case, without a dot at the end.
+/// Parses a host name without port.
+///
+/// The result is in lower case, without a trailing dot.
 pub(super) fn parse_host(text: &str) -> Result<String, ValueError> {
     let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || name.len() > MAX_HOST_BYTES || !name.chars().all(is_part) {
         return Err(ValueError::new(format!(
-            "{text:?} is no host name: expected a name such as gateway.example, without port, \
+            "{text:?} is not a host name: expected a name such as gateway.example, without port, \
              scheme or wildcard"
         )));
     }
@@ -57,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn host_with_port_or_wildcard_is_refused() {
+    fn host_with_port_or_wildcard_is_rejected() {
         assert_eq!(parse_host("Gateway.Example.").unwrap(), "gateway.example");
         for text in [
             "",
@@ -75,18 +79,18 @@ mod tests {
     }
 }
 
-/// Above which memory new connections are refused.
+/// The setting `memory.pressure`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MemoryPressure {
     /// The limits of the control group.
     Auto,
-    /// None.
+    /// No limit.
     Off,
-    /// The limits of the control group, and these bytes of resident memory.
+    /// The limits of the control group, and this limit on resident memory.
     Bytes(u64),
 }
 
-/// An idle gateway has half of it: below, it might never accept.
+/// Smallest size. An idle gateway uses half of it, and must accept connections.
 const MIN_MEMORY: u64 = 16 << 20;
 
 impl MemoryPressure {

@@ -2,19 +2,19 @@
 
 use ron_transport::core::schema::ValueError;
 
-/// Whether the process is confined.
+/// The degree of confinement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SandboxMode {
-    /// As far as the kernel can.
+    /// As far as the kernel supports it.
     Try,
-    /// The start fails where the kernel cannot.
+    /// The start fails if the kernel lacks support.
     On,
-    /// Not at all.
+    /// No sandbox.
     Off,
 }
 
 impl SandboxMode {
-    /// As it is written.
+    /// Returns the value as written in the configuration.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Try => "try",
@@ -23,7 +23,7 @@ impl SandboxMode {
         }
     }
 
-    /// Reads one.
+    /// Parses a value.
     pub(crate) fn parse(text: &str) -> Result<Self, ValueError> {
         let text = text.to_ascii_lowercase();
         [Self::Try, Self::On, Self::Off]
