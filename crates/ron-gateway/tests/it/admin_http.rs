@@ -70,7 +70,7 @@ fn host_may_be_missing_in_http_1_0_alone() {
 }
 
 #[test]
-fn every_answer_closes_and_forbids_sniffing() {
+fn every_response_closes_and_forbids_sniffing() {
     let gateway = Gateway::start(&[]);
     let host = "host: localhost\r\n";
     let long = "y".repeat(20 * 1024);
