@@ -41,7 +41,7 @@ pub(crate) fn run(args: &[&str], env: &[(&str, &str)]) -> (i32, String, String) 
     (code, text(output.stdout), text(output.stderr))
 }
 
-/// The settings of a gateway to start, in the sandbox where the kernel has one.
+/// The settings of a gateway, in the sandbox if available.
 pub(crate) struct Start {
     start: ron_lab::Start,
     args: Vec<String>,
@@ -99,7 +99,7 @@ impl Start {
         self.map(|start| start.socket(socket))
     }
 
-    /// Writes the gateway's file system calls to a file, by strace.
+    /// Traces the file system calls of the gateway by strace, to a file.
     ///
     /// The tracer is a separate process, so signals reach the gateway.
     pub(crate) fn trace(self, to: &Path) -> Self {
@@ -117,13 +117,15 @@ impl Start {
         self.map(|start| start.before(&strace))
     }
 
-    /// Stops reading the log after the event `start`, and keeps the pipe open.
+    /// Stops reading the log after the event `start`.
+    ///
+    /// The pipe stays open.
     pub(crate) fn stalled(mut self) -> Self {
         self.stalled = true;
         self
     }
 
-    /// Omits `WATCHDOG_PID`, so the watchdog applies to any process.
+    /// Omits `WATCHDOG_PID`: the watchdog then applies to any process.
     pub(crate) fn watchdog_of_all(mut self) -> Self {
         self.watchdog_of_all = true;
         self
@@ -136,7 +138,9 @@ impl Start {
         self.start
     }
 
-    /// Starts a gateway that logs to a file; returns its listen and admin addresses.
+    /// Starts a gateway that logs to a file.
+    ///
+    /// Returns its listen and admin addresses.
     pub(crate) fn spawn_logging_to(self, path: &Path) -> (Process, SocketAddr, SocketAddr) {
         let mut command = self.command();
         command.stdout(std::fs::File::create(path).unwrap());

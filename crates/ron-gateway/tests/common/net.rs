@@ -1,4 +1,4 @@
-//! Clients.
+//! Client sockets.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
@@ -8,13 +8,14 @@ use tokio::net::TcpSocket;
 
 use super::PATIENCE;
 
-/// A connection whose reads and writes do not wait for ever.
+/// Connects, with a timeout on reads and writes.
 pub(crate) fn connect(to: SocketAddr) -> TcpStream {
     patient(TcpStream::connect_timeout(&to, PATIENCE).unwrap())
 }
 
-/// Returns whether the other side ends a new connection. Its reset may come before the client has
-/// seen that it is connected.
+/// Returns whether the other side ends a new connection.
+///
+/// Its reset may arrive before the connect call returns.
 pub(crate) fn refuses(to: SocketAddr) -> bool {
     match TcpStream::connect_timeout(&to, PATIENCE) {
         Ok(stream) => ended(&mut patient(stream)),
@@ -22,13 +23,13 @@ pub(crate) fn refuses(to: SocketAddr) -> bool {
     }
 }
 
-/// What tokio's sockets need.
+/// Returns a runtime for tokio sockets.
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_io().build().unwrap()
 }
 
-/// A connection from one of the addresses of the loopback network.
+/// Connects from another loopback address.
 pub(crate) fn connect_from(from: IpAddr, to: SocketAddr) -> TcpStream {
     let stream = runtime().block_on(async {
         let socket = TcpSocket::new_v4().unwrap();
@@ -39,7 +40,7 @@ pub(crate) fn connect_from(from: IpAddr, to: SocketAddr) -> TcpStream {
     patient(stream)
 }
 
-/// A port that is taken and refuses connections, until its socket is told to listen.
+/// Returns a bound port that refuses connections until its socket listens.
 pub(crate) fn bound_to_nothing() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
@@ -53,14 +54,14 @@ fn patient(stream: TcpStream) -> TcpStream {
     stream
 }
 
-/// Whether what is sent comes back.
+/// Returns whether the peer echoes.
 pub(crate) fn echoes(stream: &mut TcpStream) -> bool {
     let sent = b"still there?";
     let mut back = [0; 12];
     stream.write_all(sent).is_ok() && stream.read_exact(&mut back).is_ok() && back == *sent
 }
 
-/// Whether the other side ends the connection without sending anything.
+/// Returns whether the peer ends the connection without data.
 pub(crate) fn ended(stream: &mut TcpStream) -> bool {
     match stream.read(&mut [0; 1]) {
         Ok(read) => read == 0,
@@ -68,7 +69,7 @@ pub(crate) fn ended(stream: &mut TcpStream) -> bool {
     }
 }
 
-/// Whether the other side resets the connection, so that nothing cut looks whole.
+/// Returns whether the peer resets the connection.
 pub(crate) fn aborted(stream: &mut TcpStream) -> bool {
     let read = stream.read(&mut [0; 1]);
     read.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset)
@@ -81,7 +82,7 @@ pub(crate) fn read_all(stream: &mut TcpStream) -> Vec<u8> {
     bytes
 }
 
-/// Sends everything, half-closes, and returns what came back, reading meanwhile.
+/// Sends everything while reading, half-closes, and returns the reply.
 pub(crate) fn round_trip(mut stream: TcpStream, bytes: &[u8]) -> Vec<u8> {
     let mut reader = stream.try_clone().unwrap();
     thread::scope(|scope| {
@@ -92,7 +93,7 @@ pub(crate) fn round_trip(mut stream: TcpStream, bytes: &[u8]) -> Vec<u8> {
     })
 }
 
-/// Bytes without a short period.
+/// Returns bytes without a short period.
 pub(crate) fn pattern(len: usize) -> Vec<u8> {
     let mut state: u64 = 0x2545_f491_4f6c_dd1d;
     let mut next = || {

@@ -1,13 +1,14 @@
-//! The sandbox that gateways of the tests run in: `on`, so that a gateway which is not in it does
-//! not start.
+//! The sandbox of gateways under test.
+//!
+//! It is `on` if the kernel supports it, so that a gateway without it fails to start.
 
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// The setting, as an environment variable.
+/// Environment variable of the setting.
 pub(crate) const SANDBOX: &str = "RON_GATEWAY_SANDBOX";
 
-/// The value for a gateway that a test starts.
+/// Returns the setting for a gateway under test.
 pub(super) fn mode() -> &'static str {
     if kernel_can_sandbox() {
         return "on";
@@ -16,7 +17,7 @@ pub(super) fn mode() -> &'static str {
     "try"
 }
 
-/// Whether the kernel has all of it.
+/// Returns whether the kernel supports the whole sandbox.
 pub(crate) fn kernel_can_sandbox() -> bool {
     static CAN: OnceLock<bool> = OnceLock::new();
     *CAN.get_or_init(|| {

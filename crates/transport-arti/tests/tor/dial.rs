@@ -9,8 +9,8 @@ use transport_arti::IsolationToken;
 use crate::rig::{config, failed, pattern, reach, round_trip, shared, skip, started, tcp_echo};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn through_an_exit() {
-    if skip("through_an_exit") {
+async fn tcp_relayed_through_exit() {
+    if skip("tcp_relayed_through_exit") {
         return;
     }
     let tor = shared().await;
