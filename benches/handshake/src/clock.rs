@@ -1,16 +1,18 @@
-//! CPU time of threads and of process trees, read from outside, in the scheduler's nanoseconds
-//! (`/proc/…/schedstat`, first field). It is exact once the thread sleeps.
+//! CPU time of threads and process trees (`/proc/…/schedstat`, first field).
+//!
+//! The scheduler counts in nanoseconds; the value is exact while the thread sleeps.
 
 use std::fs;
 use std::path::Path;
 
-/// CPU seconds, user and system, of one thread of this process.
+/// Returns the CPU seconds of a thread, user and system.
 pub(crate) fn of_thread(tid: i32) -> f64 {
     schedstat(Path::new(&format!("/proc/self/task/{tid}")))
 }
 
-/// CPU seconds of every thread of a process and of its children, by their ids. No proxy ends a
-/// thread that worked while it is measured.
+/// Returns the CPU seconds of a process tree, by thread id.
+///
+/// No proxy ends a working thread during a measurement.
 pub(crate) fn of_tree(pid: u32) -> f64 {
     let mut sum = 0.0;
     for task in fs::read_dir(format!("/proc/{pid}/task")).unwrap() {

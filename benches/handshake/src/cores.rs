@@ -1,20 +1,21 @@
-//! Who runs on which core: what is measured on the first, clients and upstream on the last, so that
-//! nothing moves between caches while it is measured. Threads and processes inherit the core of the
-//! thread that starts them.
+//! CPU affinity: subjects on the first core, clients on the last.
+//!
+//! Nothing moves between caches during a measurement. Threads and processes inherit the core of
+//! their parent thread.
 
 use std::sync::OnceLock;
 
 use rustix::thread::{sched_getaffinity, sched_setaffinity, CpuSet};
 
-/// The first and the last core that this process began with.
+/// The first and the last allowed core of this process.
 static CORES: OnceLock<(usize, usize)> = OnceLock::new();
 
-/// From now on this thread runs where it is measured.
+/// Moves this thread to the measured core.
 pub(crate) fn measured() {
     pin(cores().0);
 }
 
-/// From now on this thread runs where it is not measured.
+/// Moves this thread to the other core.
 pub(crate) fn beside() {
     pin(cores().1);
 }

@@ -1,11 +1,11 @@
-//! The echo servers whose memory is measured, each a process of its own.
+//! The echo servers whose memory is measured, each in its own process.
 
 use std::net::SocketAddr;
 
 use crate::pki::Pki;
 use crate::servers;
 
-/// Serves at this address until it is killed.
+/// Serves at this address until the process is killed.
 pub(crate) fn run(kind: &str, addr: SocketAddr) {
     let config = Pki::new().server();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -18,9 +18,6 @@ pub(crate) fn run(kind: &str, addr: SocketAddr) {
             return servers::bare(config, addr, ready).await;
         }
         let (transport, _) = servers::transport(config, addr).await;
-        let echo = |conn| async {
-            ron_transport::echo(conn).await;
-        };
-        transport.serve(echo).await.unwrap();
+        transport.serve(ron_transport::echo).await.unwrap();
     });
 }

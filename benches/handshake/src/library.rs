@@ -1,6 +1,7 @@
-//! CPU of the serving thread for each handshake: bare tokio-rustls, a guarded listener, and the
-//! facade's `serve`, all with one configuration of rustls and every limit on. A connection is
-//! accepted, shakes hands, echoes 64 bytes and closes in order.
+//! CPU of the serving thread per handshake: bare tokio-rustls, guarded, facade.
+//!
+//! All use one rustls configuration, with every limit on. A connection is accepted, completes its
+//! handshake, echoes 64 bytes and closes in order.
 
 use crate::clock;
 use crate::load_process::Load;

@@ -1,4 +1,4 @@
-//! The clients' process: does what it reads, line by line, and answers each line once it is done.
+//! The client process, which runs one load per input line.
 
 use std::io::{BufRead, Write};
 use std::net::SocketAddr;
@@ -15,14 +15,14 @@ use crate::pki;
 
 type Stream = TlsStream<TcpStream>;
 
-/// Connections that are under way at the same time.
+/// Concurrent connections.
 const AT_ONCE: usize = 8;
 const SMALL: usize = 64;
 const BLOCK: usize = 64 << 10;
 
 pub(crate) fn run() {
-    // One thread, as there is one core, and it never sleeps: to wake a client is a cost of the sender,
-    // and would count for a server the more the slower it is.
+    // One thread, because it has one core. It never sleeps: the sender pays for waking a client, so
+    // a slower server would be charged more.
     let runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = { runtime }.enable_all().build().unwrap();
     runtime.spawn(async {
@@ -43,7 +43,7 @@ pub(crate) fn run() {
                 "hold" => hold(&mut held, addr(1), number(2)).await,
                 "exchange" => exchange(&mut held, number(1)).await,
                 "bulk" => bulk(held.pop().unwrap(), number(1)).await,
-                other => panic!("no such load: {other}"),
+                other => panic!("unknown load: {other}"),
             }
         });
         println!("{answer}");
@@ -67,8 +67,10 @@ async fn connect(addr: SocketAddr, config: &Arc<ClientConfig>) -> Stream {
     connector.connect(name, tcp).await.unwrap()
 }
 
-/// Connections of one small exchange each, closed in order. Answers how many were resumed. A lane
-/// that resumes begins with a full handshake of its own, which is within `count`.
+/// Opens connections with one small exchange each, closed in order.
+///
+/// Returns how many were resumed. A lane that resumes starts with a full handshake, which is part
+/// of `count`.
 async fn connections(addr: SocketAddr, count: usize, resumption: bool) -> usize {
     let lanes: Vec<_> = (0..AT_ONCE)
         .map(|_| {
@@ -80,7 +82,7 @@ async fn connections(addr: SocketAddr, count: usize, resumption: bool) -> usize 
                     resumed += usize::from(kind == Some(HandshakeKind::Resumed));
                     echoed(&mut stream, SMALL).await;
                     stream.shutdown().await.unwrap();
-                    // Not everyone says `close_notify` before the end.
+                    // Some servers send no `close_notify` before the end.
                     assert!(matches!(stream.read(&mut [0]).await, Ok(0) | Err(_)));
                 }
                 resumed
@@ -101,7 +103,7 @@ async fn echoed(stream: &mut Stream, bytes: usize) {
     stream.read_exact(&mut buffer).await.unwrap();
 }
 
-/// Holds this many connections, each of which has exchanged a few bytes.
+/// Opens and keeps this many connections, each after a small exchange.
 async fn hold(held: &mut Vec<Stream>, addr: SocketAddr, count: usize) -> usize {
     let config = config(false);
     while held.len() < count {
@@ -119,7 +121,7 @@ async fn exchange(held: &mut [Stream], bytes: usize) -> usize {
     held.len()
 }
 
-/// A stream of bytes, read back while it is written.
+/// Writes a stream of bytes, and reads the echo meanwhile.
 async fn bulk(stream: Stream, bytes: usize) -> usize {
     let (mut reader, mut writer) = split(stream);
     let sending = tokio::spawn(async move {
@@ -134,7 +136,7 @@ async fn bulk(stream: Stream, bytes: usize) -> usize {
     while got < bytes {
         got += reader.read(&mut block).await.unwrap();
     }
-    // Only now: not everyone goes on sending to a client that has ended its half.
+    // Only now: some servers stop sending to a client that has half-closed.
     sending.await.unwrap().shutdown().await.unwrap();
     got
 }

@@ -1,11 +1,11 @@
-//! The handle of the clients' process.
+//! The handle of the client process.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use crate::cores;
 
-/// A running process of clients. It ends when this is dropped.
+/// A client process, ended on drop.
 pub(crate) struct Load {
     child: Child,
     orders: Option<ChildStdin>,
@@ -13,7 +13,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Starts it beside what is measured.
+    /// Starts it on the core that is not measured.
     pub(crate) fn start() -> Self {
         cores::beside();
         let mut child = Command::new(std::env::current_exe().unwrap())
@@ -30,7 +30,7 @@ impl Load {
         }
     }
 
-    /// Orders a load and waits until it is over.
+    /// Runs a load and waits for its end.
     pub(crate) fn order(&mut self, order: &str) -> usize {
         writeln!(self.orders.as_mut().unwrap(), "{order}").unwrap();
         let mut answer = String::new();

@@ -1,11 +1,12 @@
-//! What TLS costs: CPU for each handshake of the library against bare tokio-rustls, CPU for each
-//! proxied connection and GiB of the gateway against nginx and HAProxy, memory for each idle
-//! connection. What is compared runs in interleaved rounds of one run.
+//! The costs of TLS: CPU per handshake, connection and GiB; memory.
+//!
+//! Handshakes compare the library with bare tokio-rustls, proxied connections compare the gateway
+//! with nginx and HAProxy. All subjects run in interleaved rounds of one run.
 //!
 //! `cargo xtask bench handshake [library|proxies|memory] [ROUNDS]`; a few rounds are a smoke test,
-//! not a result. The clients are a process of their own, whose CPU is not counted.
-// A bench stops where it fails, its bare side spawns as a bare program would, and a server's
-// thread owns what it reports through.
+//! not a result. The clients run in a separate process, whose CPU is not counted.
+// A bench may panic, its bare side spawns untracked tasks as a bare program would, and a server's
+// thread owns its channel.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 #![allow(clippy::needless_pass_by_value)]
 
@@ -28,7 +29,7 @@ fn main() {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let rounds = |default| args.get(1).map_or(default, |text| text.parse().unwrap());
     match args.first() {
-        // The other processes of a run: where they were started.
+        // The other processes inherit the core of their parent.
         Some(&"load") => return load::run(),
         Some(&"idle") => return idle::run(args[1], args[2].parse().unwrap()),
         _ => cores::measured(),
@@ -38,7 +39,7 @@ fn main() {
         Some(&"proxies") => proxies::run(rounds(31)),
         Some(&"memory") => memory::run(rounds(3)),
         _ => {
-            eprintln!("bench-handshake library|proxies|memory [ROUNDS]");
+            eprintln!("usage: ron-bench-handshake library|proxies|memory [ROUNDS]");
             std::process::exit(2);
         }
     }

@@ -1,6 +1,8 @@
-//! Memory for each idle connection in echo mode: the slope of a server's resident memory between
-//! two numbers of connections that have shaken hands and exchanged 64 bytes, and what an exchange
-//! of 64 KiB on each leaves behind. Server and clients are other processes.
+//! Memory per idle connection in echo mode.
+//!
+//! That is the slope of resident memory between two numbers of connections, each after a handshake
+//! and an exchange of 64 bytes. Then the memory that remains after an exchange of 64 KiB on each.
+//! Server and clients are separate processes.
 
 use std::fs;
 use std::time::Duration;
@@ -37,7 +39,7 @@ pub(crate) fn run(rounds: usize) {
     }
     for ((name, _), [idle, once, twice]) in kinds.iter().zip(&seen) {
         println!(
-            "  {name:<18} {:6.2} KiB, {:+.2} KiB after 64 KiB there and back, {:+.2} KiB after as much again   (all rounds: {idle:.2?}, {once:+.2?}, {twice:+.2?})",
+            "  {name:<18} {:6.2} KiB, {:+.2} KiB after a 64 KiB echo, {:+.2} KiB after another one   (all rounds: {idle:.2?}, {once:+.2?}, {twice:+.2?})",
             median(idle),
             median(once),
             median(twice),
@@ -45,7 +47,7 @@ pub(crate) fn run(rounds: usize) {
     }
 }
 
-/// KiB for each connection, and what is added once each has carried more, and more again.
+/// Returns KiB per connection, and the growth by two larger exchanges.
 fn measure(server: &Proxy) -> [f64; 3] {
     let mut load = Load::start();
     let mut after = |order: &str| {
@@ -63,7 +65,7 @@ fn measure(server: &Proxy) -> [f64; 3] {
     ]
 }
 
-/// KiB of resident memory, once the last task waits for its next byte.
+/// Returns the resident memory in KiB, at rest.
 fn resident(pid: u32) -> f64 {
     std::thread::sleep(Duration::from_millis(200));
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();

@@ -1,5 +1,7 @@
-//! CPU of each proxy's process tree: for a connection (a full handshake, 64 bytes there and back,
-//! an end in order) and for a GiB carried through an established one.
+//! CPU of each proxy's process tree, per connection and per GiB.
+//!
+//! A connection is a full handshake, an echo of 64 bytes and an end in order; a GiB is carried
+//! through one established connection.
 
 use crate::clock;
 use crate::load_process::Load;
@@ -17,7 +19,7 @@ const OTHERS: [usize; 2] = [0, 1];
 pub(crate) fn run(rounds: usize) {
     let (pki, upstream) = (Pki::new(), upstream::start());
     let to = format!("tcp://{upstream}");
-    // The others log no connection; ours does unless it is told not to.
+    // The other proxies log no connections; the gateway does by default.
     let forward = [("gateway.mode", "forward"), ("gateway.forward_to", &*to)];
     let quiet = [&forward[..], &[("gateway.log.level", "warn")]].concat();
     let proxies = [
@@ -32,7 +34,7 @@ pub(crate) fn run(rounds: usize) {
         let addr = proxies[which].addr;
         load.order(&format!("full {addr} {CONNECTIONS}"));
     });
-    let title = "CPU for each proxied connection: X25519, ECDSA P-256, 64 B there and back";
+    let title = "CPU for each proxied connection: X25519, ECDSA P-256, 64 B echo";
     table.print(title, "us", 1e6 / f64::from(CONNECTIONS), &OTHERS);
 
     let rounds = rounds.div_ceil(2);
@@ -40,6 +42,6 @@ pub(crate) fn run(rounds: usize) {
         load.order(&format!("hold {} 1", proxies[which].addr));
         load.order(&format!("bulk {}", BULK_MIB << 20));
     });
-    let title = format!("CPU for each GiB carried: {BULK_MIB} MiB there and back at once");
+    let title = format!("CPU for each GiB carried: {BULK_MIB} MiB in both directions at once");
     table.print(&title, "s", 1024.0 / f64::from(2 * BULK_MIB), &OTHERS);
 }

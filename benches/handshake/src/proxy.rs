@@ -1,5 +1,6 @@
-//! The proxies under comparison, each a process that ends TLS and forwards to a TCP upstream with
-//! one worker.
+//! The compared proxies: processes with one worker each.
+//!
+//! A proxy terminates TLS and forwards to a TCP upstream.
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,7 +10,7 @@ use std::time::Duration;
 use crate::pki::Pki;
 use crate::servers::{any, LIMITS};
 
-/// A running proxy. It ends when this is dropped.
+/// A running proxy, ended on drop.
 pub(crate) struct Proxy {
     child: Child,
     pub(crate) addr: SocketAddr,
@@ -20,14 +21,16 @@ impl Proxy {
         self.child.id()
     }
 
-    /// The gateway: the release build that lies beside this program, with every limit on.
+    /// Starts the gateway, with every limit on.
+    ///
+    /// The release build lies beside this program.
     pub(crate) fn gateway(pki: &Pki, settings: &[(&str, &str)]) -> Self {
         let (addr, name) = (free(), "gateway.log");
         let program = std::env::current_exe()
             .unwrap()
             .with_file_name("ron-gateway");
         let mut command = ron_lab::Start::new(&program).bare(&[]);
-        // One worker, as the others have.
+        // One worker, as the other proxies have.
         command.env("TOKIO_WORKER_THREADS", "1");
         let mut set = |key: &str, value: &str| {
             command.args([format!("--{key}"), value.to_owned()]);
@@ -46,7 +49,7 @@ impl Proxy {
         start(command, pki, name, addr)
     }
 
-    /// An echo server of this program's own, in a process of its own.
+    /// Starts an echo server of this program, in a separate process.
     pub(crate) fn idle(pki: &Pki, kind: &str) -> Self {
         let addr = free();
         let mut command = Command::new(std::env::current_exe().unwrap());
@@ -54,7 +57,7 @@ impl Proxy {
         start(command, pki, "idle.log", addr)
     }
 
-    /// nginx with its stream module, as Debian builds it.
+    /// Starts nginx with its stream module, as Debian builds it.
     pub(crate) fn nginx(pki: &Pki, upstream: SocketAddr) -> Self {
         let addr = free();
         let (pid, log) = (pki.dir.file("nginx.pid"), pki.dir.file("nginx.error"));
@@ -75,7 +78,7 @@ impl Proxy {
         start(command, pki, "nginx.log", addr)
     }
 
-    /// `HAProxy`, as Debian builds it.
+    /// Starts `HAProxy`, as Debian builds it.
     pub(crate) fn haproxy(pki: &Pki, upstream: SocketAddr) -> Self {
         let (addr, pair) = (free(), pki.dir.file("pair.pem"));
         let config = format!(
@@ -93,19 +96,21 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        // SIGTERM, so that a master ends its workers.
+        // SIGTERM, so that a master process ends its workers.
         let pid = rustix::process::Pid::from_child(&self.child);
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         let _ = self.child.wait();
     }
 }
 
-/// An address that nobody uses: the others cannot say which port they took.
+/// Returns a free address.
+///
+/// The other proxies do not report the port that port 0 became.
 fn free() -> SocketAddr {
     TcpListener::bind(any()).unwrap().local_addr().unwrap()
 }
 
-/// Starts it with its output in a file, and waits until it listens.
+/// Starts a proxy that logs to a file, and waits for it.
 fn start(mut command: Command, pki: &Pki, log: &str, addr: SocketAddr) -> Proxy {
     let log = pki.dir.path(log);
     let output = File::create(&log).unwrap();

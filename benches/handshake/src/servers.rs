@@ -1,4 +1,4 @@
-//! The echo servers whose handshakes are compared, each on a thread and runtime of its own.
+//! The compared echo servers, each on its own thread and runtime.
 
 use std::net::SocketAddr;
 use std::sync::mpsc::{self, SyncSender};
@@ -18,7 +18,7 @@ use transport_tcp::TcpConfig;
 use transport_tls::raw::TlsListener;
 use transport_tls::{Reloadable, ServerTls};
 
-/// What serves.
+/// The subject of a measurement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
     /// tokio-rustls alone.
@@ -75,7 +75,7 @@ pub(crate) fn any() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
-/// tokio-rustls as its own examples use it, and no limit.
+/// Serves with tokio-rustls as in its own examples, without limits.
 pub(crate) async fn bare(config: Arc<ServerConfig>, addr: SocketAddr, ready: SyncSender<Server>) {
     let acceptor = TlsAcceptor::from(config);
     let listener = TcpListener::bind(addr).await.unwrap();
@@ -105,7 +105,7 @@ async fn guarded(config: Arc<ServerConfig>, ready: SyncSender<Server>) {
         let incoming = guard.accept().await;
         limiter.tasks().spawn(TaskKind::Serve, async move {
             if let Ok(connection) = incoming.establish().await {
-                echo(connection.io).await;
+                let _ = echo(connection.io).await;
             }
         });
     }
@@ -117,7 +117,7 @@ async fn facade(config: Arc<ServerConfig>, ready: SyncSender<Server>) {
     transport.serve(echo).await.unwrap();
 }
 
-/// A transport that listens.
+/// Returns a listening transport.
 pub(crate) async fn transport(tls: Arc<ServerConfig>, addr: SocketAddr) -> (Transport, SocketAddr) {
     let mut config = Config::default();
     config.general.set_backend(Backend::Tls).unwrap();
@@ -127,11 +127,11 @@ pub(crate) async fn transport(tls: Arc<ServerConfig>, addr: SocketAddr) -> (Tran
         .config(config)
         .server_tls(ServerTls::from_rustls(tls));
     let transport = builder.observer(observer()).build().unwrap();
-    let addr = transport.listen().await.unwrap().ip().unwrap();
+    let addr = transport.listen().await.unwrap().socket_addr().unwrap();
     (transport, addr)
 }
 
-/// The metrics facade with a Prometheus recorder, as the gateway has it.
+/// Returns an observer with a Prometheus recorder, as in the gateway.
 fn observer() -> Arc<dyn Observer> {
     let prometheus = Prometheus::new().unwrap();
     let backends = &[Backend::Tcp, Backend::Tls];
@@ -141,7 +141,7 @@ fn observer() -> Arc<dyn Observer> {
     ))
 }
 
-/// Every limit on, so high that nothing is ever short.
+/// Every limit on, high enough that none is reached.
 pub(crate) const LIMITS: &[(&str, &str)] = &[
     ("rates.per_conn_bytes_per_sec", "1024GiB"),
     ("rates.per_peer_bytes_per_sec", "1024GiB"),
@@ -163,7 +163,7 @@ fn every_limit() -> Limits {
     limits
 }
 
-/// The same loop for every kind. It holds no more than a message.
+/// The echo loop of every kind; it buffers one message.
 async fn echo<I: AsyncRead + AsyncWrite + Unpin>(mut io: I) {
     let mut buffer = [0; 1024];
     while let Ok(read @ 1..) = io.read(&mut buffer).await {

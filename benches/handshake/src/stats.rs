@@ -1,12 +1,12 @@
-//! Medians, spreads and ratios, and how steady the machine is.
+//! Medians, spreads and ratios, and the noise of the machine.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-/// How long servers are given to finish what the clients have left behind.
+/// The time for servers to finish the work that the clients left.
 const SETTLE: Duration = Duration::from_millis(30);
 
-/// One measurement of several subjects, in interleaved rounds.
+/// The measurement of several subjects in interleaved rounds.
 pub(crate) struct Table {
     names: Vec<&'static str>,
     costs: Vec<Vec<f64>>,
@@ -14,8 +14,9 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Measures every subject once in each round, each round in another order. The first round
-    /// warms caches and is thrown away. `cpu` reads a subject's clock in seconds.
+    /// Measures every subject once per round, in alternating order.
+    ///
+    /// The first round warms caches and is dropped. `cpu` reads a subject's clock in seconds.
     pub(crate) fn measure(
         names: &[&'static str],
         rounds: usize,
@@ -44,7 +45,7 @@ impl Table {
         table
     }
 
-    /// Prints medians in `unit` and the ratio, round by round, to the cheapest of `references`.
+    /// Prints medians, and ratios to the cheapest of `references`.
     pub(crate) fn print(&self, title: &str, unit: &str, scale: f64, references: &[usize]) {
         let middle = |which: &usize| spread(&self.costs[*which])[1];
         let by_cost = |a: &&usize, b: &&usize| middle(a).total_cmp(&middle(b));
@@ -75,19 +76,19 @@ impl Table {
     }
 }
 
-/// Where 10 %, 50 % and 90 % lie.
+/// Returns the 10th, 50th and 90th percentile.
 fn spread(values: &[f64]) -> [f64; 3] {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     [1, 5, 9].map(|tenths| values[values.len() * tenths / 10])
 }
 
-/// Sorts, and takes the middle.
+/// Returns the median of the values, sorting them.
 pub(crate) fn median(values: &[f64]) -> f64 {
     spread(values)[1]
 }
 
-/// Seconds that a fixed piece of work takes: what varies is the machine.
+/// Returns the seconds of a fixed piece of work: machine noise.
 fn fixed_work() -> f64 {
     let started = Instant::now();
     let mut x = 1_u64;

@@ -1,4 +1,4 @@
-//! The TCP server that the proxies forward to: an echo.
+//! The upstream of the proxies: a TCP echo server.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::cores;
 use crate::servers::any;
 
-/// Starts it on a thread of its own, for the life of the process.
+/// Starts the server on a thread that lives like the process.
 pub(crate) fn start() -> SocketAddr {
     let (ready, bound) = std::sync::mpsc::sync_channel(1);
     std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! A blocking client that allocates nothing once it runs.
+//! A blocking client that does not allocate in steady state.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -18,12 +18,12 @@ impl Client {
         }
     }
 
-    /// 64-byte messages, one at a time.
+    /// Echoes 64-byte messages one at a time.
     pub(crate) fn ping_pong(&mut self, times: usize) {
         self.lockstep(64, times);
     }
 
-    /// Messages of a size, one at a time.
+    /// Echoes messages of this size one at a time.
     pub(crate) fn lockstep(&mut self, bytes: usize, times: usize) {
         for _ in 0..times {
             self.stream.write_all(&self.buffer[..bytes]).unwrap();
@@ -31,7 +31,7 @@ impl Client {
         }
     }
 
-    /// A stream of bytes, read back while it is written.
+    /// Writes a stream of bytes, and reads the echo meanwhile.
     pub(crate) fn bulk(&mut self, bytes: usize) {
         let mut writer = self.stream.try_clone().unwrap();
         let sending = std::thread::spawn(move || {

@@ -1,10 +1,11 @@
-//! What a guard costs: the same echo over loopback with bare tokio and with a guarded connection,
-//! every limit on, in interleaved rounds of one run. Prints ratios of the serving thread's CPU
-//! time, allocations for each operation, and memory for each idle connection.
+//! The costs of a guard: bare tokio against guarded connections.
+//!
+//! Every limit is on. Prints ratios of the serving thread's CPU time, allocations per operation,
+//! and memory per idle connection, from interleaved rounds of one run.
 //!
 //! `cargo xtask bench overhead [ROUNDS]`; fewer than 20 rounds are a smoke test, not a result.
-// A bench stops where it fails, its bare side spawns as a bare program would, and a server's
-// thread owns what it reports through.
+// A bench may panic, its bare side spawns untracked tasks as a bare program would, and a server's
+// thread owns its channel.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 #![allow(clippy::needless_pass_by_value)]
 
@@ -42,7 +43,7 @@ fn main() {
     memory::report(ALLOCATOR);
 }
 
-/// Runs a load against every mode in turn, each round in another order, and prints medians.
+/// Runs a load against every mode in alternating order, and prints medians.
 fn compare(name: &str, rounds: usize, ops: usize, load: impl Fn(&mut Client)) {
     let mut series = Mode::ALL.map(|mode| Series::new(mode.name()));
     for round in 0..=rounds {
@@ -56,7 +57,7 @@ fn compare(name: &str, rounds: usize, ops: usize, load: impl Fn(&mut Client)) {
             load(&mut client);
             cpu[which] = server.cpu() - before;
         }
-        // The first round warms caches and is thrown away.
+        // The first round warms caches and is dropped.
         if round > 0 {
             for (series, cpu_secs) in series.iter_mut().zip(cpu) {
                 series.push(cpu_secs, cpu[0]);
@@ -70,8 +71,9 @@ fn compare(name: &str, rounds: usize, ops: usize, load: impl Fn(&mut Client)) {
     println!();
 }
 
-/// Allocations in steady state. The client's thread allocates nothing meanwhile. A recorder may:
-/// the exporter keeps sampled sizes in blocks until it is scraped or its upkeep runs.
+/// Counts allocations in steady state; the client's thread does not allocate.
+///
+/// A recorder may: the exporter keeps sampled sizes in blocks until a scrape or its upkeep.
 fn allocations() {
     println!(
         "allocations over {SMALL_OPS} echoes of 64 B, and over {LARGE_OPS} of 64 KiB, steady state"

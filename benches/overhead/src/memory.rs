@@ -1,5 +1,6 @@
-//! Heap for each idle connection: the slope between two numbers of connections, so that what is
-//! there once does not count.
+//! Heap per idle connection.
+//!
+//! It is the slope between two numbers of connections, so that one-time allocations do not count.
 
 use std::alloc::System;
 use std::net::{SocketAddr, TcpStream};
@@ -57,7 +58,7 @@ fn measure(
             arrived.recv().unwrap();
             clients.push(client);
         }
-        // Give the last task the time to wait for its next byte.
+        // Gives the last task time to wait for its next byte.
         std::thread::sleep(std::time::Duration::from_millis(50));
         live(allocator.stats())
     };
@@ -70,7 +71,7 @@ fn live(stats: Stats) -> i64 {
     i64::try_from(stats.bytes_allocated).unwrap() - i64::try_from(stats.bytes_deallocated).unwrap()
 }
 
-/// Says that a connection has exchanged its first byte, and waits for more.
+/// Reports a connection's first byte, and waits for more.
 async fn idle<I: AsyncRead + AsyncWrite + Unpin>(mut io: I, seen: mpsc::SyncSender<()>) {
     let mut byte = [0];
     while let Ok(1..) = io.read(&mut byte).await {
@@ -120,7 +121,7 @@ fn facade(ready: mpsc::SyncSender<SocketAddr>, seen: mpsc::SyncSender<()>) {
     runtime().block_on(async {
         let builder = Transport::builder().bind_addr(any()).limits(every_limit());
         let transport = builder.observer(Arc::new(NoObserver)).build().unwrap();
-        let addr = transport.listen().await.unwrap().ip();
+        let addr = transport.listen().await.unwrap().socket_addr();
         ready.send(addr.unwrap()).unwrap();
         transport
             .serve(move |conn| idle(conn, seen.clone()))

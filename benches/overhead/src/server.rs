@@ -1,4 +1,4 @@
-//! The echo servers under comparison, each on a thread and runtime of its own.
+//! The compared echo servers, each on its own thread and runtime.
 
 use std::net::SocketAddr;
 use std::sync::mpsc;
@@ -13,14 +13,14 @@ use transport_limits::{Limiter, Limits};
 use transport_metrics::{MetricsObserver, Prometheus};
 use transport_tcp::TcpConfig;
 
-/// What serves.
+/// The subject of a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// tokio alone.
     Bare,
-    /// A guarded connection, its type known to the compiler.
+    /// A guarded connection of a static type.
     Guarded,
-    /// A guarded connection behind a box, as the facade hands it out.
+    /// A guarded connection behind a box, as the facade returns it.
     Boxed,
 }
 
@@ -36,12 +36,12 @@ impl Mode {
     }
 }
 
-/// Who counts for the guarded modes.
+/// The observer of the guarded modes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Counting {
     /// The metrics facade with a Prometheus recorder, as the gateway has it.
     Prometheus,
-    /// Nobody: the library alone.
+    /// No observer: the library alone.
     Nobody,
 }
 
@@ -64,8 +64,8 @@ impl Server {
                 .enable_all()
                 .build();
             let clock = thread_clock();
-            // The clock of this thread is read from another one, so that asking for it does not
-            // wake the runtime.
+            // Another thread reads this thread's clock, so that the reading does not wake the
+            // runtime.
             std::thread::spawn(move || {
                 while asked.recv().is_ok() {
                     if answer.send(clock()).is_err() {
@@ -92,15 +92,17 @@ impl Server {
         self.addr
     }
 
-    /// CPU seconds that the serving thread has used, user and system.
+    /// Returns the CPU seconds, user and system, of the serving thread.
     pub(crate) fn cpu(&self) -> f64 {
         self.ask.send(()).unwrap();
         self.cpu.recv().unwrap()
     }
 }
 
-/// A closure that reads the CPU time of the thread that made it: the scheduler's own figure, from
-/// which `getrusage` derives its own, in nanoseconds (`/proc/…/schedstat`, first field).
+/// Returns a closure that reads the CPU time of the current thread.
+///
+/// It is the scheduler's figure in nanoseconds (`/proc/…/schedstat`, first field), from which
+/// `getrusage` is derived.
 fn thread_clock() -> impl Fn() -> f64 + Send {
     let me = rustix::thread::gettid().as_raw_nonzero();
     let path = format!("/proc/self/task/{me}/schedstat");
@@ -145,7 +147,7 @@ async fn serve(mode: Mode, counting: Counting, ready: mpsc::SyncSender<SocketAdd
     }
 }
 
-/// Every limit on; the rates so high that nothing is ever short.
+/// Every limit on, with rates that are never reached.
 pub(crate) fn every_limit() -> Limits {
     let mut limits = Limits::default();
     for (path, value) in [
@@ -164,7 +166,7 @@ pub(crate) fn every_limit() -> Limits {
     limits
 }
 
-/// The same loop for every mode.
+/// The echo loop of every mode.
 async fn echo<I: AsyncRead + AsyncWrite + Unpin>(mut io: I) {
     let mut buffer = vec![0; 64 << 10];
     while let Ok(read @ 1..) = io.read(&mut buffer).await {

@@ -15,7 +15,7 @@ impl Series {
         }
     }
 
-    /// One round: this mode's CPU seconds and the bare one's.
+    /// One round: the CPU seconds of this mode and of bare.
     pub(crate) fn push(&mut self, cpu: f64, bare: f64) {
         self.cpu.push(cpu);
         self.ratios.push(cpu / bare);
@@ -36,7 +36,7 @@ impl Series {
     }
 }
 
-/// Sorts, and takes the middle.
+/// Returns the median of the values, sorting them.
 pub(crate) fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]

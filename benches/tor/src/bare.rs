@@ -1,4 +1,4 @@
-//! arti-client as a program of its own would use it: no limits, no metrics.
+//! arti-client as a program would use it: no limits, no metrics.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -61,8 +61,9 @@ impl Pair {
         self.dial(&to.ip().to_string(), to.port()).await
     }
 
-    /// On a circuit of its own, since paths differ in what they carry. A service that is new is not
-    /// found at once.
+    /// Dials on a circuit of its own, because paths differ in throughput.
+    ///
+    /// A new service is not found at once.
     async fn dial(&self, host: &str, port: u16) -> DataStream {
         let mut prefs = StreamPrefs::new();
         prefs.connect_to_onion_services(BoolOrAuto::Explicit(true));

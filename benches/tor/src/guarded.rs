@@ -1,4 +1,4 @@
-//! The same through the facade, as the gateway has it: every limit on, metrics recorded.
+//! The same transfers through the facade, configured as the gateway.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -12,7 +12,7 @@ use ron_transport::{Conn, Endpoint, ListenAddr, ReadyState, Transport};
 
 use crate::echo;
 
-/// Every limit on, so high that nothing is ever short.
+/// Every limit on, high enough that none is reached.
 const LIMITS: &[(&str, &str)] = &[
     ("rates.per_conn_bytes_per_sec", "1024GiB"),
     ("rates.per_peer_bytes_per_sec", "1024GiB"),
@@ -52,7 +52,7 @@ impl Pair {
         };
         let (service, client) = (Arc::new(transport("on")), transport("off"));
         let ListenAddr::Onion(name) = service.listen().await.unwrap() else {
-            panic!("it listens elsewhere");
+            panic!("the listen address is not an onion address");
         };
         let serving = Arc::clone(&service);
         tokio::spawn(async move { serving.serve(echo).await });

@@ -1,10 +1,11 @@
-//! What the library costs over Tor: the time of a transfer there and back, through an onion
-//! service and through an exit, against bare arti-client. Interleaved rounds of one run, on a
-//! private Tor network; every client is one of its own, in this process. Each transfer has a circuit
-//! of its own, since paths differ in what they carry: a few rounds compare nothing but luck.
+//! The costs of the library over Tor: transfer times against bare arti-client.
+//!
+//! Transfers go through an onion service and through an exit of a private Tor network, in
+//! interleaved rounds of one run. Every client is separate, in this process. Each transfer has its
+//! own circuit, because paths differ in throughput: a few rounds compare only luck.
 //!
 //! `cargo xtask bench tor [ROUNDS]`; a few rounds are a smoke test, not a result.
-// A bench stops where it fails, and its bare side spawns as a bare program would.
+// A bench may panic, and its bare side spawns untracked tasks as a bare program would.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod bare;
@@ -18,10 +19,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 const MIB: usize = 1 << 20;
-/// Bytes there and back through the onion service, and through the exit.
+/// Bytes echoed by the onion service, and through the exit.
 const ONION: usize = 8 * MIB;
 const EXIT: usize = 16 * MIB;
-/// What is sent at a time.
+/// The size of a write.
 const CHUNK: usize = 64 << 10;
 
 fn main() {
@@ -41,7 +42,7 @@ async fn run(net: &TorNet, rounds: usize) {
     let echo = tcp_echo().await;
     let mut times: [[Vec<f64>; 2]; 2] = Default::default();
     for round in 0..=rounds {
-        // Each goes first in every other round.
+        // The subjects alternate in going first.
         for at in 0..2 {
             let which = (at + round) % 2;
             let took = if which == 0 {
@@ -55,7 +56,7 @@ async fn run(net: &TorNet, rounds: usize) {
                     timed(guarded.through_exit(echo).await, EXIT).await,
                 ]
             };
-            // The first round builds what the others find.
+            // The first round warms up descriptors and circuits.
             if round > 0 {
                 for (path, took) in took.into_iter().enumerate() {
                     times[path][which].push(took);
@@ -72,10 +73,7 @@ async fn run(net: &TorNet, rounds: usize) {
         let ratios: Vec<f64> = bare.iter().zip(guarded).map(|(b, g)| b / g).collect();
         let rate = |times: &[f64]| bytes as f64 / MIB as f64 / spread(times)[1];
         let [low, median, high] = spread(&ratios);
-        println!(
-            "{} MiB there and back, {name}, {rounds} rounds",
-            bytes / MIB
-        );
+        println!("{} MiB echoed, {name}, {rounds} rounds", bytes / MIB);
         println!("  bare arti-client {:6.2} MiB/s", rate(bare));
         println!("  guarded, facade  {:6.2} MiB/s", rate(guarded));
         println!(
@@ -85,14 +83,14 @@ async fn run(net: &TorNet, rounds: usize) {
     }
 }
 
-/// Where 10 %, 50 % and 90 % lie.
+/// Returns the 10th, 50th and 90th percentile.
 fn spread(values: &[f64]) -> [f64; 3] {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     [1, 5, 9].map(|tenths| values[values.len() * tenths / 10])
 }
 
-/// Seconds until so many bytes have gone there and come back, as they were.
+/// Returns the seconds until all bytes are echoed unchanged.
 async fn timed(io: impl AsyncRead + AsyncWrite + Send + 'static, bytes: usize) -> f64 {
     let (mut read, mut write) = tokio::io::split(io);
     let chunk: Vec<u8> = (0..=250).cycle().step_by(31).take(CHUNK).collect();
@@ -115,7 +113,7 @@ async fn timed(io: impl AsyncRead + AsyncWrite + Send + 'static, bytes: usize) -
     took
 }
 
-/// Sends back what comes; Tor's streams want a flush.
+/// Echoes bytes; Tor streams need a flush.
 async fn echo(io: impl AsyncRead + AsyncWrite) {
     let (mut read, mut write) = tokio::io::split(io);
     let mut buffer = vec![0; 32 << 10];

@@ -3,8 +3,8 @@
 //! Each value has its source in a comment.
 
 use ron_transport::config::{Effective as Entry, Loaded, Settings};
-use ron_transport::core::escape::is_safe;
-use ron_transport::core::schema::Kind;
+use ron_transport::escape::is_safe;
+use ron_transport::schema::Kind;
 
 use crate::effective::source_name;
 use crate::exit::ExitFailure;

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
-use ron_transport::core::Target;
+use ron_transport::Target;
 use ron_transport::{Config, Endpoint, ListenAddr, Scheme};
 
 use crate::effective::EffectiveConfig;
@@ -90,7 +90,7 @@ fn configured(config: &Config) -> Option<ListenAddr> {
 /// Returns the forward target if it is the listener itself.
 fn looping<'a>(gateway: &'a Gateway, listen: &ListenAddr) -> Option<&'a Endpoint> {
     let to = gateway.forward_to.as_ref()?;
-    let same = match (to.scheme, &to.target, listen) {
+    let same = match (to.scheme(), to.target(), listen) {
         (Scheme::Tcp | Scheme::Tls, Target::Host { host, port }, ListenAddr::Ip(listen)) => {
             *port == listen.port() && addresses(host).any(|ip| reaches(ip, listen.ip()))
         }

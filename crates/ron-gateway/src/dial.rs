@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{stderr, IsTerminal};
 use std::sync::Arc;
 
-use ron_transport::core::escape::escape;
+use ron_transport::escape::escape;
 use ron_transport::{
     Backend, Config, Conn, ConnInfo, Endpoint, PeerIdentity, ReadyState, Transport,
 };
@@ -72,7 +72,7 @@ async fn connect(transport: &Arc<Transport>, to: &Endpoint) -> Result<(), ExitFa
     // The connection was established, so errors of its end do not matter. Reading the data of the
     // peer avoids a reset.
     let _ = conn.shutdown().await;
-    if !to.scheme.half_closes() {
+    if !to.scheme().half_closes() {
         return Ok(());
     }
     let _ = timeout(CLOSE_TIMEOUT, copy(&mut conn, &mut sink())).await;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ron_transport::config::{Config, Loaded, Source};
-use ron_transport::core::schema::{format_duration, format_size};
 use ron_transport::limits::Limits;
+use ron_transport::schema::{format_duration, format_size};
 
 use crate::settings::{Gateway, MemoryPressure};
 

@@ -1,14 +1,15 @@
 //! The table `[gateway]`: handler mode, admin endpoint, log and sandbox.
 
 mod admin_addr;
-mod keys;
 mod mode;
 mod parse;
 mod sandbox_mode;
+mod table;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use ron_transport::config::{DynSection, Settings};
+use ron_transport::config::Settings;
+use ron_transport::schema::Section;
 use ron_transport::Endpoint;
 
 use crate::logging::{LogFormat, LogLevel};
@@ -58,11 +59,11 @@ impl Settings for Gateway {
     const TABLE: &'static str = "gateway";
     const ENV_PREFIX: &'static str = "RON_GATEWAY_";
 
-    fn sections(&self) -> Vec<&dyn DynSection> {
+    fn sections(&self) -> Vec<&dyn Section> {
         vec![self]
     }
 
-    fn sections_mut(&mut self) -> Vec<&mut dyn DynSection> {
+    fn sections_mut(&mut self) -> Vec<&mut dyn Section> {
         vec![self]
     }
 

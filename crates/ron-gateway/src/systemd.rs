@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use listenfd::ListenFd;
-use ron_transport::core::escape::escape;
+use ron_transport::escape::escape;
 use ron_transport::Inherited;
 use sd_notify::NotifyState;
 use tokio::sync::Notify;

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io::{stderr, stdout, Write};
 
-use ron_transport::core::escape::escape_composed;
+use ron_transport::escape::escape_composed;
 
 /// Writes text to stdout.
 pub(crate) fn out(text: &str) {

@@ -1,45 +1,57 @@
-//! What a transport hands out and does not keep: a dialer for handlers, and connections before
-//! their handshake.
+//! A dialer for handlers.
 
+use std::future::Future;
 use std::sync::Arc;
 
-use transport_core::{PeerAddr, TransportError};
+use transport_core::TransportError;
 
-use crate::backend::{AnyIncoming, Dialers};
+use crate::backend::Dialers;
 use crate::conn::Conn;
-use crate::endpoint::{Endpoint, Scheme};
-use crate::transport::Shared;
+use crate::endpoint::Endpoint;
+use crate::scheme::Scheme;
+use crate::state::TransportState;
 
 /// Dials through a transport without keeping it alive. Cheap to clone.
+///
+/// ```
+/// use ron_transport::{relay, Conn, RelayError, Transport, TransportDialer, TransportError};
+///
+/// /// Forwards a connection to an upstream.
+/// async fn forward(client: Conn, dialer: TransportDialer) -> Result<(), TransportError> {
+///     let upstream = dialer.dial("tcp://127.0.0.1:8080").await?;
+///     let relayed = relay(client, upstream).await?;
+///     println!("{} bytes to the client", relayed.b_to_a);
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct TransportDialer {
     dialers: Arc<Dialers>,
-    shared: Arc<Shared>,
+    state: Arc<TransportState>,
 }
 
 impl TransportDialer {
-    pub(crate) const fn new(dialers: Arc<Dialers>, shared: Arc<Shared>) -> Self {
-        Self { dialers, shared }
+    pub(crate) const fn new(dialers: Arc<Dialers>, state: Arc<TransportState>) -> Self {
+        Self { dialers, state }
     }
 
-    /// As [`Transport::dial`](crate::Transport::dial).
+    /// Dials as [`Transport::dial`](crate::Transport::dial) does.
     ///
     /// # Errors
     /// As [`Transport::dial`](crate::Transport::dial).
     ///
     /// # Cancel safety
     /// Dropping the future abandons the dial.
-    pub async fn dial(&self, to: &Endpoint) -> Result<Conn, TransportError> {
-        tokio::select! {
-            biased;
-            () = self.shared.kill.cancelled() => Err(TransportError::Cancelled),
-            dialed = self.dialers.dial(to) => dialed,
-        }
+    pub async fn dial<E>(&self, to: E) -> Result<Conn, TransportError>
+    where
+        E: TryInto<Endpoint>,
+        E::Error: Into<TransportError>,
+    {
+        let to = to.try_into().map_err(Into::into)?;
+        self.unless_killed(self.dialers.dial(&to)).await
     }
-}
 
-impl TransportDialer {
-    /// As [`Transport::dial_isolated`](crate::Transport::dial_isolated).
+    /// Dials as [`Transport::dial_isolated`](crate::Transport::dial_isolated) does.
     ///
     /// # Errors
     /// As [`Transport::dial_isolated`](crate::Transport::dial_isolated).
@@ -47,65 +59,37 @@ impl TransportDialer {
     /// # Cancel safety
     /// Dropping the future abandons the dial.
     #[cfg(feature = "arti")]
-    pub async fn dial_isolated(
+    pub async fn dial_isolated<E>(
         &self,
-        to: &Endpoint,
+        to: E,
         token: transport_arti::IsolationToken,
-    ) -> Result<Conn, TransportError> {
-        tokio::select! {
-            biased;
-            () = self.shared.kill.cancelled() => Err(TransportError::Cancelled),
-            dialed = self.dialers.dial_isolated(to, token) => dialed,
-        }
+    ) -> Result<Conn, TransportError>
+    where
+        E: TryInto<Endpoint>,
+        E::Error: Into<TransportError>,
+    {
+        let to = to.try_into().map_err(Into::into)?;
+        self.unless_killed(self.dialers.dial_isolated(&to, token))
+            .await
     }
 
     pub(crate) async fn prepare(&self, scheme: Scheme) -> Result<(), TransportError> {
-        tokio::select! {
-            biased;
-            () = self.shared.kill.cancelled() => Err(TransportError::Cancelled),
-            prepared = self.dialers.prepare(scheme) => prepared,
-        }
+        self.unless_killed(self.dialers.prepare(scheme)).await
     }
 
     pub(crate) async fn prepare_for(&self, to: &Endpoint) -> Result<(), TransportError> {
+        self.unless_killed(self.dialers.prepare_for(to)).await
+    }
+
+    /// Fails with [`TransportError::Cancelled`] once the transport has ended.
+    async fn unless_killed<T>(
+        &self,
+        operation: impl Future<Output = Result<T, TransportError>>,
+    ) -> Result<T, TransportError> {
         tokio::select! {
             biased;
-            () = self.shared.kill.cancelled() => Err(TransportError::Cancelled),
-            prepared = self.dialers.prepare_for(to) => prepared,
+            () = self.state.kill.cancelled() => Err(TransportError::Cancelled),
+            result = operation => result,
         }
-    }
-}
-
-/// An admitted connection before its handshake. Dropping it refuses the peer.
-#[derive(Debug)]
-pub struct IncomingConn(AnyIncoming);
-
-impl IncomingConn {
-    pub(crate) const fn new(incoming: AnyIncoming) -> Self {
-        Self(incoming)
-    }
-
-    /// Who is there.
-    #[must_use]
-    pub fn peer(&self) -> PeerAddr {
-        self.0.peer()
-    }
-
-    /// Number of the connection; `conn_id` in logs.
-    #[must_use]
-    pub fn id(&self) -> u64 {
-        self.0.id()
-    }
-
-    /// Runs the handshake under its deadline. Do it in a task of its own, or one slow peer holds
-    /// up all others.
-    ///
-    /// # Errors
-    /// A timeout or the backend's failure.
-    ///
-    /// # Cancel safety
-    /// Dropping the future refuses the peer.
-    pub async fn establish(self) -> Result<Conn, TransportError> {
-        self.0.establish().await
     }
 }

@@ -1,224 +1,191 @@
-//! Binding or taking over a socket, and who has the listener while it accepts.
+//! Binds or takes over a socket, accepts from it, and closes it.
 
-use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::timeout;
 use transport_core::{ReadyReason, ReadyState, TransportError};
 
-use crate::backend::{AnyListener, Parts};
+use crate::backend::{AnyListener, ListenerParts};
 use crate::config::Config;
-use crate::dialer::IncomingConn;
+use crate::incoming::IncomingConn;
 use crate::listen_addr::{Inherited, ListenAddr};
-use crate::readiness::Part;
-use crate::serve::waiting;
+use crate::listener_slot::{borrow, lock, ListenerSlot, ReturnOnDrop};
+use crate::readiness::Component;
+use crate::serve::accept_now;
 use crate::transport::Transport;
 
-/// How long an accept loop has to take what waits in the backlog.
-const HAND_OVER: Duration = Duration::from_secs(1);
-/// How long an embedder has between two calls to accept.
-const NEXT_ACCEPT: Duration = Duration::from_millis(20);
-
-/// Where the listener is.
-#[derive(Debug, Default)]
-pub(crate) enum Slot {
-    /// Nothing is bound yet.
-    #[default]
-    Unbound,
-    /// Bound, and nobody is accepting.
-    Here(Box<AnyListener>),
-    /// Whoever accepts has it.
-    Taken,
-    /// It was closed.
-    Closed,
-}
+/// Time for an accept loop to empty the backlog when accepting ends.
+const BACKLOG_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time for an embedder's accept loop to call `accept` again and see the end.
+const NEXT_ACCEPT_TIMEOUT: Duration = Duration::from_millis(20);
 
 impl Transport {
-    /// Binds what is configured and becomes `Ready`. Connections queue in the kernel until
-    /// [`serve`](Self::serve) or [`accept`](Self::accept) takes them. Returns where it listens.
+    /// Binds the configured address and becomes `Ready`.
+    ///
+    /// Connections queue in the kernel until [`serve`](Self::serve) or [`accept`](Self::accept)
+    /// takes them.
     ///
     /// # Errors
-    /// [`TransportError::Bind`]; [`TransportError::Tls`] for a certificate or key that cannot be
-    /// used; [`TransportError::Config`] with nothing to bind or on a second call. Readiness is
-    /// then `NotReady("bind_failed")`, or `NotReady("tls")`.
+    /// [`TransportError::Bind`]; [`TransportError::Tls`] for an unusable certificate or key;
+    /// [`TransportError::Config`] without an address; [`TransportError::State`] at a second call
+    /// and after a shutdown. A failed bind sets readiness to `NotReady("bind_failed")` or
+    /// `NotReady("tls")`.
     pub async fn listen(&self) -> Result<ListenAddr, TransportError> {
-        self.may_listen(&self.slot())?;
+        self.may_listen(&lock(&self.listener))?;
         let config = self.config();
         let bound = AnyListener::bind(&self.parts(&config)).await;
         self.bound(bound)
     }
 
-    /// Listens on a socket that somebody else has bound, such as a service manager, instead of
-    /// binding what is configured; otherwise as [`listen`](Self::listen).
+    /// Listens on a socket that another process has bound, such as a service manager.
+    ///
+    /// ```no_run
+    /// use ron_transport::{Inherited, Transport};
+    ///
+    /// # async fn run(socket: std::net::TcpListener) -> Result<(), ron_transport::TransportError> {
+    /// let transport = Transport::builder().build()?;
+    /// let addr = transport.listen_on(Inherited::Tcp(socket)).await?;
+    /// println!("listening on {addr}");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// [`TransportError::Config`] when the configured backend cannot listen on it, and as
+    /// [`TransportError::Config`] when the configured backend cannot use the socket, otherwise as
     /// [`listen`](Self::listen).
-    pub async fn adopt(&self, socket: Inherited) -> Result<ListenAddr, TransportError> {
-        self.may_listen(&self.slot())?;
+    pub async fn listen_on(&self, socket: Inherited) -> Result<ListenAddr, TransportError> {
+        self.may_listen(&lock(&self.listener))?;
         let config = self.config();
-        let bound = AnyListener::adopt(socket, &self.parts(&config)).await;
+        let bound = AnyListener::from_inherited(socket, &self.parts(&config)).await;
         self.bound(bound)
     }
 
-    fn parts<'a>(&'a self, config: &'a Config) -> Parts<'a> {
-        Parts {
+    /// Returns the address of the listener; `None` before [`listen`](Self::listen).
+    #[must_use]
+    pub fn local_addr(&self) -> Option<ListenAddr> {
+        self.local_addr.get().cloned()
+    }
+
+    fn parts<'a>(&'a self, config: &'a Config) -> ListenerParts<'a> {
+        ListenerParts {
             config,
-            live: &self.live,
+            backends: &self.backends,
             max_fd: self.max_fd,
-            limiter: &self.shared.limiter,
+            limiter: &self.state.limiter,
         }
     }
 
+    /// Stores a bound listener and updates readiness.
     fn bound(
         &self,
         bound: Result<AnyListener, TransportError>,
     ) -> Result<ListenAddr, TransportError> {
-        let readiness = &self.shared.readiness;
+        let readiness = &self.state.readiness;
         let bound = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
-        let mut slot = self.slot();
-        // Binding may have waited, and it may no longer be the time: then the listener is closed.
+        let mut slot = lock(&self.listener);
+        // A shutdown or another call may have come first while this one was binding.
         self.may_listen(&slot)?;
         let (local, listener) = bound.inspect_err(|error| {
             let reason = match error {
                 TransportError::Tls { .. } => ReadyReason::Tls,
                 _ => ReadyReason::BindFailed,
             };
-            readiness.not_ready(Part::Lifecycle, reason);
+            readiness.not_ready(Component::Lifecycle, reason);
         })?;
-        *slot = Slot::Here(Box::new(listener));
-        readiness.set(Part::Listener, ReadyState::Ready);
-        readiness.set(Part::Lifecycle, ReadyState::Ready);
+        *slot = ListenerSlot::Idle(Box::new(listener));
+        let _ = self.local_addr.set(local.clone());
+        readiness.set(Component::Listener, ReadyState::Ready);
+        readiness.set(Component::Lifecycle, ReadyState::Ready);
         Ok(local)
     }
 
-    /// Whether this is the time for it.
-    fn may_listen(&self, slot: &Slot) -> Result<(), TransportError> {
-        let wrong = |what: &str| {
-            Err(TransportError::Config {
-                source: what.into(),
-            })
+    fn may_listen(&self, slot: &ListenerSlot) -> Result<(), TransportError> {
+        let what = if self.state.stop.is_cancelled() {
+            "the transport has shut down: build another one to listen"
+        } else if !matches!(slot, ListenerSlot::Unbound) {
+            "the transport is listening: listen() may be called once"
+        } else {
+            return Ok(());
         };
-        if self.shared.stop.is_cancelled() {
-            return wrong("the transport has shut down");
-        }
-        if !matches!(slot, Slot::Unbound) {
-            return wrong("the transport listens already");
-        }
-        Ok(())
+        Err(TransportError::State { what })
     }
 
-    /// Waits for the next admitted connection, for an embedder that runs its own accept loop.
-    /// `None` once accepting has ended, after the connections that the kernel had accepted by then.
+    /// Waits for the next admitted connection, for an embedder's own accept loop.
+    ///
+    /// Returns `None` once accepting has ended and the backlog is empty. The loop also runs
+    /// [`watch_certificates`](Self::watch_certificates) beside it; [`serve`](Self::serve) does both.
+    ///
+    /// ```
+    /// use ron_transport::{Transport, TransportError};
+    ///
+    /// async fn accept_loop(transport: &Transport) -> Result<(), TransportError> {
+    ///     while let Some(incoming) = transport.accept().await? {
+    ///         // The handshake runs in a task: a slow peer does not delay the others.
+    ///         tokio::spawn(async move {
+    ///             if let Ok(conn) = incoming.establish().await {
+    ///                 let _ = ron_transport::echo(conn).await;
+    ///             }
+    ///         });
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Errors
-    /// [`TransportError::Config`] when [`listen`](Self::listen) has not succeeded before, or
-    /// another call is accepting.
+    /// [`TransportError::State`] before [`listen`](Self::listen), and while another call accepts.
     ///
     /// # Cancel safety
-    /// Cancel-safe: no admitted connection is lost when the future is dropped.
+    /// Cancel-safe: a dropped future loses no admitted connection.
     pub async fn accept(&self) -> Result<Option<IncomingConn>, TransportError> {
-        let Some(mut lent) = self.lend()? else {
+        let Some(mut borrowed) = self.borrow_listener()? else {
             return Ok(None);
         };
-        let Some(listener) = &mut lent.listener else {
+        let Some(listener) = &mut borrowed.listener else {
             return Ok(None);
         };
         let incoming = tokio::select! {
             biased;
-            () = self.shared.stop.cancelled() => {
-                // The kernel has told these clients that they are connected: they are served.
-                let left = waiting(listener.accept()).await;
-                if left.is_none() {
-                    lent.listener = None;
+            () = self.state.stop.cancelled() => {
+                // The kernel has completed these connections: the clients expect service.
+                let queued = accept_now(listener.accept()).await;
+                if queued.is_none() {
+                    borrowed.listener = None;
                 }
-                left
+                queued
             }
             incoming = listener.accept() => Some(incoming),
         };
         Ok(incoming.map(IncomingConn::new))
     }
 
-    /// The listener, for the caller to accept with; `None` once it is closed.
-    pub(crate) fn lend(&self) -> Result<Option<Lent<'_>>, TransportError> {
-        let mut slot = self.slot();
-        let wrong = match std::mem::take(&mut *slot) {
-            Slot::Here(listener) => {
-                *slot = Slot::Taken;
-                return Ok(Some(Lent {
-                    transport: self,
-                    listener: Some(listener),
-                }));
-            }
-            Slot::Closed => {
-                *slot = Slot::Closed;
-                return Ok(None);
-            }
-            slot_before if self.shared.stop.is_cancelled() => {
-                *slot = slot_before;
-                return Ok(None);
-            }
-            Slot::Unbound => "listen() has not succeeded before",
-            Slot::Taken => {
-                *slot = Slot::Taken;
-                "somebody is accepting already"
-            }
-        };
-        Err(TransportError::Config {
-            source: wrong.into(),
-        })
+    /// Borrows the listener for accepting; `None` once it is closed.
+    pub(crate) fn borrow_listener(&self) -> Result<Option<ReturnOnDrop<'_>>, TransportError> {
+        borrow(&self.listener, &self.state.stop, &self.state.released)
     }
 
-    /// Closes the listener once accepting has ended. An accept loop has a moment for the
-    /// connections that the kernel has accepted.
+    /// Closes the listener. A running accept loop first empties the backlog.
     pub(crate) async fn close_listener(&self) {
-        let given_back = self.listener_is(|slot| !matches!(slot, Slot::Taken));
-        let _ = timeout(HAND_OVER, given_back).await;
-        let closed = self.listener_is(|slot| matches!(slot, Slot::Unbound | Slot::Closed));
-        let _ = timeout(NEXT_ACCEPT, closed).await;
-        let mut slot = self.slot();
-        if matches!(*slot, Slot::Here(_) | Slot::Unbound) {
-            *slot = Slot::Closed;
+        let returned = self.listener_is(|slot| !matches!(slot, ListenerSlot::InUse));
+        let _ = timeout(BACKLOG_TIMEOUT, returned).await;
+        let is_closed =
+            |slot: &ListenerSlot| matches!(slot, ListenerSlot::Unbound | ListenerSlot::Closed);
+        let _ = timeout(NEXT_ACCEPT_TIMEOUT, self.listener_is(is_closed)).await;
+        let mut slot = lock(&self.listener);
+        if matches!(*slot, ListenerSlot::Idle(_) | ListenerSlot::Unbound) {
+            *slot = ListenerSlot::Closed;
         }
     }
 
-    /// Waits until an accept loop has left the listener in such a state.
-    async fn listener_is(&self, wanted: impl Fn(&Slot) -> bool) {
+    /// Waits until the slot is in a state that `wanted` accepts.
+    async fn listener_is(&self, wanted: impl Fn(&ListenerSlot) -> bool) {
         loop {
-            let released = self.shared.released.notified();
+            let released = self.state.released.notified();
             tokio::pin!(released);
             released.as_mut().enable();
-            if wanted(&self.slot()) {
+            if wanted(&lock(&self.listener)) {
                 return;
             }
             released.await;
         }
-    }
-
-    pub(crate) fn slot(&self) -> MutexGuard<'_, Slot> {
-        self.listener.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Puts the listener back when a call to accept ends, unless it was taken out.
-pub(crate) struct Lent<'a> {
-    transport: &'a Transport,
-    listener: Option<Box<AnyListener>>,
-}
-
-impl Lent<'_> {
-    /// Takes the listener out: it closes with its new owner.
-    pub(crate) fn take(&mut self) -> Option<Box<AnyListener>> {
-        self.listener.take()
-    }
-}
-
-impl Drop for Lent<'_> {
-    fn drop(&mut self) {
-        *self.transport.slot() = match self.listener.take() {
-            Some(listener) => Slot::Here(listener),
-            None => Slot::Closed,
-        };
-        self.transport.shared.released.notify_waiters();
     }
 }

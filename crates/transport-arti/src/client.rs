@@ -1,4 +1,4 @@
-//! One Tor client: Arti, the tokio runtime it runs on, and the state that dialers share with it.
+//! One Arti client, its tokio runtime, and the slot that dialers share.
 
 mod circuit_streams;
 mod exits;

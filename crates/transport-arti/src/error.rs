@@ -7,7 +7,7 @@ use std::io;
 use arti_client::{ErrorKind, HasKind};
 use transport_core::{Failure, TransportError};
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Replaces the target in error texts.
 const HIDDEN_TARGET: &str = "the target";
@@ -20,7 +20,7 @@ pub(crate) fn config(text: impl Into<String>) -> TransportError {
 }
 
 /// As [`config`], with a cause.
-pub(crate) fn config_by(text: impl Into<String>, cause: impl Into<BoxError>) -> TransportError {
+pub(crate) fn config_by(text: impl Into<String>, cause: impl Into<Cause>) -> TransportError {
     TransportError::Config {
         source: Failure::new(text).caused_by(cause).into(),
     }
@@ -82,7 +82,7 @@ pub(crate) fn dial(error: arti_client::Error) -> TransportError {
     of_kind(error.kind(), error)
 }
 
-fn of_kind(kind: ErrorKind, cause: impl Into<BoxError>) -> TransportError {
+fn of_kind(kind: ErrorKind, cause: impl Into<Cause>) -> TransportError {
     use ErrorKind as K;
     let source = Failure::new(kind.to_string()).caused_by(cause).into();
     match kind {
@@ -116,7 +116,7 @@ fn of_kind(kind: ErrorKind, cause: impl Into<BoxError>) -> TransportError {
     }
 }
 
-fn connect(kind: io::ErrorKind, source: BoxError) -> TransportError {
+fn connect(kind: io::ErrorKind, source: Cause) -> TransportError {
     TransportError::Connect {
         target: HIDDEN_TARGET.to_owned(),
         source: io::Error::new(kind, source),

@@ -21,7 +21,7 @@ pub type ArtiDialGuard = Guard<ArtiDialer>;
 /// ```no_run
 /// use std::sync::Arc;
 ///
-/// use transport_arti::transport_core::{Listener, NoObserver, Pending, TransportError};
+/// use transport_arti::transport_core::{NoObserver, TransportError};
 /// use transport_arti::{ArtiConfig, ArtiNet, Limiter, Reloadable};
 ///
 /// # async fn run(limiter: Limiter) -> Result<(), TransportError> {
@@ -30,7 +30,7 @@ pub type ArtiDialGuard = Guard<ArtiDialer>;
 /// let net = ArtiNet::start(&Reloadable::new(config), true, Arc::new(NoObserver)).await?;
 /// let mut listener = transport_arti::listen(&net, &limiter)?;
 /// loop {
-///     let pending = listener.accept().await?;
+///     let pending = listener.accept().await;
 ///     tokio::spawn(async move {
 ///         if let Ok(connection) = pending.establish().await {
 ///             drop(connection); // serve it here

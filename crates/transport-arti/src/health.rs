@@ -16,13 +16,15 @@ use transport_core::{ReadyReason, ReadyState};
 
 /// Time without traffic after which a ready client is probed.
 const PROBE_AFTER: Duration = Duration::from_secs(15);
-/// Pause between two probes of a client that is not ready or in doubt.
+/// Pause between two probes of an impaired or doubted client.
 const PROBE_PAUSE: Duration = Duration::from_secs(1);
 /// Consecutive failed probes that mean an outage. One alone may have used a dead circuit.
 const MAX_FAILED_PROBES: u32 = 2;
-/// Time without progress after which a client is replaced, if it has reached no relay.
+/// Time without progress after which a client without contact is replaced.
 const STALL_LIMIT: Duration = Duration::from_secs(15);
-/// The same after contact with a relay: a slow directory download reports no progress.
+/// The same after contact with a relay.
+///
+/// It is longer, since a slow directory download reports no progress.
 const STALL_LIMIT_WITH_CONTACT: Duration = Duration::from_secs(60);
 /// Replacements in a row after which the longer limit always applies.
 const MAX_QUICK_REPLACEMENTS: u32 = 20;
@@ -56,7 +58,7 @@ pub(crate) enum Evidence {
 #[derive(Debug)]
 pub(crate) struct Health {
     condition: Condition,
-    /// The client in use has been ready; its status is no evidence any more.
+    /// The client has been ready, so its status is no evidence.
     proven: bool,
     /// Arti has reported the client in use as usable.
     usable: bool,
@@ -209,7 +211,7 @@ impl Health {
         self.last_probe = Some(now);
     }
 
-    /// Returns whether the next probe is a proof: a circuit of each required kind.
+    /// Returns whether the next probe is a proof.
     pub(crate) const fn wants_proof(&self) -> bool {
         self.prove || matches!(self.condition, Condition::Impaired { .. })
     }

@@ -1,4 +1,4 @@
-//! The onion service's private key, which determines its address: read from a file or generated.
+//! The onion service's private key, which determines its address.
 
 use std::io::{self, Read};
 use std::path::Path;

@@ -54,7 +54,7 @@ impl IsolationHelper for Destination {
     }
 }
 
-/// Sets the isolation of a stream; a token takes precedence over the setting.
+/// Sets a stream's isolation. A token takes precedence over the setting.
 pub(crate) fn apply(
     prefs: &mut StreamPrefs,
     setting: Isolation,

@@ -1,4 +1,4 @@
-//! The Tor backend of ron-transport: dials over Tor and listens as an onion service.
+//! The Tor backend of ron-transport: dials over Tor and onion services.
 //!
 //! Tor runs inside the process, by [Arti](https://arti.torproject.org/). [`ArtiNet`] is one Tor
 //! client. It bootstraps in the background, reports by its [`readiness`](ArtiNet::readiness) whether

@@ -186,7 +186,7 @@ impl ArtiNet {
         self.onion.as_deref()
     }
 
-    /// The settings in force, which can be replaced.
+    /// The current settings, which can be replaced.
     #[must_use]
     pub const fn live(&self) -> &Reloadable<ArtiConfig> {
         &self.live

@@ -1,4 +1,4 @@
-//! The onion service: its identity, its authorized clients, and its launch on a Tor client.
+//! The onion service: its identity, its authorized clients and its launch.
 
 mod authorized_clients;
 

@@ -1,4 +1,4 @@
-//! The directory in memory for amnesia: private, on tmpfs or ramfs, removed on drop.
+//! The private directory in memory for amnesia, removed on drop.
 //!
 //! A killed process leaves its directory behind. Each process holds a lock (flock(2)) on its
 //! directory, so that the next start recognizes stale directories and removes them.

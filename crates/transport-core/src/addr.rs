@@ -1,7 +1,7 @@
 //! Names of backends, peers and dial targets.
 
 use std::fmt;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -70,6 +70,15 @@ pub enum PeerAddr {
 }
 
 impl PeerAddr {
+    /// Returns the IP address of an IP peer.
+    #[must_use]
+    pub const fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Ip(addr) => Some(addr.ip()),
+            Self::Uid(_) | Self::Circuit(_) => None,
+        }
+    }
+
     /// The form that may appear in a log: nothing at all for a Tor peer.
     #[must_use]
     pub fn loggable(&self) -> Option<String> {

@@ -2,26 +2,38 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{Backend, Io, NoIdentity, PeerAddr, PeerIdentity};
 
-/// An established stream together with what its backend knows about it.
+/// An established stream and its description.
+#[non_exhaustive]
 pub struct Connection<I: Io> {
     /// The stream.
     pub io: I,
-    /// What is known about it. Boxed, since a new connection changes hands many times.
-    pub info: Box<ConnInfo>,
+    /// The description. Shared, so that a guard and its handles can keep it too.
+    pub info: Arc<ConnInfo>,
 }
 
 impl<I: Io> Connection<I> {
     /// Joins a stream and its description.
-    pub fn new(io: I, info: impl Into<Box<ConnInfo>>) -> Self {
+    pub fn new(io: I, info: impl Into<Arc<ConnInfo>>) -> Self {
         let info = info.into();
         Self { io, info }
     }
 
-    /// Replaces the stream, for a wrapper or an erasing box.
+    /// Returns the description of the connection.
+    pub fn info(&self) -> &ConnInfo {
+        &self.info
+    }
+
+    /// Returns the stream and its description.
+    pub fn into_parts(self) -> (I, Arc<ConnInfo>) {
+        (self.io, self.info)
+    }
+
+    /// Wraps the stream and keeps the description.
     pub fn map<J: Io>(self, wrap: impl FnOnce(I) -> J) -> Connection<J> {
         Connection {
             io: wrap(self.io),

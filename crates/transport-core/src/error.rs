@@ -1,10 +1,13 @@
 //! The one error type, with a stable kind and, where it is a reject, its reason.
 
+mod kind;
 mod tls;
 
+use std::convert::Infallible;
 use std::fmt;
 use std::io;
 
+pub use kind::ErrorKind;
 pub use tls::TlsErrorKind;
 
 use crate::escape::escape;
@@ -140,6 +143,11 @@ pub enum TransportError {
         /// What is wrong.
         source: BoxError,
     },
+    /// The call does not fit the state of the transport, such as a second `listen`.
+    State {
+        /// The state, and the call that it rules out.
+        what: &'static str,
+    },
     /// What was asked for does not exist here, or is not compiled in.
     Unsupported {
         /// What was asked for.
@@ -150,30 +158,31 @@ pub enum TransportError {
 }
 
 impl TransportError {
-    /// A stable name of the kind of failure, for logs and tests.
+    /// Returns the kind of the failure.
     #[must_use]
-    pub const fn kind(&self) -> &'static str {
+    pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::Timeout { .. } => "timeout",
-            Self::TooLarge { .. } => "too_large",
-            Self::RateLimited { .. } => "rate_limited",
-            Self::Refused { reason } => reason.as_str(),
-            Self::Busy => "busy",
-            Self::Cancelled => "cancelled",
-            Self::Closed => "closed",
-            Self::PeerFailed => "peer_failed",
-            Self::FrameTruncated => "frame_truncated",
-            Self::Tls { .. } => "tls",
-            Self::TlsTruncated => "tls_truncated",
-            Self::Arti { .. } => "arti",
-            Self::ArtiBootstrap => "arti_bootstrap",
-            Self::ArtiRefused { .. } => "arti_refused",
-            Self::Bind { .. } => "bind",
-            Self::Resolve { .. } => "resolve",
-            Self::Connect { .. } => "connect",
-            Self::Config { .. } => "config",
-            Self::Unsupported { .. } => "unsupported",
-            Self::Io(_) => "io",
+            Self::Timeout { .. } => ErrorKind::Timeout,
+            Self::TooLarge { .. } => ErrorKind::TooLarge,
+            Self::RateLimited { .. } => ErrorKind::RateLimited,
+            Self::Refused { reason } => ErrorKind::Refused(*reason),
+            Self::Busy => ErrorKind::Busy,
+            Self::Cancelled => ErrorKind::Cancelled,
+            Self::Closed => ErrorKind::Closed,
+            Self::PeerFailed => ErrorKind::PeerFailed,
+            Self::FrameTruncated => ErrorKind::FrameTruncated,
+            Self::Tls { .. } => ErrorKind::Tls,
+            Self::TlsTruncated => ErrorKind::TlsTruncated,
+            Self::Arti { .. } => ErrorKind::Arti,
+            Self::ArtiBootstrap => ErrorKind::ArtiBootstrap,
+            Self::ArtiRefused { .. } => ErrorKind::ArtiRefused,
+            Self::Bind { .. } => ErrorKind::Bind,
+            Self::Resolve { .. } => ErrorKind::Resolve,
+            Self::Connect { .. } => ErrorKind::Connect,
+            Self::Config { .. } => ErrorKind::Config,
+            Self::State { .. } => ErrorKind::State,
+            Self::Unsupported { .. } => ErrorKind::Unsupported,
+            Self::Io(_) => ErrorKind::Io,
         }
     }
 
@@ -295,6 +304,7 @@ impl fmt::Display for TransportError {
                 write!(f, "cannot connect to {}: {source}", escape(target))
             }
             Self::Config { source } => write!(f, "{source}"),
+            Self::State { what } => f.write_str(what),
             Self::Unsupported { what } => write!(f, "not supported: {what}"),
             Self::Io(e) => write!(f, "{e}"),
         }
@@ -355,6 +365,12 @@ impl From<io::Error> for TransportError {
             Some(Ok(inner)) => *inner,
             _ => Self::Closed,
         }
+    }
+}
+
+impl From<Infallible> for TransportError {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

@@ -185,6 +185,26 @@ pub struct TlsHandshake {
 
 /// Receives what the transport counts. Calls come from hot paths: an implementation must not
 /// block, lock or look anything up. Every method does nothing unless overridden.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// use transport_core::{Observer, Reason};
+///
+/// /// Counts rejects.
+/// #[derive(Default)]
+/// struct Rejects(AtomicU64);
+///
+/// impl Observer for Rejects {
+///     fn rejected(&self, _reason: Reason) {
+///         self.0.fetch_add(1, Ordering::Relaxed);
+///     }
+/// }
+///
+/// let rejects = Rejects::default();
+/// rejects.rejected(Reason::ConnLimit);
+/// assert_eq!(rejects.0.into_inner(), 1);
+/// ```
 #[allow(unused_variables)]
 pub trait Observer: Send + Sync + 'static {
     /// A dial ended.

@@ -1,9 +1,10 @@
-//! Why a handshake or a stream failed, in words that an operator can act on. The one place where
-//! failures of rustls are classified.
+//! Error texts for failed handshakes and streams, and their classification.
+//!
+//! No other file interprets errors of rustls.
 
 mod alert;
+mod first_bytes;
 mod kind;
-mod version;
 
 use std::io;
 
@@ -17,37 +18,39 @@ use transport_core::{TlsErrorKind, TransportError};
 use crate::error::failure;
 use crate::peers::PinMismatch;
 use alert::alert;
+use first_bytes::{is_http, is_record, no_common_version, ssl2};
 use kind::{is_name_constraint, kind};
-use version::{no_version, ssl2};
 
-/// Names of the peer that an error shows; a certificate may bear thousands.
+/// Most names of the peer in an error; a certificate can have thousands.
 const MAX_NAMES: usize = 3;
-
-/// Characters of such a name that are shown: three of them fit.
+/// Most characters of a shown name, so that three names fit.
 const MAX_NAME_CHARS: usize = 80;
-
-/// Longest explanation in bytes: parts of it may be the peer's, and it is logged.
+/// Longest text in bytes: it is logged, and the peer controls parts of it.
 const MAX_TEXT_BYTES: usize = 400;
 
-/// Which end of the handshake we were, and what was context of the other.
+/// The facts about a handshake that its error text depends on.
 pub(crate) struct FailureContext<'a> {
-    /// We dialed, and the peer is the server.
+    /// Whether this side dialed, so that the peer is the server.
     pub(crate) dialed: bool,
-    /// Who the peer is must not be told.
+    /// Whether texts must not identify the peer.
     pub(crate) private: bool,
-    /// `pq.mode` is `required` here.
+    /// Whether `pq.mode` is `required` on this side.
     pub(crate) requires_pq: bool,
     /// The first bytes that the peer sent.
     pub(crate) first_bytes: &'a [u8],
 }
 
-/// A connection that ended before the client sent a byte, as health checks do: no failure of TLS,
-/// and no reject.
-pub(crate) fn unbegun(
+/// Returns the error of a client that disconnected before its first byte.
+///
+/// Health checks do that. It is neither a TLS failure nor a reject.
+///
+/// # Errors
+/// Returns `error` if it is another failure.
+pub(crate) fn closed_before_start(
     error: io::Error,
     context: &FailureContext<'_>,
 ) -> Result<TransportError, io::Error> {
-    if context.dialed || !context.first_bytes.is_empty() || of_rustls(&error).is_some() {
+    if context.dialed || !context.first_bytes.is_empty() || rustls_error(&error).is_some() {
         return Err(error);
     }
     Ok(if error.kind() == io::ErrorKind::UnexpectedEof {
@@ -57,61 +60,65 @@ pub(crate) fn unbegun(
     })
 }
 
-/// A failed handshake: always of the kind `tls`, the source kept.
+/// Returns the error of a failed handshake: always `tls`, with its source.
 pub(crate) fn handshake(error: io::Error, context: &FailureContext<'_>) -> TransportError {
-    let text = match of_rustls(&error) {
+    let text = match rustls_error(&error) {
         Some(error) => handshake_text(error, context),
         None if error.kind() == io::ErrorKind::UnexpectedEof => {
-            "the peer closed the connection before the handshake was over".to_owned()
+            "the peer closed the connection during the handshake".to_owned()
         }
-        None => format!("the connection failed in the handshake: {error}"),
+        None => format!("the connection failed during the handshake: {error}"),
     };
-    let kind = match of_rustls(&error) {
+    let kind = match rustls_error(&error) {
         Some(error) => kind(error, context.first_bytes),
         None => TlsErrorKind::Ended,
     };
-    // The source names the peer.
+    // The source can name the peer.
     let source = (!context.private).then(|| error.into());
     failure(kind, bounded(&text), source)
 }
 
-/// A failure of an established stream: a missing `close_notify` is `TlsTruncated`, what TLS itself
-/// finds wrong is `Tls`, and what the connection below says stays as it is.
+/// Returns the error of an established stream.
+///
+/// A missing `close_notify` is `TlsTruncated` and a TLS failure is `Tls`. Errors of the connection
+/// below stay as they are.
 pub(crate) fn stream(error: io::Error) -> io::Error {
     if TransportError::find(&error).is_some() {
         return error;
     }
-    let text = match of_rustls(&error) {
+    let text = match rustls_error(&error) {
         Some(Error::AlertReceived(description)) => Some(alert(*description)),
-        Some(error) => Some(format!("the stream is broken: {error}")),
+        Some(error) => Some(format!("the TLS stream failed: {error}")),
         None => None,
     };
-    let kind = of_rustls(&error).map_or(TlsErrorKind::Other, |error| kind(error, &[]));
+    let kind = rustls_error(&error).map_or(TlsErrorKind::Other, |error| kind(error, &[]));
     match text {
         Some(text) => failure(kind, bounded(&text), Some(error.into())).into(),
-        // rustls gives it where the stream ends without `close_notify` (RFC 8446 §6.1).
+        // rustls reports it for a stream that ends without `close_notify` (RFC 8446 §6.1).
         None if error.kind() == io::ErrorKind::UnexpectedEof => TransportError::TlsTruncated.into(),
         None => error,
     }
 }
 
-/// A session that ended up below TLS 1.3.
+/// Returns the error of a session older than TLS 1.3.
 pub(crate) fn old_version() -> TransportError {
-    let text = "no TLS version in common: TLS 1.3 is needed";
+    let text = "no TLS version in common: TLS 1.3 is required";
     failure(TlsErrorKind::NoCommonVersion, text.to_owned(), None)
 }
 
-/// A session that was resumed after a certificate of the peer's chain had expired.
+/// Returns the error of a resumed session with an expired certificate.
 pub(crate) fn expired_since(dialed: bool) -> TransportError {
     let whose = if dialed { "server" } else { "client" };
     let text = format!(
-        "the {whose}'s certificate, or one that the {whose} sent with it, has expired since the \
-         session began"
+        "resumption refused: the {whose}'s certificate, or another one of its chain, has expired \
+         since the full handshake"
     );
     failure(TlsErrorKind::Expired, text, None)
 }
 
-/// A resumed session whose peer the rules in force refuse. No name of the peer is in it.
+/// Returns the error of a resumed session that the current rules refuse.
+///
+/// It contains no name of the peer.
 pub(crate) fn resumed(error: &Error, dialed: bool) -> TransportError {
     let context = FailureContext {
         dialed,
@@ -123,7 +130,7 @@ pub(crate) fn resumed(error: &Error, dialed: bool) -> TransportError {
     failure(kind(error, &[]), bounded(&text), None)
 }
 
-/// Every text leaves through it: what rustls says of a peer may hold the peer's bytes.
+/// Escapes and cuts a text, which can contain bytes of the peer.
 fn bounded(text: &str) -> String {
     let mut text = escape_composed(text).to_string();
     if text.len() > MAX_TEXT_BYTES {
@@ -135,7 +142,7 @@ fn bounded(text: &str) -> String {
     text
 }
 
-fn of_rustls(error: &io::Error) -> Option<&Error> {
+fn rustls_error(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }
 
@@ -147,15 +154,15 @@ fn handshake_text(error: &Error, context: &FailureContext<'_>) -> String {
         Error::PeerIncompatible(error) => incompatible(error, context),
         Error::AlertReceived(description) => {
             let hint = if context.requires_pq {
-                " (pq.mode is required here: the peer may have no X25519MLKEM768)"
+                " (pq.mode is required here: the peer may not support X25519MLKEM768)"
             } else {
                 ""
             };
-            let is_of_groups = alert::may_be_of_groups(*description);
-            alert(*description) + if is_of_groups { hint } else { "" }
+            let is_possible = alert::can_mean_no_common_group(*description);
+            alert(*description) + if is_possible { hint } else { "" }
         }
         Error::NoCertificatesPresented => {
-            "the client showed no certificate, and one is required".to_owned()
+            "the client presented no certificate, and one is required".to_owned()
         }
         Error::NoApplicationProtocol => {
             "no application protocol (ALPN) in common with the peer".to_owned()
@@ -169,7 +176,7 @@ fn handshake_text(error: &Error, context: &FailureContext<'_>) -> String {
     }
 }
 
-/// A record that is none: what did the peer speak instead?
+/// Explains an invalid record by the protocol that the peer spoke.
 fn not_tls(message: InvalidMessage, first_bytes: &[u8]) -> String {
     if is_http(first_bytes) {
         "the peer spoke HTTP, not TLS".to_owned()
@@ -180,34 +187,6 @@ fn not_tls(message: InvalidMessage, first_bytes: &[u8]) -> String {
     } else {
         "the peer did not speak TLS".to_owned()
     }
-}
-
-/// Whether a peer's first bytes, if any, begin a record of TLS (RFC 8446 §5.1): change_cipher_spec,
-/// alert, handshake, application_data.
-const fn is_record(first_bytes: &[u8]) -> bool {
-    matches!(first_bytes.first(), None | Some(20..=23))
-}
-
-/// Whether a peer's first bytes begin a request or an answer of HTTP.
-fn is_http(first_bytes: &[u8]) -> bool {
-    /// How a request or an answer of HTTP begins (RFC 9110 §9, RFC 9112 §4, RFC 9113 §3.4).
-    const HTTP: [&[u8]; 10] = [
-        b"GET ",
-        b"HEAD ",
-        b"POST ",
-        b"PUT ",
-        b"DELETE ",
-        b"CONNECT ",
-        b"OPTIONS ",
-        b"PATCH ",
-        b"PRI ",
-        b"HTTP/",
-    ];
-    let http = |start: &[u8]| {
-        let len = start.len().min(first_bytes.len());
-        len >= 4 && first_bytes[..len] == start[..len]
-    };
-    HTTP.into_iter().any(http)
 }
 
 fn certificate(error: &CertificateError, context: &FailureContext<'_>) -> String {
@@ -244,20 +223,20 @@ fn certificate(error: &CertificateError, context: &FailureContext<'_>) -> String
             let shown = shown.map(|name| escape(bare(name)).max_chars(MAX_NAME_CHARS).to_string());
             let shown = shown.collect::<Vec<_>>().join(", ");
             let more = presented.len().saturating_sub(MAX_NAMES);
-            let and = if more > 0 {
+            let rest = if more > 0 {
                 format!(" and {more} more")
             } else {
                 String::new()
             };
             let expected = expected.to_str();
-            format!("the {whose}'s certificate is not for {expected}, but for: {shown}{and}")
+            format!("the {whose}'s certificate is not for {expected}, but for: {shown}{rest}")
         }
         E::InvalidPurpose | E::InvalidPurposeContext { .. } => {
             format!("the {whose}'s certificate is for another purpose (extended key usage)")
         }
-        E::BadSignature => format!("the {whose}'s certificate bears a wrong signature"),
+        E::BadSignature => format!("the {whose}'s certificate has a wrong signature"),
         E::Revoked => format!(
-            "the {whose}'s certificate is revoked, or one above it in its chain is ({})",
+            "the {whose}'s certificate, or one above it in its chain, is revoked ({})",
             crl_path(context)
         ),
         E::ExpiredRevocationList | E::ExpiredRevocationListContext { .. } => format!(
@@ -271,10 +250,10 @@ fn certificate(error: &CertificateError, context: &FailureContext<'_>) -> String
             crl_path(context)
         ),
         E::ApplicationVerificationFailure => {
-            format!("the {whose}'s certificate bears no name of {table}.allow_sans")
+            format!("the {whose}'s certificate has no name that {table}.allow_sans lists")
         }
         E::Other(other) if other.0.is::<PinMismatch>() => {
-            format!("the {whose}'s verified chain has no key of {table}.spki_pins")
+            format!("the {whose}'s verified chain has no key that {table}.spki_pins lists")
         }
         E::Other(other) if is_name_constraint(other) => format!(
             "a name of the {whose}'s certificate violates the name constraints of an authority in \
@@ -285,7 +264,7 @@ fn certificate(error: &CertificateError, context: &FailureContext<'_>) -> String
     }
 }
 
-/// A CRL that cannot prove anything about the peer's chain.
+/// Explains a CRL that cannot be used for the peer's chain.
 fn revocation_list(error: &CertRevocationListError, context: &FailureContext<'_>) -> String {
     use CertRevocationListError as E;
     let (whose, path) = (
@@ -294,18 +273,18 @@ fn revocation_list(error: &CertRevocationListError, context: &FailureContext<'_>
     );
     match error {
         E::BadSignature => format!(
-            "the CRL for the {whose}'s certificate, or for one above it in its chain, bears the \
-             issuer's name and was signed by another key ({path})"
+            "the CRL for the {whose}'s certificate, or for one above it in its chain, has the \
+             issuer's name and the signature of another key ({path})"
         ),
         E::IssuerInvalidForCrl => format!(
-            "the issuer of the {whose}'s certificate, or of one above it in its chain, may not \
+            "the issuer of the {whose}'s certificate, or of one above it in its chain, must not \
              sign CRLs (key usage without cRLSign, {path})"
         ),
         other => format!("a CRL of {path} cannot be used: {other:?}"),
     }
 }
 
-/// The key that names the CRLs of this side.
+/// Returns the configuration key of this side's CRL files.
 const fn crl_path(context: &FailureContext<'_>) -> &'static str {
     if context.dialed {
         "tls_client.crl_path"
@@ -318,8 +297,8 @@ fn incompatible(error: &PeerIncompatible, context: &FailureContext<'_>) -> Strin
     use PeerIncompatible as E;
     match error {
         E::NoKxGroupsInCommon if context.requires_pq => {
-            "no key exchange in common: pq.mode is required here, and the peer has no \
-             X25519MLKEM768"
+            "no key exchange in common: pq.mode is required here, and the peer does not \
+             support X25519MLKEM768"
                 .to_owned()
         }
         E::NoKxGroupsInCommon => "no key exchange group in common with the peer".to_owned(),
@@ -332,14 +311,13 @@ fn incompatible(error: &PeerIncompatible, context: &FailureContext<'_>) -> Strin
         | E::Tls12NotOfferedOrEnabled
         | E::ServerDoesNotSupportTls12Or13
         | E::ServerTlsVersionIsDisabledByOurConfig
-        // A client of TLS 1.3 has both, and one of TLS 1.2 need not have the first (RFC 5246
-        // §7.4.1.4.1).
-        | E::SignatureAlgorithmsExtensionRequired => no_version(context.first_bytes),
-        other => format!("the peer lacks what is needed: {other:?}"),
+        // Mandatory in a TLS 1.3 hello, optional in TLS 1.2 (RFC 5246 §7.4.1.4.1).
+        | E::SignatureAlgorithmsExtensionRequired => no_common_version(context.first_bytes),
+        other => format!("the peer does not support what TLS 1.3 needs here: {other:?}"),
     }
 }
 
-/// A name without what rustls puts around it: `DnsName("a.example")`.
+/// Strips the wrapper of rustls from a name: `DnsName("a.example")`.
 fn bare(name: &str) -> &str {
     let inner = name
         .split_once('(')
@@ -352,7 +330,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_peer_made_long_is_cut() {
+    fn long_text_is_cut() {
         assert_eq!(bounded("short"), "short");
         let cut = bounded(&("é".repeat(9_999) + "x"));
         assert_eq!(cut.chars().count(), MAX_TEXT_BYTES / 2 + 1);
@@ -368,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_connection_below_says_stays_as_it_is() {
+    fn error_of_lower_stream_is_unchanged() {
         let reset = stream(io::ErrorKind::ConnectionReset.into());
         assert_eq!(reset.kind(), io::ErrorKind::ConnectionReset);
         assert!(TransportError::find(&reset).is_none());
@@ -378,7 +356,7 @@ mod tests {
         let error = stream(timeout.into());
         assert_eq!(
             TransportError::find(&error).map(TransportError::kind),
-            Some("timeout")
+            Some(transport_core::ErrorKind::Timeout)
         );
     }
 }

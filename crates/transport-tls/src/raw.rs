@@ -1,4 +1,4 @@
-//! The raw backend: TLS over any raw backend, without limits. Guard it before it faces a peer.
+//! TLS over any raw backend, without limits. Guard it before it faces a peer.
 
 mod dialer;
 mod handshake;

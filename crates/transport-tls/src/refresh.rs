@@ -16,10 +16,10 @@ impl ServerTls {
     ///
     /// # Errors
     /// As [`ServerTls::load`]. The configuration then stays, except for
-    /// [withdrawals](ServerTls::withdrawn). While a certificate and its key are replaced one after
+    /// [withdrawals](ServerTls::reconfigured_trust). While a certificate and its key are replaced one after
     /// the other, they do not match.
     pub fn refresh(live: &Reloadable<Self>) -> Result<bool, TransportError> {
-        refresh(live, Self::reloaded, Self::withdrawn_now)
+        refresh(live, Self::reloaded, Self::reloaded_trust)
     }
 }
 
@@ -30,9 +30,9 @@ impl ClientTls {
     ///
     /// # Errors
     /// As [`ClientTls::load`]. The configuration then stays, except for
-    /// [withdrawals](ClientTls::withdrawn).
+    /// [withdrawals](ClientTls::reconfigured_trust).
     pub fn refresh(live: &Reloadable<Self>) -> Result<bool, TransportError> {
-        refresh(live, Self::reloaded, Self::withdrawn_now)
+        refresh(live, Self::reloaded, Self::reloaded_trust)
     }
 }
 

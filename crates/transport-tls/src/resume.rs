@@ -1,12 +1,11 @@
-//! Resumption of sessions, and its limits.
+//! Session resumption and its limits.
 //!
-//! Each ticket carries the [`SessionLifetime`] of its session. A ticket is of use until the first of: a
-//! certificate that the peer sent expires, a configured CRL expires, twelve hours pass since the
-//! last full handshake. Then the ticket is ignored and a full handshake decides on its own.
+//! Each ticket carries the [`SessionLifetime`] of its session. It expires when a certificate that
+//! the peer sent expires, when a configured CRL expires, or twelve hours after the last full
+//! handshake. An expired ticket is ignored, and the handshake is a full one.
 
 mod handshake_record;
 mod lifetime;
-mod noted;
 mod session_cache;
 mod ticket_keys;
 mod ticketer;
@@ -14,9 +13,7 @@ mod ticketer;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use handshake_record::{with_record, HandshakeRecord};
-pub(crate) use lifetime::SessionLifetime;
-pub(crate) use noted::Noted;
+pub(crate) use handshake_record::{record_full_handshake, with_record, HandshakeRecord};
 pub(crate) use session_cache::{ConnSessionStore, SessionCache};
 pub(crate) use ticket_keys::{SharedKeyTicketer, TicketKeys};
 pub(crate) use ticketer::LifetimeTicketer;

@@ -1,4 +1,4 @@
-//! What a listener proves and asks for, ready for handshakes.
+//! Server-side TLS configuration.
 
 mod parts;
 
@@ -19,44 +19,67 @@ use transport_core::schema::Section;
 use transport_core::{NoIdentity, TransportError};
 use zeroize::Zeroizing;
 
-use crate::allowed_san::is_narrower;
 use crate::clock;
 use crate::error::{tls, tls_by};
 use crate::expiry::CertificateExpiry;
-use crate::files::{self, PemFiles};
-use crate::peers::{Anchors, KeyPurpose, PeerCheck, PeerRules};
+use crate::files;
+use crate::pair::{self, PairFiles};
+use crate::peers::{Anchors, KeyPurpose, PeerCheck, PeerRules, PeerVerifier};
 use crate::provider::provider;
-use crate::resume::{LifetimeTicketer, Noted, SharedKeyTicketer};
+use crate::resume::{LifetimeTicketer, SharedKeyTicketer};
 use crate::trust::TrustMaterial;
+use crate::trust_update::{trust_update, TrustSettings};
 use crate::{x509, ClientAuth, PqMode, TlsConfig};
-use parts::{pair_paths, trust_paths, Parts};
+use parts::{pair_paths, ServerParts};
 
-/// A certificate with its key, trusted client authorities and protocols: TLS 1.3 alone.
+/// Server-side TLS configuration: TLS 1.3 only.
 ///
-/// SessionCache resume by tickets for twelve hours after their last full handshake, and not beyond the
-/// end of any certificate that the client sent. The keys of tickets live in memory, rotate every
-/// six hours and are this value's own: whatever replaces it has other keys, so that no session
-/// outlives the certificate, the authorities, the CRLs or the allow-list it was begun under.
+/// It contains a certificate with its key, trusted client authorities and the protocols.
 ///
-/// With `tls.ticket_keys_path` tickets are made and accepted with the keys of that file, at every
-/// replica that has the same authorities, CRLs and allow-list; elsewhere they are of no use.
+/// Sessions resume by tickets for twelve hours after their last full handshake, and no longer than
+/// any certificate that the client sent is valid. Ticket keys are in memory only, rotate every six
+/// hours and belong to one value. A replacement has other keys, so no session outlives the
+/// certificate, the authorities, the CRLs or the allow-list that it was established under.
+///
+/// With `tls.ticket_keys_path` tickets use the keys of that file. Every replica with the same
+/// authorities, CRLs and allow-list accepts them; others ignore them.
+///
+/// # Example
+///
+/// ```no_run
+/// use transport_tls::{ClientAuth, PqMode, ServerTls, TlsConfig};
+///
+/// let mut config = TlsConfig::default();
+/// config
+///     .set_cert_path(Some("/etc/ron/tls.pem".into()))
+///     .set_key_path(Some("/etc/ron/tls.key".into()))
+///     .set_client_auth(ClientAuth::Required)
+///     .set_client_ca_path(Some("/etc/ron/clients.pem".into()));
+/// let tls = ServerTls::load(&config, PqMode::Hybrid)?;
+/// println!("valid until {:?}", tls.not_after());
+/// # Ok::<(), transport_core::TransportError>(())
+/// ```
 pub struct ServerTls {
     config: Arc<ServerConfig>,
     no_identity: NoIdentity,
-    clients: Option<Arc<PeerCheck>>,
+    client_check: Option<Arc<PeerCheck>>,
     expiry: Option<CertificateExpiry>,
-    parts: Option<Parts>,
+    parts: Option<ServerParts>,
 }
 
 impl ServerTls {
-    /// Reads the files that the settings name. Warns in the log of a certificate that expired or
-    /// will within fourteen days. Blocks on the files.
+    /// Reads the configured files; blocks on file I/O.
+    ///
+    /// Logs a warning for a certificate that has expired or expires within fourteen days.
     ///
     /// # Errors
-    /// [`TransportError::Tls`] whose text contains `tls cert read failed`, `tls key read failed`
-    /// (a key that does not belong to the certificate too), `tls crl read failed` or `insecure
-    /// permissions` (a key that others than its owner can read), or says which settings do not go
-    /// together. The path of the key is in none of them.
+    /// [`TransportError::Tls`] with one of these texts:
+    /// - `tls cert read failed`, `tls crl read failed`.
+    /// - `tls key read failed`, also for a key that does not belong to the certificate.
+    /// - `insecure permissions` for a key that users other than its owner can read.
+    /// - The names of the settings that conflict.
+    ///
+    /// No text contains the path of the key.
     pub fn load(config: &TlsConfig, pq: PqMode) -> Result<Self, TransportError> {
         Self::load_at(config, pq, Arc::new(DefaultTimeProvider))
     }
@@ -66,26 +89,27 @@ impl ServerTls {
         pq: PqMode,
         clock: Arc<dyn TimeProvider>,
     ) -> Result<Self, TransportError> {
-        let mut files = PemFiles::read(pair_paths(config))?;
-        let pair_hashes = Some(files.hashes());
-        let Some(pair) = files.pair(&provider(pq))? else {
+        let mut pair_files = PairFiles::read(pair_paths(config))?;
+        let pair_hashes = Some(pair_files.hashes());
+        let Some(pair) = pair_files.parse(&provider(pq))? else {
             return Err(match config.cert_path() {
-                None => files::cert_failed(pair_paths(config).cert, "it is needed to listen"),
-                Some(_) => files::key_failed("tls.key_path", "it is needed to listen"),
+                None => files::cert_failed(pair_paths(config).cert, "it is required to listen"),
+                Some(_) => files::key_failed("tls.key_path", "it is required to listen"),
             });
         };
-        Self::build(Parts {
+        Self::build(ServerParts {
             settings: config.clone(),
             pq,
             pair,
             pair_hashes,
-            trust: TrustMaterial::load(&trust_paths(config))?,
+            trust: TrustMaterial::load(&config.trust_paths())?,
             clock,
         })
     }
 
-    /// From a chain (leaf first) and a key in memory; the paths of the pair in `config` are not
-    /// looked at. The key is overwritten once it is parsed.
+    /// Uses a chain (leaf first) and a key from memory.
+    ///
+    /// The certificate and key paths in `config` are ignored. The key is overwritten after parsing.
     ///
     /// # Errors
     /// As [`ServerTls::load`].
@@ -99,9 +123,9 @@ impl ServerTls {
         settings.set_cert_path(None).set_key_path(None);
         let (provider, paths) = (provider(pq), pair_paths(&settings));
         let key = Zeroizing::new(key);
-        let pair = files::pair(chain, &key, &provider, paths.cert, paths.key.key)?;
-        let trust = TrustMaterial::load(&trust_paths(&settings))?;
-        Self::build(Parts {
+        let pair = pair::pair(chain, &key, &provider, &paths)?;
+        let trust = TrustMaterial::load(&settings.trust_paths())?;
+        Self::build(ServerParts {
             settings,
             pq,
             pair,
@@ -111,23 +135,25 @@ impl ServerTls {
         })
     }
 
-    /// From a configuration of rustls that is ready to use. Handshakes that it lets end below
-    /// TLS 1.3 are refused all the same; everything else is as it says.
+    /// Uses a complete rustls configuration.
+    ///
+    /// Sessions older than TLS 1.3 are refused even if it allows them. Everything else is as
+    /// configured.
     #[must_use]
     pub const fn from_rustls(config: Arc<ServerConfig>) -> Self {
         Self {
             config,
             no_identity: NoIdentity::NotPresented,
-            clients: None,
+            client_check: None,
             expiry: None,
             parts: None,
         }
     }
 
-    fn build(parts: Parts) -> Result<Self, TransportError> {
+    fn build(parts: ServerParts) -> Result<Self, TransportError> {
         let settings = &parts.settings;
         if let Some((key, why)) = settings.check().into_iter().next() {
-            // Nothing of a pair is missing here, so this is about client certificates.
+            // The pair exists, so only settings for client certificates can conflict.
             return Err(tls(format!("{key} {why}")));
         }
         clock::check(SystemTime::now())?;
@@ -136,11 +162,11 @@ impl ServerTls {
             ClientAuth::Off => NoIdentity::NotRequested,
             ClientAuth::Optional | ClientAuth::Required => NoIdentity::NotPresented,
         };
-        let clients = client_check(&parts);
+        let clients = new_client_check(&parts);
         let built = Self {
             config: Arc::new(rustls_config(&parts, clients.as_ref())?),
             no_identity,
-            clients,
+            client_check: clients,
             expiry: leaf.and_then(x509::not_after).map(CertificateExpiry::new),
             parts: Some(parts),
         };
@@ -148,8 +174,9 @@ impl ServerTls {
         Ok(built)
     }
 
-    /// Until when the certificate is valid; `None` where that cannot be read, or was not looked
-    /// at ([`ServerTls::from_rustls`]).
+    /// Returns when the certificate expires.
+    ///
+    /// `None` if its date cannot be read, and for [`ServerTls::from_rustls`].
     #[must_use]
     pub fn not_after(&self) -> Option<SystemTime> {
         self.expiry.as_ref().map(CertificateExpiry::not_after)
@@ -159,18 +186,19 @@ impl ServerTls {
         Arc::clone(&self.config)
     }
 
-    /// Why a client has no identity, if it has none.
+    /// Returns the reason for clients without an identity.
     pub(crate) const fn no_identity(&self) -> NoIdentity {
         self.no_identity
     }
 
-    /// How clients are verified; `None` where they are not, or by a configuration of rustls.
-    pub(crate) fn clients(&self) -> Option<&PeerCheck> {
-        self.clients.as_deref()
+    /// Returns the rules for clients; `None` without client certificates or settings.
+    pub(crate) fn client_check(&self) -> Option<&PeerCheck> {
+        self.client_check.as_deref()
     }
 
-    /// Returns the configuration of these settings and the present files; `None` where that
-    /// is what is in force. A pair from memory stays. Blocks on the files.
+    /// Reads the files again with these settings; `None` if nothing has changed.
+    ///
+    /// A certificate and key from memory stay. Blocks on file I/O.
     ///
     /// # Errors
     /// As [`ServerTls::load`].
@@ -184,7 +212,7 @@ impl ServerTls {
             return Ok(None);
         };
         let (pair, pair_hashes) = parts.pair_of(config, pq)?;
-        let (trust, error) = TrustMaterial::read(&trust_paths(config), &parts.trust);
+        let (trust, error) = TrustMaterial::read(&config.trust_paths(), &parts.trust);
         if let Some(error) = error {
             return Err(error);
         }
@@ -195,7 +223,7 @@ impl ServerTls {
         if is_same {
             return Ok(None);
         }
-        Self::build(Parts {
+        Self::build(ServerParts {
             settings: config.clone(),
             pq,
             pair,
@@ -206,40 +234,17 @@ impl ServerTls {
         .map(Some)
     }
 
-    /// Returns the parts of these settings and files that apply although [`reconfigured`](Self::reconfigured)
-    /// failed: the part that decides which clients come in. The pair and the protocols stay; `None`
-    /// where nothing changes. Blocks on the files.
+    /// Returns the trust changes that apply although [`reconfigured`](Self::reconfigured) failed.
     ///
-    /// Authorities, CRLs, allow-lists, `tls.client_auth` and ticket keys apply together where each
-    /// of them can be used. Where one cannot, it and the settings stay as they are in force, and
-    /// the contents of the other files apply.
+    /// Authorities, CRLs, allow-lists, `tls.client_auth` and ticket keys apply together if each of
+    /// them can be used. Otherwise the part that cannot be used and the settings stay as they are,
+    /// except for a narrower allow-list, and the content of the other files applies. The certificate
+    /// and the protocols always stay. Returns `None` if nothing changes. Blocks on file I/O.
     #[must_use]
-    pub fn withdrawn(&self, config: &TlsConfig) -> Option<Self> {
+    pub fn reconfigured_trust(&self, config: &TlsConfig) -> Option<Self> {
         let parts = self.parts.as_ref()?;
-        let mut settings = config.clone();
-        let before = &parts.settings;
-        settings
-            .set_enabled(before.enabled())
-            .set_cert_path(before.cert_path().map(Into::into))
-            .set_key_path(before.key_path().map(Into::into))
-            .set_alpn(before.alpn().to_vec())
-            .ok()?;
-        let (mut trust, error) = TrustMaterial::read(&trust_paths(&settings), &parts.trust);
-        if error.is_some() || !settings.check().is_empty() {
-            // A narrower allow-list waits for no file.
-            settings = before.clone();
-            if is_narrower(config.allow_sans(), before.allow_sans()) {
-                settings.set_allow_sans(config.allow_sans().to_vec()).ok()?;
-            }
-            if !settings.check().is_empty() {
-                settings = before.clone();
-            }
-            (trust, _) = TrustMaterial::read(&trust_paths(before), &parts.trust);
-        }
-        if settings == *before && trust.is_same(&parts.trust) {
-            return None;
-        }
-        let withdrawn = Self::build(Parts {
+        let (settings, trust) = trust_update(config, &parts.settings, &parts.trust)?;
+        let updated = Self::build(ServerParts {
             settings,
             pq: parts.pq,
             pair: Arc::clone(&parts.pair),
@@ -247,10 +252,10 @@ impl ServerTls {
             trust,
             clock: Arc::clone(&parts.clock),
         });
-        withdrawn.ok()
+        updated.ok()
     }
 
-    /// What the files hold now; `None` where it is what they held before.
+    /// Reads the files again; `None` if their content is unchanged.
     pub(crate) fn reloaded(&self) -> Result<Option<Self>, TransportError> {
         match &self.parts {
             Some(parts) => self.reconfigured(&parts.settings, parts.pq),
@@ -258,9 +263,9 @@ impl ServerTls {
         }
     }
 
-    /// As [`withdrawn`](Self::withdrawn), with the settings in force.
-    pub(crate) fn withdrawn_now(&self) -> Option<Self> {
-        self.withdrawn(&self.parts.as_ref()?.settings)
+    /// As [`reconfigured_trust`](Self::reconfigured_trust), with the current settings.
+    pub(crate) fn reloaded_trust(&self) -> Option<Self> {
+        self.reconfigured_trust(&self.parts.as_ref()?.settings)
     }
 
     fn warn_of_expiry(&self) {
@@ -282,8 +287,8 @@ impl fmt::Debug for ServerTls {
     }
 }
 
-/// The rules for clients; `None` where none is asked for a certificate.
-fn client_check(parts: &Parts) -> Option<Arc<PeerCheck>> {
+/// Returns the rules for clients; `None` if no certificate is requested.
+fn new_client_check(parts: &ServerParts) -> Option<Arc<PeerCheck>> {
     let roots = match (parts.settings.client_auth(), parts.trust.roots()) {
         (ClientAuth::Off, _) | (_, None) => return None,
         (ClientAuth::Optional | ClientAuth::Required, Some(roots)) => Arc::clone(roots),
@@ -294,21 +299,23 @@ fn client_check(parts: &Parts) -> Option<Arc<PeerCheck>> {
 }
 
 fn rustls_config(
-    parts: &Parts,
+    parts: &ServerParts,
     clients: Option<&Arc<PeerCheck>>,
 ) -> Result<ServerConfig, TransportError> {
     let unusable = |cause| tls_by("the crypto provider cannot be used", cause);
     let (config, provider) = (&parts.settings, provider(parts.pq));
     let verifier = verifier(&parts.trust, config, &provider)?;
-    let verifier = verifier.map(|trusted| match clients {
-        Some(check) => check.of_clients(trusted),
-        None => trusted,
-    });
+    let verifier: Option<Arc<dyn ClientCertVerifier>> = match (verifier, clients) {
+        (Some(verifier), Some(check)) => {
+            Some(Arc::new(PeerVerifier::new(verifier, Arc::clone(check))))
+        }
+        (verifier, _) => verifier,
+    };
     let builder = ServerConfig::builder_with_details(provider, Arc::clone(&parts.clock))
         .with_protocol_versions(&[&TLS13])
         .map_err(unusable)?;
     let builder = match verifier {
-        Some(verifier) => builder.with_client_cert_verifier(Arc::new(Noted::new(verifier))),
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
         None => builder.with_no_client_auth(),
     };
     let pair = SingleCertAndKey::from(Arc::clone(&parts.pair));
@@ -318,7 +325,7 @@ fn rustls_config(
         .iter()
         .map(|name| name.clone().into())
         .collect();
-    let sealed_by: Arc<dyn ProducesTickets> = match parts.trust.ticket_keys() {
+    let encryption: Arc<dyn ProducesTickets> = match parts.trust.ticket_keys() {
         Some(keys) => Arc::new(SharedKeyTicketer::new(
             Arc::clone(keys),
             parts.trust_digest(),
@@ -326,10 +333,10 @@ fn rustls_config(
         None => Ticketer::new().map_err(unusable)?,
     };
     let tickets =
-        LifetimeTicketer::new(sealed_by, Arc::clone(&parts.clock), parts.trust.crls_end());
+        LifetimeTicketer::new(encryption, Arc::clone(&parts.clock), parts.trust.crls_end());
     built.ticketer = Arc::new(tickets);
     built.session_storage = Arc::new(NoServerSessionStorage {});
-    // Early data can be replayed, and half-RTT data goes to a client that has proved nothing yet.
+    // Early data can be replayed, and half-RTT data is sent to an unverified client.
     built.max_early_data_size = 0;
     built.send_half_rtt_data = false;
     Ok(built)
@@ -344,7 +351,7 @@ fn verifier(
         (ClientAuth::Off, _) | (_, None) => return Ok(None),
         (ClientAuth::Optional | ClientAuth::Required, Some(roots)) => Arc::clone(roots),
     };
-    // Of every certificate in the chain; an unknown status is refused.
+    // Checks every certificate of the chain and refuses an unknown status.
     let builder = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider))
         .with_crls(trust.crls().ders())
         .enforce_revocation_expiration();

@@ -1,9 +1,10 @@
-//! Everything that decides which peers come in: authorities, CRLs, ticket keys.
+//! Trust material: the files that decide which peers are accepted.
 //!
-//! Each part is read on its own and keeps its last good state where it cannot be read. So a broken
-//! file delays no revocation that another file of the same change carries.
+//! These are authorities, CRLs and ticket keys. Each part is read on its own and keeps its last good
+//! state if it cannot be read. So a broken file does not delay a revocation in another file of the
+//! same change.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio_rustls::rustls::RootCertStore;
@@ -11,21 +12,36 @@ use transport_core::TransportError;
 
 use crate::crl::Crls;
 use crate::dates::Seconds;
-use crate::error::tls;
-use crate::files::{self, ConfiguredPath, PairPaths, PemFiles};
+use crate::files::{self, ConfiguredPath};
+use crate::pem;
 use crate::resume::TicketKeys;
 
-/// Where the parts are.
+/// The paths of the trust material, with their configuration keys.
 pub(crate) struct TrustPaths<'a> {
-    pub(crate) ca: ConfiguredPath<'a>,
-    pub(crate) crl_key: &'static str,
-    pub(crate) crls: &'a [PathBuf],
-    pub(crate) ticket_keys: ConfiguredPath<'a>,
+    ca: ConfiguredPath<'a>,
+    crl_key: &'static str,
+    crls: &'a [PathBuf],
+    ticket_keys: ConfiguredPath<'a>,
+}
+
+impl<'a> TrustPaths<'a> {
+    pub(crate) const fn new(
+        (ca_key, ca): (&'static str, Option<&'a Path>),
+        (crl_key, crls): (&'static str, &'a [PathBuf]),
+        ticket_keys: Option<&'a Path>,
+    ) -> Self {
+        Self {
+            ca: ConfiguredPath::new(ca_key, ca),
+            crl_key,
+            crls,
+            ticket_keys: ConfiguredPath::new("tls.ticket_keys_path", ticket_keys),
+        }
+    }
 }
 
 type FileHash = Option<[u8; 32]>;
 
-/// The last usable content of the files.
+/// The last usable content of the trust files.
 #[derive(Clone, Default)]
 pub(crate) struct TrustMaterial {
     roots: Option<Arc<RootCertStore>>,
@@ -39,7 +55,7 @@ impl TrustMaterial {
     /// Reads every part.
     ///
     /// # Errors
-    /// When one cannot be used.
+    /// If one cannot be used.
     pub(crate) fn load(paths: &TrustPaths<'_>) -> Result<Self, TransportError> {
         match Self::read(paths, &Self::default()) {
             (trust, None) => Ok(trust),
@@ -47,7 +63,9 @@ impl TrustMaterial {
         }
     }
 
-    /// Reads every part; one that cannot be used stays as it was, and its error comes along.
+    /// Reads every part; a part that cannot be used stays as in `before`.
+    ///
+    /// Also returns the first error.
     pub(crate) fn read(paths: &TrustPaths<'_>, before: &Self) -> (Self, Option<TransportError>) {
         let (crls, crl_error) = Crls::read(paths.crl_key, paths.crls, &before.crls);
         let mut next = Self {
@@ -60,17 +78,22 @@ impl TrustMaterial {
     }
 
     fn read_roots(&mut self, ca: ConfiguredPath<'_>) -> Result<(), TransportError> {
-        let none = ConfiguredPath { path: None, ..ca };
-        let files = PemFiles::read(PairPaths {
-            cert: none,
-            key: none,
-            ca,
-        })?;
-        let [.., hash] = files.hashes();
-        if hash != self.roots_hash {
-            self.roots = files.roots()?.map(Arc::new);
-            self.roots_hash = hash;
+        let Some(file) = files::certificates(ca)? else {
+            (self.roots, self.roots_hash) = (None, None);
+            return Ok(());
+        };
+        let hash = Some(files::sha256(&file));
+        if hash == self.roots_hash {
+            return Ok(());
         }
+        let certificates = pem::certificates(&file).map_err(|why| files::cert_failed(ca, &why))?;
+        let mut roots = RootCertStore::empty();
+        for (index, certificate) in certificates.into_iter().enumerate() {
+            roots
+                .add(certificate)
+                .map_err(|cause| files::cert_unparsable(ca, index, cause))?;
+        }
+        (self.roots, self.roots_hash) = (Some(Arc::new(roots)), hash);
         Ok(())
     }
 
@@ -82,8 +105,8 @@ impl TrustMaterial {
         let file = files::key(at.key, path)?;
         let hash = Some(files::sha256(&file));
         if hash != self.ticket_keys_hash {
-            let wrong = |why| tls(format!("tls key read failed: {}: {why}", at.key));
-            self.ticket_keys = Some(Arc::new(TicketKeys::parse(&file).map_err(wrong)?));
+            let failed = |why: String| files::key_failed(at.key, &why);
+            self.ticket_keys = Some(Arc::new(TicketKeys::parse(&file).map_err(failed)?));
             self.ticket_keys_hash = hash;
         }
         Ok(())
@@ -97,7 +120,7 @@ impl TrustMaterial {
         &self.crls
     }
 
-    /// When the first CRL expires; `MAX` without any.
+    /// Returns when the first CRL expires; `MAX` without CRLs.
     pub(crate) fn crls_end(&self) -> Seconds {
         self.crls.end()
     }
@@ -106,14 +129,14 @@ impl TrustMaterial {
         self.ticket_keys.as_ref()
     }
 
-    /// Whether both hold the same.
+    /// Returns whether both have the same content.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.roots_hash == other.roots_hash
             && self.ticket_keys_hash == other.ticket_keys_hash
             && self.crls.hashes().eq(other.crls.hashes())
     }
 
-    /// The hash of authorities, CRLs and these settings. Ticket keys are left out.
+    /// Returns the hash of authorities, CRLs and settings, without ticket keys.
     pub(crate) fn digest<'a>(&self, settings: impl Iterator<Item = (&'a str, String)>) -> [u8; 32] {
         let mut all = Vec::new();
         let mut add = |part: &[u8]| {

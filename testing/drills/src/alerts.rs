@@ -1,31 +1,32 @@
-//! The runbook's thresholds, over what rose between two scrapes not more than five minutes apart,
-//! which is the window of the alerts.
+//! The runbook's alert thresholds, over the increase between two scrapes.
+//!
+//! The scrapes are at most five minutes apart, the window of the alerts.
 
 use ron_lab::Scrape;
 
-/// More frames over the ceiling than this in a minute, sustained.
+/// The threshold of frames over the ceiling, per minute.
 const TOO_LARGE_PER_MINUTE: f64 = 5.0;
-/// Minutes that an alert looks at.
+/// The window of an alert, in minutes.
 const WINDOW: f64 = 5.0;
-/// More than this share of requests.
+/// The threshold of rejects, as a share of requests.
 pub(crate) const SHARE: f64 = 0.01;
 
-/// Frames over the ceiling are too many.
+/// Returns whether the alert for frames over the ceiling fires.
 pub(crate) fn too_large(rise: &Scrape) -> bool {
     rise.rejected("too_large") > TOO_LARGE_PER_MINUTE * WINDOW
 }
 
-/// The share of requests that were rejected for this reason.
+/// Returns the share of requests that were rejected for this reason.
 pub(crate) fn share(rise: &Scrape, reason: &str) -> f64 {
     rise.rejected(reason) / rise.requests()
 }
 
-/// Rejects of this reason are too many.
+/// Returns whether the alert for rejects of this reason fires.
 pub(crate) fn too_many(rise: &Scrape, reason: &str) -> bool {
     share(rise, reason) > SHARE
 }
 
-/// The share of requests that were rejected, `rate_limited` apart.
+/// Returns the share of rejected requests, without `rate_limited`.
 pub(crate) fn reject_share(rise: &Scrape) -> f64 {
     (rise.rejects() - rise.rejected("rate_limited")) / rise.requests()
 }
@@ -44,12 +45,12 @@ mod tests {
     }
 
     #[test]
-    fn thresholds_are_passed_and_not_reached() {
+    fn alerts_fire_above_threshold_only() {
         assert!(!too_large(&rise(25, 0)) && too_large(&rise(26, 0)));
         assert!(!too_many(&rise(0, 2), "rate_limited"));
         assert!(too_many(&rise(0, 3), "rate_limited"));
         assert!((reject_share(&rise(2, 100)) - 0.01).abs() < 1e-9);
-        // Without any request nothing is too many.
+        // Without requests no alert fires.
         assert!(!too_many(&Scrape::default(), "timeout"));
     }
 }

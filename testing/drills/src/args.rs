@@ -7,33 +7,33 @@ use crate::drills::{Drill, DRILLS};
 
 const USAGE: &str = "usage: drills --gateway PROGRAM [--previous PROGRAM] [--page FILE] \
                      [--watch MINUTESm|SECONDSs] [--json] --all|--quick|--list|NAME...";
-/// How long a gateway is watched after an upgrade: as long as the runbook says.
+/// The duration of the watch after an upgrade, by the runbook.
 const WATCH: Duration = Duration::from_secs(600);
-/// The same in a quick run.
+/// How long it is watched in a quick run.
 const QUICK_WATCH: Duration = Duration::from_secs(3);
 
-/// Which drills, and how.
+/// The drills to run, and how.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) enum What {
-    /// Those that are named.
+    /// The named drills.
     #[default]
     Named,
-    /// Every one; the page is written anew.
+    /// All drills; the page is rewritten.
     All,
-    /// The quick ones, without gates on times and ratios.
+    /// The quick drills, without gates on times and ratios.
     Quick,
-    /// None: their names are printed.
+    /// No drill: the names are printed.
     List,
 }
 
-/// What the command line asks for.
+/// The command line's settings.
 #[derive(Debug, Default)]
 pub(crate) struct Args {
     /// The built gateway.
     pub(crate) gateway: PathBuf,
-    /// The build before it.
+    /// The previous build.
     pub(crate) previous: Option<PathBuf>,
-    /// The page that holds the results of the last full run.
+    /// The page with the results of the last full run.
     pub(crate) page: Option<PathBuf>,
     pub(crate) watch: Duration,
     pub(crate) json: bool,
@@ -69,12 +69,15 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Args, Stri
 }
 
 impl Args {
-    /// The drills that are named, the quick ones, or every one.
+    /// Returns the chosen drills.
     pub(crate) fn chosen(&self) -> Result<Vec<&'static Drill>, String> {
         let known = |name: &String| DRILLS.iter().any(|drill| drill.name == name);
         if let Some(name) = self.names.iter().find(|name| !known(name)) {
             let names: Vec<_> = DRILLS.iter().map(|drill| drill.name).collect();
-            return Err(format!("no drill is called {name:?}: {}", names.join(", ")));
+            return Err(format!(
+                "unknown drill {name:?}; known: {}",
+                names.join(", ")
+            ));
         }
         let is_chosen = |drill: &&Drill| {
             let named = self.names.is_empty() || self.names.iter().any(|name| name == drill.name);
@@ -119,11 +122,11 @@ mod tests {
     }
 
     #[test]
-    fn the_watch_is_as_long_as_the_runbook_says_unless_told() {
+    fn watch_defaults_to_runbook_duration() {
         assert_eq!(parsed("--all").unwrap().watch, WATCH);
         assert_eq!(parsed("--quick").unwrap().watch, QUICK_WATCH);
-        let told = parsed("--all --watch 2m").unwrap().watch;
-        assert_eq!(told, Duration::from_secs(120));
+        let given = parsed("--all --watch 2m").unwrap().watch;
+        assert_eq!(given, Duration::from_secs(120));
         assert_eq!(parsed("--all --watch 2").unwrap_err(), USAGE);
     }
 }

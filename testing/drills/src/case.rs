@@ -1,19 +1,19 @@
-//! One run of a drill: what was seen, and when.
+//! One run of a drill: its observations and their times.
 
 use std::time::{Duration, Instant};
 
 pub(crate) use ron_lab::{ensure, Outcome, Stop};
 
-/// How drills are run.
+/// The mode of a run.
 #[derive(Clone, Copy)]
 pub(crate) struct Mode {
-    /// Whether times and ratios count.
+    /// Whether times and ratios decide.
     pub(crate) gates: bool,
     /// How long a gateway is watched after an upgrade.
     pub(crate) watch: Duration,
 }
 
-/// How a drill ended.
+/// The verdict of a drill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Pass,
@@ -21,11 +21,12 @@ pub(crate) enum Verdict {
     Skipped(String),
 }
 
-/// One run of a drill. Between the fault and the cure there is a signal, after the cure there is
-/// recovery; a drill that does not tell of all four has failed.
+/// One run of a drill: fault, signal, cure, recovery, in this order.
+///
+/// A drill without all four has failed.
 pub(crate) struct Case {
     pub(crate) mode: Mode,
-    /// Where it plays, which is nobody's business afterwards.
+    /// The directory of the run, removed from the printed observations.
     pub(crate) dir: String,
     observed: Vec<String>,
     fault: Option<Instant>,
@@ -47,50 +48,50 @@ impl Case {
             cure: None,
             to_signal: None,
             to_recovery: None,
-            verdict: Verdict::Fail("it has not ended".into()),
+            verdict: Verdict::Fail("the drill has not ended".into()),
             started: Instant::now(),
             took: Duration::ZERO,
         }
     }
 
-    /// The fault is there from now on.
+    /// Records that the fault begins now.
     pub(crate) fn fault(&mut self) {
         self.fault = Some(Instant::now());
     }
 
-    /// The fault has been there since then.
+    /// Records that the fault began at this time.
     pub(crate) fn fault_since(&mut self, when: Instant) {
         self.fault = Some(when);
     }
 
-    /// How long the fault has been there.
+    /// Returns the time since the fault began.
     pub(crate) fn since_fault(&self) -> Duration {
         self.fault.map_or(Duration::ZERO, |fault| fault.elapsed())
     }
 
-    /// The expected signal is seen now.
+    /// Records that the expected signal is seen now.
     pub(crate) fn signal(&mut self, what: impl Into<String>) {
         self.to_signal = self.fault.map(|fault| fault.elapsed());
         self.note(what);
     }
 
-    /// The cure begins now.
+    /// Records that the cure begins now.
     pub(crate) fn cure(&mut self) {
         self.cure = Some(Instant::now());
     }
 
-    /// It works again as of now.
+    /// Records that the service has recovered now.
     pub(crate) fn recovered(&mut self, what: impl Into<String>) {
         self.to_recovery = self.cure.map(|cure| cure.elapsed());
         self.note(what);
     }
 
-    /// Something else that was observed.
+    /// Records another observation.
     pub(crate) fn note(&mut self, what: impl Into<String>) {
         self.observed.push(what.into());
     }
 
-    /// A time or a ratio, which is told always and decides only in a run on demand.
+    /// Records a time or ratio, which decides on demand only.
     pub(crate) fn gate(&mut self, holds: bool, what: impl Into<String>) -> Outcome {
         let what = what.into();
         self.note(what.clone());
@@ -100,7 +101,7 @@ impl Case {
         Err(Stop::Wrong(format!("gate: {what}")))
     }
 
-    /// What was observed, in order, and last of all what was wrong.
+    /// Returns the observations in order, with the failure last.
     pub(crate) fn observed(&self) -> String {
         let mut seen = self.observed.clone();
         if let Verdict::Fail(why) | Verdict::Skipped(why) = &self.verdict {
@@ -118,7 +119,7 @@ impl Case {
         let whole = self.to_signal.is_some() && self.to_recovery.is_some();
         self.verdict = match outcome {
             Ok(()) if whole => Verdict::Pass,
-            Ok(()) => Verdict::Fail("no signal or no recovery was seen".into()),
+            Ok(()) => Verdict::Fail("no signal or no recovery".into()),
             Err(Stop::Wrong(why)) => Verdict::Fail(why),
             Err(Stop::Skip(why)) => Verdict::Skipped(why),
         };
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drill_without_signal_and_recovery_has_not_passed() {
+    fn drill_without_signal_or_recovery_fails() {
         let mut whole = case(true);
         whole.fault();
         whole.signal("seen");
@@ -151,7 +152,7 @@ mod tests {
         whole.dir = "/tmp/ron-drill-1-x/".into();
         whole.note("/tmp/ron-drill-1-x/key");
         assert_eq!(whole.observed(), "seen; well; DIR/key");
-        // A signal without a fault is none.
+        // A signal without a fault does not count.
         let mut early = case(true);
         early.signal("seen");
         early.cure();
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_decides_on_demand_alone() {
+    fn gate_decides_on_demand_only() {
         assert!(case(true).gate(true, "fast").is_ok());
         assert!(case(true).gate(false, "slow").is_err());
         let mut quick = case(false);

@@ -1,4 +1,4 @@
-//! Days of the calendar.
+//! Calendar days.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(crate) struct Day(i64);
 
 impl Day {
-    /// In UTC.
+    /// Returns today in UTC.
     pub(crate) fn today() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         let days = since.map_or(0, |since| since.as_secs() / 86400);
@@ -19,7 +19,7 @@ impl Day {
         Self(self.0 + days)
     }
 
-    /// As `2026-02-28`; of days that there are.
+    /// Parses a date such as `2026-02-28`; rejects days that do not exist.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(3, '-').map(|part| part.parse().ok());
         let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
@@ -37,7 +37,7 @@ impl Day {
     }
 }
 
-/// `civil_from_days` of the same.
+/// `civil_from_days` of the same source.
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let days = self.0 + 719_468;
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_are_those_of_the_calendar() {
+    fn days_match_the_calendar() {
         for (days, text) in [
             (0, "1970-01-01"),
             (11_016, "2000-02-29"),

@@ -1,4 +1,4 @@
-//! The drills: what each is called, what it causes, what is to be seen, and what cures it.
+//! The list of drills: name, fault, expected signal, cure.
 
 mod admin_flood;
 mod alpn;
@@ -26,19 +26,19 @@ mod upstream;
 use crate::case::{Case, Outcome};
 use ron_lab::Lab;
 
-/// One drill.
+/// A drill.
 pub(crate) struct Drill {
     pub(crate) name: &'static str,
     pub(crate) fault: &'static str,
-    /// The signal that shows it.
+    /// The signal that shows the fault.
     pub(crate) expected: &'static str,
     pub(crate) cure: &'static str,
-    /// Part of the quick run: well under 20 s.
+    /// Whether it is part of the quick run: clearly under 20 s.
     pub(crate) quick: bool,
     pub(crate) run: fn(&Lab, &mut Case) -> Outcome,
 }
 
-/// All of them, in the order of the table.
+/// All drills, in the order of the table.
 pub(crate) const DRILLS: &[Drill] = &[
     start_errors::BAD_KEY_PERMS,
     start_errors::MISSING_KEY,
@@ -78,7 +78,7 @@ pub(crate) const DRILLS: &[Drill] = &[
     tor::RECOVER,
 ];
 
-/// The user that runs the drills, and the gateways.
+/// Returns the user that runs the drills and the gateways.
 fn own_uid() -> u32 {
     rustix::process::getuid().as_raw()
 }

@@ -1,4 +1,4 @@
-//! An upstream whose answers take as long as the question says, and the client's end of it.
+//! An upstream that answers after a requested delay, and its client.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -9,15 +9,17 @@ use std::time::Duration;
 
 use ron_lab::client::{pattern, Tls};
 
-/// The first byte of a question; no [`pattern`] contains it.
+/// The first byte of a request; no [`pattern`] contains it.
 const ASK: u8 = 255;
 /// [`ASK`], milliseconds as `u16`, bytes as `u32`.
 const QUESTION: usize = 7;
 const BLOCK: usize = 16 << 10;
-/// How often a held answer looks whether it may go.
+/// How often a held answer checks for its release.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// A listening upstream. It answers questions late, one at a time, and echoes other bytes at once.
+/// A listening upstream.
+///
+/// It answers requests late, one at a time, and echoes other bytes at once.
 pub(crate) struct Upstream {
     pub(crate) addr: SocketAddr,
     state: Arc<State>,
@@ -31,7 +33,7 @@ struct State {
 }
 
 impl Upstream {
-    /// Listens at a free port of loopback, in the network namespace of the calling thread.
+    /// Listens on a free loopback port, in the calling thread's network namespace.
     pub(crate) fn start() -> Result<Self, String> {
         let listener = TcpListener::bind("127.0.0.1:0").map_err(|e| e.to_string())?;
         let addr = listener.local_addr().map_err(|e| e.to_string())?;
@@ -40,14 +42,14 @@ impl Upstream {
         thread::spawn(move || {
             for conn in listener.incoming().flatten() {
                 let state = Arc::clone(&also);
-                // A connection that breaks concerns its client alone.
+                // A broken connection concerns its client only.
                 thread::spawn(move || serve(conn, &state));
             }
         });
         Ok(Self { addr, state })
     }
 
-    /// Holds answers that take time until [`release`](Self::release); their delay begins then.
+    /// Holds delayed answers until [`release`](Self::release); their delay begins then.
     pub(crate) fn hold(&self) {
         self.state.held.store(true, Ordering::Relaxed);
         self.state.asked.store(0, Ordering::Relaxed);
@@ -57,7 +59,7 @@ impl Upstream {
         self.state.held.store(false, Ordering::Relaxed);
     }
 
-    /// Questions that have arrived since [`hold`](Self::hold).
+    /// Returns the requests that have arrived since [`hold`](Self::hold).
     pub(crate) fn asked(&self) -> usize {
         self.state.asked.load(Ordering::Relaxed)
     }
@@ -97,7 +99,7 @@ fn serve(mut conn: TcpStream, state: &State) -> io::Result<()> {
     }
 }
 
-/// Asks for so many bytes after `delay`, which is at most a minute.
+/// Requests this many bytes after `delay`, which is at most a minute.
 pub(crate) fn ask(conn: &mut impl Write, delay: Duration, bytes: u32) -> io::Result<()> {
     let delay = u16::try_from(delay.as_millis()).unwrap_or(u16::MAX);
     let (delay, bytes) = (delay.to_be_bytes(), bytes.to_be_bytes());
@@ -111,33 +113,34 @@ pub(crate) fn answer(conn: &mut impl Read, bytes: u32) -> io::Result<()> {
     answer_is(conn, &pattern(usize::try_from(bytes).unwrap_or(0)))
 }
 
-/// Reads an answer that must be this.
+/// Reads an answer that must equal the expected one.
 pub(crate) fn answer_is(conn: &mut impl Read, expected: &[u8]) -> io::Result<()> {
     let mut back = vec![0; expected.len()];
     conn.read_exact(&mut back)?;
     if back == expected {
         return Ok(());
     }
-    Err(io::Error::new(ErrorKind::InvalidData, "another answer"))
+    Err(io::Error::new(ErrorKind::InvalidData, "the answer differs"))
 }
 
-/// Waits for the end of a connection; fails unless it ends in order and without another byte. Over
-/// TLS that takes a `close_notify`.
+/// Waits for an end in order; fails on another byte.
+///
+/// Over TLS an end in order needs a `close_notify`.
 pub(crate) fn ends_in_order(conn: &mut impl Read) -> io::Result<()> {
     match conn.read(&mut [0])? {
         0 => Ok(()),
-        _ => Err(io::Error::new(ErrorKind::InvalidData, "a byte too many")),
+        _ => Err(io::Error::new(ErrorKind::InvalidData, "an unexpected byte")),
     }
 }
 
-/// A connection, plain or over TLS.
+/// A connection, plain or with TLS.
 pub(crate) enum Conn {
     Plain(TcpStream),
     Tls(Box<Tls>),
 }
 
 impl Conn {
-    /// Ends the direction to the gateway.
+    /// Half-closes the connection.
     pub(crate) fn half_close(&mut self) -> io::Result<()> {
         match self {
             Self::Plain(conn) => conn.shutdown(Shutdown::Write),

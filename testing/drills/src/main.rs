@@ -1,8 +1,11 @@
-//! The operator's drills: each starts the built gateway, causes one fault, watches metrics, log and
-//! readiness until the expected signal is there, applies the cure, and ends in one row.
+//! The operator's drills, against the built gateway.
 //!
-//! `cargo xtask drill [NAME…|--all|--list] [--json]` installs what they need and starts this.
-// Nothing here is async: what waits, waits in a thread of its own.
+//! Each drill starts gateways, causes one fault, waits for the expected signal in metrics, log and
+//! readiness, applies the cure, and writes one row.
+//!
+//! `cargo xtask drill [NAME…|--all|--list] [--json]` installs the needed programs and runs this
+//! one.
+// The program is not async: each wait has a thread of its own.
 #![allow(clippy::disallowed_methods)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -35,7 +38,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the chosen drills; whether every one of them passed.
+/// Runs the chosen drills; returns whether all of them passed.
 fn run() -> Result<bool, String> {
     let args = args::parse(std::env::args().skip(1))?;
     let chosen = args.chosen()?;
@@ -64,7 +67,7 @@ fn run() -> Result<bool, String> {
     Ok(table.is_good())
 }
 
-/// One drill, in a place of its own; what a panic leaves behind goes with that place.
+/// Runs one drill in its own lab.
 fn conduct(drill: &Drill, args: &Args) -> Case {
     let mode = Mode {
         gates: args.what != What::Quick,
@@ -75,7 +78,7 @@ fn conduct(drill: &Drill, args: &Args) -> Case {
     let outcome = lab.and_then(|lab| {
         case.dir = lab.file("");
         let run = std::panic::AssertUnwindSafe(|| (drill.run)(&lab, &mut case));
-        std::panic::catch_unwind(run).unwrap_or_else(|_| Err("the drill itself panicked".into()))
+        std::panic::catch_unwind(run).unwrap_or_else(|_| Err("the drill panicked".into()))
     });
     case.end(outcome);
     case

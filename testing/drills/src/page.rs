@@ -1,4 +1,4 @@
-//! `docs/DRILLS.md`: what the last full run showed, and when the next one is due.
+//! `docs/reports/DRILLS.md`: results of the last full run, next due date.
 
 use std::fs;
 use std::path::Path;
@@ -20,10 +20,10 @@ fn text(table: &Table, version: &str, today: Day) -> String {
     format!(
         "<!-- Written by `cargo xtask drill --all`; do not edit. -->\n\
          # Drills\n\n\
-         Failures that the [runbook](RUNBOOK.md) tells of, caused on purpose against the built\n\
-         gateway, seen in its signals, and cured. `cargo xtask drill NAME` runs one,\n\
-         `cargo xtask drill --all` all of them and writes this page; `--list` names them. The quick\n\
-         ones are part of `cargo xtask ci`, where times and ratios do not count.\n\n\
+         For operators: the failures of the [runbook](RUNBOOK.md), caused deliberately against the built\n\
+         gateway, with their signals and cures. `cargo xtask drill NAME` runs one,\n\
+         `cargo xtask drill --all` all of them and writes this page; `--list` prints the names. The quick\n\
+         ones are part of `cargo xtask ci`, where times and ratios do not decide.\n\n\
          Version: {version}\n\
          Date: {today}\n\
          {DUE}{due}\n\n\
@@ -35,7 +35,7 @@ fn text(table: &Table, version: &str, today: Day) -> String {
     )
 }
 
-/// Warns where the last full run is too long ago, or none is known of.
+/// Warns if the last full run is overdue or unknown.
 pub(crate) fn warn_if_overdue(page: &Path) {
     let text = fs::read_to_string(page).unwrap_or_default();
     if let Some(warning) = overdue(&text, Day::today()) {
@@ -46,10 +46,10 @@ pub(crate) fn warn_if_overdue(page: &Path) {
 fn overdue(page: &str, today: Day) -> Option<String> {
     let due = page.lines().find_map(|line| line.strip_prefix(DUE));
     let Some(due) = due.and_then(|due| Day::parse(due.trim())) else {
-        return Some("no full run of the drills is on record: `cargo xtask drill --all`".into());
+        return Some("no full run of the drills is recorded; run `cargo xtask drill --all`".into());
     };
     (due < today)
-        .then(|| format!("the quarterly drills were due on {due}: `cargo xtask drill --all`"))
+        .then(|| format!("the quarterly drills were due on {due}; run `cargo xtask drill --all`"))
 }
 
 #[cfg(test)]
@@ -58,7 +58,7 @@ mod tests {
     use crate::drills::DRILLS;
 
     #[test]
-    fn a_run_is_due_after_a_quarter_and_not_before() {
+    fn run_due_after_a_quarter() {
         let run = Day::parse("2026-01-15").unwrap();
         let page = text(&Table::default(), "ron-gateway 0.1.0", run);
         assert!(page.contains("\nNext run due: 2026-04-16\n"), "{page}");
@@ -69,8 +69,8 @@ mod tests {
     }
 
     #[test]
-    fn the_page_has_a_row_for_every_drill_and_no_other() {
-        let page = include_str!("../../../docs/DRILLS.md");
+    fn page_has_one_row_per_drill() {
+        let page = include_str!("../../../docs/reports/DRILLS.md");
         let rows = page.lines().filter(|line| line.starts_with("| "));
         let rows: Vec<_> = rows.skip(1).collect();
         assert_eq!(rows.len(), DRILLS.len());

@@ -1,5 +1,6 @@
-//! A relay in user space that delays every byte and every end by the same time, both ways, and
-//! with them the connection itself: half a round trip each.
+//! A user-space relay that delays all bytes and ends.
+//!
+//! Both directions and the connect are delayed, each by half a round trip.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -9,14 +10,14 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Blocks that are under way in one direction.
+/// Blocks in transit in one direction.
 const UNDER_WAY: usize = 256;
 const BLOCK: usize = 16 << 10;
 
-/// A block and when it is due; an empty one is the end.
+/// A block and its due time; an empty block is the end.
 type Block = (Instant, Vec<u8>);
 
-/// A listening relay; it ends with the value, and its connections with theirs.
+/// A listening relay; dropping it ends its connections.
 pub(crate) struct Relay {
     pub(crate) addr: SocketAddr,
     half_trip_millis: Arc<AtomicU64>,
@@ -24,8 +25,7 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    /// Listens at a free port of loopback, where the calling thread is, and relays to `to`. No
-    /// delay yet.
+    /// Listens on a free loopback port and relays to `to`, without delay.
     pub(crate) fn to(to: SocketAddr) -> Result<Self, String> {
         let listener = TcpListener::bind("127.0.0.1:0").map_err(|e| e.to_string())?;
         let relay = Self {
@@ -46,7 +46,7 @@ impl Relay {
         Ok(relay)
     }
 
-    /// From now on a round trip takes so much longer.
+    /// Adds this much to a round trip from now on.
     pub(crate) fn set_round_trip(&self, millis: u64) {
         self.half_trip_millis.store(millis / 2, Ordering::Relaxed);
     }
@@ -55,7 +55,7 @@ impl Relay {
 impl Drop for Relay {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Relaxed);
-        // Wakes the accept.
+        // Wakes the accept loop.
         let _ = TcpStream::connect_timeout(&self.addr, Duration::from_secs(1));
     }
 }
@@ -64,9 +64,9 @@ fn half_trip(delay: &AtomicU64) -> Duration {
     Duration::from_millis(delay.load(Ordering::Relaxed))
 }
 
-/// Ends both sides when either breaks.
+/// Ends both sides when either one breaks.
 fn relay_one(client: &TcpStream, to: SocketAddr, delay: &Arc<AtomicU64>) {
-    // Read while it is not connected yet, so that what was sent at once is not delayed twice.
+    // Read before the connect, so that early bytes are not delayed twice.
     let (Ok(from_client), Ok(to_client)) = (client.try_clone(), client.try_clone()) else {
         return;
     };
@@ -79,7 +79,7 @@ fn relay_one(client: &TcpStream, to: SocketAddr, delay: &Arc<AtomicU64>) {
         return;
     };
     for stream in [client, &server] {
-        // Slower, at worst.
+        // At worst the relay is slower.
         let _ = stream.set_nodelay(true);
     }
     let down = receive(from_server, Arc::clone(delay));
@@ -123,7 +123,7 @@ mod tests {
     use ron_lab::client::{connect, ping, round_trip};
 
     #[test]
-    fn what_is_sent_comes_through_late_and_whole() {
+    fn bytes_arrive_late_and_whole() {
         let echo = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = echo.local_addr().unwrap();
         thread::spawn(move || {

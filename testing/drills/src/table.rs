@@ -1,4 +1,4 @@
-//! The table: one row a drill.
+//! The table: one row per drill.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -18,7 +18,7 @@ const HEAD: [&str; 7] = [
     "to recovery",
 ];
 
-/// All rows so far.
+/// The rows so far.
 #[derive(Default)]
 pub(crate) struct Table(Vec<(&'static Drill, Case)>);
 
@@ -32,7 +32,7 @@ impl Table {
         self.0.push((drill, case));
     }
 
-    /// No drill failed, and at least one could be run.
+    /// Returns whether at least one drill passed and none failed.
     pub(crate) fn is_good(&self) -> bool {
         self.count("FAIL") == 0 && self.count("pass") > 0
     }
@@ -56,14 +56,14 @@ impl Table {
         })
     }
 
-    /// How many passed, failed and were skipped.
+    /// Returns the numbers of passed, failed and skipped drills.
     pub(crate) fn counts(&self) -> String {
         let (passed, failed) = (self.count("pass"), self.count("FAIL"));
         let skipped = self.count("SKIPPED");
         format!("{passed} passed, {failed} failed, {skipped} skipped")
     }
 
-    /// A block a drill: the table is too wide for a terminal.
+    /// Formats one block per drill, narrow enough for a terminal.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         for row in self.rows() {
@@ -76,7 +76,7 @@ impl Table {
         text
     }
 
-    /// One line a drill, as Markdown.
+    /// Formats one Markdown row per drill.
     pub(crate) fn markdown(&self) -> String {
         let mut text = format!("| {} |\n|{}\n", HEAD.join(" | "), "---|".repeat(HEAD.len()));
         for mut row in self.rows() {
@@ -87,7 +87,7 @@ impl Table {
         text
     }
 
-    /// The same as one JSON document.
+    /// Formats the table as one JSON document.
     pub(crate) fn json(&self) -> String {
         let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
         let rows = self.0.iter().map(|(drill, case)| {
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn one_failure_is_enough_and_skipping_everything_is_no_success() {
+    fn failure_or_only_skips_is_no_success() {
         let mut table = Table::default();
         assert!(!table.is_good());
         table.push(&DRILLS[0], ended(Err(Stop::Skip("no root".into()))));

@@ -1,4 +1,4 @@
-//! The allocations of 64 KiB there and back.
+//! The allocations of a 64 KiB echo.
 
 use std::process::Command;
 
@@ -12,8 +12,10 @@ use crate::Seen;
 const WARM: u32 = 200;
 const TIMES: u32 = 2000;
 
-/// Over TCP none, but for the blocks in which the metrics keep sampled sizes; over TLS twice what was
-/// measured, which is rustls' own: 12.
+/// The allowed allocations.
+///
+/// TCP needs none, except the blocks in which the metrics keep sampled sizes. TLS may use twice the
+/// measured number, 12, which are those of rustls.
 const fn allowed(kind: Kind) -> f64 {
     match kind {
         Kind::Tcp => 0.1,
@@ -44,13 +46,13 @@ pub(crate) fn measure(lab: &Lab, kind: Kind) -> Seen {
     let (times, bytes) = (each(after.0, before.0), each(after.1, before.1));
     let allowed = allowed(kind);
     let text = format!(
-        "{times:.2} for 64 KiB there and back (allowed {allowed}), {:.1} KiB",
+        "{times:.2} for a 64 KiB echo (allowed {allowed}), {:.1} KiB",
         bytes / 1024.0
     );
     Ok((times <= allowed, text))
 }
 
-/// Its answer after so many others: allocations, and bytes.
+/// Returns the server's report after this many more echoes: allocations, and bytes.
 fn count(server: &mut Process, others: usize) -> Result<(u64, u64), String> {
     server.write(b"\n")?;
     let answer = server.out.wait(|bytes| {
@@ -62,5 +64,5 @@ fn count(server: &mut Process, others: usize) -> Result<(u64, u64), String> {
         let (count, bytes) = answers.nth(others)?.split_once(' ')?;
         count.parse().ok().zip(bytes.parse().ok())
     });
-    answer.ok_or_else(|| format!("the server counts nothing: {}", server.err.text()))
+    answer.ok_or_else(|| format!("no count from the server: {}", server.err.text()))
 }

@@ -7,30 +7,30 @@ use crate::limit::Means;
 
 const USAGE: &str = "usage: edge --gateway PROGRAM (--foreign PROGRAM | --no-foreign WHY) \
                      [--seconds N] [--mib N] [--limit cgroup2|cgroup1|prlimit]";
-/// How long each load lasts.
+/// The duration of each load.
 const SECONDS: u64 = 30;
 const MIB: u64 = 64;
 
-/// What is asked for.
+/// The command to run.
 #[derive(Debug)]
 pub(crate) enum What {
     /// All measurements.
     Run(Args),
-    /// A server whose allocations are counted, with this configuration.
+    /// The server with counted allocations, with this configuration.
     Serve(String),
 }
 
-/// How they are made.
+/// The settings of the measurements.
 #[derive(Debug)]
 pub(crate) struct Args {
     /// The built gateway.
     pub(crate) gateway: PathBuf,
-    /// The same for aarch64, or why there is none.
+    /// The gateway for aarch64, or why there is none.
     pub(crate) foreign: Result<PathBuf, String>,
     pub(crate) duration: Duration,
-    /// What the gateway may take; with too little it must fail.
+    /// The memory limit; too low a limit must fail.
     pub(crate) mib: u64,
-    /// What limits memory; else the best that there is.
+    /// The means of limiting memory; the best available one by default.
     pub(crate) limit: Option<Means>,
 }
 
@@ -71,9 +71,9 @@ mod tests {
     }
 
     #[test]
-    fn a_gateway_and_a_word_about_the_foreign_one_are_needed() {
+    fn gateway_and_foreign_choice_are_required() {
         let What::Run(args) = parsed("--gateway g --no-foreign x --limit prlimit").unwrap() else {
-            panic!("nothing is run");
+            panic!("no measurement is chosen");
         };
         assert_eq!(
             (args.foreign, args.limit),

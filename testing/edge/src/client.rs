@@ -1,4 +1,4 @@
-//! What both kinds of clients have in common.
+//! Clients over TCP and TLS.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -8,10 +8,10 @@ use ron_lab::client::{connect, connect_from, echo, tls, tls_config, Tls};
 use ron_lab::{Lab, Start};
 use tokio_rustls::rustls::ClientConfig;
 
-/// What goes there and back at a time, and what everything is reckoned for.
+/// The size of an exchange, the unit of all figures.
 pub(crate) const BYTES: usize = 64 << 10;
 
-/// What is spoken.
+/// The protocol of the clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Tcp,
@@ -28,7 +28,7 @@ impl Kind {
         }
     }
 
-    /// A start of the gateway that speaks this, with the preset.
+    /// Returns a start of the gateway with this protocol and the preset.
     pub(crate) fn start(self, lab: &Lab, of: Start) -> Start {
         let of = of.args(["--transport.preset", "edge"]);
         match self {
@@ -38,9 +38,9 @@ impl Kind {
     }
 }
 
-/// A connection of either kind.
+/// A connection over TCP or TLS.
 pub(crate) trait Conn: Read + Write + Send {
-    /// Lets writes fail instead of wait.
+    /// Makes writes non-blocking.
     fn unblock(&self) -> io::Result<()>;
 }
 
@@ -56,7 +56,7 @@ impl Conn for Tls {
     }
 }
 
-/// Opens connections of one kind to one place.
+/// Opens connections of one protocol to one address.
 #[derive(Clone)]
 pub(crate) struct Client {
     to: SocketAddr,
@@ -73,7 +73,7 @@ impl Client {
         self.open_on(connect(self.to)?)
     }
 
-    /// The same as one of many peers.
+    /// Opens a connection from one of many addresses.
     pub(crate) fn open_from(&self, peer: u8) -> io::Result<Box<dyn Conn>> {
         self.open_on(connect_from(Ipv4Addr::new(127, 0, 2, peer), self.to)?)
     }
@@ -86,7 +86,7 @@ impl Client {
     }
 }
 
-/// So many times there and back.
+/// Exchanges this many times.
 pub(crate) fn exchange(mut conn: &mut dyn Conn, sent: &[u8], times: u32) -> Result<(), String> {
     let done = (0..times).try_for_each(|_| echo(&mut conn, sent));
     done.map_err(|e| format!("an exchange: {e}"))

@@ -1,5 +1,6 @@
-//! As many connections as the preset allows, which send all the time and read nothing, inside of the
-//! memory limit: the gateway lives on, and serves when they are gone.
+//! The maximum of connections that never read, within the limit.
+//!
+//! The gateway must survive, and serve afterwards.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,9 +18,9 @@ use crate::Seen;
 
 /// The largest frame.
 const FRAME: usize = 1 << 20;
-/// Addresses that the connections come from.
+/// The source addresses of the connections.
 const PEERS: usize = 32;
-/// Long enough for every deadline of the preset to end connections.
+/// Longer than every deadline of the preset.
 const FLOOD: Duration = Duration::from_secs(8);
 const EVERY: Duration = Duration::from_millis(100);
 const MIB: f64 = 1024.0 * 1024.0;
@@ -27,9 +28,9 @@ const MIB: f64 = 1024.0 * 1024.0;
 /// The target of a flood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flood {
-    /// Bytes that are echoed.
+    /// An echo of bytes.
     Echo(Kind),
-    /// Frames that are echoed.
+    /// An echo of frames.
     Frames,
     /// A relay to a target that reads nothing.
     Relay,
@@ -44,7 +45,7 @@ pub(crate) fn measure(lab: &Lab, what: Flood, args: &Args) -> Seen {
         Flood::Frames | Flood::Relay => Kind::Tcp,
     };
     let start = kind.start(lab, lab.gateway()).before(&words);
-    // Connections stay in its backlog.
+    // The connections stay in the target's backlog.
     let sink = TcpListener::bind("127.0.0.1:0").map_err(|e| format!("no target: {e}"))?;
     let to = sink.local_addr().map_err(|e| format!("no target: {e}"))?;
     let start = match what {
@@ -56,9 +57,9 @@ pub(crate) fn measure(lab: &Lab, what: Flood, args: &Args) -> Seen {
     let client = Client::new(lab, kind, gateway.addr)?;
     let idle = gateway.status("VmRSS:")? * 1024.0;
     let most_held = one_flood(&gateway, &client)?;
-    let gone = gateway.until("the flood to be gone", |now| now.inflight() < 0.5)?;
+    let gone = gateway.until("the end of the flood", |now| now.inflight() < 0.5)?;
     if what != Flood::Relay {
-        let mut conn = client.open().map_err(|e| format!("afterwards: {e}"))?;
+        let mut conn = client.open().map_err(|e| format!("after the flood: {e}"))?;
         let sent = match what {
             Flood::Frames => frame(BYTES),
             _ => pattern(BYTES),
@@ -72,7 +73,7 @@ pub(crate) fn measure(lab: &Lab, what: Flood, args: &Args) -> Seen {
         && gone.value("memory_held_bytes") < 0.5
         && charged.map_or(true, |(_, kills)| kills == 0);
     let text = format!(
-        "{CONNS} connections that never read, within {:.0} MiB by {}: lives; resident {:.1} MiB idle, \
+        "{CONNS} connections that never read, within {:.0} MiB by {}: survives; resident {:.1} MiB idle, \
          {:.1} at the peak; memory_held_bytes {:.1} MiB at most, then 0",
         limit.bytes as f64 / MIB,
         limit.means.name(),
@@ -83,9 +84,9 @@ pub(crate) fn measure(lab: &Lab, what: Flood, args: &Args) -> Seen {
     Ok((is_good, text))
 }
 
-/// Floods it; the most that it held for peers.
+/// Floods the gateway; returns the maximum of bytes held for peers.
 fn one_flood(gateway: &Gateway, client: &Client) -> Result<f64, String> {
-    // Of many peers: one alone has a quarter of the budget.
+    // From many addresses, because one peer alone gets a quarter of the budget.
     let conns = (0..CONNS).map(|n| {
         let peer = u8::try_from(n % PEERS).unwrap_or(0);
         let conn = client.open_from(peer)?;

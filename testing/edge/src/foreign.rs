@@ -1,5 +1,6 @@
-//! The gateway for aarch64, run by `qemu-user`: whether it works at all. What it costs there is not
-//! told, because the emulator costs more.
+//! A functional test of the gateway for aarch64, under `qemu-user`.
+//!
+//! It reports no costs, because the emulator costs more.
 
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use ron_lab::{Lab, Start};
 use crate::client::{exchange, Client, Kind, BYTES};
 use crate::Seen;
 
-/// The emulator, and where Debian's cross libraries are.
+/// The emulator, and the location of Debian's cross libraries.
 const QEMU: [&str; 3] = ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"];
 const TIMES: u32 = 50;
 
@@ -20,7 +21,7 @@ pub(crate) fn try_out(lab: &Lab, program: &Path) -> Seen {
         outcome.map_err(|why| format!("{name}: {why}"))?;
     }
     let text = format!(
-        "under qemu-user: {TIMES} times 64 KiB there and back over tcp and over tls, a reload, \
+        "under qemu-user: {TIMES} echoes of 64 KiB over tcp and over tls, a reload, \
          /readyz 200, a drain with exit code 0"
     );
     Ok((true, text))
@@ -38,7 +39,7 @@ fn one(lab: &Lab, kind: Kind, program: &Path) -> Result<(), String> {
     exchange(conn.as_mut(), &pattern(BYTES), 1)?;
     let (status, body) = gateway.admin.get("/readyz")?;
     if status != 200 {
-        return Err(format!("/readyz says {status}: {body}"));
+        return Err(format!("/readyz answers {status}: {body}"));
     }
     drop(conn);
     gateway.stop().map(drop)

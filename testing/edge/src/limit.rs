@@ -1,19 +1,19 @@
-//! A limit on a process' memory: a control group of its own, of version 2 or 1, and where there is
-//! neither, `prlimit`.
+//! A memory limit: a control group, version 2 or 1, else `prlimit`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What limits it.
+/// The means of limiting memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Means {
-    /// Everything that the kernel charges to it, sockets too.
+    /// All memory that the kernel charges to the group, including sockets.
     Cgroup2,
-    /// The same but for sockets.
+    /// The same without sockets.
     Cgroup1,
-    /// `RLIMIT_DATA`: private writable pages that are mapped, touched or not, which is at least what
-    /// is resident of them. Not `RLIMIT_AS`: the allocator and the threads' stacks reserve addresses
-    /// that they never touch.
+    /// `RLIMIT_DATA`: private writable pages, touched or not, at least the resident ones.
+    ///
+    /// Not `RLIMIT_AS`: the allocator and the thread stacks reserve addresses that they never
+    /// touch.
     Prlimit,
 }
 
@@ -33,7 +33,7 @@ impl Means {
     }
 }
 
-/// A limit, which goes with this value.
+/// A limit, removed on drop.
 pub(crate) struct Limit {
     pub(crate) means: Means,
     pub(crate) bytes: u64,
@@ -41,7 +41,7 @@ pub(crate) struct Limit {
 }
 
 impl Limit {
-    /// So many bytes by the means that is asked for, else by the first that can be had.
+    /// Limits memory by the given means, else by the first available one.
     pub(crate) fn new(bytes: u64, asked: Option<Means>) -> Result<Self, String> {
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
         let mut whys = Vec::new();
@@ -74,9 +74,9 @@ impl Limit {
                 passed_on.is_ok_and(|all| all.split_whitespace().any(|one| one == "memory"))
             }),
         };
-        let place = place.ok_or("there is no such controller")?;
+        let place = place.ok_or("the controller is not mounted")?;
         let group = place.join(format!("ron-edge-{}", std::process::id()));
-        fs::create_dir_all(&group).map_err(|e| format!("no group: {e}"))?;
+        fs::create_dir_all(&group).map_err(|e| format!("cannot create the group: {e}"))?;
         let limit = Self {
             means,
             bytes,
@@ -87,13 +87,13 @@ impl Limit {
             Means::Cgroup1 | Means::Prlimit => "memory.limit_in_bytes",
         };
         limit.write(file, &bytes.to_string())?;
-        // Where there is swap it must not help out; where there is none, nor is this file.
+        // Swap must not relax the limit; without swap this file does not exist.
         let _ = limit.write("memory.swap.max", "0");
         let _ = limit.write("memory.memsw.limit_in_bytes", &bytes.to_string());
         Ok(limit)
     }
 
-    /// What comes before a program's name so that it starts inside.
+    /// Returns the words that start a program within the limit.
     pub(crate) fn words(&self) -> Vec<String> {
         match &self.group {
             Some(group) => {
@@ -106,15 +106,16 @@ impl Limit {
         }
     }
 
-    /// The most that was charged, in bytes, and how often nothing was left. None by `prlimit`, which
-    /// counts neither.
+    /// Returns the peak charge in bytes and the number of out-of-memory kills.
+    ///
+    /// `None` for `prlimit`, which counts neither.
     pub(crate) fn charged(&self) -> Result<Option<(u64, u64)>, String> {
         let Some(group) = &self.group else {
             return Ok(None);
         };
         let read = |file: &str| {
             let text = fs::read_to_string(group.join(file));
-            text.map_err(|e| format!("no {file}: {e}"))
+            text.map_err(|e| format!("cannot read {file}: {e}"))
         };
         let number = |text: &str| text.trim().parse::<u64>().map_err(|e| e.to_string());
         let (peak, killed) = match self.means {
@@ -139,13 +140,13 @@ impl Limit {
 impl Drop for Limit {
     fn drop(&mut self) {
         if let Some(group) = &self.group {
-            // Empty once the gateway is gone.
+            // The group is empty once the gateway has ended.
             let _ = fs::remove_dir(group);
         }
     }
 }
 
-/// Where a file system of this type is mounted whose options fit.
+/// Returns the mount point of a file system by type and option.
 fn mount_of(mounts: &str, kind: &str, fits: impl Fn(&str) -> bool) -> Option<PathBuf> {
     mounts.lines().find_map(|line| {
         let mut words = line.split(' ').skip(1);
@@ -159,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_controller_of_memory_is_found_among_the_mounts() {
+    fn memory_controller_found_among_mounts() {
         let mounts = "cgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\n\
                       cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\n\
                       cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n";
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn prlimit_is_always_to_be_had() {
+    fn prlimit_is_always_available() {
         let limit = Limit::new(64 << 20, Some(Means::Prlimit)).unwrap();
         assert_eq!(limit.words(), ["prlimit", "--data=67108864"]);
         assert_eq!(limit.charged(), Ok(None));

@@ -1,4 +1,4 @@
-//! Full load: as many connections as the preset allows, all of them busy.
+//! Full load: the maximum of connections, all busy.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -11,7 +11,7 @@ use crate::client::{exchange, Client, BYTES};
 pub(crate) const CONNS: usize = 128;
 const THREADS: u8 = 8;
 
-/// Loads it while something else is done; what that returned, and the exchanges of 64 KiB.
+/// Runs `act` under load; returns its result and the number of exchanges.
 pub(crate) fn during<T>(
     client: &Client,
     act: impl FnOnce() -> Result<T, String>,

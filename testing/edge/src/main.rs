@@ -1,9 +1,10 @@
-//! The preset for small devices, within 64 MiB: the built gateway under full load inside of a memory
-//! limit, the system calls and the allocations of 64 KiB there and back, and a build for another
-//! machine under emulation.
+//! The preset for small devices, within 64 MiB of memory.
 //!
-//! `cargo xtask edge` builds what it can and starts this.
-// Nothing here is async but the server whose allocations are counted.
+//! The built gateway runs under full load and memory limit; the system calls and allocations of a
+//! 64 KiB echo are counted; and a build for aarch64 runs under emulation.
+//!
+//! `cargo xtask edge` builds the programs and runs this one.
+// Only the server with counted allocations is async.
 #![allow(clippy::disallowed_methods)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -31,7 +32,7 @@ use flood::Flood;
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// What a part of it says: a line about what was seen, and whether that is as it should be.
+/// The result of a part: its verdict, and a line.
 pub(crate) type Seen = Result<(bool, String), String>;
 
 fn main() -> ExitCode {
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// All parts; whether each of them is as it should be.
+/// Runs all parts; returns whether all of them passed.
 fn run(args: &Args) -> Result<bool, String> {
     ron_lab::sweep();
     let lab = Lab::new(&args.gateway, None)?;

@@ -1,4 +1,4 @@
-//! Memory under full load, inside of the limit.
+//! Memory under full load, within the limit.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,8 +13,9 @@ use crate::load::{during, CONNS};
 use crate::Seen;
 
 const EVERY: Duration = Duration::from_millis(250);
-/// By how much it may rise in the second half, in MiB, by the estimate of its slope: the allocator
-/// takes memory by pages of 64 KiB and more, and gives back late.
+/// The allowed rise in the second half, in MiB.
+///
+/// The allocator takes memory in pages of 64 KiB and more, and returns it late.
 const GROWTH: f64 = 1.0;
 const MIB: f64 = 1024.0 * 1024.0;
 
@@ -38,7 +39,7 @@ pub(crate) fn measure(lab: &Lab, kind: Kind, args: &Args) -> Seen {
         format!("{:.1} MiB at most, {kills} kills", bytes as f64 / MIB)
     });
     let text = format!(
-        "{CONNS} connections, {exchanges} times 64 KiB there and back within {:.0} MiB by {}: resident \
+        "{CONNS} connections, {exchanges} echoes of 64 KiB within {:.0} MiB by {}: resident \
          {:.1} MiB idle, {:.1} at the peak, {:+.2} in the second half (allowed {GROWTH}); charged: {charge}",
         most / MIB,
         limit.means.name(),
@@ -49,7 +50,7 @@ pub(crate) fn measure(lab: &Lab, kind: Kind, args: &Args) -> Seen {
     Ok((is_good, text))
 }
 
-/// Resident memory in MiB, all the time.
+/// Samples resident memory in MiB during the load.
 fn sample(gateway: &Gateway, duration: Duration) -> Result<Vec<f64>, String> {
     let full = gateway.until("all connections", |now| now.inflight() >= CONNS as f64)?;
     if full.rejects() > 0.5 {

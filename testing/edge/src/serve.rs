@@ -1,5 +1,6 @@
-//! The server whose allocations are counted: the library with the preset and the gateway's handler
-//! and metrics, in a process of its own, with an allocator that counts.
+//! The server with counted allocations, in a process of its own.
+//!
+//! It runs the library with the preset, and the gateway's handler and metrics.
 
 use std::alloc::System;
 use std::io::{self, BufRead, Write};
@@ -10,8 +11,9 @@ use ron_transport::metrics::Prometheus;
 use ron_transport::{echo, Transport};
 use stats_alloc::StatsAlloc;
 
-/// Serves with this configuration; answers each line of the input with the allocations so far and
-/// their bytes, until its end.
+/// Serves with this configuration until its input ends.
+///
+/// Each input line is answered with the allocations so far and their bytes.
 pub(crate) fn run(config: &str, allocator: &'static StatsAlloc<System>) -> Result<(), String> {
     let loaded = Loader::default().toml_str(config, "configuration").load();
     let config = loaded.map_err(|e| e.to_string())?.into_settings();
@@ -42,8 +44,8 @@ fn serve(config: Config) -> Result<(), String> {
         let transport = builder.recorder(prometheus.recorder()).build();
         let transport = transport.map_err(|e| e.to_string())?;
         let addr = transport.listen().await.map_err(|e| e.to_string())?;
-        println!("listen {}", addr.ip().ok_or("no address")?);
-        let served = transport.serve(|conn| async move { drop(echo(conn).await) });
+        println!("listen {}", addr.socket_addr().ok_or("no address")?);
+        let served = transport.serve(echo);
         served.await.map_err(|e| e.to_string())
     })
 }

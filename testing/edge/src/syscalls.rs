@@ -1,4 +1,4 @@
-//! The system calls of the gateway for 64 KiB there and back, by `strace`.
+//! The gateway's system calls for a 64 KiB echo, by `strace`.
 
 use std::fs;
 use std::process::Command;
@@ -14,8 +14,10 @@ use crate::Seen;
 const WARM: u32 = 100;
 const TIMES: u32 = 2000;
 
-/// Twice what was measured: 3.6 over TCP, where a read and a write move what there is, and 10 over
-/// TLS, which reads record by record.
+/// The allowed system calls: twice the measured number.
+///
+/// That was 3.6 over TCP, where a read and a write move all available bytes, and 10 over TLS, which
+/// reads record by record.
 const fn allowed(kind: Kind) -> f64 {
     match kind {
         Kind::Tcp => 7.0,
@@ -42,8 +44,7 @@ pub(crate) fn measure(lab: &Lab, kind: Kind) -> Seen {
     tracing.wait(PATIENCE)?;
     drop(conn);
     gateway.stop()?;
-    let table =
-        fs::read_to_string(&file).map_err(|e| format!("strace has counted nothing: {e}"))?;
+    let table = fs::read_to_string(&file).map_err(|e| format!("no counts of strace: {e}"))?;
     let calls = parse(&table);
     let each = |count: u64| count as f64 / f64::from(TIMES);
     let all = each(calls.iter().map(|(_, count)| count).sum());
@@ -53,16 +54,16 @@ pub(crate) fn measure(lab: &Lab, kind: Kind) -> Seen {
         .map(|(name, count)| format!("{name} {:.2}", each(*count)))
         .collect();
     let allowed = allowed(kind);
-    // Each exchange needs a read and a write at least: less was not counted.
+    // Each exchange needs at least a read and a write; fewer were not counted.
     let is_good = (2.0..=allowed).contains(&all);
     let text = format!(
-        "{all:.1} for 64 KiB there and back (allowed {allowed}): {}",
+        "{all:.1} for a 64 KiB echo (allowed {allowed}): {}",
         most.join(", ")
     );
     Ok((is_good, text))
 }
 
-/// Name and count of each call, the most frequent first.
+/// Returns name and count of each call, the most frequent first.
 fn parse(table: &str) -> Vec<(String, u64)> {
     let row = |line: &str| {
         // % time, seconds, usecs/call, calls, [errors,] name
@@ -81,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_of_strace_is_read() {
+    fn strace_table_is_parsed() {
         let table = "% time     seconds  usecs/call     calls    errors syscall\n\
                      ------ ----------- ----------- --------- --------- ----------------\n \
                      60.00    0.600000           6    100000           recvfrom\n \

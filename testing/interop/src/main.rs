@@ -1,9 +1,10 @@
-//! TLS with peers that nobody here wrote: command lines, languages, a browser and scanners, each
-//! as a real process against the built gateway, as its client and as its server. Prints a table
-//! of what was done, expected and observed.
+//! TLS with programs of other projects, as clients and servers.
 //!
-//! `cargo xtask peers tls [--quick] [--json] [PEER…]` installs the peers and starts this.
-// Nothing here is async: what waits, waits in a thread of its own.
+//! Command line tools, languages, a browser and scanners run as real processes. The program prints
+//! a table of each check with the expected and the observed result.
+//!
+//! `cargo xtask peers tls [--quick] [--json] [PEER…]` installs the peers and runs this program.
+// The program is not async: each wait has a thread of its own.
 #![allow(clippy::disallowed_methods)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -21,16 +22,16 @@ use peers::{Peer, PEERS};
 use table::{Rows, Table};
 
 const USAGE: &str =
-    "usage: peers-tls --gateway PROGRAM --tools DIR [--quick] [--json] [--list] [PEER...]";
+    "usage: ron-interop --gateway PROGRAM --tools DIR [--quick] [--json] [--list] [PEER...]";
 
-/// What the command line asks for.
+/// The command line's settings.
 #[derive(Default)]
 struct Args {
     gateway: PathBuf,
     tools: PathBuf,
     quick: bool,
     json: bool,
-    /// Names the chosen ones and does nothing else.
+    /// Prints the chosen names only.
     list: bool,
     names: Vec<String>,
 }
@@ -40,13 +41,13 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(why) => {
-            eprintln!("peers-tls: {why}");
+            eprintln!("ron-interop: {why}");
             ExitCode::from(2)
         }
     }
 }
 
-/// Runs the chosen peers; whether every row of them is as expected.
+/// Runs the chosen peers; returns whether every row is as expected.
 fn run() -> Result<bool, String> {
     let args = parse(std::env::args().skip(1))?;
     let chosen = choose(&args)?;
@@ -91,12 +92,15 @@ fn parse(args: impl Iterator<Item = String>) -> Result<Args, String> {
     Ok(parsed)
 }
 
-/// The peers that are named, or all of them, or the quick ones.
+/// Returns the named peers, all of them, or the quick ones.
 fn choose(args: &Args) -> Result<Vec<&'static Peer>, String> {
     let known = |name: &String| PEERS.iter().any(|peer| peer.name == name);
     if let Some(name) = args.names.iter().find(|name| !known(name)) {
         let names: Vec<_> = PEERS.iter().map(|peer| peer.name).collect();
-        return Err(format!("no peer is called {name:?}: {}", names.join(", ")));
+        return Err(format!(
+            "unknown peer {name:?}; known: {}",
+            names.join(", ")
+        ));
     }
     let is_chosen = |peer: &&Peer| {
         let named = args.names.is_empty() || args.names.iter().any(|name| name == peer.name);

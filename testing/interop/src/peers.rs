@@ -1,4 +1,4 @@
-//! The peers: what each is called, how its version is told, and its rows.
+//! The list of peers: name, version, rows.
 
 mod chromium;
 mod curl;
@@ -18,17 +18,17 @@ mod web;
 use crate::lab::Lab;
 use crate::table::Rows;
 
-/// One peer.
+/// A peer.
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
-    /// Part of the quick run.
+    /// Whether it is part of the quick run.
     pub(crate) quick: bool,
-    /// What it says it is; an error where it cannot be had.
+    /// Returns the version; an error where the peer is missing.
     pub(crate) version: fn(&Lab) -> Result<String, String>,
     pub(crate) run: fn(&Lab, &mut Rows<'_>),
 }
 
-/// All of them, in the order of the table.
+/// All peers, in the order of the table.
 pub(crate) const PEERS: &[Peer] = &[
     openssl::PEER,
     gnutls::PEER,

@@ -1,5 +1,7 @@
-//! Peers that are a few lines of a language: one contract for all of them. A script is given one
-//! JSON object and prints one for each connection: error, version, group and whether it resumed.
+//! Peers that are short scripts, with one contract for all of them.
+//!
+//! A script gets one JSON object, and prints one for each connection: error, version, group and
+//! whether it resumed.
 
 use std::fs;
 use std::process::Command;
@@ -10,15 +12,15 @@ use crate::gateway::Gateway;
 use crate::lab::{same, Lab};
 use ron_lab::process::{run, Process, PATIENCE};
 
-/// A language that has a client and a server.
+/// A language with a client and a server.
 pub(crate) struct Script {
-    /// Its interpreter, ready for a script's path.
+    /// The interpreter, ready for a script's path.
     pub(crate) interpreter: fn(&Lab) -> Command,
     pub(crate) client: (&'static str, &'static str),
     pub(crate) server: (&'static str, &'static str),
 }
 
-/// What a script says of one connection.
+/// A script's report about one connection.
 pub(crate) struct Report(Value);
 
 impl Report {
@@ -26,18 +28,18 @@ impl Report {
         self.0["error"].as_str()
     }
 
-    /// TLS 1.3, no error.
+    /// Fails unless the connection had TLS 1.3 and no error.
     pub(crate) fn is_good(&self) -> Result<(), String> {
         if let Some(error) = self.error() {
             return Err(format!("the peer failed: {error}"));
         }
         match self.0["version"].as_str() {
             Some("TLSv1.3") => Ok(()),
-            other => Err(format!("the peer speaks {other:?}")),
+            other => Err(format!("the peer used {other:?}")),
         }
     }
 
-    /// The group, where the peer can tell it.
+    /// The group, where the peer reports it.
     pub(crate) fn group(&self) -> Option<String> {
         self.0["group"].as_str().map(str::to_lowercase)
     }
@@ -50,7 +52,7 @@ impl Report {
 }
 
 impl Script {
-    /// Connects to a gateway that echoes, with the payload; the report, and what came back.
+    /// Connects to an echoing gateway with the payload; returns report and echo.
     pub(crate) fn connect(
         &self,
         lab: &Lab,
@@ -58,7 +60,7 @@ impl Script {
         with: Value,
     ) -> Result<(Report, Vec<u8>), String> {
         let out = lab.path("back.bin");
-        // Of an earlier row.
+        // Remains of an earlier row.
         let _ = fs::remove_file(&out);
         let config = merged(
             json!({
@@ -79,7 +81,7 @@ impl Script {
         Ok((Report(report), fs::read(&out).unwrap_or_default()))
     }
 
-    /// The same where all must go well: the bytes compared.
+    /// Connects as above, and fails unless all bytes were echoed.
     pub(crate) fn echoed(
         &self,
         lab: &Lab,
@@ -88,7 +90,7 @@ impl Script {
     ) -> Result<Report, String> {
         let (report, back) = self.connect(lab, gateway, with)?;
         report.is_good()?;
-        same("came back", &lab.payload, &back)?;
+        same("echoed", &lab.payload, &back)?;
         Ok(report)
     }
 
@@ -117,7 +119,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Waits for its end; what it says of its only connection, or of the last of several.
+    /// Waits for its end; returns the report about the last connection.
     pub(crate) fn report(self) -> Result<Report, String> {
         let ended = self.process.wait(PATIENCE)?;
         let said = String::from_utf8_lossy(&ended.out);
@@ -128,7 +130,7 @@ impl Server {
     }
 }
 
-/// One object with the members of both.
+/// Merges the members of two objects.
 fn merged(mut base: Value, more: Value) -> Value {
     if let (Value::Object(base), Value::Object(more)) = (&mut base, more) {
         base.extend(more);

@@ -1,19 +1,19 @@
-//! The table: what was done with which peer, what was to come of it, and what came.
+//! The table: check, peer, expected and observed result.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-/// What a row ends with: what was observed, or what is wrong about it.
+/// The result of a row: the observation or the failure.
 pub(crate) type Observed = Result<String, String>;
 
-/// Which side the gateway is.
+/// The gateway's side.
 #[derive(Clone, Copy)]
 pub(crate) enum Side {
-    /// The peer connects to it.
+    /// The peer connects to the gateway.
     Server,
-    /// It dials the peer.
+    /// The gateway dials the peer.
     Client,
 }
 
@@ -48,11 +48,11 @@ struct Row {
     took: Duration,
 }
 
-/// All rows so far.
+/// The rows so far.
 #[derive(Default)]
 pub(crate) struct Table(Vec<Row>);
 
-/// The rows of one peer, as they are made.
+/// The rows of one peer, in progress.
 pub(crate) struct Rows<'a> {
     table: &'a mut Table,
     peer: &'static str,
@@ -69,7 +69,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Does something and notes what came of it.
+    /// Runs a check and records its result.
     pub(crate) fn row(
         &mut self,
         side: Side,
@@ -89,10 +89,10 @@ impl<'a> Rows<'a> {
         self.push(direction, what, expected, verdict, started.elapsed());
     }
 
-    /// Notes that nothing can be done with this peer here.
+    /// Records that the peer is missing.
     pub(crate) fn skip(&mut self, why: &str) {
         let verdict = Verdict::Skipped(why.to_owned());
-        self.push("-", "all of it", "-", verdict, Duration::ZERO);
+        self.push("-", "all rows", "-", verdict, Duration::ZERO);
     }
 
     fn push(
@@ -122,7 +122,7 @@ impl<'a> Rows<'a> {
 }
 
 impl Table {
-    /// No row failed, and at least one could be run.
+    /// Returns whether at least one row passed and none failed.
     pub(crate) fn is_good(&self) -> bool {
         self.count("FAIL") == 0 && self.count("pass") > 0
     }
@@ -132,7 +132,7 @@ impl Table {
         self.0.iter().filter(is).count()
     }
 
-    /// One line a row, columns as wide as they need to be, and the counts.
+    /// Formats one line per row with aligned columns, and the counts.
     pub(crate) fn text(&self) -> String {
         let mut lines = vec![[
             "",
@@ -175,7 +175,7 @@ impl Table {
         text
     }
 
-    /// The same as one JSON document.
+    /// Formats the table as one JSON document.
     pub(crate) fn json(&self) -> String {
         let rows = self.0.iter().map(|row| {
             json!({
@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_failure_is_enough_and_skipping_everything_is_no_success() {
+    fn failure_or_only_skips_is_no_success() {
         let mut table = Table::default();
         assert!(!table.is_good());
         Rows::new(&mut table, "none", "-").skip("not installed");

@@ -1,4 +1,4 @@
-//! A real Prometheus, which scrapes the gateway while it is quiet and under faults.
+//! A real Prometheus that scrapes the gateway, quiet and under faults.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::http;
 use crate::load::Load;
 use crate::wait_for;
 
-/// The rules' times, and what they are here, where a scrape comes every second.
+/// The durations of the rules, and their shorter replacements.
 const TIMES: &[(&str, &str)] = &[
     ("for: 10m", "for: 2s"),
     ("for: 5m", "for: 2s"),
@@ -23,10 +23,10 @@ const TIMES: &[(&str, &str)] = &[
     ("[5m]", "[10s]"),
     ("[10m]", "[10s]"),
 ];
-/// Scrapes of a quiet gateway, in which nothing may fire.
+/// Scrapes of a quiet gateway, without any alert.
 const QUIET: u32 = 15;
 
-/// What a gateway without TLS and Tor has no series of, or none but 0.
+/// Series that are empty without TLS and Tor.
 const EMPTY: &[&str] = &[
     "arti_bootstrap_progress",
     "tls_certificate_expiry_timestamp_seconds",
@@ -65,7 +65,7 @@ pub(crate) fn run(
     prometheus.fires("kill-9", "TransportDown")
 }
 
-/// For a URL.
+/// Percent-encodes a query.
 fn encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
@@ -110,7 +110,7 @@ impl Prometheus {
         wait_for("Prometheus to be ready", || {
             Ok(http::get(addr, "/-/ready").ok())
         })?;
-        // Before its first scrape there is no gateway, and it may say so.
+        // Before its first scrape no gateway is known, and an alert may fire.
         wait_for("a first scrape", || {
             let scraped = prometheus.scrapes()? > 0 && prometheus.firing()?.is_empty();
             Ok(scraped.then_some(()))
@@ -118,7 +118,7 @@ impl Prometheus {
         Ok(prometheus)
     }
 
-    /// The names of the alerts that fire.
+    /// Returns the names of the firing alerts.
     fn firing(&self) -> Result<Vec<String>, String> {
         let answer = http::json(self.addr, "/api/v1/alerts")?;
         let alerts = answer["data"]["alerts"].as_array();
@@ -128,7 +128,7 @@ impl Prometheus {
         Ok(names.map(str::to_owned).collect())
     }
 
-    /// How many scrapes of the target there were.
+    /// Returns the number of scrapes of the target.
     fn scrapes(&self) -> Result<u32, String> {
         let query = "/api/v1/query?query=count_over_time(transport_readiness%5B1h%5D)";
         let answer = http::json(self.addr, query)?;
@@ -146,7 +146,7 @@ impl Prometheus {
         })
     }
 
-    /// Asks for every expression of the dashboard; how many there are, and how many series they give.
+    /// Queries the dashboard; returns the numbers of expressions and series.
     fn draws(&self, dashboard: &str) -> Result<(usize, usize), String> {
         let text = std::fs::read_to_string(dashboard).map_err(|e| format!("{dashboard}: {e}"))?;
         let json: Value = serde_json::from_str(&text).map_err(|e| format!("{dashboard}: {e}"))?;

@@ -1,4 +1,4 @@
-//! Headless Chromium, driven by its DevTools protocol over two pipes.
+//! Headless Chromium, driven through its DevTools protocol over two pipes.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -13,7 +13,7 @@ use ron_lab::process::Process;
 
 use crate::{wait_for, PATIENCE};
 
-/// Messages that wait to be read.
+/// The number of buffered messages.
 const BACKLOG: usize = 4096;
 const FLAGS: &[&str] = &[
     "--headless",
@@ -35,13 +35,13 @@ pub(crate) struct Browser {
     from: Receiver<Value>,
     session: String,
     next: u64,
-    /// What the page asked for.
+    /// The URLs that the page requested.
     pub(crate) requests: Vec<String>,
-    /// What it complained about: exceptions, refusals by its policy, failed requests.
+    /// Exceptions, violations of the content policy, and failed requests.
     pub(crate) complaints: Vec<String>,
 }
 
-/// How a page is looked at.
+/// A view of the page: window size and colour scheme.
 #[derive(Clone, Copy)]
 pub(crate) struct View {
     pub(crate) name: &'static str,
@@ -52,7 +52,7 @@ pub(crate) struct View {
 impl Browser {
     pub(crate) fn start() -> Result<Self, String> {
         let profile = tempfile::tempdir().map_err(|e| format!("no temporary directory: {e}"))?;
-        // It speaks over its descriptors 3 and 4.
+        // The protocol uses descriptors 3 and 4.
         let shell = "exec \"$0\" \"$@\" 3<&0 4>&1 </dev/null >/dev/null";
         let mut command = Command::new("sh");
         command.args(["-c", shell, "chromium"]).args(FLAGS);
@@ -93,7 +93,7 @@ impl Browser {
         Ok(())
     }
 
-    /// What an expression in the page gives.
+    /// Evaluates an expression in the page.
     pub(crate) fn eval(&mut self, expression: &str) -> Result<Value, String> {
         let ask = json!({"expression": expression, "returnByValue": true});
         let answer = self.call("Runtime.evaluate", &ask)?;
@@ -103,7 +103,7 @@ impl Browser {
         Ok(answer["result"]["value"].clone())
     }
 
-    /// The text of the element with this id.
+    /// Returns the text of the element with this id.
     pub(crate) fn text(&mut self, id: &str) -> Result<String, String> {
         let text = self.eval(&format!(
             "document.getElementById('{id}')?.textContent ?? ''"
@@ -123,7 +123,7 @@ impl Browser {
         })
     }
 
-    /// Looks at the page in this way from now on.
+    /// Switches the page to this view.
     pub(crate) fn view(&mut self, view: View) -> Result<(), String> {
         let phone = view.width < 600;
         let size = json!({"width": view.width, "height": 900, "mobile": phone,
@@ -134,7 +134,7 @@ impl Browser {
         Ok(())
     }
 
-    /// Keeps a picture of the whole page.
+    /// Writes a picture of the whole page.
     pub(crate) fn picture(&mut self, to: &Path) -> Result<(), String> {
         let size = self.call("Page.getLayoutMetrics", &json!({}))?["cssContentSize"].clone();
         let clip = json!({"x": 0, "y": 0, "scale": 1,
@@ -153,7 +153,7 @@ impl Browser {
         }
         let bytes = message.to_string() + "\0";
         let sent = self.to.write_all(bytes.as_bytes());
-        sent.map_err(|e| format!("chromium does not listen: {e}"))?;
+        sent.map_err(|e| format!("cannot write to chromium: {e}"))?;
         let deadline = Instant::now() + PATIENCE;
         while let Ok(message) = self.from.recv_timeout(left(deadline)) {
             if message["id"] == self.next {

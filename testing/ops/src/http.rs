@@ -1,4 +1,4 @@
-//! One GET on a connection of its own.
+//! One GET request on a connection of its own.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// The body of a 200. As HTTP/1.0, so that it ends with the connection.
+/// Returns the body of a 200 response.
+///
+/// HTTP/1.0, so the body ends with the connection.
 pub(crate) fn get(from: SocketAddr, path: &str) -> Result<String, String> {
     let text = exchange(from, path).map_err(|e| format!("{path}: {e}"))?;
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
@@ -19,7 +21,7 @@ pub(crate) fn get(from: SocketAddr, path: &str) -> Result<String, String> {
 
 pub(crate) fn json(from: SocketAddr, path: &str) -> Result<Value, String> {
     let body = get(from, path)?;
-    serde_json::from_str(&body).map_err(|e| format!("{path} is no JSON: {e}"))
+    serde_json::from_str(&body).map_err(|e| format!("{path} is not JSON: {e}"))
 }
 
 fn exchange(to: SocketAddr, path: &str) -> std::io::Result<String> {

@@ -1,6 +1,6 @@
-//! Peers of the gateway: honest ones, one that floods it, one that announces frames too large, one
-//! that does not finish.
-//! They go on until the value that stands for them is dropped.
+//! Peers of the gateway: honest, flooding, with oversize frames, and unfinished.
+//!
+//! They run until their value is dropped.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,14 +15,14 @@ use tokio::time::{sleep, timeout};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Peers at work.
+/// Running peers.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Load {
-    /// Twenty peers of an address each, which send frames and take them back.
+    /// Twenty peers with an address each, which exchange frames.
     pub(crate) fn honest(to: SocketAddr) -> Result<Self, String> {
         Self::start(move |stop| async move {
             let mut peers = JoinSet::new();
@@ -30,7 +30,7 @@ impl Load {
                 let (from, stop) = (IpAddr::from([127, 0, 1, peer]), Arc::clone(&stop));
                 peers.spawn(async move {
                     while !stop.load(Ordering::Relaxed) {
-                        // A gateway that refuses or stops is what some of this is about.
+                        // Some faults make the gateway refuse or end.
                         let _ = timeout(PATIENCE, frames(from, to)).await;
                     }
                 });
@@ -39,7 +39,7 @@ impl Load {
         })
     }
 
-    /// One address that opens connections without end and keeps two hundred.
+    /// One address that opens connections continuously and keeps two hundred.
     pub(crate) fn hot_peer(from: IpAddr, to: SocketAddr) -> Result<Self, String> {
         Self::start(move |stop| async move {
             let mut held = std::collections::VecDeque::new();
@@ -55,14 +55,14 @@ impl Load {
         })
     }
 
-    /// One connection after the other that announces a frame of 2 MiB, ten a second.
+    /// Ten connections per second, each announcing a frame of 2 MiB.
     pub(crate) fn too_large(to: SocketAddr) -> Result<Self, String> {
         Self::start(move |stop| async move {
             while !stop.load(Ordering::Relaxed) {
                 let announce = async {
                     let mut conn = connect(IpAddr::from([127, 0, 0, 3]), to).await?;
                     conn.write_all(&(2_u32 << 20).to_be_bytes()).await?;
-                    // Up to the refusal.
+                    // Until the refusal.
                     conn.read(&mut [0; 1]).await
                 };
                 let _ = timeout(PATIENCE, announce).await;
@@ -71,7 +71,7 @@ impl Load {
         })
     }
 
-    /// A connection in the middle of a frame, which no drain takes for idle.
+    /// A connection inside a frame, which is not idle.
     pub(crate) fn unfinished(to: SocketAddr) -> Result<Self, String> {
         Self::start(move |stop| async move {
             let begun = async {
@@ -79,7 +79,7 @@ impl Load {
                 conn.write_all(&[0, 0, 0, 9, 1]).await?;
                 std::io::Result::Ok(conn)
             };
-            // Kept up to the end, though nothing more comes.
+            // Held until the end without further bytes.
             let _conn = timeout(PATIENCE, begun).await;
             while !stop.load(Ordering::Relaxed) {
                 sleep(Duration::from_millis(20)).await;
@@ -108,7 +108,7 @@ impl Drop for Load {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // What it had to say went by the gateway's metrics.
+            // The gateway's metrics already have its results.
             let _ = thread.join();
         }
     }
@@ -120,7 +120,7 @@ async fn connect(from: IpAddr, to: SocketAddr) -> std::io::Result<TcpStream> {
     socket.connect(to).await
 }
 
-/// Fifty frames there and back, a second's worth.
+/// Exchanges fifty frames, a second's worth.
 async fn frames(from: IpAddr, to: SocketAddr) -> std::io::Result<()> {
     let mut conn = connect(from, to).await?;
     let mut frame = vec![7; 20_000];

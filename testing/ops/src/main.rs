@@ -1,8 +1,9 @@
-//! What operators look at, with real tools: the alerts under a real Prometheus that scrapes the
-//! built gateway under faults, and the status page in a real browser.
+//! The operator's view with real tools: Prometheus alerts and the status page.
 //!
-//! `cargo xtask alerts --live` and `cargo xtask page` install the tools and start this.
-// What waits, waits in a thread of its own.
+//! Prometheus scrapes the built gateway under faults, and a browser shows the page.
+//!
+//! `cargo xtask alerts --live` and `cargo xtask page` install the tools and run this program.
+// Each wait has a thread of its own.
 #![allow(clippy::disallowed_methods)]
 
 mod alerts;
@@ -18,7 +19,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const USAGE: &str =
-    "usage: ops alerts GATEWAY PROMETHEUS RULES DASHBOARD | ops page GATEWAY DIRECTORY";
+    "usage: ron-ops alerts GATEWAY PROMETHEUS RULES DASHBOARD | ron-ops page GATEWAY DIRECTORY";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            eprintln!("ops: {why}");
+            eprintln!("ron-ops: {why}");
             ExitCode::FAILURE
         }
     }

@@ -1,5 +1,4 @@
-//! The status page in a browser: what it shows while the gateway is quiet, under load, reloaded,
-//! draining and gone.
+//! The status page in a browser, in every state.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -12,7 +11,7 @@ use crate::http;
 use crate::load::Load;
 use crate::wait_for;
 
-/// The ways it is looked at; each leaves a picture.
+/// The views of the page; each leaves a picture.
 const VIEWS: &[View] = &[
     view("desk-light", 1280, "light"),
     view("desk-dark", 1280, "dark"),
@@ -53,7 +52,7 @@ pub(crate) fn run(program: &str, pictures: &str) -> Result<(), String> {
     gateway.signal(Signal::HUP)?;
     browser.until(&text_is("reloads", "1 applied, 0 rejected"))?;
     browser.until("[...document.querySelectorAll('#config tr')].some((row) => row.innerText.match(/max_conns\\s+600/))")?;
-    println!("reloaded: the configuration that it shows is the new one");
+    println!("reloaded: the page shows the new configuration");
     end(&mut browser, &gateway, pictures)?;
     past(&mut browser, program)?;
     certificate(&mut browser, program)?;
@@ -68,12 +67,13 @@ fn quiet(browser: &mut Browser, gateway: &Gateway) -> Result<(), String> {
     browser.until("document.title === 'Ready · ron-gateway'")?;
     browser.until("document.querySelectorAll('#config tbody tr').length > 3")?;
     browser.until("Number(document.getElementById('defaults').textContent) > 30")?;
-    println!("quiet: ready, no connection, its configuration");
+    println!("quiet: ready, no connection, the configuration");
     Ok(())
 }
 
-/// Honest peers, and one that is refused hundreds of times a second: what is shown is what the
-/// metrics say, and fits.
+/// With a refused peer, the page agrees with the metrics.
+///
+/// It also fits the window.
 fn under_load(browser: &mut Browser, gateway: &Gateway, pictures: &Path) -> Result<(), String> {
     const SERIES: &str = "rejected_total{reason=\"peer_limit\"}";
     let _honest = Load::honest(gateway.addr)?;
@@ -123,22 +123,22 @@ fn under_load(browser: &mut Browser, gateway: &Gateway, pictures: &Path) -> Resu
     browser.view(VIEWS[1])?;
     let complaints = &browser.complaints;
     if !complaints.is_empty() {
-        return Err(format!("the browser complains: {}", complaints.join("\n")));
+        return Err(format!("the browser reports: {}", complaints.join("\n")));
     }
     println!("hot peer: {seen} rejects shown between {before} and {after}, no peer's address");
     Ok(())
 }
 
-/// No address of a peer, whatever it does.
+/// Fails if the text contains the address of a peer.
 fn no_peer(text: &str) -> Result<(), String> {
     let peers = ["127.0.0.2", "127.0.1."];
     match peers.iter().find(|peer| text.contains(**peer)) {
-        Some(peer) => Err(format!("{peer} is told: {text}")),
+        Some(peer) => Err(format!("{peer} is shown: {text}")),
         None => Ok(()),
     }
 }
 
-/// While it drains the page says so, and when it is gone the page says that.
+/// The page shows the drain, and then that the gateway is gone.
 fn end(browser: &mut Browser, gateway: &Gateway, pictures: &Path) -> Result<(), String> {
     let busy = Load::unfinished(gateway.addr)?;
     browser.until(&text_is("conns", "1"))?;
@@ -148,20 +148,20 @@ fn end(browser: &mut Browser, gateway: &Gateway, pictures: &Path) -> Result<(), 
     browser.picture(&pictures.join("draining.png"))?;
     let since = browser.text("since")?;
     if !since.contains("draining") {
-        return Err(format!("a drain is told as {since:?}"));
+        return Err(format!("a drain is shown as {since:?}"));
     }
     drop(busy);
     browser
         .until("!document.getElementById('stale').hidden && 'stale' in document.body.dataset")?;
     browser.until("document.title === 'No response · ron-gateway'")?;
     browser.picture(&pictures.join("gone.png"))?;
-    // Refused connections are complaints, and are meant.
+    // Refused connections are expected complaints here.
     browser.complaints.clear();
     println!("ended: draining, then no answer");
     Ok(())
 }
 
-/// The page shows what happened before it was opened.
+/// The page shows events from before it was opened.
 fn past(browser: &mut Browser, program: &str) -> Result<(), String> {
     const SERIES: &str = "rejected_total{reason=\"peer_limit\"}";
     let gateway = Start::new(Path::new(program))
@@ -195,12 +195,12 @@ fn certificate(browser: &mut Browser, program: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Nothing was asked of anybody but the gateway.
+/// Fails if the page requested anything from another server.
 fn requests(browser: &Browser, gateway: &Gateway) -> Result<(), String> {
     let ours = format!("http://{}/", gateway.admin.addr());
     let at_loopback = |url: &&String| url.starts_with("http://127.0.0.1:");
     if let Some(url) = browser.requests.iter().find(|url| !at_loopback(url)) {
-        return Err(format!("the page asked for {url}"));
+        return Err(format!("the page requested {url}"));
     }
     let own = browser.requests.iter().filter(|url| url.starts_with(&ours));
     println!("{} requests to the gateway, none elsewhere", own.count());

@@ -6,16 +6,17 @@ use std::time::Duration;
 const USAGE: &str = "usage: soak --gateway PROGRAM --out DIR [--minutes N]";
 const MINUTES: u32 = 10;
 
-/// What the command line asks for.
+/// The command line's settings.
 #[derive(Debug)]
 pub(crate) struct Args {
     /// The built gateway.
     pub(crate) gateway: PathBuf,
-    /// Where the picture goes.
+    /// The directory of the picture.
     pub(crate) out: PathBuf,
     pub(crate) duration: Duration,
-    /// `--leak N`, which shows that the soak can fail: every Nth connection of the load is never
-    /// closed.
+    /// `--leak N`, which proves that the soak can fail.
+    ///
+    /// Every Nth connection of the load stays open.
     pub(crate) leak: Option<u64>,
 }
 
@@ -55,10 +56,10 @@ mod tests {
 
     #[test]
     fn ten_minutes_unless_told() {
-        let told = parsed("--gateway g --out o").unwrap();
-        assert_eq!((told.duration.as_secs(), told.leak), (600, None));
-        let told = parsed("--gateway g --out o --minutes 3 --leak 9").unwrap();
-        assert_eq!((told.duration.as_secs(), told.leak), (180, Some(9)));
+        let given = parsed("--gateway g --out o").unwrap();
+        assert_eq!((given.duration.as_secs(), given.leak), (600, None));
+        let given = parsed("--gateway g --out o --minutes 3 --leak 9").unwrap();
+        assert_eq!((given.duration.as_secs(), given.leak), (180, Some(9)));
         for wrong in [
             "",
             "--gateway g",

@@ -1,4 +1,4 @@
-//! What an operator does meanwhile: other rates and caps by SIGHUP, other certificates.
+//! Changes during the load: rates and caps by SIGHUP, and certificates.
 
 use std::fs;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,13 +14,13 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use crate::load::Load;
 use crate::sites::{configure, Kind, Site};
 
-/// How long a configuration stays.
+/// The duration of a configuration.
 const EVERY: Duration = Duration::from_secs(5);
-/// Every third one of them brings a new certificate.
+/// Every third change brings a new certificate.
 const ROTATE: u32 = 3;
 const RELOADED: &str = "transport_reloads_total{result=\"ok\"}";
 
-/// What was changed so far.
+/// The changes so far.
 #[derive(Default)]
 pub(crate) struct Changes {
     reloads: AtomicU32,
@@ -28,7 +28,7 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
-    /// Changes everything again and again until the load ends; each change must have been taken.
+    /// Changes configurations until the load ends; each change must be applied.
     pub(crate) fn run(&self, lab: &Lab, sites: &[Site], load: &Load) -> Result<(), String> {
         let mut pair = "server".to_owned();
         for turn in 1.. {
@@ -49,7 +49,7 @@ impl Changes {
                 let tls = sites.iter().find(|site| site.kind == Kind::Tls);
                 let rotated = self.rotated(lab, tls.ok_or("no TLS")?, load, &pair);
                 rotated.map_err(|why| load.stop_with(&format!("turn {turn}: {why}")))?;
-                // Nobody names them any more.
+                // No configuration refers to these files any more.
                 let _ = fs::remove_file(lab.pki.cert(&previous));
                 let _ = fs::remove_file(lab.pki.key(&previous));
             }
@@ -67,7 +67,7 @@ impl Changes {
         Ok(())
     }
 
-    /// Waits until a new connection is shown the new certificate.
+    /// Waits until a new connection sees the new certificate.
     fn rotated(&self, lab: &Lab, site: &Site, load: &Load, pair: &str) -> Result<(), String> {
         let new = CertificateDer::from_pem_file(lab.pki.cert(pair)).map_err(|e| e.to_string())?;
         wait_for("the new certificate", PATIENCE, || {

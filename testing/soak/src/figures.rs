@@ -1,4 +1,4 @@
-//! What a gateway holds at one moment, and the samples of a whole run.
+//! The figures of a gateway, and the samples of a run.
 
 use std::fs;
 use std::time::Duration;
@@ -7,23 +7,25 @@ use ron_lab::Gateway;
 
 use crate::sites::Site;
 
-/// A figure of a process, and by how much it may rise in the second half of the run, by the
-/// estimate of its slope.
+/// A figure of a process, with its allowed rise.
+///
+/// The rise counts over the second half of the run, by the estimated slope.
 pub(crate) struct Figure {
     pub(crate) name: &'static str,
     pub(crate) allowed: f64,
 }
 
-/// Tasks cannot be counted from outside: `tasks_spawned_total` does not tell which of them have
-/// ended. But a task that stays holds its connection (in flight, and a descriptor), an entry of a
-/// queue, or else its memory, and one that blocks a thread holds that.
+/// The figures, each with its allowed rise.
 ///
-/// What is counted swings around a level; the estimate of its slope over a run without a leak stays
-/// within two or so. Memory is that of whole pages, which the gateway's allocator gives back at
-/// once; where frames of up to a MiB come and go it still wanders by what happens to be under way
-/// and by what it is cut from: in four runs of eight and ten minutes its rise was -0.60, -0.68, +2.42
-/// and +0.72 MiB. So a rise a little over the limit is looked at in a longer run: a leak's grows with
-/// the time.
+/// Tasks cannot be counted from outside: `tasks_spawned_total` does not show which of them have
+/// ended. But a leaked task keeps its connection (in flight, and a descriptor), an entry of a
+/// queue, or its memory, and one that blocks a thread keeps the thread.
+///
+/// Counts swing around a level; without a leak, their estimated rise stays within about two. Memory
+/// is counted in whole pages, which the gateway's allocator returns at once. With frames of up to a
+/// MiB it still varies with the bytes in transit and with fragmentation: in four runs of eight and
+/// ten minutes its rise was -0.60, -0.68, +2.42 and +0.72 MiB. Repeat a run with a rise slightly
+/// above the limit for a longer time: the rise of a leak grows with it.
 pub(crate) const FIGURES: [Figure; 6] = [
     Figure {
         name: "memory, MiB",
@@ -56,10 +58,10 @@ pub(crate) const FIGURES: [Figure; 6] = [
 pub(crate) struct Figures(pub(crate) [f64; FIGURES.len()]);
 
 impl Figures {
-    /// Looks at a process and what it says of itself.
+    /// Reads the figures of a process and of its metrics.
     pub(crate) fn of(gateway: &Gateway) -> Result<Self, String> {
         let (dir, metrics) = (format!("/proc/{}/fd", gateway.id()), gateway.scrape()?);
-        let fds = fs::read_dir(dir).map_err(|e| format!("no descriptors: {e}"))?;
+        let fds = fs::read_dir(dir).map_err(|e| format!("cannot list descriptors: {e}"))?;
         Ok(Self([
             gateway.status("VmRSS:")? / 1024.0,
             fds.count() as f64,
@@ -79,7 +81,7 @@ impl Figures {
     }
 }
 
-/// How often samples are taken: every second, in a long run as many as in twenty minutes.
+/// The sampling interval, longer in a long run.
 pub(crate) fn every(duration: Duration) -> Duration {
     Duration::from_secs(1).max(duration / 1200)
 }
@@ -91,7 +93,7 @@ pub(crate) struct Series {
 }
 
 impl Series {
-    /// All samples of one figure, by its place in [`FIGURES`].
+    /// Returns all samples of one figure, by its index in [`FIGURES`].
     pub(crate) fn figure(&self, at: usize) -> Vec<f64> {
         self.samples.iter().map(|sample| sample.0[at]).collect()
     }
@@ -126,12 +128,12 @@ impl Samples {
         }
     }
 
-    /// The last sample is of then.
+    /// The time of the last sample.
     pub(crate) fn took(&mut self, since_start: Duration) {
         self.took = since_start;
     }
 
-    /// One line for each sample: the gateway, its number, the figures.
+    /// Formats one CSV line per sample: gateway, number, figures.
     pub(crate) fn csv(&self) -> String {
         let names = FIGURES.map(|figure| figure.name.replace(',', ""));
         let mut text = format!("gateway,sample,{}\n", names.join(","));

@@ -1,4 +1,4 @@
-//! The load: how many of which peers, and what became of them.
+//! The load: the peers by kind, and their results.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -12,18 +12,18 @@ use tokio_rustls::rustls::ClientConfig;
 use crate::peers;
 use crate::sites::Site;
 
-/// Peers of each gateway that come and go, and how long after one connection comes the next.
+/// Transient peers of each gateway, and the pause between their connections.
 const CHURNERS: u64 = 4;
 const CHURN_EVERY: Duration = Duration::from_millis(125);
-/// How long after one bad connection comes the next.
+/// The pause between bad connections.
 const BAD_EVERY: Duration = Duration::from_millis(500);
-/// How long after one exchange on a steady connection comes the next.
+/// The pause between exchanges on a steady connection.
 pub(crate) const STEADY_EVERY: Duration = Duration::from_millis(100);
 
-/// The load, its end, and what it counts.
+/// The load, its end, and its counts.
 pub(crate) struct Load {
     pub(crate) tls: Arc<ClientConfig>,
-    /// Of so many connections one is never closed.
+    /// One of this many connections stays open.
     leak: Option<u64>,
     over: (Mutex<bool>, Condvar),
     failed: AtomicBool,
@@ -49,7 +49,7 @@ impl Load {
         })
     }
 
-    /// Starts every peer, each in a thread of its own.
+    /// Starts every peer in a thread of its own.
     pub(crate) fn start<'scope>(
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
@@ -69,8 +69,9 @@ impl Load {
         }
     }
 
-    /// Does something again and again at this distance, or slower where it takes longer. What goes
-    /// wrong ends the load.
+    /// Repeats an action at this interval, or slower if it takes longer.
+    ///
+    /// A failure ends the load.
     fn again(&self, site: &Site, every: Duration, act: impl Fn(u64) -> Result<(), String>) {
         let mut next = Instant::now();
         for n in 0.. {
@@ -85,12 +86,12 @@ impl Load {
         }
     }
 
-    /// Whether this connection is one that is never closed.
+    /// Returns whether this connection is leaked deliberately.
     pub(crate) fn is_held(&self, n: u64) -> bool {
         self.leak.is_some_and(|of| n % of == 0)
     }
 
-    /// Waits so long, or less where the load ends; whether it has.
+    /// Waits for this duration; returns whether the load has ended.
     pub(crate) fn is_over_within(&self, time: Duration) -> bool {
         let (over, ended) = &self.over;
         let over = over.lock().unwrap_or_else(PoisonError::into_inner);
@@ -98,7 +99,7 @@ impl Load {
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Ends it.
+    /// Ends the load.
     pub(crate) fn end(&self) {
         let (over, ended) = &self.over;
         *over.lock().unwrap_or_else(PoisonError::into_inner) = true;
@@ -109,7 +110,7 @@ impl Load {
             .clear();
     }
 
-    /// Ends it because of this, which it returns.
+    /// Ends the load with this failure, and returns it.
     pub(crate) fn stop_with(&self, why: &str) -> String {
         let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
         wrong.push(why.to_owned());
@@ -123,7 +124,7 @@ impl Load {
         !self.failed.load(Ordering::Relaxed)
     }
 
-    /// What went wrong.
+    /// Returns the failure.
     pub(crate) fn wrong(&self) -> Vec<String> {
         let wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
         wrong.clone()
@@ -133,6 +134,6 @@ impl Load {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let gib = of(&self.bytes) as f64 / f64::from(1 << 30);
         let (conns, bad) = (of(&self.conns), of(&self.bad));
-        format!("{conns} good connections with {gib:.1} GiB there and back, {bad} bad ones")
+        format!("{conns} good connections with {gib:.1} GiB echoed, {bad} bad ones")
     }
 }

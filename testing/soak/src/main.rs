@@ -1,10 +1,11 @@
-//! The soak: three gateways (TLS that forwards, TCP, frames) under a load whose connections come and
-//! go, good ones and bad ones, while configurations change and certificates are rotated. What each
-//! process holds is sampled; what still grows in the second half of the run is a leak.
+//! The soak: long-running load on three gateways (TLS that forwards, TCP, frames).
 //!
-//! `cargo xtask soak [--minutes N]` builds the gateway and starts this. The samples are drawn below
-//! `target/soak`, and kept there as CSV.
-// Nothing here is async: what waits, waits in a thread of its own.
+//! Good and bad connections come and go, configurations change, and certificates are rotated. The
+//! resources of each process are sampled; growth in the second half of the run is a leak.
+//!
+//! `cargo xtask soak [--minutes N]` builds the gateway and runs this program. It draws the samples
+//! below `target/soak`, and keeps them there as CSV.
+// The program is not async: each wait has a thread of its own.
 #![allow(clippy::disallowed_methods)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The whole of it; whether nothing grew and nothing went wrong.
+/// Runs the soak; returns whether nothing grew and nothing failed.
 fn run(args: &Args) -> Result<bool, String> {
     ron_lab::sweep();
     let lab = Lab::new(&args.gateway, None)?;
@@ -55,7 +56,9 @@ fn run(args: &Args) -> Result<bool, String> {
         let changing = scope.spawn(|| changes.run(&lab, &sites, &load));
         let sampled = sample(args.duration, &sites, &load, &mut samples);
         load.end();
-        let changed = changing.join().map_err(|_| "the changes panicked")?;
+        let changed = changing
+            .join()
+            .map_err(|_| "the thread of changes panicked")?;
         sampled.and(changed)
     });
     let mut wrong: Vec<String> = sampled.err().into_iter().chain(load.wrong()).collect();
@@ -65,12 +68,13 @@ fn run(args: &Args) -> Result<bool, String> {
     let mut counts = String::new();
     for site in sites {
         let name = site.name;
-        // One that is gone is told below.
+        // A gateway that has ended is reported below.
         counts += &report::counts(name, &site.gateway.scrape().unwrap_or_default());
         let stopped = site.gateway.stop();
         wrong.extend(stopped.err().map(|why| format!("{name}: {why}")));
     }
-    std::fs::create_dir_all(&args.out).map_err(|e| format!("no {}: {e}", args.out.display()))?;
+    std::fs::create_dir_all(&args.out)
+        .map_err(|e| format!("cannot create {}: {e}", args.out.display()))?;
     let picture = args.out.join("soak.svg");
     for (path, text) in [
         (&picture, plot::svg(&samples)),
@@ -85,15 +89,15 @@ fn run(args: &Args) -> Result<bool, String> {
     let is_flat = report::print(&samples);
     print!("{counts}");
     for why in &wrong {
-        println!("WRONG: {why}");
+        println!("FAILURE: {why}");
     }
-    println!("drawn in {}, the samples beside it", picture.display());
+    println!("picture: {}; the samples are beside it", picture.display());
     let is_good = is_flat && wrong.is_empty();
     println!("{}", if is_good { "passed" } else { "FAILED" });
     Ok(is_good)
 }
 
-/// Samples every process until the time is over, or something went wrong.
+/// Samples every process until the end of the run or a failure.
 fn sample(
     duration: Duration,
     sites: &[Site],
@@ -117,12 +121,16 @@ fn sample(
     Ok(())
 }
 
-/// Fails unless a gateway without load holds as few connections and descriptors as before it.
+/// Fails unless an idle gateway has released its resources.
 fn is_back(site: &Site, before: &Figures) -> Result<(), String> {
-    let back = wait_for("it to let go of everything", PATIENCE, || {
-        let now = Figures::of(&site.gateway)?;
-        let is_back = now.connections() < 0.5 && now.descriptors() <= before.descriptors();
-        Ok(is_back.then_some(()))
-    });
+    let back = wait_for(
+        "the release of connections and descriptors",
+        PATIENCE,
+        || {
+            let now = Figures::of(&site.gateway)?;
+            let is_back = now.connections() < 0.5 && now.descriptors() <= before.descriptors();
+            Ok(is_back.then_some(()))
+        },
+    );
     back.map_err(|why| format!("{} after the load: {why}", site.name))
 }

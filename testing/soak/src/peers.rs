@@ -1,4 +1,4 @@
-//! The peers, good and bad.
+//! Good and bad peers.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -12,15 +12,15 @@ use rustix::net::sockopt::set_socket_linger;
 use crate::load::{Load, STEADY_EVERY};
 use crate::sites::{Kind, Site};
 
-/// What is sent at a time: less than a segment, several, a chunk, several.
+/// Message sizes: below a segment, several segments, a chunk, several chunks.
 const SIZES: [usize; 5] = [1, 1000, 16 << 10, 64 << 10, 256 << 10];
-/// Steady connections of a gateway, and how many exchanges each of them lives for.
+/// Steady connections of a gateway, and the exchanges of each.
 const STEADY: usize = 12;
 const EXCHANGES: usize = 600;
-/// The largest frame that is allowed.
+/// The largest allowed frame.
 const CEILING: usize = 1 << 20;
 
-/// A connection that is established.
+/// An established connection.
 pub(crate) enum Peer {
     Plain(TcpStream),
     Secret(Box<Tls>),
@@ -35,7 +35,7 @@ impl Peer {
         Ok(Self::Plain(conn))
     }
 
-    /// There and back; what it was.
+    /// Sends bytes and waits for their echo; returns their number.
     fn exchange(&mut self, site: &Site, bytes: usize) -> io::Result<usize> {
         let sent = match site.kind {
             Kind::Frames => frame(bytes),
@@ -55,14 +55,14 @@ impl Peer {
         }
     }
 
-    /// Ends it in one of the ways there are.
+    /// Ends the connection in one of the possible ways.
     fn close(self, way: u64) -> io::Result<()> {
         match (way % 4, self) {
             // A reset.
             (0, peer) => set_socket_linger(peer.socket(), Some(Duration::ZERO))?,
-            // Cut off: over TLS without `close_notify`.
+            // Cut off: with TLS, without `close_notify`.
             (1, peer) => drop(peer),
-            // As it should be, and everything that still comes is read.
+            // In order: all remaining bytes are read.
             (_, Self::Plain(mut conn)) => {
                 conn.shutdown(Shutdown::Write)?;
                 conn.read_to_end(&mut Vec::new())?;
@@ -78,7 +78,7 @@ impl Peer {
     }
 }
 
-/// Comes, exchanges something, and goes.
+/// Connects, exchanges bytes, and disconnects.
 pub(crate) fn churn(load: &Load, site: &Site, n: u64) -> Result<(), String> {
     let all = || {
         let mut peer = Peer::open(load, site)?;
@@ -98,7 +98,7 @@ pub(crate) fn churn(load: &Load, site: &Site, n: u64) -> Result<(), String> {
     all().map_err(|e: io::Error| format!("connection {n}: {e}"))
 }
 
-/// Some that stay, exchange something now and then, and are replaced after a minute's worth.
+/// Keeps connections with occasional exchanges, and replaces them after a minute's worth.
 pub(crate) fn steady(load: &Load, site: &Site) -> Result<(), String> {
     let all = || {
         let peers = (0..STEADY).map(|_| Peer::open(load, site));
@@ -117,8 +117,9 @@ pub(crate) fn steady(load: &Load, site: &Site) -> Result<(), String> {
     all().map_err(|e: io::Error| format!("a steady connection: {e}"))
 }
 
-/// One that sends what it must not, and must be cut off for it; on TCP, where nothing is forbidden,
-/// one that leaves in the middle of what it sends, with the answer unread.
+/// Sends invalid bytes, and must be cut off.
+///
+/// On TCP every byte is valid: there the peer leaves in mid-transfer with the answer unread.
 pub(crate) fn bad(load: &Load, site: &Site, n: u64) -> Result<(), String> {
     let mut conn = connect(site.gateway.addr).map_err(|e| format!("bad connection {n}: {e}"))?;
     load.bad.fetch_add(1, Ordering::Relaxed);
@@ -127,11 +128,11 @@ pub(crate) fn bad(load: &Load, site: &Site, n: u64) -> Result<(), String> {
         Kind::Tls => b"GET / HTTP/1.1\r\n\r\n".to_vec(),
         Kind::Frames => frame(CEILING + 1),
     };
-    // It may be cut off in the middle of it.
+    // The gateway may cut the connection inside the write.
     let _ = conn.write_all(&sent[..sent.len().min(4 << 10)]);
     match site.kind {
         Kind::Tcp => Ok(()),
-        // An alert may come before the end.
+        // An alert may arrive before the end.
         Kind::Tls => conn.read_to_end(&mut Vec::new()).map(drop).or_else(|e| {
             let is_end = e.kind() == io::ErrorKind::ConnectionReset;
             is_end
@@ -143,14 +144,14 @@ pub(crate) fn bad(load: &Load, site: &Site, n: u64) -> Result<(), String> {
     }
 }
 
-/// One that says nothing; the gateway ends it, the handshake or the connection.
+/// Stays silent until the gateway ends the handshake or the connection.
 pub(crate) fn silent(load: &Load, site: &Site) -> Result<(), String> {
     let conn = connect(site.gateway.addr).map_err(|e| format!("a silent connection: {e}"))?;
     load.bad.fetch_add(1, Ordering::Relaxed);
     let short = Duration::from_millis(500);
     let set = conn.set_read_timeout(Some(short));
     set.map_err(|e| e.to_string())?;
-    // Longer than any deadline that ends it here.
+    // Longer than any deadline that ends it.
     for _ in 0..80 {
         match (&conn).read(&mut [0; 64]) {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}

@@ -1,4 +1,4 @@
-//! The samples as a picture: a panel for each figure, a line for each gateway.
+//! A picture of the samples: a panel per figure.
 
 use std::fmt::Write as _;
 
@@ -9,15 +9,15 @@ const PANEL: f64 = 150.0;
 const LEFT: f64 = 70.0;
 const RIGHT: f64 = 20.0;
 const TOP: f64 = 40.0;
-/// Between a panel's top and the line of its largest value.
+/// The distance between a panel's top and its maximum.
 const HEAD: f64 = 26.0;
-/// Told apart by those who see few colours, too.
+/// Colours that colour-blind readers can distinguish.
 const COLOURS: [&str; 3] = ["#0072b2", "#d55e00", "#009e73"];
 const STYLE: &str = "text{font:12px sans-serif;fill:currentColor}svg{color:#222;background:#fff}\
      .axis{stroke:currentColor;stroke-opacity:.25}polyline{fill:none;stroke-width:1.4}\
      @media(prefers-color-scheme:dark){svg{color:#ddd;background:#181818}}";
 
-/// The whole picture.
+/// Draws the picture.
 pub(crate) fn svg(samples: &Samples) -> String {
     let height = TOP + PANEL * FIGURES.len() as f64 + 20.0;
     let mut out = format!(
@@ -97,7 +97,7 @@ mod tests {
     use crate::report::tests::samples;
 
     #[test]
-    fn every_sample_of_every_figure_is_a_point_inside_of_the_picture() {
+    fn every_sample_is_a_point_in_the_picture() {
         let picture = svg(&samples(0, |i| i));
         let lines: Vec<_> = picture
             .lines()
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_grows_climbs() {
+    fn growing_figure_climbs() {
         let picture = svg(&samples(0, |i| i));
         let second = picture
             .lines()

@@ -1,4 +1,4 @@
-//! The judgement over the samples, and its table.
+//! The verdict over the samples, and its table.
 
 use std::fmt::Write as _;
 
@@ -7,14 +7,14 @@ use ron_lab::Scrape;
 
 use crate::figures::{Samples, FIGURES};
 
-/// Prints the table; whether nothing grew.
+/// Prints the table; returns whether nothing grew.
 pub(crate) fn print(samples: &Samples) -> bool {
     let (text, is_flat) = table(samples);
     print!("{text}");
     is_flat
 }
 
-/// What a gateway counted, so that what went wrong can be told from what was meant to.
+/// Formats a gateway's counts, to separate intended rejects from failures.
 pub(crate) fn counts(name: &str, scrape: &Scrape) -> String {
     let mut text = String::new();
     for metric in [
@@ -33,7 +33,7 @@ pub(crate) fn counts(name: &str, scrape: &Scrape) -> String {
     text
 }
 
-/// The table, and whether nothing grew.
+/// Formats the table; returns whether nothing grew.
 fn table(samples: &Samples) -> (String, bool) {
     let mut text = format!(
         "{:<14}{:<9}{:>10}{:>10}{:>10}{:>10}{:>10}\n",
@@ -64,8 +64,7 @@ fn table(samples: &Samples) -> (String, bool) {
             is_flat &= !grows;
         }
     }
-    text +=
-        "(median and rise are those of the second half, the rise by the median of all slopes)\n";
+    text += "(median and rise of the second half; the rise is the median of all slopes)\n";
     (text, is_flat)
 }
 
@@ -74,7 +73,9 @@ pub(crate) mod tests {
     use super::*;
     use crate::figures::Figures;
 
-    /// Ten minutes in which each figure swings around 100, and one of them does something else too.
+    /// Ten minutes of figures that swing around 100.
+    ///
+    /// One of them also changes.
     pub(crate) fn samples(odd: usize, more: impl Fn(f64) -> f64) -> Samples {
         let mut samples = Samples::of(["one", "two"].into_iter());
         for i in 0..600_u32 {
@@ -88,14 +89,14 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_swings_or_fills_at_first_is_flat() {
+    fn swing_or_early_fill_is_flat() {
         assert!(table(&samples(0, |_| 0.0)).1);
         assert!(table(&samples(1, |i| i.min(290.0))).1);
         assert!(table(&samples(3, |i| (i / 5.0).sin() * 10.0)).1);
     }
 
     #[test]
-    fn every_figure_that_grows_fails_and_is_named() {
+    fn growing_figure_fails_by_name() {
         for (at, figure) in FIGURES.iter().enumerate() {
             let (text, is_flat) = table(&samples(at, |i| i * figure.allowed / 200.0));
             assert!(!is_flat, "{text}");
@@ -111,7 +112,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_run_that_was_cut_short_is_not_flat() {
+    fn short_run_is_not_flat() {
         let (text, is_flat) = table(&Samples::of(["one"].into_iter()));
         assert!(!is_flat && text.contains("too few samples"), "{text}");
     }

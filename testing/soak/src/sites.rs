@@ -1,19 +1,20 @@
-//! The gateways, and the configurations that they change between.
+//! The gateways, and the configurations that alternate.
 
 use ron_lab::{Gateway, Lab};
 
-/// The gateway's allocator gives pages back as soon as they are free. Left to itself it keeps some
-/// for later, how many depends on chance, and its memory wanders by ten MiB without a leak.
+/// Makes the allocator return freed pages at once.
+///
+/// By default it keeps a varying number of pages, and memory varies by ten MiB without a leak.
 const PURGE_DELAY: (&str, &str) = ("MIMALLOC_PURGE_DELAY", "0");
 
-/// What a gateway speaks.
+/// The protocol of a gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Bytes, which it sends back.
+    /// Bytes, which are echoed.
     Tcp,
     /// TLS, forwarded to the first gateway.
     Tls,
-    /// Frames, which it sends back.
+    /// Frames, which are echoed.
     Frames,
 }
 
@@ -24,7 +25,7 @@ pub(crate) struct Site {
     pub(crate) gateway: Gateway,
 }
 
-/// Starts all three.
+/// Starts all three gateways.
 pub(crate) fn start(lab: &Lab, leaks: bool) -> Result<Vec<Site>, String> {
     let mut sites: Vec<Site> = Vec::new();
     for (name, kind) in [
@@ -35,8 +36,8 @@ pub(crate) fn start(lab: &Lab, leaks: bool) -> Result<Vec<Site>, String> {
         let start = lab
             .gateway()
             .config(&configure(lab, name, kind, 0, "server")?);
-        // What the soak holds for ever must not be ended by the gateway. The others wait longer than
-        // a machine that is busy with something else keeps an honest peer waiting.
+        // A leaked connection must outlive the run. The other timeouts exceed the pauses of an
+        // honest peer on a busy machine.
         let idle = if leaks { "12h" } else { "20s" };
         let start = start
             .env(PURGE_DELAY.0, PURGE_DELAY.1)
@@ -62,7 +63,9 @@ pub(crate) fn start(lab: &Lab, leaks: bool) -> Result<Vec<Site>, String> {
     Ok(sites)
 }
 
-/// Writes the configuration for this turn; where it is. Its caps are always above the load.
+/// Writes the configuration of this turn and returns its path.
+///
+/// Its caps are always above the load.
 pub(crate) fn configure(
     lab: &Lab,
     name: &str,

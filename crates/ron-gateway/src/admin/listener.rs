@@ -92,7 +92,7 @@ impl AdminListener {
             }
             #[cfg(feature = "uds")]
             Self::Unix(listener) => {
-                use ron_transport::core::{Listener as _, Pending as _};
+                use ron_transport::{Listener as _, Pending as _};
                 loop {
                     let pending = listener.accept().await.map_err(io::Error::from)?;
                     if pending.refused().is_none() {

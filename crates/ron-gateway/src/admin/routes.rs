@@ -1,7 +1,7 @@
 //! The routes of the admin endpoint.
 
 use bytes::Bytes;
-use ron_transport::core::schema::parse_count;
+use ron_transport::schema::parse_count;
 
 use super::head::RequestHead;
 use super::response::{Response, StatusCode, JSON};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ron_transport::core::escape::escape;
+use ron_transport::escape::escape;
 
 use crate::exit::ExitFailure;
 

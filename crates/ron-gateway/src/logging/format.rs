@@ -1,7 +1,5 @@
 //! Formats of the log.
 
-use ron_transport::core::schema::ValueError;
-
 use super::entry::LogEntry;
 use super::{json, logfmt, text};
 
@@ -21,25 +19,14 @@ pub(crate) enum LogFormat {
 /// Renders an entry as a line, with its line feed.
 pub(super) type RenderFn = fn(&LogEntry) -> String;
 
+ron_transport::schema::choice!(pub(crate) LogFormat {
+    Auto: "auto",
+    Text: "text",
+    Logfmt: "logfmt",
+    Json: "json",
+});
+
 impl LogFormat {
-    const ALL: [Self; 4] = [Self::Auto, Self::Text, Self::Logfmt, Self::Json];
-
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Text => "text",
-            Self::Logfmt => "logfmt",
-            Self::Json => "json",
-        }
-    }
-
-    pub(crate) fn parse(text: &str) -> Result<Self, ValueError> {
-        Self::ALL
-            .into_iter()
-            .find(|format| format.as_str() == text)
-            .ok_or_else(|| ValueError::new("no such format"))
-    }
-
     pub(super) fn render(self, terminal: bool, coloured: bool) -> RenderFn {
         match self {
             Self::Auto if !terminal => logfmt::render,

@@ -1,6 +1,6 @@
 //! The JSON format: one object per line.
 
-use ron_transport::core::escape::{is_safe, write_escape};
+use ron_transport::escape::{is_safe, write_escape};
 use serde_json::Value as Json;
 
 use super::entry::{FieldValue, LogEntry};

@@ -1,6 +1,5 @@
 //! Levels of the log.
 
-use ron_transport::core::schema::ValueError;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::target::TARGET;
@@ -20,32 +19,15 @@ pub(crate) enum LogLevel {
     Trace,
 }
 
+ron_transport::schema::choice!(pub(crate) LogLevel {
+    Error: "error",
+    Warn: "warn",
+    Info: "info",
+    Debug: "debug",
+    Trace: "trace",
+});
+
 impl LogLevel {
-    const ALL: [Self; 5] = [
-        Self::Error,
-        Self::Warn,
-        Self::Info,
-        Self::Debug,
-        Self::Trace,
-    ];
-
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
-        }
-    }
-
-    pub(crate) fn parse(text: &str) -> Result<Self, ValueError> {
-        Self::ALL
-            .into_iter()
-            .find(|level| level.as_str() == text)
-            .ok_or_else(|| ValueError::new("no such level"))
-    }
-
     /// Returns the filter: own targets at this level, others at most `warn`.
     pub(super) fn filter(self) -> Targets {
         let level = match self {

@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Write};
 
-use ron_transport::core::escape::escape;
+use ron_transport::escape::escape;
 
 use super::entry::LogEntry;
 

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use ron_transport::core::escape::escape;
+use ron_transport::escape::escape;
 use tracing::Level;
 
 use super::entry::LogEntry;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use ron_transport::config::{named_paths, Settings};
-use ron_transport::core::schema::PathUse;
+use ron_transport::schema::PathUse;
 
 use super::links::{follow, is_shared};
 use super::system_paths;
@@ -303,7 +303,7 @@ fn of_tor(effective: &EffectiveConfig) -> Vec<SandboxPath> {
 
     let config = effective.transport.settings();
     let to = effective.gateway.settings().forward_to.as_ref();
-    let dials = to.is_some_and(|to| matches!(to.scheme, Scheme::Tor | Scheme::TlsOverTor));
+    let dials = to.is_some_and(|to| matches!(to.scheme(), Scheme::Tor | Scheme::TlsOverTor));
     if config.general.backend() != Backend::Arti && !dials {
         return Vec::new();
     }

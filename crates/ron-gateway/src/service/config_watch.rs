@@ -8,8 +8,8 @@ use std::hash::{BuildHasher, Hasher};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ron_transport::core::{open_file, read_bounded};
 use ron_transport::limits::Threads;
+use ron_transport::{open_file, read_bounded};
 use tokio::time::sleep;
 
 /// Interval between reads.

@@ -37,11 +37,15 @@ pub(super) async fn serve(transport: &Transport, gateway: &Gateway) -> Result<()
 
 async fn echo_bytes(conn: Conn) {
     let echoed = echo(conn).await;
+    let bytes = match &echoed {
+        Ok(bytes) => *bytes,
+        Err(failed) => failed.relayed.a_to_b,
+    };
     debug!(
         target: TARGET,
         event = "echo",
-        bytes = echoed.bytes,
-        error = echoed.end.as_ref().err().map(tracing::field::display),
+        bytes,
+        error = echoed.as_ref().err().map(tracing::field::display),
     );
 }
 
@@ -80,7 +84,7 @@ impl Forwarder {
         let Some(upstream) = self.dial(&mut conn).await else {
             return;
         };
-        let half_closes = self.to.scheme.half_closes();
+        let half_closes = self.to.scheme().half_closes();
         // Release the dialer and the limiter: the relay needs neither.
         drop(self);
         let upstream_id = upstream.control().id();
@@ -89,15 +93,17 @@ impl Forwarder {
         } else {
             Box::pin(relay_without_half_close(conn, upstream)).await
         };
+        let (bytes, error) = match relayed {
+            Ok(bytes) => (bytes, None),
+            Err(failed) => (failed.relayed, Some(failed)),
+        };
         debug!(
             target: TARGET,
             event = "relay",
             upstream_id,
-            to_upstream = relayed.a_to_b,
-            to_client = relayed.b_to_a,
-            error = relayed.end.as_ref().err().map(|(side, error)| {
-                tracing::field::display(format!("{side:?}: {error}"))
-            }),
+            to_upstream = bytes.a_to_b,
+            to_client = bytes.b_to_a,
+            error = error.map(tracing::field::display),
         );
     }
 

@@ -150,10 +150,13 @@ async fn steps(
     let inherited = systemd::inherited()?;
     let is_inherited = inherited.is_some();
     let listen = match inherited {
-        Some(socket) => transport.adopt(socket).await.map_err(|error| match error {
-            TransportError::Tls { .. } => failure(error),
-            error => systemd::unusable(error),
-        })?,
+        Some(socket) => transport
+            .listen_on(socket)
+            .await
+            .map_err(|error| match error {
+                TransportError::Tls { .. } => failure(error),
+                error => systemd::unusable(error),
+            })?,
         None => transport.listen().await.map_err(failure)?,
     };
     conflicts::check_listening(&gateway, &listen)?;

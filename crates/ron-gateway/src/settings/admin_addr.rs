@@ -1,10 +1,10 @@
-//! The setting `admin_addr`: an IP address and port, or a Unix socket.
+//! The address of the admin endpoint.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use ron_transport::core::schema::ValueError;
+use ron_transport::schema::ValueError;
 
 /// Prefix of a Unix socket address.
 const UNIX: &str = "unix:";
@@ -34,7 +34,7 @@ impl AdminAddr {
         Ok(Some(Self::Ip(addr)))
     }
 
-    /// Returns whether only processes of this machine can connect.
+    /// Returns whether only processes on this host reach it.
     pub(crate) fn is_local(&self) -> bool {
         match self {
             Self::Ip(addr) => addr.ip().to_canonical().is_loopback(),
@@ -42,7 +42,7 @@ impl AdminAddr {
         }
     }
 
-    /// Returns whether the kernel reports the user of a client.
+    /// Returns whether the kernel reports the user of a request.
     pub(crate) const fn is_unix(&self) -> bool {
         matches!(self, Self::Unix(_))
     }

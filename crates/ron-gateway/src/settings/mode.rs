@@ -1,22 +1,18 @@
 //! The setting `mode`.
 
-/// The handler of accepted connections.
+/// The service for accepted connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// Echoes every byte.
+    /// Sends every byte back.
     Echo,
-    /// Echoes every frame.
+    /// Sends every frame back.
     EchoFrames,
-    /// Dials the target and relays both connections.
+    /// Relays to a connection that is dialed for it.
     Forward,
 }
 
-impl Mode {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Echo => "echo",
-            Self::EchoFrames => "echo_frames",
-            Self::Forward => "forward",
-        }
-    }
-}
+ron_transport::schema::choice!(pub(crate) Mode {
+    Echo: "echo",
+    EchoFrames: "echo_frames",
+    Forward: "forward",
+});

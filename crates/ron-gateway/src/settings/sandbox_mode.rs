@@ -1,8 +1,6 @@
 //! The setting `sandbox`.
 
-use ron_transport::core::schema::ValueError;
-
-/// The degree of confinement.
+/// Whether the process is confined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SandboxMode {
     /// As far as the kernel supports it.
@@ -13,22 +11,8 @@ pub(crate) enum SandboxMode {
     Off,
 }
 
-impl SandboxMode {
-    /// Returns the value as written in the configuration.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Try => "try",
-            Self::On => "on",
-            Self::Off => "off",
-        }
-    }
-
-    /// Parses a value.
-    pub(crate) fn parse(text: &str) -> Result<Self, ValueError> {
-        let text = text.to_ascii_lowercase();
-        [Self::Try, Self::On, Self::Off]
-            .into_iter()
-            .find(|mode| mode.as_str() == text)
-            .ok_or_else(|| ValueError::new("must be try, on or off"))
-    }
-}
+ron_transport::schema::choice!(pub(crate) SandboxMode {
+    Try: "try",
+    On: "on",
+    Off: "off",
+});

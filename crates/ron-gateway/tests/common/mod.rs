@@ -41,7 +41,7 @@ pub(crate) fn run(args: &[&str], env: &[(&str, &str)]) -> (i32, String, String) 
     (code, text(output.stdout), text(output.stderr))
 }
 
-/// The settings of a gateway, in the sandbox if available.
+/// The settings of a gateway, in the sandbox where supported.
 pub(crate) struct Start {
     start: ron_lab::Start,
     args: Vec<String>,
@@ -99,7 +99,7 @@ impl Start {
         self.map(|start| start.socket(socket))
     }
 
-    /// Traces the file system calls of the gateway by strace, to a file.
+    /// Writes the gateway's file system calls to a file, by strace.
     ///
     /// The tracer is a separate process, so signals reach the gateway.
     pub(crate) fn trace(self, to: &Path) -> Self {
@@ -125,7 +125,7 @@ impl Start {
         self
     }
 
-    /// Omits `WATCHDOG_PID`: the watchdog then applies to any process.
+    /// Omits `WATCHDOG_PID`, so the watchdog applies to any process.
     pub(crate) fn watchdog_of_all(mut self) -> Self {
         self.watchdog_of_all = true;
         self
@@ -138,9 +138,7 @@ impl Start {
         self.start
     }
 
-    /// Starts a gateway that logs to a file.
-    ///
-    /// Returns its listen and admin addresses.
+    /// Starts a gateway that logs to a file; returns its addresses.
     pub(crate) fn spawn_logging_to(self, path: &Path) -> (Process, SocketAddr, SocketAddr) {
         let mut command = self.command();
         command.stdout(std::fs::File::create(path).unwrap());
@@ -154,7 +152,9 @@ impl Start {
         (process, listen, admin)
     }
 
-    /// Starts a gateway with the added arguments only; the caller reads its stdout.
+    /// Starts a gateway with the added arguments only.
+    ///
+    /// The caller reads its stdout.
     pub(crate) fn spawn_bare(&self) -> (Process, BufReader<ChildStdout>) {
         let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
         let mut command = self.start.bare(&args);
@@ -229,7 +229,7 @@ impl Gateway {
         Start::default().args(args).spawn()
     }
 
-    /// Waits for a line of the log that contains all of these texts.
+    /// Waits for a log line with all of these texts.
     pub(crate) fn line_with(&self, texts: &[&str]) -> String {
         let found = self.out().line(|line| {
             let matches = texts.iter().all(|text| line.contains(text));
@@ -296,7 +296,7 @@ impl Gateway {
         )
     }
 
-    /// Sends SIGTERM and checks for exit code 0 without errors; returns the log.
+    /// Sends SIGTERM, expects exit code 0, and returns the log.
     pub(crate) fn stop(self) -> String {
         self.signal(Signal::TERM);
         let (status, log, errors) = self.wait();

@@ -1,4 +1,4 @@
-//! Client sockets.
+//! Clients.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
@@ -8,14 +8,14 @@ use tokio::net::TcpSocket;
 
 use super::PATIENCE;
 
-/// Connects, with a timeout on reads and writes.
+/// Connects, with timeouts for reads and writes.
 pub(crate) fn connect(to: SocketAddr) -> TcpStream {
     patient(TcpStream::connect_timeout(&to, PATIENCE).unwrap())
 }
 
-/// Returns whether the other side ends a new connection.
+/// Returns whether the peer ends a new connection.
 ///
-/// Its reset may arrive before the connect call returns.
+/// Its reset may arrive before the client has seen that it is connected.
 pub(crate) fn refuses(to: SocketAddr) -> bool {
     match TcpStream::connect_timeout(&to, PATIENCE) {
         Ok(stream) => ended(&mut patient(stream)),
@@ -23,13 +23,13 @@ pub(crate) fn refuses(to: SocketAddr) -> bool {
     }
 }
 
-/// Returns a runtime for tokio sockets.
+/// What tokio's sockets need.
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_io().build().unwrap()
 }
 
-/// Connects from another loopback address.
+/// A connection from one of the addresses of the loopback network.
 pub(crate) fn connect_from(from: IpAddr, to: SocketAddr) -> TcpStream {
     let stream = runtime().block_on(async {
         let socket = TcpSocket::new_v4().unwrap();
@@ -40,7 +40,7 @@ pub(crate) fn connect_from(from: IpAddr, to: SocketAddr) -> TcpStream {
     patient(stream)
 }
 
-/// Returns a bound port that refuses connections until its socket listens.
+/// Binds a port that refuses connections until its socket listens.
 pub(crate) fn bound_to_nothing() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
@@ -54,14 +54,14 @@ fn patient(stream: TcpStream) -> TcpStream {
     stream
 }
 
-/// Returns whether the peer echoes.
+/// Whether what is sent comes back.
 pub(crate) fn echoes(stream: &mut TcpStream) -> bool {
     let sent = b"still there?";
     let mut back = [0; 12];
     stream.write_all(sent).is_ok() && stream.read_exact(&mut back).is_ok() && back == *sent
 }
 
-/// Returns whether the peer ends the connection without data.
+/// Whether the other side ends the connection without sending anything.
 pub(crate) fn ended(stream: &mut TcpStream) -> bool {
     match stream.read(&mut [0; 1]) {
         Ok(read) => read == 0,
@@ -82,7 +82,7 @@ pub(crate) fn read_all(stream: &mut TcpStream) -> Vec<u8> {
     bytes
 }
 
-/// Sends everything while reading, half-closes, and returns the reply.
+/// Sends everything, half-closes, and returns what came back, reading meanwhile.
 pub(crate) fn round_trip(mut stream: TcpStream, bytes: &[u8]) -> Vec<u8> {
     let mut reader = stream.try_clone().unwrap();
     thread::scope(|scope| {
@@ -93,7 +93,7 @@ pub(crate) fn round_trip(mut stream: TcpStream, bytes: &[u8]) -> Vec<u8> {
     })
 }
 
-/// Returns bytes without a short period.
+/// Bytes without a short period.
 pub(crate) fn pattern(len: usize) -> Vec<u8> {
     let mut state: u64 = 0x2545_f491_4f6c_dd1d;
     let mut next = || {

@@ -1,14 +1,14 @@
-//! The sandbox of gateways under test.
+//! The sandbox mode of gateways in tests.
 //!
-//! It is `on` if the kernel supports it, so that a gateway without it fails to start.
+//! It is `on`, so that a gateway outside of the sandbox does not start.
 
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// Environment variable of the setting.
+/// The setting, as an environment variable.
 pub(crate) const SANDBOX: &str = "RON_GATEWAY_SANDBOX";
 
-/// Returns the setting for a gateway under test.
+/// The value for a gateway that a test starts.
 pub(super) fn mode() -> &'static str {
     if kernel_can_sandbox() {
         return "on";
@@ -17,7 +17,7 @@ pub(super) fn mode() -> &'static str {
     "try"
 }
 
-/// Returns whether the kernel supports the whole sandbox.
+/// Whether the kernel has all of it.
 pub(crate) fn kernel_can_sandbox() -> bool {
     static CAN: OnceLock<bool> = OnceLock::new();
     *CAN.get_or_init(|| {

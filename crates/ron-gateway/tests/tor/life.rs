@@ -150,7 +150,7 @@ fn conflicting_tor_settings_are_rejected() {
         "--transport.arti.state-dir",
         "/var/lib/x",
     ];
-    refused(&with(&on), "with amnesia it is in memory");
+    refused(&with(&on), "with amnesia the directory is in memory");
 }
 
 /// Amnesia must prevent core dumps.

@@ -1,4 +1,4 @@
-//! The settings of backends that a reload replaces for new connections.
+//! The state of the backends that a reload replaces for new connections.
 
 #[cfg(any(feature = "tls", feature = "arti"))]
 use std::sync::Arc;
@@ -9,42 +9,55 @@ use transport_tcp::TcpConfig;
 use transport_uds::UdsConfig;
 
 #[cfg(feature = "tls")]
-use super::tls::Tls;
+use super::tls::TlsState;
 #[cfg(feature = "arti")]
-use super::tor::Tor;
-use crate::builder::Given;
+use super::tor::TorState;
 use crate::config::Config;
-use crate::transport::Shared;
+use crate::credentials::Credentials;
+use crate::state::TransportState;
 
-/// What listeners and dialers look at for each connection.
+/// The settings that listeners and dialers read for each connection.
 #[derive(Debug)]
-pub(crate) struct Live {
+pub(crate) struct BackendState {
     pub(super) tcp: Reloadable<TcpConfig>,
     #[cfg(feature = "tls")]
-    pub(crate) tls: Arc<Tls>,
+    pub(crate) tls: Arc<TlsState>,
     #[cfg(feature = "uds")]
     pub(super) uds: Reloadable<UdsConfig>,
     #[cfg(feature = "arti")]
-    pub(crate) tor: Arc<Tor>,
+    pub(crate) tor: Arc<TorState>,
 }
 
-impl Live {
-    /// Takes what it can use of what was given.
-    pub(crate) fn new(config: &Config, given: &mut Given, shared: &Shared) -> Self {
-        let observer = &shared.observer;
-        let _ = (&given, observer);
+impl BackendState {
+    /// Takes the credentials that it uses.
+    pub(crate) fn new(
+        config: &Config,
+        credentials: &mut Credentials,
+        state: &TransportState,
+    ) -> Self {
+        let observer = &state.observer;
+        let _ = (&credentials, observer);
         Self {
             tcp: Reloadable::new(tcp(config)),
             #[cfg(feature = "tls")]
-            tls: Arc::new(Tls::new(config, given.server_tls.take(), observer)),
+            tls: Arc::new(TlsState::new(
+                config,
+                credentials.server_tls.take(),
+                observer,
+            )),
             #[cfg(feature = "uds")]
             uds: Reloadable::new(uds(config)),
             #[cfg(feature = "arti")]
-            tor: Arc::new(Tor::new(config, observer, &shared.readiness, &shared.kill)),
+            tor: Arc::new(TorState::new(
+                config,
+                observer,
+                &state.readiness,
+                &state.kill,
+            )),
         }
     }
 
-    /// Reads what has to be read and puts it in force; the first failure changes nothing.
+    /// Reads the files that the settings name, and applies both; a failure changes nothing.
     pub(crate) fn set(&self, config: &Config) -> Result<(), TransportError> {
         #[cfg(feature = "tls")]
         self.tls.reload(config)?;
@@ -56,7 +69,7 @@ impl Live {
         Ok(())
     }
 
-    /// How far Tor's bootstrap is; `None` without Tor.
+    /// Returns the progress of the Tor bootstrap; `None` without a Tor client.
     pub(crate) fn tor_progress(&self) -> Option<f64> {
         #[cfg(feature = "arti")]
         return self.tor.progress();
@@ -64,30 +77,30 @@ impl Live {
         None
     }
 
-    /// Begins the end of what runs by itself.
+    /// Starts the end of the Tor client.
     pub(crate) fn stop(&self) {
         #[cfg(feature = "arti")]
         self.tor.stop();
     }
 
-    /// Ends what runs by itself.
+    /// Ends the Tor client and waits for it.
     #[allow(clippy::unused_async)]
     pub(crate) async fn shutdown(&self) {
         #[cfg(feature = "arti")]
         self.tor.shutdown().await;
     }
 
-    /// Looks at files every two seconds, for ever: a certificate that was renewed is put in force.
+    /// Checks the TLS files every two seconds and applies changed ones. Never resolves.
     #[allow(clippy::unused_async)]
-    pub(crate) async fn keep_fresh(&self) {
+    pub(crate) async fn watch_certificates(&self) {
         #[cfg(feature = "tls")]
-        self.tls.keep_fresh().await;
+        self.tls.watch_certificates().await;
         #[cfg(not(feature = "tls"))]
         std::future::pending::<()>().await;
     }
 }
 
-/// Socket options: those of `tcp.*`, and the mark of unsent bytes.
+/// The settings of `tcp.*`, and the threshold of unsent bytes.
 fn tcp(config: &Config) -> TcpConfig {
     let mut tcp = config.tcp.clone();
     tcp.set_unsent_bytes(config.limits.chunk_bytes());

@@ -1,4 +1,4 @@
-//! The Tor client of a transport, started when something first needs it.
+//! The Tor client of a transport, started at its first use.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,32 +9,32 @@ use transport_arti::{ArtiConfig, ArtiNet};
 use transport_core::{Observer, Reloadable, TransportError};
 
 use crate::config::Config;
-use crate::readiness::{Part, Readiness};
+use crate::readiness::{Component, Readiness};
 
-/// How long the end of Tor may take. It takes a millisecond; one of its threads may be reading a
-/// file.
-const END: Duration = Duration::from_secs(2);
+/// Longest wait for the end of the Tor client. It takes a millisecond, unless one of its threads is
+/// reading a file.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A Tor client, once there is one.
-pub(crate) struct Tor {
+/// The Tor client of a transport, started at its first use.
+pub(crate) struct TorState {
     live: Reloadable<ArtiConfig>,
     amnesia: bool,
     observer: Arc<dyn Observer>,
     readiness: Readiness,
-    /// It ends with the transport.
+    /// Cancelled when the transport ends.
     kill: CancellationToken,
     net: OnceCell<ArtiNet>,
 }
 
-impl std::fmt::Debug for Tor {
+impl std::fmt::Debug for TorState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tor")
+        f.debug_struct("TorState")
             .field("net", &self.net.get())
             .finish_non_exhaustive()
     }
 }
 
-impl Tor {
+impl TorState {
     pub(super) fn new(
         config: &Config,
         observer: &Arc<dyn Observer>,
@@ -55,15 +55,15 @@ impl Tor {
         self.live.replace(config.clone());
     }
 
-    /// The client; the first call starts it, and from then on it has its say in readiness.
+    /// Returns the client. The first call starts it; readiness covers it from then on.
     pub(super) async fn net(&self) -> Result<&ArtiNet, TransportError> {
         let start = || {
             let (observer, readiness) = (Arc::clone(&self.observer), self.readiness.clone());
-            let told = move |state| readiness.set(Part::Tor, state);
-            ArtiNet::start_with_callback(&self.live, self.amnesia, observer, told)
+            let report = move |state| readiness.set(Component::Tor, state);
+            ArtiNet::start_with_callback(&self.live, self.amnesia, observer, report)
         };
         let net = self.net.get_or_try_init(start).await?;
-        // An end that came before there was something to end.
+        // The transport may have ended while the client started.
         if self.kill.is_cancelled() {
             net.stop();
             return Err(TransportError::Cancelled);
@@ -71,28 +71,28 @@ impl Tor {
         Ok(net)
     }
 
-    /// How far the bootstrap is, 0 to 1; `None` without a client.
+    /// Returns the progress of the bootstrap, 0 to 1; `None` without a client.
     pub(crate) fn progress(&self) -> Option<f64> {
         self.net.get().map(ArtiNet::progress)
     }
 
-    /// Begins its end.
+    /// Starts the end of the client.
     pub(crate) fn stop(&self) {
         if let Some(net) = self.net.get() {
             net.stop();
         }
     }
 
-    /// Ends it and waits for that.
+    /// Ends the client and waits for it.
     pub(crate) async fn shutdown(&self) {
         let Some(net) = self.net.get() else {
             return;
         };
-        if !net.shutdown(END).await {
+        if !net.shutdown(SHUTDOWN_TIMEOUT).await {
             tracing::warn!(
                 target: "ron_transport",
                 event = "shutdown",
-                "tor takes its time to end; it goes on in the background",
+                "the Tor client has not ended after 2 s and continues to end in the background",
             );
         }
     }

@@ -1,4 +1,6 @@
-//! Counts the streams on each circuit: an abort may end a circuit that carries one stream only.
+//! Counts the streams on each circuit.
+//!
+//! An abort may end a circuit only if it carries no other stream.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,7 +28,9 @@ impl CircuitStreams {
         DialInProgress(Arc::clone(self))
     }
 
-    /// Records a dialed stream; `exclusive` if Arti puts no other stream on its circuit.
+    /// Records a dialed stream on its circuit.
+    ///
+    /// `exclusive`: Arti puts no other stream on the circuit.
     pub(crate) fn join(self: &Arc<Self>, circuit: UniqId, exclusive: bool) -> StreamOnCircuit {
         *self.streams().entry(circuit).or_default() += 1;
         StreamOnCircuit::Dialed {
@@ -55,7 +59,7 @@ pub(crate) enum StreamOnCircuit {
         circuit: UniqId,
         exclusive: bool,
     },
-    /// A stream that a client opened to the onion service; the token keeps the circuit open.
+    /// An accepted stream. The token keeps the client's circuit open.
     Accepted(TaskTrackerToken),
 }
 

@@ -5,7 +5,9 @@ use tor_netdir::{Relay, Timeliness};
 
 use super::runtime::ArtiRuntime;
 
-/// Returns whether the directory lists an exit to this port; true without a directory.
+/// Returns whether the directory lists an exit to this port.
+///
+/// Returns true if no directory is loaded.
 pub(crate) fn has_exit(tor: &TorClient<ArtiRuntime>, port: u16) -> bool {
     let netdir = tor.dirmgr().ok();
     let netdir = netdir.and_then(|directory| directory.netdir(Timeliness::Timely).ok());
@@ -14,7 +16,7 @@ pub(crate) fn has_exit(tor: &TorClient<ArtiRuntime>, port: u16) -> bool {
     })
 }
 
-/// Returns whether a relay exits to this port; without a port, to any port.
+/// Returns whether a relay exits to this port, or to any port.
 pub(crate) fn exits_to(relay: &Relay<'_>, port: Option<u16>) -> bool {
     let details = relay.low_level_details();
     match port {

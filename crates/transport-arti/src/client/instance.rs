@@ -24,8 +24,10 @@ const MAX_EVIDENCE: usize = 64;
 
 /// An Arti client and its runtime, for dials and streams.
 pub(crate) struct TorInstance {
-    /// `None` after [`end`](Self::end): Arti keeps its directories locked while a reference to the
-    /// client exists, and an open stream holds a reference to this instance.
+    /// `None` after [`end`](Self::end).
+    ///
+    /// Arti keeps its directories locked while a reference to its client exists, and an open stream
+    /// holds a reference to this instance.
     tor: Mutex<Option<Arc<TorClient<ArtiRuntime>>>>,
     handle: Handle,
     gate: PollGate,
@@ -137,7 +139,7 @@ impl TorInstance {
         self.handle.spawn(self.gate.guard(future));
     }
 
-    /// Reports evidence to the watch of this instance; drops it if the channel is full.
+    /// Reports evidence to the watch; drops it if the channel is full.
     pub(crate) fn report(&self, evidence: Evidence) {
         let _ = self.evidence.try_send(evidence);
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use transport_core::Target;
 
-/// Most ports that are proven one by one; further ports count as any exit.
+/// Most ports that are proven one by one. Any exit proves further ports.
 const MAX_PORTS: usize = 4;
 
 /// The circuits that announced targets need, without host names.

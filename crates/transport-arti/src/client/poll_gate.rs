@@ -44,7 +44,7 @@ impl PollGate {
         }
     }
 
-    /// Closes the gate and blocks until no poll is running, at most `limit`.
+    /// Closes the gate. Blocks until no poll is running, at most `limit`.
     ///
     /// If a poll takes longer, the gate stays open.
     pub(super) fn close(&self, limit: Duration) {

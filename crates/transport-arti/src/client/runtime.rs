@@ -1,4 +1,4 @@
-//! The runtime that Arti's tasks run on: tokio's, with a poll gate and `TCP_NODELAY`.
+//! Arti's runtime: a tokio runtime with a poll gate and `TCP_NODELAY`.
 
 use std::future::Future;
 

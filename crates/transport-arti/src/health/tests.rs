@@ -182,7 +182,7 @@ fn long_outage_slows_replacement() {
     assert_eq!(timeline.second(timeline.health.replace_at()), Some(18.0));
 }
 
-/// Steps: a delay in milliseconds, then evidence, a probe, or a new client.
+/// Steps: a delay in milliseconds and an event.
 fn steps() -> impl Strategy<Value = Vec<(u64, u8)>> {
     proptest::collection::vec((0_u64..20_000, 0_u8..12), 0..200)
 }

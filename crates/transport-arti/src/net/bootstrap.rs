@@ -14,7 +14,7 @@ use crate::onion::{LaunchedService, OnionServiceSetup};
 /// Pause after a failed attempt. Arti itself makes over 100 attempts before it fails.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Logs the first failure of a retried operation; later ones only repeat it.
+/// Logs the first failure of a retried operation, not its repetitions.
 #[derive(Default)]
 pub(super) struct LogFirstFailure {
     logged: bool,

@@ -1,4 +1,4 @@
-//! Checks that the network responds: reads a byte from a directory cache over one relay.
+//! The probe: reads a byte from a directory cache over one relay.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use tor_proto::circuit::UniqId;
 use super::proof::ProbeResult;
 use crate::client::ArtiRuntime;
 
-/// Requests the relay's own descriptor, as clients with bridges do; one byte suffices.
+/// Requests the relay's own descriptor, as clients with bridges do.
 const REQUEST: &[u8] = b"GET /tor/server/authority HTTP/1.0\r\n\r\n";
 
 /// Returns whether a relay responded. Has no deadline of its own.
@@ -38,7 +38,7 @@ async fn request(tor: &TorClient<ArtiRuntime>) -> Option<()> {
     (bytes > 0).then(|| circuit.id = None)
 }
 
-/// Retires a circuit without a response, so that the next probe uses another one.
+/// Retires a circuit without a response; the next probe uses another.
 struct RetireOnDrop<'a> {
     circuits: &'a CircMgr<ArtiRuntime>,
     id: Option<UniqId>,

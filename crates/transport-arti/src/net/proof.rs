@@ -1,4 +1,4 @@
-//! Proves that dials and the onion service have a path: builds a circuit of each required kind.
+//! The proof of a path: builds a circuit of each required kind.
 //!
 //! A complete directory is no proof. Arti selects the guard before the exit. On a small network
 //! every exit can be the guard itself or a member of its family, and then no path exists while Arti
@@ -22,16 +22,16 @@ pub(super) enum ProbeResult {
     Failed,
     /// The directory allows no path.
     NoPath,
-    /// Every exit is the guard or in its family, so no path exists.
+    /// No path exists: every exit is the guard or in its family.
     GuardBlocksExits {
         /// The guard's Ed25519 identity, in base64.
         guard: String,
     },
 }
 
-/// Builds a circuit of each kind that announced dials and the service need.
+/// Builds a circuit of each required kind.
 ///
-/// Without either, it builds an exit circuit, or on a network without exits a circuit as to an
+/// Announced dials and the onion service determine the kinds. Without either, it builds an exit circuit, or on a network without exits a circuit as to an
 /// onion service. Has no deadline of its own.
 pub(super) async fn prove(
     tor: Arc<TorClient<ArtiRuntime>>,
@@ -61,7 +61,7 @@ pub(super) async fn prove(
     ProbeResult::Carried
 }
 
-/// Builds an exit circuit and retires it, so that no stream uses it.
+/// Builds an exit circuit and retires it before a stream uses it.
 async fn exit(
     circuits: &CircMgr<ArtiRuntime>,
     netdir: &NetDir,
@@ -80,7 +80,7 @@ async fn exit(
     Ok(())
 }
 
-/// Builds a circuit as an onion service's client does, and one as a service.
+/// Builds a circuit as a client and, if `serving`, as a service.
 async fn onion(tor: &TorClient<ArtiRuntime>, netdir: &NetDir, serving: bool) -> ProbeResult {
     let Ok(circuits) = tor.hs_circ_pool() else {
         return ProbeResult::Failed;

@@ -1,4 +1,4 @@
-//! The Tor thread: runs one client after the other until it is stopped.
+//! The Tor thread, which runs one client after the other.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::events::TARGET;
 use crate::health::Health;
 use crate::onion::OnionServiceSetup;
 use crate::raw::Arrival;
-use crate::settings::{self, Settings};
+use crate::settings::{self, TorSettings};
 use crate::{provider, ArtiConfig};
 
 /// Onion service clients that wait for an accept. When the backlog is full, Arti queues further ones.
@@ -122,7 +122,7 @@ impl Drop for EndSlotOnDrop {
 fn prepare(
     live: &Reloadable<ArtiConfig>,
     amnesia: bool,
-) -> Result<(Settings, Option<OnionServiceSetup>, StartedInstance), TransportError> {
+) -> Result<(TorSettings, Option<OnionServiceSetup>, StartedInstance), TransportError> {
     let config = live.get();
     let settings = settings::load(&config, amnesia)?;
     let onion = config.onion_service();
@@ -138,7 +138,7 @@ fn prepare(
 fn run(
     mut watch: ClientWatch,
     control: &Runtime,
-    settings: &Settings,
+    settings: &TorSettings,
     onion: Option<&Arc<OnionServiceSetup>>,
     first: StartedInstance,
 ) {
@@ -169,10 +169,10 @@ fn run(
     }
 }
 
-/// Removes a guard from Arti's state, so that the next client prefers others.
+/// Removes a guard from Arti's state; the next client prefers others.
 ///
 /// A guard that is not stored needs no removal: the next client selects a new one at random.
-fn forget_guard(guard: &str, settings: &Settings, watch: &ClientWatch, control: &Runtime) {
+fn forget_guard(guard: &str, settings: &TorSettings, watch: &ClientWatch, control: &Runtime) {
     if let Err(error) = guards::forget(&settings.state_dir, guard) {
         tracing::warn!(
             target: TARGET,
@@ -188,7 +188,7 @@ fn forget_guard(guard: &str, settings: &Settings, watch: &ClientWatch, control: 
 fn start_again(
     watch: &mut ClientWatch,
     control: &Runtime,
-    settings: &Settings,
+    settings: &TorSettings,
 ) -> Option<StartedInstance> {
     let mut failures = LogFirstFailure::default();
     loop {

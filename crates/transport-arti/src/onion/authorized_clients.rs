@@ -1,4 +1,4 @@
-//! The public keys of authorized clients: a directory of `NAME.auth` files, as in tor.
+//! The public keys of authorized clients: tor's `NAME.auth` files.
 
 use std::fs;
 use std::io::{self, Read};

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 
-/// Returns a parent directory per test, so that tests do not remove each other's.
+/// Returns a parent directory per test, so that tests stay independent.
 fn place() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").unwrap()
 }

@@ -1,4 +1,4 @@
-//! A client's request to the onion service, on its way to the listener.
+//! A client's request to the onion service, queued for the listener.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub(super) enum ArrivalRequest {
 }
 
 impl Arrival {
-    /// A request for a new circuit; nothing has been built for it yet.
+    /// A request for a new circuit, which has not been built.
     pub(crate) fn new(
         request: RendRequest,
         instance: &Arc<TorInstance>,

@@ -1,4 +1,4 @@
-//! A client's circuit to the onion service: which streams it accepts and how long it stays open.
+//! A client's circuit to the onion service: its streams and its lifetime.
 
 use std::time::Duration;
 
@@ -16,12 +16,14 @@ use super::arrival::{Arrival, ArrivalRequest, RendezvousCircuit};
 use super::stream::ArtiIo;
 use crate::error;
 
-/// Most refused streams of a circuit; one more suggests a port scan and ends it.
+/// Most refused streams of a circuit. One more suggests a port scan and ends the circuit.
 const MAX_REFUSED: usize = 8;
-/// How long a circuit stays open without a stream, so that the next stream can reuse it.
+/// How long a circuit stays open without a stream.
+///
+/// A client that opens one stream after the other then needs no new circuit.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// Limits circuits that stay open without a stream; further ones end at once.
+/// Limits lingering circuits. Further circuits end with their last stream.
 static LINGERING: Semaphore = Semaphore::const_new(256);
 
 /// The response to a client's stream request.
@@ -81,7 +83,7 @@ pub(super) async fn accept(
     Ok(ArtiIo::accepted(stream, circuit.instance, kept))
 }
 
-/// Returns the next stream to a served port; `None` if the circuit ends.
+/// Returns the next stream to a served port; `None` at the end.
 async fn next_accepted(
     streams: &mut (impl Stream<Item = StreamRequest> + Unpin),
     circuit: &RendezvousCircuit,

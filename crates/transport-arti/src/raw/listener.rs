@@ -51,7 +51,7 @@ impl Listener for ArtiListener {
     }
 }
 
-/// A client's request for a circuit, or for a further stream on its circuit.
+/// A client's request for a circuit, or for a further stream.
 ///
 /// A client that is refused a circuit (this value dropped) receives no answer, as with every onion
 /// service.
@@ -72,7 +72,7 @@ impl Pending for ArtiPending {
         PeerAddr::Circuit(self.0.circuit.number)
     }
 
-    /// Builds the circuit and accepts its first stream, or accepts a further stream.
+    /// Builds the circuit, if it is new, and accepts its stream.
     ///
     /// Only streams to ports in `arti.onion_service.ports` are accepted.
     ///

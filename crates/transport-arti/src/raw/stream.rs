@@ -42,7 +42,7 @@ pub struct ArtiIo {
 }
 
 impl ArtiIo {
-    /// A dialed stream; `exclusive` if Arti puts no other stream on its circuit.
+    /// A dialed stream; `exclusive` if no other stream joins its circuit.
     pub(super) fn dialed(inner: DataStream, instance: Arc<TorInstance>, exclusive: bool) -> Self {
         let tunnel = tunnel(&inner);
         let join = |id| instance.circuit_streams().join(id, exclusive);
@@ -106,9 +106,9 @@ impl fmt::Debug for ArtiIo {
 }
 
 impl Io for ArtiIo {
-    /// Ends the circuit of a dialed stream that is alone on it; otherwise closes the stream.
+    /// Ends the circuit if this dialed stream is alone on it.
     ///
-    /// In the second case the peer sees an orderly end, see [`ArtiIo`].
+    /// Otherwise it closes the stream, and the peer sees an orderly end; see [`ArtiIo`].
     fn abort(&mut self) {
         let (Some(circuit), Some(tunnel)) = (&self.circuit, tunnel(&self.inner)) else {
             return;
@@ -160,7 +160,7 @@ impl AsyncWrite for ArtiIo {
         self.observed(polled)
     }
 
-    /// Writes one buffer after the other; Arti gathers them into the same cells.
+    /// Writes one buffer after the other; Arti gathers them into cells.
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

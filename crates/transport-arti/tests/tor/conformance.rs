@@ -1,11 +1,10 @@
-//! The suite that every backend passes, over a real onion circuit: those of its cases that a
-//! circuit can meet.
+//! The conformance suite over a real onion circuit.
 //!
-//! Left out: half-closes, with relays and echoes that need them (Tor has none), a write that
-//! blocks (kilobytes are under way on a circuit before a peer's silence is felt), a refused circuit
-//! (its client is told nothing and waits), vectored writes (gathered into cells), a stalled
-//! handshake and a dial that never ends (an onion service that is silent is none), and what needs
-//! ten connections at once of different peers.
+//! Omitted cases: half-closes, and relays and echoes that need them (Tor has none); a blocked write
+//! (a circuit buffers kilobytes before a silent peer blocks it); a refused circuit (its client
+//! receives no answer and waits); vectored writes (Arti gathers them into cells); a stalled
+//! handshake and a dial that never completes (an onion service cannot produce them); and cases with
+//! ten simultaneous connections of different peers.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -23,12 +22,12 @@ use transport_testkit::{Harness, Opened};
 
 use crate::rig::{config, pair, reach, serving, shared, skip, target, LONG};
 
-/// Keeps the service and the client of a case for as long as it runs.
+/// Keeps the service and the client alive during a case.
 #[derive(Default)]
 struct OnionHarness(Mutex<Vec<ArtiNet>>);
 
 impl Harness for OnionHarness {
-    /// Only where the stream is alone on its circuit.
+    /// True only for a stream alone on its circuit.
     const SIGNALS_ABORT: bool = false;
 
     type Listener = ArtiListener;
@@ -39,15 +38,15 @@ impl Harness for OnionHarness {
         let (service, client) = pair(&serving(tor, 80), &config(tor)).await;
         let mut listener = service.listener().unwrap();
         let target = target(&service, 80);
-        // One token: every connection comes through one circuit, from the same peer.
+        // One token, so that all connections use one circuit and count as one peer.
         let dialer = client.dialer().isolated_by(IsolationToken::unique());
-        // Proven to be there before the case looks at the clock.
+        // Dialed before the case starts, so that its timing excludes the publication.
         let other = client.dialer().isolated_by(IsolationToken::unique());
-        let proof = async {
+        let accepted = async {
             let pending = listener.accept().await.unwrap();
             pending.establish().await.map(|Connection { io, .. }| io)
         };
-        let (there, ours) = tokio::join!(reach(&other, &target), proof);
+        let (there, ours) = tokio::join!(reach(&other, &target), accepted);
         drop((there, ours));
         self.0.lock().unwrap().extend([service, client]);
         Opened {
@@ -133,15 +132,15 @@ fn run(runtime: &tokio::runtime::Runtime) {
 }
 
 #[test]
-fn on_the_current_thread_runtime() {
-    if !skip("on_the_current_thread_runtime") {
+fn current_thread_runtime_conforms() {
+    if !skip("current_thread_runtime_conforms") {
         run(&Builder::new_current_thread().enable_all().build().unwrap());
     }
 }
 
 #[test]
-fn on_the_multi_thread_runtime() {
-    if !skip("on_the_multi_thread_runtime") {
+fn multi_thread_runtime_conforms() {
+    if !skip("multi_thread_runtime_conforms") {
         run(&Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()

@@ -1,4 +1,4 @@
-//! TLS end to end over an onion circuit, with the post-quantum hybrid.
+//! TLS with post-quantum hybrid key exchange over an onion circuit.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use transport_arti::Reloadable;
 const PORT: u16 = 443;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hybrid_key_exchange_over_an_onion_circuit() {
-    if skip("hybrid_key_exchange_over_an_onion_circuit") {
+async fn hybrid_key_exchange_over_onion() {
+    if skip("hybrid_key_exchange_over_onion") {
         return;
     }
     let tor = shared().await;
@@ -29,7 +29,7 @@ async fn hybrid_key_exchange_over_an_onion_circuit() {
     let serve = tokio::spawn(async move {
         let mut ours = loop {
             let pending = listener.accept().await.unwrap();
-            // A dial that was given up is followed by another.
+            // Retried, because the client may have given up on its first dial.
             if let Ok(ours) = pending.establish().await {
                 break ours;
             }

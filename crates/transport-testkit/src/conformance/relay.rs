@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
-use transport_core::{CloseReason, Connection, Io, Listener, Op, Pending, TransportError};
-use transport_limits::{echo, relay, Control, Guard, Limits, Relayed, Side};
+use transport_core::{
+    CloseReason, Connection, ErrorKind, Io, Listener, Op, Pending, TransportError,
+};
+use transport_limits::{echo, relay, Control, Guard, Limits, RelayError, Relayed, Side};
 
 use super::rig::{pattern, AcceptedIo, Peer, Rig};
 use super::waits::{deadlines, Watch, IDLE, SHORT};
@@ -18,7 +20,7 @@ struct Joined<H: Harness> {
     upstream: Connection<AcceptedIo<H>>,
     /// Our end of the client's connection: the relay's side A.
     front: Control,
-    relaying: JoinHandle<Relayed>,
+    relaying: JoinHandle<Result<Relayed, RelayError>>,
 }
 
 async fn join<H: Harness>(harness: &H, tune: impl FnOnce(&mut Limits)) -> Joined<H> {
@@ -81,8 +83,7 @@ async fn late_reply<H: Harness>(harness: &H, amnesia: bool) {
         upstream.io.shutdown().await.unwrap();
     };
     tokio::join!(asks, answers);
-    let relayed = relaying.await.unwrap();
-    relayed.end.unwrap();
+    let relayed = relaying.await.unwrap().unwrap();
     assert_eq!((relayed.a_to_b, relayed.b_to_a), (UP as u64, DOWN as u64));
     assert_eq!(rig.recorder.closes(CloseReason::Eof), 2);
     drop((client, upstream));
@@ -105,12 +106,12 @@ pub async fn relay_counts_bytes_of_every_end<H: Harness>(harness: &H) {
     upstream.io.flush().await.unwrap();
     client.io.read_exact(&mut [0; 77]).await.unwrap();
     front.cancel();
-    let relayed = relaying.await.unwrap();
-    let end = relayed.end.unwrap_err();
-    assert!(
-        matches!(end, (Side::A, TransportError::Cancelled)),
-        "{end:?}"
+    let failed = relaying.await.unwrap().unwrap_err();
+    assert_eq!(
+        (failed.side, failed.error.kind()),
+        (Side::A, ErrorKind::Cancelled)
     );
+    let relayed = failed.relayed;
     assert_eq!((relayed.a_to_b, relayed.b_to_a), (1000, 77));
     // Both ends are closed, whichever of them was cancelled.
     assert!(matches!(
@@ -121,7 +122,7 @@ pub async fn relay_counts_bytes_of_every_end<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.inflight(), 0);
 }
 
-/// The end of the upstream ends the client, after the upstream's last bytes.
+/// The end of the upstream ends the client, after its bytes.
 pub async fn relay_ends_with_dead_side<H: Harness>(harness: &H) {
     let Joined {
         rig,
@@ -143,13 +144,12 @@ pub async fn relay_ends_with_dead_side<H: Harness>(harness: &H) {
     tokio::time::timeout(Duration::from_secs(20), talk)
         .await
         .expect("the client is still connected");
-    let relayed = relaying.await.unwrap();
-    assert_eq!(relayed.b_to_a, 10);
-    assert_eq!(relayed.end.unwrap_err().0, Side::B);
+    let failed = relaying.await.unwrap().unwrap_err();
+    assert_eq!((failed.side, failed.relayed.b_to_a), (Side::B, 10));
     assert_eq!(rig.recorder.inflight(), 0);
 }
 
-/// A silent half-closed relay ends at the idle timeout after its last byte.
+/// A silent half-closed relay ends at the idle timeout.
 pub async fn half_closed_relay_ends_as_idle<H: Harness>(harness: &H) {
     let tune = |l: &mut Limits| deadlines(l, |d| d.idle = IDLE);
     let Joined {
@@ -170,8 +170,8 @@ pub async fn half_closed_relay_ends_as_idle<H: Harness>(harness: &H) {
         client.io.read_exact(&mut [0; 1]).await.unwrap();
     }
     let watch = Watch::start();
-    let relayed = relaying.await.unwrap();
-    let (_, error) = relayed.end.unwrap_err();
+    let failed = relaying.await.unwrap().unwrap_err();
+    let (relayed, error) = (failed.relayed, failed.error);
     assert!(
         matches!(error, TransportError::Timeout { op: Op::Idle }),
         "{error:?}"
@@ -183,7 +183,7 @@ pub async fn half_closed_relay_ends_as_idle<H: Harness>(harness: &H) {
     assert!(rig.recorder.closes(CloseReason::Idle) >= 1);
 }
 
-/// An echo returns all bytes, also to a peer that reads after its half-close.
+/// An echo returns all bytes, also after the peer's half-close.
 ///
 /// With and without amnesia.
 pub async fn echo_returns_all_bytes<H: Harness>(harness: &H) {
@@ -209,12 +209,11 @@ async fn everything<H: Harness>(harness: &H, amnesia: bool) {
     });
     assert!(got == sent, "{} of {BYTES} bytes came back", got.len());
     let echoed = echoing.await.unwrap();
-    echoed.end.unwrap();
-    assert_eq!(echoed.bytes, BYTES as u64);
+    assert_eq!(echoed.unwrap(), BYTES as u64);
     assert_eq!(rig.recorder.closes(CloseReason::Eof), 1);
 }
 
-/// An early answer arrives whole although the upstream refuses the rest of the upload.
+/// An early answer arrives whole although the upload is refused.
 pub async fn relay_answer_survives_refused_upload<H: Harness>(harness: &H) {
     let Joined {
         rig,
@@ -237,7 +236,7 @@ pub async fn relay_answer_survives_refused_upload<H: Harness>(harness: &H) {
     let mut got = Vec::new();
     read.read_to_end(&mut got).await.unwrap();
     assert!(got == reply, "{} bytes of the reply arrived", got.len());
-    relaying.await.unwrap();
+    let _ = relaying.await.unwrap();
     drop((read, write));
     rig.inflight(0).await;
 }
@@ -258,12 +257,12 @@ pub async fn relay_reset_aborts_other_leg<H: Harness>(harness: &H) {
     drop(upstream);
     if !H::SIGNALS_ABORT {
         drop(client);
-        relaying.await.unwrap();
+        let _ = relaying.await.unwrap();
         return;
     }
     client.io.read(&mut [0; 16]).await.unwrap_err();
-    let relayed = relaying.await.unwrap();
-    assert!(matches!(relayed.end, Err((Side::B, _))), "{relayed:?}");
+    let failed = relaying.await.unwrap().unwrap_err();
+    assert_eq!(failed.side, Side::B, "{failed}");
     assert_eq!(rig.recorder.closes(CloseReason::PeerFailed), 1);
     assert_eq!(rig.recorder.closes(CloseReason::Eof), 0);
 }
@@ -278,7 +277,7 @@ pub async fn relay_legs_idle_together<H: Harness>(harness: &H) {
         ..
     } = join(harness, |l| deadlines(l, |d| d.idle = IDLE)).await;
     let watch = Watch::start();
-    relaying.await.unwrap().end.unwrap_err();
+    relaying.await.unwrap().unwrap_err();
     watch.assert_took(IDLE);
     assert_eq!(rig.recorder.closes(CloseReason::Idle), 2);
     drop((client, upstream));

@@ -34,11 +34,11 @@ impl Crl {
             revoked_certs: revoked.collect(),
             key_identifier_method: KeyIdMethod::Sha256,
         };
-        Self::signed(params, issuer)
+        Self::signed(&params, issuer)
     }
 
     pub(super) fn signed(
-        params: CertificateRevocationListParams,
+        params: &CertificateRevocationListParams,
         issuer: &Issuer<'_, impl SigningKey>,
     ) -> Self {
         let crl = params.signed_by(issuer).unwrap();

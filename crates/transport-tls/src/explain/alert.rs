@@ -1,34 +1,53 @@
-//! Alerts by their names (RFC 8446 §6.2), with what they mean here.
+//! Texts for the alerts of RFC 8446 §6.2.
 
 use tokio_rustls::rustls::AlertDescription as Alert;
 
-/// What a peer said when it ended the connection.
+/// Explains the alert that a peer sent.
 pub(super) fn alert(description: Alert) -> String {
     let (name, meaning) = match description {
         Alert::UnexpectedMessage => ("unexpected_message", ""),
         Alert::BadRecordMac => ("bad_record_mac", ""),
         Alert::RecordOverflow => ("record_overflow", ""),
-        Alert::HandshakeFailure => ("handshake_failure", "nothing in common with it"),
-        Alert::BadCertificate => ("bad_certificate", "it refused our certificate"),
-        Alert::UnsupportedCertificate => {
-            ("unsupported_certificate", "it cannot use our certificate")
-        }
-        Alert::CertificateRevoked => ("certificate_revoked", "ours"),
-        Alert::CertificateExpired => ("certificate_expired", "ours, by its clock"),
-        Alert::CertificateUnknown => ("certificate_unknown", "it refused our certificate"),
+        Alert::HandshakeFailure => (
+            "handshake_failure",
+            "no acceptable set of parameters in common",
+        ),
+        Alert::BadCertificate => ("bad_certificate", "the peer refused our certificate"),
+        Alert::UnsupportedCertificate => (
+            "unsupported_certificate",
+            "the peer does not support the type of our certificate",
+        ),
+        Alert::CertificateRevoked => (
+            "certificate_revoked",
+            "the peer reports that our certificate is revoked",
+        ),
+        Alert::CertificateExpired => (
+            "certificate_expired",
+            "our certificate has expired by the peer's clock",
+        ),
+        Alert::CertificateUnknown => ("certificate_unknown", "the peer refused our certificate"),
         Alert::IllegalParameter => ("illegal_parameter", ""),
-        Alert::UnknownCA => ("unknown_ca", "it does not trust who issued our certificate"),
-        Alert::AccessDenied => ("access_denied", "our certificate may not come in"),
+        Alert::UnknownCA => (
+            "unknown_ca",
+            "the peer does not trust the issuer of our certificate",
+        ),
+        Alert::AccessDenied => ("access_denied", "the peer does not allow our certificate"),
         Alert::DecodeError => ("decode_error", ""),
         Alert::DecryptError => ("decrypt_error", ""),
-        Alert::ProtocolVersion => ("protocol_version", "it does not speak TLS 1.3"),
+        Alert::ProtocolVersion => ("protocol_version", "the peer does not speak TLS 1.3"),
         Alert::InsufficientSecurity => ("insufficient_security", ""),
         Alert::InternalError => ("internal_error", ""),
         Alert::UserCanceled => ("user_canceled", ""),
         Alert::MissingExtension => ("missing_extension", ""),
         Alert::UnsupportedExtension => ("unsupported_extension", ""),
-        Alert::UnrecognisedName => ("unrecognized_name", "it has no such name"),
-        Alert::CertificateRequired => ("certificate_required", "it wants one of us"),
+        Alert::UnrecognisedName => (
+            "unrecognized_name",
+            "the peer does not serve the name that we asked for (SNI)",
+        ),
+        Alert::CertificateRequired => (
+            "certificate_required",
+            "the peer requires a certificate from us",
+        ),
         Alert::NoApplicationProtocol => ("no_application_protocol", "no ALPN name in common"),
         other => return format!("the peer sent alert {}", u8::from(other)),
     };
@@ -38,8 +57,8 @@ pub(super) fn alert(description: Alert) -> String {
     format!("the peer sent alert {name}: {meaning}")
 }
 
-/// Whether a server may mean our key exchange groups by it.
-pub(super) const fn may_be_of_groups(description: Alert) -> bool {
+/// Returns whether servers send this alert for a missing common group.
+pub(super) const fn can_mean_no_common_group(description: Alert) -> bool {
     matches!(
         description,
         Alert::HandshakeFailure | Alert::InsufficientSecurity | Alert::IllegalParameter
@@ -51,10 +70,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn alerts_go_by_their_names_or_numbers() {
+    fn alerts_have_names_or_numbers() {
         assert_eq!(
             alert(Alert::UnknownCA),
-            "the peer sent alert unknown_ca: it does not trust who issued our certificate"
+            "the peer sent alert unknown_ca: the peer does not trust the issuer of our certificate"
         );
         assert_eq!(
             alert(Alert::DecodeError),

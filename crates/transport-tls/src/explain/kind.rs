@@ -1,15 +1,15 @@
-//! Which kind a failure of rustls is of.
+//! The [`TlsErrorKind`](transport_core::TlsErrorKind) of a rustls error.
 
 use tokio_rustls::rustls::{
     AlertDescription, CertificateError, Error, OtherError, PeerIncompatible, PeerMisbehaved,
 };
 use transport_core::TlsErrorKind as Kind;
 
-use super::{is_http, is_record};
+use super::first_bytes::{is_http, is_record};
 use crate::hello::is_ssl2;
 use crate::peers::PinMismatch;
 
-/// The kind of a failure, where the peer sent these bytes first.
+/// Returns the kind of a failure, given the peer's first bytes.
 pub(super) fn kind(error: &Error, first_bytes: &[u8]) -> Kind {
     match error {
         Error::InvalidMessage(_) if is_http(first_bytes) => Kind::PlainHttp,
@@ -45,7 +45,7 @@ fn certificate(error: &CertificateError) -> Kind {
     }
 }
 
-/// Whether a name of the chain violates the constraints of an authority (RFC 5280 §4.2.1.10).
+/// Returns whether an error is a name constraint violation (RFC 5280 §4.2.1.10).
 pub(super) fn is_name_constraint(error: &OtherError) -> bool {
     let error = error.0.downcast_ref::<webpki::Error>();
     matches!(error, Some(webpki::Error::NameConstraintViolation))

@@ -1,4 +1,4 @@
-//! The path from a peer's certificate to a trusted authority.
+//! Certification paths from a peer's certificate to a trust anchor.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use tokio_rustls::rustls::RootCertStore;
 use transport_core::CertificateChain;
 use webpki::{spki_for_anchor, EndEntityCert, KeyUsage, VerifiedPath};
 
-/// The purpose that a peer's certificate must allow.
+/// The extended key usage that a peer's certificate needs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum KeyPurpose {
     Client,
     Server,
 }
 
-/// Decides whether a path is taken, or another one is tried.
+/// Accepts a path, or makes webpki try the next one.
 type Accept<'a> = &'a dyn Fn(&VerifiedPath<'_>) -> Result<(), webpki::Error>;
 
-/// Trusted authorities, and the algorithms that verify signatures.
+/// Trust anchors with the signature algorithms that are accepted.
 #[derive(Debug)]
 pub(crate) struct Anchors {
     roots: Arc<RootCertStore>,
@@ -42,7 +42,7 @@ impl Anchors {
     /// Builds a path and verifies it, without revocation.
     ///
     /// # Errors
-    /// Where no path is valid and accepted.
+    /// If no path is valid and accepted.
     pub(super) fn verify<'p>(
         &'p self,
         leaf: &'p EndEntityCert<'p>,
@@ -66,10 +66,10 @@ impl Anchors {
         )
     }
 
-    /// The verified chain among certificates whose verification has succeeded.
+    /// Returns the verified chain among the certificates of a verified peer.
     ///
-    /// Where names admit one path only, it is the verified one and no signature is verified again.
-    /// The leaf alone where no path leads to an authority any more.
+    /// If the names allow one path only, that path is the verified one, and no signature is verified
+    /// again. Returns the leaf alone if no path leads to a trust anchor any more.
     pub(super) fn chain(
         &self,
         presented: &[CertificateDer<'_>],
@@ -86,7 +86,9 @@ impl Anchors {
         std::iter::once(leaf).chain(used).collect()
     }
 
-    /// The intermediates of the only path that names admit; `None` if there are none or several.
+    /// Returns the intermediates of the only path that names allow.
+    ///
+    /// Returns `None` for no path and for several.
     fn only_path(
         &self,
         leaf: &CertificateDer<'_>,
@@ -95,7 +97,7 @@ impl Anchors {
         let mut left = Vec::with_capacity(rest.len());
         for certificate in rest {
             let parsed = EndEntityCert::try_from(certificate).ok()?;
-            if !self.is_authority(&parsed) {
+            if !self.is_anchor(&parsed) {
                 left.push((certificate, parsed));
             }
         }
@@ -121,8 +123,10 @@ impl Anchors {
         }
     }
 
-    /// Whether a peer sent the self-issued certificate of a trusted authority, which no path needs.
-    fn is_authority(&self, cert: &EndEntityCert<'_>) -> bool {
+    /// Returns whether a certificate is the self-issued one of a trust anchor.
+    ///
+    /// No path needs it.
+    fn is_anchor(&self, cert: &EndEntityCert<'_>) -> bool {
         let is_self_issued = cert.issuer() == cert.subject();
         let mut roots = self.roots.roots.iter();
         is_self_issued

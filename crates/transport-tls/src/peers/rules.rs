@@ -1,4 +1,4 @@
-//! The rules themselves, apart from rustls' verifiers.
+//! The rules for peers, independent of rustls' verifier traits.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::path::Anchors;
 use crate::files::sha256;
 use crate::{names, AllowedSan, SpkiPin};
 
-/// Names and keys, of which the peer must have one each.
+/// Allowed names and pinned keys; a peer needs one of each.
 #[derive(Debug)]
 pub(crate) struct PeerRules {
     /// Empty: every name.
@@ -28,17 +28,18 @@ impl PeerRules {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.sans.is_empty() && self.pins.is_empty()
     }
 
-    /// Judges a peer whose chain and purpose were verified.
+    /// Judges a peer whose chain and key purpose were verified.
     ///
     /// `confirm` verifies the leaf with the given intermediates and no others, so that a path with a
-    /// pinned key satisfies everything that the verifier below checks, revocation included.
+    /// pinned key passes every check of the inner verifier, revocation included.
     ///
     /// # Errors
-    /// `ApplicationVerificationFailure`: no allowed name. [`PinMismatch`]: no pinned key.
+    /// `ApplicationVerificationFailure` without an allowed name, [`PinMismatch`] without a pinned
+    /// key.
     pub(super) fn judge(
         &self,
         (leaf, rest): (&CertificateDer<'_>, &[CertificateDer<'_>]),
@@ -47,8 +48,8 @@ impl PeerRules {
         confirm: impl Fn(&[CertificateDer<'_>]) -> bool,
     ) -> Result<(), Error> {
         if !self.sans.is_empty() {
-            let shown = names::of(leaf);
-            let is_allowed = |entry: &AllowedSan| shown.iter().any(|name| entry.matches(name));
+            let presented = names::of(leaf);
+            let is_allowed = |entry: &AllowedSan| presented.iter().any(|name| entry.matches(name));
             if !self.sans.iter().any(is_allowed) {
                 return Err(CertificateError::ApplicationVerificationFailure.into());
             }
@@ -62,11 +63,11 @@ impl PeerRules {
             return Ok(());
         }
         let accept = |path: &VerifiedPath<'_>| {
-            let confirmed = || {
+            let is_confirmed = || {
                 let used = path.intermediate_certificates();
                 confirm(&used.map(webpki::Cert::der).collect::<Vec<_>>())
             };
-            if self.has_pin_above(path) && confirmed() {
+            if self.has_pin_above_leaf(path) && is_confirmed() {
                 return Ok(());
             }
             Err(webpki::Error::UnknownIssuer)
@@ -77,8 +78,8 @@ impl PeerRules {
         }
     }
 
-    /// Whether an intermediate or the trusted authority of this path is pinned.
-    fn has_pin_above(&self, path: &VerifiedPath<'_>) -> bool {
+    /// Returns whether an intermediate or the trust anchor of the path is pinned.
+    fn has_pin_above_leaf(&self, path: &VerifiedPath<'_>) -> bool {
         let mut used = path.intermediate_certificates();
         used.any(|cert| self.is_pinned(&cert.subject_public_key_info()))
             || self.is_pinned(&spki_for_anchor(path.anchor()))
@@ -89,7 +90,7 @@ impl PeerRules {
     }
 }
 
-/// No public key of the verified chain is pinned.
+/// The error of a verified chain without a pinned public key.
 #[derive(Debug)]
 pub(crate) struct PinMismatch;
 

@@ -1,4 +1,4 @@
-//! Dialing: the raw dialer's connections, with a handshake on top.
+//! The TLS dialer, over a raw dialer.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,29 @@ use super::stream::TlsIo;
 use super::tls_session::TlsSession;
 use crate::ClientTls;
 
-/// TLS over a raw dialer.
+/// A TLS dialer over a raw dialer.
+///
+/// # Example
+///
+/// ```no_run
+/// use std::sync::Arc;
+///
+/// use transport_core::{Dialer, NoObserver, Reloadable};
+/// use transport_tcp::raw::TcpDialer;
+/// use transport_tls::raw::TlsDialer;
+/// use transport_tls::{ClientTls, PqMode, TlsClientConfig};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let tls = ClientTls::load(&TlsClientConfig::default(), PqMode::Hybrid)?;
+/// let tls = Reloadable::new(tls);
+/// let dialer = TlsDialer::over(TcpDialer::default(), &tls, Arc::new(NoObserver));
+/// // The certificate must be valid for `example.com`.
+/// let connection = dialer.dial(&"example.com:443".parse()?).await?;
+/// println!("{:?}", connection.info.kx);
+/// # Ok(())
+/// # }
+/// ```
 pub struct TlsDialer<D> {
     raw: D,
     live: Reloadable<ClientTls>,
@@ -22,7 +44,9 @@ pub struct TlsDialer<D> {
 }
 
 impl<D: Dialer> TlsDialer<D> {
-    /// Shakes hands on what this dialer opens, with what is in force when a dial begins.
+    /// Adds TLS to a raw dialer.
+    ///
+    /// Each dial uses the configuration that is current when it starts.
     #[must_use]
     pub fn over(raw: D, live: &Reloadable<ClientTls>, observer: Arc<dyn Observer>) -> Self {
         Self {
@@ -32,12 +56,12 @@ impl<D: Dialer> TlsDialer<D> {
         }
     }
 
-    /// The dialer below.
+    /// Returns the dialer below.
     pub const fn get_ref(&self) -> &D {
         &self.raw
     }
 
-    /// What it trusts and shows, to replace or refresh.
+    /// Returns the TLS configuration, to replace or refresh it.
     pub const fn live(&self) -> &Reloadable<ClientTls> {
         &self.live
     }
@@ -70,14 +94,24 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
         Backend::Tls
     }
 
-    /// Dials and shakes hands. After a failure of the handshake the server is given a tenth of a
-    /// second, within the guard's deadline, to read why.
+    /// Dials and runs the handshake.
+    ///
+    /// After a failed handshake the connection lingers for 100 ms, so that the server receives the
+    /// alert.
+    ///
+    /// # Errors
+    /// [`TransportError::Tls`] for a failed handshake or a host that is not a valid server name,
+    /// [`TransportError::Unsupported`] for a target without a name if `tls_client.sni_override` is
+    /// not set, and the errors of the dialer below.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the connection and counts a started handshake as failed.
     async fn dial(&self, to: &Target) -> Result<Connection<Self::Io>, TransportError> {
         let tls = self.live.get();
-        // Before anything is opened: a target without a name can prove none.
+        // Before the connection: a target without a server name always fails.
         let name = tls.name(to, D::PRIVATE)?;
-        let Connection { io, info } = self.raw.dial(to).await?;
-        let handshake = PendingHandshake::begin(true, info, &self.observer);
+        let (io, info) = self.raw.dial(to).await?.into_parts();
+        let handshake = PendingHandshake::start(true, info, &self.observer);
         let (config, sessions) = tls.session();
         let connect = TlsConnector::from(Arc::clone(&config)).connect_with(
             name,
@@ -85,11 +119,11 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
             |session| session.set_buffer_limit(Some(BUFFER_BYTES)),
         );
         let mut session = TlsSession::connecting(connect.into_fallible());
-        // What is rare is boxed, so that no handshake that succeeds has to carry it.
+        // Failure paths are boxed: they would make the future of every dial larger.
         match session.handshake().await {
             Ok(()) => {
-                let (none, servers) = (NoIdentity::NotPresented, Some(tls.servers()));
-                match handshake.succeeded(session, none, servers, Some(&sessions)) {
+                let (none, check) = (NoIdentity::NotPresented, Some(tls.server_check()));
+                match handshake.succeeded(session, none, check, Some(&sessions)) {
                     Ok(connection) => Ok(connection),
                     Err(rejected) => Err(Box::pin(rejected.close()).await),
                 }

@@ -1,4 +1,4 @@
-//! What both ends of a handshake have in common: how it is counted, described and explained.
+//! The part of a handshake that servers and clients share: metrics, checks, errors.
 
 use std::io;
 use std::sync::Arc;
@@ -19,33 +19,38 @@ use super::stream::TlsIo;
 use super::tls_session::TlsSession;
 use crate::explain::{self, FailureContext};
 use crate::hello::agreed_group;
+use crate::identity;
 use crate::peers::PeerCheck;
 use crate::provider::{key_exchange, requires_pq};
 use crate::resume::ConnSessionStore;
 use crate::x509;
 
-/// Bytes that rustls holds for a peer that does not read: four records.
+/// Most bytes that rustls buffers for a peer that does not read: four records.
 pub(super) const BUFFER_BYTES: usize = 64 << 10;
 
-/// A handshake under way, on a raw connection.
+/// A handshake in progress on a raw connection.
 pub(super) struct PendingHandshake {
     dialed: bool,
-    info: Box<ConnInfo>,
+    info: Arc<ConnInfo>,
     started: Instant,
     metrics: HandshakeMetrics,
 }
 
 impl PendingHandshake {
-    pub(super) fn begin(dialed: bool, info: Box<ConnInfo>, observer: &Arc<dyn Observer>) -> Self {
+    pub(super) fn start(dialed: bool, info: Arc<ConnInfo>, observer: &Arc<dyn Observer>) -> Self {
         Self {
             dialed,
             info,
             started: Instant::now(),
-            metrics: HandshakeMetrics::begin(observer),
+            metrics: HandshakeMetrics::start(observer),
         }
     }
 
-    /// It is over: describes the connection, and refuses what rustls lets pass and we do not.
+    /// Describes the established connection, after checks that rustls does not make.
+    ///
+    /// # Errors
+    /// Returns the session if it is older than TLS 1.3, or resumed by a peer that is no longer
+    /// accepted.
     pub(super) fn succeeded<I: Io>(
         self,
         mut session: TlsSession<I>,
@@ -63,20 +68,21 @@ impl PendingHandshake {
             Ok(stream) => stream,
             Err(error) => return Err(RejectedSession(TransportError::Io(error), session)),
         };
-        let (opening, state) = stream.get_mut();
-        opening.forget_prefixes();
+        let (io, state) = stream.get_mut();
+        io.finish_handshake();
         let state: &CommonState = state;
-        info.backend = Backend::Tls;
-        info.steps.handshake = Some(started.elapsed());
-        info.alpn = state.alpn_protocol().map(Box::from);
-        info.resumed = state.handshake_kind() == Some(HandshakeKind::Resumed);
+        let details = Arc::make_mut(&mut info);
+        details.backend = Backend::Tls;
+        details.steps.handshake = Some(started.elapsed());
+        details.alpn = state.alpn_protocol().map(Box::from);
+        details.resumed = state.handshake_kind() == Some(HandshakeKind::Resumed);
         let kx = state
             .negotiated_key_exchange_group()
             .map_or(KeyExchange::Other, |group| key_exchange(group.name()));
-        info.kx = Some(kx);
-        metrics.negotiated(kx, info.resumed);
-        info.identity = identity(state, no_identity, peers);
-        let refused = if state.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
+        details.kx = Some(kx);
+        metrics.negotiated(kx, details.resumed);
+        details.identity = peer_identity(state, no_identity, peers);
+        let rejection = if state.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
             Some(explain::old_version())
         } else if info.resumed && has_expired(state) {
             Some(explain::expired_since(dialed))
@@ -85,7 +91,7 @@ impl PendingHandshake {
         } else {
             None
         };
-        if let Some(error) = refused {
+        if let Some(error) = rejection {
             return Err(RejectedSession(error, session));
         }
         if let Some(sessions) = sessions {
@@ -95,8 +101,9 @@ impl PendingHandshake {
         Ok(Connection::new(TlsIo::new(session), info))
     }
 
-    /// Explains a failed handshake, to us and to the peer; without names of the peer where `private`.
-    /// An end before the client's first byte is no failed handshake, and is not counted as one.
+    /// Ends a failed handshake and returns its error, without the peer's names if `private`.
+    ///
+    /// An end of stream before the client's first byte is not a failed handshake and is not counted.
     pub(super) async fn failed<I: Io>(
         self,
         error: io::Error,
@@ -112,7 +119,7 @@ impl PendingHandshake {
             requires_pq: requires_pq(provider),
             first_bytes: prefixes.received.bytes(),
         };
-        let error = match explain::unbegun(error, &context) {
+        let error = match explain::closed_before_start(error, &context) {
             Ok(end) => {
                 metrics.discard();
                 return end;
@@ -134,11 +141,11 @@ impl PendingHandshake {
     }
 }
 
-/// A session that rustls takes and we do not, and why.
+/// A session that rustls accepted and this crate rejects, with the error.
 pub(super) struct RejectedSession<I>(TransportError, TlsSession<I>);
 
 impl<I: Io> RejectedSession<I> {
-    /// Ends it in order.
+    /// Closes the session with `close_notify`.
     pub(super) async fn close(self) -> TransportError {
         let Self(error, session) = self;
         lingering_close(TlsIo::new(session)).await;
@@ -146,32 +153,36 @@ impl<I: Io> RejectedSession<I> {
     }
 }
 
-/// Whether a certificate that the peer sent has expired. Nothing verifies the chain of a resumed
-/// session again. Our own tickets and stores end before that; those of
-/// [`ServerTls::from_rustls`](crate::ServerTls::from_rustls) may not.
+/// Returns whether a certificate of a resumed session has expired.
+///
+/// rustls does not verify the chain of a resumed session again. Our own tickets and caches expire
+/// earlier; those of [`ServerTls::from_rustls`](crate::ServerTls::from_rustls) may not.
 fn has_expired(session: &CommonState) -> bool {
     let now = SystemTime::now();
     let mut chain = session.peer_certificates().unwrap_or_default().iter();
     chain.any(|certificate| x509::is_expired(certificate, now))
 }
 
-/// Judges the certificates of a resumed session by the rules in force now. Our own tickets and
-/// stores end with the rules that they were made under.
+/// Applies the current rules to the certificates of a resumed session.
 fn judge_resumed(session: &CommonState, peers: Option<&PeerCheck>) -> Option<Error> {
     let presented = session.peer_certificates().unwrap_or_default();
     peers?.judge_resumed(presented).err()
 }
 
-fn identity(session: &CommonState, none: NoIdentity, peers: Option<&PeerCheck>) -> PeerIdentity {
+fn peer_identity(
+    session: &CommonState,
+    none: NoIdentity,
+    peers: Option<&PeerCheck>,
+) -> PeerIdentity {
     let verified = || {
         let presented = session.peer_certificates()?;
         let leaf = presented.first()?;
         let chain = match peers {
             Some(peers) => peers.chain(presented),
-            // A verifier of the embedder's own: its path is not known, its leaf is.
+            // The embedder's own verifier: only the leaf is known, not the path.
             None => CertificateChain::from_iter([leaf.as_ref()]),
         };
-        x509::identity(leaf, chain)
+        identity::identity(leaf, chain)
     };
     match verified() {
         Some(identity) => PeerIdentity::Verified(Arc::new(identity)),

@@ -1,7 +1,10 @@
-//! The stream below TLS. Until the handshake is over it remembers how both ends began, which a
-//! failure is explained by: that tells HTTP on a TLS port from a broken client, and which key
-//! exchange had been agreed on. And it holds back a server's tickets, which may be lost: a client
-//! that is gone before it has read them has completed its handshake.
+//! The stream below TLS, with two additions during the handshake.
+//!
+//! It records the first bytes of both directions. They explain a failure: HTTP on a TLS port, or the
+//! key exchange that was negotiated.
+//!
+//! It buffers the server's session tickets. A lost ticket is not an error: a client that disconnects
+//! before it has read its tickets has completed its handshake.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -13,38 +16,40 @@ use transport_core::{Io, Taken};
 
 use super::write_coalescer::WriteCoalescer;
 
-/// Bytes that are remembered of each end: a server's hello up to its key share.
+/// Recorded bytes of each direction: a server's hello up to its key share.
 const PREFIX_BYTES: usize = 160;
-/// The first byte of an encrypted record. A write of a server begins with it when its handshake is
-/// over: its tickets, or an alert, which [`HandshakeIo`] sends when it is shut down. Before that only
-/// the rest of a write does that did not go out whole.
+/// The first byte of an encrypted record (RFC 8446 §5.1).
+///
+/// A server's write starts with it only at the end of the handshake, for tickets or for an alert
+/// (which a shutdown sends). Before the end, only the rest of a partial write can start with it.
 const APPLICATION_DATA: u8 = 23;
 
-/// The stream below TLS.
+/// The stream below TLS, aware of the handshake.
 pub(super) struct HandshakeIo<I> {
     io: I,
+    /// `None` after the handshake.
     prefixes: Option<Box<Prefixes>>,
-    /// Whether the end of the handshake may be held back: not a client's, which the server needs.
+    /// Whether writes may be delayed. Not for a client: the server needs its last message.
     coalesces: bool,
     coalescer: WriteCoalescer,
-    /// A read error that the handshake has not seen yet.
-    deferred: Option<io::Error>,
-    /// LifetimeTicketer could not be written. No record can follow them.
-    lost: Option<io::ErrorKind>,
+    /// A read error that the handshake has not received yet.
+    deferred_error: Option<io::Error>,
+    /// The error that prevented the tickets. No record can follow them.
+    ticket_error: Option<io::ErrorKind>,
     /// Bytes that the stream below has accepted.
     accepted: u64,
-    /// Whether the stream below knows what the peer takes.
-    measures: bool,
+    /// Whether the stream below has measured progress before.
+    is_measured: bool,
 }
 
-/// The first bytes of both directions.
+/// The recorded first bytes of both directions.
 #[derive(Default)]
 pub(super) struct Prefixes {
     pub(super) received: Prefix,
     pub(super) sent: Prefix,
 }
 
-/// The first bytes of one direction. No vector: that would be another allocation for each peer.
+/// The first bytes of one direction, in an array to save an allocation.
 pub(super) struct Prefix {
     bytes: [u8; PREFIX_BYTES],
     len: usize,
@@ -72,21 +77,21 @@ impl Prefix {
 }
 
 impl<I> HandshakeIo<I> {
-    /// A server's stream.
+    /// Wraps a server's stream.
     pub(super) fn server(io: I) -> Self {
         Self {
             io,
             prefixes: Some(Box::default()),
             coalesces: true,
             coalescer: WriteCoalescer::default(),
-            deferred: None,
-            lost: None,
+            deferred_error: None,
+            ticket_error: None,
             accepted: 0,
-            measures: false,
+            is_measured: false,
         }
     }
 
-    /// A client's stream.
+    /// Wraps a client's stream.
     pub(super) fn client(io: I) -> Self {
         Self {
             coalesces: false,
@@ -94,46 +99,48 @@ impl<I> HandshakeIo<I> {
         }
     }
 
-    /// Gives up what was remembered, and remembers no more.
+    /// Takes the recorded bytes and stops recording.
     pub(super) fn take_prefixes(&mut self) -> Box<Prefixes> {
         self.prefixes.take().unwrap_or_default()
     }
 
-    /// Remembers nothing any more.
-    pub(super) fn forget_prefixes(&mut self) {
+    /// Ends the handshake: drops the recorded bytes and stops recording.
+    pub(super) fn finish_handshake(&mut self) {
         self.prefixes = None;
     }
 }
 
 impl<I: Io> HandshakeIo<I> {
-    /// Sends held tickets, and flushes. A failure is no error: reads and later writes report it.
+    /// Sends buffered tickets and flushes; reads and later writes report a failure.
     pub(super) fn poll_flush_tickets(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Err(error) = ready!(self.poll_drain_and_flush(cx)) {
             self.coalescer.clear();
-            self.lost = Some(error.kind());
+            self.ticket_error = Some(error.kind());
         }
         Poll::Ready(())
     }
 
-    /// Hides the first read error from this poll. If it completes the handshake, the handshake has
-    /// succeeded and the first read of the stream fails; if not, the next poll fails it.
+    /// Hides the first read error from this poll.
+    ///
+    /// If this poll completes the handshake, the first read of the stream fails. Otherwise the next
+    /// poll of the handshake fails.
     fn defer(&mut self, error: io::Error, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        self.deferred = Some(error);
+        self.deferred_error = Some(error);
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
-    /// Sends what the handshake has held back, and flushes: the stream may gather what it is given.
+    /// Sends the buffered bytes and flushes the stream below, which may buffer too.
     fn poll_drain_and_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.coalescer.poll_drain(&mut self.io, cx))?;
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
-    /// Whether this is the end of the handshake, or follows on it.
+    /// Returns whether a write is the end of the handshake, or follows it.
     fn should_coalesce(&self, bufs: &[IoSlice<'_>]) -> bool {
         let first = || bufs.iter().find_map(|buf| buf.first());
-        let is_over = self.prefixes.is_none();
-        !is_over
+        let in_handshake = self.prefixes.is_some();
+        in_handshake
             && self.coalesces
             && (!self.coalescer.is_empty() || first() == Some(&APPLICATION_DATA))
     }
@@ -156,11 +163,11 @@ impl<I: Io> Io for HandshakeIo<I> {
         self.coalescer.is_empty() && self.io.has_sent_all()
     }
 
-    /// Falls back to bytes that the stream below has accepted, unless it has measured before.
+    /// Falls back to the accepted bytes if the stream below has never measured.
     fn taken(&mut self) -> Option<Taken> {
         let measured = self.io.taken();
-        self.measures |= measured.is_some();
-        if self.measures {
+        self.is_measured |= measured.is_some();
+        if self.is_measured {
             measured
         } else {
             Some(Taken::Read(self.accepted))
@@ -178,7 +185,7 @@ impl<I: Io> AsyncRead for HandshakeIo<I> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if let Some(error) = self.deferred.take() {
+        if let Some(error) = self.deferred_error.take() {
             return Poll::Ready(Err(error));
         }
         let before = buf.filled().len();
@@ -186,8 +193,8 @@ impl<I: Io> AsyncRead for HandshakeIo<I> {
         if let Some(prefixes) = &mut self.prefixes {
             prefixes.received.record(&buf.filled()[before..]);
             if polled.is_pending() {
-                // The peer may wait for it: what looked like the end may have been the rest of a
-                // record that did not go out whole.
+                // The buffered bytes may be the rest of a partly written record that the peer
+                // waits for.
                 ready!(self.poll_drain_and_flush(cx))?;
             }
             if let Poll::Ready(Err(error)) = polled {
@@ -213,7 +220,7 @@ impl<I: Io> AsyncWrite for HandshakeIo<I> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        if let Some(kind) = this.lost {
+        if let Some(kind) = this.ticket_error {
             return Poll::Ready(Err(kind.into()));
         }
         let polled = if this.should_coalesce(bufs) {
@@ -227,13 +234,13 @@ impl<I: Io> AsyncWrite for HandshakeIo<I> {
         if let (Poll::Ready(Ok(written)), Some(prefixes)) = (&polled, &mut this.prefixes) {
             let mut left = *written;
             for buf in bufs {
-                let of_this = left.min(buf.len());
-                prefixes.sent.record(&buf[..of_this]);
-                left -= of_this;
+                let from_buf = left.min(buf.len());
+                prefixes.sent.record(&buf[..from_buf]);
+                left -= from_buf;
             }
         }
-        let deferred = this.deferred.as_ref().map(io::Error::kind);
-        // The read error came first, and names the cause.
+        let deferred = this.deferred_error.as_ref().map(io::Error::kind);
+        // The read error came first and is the cause.
         polled.map_err(|error| deferred.map_or(error, io::Error::from))
     }
 
@@ -241,12 +248,12 @@ impl<I: Io> AsyncWrite for HandshakeIo<I> {
         self.io.is_write_vectored()
     }
 
-    /// What the handshake holds back stays, as long as it goes on.
+    /// Flushes; buffered tickets stay until the end of the handshake.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.prefixes.is_none() && !self.coalescer.is_empty() {
             return self.poll_flush_tickets(cx).map(Ok);
         }
-        if self.lost.is_some() {
+        if self.ticket_error.is_some() {
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.io).poll_flush(cx)

@@ -1,4 +1,4 @@
-//! The end of a connection whose handshake failed, such that the peer learns why.
+//! Lingering close after a failed handshake, so that the peer receives the alert.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -7,14 +7,18 @@ use tokio::io::{AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 use transport_core::Io;
 
-/// How long the peer is given to take our alert: a round trip. No longer, since the deadline of the
-/// handshake runs on, and what ends by it is counted as a timeout.
+/// Time for the peer to receive the alert: about one round trip.
+///
+/// It counts towards the handshake deadline. A longer linger would turn handshake failures into
+/// timeouts.
 const LINGER: Duration = Duration::from_millis(100);
-/// Bytes that are read meanwhile, at most.
-const MAX_BYTES: usize = 64 << 10;
+/// Most bytes that are discarded while lingering.
+const MAX_DISCARDED_BYTES: usize = 64 << 10;
 
-/// Ends our half and reads what is still coming. A socket that is closed with bytes unread resets
-/// the connection, which takes back an alert that the peer has not read yet.
+/// Shuts down the write half, then discards incoming bytes until EOF or [`LINGER`].
+///
+/// A socket that is closed with unread bytes resets the connection, and the reset can destroy an
+/// alert that the peer has not read yet.
 ///
 /// # Cancel safety
 /// Dropping the future closes the connection at once.
@@ -23,7 +27,7 @@ pub(super) async fn lingering_close<I: Io>(mut io: I) {
         if io.shutdown().await.is_err() {
             return;
         }
-        let mut left = MAX_BYTES;
+        let mut left = MAX_DISCARDED_BYTES;
         while left > 0 {
             let mut space = [0; 512];
             let mut buf = ReadBuf::new(&mut space);
@@ -34,6 +38,6 @@ pub(super) async fn lingering_close<I: Io>(mut io: I) {
             left = left.saturating_sub(buf.filled().len());
         }
     };
-    // Whether the peer closed in time or not: this was all that could be done for it.
+    // The connection closes either way.
     let _ = timeout(LINGER, drain).await;
 }

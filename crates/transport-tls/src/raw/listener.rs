@@ -1,4 +1,4 @@
-//! Accepting: the raw listener's connections, with a handshake on top.
+//! The TLS listener, over a raw listener.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,33 @@ use super::stream::TlsIo;
 use super::tls_session::TlsSession;
 use crate::ServerTls;
 
-/// TLS over a raw listener.
+/// A TLS listener over a raw listener.
+///
+/// # Example
+///
+/// ```no_run
+/// use transport_core::{Listener, NoObserver, Pending, Reloadable};
+/// use transport_tcp::{raw::TcpListener, TcpConfig};
+/// use transport_tls::raw::TlsListener;
+/// use transport_tls::{PqMode, ServerTls, TlsConfig};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut config = TlsConfig::default();
+/// config
+///     .set_cert_path(Some("/etc/ron/tls.pem".into()))
+///     .set_key_path(Some("/etc/ron/tls.key".into()));
+/// let tls = Reloadable::new(ServerTls::load(&config, PqMode::Off)?);
+///
+/// let tcp = TcpListener::bind(([127, 0, 0, 1], 8443).into(), &TcpConfig::default()).await?;
+/// let mut listener = TlsListener::over(tcp, &tls, std::sync::Arc::new(NoObserver));
+/// let pending = listener.accept().await?;
+/// // The handshake runs here, without a deadline: a `Guard` adds one.
+/// let connection = pending.establish().await?;
+/// println!("{:?}", connection.info.identity);
+/// # Ok(())
+/// # }
+/// ```
 pub struct TlsListener<L> {
     raw: L,
     live: Reloadable<ServerTls>,
@@ -22,7 +48,9 @@ pub struct TlsListener<L> {
 }
 
 impl<L: Listener> TlsListener<L> {
-    /// Shakes hands on what this listener accepts, with what is in force when a handshake begins.
+    /// Adds TLS to a raw listener.
+    ///
+    /// Each handshake uses the configuration that is current when it starts.
     #[must_use]
     pub fn over(raw: L, live: &Reloadable<ServerTls>, observer: Arc<dyn Observer>) -> Self {
         Self {
@@ -32,12 +60,12 @@ impl<L: Listener> TlsListener<L> {
         }
     }
 
-    /// The listener below.
+    /// Returns the listener below.
     pub const fn get_ref(&self) -> &L {
         &self.raw
     }
 
-    /// What it proves and asks for, to replace or refresh.
+    /// Returns the TLS configuration, to replace or refresh it.
     pub const fn live(&self) -> &Reloadable<ServerTls> {
         &self.live
     }
@@ -58,6 +86,13 @@ impl<L: Listener> Listener for TlsListener<L> {
         Backend::Tls
     }
 
+    /// Accepts a raw connection; [`TlsPending::establish`] runs the handshake.
+    ///
+    /// # Errors
+    /// As the listener below.
+    ///
+    /// # Cancel safety
+    /// As the listener below: a dropped call loses no connection.
     async fn accept(&mut self) -> Result<Self::Pending, TransportError> {
         Ok(TlsPending {
             raw: self.raw.accept().await?,
@@ -95,12 +130,21 @@ impl<P: Pending> Pending for TlsPending<P> {
         self.raw.refused()
     }
 
-    /// Runs the handshake. After a failure the peer is given a tenth of a second, within the
-    /// guard's deadline, to read why. The handshake is complete with the client's last message: a
-    /// client that is gone before it has read its session tickets is established, and then ends.
+    /// Runs the handshake.
+    ///
+    /// It completes with the client's last message. A client that disconnects before it has read its
+    /// session tickets is established, and its stream then ends. After a failure the connection
+    /// lingers for 100 ms, so that the peer receives the alert.
+    ///
+    /// # Errors
+    /// [`TransportError::Tls`] for a failed handshake, [`TransportError::Closed`] for a client that
+    /// closed the connection before its first byte, and the errors of the connection below.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the connection and counts the handshake as failed.
     async fn establish(self) -> Result<Connection<Self::Io>, TransportError> {
-        let Connection { io, info } = self.raw.establish().await?;
-        let handshake = PendingHandshake::begin(false, info, &self.observer);
+        let (io, info) = self.raw.establish().await?.into_parts();
+        let handshake = PendingHandshake::start(false, info, &self.observer);
         let tls = self.live.get();
         let config = tls.config();
         let accept = TlsAcceptor::from(Arc::clone(&config)).accept_with(
@@ -110,12 +154,14 @@ impl<P: Pending> Pending for TlsPending<P> {
             },
         );
         let mut session = TlsSession::accepting(accept.into_fallible());
-        // What is rare is boxed, so that no handshake that succeeds has to carry it.
+        // Failure paths are boxed: they would make the future of every handshake larger.
         match session.handshake().await {
-            Ok(()) => match handshake.succeeded(session, tls.no_identity(), tls.clients(), None) {
-                Ok(connection) => Ok(connection),
-                Err(rejected) => Err(Box::pin(rejected.close()).await),
-            },
+            Ok(()) => {
+                match handshake.succeeded(session, tls.no_identity(), tls.client_check(), None) {
+                    Ok(connection) => Ok(connection),
+                    Err(rejected) => Err(Box::pin(rejected.close()).await),
+                }
+            }
             Err((error, io)) => {
                 let provider = config.crypto_provider();
                 Err(Box::pin(handshake.failed(error, io, provider, false)).await)

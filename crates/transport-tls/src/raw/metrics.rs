@@ -1,50 +1,50 @@
-//! Counts each TLS handshake once, whatever its end, also when it is dropped.
+//! Counts each TLS handshake once, also if its future is dropped.
 
 use std::sync::Arc;
 
 use transport_core::{KeyExchange, Observer, TlsHandshake};
 
-/// A handshake under way. It counts as failed unless it is said to have succeeded.
+/// Reports one handshake to the observer when it is dropped, by default as failed.
 pub(super) struct HandshakeMetrics {
     observer: Arc<dyn Observer>,
-    seen: TlsHandshake,
-    /// The client sent nothing: there was no handshake.
-    discarded: bool,
+    event: TlsHandshake,
+    is_discarded: bool,
 }
 
 impl HandshakeMetrics {
-    pub(super) fn begin(observer: &Arc<dyn Observer>) -> Self {
+    pub(super) fn start(observer: &Arc<dyn Observer>) -> Self {
         Self {
             observer: Arc::clone(observer),
-            seen: TlsHandshake {
+            event: TlsHandshake {
                 kx: KeyExchange::None,
                 resumed: false,
                 ok: false,
             },
-            discarded: false,
+            is_discarded: false,
         }
     }
 
-    /// Notes what was agreed on.
+    /// Records the negotiated parameters.
     pub(super) fn negotiated(&mut self, kx: KeyExchange, resumed: bool) {
-        self.seen.kx = kx;
-        self.seen.resumed = resumed;
+        self.event.kx = kx;
+        self.event.resumed = resumed;
     }
 
+    /// Reports success.
     pub(super) fn succeeded(mut self) {
-        self.seen.ok = true;
+        self.event.ok = true;
     }
 
-    /// Counts nothing.
+    /// Reports nothing: the client sent no byte, so no handshake took place.
     pub(super) fn discard(mut self) {
-        self.discarded = true;
+        self.is_discarded = true;
     }
 }
 
 impl Drop for HandshakeMetrics {
     fn drop(&mut self) {
-        if !self.discarded {
-            self.observer.tls_handshake(self.seen);
+        if !self.is_discarded {
+            self.observer.tls_handshake(self.event);
         }
     }
 }

@@ -14,27 +14,33 @@ use crate::explain;
 
 /// An established TLS connection.
 ///
-/// A shutdown sends `close_notify` and ends our half; the peer may go on sending. A read returns
-/// the end of the stream only after the peer's `close_notify`; without one it fails with
-/// [`TransportError::TlsTruncated`](transport_core::TransportError::TlsTruncated). What TLS itself
-/// finds wrong is [`TransportError::Tls`](transport_core::TransportError::Tls). Both are inside
-/// the [`io::Error`]. A stream that is dropped without a shutdown is cut, for the peer too.
+/// A shutdown sends `close_notify` and ends the write half; the peer may continue to send. Without a
+/// shutdown, dropping the stream truncates it for the peer. An abort sends no `close_notify` and
+/// aborts the stream below.
 ///
-/// An abort sends no `close_notify` and aborts the stream below. After the peer's `close_notify`
-/// reads return the end of the stream, whatever follows it. A shutdown whose `close_notify` finds
-/// no peer succeeds where the peer's own has arrived: the peer lost nothing.
+/// A read returns end of stream only after the peer's `close_notify`, and then always. A shutdown
+/// that cannot deliver our `close_notify` succeeds if the peer's has arrived, because the peer lost
+/// no data.
+///
+/// # Errors
+/// Inside the [`io::Error`] of reads and writes:
+/// - [`TransportError::TlsTruncated`](transport_core::TransportError::TlsTruncated) for an end of
+///   stream without `close_notify` (RFC 8446 §6.1).
+/// - [`TransportError::Tls`](transport_core::TransportError::Tls) for an alert or a broken record.
+///
+/// Errors of the stream below stay as they are.
 pub struct TlsIo<I> {
     session: TlsSession<I>,
-    /// Everything before our `close_notify` has been written.
-    closing: bool,
+    /// Every record before our `close_notify` has been written.
+    is_closing: bool,
 }
 
 impl<I> TlsIo<I> {
-    /// A session whose handshake has succeeded.
+    /// Wraps an established session.
     pub(super) const fn new(session: TlsSession<I>) -> Self {
         Self {
             session,
-            closing: false,
+            is_closing: false,
         }
     }
 }
@@ -51,8 +57,8 @@ fn explained<T>(polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
 
 impl<I: Io> Io for TlsIo<I> {
     fn abort(&mut self) {
-        if let Some(below) = self.session.inner() {
-            below.abort();
+        if let Some(inner) = self.session.inner() {
+            inner.abort();
         }
     }
 
@@ -62,7 +68,7 @@ impl<I: Io> Io for TlsIo<I> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.session.inner() {
-            Some(below) => below.poll_discard(cx, buf),
+            Some(inner) => inner.poll_discard(cx, buf),
             None => Poll::Ready(Ok(())),
         }
     }
@@ -71,14 +77,14 @@ impl<I: Io> Io for TlsIo<I> {
         !self.session.wants_write() && self.session.inner().map_or(true, Io::has_sent_all)
     }
 
-    /// Counts ciphertext: the bytes that rustls still holds are not taken.
+    /// Counts ciphertext; bytes that rustls still holds are not included.
     fn taken(&mut self) -> Option<Taken> {
         self.session.inner().and_then(Io::taken)
     }
 
     fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         match self.session.inner() {
-            Some(below) => below.wait_reset(),
+            Some(inner) => inner.wait_reset(),
             None => Box::pin(pending()),
         }
     }
@@ -121,11 +127,11 @@ impl<I: Io> AsyncWrite for TlsIo<I> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if !this.closing {
+        if !this.is_closing {
             if this.session.wants_write() {
                 ready!(explained(Pin::new(this.session.stream()?).poll_flush(cx)))?;
             }
-            this.closing = true;
+            this.is_closing = true;
         }
         match ready!(Pin::new(this.session.stream()?).poll_shutdown(cx)) {
             Err(_) if this.session.has_peer_closed(cx) => Poll::Ready(Ok(())),

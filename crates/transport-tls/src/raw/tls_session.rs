@@ -1,11 +1,11 @@
-//! The one place in memory of a session, from its first byte to its last.
+//! A TLS session, boxed so that it never moves.
 
 use std::future::{poll_fn, Future};
 use std::io;
 use std::pin::Pin;
 use std::task::{ready, Context, Poll};
 
-use tokio::io::AsyncBufRead;
+use tokio::io::{AsyncBufRead, AsyncWrite};
 use tokio_rustls::rustls::IoState;
 use tokio_rustls::{FallibleAccept, FallibleConnect, TlsStream};
 use transport_core::Io;
@@ -13,17 +13,17 @@ use transport_core::Io;
 use super::handshake_io::HandshakeIo;
 use crate::resume::{with_record, HandshakeRecord};
 
-/// How far a session has come.
 enum SessionState<I> {
     Accepting(FallibleAccept<HandshakeIo<I>>, HandshakeRecord),
     Connecting(FallibleConnect<HandshakeIo<I>>),
     Established(TlsStream<HandshakeIo<I>>),
-    /// Its handshake failed.
     Failed,
 }
 
-/// A session. It is over a kilobyte, and stays where it was made: neither the future of its
-/// handshake nor the stream that changes hands afterwards carries it.
+/// A TLS session, from its first byte to its last.
+///
+/// Its state is larger than a kilobyte. The box keeps it out of the handshake's future and out of
+/// the stream that is handed on afterwards.
 pub(super) struct TlsSession<I>(Box<SessionState<I>>);
 
 impl<I: Io> TlsSession<I> {
@@ -38,7 +38,10 @@ impl<I: Io> TlsSession<I> {
         Self(Box::new(SessionState::Connecting(connect)))
     }
 
-    /// Runs the handshake. Where it fails, the stream below comes back.
+    /// Runs the handshake.
+    ///
+    /// # Errors
+    /// Returns the stream below with the error.
     pub(super) async fn handshake(&mut self) -> Result<(), (io::Error, HandshakeIo<I>)> {
         poll_fn(|cx| self.poll_handshake(cx)).await
     }
@@ -47,7 +50,7 @@ impl<I: Io> TlsSession<I> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), (io::Error, HandshakeIo<I>)>> {
-        let shaken = match &mut *self.0 {
+        let completed = match &mut *self.0 {
             SessionState::Accepting(accept, record) => {
                 let poll = || Pin::new(accept).poll(cx);
                 ready!(with_record(record, poll)).map(TlsStream::Server)
@@ -59,7 +62,7 @@ impl<I: Io> TlsSession<I> {
                 return self.poll_flush_tickets(cx).map(Ok)
             }
         };
-        match shaken {
+        match completed {
             Ok(stream) => {
                 *self.0 = SessionState::Established(stream);
                 self.poll_flush_tickets(cx).map(Ok)
@@ -71,24 +74,26 @@ impl<I: Io> TlsSession<I> {
         }
     }
 
-    /// Sends the held tickets, unless the client expects an answer or has said that it leaves: then
-    /// they go out with the answer, or at the end.
+    /// Sends buffered tickets, unless the client has sent data or `close_notify` already.
+    ///
+    /// In those cases the tickets leave with the answer, or with the shutdown.
     fn poll_flush_tickets(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let SessionState::Established(TlsStream::Server(stream)) = &mut *self.0 else {
             return Poll::Ready(());
         };
-        let (opening, session) = stream.get_mut();
-        let waits = |state: IoState| state.plaintext_bytes_to_read() > 0 || state.peer_has_closed();
-        if session.process_new_packets().is_ok_and(waits) {
+        let (io, session) = stream.get_mut();
+        let can_wait =
+            |state: IoState| state.plaintext_bytes_to_read() > 0 || state.peer_has_closed();
+        if session.process_new_packets().is_ok_and(can_wait) {
             return Poll::Ready(());
         }
-        opening.poll_flush_tickets(cx)
+        io.poll_flush_tickets(cx)
     }
 
-    /// The stream.
+    /// Returns the established stream.
     ///
     /// # Errors
-    /// Unless its handshake has succeeded.
+    /// `NotConnected` before and without a successful handshake.
     pub(super) fn stream(&mut self) -> io::Result<&mut TlsStream<HandshakeIo<I>>> {
         match &mut *self.0 {
             SessionState::Established(stream) => Ok(stream),
@@ -96,7 +101,7 @@ impl<I: Io> TlsSession<I> {
         }
     }
 
-    /// The stream below, whatever became of the handshake.
+    /// Returns the stream below an established session.
     pub(super) fn inner(&mut self) -> Option<&mut HandshakeIo<I>> {
         match &mut *self.0 {
             SessionState::Established(stream) => Some(stream.get_mut().0),
@@ -104,17 +109,17 @@ impl<I: Io> TlsSession<I> {
         }
     }
 
-    /// Whether rustls holds records that have not been written.
+    /// Returns whether rustls holds records that are not written yet.
     pub(super) fn wants_write(&self) -> bool {
         matches!(&*self.0, SessionState::Established(stream) if stream.get_ref().1.wants_write())
     }
 
-    /// Whether the peer's `close_notify` has arrived, read by us or not. Consumes no data.
+    /// Returns whether the peer's `close_notify` has arrived; consumes no data.
     pub(super) fn has_peer_closed(&mut self, cx: &mut Context<'_>) -> bool {
         let SessionState::Established(stream) = &mut *self.0 else {
             return false;
         };
-        // Its result does not matter: it reads until there is data, or an end.
+        // Called to read records until data or an end arrives; the result does not matter.
         let _ = Pin::new(&mut *stream).poll_fill_buf(cx);
         let state = match stream {
             TlsStream::Client(stream) => stream.get_mut().1.process_new_packets(),
@@ -124,7 +129,6 @@ impl<I: Io> TlsSession<I> {
     }
 
     pub(super) fn is_write_vectored(&self) -> bool {
-        use tokio::io::AsyncWrite;
         matches!(&*self.0, SessionState::Established(stream) if stream.is_write_vectored())
     }
 }

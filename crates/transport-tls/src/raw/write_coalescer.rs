@@ -1,6 +1,7 @@
-//! The last that a server's handshake writes, its session tickets, on their way out with the first
-//! answer: where the client's first bytes came with the end of its handshake, that is one packet
-//! and one system call instead of two.
+//! Coalesces the server's session tickets with the first application write.
+//!
+//! If the client's first bytes arrive with the end of its handshake, tickets and answer leave in one
+//! packet and one system call instead of two.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -8,10 +9,10 @@ use std::task::{ready, Context, Poll};
 
 use transport_core::Io;
 
-/// Buffers that go out in one call at most, the held bytes among them.
-const BUFS: usize = 16;
+/// Most buffers in one vectored write, the buffered bytes included.
+const MAX_IO_SLICES: usize = 16;
 
-/// Bytes that were written and not sent.
+/// A buffer for written bytes that are sent with the next write.
 #[derive(Default)]
 pub(super) struct WriteCoalescer(Vec<u8>);
 
@@ -20,12 +21,12 @@ impl WriteCoalescer {
         self.0.is_empty()
     }
 
-    /// Forgets all of it.
+    /// Drops the buffered bytes.
     pub(super) fn clear(&mut self) {
         self.0 = Vec::new();
     }
 
-    /// Takes all of it.
+    /// Buffers every byte and returns their number.
     pub(super) fn push(&mut self, bufs: &[IoSlice<'_>]) -> usize {
         let before = self.0.len();
         for buf in bufs {
@@ -34,7 +35,7 @@ impl WriteCoalescer {
         self.0.len() - before
     }
 
-    /// Sends what is held.
+    /// Writes the buffered bytes.
     pub(super) fn poll_drain<I: Io>(
         &mut self,
         io: &mut I,
@@ -42,12 +43,12 @@ impl WriteCoalescer {
     ) -> Poll<io::Result<()>> {
         while !self.is_empty() {
             let written = ready!(Pin::new(&mut *io).poll_write(cx, &self.0))?;
-            self.sent(written)?;
+            self.consume(written)?;
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Sends what is held and, in the same call, what follows it; returns how much of the latter.
+    /// Writes the buffered bytes followed by `bufs`; returns the bytes written from `bufs`.
     pub(super) fn poll_write_with<I: Io>(
         &mut self,
         io: &mut I,
@@ -55,15 +56,15 @@ impl WriteCoalescer {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         while !self.is_empty() {
-            let mut all = [IoSlice::new(&[]); BUFS];
+            let mut all = [IoSlice::new(&[]); MAX_IO_SLICES];
             all[0] = IoSlice::new(&self.0);
-            let room = bufs.len().min(BUFS - 1);
+            let room = bufs.len().min(MAX_IO_SLICES - 1);
             all[1..=room].copy_from_slice(&bufs[..room]);
             let written = ready!(Pin::new(&mut *io).poll_write_vectored(cx, &all[..=room]))?;
-            let of_others = written.saturating_sub(self.0.len());
-            self.sent(written)?;
-            if of_others > 0 {
-                return Poll::Ready(Ok(of_others));
+            let from_bufs = written.saturating_sub(self.0.len());
+            self.consume(written)?;
+            if from_bufs > 0 {
+                return Poll::Ready(Ok(from_bufs));
             }
         }
         match bufs {
@@ -72,7 +73,8 @@ impl WriteCoalescer {
         }
     }
 
-    fn sent(&mut self, written: usize) -> io::Result<()> {
+    /// Removes written bytes from the buffer.
+    fn consume(&mut self, written: usize) -> io::Result<()> {
         if written == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }

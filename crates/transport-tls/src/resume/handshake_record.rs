@@ -1,38 +1,38 @@
-//! Which session a callback of rustls works for.
+//! A record per handshake that the callbacks of rustls can reach.
 //!
-//! rustls calls its ticketer and its verifier without naming the session. Both run on the thread
-//! that polls the handshake, within that poll; so the poll puts the session's record where they
-//! find it, and takes it back afterwards.
+//! rustls calls its ticketer and its verifier without naming the session. Both run within the poll
+//! of the handshake, on the same thread. So the poll keeps the record of its session in a
+//! thread-local variable while it runs.
 
 use std::cell::Cell;
 
-use super::SessionLifetime;
+use super::lifetime::SessionLifetime;
 use crate::dates::Seconds;
 
-/// The record of the session whose handshake is being polled.
+/// Facts of a handshake that limit the session's tickets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct HandshakeRecord {
-    /// The facts of the ticket that was accepted.
+    /// The lifetime in the accepted ticket; `None` in a full handshake.
     pub(super) resumed: Option<SessionLifetime>,
-    /// The earliest end of the chain that was verified; `MAX` without one.
-    pub(super) chain_end: Seconds,
+    /// The earliest `notAfter` of the verified chain; `MAX` without one.
+    pub(super) chain_not_after: Seconds,
 }
 
 impl Default for HandshakeRecord {
     fn default() -> Self {
         Self {
             resumed: None,
-            chain_end: Seconds::MAX,
+            chain_not_after: Seconds::MAX,
         }
     }
 }
 
 impl HandshakeRecord {
-    /// The facts of tickets that are made now.
-    pub(super) fn facts(self, now: Seconds) -> SessionLifetime {
+    /// Returns the lifetime of tickets that are issued now.
+    pub(super) fn lifetime(self, now: Seconds) -> SessionLifetime {
         self.resumed.unwrap_or(SessionLifetime {
-            began: now,
-            until: self.chain_end,
+            full_handshake_at: now,
+            chain_not_after: self.chain_not_after,
         })
     }
 }
@@ -41,9 +41,9 @@ thread_local! {
     static CURRENT: Cell<Option<HandshakeRecord>> = const { Cell::new(None) };
 }
 
-/// Runs a poll of a handshake with the record of its session.
+/// Runs a poll of a handshake with its record in place.
 pub(crate) fn with_record<R>(record: &mut HandshakeRecord, poll: impl FnOnce() -> R) -> R {
-    /// Takes the record back, also where the poll panics.
+    /// Takes the record back, even if the poll panics.
     struct RecordGuard<'a> {
         record: &'a mut HandshakeRecord,
         outer: Option<HandshakeRecord>,
@@ -56,21 +56,30 @@ pub(crate) fn with_record<R>(record: &mut HandshakeRecord, poll: impl FnOnce() -
         }
     }
     let outer = CURRENT.replace(Some(*record));
-    let _taken_back = RecordGuard { record, outer };
+    let _guard = RecordGuard { record, outer };
     poll()
 }
 
-/// The record of the session that is being polled; `None` outside of a poll.
+/// Returns the record of the current poll; `None` outside of a poll.
 pub(super) fn current() -> Option<HandshakeRecord> {
     CURRENT.get()
 }
 
-/// Changes the record of the session that is being polled.
+/// Changes the record of the current poll.
 pub(super) fn update(change: impl FnOnce(&mut HandshakeRecord)) {
     if let Some(mut record) = CURRENT.get() {
         change(&mut record);
         CURRENT.set(Some(record));
     }
+}
+
+/// Records a full handshake and the earliest `notAfter` of the verified chain.
+pub(crate) fn record_full_handshake(chain_not_after: Seconds) {
+    update(|record| {
+        // Tickets that the client offered were not accepted.
+        record.resumed = None;
+        record.chain_not_after = chain_not_after;
+    });
 }
 
 #[cfg(test)]
@@ -81,13 +90,13 @@ mod tests {
     fn nested_polls_keep_their_records_apart() {
         let (mut outer, mut inner) = (HandshakeRecord::default(), HandshakeRecord::default());
         with_record(&mut outer, || {
-            update(|record| record.chain_end = 1);
-            with_record(&mut inner, || update(|record| record.chain_end = 2));
-            assert_eq!(current().unwrap().chain_end, 1);
+            update(|record| record.chain_not_after = 1);
+            with_record(&mut inner, || update(|record| record.chain_not_after = 2));
+            assert_eq!(current().unwrap().chain_not_after, 1);
         });
-        assert_eq!((outer.chain_end, inner.chain_end), (1, 2));
+        assert_eq!((outer.chain_not_after, inner.chain_not_after), (1, 2));
         assert_eq!(current(), None);
-        update(|record| record.chain_end = 3);
+        update(|record| record.chain_not_after = 3);
         assert_eq!(current(), None);
     }
 

@@ -1,4 +1,4 @@
-//! SessionCache that a dialer keeps for resumption, in memory.
+//! The in-memory session cache of a dialer.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -11,28 +11,28 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::time_provider::TimeProvider;
 use tokio_rustls::rustls::NamedGroup;
 
-use super::SessionLifetime;
+use super::lifetime::SessionLifetime;
 use crate::dates::{self, Seconds};
 
-/// CachedServers that are remembered; the one that was added first makes room.
+/// Most cached servers; the one added first is evicted.
 const MAX_SERVERS: usize = 32;
-/// LifetimeTicketer of one server; the oldest makes room.
+/// Most tickets of one server; the oldest is evicted.
 const MAX_TICKETS: usize = 8;
 
 type CachedTicket = (SessionLifetime, Tls13ClientSessionValue);
 
-/// The tickets of all connections of one client configuration.
+/// The tickets of every connection of one client configuration.
 pub(crate) struct SessionCache {
     servers: Mutex<CachedServers>,
     clock: Arc<dyn TimeProvider>,
-    /// The end of the configured CRLs: from then on a full handshake decides.
+    /// When the first configured CRL expires. From then on every handshake is a full one.
     crls_end: Seconds,
 }
 
 #[derive(Default)]
 struct CachedServers {
-    known: HashMap<ServerName<'static>, CachedServer>,
-    /// In the order in which they were added.
+    by_name: HashMap<ServerName<'static>, CachedServer>,
+    /// In order of insertion.
     order: VecDeque<ServerName<'static>>,
 }
 
@@ -68,17 +68,17 @@ impl SessionCache {
         });
     }
 
-    /// The newest ticket that is still of use; those that are not are dropped.
+    /// Takes the newest ticket that has not expired, and drops expired ones.
     fn take(&self, name: &ServerName<'static>) -> Option<CachedTicket> {
         let now = self.now()?;
         let mut servers = self.lock();
-        let tickets = &mut servers.known.get_mut(name)?.tickets;
+        let tickets = &mut servers.by_name.get_mut(name)?.tickets;
         if self.crls_end <= now {
             tickets.clear();
         }
-        while let Some((facts, value)) = tickets.pop_back() {
-            if facts.left(now).is_some() {
-                return Some((facts, value));
+        while let Some((lifetime, value)) = tickets.pop_back() {
+            if lifetime.remaining(now).is_some() {
+                return Some((lifetime, value));
             }
         }
         None
@@ -87,15 +87,15 @@ impl SessionCache {
 
 impl CachedServers {
     fn edit(&mut self, name: ServerName<'static>, edit: impl FnOnce(&mut CachedServer)) {
-        if !self.known.contains_key(&name) {
+        if !self.by_name.contains_key(&name) {
             if self.order.len() >= MAX_SERVERS {
                 if let Some(first) = self.order.pop_front() {
-                    self.known.remove(&first);
+                    self.by_name.remove(&first);
                 }
             }
             self.order.push_back(name.clone());
         }
-        edit(self.known.entry(name).or_default());
+        edit(self.by_name.entry(name).or_default());
     }
 }
 
@@ -105,46 +105,51 @@ impl fmt::Debug for SessionCache {
     }
 }
 
-/// The session store of one connection: it knows which session a ticket belongs to.
+/// The session store of one connection.
+///
+/// It knows the session that a received ticket belongs to, which rustls does not report.
 pub(crate) struct ConnSessionStore {
-    all: Arc<SessionCache>,
+    cache: Arc<SessionCache>,
     state: Mutex<ConnTickets>,
 }
 
 #[derive(Default)]
 struct ConnTickets {
-    /// The facts of the ticket that was offered to the server.
+    /// The lifetime of the ticket that was offered to the server.
     offered: Option<SessionLifetime>,
-    /// The facts of this session, once its handshake is over.
-    facts: Option<SessionLifetime>,
-    /// LifetimeTicketer that came before the handshake was over.
+    /// The lifetime of this session, set after the handshake.
+    lifetime: Option<SessionLifetime>,
+    /// Tickets that arrived before the end of the handshake.
     early: Vec<(ServerName<'static>, Tls13ClientSessionValue)>,
 }
 
 impl ConnSessionStore {
-    pub(crate) fn new(all: &Arc<SessionCache>) -> Self {
+    pub(crate) fn new(cache: &Arc<SessionCache>) -> Self {
         Self {
-            all: Arc::clone(all),
+            cache: Arc::clone(cache),
             state: Mutex::default(),
         }
     }
 
-    /// Says how the handshake went; tickets are kept from now on.
+    /// Records the completed handshake, and caches tickets from now on.
     pub(crate) fn established(&self, resumed: bool, chain: &[CertificateDer<'_>]) {
         let mut state = self.lock();
-        let facts = match (resumed, state.offered, self.all.now()) {
-            (true, Some(facts), _) => Some(facts),
+        let lifetime = match (resumed, state.offered, self.cache.now()) {
+            (true, Some(offered), _) => Some(offered),
             (false, _, Some(now)) => {
-                dates::earliest_end(chain).map(|until| SessionLifetime { began: now, until })
+                dates::earliest_end(chain).map(|chain_not_after| SessionLifetime {
+                    full_handshake_at: now,
+                    chain_not_after,
+                })
             }
             _ => None,
         };
-        state.facts = facts;
+        state.lifetime = lifetime;
         let early = std::mem::take(&mut state.early);
         drop(state);
-        if let Some(facts) = facts {
+        if let Some(lifetime) = lifetime {
             for (name, value) in early {
-                self.all.put(name, (facts, value));
+                self.cache.put(name, (lifetime, value));
             }
         }
     }
@@ -156,13 +161,13 @@ impl ConnSessionStore {
 
 impl ClientSessionStore for ConnSessionStore {
     fn set_kx_hint(&self, name: ServerName<'static>, group: NamedGroup) {
-        let mut servers = self.all.lock();
+        let mut servers = self.cache.lock();
         servers.edit(name, |server| server.group = Some(group));
     }
 
     fn kx_hint(&self, name: &ServerName<'_>) -> Option<NamedGroup> {
-        let servers = self.all.lock();
-        servers.known.get(name).and_then(|server| server.group)
+        let servers = self.cache.lock();
+        servers.by_name.get(name).and_then(|server| server.group)
     }
 
     fn set_tls12_session(&self, _: ServerName<'static>, _: Tls12ClientSessionValue) {}
@@ -175,17 +180,17 @@ impl ClientSessionStore for ConnSessionStore {
 
     fn insert_tls13_ticket(&self, name: ServerName<'static>, value: Tls13ClientSessionValue) {
         let mut state = self.lock();
-        if let Some(facts) = state.facts {
+        if let Some(lifetime) = state.lifetime {
             drop(state);
-            self.all.put(name, (facts, value));
+            self.cache.put(name, (lifetime, value));
         } else if state.early.len() < MAX_TICKETS {
             state.early.push((name, value));
         }
     }
 
     fn take_tls13_ticket(&self, name: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
-        let (facts, value) = self.all.take(name)?;
-        self.lock().offered = Some(facts);
+        let (lifetime, value) = self.cache.take(name)?;
+        self.lock().offered = Some(lifetime);
         Some(value)
     }
 }

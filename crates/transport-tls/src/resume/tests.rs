@@ -1,4 +1,4 @@
-//! Resumption over months, by clocks of the test.
+//! Session resumption over months, with clocks set by the test.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -33,7 +33,7 @@ const START: u64 = 1_893_456_000;
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
 
-/// A clock that the test sets.
+/// A clock set by the test.
 #[derive(Debug, Clone)]
 struct TestClock(Arc<AtomicU64>);
 
@@ -58,15 +58,15 @@ impl TimeProvider for TestClock {
     }
 }
 
-/// Both ends' files, and a clock for each.
-struct World {
+/// The files of both ends, with a clock for each.
+struct Fixture {
     dir: TempDir,
     server: TestClock,
     client: TestClock,
     root: Ca,
 }
 
-impl World {
+impl Fixture {
     fn new() -> Self {
         let world = Self {
             dir: TempDir::new().unwrap(),
@@ -110,12 +110,12 @@ impl World {
         config
     }
 
-    /// A server of these settings.
-    fn serve(&self, config: &TlsConfig) -> Server {
+    /// Starts a server with these settings.
+    fn serve(&self, config: &TlsConfig) -> TestServer {
         let (raw, dialer) = MemoryListener::bind(Backend::Tcp);
         let tls = ServerTls::load_at(config, PqMode::Off, self.server.provider()).unwrap();
         let live = Reloadable::new(tls);
-        Server {
+        TestServer {
             listener: TlsListener::over(raw, &live, Arc::new(NoObserver)),
             raw: dialer,
             live,
@@ -143,14 +143,14 @@ impl World {
     }
 }
 
-struct Server {
+struct TestServer {
     listener: TlsListener<MemoryListener>,
     raw: MemoryDialer,
     live: Reloadable<ServerTls>,
 }
 
-impl Server {
-    /// One connection, with a byte each way: whether it resumed, or the failure of either end.
+impl TestServer {
+    /// Connects once, sends a byte, and returns whether the session resumed.
     async fn meet(&mut self, client: &Reloadable<ClientTls>) -> Result<bool, TlsErrorKind> {
         let dialer = TlsDialer::over(self.raw.clone(), client, Arc::new(NoObserver));
         let target = Target::host("server.example", 1).unwrap();
@@ -163,7 +163,7 @@ impl Server {
         ours.io.flush().await.unwrap();
         theirs.io.read_exact(&mut [0]).await.unwrap();
         assert_eq!(ours.info.resumed, theirs.info.resumed);
-        // Who they are survives in tickets and stores.
+        // Tickets and caches keep the identity.
         for info in [&ours.info, &theirs.info] {
             assert!(matches!(info.identity, PeerIdentity::Verified(_)));
         }
@@ -171,8 +171,8 @@ impl Server {
     }
 }
 
-/// An intermediate that ends on the second day, with a leaf that does not.
-fn short_intermediate(world: &World, san: &str) -> Cert {
+/// An intermediate that expires on the second day, with a leaf that does not.
+fn short_intermediate(world: &Fixture, san: &str) -> Cert {
     let sub = chain::sub(&world.root, "intermediate", 3, |params| {
         params.not_after = date_time_ymd(2030, 1, 2);
     });
@@ -181,7 +181,7 @@ fn short_intermediate(world: &World, san: &str) -> Cert {
 
 #[tokio::test]
 async fn expired_client_intermediate_is_not_resumed() {
-    let world = World::new();
+    let world = Fixture::new();
     world.put_cert("client", &short_intermediate(&world, "client.example"));
     let (mut server, client) = (world.serve(&world.server_config()), world.client());
     world.server.set(DAY - 2 * HOUR);
@@ -192,10 +192,10 @@ async fn expired_client_intermediate_is_not_resumed() {
     assert_eq!(server.meet(&client).await, Err(TlsErrorKind::Expired));
 }
 
-/// A certificate that the client sent beside its chain counts too; a full handshake decides.
+/// A certificate sent beside the chain limits the session too.
 #[tokio::test]
 async fn expired_extra_certificate_is_not_resumed() {
-    let world = World::new();
+    let world = Fixture::new();
     let extra = chain::sub(&world.root, "extra", 5, |params| {
         params.not_after = date_time_ymd(2030, 1, 2);
     });
@@ -209,25 +209,29 @@ async fn expired_extra_certificate_is_not_resumed() {
     assert_eq!(server.meet(&client).await, Ok(true));
     world.server.set(DAY + HOUR);
     assert_eq!(server.meet(&client).await, Ok(false));
-    assert_eq!(server.meet(&client).await, Ok(false), "no ticket at all");
+    assert_eq!(
+        server.meet(&client).await,
+        Ok(false),
+        "no ticket was issued"
+    );
 }
 
 #[tokio::test]
-async fn server_renews_no_session_past_twelve_hours() {
-    let world = World::new();
+async fn server_session_ends_after_twelve_hours() {
+    let world = Fixture::new();
     let (mut server, client) = (world.serve(&world.server_config()), world.client());
     let mut resumed = Vec::new();
     for hours in [0, 5, 10, 13, 18, 24, 26] {
         world.server.set(hours * HOUR);
         resumed.push(server.meet(&client).await.unwrap());
     }
-    // Full again at 13 h and at 26 h, twelve hours after the last full one.
+    // Full handshakes at 13 h and at 26 h: twelve hours after the last full one.
     assert_eq!(resumed, [false, true, true, false, true, true, false]);
 }
 
 #[tokio::test]
 async fn expired_server_intermediate_is_not_resumed() {
-    let world = World::new();
+    let world = Fixture::new();
     world.put_cert("server", &short_intermediate(&world, "server.example"));
     let (mut server, client) = (world.serve(&world.server_config()), world.client());
     world.client.set(DAY - HOUR);
@@ -238,8 +242,8 @@ async fn expired_server_intermediate_is_not_resumed() {
 }
 
 #[tokio::test]
-async fn client_renews_no_session_past_twelve_hours() {
-    let world = World::new();
+async fn client_session_ends_after_twelve_hours() {
+    let world = Fixture::new();
     let (mut server, client) = (world.serve(&world.server_config()), world.client());
     let mut resumed = Vec::new();
     for hours in [0, 5, 10, 13, 18] {
@@ -250,9 +254,9 @@ async fn client_renews_no_session_past_twelve_hours() {
 }
 
 #[tokio::test]
-async fn nothing_resumes_once_a_crl_has_expired() {
-    let world = World::new();
-    // Of 2029 to 2031; the end of 2030 is near enough.
+async fn expired_crl_prevents_resumption() {
+    let world = Fixture::new();
+    // Valid from 2029 to 2031; the end of 2030 is close enough.
     let crl = world.put("root.crl", &world.root.crl((2029, 2031), &[]).pem);
     let mut config = world.server_config();
     config.set_crl_path(vec![crl.clone()]).unwrap();

@@ -1,8 +1,8 @@
-//! Ticket keys that replicas share: `tls.ticket_keys_path`.
+//! Session ticket keys shared by replicas: `tls.ticket_keys_path`.
 //!
-//! The file holds one key per line in base64, of 48 or 80 bytes. The first key makes tickets, every
-//! key accepts them. HAProxy's `tls-ticket-keys` reads the same lines, but makes tickets with the
-//! last key but one; its tickets and ours are not interchangeable.
+//! The file has one key per line in base64, of 48 or 80 bytes. The first key encrypts tickets, every
+//! key decrypts them. HAProxy's `tls-ticket-keys` reads the same lines, but encrypts with the last
+//! key but one. Its tickets and ours are not interchangeable.
 //!
 //! The bytes of a line are input keying material only. With HKDF-SHA-256 (RFC 5869):
 //!
@@ -14,9 +14,9 @@
 //! ticket = name || salt || AES-256-GCM(key, nonce, aad = name || trust, plaintext)
 //! ```
 //!
-//! `salt` is 32 random bytes, so no key encrypts twice however many tickets replicas make. `trust`
-//! is the hash of everything that decides which clients come in: a replica with other authorities,
-//! CRLs or allow-lists does not accept the ticket.
+//! `salt` is 32 random bytes, so no key encrypts twice, however many tickets the replicas issue.
+//! `trust` is the hash of every setting and file that decides which clients are accepted: a replica
+//! with other authorities, CRLs or allow-lists ignores the ticket.
 
 use std::fmt;
 
@@ -30,17 +30,17 @@ use zeroize::Zeroizing;
 
 use super::lifetime::MAX_AGE;
 
-/// Longest line that is looked at.
+/// Longest line in bytes that is decoded.
 const MAX_LINE: usize = 120;
-/// OutputLen of a key: a name and two keys of 16 or 32 bytes, as HAProxy splits them.
+/// Key lengths in bytes: HAProxy's name and two keys of 16 or 32 bytes.
 const KEY_LENS: [usize; 2] = [48, 80];
-/// Most keys of a file.
+/// Most keys in a file.
 const MAX_KEYS: usize = 32;
 const NAME_LEN: usize = 16;
 const SALT_LEN: usize = 32;
 const SEAL_LEN: usize = 32;
 
-/// The keys of one file, ready to use.
+/// The ticket keys of one file.
 pub(crate) struct TicketKeys(Vec<TicketKey>);
 
 struct TicketKey {
@@ -49,22 +49,24 @@ struct TicketKey {
 }
 
 impl TicketKeys {
-    /// Parses a file. Whoever owns the bytes overwrites them.
+    /// Parses a file. The caller overwrites its bytes afterwards.
     ///
     /// # Errors
-    /// Which line is no key, and why, without a byte of it.
+    /// Names the line that is not a key, and the reason, without its content.
     pub(crate) fn parse(file: &[u8]) -> Result<Self, String> {
         let lines = file.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
         let mut keys = Vec::new();
         for (number, line) in lines.enumerate().filter(|(_, line)| !line.is_empty()) {
-            let wrong = |why: &str| format!("line {} in it {why}", number + 1);
+            let wrong = |why: &str| format!("line {} {why}", number + 1);
             if keys.len() == MAX_KEYS {
-                return Err(wrong("is one key too many: 32 at most"));
+                return Err(wrong("exceeds the limit of 32 keys: remove old ones"));
             }
             keys.push(TicketKey::parse(line).map_err(wrong)?);
         }
         if keys.is_empty() {
-            return Err("there is no key in it; `openssl rand -base64 48` makes one".to_owned());
+            return Err(
+                "the file has no key: create one with `openssl rand -base64 48`".to_owned(),
+            );
         }
         Ok(Self(keys))
     }
@@ -72,8 +74,8 @@ impl TicketKeys {
 
 impl TicketKey {
     fn parse(line: &[u8]) -> Result<Self, &'static str> {
-        const WRONG: &str = "is no key: 48 or 80 bytes in base64, as `openssl rand -base64 48` \
-                             makes them";
+        const WRONG: &str = "is not a key: use 48 or 80 bytes in base64, as printed by \
+                             `openssl rand -base64 48`";
         if line.len() > MAX_LINE {
             return Err(WRONG);
         }
@@ -84,7 +86,7 @@ impl TicketKey {
         if !KEY_LENS.contains(&len) {
             return Err(WRONG);
         }
-        Self::derive(&bytes[..len]).ok_or("cannot be used: the crypto library refused it")
+        Self::derive(&bytes[..len]).ok_or("cannot be used: the crypto library rejected it")
     }
 
     fn derive(secret: &[u8]) -> Option<Self> {
@@ -96,8 +98,8 @@ impl TicketKey {
         Some(Self { name, seal })
     }
 
-    /// The key and the nonce of the ticket with this salt.
-    fn of_ticket(&self, salt: &[u8]) -> Option<(LessSafeKey, Nonce)> {
+    /// Derives the key and the nonce of the ticket with this salt.
+    fn derive_ticket_key(&self, salt: &[u8]) -> Option<(LessSafeKey, Nonce)> {
         let mut out = Zeroizing::new([0; SEAL_LEN + NONCE_LEN]);
         let info = [salt];
         let okm = self.seal.expand(&info, OutputLen(out.len())).ok()?;
@@ -114,7 +116,7 @@ impl TicketKey {
         rand::fill(&mut ticket[NAME_LEN..]).ok()?;
         ticket.extend_from_slice(plain);
         let (head, sealed) = ticket.split_at_mut(NAME_LEN + SALT_LEN);
-        let (key, nonce) = self.of_ticket(&head[NAME_LEN..])?;
+        let (key, nonce) = self.derive_ticket_key(&head[NAME_LEN..])?;
         let tag = key
             .seal_in_place_separate_tag(nonce, self.aad(trust), sealed)
             .ok()?;
@@ -123,7 +125,7 @@ impl TicketKey {
     }
 
     fn open(&self, trust: &[u8], salt: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
-        let (key, nonce) = self.of_ticket(salt)?;
+        let (key, nonce) = self.derive_ticket_key(salt)?;
         let mut plain = sealed.to_vec();
         let len = key
             .open_in_place(nonce, self.aad(trust), &mut plain)
@@ -138,7 +140,7 @@ impl TicketKey {
     }
 }
 
-/// A length of output.
+/// A length of HKDF output in bytes.
 struct OutputLen(usize);
 
 impl KeyType for OutputLen {
@@ -147,7 +149,7 @@ impl KeyType for OutputLen {
     }
 }
 
-/// The keys, bound to what decides which clients come in.
+/// A ticketer with keys shared by replicas that have the same trust.
 pub(crate) struct SharedKeyTicketer {
     keys: std::sync::Arc<TicketKeys>,
     trust: [u8; 32],
@@ -217,8 +219,12 @@ mod tests {
         assert_eq!(rotated.decrypt(&old).unwrap(), b"session");
         let new = rotated.encrypt(b"session").unwrap();
         assert_eq!(shared(&two, 0).decrypt(&new).unwrap(), b"session");
-        assert_eq!(shared(&two, 0).decrypt(&old), None, "its key is gone");
-        assert_eq!(shared(&one, 0).decrypt(&new), None, "made by the other key");
+        assert_eq!(shared(&two, 0).decrypt(&old), None, "its key was removed");
+        assert_eq!(
+            shared(&one, 0).decrypt(&new),
+            None,
+            "encrypted with the other key"
+        );
     }
 
     #[test]
@@ -230,13 +236,13 @@ mod tests {
     }
 
     #[test]
-    fn no_two_tickets_are_alike() {
+    fn tickets_are_unique() {
         let keys = shared(&line(1, 48), 0);
         assert_ne!(keys.encrypt(b"session"), keys.encrypt(b"session"));
     }
 
     #[test]
-    fn file_forms() {
+    fn file_formats() {
         let key = line(1, 48);
         for good in [
             key.clone(),
@@ -246,15 +252,15 @@ mod tests {
             TicketKeys::parse(good.as_bytes()).unwrap();
         }
         for (bad, says) in [
-            (String::new(), "there is no key in it"),
-            ("\n\n".to_owned(), "there is no key in it"),
-            (line(1, 47), "line 1 in it is no key"),
-            (format!("{key}\n{}", line(1, 64)), "line 2 in it is no key"),
-            (format!("{key}\n\nnot base64"), "line 3 in it is no key"),
-            (line(1, 100), "line 1 in it is no key"),
+            (String::new(), "the file has no key"),
+            ("\n\n".to_owned(), "the file has no key"),
+            (line(1, 47), "line 1 is not a key"),
+            (format!("{key}\n{}", line(1, 64)), "line 2 is not a key"),
+            (format!("{key}\n\nnot base64"), "line 3 is not a key"),
+            (line(1, 100), "line 1 is not a key"),
             (
                 vec![key; 33].join("\n"),
-                "line 33 in it is one key too many",
+                "line 33 exceeds the limit of 32 keys",
             ),
         ] {
             let why = TicketKeys::parse(bad.as_bytes()).unwrap_err();
@@ -263,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn changed_byte_is_noticed() {
+    fn changed_byte_is_rejected() {
         let keys = shared(&line(1, 48), 0);
         let ticket = keys.encrypt(b"session").unwrap();
         for at in 0..ticket.len() {

@@ -1,4 +1,4 @@
-//! Makes and accepts a server's session tickets.
+//! The server's session tickets, limited by [`SessionLifetime`].
 
 use std::sync::Arc;
 
@@ -10,47 +10,49 @@ use super::handshake_record;
 use super::lifetime::{self, SessionLifetime, MAX_AGE};
 use crate::dates::Seconds;
 
-/// Longest ticket in bytes (RFC 8446 §4.6.1). rustls puts the client's chain into it.
+/// Longest ticket in bytes (RFC 8446 §4.6.1); rustls stores the client's chain in it.
 const MAX_LEN: usize = u16::MAX as usize;
 
-/// A ticketer that puts the [`SessionLifetime`] of the session into each ticket, below the encryption of
-/// another ticketer, and ignores tickets whose time has passed.
+/// A ticketer that limits each ticket by the [`SessionLifetime`] of its session.
+///
+/// The lifetime is the start of the plaintext that another ticketer encrypts. Expired tickets are
+/// ignored.
 #[derive(Debug)]
 pub(crate) struct LifetimeTicketer {
-    sealed_by: Arc<dyn ProducesTickets>,
+    inner: Arc<dyn ProducesTickets>,
     clock: Arc<dyn TimeProvider>,
-    /// The end of the configured CRLs: from then on a full handshake decides.
+    /// When the first configured CRL expires. From then on every handshake is a full one.
     crls_end: Seconds,
 }
 
 impl LifetimeTicketer {
     pub(crate) const fn new(
-        sealed_by: Arc<dyn ProducesTickets>,
+        inner: Arc<dyn ProducesTickets>,
         clock: Arc<dyn TimeProvider>,
         crls_end: Seconds,
     ) -> Self {
         Self {
-            sealed_by,
+            inner,
             clock,
             crls_end,
         }
     }
 
-    /// Seconds for which a ticket of such a session is of use.
-    fn left(&self, facts: SessionLifetime) -> Option<Seconds> {
+    /// Returns the seconds until a ticket of this session expires.
+    fn remaining(&self, lifetime: SessionLifetime) -> Option<Seconds> {
         let now = self.now()?;
         let of_crls = self.crls_end.saturating_sub(now);
-        let left = facts.left(now)?.min(of_crls);
-        (left > 0).then_some(left)
+        let remaining = lifetime.remaining(now)?.min(of_crls);
+        (remaining > 0).then_some(remaining)
     }
 
     fn now(&self) -> Option<Seconds> {
         Some(self.clock.current_time()?.as_secs())
     }
 
-    /// The facts of the session that is being polled.
-    fn facts(&self) -> Option<SessionLifetime> {
-        Some(handshake_record::current()?.facts(self.now()?))
+    /// Returns the lifetime of the session that is being polled.
+    fn session_lifetime(&self) -> Option<SessionLifetime> {
+        Some(handshake_record::current()?.lifetime(self.now()?))
     }
 }
 
@@ -59,30 +61,30 @@ impl ProducesTickets for LifetimeTicketer {
         true
     }
 
-    /// Returns the rest of the session's time: clients drop the ticket then.
+    /// Returns the remaining lifetime in seconds, after which clients drop the ticket.
     fn lifetime(&self) -> u32 {
-        let left = self.facts().and_then(|facts| self.left(facts));
-        let hint = left.map_or(0, |left| left.min(MAX_AGE));
+        let remaining = self.session_lifetime().and_then(|it| self.remaining(it));
+        let hint = remaining.map_or(0, |seconds| seconds.min(MAX_AGE));
         u32::try_from(hint).unwrap_or(u32::MAX)
     }
 
-    /// Makes no ticket for a session without time left, nor one that its message could not carry.
+    /// Issues no ticket for an expired session, nor one longer than its message allows.
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
-        let facts = self.facts()?;
-        self.left(facts)?;
+        let lifetime = self.session_lifetime()?;
+        self.remaining(lifetime)?;
         let mut all = Zeroizing::new(Vec::with_capacity(lifetime::LEN + plain.len()));
-        all.extend_from_slice(&facts.encode());
+        all.extend_from_slice(&lifetime.encode());
         all.extend_from_slice(plain);
-        let ticket = self.sealed_by.encrypt(&all)?;
+        let ticket = self.inner.encrypt(&all)?;
         (ticket.len() <= MAX_LEN).then_some(ticket)
     }
 
     fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
         handshake_record::current()?;
-        let mut plain = self.sealed_by.decrypt(cipher)?;
-        let facts = SessionLifetime::decode(&plain)?;
-        self.left(facts)?;
-        handshake_record::update(|record| record.resumed = Some(facts));
+        let mut plain = self.inner.decrypt(cipher)?;
+        let lifetime = SessionLifetime::decode(&plain)?;
+        self.remaining(lifetime)?;
+        handshake_record::update(|record| record.resumed = Some(lifetime));
         plain.drain(..lifetime::LEN);
         Some(plain)
     }

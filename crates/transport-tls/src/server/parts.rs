@@ -1,4 +1,4 @@
-//! The parts of a server's TLS, each from its own files.
+//! The parts of a server configuration, each from its own files.
 
 use std::sync::Arc;
 
@@ -7,46 +7,47 @@ use tokio_rustls::rustls::time_provider::TimeProvider;
 use transport_core::schema::Section;
 use transport_core::TransportError;
 
-use crate::files::{self, ConfiguredPath, FileHashes, PairPaths, PemFiles};
+use crate::files;
+use crate::pair::{PairFiles, PairHashes, PairPaths};
 use crate::provider::provider;
-use crate::trust::{TrustMaterial, TrustPaths};
+use crate::trust::TrustMaterial;
 use crate::{PqMode, TlsConfig};
 
-/// The parts of a configuration, to build another one with some of them replaced.
-pub(super) struct Parts {
+/// The parts of a server configuration, to build another one with some replaced.
+pub(super) struct ServerParts {
     pub(super) settings: TlsConfig,
     pub(super) pq: PqMode,
     pub(super) pair: Arc<CertifiedKey>,
-    /// `None`: the pair came from memory.
-    pub(super) pair_hashes: Option<FileHashes>,
+    /// `None` for a pair from memory.
+    pub(super) pair_hashes: Option<PairHashes>,
     pub(super) trust: TrustMaterial,
     pub(super) clock: Arc<dyn TimeProvider>,
 }
 
-impl Parts {
-    /// The pair of these settings; the one in force where the files hold the same.
+impl ServerParts {
+    /// Reads the pair of `config`; keeps the current one if the files are unchanged.
     pub(super) fn pair_of(
         &self,
         config: &TlsConfig,
         pq: PqMode,
-    ) -> Result<(Arc<CertifiedKey>, Option<FileHashes>), TransportError> {
+    ) -> Result<(Arc<CertifiedKey>, Option<PairHashes>), TransportError> {
         if self.pair_hashes.is_none() {
             return Ok((Arc::clone(&self.pair), None));
         }
-        let mut files = PemFiles::read(pair_paths(config))?;
-        let hashes = Some(files.hashes());
+        let mut pair_files = PairFiles::read(pair_paths(config))?;
+        let hashes = Some(pair_files.hashes());
         if hashes == self.pair_hashes && pq == self.pq {
             return Ok((Arc::clone(&self.pair), hashes));
         }
-        let none = || files::cert_failed(pair_paths(config).cert, "it is needed to listen");
-        let pair = files.pair(&provider(pq))?.ok_or_else(none)?;
+        let none = || files::cert_failed(pair_paths(config).cert, "it is required to listen");
+        let pair = pair_files.parse(&provider(pq))?.ok_or_else(none)?;
         Ok((pair, hashes))
     }
 
-    /// The hash of everything that decides which clients come in.
+    /// Returns the hash of the settings and files that decide which clients are accepted.
     pub(super) fn trust_digest(&self) -> [u8; 32] {
-        /// Keys of what the listener shows, and paths: replicas may have others.
-        const LEFT_OUT: [&str; 6] = [
+        /// Keys that may differ between replicas: credentials and paths.
+        const EXCLUDED: [&str; 6] = [
             "tls.enabled",
             "tls.cert_path",
             "tls.key_path",
@@ -54,41 +55,17 @@ impl Parts {
             "tls.crl_path",
             "tls.ticket_keys_path",
         ];
-        let counts = |key: &&str| !LEFT_OUT.contains(key);
-        let keys = TlsConfig::keys().iter().map(|key| key.path).filter(counts);
+        let is_included = |key: &&str| !EXCLUDED.contains(key);
+        let keys = self.settings.keys().into_iter();
+        let keys = keys.map(|key| key.path).filter(is_included);
         let value = |key| self.settings.get(key).unwrap_or_default();
         self.trust.digest(keys.map(|key| (key, value(key))))
     }
 }
 
 pub(super) fn pair_paths(config: &TlsConfig) -> PairPaths<'_> {
-    PairPaths {
-        cert: ConfiguredPath {
-            key: "tls.cert_path",
-            path: config.cert_path(),
-        },
-        key: ConfiguredPath {
-            key: "tls.key_path",
-            path: config.key_path(),
-        },
-        ca: ConfiguredPath {
-            key: "tls.client_ca_path",
-            path: None,
-        },
-    }
-}
-
-pub(super) fn trust_paths(config: &TlsConfig) -> TrustPaths<'_> {
-    TrustPaths {
-        ca: ConfiguredPath {
-            key: "tls.client_ca_path",
-            path: config.client_ca_path(),
-        },
-        crl_key: "tls.crl_path",
-        crls: config.crl_path(),
-        ticket_keys: ConfiguredPath {
-            key: "tls.ticket_keys_path",
-            path: config.ticket_keys_path(),
-        },
-    }
+    PairPaths::new(
+        ("tls.cert_path", config.cert_path()),
+        ("tls.key_path", config.key_path()),
+    )
 }

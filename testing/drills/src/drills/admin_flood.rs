@@ -1,4 +1,4 @@
-//! The admin endpoint under silent sockets and pipelined scrapes.
+//! Silent sockets and pipelined scrapes at the admin endpoint.
 
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
@@ -11,13 +11,13 @@ use crate::case::{ensure, Case, Outcome, Stop};
 use ron_lab::client::{connect, ping};
 use ron_lab::{Gateway, Lab};
 
-/// Sockets that send nothing.
+/// Silent sockets.
 const SILENT: usize = 200;
-/// Connections that one client keeps asking on.
+/// Connections of one client that scrapes continuously.
 const CONNS: usize = 12;
-/// How late `/readyz` may be.
+/// The maximum latency of `/readyz`.
 const READY_WITHIN: Duration = Duration::from_millis(100);
-/// How much later an echo may come in the flood.
+/// The maximum ratio of echo latencies.
 const SLOWER: f64 = 2.0;
 /// Echoes of a turn, and the pause after each.
 const ECHOES: usize = 400;
@@ -26,9 +26,9 @@ const EVICTED: &str = "ron_gateway_admin_evicted_total";
 
 pub(super) const FLOOD: Drill = Drill {
     name: "admin-flood",
-    fault: "200 silent sockets at the admin endpoint, and one client that asks for /metrics on 12 connections at full speed",
+    fault: "200 silent sockets at the admin endpoint, and one client that scrapes /metrics on 12 connections at full speed",
     expected: "ron_gateway_admin_evicted_total and ron_gateway_admin_requests_total grow; /readyz 200 within 100 ms, a reload works, p99 of the data plane at most 2 x",
-    cure: "keep the endpoint on loopback or a Unix socket; it goes on by itself as the flood ends",
+    cure: "keep the endpoint on loopback or a Unix socket; it recovers by itself when the flood ends",
     quick: true,
     run: flood,
 };
@@ -37,7 +37,7 @@ fn flood(lab: &Lab, case: &mut Case) -> Outcome {
     let config = lab.file("admin.toml");
     std::fs::write(&config, "[transport]\nmax_conns = 1000\n").map_err(|e| e.to_string())?;
     let gateway = lab.gateway().config(&config).spawn()?;
-    // Quiet and flood by turns: what else the machine does falls on both.
+    // Quiet and flooded turns alternate, so that other load of the machine affects both.
     let rounds = if case.mode.gates { 5 } else { 1 };
     let mut ratios = Vec::new();
     for round in 0..rounds {
@@ -47,12 +47,12 @@ fn flood(lab: &Lab, case: &mut Case) -> Outcome {
     }
     ratios.sort_by(|one, other| one.0.total_cmp(&other.0));
     let (ratio, quiet, flooded) = ratios[ratios.len() / 2];
-    let told = format!(
-        "echo p99 {:.2} ms, {:.2} ms in the flood ({ratio:.2} x, median of {rounds})",
+    let line = format!(
+        "echo p99 {:.2} ms, {:.2} ms during the flood ({ratio:.2} x, median of {rounds})",
         quiet * 1e3,
         flooded * 1e3,
     );
-    case.gate(ratio <= SLOWER, told)?;
+    case.gate(ratio <= SLOWER, line)?;
     case.cure();
     let before = gateway.scrape()?.value(EVICTED);
     for _ in 0..20 {
@@ -60,14 +60,14 @@ fn flood(lab: &Lab, case: &mut Case) -> Outcome {
     }
     let after = gateway.scrape()?.value(EVICTED);
     ensure((after - before).abs() < 0.5, || {
-        format!("{} evicted without a flood", after - before)
+        format!("{} evictions without a flood", after - before)
     })?;
-    case.recovered("nothing is evicted any more");
+    case.recovered("no further eviction");
     gateway.stop()?;
     Ok(())
 }
 
-/// The p99 of echoes in the flood, in seconds.
+/// Returns the p99 of echoes during the flood, in seconds.
 fn flooded(gateway: &Gateway, case: &mut Case, tell: bool) -> Result<f64, Stop> {
     let before = gateway.scrape()?;
     if tell {
@@ -82,9 +82,11 @@ fn flooded(gateway: &Gateway, case: &mut Case, tell: bool) -> Result<f64, Stop> 
         let asking = scope.spawn(|| ask(admin, &over));
         let measured = measured(gateway, case, tell, &before);
         over.store(true, Ordering::Relaxed);
-        let answers = asking.join().map_err(|_| "the flood panicked")?;
+        let answers = asking
+            .join()
+            .map_err(|_| "a thread of the flood panicked")?;
         if tell {
-            case.note(format!("{answers} scrapes answered in the flood"));
+            case.note(format!("{answers} scrapes answered during the flood"));
         }
         drop(silent);
         measured
@@ -111,24 +113,24 @@ fn measured(
             gateway.is_ready()?;
             slowest = slowest.max(asked.elapsed());
         }
-        let told = format!("/readyz within {:.1} ms", slowest.as_secs_f64() * 1e3);
-        case.gate(slowest <= READY_WITHIN, told)?;
+        let line = format!("/readyz within {:.1} ms", slowest.as_secs_f64() * 1e3);
+        case.gate(slowest <= READY_WITHIN, line)?;
         gateway.reload("ok")?;
         case.note("a reload ok");
     }
     Ok(p99)
 }
 
-/// Asks for the metrics on every connection at once, again and again; how many answers came.
+/// Scrapes on every connection repeatedly; returns the number of answers.
 ///
-/// At the lowest priority: where cores are short, what this client takes from the echoes beside it is
-/// not the gateway's doing.
+/// Runs at the lowest priority: on a machine with few cores, the CPU time of this client would slow
+/// the echoes, which is not the gateway's doing.
 fn ask(to: SocketAddr, over: &AtomicBool) -> usize {
     let _ = rustix::process::nice(19);
     let request = "GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(50);
     let mut answers = 0;
     while !over.load(Ordering::Relaxed) {
-        // Some are evicted, and some reset for what they pipelined.
+        // Some connections are evicted, and some reset because of pipelined requests.
         let mut conns: Vec<_> = (0..CONNS).filter_map(|_| connect(to).ok()).collect();
         for conn in &mut conns {
             let _ = conn.write_all(request.as_bytes());
@@ -142,7 +144,7 @@ fn ask(to: SocketAddr, over: &AtomicBool) -> usize {
     answers
 }
 
-/// The 99th percentile of how long an echo takes, in seconds.
+/// Returns the 99th percentile of the echo latency, in seconds.
 fn p99(to: SocketAddr) -> Result<f64, Stop> {
     let echoes = || {
         let mut conn = connect(to)?;

@@ -1,4 +1,4 @@
-//! An upstream that is spoken to in another application protocol than is meant.
+//! An upstream with another application protocol than intended.
 
 use super::Drill;
 use crate::case::{ensure, Case, Outcome};
@@ -8,8 +8,8 @@ use ron_lab::Lab;
 
 pub(super) const MISMATCH: Drill = Drill {
     name: "alpn-mismatch",
-    fault: "the dialer offers a protocol that the upstream speaks, but not the one meant; then one it does not speak",
-    expected: "`alpn` of event=dial names the odd one; without a common one rejected_total{reason=\"tls\"} at both ends",
+    fault: "the dialer offers a protocol that the upstream supports, but not the intended one; then one it does not support",
+    expected: "`alpn` of event=dial names the wrong protocol; without a common one rejected_total{reason=\"tls\"} at both ends",
     cure: "pin tls_client.alpn, by reload",
     quick: true,
     run: mismatch,
@@ -32,7 +32,7 @@ fn mismatch(lab: &Lab, case: &mut Case) -> Outcome {
     dialed(&front, "http/1.1")?;
     case.signal("event=dial alpn=http/1.1 where oap/1 is meant, no reject");
     ensure(front.scrape()?.rejects() < 0.5, || {
-        "it shows as rejects".into()
+        "the wrong protocol counts as a reject".into()
     })?;
 
     alpn(lab, "h2")?;
@@ -42,9 +42,11 @@ fn mismatch(lab: &Lab, case: &mut Case) -> Outcome {
         "served without a common protocol".into()
     })?;
     front.until("the reject", |now| now.rejected("tls") >= 1.0)?;
-    upstream.until("its reject", |now| now.rejected("tls") >= 1.0)?;
+    upstream.until("the upstream's reject", |now| now.rejected("tls") >= 1.0)?;
     let why = front.logs_reject("tls", "")?;
-    case.note(format!("none in common: reason=tls \"{why}\" at both ends"));
+    case.note(format!(
+        "no common protocol: reason=tls \"{why}\" at both ends"
+    ));
 
     case.cure();
     alpn(lab, "oap/1")?;

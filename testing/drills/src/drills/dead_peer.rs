@@ -1,4 +1,4 @@
-//! A peer whose network goes away in the middle of transfers, in both directions.
+//! A peer whose link goes down in mid-transfer, in both directions.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
@@ -11,9 +11,9 @@ use ron_lab::client::{connect, echo, frame, pattern};
 use ron_lab::netns::{Netns, LINK};
 use ron_lab::Lab;
 
-/// What the peer has read before it is gone.
+/// Bytes that the peer reads before its link goes down.
 const READ: usize = 8 << 20;
-/// The body of the frame that it begins to send, and how much of it arrives.
+/// The announced frame body, and the part that arrives.
 const BODY: usize = 200 << 10;
 const ARRIVED: usize = 100 << 10;
 
@@ -21,7 +21,7 @@ pub(super) const DEAD_PEER: Drill = Drill {
     name: "dead-peer",
     fault: "the peer's link goes down in the middle of a download and of an upload",
     expected: "rejected_total{reason=\"timeout\"}, op write for the download, read for the upload, each within its deadline + 10 %",
-    cure: "the link comes back; the peer connects anew",
+    cure: "the link comes up; the peer reconnects",
     quick: true,
     run: dead_peer,
 };
@@ -67,14 +67,14 @@ fn dead_peer(lab: &Lab, case: &mut Case) -> Outcome {
     theirs.ip(&["link", "set", LINK, "up"])?;
     let mut again = to(upload.addr)?;
     echo(&mut again, &frame(BODY)).map_err(|e| e.to_string())?;
-    case.recovered("the link is back, the peer is served");
+    case.recovered("the link is up, the peer is served");
     drop(again);
     upload.stop()?;
     download.stop()?;
     Ok(())
 }
 
-/// A server that sends without end to whoever connects, for one connection.
+/// A server that sends endlessly on one connection.
 fn source() -> Result<SocketAddr, String> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|e| e.to_string())?;
     let addr = listener.local_addr().map_err(|e| e.to_string())?;

@@ -1,4 +1,4 @@
-//! A gateway receives SIGTERM while answers are owed on its connections.
+//! SIGTERM while answers are owed.
 
 mod client;
 
@@ -19,21 +19,24 @@ use ron_lab::{Gateway, Lab};
 
 use client::{Client, Ends, Owed};
 
-/// Questions to each of the two gateways that forward, half of them half-closed, and frames that
-/// have begun at the one that echoes frames.
+/// Requests per forwarding gateway, and started frames.
+///
+/// Half of the requests are half-closed; the frames go to the gateway that echoes.
 const QUESTIONS: usize = 40;
 const FRAMES: usize = 20;
-/// The same where they are cut.
+/// The same numbers for the run with a short `drain_timeout`.
 const CUT: usize = 10;
-/// What the shorter `drain_timeout` does not wait for.
+/// The delay of answers that the short `drain_timeout` cuts.
 const TOO_SLOW: Duration = Duration::from_secs(1);
-/// Connections without a question, at each gateway.
+/// Connections without a request, at each gateway.
 const IDLE: usize = 5;
-/// How long the slowest answer takes, and the slowest frame.
+/// The delay of the slowest answer and of the slowest frame.
 const SLOWEST: Duration = Duration::from_secs(3);
 const ANSWER_BYTES: u32 = 64 << 10;
 const FRAME_BYTES: usize = 4 << 10;
-/// How soon after SIGTERM an idle connection ends: it must have been silent for 1 s.
+/// The time for an idle connection to end after SIGTERM.
+///
+/// It must have been silent for 1 s.
 const IDLE_ENDS: Duration = Duration::from_millis(1500);
 
 pub(super) const SLOW_ANSWER: Drill = Drill {
@@ -93,7 +96,7 @@ fn run(lab: &Lab, case: &mut Case) -> Outcome {
     case.gate(ends.last_idle <= IDLE_ENDS, idle)
 }
 
-/// Delays from almost nothing to the slowest.
+/// Returns delays from almost zero to the slowest.
 fn spread(at: usize, of: usize) -> Duration {
     SLOWEST * u32::try_from(at + 1).unwrap_or(1) / u32::try_from(of).unwrap_or(1)
 }
@@ -104,7 +107,7 @@ struct Place<'a> {
     upstream: Upstream,
 }
 
-/// What forwards TCP, what forwards TLS, and what echoes frames.
+/// The gateways: one forwards TCP, one forwards TLS, one echoes frames.
 struct Gateways {
     tcp: Gateway,
     tls: Gateway,
@@ -132,7 +135,7 @@ impl Place<'_> {
         Ok(Conn::Tls(Box::new(conn)))
     }
 
-    /// Connections that have had their answer.
+    /// Opens connections that have received their answer.
     fn idle(&self, gateways: &Gateways) -> Result<Vec<Client>, String> {
         let forwarded = |over_tls| {
             let mut conn = self.connect(gateways, over_tls)?;
@@ -151,11 +154,12 @@ impl Place<'_> {
             waits_for: Owed::Nothing,
         };
         let clients = conns.map(|conn| conn.map(client));
-        clients.collect::<io::Result<_>>().map_err(told)
+        clients.collect::<io::Result<_>>().map_err(before_sigterm)
     }
 
-    /// Connections with a question that has reached the upstream, or half a frame that has reached
-    /// the gateway. Answers are held.
+    /// Opens connections with a pending request, or with half a frame.
+    ///
+    /// The answers are held.
     fn owed(
         &self,
         gateways: &Gateways,
@@ -176,7 +180,7 @@ impl Place<'_> {
         for n in 0..questions {
             for over_tls in [false, true] {
                 clients.push(Client {
-                    conn: question(n, over_tls).map_err(told)?,
+                    conn: question(n, over_tls).map_err(before_sigterm)?,
                     waits_for: Owed::Answer,
                 });
             }
@@ -184,22 +188,22 @@ impl Place<'_> {
         let bytes = |gateway: &Gateway| Ok::<_, String>(gateway.scrape()?.sum("bytes_in_total"));
         let before = bytes(&gateways.frames)?;
         for n in 0..frames {
-            let mut conn = connect(gateways.frames.addr).map_err(told)?;
+            let mut conn = connect(gateways.frames.addr).map_err(before_sigterm)?;
             let half = &frame(FRAME_BYTES)[..FRAME_BYTES / 2];
-            conn.write_all(half).map_err(told)?;
+            conn.write_all(half).map_err(before_sigterm)?;
             clients.push(Client {
                 conn: Conn::Plain(conn),
                 waits_for: Owed::Frame(delay(n, frames)),
             });
         }
-        wait_for("the questions and half frames", PATIENCE, || {
+        wait_for("the requests and half frames", PATIENCE, || {
             let halves = bytes(&gateways.frames)? - before >= (frames * FRAME_BYTES / 2) as f64;
             Ok((halves && self.upstream.asked() == 2 * questions).then_some(()))
         })?;
         Ok(clients)
     }
 
-    /// Sends SIGTERM to all gateways, lets the answers come, and waits for every end.
+    /// Sends SIGTERM, releases the answers, and waits for every end.
     fn stop(&self, gateways: Gateways, clients: Vec<Client>) -> Result<Ends, Stop> {
         let Gateways { tcp, tls, frames } = gateways;
         let all = [tcp, tls, frames];
@@ -213,7 +217,7 @@ impl Place<'_> {
             let waiting = clients
                 .into_iter()
                 .map(|it| scope.spawn(move || it.wait(since)));
-            // All of them wait before the first one is joined.
+            // All threads run before the first one is joined.
             for client in waiting.collect::<Vec<_>>() {
                 ends.add(client.join().map_err(|_| "a client panicked")??);
             }
@@ -226,6 +230,6 @@ impl Place<'_> {
     }
 }
 
-fn told(error: impl std::fmt::Display) -> String {
+fn before_sigterm(error: impl std::fmt::Display) -> String {
     format!("before SIGTERM: {error}")
 }

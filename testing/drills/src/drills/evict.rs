@@ -1,4 +1,4 @@
-//! Every place held by an idle peer, and newcomers that want one.
+//! Idle peers that hold every place, and newcomers.
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,17 +12,17 @@ use crate::case::{ensure, Case, Outcome, Stop};
 use ron_lab::client::{connect, ended, ping};
 use ron_lab::{Gateway, Lab};
 
-/// Places, and how many of them are in use by clients that talk.
+/// The number of places, and of those held by active clients.
 const PLACES: usize = 1000;
 const BUSY: usize = 50;
 const NEWCOMERS: usize = 1000;
 /// Evicted connections that may still be closing.
 const SURPLUS: f64 = 256.0;
-/// Descriptors of both ends, and some.
+/// Descriptors for both ends, with a margin.
 const FILES: u64 = 4096;
-/// Well past `evict_after`.
+/// Clearly longer than `evict_after`.
 const IDLE: Duration = Duration::from_millis(1500);
-/// How often a busy client asks.
+/// The interval of a busy client's requests.
 const EVERY: Duration = Duration::from_millis(300);
 
 const REFUSE: &str = "[transport]\nmax_conns = 1000\nevict_after = '1s'\n";
@@ -30,7 +30,7 @@ const EVICT: &str = "[transport]\nmax_conns = 1000\nevict_after = '1s'\noverflow
 
 pub(super) const IDLE_CROWD: Drill = Drill {
     name: "evict-idle",
-    fault: "950 idle and 50 busy clients hold all of max_conns = 1000, and newcomers come",
+    fault: "950 idle and 50 busy clients hold all of max_conns = 1000, and newcomers connect",
     expected: "rejected_total{reason=\"conn_limit\"} grows; /readyz 200",
     cure: "overflow = evict, by reload: 1,000 newcomers are served, transport_closes_total{reason=\"evicted\"} grows, no busy client is cut",
     quick: true,
@@ -64,7 +64,7 @@ fn run(lab: &Lab, case: &mut Case) -> Outcome {
 fn crowded(lab: &Lab, gateway: &Gateway, case: &mut Case, idle: &mut [TcpStream]) -> Outcome {
     case.fault();
     let mut refused = connect(gateway.addr).map_err(|e| e.to_string())?;
-    ensure(ended(&mut refused), || "one more got in".into())?;
+    ensure(ended(&mut refused), || "a newcomer was admitted".into())?;
     let now = gateway.until("a refusal", |now| now.rejected("conn_limit") > 0.5)?;
     case.signal(format!("conn_limit {}", now.rejected("conn_limit")));
     thread::sleep(IDLE);
@@ -73,7 +73,7 @@ fn crowded(lab: &Lab, gateway: &Gateway, case: &mut Case, idle: &mut [TcpStream]
     gateway.reload("ok")?;
     let mut newcomers = served(gateway.addr, PLACES - BUSY)?;
     let most = gateway.scrape()?.inflight();
-    // They hold every place that was idle: the others come as they go.
+    // The newcomers hold every place that was idle; the others are admitted as places become free.
     for _ in PLACES - BUSY..NEWCOMERS {
         newcomers.swap_remove(0);
         thread::sleep(Duration::from_millis(5));
@@ -84,10 +84,12 @@ fn crowded(lab: &Lab, gateway: &Gateway, case: &mut Case, idle: &mut [TcpStream]
         format!("{} rejects", then.rejects())
     })?;
     ensure(most <= PLACES as f64 + SURPLUS, || {
-        format!("{most} connections at {PLACES} places")
+        format!("{most} connections for {PLACES} places")
     })?;
     for conn in idle.iter_mut() {
-        ensure(ended(conn), || "an evicted client hangs".into())?;
+        ensure(ended(conn), || {
+            "an evicted client is still connected".into()
+        })?;
     }
     let evicted = then.value("transport_closes_total{backend=\"tcp\",reason=\"evicted\"}");
     case.recovered(format!(
@@ -98,7 +100,7 @@ fn crowded(lab: &Lab, gateway: &Gateway, case: &mut Case, idle: &mut [TcpStream]
     })
 }
 
-/// Clients that have each had an answer.
+/// Opens clients that have received one answer each.
 fn served(addr: SocketAddr, count: usize) -> Result<Vec<TcpStream>, String> {
     let one = |at| {
         let mut conn = connect(addr)?;
@@ -110,7 +112,7 @@ fn served(addr: SocketAddr, count: usize) -> Result<Vec<TcpStream>, String> {
     all.map_err(|e| e.to_string())
 }
 
-/// Clients that ask again and again until it is over; how many answers they had.
+/// Sends requests until `over`; returns the number of answers.
 fn talk(mut conns: Vec<TcpStream>, over: &AtomicBool) -> Result<usize, String> {
     let mut answers = 0;
     while !over.load(Ordering::Relaxed) {
@@ -123,7 +125,7 @@ fn talk(mut conns: Vec<TcpStream>, over: &AtomicBool) -> Result<usize, String> {
     Ok(answers)
 }
 
-/// This process, and the gateways that it starts, may open enough files.
+/// Raises the descriptor limit of this process and its gateways.
 fn more_files() -> Outcome {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.map_or(true, |current| current >= FILES) {

@@ -9,17 +9,17 @@ use crate::case::{ensure, Case, Outcome};
 use ron_lab::client::{connect, ping};
 use ron_lab::Lab;
 
-/// Descriptors that the gateway may have, and connections that want one.
+/// The gateway's descriptors, and the connections.
 const LIMIT: u32 = 64;
 const CROWD: u32 = 200;
-/// How many of them must get in.
+/// The minimum of admitted connections.
 const SERVED: usize = 20;
 
 pub(super) const EXHAUSTION: Drill = Drill {
     name: "fd-exhaustion",
     fault: "200 connections to a gateway with 64 file descriptors",
     expected: "rejected_total{reason=\"conn_limit\"} counts the rest exactly, process_open_fds near process_max_fds; /readyz 200, admitted ones served",
-    cure: "raise LimitNOFILE; it goes on by itself as connections end",
+    cure: "raise LimitNOFILE; it recovers by itself as connections end",
     quick: true,
     run: exhaustion,
 };
@@ -33,37 +33,37 @@ fn exhaustion(lab: &Lab, case: &mut Case) -> Outcome {
         let crowd = (0..CROWD).map(|_| connect(addr));
         let crowd = crowd.collect::<Result<Vec<_>, _>>();
         let mut crowd = crowd.map_err(|e| e.to_string())?;
-        let now = few.until("everybody to be in or refused", |now| {
+        let now = few.until("all connections to be admitted or refused", |now| {
             now.inflight() + now.rejected("conn_limit") >= f64::from(CROWD)
         })?;
         let (open, most) = (now.value("process_open_fds"), now.value("process_max_fds"));
         let (inside, refused) = (now.inflight(), now.rejected("conn_limit"));
         ensure(inside + refused < f64::from(CROWD) + 0.5, || {
-            format!("{inside} inside, {refused} refused of {CROWD}")
+            format!("{inside} admitted, {refused} refused of {CROWD}")
         })?;
         case.signal(format!(
-            "conn_limit {refused}, {inside} inside, {open} of {most} descriptors"
+            "conn_limit {refused}, {inside} admitted, {open} of {most} descriptors"
         ));
         let busy = now.value("process_cpu_seconds_total");
         for conn in &mut crowd[..SERVED] {
-            ping(conn, 1024).map_err(|e| format!("one that got in: {e}"))?;
+            ping(conn, 1024).map_err(|e| format!("an admitted connection: {e}"))?;
         }
         std::thread::sleep(Duration::from_secs(1));
         let busy = few.scrape()?.value("process_cpu_seconds_total") - busy;
         case.gate(
             busy < 0.5,
-            format!("{busy:.2} s of CPU in the second after"),
+            format!("{busy:.2} s of CPU time in the following second"),
         )?;
         case.cure();
         drop(crowd);
         wait_for("a free descriptor", PATIENCE, || {
             Ok(connect(addr).and_then(|mut conn| ping(&mut conn, 64)).ok())
         })?;
-        case.recovered("serves by itself as the crowd leaves");
+        case.recovered("serves again as connections end");
         Ok(())
     })?;
     few.stop()?;
-    // With more of them nobody is refused.
+    // More descriptors than connections: no refusal.
     let more = lab
         .gateway()
         .before(&["prlimit", "--nofile=1024"])
@@ -71,11 +71,11 @@ fn exhaustion(lab: &Lab, case: &mut Case) -> Outcome {
     let crowd = (0..CROWD).map(|_| connect(more.addr));
     let crowd = crowd.collect::<Result<Vec<_>, _>>();
     let crowd = crowd.map_err(|e| e.to_string())?;
-    let now = more.until("everybody inside", |now| now.inflight() >= f64::from(CROWD))?;
+    let now = more.until("all connections", |now| now.inflight() >= f64::from(CROWD))?;
     ensure(now.rejects() < 0.5, || {
-        "rejects with 1024 descriptors".into()
+        "rejected with 1024 descriptors".into()
     })?;
-    case.note(format!("with 1024 descriptors all {CROWD} are inside"));
+    case.note(format!("with 1024 descriptors all {CROWD} are admitted"));
     drop(crowd);
     more.stop()?;
     Ok(())

@@ -12,11 +12,11 @@ use crate::case::{ensure, Case, Outcome};
 use ron_lab::client::{connect, connect_from, frame, tls, tls_config};
 use ron_lab::Lab;
 
-/// Frames over the ceiling, in seconds: more than five a minute for as long as the alert looks.
+/// Frames over the ceiling, more than five a minute.
 const TOO_LARGE: u32 = 40;
-/// The largest frame that is allowed.
+/// The largest allowed frame.
 const CEILING: usize = 1 << 20;
-/// Honest handshakes before and during the fault.
+/// Handshakes of honest peers before and during the fault.
 const HONEST: u32 = 40;
 const OFFENDER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
@@ -43,7 +43,7 @@ fn too_large(lab: &Lab, case: &mut Case) -> Outcome {
     honest()?;
     let quiet = gateway.scrape()?.since(&start);
     ensure(!alerts::too_large(&quiet), || {
-        "the alert fires without a fault".into()
+        "the alert fires before the fault".into()
     })?;
     gateway.admin.ready_while(|| {
         let before = gateway.scrape()?;
@@ -63,44 +63,46 @@ fn too_large(lab: &Lab, case: &mut Case) -> Outcome {
         honest()?;
         let during = gateway.scrape()?.since(&before);
         ensure(during.rejects() < f64::from(TOO_LARGE) + 0.5, || {
-            "others were rejected too".into()
+            "honest peers were rejected too".into()
         })?;
         let (quiet, during) = (quiet.p95("tls"), during.p95("tls"));
-        let (quiet, during) = quiet.zip(during).ok_or("no handshakes")?;
-        let told = format!("handshake p95 in the bucket to {quiet} s before, {during} s during");
-        case.gate(during <= quiet.max(0.08), told)
+        let (quiet, during) = quiet.zip(during).ok_or("no handshakes were recorded")?;
+        let line = format!("handshake p95 in the bucket to {quiet} s before, {during} s during");
+        case.gate(during <= quiet.max(0.08), line)
     })?;
     case.cure();
     let before = gateway.scrape()?;
-    // What the producer sends afterwards.
+    // The producer sends frames at the ceiling now.
     let conn = connect_from(OFFENDER, gateway.addr).map_err(|e| e.to_string())?;
     let mut conn = tls(&config, conn).map_err(|e| e.to_string())?;
     ron_lab::client::echo(&mut conn, &frame(CEILING)).map_err(|e| format!("1 MiB: {e}"))?;
     let after = gateway.scrape()?.since(&before);
-    ensure(after.rejects() < 0.5, || "rejects go on".into())?;
-    case.recovered("frames of 1 MiB come back, no further reject");
+    ensure(after.rejects() < 0.5, || "rejects continue".into())?;
+    case.recovered("frames of 1 MiB are echoed, no further reject");
     drop(conn);
     gateway.stop()?;
     Ok(())
 }
 
-/// A handshake, and a frame there and back.
+/// Completes a handshake and the echo of a frame.
 fn honest(config: &Arc<ClientConfig>, to: SocketAddr) -> Result<(), String> {
     let conn = connect(to).and_then(|conn| tls(config, conn));
     let sent = conn.and_then(|mut conn| ron_lab::client::echo(&mut conn, &frame(1024)));
     sent.map_err(|e| format!("an honest peer: {e}"))
 }
 
-/// Announces a frame that is too large and sends what it can; it must be cut off without an echo.
+/// Sends an oversize frame; the gateway must cut the connection.
+///
+/// No echo may arrive.
 fn offend(config: &Arc<ClientConfig>, to: SocketAddr) -> Result<(), String> {
     let conn = connect_from(OFFENDER, to).and_then(|conn| tls(config, conn));
-    let mut conn = conn.map_err(|e| format!("the offender: {e}"))?;
-    // It is cut off somewhere in it.
+    let mut conn = conn.map_err(|e| format!("the faulty peer: {e}"))?;
+    // The gateway cuts the connection inside the frame.
     let _ = conn
         .write_all(&frame(CEILING + 1))
         .and_then(|()| conn.flush());
     match conn.read(&mut [0; 1]) {
-        Ok(read) if read > 0 => Err("a frame over the ceiling came back".into()),
+        Ok(read) if read > 0 => Err("a frame over the ceiling was echoed".into()),
         _ => Ok(()),
     }
 }

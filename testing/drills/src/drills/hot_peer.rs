@@ -1,4 +1,4 @@
-//! One peer that floods, and twenty honest ones beside it.
+//! One peer that floods, beside twenty honest ones.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
@@ -12,28 +12,28 @@ use ron_lab::client::{connect_from, pattern, ping};
 use ron_lab::Gateway;
 use ron_lab::Lab;
 
-/// Connections that a peer may have; the hot one opens ten times as many.
+/// The connection cap; the hot peer opens ten times as many.
 const CAP: usize = 20;
-/// Bytes a second that a peer may send; the hot one offers ten times as many.
+/// The byte rate; the hot peer offers ten times as many.
 const RATE: usize = 1 << 20;
 const TIMES: usize = 10;
 const HOT: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const HONEST: u8 = 20;
-/// How often an honest peer asks, and how much.
+/// The interval of an honest peer's requests, and their size.
 const EVERY: Duration = Duration::from_millis(10);
 const BYTES: usize = 1024;
-/// How long a quiet or a flooded turn takes.
+/// The duration of a quiet or flooded turn.
 const PHASE: Duration = Duration::from_millis(1200);
-/// How much later an honest answer may come in the flood.
+/// The maximum ratio of honest latencies.
 const SLOWER: f64 = 1.5;
-/// How much the memory may grow: a table entry, and buffers of the connections that are allowed.
+/// The allowed growth of memory: table entry and admitted buffers.
 const GROWTH: f64 = 16.0 * 1024.0 * 1024.0;
 
 pub(super) const FLOOD: Drill = Drill {
     name: "hot-peer",
     fault: "one address opens 10 x its cap and sends at 10 x its rate, beside 20 honest peers",
     expected: "rejected_total by peer_limit and rate_limited, peer_conns_max at the cap; honest p99 at most 1.5 x, /readyz 200, memory flat",
-    cure: "per_peer.max_conns and rates.per_peer_bytes_per_sec hold it; a firewall, or the producer, ends it",
+    cure: "per_peer.max_conns and rates.per_peer_bytes_per_sec limit the peer; a firewall, or the producer, ends the flood",
     quick: true,
     run: flood,
 };
@@ -44,10 +44,10 @@ fn flood(lab: &Lab, case: &mut Case) -> Outcome {
         .args(["--transport.per-peer.max-conns", &CAP.to_string()])
         .args(["--transport.rates.per-peer-bytes-per-sec", "1MiB"])
         .spawn()?;
-    // Quiet and flood by turns: what else the machine does falls on both.
+    // Quiet and flooded turns alternate, so that other load of the machine affects both.
     let rounds = if case.mode.gates { 9 } else { 1 };
     gateway.admin.ready_while(|| {
-        // Once through it, so that everything has been allocated that an honest load needs.
+        // One full round first, so that all memory of an honest load is allocated.
         honest(gateway.addr, PHASE)?;
         let calm = gateway.scrape()?;
         let (mut quiet, mut hot, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
@@ -63,26 +63,26 @@ fn flood(lab: &Lab, case: &mut Case) -> Outcome {
             quiet.push(undisturbed);
             hot.push(flooded);
             ratios.push(flooded / undisturbed);
-            gateway.until("the hot peer to be gone", |now| now.inflight() < 0.5)?;
+            gateway.until("the end of the hot peer", |now| now.inflight() < 0.5)?;
         }
         let memory = "process_resident_memory_bytes";
         let grown = gateway.scrape()?.value(memory) - calm.value(memory);
         let (quiet, hot, ratio) = (median(quiet), median(hot), median(ratios));
-        let told = format!(
-            "honest p99 {:.2} ms, {:.2} ms in the flood ({ratio:.2} x, median of {rounds})",
+        let line = format!(
+            "honest p99 {:.2} ms, {:.2} ms during the flood ({ratio:.2} x, median of {rounds})",
             quiet * 1e3,
             hot * 1e3,
         );
-        case.gate(ratio <= SLOWER, told)?;
-        let told = format!("memory {:+.1} MiB", grown / 1024.0 / 1024.0);
-        ensure(grown < GROWTH, || told.clone())?;
-        case.note(told);
+        case.gate(ratio <= SLOWER, line)?;
+        let line = format!("memory {:+.1} MiB", grown / 1024.0 / 1024.0);
+        ensure(grown < GROWTH, || line.clone())?;
+        case.note(line);
         case.cure();
-        gateway.until("the hot peer to be gone", |now| now.inflight() < 0.5)?;
+        gateway.until("the end of the hot peer", |now| now.inflight() < 0.5)?;
         let before = gateway.scrape()?;
         honest(gateway.addr, PHASE)?;
         let after = gateway.scrape()?.since(&before);
-        ensure(after.rejects() < 0.5, || "rejects go on".into())?;
+        ensure(after.rejects() < 0.5, || "rejects continue".into())?;
         case.recovered("the flood is over, no further reject");
         Ok(())
     })?;
@@ -90,7 +90,7 @@ fn flood(lab: &Lab, case: &mut Case) -> Outcome {
     Ok(())
 }
 
-/// The honest load beside the hot peer: its p99 in seconds.
+/// Returns the honest p99 beside the hot peer, in seconds.
 fn flooded(gateway: &Gateway, case: &mut Case, tell: bool) -> Result<f64, Stop> {
     let before = gateway.scrape()?;
     let crowd = (0..CAP * TIMES).map(|_| connect_from(HOT, gateway.addr));
@@ -122,7 +122,7 @@ fn flooded(gateway: &Gateway, case: &mut Case, tell: bool) -> Result<f64, Stop> 
         let p99 = honest(gateway.addr, PHASE);
         over.store(true, Ordering::Relaxed);
         for conn in &crowd {
-            // Those that were refused are gone already.
+            // Refused connections have ended already.
             let _ = conn.shutdown(Shutdown::Both);
         }
         for flood in floods {
@@ -134,22 +134,22 @@ fn flooded(gateway: &Gateway, case: &mut Case, tell: bool) -> Result<f64, Stop> 
         }
         let now = gateway.scrape()?;
         let limited = now.since(&before).rejected("rate_limited");
-        ensure(limited > 0.5, || "it was not throttled".into())?;
-        // The burst, and what is still on its way, are less than a second's worth.
+        ensure(limited > 0.5, || "the hot peer was not throttled".into())?;
+        // The burst and the bytes in transit are less than a second's worth.
         let seconds = started.elapsed().as_secs_f64();
         let rate = back as f64 / seconds;
         ensure(rate < RATE as f64 * (1.0 + 1.0 / seconds), || {
-            format!("{rate:.0} bytes/s came back to it")
+            format!("the hot peer received {rate:.0} bytes/s")
         })?;
         if tell {
             let rate = rate / 1024.0;
             case.note(format!(
-                "rate_limited {limited}, of 10240 KiB/s {rate:.0} get through"
+                "rate_limited {limited}, at 10240 KiB/s {rate:.0} get through"
             ));
         }
         ensure(
             now.value("peer_conns_max{backend=\"tcp\"}") <= CAP as f64,
-            || "over the cap".into(),
+            || "more connections than the cap".into(),
         )?;
         Ok(p99?)
     })
@@ -160,7 +160,7 @@ fn median(mut of: Vec<f64>) -> f64 {
     of.get(of.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Offers this connection's part of ten times the rate.
+/// Sends this connection's part of ten times the rate.
 fn send(mut conn: &TcpStream, over: &AtomicBool) {
     let tick = Duration::from_millis(20);
     let part = pattern(RATE * TIMES / CAP / 50);
@@ -169,7 +169,7 @@ fn send(mut conn: &TcpStream, over: &AtomicBool) {
     }
 }
 
-/// Reads what comes back; how much that is.
+/// Reads the echo; returns its size.
 fn receive(mut conn: &TcpStream) -> usize {
     let (mut buffer, mut all) = (vec![0; 64 << 10], 0);
     while let Ok(read) = conn.read(&mut buffer) {
@@ -181,8 +181,9 @@ fn receive(mut conn: &TcpStream) -> usize {
     all
 }
 
-/// The 99th percentile of what honest peers wait for an answer, in seconds; each from an address
-/// of its own. Fails where one is refused or waits in vain.
+/// Returns the 99th percentile of honest latencies, in seconds.
+///
+/// Each peer has its own address. Fails if one is refused or gets no answer.
 fn honest(to: SocketAddr, phase: Duration) -> Result<f64, String> {
     let one = |peer: u8| {
         let mut conn = connect_from(Ipv4Addr::new(127, 0, 1, peer), to)?;
@@ -204,5 +205,5 @@ fn honest(to: SocketAddr, phase: Duration) -> Result<f64, String> {
     })?;
     waits.sort_by(f64::total_cmp);
     let at = waits.len() * 99 / 100;
-    waits.get(at).copied().ok_or("no answers".into())
+    waits.get(at).copied().ok_or("no honest answers".into())
 }

@@ -1,4 +1,4 @@
-//! A log whose disk is full.
+//! A full log disk.
 
 use std::fs;
 
@@ -12,11 +12,11 @@ use ron_lab::client::{connect, ping};
 use ron_lab::{Gateway, Lab};
 
 const DROPPED: &str = "ron_gateway_log_lines_dropped_total";
-/// Connections while nothing can be written.
+/// Connections while the log cannot be written.
 const CONNS: usize = 100;
-/// Bytes of the log that are written before the disk is full: the next line is cut.
+/// The log bytes before the disk is full.
 const ROOM: u64 = 40;
-/// Writes the log to a file, and shows it on standard output as it grows.
+/// Writes the log to a file, and copies it to stdout.
 const TO_FILE: &str =
     "tail -s 0.05 -n +1 -F --pid=$$ \"$0\" 2>/dev/null & exec \"$@\" >\"$0\" </dev/null";
 
@@ -24,7 +24,7 @@ pub(super) const FULL: Drill = Drill {
     name: "log-disk-full",
     fault: "the disk of the log is full (RLIMIT_FSIZE at the length of the file)",
     expected: "ron_gateway_log_lines_dropped_total grows; /readyz 200, every connection served, a reload works",
-    cure: "make room; the log goes on by itself, the next line says how many are missing",
+    cure: "free disk space; the log continues by itself, the next line reports the dropped lines",
     quick: true,
     run: full,
 };
@@ -46,7 +46,7 @@ fn full(lab: &Lab, case: &mut Case) -> Outcome {
         serve(&gateway, CONNS)?;
         let now = gateway.until("a line that is dropped", |now| now.value(DROPPED) > 0.0)?;
         let (bytes, lost) = (length()?, now.value(DROPPED));
-        case.signal(format!("{lost} lines dropped at the first look"));
+        case.signal(format!("{lost} lines dropped at the first scrape"));
         gateway.signal(Signal::HUP)?;
         let reloads = "transport_reloads_total{result=\"ok\"}";
         gateway.until("the reload", |now| now.value(reloads) >= 1.0)?;
@@ -57,10 +57,12 @@ fn full(lab: &Lab, case: &mut Case) -> Outcome {
     })?;
     case.cure();
     limit(&gateway, None)?;
-    let told = gateway.logs("log", |_| true)?;
-    let told = told["dropped"].as_f64().unwrap_or_default();
-    ensure(told >= lost, || format!("{told} told of, {lost} dropped"))?;
-    case.recovered(format!("event=log dropped={told}"));
+    let event = gateway.logs("log", |_| true)?;
+    let reported = event["dropped"].as_f64().unwrap_or_default();
+    ensure(reported >= lost, || {
+        format!("{reported} reported, {lost} dropped")
+    })?;
+    case.recovered(format!("event=log dropped={reported}"));
     let before = closes(&gateway);
     serve(&gateway, 1)?;
     wait_for("a line of the next connection", PATIENCE, || {
@@ -70,12 +72,12 @@ fn full(lab: &Lab, case: &mut Case) -> Outcome {
     let torn = |line: &&str| serde_json::from_str::<Value>(line).is_err();
     let torn = log.lines().find(torn).map(str::to_owned);
     ensure(torn.is_none(), || format!("a line is torn: {torn:?}"))?;
-    case.note("the log goes on, and no line of it is torn");
+    case.note("the log continues, no line is torn");
     gateway.stop()?;
     Ok(())
 }
 
-/// So many connections, one after the other, each served.
+/// Opens connections one after the other, and checks that each is served.
 fn serve(gateway: &Gateway, conns: usize) -> Result<(), String> {
     for _ in 0..conns {
         let served = connect(gateway.addr).and_then(|mut conn| ping(&mut conn, 64));
@@ -88,7 +90,7 @@ fn closes(gateway: &Gateway) -> usize {
     gateway.log().matches("\"event\":\"close\"").count()
 }
 
-/// Lets the process make files no longer than this.
+/// Limits the file size of the process.
 fn limit(gateway: &Gateway, bytes: Option<u64>) -> Result<(), String> {
     let limit = Rlimit {
         current: bytes,
@@ -97,5 +99,5 @@ fn limit(gateway: &Gateway, bytes: Option<u64>) -> Result<(), String> {
     let pid = i32::try_from(gateway.id()).ok().and_then(Pid::from_raw);
     prlimit(pid, Resource::Fsize, limit)
         .map(drop)
-        .map_err(|e| format!("cannot limit its files: {e}"))
+        .map_err(|e| format!("cannot limit the file size: {e}"))
 }

@@ -1,4 +1,4 @@
-//! One peer whose frames are echoed and never read, and twenty honest ones beside it.
+//! One peer that never reads its echoed frames, beside twenty honest ones.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,17 +16,17 @@ const CONNS: usize = 100;
 const MIB: f64 = 1024.0 * 1024.0;
 /// The largest frame.
 const FRAME: usize = 1 << 20;
-/// A quarter of the default budget, and what memory may grow by.
+/// A quarter of the default budget, and the allowed growth of memory.
 const SHARE: f64 = 64.0 * MIB;
 const GROWTH: f64 = 70.0 * MIB;
 const HONEST: u8 = 20;
-/// How often an honest peer asks, and how much.
+/// The interval of an honest peer's requests, and their size.
 const EVERY: Duration = Duration::from_millis(10);
 const BYTES: usize = 1024;
 const PHASE: Duration = Duration::from_millis(1200);
-/// How much later an honest answer may come.
+/// The maximum ratio of honest latencies.
 const SLOWER: f64 = 1.5;
-/// How soon freed memory is back, and up to which multiple of what there was before.
+/// The deadline for freed memory, and the allowed ratio.
 const BACK_WITHIN: Duration = Duration::from_secs(30);
 const BACK_TO: f64 = 1.5;
 
@@ -34,13 +34,13 @@ pub(super) const GREEDY: Drill = Drill {
     name: "memory-hog",
     fault: "one address opens 100 connections, sends frames of 1 MiB and never reads their echo, beside 20 honest peers",
     expected: "memory_held_bytes at a quarter of memory_limit_bytes, throttle_seconds_total{scope=\"memory\"} grows; memory +70 MiB at most, honest p99 at most 1.5 x, /readyz 200",
-    cure: "its share holds it; write_timeout, or a firewall, ends it, and the memory goes back to the system",
+    cure: "its share limits the peer; write_timeout, or a firewall, ends it, and the memory returns to the system",
     quick: true,
     run,
 };
 
 fn run(lab: &Lab, case: &mut Case) -> Outcome {
-    // Longer than the drill, so that the hog stays.
+    // Longer than the drill, so that the hog stays connected.
     let gateway = lab
         .gateway()
         .args(["--echo-frames", "--transport.write-timeout", "60s"])
@@ -60,15 +60,15 @@ fn run(lab: &Lab, case: &mut Case) -> Outcome {
             if round + 1 == rounds {
                 case.cure();
             }
-            gateway.until("the hog to be gone", |now| now.inflight() < 0.5)?;
+            gateway.until("the end of the hog", |now| now.inflight() < 0.5)?;
         }
         let ratios = hogged.iter().zip(&quiet).map(|(hog, quiet)| hog / quiet);
         let ratio = median(ratios.collect());
         let (quiet, hogged) = (median(quiet) * 1e3, median(hogged) * 1e3);
-        let told = format!(
-            "honest p99 {quiet:.2} ms, {hogged:.2} ms beside it ({ratio:.2} x, median of {rounds})"
+        let line = format!(
+            "honest p99 {quiet:.2} ms, {hogged:.2} ms beside the hog ({ratio:.2} x, median of {rounds})"
         );
-        case.gate(ratio <= SLOWER, told)?;
+        case.gate(ratio <= SLOWER, line)?;
         case.gate(
             grown <= GROWTH,
             format!("memory +{:.1} MiB at most", grown / MIB),
@@ -76,19 +76,19 @@ fn run(lab: &Lab, case: &mut Case) -> Outcome {
         gateway.until("an empty budget", |now| {
             now.value("memory_held_bytes") < 0.5
         })?;
-        let back = wait_for("the memory to come back", BACK_WITHIN, || {
+        let back = wait_for("the return of the memory", BACK_WITHIN, || {
             let now = gateway.status("VmRSS:")? * 1024.0;
             Ok((now <= calm * BACK_TO).then_some(now))
         })?;
-        let told = format!("memory_held_bytes 0, memory {:.2} x of before", back / calm);
-        case.recovered(told);
+        let line = format!("memory_held_bytes 0, memory {:.2} x of before", back / calm);
+        case.recovered(line);
         Ok(())
     })?;
     gateway.stop()?;
     Ok(())
 }
 
-/// The honest load beside the hog: its p99 in seconds.
+/// Returns the honest p99 beside the hog, in seconds.
 fn beside_hog(gateway: &Gateway, case: &mut Case, tell: bool) -> Result<f64, Stop> {
     let before = gateway.scrape()?;
     let mut conns = hog(gateway.addr).map_err(|e| format!("the hog: {e}"))?;
@@ -96,11 +96,11 @@ fn beside_hog(gateway: &Gateway, case: &mut Case, tell: bool) -> Result<f64, Sto
     thread::scope(|scope| {
         let flooding = scope.spawn(|| flood(&mut conns, &bytes, &over));
         let seen = (|| {
-            let now = gateway.until("its share to be full", |now| {
+            let now = gateway.until("a full share", |now| {
                 now.value("memory_held_bytes") > SHARE - FRAME as f64
             })?;
             let held = now.value("memory_held_bytes");
-            // Beside its share it has the free chunks of its connections.
+            // The free chunks of its connections come on top of its share.
             ensure(held < SHARE + FRAME as f64 * 8.0, || {
                 format!("{held} bytes are held")
             })?;
@@ -124,18 +124,18 @@ fn beside_hog(gateway: &Gateway, case: &mut Case, tell: bool) -> Result<f64, Sto
     })
 }
 
-/// Waits until the hog's bytes stand still: until then it is a load like any other.
+/// Waits until the hog stalls: before that it is ordinary load.
 fn stalled(gateway: &Gateway) -> Result<(), String> {
     const STILL: Duration = Duration::from_millis(200);
     let bytes = || Ok::<_, String>(gateway.scrape()?.sum("bytes_in_total"));
-    wait_for("the hog to stall", PATIENCE, || {
+    wait_for("the stall of the hog", PATIENCE, || {
         let before = bytes()?;
         thread::sleep(STILL);
         Ok((bytes()? - before < 0.5).then_some(()))
     })
 }
 
-/// Connections that take almost nothing from the kernel's side.
+/// Opens connections with small receive buffers.
 fn hog(to: SocketAddr) -> std::io::Result<Vec<TcpStream>> {
     let one = |_| {
         let conn = connect_from(HOG, to)?;
@@ -146,7 +146,7 @@ fn hog(to: SocketAddr) -> std::io::Result<Vec<TcpStream>> {
     (0..CONNS).map(one).collect()
 }
 
-/// The 99th percentile of what honest peers wait for their frames, in seconds.
+/// Returns the 99th percentile of honest frame latencies, in seconds.
 fn honest(to: SocketAddr) -> Result<f64, String> {
     let sent = frame(BYTES);
     let one = |peer: u8| {
@@ -172,7 +172,7 @@ fn honest(to: SocketAddr) -> Result<f64, String> {
     })?;
     waits.sort_by(f64::total_cmp);
     let at = waits.len() * 99 / 100;
-    waits.get(at).copied().ok_or("no answers".into())
+    waits.get(at).copied().ok_or("no honest answers".into())
 }
 
 fn median(mut of: Vec<f64>) -> f64 {

@@ -1,4 +1,4 @@
-//! A network that is slow, or loses packets, between two network namespaces.
+//! A network with delay or packet loss, between two network namespaces.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use ron_lab::client::{connect, ping, tls, tls_config};
 use ron_lab::netns::{Netns, LINK};
 use ron_lab::Lab;
 
-/// Clients at a time.
+/// Concurrent clients.
 const CLIENTS: usize = 10;
-/// The target of handshakes in one zone, and across regions, in seconds.
+/// The handshake targets within a zone and across regions, in seconds.
 const NEAR: f64 = 0.08;
 const FAR: f64 = 0.2;
 
@@ -54,11 +54,11 @@ fn latency(lab: &Lab, case: &mut Case) -> Outcome {
             })?;
             let delay = Duration::from_millis(added).as_secs_f64();
             ensure(p95 >= delay, || format!("p95 of {p95} s with {added} ms"))?;
-            let told = format!("+{added} ms: p95 in the bucket to {p95} s, {cut} rejects");
+            let line = format!("+{added} ms: p95 in the bucket to {p95} s, {cut} rejects");
             match step {
-                1 => case.signal(told),
-                4 => case.recovered(told),
-                _ => case.note(told),
+                1 => case.signal(line),
+                4 => case.recovered(line),
+                _ => case.note(line),
             }
             let target = if added == 0 { NEAR } else { FAR + delay };
             case.gate(p95 <= target, format!("target {target:.2} s"))?;
@@ -70,9 +70,9 @@ fn latency(lab: &Lab, case: &mut Case) -> Outcome {
     Ok(())
 }
 
-/// Handshakes of each client for each share of lost packets.
+/// Handshakes of each client for each loss rate.
 const HANDSHAKES: usize = 80;
-/// A deadline that a retransmission passes (the shortest is 200 ms), and one that it does not.
+/// A deadline below the first retransmission (200 ms), and one above.
 const TIGHT: &str = "[transport]\nhandshake_timeout = '150ms'\n";
 const LOOSE: &str = "[transport]\nhandshake_timeout = '10s'\n";
 
@@ -109,7 +109,7 @@ fn loss(lab: &Lab, case: &mut Case) -> Outcome {
             "{percent} %: {timeouts:.0} timeouts, {:.1} %",
             share * 100.0
         ));
-        // What the clients saw, beside what was counted.
+        // Failures seen by clients, beside the counted ones.
         #[allow(clippy::cast_precision_loss)]
         let seen = cut as f64 / (many * CLIENTS) as f64 > alerts::SHARE;
         let fires = alerts::too_many(&rise, "timeout");
@@ -140,12 +140,12 @@ fn loss(lab: &Lab, case: &mut Case) -> Outcome {
     gateway.reload("ok")?;
     run(5, false, case)?;
     case.recovered("with handshake_timeout = 10s none is cut");
-    // Which fails where anything was written to stderr, a panic above all.
+    // Fails if anything was written to stderr, such as a panic.
     gateway.stop()?;
     Ok(())
 }
 
-/// From now on this share of what arrives over the link is lost.
+/// Drops this share of packets that arrive over the link.
 fn lose(lab: &Lab, at: &Netns, percent: u32) -> Outcome {
     let rule = match percent {
         0 => String::new(),
@@ -159,7 +159,7 @@ fn lose(lab: &Lab, at: &Netns, percent: u32) -> Outcome {
     Ok(at.exec(&["nft", "-f", &file])?)
 }
 
-/// Shakes hands so many times for each of the clients; how many of them were cut off.
+/// Completes handshakes in parallel; returns the number of cut clients.
 fn handshakes(config: &Arc<ClientConfig>, to: SocketAddr, each: usize) -> Result<usize, String> {
     let one = || {
         let shakes = (0..each).filter(|_| {

@@ -16,22 +16,22 @@ const CONNS: usize = 100;
 const MIB: f64 = 1024.0 * 1024.0;
 /// The largest frame.
 const FRAME: usize = 1 << 20;
-/// How far above the quiet memory the limit is: below the share that one address may fill.
+/// The limit above the quiet memory, below one address's share.
 const ROOM: f64 = 40.0 * MIB;
-/// How soon freed memory is back.
+/// The time until freed memory is returned.
 const BACK_WITHIN: Duration = Duration::from_secs(40);
 
 pub(super) const SHORT_OF_MEMORY: Drill = Drill {
     name: "overload",
     fault: "one address fills its share of the memory budget, and that is above memory.pressure",
     expected: "/readyz 503 overload, rejected_total{reason=\"overload\"} grows; open connections are served",
-    cure: "end the hog, or raise the limit: it accepts again by itself below 90 %",
+    cure: "end the hog, or raise the limit: the gateway accepts again by itself below 90 %",
     quick: true,
     run,
 };
 
 fn run(lab: &Lab, case: &mut Case) -> Outcome {
-    // The memory of a quiet gateway depends on its build.
+    // The memory of a quiet gateway depends on the build.
     let quiet = lab.gateway().args(["--echo-frames"]).spawn()?;
     let calm = quiet.status("VmRSS:")? * 1024.0;
     quiet.stop()?;
@@ -58,11 +58,11 @@ fn run(lab: &Lab, case: &mut Case) -> Outcome {
             })?;
             ensure(body.contains("\"overload\""), || body.clone())?;
             let mut refused = connect(gateway.addr).map_err(|e| e.to_string())?;
-            ensure(ended(&mut refused), || "a newcomer got in".into())?;
+            ensure(ended(&mut refused), || "a newcomer was admitted".into())?;
             let now = gateway.until("a refusal", |now| now.rejected("overload") > 0.5)?;
             let ratio = now.value("ron_gateway_memory_pressure_ratio");
-            let told = gateway.logs("overload", |event| event["level"] == "warn")?;
-            ensure(told["source"] == "memory.pressure", || told.to_string())?;
+            let event = gateway.logs("overload", |event| event["level"] == "warn")?;
+            ensure(event["source"] == "memory.pressure", || event.to_string())?;
             case.signal(format!(
                 "/readyz 503 {}, memory at {:.0} % of its limit",
                 body.trim(),
@@ -90,7 +90,7 @@ fn run(lab: &Lab, case: &mut Case) -> Outcome {
     Ok(())
 }
 
-/// Connections that take almost nothing from the kernel's side.
+/// Opens connections with small receive buffers.
 fn hog(gateway: &ron_lab::Gateway) -> std::io::Result<Vec<TcpStream>> {
     let one = |_| {
         let conn = connect_from(HOG, gateway.addr)?;

@@ -1,4 +1,4 @@
-//! Configuration that changes under a running gateway.
+//! Configuration changes of a running gateway.
 
 use std::thread;
 
@@ -16,7 +16,7 @@ const GOOD: &str = "[transport]\nmax_conns = 2\n";
 pub(super) const MISCONFIG: Drill = Drill {
     name: "misconfig-reload",
     fault: "a reload of a file with an error in it",
-    expected: "reload rejected, the key named; last-good in force, /readyz 200, nothing cut",
+    expected: "reload rejected, the key named; last-good in force, /readyz 200, no connection cut",
     cure: "roll back the file, `check`, reload",
     quick: true,
     run: misconfig,
@@ -32,7 +32,9 @@ fn misconfig(lab: &Lab, case: &mut Case) -> Outcome {
             ping(conn.as_mut().map_err(|e| e.clone())?, 1024).map_err(|e| e.to_string())?;
         }
         let third = connect(gateway.addr).map_err(|e| e.to_string());
-        ensure(ended(&mut third?), || "a third connection got in".into())
+        ensure(ended(&mut third?), || {
+            "a third connection was admitted".into()
+        })
     };
     still_two([&mut first, &mut second])?;
     gateway.admin.ready_while(|| {
@@ -41,17 +43,19 @@ fn misconfig(lab: &Lab, case: &mut Case) -> Outcome {
             "[transport]\nmax_conns = 9\nread_timeout = 'soon'\n",
         )?;
         case.fault();
-        let told = gateway.reload("rejected")?;
-        let error = told["error"].as_str().unwrap_or_default();
+        let event = gateway.reload("rejected")?;
+        let error = event["error"].as_str().unwrap_or_default();
         ensure(error.contains("read_timeout"), || {
-            format!("not named: {told}")
+            format!("the key is not named: {event}")
         })?;
         gateway.until("the rejected reload", |now| now.value(REJECTED) >= 1.0)?;
         case.signal("result=rejected, names transport.read_timeout");
         still_two([&mut first, &mut second])?;
-        case.note("two open connections go on, the third of max_conns = 2 is refused");
+        case.note("two open connections continue, the third of max_conns = 2 is refused");
         let checked = start.command_of(&["check"])?;
-        ensure(checked.status.code() == Some(2), || "check takes it".into())?;
+        ensure(checked.status.code() == Some(2), || {
+            "`check` accepts the file".into()
+        })?;
         case.cure();
         lab.write("gateway.toml", GOOD)?;
         let checked = start.command_of(&["check"])?;
@@ -67,14 +71,14 @@ fn misconfig(lab: &Lab, case: &mut Case) -> Outcome {
 
 /// Connections of the load.
 const LOAD: usize = 8;
-/// What each of them carries; at the strict rate that takes more than the wait for anything.
+/// Bytes of each connection, too many for the strict rate.
 const BYTES: usize = 512 << 10;
 
 pub(super) const STRANGLED: Drill = Drill {
     name: "rate-strangled",
     fault: "rates.per_conn_bytes_per_sec far below the load",
     expected: "rejected_total{reason=\"rate_limited\"} over 1 %, throttle_seconds_total{scope=\"conn\"} grows",
-    cure: "raise the rate by reload: who waits goes on at once",
+    cure: "raise the rate by reload: waiting transfers continue at once",
     quick: true,
     run: strangled,
 };
@@ -102,7 +106,7 @@ fn strangled(lab: &Lab, case: &mut Case) -> Outcome {
             ));
             ensure(
                 !load.iter().any(thread::ScopedJoinHandle::is_finished),
-                || "a transfer got through".into(),
+                || "a transfer ended at the strict rate".into(),
             )?;
             case.cure();
             lab.write("gateway.toml", "[transport]\n")?;
@@ -110,10 +114,10 @@ fn strangled(lab: &Lab, case: &mut Case) -> Outcome {
             for transfer in load {
                 let carried = transfer.join().map_err(|_| "a client panicked")?;
                 let carried = carried.map_err(|e| format!("a transfer broke: {e}"))?;
-                ensure(carried == BYTES, || format!("{carried} bytes came back"))?;
+                ensure(carried == BYTES, || format!("{carried} bytes were echoed"))?;
             }
             case.recovered(format!(
-                "{LOAD} transfers of {BYTES} bytes end, all bytes back"
+                "{LOAD} transfers of {BYTES} bytes end, all bytes echoed"
             ));
             Ok(())
         })
@@ -122,9 +126,9 @@ fn strangled(lab: &Lab, case: &mut Case) -> Outcome {
     let conn = connect(gateway.addr).map_err(|e| e.to_string())?;
     round_trip(&conn, BYTES).map_err(|e| e.to_string())?;
     let after = gateway.scrape()?.since(&relieved);
-    ensure(after.rejects() < 0.5, || "rejects go on".into())?;
+    ensure(after.rejects() < 0.5, || "rejects continue".into())?;
     let took = case.to_recovery.unwrap_or_default().as_secs_f64();
-    case.gate(took < 2.0, format!("relieved within {took:.1} s of 2 s"))?;
+    case.gate(took < 2.0, format!("recovered after {took:.1} s of 2 s"))?;
     gateway.signal(Signal::TERM)?;
     gateway.ended_well()?;
     Ok(())

@@ -1,4 +1,4 @@
-//! Killed, restored from the secret store, rolled back.
+//! A gateway that is killed, restored, or rolled back.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,7 +11,7 @@ use ron_lab::client::{connect, ended, ping, round_trip, tls, tls_config};
 use ron_lab::Gateway;
 use ron_lab::Lab;
 
-/// Transfers under way when it is killed, and how much each has to carry.
+/// Transfers in progress at the kill, and the bytes of each.
 const TRANSFERS: usize = 8;
 const BYTES: usize = 64 << 20;
 
@@ -19,7 +19,7 @@ pub(super) const KILLED: Drill = Drill {
     name: "kill-9",
     fault: "the gateway is killed in the middle of transfers",
     expected: "the scrape fails (up == 0); clients see their connections end, none hangs",
-    cure: "start it again at the same address: nothing to repair",
+    cure: "start it again at the same address: no repair needed",
     quick: true,
     run: killed,
 };
@@ -36,10 +36,12 @@ fn killed(lab: &Lab, case: &mut Case) -> Outcome {
         case.fault();
         gateway.kill()?;
         let scrape = admin.scrape();
-        ensure(scrape.is_err(), || "somebody still answers".into())?;
+        ensure(scrape.is_err(), || {
+            "the admin endpoint still answers".into()
+        })?;
         let broken = load.into_iter().map(thread::ScopedJoinHandle::join);
         let broken = broken.filter(|ended| matches!(ended, Ok(Err(_)))).count();
-        ensure(broken > 0, || "no transfer was under way".into())?;
+        ensure(broken > 0, || "no transfer was in progress".into())?;
         case.signal(format!(
             "no scrape; {broken} of {TRANSFERS} transfers end broken, none hangs"
         ));
@@ -50,7 +52,9 @@ fn killed(lab: &Lab, case: &mut Case) -> Outcome {
     let conn = connect(addr).map_err(|e| e.to_string())?;
     let carried = round_trip(&conn, 1 << 20).map_err(|e| e.to_string())?;
     gateway.is_ready()?;
-    case.recovered(format!("starts at the same address, {carried} bytes back"));
+    case.recovered(format!(
+        "starts at the same address, {carried} bytes echoed"
+    ));
     gateway.stop()?;
     Ok(())
 }
@@ -59,7 +63,7 @@ pub(super) const SECRETS: Drill = Drill {
     name: "secrets-restore",
     fault: "certificate and key are not mounted when it starts again",
     expected:
-        "the running one goes on; the start fails with 2, `tls cert read failed`, NotReady(\"tls\")",
+        "the running one continues; the start fails with 2, `tls cert read failed`, NotReady(\"tls\")",
     cure: "mount the secrets again, mode 0400, and start",
     quick: true,
     run: secrets,
@@ -161,7 +165,7 @@ fn rollback(lab: &Lab, case: &mut Case) -> Outcome {
     Ok(())
 }
 
-/// So many connections at a time, each with an answer or turned away; the share of rejects.
+/// Opens parallel connections; returns the share of rejects.
 fn load(gateway: &Gateway) -> Result<f64, String> {
     let before = gateway.scrape()?;
     let conns = (0..LOAD).map(|_| connect(gateway.addr));
@@ -183,5 +187,5 @@ fn ensure_ended(conn: &mut std::net::TcpStream) -> Result<(), String> {
     if ended(conn) {
         return Ok(());
     }
-    Err("a connection is neither served nor ended".into())
+    Err("a connection was neither served nor closed".into())
 }

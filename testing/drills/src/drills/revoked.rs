@@ -1,4 +1,4 @@
-//! A client certificate that is revoked, in a reload whose own certificate is broken.
+//! A revoked client certificate, in a reload with a broken server certificate.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,14 +9,14 @@ use super::Drill;
 use crate::case::{ensure, Case, Outcome};
 use ron_lab::{Gateway, Lab, Start};
 
-/// Rejects of one reason are logged once in a second.
+/// Rejects of one reason are logged once per second.
 const LOGGED_ONCE_IN: Duration = Duration::from_millis(1100);
 
 pub(super) const CRL: Drill = Drill {
     name: "crl-revoked",
     fault: "a client certificate is revoked while the certificate of the listener is broken; then the CRL expires",
     expected: "event=reject tls=revoked although result=rejected names the broken certificate; tls=crl_expired, rejected_total{reason=\"tls\"} grows, /readyz 200",
-    cure: "mend the certificate; install the current CRL",
+    cure: "repair the certificate; install the current CRL",
     quick: true,
     run: revoked,
 };
@@ -24,7 +24,7 @@ pub(super) const CRL: Drill = Drill {
 fn revoked(lab: &Lab, case: &mut Case) -> Outcome {
     let pki = &lab.pki;
     let crl = pki.crl("clients", true, &[])?;
-    // A copy, so that it can be broken.
+    // A copy, which the drill breaks.
     let cert = lab.write("listener.pem", &read(pki.cert("server"))?)?;
     let ca = pki.cert("ca");
     let mutual = [
@@ -45,16 +45,16 @@ fn revoked(lab: &Lab, case: &mut Case) -> Outcome {
     lab.write("listener.pem", "no certificate")?;
     case.fault();
     pki.crl("clients", true, &["client"])?;
-    let told = gateway.reload("rejected")?;
-    let error = told["error"].as_str().unwrap_or_default();
+    let event = gateway.reload("rejected")?;
+    let error = event["error"].as_str().unwrap_or_default();
     ensure(error.contains("tls cert read failed"), || {
-        format!("not named: {told}")
+        format!("the certificate is not named: {event}")
     })?;
     is_served(&client, &gateway, false)?;
     gateway.logs("reject", |event| event["tls"] == "revoked")?;
     gateway.until("the reject", |now| now.rejected("tls") >= 1.0)?;
     gateway.is_ready()?;
-    case.signal("result=rejected, and event=reject tls=revoked all the same");
+    case.signal("result=rejected, and event=reject tls=revoked nevertheless");
 
     lab.write("listener.pem", &read(pki.cert("server"))?)?;
     pki.crl("clients", false, &[])?;
@@ -80,12 +80,12 @@ fn read(path: impl Into<PathBuf>) -> Result<String, String> {
     fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))
 }
 
-/// Whether the gateway serves the client is as it should be.
+/// Checks whether the gateway serves the client.
 fn is_served(client: &Start, gateway: &Gateway, expected: bool) -> Outcome {
     let target = format!("tls://localhost:{}", gateway.addr.port());
     let before = gateway.scrape()?.rejected("tls");
     let dialed = client.command_of(&["dial", &target])?;
-    // A client of TLS 1.3 may have shaken hands before it is refused.
+    // A client of TLS 1.3 may complete its handshake before it is refused.
     if expected {
         return ensure(dialed.status.success(), || dialed.err.clone());
     }

@@ -1,4 +1,4 @@
-//! Peers that stall: each is ended by the deadline that is meant for it.
+//! Stalling peers, each ended by its deadline.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -13,16 +13,16 @@ use ron_lab::client::{connect, ended, pattern, ping};
 use ron_lab::Gateway;
 use ron_lab::Lab;
 
-/// Every deadline of these drills.
+/// The deadline in all of these drills.
 pub(super) const DEADLINE: Duration = Duration::from_secs(2);
 /// How much later than its deadline a connection may end.
 const LATE: f64 = 1.1;
-/// How often the slow writer sends one byte.
+/// The interval of the slow writer's bytes.
 const TRICKLE: Duration = Duration::from_millis(100);
 
 pub(super) const READER: Drill = Drill {
     name: "slow-reader",
-    fault: "a peer sends and never reads what comes back",
+    fault: "a peer sends and never reads the answers",
     expected: "rejected_total{reason=\"timeout\"}, op write, within write_timeout + 10 %",
     cure: "the peer is gone; the next one is served",
     quick: true,
@@ -39,10 +39,10 @@ fn reader(lab: &Lab, case: &mut Case) -> Outcome {
         let (stalled, sent) = fill(&conn)?;
         case.note(format!("stalled after {} KiB", sent >> 10));
         case.fault_since(stalled);
-        // It goes on trying, in case that was a pause of the machine's; the end is an error.
+        // It continues to try, in case the machine paused; the end is an error.
         scope.spawn(|| while fill(&conn).is_ok() {});
         let ended = timed_out(&gateway, case, "write", Duration::ZERO);
-        // Ends the thread, however it went.
+        // Ends the thread in any case.
         let _ = conn.shutdown(Shutdown::Both);
         ended
     })?;
@@ -61,7 +61,9 @@ pub(super) const HONEST: Drill = Drill {
     run: honest,
 };
 
-/// Bytes per second of the honest reader: the floor is 33 kB/s with a write deadline of 2 s.
+/// The honest reader's bytes per second.
+///
+/// The floor is 33 kB/s with a write deadline of 2 s.
 const HONEST_RATE: u128 = 100_000;
 
 fn honest(lab: &Lab, case: &mut Case) -> Outcome {
@@ -76,12 +78,14 @@ fn honest(lab: &Lab, case: &mut Case) -> Outcome {
         scope.spawn(move || while sending.write_all(&block).is_ok() {});
         let read = read_steadily(&conn, 3 * DEADLINE);
         let ended = read.and_then(|read| {
-            ensure(gateway.scrape()?.rejects() < 0.5, || "it was cut".into())?;
+            ensure(gateway.scrape()?.rejects() < 0.5, || {
+                "the reading peer was cut".into()
+            })?;
             case.note(format!("{} KiB read in {:?}", read >> 10, 3 * DEADLINE));
             case.fault();
             timed_out(&gateway, case, "write", Duration::ZERO)
         });
-        // Ends the thread, however it went.
+        // Ends the thread in any case.
         let _ = conn.shutdown(Shutdown::Both);
         ended
     })?;
@@ -89,7 +93,7 @@ fn honest(lab: &Lab, case: &mut Case) -> Outcome {
     serves(gateway, case)
 }
 
-/// Reads at [`HONEST_RATE`] for a while, and returns how many bytes.
+/// Reads at [`HONEST_RATE`] for a while; returns the number of bytes.
 fn read_steadily(mut conn: &TcpStream, during: Duration) -> Result<u128, Stop> {
     let (started, mut read, mut buf) = (Instant::now(), 0, [0; 4096]);
     while started.elapsed() < during {
@@ -144,9 +148,9 @@ fn writer(lab: &Lab, case: &mut Case) -> Outcome {
 
 pub(super) const SILENT: Drill = Drill {
     name: "silent-handshake",
-    fault: "a peer connects over TLS and says nothing",
+    fault: "a peer connects over TLS and sends nothing",
     expected: "rejected_total{reason=\"timeout\"}, op handshake, within handshake_timeout + 10 %",
-    cure: "the peer is cut off; the next one shakes hands",
+    cure: "the peer is cut off; the next one completes its handshake",
     quick: true,
     run: silent,
 };
@@ -159,35 +163,37 @@ fn silent(lab: &Lab, case: &mut Case) -> Outcome {
     case.fault();
     let mut conn = connect(gateway.addr).map_err(|e| e.to_string())?;
     timed_out(&gateway, case, "handshake", DEADLINE)?;
-    ensure(ended(&mut conn), || "it was told something".into())?;
+    ensure(ended(&mut conn), || "the silent peer received bytes".into())?;
     case.cure();
     let config = ron_lab::client::tls_config(lab)?;
     let conn = connect(gateway.addr).and_then(|conn| ron_lab::client::tls(&config, conn));
     let served = conn.and_then(|mut conn| ping(&mut conn, 1024));
     served.map_err(|e| e.to_string())?;
-    case.recovered("another peer shakes hands and is served");
+    case.recovered("another peer completes its handshake and is served");
     gateway.stop()?;
     Ok(())
 }
 
-/// Waits for the one reject, which must be a timeout of this operation: not before `least`, and
-/// not much later than its deadline.
+/// Waits for the one reject, a timeout of this operation.
+///
+/// It must come no earlier than `least`, and shortly after its deadline.
 pub(super) fn timed_out(gateway: &Gateway, case: &mut Case, op: &str, least: Duration) -> Outcome {
     gateway.until("the timeout", |now| now.rejected("timeout") >= 1.0)?;
     let took = case.since_fault();
     let error = gateway.logs_reject("timeout", op)?;
     case.signal(format!("timeout, \"{error}\""));
-    ensure(took >= least, || format!("after {took:?} already"))?;
+    ensure(took >= least, || format!("too early, after {took:?}"))?;
     let count = gateway.scrape()?.rejects();
     ensure(count < 1.5, || format!("{count} rejects for one peer"))?;
     gateway.is_ready()?;
     let (took, deadline) = (took.as_secs_f64(), DEADLINE.as_secs_f64());
-    let told = format!("ended after {took:.2} s of {deadline} s");
-    case.gate(took <= deadline * LATE, told)
+    let line = format!("ended after {took:.2} s of {deadline} s");
+    case.gate(took <= deadline * LATE, line)
 }
 
-/// Writes until the other side takes nothing for a while: both sides' buffers are full. Since when,
-/// and how much it took.
+/// Writes until the buffers of both sides are full.
+///
+/// Returns since when, and the number of written bytes.
 fn fill(mut conn: &TcpStream) -> Result<(Instant, usize), String> {
     let (block, mut sent, mut since) = (pattern(64 << 10), 0, Instant::now());
     loop {
@@ -201,7 +207,7 @@ fn fill(mut conn: &TcpStream) -> Result<(Instant, usize), String> {
     }
 }
 
-/// A connection whose writes give up when nothing moves for a moment, short beside the deadline.
+/// Connects with a write timeout that is short beside the deadline.
 fn impatient(to: SocketAddr) -> Result<TcpStream, String> {
     let conn = connect(to).map_err(|e| e.to_string())?;
     let wait = Some(Duration::from_millis(200));
@@ -209,7 +215,7 @@ fn impatient(to: SocketAddr) -> Result<TcpStream, String> {
     Ok(conn)
 }
 
-/// Another peer is served; then the gateway is ended.
+/// Checks that another peer is served, and stops the gateway.
 fn serves(gateway: Gateway, case: &mut Case) -> Outcome {
     case.cure();
     let conn = connect(gateway.addr).and_then(|mut conn| ping(&mut conn, 1024));

@@ -1,4 +1,4 @@
-//! Starts that fail: the message says why, and it was never ready.
+//! Failing starts, whose message names the cause.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -29,7 +29,7 @@ fn bad_key_perms(lab: &Lab, case: &mut Case) -> Outcome {
 
 pub(super) const MISSING_KEY: Drill = Drill {
     name: "tls-missing-key",
-    fault: "the private key is not there",
+    fault: "the private key is missing",
     expected: "start fails with 2, `tls key read failed`, NotReady(\"tls\"), never Ready",
     cure: "put the key where tls.key_path says, start",
     quick: true,
@@ -62,21 +62,25 @@ fn mismatched_pair(lab: &Lab, case: &mut Case) -> Outcome {
     starts(&lab.tls(), case)
 }
 
-/// A start that fails for its key says so, and not where the key is.
+/// A start that fails because of the key names the cause.
+///
+/// The key's path is not printed.
 fn refused_for_tls(start: &Start, case: &mut Case, text: &str, key: &str) -> Outcome {
     case.fault();
     let refusal = start.refused()?;
     let said = refusal.says(2, text)?;
     refusal.not_ready("tls")?;
     let tells = [&refusal.log, &refusal.error].map(|text| text.contains(key));
-    ensure(tells == [false; 2], || "the path of the key is told".into())?;
+    ensure(tells == [false; 2], || {
+        "the path of the key is printed".into()
+    })?;
     case.signal(said);
     Ok(())
 }
 
 pub(super) const BIND_IN_USE: Drill = Drill {
     name: "bind-in-use",
-    fault: "another process listens at the address",
+    fault: "another process listens on the address",
     expected:
         "start fails with 1, `Address already in use`, NotReady(\"bind_failed\"), never Ready",
     cure: "stop the other, start",
@@ -140,7 +144,7 @@ fn bad_config(lab: &Lab, case: &mut Case) -> Outcome {
 
 pub(super) const OPEN_DIR: Drill = Drill {
     name: "uds-open-dir",
-    fault: "the directory of the Unix socket is open to others",
+    fault: "the directory of the Unix socket is accessible to others",
     expected: "start fails with 1 and names the mode; no socket is made, never Ready",
     cure: "chmod 0700 on the directory, start",
     quick: true,
@@ -156,14 +160,16 @@ fn open_dir(lab: &Lab, case: &mut Case) -> Outcome {
     case.fault();
     let refusal = start.refused()?;
     let said = refusal.says(1, "is open to others (mode 0755)")?;
-    ensure(!Path::new(&socket).exists(), || "a socket was made".into())?;
+    ensure(!Path::new(&socket).exists(), || {
+        "a socket was created".into()
+    })?;
     case.signal(said);
     case.cure();
     mode(&dir, 0o700)?;
     starts(&start, case)
 }
 
-/// It starts now, and serves.
+/// Checks that the gateway starts and serves now.
 fn starts(start: &Start, case: &mut Case) -> Outcome {
     let gateway = start.spawn()?;
     gateway.is_ready()?;

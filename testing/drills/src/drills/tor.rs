@@ -1,4 +1,4 @@
-//! Tor: a network that is not there at the start, and one that goes under traffic.
+//! A Tor network that is down at the start, or fails later.
 
 use std::time::{Duration, Instant};
 
@@ -10,18 +10,18 @@ use crate::case::{ensure, Case, Outcome, Stop};
 use ron_lab::client::{connect, ping};
 use ron_lab::{Gateway, Lab, Start};
 
-/// What the runbook promises of an outage: told within this, and over within this after its end.
+/// The runbook's promise for an outage: time to signal and recovery.
 const WITHIN: Duration = Duration::from_secs(30);
-/// Longest wait for Tor: its own pauses are long.
+/// The longest wait for Tor, whose own pauses are long.
 const LONG: Duration = Duration::from_secs(150);
-/// `Degraded` for longer than this is an alert.
+/// `Degraded` for longer than this fires an alert.
 const DEGRADED_ALERT: Duration = Duration::from_secs(60);
-/// A bootstrap timeout that lets the alert on `Degraded` come first.
+/// A bootstrap timeout after the alert on `Degraded`.
 const RAISED: Duration = Duration::from_secs(65);
 
 pub(super) const STALL: Drill = Drill {
     name: "arti-stall",
-    fault: "the Tor network cannot be reached at the start",
+    fault: "the Tor network is unreachable at the start",
     expected: "Degraded(\"arti_bootstrap\"), at arti.bootstrap_timeout \
                NotReady(\"arti_bootstrap_timeout\") and one reject arti_bootstrap; with a raised \
                timeout the alert on degraded over 60 s, then the one on not ready",
@@ -32,14 +32,14 @@ pub(super) const STALL: Drill = Drill {
 
 pub(super) const RECOVER: Drill = Drill {
     name: "arti-recover",
-    fault: "the Tor network goes under traffic",
+    fault: "the Tor network fails under traffic",
     expected: "Degraded(\"arti_bootstrap\") within 30 s, dials refused as arti_bootstrap",
     cure: "bring the network back",
     quick: false,
     run: recover,
 };
 
-/// A private network and Arti's configuration for it.
+/// A private network, and its Arti configuration.
 fn network(lab: &Lab) -> Result<(TorNet, String), Stop> {
     let args = ["check", "--transport.backend", "arti"];
     let checked = run(&mut lab.gateway().bare(&args), PATIENCE)?;
@@ -54,7 +54,7 @@ fn network(lab: &Lab) -> Result<(TorNet, String), Stop> {
     Ok((net, config))
 }
 
-/// A gateway from TCP to this target over Tor.
+/// Returns a gateway that forwards TCP to this target over Tor.
 fn forward(lab: &Lab, config: &str, to: &Gateway) -> Start {
     let target = format!("tor://{}", to.addr);
     lab.gateway()
@@ -72,7 +72,7 @@ fn becomes(gateway: &Gateway, what: &str) -> Result<(), String> {
     })
 }
 
-/// Bytes go through it and come back.
+/// Checks that bytes are echoed over Tor.
 fn carries(gateway: &Gateway) -> Result<(), String> {
     wait_for("an answer over Tor", LONG, || {
         let mut stream = connect(gateway.addr).map_err(|e| e.to_string())?;
@@ -97,7 +97,7 @@ fn stall(lab: &Lab, case: &mut Case) -> Outcome {
         .spawn()?;
     let begun = Instant::now();
     ensure(readyz(&gateway)?.contains("\"degraded\""), || {
-        "it is not degraded".into()
+        "the gateway is not degraded".into()
     })?;
     becomes(&gateway, "arti_bootstrap_timeout")?;
     let took = case.since_fault();
@@ -113,7 +113,7 @@ fn stall(lab: &Lab, case: &mut Case) -> Outcome {
         || format!("rejected {} times", scrape.rejected("arti_bootstrap")),
     )?;
     if case.mode.gates {
-        // Degraded all the time, for longer than the alert waits; then not ready.
+        // Degraded for longer than the alert waits, then not ready.
         while begun.elapsed() < DEGRADED_ALERT + Duration::from_secs(1) {
             let level = raised.scrape()?.value("transport_readiness");
             ensure((level - 1.0).abs() < 0.5, || {
@@ -145,7 +145,7 @@ fn stall(lab: &Lab, case: &mut Case) -> Outcome {
     let next = forward(lab, &config, &upstream).spawn()?;
     becomes(&next, "\"ready\"")?;
     carries(&next)?;
-    case.recovered("rolled forward, bytes come back");
+    case.recovered("rolled forward, bytes are echoed");
     next.stop()?;
     Ok(())
 }
@@ -159,15 +159,15 @@ fn recover(lab: &Lab, case: &mut Case) -> Outcome {
     let quiet = gateway.scrape()?;
     net.cut_off().map_err(|e| e.to_string())?;
     case.fault();
-    // Whoever comes is what tells.
+    // A connection is needed: only a dial notices the outage.
     wait_for("Degraded", LONG, || {
-        let told = readyz(&gateway)?.contains("\"degraded\"");
-        if !told {
+        let is_degraded = readyz(&gateway)?.contains("\"degraded\"");
+        if !is_degraded {
             if let Ok(mut stream) = connect(gateway.addr) {
                 let _ = ping(&mut stream, 16);
             }
         }
-        Ok(told.then_some(()))
+        Ok(is_degraded.then_some(()))
     })?;
     let took = case.since_fault();
     case.signal(format!("Degraded after {:.1} s", took.as_secs_f64()));
@@ -185,7 +185,7 @@ fn recover(lab: &Lab, case: &mut Case) -> Outcome {
     net.restore().map_err(|e| e.to_string())?;
     becomes(&gateway, "\"ready\"")?;
     carries(&gateway)?;
-    case.recovered("Ready by itself, bytes come back");
+    case.recovered("Ready by itself, bytes are echoed");
     let took = case.to_recovery.unwrap_or(LONG);
     case.gate(took < WITHIN, "within 30 s")?;
     gateway.stop()?;

@@ -1,4 +1,4 @@
-//! A Unix socket, and a user who may not.
+//! A Unix socket, and a user without permission.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,7 +7,7 @@ use super::{own_uid, Drill};
 use crate::case::{ensure, Case, Outcome, Stop};
 use ron_lab::Lab;
 
-/// A user that nobody needs to be.
+/// An unused uid.
 const OTHER: &str = "1001";
 
 pub(super) const WRONG_UID: Drill = Drill {
@@ -34,8 +34,8 @@ fn wrong_uid(lab: &Lab, case: &mut Case) -> Outcome {
         lab.write(file, &text)
     };
     let gateway = lab.gateway().unbound().config(&uids("0")?).spawn()?;
-    // The modes keep others out before the gateway sees them: this one has a capability. Its
-    // program must lie where it gets to.
+    // The file modes keep other users out before the gateway sees them, so this client has a
+    // capability. Its program must lie where it has access.
     let place = tempfile::tempdir().map_err(|e| e.to_string())?;
     mode(&place.path().to_string_lossy(), 0o755)?;
     let other = lab.gateway().copied_to(place.path())?;
@@ -54,7 +54,7 @@ fn wrong_uid(lab: &Lab, case: &mut Case) -> Outcome {
     ensure(error.contains("uds peer not permitted"), || why.to_string())?;
     case.signal(format!("uid_denied 1, \"{error}\", peer=uid:{OTHER}"));
     let bytes = gateway.scrape()?.sum("bytes_in_total");
-    ensure(bytes < 0.5, || format!("{bytes} bytes were taken"))?;
+    ensure(bytes < 0.5, || format!("{bytes} bytes were read"))?;
     gateway.is_ready()?;
     case.cure();
     uids(&format!("0, {OTHER}"))?;

@@ -1,4 +1,4 @@
-//! One gateway takes over from another at the same address, while clients go on.
+//! One gateway takes over from another at the same address, under load.
 
 mod traffic;
 
@@ -25,11 +25,13 @@ use ron_lab::Start;
 
 use traffic::{Long, Slow, Tally, Traffic};
 
-/// Where they listen, in a network namespace that has nothing else.
+/// The listen address, in an empty network namespace.
 const ADDR: &str = "127.0.0.1:9444";
-/// Clients that come while one of two gateways hangs: each of the two gets about half.
+/// Clients that arrive while one of two gateways hangs.
+///
+/// Each gateway gets about half of them.
 const QUEUED: usize = 40;
-/// How long traffic goes on before a takeover and after it.
+/// The duration of the traffic before and after a takeover.
 const A_WHILE: Duration = Duration::from_millis(500);
 
 pub(super) const ROLLING: Drill = Drill {
@@ -61,9 +63,9 @@ fn rolling(lab: &Lab, case: &mut Case) -> Outcome {
     let socket = take_socket(&old)?;
     case.fault();
     let (new, tally) = place.take_over(case, old, |start| start.socket(socket).spawn())?;
-    case.signal(told("socket activation", tally));
+    case.signal(result_line("socket activation", tally));
     ensure(tally.refused + tally.broken == 0, || {
-        told("socket activation", tally)
+        result_line("socket activation", tally)
     })?;
     case.cure();
     place.validate(case, &new)?;
@@ -77,21 +79,23 @@ fn rolling(lab: &Lab, case: &mut Case) -> Outcome {
         place.migrate(migrate)?;
         let name = format!("tcp.reuse_port, tcp_migrate_req={}", u8::from(migrate));
         let (new, tally) = place.take_over(case, shared.spawn()?, |_| shared.spawn())?;
-        case.note(told(&name, tally));
+        case.note(result_line(&name, tally));
         ensure(!migrate || tally.refused + tally.broken == 0, || {
-            told(&name, tally)
+            result_line(&name, tally)
         })?;
         new.stop()?;
         let lost = place.lost_with(shared.spawn()?, shared.spawn()?)?;
         case.note(format!(
-            "{name}: of {QUEUED} that come while one hangs and is killed {lost} break"
+            "{name}: of {QUEUED} connections queued at a hanging gateway that is killed, {lost} break"
         ));
-        ensure((lost > 0) != migrate, || format!("{name}: {lost} are lost"))?;
+        ensure((lost > 0) != migrate, || {
+            format!("{name}: {lost} connections are lost")
+        })?;
     }
     Ok(())
 }
 
-fn told(how: &str, tally: Tally) -> String {
+fn result_line(how: &str, tally: Tally) -> String {
     let Tally {
         whole,
         refused,
@@ -100,7 +104,7 @@ fn told(how: &str, tally: Tally) -> String {
     format!("{how}: {whole} connections whole, {refused} refused, {broken} broken")
 }
 
-/// Where it happens.
+/// The place of the takeover.
 struct Place {
     netns: Netns,
     config: Arc<ClientConfig>,
@@ -109,7 +113,7 @@ struct Place {
 }
 
 impl Place {
-    /// A gateway that `systemd-socket-activate` starts for the first connection, which is served.
+    /// Starts a gateway by `systemd-socket-activate`, with its first connection.
     fn activated(&self) -> Result<Gateway, String> {
         let quiet = "SYSTEMD_LOG_LEVEL=warning";
         let activate = ["env", quiet, "systemd-socket-activate", "-l", ADDR];
@@ -128,7 +132,7 @@ impl Place {
         })
     }
 
-    /// Connections that wait for a listener that closes go to another one, or are lost.
+    /// Sets whether queued connections of a closing listener migrate to another one.
     fn migrate(&self, on: bool) -> Result<(), String> {
         let key = "/proc/sys/net/ipv4/tcp_migrate_req";
         let set = self
@@ -137,7 +141,7 @@ impl Place {
         set.map_err(|e| format!("{key}: {e}"))
     }
 
-    /// Ends one gateway and starts the next, under load; how the connections went.
+    /// Replaces a gateway under load; returns the connections' results.
     fn take_over(
         &self,
         case: &mut Case,
@@ -171,8 +175,9 @@ impl Place {
         Ok((new, tally))
     }
 
-    /// Clients that come while one gateway hangs, which is then killed: how many break of those
-    /// whom it has not accepted. The other one serves.
+    /// Returns the broken connections among those queued at a hanging gateway.
+    ///
+    /// The gateway is killed before it accepts them; the other one serves.
     fn lost_with(&self, other: Gateway, hangs: Gateway) -> Result<usize, Stop> {
         hangs.signal(Signal::STOP)?;
         let lost = self.netns.within(|| {
@@ -189,7 +194,7 @@ impl Place {
         Ok(lost)
     }
 
-    /// The runbook's validation after an upgrade, with a load.
+    /// Runs the runbook's validation after an upgrade, under load.
     fn validate(&self, case: &Case, new: &Gateway) -> Outcome {
         let traffic = Traffic::start(&self.netns, &self.config, self.addr)?;
         thread::sleep(A_WHILE);
@@ -204,7 +209,7 @@ impl Place {
             ensure(alerts::reject_share(&rise) <= 0.0, || {
                 "rejects above the baseline".into()
             })?;
-            let p95 = rise.p95("tls").ok_or("no traffic")?;
+            let p95 = rise.p95("tls").ok_or("no handshakes")?;
             let stable = p95 <= usual || !case.mode.gates;
             ensure(stable, || {
                 format!("p95 in the bucket to {p95} s, before {usual} s")
@@ -213,12 +218,12 @@ impl Place {
         }
         let tally = traffic.stop();
         ensure(tally.refused + tally.broken == 0, || {
-            told("the watch", tally)
+            result_line("the watch", tally)
         })
     }
 }
 
-/// What a service manager keeps: a duplicate of the socket that it has passed on.
+/// Duplicates the socket that a service manager has passed on.
 fn take_socket(gateway: &Gateway) -> Result<OwnedFd, String> {
     let pid = i32::try_from(gateway.id()).ok().and_then(Pid::from_raw);
     let pid = pid.ok_or("no process id")?;

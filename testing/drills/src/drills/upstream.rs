@@ -1,4 +1,4 @@
-//! What is behind a gateway that forwards: congested, or there and gone.
+//! A congested upstream, and one that comes and goes.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use crate::relay::Relay;
 use ron_lab::client::{connect, ended, ping, round_trip};
 use ron_lab::Lab;
 
-/// What a congested upstream adds to a round trip, in milliseconds.
+/// The added round trip of a congested upstream, in milliseconds.
 const CONGESTION: u64 = 300;
 /// New connections before, during and after.
 const FRESH: usize = 20;
@@ -57,7 +57,7 @@ fn congested(lab: &Lab, case: &mut Case) -> Outcome {
         let late = ping(&mut open, 1024).map_err(|e| e.to_string())?;
         ensure(late >= floor, || format!("an answer after {late:?} already"))?;
         let rise = front.scrape()?.since(&before);
-        ensure(rise.rejects() < 0.5, || "it shows as rejects".into())?;
+        ensure(rise.rejects() < 0.5, || "rejects were counted".into())?;
         case.note(format!(
             "an open connection answers after {} ms instead of {} ms, which no metric shows; 0 rejects",
             late.as_millis(),
@@ -68,14 +68,14 @@ fn congested(lab: &Lab, case: &mut Case) -> Outcome {
     case.cure();
     relay.set_round_trip(0);
     let relieved = p95()?;
-    case.recovered(format!("p95 in the bucket to {relieved} s again"));
+    case.recovered(format!("p95 in the bucket to {relieved} s as before"));
     case.gate(relieved <= 0.08, "within the target of 0.08 s")?;
     drop(open);
     front.stop()?;
     Ok(())
 }
 
-/// Connections of their own, all at once, each with an answer.
+/// Opens parallel connections, each with one answer.
 fn fresh(to: SocketAddr) -> Result<(), String> {
     let one = || connect(to).and_then(|mut conn| ping(&mut conn, 1024));
     thread::scope(|scope| {
@@ -88,14 +88,14 @@ fn fresh(to: SocketAddr) -> Result<(), String> {
     })
 }
 
-/// How often the upstream goes and comes back.
+/// The number of outages.
 const FLAPS: u32 = 5;
 
 pub(super) const FLAPPING: Drill = Drill {
     name: "upstream-flapping",
-    fault: "the upstream goes and comes back, five times",
-    expected: "rejected_total{reason=\"upstream\"} and failed dials while it is gone, none while it is there; /readyz 200",
-    cure: "mend the upstream: the gateway goes on by itself",
+    fault: "the upstream stops and restarts, five times",
+    expected: "rejected_total{reason=\"upstream\"} and failed dials while it is down, none while it is up; /readyz 200",
+    cure: "repair the upstream: the gateway recovers by itself",
     quick: true,
     run: flapping,
 };
@@ -109,7 +109,7 @@ fn flapping(lab: &Lab, case: &mut Case) -> Outcome {
         .spawn()?;
     let served = || {
         let carried = connect(front.addr).and_then(|conn| round_trip(&conn, bytes));
-        carried.map_err(|e| format!("while the upstream is there: {e}"))
+        carried.map_err(|e| format!("while the upstream is up: {e}"))
     };
     let failed = "transport_dials_total{backend=\"tcp\",result=\"error\"}";
     front.admin.ready_while(|| {
@@ -117,12 +117,12 @@ fn flapping(lab: &Lab, case: &mut Case) -> Outcome {
             served()?;
             upstream.kill()?;
             case.fault();
-            // The reset may come before the client has seen that it is connected.
+            // The reset may arrive before the client has seen that it is connected.
             let is_over = match connect(front.addr) {
                 Ok(mut conn) => ended(&mut conn),
                 Err(error) => error.kind() == ErrorKind::ConnectionReset,
             };
-            ensure(is_over, || "an answer from nowhere".into())?;
+            ensure(is_over, || "an answer without upstream".into())?;
             let now = front.until("the reject", |now| {
                 now.rejected("upstream") >= f64::from(flap) && now.value(failed) >= f64::from(flap)
             })?;
@@ -139,7 +139,7 @@ fn flapping(lab: &Lab, case: &mut Case) -> Outcome {
             upstream = lab.gateway().bind(addr).spawn()?;
         }
         let carried = served()?;
-        case.recovered(format!("{carried} bytes back each time it is there"));
+        case.recovered(format!("{carried} bytes echoed each time it is up"));
         upstream.stop()?;
         Ok(())
     })?;

@@ -1,4 +1,4 @@
-//! Headless Chromium: a page over TLS through the gateway, with the post-quantum hybrid.
+//! Headless Chromium: a page through the gateway, with the hybrid.
 
 use std::process::Command;
 use std::time::Duration;
@@ -19,10 +19,10 @@ pub(super) const PEER: Peer = Peer {
     run: all,
 };
 
-/// A browser takes its time to start.
+/// A browser needs time to start.
 const BROWSER: Duration = Duration::from_secs(60);
 
-/// Its script runs only where the page arrived whole.
+/// The script runs only if the page arrived whole.
 const PAGE: &str = "<!doctype html><title>peers</title><p id=\"p\">loading</p>\
     <script>document.getElementById('p').textContent = location.protocol + ' ' + 6 * 7;</script>";
 

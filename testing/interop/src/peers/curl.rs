@@ -1,4 +1,4 @@
-//! curl: HTTPS through a gateway that terminates TLS in front of an HTTP server.
+//! curl: HTTPS through a gateway that terminates TLS for an HTTP server.
 
 use std::process::Command;
 
@@ -46,17 +46,22 @@ fn all(lab: &Lab, table: &mut Rows<'_>) {
             "the peer does not speak TLS 1.3",
         )
     });
-    table.row(Side::Server, "it trusts another CA", REFUSED, || {
-        refused(
-            lab,
-            &["--cacert", &stranger],
-            "localhost",
-            "alert unknown_ca",
-        )
-    });
     table.row(
         Side::Server,
-        "it expects another name",
+        "the client trusts another CA",
+        REFUSED,
+        || {
+            refused(
+                lab,
+                &["--cacert", &stranger],
+                "localhost",
+                "alert unknown_ca",
+            )
+        },
+    );
+    table.row(
+        Side::Server,
+        "the client expects another name",
         "curl refuses",
         || wrong_name(lab),
     );
@@ -65,11 +70,11 @@ fn all(lab: &Lab, table: &mut Rows<'_>) {
     });
 }
 
-/// A request for the payload, to this name, which is resolved to the gateway.
+/// Requests the payload under this name, resolved to the gateway.
 fn curl(lab: &Lab, gateway: &Gateway, more: &[&str], url: &str) -> Result<Ended, String> {
     let mut command = Command::new("curl");
     command.args(["--silent", "--show-error", "--fail", "--max-time", "15"]);
-    // Neither a proxy nor a configuration of the one who runs this.
+    // Ignores proxies and configuration of the user.
     command.args(["--noproxy", "*", "--http1.1"]);
     let (ca, port) = (lab.pki.cert("ca"), gateway.port());
     for name in ["localhost", "other.example"] {
@@ -84,7 +89,7 @@ fn got(lab: &Lab, gateway: Gateway, more: &[&str]) -> Observed {
     if !ended.status.success() {
         return Err(format!("curl ended with {}: {}", ended.status, ended.err));
     }
-    same("came back", &lab.payload, &ended.out)?;
+    same("received", &lab.payload, &ended.out)?;
     gateway.handshakes("x25519", false, 1)?;
     gateway.closed("eof", 1)?;
     gateway.stop()?;
@@ -110,7 +115,7 @@ fn refused(lab: &Lab, more: &[&str], name: &str, why: &str) -> Observed {
     let gateway = Gateway::echo(lab, &[])?;
     let ended = curl(lab, &gateway, more, &format!("https://{name}"))?;
     if ended.status.success() {
-        return Err("curl was let in".into());
+        return Err("curl was admitted".into());
     }
     let logged = gateway.error_with("reject", "tls", why)?;
     gateway.rejected("tls", 1)?;
@@ -122,7 +127,7 @@ fn plain(lab: &Lab) -> Observed {
     let gateway = Gateway::echo(lab, &[])?;
     let ended = curl(lab, &gateway, &[], "http://localhost")?;
     if ended.status.success() {
-        return Err("there was an answer".into());
+        return Err("the gateway answered plain HTTP".into());
     }
     let logged = gateway.error_with("reject", "tls", "the peer spoke HTTP, not TLS")?;
     gateway.rejected("tls", 1)?;
@@ -130,8 +135,9 @@ fn plain(lab: &Lab) -> Observed {
     Ok(format!("log: {logged}; peer: {}", ended.err.trim()))
 }
 
-/// curl looks at the name after the handshake: it leaves, and the gateway sees a connection that
-/// ends without a byte.
+/// curl checks the name after the handshake.
+///
+/// It leaves then, and the gateway sees a connection that ends without a byte.
 fn wrong_name(lab: &Lab) -> Observed {
     let gateway = Gateway::echo(lab, &[])?;
     let ended = curl(lab, &gateway, &[], "https://other.example")?;

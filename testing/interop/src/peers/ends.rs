@@ -1,4 +1,4 @@
-//! Ends that are no failures of TLS, and cuts that both sides of a relay must see.
+//! Ends that are no TLS failures, and cuts of a relay.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,10 +11,10 @@ use crate::gateway::Gateway;
 use crate::lab::Lab;
 use crate::table::Observed;
 
-/// Checks in a row.
+/// The number of health checks.
 const CHECKS: u32 = 10;
 
-/// A balancer's health check: a connection that ends before its first byte, by FIN or by RST.
+/// A balancer's health check: FIN or RST before the first byte.
 pub(super) fn health_check(lab: &Lab, reason: &str) -> Observed {
     let gateway = Gateway::echo(lab, &[])?;
     for _ in 0..CHECKS {
@@ -30,7 +30,7 @@ pub(super) fn health_check(lab: &Lab, reason: &str) -> Observed {
     Ok(format!("{CHECKS} closes {reason}, no reject"))
 }
 
-/// So many handshakes succeeded, and none failed.
+/// Checks the number of successful handshakes, and that none failed.
 pub(super) fn no_failure(gateway: &Gateway, handshakes: u32) -> Result<(), String> {
     gateway.handshakes_reach("x25519", handshakes)?;
     gateway.rejected("tls", 0)?;
@@ -38,7 +38,7 @@ pub(super) fn no_failure(gateway: &Gateway, handshakes: u32) -> Result<(), Strin
     gateway.metric_is(&format!("tls_handshakes_total{{{failed}}}"), 0)
 }
 
-/// An upstream without TLS that echoes; how its only connection ended.
+/// Runs an echo upstream without TLS; returns how its only connection ended.
 pub(super) fn upstream() -> Result<(u16, JoinHandle<Observed>), String> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|e| e.to_string())?;
     let port = listener.local_addr().map_err(|e| e.to_string())?.port();
@@ -47,7 +47,7 @@ pub(super) fn upstream() -> Result<(u16, JoinHandle<Observed>), String> {
         let mut buf = [0; 16384];
         loop {
             match stream.read(&mut buf) {
-                Ok(0) => return Err("the upstream saw an end of stream".into()),
+                Ok(0) => return Err("the upstream saw EOF".into()),
                 Ok(read) => stream.write_all(&buf[..read]).map_err(|e| e.to_string())?,
                 Err(e) if e.kind() == ErrorKind::ConnectionReset => {
                     return Ok("the upstream saw a reset".into());

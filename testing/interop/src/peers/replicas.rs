@@ -1,4 +1,4 @@
-//! OpenSSL's sessions at two gateways that share ticket keys.
+//! Sessions of OpenSSL at two gateways with shared ticket keys.
 
 use std::process::Command;
 
@@ -38,13 +38,13 @@ fn elsewhere(lab: &Lab, first: &str, second: &str, resumes: bool) -> Observed {
     let two = keyed(lab, "two.keys", second)?;
     let session = lab.path("shared.session").to_string_lossy().into_owned();
     let said = talk(lab, &one, &["-sess_out", &session])?;
-    told(&said, "New, TLSv1.3")?;
+    reports(&said, "New, TLSv1.3")?;
     let expected = if resumes {
         "Reused, TLSv1.3"
     } else {
         "New, TLSv1.3"
     };
-    told(&talk(lab, &two, &["-sess_in", &session])?, expected)?;
+    reports(&talk(lab, &two, &["-sess_in", &session])?, expected)?;
     two.handshakes("x25519", resumes, 1)?;
     two.handshakes("x25519", !resumes, 0)?;
     one.stop()?;
@@ -54,7 +54,7 @@ fn elsewhere(lab: &Lab, first: &str, second: &str, resumes: bool) -> Observed {
     ))
 }
 
-/// The second process has a CRL in which the client of the session is revoked.
+/// The second process has a CRL that revokes the session's client.
 fn revoked_since(lab: &Lab) -> Observed {
     let keys = ticket_keys(lab, "one.keys", "A")?;
     let keys = ["--transport.tls.ticket-keys-path", &keys];
@@ -64,8 +64,8 @@ fn revoked_since(lab: &Lab) -> Observed {
     let (cert, key) = (lab.pki.cert("client"), lab.pki.key("client"));
     let pair = ["-cert", &cert, "-key", &key];
     let with = |more: [&str; 2], at| talk(lab, at, &[&pair[..], &more[..]].concat());
-    told(&with(["-sess_out", &session], &one)?, "New, TLSv1.3")?;
-    // Its own handshake is over before it reads the alert.
+    reports(&with(["-sess_out", &session], &one)?, "New, TLSv1.3")?;
+    // The handshake of `s_client` ends before it reads the alert.
     let _ = with(["-sess_in", &session], &two);
     let logged = two.error_with("reject", "tls", "certificate is revoked")?;
     two.handshakes("x25519", true, 0)?;
@@ -74,7 +74,7 @@ fn revoked_since(lab: &Lab) -> Observed {
     Ok(format!("log: {logged}"))
 }
 
-/// One line to and fro; what `s_client` says of its session.
+/// Echoes one line and returns the session report of `s_client`.
 fn talk(lab: &Lab, gateway: &Gateway, more: &[&str]) -> Result<String, String> {
     let mut command = Command::new("openssl");
     command.args(["s_client", "-connect", &gateway.addr.to_string()]);
@@ -87,7 +87,7 @@ fn talk(lab: &Lab, gateway: &Gateway, more: &[&str]) -> Result<String, String> {
     command.args(["-CAfile", &lab.pki.cert("ca")]).args(more);
     let mut process = Process::start(&mut command)?;
     process.write(b"there and back\n")?;
-    // It may follow on a line of the session's dump.
+    // The line may follow on a line of the session's dump.
     let echoed = process
         .out
         .line(|line| line.ends_with("there and back").then_some(()));
@@ -95,16 +95,16 @@ fn talk(lab: &Lab, gateway: &Gateway, more: &[&str]) -> Result<String, String> {
         return Err(format!("no echo: {}", process.err.text()));
     }
     let said = process.out.text();
-    // It goes on for as long as the server does; its session is written by now.
+    // `s_client` runs as long as the server; its session is written by now.
     process.signal(rustix::process::Signal::INT)?;
     process.wait(PATIENCE)?;
     Ok(said)
 }
 
-fn told(said: &str, text: &str) -> Result<(), String> {
+fn reports(said: &str, text: &str) -> Result<(), String> {
     if said.contains(text) {
         return Ok(());
     }
     let line = said.lines().find(|line| line.contains(", TLSv1.3, Cipher"));
-    Err(format!("s_client says {line:?}, not {text:?}"))
+    Err(format!("s_client reports {line:?}, expected {text:?}"))
 }

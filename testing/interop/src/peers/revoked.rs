@@ -1,4 +1,4 @@
-//! Rows of CRLs and of shared ticket keys, for peers that are command lines.
+//! Rows about CRLs and shared ticket keys, for command line peers.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -8,7 +8,7 @@ use crate::table::{Observed, Rows, Side};
 use ron_lab::process::Process;
 
 const REFUSED: &str = "refused, with the reason";
-/// The log fields of a revoked peer, and of a peer whose CRL has expired.
+/// The log texts for a revoked peer and an expired CRL.
 const STATES: [(&str, &str); 2] = [
     ("revoked", "certificate is revoked"),
     (
@@ -17,11 +17,11 @@ const STATES: [(&str, &str); 2] = [
     ),
 ];
 
-/// A peer that can show the certificate `client`, and serve with `server`.
+/// A peer that can show the certificate `client` and serve with `server`.
 pub(super) struct CommandLine {
     pub(super) client: &'static str,
     pub(super) server: &'static str,
-    /// Connects with the certificate `client`; an error where it is not served.
+    /// Connects with the certificate `client`; an error if it is not served.
     pub(super) connect: fn(&Lab, &Gateway) -> Result<(), String>,
     /// Starts a server for several connections.
     pub(super) serve: fn(&Lab) -> Result<(Process, u16), String>,
@@ -29,7 +29,7 @@ pub(super) struct CommandLine {
     pub(super) kx: &'static str,
 }
 
-/// CRLs at either side, and two dials of which the second resumes.
+/// CRLs on either side, and two dials of which the second resumes.
 pub(super) fn rows(lab: &Lab, table: &mut Rows<'_>, peer: &CommandLine) {
     let good = format!("{}, certificate in order by the CRL", peer.client);
     table.row(Side::Server, &good, "served", || client_in_order(lab, peer));
@@ -54,13 +54,13 @@ pub(super) fn rows(lab: &Lab, table: &mut Rows<'_>, peer: &CommandLine) {
     }
 }
 
-/// The CRL of this state for the pair of this name.
+/// Writes the CRL of this state for this pair.
 fn crl(lab: &Lab, state: &str, pair: &str) -> Result<String, String> {
     let revoked = if state == "revoked" { &[pair][..] } else { &[] };
     lab.pki.crl(pair, state != "CRL expired", revoked)
 }
 
-/// A gateway that asks for client certificates and checks them against this CRL.
+/// Starts a gateway that checks client certificates against this CRL.
 pub(super) fn mutual(lab: &Lab, crl: &str, more: &[&str]) -> Result<Gateway, String> {
     let ca = lab.pki.cert("ca");
     let mut args = vec!["--transport.tls.client-auth", "required"];
@@ -81,7 +81,7 @@ fn client_in_order(lab: &Lab, peer: &CommandLine) -> Observed {
 fn client_refused(lab: &Lab, peer: &CommandLine, state: &str, why: &str) -> Observed {
     let gateway = mutual(lab, &crl(lab, state, "client")?, &[])?;
     if (peer.connect)(lab, &gateway).is_ok() {
-        return Err("it was served".into());
+        return Err("the client was served".into());
     }
     let logged = gateway.error_with("reject", "tls", why)?;
     gateway.rejected("tls", 1)?;
@@ -97,7 +97,7 @@ fn server_in_order(lab: &Lab, peer: &CommandLine) -> Observed {
         let back = round_trip(gateway.addr, b"0123\n")?;
         let mut letters = back.clone();
         letters.sort_unstable();
-        same("came back", b"\n0123", &letters)?;
+        same("echoed", b"\n0123", &letters)?;
     }
     gateway.handshakes(peer.kx, false, 1)?;
     gateway.handshakes(peer.kx, true, 1)?;
@@ -109,16 +109,18 @@ fn server_refused(lab: &Lab, peer: &CommandLine, state: &str, why: &str) -> Obse
     let (_server, port) = (peer.serve)(lab)?;
     let crl = crl(lab, state, "server")?;
     let gateway = Gateway::forward(lab, port, &["--transport.tls-client.crl-path", &crl])?;
-    // The end may be a reset.
+    // The connection may end with a reset.
     let back = round_trip(gateway.addr, b"0123\n").unwrap_or_default();
-    same("came back", b"", &back)?;
+    same("echoed", b"", &back)?;
     let logged = gateway.error_with("reject", "tls", why)?;
     gateway.rejected("tls", 1)?;
     gateway.stop()?;
     Ok(format!("log: {logged}"))
 }
 
-/// A file of ticket keys, each 48 bytes of one letter in base64.
+/// Writes a file of ticket keys in base64.
+///
+/// Each key is 48 times one letter.
 pub(super) fn ticket_keys(lab: &Lab, name: &str, letters: &str) -> Result<String, String> {
     let lines = letters
         .chars()

@@ -1,5 +1,7 @@
-//! Rows that every scripted peer has: echo both ways, refusals both ways, and the modes of the
-//! post-quantum key exchange against peers that have it and peers that do not.
+//! Rows of every scripted peer: echo and refusals in both directions.
+//!
+//! And the modes of the post-quantum key exchange, with peers that support it and peers that do
+//! not.
 
 use serde_json::{json, Value};
 
@@ -8,10 +10,10 @@ use crate::lab::{same, Lab};
 use crate::scripted::Script;
 use crate::table::{Observed, Rows, Side};
 
-/// What the gateway says of a peer that a required hybrid keeps out.
+/// The log text about a peer that a required hybrid refuses.
 const NO_HYBRID: &str = "pq.mode is required here";
 
-/// A client's connection that goes well: exact bytes, the group, an honest end.
+/// A client's connection that succeeds and ends in order.
 pub(super) fn client(
     lab: &Lab,
     script: &Script,
@@ -27,7 +29,9 @@ pub(super) fn client(
     agreed(kx, report.group())
 }
 
-/// A client that is refused in the handshake: it sees an error, and the log says why.
+/// A client that is refused in the handshake.
+///
+/// It sees an error, and the log has the reason.
 pub(super) fn client_refused(
     lab: &Lab,
     script: &Script,
@@ -37,15 +41,15 @@ pub(super) fn client_refused(
 ) -> Observed {
     let gateway = Gateway::echo(lab, gateway)?;
     let (report, back) = script.connect(lab, &gateway, with)?;
-    let peer = report.error().ok_or("the peer saw no error")?;
-    same("came back", b"", &back)?;
+    let peer = report.error().ok_or("the peer reports no error")?;
+    same("echoed", b"", &back)?;
     let logged = gateway.error_with("reject", "tls", why)?;
     gateway.rejected("tls", 1)?;
     gateway.stop()?;
     Ok(format!("log: {logged}; peer: {peer}"))
 }
 
-/// A dial that goes well: exact bytes, the group, an honest end.
+/// A dial that succeeds: exact bytes, the group, an end in order.
 pub(super) fn server(
     lab: &Lab,
     script: &Script,
@@ -56,7 +60,7 @@ pub(super) fn server(
     let server = script.serve(lab, "server", with)?;
     let gateway = Gateway::forward(lab, server.port, gateway)?;
     same(
-        "came back",
+        "echoed",
         &lab.payload,
         &round_trip(gateway.addr, &lab.payload)?,
     )?;
@@ -68,8 +72,10 @@ pub(super) fn server(
     agreed(kx, report.group())
 }
 
-/// A dial that fails in the handshake: the client's connection ends without a byte, the server sees
-/// an error, and the log says why.
+/// A dial that fails in the handshake.
+///
+/// The client's connection ends without a byte, the server sees an error, and the log has the
+/// reason.
 pub(super) fn server_refused(
     lab: &Lab,
     script: &Script,
@@ -80,18 +86,18 @@ pub(super) fn server_refused(
 ) -> Observed {
     let server = script.serve(lab, cert, with)?;
     let gateway = Gateway::forward(lab, server.port, gateway)?;
-    // The end may be a reset.
-    let back = round_trip(gateway.addr, b"nobody gets this").unwrap_or_default();
-    same("came back", b"", &back)?;
+    // The connection may end with a reset.
+    let back = round_trip(gateway.addr, b"never delivered").unwrap_or_default();
+    same("echoed", b"", &back)?;
     let logged = gateway.error_with("reject", "tls", why)?;
     gateway.rejected("tls", 1)?;
     let report = server.report()?;
-    let peer = report.error().ok_or("the peer saw no error")?;
+    let peer = report.error().ok_or("the peer reports no error")?;
     gateway.stop()?;
     Ok(format!("log: {logged}; peer: {peer}"))
 }
 
-/// What our metric says, and what the peer says where it can.
+/// Formats the group, by our metric and by the peer.
 fn agreed(kx: &str, group: Option<String>) -> Observed {
     match group {
         None => Ok(format!("bytes exact, eof, kx {kx} (metric)")),
@@ -104,12 +110,12 @@ fn agreed(kx: &str, group: Option<String>) -> Observed {
     }
 }
 
-/// OpenSSL calls P-256 by its older name.
+/// OpenSSL uses an older name for P-256.
 fn is_same_group(kx: &str, group: &str) -> bool {
     kx == group || (kx == "secp256r1" && ["prime256v1", "p-256"].contains(&group))
 }
 
-/// Each mode with a peer that has the hybrid and one that has not, both ways.
+/// Each mode, with peers that support the hybrid and others.
 pub(super) fn pq(lab: &Lab, rows: &mut Rows<'_>, script: &Script) {
     let hybrid = "x25519mlkem768";
     let table = [

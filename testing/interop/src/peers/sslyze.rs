@@ -1,4 +1,4 @@
-//! `sslyze`: TLS 1.3 alone, none of the weaknesses it knows, and no check that could not be made.
+//! `sslyze`: only TLS 1.3, no known weakness, and no failed check.
 
 use std::fs;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub(super) const PEER: Peer = Peer {
 
 const SCAN: Duration = Duration::from_secs(120);
 const OLD: &[&str] = &["ssl_2_0", "ssl_3_0", "tls_1_0", "tls_1_1", "tls_1_2"];
-/// Where a weakness shows: the check, the member of its result, and what that must be.
+/// The weaknesses: check, member of the result, required value.
 const SOUND: &[(&str, &str, bool)] = &[
     ("tls_compression", "supports_compression", false),
     (
@@ -130,7 +130,7 @@ fn judge(checks: &Value) -> Observed {
     }
     let chain = &checks["certificate_info"]["result"]["certificate_deployments"][0];
     if !trusted(&chain["path_validation_results"]) {
-        wrong.push("the chain was not verified with the CA that was given".into());
+        wrong.push("the chain was not verified with the given CA".into());
     }
     if wrong.is_empty() {
         Ok("three suites of TLS 1.3, no weakness, chain verified".into())
@@ -139,7 +139,7 @@ fn judge(checks: &Value) -> Observed {
     }
 }
 
-/// One store, the one that was given, leads from the leaf to an authority.
+/// The given store verifies the chain from the leaf to an authority.
 fn trusted(results: &Value) -> bool {
     let results = results.as_array().into_iter().flatten();
     let ours = results.filter(|r| r["trust_store"]["name"] == "Supplied CA file");
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_version_a_weakness_and_a_check_that_failed_are_wrong() {
+    fn old_version_weakness_or_failed_check_is_wrong() {
         assert!(judge(&checks()).is_ok());
         assert!(judge(&Value::Null).is_err());
         let mut wrong = checks();

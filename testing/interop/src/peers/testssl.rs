@@ -1,4 +1,4 @@
-//! `testssl.sh`, every check it has: TLS 1.3 alone, and nothing at MEDIUM or above.
+//! `testssl.sh`: only TLS 1.3, and no finding of MEDIUM or above.
 
 use std::fs;
 use std::process::Command;
@@ -19,9 +19,9 @@ pub(super) const PEER: Peer = Peer {
     run: all,
 };
 
-/// About two minutes where nothing else runs.
+/// About two minutes on an idle machine.
 const SCAN: Duration = Duration::from_secs(600);
-/// The authority is one of a test.
+/// The finding about the test's own authority.
 const OF_A_TEST_CA: &str = "cert_chain_of_trust";
 const SEVERE: &[&str] = &["MEDIUM", "HIGH", "CRITICAL", "FATAL"];
 
@@ -35,7 +35,7 @@ fn program() -> &'static str {
     }
 }
 
-/// It prints its banner: "testssl 3.0.8 from https://…".
+/// Parses the banner: "testssl 3.0.8 from https://…".
 fn version(_: &Lab) -> Result<String, String> {
     let ended = run(Command::new(program()).arg("--version"), PATIENCE)?;
     let out = String::from_utf8_lossy(&ended.out);
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_version_a_severe_finding_and_an_empty_report_fail() {
+    fn old_version_severe_or_no_finding_fails() {
         assert!(judge(&findings(&[])).is_ok());
         let low = json!({"id": "a", "severity": "LOW", "finding": "b"});
         let test_ca = json!({"id": OF_A_TEST_CA, "severity": "CRITICAL", "finding": "b"});

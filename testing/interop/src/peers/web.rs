@@ -1,4 +1,4 @@
-//! A small HTTP server that nobody here wrote either (Python's), behind the gateway.
+//! A small HTTP server (Python's) behind the gateway.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use crate::gateway::Gateway;
 use crate::lab::Lab;
 use ron_lab::process::Process;
 
-/// Serves the payload as `payload.bin` and a page as `page.html`, over plain HTTP.
+/// Serves `payload.bin` and `page.html` over plain HTTP.
 pub(super) struct Web {
     _process: Process,
     port: u16,
@@ -18,7 +18,7 @@ impl Web {
         let written = fs::create_dir_all(&root)
             .and_then(|()| fs::write(root.join("payload.bin"), &lab.payload))
             .and_then(|()| fs::write(root.join("page.html"), page));
-        written.map_err(|e| format!("cannot write what is to be served: {e}"))?;
+        written.map_err(|e| format!("cannot write the served files: {e}"))?;
         let mut command = lab.python("none");
         command.args(["-m", "http.server", "0", "--bind", "127.0.0.1"]);
         let process = Process::start(command.arg("--directory").arg(root))?;
@@ -33,7 +33,7 @@ impl Web {
         })
     }
 
-    /// A gateway that terminates TLS in front of it.
+    /// Starts a gateway that terminates TLS in front of the server.
     pub(super) fn gateway(&self, lab: &Lab, more: &[&str]) -> Result<Gateway, String> {
         let target = format!("tcp://127.0.0.1:{}", self.port);
         let mut args = vec!["--forward", target.as_str()];

@@ -132,7 +132,7 @@ fn go_logfmt_decodes_every_line() {
     for text in of_all.chain(nasty.map(str::to_owned)) {
         let line = line_of(&text, &text);
         let body = line.strip_suffix('\n').unwrap();
-        assert!(body.chars().all(ron_transport::core::escape::is_safe));
+        assert!(body.chars().all(ron_transport::escape::is_safe));
         let pairs = decoded(body).unwrap_or_else(|why| panic!("{why}: {body}"));
         let names: Vec<_> = pairs.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["ts", "level", "target", "msg", "error"]);

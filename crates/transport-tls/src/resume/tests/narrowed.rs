@@ -1,4 +1,4 @@
-//! Lists and pins that change between a session and its resumption.
+//! Allow-lists and pins that change between a session and its resumption.
 
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::CertificateDer;
@@ -7,8 +7,8 @@ use super::*;
 use crate::files::sha256;
 use crate::SpkiPin;
 
-/// The pin of the root's key.
-fn root_pin(world: &World) -> String {
+/// Returns the pin of the root's key.
+fn root_pin(world: &Fixture) -> String {
     let root = CertificateDer::from_pem_slice(world.root.pem().as_bytes()).unwrap();
     let root = webpki::EndEntityCert::try_from(&root).unwrap();
     SpkiPin::new(sha256(&root.subject_public_key_info())).to_string()
@@ -18,8 +18,8 @@ fn other_pin() -> String {
     SpkiPin::new([7; 32]).to_string()
 }
 
-/// Settings with ticket keys, these names and these pins.
-fn ruled(world: &World, sans: &[&str], pins: &[String]) -> TlsConfig {
+/// Returns settings with ticket keys, these names and these pins.
+fn config_with_rules(world: &Fixture, sans: &[&str], pins: &[String]) -> TlsConfig {
     let mut config = world.server_config();
     let keys = world.put("ticket.keys", &("A".repeat(64) + "\n"));
     config.set_ticket_keys_path(Some(keys));
@@ -30,10 +30,10 @@ fn ruled(world: &World, sans: &[&str], pins: &[String]) -> TlsConfig {
 }
 
 #[tokio::test]
-async fn narrowed_rules_judge_a_session_of_a_replica() {
-    let world = World::new();
+async fn narrowed_rules_apply_to_replica_session() {
+    let world = Fixture::new();
     let pin = root_pin(&world);
-    let wide = ruled(&world, &["client.example", "x.example"], &[]);
+    let wide = config_with_rules(&world, &["client.example", "x.example"], &[]);
     for (sans, pins, want) in [
         (&["client.example"][..], &[][..], Ok(false)),
         (&["x.example"], &[], Err(TlsErrorKind::NotAllowed)),
@@ -47,15 +47,15 @@ async fn narrowed_rules_judge_a_session_of_a_replica() {
         let (mut one, client) = (world.serve(&wide), world.client());
         assert_eq!(one.meet(&client).await, Ok(false));
         assert_eq!(one.meet(&client).await, Ok(true));
-        let mut two = world.serve(&ruled(&world, sans, pins));
+        let mut two = world.serve(&config_with_rules(&world, sans, pins));
         assert_eq!(two.meet(&client).await, want, "{sans:?} {pins:?}");
     }
 }
 
 #[tokio::test]
-async fn pinned_session_resumes_at_a_replica() {
-    let world = World::new();
-    let config = ruled(&world, &["client.example"], &[root_pin(&world)]);
+async fn pinned_session_resumes_at_replica() {
+    let world = Fixture::new();
+    let config = config_with_rules(&world, &["client.example"], &[root_pin(&world)]);
     let (mut one, mut two) = (world.serve(&config), world.serve(&config));
     let client = world.client();
     assert_eq!(one.meet(&client).await, Ok(false));
@@ -63,8 +63,8 @@ async fn pinned_session_resumes_at_a_replica() {
 }
 
 #[tokio::test]
-async fn narrowed_rules_judge_the_next_dial() {
-    let world = World::new();
+async fn narrowed_rules_apply_to_next_dial() {
+    let world = Fixture::new();
     let mut server = world.serve(&world.server_config());
     let pin = root_pin(&world);
     let client = world.client_with(|config| {

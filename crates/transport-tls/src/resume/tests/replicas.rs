@@ -1,38 +1,38 @@
-//! Ticket keys that two servers share, and their rotation.
+//! Ticket keys shared by two servers, and their rotation.
 
 use super::*;
 
-/// A line of 48 bytes in base64.
+/// Returns a line of 48 bytes in base64.
 fn key_line(letter: char) -> String {
     String::from(letter).repeat(64) + "\n"
 }
 
-/// Settings with these ticket keys.
-fn keyed(world: &World, keys: &str) -> TlsConfig {
+/// Returns settings with these ticket keys.
+fn config_with_keys(world: &Fixture, keys: &str) -> TlsConfig {
     let mut config = world.server_config();
     config.set_ticket_keys_path(Some(world.put("ticket.keys", keys)));
     config
 }
 
 #[tokio::test]
-async fn session_resumes_at_a_replica() {
-    let world = World::new();
-    let config = keyed(&world, &key_line('A'));
+async fn session_resumes_at_replica() {
+    let world = Fixture::new();
+    let config = config_with_keys(&world, &key_line('A'));
     let (mut one, mut two) = (world.serve(&config), world.serve(&config));
     let client = world.client();
     assert_eq!(one.meet(&client).await, Ok(false));
     assert_eq!(two.meet(&client).await, Ok(true));
     assert_eq!(one.meet(&client).await, Ok(true));
-    // The facts travel with the ticket.
+    // The ticket carries the lifetime.
     world.server.set(13 * HOUR);
     assert_eq!(two.meet(&client).await, Ok(false));
 }
 
 #[tokio::test]
-async fn replica_sees_the_end_of_the_chain() {
-    let world = World::new();
+async fn replica_applies_chain_expiry() {
+    let world = Fixture::new();
     world.put_cert("client", &short_intermediate(&world, "client.example"));
-    let config = keyed(&world, &key_line('A'));
+    let config = config_with_keys(&world, &key_line('A'));
     let (mut one, mut two) = (world.serve(&config), world.serve(&config));
     let client = world.client();
     world.server.set(DAY - HOUR);
@@ -44,8 +44,8 @@ async fn replica_sees_the_end_of_the_chain() {
 
 #[tokio::test]
 async fn replica_with_other_trust_does_not_resume() {
-    let world = World::new();
-    let config = keyed(&world, &key_line('A'));
+    let world = Fixture::new();
+    let config = config_with_keys(&world, &key_line('A'));
     let other_ca = world.put("both.pem", &(world.root.pem() + &Ca::root("other").pem()));
     let crl = world.put("root.crl", &world.root.crl((2029, 2031), &[]).pem);
     for change in [
@@ -75,19 +75,23 @@ async fn replica_with_other_trust_does_not_resume() {
 
 #[tokio::test]
 async fn rotated_ticket_keys_apply_after_refresh() {
-    let world = World::new();
-    let mut server = world.serve(&keyed(&world, &key_line('A')));
+    let world = Fixture::new();
+    let mut server = world.serve(&config_with_keys(&world, &key_line('A')));
     let client = world.client();
     assert_eq!(server.meet(&client).await, Ok(false));
     world.put("ticket.keys", &(key_line('B') + &key_line('A')));
     assert!(ServerTls::refresh(&server.live).unwrap());
-    assert_eq!(server.meet(&client).await, Ok(true), "the old key accepts");
+    assert_eq!(server.meet(&client).await, Ok(true), "the old key decrypts");
     world.put("ticket.keys", &key_line('B'));
     assert!(ServerTls::refresh(&server.live).unwrap());
-    assert_eq!(server.meet(&client).await, Ok(true), "made by the new key");
+    assert_eq!(
+        server.meet(&client).await,
+        Ok(true),
+        "encrypted with the new key"
+    );
     world.put("ticket.keys", &key_line('C'));
     assert!(ServerTls::refresh(&server.live).unwrap());
-    assert_eq!(server.meet(&client).await, Ok(false), "its key is gone");
+    assert_eq!(server.meet(&client).await, Ok(false), "its key was removed");
     // A renewed certificate keeps the sessions of shared keys.
     world.put_cert(
         "server",
@@ -99,8 +103,8 @@ async fn rotated_ticket_keys_apply_after_refresh() {
 
 #[tokio::test]
 async fn removed_ticket_key_beside_broken_pair() {
-    let world = World::new();
-    let mut server = world.serve(&keyed(&world, &key_line('A')));
+    let world = Fixture::new();
+    let mut server = world.serve(&config_with_keys(&world, &key_line('A')));
     let client = world.client();
     assert_eq!(server.meet(&client).await, Ok(false));
     world.put("server.pem", "no certificate");
@@ -108,16 +112,16 @@ async fn removed_ticket_key_beside_broken_pair() {
     ServerTls::refresh(&server.live).unwrap_err();
     assert_eq!(server.meet(&client).await, Ok(false));
     assert_eq!(server.meet(&client).await, Ok(true));
-    // Keys that cannot be used leave the last good ones in force.
+    // An unusable key file keeps the previous keys.
     world.put("ticket.keys", "no key");
     ServerTls::refresh(&server.live).unwrap_err();
     assert_eq!(server.meet(&client).await, Ok(true));
 }
 
 #[test]
-fn ticket_keys_are_read_as_a_private_key_is() {
-    let world = World::new();
-    let config = keyed(&world, &key_line('A'));
+fn ticket_key_file_errors_hide_content() {
+    let world = Fixture::new();
+    let config = config_with_keys(&world, &key_line('A'));
     let load = || {
         ServerTls::load(&config, PqMode::Off)
             .unwrap_err()
@@ -132,7 +136,7 @@ fn ticket_keys_are_read_as_a_private_key_is() {
     );
     world.put("ticket.keys", "c2VjcmV0\n");
     let short = load();
-    let says = "tls key read failed: tls.ticket_keys_path: line 1 in it is no key";
+    let says = "tls key read failed: tls.ticket_keys_path: line 1 is not a key";
     assert!(
         short.contains(says) && !short.contains("c2VjcmV0"),
         "{short}"

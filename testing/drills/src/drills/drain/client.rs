@@ -1,4 +1,4 @@
-//! Clients of a gateway that drains, and how it went for them.
+//! Clients of a draining gateway, and their results.
 
 use std::io::{self, ErrorKind, Write as _};
 use std::thread;
@@ -11,35 +11,37 @@ use super::{ANSWER_BYTES, FRAME_BYTES};
 use crate::case::{ensure, Outcome};
 use crate::late::{answer, answer_is, ends_in_order, Conn};
 
-/// A client, and what it waits for.
+/// A client and its expectation.
 pub(super) struct Client {
     pub(super) conn: Conn,
     pub(super) waits_for: Owed,
 }
 
-/// The answer that a client waits for.
+/// The answer that a client expects.
 pub(super) enum Owed {
-    /// The end alone.
+    /// The end of the connection only.
     Nothing,
     /// The answer of the upstream.
     Answer,
-    /// The echo of a frame whose second half is sent after this time.
+    /// The echo of a frame whose second half is sent later.
     Frame(Duration),
 }
 
-/// How it went for one client.
+/// The result of one client.
 #[derive(Clone, Copy)]
 pub(super) enum End {
-    /// It got everything, and then an end in order.
+    /// The whole answer, then an end in order.
     Whole,
-    /// It had nothing to get, and its connection ended in order after this time.
+    /// An end in order after this time, without an answer.
     Idle(Duration),
-    /// It saw a reset.
+    /// A reset.
     Cut,
 }
 
 impl Client {
-    /// Waits for what is owed and for the end. Any end but one in order or a reset is an error.
+    /// Waits for the answer and the end.
+    ///
+    /// Any end but an orderly one or a reset is an error.
     pub(super) fn wait(mut self, since: Instant) -> Result<End, String> {
         match self.gets() {
             Ok(()) if matches!(self.waits_for, Owed::Nothing) => Ok(End::Idle(since.elapsed())),
@@ -64,14 +66,14 @@ impl Client {
     }
 }
 
-/// How it went, for gateways and clients together.
+/// The results of gateways and clients together.
 #[derive(Debug, Default)]
 pub(super) struct Ends {
     pub(super) open: usize,
     pub(super) finished: usize,
     pub(super) closed_idle: usize,
     pub(super) aborted: usize,
-    /// Clients by their end.
+    /// Clients by result.
     pub(super) whole: usize,
     pub(super) idle: usize,
     pub(super) cut: usize,
@@ -90,14 +92,14 @@ impl Ends {
         }
     }
 
-    /// Adds what a gateway reports; fails where its numbers do not add up.
+    /// Adds a gateway's report; fails if its numbers do not add up.
     pub(super) fn report(&mut self, report: &Value) -> Outcome {
         let of = |name: &str| report[name].as_u64().and_then(|n| usize::try_from(n).ok());
-        let told = of("open")
+        let report_numbers = of("open")
             .zip(of("finished"))
             .zip(of("closed_idle").zip(of("aborted")));
         let ((open, finished), (closed_idle, aborted)) =
-            told.ok_or_else(|| format!("no numbers: {report}"))?;
+            report_numbers.ok_or_else(|| format!("numbers missing: {report}"))?;
         ensure(finished + closed_idle + aborted == open, || {
             format!("the numbers do not add up: {report}")
         })?;

@@ -1,4 +1,4 @@
-//! Clients that go on while gateways come and go.
+//! Clients that run while gateways come and go.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,28 +13,29 @@ use crate::late::{self, Conn};
 use ron_lab::client::{connect, ping, tls};
 use ron_lab::netns::Netns;
 
-/// Clients that connect anew all the time.
+/// Clients that reconnect continuously.
 const SHORT: usize = 8;
-/// Answers that each of their connections gets, and the time between them.
+/// The answers on each connection, and the time between them.
 const ANSWERS: usize = 3;
 const PAUSE: Duration = Duration::from_millis(5);
-/// Connections that go on for some seconds, shorter than a drain: these can finish.
+/// Connections of some seconds, shorter than a drain, so they can finish.
 const LONG: usize = 10;
 const LONG_ANSWERS: usize = 20;
 const LONG_PAUSE: Duration = Duration::from_millis(100);
-/// The last of the connections with one question each, and how long its answer takes. Every second
-/// one is half-closed.
+/// Connections with one request each, and the slowest answer.
+///
+/// Every second connection is half-closed.
 const LAST_SLOW: u32 = 23;
 const SLOWEST: Duration = Duration::from_secs(3);
 const SLOW_BYTES: u32 = 64 << 10;
 
-/// How connections went.
+/// Counts of connections by result.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Tally {
     pub(super) whole: u64,
-    /// The connection was not to be had.
+    /// The connect failed.
     pub(super) refused: u64,
-    /// It was, and broke off.
+    /// The connection broke.
     pub(super) broken: u64,
 }
 
@@ -46,21 +47,21 @@ struct Counts {
     last: std::sync::Mutex<String>,
 }
 
-/// Clients, until they are told to stop.
+/// Clients that run until they are stopped.
 pub(super) struct Traffic {
     counts: Arc<Counts>,
     over: Arc<AtomicBool>,
     clients: Vec<JoinHandle<()>>,
 }
 
-/// Connections under way that can finish.
+/// Open connections that can finish.
 pub(super) struct Long(Vec<JoinHandle<io::Result<()>>>);
 
 /// Connections that wait for answers after 0 to 3 s.
 pub(super) struct Slow(Vec<JoinHandle<io::Result<()>>>);
 
 impl Traffic {
-    /// Starts them in a network namespace.
+    /// Starts the clients in a network namespace.
     pub(super) fn start(
         netns: &Netns,
         config: &Arc<ClientConfig>,
@@ -89,7 +90,7 @@ impl Traffic {
         })
     }
 
-    /// So far.
+    /// Returns the counts so far.
     pub(super) fn tally(&self) -> Tally {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Tally {
@@ -99,7 +100,7 @@ impl Traffic {
         }
     }
 
-    /// What the last failure was.
+    /// Returns the last failure.
     pub(super) fn last(&self) -> String {
         self.counts
             .last
@@ -107,11 +108,11 @@ impl Traffic {
             .map_or_else(|_| String::new(), |last| last.clone())
     }
 
-    /// Stops them; how they went.
+    /// Stops the clients and returns their counts.
     pub(super) fn stop(mut self) -> Tally {
         self.over.store(true, Ordering::Relaxed);
         for client in self.clients.drain(..) {
-            // It counts what fails, and has nothing to panic about.
+            // The thread counts failures and never panics.
             let _ = client.join();
         }
         self.tally()
@@ -151,7 +152,7 @@ impl Counts {
 }
 
 impl Long {
-    /// Connects them all, and lets them go on.
+    /// Connects all of them.
     pub(super) fn start(
         netns: &Netns,
         config: &Arc<ClientConfig>,
@@ -168,14 +169,14 @@ impl Long {
         Ok(Self(on.collect()))
     }
 
-    /// How many of them finished.
+    /// Returns how many finished.
     pub(super) fn finished(self) -> Result<usize, String> {
         finished(self.0, "a connection that could finish broke")
     }
 }
 
 impl Slow {
-    /// Connects them all, and asks.
+    /// Connects all of them and sends their requests.
     pub(super) fn start(
         netns: &Netns,
         config: &Arc<ClientConfig>,
@@ -196,7 +197,7 @@ impl Slow {
         let on = conns.into_iter().zip(0..).map(|(mut conn, n)| {
             thread::spawn(move || {
                 late::answer(&mut conn, SLOW_BYTES)?;
-                // The others hang up.
+                // The other half keep their write side open.
                 if is_half_closed(n) {
                     late::ends_in_order(&mut conn)?;
                 }
@@ -206,7 +207,7 @@ impl Slow {
         Ok(Self(on.collect()))
     }
 
-    /// How many of them got their answer.
+    /// Returns how many received their answer.
     pub(super) fn finished(self) -> Result<usize, String> {
         finished(self.0, "a slow answer is lost")
     }
@@ -216,7 +217,7 @@ fn is_half_closed(slow: u32) -> bool {
     slow % 2 == 1
 }
 
-/// Waits for all of them; how many there are.
+/// Waits for all of them and returns their number.
 fn finished(conns: Vec<JoinHandle<io::Result<()>>>, lost: &str) -> Result<usize, String> {
     let all = conns.len();
     for conn in conns {
