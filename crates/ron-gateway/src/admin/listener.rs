@@ -39,7 +39,7 @@ impl BoundAdmin {
             AdminAddr::Ip(addr) => {
                 let bound = tcp(addr).await;
                 let (addr, listener) = bound.map_err(|error| {
-                    ExitFailure::runtime(format!("cannot bind admin_addr {addr}"), &error)
+                    ExitFailure::runtime(format!("cannot bind {addr} (admin_addr)"), &error)
                 })?;
                 (AdminAddr::Ip(addr), AdminListener::Tcp(listener))
             }

@@ -14,12 +14,12 @@ use tokio::time::{sleep_until, Instant};
 
 /// Rendering takes at most this part of the time.
 const SHARE: u32 = 20;
-/// Shortest pause after a rendering: several in a row would keep a core from the data plane.
+/// Shortest pause after a rendering, which leaves the core to the data plane.
 const MIN_PAUSE: Duration = Duration::from_millis(5);
 /// Longest pause after a rendering.
 const MAX_PAUSE: Duration = Duration::from_millis(100);
 
-/// The bound on waiting requests, which all queues of the endpoint share.
+/// The bound on waiting requests; all queues share it.
 #[derive(Clone)]
 pub(super) struct WaitLimit(Arc<Semaphore>);
 

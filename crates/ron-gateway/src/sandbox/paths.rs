@@ -124,10 +124,7 @@ impl AllowedPaths {
         self.check_all(configured(effective))
     }
 
-    fn check_all(
-        &self,
-        configured: impl IntoIterator<Item = SandboxPath>,
-    ) -> Result<(), String> {
+    fn check_all(&self, configured: impl IntoIterator<Item = SandboxPath>) -> Result<(), String> {
         let configured = configured.into_iter();
         let reads = configured.filter(|configured| configured.usage == PathUse::Read);
         let closed: Vec<_> = reads
@@ -279,13 +276,11 @@ fn configured(effective: &EffectiveConfig) -> Vec<SandboxPath> {
 }
 
 fn in_table<S: Settings>(settings: &S) -> impl Iterator<Item = SandboxPath> {
-    named_paths(settings)
-        .into_iter()
-        .map(|named| SandboxPath {
-            key: format!("{}.{}", S::TABLE, named.key.path),
-            usage: named.usage,
-            path: named.path,
-        })
+    named_paths(settings).into_iter().map(|named| SandboxPath {
+        key: format!("{}.{}", S::TABLE, named.key.path),
+        usage: named.usage,
+        path: named.path,
+    })
 }
 
 /// Returns the socket path of the admin endpoint, if it has one.

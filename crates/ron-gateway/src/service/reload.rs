@@ -65,7 +65,7 @@ impl Reloader {
         self.running.is_some()
     }
 
-    /// Starts a reload now, or after the one in progress.
+    /// Starts a reload now, or after the current one.
     pub(super) fn begin(&mut self, watch: &ConfigWatch) {
         if self.are_running() {
             self.again = true;
@@ -86,7 +86,7 @@ impl Reloader {
         self.running = Some(Box::pin(async move { load.run(job).await }));
     }
 
-    /// Waits for the end of a reload and returns the digest of its files.
+    /// Waits for the end of a reload; returns its digest.
     ///
     /// Pends while no reload is in progress. Cancel-safe.
     pub(super) async fn ended(&mut self) -> Option<u64> {
