@@ -153,7 +153,7 @@ fn end(browser: &mut Browser, gateway: &Gateway, pictures: &Path) -> Result<(), 
     drop(busy);
     browser
         .until("!document.getElementById('stale').hidden && 'stale' in document.body.dataset")?;
-    browser.until("document.title === 'No answer · ron-gateway'")?;
+    browser.until("document.title === 'No response · ron-gateway'")?;
     browser.picture(&pictures.join("gone.png"))?;
     // Refused connections are expected complaints here.
     browser.complaints.clear();

@@ -64,6 +64,7 @@ fn base(path: &str) -> (Loader, usize) {
 
 #[test]
 fn defaults_match_the_promise() {
+    let defaults = Config::default();
     let keys: Vec<_> = Config::keys()
         .iter()
         .map(|key| (key.path, defaults.value(key.path).unwrap()))

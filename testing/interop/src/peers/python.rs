@@ -85,13 +85,13 @@ fn as_client(lab: &Lab, table: &mut Rows<'_>) {
             "client certificate whose name is not in allow_sans",
             &picky,
             pair("client"),
-            "bears no name of tls.allow_sans",
+            "has no name that tls.allow_sans lists",
         ),
         (
             "no client certificate although one is required",
             &required,
             json!({}),
-            "the client showed no certificate",
+            "the client presented no certificate",
         ),
         (
             "the client trusts another CA",
