@@ -1,7 +1,7 @@
-//! `readme`: each program in README.md compiles as printed, with the dependencies printed above it.
+//! `readme`: compiles each program in README.md as printed.
 //!
-//! Each program becomes a package of its own in `target/readme`: the crates of the workspace come
-//! from their folders, all others in the versions of `Cargo.lock`.
+//! Each program becomes a package in `target/readme` with the dependencies printed above it. Crates of
+//! the workspace come from their folders, all others in the versions of `Cargo.lock`.
 
 mod extract;
 

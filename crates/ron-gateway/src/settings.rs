@@ -1,15 +1,15 @@
-//! The table `[gateway]`: what the service does with connections, where its admin endpoint is,
-//! and how it logs.
+//! The table `[gateway]`: handler mode, admin endpoint, log and sandbox.
 
 mod admin_addr;
-mod keys;
 mod mode;
 mod parse;
 mod sandbox_mode;
+mod table;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use ron_transport::config::{DynSection, Settings};
+use ron_transport::config::Settings;
+use ron_transport::schema::Section;
 use ron_transport::Endpoint;
 
 use crate::logging::{LogFormat, LogLevel};
@@ -19,7 +19,7 @@ pub(crate) use mode::Mode;
 pub(crate) use parse::{dialable, MemoryPressure};
 pub(crate) use sandbox_mode::SandboxMode;
 
-/// Where the admin endpoint is unless configured.
+/// Default address of the admin endpoint.
 const ADMIN_ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9909);
 
 /// The gateway's own settings.
@@ -28,7 +28,7 @@ pub(crate) struct Gateway {
     pub(crate) mode: Mode,
     pub(crate) forward_to: Option<Endpoint>,
     pub(crate) admin_addr: Option<AdminAddr>,
-    /// In lower case, without a dot at the end.
+    /// In lower case, without a trailing dot.
     pub(crate) admin_hosts: Vec<String>,
     pub(crate) show_peers: bool,
     pub(crate) degraded_is_ready: bool,
@@ -59,11 +59,11 @@ impl Settings for Gateway {
     const TABLE: &'static str = "gateway";
     const ENV_PREFIX: &'static str = "RON_GATEWAY_";
 
-    fn sections(&self) -> Vec<&dyn DynSection> {
+    fn sections(&self) -> Vec<&dyn Section> {
         vec![self]
     }
 
-    fn sections_mut(&mut self) -> Vec<&mut dyn DynSection> {
+    fn sections_mut(&mut self) -> Vec<&mut dyn Section> {
         vec![self]
     }
 
@@ -71,8 +71,8 @@ impl Settings for Gateway {
         let mut warnings = Vec::new();
         if let Some(addr) = self.admin_addr.as_ref().filter(|addr| !addr.is_local()) {
             warnings.push(format!(
-                "admin_addr is {addr}: whoever reaches it can read metrics and status, there is \
-                 no login"
+                "admin_addr is {addr}: every host that reaches it can read metrics and status \
+                 without a login"
             ));
             if self.show_peers {
                 warnings.push(format!(
@@ -95,9 +95,9 @@ impl Settings for Gateway {
 mod tests {
     use super::*;
 
-    /// The manual is written by hand around this table; when a key changes, paste it anew.
+    /// The manual embeds this table; when a key changes, paste it again.
     #[test]
-    fn the_manual_has_the_table_of_these_keys() {
+    fn manual_contains_key_table() {
         let table = ron_transport::config::markdown_of::<Gateway>();
         let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/CONFIG.md");
         let manual = std::fs::read_to_string(manual).unwrap();

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-use ron_transport::config::{Config, ConfigErrors, DynSection, Loader, Settings, Source};
+use ron_transport::config::{Config, ConfigErrors, Loader, Settings, Source};
 use transport_core::schema::{Key, Kind, Raw, Reload, Section, ValueError};
 
 fn lines(errors: &ConfigErrors) -> Vec<String> {
@@ -222,25 +222,13 @@ struct Own {
     key_path: String,
 }
 
-const fn text(path: &'static str, rule: &'static str) -> Key {
-    Key {
-        path,
-        kind: Kind::Text,
-        default: "",
-        rule,
-        reload: Reload::Restart,
-        doc: "",
-    }
-}
+const MODE: Key = Key::new("mode", Kind::Text, Reload::Restart).allows("echo or forward");
+const KEY_PATH: Key =
+    Key::new("tls.key_path", Kind::Text, Reload::Restart).allows("a readable file");
 
 impl Section for Own {
-    fn keys() -> &'static [Key] {
-        const {
-            &[
-                text("mode", "echo or forward"),
-                text("tls.key_path", "a readable file"),
-            ]
-        }
+    fn keys(&self) -> Vec<&'static Key> {
+        vec![&MODE, &KEY_PATH]
     }
 
     fn set(&mut self, path: &str, value: &Raw) -> Result<(), ValueError> {
@@ -279,11 +267,11 @@ impl Settings for Own {
     const TABLE: &'static str = "own";
     const ENV_PREFIX: &'static str = "RON_";
 
-    fn sections(&self) -> Vec<&dyn DynSection> {
+    fn sections(&self) -> Vec<&dyn Section> {
         vec![self]
     }
 
-    fn sections_mut(&mut self) -> Vec<&mut dyn DynSection> {
+    fn sections_mut(&mut self) -> Vec<&mut dyn Section> {
         vec![self]
     }
 }

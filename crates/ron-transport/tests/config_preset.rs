@@ -16,13 +16,10 @@ fn preset_values_differ_from_defaults() {
         let mut paths = HashSet::new();
         for (path, value) in preset.values() {
             assert!(paths.insert(path), "{path} twice");
-            let mut sections = defaults.sections().into_iter();
-            let default = sections.find_map(|section| section.dyn_get(path));
+            let default = defaults.value(path);
             assert_ne!(default.as_deref(), Some(*value), "{path}");
             assert!(default.is_some(), "{path} is no key");
-            let loaded = Config::preset(preset);
-            let mut sections = loaded.sections().into_iter();
-            let set = sections.find_map(|section| section.dyn_get(path));
+            let set = Config::preset(preset).value(path);
             assert_eq!(set.as_deref(), Some(*value), "{path}");
         }
     }

@@ -169,7 +169,8 @@ async fn each_key_follows_its_reload_class() {
         _ => Some("77"),
     };
     for key in Config::all_keys() {
-        let Some(value) = other(key.path, key.default) else {
+        let default = Config::default().value(key.path).unwrap();
+        let Some(value) = other(key.path, &default) else {
             continue;
         };
         let (transport, ..) = serving(&[]).await;

@@ -8,7 +8,7 @@ use crate::clock::SECOND;
 
 /// A raw connection may be idle after this long without a byte.
 const QUIET: u64 = SECOND;
-/// The next pause of a sender may be this many times as long as its longest so far.
+/// A sender may pause this many times its longest pause so far.
 const PATIENCE: u64 = 2;
 
 /// The clocks and flags that decide whether a connection is idle.
@@ -18,7 +18,7 @@ const PATIENCE: u64 = 2;
 pub(crate) struct Activity {
     /// The tick of the last byte in either direction.
     at: AtomicU64,
-    /// The direction of the last byte: its discriminant plus one, or 0 before the first byte.
+    /// The direction of the last byte: its discriminant plus one, or 0.
     last: AtomicU8,
     /// The longest pause between two bytes of the same direction, in ticks.
     pause: AtomicU64,
@@ -66,7 +66,7 @@ impl Activity {
         self.at().max(self.write_ends.load(Ordering::Relaxed))
     }
 
-    /// Notes that a write waits for the peer, at most until that tick.
+    /// Notes that a write waits for the peer until that tick.
     pub(crate) fn write_waits(&self, until: u64) {
         self.writing.store(true, Ordering::Relaxed);
         self.write_ends.store(until, Ordering::Relaxed);
@@ -96,7 +96,7 @@ impl Activity {
         self.at.fetch_max(now, Ordering::Relaxed);
     }
 
-    /// Moves a clock that stood still for `by` ticks, but never past now.
+    /// Moves the clock by a standstill of `by` ticks, never past now.
     pub(crate) fn shift(&self, by: u64, now: u64) {
         let shifted = |at: u64| Some(at.saturating_add(by).min(now));
         let _ = self

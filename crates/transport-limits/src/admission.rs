@@ -83,7 +83,7 @@ impl Admission {
             .store(limits.peer_pending_handshakes(), Ordering::Relaxed);
     }
 
-    /// Locks the peer table, for a few map operations at admission and at close.
+    /// Locks the peer table for a few map operations.
     pub(crate) fn peers(&self) -> MutexGuard<'_, PeerTable> {
         self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -104,7 +104,7 @@ impl Admission {
         self.evicts.load(Ordering::Relaxed)
     }
 
-    /// Returns the ticks for which a connection must be idle before it can be evicted.
+    /// Returns how long a connection must be idle before eviction, in ticks.
     pub(crate) fn evict_after(&self) -> u64 {
         self.evict_after.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Address rules and the embedder's admission hook, the first checks of a connection.
+//! Address rules and the admission hook, the first checks of a connection.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -54,7 +54,9 @@ impl AdmissionRules {
         rules.hook = Some(hook);
     }
 
-    /// Checks a peer's address; returns the hook, which the caller runs without the lock.
+    /// Checks a peer's address; returns the hook to call.
+    ///
+    /// The caller runs the hook without the lock.
     ///
     /// The hook may take long, and may itself replace the hook.
     pub(crate) fn check(&self, peer: PeerAddr) -> Result<Option<AdmitHook>, Denied> {

@@ -11,7 +11,7 @@ use crate::sync::{AtomicU64, Ordering};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     per_sec: u64,
-    /// The price of the whole burst in ticks: how far ahead of now the bucket may be.
+    /// The price of the whole burst in ticks.
     burst: u64,
 }
 
@@ -56,7 +56,9 @@ impl Rate {
         self.burst
     }
 
-    /// Returns the price of `tokens` in ticks, rounded up so that rounding never overspends.
+    /// Returns the price of `tokens` in ticks, rounded up.
+    ///
+    /// So rounding never overspends.
     #[must_use]
     pub fn price(self, tokens: u64) -> u64 {
         price(tokens, self.per_sec)
@@ -117,7 +119,9 @@ impl Default for TokenBucket {
 }
 
 impl TokenBucket {
-    /// Takes up to `want` tokens if at least `min` are available; both at most the burst.
+    /// Takes up to `want` tokens if at least `min` are available.
+    ///
+    /// Both are at most the burst.
     ///
     /// # Errors
     /// The ticks until `min` tokens are available.
@@ -163,7 +167,7 @@ impl TokenBucket {
         }
     }
 
-    /// Caps the debt of a slower rate: the bucket is at worst empty at the new rate.
+    /// Caps the debt at an empty bucket of the new rate.
     pub fn rebase(&self, now: u64, rate: Rate) {
         self.full_at
             .fetch_min(now.saturating_add(rate.burst), Ordering::Relaxed);

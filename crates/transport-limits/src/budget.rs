@@ -1,4 +1,4 @@
-//! The memory budget: one limit for all bytes that the library holds for peers.
+//! The memory budget: one limit for all bytes held for peers.
 //!
 //! Frame reader and frame sender charge bytes before they hold them; a relay counts its remainders.
 //! One chunk in each direction of a connection is free of charge ([`FreeChunk`]), so that every
@@ -105,7 +105,7 @@ impl Budget {
         }
     }
 
-    /// Returns whether these bytes are part of a received frame that is already charged.
+    /// Returns whether these bytes belong to a charged received frame.
     pub(crate) fn covers(&self, bytes: &[u8]) -> bool {
         let (start, end) = (address(bytes), address(bytes) + bytes.len());
         let book = self.book();
@@ -136,13 +136,15 @@ impl Budget {
         self.0.observer.memory_held(bytes.saturating_mul(sign));
     }
 
-    /// Locks the book, for a few map operations per frame over the free chunk.
+    /// Locks the book for a few map operations.
+    ///
+    /// It is locked per frame over the free chunk.
     fn book(&self) -> MutexGuard<'_, BudgetBook> {
         self.0.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Returns the address of a slice as a number, which is only compared.
+/// Returns the address of a slice, to compare it.
 fn address(bytes: &[u8]) -> usize {
     bytes.as_ptr() as usize
 }
@@ -182,7 +184,7 @@ impl Charge {
         self.counted.bytes += std::mem::take(&mut other.counted.bytes);
     }
 
-    /// Ties the charge to a frame, and gives back the bytes that the frame does not need.
+    /// Ties the charge to a frame, and gives back unneeded bytes.
     ///
     /// So the frame is not charged again when it is forwarded.
     pub(crate) fn cover(&mut self, frame: &[u8]) {
@@ -256,7 +258,7 @@ impl Drop for PendingCharge {
     }
 }
 
-/// The chunk of one direction of a connection that is free of charge.
+/// The free chunk of one direction of a connection.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FreeChunk(Arc<InUseFlag>);
 

@@ -1,4 +1,4 @@
-//! Received bytes that wait for the handler, plain or wiped before they are freed.
+//! Received bytes that wait for the handler, optionally wiped before their free.
 
 use std::fmt;
 
@@ -95,7 +95,7 @@ fn grow(bytes: &mut Zeroizing<Vec<u8>>, more: usize, most: usize) {
     regrow(bytes, capacity);
 }
 
-/// Moves the bytes to a block of another capacity, and wipes the old one.
+/// Moves the bytes to another block, and wipes the old one.
 fn regrow(bytes: &mut Zeroizing<Vec<u8>>, capacity: usize) {
     if capacity == bytes.capacity() {
         return;

@@ -1,4 +1,6 @@
-//! IP prefixes in CIDR notation (RFC 4632 §3.1, RFC 4291 §2.3), and lists of them.
+//! IP prefixes in CIDR notation, and lists of them.
+//!
+//! The notation is that of RFC 4632 §3.1 and RFC 4291 §2.3.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,7 +9,7 @@ use std::str::FromStr;
 use prefix_trie::PrefixSet;
 use transport_core::schema::ValueError;
 
-/// Bits before the IPv4 address of a v4-mapped IPv6 address (RFC 4291 §2.5.5.2).
+/// Bits before the IPv4 address in a v4-mapped one (RFC 4291 §2.5.5.2).
 const MAPPED_BITS: u8 = 96;
 /// Most characters of a wrong entry that its error quotes.
 const MAX_QUOTED: usize = 64;
@@ -126,7 +128,7 @@ fn masked(addr: IpAddr, len: u8) -> IpAddr {
     }
 }
 
-/// A list of prefixes with a lookup cost that does not depend on its length.
+/// A list of prefixes; the cost of a lookup is constant.
 ///
 /// ```
 /// use transport_limits::IpPrefixes;

@@ -39,7 +39,9 @@ impl Clock {
         since.as_secs() * SECOND + u64::from(since.subsec_nanos()) * 16
     }
 
-    /// Converts a tick to an instant, or to a year from now if it cannot be represented.
+    /// Converts a tick to an instant.
+    ///
+    /// A tick that cannot be represented becomes a year from now.
     pub(crate) fn instant(self, ticks: u64) -> Instant {
         const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
         self.origin
@@ -55,7 +57,7 @@ const fn ticks_fit() -> bool {
     SECOND.checked_mul(20 * 365 * 24 * 3600).is_some()
 }
 
-/// Returns a number of ticks below `spread` that varies by connection and moment.
+/// Returns pseudo-random ticks below `spread`, by connection and moment.
 ///
 /// It is the finalizer of SplitMix64.
 pub(crate) fn scatter(id: u64, now: u64, spread: u64) -> u64 {

@@ -1,4 +1,4 @@
-//! The state of one connection that tasks other than its stream's owner may access.
+//! The state of one connection that several tasks access.
 //!
 //! A stream reads this state with relaxed loads; no operation takes a lock for it. The clocks and
 //! deadlines are in `deadlines`.
@@ -34,7 +34,7 @@ pub(crate) struct ConnState {
     peer: Option<Arc<PeerState>>,
     /// Whether the peer opened the connection.
     pub(crate) accepted: bool,
-    /// Account that held bytes are charged to: the peer's, or the connection's own if dialed.
+    /// The account of held bytes: the peer's, or the connection's if dialed.
     pub(crate) account: MemoryAccount,
     /// Bytes in, bytes out: the connection's own scope.
     pub(crate) buckets: [SharedBucket; 2],
@@ -63,14 +63,14 @@ pub(crate) struct ConnState {
     /// Whether the connection was throttled before: it is counted once.
     throttled: AtomicBool,
     bytes: [AtomicU64; 2],
-    /// Whether its data was unusable: the connection then counts as ended by an error.
+    /// Whether its data was unusable, so that it counts as an error.
     failed: AtomicBool,
     corr_id: OnceLock<Box<str>>,
 }
 
 /// A stream that the end of its connection can close.
 pub(crate) trait CloseStream: Send + Sync {
-    /// Closes the stream, unless an operation on it is under way or it is already closed.
+    /// Closes the stream, unless an operation is under way.
     fn close(&self, conn: &ConnState);
 }
 
@@ -144,7 +144,7 @@ impl ConnState {
         self.ending().map(Ending::error)
     }
 
-    /// Ends an open connection, and counts the error if it is a reject.
+    /// Ends an open connection; counts an error with a reject reason.
     pub(crate) fn end_with(&self, error: &TransportError) {
         if self.end_as(Ending::of(error)) {
             if let Some(reason) = error.reason() {
@@ -187,7 +187,7 @@ impl ConnState {
         first
     }
 
-    /// Ends the connection by a deadline that passed; returns the error of its operations.
+    /// Ends the connection by a deadline; returns the error of its operations.
     pub(crate) fn expire(&self, op: Op) -> TransportError {
         if op == Op::Lifetime && self.is_idle() {
             self.end_as(Ending::LifetimeIdle);
@@ -245,7 +245,7 @@ impl ConnState {
         self.wakers[direction as usize].register(waker);
     }
 
-    /// Returns the bucket of a scope that operations in this direction take tokens from.
+    /// Returns the bucket of a scope for operations in this direction.
     pub(crate) fn shared_bucket(
         &self,
         scope: Scope,
@@ -262,7 +262,7 @@ impl ConnState {
         }
     }
 
-    /// Returns whether this is the first throttle of the connection, and notes it.
+    /// Notes a throttle; returns whether it is the connection's first.
     pub(crate) fn first_throttle(&self) -> bool {
         !self.throttled.load(Ordering::Relaxed) && !self.throttled.swap(true, Ordering::Relaxed)
     }

@@ -56,7 +56,7 @@ impl Control {
         self.0.wake_half(Direction::In);
     }
 
-    /// Returns whether a read waits for tokens of a rate, or for memory.
+    /// Returns whether a read waits for tokens or for memory.
     #[must_use]
     pub fn is_throttled(&self) -> bool {
         self.0.parked(Direction::In).is_some()
@@ -144,7 +144,7 @@ impl Control {
         self.0.is_idle()
     }
 
-    /// Ends the connection in order if it is idle; returns whether this call ended it.
+    /// Ends an idle connection in order; returns whether it did.
     pub fn close_if_idle(&self) -> bool {
         self.0.is_idle() && self.0.end_as(Ending::Drained)
     }

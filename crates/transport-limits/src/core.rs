@@ -79,7 +79,7 @@ impl Core {
         }
     }
 
-    /// Caps the debts in the two buckets of a scope at an empty bucket of the new rate.
+    /// Caps the debts of a scope's two buckets at the new rate.
     pub(crate) fn rebase(&self, scope: Scope, buckets: &[SharedBucket; 2]) {
         let now = self.now();
         for direction in Direction::ALL {

@@ -17,7 +17,9 @@ impl CountLimit {
         }
     }
 
-    /// Enters unless the limit is reached; a `true` is followed by one [`leave`](Self::leave).
+    /// Enters unless the limit is reached.
+    ///
+    /// One [`leave`](Self::leave) follows a `true`.
     pub(crate) fn enter(&self) -> bool {
         let max = self.max.load(Ordering::Relaxed);
         let mut inside = self.inside.load(Ordering::Relaxed);

@@ -23,7 +23,9 @@ pub(crate) fn until<F: Future>(deadline: Instant, future: F) -> UntilDeadline<F>
 }
 
 pin_project! {
-    /// As tokio's `Timeout`, but polls sockets once more after the process was stopped.
+    /// As tokio's `Timeout`, with one more poll of the sockets.
+    ///
+    /// A process that was stopped may find bytes in them.
     pub(crate) struct UntilDeadline<F> {
         #[pin]
         future: F,

@@ -10,7 +10,7 @@ use crate::io::GuardedIo;
 use crate::limiter::Limiter;
 use crate::permit::Permit;
 
-/// Wraps a connection whose handshake is done, and adds it to the registry.
+/// Wraps an established connection, and adds it to the registry.
 pub(crate) fn guarded<I: Io>(
     limiter: Limiter,
     mut permit: Permit,

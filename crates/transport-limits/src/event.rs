@@ -26,7 +26,7 @@ pub(crate) struct LogEvents {
     closes: EventSampler<CLOSES_PER_SEC>,
 }
 
-/// Most closes logged in a second: logging is a large part of a short connection's cost.
+/// Most closes logged in a second. Logging is a large part of a short connection's cost.
 const CLOSES_PER_SEC: u64 = 100;
 
 /// The log fields that identify a connection, as far as known.
@@ -62,7 +62,7 @@ struct EventSampler<const PER_SEC: u64 = 1> {
 }
 
 impl<const PER_SEC: u64> EventSampler<PER_SEC> {
-    /// Returns the number of events not logged before, or `None` to skip this event.
+    /// Returns the events skipped before this one, or `None` to skip it.
     fn next(&self, now: u64) -> Option<u64> {
         let second = now / SECOND + 1;
         let seen = self.second.load(Ordering::Relaxed);
@@ -88,7 +88,7 @@ impl LogEvents {
         now: u64,
         reason: Reason,
         backend: Backend,
-        who: ConnLabels<'_>,
+        conn: ConnLabels<'_>,
         error: Option<&TransportError>,
     ) {
         let Some(not_logged) = self.rejects[reason.index()].next(now) else {
@@ -99,9 +99,9 @@ impl LogEvents {
             event = "reject",
             backend = backend.as_str(),
             reason = reason.as_str(),
-            conn_id = who.conn_id,
-            corr_id = who.corr_id.map(|id| tracing::field::display(escape(id))),
-            peer = who.peer.and_then(|peer| peer.loggable()),
+            conn_id = conn.conn_id,
+            corr_id = conn.corr_id.map(|id| tracing::field::display(escape(id))),
+            peer = conn.peer.and_then(|peer| peer.loggable()),
             not_logged,
             tls = tls(error),
             error = error.map(tracing::field::display),
@@ -232,7 +232,7 @@ pub(crate) fn handshake_failed(
 /// Logs a connection that its peer closed during the handshake.
 pub(crate) fn closed_early(
     backend: Backend,
-    who: ConnLabels<'_>,
+    conn: ConnLabels<'_>,
     took: Duration,
     reason: CloseReason,
     error: &TransportError,
@@ -241,12 +241,12 @@ pub(crate) fn closed_early(
         target: TARGET,
         event = "close",
         backend = backend.as_str(),
-        conn_id = who.conn_id,
+        conn_id = conn.conn_id,
         reason = reason.as_str(),
         duration_ms = millis(took),
         bytes_in = 0_u64,
         bytes_out = 0_u64,
-        peer = who.peer.and_then(|peer| peer.loggable()),
+        peer = conn.peer.and_then(|peer| peer.loggable()),
         error = %error,
     );
 }

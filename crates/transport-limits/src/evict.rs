@@ -1,4 +1,4 @@
-//! Eviction: at `max_conns` a new connection takes the place of an idle one.
+//! Eviction: at `max_conns` a new connection replaces an idle one.
 //!
 //! The place changes hands at once. The evicted connection is *surplus* until its handler has
 //! dropped it and its close is done. At most [`MAX_SURPLUS`](crate::admission::MAX_SURPLUS)
@@ -13,7 +13,7 @@ use crate::ending::Ending;
 use crate::limiter::Limiter;
 use crate::peers::{PeerKey, PeerState};
 
-/// Attempts to free a place: a victim may become busy, or another accept loop may take its place.
+/// Attempts to free a place. A victim may become busy, or another accept loop may take its place.
 const TRIES: usize = 3;
 
 impl Limiter {
@@ -47,7 +47,7 @@ impl Limiter {
         Err(Reason::ConnLimit)
     }
 
-    /// Ends a connection in order if it is still idle, and frees its place.
+    /// Ends a still idle connection in order, and frees its place.
     pub(crate) fn evict(&self, conn: &ConnState) -> bool {
         let admission = self.core().admission();
         if !admission.surplus.enter() {

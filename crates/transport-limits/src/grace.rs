@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{sleep, Sleep};
 
-/// The resolution of tokio's timers, which fire after the reactor has polled the sockets.
+/// The resolution of tokio's timers. They fire after the reactor has polled the sockets.
 const TURN: Duration = Duration::from_millis(1);
 
 /// The turn of a process that was stopped.
@@ -18,7 +18,7 @@ const LONG_TURN: Duration = Duration::from_millis(50);
 /// A deadline is handled within this time, unless the process was stopped.
 const LATE: Duration = Duration::from_millis(20);
 
-/// Returns how long the reactor needs to poll every socket, `late` after a deadline.
+/// Returns the reactor's time to poll every socket, `late` after a deadline.
 pub(crate) fn turn(late: Duration) -> Duration {
     if late < LATE {
         TURN

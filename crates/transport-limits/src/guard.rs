@@ -122,14 +122,16 @@ impl<L: Listener> Guard<L> {
         peer: PeerAddr,
         error: Option<&TransportError>,
     ) {
-        let who = ConnLabels {
+        let conn = ConnLabels {
             peer: Some(peer),
             ..ConnLabels::default()
         };
-        self.limiter.core().rejected(reason, backend, who, error);
+        self.limiter.core().rejected(reason, backend, conn, error);
     }
 
-    /// Skips an error of one connection; any other error pauses the loop and is logged once.
+    /// Skips an error of one connection; pauses after any other.
+    ///
+    /// Without a pause the loop would spin. The first such error is logged.
     ///
     /// Without a pause the loop would spin.
     fn failed(&mut self, backend: Backend, error: &TransportError) {

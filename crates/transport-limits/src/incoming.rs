@@ -92,7 +92,7 @@ impl<P: Pending> Incoming<P> {
             .saturating_add(ticks(settings.handshake));
         let deadline = core.instant(deadline);
         GuardedHandshake {
-            shaking: Some(until(deadline, pending.establish())),
+            handshake: Some(until(deadline, pending.establish())),
             admitted: Some((admitted, settings)),
         }
     }
@@ -103,7 +103,7 @@ pin_project! {
     struct GuardedHandshake<F> {
         // First, so that the socket is closed before the permit is given back.
         #[pin]
-        shaking: Option<UntilDeadline<F>>,
+        handshake: Option<UntilDeadline<F>>,
         admitted: Option<(PendingConn, Arc<ConnSettings>)>,
     }
 }
@@ -117,17 +117,17 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let shaken = match this.shaking.as_mut().as_pin_mut() {
-            Some(shaking) => ready!(shaking.poll(cx)),
+        let result = match this.handshake.as_mut().as_pin_mut() {
+            Some(handshake) => ready!(handshake.poll(cx)),
             // Polled after completion.
             None => return Poll::Pending,
         };
-        this.shaking.set(None);
+        this.handshake.set(None);
         let Some((admitted, settings)) = this.admitted.take() else {
             return Poll::Pending;
         };
-        let shaken = shaken.unwrap_or(Err(TransportError::Timeout { op: Op::Handshake }));
-        Poll::Ready(admitted.end(settings, shaken))
+        let result = result.unwrap_or(Err(TransportError::Timeout { op: Op::Handshake }));
+        Poll::Ready(admitted.end(settings, result))
     }
 }
 
@@ -136,7 +136,7 @@ impl PendingConn {
     fn end<I: Io>(
         self,
         settings: Arc<ConnSettings>,
-        shaken: Result<Connection<I>, TransportError>,
+        result: Result<Connection<I>, TransportError>,
     ) -> Result<Connection<GuardedIo<I>>, TransportError> {
         let Self {
             permit,
@@ -149,7 +149,7 @@ impl PendingConn {
         let core = limiter.core();
         let now = core.now();
         let took = duration(now.saturating_sub(accepted_at));
-        match shaken {
+        match result {
             Ok(connection) => {
                 core.observer().handshake(backend, took);
                 let connection = guarded(limiter, permit, id, connection, settings, now);
@@ -157,18 +157,18 @@ impl PendingConn {
                 Ok(connection)
             }
             Err(error) => {
-                let who = ConnLabels {
+                let conn = ConnLabels {
                     conn_id: Some(id),
                     peer: Some(peer),
                     ..ConnLabels::default()
                 };
                 if let Some(reason) = error.reason() {
                     event::handshake_failed(backend, id, took, &error);
-                    core.rejected(reason, backend, who, Some(&error));
+                    core.rejected(reason, backend, conn, Some(&error));
                 } else {
                     let reason = error.close_reason();
                     core.observer().closed(backend, reason);
-                    event::closed_early(backend, who, took, reason, &error);
+                    event::closed_early(backend, conn, took, reason, &error);
                 }
                 Err(error)
             }

@@ -99,7 +99,7 @@ impl<R: Read> Read for InflationInput<R> {
     }
 }
 
-/// A reader that counts its bytes as output, and fails over the ceiling.
+/// A reader that counts its bytes as output, up to the ceiling.
 #[derive(Debug)]
 pub struct InflationOutput<R> {
     inner: R,

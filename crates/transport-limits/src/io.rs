@@ -113,7 +113,7 @@ impl<I: Io> Io for GuardedIo<I> {
         self.slot.lock().as_mut()?.io.taken()
     }
 
-    /// Resolves once the peer has reset the connection, which then counts as `reset`.
+    /// Resolves once the peer has reset the connection. The close then counts as `reset`.
     fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         let conn = &*self.control.0;
         let Some(mut borrowed) = self.slot.borrow(conn) else {

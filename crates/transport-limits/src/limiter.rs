@@ -1,4 +1,4 @@
-//! The limits of one transport in force: its core, and the registry of its connections.
+//! The limits of one transport: its core, and its connections.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
@@ -55,7 +55,7 @@ impl Limiter {
         })
     }
 
-    /// Applies other limits: caps and rates at once, the rest to new connections.
+    /// Applies caps and rates at once, other limits to new connections.
     ///
     /// Caps and rates apply to open connections as well. Throttled operations are woken, so that
     /// they re-evaluate against the new rates.
@@ -96,7 +96,7 @@ impl Limiter {
         self.core.lingering()
     }
 
-    /// Cancels every connection, also those that are established from now on.
+    /// Cancels every connection, open ones and later ones.
     pub fn close(&self) {
         self.registry.close();
         self.core.close();
@@ -126,7 +126,9 @@ impl Limiter {
         self.core.admission().inside()
     }
 
-    /// Returns the number of peers with at least `conns` accepted connections; 0 counts as 1.
+    /// Returns the number of peers with at least `conns` accepted connections.
+    ///
+    /// 0 counts as 1.
     #[must_use]
     pub fn peers_with_at_least(&self, conns: usize) -> usize {
         self.core.admission().peers().with_at_least(conns)
@@ -152,7 +154,7 @@ impl Limiter {
         usize::try_from(self.core.admission().pending_inside()).unwrap_or(usize::MAX)
     }
 
-    /// Returns the task tracker that every task of the transport is spawned on.
+    /// Returns the tracker of all tasks of the transport.
     #[must_use]
     pub fn tasks(&self) -> &Tasks {
         self.core.tasks()
@@ -166,7 +168,9 @@ impl Limiter {
         control.0.reject(reason, error);
     }
 
-    /// Fails an accepted connection whose upstream dial failed; dropping its stream aborts it.
+    /// Fails an accepted connection after its upstream dial failed.
+    ///
+    /// Dropping its stream aborts it.
     ///
     /// The failure counts as one reject: by its own reason, which the dial has counted, else as
     /// `upstream`. A dial that ended with the transport counts as none.

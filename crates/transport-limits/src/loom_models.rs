@@ -9,7 +9,7 @@ mod buckets;
 mod memory;
 mod streams;
 
-/// Runs a model with at most so many preemptions, which bounds its run time.
+/// Runs a model with a bounded number of preemptions.
 fn check_bounded(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);

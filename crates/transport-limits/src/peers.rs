@@ -24,7 +24,7 @@ const MIN_PENDING: u64 = 4;
 /// The identity of a peer: connections with equal keys count together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PeerKey {
-    /// An IPv4 network, also of v4-mapped IPv6 addresses; bits after the prefix are 0.
+    /// An IPv4 network, also for v4-mapped addresses; later bits are 0.
     V4([u8; 4]),
     /// An IPv6 network; bits after the prefix are 0.
     V6([u8; 16]),
@@ -93,7 +93,7 @@ struct PeerEntry {
 }
 
 impl PeerEntry {
-    /// Checks the caps for one more connection, and takes a token of the accept rate.
+    /// Checks the caps for one more connection. It takes a token of the accept rate.
     fn check(&self, now: u64, caps: PeerCaps) -> Result<(), Reason> {
         if caps.max_conns != 0 && self.conns as u64 >= caps.max_conns {
             return Err(Reason::PeerLimit);
@@ -200,7 +200,9 @@ impl PeerTable {
         self.max_conns
     }
 
-    /// Returns the number of peers with at least `conns` connections; 0 counts as 1.
+    /// Returns the number of peers with `conns` connections or more.
+    ///
+    /// 0 counts as 1.
     pub(crate) fn with_at_least(&self, conns: usize) -> usize {
         self.by_conns.iter().skip(conns.max(1)).sum()
     }

@@ -1,4 +1,4 @@
-//! The places that one connection takes, given back when its permit is dropped.
+//! The places of one connection, given back by its permit's drop.
 
 use std::sync::Arc;
 
@@ -59,7 +59,7 @@ impl Permit {
         }
     }
 
-    /// Gives back the place among the pending handshakes; the first call returns the peer.
+    /// Gives back the pending place; the first call returns the peer.
     pub(crate) fn established(&mut self) -> Option<Arc<PeerState>> {
         let peer = self.admitted.as_mut()?.pending.take()?;
         peer.established();

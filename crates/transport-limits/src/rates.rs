@@ -14,7 +14,7 @@ pub(crate) struct CurrentRates {
     per_peer: AtomicU64,
     ingress: AtomicU64,
     egress: AtomicU64,
-    /// The chunk in force, for every burst, also of connections that keep another chunk.
+    /// The chunk in force. Every burst uses it, also of connections that keep another chunk.
     chunk: AtomicU64,
     /// Counts changes: parked operations compare it, and retry after a change.
     generation: AtomicU64,
@@ -48,7 +48,7 @@ impl CurrentRates {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Returns the bytes per second of a scope and direction; 0 is off.
+    /// Returns the bytes per second of a scope; 0 is off.
     pub(crate) fn per_sec(&self, scope: Scope, direction: Direction) -> u64 {
         let rate = match (scope, direction) {
             (Scope::Conn, _) => &self.per_conn,

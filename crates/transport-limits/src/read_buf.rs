@@ -19,7 +19,7 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Turns on the wiping of read bytes, permanently and for the whole process.
+/// Turns on the wiping of read bytes for the whole process.
 pub(crate) fn wipe_from_now_on() {
     WIPES.store(true, Ordering::Relaxed);
 }

@@ -1,4 +1,6 @@
-//! The open connections of one transport, accepted ones ordered by their last seen activity.
+//! The open connections of one transport.
+//!
+//! Accepted ones are ordered by their last seen activity.
 //!
 //! The order is lazy: moving bytes does not update it. A search for an idle connection starts with
 //! the one seen active longest ago, and moves each busy one to its current position. So the registry
@@ -81,7 +83,9 @@ impl Registry {
         self.lock().longest_idle(now, due)
     }
 
-    /// The lock is held for a few map operations: at open, at close, and for a sample of idle ones.
+    /// Locks the connections for a few map operations.
+    ///
+    /// That is at open, at close, and for a sample of idle connections.
     fn lock(&self) -> MutexGuard<'_, Conns> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -134,7 +138,7 @@ impl Conns {
     }
 }
 
-/// Returns the tick of the last byte on either leg of an open and idle connection.
+/// Returns the last activity of an idle connection on either leg.
 fn idle_since(conn: &ConnState) -> Option<u64> {
     if conn.ending().is_some() || !conn.is_idle() {
         return None;

@@ -1,4 +1,6 @@
-//! Joins two guarded streams: half-closes are forwarded, and a failure aborts the other leg.
+//! Joins two guarded streams.
+//!
+//! Half-closes are forwarded, and a failure aborts the other leg.
 
 mod echo;
 mod leg;
@@ -27,7 +29,7 @@ use pipe::{Pipe, PipeEnds, PipeError, TwoStreams};
 /// It is several round trips of Tor, and longer than a slow circuit needs for its bytes in flight.
 const SILENCE: Duration = Duration::from_secs(15);
 
-/// Relays between two streams until both directions have ended or one side fails.
+/// Relays until both directions have ended or one side fails.
 ///
 /// Deadlines and rates are those of the streams. Both streams are closed when the future resolves.
 ///
@@ -126,7 +128,9 @@ impl RelayLegs {
         }
     }
 
-    /// Ends the leg that did not fail: in order if the other one did, else by an abort.
+    /// Ends the leg that did not fail.
+    ///
+    /// It ends in order if the other one did, else by an abort.
     fn conclude(mut self, end: &Result<(), (Side, TransportError)>) {
         let (a, b) = (self.a.take(), self.b.take());
         let (failed, other) = match end {
@@ -244,7 +248,7 @@ impl SilenceTimer {
         }
     }
 
-    /// Bytes that the writer has not taken, or that a rate holds back, are not silence.
+    /// Untaken bytes and throttled bytes are not silence.
     fn poll(&mut self, cx: &mut Context<'_>, of: &Pipe, control: Option<&Control>) -> Poll<()> {
         while self.timer.as_mut().poll(cx).is_ready() {
             let throttled = control.is_some_and(Control::is_throttled);

@@ -1,4 +1,4 @@
-//! A token bucket with a count of the operations that wait for it.
+//! A token bucket with a count of waiting operations.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -28,7 +28,7 @@ pub struct ConnSnapshot {
     pub bytes_in: u64,
     /// Bytes written to the peer so far.
     pub bytes_out: u64,
-    /// Whether a read or a write waits for tokens of a rate, or for memory.
+    /// Whether an operation waits for tokens or for memory.
     pub throttled: bool,
 }
 
@@ -61,7 +61,7 @@ impl Limiter {
         self.registry().find(id).map(Control)
     }
 
-    /// Returns at most `max` open connections with a number above `after`, in ascending order.
+    /// Returns up to `max` open connections with numbers above `after`, ascending.
     ///
     /// To page through all of them, pass the last number of the page before. The registry is locked
     /// while handles are copied.

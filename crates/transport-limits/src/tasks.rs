@@ -56,7 +56,7 @@ impl Tasks {
         self.tracker.spawn(future);
     }
 
-    /// Wraps a future so that it counts as a task of this kind from now on.
+    /// Wraps a future that counts as a task from now on.
     pub fn counted<F: Future>(&self, kind: TaskKind, future: F) -> CountedTask<F> {
         self.observer.task_spawned(kind);
         let abort_counter = AbortCounter {

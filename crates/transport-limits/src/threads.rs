@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, Semaphore};
 
-/// Longest wait of a thread for a job, unless it is the last thread.
+/// Longest wait of a thread for a job. The last thread waits indefinitely.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -42,7 +42,7 @@ pub struct Threads(Arc<PoolOwner>);
 /// Ends the threads when the last clone is dropped.
 struct PoolOwner {
     pool: Arc<ThreadPool>,
-    /// One place per possible thread; a job keeps its place until it ends.
+    /// One place per possible thread. A job keeps its place until it ends.
     places: Arc<Semaphore>,
 }
 
@@ -62,7 +62,9 @@ struct PoolState {
 }
 
 impl Threads {
-    /// Creates a pool of at most `max` threads (at least one), without starting any.
+    /// Creates a pool of at most `max` threads without starting any.
+    ///
+    /// At least one thread is allowed.
     #[must_use]
     pub fn new(name: &'static str, max: usize) -> Self {
         let max = max.max(1);
@@ -78,7 +80,7 @@ impl Threads {
         }))
     }
 
-    /// Starts the first thread, so that no later job depends on a new one.
+    /// Starts the first thread. So no later job depends on a new one.
     ///
     /// # Errors
     /// When the system cannot start a thread; [`run`](Self::run) then tries again.
@@ -91,7 +93,7 @@ impl Threads {
         }
     }
 
-    /// Runs a blocking job on one of the threads, and returns its result.
+    /// Runs a blocking job on a thread, and returns its result.
     ///
     /// # Errors
     /// When no thread runs and the system cannot start one, or when the job panicked.
@@ -148,7 +150,7 @@ impl ThreadPool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a job, and starts a thread for it if none is idle.
+    /// Queues a job; starts a thread if none is idle.
     fn push(self: &Arc<Self>, job: Job) -> io::Result<()> {
         let mut state = self.lock();
         state.jobs.push_back(job);
@@ -177,7 +179,7 @@ impl ThreadPool {
         Ok(())
     }
 
-    /// Runs jobs until the pool is closed and empty, or until no job arrives for a while.
+    /// Runs jobs until the pool is closed, or without jobs.
     fn work(&self) {
         let mut state = self.lock();
         state.idle -= 1;

@@ -1,52 +1,34 @@
-//! How much is logged.
+//! Levels of the log.
 
-use ron_transport::schema::ValueError;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::target::TARGET;
 
-/// `log.level`.
+/// The setting `log.level`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LogLevel {
-    /// Errors only.
+    /// Errors.
     Error,
-    /// Warnings too.
+    /// Warnings and above.
     Warn,
-    /// What an operator wants to read.
+    /// Events for operators, and above.
     Info,
-    /// Every connection's steps.
+    /// Steps of every connection, and above.
     Debug,
-    /// Everything.
+    /// All events.
     Trace,
 }
 
+ron_transport::schema::choice!(pub(crate) LogLevel {
+    Error: "error",
+    Warn: "warn",
+    Info: "info",
+    Debug: "debug",
+    Trace: "trace",
+});
+
 impl LogLevel {
-    const ALL: [Self; 5] = [
-        Self::Error,
-        Self::Warn,
-        Self::Info,
-        Self::Debug,
-        Self::Trace,
-    ];
-
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
-        }
-    }
-
-    pub(crate) fn parse(text: &str) -> Result<Self, ValueError> {
-        Self::ALL
-            .into_iter()
-            .find(|level| level.as_str() == text)
-            .ok_or_else(|| ValueError::new("no such level"))
-    }
-
-    /// Our own targets at this level, everything else at `warn` at most.
+    /// Returns the filter: own targets at this level, others at most `warn`.
     pub(super) fn filter(self) -> Targets {
         let level = match self {
             Self::Error => LevelFilter::ERROR,
@@ -68,7 +50,7 @@ mod tests {
     use tracing::Level as L;
 
     #[test]
-    fn dependencies_are_capped_and_the_level_moves_ours() {
+    fn level_applies_to_own_targets_only() {
         let trace = LogLevel::Trace.filter();
         for target in ["tor_proto", "arti_client", "rustls::conn", "hyper"] {
             assert!(trace.would_enable(target, &L::WARN), "{target}");

@@ -1,22 +1,18 @@
 //! The setting `mode`.
 
-/// What happens to an accepted connection.
+/// The service for accepted connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// Every byte goes back.
+    /// Sends every byte back.
     Echo,
-    /// Every frame goes back.
+    /// Sends every frame back.
     EchoFrames,
-    /// Joined with a connection that is dialed for it.
+    /// Relays to a connection that is dialed for it.
     Forward,
 }
 
-impl Mode {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Echo => "echo",
-            Self::EchoFrames => "echo_frames",
-            Self::Forward => "forward",
-        }
-    }
-}
+ron_transport::schema::choice!(pub(crate) Mode {
+    Echo: "echo",
+    EchoFrames: "echo_frames",
+    Forward: "forward",
+});

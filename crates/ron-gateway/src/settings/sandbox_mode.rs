@@ -1,34 +1,18 @@
 //! The setting `sandbox`.
 
-use ron_transport::schema::ValueError;
-
 /// Whether the process is confined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SandboxMode {
-    /// As far as the kernel can.
+    /// As far as the kernel supports it.
     Try,
-    /// The start fails where the kernel cannot.
+    /// The start fails if the kernel lacks support.
     On,
-    /// Not at all.
+    /// No sandbox.
     Off,
 }
 
-impl SandboxMode {
-    /// As it is written.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Try => "try",
-            Self::On => "on",
-            Self::Off => "off",
-        }
-    }
-
-    /// Reads one.
-    pub(crate) fn parse(text: &str) -> Result<Self, ValueError> {
-        let text = text.to_ascii_lowercase();
-        [Self::Try, Self::On, Self::Off]
-            .into_iter()
-            .find(|mode| mode.as_str() == text)
-            .ok_or_else(|| ValueError::new("must be try, on or off"))
-    }
-}
+ron_transport::schema::choice!(pub(crate) SandboxMode {
+    Try: "try",
+    On: "on",
+    Off: "off",
+});

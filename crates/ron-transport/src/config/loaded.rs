@@ -40,13 +40,10 @@ impl<S: Settings> Loaded<S> {
     /// Returns every key with its value and source, in the order of the manual.
     #[must_use]
     pub fn effective(&self) -> Vec<Effective> {
-        let sections = self.settings.sections();
-        let keys = sections
-            .iter()
-            .flat_map(|section| section.dyn_keys().iter().map(move |k| (section, k)));
-        keys.map(|(section, key)| Effective {
+        let keys = S::all_keys().into_iter();
+        keys.map(|key| Effective {
             key,
-            value: match section.dyn_get(key.path).unwrap_or_default() {
+            value: match self.settings.value(key.path).unwrap_or_default() {
                 value if is_secret(key.path) && !value.is_empty() => "<set>".to_owned(),
                 value => value,
             },

@@ -214,24 +214,21 @@ impl Loader {
         let (mut settings, mut sources) = (S::default(), BTreeMap::new());
         let mut failed = BTreeSet::new();
         for section in settings.sections_mut() {
-            for key in section.dyn_keys() {
+            for key in section.keys() {
                 let Some((raw, source)) = values.get(key.path) else {
                     continue;
                 };
                 sources.insert(key.path, source.clone());
-                if let Err(error) = section.dyn_set(key.path, raw) {
+                if let Err(error) = section.set(key.path, raw) {
                     failed.insert(key.path);
-                    errors.push(blame::<S>(key.path, source, &shown(raw), &error, key.rule));
+                    let allowed = key.allowed();
+                    errors.push(blame::<S>(key.path, source, &shown(raw), &error, &allowed));
                 }
             }
         }
         for (path, error) in rules_to_blame(&settings, &failed) {
             let source = sources.get(path).unwrap_or(&Source::Default);
-            let value = settings
-                .sections()
-                .iter()
-                .find_map(|s| s.dyn_get(path))
-                .unwrap_or_default();
+            let value = settings.value(path).unwrap_or_default();
             errors.push(blame::<S>(path, source, &value, &error, ""));
         }
         let mut rest = BTreeMap::new();
@@ -268,7 +265,7 @@ fn rules_to_blame<S: Settings>(
     settings: &S,
     failed: &BTreeSet<&'static str>,
 ) -> Vec<(&'static str, ValueError)> {
-    let mut broken = settings::broken_rules(settings);
+    let mut broken = settings::conflicts(settings);
     broken.retain(|(path, error)| {
         let text = error.to_string();
         !failed

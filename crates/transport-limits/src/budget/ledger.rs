@@ -1,4 +1,4 @@
-//! The arithmetic of the memory budget: charges by account, and the order of waiting requests.
+//! The arithmetic of the memory budget: charges and waiting requests by account.
 //!
 //! Sans-IO: the caller holds the lock and calls the returned wakers. A grant leaves its account with
 //! at most a quarter of the limit, and with no more than the bytes still free (a dynamic threshold,
@@ -19,13 +19,13 @@ pub(crate) enum MemoryAccount {
     Conn(u64),
 }
 
-/// An account holds at most one part in this many of the limit.
+/// An account holds at most this part of the limit: a quarter.
 const SHARE: u64 = 4;
 
 /// The number of a waiting request, ascending by arrival.
 pub(crate) type RequestId = u64;
 
-/// The position of a waiting account: the bytes it holds, and its oldest request.
+/// The position of a waiting account: its bytes, and its oldest request.
 type QueuePosition = (u64, RequestId);
 
 #[derive(Debug)]
@@ -80,7 +80,9 @@ impl<W> BudgetLedger<W> {
         self.accounts.get(&account).map_or(0, |entry| entry.held)
     }
 
-    /// Takes bytes at once; returns false if they do not fit, or if others wait for them.
+    /// Takes bytes at once, or returns false.
+    ///
+    /// They must fit, and no other request may wait for them.
     pub(crate) fn take(&mut self, account: MemoryAccount, bytes: u64) -> bool {
         let entry = self.accounts.get(&account);
         let held = entry.map_or(0, |entry| entry.held);
@@ -120,7 +122,7 @@ impl<W> BudgetLedger<W> {
         (ticket, self.serve())
     }
 
-    /// Returns whether a request was granted, which ends it; else stores the waker.
+    /// Returns whether a request was granted; else stores the waker.
     pub(crate) fn poll(&mut self, ticket: RequestId, waker: W) -> bool {
         let Some(waiting) = self.waiting.get_mut(&ticket) else {
             return true;
@@ -241,7 +243,7 @@ fn within_share(limit: u64, held: u64, bytes: u64) -> bool {
     held == 0 || held.saturating_add(bytes) <= limit / SHARE
 }
 
-/// Returns whether an account would then hold no more bytes than are still free.
+/// Returns whether the account's bytes would not exceed the free bytes.
 ///
 /// An empty budget grants any request, so that one over a lowered limit does not wait indefinitely.
 fn fits(limit: u64, all: u64, held: u64, bytes: u64) -> bool {

@@ -1,4 +1,4 @@
-//! The clocks of a connection: idleness, owed bytes, parked halves, and the next deadline.
+//! The clocks of a connection, and its next deadline.
 
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
@@ -8,7 +8,9 @@ use transport_core::{Direction, Op, Scope};
 use super::ConnState;
 
 impl ConnState {
-    /// Makes another connection the other leg of a relay: both are idle, or neither is.
+    /// Joins two connections as the legs of a relay.
+    ///
+    /// Both are idle, or neither is.
     pub(crate) fn pair_with(self: &Arc<Self>, other: &Arc<Self>) {
         let _ = self.pair.set(Arc::downgrade(other));
         let _ = other.pair.set(Arc::downgrade(self));
@@ -18,7 +20,7 @@ impl ConnState {
         self.pair.get()?.upgrade()
     }
 
-    /// Returns whether no answer is owed and nothing is in flight, on either leg of a relay.
+    /// Returns whether both legs have no owed answer and nothing in flight.
     pub(crate) fn is_idle(&self) -> bool {
         let now = self.core.now();
         let idle = |leg: &Self| {
@@ -46,7 +48,7 @@ impl ConnState {
         self.wake_all();
     }
 
-    /// Parks a half, which waits for tokens or memory: its clocks stand still until then.
+    /// Parks a half until a tick; its clocks stand still until then.
     pub(crate) fn park(&self, direction: Direction, scope: Scope, until: u64) {
         self.parked_for[direction as usize].store(scope as u8, Ordering::Relaxed);
         self.parked_until[direction as usize].store(until, Ordering::Relaxed);
@@ -59,7 +61,9 @@ impl ConnState {
         (until > self.core.now()).then(|| Scope::ALL[usize::from(scope)])
     }
 
-    /// Ends the wait of a half, and moves the clocks that stood still for `by` ticks.
+    /// Ends the wait of a half, and moves its clocks.
+    ///
+    /// They have stood still for `by` ticks.
     ///
     /// They never move past now: both halves may have been parked at once. A parked write gives a
     /// slow peer no time for the bytes it owes.
@@ -75,7 +79,7 @@ impl ConnState {
         }
     }
 
-    /// Sets the number of bytes that the peer owes from now on; 0 clears it.
+    /// Sets the number of bytes that the peer owes; 0 clears it.
     pub(crate) fn owe(&self, bytes: u64) {
         let since = if bytes == 0 { 0 } else { self.core.now() };
         self.owed_since.store(since, Ordering::Relaxed);
@@ -113,14 +117,14 @@ impl ConnState {
         parked.max(self.activity.silent_since())
     }
 
-    /// Returns the next of idle, half-close and lifetime deadline by this leg's clocks alone.
+    /// Returns the next idle, half-close or lifetime deadline of this leg.
     ///
     /// It is never later than [`end_of_relay`](Self::end_of_relay).
     pub(crate) fn end_of_life(&self) -> (u64, Op) {
         self.silent_until(self.active())
     }
 
-    /// Returns the next of these deadlines by the clocks of both legs of a relay.
+    /// Returns the next such deadline by the clocks of both legs.
     ///
     /// Work announced by [`Control::busy`](crate::Control::busy) is activity.
     pub(crate) fn end_of_relay(&self) -> (u64, Op) {

@@ -1,4 +1,4 @@
-//! The memory of queued frames: a charge, or the connection's one free frame.
+//! The memory of queued frames: charges, and one free frame.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::conn_state::ConnState;
 #[derive(Debug, Clone, Default)]
 pub(super) struct InboxMemory(Arc<FreeFrame>);
 
-/// The free frame of an inbox, which waits for no memory in the budget.
+/// The free frame of an inbox, which needs no budget.
 #[derive(Debug, Default)]
 struct FreeFrame {
     spare: FreeChunk,
@@ -48,7 +48,7 @@ impl InboxMemory {
         }
     }
 
-    /// Waits for memory, or until the frame can be the connection's free one.
+    /// Waits for memory, or for the connection's free frame.
     ///
     /// The handler already holds the frame, so making it wait longer would free no memory.
     ///

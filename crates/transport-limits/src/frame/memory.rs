@@ -1,4 +1,4 @@
-//! The memory of a partial frame: the connection's free chunk, or a charge for the whole frame.
+//! The memory of a partial frame: a free chunk, or a charge.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,11 +13,11 @@ use crate::budget::{FreeChunk, MemoryHold, PendingCharge};
 use crate::clock::{duration, ticks};
 use crate::control::Control;
 
-/// A frame over a chunk is charged once this many of its bytes have arrived.
+/// Frames over a chunk are charged once this many bytes have arrived.
 ///
 /// So a length alone charges nothing, and a parked read holds few bytes.
 const FIRST: usize = 4 << 10;
-/// The clocks stand still for this long at a time, so a dropped read is not parked for longer.
+/// The clocks stand still for this long at a time. So a dropped read is not parked for longer.
 const SLICE: Duration = Duration::from_secs(1);
 
 /// The memory of a connection's partial frame.
@@ -177,7 +177,7 @@ impl ParkedRead {
         Poll::Pending
     }
 
-    /// Stops the clocks for a slice, and for one more in case the timer is late.
+    /// Stops the clocks for a slice. It adds one more in case the timer is late.
     fn park(&mut self) {
         // Two clones belong to the frame memory and to this read.
         let keeps = Arc::strong_count(&self.out) > 2;

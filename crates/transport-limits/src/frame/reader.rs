@@ -45,7 +45,7 @@ struct PartialFrame {
     got: usize,
     /// Bytes returned to the handler.
     returned: usize,
-    /// Whether the peer owes the current chunk, because a read has asked for it.
+    /// Whether the peer owes the current chunk: a read asked for it.
     ///
     /// Pauses of the reader between chunks do not count against the peer.
     owing: bool,
@@ -69,7 +69,7 @@ pub struct FrameReader<R> {
     body: Option<PartialFrame>,
     buffer: ReceiveBuffer,
     room: FrameMemory,
-    /// Whether a read has failed: the position in the stream is then unknown.
+    /// Whether a read has failed. The position in the stream is then unknown.
     failed: bool,
 }
 
@@ -101,7 +101,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         Ok(self.take_chunk().map(|chunk| chunk.bytes))
     }
 
-    /// Reads the next piece of a frame, or `None` at the end of the stream.
+    /// Reads the next piece of a frame, or `None` at the end.
     ///
     /// A piece has at most `chunk_bytes`.
     ///
@@ -116,7 +116,9 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         Ok(self.take_chunk())
     }
 
-    /// Ready when the buffer holds `most` bytes or the rest of the frame, or at the stream's end.
+    /// Ready when the buffer holds `most` bytes or the frame's rest.
+    ///
+    /// It is also ready at the end of the stream.
     fn poll_until(
         &mut self,
         cx: &mut Context<'_>,
@@ -185,7 +187,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         TransportError::FrameTruncated
     }
 
-    /// The peer owes the rest of a header from its first byte on; later bytes add no time.
+    /// The peer owes the rest of a header from its first byte. Later bytes add no time.
     fn owe_header(&self) {
         let started = self.header_len != 0;
         self.control.set_partial_frame(started);
@@ -236,7 +238,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         owing
     }
 
-    /// Reads body bytes up to the end of the chunk, as far as `room` allows.
+    /// Reads body bytes up to the end of the chunk or `room`.
     ///
     /// The last read of a frame includes the next header, so that a frame costs one read.
     fn poll_body(

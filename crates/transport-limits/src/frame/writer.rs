@@ -100,7 +100,7 @@ impl FrameSender {
         sender
     }
 
-    /// Queues a frame, and waits for room in the inbox and in the memory budget.
+    /// Queues a frame; waits for room in inbox and memory budget.
     ///
     /// One frame of the connection at a time needs no room in the budget.
     ///
@@ -131,7 +131,7 @@ impl FrameSender {
         Ok(())
     }
 
-    /// Queues a frame if the inbox and the memory budget have room now.
+    /// Queues a frame if inbox and memory budget have room now.
     ///
     /// A refused frame is counted.
     ///
@@ -170,7 +170,7 @@ impl FrameSender {
         self.control.0.activity.inbox_frames.load(Ordering::Relaxed)
     }
 
-    /// Returns the inbox room of a frame, or an error if it is too large.
+    /// Returns the inbox room of a frame, unless it is too large.
     fn cost(&self, frame: &Bytes) -> Result<u32, TransportError> {
         let max = self.control.0.settings.max_frame;
         let fits = u32::try_from(frame.len())
@@ -196,7 +196,7 @@ impl FrameSender {
     }
 }
 
-/// Writes until every sender is dropped, and flushes whenever the inbox is empty.
+/// Writes until every sender is dropped. It flushes whenever the inbox is empty.
 async fn run<W: AsyncWrite + Unpin>(
     mut io: W,
     mut frames: mpsc::Receiver<QueuedFrame>,
@@ -213,7 +213,7 @@ async fn run<W: AsyncWrite + Unpin>(
     io.shutdown().await
 }
 
-/// Writes headers and bodies of a batch with as few calls as the stream allows.
+/// Writes headers and bodies of a batch in few calls.
 async fn write_batch<W: AsyncWrite + Unpin>(io: &mut W, batch: &[QueuedFrame]) -> io::Result<()> {
     // A queued frame's length was checked: it fits the header.
     let header = |q: &QueuedFrame| {

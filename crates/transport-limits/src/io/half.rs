@@ -1,4 +1,4 @@
-//! One direction of a guarded stream: byte counts, and the wait of a pending operation.
+//! One direction of a guarded stream: byte counts and waits.
 
 use std::io;
 use std::task::{ready, Context, Poll};
@@ -11,7 +11,7 @@ use crate::clock::duration;
 use crate::conn_state::ConnState;
 use crate::grace::Grace;
 
-/// The observer gets a byte count of at least this size, or whenever an operation pends.
+/// Byte counts are reported from this size on. They are also reported when an operation pends.
 const REPORT_BYTES: u64 = 256 << 10;
 /// The size of one operation in this many is sampled.
 const SAMPLE_EVERY: u32 = 64;

@@ -1,4 +1,4 @@
-//! The close of a stream: in order with a lingering close, or aborted.
+//! The close of a stream: lingering and in order, or aborted.
 //!
 //! A socket closed with unread bytes resets the connection, and the reset destroys bytes still on
 //! their way to the peer (RFC 1122 §4.2.2.13). So after our end of stream, the peer's bytes are read
@@ -23,7 +23,7 @@ use crate::read_buf;
 const LINGER: Duration = Duration::from_secs(2);
 /// Most bytes that are discarded, once all of ours were sent.
 const MAX_DISCARDED: usize = 1 << 20;
-/// First interval between two checks whether a stream has sent everything; it doubles each time.
+/// First interval between checks for unsent bytes; it doubles each time.
 ///
 /// A failing upstream closes all its clients at once, and a check costs some system calls.
 const FIRST_CHECK: Duration = Duration::from_millis(10);
@@ -32,7 +32,7 @@ const MAX_CHECK: Duration = Duration::from_millis(160);
 /// Reads of one poll.
 const READS_PER_POLL: usize = 16;
 
-/// A stream that is being closed; its permit keeps its place until then.
+/// A closing stream; its permit keeps its place until the end.
 struct LingeringStream<I> {
     // First, so that the socket is closed before the permit is given back.
     io: I,
@@ -44,9 +44,9 @@ struct LingeringStream<I> {
     _permit: Permit,
 }
 
-/// Closes a stream; `shut` says that its write half was shut down before.
+/// Closes a stream. `shut` says that its write half is already shut down.
 pub(super) fn close<I: Io>(io: I, permit: Permit, core: &Arc<Core>, mode: CloseMode, shut: bool) {
-    let mut leaving = LingeringStream {
+    let mut stream = LingeringStream {
         io,
         shut,
         // An evicted connection has nothing in flight.
@@ -55,27 +55,27 @@ pub(super) fn close<I: Io>(io: I, permit: Permit, core: &Arc<Core>, mode: CloseM
         _permit: permit,
     };
     match mode {
-        CloseMode::Abort => leaving.io.abort(),
+        CloseMode::Abort => stream.io.abort(),
         CloseMode::InOrder => {
             // Most peers have closed already, and then no task is needed.
             let mut cx = Context::from_waker(&NO_WAKER);
-            if leaving.poll_in_order(&mut cx).is_pending() {
-                spawn(core, |core| leaving.in_order(core));
+            if stream.poll_in_order(&mut cx).is_pending() {
+                spawn(core, |core| stream.in_order(core));
             }
         }
         CloseMode::AbortSent => {
             let mut cx = Context::from_waker(&NO_WAKER);
-            let flushed = Pin::new(&mut leaving.io).poll_flush(&mut cx);
-            if flushed.is_ready() && leaving.io.has_sent_all() {
-                leaving.io.abort();
+            let flushed = Pin::new(&mut stream.io).poll_flush(&mut cx);
+            if flushed.is_ready() && stream.io.has_sent_all() {
+                stream.io.abort();
             } else {
-                spawn(core, |core| leaving.abort_sent(core));
+                spawn(core, |core| stream.abort_sent(core));
             }
         }
     }
 }
 
-/// Runs a lingering close as a task; outside of a runtime the stream is dropped at once.
+/// Spawns a lingering close. Outside of a runtime the stream is dropped at once.
 fn spawn<F>(core: &Arc<Core>, closing: impl FnOnce(Arc<Core>) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -100,7 +100,9 @@ impl<I: Io> LingeringStream<I> {
         }
     }
 
-    /// Sends our end of stream, and discards bytes of the peer until both directions have ended.
+    /// Sends our end of stream, and discards the peer's bytes.
+    ///
+    /// Ready once both directions have ended.
     ///
     /// It discards first: a peer that writes all of its bytes before it reads must not block ours.
     fn poll_in_order(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -120,7 +122,7 @@ impl<I: Io> LingeringStream<I> {
         Poll::Pending
     }
 
-    /// Ready at the peer's end of stream, at its failure, or when enough was discarded.
+    /// Ready at the peer's end or failure, or after enough bytes.
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..READS_PER_POLL {
             let read = read_buf::with(read_buf::BYTES, |buf| {
@@ -167,7 +169,7 @@ impl<I: Io> LingeringStream<I> {
     }
 }
 
-/// Wakes no task: for a poll that is repeated elsewhere if it is pending.
+/// Wakes no task, for a poll that is repeated elsewhere.
 static NO_WAKER: LazyLock<Waker> = LazyLock::new(|| Waker::from(Arc::new(NoWake)));
 
 struct NoWake;

@@ -23,7 +23,7 @@ pub(super) struct OpenStream<I> {
     read: StreamHalf,
     write: StreamHalf,
     write_clock: WriteClock,
-    /// The first failure of the stream itself, in words if its reason has none.
+    /// The first failure of the stream, in words without a reason.
     failed: Option<(CloseReason, Option<Box<str>>)>,
     registration: Registration,
     permit: Permit,
@@ -155,7 +155,7 @@ impl<I: Io> OpenStream<I> {
         }
     }
 
-    /// Notes a failure of the stream, and converts it to the transport's error.
+    /// Notes a failure of the stream; returns the transport's error.
     fn fail(&mut self, error: io::Error) -> io::Error {
         let error = TransportError::from(error);
         self.failed.get_or_insert_with(|| {
@@ -202,7 +202,7 @@ impl<I: Io> OpenStream<I> {
         ended.map(io::Error::from)
     }
 
-    /// Closes the stream in the mode of the connection's end, and counts the close.
+    /// Closes the stream as its connection ended, and counts the close.
     pub(super) fn close(mut self, conn: &ConnState) {
         self.read.close(conn);
         self.write.close(conn);

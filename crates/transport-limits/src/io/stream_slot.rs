@@ -1,4 +1,6 @@
-//! The slot of an open stream, which its owner and the end of its connection may empty.
+//! The slot of an open stream, emptied at its end.
+//!
+//! The owner or the end of the connection takes the stream out.
 
 use std::sync::{PoisonError, TryLockError};
 

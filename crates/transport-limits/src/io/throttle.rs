@@ -1,4 +1,6 @@
-//! Throttling: an operation takes tokens of connection, peer and global scope, or parks.
+//! Throttling: an operation takes tokens of every scope, or parks.
+//!
+//! The scopes are connection, peer and global.
 //!
 //! Unused tokens go back at once. An operation that finds too few tokens parks until they should
 //! be available. A parked operation holds nothing, neither tokens nor a place in a queue. So a peer
@@ -17,9 +19,9 @@ use crate::shared_bucket::SharedBucket;
 const WAITS_PER_SEC: u64 = 50;
 /// The least that an operation waits for, if it wants as much.
 const MIN_GRANT: u64 = 4 << 10;
-/// Attempts fall on common ticks, so that one wake-up of a thread serves several connections.
+/// Attempts fall on common ticks. So one wake-up of a thread serves several connections.
 const TICK: u64 = SECOND / 250;
-/// Operations that wait for the same tokens spread their attempts over at most this long.
+/// Operations that wait together spread their attempts over this at most.
 ///
 /// It is half of the shortest burst, so that the bucket does not overflow in the meantime.
 const MAX_SPREAD: u64 = SECOND / 8;
@@ -74,7 +76,7 @@ struct Shortage {
 pub(super) struct Throttler {
     direction: Direction,
     parked: Option<ThrottledOp>,
-    /// Ticks of past waits by scope, not yet reported: they may have held back no byte.
+    /// Ticks of unreported waits by scope. They may have held back no byte.
     waited: [u64; 3],
     /// How often this operation has parked.
     waits: u32,
@@ -97,7 +99,7 @@ impl Throttler {
         self.parked.is_none() && Scope::RATES.into_iter().all(off)
     }
 
-    /// Takes tokens if an attempt is due; parks the operation if a scope has too few.
+    /// Takes tokens if an attempt is due; parks after a shortage.
     pub(super) fn attempt(
         &mut self,
         conn: &ConnState,
@@ -122,7 +124,7 @@ impl Throttler {
         }
     }
 
-    /// Returns when the next attempt is due, or `None` if the rates have changed.
+    /// Returns when to retry, or `None` after a change of rates.
     pub(super) fn retry_at(&self, conn: &ConnState) -> Option<u64> {
         let op = self.parked.as_ref()?;
         let is_current = conn.core.rates().generation() == op.generation;
@@ -148,7 +150,9 @@ impl Throttler {
         self.report_waits(conn);
     }
 
-    /// Reports waits that held back bytes; the first one of a connection counts as a reject.
+    /// Reports waits that held back bytes.
+    ///
+    /// The first one of a connection counts as a reject.
     fn report_waits(&mut self, conn: &ConnState) {
         let waited = std::mem::take(&mut self.waited);
         for (scope, ticks) in Scope::RATES.into_iter().zip(waited) {
@@ -166,7 +170,9 @@ impl Throttler {
         }
     }
 
-    /// Takes tokens of every scope in turn; a shortage returns those of the earlier ones.
+    /// Takes tokens of every scope in turn.
+    ///
+    /// A shortage returns those of the earlier scopes.
     ///
     /// Each wait of the operation divides the tokens it waits for by four, down to [`MIN_GRANT`].
     /// Otherwise smaller operations of other connections could starve it indefinitely.
@@ -249,7 +255,7 @@ impl Throttler {
     }
 }
 
-/// Returns how many of the wanted tokens an operation waits for, beside `others` that wait.
+/// Returns how many tokens an operation waits for, beside `others`.
 ///
 /// That is 20 ms worth of its share of the rate, but all of them rather than a small rest, and never
 /// more than the burst.

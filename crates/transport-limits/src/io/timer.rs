@@ -8,7 +8,7 @@ use tokio::time::{sleep_until, Sleep};
 
 use crate::core::Core;
 
-/// Created by the first wait; re-armed only when it fires or for an earlier deadline.
+/// Created by the first wait. It is re-armed when it fires or for an earlier deadline.
 #[derive(Debug)]
 pub(super) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
@@ -23,7 +23,9 @@ impl Timer {
         }
     }
 
-    /// Ready when the timer fired, possibly before `deadline`: the caller checks its deadlines.
+    /// Ready when the timer fired, possibly before `deadline`.
+    ///
+    /// The caller checks its deadlines.
     pub(super) fn poll(&mut self, core: &Core, deadline: u64, cx: &mut Context<'_>) -> Poll<()> {
         let sleep = self.sleep.get_or_insert_with(|| {
             self.armed_for = deadline;

@@ -1,4 +1,4 @@
-//! The clock of a write: the peer must take a chunk within the write deadline.
+//! The clock of a write: its deadline per taken chunk.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -18,7 +18,7 @@ const FIRST_CHECK: u64 = 4;
 /// The precision of [`Io::taken`](transport_core::Io::taken) in bytes.
 const EXACT_TO: u64 = 1 << 10;
 
-/// The debt of a peer that reads more slowly than `chunk / timeout`, the floor.
+/// The debt of a peer that reads below `chunk / timeout`, the floor.
 ///
 /// The debt is time. It grows while an operation waits for the peer, and shrinks with the bytes that
 /// the peer takes: a chunk pays for the whole deadline. At a debt of the whole deadline the
@@ -32,7 +32,7 @@ const EXACT_TO: u64 = 1 << 10;
 /// at 15 kB/s and for 6.4 s at 20 kB/s (measured between two network namespaces).
 #[derive(Debug, Default)]
 pub(super) struct WriteClock {
-    /// When the debt began, if it had grown without a pause; in the future with a credit.
+    /// When the debt began, without its pauses. It is in the future with a credit.
     since: Option<u64>,
     /// The largest credit of this debt, in ticks.
     credit: u64,
@@ -52,7 +52,7 @@ pub(super) struct WriteClock {
 #[derive(Debug, Default, Clone, Copy)]
 struct StreamMark {
     accepted: u64,
-    /// Bytes that the peer has taken; `None` if the stream does not know.
+    /// Bytes taken by the peer; `None` if the stream does not know.
     taken: Option<u64>,
 }
 
@@ -109,7 +109,7 @@ impl WriteClock {
         self.check_at = self.check_at.saturating_add(still);
     }
 
-    /// Notes that the operation waits for the peer; returns when to check the stream.
+    /// Notes a wait for the peer; returns when to check the stream.
     pub(super) fn pends(&mut self, now: u64, terms: WriteTerms) -> u64 {
         (self.polled, self.waits) = (now, true);
         let since = match self.since {
@@ -134,7 +134,7 @@ impl WriteClock {
         self.since.unwrap_or(0).saturating_add(terms.timeout)
     }
 
-    /// Checks the progress of the peer by the bytes that it has taken.
+    /// Checks the peer's progress by the bytes it has taken.
     pub(super) fn check(
         &mut self,
         now: u64,
@@ -182,7 +182,9 @@ impl WriteClock {
         }
     }
 
-    /// Notes accepted bytes, which count as taken if the stream does not measure that.
+    /// Notes accepted bytes.
+    ///
+    /// They count as taken if the stream does not measure that.
     pub(super) fn accepted(&mut self, now: u64, bytes: usize, terms: WriteTerms) {
         self.accepted += bytes as u64;
         if self.paid.taken.is_none() {
@@ -191,7 +193,9 @@ impl WriteClock {
         }
     }
 
-    /// Notes a complete flush, which counts as taken if the stream does not measure that.
+    /// Notes a complete flush.
+    ///
+    /// All bytes count as taken if the stream does not measure that.
     pub(super) fn flushed(&mut self) {
         self.waits = false;
         if self.paid.taken.is_none() {
@@ -225,7 +229,7 @@ impl WriteClock {
     }
 }
 
-/// Writes at most `limit` bytes of the buffers, vectored while whole buffers fit.
+/// Writes at most `limit` bytes, vectored while whole buffers fit.
 pub(super) fn poll_clamped<I: AsyncWrite>(
     io: Pin<&mut I>,
     cx: &mut Context<'_>,

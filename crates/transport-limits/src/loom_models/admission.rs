@@ -30,7 +30,7 @@ fn assert_nothing_left(limiter: &Limiter) {
     assert_eq!(admission.peers().max_conns(), 0);
 }
 
-/// Admits two connections under a cap of one, through every check of admission.
+/// Admits two connections under a cap of one.
 fn permits(peers: [u32; 2], tune: fn(&mut Limits)) {
     check_bounded(3, move || {
         let limiter = limiter(tune);
@@ -69,7 +69,7 @@ fn permits_of_one_peer_returned() {
     });
 }
 
-/// A peer's place among the pending handshakes has one user, and is given back.
+/// A peer's pending place has one user, and is given back.
 #[test]
 fn pending_place_of_peer_returned() {
     check_bounded(3, || {
@@ -98,7 +98,7 @@ fn pending_place_of_peer_returned() {
     });
 }
 
-/// Returns a limiter whose only place is held by an idle connection that may be evicted at once.
+/// Returns a limiter with one place, held by an evictable connection.
 fn one_idle() -> (Limiter, GuardedIo<Plain<tokio::io::Empty>>) {
     let limiter = limiter(|limits| {
         limits.set_max_conns(1).unwrap();
@@ -124,7 +124,7 @@ fn places(limiter: &Limiter) -> (u64, u64) {
     (admission.conns.inside(), admission.surplus.inside())
 }
 
-/// A connection evicted while its handler drops it gives its place back once.
+/// An eviction during the handler's drop frees the place once.
 #[test]
 fn evicted_place_returned_once() {
     check_bounded(3, || {

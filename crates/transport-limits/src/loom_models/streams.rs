@@ -25,7 +25,7 @@ impl Observer for Closes {
     }
 }
 
-/// The owner and a cancel close the stream once, and its place is given back.
+/// The owner and a cancel close the stream once. Its place is given back.
 #[test]
 fn stream_closed_once() {
     check_bounded(3, || {

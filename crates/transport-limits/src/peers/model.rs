@@ -127,7 +127,7 @@ proptest! {
         prop_assert_eq!((peers.tracked(), peers.max_conns()), (0, 0));
     }
 
-    /// Peers that take every place they can get leave places for new peers.
+    /// Greedy peers leave places for new ones.
     #[test]
     fn pending_shares_leave_room(places in 1..600_u64, hogs in 1..40_u32) {
         let mut peers = PeerTable::default();

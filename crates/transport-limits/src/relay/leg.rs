@@ -8,7 +8,7 @@ use crate::io::GuardedIo;
 
 /// A stream that can be a leg of a relay.
 pub trait Leg: Io {
-    /// Returns the handle of its connection; `None` for a stream without a guard.
+    /// Returns the connection's handle; `None` without a guard.
     fn guard(&self) -> Option<&Control>;
 }
 

@@ -1,4 +1,6 @@
-//! One direction of a relay, which holds bytes only while the writer cannot take them.
+//! One direction of a relay.
+//!
+//! It holds bytes only while the writer cannot take them.
 
 use std::io;
 use std::pin::Pin;
@@ -71,7 +73,7 @@ enum PipeState {
     Held,
     /// The reader has ended; the writer is being shut down.
     Closing,
-    /// The reader has failed; the writer still gets what was read before.
+    /// The reader has failed; the writer still gets the bytes read before.
     Failing(io::Error),
     /// The writer accepts no more bytes; the reader's bytes are discarded.
     ///
@@ -84,7 +86,7 @@ enum PipeState {
 #[derive(Debug, Default)]
 pub(super) struct Pipe {
     state: PipeState,
-    /// Read bytes that the writer has not taken yet; unallocated most of the time.
+    /// Read bytes not yet taken by the writer; mostly unallocated.
     rest: Bytes,
     unflushed: bool,
     /// Bytes written.
@@ -180,7 +182,7 @@ impl Pipe {
         };
     }
 
-    /// Returns whether the reader has ended, all bytes are flushed, and the writer is kept open.
+    /// Returns whether the writer is kept open with all bytes flushed.
     pub(super) fn is_held(&self) -> bool {
         matches!(self.state, PipeState::Held) && !self.unflushed
     }
@@ -223,7 +225,9 @@ impl Pipe {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads into the thread's buffer and writes from it; keeps a rest that the writer does not take.
+    /// Reads into the thread's buffer and writes from it.
+    ///
+    /// It keeps a rest that the writer does not take.
     fn poll_copy<E: PipeEnds>(
         &mut self,
         cx: &mut Context<'_>,

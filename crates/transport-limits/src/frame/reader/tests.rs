@@ -17,7 +17,7 @@ use crate::settings::Limits;
 const CHUNK: usize = 4 << 10;
 const MAX: usize = 64 << 10;
 
-/// A stream of pieces with the given sizes in turn; size 0 is pending.
+/// A stream of pieces with these sizes; 0 is pending.
 struct Pieces {
     bytes: Vec<u8>,
     at: usize,
@@ -104,7 +104,7 @@ fn reader(bytes: Vec<u8>, sizes: &[usize], amnesia: bool) -> FrameReader<Pieces>
     FrameReader::new(pieces, Control(Arc::new(conn)))
 }
 
-/// Reads to the end, each frame whole or in chunks as `whole` says in turn.
+/// Reads to the end. Each frame is read whole or in chunks, as `whole` says in turn.
 async fn read(reader: &mut FrameReader<Pieces>, whole: &[bool]) -> (Vec<Vec<u8>>, TransportError) {
     let mut frames = Vec::new();
     let clean = || TransportError::Closed;

@@ -11,7 +11,7 @@ use crate::conn_state::ConnState;
 use crate::limiter::Limiter;
 use crate::settings::Limits;
 
-/// Takes bytes in pieces with the given sizes in turn; size 0 is pending.
+/// Takes bytes in pieces of these sizes; 0 is pending.
 struct Sink {
     got: Vec<u8>,
     flushed: usize,

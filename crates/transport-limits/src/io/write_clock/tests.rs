@@ -5,7 +5,7 @@ const TERMS: WriteTerms = WriteTerms {
     chunk: 1 << 20,
 };
 
-/// Polls a waiting write while the peer has read the bytes that `read` returns.
+/// Polls a waiting write; the peer has read `read` bytes.
 ///
 /// Returns when the connection ends, or `None` at `until`.
 fn ended(until: u64, read: impl Fn(u64) -> Option<u64>) -> Option<u64> {
@@ -30,7 +30,7 @@ fn ended_by(until: u64, taken: impl Fn(u64) -> Option<Taken>) -> Option<u64> {
     None
 }
 
-/// Returns the bytes taken by a peer at this percentage of the floor, in steps.
+/// Returns the bytes taken at a percentage of the floor, in steps.
 fn steps(now: u64, percent: u64, step: u64) -> Option<u64> {
     Some(now * TERMS.chunk * percent / 100 / TERMS.timeout / step * step)
 }
@@ -103,7 +103,7 @@ fn long_silence_clears_debt() {
     assert_eq!(clock.pends(3201, TERMS), 3201 + 25);
 }
 
-/// Returns the bytes acknowledged for a peer that reads at this percentage of the floor.
+/// Returns the acknowledged bytes at this percentage of the floor.
 ///
 /// Its host is silent for two deadlines less an interval, and then acknowledges all read bytes.
 fn bursts(now: u64, percent: u64) -> Option<Taken> {

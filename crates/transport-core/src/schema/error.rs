@@ -1,9 +1,27 @@
-//! Conflicts between settings.
+//! Rejected values, and conflicts between settings.
 
 use std::fmt;
 
-use super::ValueError;
 use crate::TransportError;
+
+/// A rejected value: a sentence that says what is allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValueError(String);
+
+impl ValueError {
+    /// Creates an error with this sentence.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for ValueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ValueError {}
 
 /// A non-empty set of conflicting settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
