@@ -1,4 +1,4 @@
-//! `graph`: the arrows between the crates, as the architecture draws them.
+//! `graph`: allows only the architecture's dependencies between crates.
 //!
 //! ```text
 //! transport-core <- transport-limits  <- transport-tcp, -tls, -uds, -arti <- ron-transport
@@ -11,7 +11,7 @@
 //! `benches/` may depend on all of them and are never published. A published crate names
 //! `transport-testkit` and the crates in `testing/` as dev-dependencies only, by path and without a
 //! version: cargo then omits them from the package, so that their cycles do not block publishing.
-//! xtask stands apart.
+//! xtask has no dependency in either direction.
 
 mod features;
 mod slim;
@@ -35,7 +35,7 @@ const LIMITS: &str = "transport-limits";
 const METRICS: &str = "transport-metrics";
 const BACKEND: &[&str] = &[CORE, LIMITS];
 
-/// What each crate may use of the workspace, dev-dependencies aside.
+/// The workspace crates that each crate may use, dev-dependencies excluded.
 const ARROWS: &[(&str, &[&str])] = &[
     (CORE, &[]),
     (LIMITS, &[CORE]),
@@ -60,13 +60,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     (TESTKIT, BACKEND),
 ];
 
-/// Checks the workspace and what a slim `transport-tcp` compiles.
+/// Checks the workspace, and the dependencies of a slim `transport-tcp`.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     no_args(args)?;
     let crates = meta::load(cx)?;
     let mut wrong = violations(&crates);
     if wrong.is_empty() {
-        // Cargo resolves nothing while a wrong arrow closes a cycle.
+        // Cargo cannot resolve the workspace while a wrong arrow closes a cycle.
         wrong = slim::run(cx)?;
     }
     if wrong.is_empty() {
@@ -97,7 +97,7 @@ fn violations(crates: &[Krate]) -> Vec<String> {
     wrong
 }
 
-/// The folder of crates that are never published, if the crate lies in one.
+/// The folder of unpublished crates that contains the crate, if any.
 fn group(krate: &Krate) -> Option<&'static str> {
     let folder = krate.dir.parent()?.file_name()?;
     [TESTING, BENCHES].into_iter().find(|name| folder == *name)

@@ -1,10 +1,11 @@
-//! `cargo xtask`: every step of this workspace's checks as a subcommand of its own.
+//! `cargo xtask`: each check of this workspace as a subcommand.
 //!
-//! `cargo xtask` alone lists the steps; `cargo xtask ci` runs all of them. One module holds one
-//! step; `cmd`, `meta` and `tools` are what the steps share.
+//! `cargo xtask` alone lists the steps; `cargo xtask ci` runs those that gate a merge. Each module is
+//! one step; the steps share `cmd`, `meta`, `apt` and `tools`.
 
 mod alerts;
 mod alone;
+mod api;
 mod apt;
 mod auditable;
 mod bench;
@@ -26,7 +27,9 @@ mod msrv;
 mod package;
 mod page;
 mod peers;
+mod readme;
 mod sbom;
+mod semver;
 mod soak;
 mod steps;
 mod test;
@@ -36,7 +39,7 @@ mod tornet;
 
 use std::process::ExitCode;
 
-/// The step that runs the others; not in their table, which it reads.
+/// The step that runs the others; it reads their table.
 const CI: steps::Step = steps::Step {
     name: "ci",
     help: ci::HELP,
@@ -55,7 +58,7 @@ fn main() -> ExitCode {
     }
     let step = Some(&CI).filter(|ci| ci.name == name);
     let Some(step) = step.or_else(|| steps::find(name)) else {
-        eprintln!("xtask: no step is called {name:?}\n\n{}", steps::help(&CI));
+        eprintln!("xtask: unknown step {name:?}\n\n{}", steps::help(&CI));
         return ExitCode::from(2);
     };
     if matches!(rest, [flag] if flag == "--help" || flag == "-h") {

@@ -45,7 +45,7 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     Ok(())
 }
 
-/// Packs the crates together, so that cargo resolves each with the others' new versions.
+/// Packs the crates together, because each needs the others' new versions.
 fn pack(cx: &Cx, published: &[&Krate]) -> Outcome {
     // The index of every dependency must be at hand before the offline steps.
     run_command(
@@ -80,7 +80,7 @@ fn tarballs(cx: &Cx) -> Result<Vec<PathBuf>, String> {
     Ok(found)
 }
 
-/// Unpacks all tarballs into an empty folder and returns the names of theirs.
+/// Unpacks all tarballs into an empty folder; returns the folders' names.
 fn unpack(cx: &Cx, dir: &Path) -> Result<Vec<String>, String> {
     if dir.exists() {
         std::fs::remove_dir_all(dir).map_err(|e| format!("removing {}: {e}", dir.display()))?;
@@ -121,8 +121,9 @@ fn name_of(folder: &str) -> &str {
     version.map_or(folder, |(at, _)| &folder[..at])
 }
 
-/// A workspace of the unpacked packages with the profiles of ours: with other profiles, cargo
-/// would compile every dependency again.
+/// The manifest of a workspace of the unpacked packages.
+///
+/// It copies the profiles; with others, cargo would compile every dependency again.
 fn workspace(ours: &str, folders: &[String]) -> String {
     let mut text = format!(
         "# Written by `cargo xtask package`.\n[workspace]\nresolver = \"2\"\n\

@@ -1,9 +1,9 @@
-//! `page`: the gateway's status page in headless Chromium; pictures of it stay in `target/page`.
+//! `page`: tests the status page in headless Chromium; pictures in `target/page`.
 
 use crate::apt;
 use crate::cmd::{no_args, run as run_command, Cx, Outcome};
 
-/// Looks at the page quiet, under load, reloaded, draining and gone.
+/// Tests the page idle, under load, reloaded, draining and stopped.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     no_args(args)?;
     apt::make_sure(cx, &("chromium", "--version", "chromium"))?;

@@ -1,9 +1,9 @@
-//! `soak`: ten minutes of load on optimized gateways, and a look at what grows.
+//! `soak`: ten minutes of load on optimized gateways; fails on growth.
 
 use crate::apt;
 use crate::cmd::{run as run_command, Cx, Outcome};
 
-/// Builds both programs and runs the harness; the arguments go to it.
+/// Builds the gateway and runs the harness with the arguments.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     apt::for_soak(cx)?;
     run_command(&mut cx.cargo(["build", "--release", "-q", "-p", "ron-gateway"]))?;

@@ -1,7 +1,7 @@
-//! `tidy`: the rules of the house that neither rustfmt nor clippy can be told.
+//! `tidy`: house rules that neither rustfmt nor clippy checks.
 //!
-//! Each check is a pure function over one file's path (from the root, with `/`) and text, so each
-//! has tests that show it fail. Checks decide themselves which files are their business.
+//! A check is a pure function of a file's path (from the root, with `/`) and text, or of all files, so
+//! its tests show it fail. Each check selects its files by path.
 
 mod circles;
 mod code;
@@ -19,14 +19,14 @@ use std::path::Path;
 
 use crate::cmd::{Cx, Outcome};
 
-/// Something found in a file.
+/// A broken rule at a place in a file.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Finding {
     path: String,
     /// Counted from 1.
     line: usize,
     what: String,
-    /// A notice is shown and does not fail the step.
+    /// A notice is printed and does not fail the step.
     notice: bool,
 }
 
@@ -56,10 +56,12 @@ const CHECKS: &[Check] = &[
     words::issues,
 ];
 
-/// Folders that hold nothing of ours.
+/// Folders without files of the project.
 const SKIPPED: &[&str] = &[".git", "target"];
 
-/// Checks every text file of the work tree; a check's name runs it alone, for some paths or all.
+/// Checks every text file of the work tree.
+///
+/// The name of a check runs it alone, for the paths that follow or for all files.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     let mut files = Vec::new();
     walk(&cx.root, &cx.root, &mut files)?;
@@ -83,14 +85,14 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     }
     match findings.iter().filter(|finding| !finding.notice).count() {
         0 => {
-            eprintln!("tidy: {} files in order", files.len());
+            eprintln!("tidy: {} files pass", files.len());
             Ok(())
         }
-        count => Err(format!("{count} rules broken")),
+        count => Err(format!("{count} findings")),
     }
 }
 
-/// Runs one check alone and prints `path:line: finding` for the chosen paths, or for all.
+/// Runs one check and prints `path:line: finding` for the chosen paths.
 fn run_one(name: &str, paths: &[String], files: &[(String, String)]) -> Outcome {
     let each = |check: Check| files.iter().flat_map(move |(path, text)| check(path, text));
     let mut findings: Vec<Finding> = match name {
@@ -103,7 +105,7 @@ fn run_one(name: &str, paths: &[String], files: &[(String, String)]) -> Outcome 
         }
         _ => {
             return Err(format!(
-                "no check is called {name:?}: english, words, types, circles"
+                "unknown check {name:?}: use english, words, types or circles"
             ))
         }
     };
@@ -124,7 +126,7 @@ fn run_one(name: &str, paths: &[String], files: &[(String, String)]) -> Outcome 
     }
 }
 
-/// Collects every UTF-8 file below `dir`; what is not text has nothing to check.
+/// Collects every UTF-8 file below `dir`; other files are not checked.
 fn walk(root: &Path, dir: &Path, files: &mut Vec<(String, String)>) -> Outcome {
     let entries = std::fs::read_dir(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     for entry in entries {

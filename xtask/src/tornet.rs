@@ -1,13 +1,13 @@
-//! `tornet`: the tests' private Tor network for a person, until it is told to go.
+//! `tornet`: starts and stops the tests' private Tor network.
 
 use crate::apt;
 use crate::cmd::{run as run_command, Cx, Outcome};
 
-/// Brings the network up or down, in `target/tornet`.
+/// Starts or stops the network in `target/tornet`.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     let verb = match args {
         [verb] if verb == "up" || verb == "down" => verb,
-        _ => return Err("up or down?".into()),
+        _ => return Err("use `tornet up` or `tornet down`".into()),
     };
     if verb == "up" {
         apt::tor(cx)?;

@@ -5,12 +5,12 @@
 use std::fs;
 use std::path::Path;
 
-/// Returns the CPU seconds, user and system, of a thread of this process.
+/// Returns the CPU seconds of a thread, user and system.
 pub(crate) fn of_thread(tid: i32) -> f64 {
     schedstat(Path::new(&format!("/proc/self/task/{tid}")))
 }
 
-/// Returns the CPU seconds of all threads of a process and its children, by thread id.
+/// Returns the CPU seconds of a process tree, by thread id.
 ///
 /// No proxy ends a working thread during a measurement.
 pub(crate) fn of_tree(pid: u32) -> f64 {

@@ -1,4 +1,4 @@
-//! CPU affinity: subjects on the first core, clients and upstream on the last.
+//! CPU affinity: subjects on the first core, clients on the last.
 //!
 //! Nothing moves between caches during a measurement. Threads and processes inherit the core of
 //! their parent thread.

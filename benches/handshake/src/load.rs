@@ -1,4 +1,4 @@
-//! The client process: runs each load that it reads, and answers when it is done.
+//! The client process, which runs one load per input line.
 
 use std::io::{BufRead, Write};
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! The costs of TLS: CPU per handshake, CPU per proxied connection and GiB, memory.
+//! The costs of TLS: CPU per handshake, connection and GiB; memory.
 //!
 //! Handshakes compare the library with bare tokio-rustls, proxied connections compare the gateway
 //! with nginx and HAProxy. All subjects run in interleaved rounds of one run.

@@ -47,7 +47,7 @@ pub(crate) fn run(rounds: usize) {
     }
 }
 
-/// Returns the KiB per connection, and the KiB added by one and by two larger exchanges.
+/// Returns KiB per connection, and the growth by two larger exchanges.
 fn measure(server: &Proxy) -> [f64; 3] {
     let mut load = Load::start();
     let mut after = |order: &str| {
@@ -65,7 +65,7 @@ fn measure(server: &Proxy) -> [f64; 3] {
     ]
 }
 
-/// Returns the resident memory in KiB, once the last task waits for input.
+/// Returns the resident memory in KiB, at rest.
 fn resident(pid: u32) -> f64 {
     std::thread::sleep(Duration::from_millis(200));
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();

@@ -1,5 +1,6 @@
-//! The certificate of all servers, ECDSA P-256, and the TLS parameters of both sides: TLS 1.3,
-//! X25519, AES-128-GCM.
+//! The certificate of all servers, and the TLS parameters of both sides.
+//!
+//! ECDSA P-256, TLS 1.3, X25519, AES-128-GCM.
 
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ impl Pki {
         Self { dir, leaf }
     }
 
-    /// Builds a configuration equal to the one of `ServerTls`, for both sides of the comparison.
+    /// Builds a configuration equal to the one of `ServerTls`.
     pub(crate) fn server(&self) -> Arc<ServerConfig> {
         let cert = CertificateDer::from_pem_slice(self.leaf.cert.as_bytes()).unwrap();
         let key = PrivatePkcs8KeyDer::from(self.leaf.key.serialize_der());
@@ -48,7 +49,9 @@ impl Pki {
     }
 }
 
-/// Returns a client configuration without verification, so that the client is not the bottleneck.
+/// Returns a client configuration without verification.
+///
+/// The client must not be the bottleneck.
 ///
 /// It resumes sessions where possible.
 pub(crate) fn client() -> ClientConfig {

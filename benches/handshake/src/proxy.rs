@@ -1,5 +1,6 @@
-//! The compared proxies: each is a process with one worker that terminates TLS and forwards to a
-//! TCP upstream.
+//! The compared proxies: processes with one worker each.
+//!
+//! A proxy terminates TLS and forwards to a TCP upstream.
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -20,7 +21,9 @@ impl Proxy {
         self.child.id()
     }
 
-    /// Starts the gateway: the release build beside this program, with every limit on.
+    /// Starts the gateway, with every limit on.
+    ///
+    /// The release build lies beside this program.
     pub(crate) fn gateway(pki: &Pki, settings: &[(&str, &str)]) -> Self {
         let (addr, name) = (free(), "gateway.log");
         let program = std::env::current_exe()
@@ -100,12 +103,14 @@ impl Drop for Proxy {
     }
 }
 
-/// Returns a free address: the other proxies do not report the port that port 0 became.
+/// Returns a free address.
+///
+/// The other proxies do not report the port that port 0 became.
 fn free() -> SocketAddr {
     TcpListener::bind(any()).unwrap().local_addr().unwrap()
 }
 
-/// Starts a proxy with its output in a file, and waits until it listens.
+/// Starts a proxy that logs to a file, and waits for it.
 fn start(mut command: Command, pki: &Pki, log: &str, addr: SocketAddr) -> Proxy {
     let log = pki.dir.path(log);
     let output = File::create(&log).unwrap();

@@ -131,7 +131,7 @@ pub(crate) async fn transport(tls: Arc<ServerConfig>, addr: SocketAddr) -> (Tran
     (transport, addr)
 }
 
-/// Returns an observer on the metrics facade with a Prometheus recorder, as in the gateway.
+/// Returns an observer with a Prometheus recorder, as in the gateway.
 fn observer() -> Arc<dyn Observer> {
     let prometheus = Prometheus::new().unwrap();
     let backends = &[Backend::Tcp, Backend::Tls];

@@ -45,7 +45,7 @@ impl Table {
         table
     }
 
-    /// Prints medians in `unit`, and the ratio by round to the cheapest of `references`.
+    /// Prints medians, and ratios to the cheapest of `references`.
     pub(crate) fn print(&self, title: &str, unit: &str, scale: f64, references: &[usize]) {
         let middle = |which: &usize| spread(&self.costs[*which])[1];
         let by_cost = |a: &&usize, b: &&usize| middle(a).total_cmp(&middle(b));
@@ -88,7 +88,7 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     spread(values)[1]
 }
 
-/// Returns the seconds of a fixed piece of work, whose variation is the machine's noise.
+/// Returns the seconds of a fixed piece of work: machine noise.
 fn fixed_work() -> f64 {
     let started = Instant::now();
     let mut x = 1_u64;

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::cores;
 use crate::servers::any;
 
-/// Starts the server on its own thread, for the life of the process.
+/// Starts the server on a thread that lives like the process.
 pub(crate) fn start() -> SocketAddr {
     let (ready, bound) = std::sync::mpsc::sync_channel(1);
     std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! The costs of a guard: an echo over loopback, bare tokio against guarded connections.
+//! The costs of a guard: bare tokio against guarded connections.
 //!
 //! Every limit is on. Prints ratios of the serving thread's CPU time, allocations per operation,
 //! and memory per idle connection, from interleaved rounds of one run.

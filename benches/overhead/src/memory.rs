@@ -1,5 +1,6 @@
-//! Heap per idle connection: the slope between two numbers of connections, so that one-time
-//! allocations do not count.
+//! Heap per idle connection.
+//!
+//! It is the slope between two numbers of connections, so that one-time allocations do not count.
 
 use std::alloc::System;
 use std::net::{SocketAddr, TcpStream};

@@ -15,7 +15,7 @@ impl Series {
         }
     }
 
-    /// One round: the CPU seconds of this mode and of the bare one.
+    /// One round: the CPU seconds of this mode and of bare.
     pub(crate) fn push(&mut self, cpu: f64, bare: f64) {
         self.cpu.push(cpu);
         self.ratios.push(cpu / bare);

@@ -1,4 +1,4 @@
-//! The same transfers through the facade, with every limit and metrics as in the gateway.
+//! The same transfers through the facade, configured as the gateway.
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -1,7 +1,7 @@
-//! The admin endpoint: metrics, health, open connections and the status page over HTTP.
+//! The admin endpoint over HTTP: metrics, health, connections and status page.
 //!
-//! It runs on a thread of its own and has limits of its own, and none of its connections counts as
-//! transport traffic. Each connection carries one request: nothing that follows it is parsed.
+//! It runs on a thread of its own with limits of its own, and its connections do not count as
+//! transport traffic. Each connection carries one request; later bytes are never parsed.
 
 mod config;
 mod conn_slots;
@@ -38,18 +38,18 @@ use head::HeadError;
 use listener::{AdminListener, AdminStream};
 use response::Response;
 
-/// How long a request's head may take, from accept to its last byte.
+/// Deadline of the request head, from accept to its last byte.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the client may take to receive the answer.
+/// Deadline of the client to receive the response.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the client may take to close after the answer.
+/// Deadline of the client to close after the response.
 const LINGER: Duration = Duration::from_millis(500);
-/// Bytes that are discarded while the client has not closed.
+/// Bytes to discard until the client closes.
 const LINGER_BYTES: usize = 64 * 1024;
-/// Pause of the accept loop after a failure.
+/// Pause of the accept loop after an error.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves indefinitely; dropping the future ends every connection of it.
+/// Serves indefinitely; dropping the future closes all connections.
 pub(crate) async fn serve(mut listener: AdminListener, state: Arc<AdminState>) {
     let beside = Arc::clone(&state);
     tokio::join!(
@@ -69,13 +69,13 @@ async fn accept(listener: &mut AdminListener, state: &Arc<AdminState>) {
                 slots.take(serve).await;
                 state.source.set_evicted(slots.evicted());
             }
-            // Out of descriptors, most likely: the reserve is for a few connections.
+            // Most likely out of descriptors: the reserve covers few connections.
             Err(_) => sleep(PAUSE).await,
         }
     }
 }
 
-/// Reads one request, answers it, and closes.
+/// Reads one request, sends its response, and closes.
 async fn serve_conn(mut stream: AdminStream, state: Arc<AdminState>, phase: RequestPhase) {
     let answer = match timeout(HEAD_TIMEOUT, head::read(&mut stream)).await {
         Ok(Ok(head)) => {
@@ -92,7 +92,7 @@ async fn serve_conn(mut stream: AdminStream, state: Arc<AdminState>, phase: Requ
         Ok(Err(HeadError::Gone)) | Err(_) => return,
     };
     phase.sending();
-    // A client that breaks off loses its own answer.
+    // A send error concerns only this client.
     if let Ok(Ok(())) = timeout(ANSWER_TIMEOUT, send(&mut stream, &answer)).await {
         let _ = timeout(LINGER, discard(&mut stream)).await;
     }
@@ -103,8 +103,9 @@ async fn send(stream: &mut AdminStream, answer: &Response) -> io::Result<()> {
     stream.shutdown().await
 }
 
-/// Waits for the client's end. A close with unread bytes would reset the connection and destroy the
-/// answer on its way.
+/// Waits for the end of the client.
+///
+/// Closing with unread bytes would reset the connection and destroy the response in flight.
 async fn discard(stream: &mut AdminStream) {
     let mut left = LINGER_BYTES;
     let mut buffer = [0; 4096];

@@ -1,4 +1,4 @@
-//! `dial`: connects once and tells what came of it.
+//! `dial`: connects once and prints the result.
 
 use std::fmt::Write as _;
 use std::io::{stderr, IsTerminal};
@@ -21,7 +21,7 @@ use crate::settings::dialable;
 use crate::startup::Sources;
 use crate::term;
 
-/// How long the peer has to end the connection too.
+/// Time for the peer to close the connection as well.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Connects with the configured deadlines and socket options, prints, and closes.
@@ -31,30 +31,30 @@ pub(crate) fn run(sources: &Sources, target: &str) -> Result<(), ExitFailure> {
     only_dial(&mut config);
     if config.limits.amnesia() {
         process::no_core_dumps()
-            .map_err(|error| ExitFailure::runtime("cannot forbid core dumps", &error))?;
+            .map_err(|error| ExitFailure::runtime("cannot disable core dumps", &error))?;
     }
     let runtime = runtime::build(Builder::new_current_thread())?;
     let outcome = runtime.block_on(async {
         let transport = Arc::new(Transport::builder().config(config).build()?);
-        let mut signals =
-            Signals::new().map_err(|error| ExitFailure::runtime("cannot watch signals", &error))?;
+        let mut signals = Signals::new()
+            .map_err(|error| ExitFailure::runtime("cannot install signal handlers", &error))?;
         let outcome = tokio::select! {
             outcome = connect(&transport, &endpoint) => outcome,
             _ = signals.stop() => Err(ExitFailure::Runtime("interrupted".to_owned())),
         };
-        // A Tor client leaves nothing behind.
+        // The shutdown removes the files of a Tor client.
         transport.shutdown(Duration::ZERO).await;
         outcome
     });
-    // A name that is still being resolved is not waited for.
+    // Do not wait for a pending name lookup.
     runtime.shutdown_background();
     outcome
 }
 
-/// Takes away what it would listen on.
+/// Removes the settings of listeners.
 fn only_dial(config: &mut Config) {
     config.general.set_bind_addr(None);
-    // It does not matter which, and this one is always there.
+    // Any backend would do; TCP is always compiled in.
     let _ = config.general.set_backend(Backend::Tcp);
     #[cfg(feature = "uds")]
     let _ = config.uds.set_path("");
@@ -69,8 +69,8 @@ async fn connect(transport: &Arc<Transport>, to: &Endpoint) -> Result<(), ExitFa
     let mut conn = transport.dial(to).await?;
     let took = started.elapsed();
     term::out(&report(to, &conn, bootstrap, took));
-    // The connection stands: how it ends is of no interest. What the peer sent is read, so that it
-    // sees an end and not a reset.
+    // The connection was established, so errors of its end do not matter. Reading the data of the
+    // peer avoids a reset.
     let _ = conn.shutdown().await;
     if !to.scheme().half_closes() {
         return Ok(());
@@ -79,7 +79,9 @@ async fn connect(transport: &Arc<Transport>, to: &Endpoint) -> Result<(), ExitFa
     Ok(())
 }
 
-/// Waits until Tor is ready or late, and tells how long that took; `None` where it is not used.
+/// Waits until Tor is ready or timed out; returns the time taken.
+///
+/// Returns `None` if the target does not use Tor.
 async fn bootstrap(transport: &Arc<Transport>) -> Option<Duration> {
     transport.tor_progress()?;
     let started = Instant::now();
@@ -123,7 +125,7 @@ fn report(endpoint: &Endpoint, conn: &Conn, bootstrap: Option<Duration>, took: D
     out
 }
 
-/// What a handshake agreed on, where there was one.
+/// Prints the result of a TLS handshake, if any.
 fn negotiated(info: &ConnInfo, line: &mut impl FnMut(&str, &str)) {
     if let Some(kx) = info.kx {
         line("kx", kx.as_str());

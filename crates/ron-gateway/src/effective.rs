@@ -84,7 +84,7 @@ fn denied_families(limits: &Limits) -> Vec<String> {
     covered.map(warning).collect()
 }
 
-/// Warns of a `memory.pressure` that the memory budget of the peers can exceed.
+/// Warns of a `memory.pressure` below the memory budget.
 fn small_pressure(pressure: MemoryPressure, budget: u64) -> Option<String> {
     let MemoryPressure::Bytes(limit) = pressure else {
         return None;

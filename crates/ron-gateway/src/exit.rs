@@ -1,4 +1,4 @@
-//! How the process ends: what went wrong on stderr, and the code that says of which kind it was.
+//! Exit of the process: the message on stderr and the exit code.
 
 use std::error::Error;
 use std::fmt;
@@ -9,19 +9,19 @@ use ron_transport::TransportError;
 
 use crate::term;
 
-/// Why the process ends with a code other than 0.
+/// The cause of an exit code other than 0.
 #[derive(Debug)]
 pub(crate) enum ExitFailure {
-    /// Command line or configuration are wrong: 2.
+    /// The command line or the configuration is invalid: exit code 2.
     Config(String),
-    /// It could not start or go on: 1.
+    /// The start or the running service failed: exit code 1.
     Runtime(String),
-    /// It was told to stop a second time before the drain was over: 1.
+    /// A second signal interrupted the drain: exit code 1.
     CutShort,
 }
 
 impl ExitFailure {
-    /// A failure of the running service, with what it was doing.
+    /// Returns a failure at run time, with the failed operation.
     pub(crate) fn runtime(doing: impl fmt::Display, error: &dyn Error) -> Self {
         Self::Runtime(format!("{doing}: {error}"))
     }
@@ -38,7 +38,9 @@ impl fmt::Display for ExitFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(what) | Self::Runtime(what) => f.write_str(what),
-            Self::CutShort => f.write_str("ended before the drain was over"),
+            Self::CutShort => {
+                f.write_str("a second signal interrupted the drain; open connections were reset")
+            }
         }
     }
 }
@@ -60,7 +62,7 @@ impl From<TransportError> for ExitFailure {
     }
 }
 
-/// Says what went wrong, if anything did.
+/// Prints the failure, if any, and returns the exit code.
 pub(crate) fn report(outcome: Result<(), ExitFailure>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,6 @@
-//! The gateway's log: the formats, what is let through, and a writer that never holds the
-//! service up.
+//! The gateway's log.
+//!
+//! It has formats, a level filter, and a writer that never blocks the service.
 
 mod batch;
 mod dropped;
@@ -30,8 +31,9 @@ use entry::LogEntry;
 use layer::LogLayer;
 use stdout::UnbufferedStdout;
 
-/// Starts the log of the running service on stdout. The writer must be kept: its drop waits, for
-/// a bounded time, until everything is written.
+/// Starts the log of the running service on stdout.
+///
+/// Keep the returned writer: its drop waits, for a bounded time, until all lines are written.
 pub(crate) fn start(format: LogFormat, level: LogLevel) -> std::io::Result<Writer> {
     let terminal = stdout().is_terminal();
     let coloured = terminal && std::env::var_os("NO_COLOR").is_none();
@@ -40,7 +42,7 @@ pub(crate) fn start(format: LogFormat, level: LogLevel) -> std::io::Result<Write
     let (sink, writer) = sink::start(UnbufferedStdout, notice)?;
     let layer = LogLayer::new(render, sink);
     let subscriber = registry().with(level.filter()).with(layer);
-    // Nothing else in this process installs one.
+    // No other code in this process installs a subscriber.
     let _ = tracing::subscriber::set_global_default(subscriber);
     Ok(writer)
 }

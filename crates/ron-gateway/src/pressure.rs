@@ -1,7 +1,8 @@
-//! Watches memory, and refuses new connections while there is too little of it.
+//! Watches memory and refuses new connections while it is short.
 //!
-//! A thread of its own reads the control group and the process's figure; the accept path sees one
-//! flag. The reading must fall below nine tenths of the limit before connections are accepted again.
+//! A dedicated thread reads the control group and the resident memory; the accept path reads one
+//! flag. After an overload, usage must fall below 90 % of the limit before connections are accepted
+//! again.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,14 +19,14 @@ use crate::process::ResidentMemory;
 use crate::runtime;
 use crate::settings::MemoryPressure;
 
-/// How often memory is looked at where a limit exists.
+/// Interval between readings if a limit exists.
 const EVERY: Duration = Duration::from_millis(250);
-/// How often a limit is looked for where none exists: it can be set on a running service.
+/// Interval between searches for a limit, which may be set later.
 const NO_LIMIT_EVERY: Duration = Duration::from_secs(30);
-/// Overload ends below this share of the limit.
+/// Share of the limit below which overload ends.
 const END: f64 = 0.9;
 
-/// The last reading, for `/metrics`: used memory by its limit.
+/// The last ratio of used memory to its limit, for `/metrics`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PressureGauge(Arc<AtomicU64>);
 
@@ -40,7 +41,7 @@ impl PressureGauge {
     }
 }
 
-/// The open files, and the thread that reads them.
+/// The open files and the thread that reads them.
 #[derive(Debug)]
 pub(crate) struct PressureMonitor {
     sensor: Option<(Arc<MemorySensor>, Threads)>,
@@ -48,7 +49,7 @@ pub(crate) struct PressureMonitor {
 }
 
 impl PressureMonitor {
-    /// Opens what is to be read, and starts the thread.
+    /// Opens the files and starts the thread.
     pub(crate) fn start(setting: MemoryPressure) -> Result<Self, ExitFailure> {
         let sensor = match setting {
             MemoryPressure::Off => None,
@@ -94,7 +95,7 @@ impl PressureMonitor {
     }
 }
 
-/// Returns the new state where it changes. A limit that is gone ends the overload.
+/// Returns the new state if it changes; a removed limit ends overload.
 fn step(overloaded: bool, usage: Option<MemoryReading>) -> Option<bool> {
     let ratio = usage.map_or(0.0, MemoryReading::ratio);
     let now = if overloaded {
@@ -115,7 +116,7 @@ fn log_change(overloaded: bool, usage: Option<MemoryReading>) {
             used_bytes = used,
             limit_bytes = limit,
             source,
-            "memory is short: new connections are refused until it is below 90 % of the limit",
+            "memory usage reached its limit: new connections are refused until it is below 90 %",
         );
     } else {
         tracing::info!(
@@ -129,11 +130,11 @@ fn log_change(overloaded: bool, usage: Option<MemoryReading>) {
     }
 }
 
-/// The sources of the readings.
+/// The sources of readings.
 #[derive(Debug)]
 struct MemorySensor {
     cgroup: Mutex<Cgroup>,
-    /// The process's own figure and its limit.
+    /// Resident memory and its configured limit.
     resident: Option<(ResidentMemory, u64)>,
 }
 
@@ -151,7 +152,7 @@ impl MemorySensor {
         }
     }
 
-    /// Returns the reading of the control group, and looks for a limit where there was none.
+    /// Returns the reading of the control group; searches again without one.
     fn cgroup(&self) -> Option<MemoryReading> {
         let mut cgroup = self.cgroup.lock().unwrap_or_else(PoisonError::into_inner);
         if cgroup.is_empty() {
@@ -160,7 +161,7 @@ impl MemorySensor {
         cgroup.usage()
     }
 
-    /// Returns the reading that is closest to its limit.
+    /// Returns the reading closest to its limit.
     fn usage(&self) -> Option<MemoryReading> {
         let resident = self.resident.as_ref().and_then(|(resident, limit)| {
             Some(MemoryReading {
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn configured_figure_is_that_of_the_process() {
+    fn configured_size_limits_resident_memory() {
         let sensor = MemorySensor::open(MemoryPressure::Bytes(1));
         let usage = sensor.usage().unwrap();
         assert_eq!(usage.source, "memory.pressure");

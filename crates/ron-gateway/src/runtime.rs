@@ -1,4 +1,6 @@
-//! The runtime, made without a panic where the system has too little for it.
+//! Creation of the runtime.
+//!
+//! It causes no panic on a system with few resources.
 
 use std::fs::File;
 use std::panic::{catch_unwind, set_hook, take_hook, AssertUnwindSafe};
@@ -9,16 +11,18 @@ use tokio::runtime::{Builder, Runtime};
 use crate::exit::ExitFailure;
 use crate::process;
 
-/// Descriptors that must be free at the start: for the runtime, the signals, the listeners, files
-/// that are read, and at least one connection.
+/// Descriptors that must be free at the start.
+///
+/// They are for the runtime, the signals, the listeners, files that are read, and at least one
+/// connection.
 const MIN_DESCRIPTORS: usize = 14;
 
-/// The start fails for want of a thread.
+/// Error of a start without a thread.
 pub(crate) const NO_THREAD: &str =
-    "cannot start: the system gives no thread; look at RLIMIT_NPROC \
-    (`ulimit -u`) and at the pids limit of the container (TasksMax=)";
+    "cannot start: the system refuses to create a thread; check RLIMIT_NPROC \
+    (`ulimit -u`) and the pids limit of the container (TasksMax=)";
 
-/// Checks what the process needs from the system, and builds the runtime.
+/// Checks the required resources and builds the runtime.
 pub(crate) fn build(mut builder: Builder) -> Result<Runtime, ExitFailure> {
     descriptors()?;
     clock()?;
@@ -28,7 +32,9 @@ pub(crate) fn build(mut builder: Builder) -> Result<Runtime, ExitFailure> {
         .map_err(|error| ExitFailure::runtime("cannot start", &error))
 }
 
-/// Each is really opened: what the parent process left open counts too.
+/// Opens as many descriptors as the start needs.
+///
+/// Opening them counts those inherited from the parent process too.
 fn descriptors() -> Result<(), ExitFailure> {
     let opened: Result<Vec<File>, _> = (0..MIN_DESCRIPTORS)
         .map(|_| File::open("/dev/null"))
@@ -41,12 +47,12 @@ fn descriptors() -> Result<(), ExitFailure> {
                  {MIN_DESCRIPTORS} must be free; raise it (LimitNOFILE=, `ulimit -n`)"
             )))
         }
-        // Without a /dev/null there is nothing to count with.
+        // Without /dev/null the check is skipped.
         _ => Ok(()),
     }
 }
 
-/// EMFILE of this process, ENFILE of the system.
+/// Returns whether an error is EMFILE (process) or ENFILE (system).
 fn is_out_of_descriptors(error: &std::io::Error) -> bool {
     use rustix::io::Errno;
     let number = error.raw_os_error();
@@ -55,7 +61,9 @@ fn is_out_of_descriptors(error: &std::io::Error) -> bool {
         .contains(&number)
 }
 
-/// Times before 1970 have no form in TLS, in metrics and in the log.
+/// Checks that the clock is after 1970.
+///
+/// TLS, metrics and the log require it.
 fn clock() -> Result<(), ExitFailure> {
     match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
         Ok(_) => Ok(()),
@@ -65,7 +73,7 @@ fn clock() -> Result<(), ExitFailure> {
     }
 }
 
-/// What a function returns; `None` where it panics, which is not printed.
+/// Runs a function; `None` after a panic, which is not printed.
 fn quietly<T>(run: impl FnOnce() -> T) -> Option<T> {
     let hook = take_hook();
     set_hook(Box::new(|_| {}));

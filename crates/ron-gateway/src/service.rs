@@ -1,5 +1,6 @@
-//! The running service: the transport with its handlers, the admin endpoint beside it, and the
-//! order in which they begin and end.
+//! The running service.
+//!
+//! It runs the transport with its handlers and the admin endpoint, and orders their start and end.
 
 mod config_watch;
 mod handlers;
@@ -32,20 +33,21 @@ use reload::Reloader;
 use signals::{SignalEvent, Signals};
 use start::{StartedParts, StartedService};
 
-/// How often recorded samples move into their buckets while nobody scrapes.
+/// Interval of moving samples into buckets between scrapes.
 const UPKEEP: Duration = Duration::from_secs(5);
-/// How often files are looked for that another file has replaced.
+/// Interval of checks for replaced files.
 const REPLACED_EVERY: Duration = Duration::from_secs(5);
 
-/// Runs the service until it is event to stop.
+/// Runs the service until a signal stops it.
 pub(crate) fn run(sources: &Sources) -> Result<(), ExitFailure> {
     let loader = FileThreads::default();
-    // A runtime without threads of its own: threads that exist later are born in the sandbox.
+    // A runtime without threads: later threads must inherit the sandbox.
     let front = runtime::build(Builder::new_current_thread())?;
-    // First of all, so that no signal finds the process unprepared.
+    // Before all else, so that no signal kills the process.
     let mut signals = {
         let _inside = front.enter();
-        Signals::new().map_err(|error| ExitFailure::runtime("cannot watch signals", &error))?
+        Signals::new()
+            .map_err(|error| ExitFailure::runtime("cannot install signal handlers", &error))?
     };
     let preparing = prepare::prepare(sources, &loader, &mut signals);
     let Some(prepared) = front.block_on(preparing)? else {
@@ -58,9 +60,9 @@ pub(crate) fn run(sources: &Sources) -> Result<(), ExitFailure> {
     let begun = Arc::default();
     let serving = serve(sources, prepared, &workers, &begun, signals);
     let outcome = runtime.block_on(serving);
-    // The admin endpoint ends first: it holds the transport, whose tasks are of this runtime.
+    // The admin endpoint ends first: it owns the transport, whose tasks belong to this runtime.
     drop(workers);
-    // A name that is still being resolved is not waited for.
+    // Do not wait for a pending name lookup.
     runtime.shutdown_background();
     drop(begun.take_log());
     outcome
@@ -120,7 +122,7 @@ async fn run_on(
         backend = transport.backend().as_str(),
         version = env!("CARGO_PKG_VERSION"),
     );
-    // What runs beside the transport, to the very end.
+    // Background tasks, until the process ends.
     let mut beside = JoinSet::new();
     beside.spawn(prometheus.upkeep(UPKEEP));
     beside.spawn(memory::give_back(transport.limiter().clone()));
@@ -192,8 +194,9 @@ async fn run_on(
     drain(transport, serving, &mut signals).await
 }
 
-/// Ends gently, or at once on another signal. Accepting goes on until the transport stops it, so
-/// that readiness changes first.
+/// Drains the transport; a second signal interrupts the drain.
+///
+/// Accepting continues until the transport stops it, so that readiness changes first.
 async fn drain(
     transport: &Transport,
     serving: impl std::future::Future<Output = Result<(), TransportError>>,
@@ -214,22 +217,22 @@ async fn drain(
     }
 }
 
-/// Looks for files that the sandbox no longer allows, indefinitely.
+/// Checks for files that the sandbox no longer allows, indefinitely.
 async fn watch_replaced(sandbox: Sandbox, look: Threads) {
     loop {
         sleep(REPLACED_EVERY).await;
         let sandbox = sandbox.clone();
-        // Without a thread, the next look comes in time.
+        // If no thread is free, the next check follows in time.
         let _ = look.run(move || sandbox.warn_of_replaced()).await;
     }
 }
 
-/// A signal that means nothing to the gateway.
+/// Logs a signal without effect.
 fn ignored(name: &'static str) {
     tracing::info!(target: TARGET, event = "signal", signal = name, "ignored");
 }
 
-/// None of these ends by itself.
+/// Returns the failure of a background task, which must not end.
 fn beside_ended(ended: Result<(), tokio::task::JoinError>) -> ExitFailure {
     match ended {
         Ok(()) => ExitFailure::Runtime("the admin endpoint ended".to_owned()),

@@ -1,4 +1,4 @@
-//! The settings of the gateway: the table `[gateway]`.
+//! The table `[gateway]`: handler mode, admin endpoint, log and sandbox.
 
 mod admin_addr;
 mod mode;
@@ -28,7 +28,7 @@ pub(crate) struct Gateway {
     pub(crate) mode: Mode,
     pub(crate) forward_to: Option<Endpoint>,
     pub(crate) admin_addr: Option<AdminAddr>,
-    /// In lower case, without a dot at the end.
+    /// In lower case, without a trailing dot.
     pub(crate) admin_hosts: Vec<String>,
     pub(crate) show_peers: bool,
     pub(crate) degraded_is_ready: bool,
@@ -71,8 +71,8 @@ impl Settings for Gateway {
         let mut warnings = Vec::new();
         if let Some(addr) = self.admin_addr.as_ref().filter(|addr| !addr.is_local()) {
             warnings.push(format!(
-                "admin_addr is {addr}: every host that reaches it can read metrics and status, \
-                 there is no login"
+                "admin_addr is {addr}: every host that reaches it can read metrics and status \
+                 without a login"
             ));
             if self.show_peers {
                 warnings.push(format!(
@@ -95,10 +95,9 @@ impl Settings for Gateway {
 mod tests {
     use super::*;
 
-    /// The manual is written by hand around this table. When a key changes, paste the table of the
-    /// failure.
+    /// The manual embeds this table; when a key changes, paste it again.
     #[test]
-    fn manual_has_table_of_keys() {
+    fn manual_contains_key_table() {
         let table = ron_transport::config::markdown_of::<Gateway>();
         let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/CONFIG.md");
         let manual = std::fs::read_to_string(manual).unwrap();

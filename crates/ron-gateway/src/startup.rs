@@ -1,4 +1,4 @@
-//! Where the configuration comes from, and loading it.
+//! The sources of the configuration, and loading them.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,23 +11,26 @@ use crate::exit::ExitFailure;
 use crate::process;
 use crate::systemd;
 
-/// The gateway's own defaults for keys of the transport, where it listens at an address: a layer
-/// below every other.
+/// The gateway's own defaults for `[transport]`, below every other layer.
+///
+/// They apply to a backend that listens on an IP address.
 const DEFAULTS: &str = "[transport]\nbind_addr = '127.0.0.1:9444'\n";
 
-/// What the command line says about configuration; the environment joins when it is loaded.
+/// The configuration sources of the command line.
+///
+/// The environment is added when the configuration is loaded.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Sources {
     pub(crate) files: Vec<PathBuf>,
     pub(crate) flags: Vec<(String, OsString)>,
-    /// Whether a certificate is made in memory.
+    /// Whether to create a certificate in memory.
     pub(crate) dev_tls: bool,
 }
 
 impl Sources {
     /// Loads both tables.
     pub(crate) fn load(&self) -> Result<EffectiveConfig, ConfigErrors> {
-        // Read once: what is peeked at is what is loaded.
+        // Read the sources once: the backend and the load must see the same content.
         let mut loader = self.layers().snapshot();
         let backend = loader.peek::<Config>("backend");
         if !matches!(backend.as_deref(), Some("uds" | "arti")) {
@@ -37,7 +40,7 @@ impl Sources {
         Ok(EffectiveConfig { transport, gateway })
     }
 
-    /// What was given.
+    /// Returns the layers, from the file to the flags.
     fn layers(&self) -> Loader {
         let mut loader = Loader::default();
         for file in &self.files {
@@ -49,7 +52,7 @@ impl Sources {
         loader.env_from_process().max_fd(process::max_fd())
     }
 
-    /// Loads what a service that listens needs.
+    /// Loads both tables and checks the keys that listening requires.
     pub(crate) fn load_to_listen(&self) -> Result<EffectiveConfig, ExitFailure> {
         let effective = self.load()?;
         let mut missing = effective.transport.settings().missing_to_listen();
@@ -57,7 +60,7 @@ impl Sources {
             missing.retain(|key| !key.starts_with("tls."));
         }
         if missing.is_empty() {
-            // A socket that is handed over takes the place of the configured address.
+            // An inherited socket replaces the configured address.
             if !systemd::is_passed_sockets() {
                 conflicts::check(&effective)?;
             }

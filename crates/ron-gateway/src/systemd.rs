@@ -1,5 +1,6 @@
-//! What a service manager is try_send and hands over, by the protocols of systemd: `sd_notify`, the
-//! watchdog and `LISTEN_FDS`. Without a manager all of it does nothing.
+//! The protocols of systemd: `sd_notify`, watchdog and `LISTEN_FDS`.
+//!
+//! Without a service manager they do nothing.
 
 mod notify;
 mod watchdog;
@@ -22,25 +23,25 @@ use crate::logging::TARGET;
 
 use notify::send;
 
-/// How long until a manager that had no room for a message is try_send again.
+/// Delay before a message is resent to a busy manager.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 
-/// Whether a manager has passed sockets to this process.
+/// Returns whether a manager passed sockets to this process.
 pub(crate) fn is_passed_sockets() -> bool {
     passed().is_some()
 }
 
-/// The number of sockets that a manager has passed, as it is written; `None` for none.
+/// Returns the number of passed sockets as written; `None` for none.
 fn passed() -> Option<String> {
     let variable = |name| std::env::var(name).unwrap_or_default();
     let (count, pid) = (variable("LISTEN_FDS"), variable("LISTEN_PID"));
-    // Meant for another process, which has left its environment to this one.
+    // Another `LISTEN_PID` means an environment inherited from another process.
     let is_ours = pid.is_empty() || pid == std::process::id().to_string();
     let count = count.trim();
     (is_ours && !matches!(count, "" | "0")).then(|| count.to_owned())
 }
 
-/// The socket that a manager has bound for us, if it did.
+/// Returns the socket that a manager passed, if any.
 pub(crate) fn inherited() -> Result<Option<Inherited>, ExitFailure> {
     let Some(count) = passed() else {
         return Ok(None);
@@ -49,7 +50,7 @@ pub(crate) fn inherited() -> Result<Option<Inherited>, ExitFailure> {
         "1" => {}
         n => {
             return Err(ExitFailure::Config(format!(
-                "LISTEN_FDS is {}: the gateway listens on one socket",
+                "LISTEN_FDS is {}: the gateway accepts exactly one socket",
                 escape(n)
             )))
         }
@@ -65,27 +66,31 @@ pub(crate) fn inherited() -> Result<Option<Inherited>, ExitFailure> {
     }
 }
 
-/// No other start with this socket would go better.
+/// Returns the error of an unusable socket.
+///
+/// It is a configuration error: a restart with the same socket fails too.
 pub(crate) fn unusable(why: impl std::fmt::Display) -> ExitFailure {
     ExitFailure::Config(format!("the socket of LISTEN_FDS cannot be used: {why}"))
 }
 
-/// The manager's end of the line. It is never waited for: what it has no room for is try_send again
-/// later, and of several such messages the last, which says all there is to know.
+/// Sends state changes to the service manager, without blocking.
+///
+/// A message for which the manager has no room is resent later. Of several such messages only the
+/// last is kept, which supersedes the others.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ServiceNotifier {
     pending: Arc<Mutex<Option<String>>>,
-    /// There is something to notify again.
+    /// Signalled when a message is pending.
     retry: Arc<Notify>,
 }
 
 impl ServiceNotifier {
-    /// It listens, bootstrapping or not; and a reload is over.
+    /// Reports that the service listens, or that a reload ended.
     pub(crate) fn ready(&self) {
         self.notify(&[NotifyState::Ready]);
     }
 
-    /// A reload begins; it ends with [`ready`](Self::ready).
+    /// Reports a reload, which [`ready`](Self::ready) ends.
     pub(crate) fn reloading(&self) {
         match NotifyState::monotonic_usec_now() {
             Ok(now) => self.notify(&[NotifyState::Reloading, now]),
@@ -93,12 +98,12 @@ impl ServiceNotifier {
         }
     }
 
-    /// It drains.
+    /// Reports the drain.
     pub(crate) fn stopping(&self) {
         self.notify(&[NotifyState::Stopping]);
     }
 
-    /// Tells again what there was no room for; for ever.
+    /// Resends pending messages, indefinitely.
     pub(crate) async fn resend(self) {
         loop {
             self.retry.notified().await;
@@ -113,7 +118,7 @@ impl ServiceNotifier {
 
     fn notify(&self, state: &[NotifyState<'_>]) {
         let message = state.iter().map(|s| format!("{s}\n")).collect();
-        // Held while it is sent, so that an older message does not come after it.
+        // Hold the lock while sending, so that no older message follows.
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         *pending = try_send(message);
         if pending.is_some() {
@@ -121,19 +126,20 @@ impl ServiceNotifier {
             tracing::warn!(
                 target: TARGET,
                 event = "systemd",
-                "the service manager does not read what it is try_send; it is try_send again later",
+                "the service manager does not read its socket; the message is resent later",
             );
         }
     }
 }
 
-/// Sends, and gives back what the manager has no room for. One that does not listen at all is no
-/// reason to stop, or to try again.
+/// Sends a message; returns it if the manager has no room.
+///
+/// An unreachable manager is logged and not retried.
 fn try_send(message: String) -> Option<String> {
     match send(&message) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Some(message),
         Err(error) => {
-            tracing::warn!(target: TARGET, event = "systemd", error = %error, "cannot notify");
+            tracing::warn!(target: TARGET, event = "systemd", error = %error, "cannot notify the service manager");
         }
         Ok(()) => {}
     }

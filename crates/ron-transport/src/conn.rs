@@ -59,6 +59,20 @@ impl Conn {
         &self.control
     }
 
+    /// Returns a span `conn` with the fields `conn_id` and `backend`.
+    ///
+    /// [`Transport::serve`](crate::Transport::serve) runs each handler in this span. An embedder with
+    /// an accept loop of its own instruments its task with it.
+    #[must_use]
+    pub fn span(&self) -> tracing::Span {
+        tracing::info_span!(
+            target: "ron_transport",
+            "conn",
+            conn_id = self.control.id(),
+            backend = self.info.backend.as_str(),
+        )
+    }
+
     /// Resolves once the transport drains; the handler then finishes and closes.
     ///
     /// The future borrows nothing: a handler awaits it beside its reads and writes.

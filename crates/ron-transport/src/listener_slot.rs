@@ -41,6 +41,7 @@ pub(crate) fn borrow<'a>(
                 slot,
                 released,
                 listener,
+                is_taken_over: false,
             }));
         }
         ListenerSlot::Closed => {
@@ -65,6 +66,7 @@ pub(crate) struct ReturnOnDrop<'a> {
     slot: &'a Mutex<ListenerSlot>,
     released: &'a Notify,
     pub(crate) listener: Option<Box<AnyListener>>,
+    is_taken_over: bool,
 }
 
 impl ReturnOnDrop<'_> {
@@ -72,10 +74,25 @@ impl ReturnOnDrop<'_> {
     pub(crate) fn take(&mut self) -> Option<Box<AnyListener>> {
         self.listener.take()
     }
+
+    /// Takes the listener out and leaves the slot in use: the new owner calls [`close`].
+    pub(crate) fn take_over(mut self) -> Option<Box<AnyListener>> {
+        self.is_taken_over = true;
+        self.listener.take()
+    }
+}
+
+/// Marks the slot as closed, once its listener is.
+pub(crate) fn close(slot: &Mutex<ListenerSlot>, released: &Notify) {
+    *lock(slot) = ListenerSlot::Closed;
+    released.notify_waiters();
 }
 
 impl Drop for ReturnOnDrop<'_> {
     fn drop(&mut self) {
+        if self.is_taken_over {
+            return;
+        }
         *lock(self.slot) = match self.listener.take() {
             Some(listener) => ListenerSlot::Idle(listener),
             None => ListenerSlot::Closed,

@@ -24,33 +24,68 @@ const REACTOR_TURN: Duration = Duration::from_millis(1);
 /// connecting would keep the listener open.
 const MAX_BACKLOG: usize = 4096;
 
-/// Accepts connections until the transport stops.
-pub(crate) async fn run<H, F>(
-    listener: &mut AnyListener,
-    state: &Arc<TransportState>,
-    handler: Arc<H>,
-) where
+/// The work that follows the handshake of an accepted connection.
+pub(crate) trait Established: Clone + Send + Sync + 'static {
+    /// Runs in a tracked task.
+    fn established(
+        self,
+        conn: Conn,
+        state: Arc<TransportState>,
+    ) -> impl Future<Output = ()> + Send + 'static;
+}
+
+/// Runs a handler for each connection.
+pub(crate) struct RunHandler<H>(Arc<H>);
+
+impl<H> RunHandler<H> {
+    pub(crate) fn new(handler: H) -> Self {
+        Self(Arc::new(handler))
+    }
+}
+
+impl<H> Clone for RunHandler<H> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<H, F> Established for RunHandler<H>
+where
     H: Fn(Conn) -> F + Send + Sync + 'static,
     F: Future + Send + 'static,
     F::Output: HandlerOutput,
 {
-    match listener {
-        AnyListener::Tcp(guard) => accept(guard, state, &handler).await,
-        #[cfg(feature = "tls")]
-        AnyListener::Tls(guard) => accept(guard, state, &handler).await,
-        #[cfg(feature = "uds")]
-        AnyListener::Uds(guard) => accept(guard, state, &handler).await,
-        #[cfg(feature = "arti")]
-        AnyListener::Arti(guard, _) => accept(guard, state, &handler).await,
+    fn established(
+        self,
+        conn: Conn,
+        state: Arc<TransportState>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let span = conn.span();
+        run_handler(conn, state, self.0).instrument(span)
     }
 }
 
-async fn accept<L, H, F>(guard: &mut Guard<L>, state: &Arc<TransportState>, handler: &Arc<H>)
+/// Accepts connections until the transport stops.
+pub(crate) async fn run<E: Established>(
+    listener: &mut AnyListener,
+    state: &Arc<TransportState>,
+    then: &E,
+) {
+    match listener {
+        AnyListener::Tcp(guard) => accept(guard, state, then).await,
+        #[cfg(feature = "tls")]
+        AnyListener::Tls(guard) => accept(guard, state, then).await,
+        #[cfg(feature = "uds")]
+        AnyListener::Uds(guard) => accept(guard, state, then).await,
+        #[cfg(feature = "arti")]
+        AnyListener::Arti(guard, _) => accept(guard, state, then).await,
+    }
+}
+
+async fn accept<L, E>(guard: &mut Guard<L>, state: &Arc<TransportState>, then: &E)
 where
     L: Listener,
-    H: Fn(Conn) -> F + Send + Sync + 'static,
-    F: Future + Send + 'static,
-    F::Output: HandlerOutput,
+    E: Established,
 {
     let stopped = state.stop.cancelled();
     tokio::pin!(stopped);
@@ -60,12 +95,12 @@ where
             () = &mut stopped => break,
             incoming = guard.accept() => incoming,
         };
-        begin(incoming, state, handler).await;
+        begin(incoming, state, then).await;
     }
     // The kernel has completed these connections: the clients expect service.
     for _ in 0..MAX_BACKLOG {
         match accept_now(guard.accept()).await {
-            Some(incoming) => begin(incoming, state, handler).await,
+            Some(incoming) => begin(incoming, state, then).await,
             None => return,
         }
     }
@@ -81,14 +116,12 @@ pub(crate) async fn accept_now<F: Future>(accept: F) -> Option<F::Output> {
 }
 
 /// Establishes a connection, in a task of its own if the handshake may wait for the peer.
-async fn begin<P, H, F>(incoming: Incoming<P>, state: &Arc<TransportState>, handler: &Arc<H>)
+async fn begin<P, E>(incoming: Incoming<P>, state: &Arc<TransportState>, then: &E)
 where
     P: Pending,
-    H: Fn(Conn) -> F + Send + Sync + 'static,
-    F: Future + Send + 'static,
-    F::Output: HandlerOutput,
+    E: Established,
 {
-    let (also_state, handler) = (Arc::clone(state), Arc::clone(handler));
+    let (also_state, then) = (Arc::clone(state), then.clone());
     let tasks = state.limiter.tasks();
     if P::HANDSHAKE {
         // Boxed, so that the memory of the handshake is freed when it is over.
@@ -96,7 +129,7 @@ where
         let establishing = tasks.counted(TaskKind::Handshake, establishing);
         tasks.spawn_counted(async move {
             if let Some(conn) = establishing.await {
-                let handling = handle(conn, Arc::clone(&also_state), handler);
+                let handling = then.established(conn, Arc::clone(&also_state));
                 let tasks = also_state.limiter.tasks();
                 let handling = tasks.counted(TaskKind::Serve, handling);
                 drop(also_state);
@@ -105,31 +138,12 @@ where
         });
     } else if let Some(conn) = establish(incoming, also_state).await {
         // Not in a task: a burst of accepts would fill the pending handshakes before the tasks run.
-        let handling = handle(conn, Arc::clone(state), handler);
+        let handling = then.established(conn, Arc::clone(state));
         tasks.spawn(TaskKind::Serve, handling);
     }
 }
 
 /// Runs the handler until it returns or its connection ends.
-fn handle<H, F>(
-    conn: Conn,
-    state: Arc<TransportState>,
-    handler: Arc<H>,
-) -> tracing::instrument::Instrumented<impl Future<Output = ()> + Send>
-where
-    H: Fn(Conn) -> F + Send + Sync + 'static,
-    F: Future + Send + 'static,
-    F::Output: HandlerOutput,
-{
-    let span = tracing::info_span!(
-        target: "ron_transport",
-        "conn",
-        conn_id = conn.control().id(),
-        backend = conn.info().backend.as_str(),
-    );
-    run_handler(conn, state, handler).instrument(span)
-}
-
 async fn run_handler<H, F>(conn: Conn, state: Arc<TransportState>, handler: Arc<H>)
 where
     H: Fn(Conn) -> F + Send + Sync + 'static,

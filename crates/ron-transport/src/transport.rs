@@ -21,7 +21,7 @@ use crate::listen_addr::ListenAddr;
 use crate::listener_slot::ListenerSlot;
 use crate::readiness::{Component, Readiness};
 use crate::scheme::Scheme;
-use crate::serve;
+use crate::serve::{self, RunHandler};
 use crate::state::TransportState;
 
 /// A service's network edge: one listener, dialers, and guarded connections.
@@ -121,13 +121,50 @@ impl Transport {
         let Some(mut borrowed) = self.borrow_listener()? else {
             return Ok(());
         };
+        let then = RunHandler::new(handler);
         if let Some(mut listener) = borrowed.take() {
             tokio::select! {
-                () = serve::run(&mut listener, &self.state, Arc::new(handler)) => {}
+                () = serve::run(&mut listener, &self.state, &then) => {}
                 () = self.backends.watch_certificates() => {}
             }
         }
         Ok(())
+    }
+
+    /// As [`serve`](Self::serve), as a future that can be spawned.
+    ///
+    /// ```no_run
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// use ron_transport::{echo, Transport};
+    ///
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// let transport = Arc::new(Transport::builder().bind_addr("127.0.0.1:0".parse()?).build()?);
+    /// transport.listen().await?;
+    /// let serving = tokio::spawn(Arc::clone(&transport).serve_owned(echo));
+    /// tokio::signal::ctrl_c().await?;
+    /// transport.shutdown(Duration::from_secs(10)).await;
+    /// serving.await??;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`serve`](Self::serve).
+    ///
+    /// # Cancel safety
+    /// As [`serve`](Self::serve).
+    pub fn serve_owned<H, F>(
+        self: Arc<Self>,
+        handler: H,
+    ) -> impl Future<Output = Result<(), TransportError>> + Send + 'static
+    where
+        H: Fn(Conn) -> F + Send + Sync + 'static,
+        F: Future + Send + 'static,
+        F::Output: HandlerOutput,
+    {
+        async move { self.serve(handler).await }
     }
 
     /// Opens a guarded connection, under the same limits.

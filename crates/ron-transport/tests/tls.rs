@@ -24,7 +24,7 @@ use transport_testkit::pki::rcgen::KeyPair;
 use transport_testkit::pki::{Authority, PkiDir};
 use transport_testkit::{Recorder, Snapshot};
 
-/// An authority, and the files it issues.
+/// An authority and its files.
 struct Pki {
     dir: PkiDir,
     authority: Authority,
@@ -114,7 +114,7 @@ fn sans(conn: &Conn) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_listens_dials_resumes_and_says_what_was_negotiated() {
+async fn handshake_resumption_and_connection_info() {
     let pki = Pki::new();
     let settings = [
         ("tls.alpn", "oap/1"),
@@ -136,7 +136,7 @@ async fn it_listens_dials_resumes_and_says_what_was_negotiated() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_start_with_a_wrong_key_is_not_ready_for_tls() {
+async fn insecure_key_at_start_is_not_ready() {
     let pki = Pki::new();
     let key = pki.path("server.key");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
@@ -156,7 +156,7 @@ async fn a_start_with_a_wrong_key_is_not_ready_for_tls() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reload_takes_new_files_and_refuses_wrong_ones() {
+async fn reload_of_good_and_bad_files() {
     let pki = Pki::new();
     let served = pki.serving(&[]).await;
     let mut before = served.dial().await;
@@ -164,7 +164,7 @@ async fn a_reload_takes_new_files_and_refuses_wrong_ones() {
     served.transport.reload(pki.config(&[])).unwrap();
     assert_eq!(sans(&served.dial().await), ["localhost", "second.example"]);
 
-    // A pair that does not match: everything stays, what else was to change too.
+    // A key that does not match: no setting of the reload applies.
     pki.write("server.key", &KeyPair::generate().unwrap().serialize_pem());
     for more in [("max_conns", "7"), ("tls.alpn", "h2")] {
         let error = served.transport.reload(pki.config(&[more])).unwrap_err();
@@ -195,9 +195,9 @@ async fn a_reload_takes_new_files_and_refuses_wrong_ones() {
     );
 }
 
-/// The server's part of a reload is not in force where the client's cannot be.
+/// The server's part of a reload does not apply if the client's part fails.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reload_that_fails_in_its_last_file_changes_nothing() {
+async fn reload_with_bad_last_file_changes_nothing() {
     let pki = Pki::new();
     let both = [("tls.alpn", "one"), ("tls_client.alpn", "one,two")];
     let served = pki.serving(&both).await;
@@ -212,7 +212,7 @@ async fn a_reload_that_fails_in_its_last_file_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_rotations_under_load_break_nothing() {
+async fn hundred_rotations_under_load() {
     let pki = Pki::new();
     let served = Arc::new(pki.serving(&[("per_peer.max_conns", "0")]).await);
     let (stop, dialed) = (
@@ -241,7 +241,10 @@ async fn a_hundred_rotations_under_load_break_nothing() {
         assert_eq!(sans(&fresh), ["localhost", &name]);
         assert!(echoes(&mut fresh).await);
         let oldest = round % held.len();
-        assert!(echoes(&mut held[oldest]).await, "a connection from before");
+        assert!(
+            echoes(&mut held[oldest]).await,
+            "a connection from before the rotation"
+        );
         held[oldest] = fresh;
     }
     stop.store(true, Ordering::Relaxed);
@@ -251,12 +254,12 @@ async fn a_hundred_rotations_under_load_break_nothing() {
     assert!(dialed.load(Ordering::Relaxed) > 100);
     let taken = served.recorder.snapshot();
     assert_eq!(taken.all_rejected(), 0);
-    // The watch over the files may have found a certificate before the reload did.
+    // The file watch may have found a certificate before the reload.
     assert!(taken.reloads.len() >= 100 && taken.reloads.iter().all(|ok| *ok));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_is_let_in_by_its_name() {
+async fn client_admitted_by_its_name() {
     let pki = Pki::new();
     pki.issue("client", &["client.example"]);
     let ca = pki.path("ca.pem");
@@ -272,7 +275,7 @@ async fn a_client_is_let_in_by_its_name() {
             ("tls_client.key_path", key),
         ];
         let served = pki.serving(&settings).await;
-        // In TLS 1.3 the client has shaken hands before it learns that it is refused.
+        // In TLS 1.3 the client's handshake ends before the server refuses its certificate.
         let let_in = match served.transport.dial(&served.to).await {
             Ok(mut conn) => echoes(&mut conn).await,
             Err(_) => false,
@@ -286,7 +289,7 @@ async fn a_client_is_let_in_by_its_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trust_store_is_read_when_it_is_needed_and_not_before() {
+async fn trust_store_read_at_first_use() {
     let pki = Pki::new();
     fs::remove_file(pki.path("ca.pem")).unwrap();
     let served = pki.serving(&[]).await;
@@ -309,9 +312,9 @@ async fn a_trust_store_is_read_when_it_is_needed_and_not_before() {
     served.transport.shutdown(Duration::from_secs(5)).await;
 }
 
-/// Who came in before the drain and can finish does.
+/// A handshake that began before the drain completes, and its connection is served.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_handshake_that_a_drain_finds_under_way_is_finished_and_served() {
+async fn pending_handshake_completes_during_drain() {
     let pki = Pki::new();
     let (served, client) = (pki.serving(&[]).await, pki.serving(&[]).await);
     let between = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -328,7 +331,7 @@ async fn a_handshake_that_a_drain_finds_under_way_is_finished_and_served() {
     let dialing = Arc::clone(&client.transport);
     let dialing = tokio::spawn(async move { dialing.dial(&to).await });
     let begun = |s: &Snapshot| s.tasks_spawned(TaskKind::Handshake) == 1;
-    served.recorder.wait_for("its handshake", begun).await;
+    served.recorder.wait_for("the handshake", begun).await;
     let mut readiness = served.transport.readiness();
     let draining = Arc::clone(&served.transport);
     let draining = tokio::spawn(async move { draining.shutdown(Duration::from_secs(20)).await });
@@ -348,12 +351,12 @@ async fn a_handshake_that_a_drain_finds_under_way_is_finished_and_served() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_peer_that_says_nothing_does_not_hold_a_drain_up() {
+async fn silent_peer_does_not_delay_drain() {
     let pki = Pki::new();
     let served = pki.serving(&[("handshake_timeout", "60s")]).await;
     let mut silent = TcpStream::connect(served.addr).await.unwrap();
     let begun = |s: &Snapshot| s.tasks_spawned(TaskKind::Handshake) == 1;
-    served.recorder.wait_for("its handshake", begun).await;
+    served.recorder.wait_for("the handshake", begun).await;
     let report = served.transport.shutdown(Duration::from_secs(60)).await;
     assert!(report.took < Duration::from_secs(20), "{:?}", report.took);
     assert_eq!(

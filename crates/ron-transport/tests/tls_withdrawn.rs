@@ -1,4 +1,4 @@
-//! Withdrawn trust applies although other files of the same reload are broken.
+//! Revocations apply even if other files of the same reload are broken.
 #![cfg(feature = "tls")]
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
@@ -13,7 +13,7 @@ use transport_testkit::pki::rcgen::PKCS_ECDSA_P256_SHA256;
 use transport_testkit::pki::{Authority, PkiDir};
 use transport_testkit::Recorder;
 
-/// A service that asks for client certificates, a client that has one, and their files.
+/// A service that requires client certificates, a client with one, and their files.
 struct World {
     dir: PkiDir,
     ca: Authority,
@@ -62,7 +62,7 @@ impl World {
         }
     }
 
-    /// Whether the client is served.
+    /// Returns whether the service echoes a byte of the client.
     async fn is_served(&self) -> bool {
         let Ok(mut conn) = self.client.dial(&self.to).await else {
             return false;
@@ -71,7 +71,7 @@ impl World {
         sent && conn.read_u8().await.is_ok()
     }
 
-    /// A reload of the service that its broken files refuse.
+    /// Asserts that a reload of the service fails because of its broken files.
     fn refused(&self, settings: &[(&str, &str)], why: &str) {
         let error = self
             .service
@@ -126,7 +126,7 @@ async fn narrower_allow_list_beside_broken_pair() {
     let narrower = [("tls.allow_sans", "other.example"), ("max_conns", "7")];
     world.refused(&narrower, "tls cert read failed");
     assert!(!world.is_served().await);
-    // Nothing else of it applied.
+    // No other setting of the reload applied.
     assert_eq!(world.service.config().limits.max_conns(), 1024);
 }
 
@@ -158,7 +158,7 @@ async fn withdrawn_authority_beside_broken_pair() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn new_crl_applies_beside_a_broken_pair() {
+async fn new_crl_beside_broken_pair() {
     let world = World::new().await;
     assert!(world.is_served().await);
     world.dir.write_private("localhost.key", "no key");
@@ -171,12 +171,12 @@ async fn new_crl_applies_beside_a_broken_pair() {
         .dir
         .write_private("clients.crl", &crl(&world.ca, 2022, &[]));
     world.refused(&[], "tls key read failed");
-    assert!(world.is_served().await, "the part that is in order applies");
+    assert!(world.is_served().await, "the valid CRL applies");
 }
 
-/// The dialer's files do not hold up what the listener is to refuse.
+/// A broken file of the dialer does not delay the listener's revocations.
 #[tokio::test(flavor = "multi_thread")]
-async fn listener_withdraws_beside_a_broken_dialer() {
+async fn listener_revokes_beside_broken_dialer() {
     let world = World::new().await;
     world.service.prepare(world.to.scheme()).await.unwrap();
     assert!(world.is_served().await);
@@ -190,9 +190,9 @@ async fn listener_withdraws_beside_a_broken_dialer() {
     assert!(!world.is_served().await);
 }
 
-/// The other direction: the authority of a server is withdrawn from the dialer.
+/// The dialer no longer trusts the server's authority.
 #[tokio::test(flavor = "multi_thread")]
-async fn dialer_withdraws_beside_a_broken_pair() {
+async fn dialer_revokes_beside_broken_pair() {
     let world = World::new().await;
     assert!(world.is_served().await);
     world
@@ -207,9 +207,9 @@ async fn dialer_withdraws_beside_a_broken_pair() {
     assert_eq!(error.tls_kind(), Some(TlsErrorKind::UnknownCa), "{error}");
 }
 
-/// Without any reload: the watch over the files finds it.
+/// The file watch applies the CRL without a reload.
 #[tokio::test(flavor = "multi_thread")]
-async fn watch_applies_a_crl_beside_a_broken_pair() {
+async fn file_watch_applies_crl_beside_broken_pair() {
     let world = World::new().await;
     assert!(world.is_served().await);
     world.dir.write_private("localhost.key", "no key");

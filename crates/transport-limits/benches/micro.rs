@@ -110,7 +110,7 @@ fn addresses(c: &mut Criterion) {
     const RULES: u32 = 10_000;
     let list = rules(RULES);
     let mut at = 0_u32;
-    c.bench_function("rules: look an address up in 10,000 prefixes", |b| {
+    c.bench_function("rules: look up an address in 10,000 prefixes", |b| {
         b.iter(|| {
             at = at.wrapping_add(0x9e37_79b9);
             let addr = if at & 1 == 0 {

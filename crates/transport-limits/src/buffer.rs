@@ -1,4 +1,4 @@
-//! Bytes that arrived and wait to be handed on: as plain as can be, or wiped before they are freed.
+//! Received bytes that wait for the handler, optionally wiped before their free.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use zeroize::Zeroizing;
 
 use crate::budget::MemoryHold;
 
-/// Grows with what is put in. What it shows of itself is a length.
+/// A buffer that grows with its content. Its `Debug` output shows only the length.
 pub(crate) enum ReceiveBuffer {
     Plain(Vec<u8>),
     Wiped(Zeroizing<Vec<u8>>),
 }
 
 impl ReceiveBuffer {
-    /// An empty one, which holds no memory.
+    /// Returns an empty buffer without memory.
     pub(crate) fn new(wiped: bool) -> Self {
         if wiped {
             Self::Wiped(Zeroizing::default())
@@ -30,8 +30,9 @@ impl ReceiveBuffer {
         }
     }
 
-    /// Makes room for so many bytes, once: the caller has charged them. Pages that nothing was put
-    /// into take no memory yet.
+    /// Reserves a capacity of `bytes` at once; the caller has charged them.
+    ///
+    /// Pages without content take no memory yet.
     pub(crate) fn reserve(&mut self, bytes: usize) {
         match self {
             Self::Plain(plain) => plain.reserve_exact(bytes - plain.len().min(bytes)),
@@ -39,7 +40,7 @@ impl ReceiveBuffer {
         }
     }
 
-    /// Adds bytes; `most` is the length that it will never grow past.
+    /// Appends bytes; the buffer never grows past a length of `most`.
     pub(crate) fn extend(&mut self, more: &[u8], most: usize) {
         match self {
             Self::Plain(bytes) => {
@@ -54,8 +55,9 @@ impl ReceiveBuffer {
         }
     }
 
-    /// Takes what it holds. `hold` is given back, and a wiped one's bytes are wiped, when the last
-    /// clone of them is dropped.
+    /// Takes the content out.
+    ///
+    /// The drop of its last clone gives `hold` back, and wipes the bytes of a wiped buffer.
     pub(crate) fn take(&mut self, hold: MemoryHold) -> Bytes {
         match self {
             _ if self.len() == 0 => Bytes::new(),
@@ -65,7 +67,7 @@ impl ReceiveBuffer {
     }
 }
 
-/// Bytes, and what lets them be held: given back after them.
+/// Bytes with their memory hold, which is dropped after them.
 struct ChargedBytes<T> {
     bytes: T,
     _hold: MemoryHold,
@@ -84,14 +86,16 @@ impl<T: AsRef<[u8]>> AsRef<[u8]> for ChargedBytes<T> {
     }
 }
 
-/// Makes room for more bytes. A vector that grows by itself leaves its old block as it was; here it
-/// is dropped, and with that wiped. At least doubling keeps the cost of the copies linear.
+/// Grows a wiped buffer for `more` bytes.
+///
+/// A vector that grows by itself frees its old block without a wipe. Doubling keeps the total cost
+/// of the copies linear.
 fn grow(bytes: &mut Zeroizing<Vec<u8>>, more: usize, most: usize) {
     let capacity = grown(bytes.capacity(), bytes.len() + more, most);
     regrow(bytes, capacity);
 }
 
-/// Moves the bytes to a block of another capacity.
+/// Moves the bytes to another block, and wipes the old one.
 fn regrow(bytes: &mut Zeroizing<Vec<u8>>, capacity: usize) {
     if capacity == bytes.capacity() {
         return;
@@ -101,7 +105,7 @@ fn regrow(bytes: &mut Zeroizing<Vec<u8>>, capacity: usize) {
     *bytes = grown;
 }
 
-/// The capacity after bytes were added: never more than `most`, unless that many are needed.
+/// Returns the next capacity: at most `most`, unless more bytes are needed.
 fn grown(capacity: usize, needed: usize, most: usize) -> usize {
     if needed <= capacity {
         return capacity;
@@ -131,7 +135,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn both_give_back_what_was_put_in(rounds in prop::collection::vec(pieces(), 1..4)) {
+        fn content_returned_unchanged(rounds in prop::collection::vec(pieces(), 1..4)) {
             for wiped in [false, true] {
                 let mut buffer = ReceiveBuffer::new(wiped);
                 for pieces in &rounds {
@@ -148,7 +152,7 @@ mod tests {
         }
 
         #[test]
-        fn memory_follows_what_arrived_and_ends_at_the_frame(pieces in pieces()) {
+        fn capacity_bounded_by_content_and_frame(pieces in pieces()) {
             let most = pieces.iter().map(Vec::len).sum();
             let mut bytes = Zeroizing::new(Vec::new());
             for piece in pieces {
@@ -160,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_in_small_pieces_is_copied_a_few_times_only() {
+    fn small_pieces_copied_few_times() {
         const FRAME: usize = 1 << 20;
         let (mut bytes, mut blocks) = (Zeroizing::new(Vec::new()), 0);
         for _ in 0..FRAME / 64 {
@@ -174,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_outlives_the_rest() {
+    fn slice_outlives_buffer() {
         for wiped in [false, true] {
             let mut buffer = ReceiveBuffer::new(wiped);
             buffer.extend(&[7; 100], 100);
@@ -186,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn no_content_in_debug() {
+    fn debug_shows_length_only() {
         for wiped in [false, true] {
             let mut buffer = ReceiveBuffer::new(wiped);
             buffer.extend(b"secret", 6);

@@ -1,8 +1,8 @@
-//! A counted gate: at most so many inside at a time.
+//! An atomic count with a maximum.
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// How many are inside, and how many may be.
+/// A number of holders with a maximum.
 #[derive(Debug)]
 pub(crate) struct CountLimit {
     inside: AtomicU64,
@@ -17,7 +17,9 @@ impl CountLimit {
         }
     }
 
-    /// Enters unless the gate is full. Who entered calls [`leave`](Self::leave) once.
+    /// Enters unless the limit is reached.
+    ///
+    /// One [`leave`](Self::leave) follows a `true`.
     pub(crate) fn enter(&self) -> bool {
         let max = self.max.load(Ordering::Relaxed);
         let mut inside = self.inside.load(Ordering::Relaxed);
@@ -48,12 +50,12 @@ impl CountLimit {
         self.max.load(Ordering::Relaxed)
     }
 
-    /// How many more may enter.
+    /// Returns how many more may enter.
     pub(crate) fn free(&self) -> u64 {
         self.max().saturating_sub(self.inside())
     }
 
-    /// A smaller maximum turns nobody out; it holds for the next to enter.
+    /// Changes the maximum. Holders over a smaller one stay.
     pub(crate) fn set_max(&self, max: u64) {
         self.max.store(max, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! A future under a deadline that is judged only after the reactor has had a turn.
+//! A future with a deadline that gives the reactor one more turn.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,9 +7,9 @@ use std::task::{ready, Context, Poll};
 use pin_project_lite::pin_project;
 use tokio::time::{sleep_until, Instant, Sleep};
 
-use crate::io::grace::Grace;
+use crate::grace::Grace;
 
-/// The deadline has passed.
+/// The deadline passed.
 #[derive(Debug)]
 pub(crate) struct Elapsed;
 
@@ -23,8 +23,9 @@ pub(crate) fn until<F: Future>(deadline: Instant, future: F) -> UntilDeadline<F>
 }
 
 pin_project! {
-    /// As tokio's `Timeout`, but a process that was stopped looks at its sockets once more before
-    /// it gives up.
+    /// As tokio's `Timeout`, with one more poll of the sockets.
+    ///
+    /// A process that was stopped may find bytes in them.
     pub(crate) struct UntilDeadline<F> {
         #[pin]
         future: F,

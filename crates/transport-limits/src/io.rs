@@ -1,6 +1,5 @@
-//! `GuardedIo`: a stream with deadlines, pacing, exact byte counts and cancellation.
+//! `GuardedIo`: a stream with deadlines, throttling, exact byte counts and cancellation.
 
-pub(crate) mod grace;
 mod half;
 mod linger;
 mod open_stream;
@@ -18,23 +17,26 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use transport_core::{Io, Taken, TransportError};
 
-use crate::admission::Permit;
-use crate::conn_state::ConnState;
+use crate::conn_state::{CloseStream, ConnState};
 use crate::control::Control;
 use crate::ending::Ending;
+use crate::permit::Permit;
+use crate::registry::{Registration, Registry};
 use open_stream::OpenStream;
-pub(crate) use stream_slot::CloseStream;
 use stream_slot::StreamSlot;
 
-/// A guarded stream. Its deadlines fire through the task that polled it last; a stream that no
-/// task polls is ended by [`Control::ended`].
+/// A stream with every limit of its connection applied.
 ///
-/// The end of a connection closes the stream at once, or as soon as a poll that is under way
-/// returns; its operations report the end from then on. Dropping it ends the connection. A stream
-/// ends in order with a lingering close, or aborted, so that the peer never takes a stream that was
-/// cut for a whole one. Aborted are connections that were cancelled or met a read or write
-/// deadline, failed streams, streams with a write that was given up while it waited for the peer,
-/// and those of a panicking task.
+/// Its deadlines wake the task that polled it last. [`Control::ended`] enforces them for a stream
+/// that no task polls.
+///
+/// The end of the connection closes the stream at once, or when a poll that is under way returns.
+/// Later operations return the error of that end. Dropping the stream ends the connection.
+///
+/// A stream closes in order, with a lingering close, or is aborted, so that the peer never mistakes
+/// a truncated stream for a complete one. It is aborted after a cancel, after a read or write
+/// deadline, after a failure of the stream, if a write was dropped while it waited for the peer, and
+/// if its task panics.
 pub struct GuardedIo<I: Io> {
     slot: Arc<StreamSlot<I>>,
     control: Control,
@@ -42,12 +44,15 @@ pub struct GuardedIo<I: Io> {
 }
 
 impl<I: Io> GuardedIo<I> {
-    pub(crate) fn new(io: I, conn: ConnState, permit: Permit) -> Self {
+    pub(crate) fn new(io: I, conn: ConnState, permit: Permit, registry: &Arc<Registry>) -> Self {
         let is_write_vectored = io.is_write_vectored();
-        let slot = Arc::new(StreamSlot::new(OpenStream::new(io, permit)));
         let conn = Arc::new(conn);
+        let registration = Registration::new(registry, &conn);
+        let open = OpenStream::new(io, permit, registration);
+        let slot = Arc::new(StreamSlot::new(open));
+        // Before others see the connection, so that a cancel finds its stream.
         conn.set_stream(Arc::downgrade(&slot) as Weak<dyn CloseStream>);
-        conn.limiter.enter(&conn);
+        registry.enter(&conn);
         Self {
             slot,
             control: Control(conn),
@@ -55,7 +60,7 @@ impl<I: Io> GuardedIo<I> {
         }
     }
 
-    /// The handle that cancels, counts and says what is owed.
+    /// Returns the connection's handle.
     pub fn control(&self) -> Control {
         self.control.clone()
     }
@@ -77,7 +82,7 @@ impl<I: Io> GuardedIo<I> {
                 None => Poll::Ready(Err(conn.end().unwrap_or(TransportError::Closed).into())),
             },
         };
-        // The connection may have ended during the poll, and no other may follow.
+        // The connection may have ended during the poll, and no further poll may follow.
         conn.close_ended();
         polled
     }
@@ -108,21 +113,21 @@ impl<I: Io> Io for GuardedIo<I> {
         self.slot.lock().as_mut()?.io.taken()
     }
 
-    /// Resolves once the peer has reset the connection, which then counts as `reset`.
+    /// Resolves once the peer has reset the connection. The close then counts as `reset`.
     fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         let conn = &*self.control.0;
-        let Some(mut lent) = self.slot.lend(conn) else {
+        let Some(mut borrowed) = self.slot.borrow(conn) else {
             return Box::pin(std::future::pending());
         };
         Box::pin(async move {
-            let is_reset = match lent.io() {
+            let is_reset = match borrowed.io() {
                 Some(io) => tokio::select! {
                     () = io.wait_reset() => true,
                     () = stream_slot::end_of(conn) => false,
                 },
                 None => false,
             };
-            drop(lent);
+            drop(borrowed);
             if !is_reset {
                 std::future::pending::<()>().await;
             }

@@ -1,21 +1,22 @@
-//! The values that change under open connections, each readable with one relaxed load.
+//! The byte rates in force, which a reload changes under open connections.
+//!
+//! Each value is read with one relaxed load.
 
 use crate::bucket::Rate;
 use crate::settings::Limits;
 use crate::sync::{AtomicU64, Ordering};
 use transport_core::{Direction, Scope};
 
-/// Byte rates in force.
+/// The byte rates in force.
 #[derive(Debug)]
 pub(crate) struct CurrentRates {
     per_conn: AtomicU64,
     per_peer: AtomicU64,
     ingress: AtomicU64,
     egress: AtomicU64,
-    /// The chunk in force: every burst is that of these settings, also for a connection that
-    /// keeps another chunk.
+    /// The chunk in force. Every burst uses it, also of connections that keep another chunk.
     chunk: AtomicU64,
-    /// Counts changes: who is parked compares it and starts anew.
+    /// Counts changes: parked operations compare it, and retry after a change.
     generation: AtomicU64,
 }
 
@@ -47,7 +48,7 @@ impl CurrentRates {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Bytes per second of a scope and direction; 0 is off.
+    /// Returns the bytes per second of a scope; 0 is off.
     pub(crate) fn per_sec(&self, scope: Scope, direction: Direction) -> u64 {
         let rate = match (scope, direction) {
             (Scope::Conn, _) => &self.per_conn,
@@ -59,7 +60,7 @@ impl CurrentRates {
         rate.load(Ordering::Relaxed)
     }
 
-    /// The chunk in force, in bytes.
+    /// Returns the chunk in force in bytes.
     pub(crate) fn chunk(&self) -> u64 {
         self.chunk.load(Ordering::Relaxed)
     }

@@ -1,8 +1,8 @@
-//! One read buffer for each thread, lent for the length of a poll: an idle connection holds none,
-//! and a connection's memory grows with the bytes that arrived and not with what it may get.
+//! One read buffer per thread, used for the length of a poll.
 //!
-//! With amnesia what was read is wiped as soon as the loan ends. A thread serves every transport of
-//! the process, so the first that asks for amnesia asks for all.
+//! So an idle connection holds no buffer, and a connection's memory grows with its arrived bytes.
+//! With amnesia, read bytes are wiped at the end of the poll. A thread serves every transport of the
+//! process, so the first transport with amnesia turns it on for all.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,41 +10,41 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::ReadBuf;
 use zeroize::Zeroize;
 
-/// Size of the buffer in bytes: what one read moves at most. The default chunk.
+/// Size of the buffer in bytes, the most that one read moves. It is the default chunk.
 pub(crate) const BYTES: usize = 64 << 10;
 
 static WIPES: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
-    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Wipes what is read, in the whole process and for good.
+/// Turns on the wiping of read bytes for the whole process.
 pub(crate) fn wipe_from_now_on() {
     WIPES.store(true, Ordering::Relaxed);
 }
 
-/// Whether what is read is wiped.
+/// Returns whether read bytes are wiped.
 pub(crate) fn wipes() -> bool {
     WIPES.load(Ordering::Relaxed)
 }
 
-/// Lends up to `most` bytes of the thread's buffer.
+/// Calls `use_it` with up to `most` bytes of the thread's buffer.
 pub(crate) fn with<T>(most: usize, use_it: impl FnOnce(&mut ReadBuf<'_>) -> T) -> T {
     let most = most.min(BYTES);
-    SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
+    BUFFER.with(|cell| match cell.try_borrow_mut() {
         Ok(mut buffer) => {
             if buffer.is_empty() {
                 buffer.resize(BYTES, 0);
             }
             use_it(&mut WipeOnDrop(ReadBuf::new(&mut buffer[..most])).0)
         }
-        // A stream that polls another one within its own poll.
+        // A stream polls another one within its own poll.
         Err(_) => use_it(&mut WipeOnDrop(ReadBuf::new(&mut vec![0; most])).0),
     })
 }
 
-/// Ends in a wipe, also where the use of it panics.
+/// Wipes the filled bytes on drop, also after a panic.
 struct WipeOnDrop<'a>(ReadBuf<'a>);
 
 impl Drop for WipeOnDrop<'_> {
@@ -61,16 +61,16 @@ mod tests {
 
     use super::*;
 
-    /// What the buffer holds when it is lent.
-    fn left() -> Vec<u8> {
+    /// Returns the content of the buffer.
+    fn content() -> Vec<u8> {
         with(BYTES, |buf| buf.initialize_unfilled().to_vec())
     }
 
     #[test]
-    fn what_was_read_is_wiped_also_after_a_panic() {
+    fn read_bytes_wiped_even_after_panic() {
         wipe_from_now_on();
         with(100, |buf| buf.put_slice(&[7; 100]));
-        assert_eq!(left(), [0; BYTES]);
+        assert_eq!(content(), [0; BYTES]);
         let panicked = catch_unwind(AssertUnwindSafe(|| {
             with(BYTES, |buf| {
                 buf.put_slice(&[7; 100]);
@@ -78,11 +78,11 @@ mod tests {
             });
         }));
         panicked.unwrap_err();
-        assert_eq!(left(), [0; BYTES]);
+        assert_eq!(content(), [0; BYTES]);
     }
 
     #[test]
-    fn a_loan_within_a_loan_is_another_buffer() {
+    fn nested_use_gets_another_buffer() {
         with(10, |outer| {
             outer.put_slice(&[1; 10]);
             with(20, |inner| {
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn no_loan_is_longer_than_the_buffer() {
+    fn use_limited_to_buffer_size() {
         with(BYTES + 1, |buf| assert_eq!(buf.remaining(), BYTES));
     }
 }

@@ -1,87 +1,42 @@
-//! Joins two guarded streams: half-closes are passed on, a failure of one leg aborts the other.
+//! Joins two guarded streams.
+//!
+//! Half-closes are forwarded, and a failure aborts the other leg.
 
 mod echo;
-mod error;
+mod leg;
+mod outcome;
 mod pipe;
 
-use std::fmt;
 use std::future::{poll_fn, Future};
 use std::io;
 use std::pin::Pin;
 use std::task::{ready, Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{sleep, Instant, Sleep};
-use transport_core::{Io, Plain, TransportError};
+use transport_core::{Io, TransportError};
 
 pub use echo::echo;
-pub use error::RelayError;
+pub use leg::Leg;
+pub use outcome::{RelayError, Relayed, Side};
 
 use crate::control::Control;
 use crate::ending::{CloseMode, Ending};
-use crate::io::GuardedIo;
 use pipe::{Pipe, PipeEnds, PipeError, TwoStreams};
 
-/// How long a stream whose end is kept back may be silent: several round trips of Tor, and longer
-/// than a slow circuit needs for the bytes that are under way on it.
+/// Longest silence of a stream whose peer's end of stream is withheld.
+///
+/// It is several round trips of Tor, and longer than a slow circuit needs for its bytes in flight.
 const SILENCE: Duration = Duration::from_secs(15);
 
-/// One of the two streams of a relay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums)] // A relay has two sides.
-pub enum Side {
-    /// The first.
-    A,
-    /// The second.
-    B,
-}
-
-impl fmt::Display for Side {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::A => "a",
-            Self::B => "b",
-        })
-    }
-}
-
-/// The bytes that a relay has passed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Relayed {
-    /// Bytes read from the first and written to the second stream.
-    pub a_to_b: u64,
-    /// Bytes read from the second and written to the first stream.
-    pub b_to_a: u64,
-}
-
-/// A stream that can be a leg of a relay.
-pub trait Leg: Io {
-    /// Returns the handle of its guard; `None` for a stream without one.
-    fn guard(&self) -> Option<&Control>;
-}
-
-impl<I: Io> Leg for GuardedIo<I> {
-    fn guard(&self) -> Option<&Control> {
-        Some(self.control_ref())
-    }
-}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Leg for Plain<T> {
-    fn guard(&self) -> Option<&Control> {
-        None
-    }
-}
-
-/// Relays between two streams until both directions have ended or one side fails.
+/// Relays until both directions have ended or one side fails.
 ///
 /// Deadlines and rates are those of the streams. Both streams are closed when the future resolves.
 ///
 /// The legs share one activity clock and are idle together. A reset, a truncation or a deadline of
-/// one stream aborts the other, after the bytes that it sent before are delivered. A stream that
-/// takes no more bytes does not end the other direction: its own bytes are delivered up to its end,
-/// then both legs end.
+/// one stream aborts the other, after the bytes it sent before are delivered. A stream that accepts
+/// no more bytes does not end the other direction: its own bytes are delivered up to its end of
+/// stream, then both legs end.
 ///
 /// ```
 /// use tokio::io::{duplex, AsyncReadExt, AsyncWriteExt};
@@ -116,9 +71,9 @@ pub async fn relay<A: Leg, B: Leg>(a: A, b: B) -> Result<Relayed, RelayError> {
 
 /// Relays to a stream `b` that cannot half-close, as over Tor.
 ///
-/// The end of `a` is passed on to `b` once `b` has received every byte and has sent nothing for
-/// 15 s; sooner, it would cut off an answer. The end of `b` ends the relay at once. Otherwise as
-/// [`relay`].
+/// The end of one direction of `b` ends both, so the end of stream of `a` would truncate an answer.
+/// It is withheld until `b` has received every byte and has sent nothing for 15 s. The end of `b`
+/// ends the relay at once. Otherwise as [`relay`].
 ///
 /// # Errors
 /// As [`relay`].
@@ -147,7 +102,7 @@ async fn join<A: Leg, B: Leg>(mut a: A, mut b: B, hold: bool) -> Result<Relayed,
         b_to_a: back.bytes,
     };
     let end = match end {
-        // The end of either direction of `b` was the end of both.
+        // The end of either direction of `b` ended both.
         Ok(()) if hold => Ok(()),
         Ok(()) => refused(there, Side::B).and_then(|()| refused(back, Side::A)),
         failed => failed,
@@ -156,7 +111,7 @@ async fn join<A: Leg, B: Leg>(mut a: A, mut b: B, hold: bool) -> Result<Relayed,
         .map_err(|(side, error)| RelayError::new(side, relayed, error))
 }
 
-/// The guards of both legs. Dropped before the relay has come to its end, it aborts them.
+/// The handles of both legs. Dropping it before the end of the relay aborts them.
 struct RelayLegs {
     a: Option<Control>,
     b: Option<Control>,
@@ -173,7 +128,9 @@ impl RelayLegs {
         }
     }
 
-    /// Ends the leg that did not fail: as the other one, if that ended in order, else by an abort.
+    /// Ends the leg that did not fail.
+    ///
+    /// It ends in order if the other one did, else by an abort.
     fn conclude(mut self, end: &Result<(), (Side, TransportError)>) {
         let (a, b) = (self.a.take(), self.b.take());
         let (failed, other) = match end {
@@ -222,7 +179,7 @@ impl RelayPipes {
                 .map_err(|failed| failed.side(Side::B, Side::A))?;
             let there = ab.is_ready() || self.there.refused.is_some();
             let back = ba.is_ready() || self.back.refused.is_some();
-            // With `hold`, the end of either direction of `b` is the end of both.
+            // With `hold`, the end of either direction of `b` ends both.
             let ended = hold && (ab.is_ready() || ba.is_ready());
             if ended || there && back {
                 return Poll::Ready(Ok(()));
@@ -238,8 +195,9 @@ impl RelayPipes {
     }
 }
 
-/// Polls one direction. A writer that is gone lets the reader's peer finish; any other failure is
-/// the end.
+/// Polls one direction.
+///
+/// If the writer's peer has closed, the reader is read to its end. Any other failure ends the relay.
 fn poll_pipe<E: PipeEnds>(
     pipe: &mut Pipe,
     cx: &mut Context<'_>,
@@ -263,7 +221,7 @@ fn is_gone(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::NotConnected
     );
-    // An error of our own is a deadline or a cancel, whatever its kind.
+    // Our own errors are deadlines and cancels, of any kind.
     gone && TransportError::find(error).is_none()
 }
 
@@ -276,7 +234,7 @@ impl PipeError {
     }
 }
 
-/// Waits until a direction has been silent for long.
+/// Waits until a direction has been silent for 15 s.
 struct SilenceTimer {
     seen: u64,
     timer: Pin<Box<Sleep>>,
@@ -290,7 +248,7 @@ impl SilenceTimer {
         }
     }
 
-    /// Bytes that the other side does not take, or that a rate holds back, are no silence.
+    /// Untaken bytes and throttled bytes are not silence.
     fn poll(&mut self, cx: &mut Context<'_>, of: &Pipe, control: Option<&Control>) -> Poll<()> {
         while self.timer.as_mut().poll(cx).is_ready() {
             let throttled = control.is_some_and(Control::is_throttled);

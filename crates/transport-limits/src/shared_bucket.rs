@@ -1,4 +1,4 @@
-//! A bucket that operations take from, and how many of them wait for its tokens.
+//! A token bucket with a count of waiting operations.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,12 +11,12 @@ pub(crate) struct SharedBucket {
 }
 
 impl SharedBucket {
-    /// One more waits; returns how many did before.
+    /// Counts one more waiter; returns how many there were before.
     pub(crate) fn enter(&self) -> u64 {
         self.waiting.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// How many wait.
+    /// Returns the number of waiters.
     pub(crate) fn waiting(&self) -> u64 {
         self.waiting.load(Ordering::Relaxed)
     }

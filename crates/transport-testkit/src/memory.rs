@@ -1,6 +1,7 @@
-//! An in-memory backend: a bounded queue joins dialer and listener. Each connection has a bounded
-//! buffer for each direction. The test chooses peer, handshake and buffer size.
-
+//! An in-memory backend.
+//!
+//! A bounded queue joins dialer and listener, and each connection has a bounded buffer for each
+//! direction. The test chooses peer, handshake and buffer size.
 mod harness;
 mod stream;
 

@@ -13,7 +13,7 @@ use transport_core::{
 
 pub use snapshot::Snapshot;
 
-/// The longest wait for an event: far above every deadline of a test.
+/// The longest wait for an event, above every deadline of tests.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Records the calls of [`Observer`].

@@ -1,11 +1,4 @@
-//! One entry of an allow-list of subject alternative names.
-
-/// Returns whether an allow-list lets in fewer peers than the one before, by its entries alone.
-pub(crate) fn is_narrower(list: &[String], before: &[String]) -> bool {
-    let is_shorter = before.is_empty() || list.len() < before.len();
-    let known = |entry| before.is_empty() || before.contains(entry);
-    !list.is_empty() && is_shorter && list.iter().all(known)
-}
+//! An entry of an allow-list of subject alternative names.
 
 #[cfg(test)]
 mod tests;
@@ -19,9 +12,9 @@ use transport_core::PeerName;
 
 use crate::names;
 
-/// An entry of `tls.allow_sans` or `tls_client.allow_sans`: a name with its type.
+/// An entry of `tls.allow_sans` or `tls_client.allow_sans`.
 ///
-/// The text decides the type, and an entry matches names of that type only:
+/// The text determines the type, and an entry matches names of its type only:
 ///
 /// | entry | type | comparison |
 /// |---|---|---|
@@ -32,8 +25,8 @@ use crate::names;
 /// | `*.example.com` | DNS name | one label before the base; the SAN `*.example.com` too |
 /// | anything else | DNS name | without case (RFC 6125 §6.4.1) |
 ///
-/// A wildcard *in a certificate* stands for many hosts, so it matches the entry that admits all of
-/// them and no other: the SAN `*.example.com` does not match the entry `a.example.com`.
+/// A wildcard *in a certificate* stands for many hosts. It matches only the entry that allows all of
+/// them: the SAN `*.example.com` does not match the entry `a.example.com`.
 ///
 /// ```
 /// use transport_core::PeerName;
@@ -57,27 +50,27 @@ pub struct AllowedSan {
     kind: SanPattern,
 }
 
-/// The type of an entry; texts that are compared without case are in lower case.
+/// The type of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum SanPattern {
     Ip(IpAddr),
     Uri,
-    /// The ID prefix, with its last slash.
+    /// An ID prefix with its last slash.
     SpiffeBelow(Box<str>),
     Email,
     Dns,
-    /// The name behind `*.`.
+    /// The name after `*.`.
     DnsBelow(Box<str>),
 }
 
 impl AllowedSan {
-    /// The entry as it was written.
+    /// Returns the entry as written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether a name of a verified certificate matches.
+    /// Returns whether a name of a verified certificate matches.
     #[must_use]
     pub fn matches(&self, name: &PeerName) -> bool {
         match (&self.kind, name) {
@@ -106,7 +99,7 @@ impl FromStr for AllowedSan {
     /// Parses an entry.
     ///
     /// # Errors
-    /// Returns why no certificate could ever match the entry.
+    /// Explains why no certificate can match the entry.
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let never = |why| ValueError::new(format!("{text:?} can never match: {why}"));
         let kind = kind(text).map_err(never)?;
@@ -167,28 +160,38 @@ fn uri(text: &str, scheme: &str, rest: &str) -> Result<SanPattern, &'static str>
     Ok(SanPattern::Uri)
 }
 
-/// Whether the text starts like an IP address that one of these characters delimits.
+/// Returns whether a text starts with an IP address and a delimiter.
 fn is_ip_with(text: &str, delimiters: [char; 2]) -> bool {
     let mut parts = text.split(delimiters).filter(|part| !part.is_empty());
-    let is_cut = text.contains(delimiters);
-    is_cut
+    let is_delimited = text.contains(delimiters);
+    is_delimited
         && parts
             .next()
             .is_some_and(|part| part.parse::<IpAddr>().is_ok())
 }
 
 /// Compares local parts exactly and domains without case (RFC 5280 §7.5).
-fn same_address(allowed: &str, shown: &str) -> bool {
-    let (Some(allowed), Some(shown)) = (allowed.rsplit_once('@'), shown.rsplit_once('@')) else {
+fn same_address(allowed: &str, presented: &str) -> bool {
+    let (Some(allowed), Some(presented)) = (allowed.rsplit_once('@'), presented.rsplit_once('@'))
+    else {
         return false;
     };
-    allowed.0 == shown.0 && allowed.1.eq_ignore_ascii_case(shown.1)
+    allowed.0 == presented.0 && allowed.1.eq_ignore_ascii_case(presented.1)
 }
 
-/// Whether a name is one valid label, or `*`, before the base.
+/// Returns whether a name is the base with one label, or `*`, before it.
 fn is_one_label_below(name: &str, base: &str) -> bool {
     let Some((label, rest)) = name.split_once('.') else {
         return false;
     };
     rest.eq_ignore_ascii_case(base) && (label == "*" || names::check_dns(name).is_ok())
+}
+
+/// Returns whether an allow-list is a proper subset of the one before.
+///
+/// Compares entries as text. An empty list allows every peer.
+pub(crate) fn is_narrower(list: &[String], before: &[String]) -> bool {
+    let is_shorter = before.is_empty() || list.len() < before.len();
+    let known = |entry| before.is_empty() || before.contains(entry);
+    !list.is_empty() && is_shorter && list.iter().all(known)
 }

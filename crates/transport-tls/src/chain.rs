@@ -6,19 +6,19 @@ use tracing::warn;
 
 use crate::x509::{links, IssuerLinks};
 
-/// A chain as it is sent, and what was odd about its file.
+/// A chain in the order in which it is sent.
 #[derive(Debug)]
 pub(crate) struct OrderedChain {
     pub(crate) chain: Vec<CertificateDer<'static>>,
-    /// The file has another order.
-    was_moved: bool,
-    /// Certificates that issued nothing in the chain. They are sent too, as nginx and HAProxy do.
+    /// Whether the file has another order.
+    was_reordered: bool,
+    /// Number of certificates outside of the chain, which are sent too, as by nginx and HAProxy.
     unrelated: usize,
 }
 
-/// Puts the leaf of this key first and its issuers behind it; `None` where no certificate has the
-/// key. A file that has them in this order keeps the rest of its order too: alternative issuers may
-/// stand between them.
+/// Puts the certificate of this key first, then its issuers; `None` without such a certificate.
+///
+/// A file with the right order is not changed: alternative issuers can be between the others.
 pub(crate) fn ordered(chain: Vec<CertificateDer<'static>>, spki: &[u8]) -> Option<OrderedChain> {
     let leaf = chain
         .iter()
@@ -26,11 +26,11 @@ pub(crate) fn ordered(chain: Vec<CertificateDer<'static>>, spki: &[u8]) -> Optio
     let links: Vec<Option<IssuerLinks>> = chain.iter().map(links).collect();
     let path = path(&links, leaf);
     let unrelated = unrelated(&links, &path);
-    let was_moved = leaf != 0 || path.windows(2).any(|pair| pair[0] > pair[1]);
-    if !was_moved {
+    let was_reordered = leaf != 0 || path.windows(2).any(|pair| pair[0] > pair[1]);
+    if !was_reordered {
         return Some(OrderedChain {
             chain,
-            was_moved,
+            was_reordered,
             unrelated,
         });
     }
@@ -39,21 +39,21 @@ pub(crate) fn ordered(chain: Vec<CertificateDer<'static>>, spki: &[u8]) -> Optio
     let chain = order.into_iter().map(|at| chain[at].clone()).collect();
     Some(OrderedChain {
         chain,
-        was_moved,
+        was_reordered,
         unrelated,
     })
 }
 
 impl OrderedChain {
-    /// Warns of a file that is not as it should be.
+    /// Logs a warning for a file in another order, or with unrelated certificates.
     pub(crate) fn warn(&self, setting: &'static str) {
-        if self.was_moved {
+        if self.was_reordered {
             warn!(
                 target: "ron_transport",
                 event = "certificate",
                 backend = "tls",
                 setting,
-                "the chain is out of order in the file, and is sent in order: put the leaf first, \
+                "the chain is out of order in the file; it is sent in order: put the leaf first, \
                  then each issuer",
             );
         }
@@ -64,8 +64,8 @@ impl OrderedChain {
                 backend = "tls",
                 setting,
                 unrelated = self.unrelated,
-                "certificates in the file issued nothing in the leaf's chain, and are sent with it: \
-                 remove them",
+                "the file has certificates outside of the leaf's chain, which are sent too: remove \
+                 them",
             );
         }
     }
@@ -76,7 +76,7 @@ fn has_key(certificate: &CertificateDer<'_>, spki: &[u8]) -> bool {
     parsed.is_ok_and(|parsed| *parsed.subject_public_key_info() == *spki)
 }
 
-/// The leaf and its issuers, each by its place in the file.
+/// Returns the indices of the leaf and its issuers in the file.
 fn path(links: &[Option<IssuerLinks>], leaf: usize) -> Vec<usize> {
     let mut path = vec![leaf];
     let mut last = &links[leaf];
@@ -86,7 +86,7 @@ fn path(links: &[Option<IssuerLinks>], leaf: usize) -> Vec<usize> {
             !path.contains(at) && parent.is_some_and(|parent| parent.issued(child))
         };
         let candidates: Vec<usize> = (0..links.len()).filter(issues).collect();
-        // Authorities of one name have several keys: the identifier tells them apart.
+        // Authorities with the same name and different keys differ in the key identifier.
         let exact = |at: &&usize| links[**at].as_ref().is_some_and(|it| it.has_key_of(child));
         let Some(&next) = candidates.iter().find(exact).or(candidates.first()) else {
             break;
@@ -97,7 +97,7 @@ fn path(links: &[Option<IssuerLinks>], leaf: usize) -> Vec<usize> {
     path
 }
 
-/// Certificates that issued neither one of the path nor an issuer of theirs.
+/// Counts certificates that issued no certificate of the path, directly or indirectly.
 fn unrelated(links: &[Option<IssuerLinks>], path: &[usize]) -> usize {
     let mut related: Vec<usize> = path.to_vec();
     loop {

@@ -1,4 +1,4 @@
-//! The system's clock. rustls reads it for certificates and tickets, and panics before 1970.
+//! Checks of the system clock: rustls panics if it is before 1970.
 
 use std::time::SystemTime;
 
@@ -7,18 +7,18 @@ use transport_core::TransportError;
 use crate::dates::Seconds;
 use crate::error::tls_by;
 
-/// Checks that the clock can be used.
+/// Checks that the clock is not before 1970.
 ///
 /// # Errors
-/// [`TransportError::Tls`] where it is before 1970.
+/// [`TransportError::Tls`].
 pub(crate) fn check(now: SystemTime) -> Result<(), TransportError> {
     match now.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(_) => Ok(()),
-        Err(cause) => Err(tls_by("the system's clock is before 1970; set it", cause)),
+        Err(cause) => Err(tls_by("the system clock is before 1970; set it", cause)),
     }
 }
 
-/// Seconds since 1970.
+/// Returns the seconds since 1970.
 pub(crate) fn seconds(now: SystemTime) -> Seconds {
     let since = now.duration_since(SystemTime::UNIX_EPOCH);
     since.unwrap_or_default().as_secs()

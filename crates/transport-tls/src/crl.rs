@@ -1,8 +1,8 @@
-//! Certificate revocation lists: files, their order, and when they expire.
+//! Certificate revocation lists (CRLs): files, order and expiry.
 //!
-//! rustls checks every certificate of a chain below the trust anchor, refuses one without a CRL of
-//! its issuer, and refuses an expired CRL. It asks the first CRL of an issuer alone, so the newest
-//! comes first here.
+//! rustls checks every certificate of a chain below the trust anchor. It refuses a certificate
+//! without a CRL of its issuer, and an expired CRL. It uses only the first CRL of an issuer, so the
+//! newest is first here.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -20,10 +20,10 @@ use crate::error::tls_by;
 use crate::files::{self, ConfiguredPath};
 use crate::pem;
 
-/// Longest CRL file: about 400,000 entries.
+/// Longest CRL file in bytes: about 400,000 entries.
 pub(crate) const MAX_BYTES: u64 = 16 << 20;
 
-/// A list and its dates.
+/// A CRL with its dates.
 #[derive(Debug)]
 struct Crl {
     der: CertificateRevocationListDer<'static>,
@@ -39,7 +39,7 @@ pub(crate) struct CrlFile {
 }
 
 impl CrlFile {
-    /// Reads a file in PEM, with any number of lists, or a list in DER.
+    /// Reads a file with any number of CRLs in PEM, or with one in DER.
     ///
     /// # Errors
     /// With `tls crl read failed`, the key and the path.
@@ -58,7 +58,7 @@ impl CrlFile {
         let ders = pem::revocation_lists(&bytes).map_err(failed)?;
         let lists = ders.into_iter().enumerate().map(|(number, der)| {
             let wrong = |why: &str| failed(&format!("CRL {} in it {why}", number + 1));
-            usable(&der).map_err(|why| wrong(&why))?;
+            check_usable(&der).map_err(|why| wrong(&why))?;
             let dates = dates::crl_dates(&der).ok_or_else(|| wrong("has unreadable dates"))?;
             Ok(Crl { der, dates })
         });
@@ -70,7 +70,7 @@ impl CrlFile {
     }
 }
 
-/// The lists of every configured file.
+/// The CRLs of every configured file.
 #[derive(Debug, Default)]
 pub(crate) struct Crls {
     files: Vec<Arc<CrlFile>>,
@@ -78,9 +78,10 @@ pub(crate) struct Crls {
 }
 
 impl Crls {
-    /// Reads the files. Where one cannot be used, its last good state stays, and with it the lists
-    /// of files that are configured no more: a broken file hides no revocation. The error of the
-    /// first such file comes along.
+    /// Reads the files. Also returns the first error.
+    ///
+    /// A file that cannot be used keeps its last good content. Then files that are no longer
+    /// configured stay too, so that a broken file does not undo a revocation.
     pub(crate) fn read(
         key: &'static str,
         paths: &[PathBuf],
@@ -97,11 +98,11 @@ impl Crls {
             }
         }
         if error.is_some() {
-            let gone = before
+            let removed = before
                 .files
                 .iter()
                 .filter(|file| !paths.contains(&file.path));
-            files.extend(gone.cloned());
+            files.extend(removed.cloned());
         }
         let dates = files
             .iter()
@@ -118,7 +119,7 @@ impl Crls {
         self.files.iter().find(|file| file.path == path)
     }
 
-    /// Every list, the newest first.
+    /// Returns every CRL, the newest first.
     pub(crate) fn ders(&self) -> Vec<CertificateRevocationListDer<'static>> {
         let mut lists: Vec<_> = self.files.iter().flat_map(|file| &file.lists).collect();
         lists.sort_by_key(|crl| std::cmp::Reverse(crl.dates.this_update));
@@ -129,21 +130,21 @@ impl Crls {
         self.files.iter().map(|file| &file.hash)
     }
 
-    /// When the first of them expires; `MAX` without any.
+    /// Returns when the first CRL expires; `MAX` without CRLs.
     pub(crate) fn end(&self) -> Seconds {
         self.expiry
             .dates
             .map_or(Seconds::MAX, |dates| dates.next_update)
     }
 
-    /// Warns in the log of a CRL that expires soon or has expired, once each.
+    /// Logs one warning for a CRL that expires soon, and one for an expired CRL.
     pub(crate) fn warn(&self, now: Seconds) {
         self.expiry.warn(now);
     }
 }
 
-/// Asks rustls whether it can use a list. It takes lists with a store of authorities alone.
-fn usable(der: &CertificateRevocationListDer<'static>) -> Result<(), String> {
+/// Checks that rustls supports a CRL; it needs a trust anchor to parse one.
+fn check_usable(der: &CertificateRevocationListDer<'static>) -> Result<(), String> {
     use CertRevocationListError as E;
     let provider: Arc<CryptoProvider> = crate::provider::provider(crate::PqMode::Off);
     let roots = Arc::new(RootCertStore {
@@ -157,18 +158,17 @@ fn usable(der: &CertificateRevocationListDer<'static>) -> Result<(), String> {
     match builder.with_crls([der.clone()]).build() {
         Ok(_) => Ok(()),
         Err(VerifierBuilderError::InvalidCrl(error)) => Err(match error {
-            E::UnsupportedDeltaCrl => "is a delta CRL, and complete ones are needed".to_owned(),
+            E::UnsupportedDeltaCrl => "is a delta CRL: install a complete one".to_owned(),
             E::UnsupportedIndirectCrl => {
-                "is an indirect CRL, and those of the issuers themselves are needed".to_owned()
+                "is an indirect CRL: install those of the issuers".to_owned()
             }
             E::UnsupportedCriticalExtension => {
-                "has a critical extension that is not understood, so it must not be used \
-                 (RFC 5280 §5.2)"
+                "has an unknown critical extension, so it must not be used (RFC 5280 §5.2)"
                     .to_owned()
             }
-            E::UnsupportedCrlVersion => "is not of version 2".to_owned(),
+            E::UnsupportedCrlVersion => "is not a CRL of version 2".to_owned(),
             E::UnsupportedRevocationReason => {
-                "covers some revocation reasons only, and complete ones are needed".to_owned()
+                "covers only some revocation reasons: install a complete one".to_owned()
             }
             E::ParseError => "cannot be parsed".to_owned(),
             other => format!("cannot be used: {other:?}"),
@@ -177,11 +177,11 @@ fn usable(der: &CertificateRevocationListDer<'static>) -> Result<(), String> {
     }
 }
 
-/// When the first CRL expires, and the stage of it that was warned of.
+/// The expiry of the CRL that expires first, with the last warned stage.
 #[derive(Debug, Clone, Default)]
 struct CrlExpiry {
     key: &'static str,
-    /// Of the list that expires first.
+    /// `None` without CRLs.
     dates: Option<CrlDates>,
     warned: Arc<AtomicU8>,
 }
@@ -199,7 +199,7 @@ impl CrlExpiry {
         }
     }
 
-    /// 0: fresh; 1: a tenth of its time is left; 2: expired.
+    /// Returns 0 for a fresh CRL, 1 in the last tenth of its period, 2 once expired.
     fn stage(&self, now: Seconds) -> u8 {
         let Some(dates) = self.dates else {
             return 0;
@@ -228,9 +228,9 @@ impl CrlExpiry {
             "a CRL of {} {}",
             self.key,
             if stage == 2 {
-                "has expired: peers that it covers are refused"
+                "has expired: peers that it covers are refused; install the current one"
             } else {
-                "expires soon, and no newer one is installed"
+                "expires soon: install a newer one"
             },
         );
     }
@@ -241,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stages_of_expiry() {
+    fn expiry_stages() {
         let dates = CrlDates {
             this_update: 1000,
             next_update: 2000,

@@ -1,7 +1,7 @@
-//! Dates of certificates and CRLs, read without parsing the rest of them.
+//! Dates of certificates and CRLs, read without parsing the rest.
 //!
-//! A handshake asks for the end of validity of every certificate of a chain; a full parse would
-//! cost as much as all other bookkeeping of the handshake.
+//! Every handshake reads `notAfter` of every certificate of a chain. A full parse would cost as much
+//! as the rest of this crate's work for a handshake.
 
 use x509_cert::der::{Decode, Header, Reader, SliceReader, Tag};
 use x509_cert::time::Time;
@@ -16,7 +16,7 @@ pub(crate) struct CrlDates {
     pub(crate) next_update: Seconds,
 }
 
-/// Returns `notAfter` of a certificate (RFC 5280 §4.1.2.5); `None` where it cannot be read.
+/// Returns `notAfter` (RFC 5280 §4.1.2.5); `None` if it cannot be read.
 pub(crate) fn not_after(certificate: &[u8]) -> Option<Seconds> {
     let mut tbs = to_be_signed(certificate)?;
     if matches!(tbs.peek_tag().ok()?, Tag::ContextSpecific { .. }) {
@@ -30,13 +30,13 @@ pub(crate) fn not_after(certificate: &[u8]) -> Option<Seconds> {
     time(&mut validity)
 }
 
-/// Returns the earliest `notAfter` of a chain; `None` where one cannot be read.
+/// Returns the earliest `notAfter` of a chain; `None` if one cannot be read.
 pub(crate) fn earliest_end<C: AsRef<[u8]>>(chain: impl IntoIterator<Item = C>) -> Option<Seconds> {
     let mut ends = chain.into_iter().map(|one| not_after(one.as_ref()));
     ends.try_fold(Seconds::MAX, |earliest, end| Some(earliest.min(end?)))
 }
 
-/// Returns the dates of a CRL; `None` where they cannot be read.
+/// Returns the dates of a CRL; `None` if they cannot be read.
 pub(crate) fn crl_dates(crl: &[u8]) -> Option<CrlDates> {
     let mut tbs = to_be_signed(crl)?;
     if tbs.peek_tag().ok()? == Tag::Integer {
@@ -50,13 +50,13 @@ pub(crate) fn crl_dates(crl: &[u8]) -> Option<CrlDates> {
     })
 }
 
-/// The content of the first sequence within a sequence.
+/// Returns the content of the first sequence within a sequence.
 fn to_be_signed(der: &[u8]) -> Option<SliceReader<'_>> {
     let mut outer = SliceReader::new(der).ok()?;
     enter(&mut enter(&mut outer)?)
 }
 
-/// The content of the sequence that comes next. Bytes after it are left alone.
+/// Returns the content of the next sequence, and leaves the reader behind it.
 fn enter<'a>(reader: &mut SliceReader<'a>) -> Option<SliceReader<'a>> {
     let header = Header::decode(reader).ok()?;
     header.tag.assert_eq(Tag::Sequence).ok()?;
@@ -88,14 +88,14 @@ mod tests {
     }
 
     #[test]
-    fn end_of_validity_in_either_time_form() {
-        // UTCTime until 2049, GeneralizedTime from 2050 on (RFC 5280 §4.1.2.5).
+    fn not_after_in_both_time_formats() {
+        // UTCTime until 2049, GeneralizedTime from 2050 (RFC 5280 §4.1.2.5).
         assert_eq!(not_after(&certificate(2031)), Some(1_925_078_400));
         assert_eq!(not_after(&certificate(2051)), Some(2_556_230_400));
     }
 
     #[test]
-    fn earliest_end_wins_and_unreadable_is_none() {
+    fn earliest_end_of_chain() {
         let (near, far) = (certificate(2031), certificate(2051));
         assert_eq!(earliest_end([&far, &near]), Some(1_925_078_400));
         assert_eq!(earliest_end([&far, &vec![0x30, 0]]), None);

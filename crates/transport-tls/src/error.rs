@@ -1,20 +1,20 @@
-//! Failures as sentences. What the library underneath said is kept as their source.
+//! TLS errors with a text for people and the cause as source.
 
 use transport_core::{Failure, TlsErrorKind, TransportError};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Files or settings that cannot be used, without a deeper cause.
+/// Returns the error of files or settings that cannot be used.
 pub(crate) fn tls(text: impl Into<String>) -> TransportError {
     failure(TlsErrorKind::Config, text.into(), None)
 }
 
-/// Files or settings that cannot be used, and what caused it.
+/// Returns the error of files or settings that cannot be used, with its cause.
 pub(crate) fn tls_by(text: impl Into<String>, cause: impl Into<BoxError>) -> TransportError {
     failure(TlsErrorKind::Config, text.into(), Some(cause.into()))
 }
 
-/// A TLS failure of this kind.
+/// Returns a TLS error of this kind.
 pub(crate) fn failure(kind: TlsErrorKind, text: String, cause: Option<BoxError>) -> TransportError {
     let failure = Failure::new(text);
     let failure = match cause {
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sentence_is_shown_and_the_cause_is_kept() {
+    fn error_shows_text_and_keeps_cause() {
         let cause = std::io::Error::from(std::io::ErrorKind::NotFound);
         let error = tls_by("tls cert read failed", cause);
         assert_eq!(error.to_string(), "tls: tls cert read failed");

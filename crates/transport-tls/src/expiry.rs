@@ -1,27 +1,27 @@
-//! When a certificate expires, and the log's warning of it: once when fourteen days are left,
-//! and once when it is over.
+//! Log warnings for the listener's certificate: 14 days before it expires, and once expired.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, SystemTime};
 
 use tracing::warn;
 
-/// A renewal that failed must be seen while there is still time to mend it.
+/// Remaining time at the first warning, enough to fix a failed renewal.
 const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
 
+/// The expiry of a certificate, with the last warned stage.
 #[derive(Debug)]
 pub(crate) struct CertificateExpiry {
     not_after: SystemTime,
-    /// The last stage that was warned of.
+    /// The last [`ExpiryStage`] with a warning.
     warned: AtomicU8,
 }
 
-/// How far it has come; later stages are greater.
+/// The stages of expiry, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ExpiryStage {
     Valid = 0,
     Soon = 1,
-    Over = 2,
+    Expired = 2,
 }
 
 impl CertificateExpiry {
@@ -36,7 +36,7 @@ impl CertificateExpiry {
         self.not_after
     }
 
-    /// Warns if it has come to that, and did not warn of it before. True: it did.
+    /// Logs a warning once per stage; returns whether it did.
     pub(crate) fn warn(&self, now: SystemTime) -> bool {
         let stage = self.stage(now);
         if self.warned.fetch_max(stage as u8, Ordering::Relaxed) >= stage as u8 {
@@ -50,7 +50,7 @@ impl CertificateExpiry {
             days_left = left.as_secs() / (24 * 3600),
             "{}",
             match stage {
-                ExpiryStage::Over => "the certificate of the listener has expired",
+                ExpiryStage::Expired => "the certificate of the listener has expired",
                 _ => "the certificate of the listener expires soon",
             },
         );
@@ -59,7 +59,7 @@ impl CertificateExpiry {
 
     fn stage(&self, now: SystemTime) -> ExpiryStage {
         match self.not_after.duration_since(now) {
-            Err(_) => ExpiryStage::Over,
+            Err(_) => ExpiryStage::Expired,
             Ok(left) if left <= SOON => ExpiryStage::Soon,
             Ok(_) => ExpiryStage::Valid,
         }
@@ -71,15 +71,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_stage_is_told_once() {
+    fn each_stage_is_logged_once() {
         let day = Duration::from_secs(24 * 3600);
         let not_after = SystemTime::UNIX_EPOCH + day * 100;
         let expiry = CertificateExpiry::new(not_after);
-        let told = [85, 86, 87, 100, 101, 102].map(|days| {
+        let logged = [85, 86, 87, 100, 101, 102].map(|days| {
             let now = SystemTime::UNIX_EPOCH + day * days;
             expiry.warn(now)
         });
-        assert_eq!(told, [false, true, false, false, true, false]);
+        assert_eq!(logged, [false, true, false, false, true, false]);
         assert_eq!(expiry.stage(not_after - SOON), ExpiryStage::Soon);
         assert_eq!(expiry.not_after(), not_after);
     }

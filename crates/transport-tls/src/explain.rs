@@ -102,7 +102,7 @@ pub(crate) fn stream(error: io::Error) -> io::Error {
 
 /// Returns the error of a session older than TLS 1.3.
 pub(crate) fn old_version() -> TransportError {
-    let text = "no TLS version in common: TLS 1.3 is needed";
+    let text = "no TLS version in common: TLS 1.3 is required";
     failure(TlsErrorKind::NoCommonVersion, text.to_owned(), None)
 }
 

@@ -1,4 +1,4 @@
-//! Guarded constructors, for a service that embeds this backend without the facade.
+//! Guarded constructors, for services that use this backend without the facade.
 
 use transport_core::{Dialer, Listener, Reloadable, TransportError};
 use transport_limits::{Guard, Limiter};
@@ -11,12 +11,43 @@ pub type TlsGuard<L> = Guard<TlsListener<L>>;
 /// A guarded TLS dialer over a raw dialer.
 pub type TlsDialGuard<D> = Guard<TlsDialer<D>>;
 
-/// TLS over a raw listener, guarded. A new certificate is put in force by
-/// [`refresh`](ServerTls::refresh) of the listener's [`live`](TlsListener::live), called every
-/// few seconds.
+/// Adds TLS and limits to a raw listener.
+///
+/// Call [`refresh`](ServerTls::refresh) on the listener's [`live`](TlsListener::live) every few
+/// seconds to use a renewed certificate.
 ///
 /// # Errors
 /// As [`ServerTls::load`].
+///
+/// # Example
+///
+/// ```no_run
+/// use std::sync::Arc;
+///
+/// use transport_core::NoObserver;
+/// use transport_tcp::{raw::TcpListener, TcpConfig};
+/// use transport_tls::{listen, Limiter, Limits, PqMode, TlsConfig};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let limiter = Limiter::new(&Limits::default(), Arc::new(NoObserver))?;
+/// let tcp = TcpListener::bind(([127, 0, 0, 1], 8443).into(), &TcpConfig::default()).await?;
+/// let mut config = TlsConfig::default();
+/// config
+///     .set_cert_path(Some("/etc/ron/tls.pem".into()))
+///     .set_key_path(Some("/etc/ron/tls.key".into()));
+/// let mut listener = listen(tcp, &config, PqMode::Off, &limiter)?;
+/// loop {
+///     let incoming = listener.accept().await;
+///     tokio::spawn(async move {
+///         // The handshake, within its deadline.
+///         let connection = incoming.establish().await?;
+///         println!("{:?}", connection.info.identity);
+///         Ok::<(), transport_core::TransportError>(())
+///     });
+/// }
+/// # }
+/// ```
 pub fn listen<L: Listener>(
     raw: L,
     config: &TlsConfig,
@@ -32,10 +63,29 @@ pub fn listen<L: Listener>(
     Ok(Guard::new(listener, limiter))
 }
 
-/// TLS over a raw dialer, guarded.
+/// Adds TLS and limits to a raw dialer.
 ///
 /// # Errors
 /// As [`ClientTls::load`].
+///
+/// # Example
+///
+/// ```no_run
+/// use std::sync::Arc;
+///
+/// use transport_core::NoObserver;
+/// use transport_tcp::raw::TcpDialer;
+/// use transport_tls::{dialer, Limiter, Limits, PqMode, TlsClientConfig};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let limiter = Limiter::new(&Limits::default(), Arc::new(NoObserver))?;
+/// let config = TlsClientConfig::default();
+/// let dialer = dialer(TcpDialer::default(), &config, PqMode::Hybrid, &limiter)?;
+/// let connection = dialer.dial(&"example.com:443".parse()?).await?;
+/// # Ok(())
+/// # }
+/// ```
 pub fn dialer<D: Dialer>(
     raw: D,
     config: &TlsClientConfig,

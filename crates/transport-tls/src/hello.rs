@@ -1,17 +1,20 @@
-//! The cleartext fields of a hello, where a failed handshake leaves no session to ask: the version
-//! of either side, and the key exchange group of a server (RFC 8446 §4.1.2 and §4.1.3).
+//! Cleartext fields of a hello, for a failed handshake, which leaves no session to query.
+//!
+//! They are the version of either side and the server's key exchange group (RFC 8446 §4.1.2,
+//! §4.1.3).
 
 use tokio_rustls::rustls::{NamedGroup, ProtocolVersion};
 
-/// RFC 8446 §5.1 and §4: a handshake record, and the message in it.
+/// The content type of a handshake record (RFC 8446 §5.1); below it message types (§4).
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 const SERVER_HELLO: u8 = 2;
-/// RFC 8446 §4.2.8.
+/// The type of the extension `key_share` (RFC 8446 §4.2.8).
 const KEY_SHARE: [u8; 2] = [0, 51];
 
-/// The group that a hello agrees on, or that a hello retry asks for; `None` where the bytes are no
-/// hello of TLS 1.3, or end too early.
+/// Returns the group of a server's hello or hello retry request.
+///
+/// `None` if the bytes are not a TLS 1.3 server hello, or end before the group.
 pub(crate) fn agreed_group(mut bytes: &[u8]) -> Option<NamedGroup> {
     let rest = &mut bytes;
     let [record] = take(rest)?;
@@ -35,8 +38,9 @@ pub(crate) fn agreed_group(mut bytes: &[u8]) -> Option<NamedGroup> {
     }
 }
 
-/// The version of a hello of TLS 1.2 or older, or of SSL 3: the highest of a client, the choice of a
-/// server. TLS 1.3 has that of TLS 1.2 in this place.
+/// Returns the legacy version of a hello: a client's highest one, a server's choice.
+///
+/// Covers SSL 3 to TLS 1.2. A TLS 1.3 hello has the version of TLS 1.2 here.
 pub(crate) fn legacy_version(mut bytes: &[u8]) -> Option<ProtocolVersion> {
     let rest = &mut bytes;
     let [record] = take(rest)?;
@@ -49,8 +53,9 @@ pub(crate) fn legacy_version(mut bytes: &[u8]) -> Option<ProtocolVersion> {
     Some(u16::from_be_bytes(take(rest)?).into())
 }
 
-/// Whether a client begins with the hello of SSL 2 (RFC 5246 §E.2): two bytes of length, the
-/// highest bit set, then the message and the version.
+/// Returns whether the bytes start an SSL 2 hello (RFC 5246 §E.2).
+///
+/// It has two bytes of length with the highest bit set, then the message type and the version.
 pub(crate) const fn is_ssl2(bytes: &[u8]) -> bool {
     matches!(bytes, [0x80..=0xff, _, CLIENT_HELLO, 0 | 3, _, ..])
 }
@@ -72,7 +77,7 @@ mod tests {
 
     use super::*;
 
-    /// A hello with a session id of 32 bytes, and supported versions before the key share.
+    /// Returns a hello with a 32-byte session id and `supported_versions` before `key_share`.
     fn hello() -> Vec<u8> {
         let mut bytes = vec![22, 3, 3, 0, 122, 2, 0, 0, 118, 3, 3];
         bytes.extend([7; 32]);
@@ -85,12 +90,12 @@ mod tests {
     }
 
     #[test]
-    fn the_group_is_found_behind_other_extensions() {
+    fn group_found_after_other_extensions() {
         assert_eq!(agreed_group(&hello()), Some(NamedGroup::X25519));
     }
 
     #[test]
-    fn what_ends_before_the_group_has_none() {
+    fn hello_cut_before_group() {
         let hello = hello();
         let group_ends = hello.len() - 34;
         for len in 0..group_ends {
@@ -100,13 +105,13 @@ mod tests {
     }
 
     #[test]
-    fn an_alert_is_no_hello() {
+    fn alert_is_not_a_hello() {
         assert_eq!(agreed_group(&[21, 3, 3, 0, 2, 2, 40]), None);
         assert_eq!(legacy_version(&[21, 3, 3, 0, 2, 2, 40, 0, 0, 3, 1]), None);
     }
 
     #[test]
-    fn versions_of_both_hellos_are_read() {
+    fn versions_of_both_hellos() {
         assert_eq!(legacy_version(&hello()), Some(ProtocolVersion::TLSv1_2));
         let client = [22, 3, 1, 0, 44, 1, 0, 0, 40, 3, 2, 0];
         assert_eq!(legacy_version(&client), Some(ProtocolVersion::TLSv1_1));
@@ -114,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn ssl2_hello_is_known() {
+    fn ssl2_hello_is_recognized() {
         assert!(is_ssl2(&[0x80, 46, 1, 0, 2, 0, 21]));
         assert!(is_ssl2(&[0x80, 46, 1, 3, 1, 0, 21]));
         for other in [&[22, 3, 1, 0, 44, 1][..], &[0x80, 46, 4, 0, 2, 0], &[0x80]] {
@@ -129,7 +134,7 @@ mod tests {
         }
 
         #[test]
-        fn a_broken_hello_does_not_panic(at in 0..114_usize, to in any::<u8>()) {
+        fn broken_hello_does_not_panic(at in 0..114_usize, to in any::<u8>()) {
             let mut bytes = hello();
             bytes[at] = to;
             let _ = agreed_group(&bytes);

@@ -1,24 +1,27 @@
 //! The TLS backend of ron-transport: TLS 1.3 for servers and clients, over any raw backend.
 //!
-//! Most services use the facade, `ron-transport`. A service that wants guarded TLS and nothing
-//! else depends on this crate and on the backend below, such as `transport-tcp`: [`listen`] and
-//! [`dialer`] guard the [`raw`] backend with a [`Limiter`].
+//! Most services use the facade, `ron-transport`. A service that needs only guarded TLS depends on
+//! this crate and on the backend below, such as `transport-tcp`: [`listen`] and [`dialer`] guard the
+//! [`raw`] backend with a [`Limiter`].
 //!
 //! [`ServerTls`] and [`ClientTls`] are loaded from files. A [`Reloadable`] holds one, so that a
 //! reload or a refresh replaces it while listeners use it. This crate starts no task and no timer.
 //!
+//! Failed handshakes have a [`TlsErrorKind`](transport_core::TlsErrorKind).
+//!
 //! # Revocation
 //!
-//! With `crl_path` every certificate of a peer's chain needs a fresh CRL of its issuer; a status that
-//! is unknown is refused. What decides which peers come in is reloaded part by part, so that a broken
-//! file delays no revocation of another one: [`ServerTls::reconfigured_trust`].
+//! With `crl_path` every certificate of a peer's chain needs a fresh CRL of its issuer, and an
+//! unknown status is refused. Authorities, CRLs, ticket keys and the certificate are reloaded
+//! independently, so a broken file does not delay a revocation in another one:
+//! [`ServerTls::reconfigured_trust`].
 //!
 //! # Private keys
 //!
-//! The bytes of a key file or a file of ticket keys, and of the keys that are parsed from them, are
-//! overwritten before they are freed, on success and on every error; a key's path is in no error and
-//! no `Debug` output. Out of reach are the buffer in which the PEM parser undoes base64, keys as
-//! aws-lc holds them while they are in use, and what the kernel caches of the file.
+//! The bytes of key files and of the keys parsed from them are overwritten before they are freed, on
+//! success and on every error. No error and no `Debug` output contains the path of a key. Copies that
+//! this crate cannot overwrite are the PEM parser's base64 buffer, the keys that aws-lc uses, and the
+//! kernel's cache of the file.
 
 mod allowed_san;
 mod chain;

@@ -1,4 +1,4 @@
-//! The subject alternative names of a certificate, with their types.
+//! Subject alternative names of a certificate, with their types.
 
 mod dns;
 mod email;
@@ -19,12 +19,11 @@ pub(crate) use email::split as split_email;
 pub(crate) use spiffe::{check as check_spiffe, SCHEME as SPIFFE};
 pub(crate) use uri::{check as check_uri, split_scheme};
 
-/// The well-formed names of a certificate, in its order.
+/// Returns the well-formed names of a certificate, in order.
 ///
-/// A name that is malformed for its type is left out, so that a URI without a scheme cannot be
-/// taken for a DNS name, and a DNS name with a scheme cannot be taken for a URI. Where a byte of any
-/// name is not ASCII, the extension cannot be parsed (RFC 5280 §4.2.1.6: `IA5String`), and no name is
-/// returned.
+/// Names that are malformed for their type are skipped. So a URI without a scheme never matches as a
+/// DNS name, and a DNS name with a scheme never matches as a URI. If a name has a byte that is not
+/// ASCII, the extension cannot be parsed (RFC 5280 §4.2.1.6: `IA5String`), and no name is returned.
 pub(crate) fn of(certificate: &CertificateDer<'_>) -> Vec<PeerName> {
     let names = || {
         let parsed = x509::parse(certificate)?.tbs_certificate;
@@ -59,7 +58,7 @@ fn typed(name: &GeneralName) -> Option<PeerName> {
     }
 }
 
-/// Four or sixteen bytes (RFC 5280 §4.2.1.6). A v4-mapped address stays an IPv6 address.
+/// Parses 4 or 16 bytes (RFC 5280 §4.2.1.6); a v4-mapped address stays IPv6.
 fn ip(bytes: &[u8]) -> Option<IpAddr> {
     if let Ok(bytes) = <[u8; 4]>::try_from(bytes) {
         return Some(bytes.into());

@@ -1,7 +1,9 @@
-//! PEM to DER, and the only file that uses `rustls-pemfile`. That crate is archived upstream; what
-//! it parses with lives on in `rustls-pki-types`, which can take its place here.
+//! PEM to DER, and the only file that uses `rustls-pemfile`.
 //!
-//! What is wrong is said without a word of the input: it may be a key.
+//! That crate is archived upstream. Its parser continues in `rustls-pki-types`, which can replace it
+//! here.
+//!
+//! Errors contain no part of the input, which can be a key.
 
 use rustls_pemfile::{read_one_from_slice, Item};
 use tokio_rustls::rustls::pki_types::{
@@ -11,22 +13,22 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::pem_diagnosis::{self, FileKind, PemBlock};
 
-/// The byte order mark of UTF-8, which Windows editors write.
+/// The byte order mark of UTF-8, written by Windows editors.
 const BOM: &[u8] = "\u{feff}".as_bytes();
 
-/// Every certificate of a file, in its order; other sections are passed over.
+/// Returns every certificate of a file, in order; skips other sections.
 ///
 /// # Errors
-/// When it is no PEM, or holds no certificate, or one in OpenSSL's own form.
+/// If the file is not PEM, has no certificate, or has one in OpenSSL's own format.
 pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let mut ours = Zeroizing::new(pem.to_vec());
-    clean(&mut ours);
+    normalize(&mut ours);
     let blocks = pem_diagnosis::blocks(&ours);
     let mut certificates = Vec::new();
     for block in &blocks {
         match block.kind {
             FileKind::Certificate => certificates.extend(certificate(block)?),
-            // Not passed over: an authority that is left out refuses its peers later.
+            // An error, because a skipped authority would refuse its peers later.
             kind @ FileKind::TrustedCertificate => {
                 return Err(pem_diagnosis::no_certificate(kind, false))
             }
@@ -34,26 +36,26 @@ pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, S
         }
     }
     if certificates.is_empty() {
-        let (kind, is_der) = instead(pem, &blocks);
+        let (kind, is_der) = actual_kind(pem, &blocks);
         return Err(pem_diagnosis::no_certificate(kind, is_der));
     }
     Ok(certificates)
 }
 
-/// Every CRL of a file in PEM, or the one of a file in DER; other sections are passed over.
+/// Returns every CRL of a PEM file, or the one of a DER file; skips other sections.
 ///
 /// # Errors
-/// When it is neither, or holds no CRL.
+/// If the file is neither, or has no CRL.
 pub(crate) fn revocation_lists(
     file: &[u8],
 ) -> Result<Vec<CertificateRevocationListDer<'static>>, &'static str> {
-    /// How DER of a sequence begins (X.690 §8.9.1).
+    /// The first byte of a sequence in DER (X.690 §8.9.1).
     const SEQUENCE: u8 = 0x30;
     if file.first() == Some(&SEQUENCE) {
         return Ok(vec![file.to_vec().into()]);
     }
     let mut ours = Zeroizing::new(file.to_vec());
-    clean(&mut ours);
+    normalize(&mut ours);
     let mut file = ours.as_slice();
     let mut found = Vec::new();
     while let Some((item, rest)) = read_one_from_slice(file).map_err(|_| "it is not valid PEM")? {
@@ -64,18 +66,18 @@ pub(crate) fn revocation_lists(
         file = rest;
     }
     if found.is_empty() {
-        return Err("there is no CRL in it (PEM with X509 CRL sections, or DER)");
+        return Err("the file has no CRL (PEM with X509 CRL sections, or DER)");
     }
     Ok(found)
 }
 
-/// The one private key of a file: PKCS#8, PKCS#1 or SEC1. The file's bytes are overwritten,
-/// whatever comes of it, and the key's when it is dropped.
+/// Returns the only private key of a file: PKCS#8, PKCS#1 or SEC1.
 ///
-/// The parser decodes base64 in a buffer of its own, which is freed and not overwritten.
+/// The bytes of the file are overwritten on success and on error, those of the key when it is
+/// dropped. The parser decodes base64 in its own buffer, which is freed and not overwritten.
 ///
 /// # Errors
-/// When it is no PEM, holds no private key or several, or an encrypted one.
+/// If the file is not PEM, has no private key or several, or an encrypted one.
 pub(crate) fn private_key(pem: &mut [u8]) -> Result<Zeroizing<PrivateKeyDer<'static>>, String> {
     let found = only_private_key(pem);
     pem.zeroize();
@@ -83,8 +85,8 @@ pub(crate) fn private_key(pem: &mut [u8]) -> Result<Zeroizing<PrivateKeyDer<'sta
 }
 
 fn only_private_key(pem: &mut [u8]) -> Result<Zeroizing<PrivateKeyDer<'static>>, String> {
-    let whole = pem_diagnosis::form(pem);
-    clean(pem);
+    let whole = pem_diagnosis::file_kind(pem);
+    normalize(pem);
     let blocks = pem_diagnosis::blocks(pem);
     if blocks
         .iter()
@@ -95,21 +97,21 @@ fn only_private_key(pem: &mut [u8]) -> Result<Zeroizing<PrivateKeyDer<'static>>,
     let mut keys: Vec<Zeroizing<PrivateKeyDer<'static>>> = Vec::new();
     for block in blocks.iter().filter(|block| block.kind == FileKind::Key) {
         let key = item(block)?.and_then(private_key_of);
-        // A key that stands there twice is one key.
+        // A repeated key counts once.
         keys.extend(key.filter(|key| !keys.contains(key)));
     }
     match keys.len() {
         0 if blocks.is_empty() => Err(pem_diagnosis::no_key(whole, is_binary(whole))),
-        0 => Err(pem_diagnosis::no_key(telling(&blocks), false)),
+        0 => Err(pem_diagnosis::no_key(main_kind(&blocks), false)),
         1 => keys.pop().ok_or_else(String::new),
         many => Err(format!(
-            "it holds {many} private keys: leave the one that belongs to the certificate"
+            "it holds {many} private keys: keep only the one that belongs to the certificate"
         )),
     }
 }
 
-/// Takes byte order marks away, blanks at the start of lines, and tabs.
-fn clean(pem: &mut [u8]) {
+/// Removes byte order marks, white space at the start of lines, and tabs.
+fn normalize(pem: &mut [u8]) {
     let mut starts_line = true;
     for at in 0..pem.len() {
         if pem[at..].starts_with(BOM) {
@@ -139,22 +141,22 @@ fn certificate(block: &PemBlock<'_>) -> Result<Option<CertificateDer<'static>>, 
     })
 }
 
-/// The content of a file without any needed section, and whether it is DER.
-fn instead(pem: &[u8], blocks: &[PemBlock<'_>]) -> (FileKind, bool) {
+/// Returns the kind of a file without the required section, and whether it is DER.
+fn actual_kind(pem: &[u8], blocks: &[PemBlock<'_>]) -> (FileKind, bool) {
     if blocks.is_empty() {
-        let kind = pem_diagnosis::form(pem);
+        let kind = pem_diagnosis::file_kind(pem);
         return (kind, is_binary(kind));
     }
-    (telling(blocks), false)
+    (main_kind(blocks), false)
 }
 
-/// The first block that says something about a file.
-fn telling(blocks: &[PemBlock<'_>]) -> FileKind {
+/// Returns the kind of the first block that characterizes a file.
+fn main_kind(blocks: &[PemBlock<'_>]) -> FileKind {
     let mut kinds = blocks.iter().map(|block| block.kind);
-    let telling = |kind: &FileKind| !matches!(kind, FileKind::Parameters | FileKind::Other);
+    let is_specific = |kind: &FileKind| !matches!(kind, FileKind::Parameters | FileKind::Other);
     kinds
         .clone()
-        .find(telling)
+        .find(is_specific)
         .or(kinds.next())
         .unwrap_or(FileKind::Other)
 }
@@ -195,7 +197,7 @@ mod tests {
         "ENCRYPTED PRIVATE KEY",
     ];
 
-    /// Something that looks like PEM, now and then cut off.
+    /// Generates PEM files, some of them truncated.
     fn pem_like() -> impl Strategy<Value = Vec<u8>> {
         let section = (0..LABELS.len(), "[A-Za-z0-9+/=\n]{0,200}").prop_map(|(label, body)| {
             let label = LABELS[label];
@@ -214,14 +216,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_byte_of_a_key_file_is_left(file in pem_like()) {
+        fn key_file_is_overwritten(file in pem_like()) {
             let mut ours = file;
             let _ = private_key(&mut ours);
             prop_assert!(ours.iter().all(|&byte| byte == 0));
         }
 
         #[test]
-        fn no_byte_of_any_file_is_left(file in proptest::collection::vec(any::<u8>(), 0..2000)) {
+        fn arbitrary_file_is_overwritten(file in proptest::collection::vec(any::<u8>(), 0..2000)) {
             let mut ours = file;
             let _ = private_key(&mut ours);
             prop_assert!(ours.iter().all(|&byte| byte == 0));
@@ -233,12 +235,12 @@ mod tests {
         }
 
         #[test]
-        fn what_looks_like_pem_does_not_panic(file in pem_like()) {
+        fn truncated_pem_does_not_panic(file in pem_like()) {
             let _ = certificates(&file);
         }
 
         #[test]
-        fn a_key_that_is_found_is_wiped_too(der in proptest::collection::vec(any::<u8>(), 1..300)) {
+        fn parsed_key_is_overwritten(der in proptest::collection::vec(any::<u8>(), 1..300)) {
             let mut key = private_key_of(Item::Pkcs8Key(der.into())).unwrap();
             key.zeroize();
             prop_assert!(key.secret_der().is_empty());
@@ -246,11 +248,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_without_the_input() {
+    fn errors_do_not_contain_input() {
         for (file, says) in [
             (
                 "",
-                "there is no private key in it (PKCS#8, PKCS#1 or SEC1): it holds nothing at all",
+                "there is no private key in it (PKCS#8, PKCS#1 or SEC1): it holds no data",
             ),
             (
                 "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n",
@@ -262,13 +264,13 @@ mod tests {
             ),
             (
                 "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAA==\n-----END ENCRYPTED PRIVATE KEY-----\n",
-                "it is encrypted; a key without a passphrase is needed; \
-                 mend it with: openssl pkey -in FILE -out FILE.pem",
+                "it is encrypted, and a key without a passphrase is required; \
+                 convert it with: openssl pkey -in FILE -out FILE.pem",
             ),
             (
                 "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAA==\n",
-                "it is encrypted; a key without a passphrase is needed; \
-                 mend it with: openssl pkey -in FILE -out FILE.pem",
+                "it is encrypted, and a key without a passphrase is required; \
+                 convert it with: openssl pkey -in FILE -out FILE.pem",
             ),
         ] {
             assert_eq!(private_key(&mut file.as_bytes().to_vec()).unwrap_err(), says);
@@ -280,7 +282,7 @@ mod tests {
     }
 
     proptest! {
-        /// The replacement of the archived parser, section by section.
+        /// Compares the archived parser with its replacement, section by section.
         #[test]
         fn sections_are_those_of_pem_object(file in pem_like()) {
             let mut ours = Vec::new();

@@ -1,6 +1,6 @@
-//! The content of a file in place of the PEM blocks that are needed, and the command that mends it.
+//! Diagnosis of a file without the required PEM block, with the command that converts it.
 //!
-//! Texts hold no word of the file, which may be a key, and no path: `FILE` stands for it.
+//! Texts contain no part of the file, which can be a key, and no path: `FILE` stands for it.
 
 use x509_cert::der::asn1::AnyRef;
 use x509_cert::der::{Decode, Reader, SliceReader, Tag, Tagged};
@@ -8,7 +8,7 @@ use x509_cert::der::{Decode, Reader, SliceReader, Tag, Tagged};
 const BEGIN: &[u8] = b"-----BEGIN ";
 const DASHES: &[u8] = b"-----";
 
-/// A block or a whole file, by its form.
+/// The kind of a PEM block or of a whole file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileKind {
     Certificate,
@@ -23,23 +23,25 @@ pub(crate) enum FileKind {
     DsaKey,
     OpenSshKey,
     PublicKey,
-    /// Curve or Diffie-Hellman parameters, which may stand before a key.
+    /// Curve or Diffie-Hellman parameters, which can precede a key.
     Parameters,
     Utf16,
-    /// Binary of another kind, or BER.
+    /// Other binary data, or BER.
     Binary,
     Empty,
     Other,
 }
 
-/// A PEM block (RFC 7468), from its first line to the next block.
+/// A PEM block (RFC 7468), up to the next block.
 pub(crate) struct PemBlock<'a> {
     pub(crate) kind: FileKind,
     pub(crate) text: &'a [u8],
 }
 
-/// Every PEM block of a file. One may begin where the line of the block before it ends, as `cat`
-/// joins files without a last line feed.
+/// Returns every PEM block of a file.
+///
+/// A block can start on the last line of the one before: `cat` joins files without a final line
+/// feed that way.
 pub(crate) fn blocks(pem: &[u8]) -> Vec<PemBlock<'_>> {
     let begins_line = |at: usize| {
         let before = &pem[..at];
@@ -72,7 +74,7 @@ fn kind_of(block: &[u8]) -> FileKind {
         b"X509 CRL" => FileKind::Crl,
         b"PKCS7" | b"CMS" => FileKind::Pkcs7,
         b"ENCRYPTED PRIVATE KEY" => FileKind::EncryptedKey,
-        // The older forms say so in a header (RFC 1421 §4.6.1.1).
+        // The older formats have a header for it (RFC 1421 §4.6.1.1).
         b"RSA PRIVATE KEY" | b"EC PRIVATE KEY" if holds(b"Proc-Type: 4,ENCRYPTED") => {
             FileKind::EncryptedKey
         }
@@ -85,13 +87,13 @@ fn kind_of(block: &[u8]) -> FileKind {
     }
 }
 
-/// The form of a file without a PEM block.
-pub(crate) fn form(bytes: &[u8]) -> FileKind {
+/// Returns the kind of a file without a PEM block.
+pub(crate) fn file_kind(bytes: &[u8]) -> FileKind {
     let blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0;
     match bytes {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => FileKind::Utf16,
         [0xfe, 0xed, 0xfe, 0xed, ..] | [0xce, 0xce, 0xce, 0xce, ..] => FileKind::JavaKeystore,
-        // A SEQUENCE (X.690 §8.9), and no digit of text.
+        // A SEQUENCE (X.690 §8.9), not the digit `0` of a text.
         [0x30, second, ..] if *second >= 0x80 || !bytes.is_ascii() => {
             der(bytes).unwrap_or(FileKind::Binary)
         }
@@ -101,7 +103,7 @@ pub(crate) fn form(bytes: &[u8]) -> FileKind {
     }
 }
 
-/// A structure of X.509 or of the PKCS series, by the types of its first fields.
+/// Returns the kind of an X.509 or PKCS structure, by its first fields.
 fn der(bytes: &[u8]) -> Option<FileKind> {
     use Tag::{BitString, Integer, ObjectIdentifier as Oid, OctetString, Sequence};
     let fields = fields(bytes)?;
@@ -123,17 +125,17 @@ fn der(bytes: &[u8]) -> Option<FileKind> {
     })
 }
 
-/// The part of a certificate, a request or a CRL that is signed.
+/// Returns the kind of the signed part of a certificate, a request or a CRL.
 fn signed(body: &[u8]) -> Option<FileKind> {
     use Tag::{Integer, Sequence};
     let tags: Vec<Tag> = values(body)?.iter().map(|field| field.0).collect();
     Some(match *tags.as_slice() {
-        // RFC 2986 §4: version, subject, key and perhaps attributes.
+        // RFC 2986 §4: version, subject, key and optional attributes.
         [Integer, Sequence, Sequence] => FileKind::Request,
         [Integer, Sequence, Sequence, attributes] if attributes.is_context_specific() => {
             FileKind::Request
         }
-        // RFC 5280 §5.1: the time of issue comes third or fourth.
+        // RFC 5280 §5.1: `thisUpdate` is the third or fourth field.
         [_, _, time, ..] | [_, _, _, time, ..]
             if matches!(time, Tag::UtcTime | Tag::GeneralizedTime) =>
         {
@@ -147,7 +149,7 @@ type DerField<'a> = (Tag, &'a [u8]);
 
 fn fields(der: &[u8]) -> Option<Vec<DerField<'_>>> {
     let mut reader = SliceReader::new(der).ok()?;
-    // An editor may have put a line feed behind it.
+    // Trailing bytes are ignored: an editor may have added a line feed.
     values(AnyRef::decode(&mut reader).ok()?.value())
 }
 
@@ -161,9 +163,9 @@ fn values(body: &[u8]) -> Option<Vec<DerField<'_>>> {
     Some(fields)
 }
 
-/// Why a file without a certificate is none of certificates, and what mends it.
+/// Explains a file without a certificate, with the command that converts it.
 pub(crate) fn no_certificate(kind: FileKind, is_der: bool) -> String {
-    let mends = match (kind, is_der) {
+    let conversion = match (kind, is_der) {
         (FileKind::Certificate, _) => Some("openssl x509 -inform der -in FILE -out FILE.pem"),
         (FileKind::TrustedCertificate, _) => Some("openssl x509 -in FILE -out FILE.pem"),
         (FileKind::Pkcs7, true) => {
@@ -171,49 +173,49 @@ pub(crate) fn no_certificate(kind: FileKind, is_der: bool) -> String {
         }
         (FileKind::Pkcs7, false) => Some("openssl pkcs7 -in FILE -print_certs -out FILE.pem"),
         (FileKind::Pkcs12, _) => Some("openssl pkcs12 -in FILE -nokeys -out FILE.pem"),
-        (kind, _) => kind.mends(),
+        (kind, _) => kind.conversion(),
     };
-    because("there is no certificate in it", kind, is_der, mends)
+    explain("there is no certificate in it", kind, is_der, conversion)
 }
 
-/// Why a file without a usable private key is none of a key, and what mends it.
+/// Explains a file without a usable key, with the command that converts it.
 pub(crate) fn no_key(kind: FileKind, is_der: bool) -> String {
-    let mends = match (kind, is_der) {
+    let conversion = match (kind, is_der) {
         (FileKind::Key, _) => Some("openssl pkey -inform der -in FILE -out FILE.pem"),
         (FileKind::EncryptedKey, true) => return encrypted("-inform der "),
         (FileKind::EncryptedKey, false) => return encrypted(""),
         (FileKind::Pkcs12, _) => Some("openssl pkcs12 -in FILE -nocerts -nodes -out FILE.pem"),
         (FileKind::OpenSshKey, _) => Some("ssh-keygen -p -m pem -f FILE (RSA and ECDSA keys)"),
-        (kind, _) => kind.mends(),
+        (kind, _) => kind.conversion(),
     };
     let problem = "there is no private key in it (PKCS#8, PKCS#1 or SEC1)";
-    because(problem, kind, is_der, mends)
+    explain(problem, kind, is_der, conversion)
 }
 
 fn encrypted(form: &str) -> String {
     format!(
-        "it is encrypted; a key without a passphrase is needed; \
-         mend it with: openssl pkey {form}-in FILE -out FILE.pem"
+        "it is encrypted, and a key without a passphrase is required; \
+         convert it with: openssl pkey {form}-in FILE -out FILE.pem"
     )
 }
 
-fn because(problem: &str, kind: FileKind, is_der: bool, mends: Option<&str>) -> String {
+fn explain(problem: &str, kind: FileKind, is_der: bool, conversion: Option<&str>) -> String {
     let Some(noun) = kind.noun() else {
         return problem.to_owned();
     };
     let form = if is_der {
-        " in DER, and PEM is needed"
+        " in DER, and PEM is required"
     } else {
         ""
     };
-    let mends = match mends {
+    let conversion = match conversion {
         _ if kind == FileKind::Request => {
-            "; an authority signs it and returns the certificate".into()
+            "; use the certificate that the authority issues for it".into()
         }
-        Some(mends) => format!("; mend it with: {mends}"),
+        Some(conversion) => format!("; convert it with: {conversion}"),
         None => String::new(),
     };
-    format!("{problem}: it holds {noun}{form}{mends}")
+    format!("{problem}: it holds {noun}{form}{conversion}")
 }
 
 impl FileKind {
@@ -228,18 +230,18 @@ impl FileKind {
             Self::JavaKeystore => "a Java keystore",
             Self::Key => "a private key",
             Self::EncryptedKey => "an encrypted key",
-            Self::DsaKey => "a DSA key, which TLS 1.3 does not have",
-            Self::OpenSshKey => "a key in OpenSSH's own form",
+            Self::DsaKey => "a DSA key, which TLS 1.3 does not support",
+            Self::OpenSshKey => "a key in OpenSSH's own format",
             Self::PublicKey => "a public key",
             Self::Parameters => "parameters",
             Self::Utf16 => "UTF-16 text",
             Self::Binary => "binary data",
-            Self::Empty => "nothing at all",
+            Self::Empty => "no data",
             Self::Other => return None,
         })
     }
 
-    const fn mends(self) -> Option<&'static str> {
+    const fn conversion(self) -> Option<&'static str> {
         Some(match self {
             Self::JavaKeystore => {
                 "keytool -importkeystore -srckeystore FILE -destkeystore FILE.p12 \

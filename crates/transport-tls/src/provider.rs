@@ -1,5 +1,6 @@
-//! The crypto provider: aws-lc-rs, with the key exchange groups that `pq.mode` allows. It is
-//! handed on explicitly; the default of the process is neither read nor set.
+//! The crypto provider: aws-lc-rs with the key exchange groups that `pq.mode` allows.
+//!
+//! It is passed explicitly. The process-wide default is neither read nor set.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use transport_core::KeyExchange;
 
 use crate::PqMode;
 
-/// The provider for this mode; groups in order of preference.
+/// Returns the provider for a mode, with groups in order of preference.
 pub(crate) fn provider(mode: PqMode) -> Arc<CryptoProvider> {
     let mut kx_groups = Vec::with_capacity(4);
     if mode != PqMode::Off {
@@ -25,13 +26,13 @@ pub(crate) fn provider(mode: PqMode) -> Arc<CryptoProvider> {
     })
 }
 
-/// Whether a peer without the post-quantum hybrid is refused.
+/// Returns whether peers without the post-quantum hybrid are refused.
 pub(crate) fn requires_pq(provider: &CryptoProvider) -> bool {
     let mut groups = provider.kx_groups.iter();
     groups.all(|group| group.name() == NamedGroup::X25519MLKEM768)
 }
 
-/// The group as it is counted and logged.
+/// Returns the group as used in metrics and logs.
 pub(crate) fn key_exchange(group: NamedGroup) -> KeyExchange {
     match group {
         NamedGroup::X25519 => KeyExchange::X25519,
@@ -47,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_mode_has_its_groups_in_order_of_preference() {
+    fn groups_of_each_mode_in_order() {
         let groups = |mode| {
             let provider = provider(mode);
             let names = provider
@@ -68,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_mode_that_requires_it_refuses_classical_peers() {
+    fn only_required_mode_refuses_classical_peers() {
         assert!(requires_pq(&provider(PqMode::Required)));
         assert!(!requires_pq(&provider(PqMode::Hybrid)));
         assert!(!requires_pq(&provider(PqMode::Off)));

@@ -1,4 +1,4 @@
-//! Pinned public keys.
+//! Pins of public keys.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,9 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
 use transport_core::schema::ValueError;
 
-/// SHA-256 of a certificate's subject public key info, in base64 (RFC 7469 §2.4).
+/// A pinned public key: SHA-256 of the subject public key info (RFC 7469 §2.4).
 ///
-/// A prefix `sha256/` or `sha256//` is accepted. This computes the pin of a certificate:
+/// The text is base64. A prefix `sha256/` or `sha256//` is accepted. This command prints the pin of
+/// a certificate:
 ///
 /// ```sh
 /// openssl x509 -in cert.pem -noout -pubkey | openssl pkey -pubin -outform der |
@@ -27,13 +28,13 @@ use transport_core::schema::ValueError;
 pub struct SpkiPin([u8; 32]);
 
 impl SpkiPin {
-    /// The pin of this hash.
+    /// Creates a pin from a hash.
     #[must_use]
     pub const fn new(sha256: [u8; 32]) -> Self {
         Self(sha256)
     }
 
-    /// The hash.
+    /// Returns the hash.
     #[must_use]
     pub const fn sha256(&self) -> &[u8; 32] {
         &self.0
@@ -52,11 +53,11 @@ impl FromStr for SpkiPin {
     /// Parses a pin.
     ///
     /// # Errors
-    /// Returns what was found instead of a hash in base64.
+    /// Explains a text that is not a SHA-256 hash in base64.
     fn from_str(text: &str) -> Result<Self, ValueError> {
         /// Characters of 32 bytes in base64.
         const LEN: usize = 44;
-        // By length: base64 has slashes too, so that a bare pin may start like a prefix.
+        // By length: base64 contains slashes, so a pin without prefix can start like one.
         let encoded = match text.len().saturating_sub(LEN) {
             7 => text.strip_prefix("sha256/"),
             8 => text.strip_prefix("sha256//"),
@@ -72,7 +73,7 @@ impl FromStr for SpkiPin {
         } else {
             "it must be a SHA-256 hash in base64 (44 characters), with or without sha256/ before it"
         };
-        Err(ValueError::new(format!("{text:?} is no pin: {why}")))
+        Err(ValueError::new(format!("{text:?} is not a pin: {why}")))
     }
 }
 
@@ -91,7 +92,7 @@ mod tests {
             assert_eq!(format!("{prefix}{bare}").parse(), Ok(pin));
         }
         assert_eq!(pin.to_string(), bare);
-        // A bare pin that starts like a prefix.
+        // A pin that starts like a prefix.
         let odd = format!("sha256//{}A=", "A".repeat(34));
         assert_eq!(odd.len(), 44);
         assert_eq!(odd.parse::<SpkiPin>().unwrap().to_string(), odd);
@@ -118,7 +119,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_hash_comes_back(hash: [u8; 32], slashes in 0_usize..3) {
+        fn pin_round_trips(hash: [u8; 32], slashes in 0_usize..3) {
             let pin = SpkiPin::new(hash);
             let prefix = ["", "sha256/", "sha256//"][slashes];
             prop_assert_eq!(format!("{prefix}{pin}").parse(), Ok(pin));

@@ -1,4 +1,4 @@
-//! TLS over TCP passes the suite that every backend passes.
+//! The conformance suite for TLS over TCP.
 #![allow(clippy::unwrap_used)]
 
 mod pki;
@@ -49,13 +49,13 @@ impl Harness for TlsHarness {
         }
     }
 
-    /// A TCP connection that never says hello.
+    /// A TCP connection that sends no hello.
     async fn stall(&self, _: &Self::Dialer, target: &Target) -> Option<Held> {
         let stream = tokio::net::TcpStream::connect(target.to_string()).await;
         Some(Box::new(stream.unwrap()))
     }
 
-    /// A listener that never answers a hello.
+    /// A listener that does not answer a hello.
     async fn deaf(&self) -> Option<(Self::Dialer, Target, Held)> {
         let (listener, target) = bind().await;
         Some((dialer(&files()), target, Box::new(listener)))

@@ -1,5 +1,4 @@
-//! The system's trust store. One test alone, since where that store is comes from the environment
-//! of the process.
+//! The system's trust store: a single test, because the process environment sets its path.
 #![allow(clippy::unwrap_used)]
 
 mod pki;
@@ -10,7 +9,7 @@ use pki::{Authority, Files};
 use transport_tls::{ClientTls, PqMode, TlsClientConfig};
 
 #[test]
-fn the_systems_store_is_used_and_must_not_be_empty() {
+fn system_store_is_used_and_not_empty() {
     let files = Files::empty();
     let config = TlsClientConfig::default();
     let load = || ClientTls::load(&config, PqMode::Off);

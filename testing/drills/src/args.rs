@@ -7,7 +7,7 @@ use crate::drills::{Drill, DRILLS};
 
 const USAGE: &str = "usage: drills --gateway PROGRAM [--previous PROGRAM] [--page FILE] \
                      [--watch MINUTESm|SECONDSs] [--json] --all|--quick|--list|NAME...";
-/// How long a gateway is watched after an upgrade, as the runbook requires.
+/// The duration of the watch after an upgrade, by the runbook.
 const WATCH: Duration = Duration::from_secs(600);
 /// How long it is watched in a quick run.
 const QUICK_WATCH: Duration = Duration::from_secs(3);

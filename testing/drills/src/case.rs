@@ -91,7 +91,7 @@ impl Case {
         self.observed.push(what.into());
     }
 
-    /// Records a time or a ratio, which decides only in a run on demand.
+    /// Records a time or ratio, which decides on demand only.
     pub(crate) fn gate(&mut self, holds: bool, what: impl Into<String>) -> Outcome {
         let what = what.into();
         self.note(what.clone());

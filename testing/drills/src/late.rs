@@ -123,7 +123,7 @@ pub(crate) fn answer_is(conn: &mut impl Read, expected: &[u8]) -> io::Result<()>
     Err(io::Error::new(ErrorKind::InvalidData, "the answer differs"))
 }
 
-/// Waits for the end of a connection; fails unless it ends in order without another byte.
+/// Waits for an end in order; fails on another byte.
 ///
 /// Over TLS an end in order needs a `close_notify`.
 pub(crate) fn ends_in_order(conn: &mut impl Read) -> io::Result<()> {

@@ -67,7 +67,7 @@ fn run() -> Result<bool, String> {
     Ok(table.is_good())
 }
 
-/// Runs one drill in its own lab, which is removed even after a panic.
+/// Runs one drill in its own lab.
 fn conduct(drill: &Drill, args: &Args) -> Case {
     let mode = Mode {
         gates: args.what != What::Quick,

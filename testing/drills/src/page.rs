@@ -1,4 +1,4 @@
-//! `docs/DRILLS.md`: the results of the last full run, and the next due date.
+//! `docs/reports/DRILLS.md`: results of the last full run, next due date.
 
 use std::fs;
 use std::path::Path;
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn page_has_one_row_per_drill() {
-        let page = include_str!("../../../docs/DRILLS.md");
+        let page = include_str!("../../../docs/reports/DRILLS.md");
         let rows = page.lines().filter(|line| line.starts_with("| "));
         let rows: Vec<_> = rows.skip(1).collect();
         assert_eq!(rows.len(), DRILLS.len());

@@ -1,4 +1,4 @@
-//! A user-space relay that adds the same delay to all bytes and ends.
+//! A user-space relay that delays all bytes and ends.
 //!
 //! Both directions and the connect are delayed, each by half a round trip.
 
@@ -26,7 +26,6 @@ pub(crate) struct Relay {
 
 impl Relay {
     /// Listens on a free loopback port and relays to `to`, without delay.
-    /// delay yet.
     pub(crate) fn to(to: SocketAddr) -> Result<Self, String> {
         let listener = TcpListener::bind("127.0.0.1:0").map_err(|e| e.to_string())?;
         let relay = Self {

@@ -63,7 +63,7 @@ impl Table {
         format!("{passed} passed, {failed} failed, {skipped} skipped")
     }
 
-    /// Formats one block per drill, because the table is too wide for a terminal.
+    /// Formats one block per drill, narrow enough for a terminal.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         for row in self.rows() {

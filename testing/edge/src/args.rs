@@ -28,7 +28,7 @@ pub(crate) struct Args {
     /// The gateway for aarch64, or why there is none.
     pub(crate) foreign: Result<PathBuf, String>,
     pub(crate) duration: Duration,
-    /// The memory limit; the edge test must fail with a limit that is too low.
+    /// The memory limit; too low a limit must fail.
     pub(crate) mib: u64,
     /// The means of limiting memory; the best available one by default.
     pub(crate) limit: Option<Means>,

@@ -1,4 +1,4 @@
-//! The maximum of connections, all sending and never reading, within the memory limit.
+//! The maximum of connections that never read, within the limit.
 //!
 //! The gateway must survive, and serve afterwards.
 

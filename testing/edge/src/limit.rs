@@ -1,4 +1,4 @@
-//! A memory limit for a process: a control group of version 2 or 1, else `prlimit`.
+//! A memory limit: a control group, version 2 or 1, else `prlimit`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -93,7 +93,7 @@ impl Limit {
         Ok(limit)
     }
 
-    /// Returns the words before a program's name that start it within the limit.
+    /// Returns the words that start a program within the limit.
     pub(crate) fn words(&self) -> Vec<String> {
         match &self.group {
             Some(group) => {
@@ -146,7 +146,7 @@ impl Drop for Limit {
     }
 }
 
-/// Returns the mount point of a file system with this type and option.
+/// Returns the mount point of a file system by type and option.
 fn mount_of(mounts: &str, kind: &str, fits: impl Fn(&str) -> bool) -> Option<PathBuf> {
     mounts.lines().find_map(|line| {
         let mut words = line.split(' ').skip(1);

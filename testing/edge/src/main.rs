@@ -32,7 +32,7 @@ use flood::Flood;
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// The result of a part: whether it passed, and a line about it.
+/// The result of a part: its verdict, and a line.
 pub(crate) type Seen = Result<(bool, String), String>;
 
 fn main() -> ExitCode {

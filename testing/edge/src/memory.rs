@@ -13,7 +13,7 @@ use crate::load::{during, CONNS};
 use crate::Seen;
 
 const EVERY: Duration = Duration::from_millis(250);
-/// The allowed rise in the second half, in MiB, by the estimated slope.
+/// The allowed rise in the second half, in MiB.
 ///
 /// The allocator takes memory in pages of 64 KiB and more, and returns it late.
 const GROWTH: f64 = 1.0;

@@ -1,4 +1,4 @@
-//! The gateway under test, and the assertions on its log and its metrics.
+//! The gateway under test, with assertions on log and metrics.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -33,7 +33,7 @@ impl Gateway {
         Self::start(lab.tls(), more)
     }
 
-    /// Starts forwarding over TCP to `localhost` on this port, with TLS verified against `ca`.
+    /// Starts forwarding to `localhost` over TLS, verified against `ca`.
     pub(crate) fn forward(lab: &Lab, port: u16, more: &[&str]) -> Result<Self, String> {
         let start = lab.gateway().args(["--forward", &target(port)]);
         Self::start(start.args(lab.trust()), more)
@@ -61,8 +61,9 @@ impl Gateway {
         self.addr.port()
     }
 
-    /// Waits for an event of this reason (`""` for none) whose error contains this text; returns
-    /// the error.
+    /// Waits for an event of this reason (`""` for none); returns its error.
+    ///
+    /// The error contains this text.
     pub(crate) fn error_with(
         &self,
         event: &str,
@@ -93,7 +94,7 @@ impl Gateway {
         self.until(series, reached).map(drop)
     }
 
-    /// Waits for this number of successful handshakes with this group, resumed or not.
+    /// Waits for this number of successful handshakes, resumed or not.
     pub(crate) fn handshakes(&self, kx: &str, resumed: bool, count: u32) -> Result<(), String> {
         let resumed = if resumed { "yes" } else { "no" };
         let labels = format!("kx=\"{kx}\",resumed=\"{resumed}\",result=\"ok\"");
@@ -115,7 +116,7 @@ impl Gateway {
         self.metric_is(&format!("transport_closes_total{{{labels}}}"), count)
     }
 
-    /// Sends SIGTERM once no connection is open; fails unless the exit code is 0.
+    /// Sends SIGTERM once no connection is open; expects exit code 0.
     pub(crate) fn stop(self) -> Result<(), String> {
         self.metric_is("conn_inflight{backend=\"tls\"}", 0)?;
         self.signal(Signal::TERM)?;
@@ -135,14 +136,16 @@ fn target(port: u16) -> String {
     format!("tls://localhost:{port}")
 }
 
-/// Returns the command `dial` to a TLS server on this port, verified against `ca`.
+/// Returns the command `dial` to this port, verified against `ca`.
 pub(crate) fn dial(lab: &Lab, port: u16, more: &[&str]) -> Command {
     let mut command = lab.gateway().bare(&["dial", &target(port)]);
     command.args(lab.trust()).args(more);
     command
 }
 
-/// Sends all bytes over TCP, half-closes, and returns the received bytes, reading meanwhile.
+/// Sends all bytes over TCP, half-closes, and returns the echo.
+///
+/// Reads while it writes.
 pub(crate) fn round_trip(to: SocketAddr, bytes: &[u8]) -> Result<Vec<u8>, String> {
     let stream = connect(to).map_err(|e| format!("cannot connect to {to}: {e}"))?;
     thread::scope(|scope| {

@@ -1,13 +1,15 @@
-//! The inputs of every peer: the gateway, tools, certificates, and bytes to carry.
+//! The inputs of every peer: gateway, tools, certificates, payloads.
 
 use std::fs;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Size of the binary payload: more than all buffers on the way hold.
+/// Size of the binary payload, more than all buffers hold.
 const PAYLOAD: usize = (1 << 20) + 17;
-/// Lines of the text payload, for peers that carry text only: 1 MiB as well.
+/// Lines of the text payload, for peers without binary data.
+///
+/// It is 1 MiB as well.
 const LINES: usize = 50_000;
 
 /// The lab of one run, with tools and payloads.
@@ -32,7 +34,7 @@ impl Lab {
         Ok(lab)
     }
 
-    /// Returns Python with the packages that are installed in this folder of the tools.
+    /// Returns Python with the packages of this folder.
     pub(crate) fn python(&self, packages: &str) -> Command {
         let mut command = Command::new("python3");
         command.env("PYTHONPATH", self.tools.join(packages));

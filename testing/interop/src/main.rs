@@ -1,4 +1,4 @@
-//! TLS with programs of other projects, as clients and servers of the built gateway.
+//! TLS with programs of other projects, as clients and servers.
 //!
 //! Command line tools, languages, a browser and scanners run as real processes. The program prints
 //! a table of each check with the expected and the observed result.

@@ -66,7 +66,7 @@ impl Gateway {
         })
     }
 
-    /// Waits for a reject with this reason and this text in its error; returns the error.
+    /// Waits for a reject with this reason and text; returns its error.
     pub fn logs_reject(&self, reason: &str, text: &str) -> Result<String, String> {
         let error = |event: &Value| event["error"].as_str().unwrap_or_default().to_owned();
         let found = self.logs("reject", |event| {
@@ -75,7 +75,7 @@ impl Gateway {
         Ok(error(&found?))
     }
 
-    /// Keeps only the tail of the log from now on, for a long run.
+    /// Keeps only the log's tail from now on.
     pub fn forget_log(&self) {
         self.process.out.keep_last(KEPT_LOG_BYTES);
     }
@@ -125,7 +125,7 @@ impl Gateway {
         value.ok_or_else(|| format!("no {field} in /proc/PID/status"))
     }
 
-    /// Sends SIGHUP and returns the `reload` event; fails unless it has this result.
+    /// Sends SIGHUP and returns the `reload` event with this result.
     pub fn reload(&self, result: &str) -> Result<Value, String> {
         let count = |text: &str| {
             text.lines()
@@ -152,7 +152,7 @@ impl Gateway {
         self.process.wait(PATIENCE)
     }
 
-    /// Sends SIGTERM and returns the `shutdown` event; fails unless the exit code is 0.
+    /// Sends SIGTERM and returns the `shutdown` event; expects exit code 0.
     pub fn stop(self) -> Result<Value, String> {
         self.signal(Signal::TERM)?;
         self.ended_well()

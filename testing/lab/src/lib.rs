@@ -1,5 +1,7 @@
-//! The harness that starts the built gateway: its settings, log, admin endpoint and metrics, with
-//! certificates, clients and network namespaces. All functions block.
+//! The harness that starts the built gateway.
+//!
+//! It has the gateway's settings, log, admin endpoint and metrics, with certificates, clients and
+//! network namespaces. All functions block.
 //!
 //! [`Start`] describes a gateway and [`Gateway`] is a running one; [`Lab`] adds a private directory
 //! with certificates. The gateway's own tests, the drills, the soak and the other programs in
@@ -19,8 +21,6 @@ mod outcome;
 mod output;
 mod pki;
 pub mod process;
-#[cfg(doctest)]
-mod readme;
 mod scrape;
 mod start;
 pub mod trend;
@@ -48,7 +48,7 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Sets up a lab for this gateway, and for the previous build if there is one.
+    /// Sets up a lab for this gateway and its previous build.
     pub fn new(gateway: &Path, previous: Option<&Path>) -> Result<Self, String> {
         let prefix = format!("{PREFIX}{}-", std::process::id());
         let dir = tempfile::Builder::new().prefix(&prefix).tempdir();
@@ -77,7 +77,7 @@ impl Lab {
         self.previous.as_deref().map(Start::new)
     }
 
-    /// Returns the arguments of a gateway or its `dial` that trusts the authority.
+    /// Returns the arguments that make a dialer trust the authority.
     pub fn trust(&self) -> Vec<String> {
         let args = ["--transport.tls-client.trust-store", "path"];
         let bundle = [

@@ -18,7 +18,9 @@ struct Seen {
 }
 
 impl Seen {
-    /// Drops the oldest bytes once twice the limit is held, so that each byte moves once.
+    /// Drops the oldest bytes, at twice the limit.
+    ///
+    /// So each byte moves once.
     fn trim(&mut self) {
         let Some(max_bytes) = self.max_bytes else {
             return;
@@ -44,7 +46,9 @@ impl Output {
         output
     }
 
-    /// Collects lines up to one with this text, and keeps the pipe open without reading it.
+    /// Collects lines up to one with this text.
+    ///
+    /// The pipe stays open, unread.
     pub(crate) fn read_until(from: impl Read + Send + 'static, until: &'static str) -> Self {
         let output = Self::default();
         let into = output.clone();
@@ -93,7 +97,7 @@ impl Output {
         self.wait(|bytes| String::from_utf8_lossy(bytes).lines().find_map(&look))
     }
 
-    /// Keeps only the last bytes from now on, for a process that runs long.
+    /// Keeps only the last bytes from now on.
     pub fn keep_last(&self, bytes: usize) {
         let mut seen = self.lock();
         seen.max_bytes = Some(bytes);

@@ -1,4 +1,4 @@
-//! The certificates of a run: valid ones, and one of each kind that must be refused.
+//! The certificates of a run, valid and invalid.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -119,7 +119,7 @@ impl Pki {
         Ok(path)
     }
 
-    /// Returns the path of a certificate with its chain, or of an authority.
+    /// Returns the path of a certificate chain or an authority.
     pub fn cert(&self, name: &str) -> String {
         self.file(&format!("{name}.pem"))
     }
@@ -166,7 +166,7 @@ fn valid() -> Validity {
     (now - DAY, now + 300 * DAY)
 }
 
-/// Returns the serial number of the pair of this name: FNV-1a, 63 bits.
+/// Returns the serial number for a pair: FNV-1a, 63 bits.
 fn serial(file: &str) -> SerialNumber {
     let hash = file.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

@@ -77,7 +77,7 @@ impl Process {
         Ok(process)
     }
 
-    /// Starts a process, and reads its output no further than a line with this text.
+    /// Starts a process, and reads its output up to this text.
     ///
     /// The pipe stays open, so the process blocks once it is full.
     ///

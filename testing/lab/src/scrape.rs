@@ -83,7 +83,7 @@ impl Scrape {
         self.sum("conn_inflight")
     }
 
-    /// Returns the bucket of the 95th percentile of handshakes: its upper bound in seconds.
+    /// Returns the upper bound in seconds of the 95th percentile's bucket.
     ///
     /// `None` without handshakes.
     pub fn p95(&self, backend: &str) -> Option<f64> {

@@ -10,7 +10,9 @@ use crate::gateway::Gateway;
 use crate::process::{run, Ended, Process, PATIENCE};
 use crate::{ensure, Stop};
 
-/// The settings of a gateway to start; it listens on a free loopback port by default.
+/// The settings of a gateway to start.
+///
+/// It listens on a free loopback port by default.
 ///
 /// The kernel kills the gateway when the thread that started it ends.
 #[derive(Clone)]
@@ -145,7 +147,7 @@ impl Start {
         self
     }
 
-    /// Passes a bound socket as a service manager does: descriptor 3 and `LISTEN_FDS`.
+    /// Passes a bound socket as descriptor 3, with `LISTEN_FDS`.
     pub fn socket(mut self, socket: impl Into<OwnedFd>) -> Self {
         self.socket = Some(Arc::new(socket.into()));
         self
@@ -157,7 +159,7 @@ impl Start {
         self
     }
 
-    /// Returns a command with these arguments alone and no `RON_*` variable of the environment.
+    /// Returns a command with these arguments, without the environment's `RON_*`.
     pub fn bare(&self, args: &[&str]) -> Command {
         let mut words: Vec<&str> = Vec::new();
         if let Some(netns) = &self.netns {
@@ -236,7 +238,9 @@ impl Start {
         Ok(refusal)
     }
 
-    /// Runs a command of the program, such as `check` or `dial`, with the same configuration.
+    /// Runs a command of the program with the same configuration.
+    ///
+    /// Such as `check` or `dial`.
     pub fn command_of(&self, words: &[&str]) -> Result<Ended, String> {
         let mut args = words.to_vec();
         args.extend(self.args.iter().map(String::as_str));
@@ -245,7 +249,7 @@ impl Start {
 }
 
 impl Refusal {
-    /// Checks the exit code and returns the error line that contains this text.
+    /// Checks the exit code and returns the line with this text.
     pub fn says(&self, code: i32, text: &str) -> Result<String, Stop> {
         let line = self.error.lines().find(|line| line.contains(text));
         let line = line.filter(|_| self.code == Some(code)).ok_or_else(|| {

@@ -1,11 +1,11 @@
-//! A robust estimate of the growth of a figure, from samples of a run.
+//! A robust estimate of a figure's growth.
 
 /// The trend of the second half of the samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Trend {
     /// The median.
     pub median: f64,
-    /// The increase from the beginning to the end of that half, computed from the slope.
+    /// The increase over that half, computed from the slope.
     pub rise: f64,
 }
 
@@ -33,7 +33,7 @@ pub fn trend(samples: &[f64]) -> Option<Trend> {
     })
 }
 
-/// Returns the median; the mean of the two middle values for an even number.
+/// Returns the median.
 #[must_use]
 pub fn median(mut of: Vec<f64>) -> Option<f64> {
     of.sort_by(f64::total_cmp);

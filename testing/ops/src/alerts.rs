@@ -14,7 +14,7 @@ use crate::http;
 use crate::load::Load;
 use crate::wait_for;
 
-/// The durations of the rules, and their replacements for one scrape per second.
+/// The durations of the rules, and their shorter replacements.
 const TIMES: &[(&str, &str)] = &[
     ("for: 10m", "for: 2s"),
     ("for: 5m", "for: 2s"),
@@ -26,7 +26,7 @@ const TIMES: &[(&str, &str)] = &[
 /// Scrapes of a quiet gateway, without any alert.
 const QUIET: u32 = 15;
 
-/// Series that a gateway without TLS and Tor lacks, or that stay 0.
+/// Series that are empty without TLS and Tor.
 const EMPTY: &[&str] = &[
     "arti_bootstrap_progress",
     "tls_certificate_expiry_timestamp_seconds",
@@ -146,7 +146,7 @@ impl Prometheus {
         })
     }
 
-    /// Queries every expression of the dashboard; returns the numbers of expressions and series.
+    /// Queries the dashboard; returns the numbers of expressions and series.
     fn draws(&self, dashboard: &str) -> Result<(usize, usize), String> {
         let text = std::fs::read_to_string(dashboard).map_err(|e| format!("{dashboard}: {e}"))?;
         let json: Value = serde_json::from_str(&text).map_err(|e| format!("{dashboard}: {e}"))?;

@@ -22,7 +22,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Twenty peers with an address each, which send frames and read the echo.
+    /// Twenty peers with an address each, which exchange frames.
     pub(crate) fn honest(to: SocketAddr) -> Result<Self, String> {
         Self::start(move |stop| async move {
             let mut peers = JoinSet::new();
@@ -71,7 +71,7 @@ impl Load {
         })
     }
 
-    /// A connection inside a frame, which a drain does not close as idle.
+    /// A connection inside a frame, which is not idle.
     pub(crate) fn unfinished(to: SocketAddr) -> Result<Self, String> {
         Self::start(move |stop| async move {
             let begun = async {

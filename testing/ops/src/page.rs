@@ -1,4 +1,4 @@
-//! The status page in a browser: quiet, under load, reloaded, draining, and gone.
+//! The status page in a browser, in every state.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -71,7 +71,9 @@ fn quiet(browser: &mut Browser, gateway: &Gateway) -> Result<(), String> {
     Ok(())
 }
 
-/// With honest peers and a refused one, the page agrees with the metrics and fits the window.
+/// With a refused peer, the page agrees with the metrics.
+///
+/// It also fits the window.
 fn under_load(browser: &mut Browser, gateway: &Gateway, pictures: &Path) -> Result<(), String> {
     const SERIES: &str = "rejected_total{reason=\"peer_limit\"}";
     let _honest = Load::honest(gateway.addr)?;
@@ -151,7 +153,7 @@ fn end(browser: &mut Browser, gateway: &Gateway, pictures: &Path) -> Result<(), 
     drop(busy);
     browser
         .until("!document.getElementById('stale').hidden && 'stale' in document.body.dataset")?;
-    browser.until("document.title === 'No answer · ron-gateway'")?;
+    browser.until("document.title === 'No response · ron-gateway'")?;
     browser.picture(&pictures.join("gone.png"))?;
     // Refused connections are expected complaints here.
     browser.complaints.clear();

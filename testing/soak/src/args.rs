@@ -57,9 +57,9 @@ mod tests {
     #[test]
     fn ten_minutes_unless_told() {
         let given = parsed("--gateway g --out o").unwrap();
-        assert_eq!((told.duration.as_secs(), told.leak), (600, None));
+        assert_eq!((given.duration.as_secs(), given.leak), (600, None));
         let given = parsed("--gateway g --out o --minutes 3 --leak 9").unwrap();
-        assert_eq!((told.duration.as_secs(), told.leak), (180, Some(9)));
+        assert_eq!((given.duration.as_secs(), given.leak), (180, Some(9)));
         for wrong in [
             "",
             "--gateway g",

@@ -1,4 +1,4 @@
-//! The figures of a gateway at one moment, and the samples of a run.
+//! The figures of a gateway, and the samples of a run.
 
 use std::fs;
 use std::time::Duration;
@@ -81,7 +81,7 @@ impl Figures {
     }
 }
 
-/// The sampling interval: a second; in a long run as many samples as in twenty minutes.
+/// The sampling interval, longer in a long run.
 pub(crate) fn every(duration: Duration) -> Duration {
     Duration::from_secs(1).max(duration / 1200)
 }

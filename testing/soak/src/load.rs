@@ -86,12 +86,12 @@ impl Load {
         }
     }
 
-    /// Returns whether this connection stays open for ever.
+    /// Returns whether this connection is leaked deliberately.
     pub(crate) fn is_held(&self, n: u64) -> bool {
         self.leak.is_some_and(|of| n % of == 0)
     }
 
-    /// Waits for this duration or the end of the load; returns whether the load has ended.
+    /// Waits for this duration; returns whether the load has ended.
     pub(crate) fn is_over_within(&self, time: Duration) -> bool {
         let (over, ended) = &self.over;
         let over = over.lock().unwrap_or_else(PoisonError::into_inner);

@@ -121,7 +121,7 @@ fn sample(
     Ok(())
 }
 
-/// Fails unless an idle gateway has as few connections and descriptors as before the load.
+/// Fails unless an idle gateway has released its resources.
 fn is_back(site: &Site, before: &Figures) -> Result<(), String> {
     let back = wait_for(
         "the release of connections and descriptors",

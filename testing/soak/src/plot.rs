@@ -1,4 +1,4 @@
-//! A picture of the samples: one panel per figure, one line per gateway.
+//! A picture of the samples: a panel per figure.
 
 use std::fmt::Write as _;
 
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_grows_climbs() {
+    fn growing_figure_climbs() {
         let picture = svg(&samples(0, |i| i));
         let second = picture
             .lines()

@@ -14,7 +14,7 @@ pub(crate) fn print(samples: &Samples) -> bool {
     is_flat
 }
 
-/// Formats a gateway's counts, so that intended rejects can be told from failures.
+/// Formats a gateway's counts, to separate intended rejects from failures.
 pub(crate) fn counts(name: &str, scrape: &Scrape) -> String {
     let mut text = String::new();
     for metric in [
@@ -73,7 +73,9 @@ pub(crate) mod tests {
     use super::*;
     use crate::figures::Figures;
 
-    /// Ten minutes in which each figure swings around 100, and one of them also changes.
+    /// Ten minutes of figures that swing around 100.
+    ///
+    /// One of them also changes.
     pub(crate) fn samples(odd: usize, more: impl Fn(f64) -> f64) -> Samples {
         let mut samples = Samples::of(["one", "two"].into_iter());
         for i in 0..600_u32 {

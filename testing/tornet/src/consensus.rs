@@ -31,7 +31,7 @@ pub struct Listed {
     pub identity: String,
     /// The OR port.
     pub or_port: u16,
-    /// The flags: `Exit`, `Guard`, `HSDir`, `Running`, …
+    /// The flags, such as `Exit`, `Guard`, `HSDir`, `Running`.
     pub flags: Vec<String>,
 }
 

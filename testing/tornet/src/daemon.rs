@@ -18,7 +18,7 @@ const CONNECT: Duration = Duration::from_secs(1);
 /// The number of log lines in an error.
 const LOG_LINES: usize = 8;
 
-/// A node with its directory, running or not; dropping it kills its process.
+/// A node with its directory; dropping it kills its process.
 #[derive(Debug)]
 pub(super) struct Daemon {
     identity: Identity,

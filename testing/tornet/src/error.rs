@@ -1,4 +1,4 @@
-//! The error of a private network, for the reader of a failed test.
+//! The error of a private network.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! The keys of a node, made by tor's programs before its first start.
+//! The keys of a node, made before its first start.
 //!
 //! The configuration of the other nodes contains them.
 
@@ -84,7 +84,7 @@ fn finish(command: &mut Command) -> Result<(), TorNetError> {
     let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = piped.spawn().map_err(failed)?;
     if let Some(mut passphrase) = child.stdin.take() {
-        // The status of a program that ended before it read the input tells the error.
+        // The status of a program that ended early describes the error.
         let _ = passphrase.write_all(b"\n");
     }
     let output = child.wait_with_output().map_err(failed)?;

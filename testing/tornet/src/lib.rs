@@ -56,7 +56,7 @@ impl TorNet {
         start::start(&std::env::temp_dir(), Guards::NotExit)
     }
 
-    /// Starts a network in which a client's guard may be the only exit.
+    /// Starts a network whose only exit may be a guard.
     ///
     /// With Arti, such a client has no path until it takes another guard.
     ///
@@ -177,7 +177,7 @@ impl TorNet {
         self.daemon(node).stop()
     }
 
-    /// Starts a stopped node with its keys and ports, and waits until it serves.
+    /// Starts a stopped node, and waits until it serves.
     ///
     /// A running node is left alone.
     ///

@@ -20,7 +20,7 @@ use rustix::process::{kill_process, Pid, Signal};
 type Outcome = Result<(), String>;
 
 const POLL: Duration = Duration::from_millis(100);
-/// The timeout for short waits: the end of a network, or a lock.
+/// The timeout for short waits.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
@@ -70,7 +70,9 @@ fn up(dir: &Path) -> Outcome {
     Ok(())
 }
 
-/// The server, in a process group of its own, so that Ctrl-C does not reach it.
+/// The server, in a process group of its own.
+///
+/// So Ctrl-C does not reach it.
 fn spawn(dir: &Path) -> Result<Child, String> {
     let log = File::create(dir.join("log")).map_err(at(dir))?;
     let program = std::env::current_exe().map_err(at(dir))?;

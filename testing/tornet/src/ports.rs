@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, TcpListener};
 /// Below the ephemeral ports of Linux (`ip_local_port_range`, from 32768).
 const FROM: u16 = 10_000;
 const COUNT: u64 = 20_000;
-/// Ports to try: a machine with this many in use has none to spare.
+/// The number of ports to try.
 const ATTEMPTS: usize = 1_000;
 
 /// Returns `N` different loopback ports that are free now.

@@ -14,8 +14,9 @@ use super::sweeper::Sweeper;
 use super::torrc::Guards;
 use super::{keys, ports, torrc, TorNet, TorNetError};
 
-/// The first voting interval of each attempt, in seconds: divisors of half an hour, as tor
-/// requires.
+/// The first voting interval of each attempt, in seconds.
+///
+/// tor requires divisors of half an hour.
 const INTERVALS: [u64; 3] = [10, 20, 30];
 /// The window for starting nodes, after a multiple of the interval.
 const WINDOW: Duration = Duration::from_secs(2);
@@ -84,7 +85,9 @@ fn write(path: &Path, text: &str) -> Result<(), TorNetError> {
     fs::write(path, text).map_err(|e| TorNetError::io(path.display(), e))
 }
 
-/// Makes the keys of all nodes in parallel, because it takes seconds of CPU time.
+/// Makes the keys of all nodes in parallel.
+///
+/// That takes seconds of CPU time.
 fn identities(dir: &Path) -> Result<Vec<Identity>, TorNetError> {
     let ports: [u16; 2 * Node::ALL.len()] =
         ports::free().map_err(|e| TorNetError::io("ports", e))?;
@@ -129,7 +132,7 @@ fn since_epoch() -> Duration {
         .unwrap_or_default()
 }
 
-/// Returns the time until the window after a multiple of the interval opens.
+/// Returns the time until the window for starting opens.
 fn until_start(since_epoch: Duration, interval: Duration) -> Duration {
     let into = Duration::from_nanos(
         u64::try_from(since_epoch.as_nanos() % interval.as_nanos()).unwrap_or_default(),

@@ -51,7 +51,7 @@ ExitRelay 0
 ExitPolicy reject *:*
 ";
 
-/// Without `RefuseUnknownExits 0` the first streams fail, until the exit has a consensus.
+/// Without `RefuseUnknownExits 0` the first streams fail.
 const EXIT: &str = "\
 ExitRelay 1
 RefuseUnknownExits 0
@@ -60,7 +60,7 @@ ExitPolicy accept 127.0.0.0/8:*
 ExitPolicy accept *:*
 ";
 
-/// The options that a node needs to make its keys and to listen.
+/// The options for making keys and listening.
 pub(super) fn keys(node: Node, or_port: u16, dir: &Path) -> String {
     format!(
         "Nickname {node}\n\
@@ -127,8 +127,9 @@ pub(super) fn torrc(
     text
 }
 
-/// The stability record of the authorities (`router-stability`), invented: each relay ran for
-/// months.
+/// The invented stability record of the authorities (`router-stability`).
+///
+/// Each relay ran for months.
 ///
 /// Without it, a relay that started a second later than half of the others is not `Stable`.
 pub(super) fn stability(all: &[Identity]) -> String {

@@ -1,4 +1,4 @@
-//! Each rule of the graph is broken once here, and the break is found.
+//! Breaks each rule of the graph once.
 
 use super::slim::forbidden;
 use super::*;
@@ -34,7 +34,7 @@ fn krate(name: &str, deps: &[&str]) -> Krate {
     }
 }
 
-/// The whole house as it is drawn, with an optional Arti.
+/// The workspace as the architecture draws it, with an optional Arti.
 fn house() -> Vec<Krate> {
     let mut facade = krate(
         "ron-transport",
@@ -80,12 +80,12 @@ fn breaks(name: &str, to: &str, why: &str) {
 }
 
 #[test]
-fn the_house_as_drawn_is_in_order() {
+fn drawn_workspace_passes() {
     assert_eq!(violations(&house()), [""; 0]);
 }
 
 #[test]
-fn an_arrow_that_is_not_drawn_is_found() {
+fn undrawn_arrow_is_found() {
     breaks(CORE, LIMITS, "no such arrow");
     breaks(LIMITS, METRICS, "no such arrow");
     breaks(METRICS, LIMITS, "no such arrow");
@@ -101,14 +101,14 @@ fn facade_used_by_gateway_and_test_programs_only() {
 }
 
 #[test]
-fn a_backend_does_not_use_another_backend() {
+fn backend_using_backend_is_found() {
     let mut crates = house();
     crates.push(krate("transport-tls", &[CORE, LIMITS, "transport-tcp"]));
     assert!(violations(&crates)[0].contains("transport-tls -> transport-tcp"));
 }
 
 #[test]
-fn test_crates_are_dev_dependencies_without_version() {
+fn test_crates_are_unversioned_dev_dependencies() {
     for test_crate in [TESTKIT, LAB] {
         breaks("transport-tcp", test_crate, "dev-dependencies only");
         let dev = Dep {
@@ -136,7 +136,7 @@ fn test_programs_and_benches_stay_unpublished() {
 }
 
 #[test]
-fn xtask_stands_apart_in_both_directions() {
+fn xtask_has_no_arrow_in_either_direction() {
     breaks("ron-gateway", XTASK, "nothing depends on xtask");
     breaks(TESTKIT, XTASK, "nothing depends on xtask");
     let dev = Dep {
@@ -147,14 +147,14 @@ fn xtask_stands_apart_in_both_directions() {
 }
 
 #[test]
-fn a_crate_that_is_not_drawn_is_found() {
+fn undrawn_crate_is_found() {
     let mut crates = house();
     crates.push(krate("transport-quic", &[]));
     assert!(violations(&crates)[0].contains("not in the architecture"));
 }
 
 #[test]
-fn arti_in_a_default_feature_is_found_through_every_door() {
+fn arti_in_default_features_is_found() {
     let found = |wrong: Vec<String>, names: &[&str]| {
         let text = wrong.join("\n");
         assert!(
@@ -193,14 +193,14 @@ fn arti_in_a_default_feature_is_found_through_every_door() {
 }
 
 #[test]
-fn a_feature_tells_whether_it_brings_arti() {
+fn feature_enabling_arti_is_known() {
     let crates = house();
     assert!(pulls_in(&crates, "ron-transport", &["arti"], ARTI));
     assert!(!pulls_in(&crates, "ron-transport", &["metrics"], ARTI));
 }
 
 #[test]
-fn what_a_slim_build_must_not_compile_is_found() {
+fn forbidden_package_is_found() {
     let clean = "transport-tcp v0.1.0 (/x)\ntokio v1.40.0\nrustix v1.0.0\nmetrics v0.24.0\n";
     assert_eq!(forbidden(clean), [""; 0]);
     for bad in [

@@ -1,4 +1,6 @@
-//! Import circles: modules of one crate that use each other through `crate::` and `super::` paths.
+//! Import circles: modules of one crate that use each other.
+//!
+//! Uses are `crate::` and `super::` paths. A module's use of its own children is none.
 
 mod components;
 mod imports;
@@ -12,7 +14,7 @@ use imports::Module;
 /// Circles that may stay: their files, sorted, and the reason.
 const EXCEPTIONS: &[(&[&str], &str)] = &[];
 
-/// The files of one circle, each with those of the circle that it uses.
+/// The files of one circle, each with the ones that it uses.
 type Circle = BTreeMap<String, BTreeSet<String>>;
 
 /// Finds the circles of every crate, each at its first file.
@@ -95,7 +97,7 @@ fn circles(modules: &[Module]) -> Vec<Circle> {
     several.map(circle).collect()
 }
 
-/// The source folder of a file's crate, and the path of its module in it.
+/// The source folder of a file's crate, and its module path.
 fn source_file(path: &str) -> Option<(&str, Vec<String>)> {
     let at = path.find("/src/")?;
     let (source, file) = (&path[..at + 4], &path[at + 5..]);

@@ -1,4 +1,4 @@
-//! Test code: items and files that `#[cfg(test)]` switches off.
+//! Items and files with `#[cfg(test)]`.
 
 use super::source::{split, tokens, Token};
 
@@ -10,14 +10,14 @@ pub(super) struct TestModule {
 }
 
 impl TestModule {
-    /// True for its file and for those below it.
+    /// Returns whether a path is its file or below it.
     pub(super) fn covers(&self, path: &str) -> bool {
         let rest = path.strip_prefix(&self.stem);
         rest.is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
     }
 }
 
-/// The modules in files of their own that are compiled for tests only.
+/// The modules with their own files that only tests compile.
 pub(super) fn files(files: &[(String, String)]) -> Vec<TestModule> {
     let mut found = Vec::new();
     for (path, text) in files.iter().filter(|(path, _)| path.ends_with(".rs")) {
@@ -45,7 +45,7 @@ pub(super) fn folder_of_children(path: &str) -> String {
     }
 }
 
-/// Code with the items of tests blanked out; lines stay true.
+/// Code without the items of tests; line numbers do not change.
 pub(super) fn without(code: &str) -> String {
     let tokens = tokens(code);
     let mut lines: Vec<String> = code.lines().map(str::to_owned).collect();
@@ -58,7 +58,7 @@ pub(super) fn without(code: &str) -> String {
     lines.join("\n")
 }
 
-/// Where each item with `#[cfg(test)]` starts and ends, its attributes included.
+/// The token range of each item with `#[cfg(test)]`, attributes included.
 fn test_items(tokens: &[Token]) -> Vec<(usize, usize)> {
     let word = |at: usize| tokens.get(at).map_or("", |token| token.1);
     let mut found = Vec::new();
@@ -78,7 +78,7 @@ fn test_items(tokens: &[Token]) -> Vec<(usize, usize)> {
     found
 }
 
-/// Past the item at `at`: its attributes, then up to `;` or `,`, or the end of its braces.
+/// The index after the item at `at` and its attributes.
 fn end_of_item(tokens: &[Token], at: usize) -> usize {
     let mut depth = 0_usize;
     for (i, (_, word)) in tokens.iter().enumerate().skip(at) {

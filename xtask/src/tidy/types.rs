@@ -1,17 +1,17 @@
-//! Type names that stand twice in the workspace.
+//! Type names that the workspace declares twice.
 
 use std::collections::BTreeMap;
 
 use super::source::{is_word, split, tokens};
 use super::{test_code, Finding};
 
-/// Conventional names that may stand twice, each with its reason.
+/// Names that may be declared twice, each with its reason.
 const EXCEPTIONS: &[(&str, &str)] = &[];
 
 /// Words that declare a type.
 const DECLARATIONS: &[&str] = &["struct", "enum", "union", "trait", "type"];
 
-/// Finds every declaration of a name that another one declares too, outside of tests.
+/// Finds declarations with the same name, outside of tests.
 pub(super) fn twice(files: &[(String, String)]) -> Vec<Finding> {
     let tests = test_code::files(files);
     let mut all: BTreeMap<String, Vec<(&str, usize)>> = BTreeMap::new();

@@ -1,8 +1,8 @@
-//! The connections of the admin endpoint: a bounded number, of which the oldest makes room.
+//! The connection slots of the admin endpoint, bounded in number.
 //!
-//! A newcomer takes the place of the oldest connection without a complete request, else of the
-//! oldest whose answer is on its way to a client that does not close. A request that is being
-//! answered keeps its place: that takes no longer than the endpoint's own work.
+//! A new connection evicts the oldest one without a complete request, or else the oldest whose
+//! response is being sent. A connection whose request is being handled keeps its slot: handling is
+//! bounded by the work of the endpoint.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -14,14 +14,14 @@ use tokio::sync::Notify;
 use tokio::task::{yield_now, AbortHandle, JoinSet};
 use tokio::time::{sleep_until, Instant};
 
-/// How long a connection is left to bring its request before another one takes its place.
+/// Time for a request before its connection may be evicted.
 const MIN_STAY: Duration = Duration::from_millis(2);
 
 const READING: u8 = 0;
 const HANDLING: u8 = 1;
 const SENDING: u8 = 2;
 
-/// How far a connection is.
+/// The phase of a connection.
 #[derive(Clone)]
 pub(super) struct RequestPhase(Arc<PhaseState>);
 
@@ -31,12 +31,12 @@ struct PhaseState {
 }
 
 impl RequestPhase {
-    /// The request is complete.
+    /// Marks the request as complete.
     pub(super) fn handling(&self) {
         self.set(HANDLING);
     }
 
-    /// The answer is known and on its way.
+    /// Marks the response as being sent.
     pub(super) fn sending(&self) {
         self.set(SENDING);
     }
@@ -57,7 +57,7 @@ struct ConnSlot {
     task: AbortHandle,
 }
 
-/// The places, in the order in which they were taken.
+/// The slots, in the order of accept.
 pub(super) struct ConnSlots {
     max: usize,
     open: VecDeque<ConnSlot>,
@@ -67,7 +67,9 @@ pub(super) struct ConnSlots {
 }
 
 impl ConnSlots {
-    /// With this many descriptors: one of them is for the newcomer that waits for a place.
+    /// Creates slots for a number of descriptors.
+    ///
+    /// One descriptor is for the new connection that waits for a slot.
     pub(super) fn new(descriptors: usize) -> Self {
         Self {
             max: descriptors.saturating_sub(1).max(1),
@@ -78,12 +80,12 @@ impl ConnSlots {
         }
     }
 
-    /// Connections that were ended to make room, so far.
+    /// Returns the number of evicted connections.
     pub(super) const fn evicted(&self) -> u64 {
         self.evicted
     }
 
-    /// Serves a newcomer as a task, once it has a place.
+    /// Serves a new connection in a task, once it has a slot.
     pub(super) async fn take<F>(&mut self, serve: impl FnOnce(RequestPhase) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -99,7 +101,7 @@ impl ConnSlots {
             phase,
             task,
         });
-        // The newcomer's request may be in its socket already: it is read before the next accept.
+        // Its request may have arrived already: read it before the next accept.
         yield_now().await;
     }
 
@@ -127,7 +129,7 @@ impl ConnSlots {
         }
     }
 
-    /// Waits until a connection ends or gets on.
+    /// Waits until a connection ends or changes its phase.
     async fn change(&mut self) {
         tokio::select! {
             _ = self.tasks.join_next() => {}
@@ -135,7 +137,7 @@ impl ConnSlots {
         }
     }
 
-    /// The connection that makes room, and from when on it may be ended.
+    /// Returns the connection to evict, and its earliest eviction time.
     fn victim(&self) -> Option<(usize, Instant)> {
         let oldest = |phase| self.open.iter().position(|place| place.phase.is(phase));
         let at = oldest(READING).or_else(|| oldest(SENDING))?;
@@ -153,7 +155,7 @@ mod tests {
 
     use super::*;
 
-    /// Connections that never end by themselves, and the phases of those that are open.
+    /// Connections that never end, and the names of the open ones.
     struct Held {
         places: ConnSlots,
         open: Arc<Mutex<Vec<&'static str>>>,
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn oldest_without_request_makes_room() {
+    async fn oldest_without_request_is_evicted() {
         let mut held = Held::new(3);
         held.take("answered", RequestPhase::sending).await;
         held.take("silent", |_| {}).await;
@@ -203,7 +205,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn answered_makes_room_after_silent() {
+    async fn sending_is_evicted_after_silent() {
         let mut held = Held::new(2);
         held.take("worked on", RequestPhase::handling).await;
         held.take("answered", RequestPhase::sending).await;
@@ -212,7 +214,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn work_in_progress_is_never_cut() {
+    async fn request_in_progress_is_not_evicted() {
         let mut held = Held::new(1);
         let (done, is_done) = oneshot::channel::<()>();
         let serve = |phase: RequestPhase| async move {
@@ -228,7 +230,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn newcomer_has_time_for_its_request() {
+    async fn new_connection_has_time_for_its_request() {
         let mut held = Held::new(1);
         held.take("first", |_| {}).await;
         let begun = Instant::now();

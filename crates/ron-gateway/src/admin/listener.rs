@@ -1,4 +1,4 @@
-//! The socket of the admin endpoint: TCP, or a Unix socket for this user and root.
+//! The socket of the admin endpoint: TCP, or a Unix socket.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,12 +12,12 @@ use crate::settings::AdminAddr;
 /// An accepted connection.
 pub(super) type AdminStream = Box<dyn Duplex>;
 
-/// Bytes in both directions.
+/// A stream in both directions.
 pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
-/// The bound endpoint, and where it is.
+/// The bound listener and its address.
 pub(crate) struct BoundAdmin {
     pub(crate) addr: AdminAddr,
     pub(crate) listener: AdminListener,
@@ -31,13 +31,15 @@ pub(crate) enum AdminListener {
 }
 
 impl BoundAdmin {
-    /// AdminBinder; port 0 takes a free one. To be run on the endpoint's own thread.
+    /// Binds a listener; port 0 selects a free one.
+    ///
+    /// Must run on the thread of the endpoint.
     pub(crate) async fn bind(addr: AdminAddr) -> Result<Self, ExitFailure> {
         let (addr, listener) = match addr {
             AdminAddr::Ip(addr) => {
                 let bound = tcp(addr).await;
                 let (addr, listener) = bound.map_err(|error| {
-                    ExitFailure::runtime(format!("cannot bind {addr} for admin"), &error)
+                    ExitFailure::runtime(format!("cannot bind {addr} (admin_addr)"), &error)
                 })?;
                 (AdminAddr::Ip(addr), AdminListener::Tcp(listener))
             }
@@ -49,7 +51,9 @@ impl BoundAdmin {
             #[cfg(not(feature = "uds"))]
             AdminAddr::Unix(path) => {
                 let path = path.display();
-                return Err(ExitFailure::Config(format!("no Unix sockets for {path}")));
+                return Err(ExitFailure::Config(format!(
+                    "this build has no Unix sockets, required for admin_addr {path}"
+                )));
             }
         };
         Ok(Self { addr, listener })
@@ -61,7 +65,9 @@ async fn tcp(addr: SocketAddr) -> io::Result<(SocketAddr, TcpListener)> {
     Ok((listener.local_addr()?, listener))
 }
 
-/// Mode 0600 in a private directory, for processes of the effective user and of root.
+/// Binds a Unix socket for the effective user and root.
+///
+/// The socket has mode 0600, in a private directory.
 #[cfg(feature = "uds")]
 async fn unix(path: &std::path::Path) -> Result<ron_transport::uds::raw::UdsListener, ExitFailure> {
     use ron_transport::uds::{raw::UdsListener, UdsConfig};
@@ -73,11 +79,11 @@ async fn unix(path: &std::path::Path) -> Result<ron_transport::uds::raw::UdsList
     set.map_err(|error| ExitFailure::Config(error.to_string()))?;
     UdsListener::bind(&config)
         .await
-        .map_err(|error| ExitFailure::Runtime(format!("{error} (for admin)")))
+        .map_err(|error| ExitFailure::Runtime(format!("{error} (admin_addr)")))
 }
 
 impl AdminListener {
-    /// Waits for the next connection; a user who may not ask is passed over. Cancel-safe.
+    /// Waits for the next connection of a permitted user. Cancel-safe.
     pub(super) async fn accept(&mut self) -> io::Result<AdminStream> {
         match self {
             Self::Tcp(listener) => {

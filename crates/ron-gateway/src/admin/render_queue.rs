@@ -1,4 +1,4 @@
-//! Costly responses, rendered within a share of a core at any request rate.
+//! Costly responses, rendered within a share of a core.
 //!
 //! A response is rendered after its request arrived, so it is exact: it contains every event that
 //! the client saw before it asked. Waiting requests share the next rendering. Their number is
@@ -14,17 +14,17 @@ use tokio::time::{sleep_until, Instant};
 
 /// Rendering takes at most this part of the time.
 const SHARE: u32 = 20;
-/// Shortest pause after a rendering: several in a row would keep a core from the data plane.
+/// Shortest pause after a rendering, which leaves the core to the data plane.
 const MIN_PAUSE: Duration = Duration::from_millis(5);
 /// Longest pause after a rendering.
 const MAX_PAUSE: Duration = Duration::from_millis(100);
 
-/// The bound on waiting requests, which all queues of the endpoint share.
+/// The bound on waiting requests; all queues share it.
 #[derive(Clone)]
 pub(super) struct WaitLimit(Arc<Semaphore>);
 
 impl WaitLimit {
-    /// Returns the limit for this many connection slots: three quarters of them.
+    /// Creates a limit of three quarters of the connection slots.
     pub(super) fn new(slots: usize) -> Self {
         Self(Arc::new(Semaphore::new((slots * 3 / 4).max(1))))
     }
@@ -54,7 +54,9 @@ impl RenderQueue {
         }
     }
 
-    /// Returns a body whose rendering started after this call, by any call with this key.
+    /// Returns a body that was rendered after this call.
+    ///
+    /// Any call with this key may have rendered it.
     ///
     /// Returns `None` at once where too many requests wait.
     pub(super) async fn get(&self, key: &str, render: impl FnOnce() -> Bytes) -> Option<Bytes> {

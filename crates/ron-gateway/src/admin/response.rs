@@ -1,4 +1,4 @@
-//! Answers, and their form on the wire (RFC 9112).
+//! Responses and their wire format (RFC 9112).
 
 use std::fmt::Write;
 use std::time::SystemTime;
@@ -30,7 +30,7 @@ impl StatusCode {
     }
 }
 
-/// The answer to a request.
+/// A response to a request.
 #[derive(Debug)]
 pub(super) struct Response {
     pub(super) status: StatusCode,
@@ -63,19 +63,21 @@ impl Response {
         Self::new(status, JSON, body)
     }
 
-    /// With another header field. The value is this program's own, and has no line break.
+    /// Adds a header field.
+    ///
+    /// The value is a constant of this program or a number, without a line break.
     pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.fields.push((name, value.into()));
         self
     }
 
-    /// Returns the answer to HEAD: it has the length and no body.
+    /// Returns the response to HEAD: the length without the body.
     pub(super) fn without_body(mut self) -> Self {
         self.is_head = true;
         self
     }
 
-    /// The bytes on the wire.
+    /// Returns the bytes on the wire.
     pub(super) fn bytes(&self) -> Bytes {
         let StatusCode(code, phrase) = self.status;
         let mut head = format!("HTTP/1.1 {code} {phrase}\r\n");
@@ -112,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_answer_closes_and_forbids_sniffing() {
+    fn every_response_closes_and_forbids_sniffing() {
         let answer = Response::text(StatusCode::NOT_FOUND, "gone\n").with("allow", "GET");
         let text = String::from_utf8(answer.bytes().to_vec()).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();

@@ -1,4 +1,4 @@
-//! Requests and their answers.
+//! The routes of the admin endpoint.
 
 use bytes::Bytes;
 use ron_transport::schema::parse_count;
@@ -10,20 +10,24 @@ use super::{connections, page};
 use crate::logging::TARGET;
 
 const HTML: &str = "text/html; charset=utf-8";
-/// Prometheus' text format, which is UTF-8.
+/// Prometheus' text format, in UTF-8.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
-/// How far Tor's bootstrap is, 0 to 1: beside the answer of `/readyz`, whose form is fixed.
+/// Header with Tor's bootstrap progress, 0 to 1.
+///
+/// The body of `/readyz` is fixed.
 const PROGRESS: &str = "arti-bootstrap-progress";
 
-/// Returns the answer to a request. One to HEAD is that to GET, whose body is then left out.
+/// Returns the response to a request.
+///
+/// HEAD is handled as GET; the caller removes the body.
 pub(super) async fn to(head: &RequestHead, state: &AdminState) -> Response {
     if !state.hosts.allow(&head.hosts) {
-        let text = "this Host is not served: ask by IP address or localhost, or list the name in \
+        let text = "unknown Host: use an IP address or localhost, or add the name to \
                     gateway.admin_hosts\n";
         return Response::text(StatusCode::MISDIRECTED, text);
     }
     if head.has_body {
-        return Response::text(StatusCode::BAD_REQUEST, "no request body is taken\n");
+        return Response::text(StatusCode::BAD_REQUEST, "a request body is not allowed\n");
     }
     match (head.method.as_str(), connections::to_cancel(&head.path)) {
         ("POST", Some(id)) => cancel(id, state),
@@ -34,7 +38,7 @@ pub(super) async fn to(head: &RequestHead, state: &AdminState) -> Response {
 }
 
 fn not_allowed(allowed: &'static str) -> Response {
-    let text = format!("only {allowed} here\n");
+    let text = format!("method not allowed; use {allowed}\n");
     Response::text(StatusCode::NOT_ALLOWED, text).with("allow", allowed)
 }
 
@@ -62,7 +66,7 @@ async fn get(path: &str, query: &str, state: &AdminState) -> Response {
         "/status/config.json" => json(line(&state.source.config_json())),
         "/connections" => list(query, state).await,
         _ => {
-            let known = "not found; known are /, /metrics, /healthz, /readyz, /status, \
+            let known = "not found; available are /, /metrics, /healthz, /readyz, /status, \
                          /status/metrics.json, /status/history.json, /status/config.json, \
                          /connections\n";
             Response::text(StatusCode::NOT_FOUND, known)
@@ -74,7 +78,7 @@ fn line(json: &serde_json::Value) -> Bytes {
     format!("{json}\n").into()
 }
 
-/// Returns a rendered body, or a refusal where too many requests wait for it.
+/// Responds with a rendered body, or refuses with 503.
 fn queued(content_type: &'static str, body: Option<Bytes>) -> Response {
     match body {
         Some(body) => Response::new(StatusCode::OK, content_type, body),
@@ -101,23 +105,24 @@ fn ready(state: &AdminState) -> Response {
 
 async fn list(query: &str, state: &AdminState) -> Response {
     if !state.addr.is_local() {
-        let text = "open connections are shown on loopback and Unix sockets only\n";
+        let text = "open connections are available on loopback and Unix sockets only\n";
         return Response::text(StatusCode::FORBIDDEN, text);
     }
     let Some(after) = connections::after(query) else {
-        let text = "the query is after=ID, with the next of the page before\n";
+        let text = "invalid query; use after=ID with the `next` of the previous page\n";
         return Response::text(StatusCode::BAD_REQUEST, text);
     };
     let make = || line(&state.source.connections_json(after, state.show_peers));
     queued(JSON, state.conns_queue.get(query, make).await)
 }
 
-/// Over the Unix socket alone, whose kernel says that this user or root asks: no page in a browser
-/// can reach it.
+/// Cancels a connection, over the Unix socket only.
+///
+/// The kernel reports that this user or root asks, and no page in a browser can reach the socket.
 fn cancel(id: &str, state: &AdminState) -> Response {
     if !state.addr.is_unix() {
-        let text = "connections are cancelled over a Unix socket only: set gateway.admin_addr to \
-                    unix: and a path\n";
+        let text = "cancelling a connection requires a Unix socket: set gateway.admin_addr to \
+                    unix:/path\n";
         return Response::text(StatusCode::FORBIDDEN, text);
     }
     let cancelled = parse_count(id).ok().filter(|id| state.source.cancel(*id));
@@ -127,6 +132,6 @@ fn cancel(id: &str, state: &AdminState) -> Response {
             "no open connection has this number\n",
         );
     };
-    tracing::info!(target: TARGET, event = "cancel", conn_id = id, "asked for over the admin socket");
+    tracing::info!(target: TARGET, event = "cancel", conn_id = id, "requested over the admin socket");
     Response::json(StatusCode::OK, format!("{{\"cancelled\":{id}}}\n"))
 }

@@ -1,4 +1,4 @@
-//! What the admin endpoint tells about.
+//! Shared state of the admin endpoint.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,7 +17,7 @@ use super::status_source::{self, StatusSource};
 use crate::sandbox::SandboxReport;
 use crate::settings::{AdminAddr, Gateway, Mode};
 
-/// What the admin endpoint tells about.
+/// State of the admin endpoint.
 pub(crate) struct AdminState {
     prometheus: Prometheus,
     pub(super) addr: AdminAddr,
@@ -29,12 +29,12 @@ pub(crate) struct AdminState {
     mode: Mode,
     listen: ListenAddr,
     since: ReadySince,
-    /// How far Tor's bootstrap is, 0 to 1.
+    /// Progress of Tor's bootstrap, 0 to 1.
     pub(super) tor_progress: Box<dyn Fn() -> Option<f64> + Send + Sync>,
     pub(super) source: StatusSource,
     sandbox: SandboxReport,
     history: History,
-    /// Turns of `/metrics`, `/status/metrics.json`, `/status/history.json` and `/connections`.
+    /// Renderings of `/metrics`, `/status/metrics.json`, `/status/history.json` and `/connections`.
     pub(super) metrics_queue: RenderQueue,
     pub(super) figures_queue: RenderQueue,
     pub(super) history_queue: RenderQueue,
@@ -42,7 +42,9 @@ pub(crate) struct AdminState {
 }
 
 impl AdminState {
-    /// For an endpoint at this address, of a transport that listens at that one.
+    /// Creates the state for an endpoint and its transport.
+    ///
+    /// The endpoint is at `addr`, and the transport listens at `listen`.
     pub(crate) fn new(
         addr: AdminAddr,
         gateway: &Gateway,
@@ -78,12 +80,12 @@ impl AdminState {
         }
     }
 
-    /// The metrics of the transport and of the service, in Prometheus' text format.
+    /// Returns all metrics in Prometheus' text format.
     pub(super) fn exposition(&self) -> String {
         self.prometheus.render() + &metrics::render(self.source.figures())
     }
 
-    /// Adds a sample to the history now and every 5 s, indefinitely.
+    /// Adds a sample to the history every 5 s, indefinitely.
     pub(super) async fn sample(&self) {
         loop {
             self.history
@@ -96,7 +98,7 @@ impl AdminState {
         self.history.json(self.source.started())
     }
 
-    /// Readiness, and whether it counts as ready.
+    /// Returns readiness, and whether `/readyz` reports it as ready.
     pub(super) fn readiness(&self) -> (ReadyState, bool) {
         let state = *self.readiness.borrow();
         let ready = match state {
@@ -107,8 +109,9 @@ impl AdminState {
         (state, ready)
     }
 
-    /// `{"state":"degraded","reason":"arti_bootstrap"}`, in this order: none of the words needs an
-    /// escape.
+    /// Returns `{"state":"degraded","reason":"arti_bootstrap"}`.
+    ///
+    /// The order is fixed, and no word needs an escape.
     pub(super) fn readiness_json(state: ReadyState) -> String {
         let word = state.state();
         match state.reason() {
@@ -126,7 +129,7 @@ impl AdminState {
             "version": env!("CARGO_PKG_VERSION"),
             "backend": self.backend.as_str(),
             "mode": self.mode.as_str(),
-            // Here the name of an onion service is told, and nowhere else.
+            // Only this page shows the name of an onion service.
             "listen": match &self.listen {
                 ListenAddr::Onion(name) => name.as_str().to_owned(),
                 other => other.to_string(),
@@ -136,30 +139,32 @@ impl AdminState {
         })
     }
 
-    /// Notes when readiness changes, for ever.
+    /// Records the time of readiness changes, indefinitely.
     pub(super) async fn watch(&self) {
         let mut readiness = self.readiness.clone();
         loop {
             let state = *readiness.borrow_and_update();
             self.since.of(state);
             if readiness.changed().await.is_err() {
-                // The transport is gone: there is no further change.
+                // The transport ended: no further change follows.
                 return std::future::pending().await;
             }
         }
     }
 }
 
-/// ReadySince when readiness is what it is.
+/// The current readiness and the time of its last change.
 pub(crate) struct ReadySince(Mutex<(ReadyState, u64)>);
 
 impl ReadySince {
-    /// From now on it is this.
+    /// Starts with a state and the current time.
     pub(crate) fn now(state: ReadyState) -> Self {
         Self(Mutex::new((state, unix_seconds())))
     }
 
-    /// ReadySince when it has been this, in Unix seconds: since now, if it was something else.
+    /// Returns the Unix time since which this state holds.
+    ///
+    /// A new state holds from now on.
     fn of(&self, state: ReadyState) -> u64 {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.0 != state {
@@ -224,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn the_setting_decides_whether_degraded_is_ready() {
+    fn degraded_is_ready_follows_setting() {
         for ready in [false, true] {
             let (state, sender) = state(ready, DEGRADED);
             assert_eq!(state.readiness(), (DEGRADED, ready));
@@ -237,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn readiness_is_told_with_its_reason() {
+    fn readiness_has_its_reason() {
         let degraded = r#"{"state":"degraded","reason":"arti_bootstrap"}"#;
         assert_eq!(AdminState::readiness_json(DEGRADED), degraded);
         assert_eq!(
@@ -254,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn since_moves_with_the_state_alone() {
+    fn since_changes_with_the_state_only() {
         let since = ReadySince(Mutex::new((DEGRADED, 5)));
         assert_eq!(since.of(DEGRADED), 5);
         assert!(since.of(ReadyState::Ready) > 1_700_000_000);

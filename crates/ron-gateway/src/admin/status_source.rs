@@ -1,5 +1,4 @@
-//! What changes while the service runs, beside readiness: the figures and settings that the status
-//! page shows.
+//! Figures and settings of the status page that change at run time.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
@@ -19,17 +18,17 @@ use crate::pressure::PressureGauge;
 pub(crate) struct StatusSource {
     transport: Arc<Transport>,
     in_force: Arc<ActiveConfig>,
-    /// In Unix seconds, with their fraction: tells one process from the next.
+    /// Start in Unix seconds with fraction, which identifies the process.
     started: f64,
     dropped: DroppedLines,
-    /// Requests to the admin endpoint, and its connections that were ended to make room.
+    /// Number of requests to the admin endpoint.
     requests: AtomicU64,
     evicted: AtomicU64,
     pressure: PressureGauge,
 }
 
 impl StatusSource {
-    /// From now on.
+    /// Records the current time as the start.
     pub(crate) fn new(
         transport: &Arc<Transport>,
         in_force: &Arc<ActiveConfig>,
@@ -52,12 +51,12 @@ impl StatusSource {
         self.requests.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes how many connections were ended to make room, so far.
+    /// Sets the total number of evicted admin connections.
     pub(super) fn set_evicted(&self, total: u64) {
         self.evicted.store(total, Ordering::Relaxed);
     }
 
-    /// The service's own figures, and the caps in force.
+    /// Returns the service's own figures and the active caps.
     pub(super) fn figures(&self) -> ServiceFigures {
         let limits = &self.transport.config().limits;
         ServiceFigures {
@@ -71,8 +70,10 @@ impl StatusSource {
         }
     }
 
-    /// The time here, when the service started, accepted connections, peers near their cap (`null`
-    /// without one) and the metrics. `exposition` is what `/metrics` says.
+    /// Returns the time, counts and metrics for the status page.
+    ///
+    /// These are the current time, the start, accepted connections, peers near their cap (`null`
+    /// without a cap) and the metrics of `exposition`.
     pub(super) fn metrics_json(&self, exposition: &str) -> Value {
         let near = near_cap(self.figures().peer_conns);
         let limiter = self.transport.limiter();
@@ -85,7 +86,7 @@ impl StatusSource {
         })
     }
 
-    /// In Unix seconds.
+    /// Returns the start in Unix seconds.
     pub(super) const fn started(&self) -> f64 {
         self.started
     }
@@ -94,7 +95,7 @@ impl StatusSource {
         connections::json(&self.transport, after, show_peers)
     }
 
-    /// Cancels a connection; whether there is one of this number.
+    /// Cancels a connection; returns whether it existed.
     pub(super) fn cancel(&self, id: u64) -> bool {
         self.transport.cancel(id)
     }
@@ -104,13 +105,13 @@ impl StatusSource {
     }
 }
 
-/// From how many connections on a peer is near its cap: four fifths of it.
+/// Returns the number of connections that is near a cap: four fifths.
 fn near_cap(cap: u64) -> Option<usize> {
     let near = cap.saturating_mul(4).div_ceil(5);
     (cap > 0).then(|| usize::try_from(near).unwrap_or(usize::MAX))
 }
 
-/// With their fraction.
+/// Returns the current Unix time in seconds, with fraction.
 pub(super) fn unix_seconds() -> f64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0.0, |since| since.as_secs_f64())
@@ -121,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn near_is_four_fifths_rounded_up() {
+    fn near_cap_is_four_fifths_rounded_up() {
         assert_eq!(
             [0, 1, 5, 6, 20].map(near_cap),
             [None, Some(1), Some(4), Some(5), Some(16)]

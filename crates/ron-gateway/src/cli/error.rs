@@ -1,4 +1,4 @@
-//! What is wrong with a command line.
+//! Errors of the command line.
 
 use std::fmt;
 
@@ -7,19 +7,19 @@ use ron_transport::escape::escape;
 
 use crate::exit::ExitFailure;
 
-/// Longest word that is shown or compared, in characters.
+/// Longest word to show or to compare, in characters.
 const MAX_SHOWN: usize = 64;
 
-/// What is wrong with a command line.
+/// An error of the command line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum UsageError {
-    /// A flag or command that does not exist, and the nearest that does.
+    /// An unknown flag or command, and the nearest known one.
     Unknown {
         what: &'static str,
         word: String,
         nearest: Option<String>,
     },
-    /// A word after everything that was expected.
+    /// A surplus positional argument.
     Surplus(String),
     /// `dial` without a target.
     NoTarget,
@@ -27,7 +27,7 @@ pub(crate) enum UsageError {
     TwoModes,
     /// `--dev-tls` in a build without TLS.
     NoTls,
-    /// A flag without its value, or with one it does not take.
+    /// A flag with a missing or unexpected value.
     Value(String),
 }
 
@@ -68,7 +68,7 @@ impl fmt::Display for UsageError {
             }
             Self::Surplus(word) => {
                 let word = escape(word).quoted();
-                write!(f, "nothing is expected after the command: {word}")
+                write!(f, "unexpected argument after the command: {word}")
             }
             Self::NoTarget => f.write_str("dial needs a target such as tcp://host:port"),
             Self::TwoModes => f.write_str("--echo, --echo-frames and --forward exclude each other"),

@@ -1,36 +1,38 @@
-//! Lines on their way out, and what becomes of them when a write fails half-way.
+//! A batch of lines, and its recovery after a partial write.
 
 use super::dropped::DroppedLines;
 
-/// Whole lines, but for the first: of that a failed write may have written the beginning.
+/// A batch of lines.
+///
+/// All are whole but the first, whose beginning a failed write may have written.
 #[derive(Debug, Default)]
 pub(super) struct LineBatch {
     bytes: Vec<u8>,
-    /// How many of the bytes are written.
+    /// Number of bytes written.
     written: usize,
     /// Whether the bytes begin in the middle of a line.
     torn: bool,
-    /// Where the notice is, and how many dropped lines it tells of.
+    /// Offset of the notice, and the number of dropped lines it reports.
     notice: Option<(usize, u64)>,
 }
 
 impl LineBatch {
-    /// Whether every byte is written.
+    /// Returns whether every byte is written.
     pub(super) fn is_empty(&self) -> bool {
         self.bytes().is_empty()
     }
 
-    /// Bytes that are not written yet.
+    /// Returns the bytes that are not written yet.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes[self.written..]
     }
 
-    /// Adds a line, with its end.
+    /// Adds a line that includes its line feed.
     pub(super) fn push(&mut self, line: &str) {
         self.bytes.extend_from_slice(line.as_bytes());
     }
 
-    /// Adds the line that tells of dropped lines, where there are any.
+    /// Adds the notice of dropped lines, if any.
     pub(super) fn push_notice(&mut self, dropped: u64, render: impl Fn(u64) -> String) {
         if dropped > 0 {
             self.notice = Some((self.bytes.len(), dropped));
@@ -38,7 +40,7 @@ impl LineBatch {
         }
     }
 
-    /// So many more bytes are written.
+    /// Records that further bytes were written.
     pub(super) fn written(&mut self, bytes: usize) {
         self.written += bytes;
         if self.is_empty() {
@@ -50,8 +52,9 @@ impl LineBatch {
         }
     }
 
-    /// Counts the lines that are not written as dropped. Of a torn line the rest stays, so that
-    /// the next write completes it.
+    /// Counts the unwritten lines as dropped.
+    ///
+    /// The rest of a torn line stays, so that the next write completes it.
     pub(super) fn give_up(&mut self, dropped: &DroppedLines) {
         self.torn = match self.written {
             0 => self.torn,
@@ -64,7 +67,7 @@ impl LineBatch {
         let mut lines = count_lines(&self.bytes[keep_to..]);
         if let Some((at, reported)) = self.notice.take() {
             if at >= keep_to {
-                // The notice is no line of the service.
+                // The notice is not a line of the service.
                 lines -= 1;
                 dropped.add_unreported(reported);
             }
@@ -94,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn notice_that_is_lost_is_owed_again() {
+    fn lost_notice_is_repeated() {
         let (mut batch, dropped) = (LineBatch::default(), DroppedLines::default());
         dropped.add(3);
         batch.push("a\n");
@@ -113,7 +116,7 @@ mod tests {
         batch.written(6);
         batch.give_up(&dropped);
         assert_eq!((batch.bytes(), dropped.total()), (&b"o\n"[..], 1));
-        // Nothing of the rest is written: it stays.
+        // No byte of the rest is written: it stays.
         batch.push("four\n");
         batch.give_up(&dropped);
         assert_eq!((batch.bytes(), dropped.total()), (&b"o\n"[..], 2));
@@ -125,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn torn_notice_counts_as_told() {
+    fn torn_notice_counts_as_reported() {
         let (mut batch, dropped) = (LineBatch::default(), DroppedLines::default());
         dropped.add(2);
         batch.push_notice(dropped.take_unreported(), notice);

@@ -1,21 +1,21 @@
-//! DropCounts the lines that were not written.
+//! The counter of dropped lines.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
-/// How many lines were dropped. Clones are the same.
+/// Number of dropped lines. Clones share the count.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DroppedLines(Arc<DropCounts>);
 
 #[derive(Debug, Default)]
 struct DropCounts {
     total: AtomicU64,
-    /// Those that no line of the log tells of yet.
+    /// Dropped lines that no notice reports yet.
     unreported: AtomicU64,
 }
 
 impl DroppedLines {
-    /// All since the start.
+    /// Returns the number of dropped lines since the start.
     pub(crate) fn total(&self) -> u64 {
         self.0.total.load(Ordering::Relaxed)
     }
@@ -25,7 +25,7 @@ impl DroppedLines {
         self.add_unreported(lines);
     }
 
-    /// DropCounts as not told again.
+    /// Counts lines whose notice was lost.
     pub(super) fn add_unreported(&self, lines: u64) {
         self.0.unreported.fetch_add(lines, Ordering::Relaxed);
     }
@@ -34,7 +34,7 @@ impl DroppedLines {
         self.0.unreported.load(Ordering::Relaxed) > 0
     }
 
-    /// Those that the next notice tells of.
+    /// Takes the count for the next notice.
     pub(super) fn take_unreported(&self) -> u64 {
         match self.has_unreported() {
             true => self.0.unreported.swap(0, Ordering::Relaxed),

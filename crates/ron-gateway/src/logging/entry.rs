@@ -1,4 +1,4 @@
-//! What one log line says, before it has a form.
+//! A log line before rendering.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -31,7 +31,7 @@ impl fmt::Display for FieldValue {
     }
 }
 
-/// The fields of a span or an event, in the order they were given.
+/// Fields of a span or an event, in order.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Fields(Vec<(&'static str, FieldValue)>);
 
@@ -79,7 +79,9 @@ impl Visit for Fields {
     }
 }
 
-/// What a line says about itself; a field of such a name stands under another.
+/// Keys of the line itself.
+///
+/// A field of such a name is prefixed with `field.`.
 const RESERVED: &[&str] = &["ts", "level", "target", "msg"];
 
 /// One log line.
@@ -94,8 +96,9 @@ pub(super) struct LogEntry {
 }
 
 impl LogEntry {
-    /// Joins an event's fields with those of its spans, the innermost first: a name that is
-    /// there already is left out.
+    /// Joins the fields of an event with those of its spans.
+    ///
+    /// The innermost span comes first; a name that exists already is skipped.
     pub(super) fn new<'a>(
         metadata: &Metadata<'static>,
         mut event: Fields,
@@ -117,7 +120,7 @@ impl LogEntry {
         }
     }
 
-    /// A warning that lines are missing.
+    /// Returns the notice of dropped lines.
     pub(super) fn dropped(lines: u64) -> Self {
         Self {
             at: Timestamp::now(),

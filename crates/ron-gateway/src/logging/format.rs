@@ -1,22 +1,22 @@
-//! The forms of the log.
+//! Formats of the log.
 
 use super::entry::LogEntry;
 use super::{json, logfmt, text};
 
-/// `log.format`.
+/// The setting `log.format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LogFormat {
-    /// Text on a terminal, else logfmt.
+    /// Text on a terminal, otherwise logfmt.
     Auto,
-    /// For people.
+    /// Text for humans.
     Text,
-    /// `key=value`, for grep and for machines.
+    /// `key=value`, for grep and programs.
     Logfmt,
-    /// One object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Turns an entry into its line, with the line's end.
+/// Renders an entry as a line, with its line feed.
 pub(super) type RenderFn = fn(&LogEntry) -> String;
 
 ron_transport::schema::choice!(pub(crate) LogFormat {

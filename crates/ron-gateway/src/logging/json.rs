@@ -1,11 +1,11 @@
-//! One JSON object a line.
+//! The JSON format: one object per line.
 
 use ron_transport::escape::{is_safe, write_escape};
 use serde_json::Value as Json;
 
 use super::entry::{FieldValue, LogEntry};
 
-/// One line.
+/// Renders an entry as one line.
 pub(super) fn render(entry: &LogEntry) -> String {
     let mut line = String::with_capacity(256);
     let mut member = |name: &str, value: Json| {
@@ -37,8 +37,9 @@ fn json(value: &FieldValue) -> Json {
     }
 }
 
-/// JSON lets control characters above U+001F and format characters stand; a terminal need not see
-/// them.
+/// Appends JSON, and escapes control and format characters.
+///
+/// JSON permits those above U+001F, which a terminal may interpret.
 fn push(line: &mut String, value: &Json) {
     for c in value.to_string().chars() {
         if is_safe(c) {

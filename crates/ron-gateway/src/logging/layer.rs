@@ -1,4 +1,4 @@
-//! Gathers what a line says from its event and spans, and hands the line on.
+//! The `tracing` layer that turns an event into a line.
 
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};
@@ -9,7 +9,7 @@ use super::entry::{Fields, LogEntry};
 use super::format::RenderFn;
 use super::sink::Sink;
 
-/// Writes every event that passes the filter.
+/// Logs every event that passes the filter.
 pub(super) struct LogLayer {
     render: RenderFn,
     sink: Sink,
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn span_fields_are_there_once() {
+    fn span_fields_appear_once() {
         let lines = logged(logfmt::render, || {
             let span = info_span!(target: "ron_transport", "conn", conn_id = 7, backend = "tcp");
             let _in = span.enter();
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn no_value_forges_a_field_or_a_line() {
+    fn values_cannot_forge_fields_or_lines() {
         let forged = "a\nts=1 level=info event=close\" x=1 \u{1b}[2J";
         for render in [logfmt::render, json::render, text::plain, text::coloured] {
             let lines = logged(render, || {
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn json_lines_are_objects_with_every_field() {
+    fn json_line_is_object_with_every_field() {
         let lines = logged(json::render, || {
             let span = info_span!("conn", conn_id = 7);
             let _in = span.enter();

@@ -1,21 +1,21 @@
-//! How much is logged.
+//! Levels of the log.
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::target::TARGET;
 
-/// `log.level`.
+/// The setting `log.level`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LogLevel {
-    /// Errors only.
+    /// Errors.
     Error,
-    /// Warnings too.
+    /// Warnings and above.
     Warn,
-    /// What an operator wants to read.
+    /// Events for operators, and above.
     Info,
-    /// Every connection's steps.
+    /// Steps of every connection, and above.
     Debug,
-    /// Everything.
+    /// All events.
     Trace,
 }
 
@@ -28,7 +28,7 @@ ron_transport::schema::choice!(pub(crate) LogLevel {
 });
 
 impl LogLevel {
-    /// Our own targets at this level, everything else at `warn` at most.
+    /// Returns the filter: own targets at this level, others at most `warn`.
     pub(super) fn filter(self) -> Targets {
         let level = match self {
             Self::Error => LevelFilter::ERROR,
@@ -50,7 +50,7 @@ mod tests {
     use tracing::Level as L;
 
     #[test]
-    fn dependencies_are_capped_and_the_level_moves_ours() {
+    fn level_applies_to_own_targets_only() {
         let trace = LogLevel::Trace.filter();
         for target in ["tor_proto", "arti_client", "rustls::conn", "hyper"] {
             assert!(trace.would_enable(target, &L::WARN), "{target}");

@@ -1,5 +1,7 @@
-//! Where lines go: a bounded queue and a thread that writes. A reader that stalls costs lines,
-//! never the service, and so does a disk that is full; only a reader that is gone ends the log.
+//! The log queue and its writing thread.
+//!
+//! The queue is bounded. A stalled reader or a full disk costs lines and never blocks the service;
+//! only a closed reader ends the log.
 
 #[cfg(test)]
 mod tests;
@@ -12,17 +14,17 @@ use std::time::Duration;
 use super::batch::LineBatch;
 use super::dropped::DroppedLines;
 
-/// Lines that wait for the writer.
+/// Capacity of the queue, in lines.
 const QUEUE: usize = 8192;
-/// Lines that are written at once.
+/// Lines per write.
 const BATCH: usize = 256;
-/// How long the end of the process waits for the writer.
+/// Time that the process waits for the writer when it exits.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How often the end tries to get into a full queue.
+/// Attempts to queue the close message in a full queue.
 const CLOSE_TRIES: u32 = 100;
-/// Pause before what is full, a queue or a non-blocking stdout, is tried again.
+/// Pause before a retry on a full queue or a non-blocking stdout.
 const RETRY: Duration = Duration::from_millis(5);
-/// Pause before a failed write is tried again where no further line comes.
+/// Pause before a failed write is retried without a further line.
 const NOTICE_RETRY: Duration = Duration::from_secs(1);
 
 enum QueueItem {
@@ -30,7 +32,7 @@ enum QueueItem {
     Close,
 }
 
-/// The queue's entrance. Never blocks.
+/// The sending side of the queue. Never blocks.
 #[derive(Clone)]
 pub(super) struct Sink {
     queue: SyncSender<QueueItem>,
@@ -38,16 +40,16 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    /// Queues a line, or counts it as dropped where there is no room.
+    /// Queues a line; counts it as dropped if the queue is full.
     pub(super) fn offer(&self, line: String) {
-        // With no reader left, nothing is queued and nothing is counted.
+        // After a closed reader, lines are neither queued nor counted.
         if let Err(TrySendError::Full(_)) = self.queue.try_send(QueueItem::Line(line)) {
             self.dropped.add(1);
         }
     }
 }
 
-/// Waits for the writer when it is dropped, in bounded time.
+/// Handle of the writing thread. Its drop waits, in bounded time.
 #[must_use]
 pub(crate) struct Writer {
     queue: SyncSender<QueueItem>,
@@ -56,7 +58,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// The count of lines that were not written.
+    /// Returns the counter of dropped lines.
     pub(crate) fn dropped(&self) -> DroppedLines {
         self.dropped.clone()
     }
@@ -76,7 +78,9 @@ impl Drop for Writer {
     }
 }
 
-/// Starts the writing thread. `notice` renders the line that says how many lines were dropped.
+/// Starts the writing thread.
+///
+/// `notice` renders the line that reports dropped lines.
 pub(super) fn start(
     out: impl Write + Send + 'static,
     notice: impl Fn(u64) -> String + Send + 'static,
@@ -87,7 +91,7 @@ pub(super) fn start(
     let counted = dropped.clone();
     thread::Builder::new().name("log".into()).spawn(move || {
         run(out, &items, &counted, notice);
-        // The queue is gone before the end is told: from here on lines are dropped.
+        // Close the queue before reporting the end: later lines are dropped.
         drop(items);
         let _ = done.try_send(());
     })?;
@@ -103,8 +107,9 @@ pub(super) fn start(
     Ok((sink, writer))
 }
 
-/// Writes until it is closed, or until the reader is gone. Any other failure drops the lines that
-/// were not written, counts them, and goes on with the next.
+/// Writes until it is closed, or until the reader closes.
+///
+/// Any other failure drops and counts the unwritten lines, and writing continues.
 fn run(
     mut out: impl Write,
     items: &Receiver<QueueItem>,
@@ -145,7 +150,7 @@ fn run(
     }
 }
 
-/// Writes everything; a pipe that is full for the moment is tried again.
+/// Writes the whole batch; retries while a pipe is full.
 fn write(out: &mut impl Write, batch: &mut LineBatch) -> io::Result<()> {
     loop {
         let result = if batch.is_empty() {
@@ -164,7 +169,7 @@ fn write(out: &mut impl Write, batch: &mut LineBatch) -> io::Result<()> {
     }
 }
 
-/// A sink that keeps its lines for a test.
+/// Returns a sink that keeps its lines for a test.
 #[cfg(test)]
 pub(super) fn test_sink(room: usize) -> (Sink, Lines) {
     let (queue, items) = sync_channel(room);
@@ -172,7 +177,7 @@ pub(super) fn test_sink(room: usize) -> (Sink, Lines) {
     (Sink { queue, dropped }, Lines(items))
 }
 
-/// The lines of a test's sink.
+/// Lines of a test's sink.
 #[cfg(test)]
 pub(super) struct Lines(Receiver<QueueItem>);
 

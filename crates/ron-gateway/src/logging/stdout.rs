@@ -1,9 +1,10 @@
-//! Standard output without the buffer of the standard library. That buffer keeps bytes whose write
-//! failed, so that it is unknown which lines are lost.
+//! Standard output without the standard library's buffer.
+//!
+//! That buffer keeps bytes of a failed write, so that the lost lines would be unknown.
 
 use std::io::{self, stdout, Write};
 
-/// The descriptor itself.
+/// Standard output, written directly to its descriptor.
 pub(super) struct UnbufferedStdout;
 
 impl Write for UnbufferedStdout {

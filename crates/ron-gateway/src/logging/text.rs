@@ -1,4 +1,4 @@
-//! Lines for people.
+//! The text format, for humans.
 
 use std::fmt::{self, Write};
 
@@ -11,12 +11,12 @@ use super::logfmt;
 const RESET: &str = "\u{1b}[0m";
 const DIM: &str = "\u{1b}[2m";
 
-/// One line without colour.
+/// Renders an entry without colour.
 pub(super) fn plain(entry: &LogEntry) -> String {
     render(entry, false)
 }
 
-/// One line with colour.
+/// Renders an entry with colour.
 pub(super) fn coloured(entry: &LogEntry) -> String {
     render(entry, true)
 }
@@ -38,7 +38,7 @@ fn write(line: &mut String, entry: &LogEntry, coloured: bool) -> fmt::Result {
     write!(line, "{dim}{at}{reset} {tint}{level:>5}{reset}")?;
     write!(line, " {dim}{}:{reset}", entry.target)?;
     if let Some(message) = &entry.message {
-        // Without the quotes of a value, and yet on one line.
+        // Escaped without quotes, to stay on one line.
         write!(line, " {}", escape(message).whole())?;
     }
     for (name, field) in &entry.fields {

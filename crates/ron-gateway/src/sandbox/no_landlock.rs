@@ -1,4 +1,4 @@
-//! Landlock, where the system has none.
+//! Landlock on a system without it.
 
 use super::paths::PathGrant;
 

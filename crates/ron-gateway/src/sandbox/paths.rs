@@ -1,4 +1,4 @@
-//! The paths that a configuration makes the process read and write.
+//! The paths that the process reads and writes for a configuration.
 
 #[cfg(test)]
 mod tests;
@@ -15,27 +15,29 @@ use super::links::{follow, is_shared};
 use super::system_paths;
 use crate::effective::EffectiveConfig;
 
-/// The access that is allowed below a path.
+/// The access to allow below a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PathAccess {
     /// Reading.
     Read,
     /// Reading and writing one file.
     ReadWriteFile,
-    /// Making and removing sockets.
+    /// Creating and removing sockets.
     Sockets,
-    /// Everything but running programs and making devices.
+    /// Everything except executing programs and creating devices.
     Write,
 }
 
-/// A path, and what is allowed below it.
+/// A path and the access allowed below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PathGrant {
     pub(super) path: PathBuf,
     pub(super) access: PathAccess,
 }
 
-/// A file that is allowed without its directory: device and inode tell it from another.
+/// A file that is allowed without its directory.
+///
+/// Device and inode identify it.
 #[derive(Debug)]
 struct SingleFile {
     path: PathBuf,
@@ -47,23 +49,24 @@ struct SingleFile {
 #[derive(Debug, Default)]
 pub(super) struct AllowedPaths {
     grants: Vec<PathGrant>,
-    /// Device and inode of each grant's path: another directory at its place stays closed.
+    /// Device and inode of each grant's path; another directory there stays closed.
     inodes: Vec<(u64, u64)>,
     singles: Mutex<Vec<SingleFile>>,
-    /// Keys of files that cannot be read once another file is renamed over them.
+    /// Keys of files that become unreadable when replaced by a rename.
     fixed: Vec<String>,
 }
 
-/// A path of a configuration with the key that names it.
-struct ConfiguredPath {
+/// A path of a configuration, and its key.
+struct SandboxPath {
     key: String,
     usage: PathUse,
     path: PathBuf,
 }
 
 impl AllowedPaths {
-    /// Looks at every path that the configuration names. Makes the directories that are written,
-    /// where they are missing.
+    /// Collects every path of the configuration.
+    ///
+    /// Creates missing directories that are written to.
     pub(super) fn new(effective: &EffectiveConfig, config_files: &[PathBuf]) -> Self {
         let mut allowed = Self::default();
         for path in system_paths::READ {
@@ -79,7 +82,7 @@ impl AllowedPaths {
             allowed.read(&path);
         }
         if !rustix::process::geteuid().is_root() {
-            // The system replaces files there by renames, and their modes protect the secret ones.
+            // The system replaces files there by renames, and their modes protect secret files.
             allowed.grant(Path::new("/etc"), PathAccess::Read);
         }
         for configured in files(config_files).chain(configured(effective)) {
@@ -106,25 +109,22 @@ impl AllowedPaths {
         &self.grants
     }
 
-    /// Returns the keys of files that cannot be read once another file is renamed over them.
+    /// Returns the keys of files that a rename makes unreadable.
     pub(super) fn fixed(&self) -> &[String] {
         &self.fixed
     }
 
-    /// Checks that the configuration files are among what is allowed.
+    /// Checks that the configuration files are allowed.
     pub(super) fn check_files(&self, config_files: &[PathBuf]) -> Result<(), String> {
         self.check_all(files(config_files))
     }
 
-    /// Checks that the files that a configuration names are among what is allowed.
+    /// Checks that the files of a configuration are allowed.
     pub(super) fn check(&self, effective: &EffectiveConfig) -> Result<(), String> {
         self.check_all(configured(effective))
     }
 
-    fn check_all(
-        &self,
-        configured: impl IntoIterator<Item = ConfiguredPath>,
-    ) -> Result<(), String> {
+    fn check_all(&self, configured: impl IntoIterator<Item = SandboxPath>) -> Result<(), String> {
         let configured = configured.into_iter();
         let reads = configured.filter(|configured| configured.usage == PathUse::Read);
         let closed: Vec<_> = reads
@@ -135,13 +135,13 @@ impl AllowedPaths {
             return Ok(());
         }
         Err(format!(
-            "the sandbox forbids the file of {}: it allows the directories that were configured at \
-             the start; restart the gateway to use this file",
+            "the sandbox forbids the file of {}: it allows only the directories configured at the \
+             start; restart the gateway to use this file",
             closed.join(", ")
         ))
     }
 
-    /// SingleFile files that are another file now, each returned once.
+    /// Returns single files that were replaced, each once.
     pub(super) fn newly_replaced(&self) -> Vec<PathBuf> {
         let mut singles = self.singles.lock().unwrap_or_else(PoisonError::into_inner);
         let mut replaced = Vec::new();
@@ -155,15 +155,16 @@ impl AllowedPaths {
         replaced
     }
 
-    /// Allows reading a file, and the directories that it and the symlinks to it are in, unless
-    /// they are shared with other programs.
+    /// Allows reading a file and its directories.
+    ///
+    /// Directories that other programs share stay closed. Those of symlinks are included.
     fn read(&mut self, path: &Path) {
         let (dirs, target) = follow(path);
         let own = |dir: &&Path| !is_shared(dir);
         let dirs = dirs.iter().map(PathBuf::as_path).chain(target.parent());
         for dir in dirs.filter(own) {
             self.grant(dir, PathAccess::Read);
-            // For a directory that is replaced as a whole.
+            // The directory itself may be replaced.
             if let Some(above) = dir.parent().filter(own) {
                 self.grant(above, PathAccess::Read);
             }
@@ -171,8 +172,9 @@ impl AllowedPaths {
         self.single(path, &target);
     }
 
-    /// Allows reading a file of the system where it is, and the directory that a symlink there
-    /// points into.
+    /// Allows reading a system file in place.
+    ///
+    /// The directory of a symlink target is allowed too.
     fn read_target(&mut self, path: &Path) {
         let (links, target) = follow(path);
         let dir = target.parent().filter(|dir| !is_shared(dir));
@@ -182,7 +184,7 @@ impl AllowedPaths {
         self.single(path, &target);
     }
 
-    /// Allows writing below a directory, and makes it where it is missing.
+    /// Allows writing below a directory, and creates it.
     fn write(&mut self, dir: &Path) {
         // The component that writes there reports the error.
         let _ = DirBuilder::new().recursive(true).mode(0o700).create(dir);
@@ -207,7 +209,7 @@ impl AllowedPaths {
     }
 
     fn grant(&mut self, path: &Path, access: PathAccess) {
-        // Where it does not exist there is nothing to allow.
+        // A missing path needs no rule.
         let Ok(path) = path.canonicalize() else {
             return;
         };
@@ -221,7 +223,7 @@ impl AllowedPaths {
         }
     }
 
-    /// Whether a file can be read, as far as the sandbox is concerned.
+    /// Returns whether the sandbox allows reading a file.
     fn reads(&self, path: &Path) -> bool {
         if self.in_directory(path) {
             return true;
@@ -235,7 +237,7 @@ impl AllowedPaths {
         singles.iter().any(|single| single.inode == inode(&now))
     }
 
-    /// Whether it is below a directory that is allowed.
+    /// Returns whether a path is below an allowed directory.
     fn in_directory(&self, path: &Path) -> bool {
         let target = follow(path).1;
         let mut grants = self.grants.iter().zip(&self.inodes);
@@ -254,16 +256,16 @@ fn inode(file: &Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
 }
 
-fn files(config_files: &[PathBuf]) -> impl Iterator<Item = ConfiguredPath> + '_ {
-    config_files.iter().map(|path| ConfiguredPath {
+fn files(config_files: &[PathBuf]) -> impl Iterator<Item = SandboxPath> + '_ {
+    config_files.iter().map(|path| SandboxPath {
         key: "--config".to_owned(),
         usage: PathUse::Read,
         path: path.clone(),
     })
 }
 
-/// Every path that the configuration names.
-fn configured(effective: &EffectiveConfig) -> Vec<ConfiguredPath> {
+/// Returns every path of the configuration.
+fn configured(effective: &EffectiveConfig) -> Vec<SandboxPath> {
     let mut all: Vec<_> = in_table(effective.transport.settings())
         .chain(in_table(effective.gateway.settings()))
         .collect();
@@ -273,32 +275,30 @@ fn configured(effective: &EffectiveConfig) -> Vec<ConfiguredPath> {
     all
 }
 
-fn in_table<S: Settings>(settings: &S) -> impl Iterator<Item = ConfiguredPath> {
-    named_paths(settings)
-        .into_iter()
-        .map(|named| ConfiguredPath {
-            key: format!("{}.{}", S::TABLE, named.key.path),
-            usage: named.usage,
-            path: named.path,
-        })
+fn in_table<S: Settings>(settings: &S) -> impl Iterator<Item = SandboxPath> {
+    named_paths(settings).into_iter().map(|named| SandboxPath {
+        key: format!("{}.{}", S::TABLE, named.key.path),
+        usage: named.usage,
+        path: named.path,
+    })
 }
 
-/// An address that is a path: `unix:/run/ron/admin.sock`.
-fn admin_socket(effective: &EffectiveConfig) -> Option<ConfiguredPath> {
+/// Returns the socket path of the admin endpoint, if it has one.
+fn admin_socket(effective: &EffectiveConfig) -> Option<SandboxPath> {
     let entries = effective.gateway.effective().into_iter();
     let mut addrs = entries.filter(|entry| entry.key.path == "admin_addr");
     let addr = addrs.next()?.value;
     let path = addr.strip_prefix("unix:")?;
-    Some(ConfiguredPath {
+    Some(SandboxPath {
         key: "gateway.admin_addr".to_owned(),
         usage: PathUse::Socket,
         path: path.into(),
     })
 }
 
-/// The directories of a Tor client, where there is one.
+/// Returns the directories of the Tor client, if one is used.
 #[cfg(feature = "arti")]
-fn of_tor(effective: &EffectiveConfig) -> Vec<ConfiguredPath> {
+fn of_tor(effective: &EffectiveConfig) -> Vec<SandboxPath> {
     use ron_transport::{Backend, Scheme};
 
     let config = effective.transport.settings();
@@ -308,7 +308,7 @@ fn of_tor(effective: &EffectiveConfig) -> Vec<ConfiguredPath> {
         return Vec::new();
     }
     let dirs = config.arti.written_dirs(config.limits.amnesia());
-    let configured = |path| ConfiguredPath {
+    let configured = |path| SandboxPath {
         key: "transport.arti".to_owned(),
         usage: PathUse::Write,
         path,

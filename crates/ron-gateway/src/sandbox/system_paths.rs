@@ -1,11 +1,13 @@
-//! The places of the system that the gateway, the C library and the trust store read.
+//! System paths that the process reads.
+//!
+//! The gateway, the C library and the trust store read them.
 
 use std::path::PathBuf;
 
-/// Directories that may be read, with all below them.
+/// Directories to read, with everything below.
 pub(super) const READ: &[&str] = &[
-    // ProcessFigures of the process, and the limits of its control group. Landlock closes what `ptrace`
-    // would be needed for: memory, environment and descriptors of other processes.
+    // Process figures, and the limits of the control group. Landlock denies access that needs
+    // `ptrace`: memory, environment and descriptors of other processes.
     "/proc",
     "/sys/fs/cgroup",
     "/sys/devices/system/cpu",
@@ -29,7 +31,7 @@ pub(super) const READ: &[&str] = &[
     "/usr/local/etc/openssl/certs",
 ];
 
-/// Files that may be read; the directory they are in stays closed.
+/// Files to read; their directories stay closed.
 pub(super) const READ_FILES: &[&str] = &[
     // Resolving names.
     "/etc/resolv.conf",
@@ -54,10 +56,10 @@ pub(super) const READ_FILES: &[&str] = &[
     "/dev/random",
 ];
 
-/// Files that may be written as well.
+/// Files to read and write.
 pub(super) const WRITE_FILES: &[&str] = &["/dev/null"];
 
-/// Returns the trust store that the environment names, as OpenSSL reads it.
+/// Returns the trust store of the environment, as OpenSSL does.
 pub(super) fn trust_store() -> Vec<PathBuf> {
     let of = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let file = of("SSL_CERT_FILE").map(PathBuf::from);

@@ -1,5 +1,7 @@
-//! A look at the configuration files every two seconds: what counts is their content, read anew
-//! by path, so that a symlink which points elsewhere (a Kubernetes ConfigMap) is seen as well.
+//! Watches the configuration files every two seconds.
+//!
+//! The content is compared, read by path, so that a changed symlink (a Kubernetes ConfigMap) is
+//! detected too.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -10,14 +12,14 @@ use ron_transport::limits::Threads;
 use ron_transport::{open_file, read_bounded};
 use tokio::time::sleep;
 
-/// How often the files are read.
+/// Interval between reads.
 const EVERY: Duration = Duration::from_secs(2);
-/// How long a changed content must stay the same before it is loaded: an editor writes in steps.
+/// Time that changed content must stay equal: an editor writes in steps.
 const DEBOUNCE: Duration = Duration::from_millis(500);
-/// Bytes of a file that are looked at; a larger one cannot be loaded.
+/// Bytes read of a file; a larger one cannot be loaded.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// The files, and the content that was last acted on.
+/// The watched files, and the digest last acted on.
 pub(super) struct ConfigWatch {
     files: Vec<PathBuf>,
     keys: RandomState,
@@ -26,7 +28,7 @@ pub(super) struct ConfigWatch {
 }
 
 impl ConfigWatch {
-    /// From now on changes count. Reads the files, and from then on on this thread.
+    /// Starts to watch: reads the files once on this thread.
     pub(super) fn new(files: &[PathBuf], look: Threads) -> Self {
         let mut watch = Self {
             files: files.to_vec(),
@@ -38,21 +40,22 @@ impl ConfigWatch {
         watch
     }
 
-    /// What reads the files and says what they hold. Blocks on the file system.
+    /// Returns a function that reads and hashes the files, which may block.
     pub(super) fn digest(&self) -> impl FnOnce() -> u64 + Send + 'static {
         let (keys, files) = (self.keys.clone(), self.files.clone());
         move || digest(&keys, &files)
     }
 
-    /// Takes a content for acted on: somebody has loaded it.
+    /// Records the digest of content that was loaded.
     pub(super) fn acted_on(&mut self, digest: u64) {
         self.acted_on = digest;
     }
 
-    /// Waits until the content is another, and has been the same for the debounce time; then it
-    /// counts as acted on. Without a file it waits for ever.
+    /// Waits until changed content was stable for the debounce time.
     ///
-    /// Cancel-safe: a change that was not returned is seen by the next call.
+    /// Pends without files. The content then counts as acted on.
+    ///
+    /// Cancel-safe: the next call detects a change that was not returned.
     pub(super) async fn changed(&mut self) {
         if self.files.is_empty() {
             return std::future::pending().await;
@@ -72,15 +75,15 @@ impl ConfigWatch {
         }
     }
 
-    /// On a thread of its own: a file system may take its time.
+    /// Hashes the files on the watch thread: a file system may block.
     async fn look(&self) -> u64 {
         let looking = self.look.run(self.digest());
-        // It does not panic; were it to, nothing would have changed.
+        // The hash does not panic; a failed thread counts as unchanged.
         looking.await.unwrap_or(self.acted_on)
     }
 }
 
-/// A keyed hash of what the files hold, or of why they cannot be read.
+/// Returns a keyed hash of the contents or of the read errors.
 fn digest(keys: &RandomState, files: &[PathBuf]) -> u64 {
     let mut hasher = keys.build_hasher();
     for file in files {

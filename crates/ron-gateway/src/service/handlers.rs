@@ -1,4 +1,6 @@
-//! What happens to an accepted connection. How it ended is counted and logged by the transport.
+//! Handlers of accepted connections.
+//!
+//! The transport counts and logs how each connection ends.
 
 use std::sync::Arc;
 
@@ -12,7 +14,7 @@ use tracing::debug;
 use crate::logging::TARGET;
 use crate::settings::{Gateway, Mode};
 
-/// Accepts and handles until the transport stops.
+/// Accepts and handles connections until the transport stops.
 pub(super) async fn serve(transport: &Transport, gateway: &Gateway) -> Result<(), TransportError> {
     match (gateway.mode, &gateway.forward_to) {
         (Mode::Echo, _) => transport.serve(echo_bytes).await,
@@ -28,7 +30,7 @@ pub(super) async fn serve(transport: &Transport, gateway: &Gateway) -> Result<()
                 .await
         }
         (Mode::Forward, None) => Err(TransportError::Config {
-            source: "forward needs a target".into(),
+            source: "mode forward needs gateway.forward_to".into(),
         }),
     }
 }
@@ -70,7 +72,7 @@ async fn echo_frames(conn: Conn) {
     );
 }
 
-/// Joins each connection with one of its own to the target.
+/// Dials the target for each connection and relays both.
 struct Forwarder {
     dialer: TransportDialer,
     limiter: Limiter,
@@ -83,7 +85,7 @@ impl Forwarder {
             return;
         };
         let half_closes = self.to.scheme().half_closes();
-        // The relay needs neither.
+        // Release the dialer and the limiter: the relay needs neither.
         drop(self);
         let upstream_id = upstream.control().id();
         let relayed = if half_closes {
@@ -105,7 +107,9 @@ impl Forwarder {
         );
     }
 
-    /// Dials for a client; `None` where that failed, or where the client is gone.
+    /// Dials for a client.
+    ///
+    /// Returns `None` if the dial failed or the client reset.
     async fn dial(&self, conn: &mut Conn) -> Option<Conn> {
         let control = conn.control().clone();
         let _busy = control.busy();

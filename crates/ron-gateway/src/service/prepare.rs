@@ -1,5 +1,6 @@
-//! The first part of the start, before the service has threads: the configuration is loaded, and the
-//! sandbox restricts the files of the threads that exist.
+//! The first part of the start, before the service has threads.
+//!
+//! It loads the configuration, and the sandbox restricts the files of the existing threads.
 
 use ron_transport::limits::Threads;
 
@@ -12,25 +13,27 @@ use crate::runtime;
 use crate::sandbox::Sandbox;
 use crate::startup::Sources;
 
-/// The loaded configuration and its sandbox, for the rest of the start.
+/// The loaded configuration and its sandbox.
 pub(super) struct Prepared {
     pub(super) watch: ConfigWatch,
     pub(super) effective: EffectiveConfig,
-    /// In force on the thread that loads, and on those that it starts.
+    /// Active in the loading thread and its children.
     pub(super) sandbox: Sandbox,
 }
 
-/// The threads for files, of which only the first runs before the sandbox.
+/// Threads for file access; only the first runs before the sandbox.
 pub(super) struct FileThreads {
     load: Threads,
     look: Threads,
 }
 
-/// The threads that exist from the start, so that no shortage stops them later.
+/// Threads that exist from the start.
+///
+/// No later shortage of threads stops them.
 pub(super) struct WorkerThreads {
-    /// Loads the configuration: first at the start, then at each reload.
+    /// Loads the configuration, at the start and at each reload.
     pub(super) load: Threads,
-    /// Looks at the configuration files.
+    /// Watches the configuration files.
     pub(super) look: Threads,
     /// Serves the admin endpoint.
     pub(super) admin: AdminThread,
@@ -46,7 +49,7 @@ impl Default for FileThreads {
 }
 
 impl FileThreads {
-    /// Starts the other threads. They come after the sandbox, so that they are in it.
+    /// Starts the other threads, after the sandbox, so that they inherit it.
     pub(super) fn start_workers(self) -> Result<WorkerThreads, ExitFailure> {
         start(&self.look)?;
         Ok(WorkerThreads {
@@ -62,7 +65,9 @@ fn start(threads: &Threads) -> Result<(), ExitFailure> {
     started.map_err(|error| ExitFailure::runtime(runtime::NO_THREAD, &error))
 }
 
-/// Loads the configuration while signals are answered; `None` after a signal to stop.
+/// Loads the configuration while signals are answered.
+///
+/// Returns `None` after a signal to stop.
 pub(super) async fn prepare(
     sources: &Sources,
     loader: &FileThreads,
@@ -80,9 +85,9 @@ pub(super) async fn prepare(
     }
 }
 
-/// Runs on the thread that loads.
+/// Loads the configuration and restricts the files of this thread.
 fn load(sources: &Sources, look: Threads) -> Result<Prepared, ExitFailure> {
-    // Before they are loaded: what changes from here on is seen.
+    // Before the load, so that a later change is detected.
     let watch = ConfigWatch::new(&sources.files, look);
     let effective = sources.load_to_listen()?;
     let sandbox = Sandbox::new(&effective, &sources.files);

@@ -1,4 +1,4 @@
-//! Signals of the process. None of them ends it without a drain.
+//! Signals of the process, none of which kills it without a drain.
 
 use std::future::poll_fn;
 use std::io;
@@ -7,28 +7,28 @@ use std::task::Poll;
 use rustix::process::Signal as Number;
 use tokio::signal::unix::{signal, Signal, SignalKind};
 
-/// The request that a signal carries.
+/// The request of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SignalEvent {
-    /// To stop; the signal's name.
+    /// Stop; with the name of the signal.
     Stop(&'static str),
-    /// To load the configuration anew.
+    /// Reload the configuration.
     Reload,
-    /// Nothing: by default it would end the process at once. The signal's name.
+    /// No effect, where the default would kill the process; with its name.
     Ignored(&'static str),
 }
 
-/// Signals that the service answers.
+/// Signals with an effect.
 const ANSWERED: &[(Number, SignalEvent)] = &[
     (Number::TERM, SignalEvent::Stop("SIGTERM")),
     (Number::INT, SignalEvent::Stop("SIGINT")),
     (Number::QUIT, SignalEvent::Stop("SIGQUIT")),
-    // The soft limit of CPU time is reached; at the hard limit the kernel kills.
+    // The soft limit of CPU time; at the hard limit the kernel kills.
     (Number::XCPU, SignalEvent::Stop("SIGXCPU")),
     (Number::HUP, SignalEvent::Reload),
 ];
 
-/// Signals that mean nothing here and kill by default.
+/// Signals without effect that kill by default.
 const IGNORED: &[(Number, SignalEvent)] = &[
     (Number::USR1, SignalEvent::Ignored("SIGUSR1")),
     (Number::USR2, SignalEvent::Ignored("SIGUSR2")),
@@ -42,7 +42,9 @@ const IGNORED: &[(Number, SignalEvent)] = &[
     (Number::STKFLT, SignalEvent::Ignored("SIGSTKFLT")),
 ];
 
-/// Real-time signals, which kill by default too. The numbers below are the C library's own.
+/// Real-time signals, which kill by default.
+///
+/// The C library uses the numbers below.
 #[cfg(target_os = "linux")]
 const REAL_TIME: std::ops::RangeInclusive<i32> = 35..=64;
 
@@ -53,7 +55,7 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Takes them over from the system's defaults.
+    /// Installs handlers in place of the system's defaults.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -62,8 +64,8 @@ impl Signals {
         for &(number, event) in ANSWERED {
             all.push((signal(SignalKind::from_raw(number.as_raw()))?, event));
         }
-        // A write beyond the limit of file size then fails with EFBIG, and the handler stays. The
-        // signal is not reported: a log line about it may be what causes it.
+        // A write beyond the file size limit then fails with EFBIG. The signal is not reported: a
+        // log line about it could cause the next one.
         let _ = signal(SignalKind::from_raw(Number::XFSZ.as_raw()));
         for &(number, event) in IGNORED {
             let signal = signal(SignalKind::from_raw(number.as_raw()));
@@ -80,7 +82,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next one. Cancel-safe.
+    /// Waits for the next signal. Cancel-safe.
     pub(crate) async fn next(&mut self) -> SignalEvent {
         poll_fn(|context| {
             for (signal, event) in &mut self.all {

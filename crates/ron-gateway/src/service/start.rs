@@ -1,5 +1,7 @@
-//! The start, step by step, from a loaded configuration up to a transport that listens. It may block on files for as long as
-//! a file system takes, so it runs beside the thread that answers signals.
+//! The start, from a loaded configuration to a listening transport.
+//!
+//! It may block on files for as long as the file system takes, so it runs on another thread than
+//! the signals.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -27,10 +29,10 @@ use crate::settings::Gateway;
 use crate::startup::Sources;
 use crate::systemd;
 
-/// How long a start that is given up has to notice.
+/// Time for an aborted start to end.
 const GIVE_UP: Duration = Duration::from_millis(250);
 
-/// What the service runs with.
+/// The parts of a started service.
 pub(super) struct StartedService {
     pub(super) transport: Arc<Transport>,
     pub(super) gateway: Gateway,
@@ -45,7 +47,7 @@ pub(super) struct StartedService {
     pub(super) pressure: PressureMonitor,
 }
 
-/// The parts to end in order, however far the start came.
+/// Parts that must end in order, even after an incomplete start.
 #[derive(Default)]
 pub(super) struct StartedParts {
     log: Mutex<Option<Writer>>,
@@ -53,12 +55,14 @@ pub(super) struct StartedParts {
 }
 
 impl StartedParts {
-    /// The log, to be dropped last of all.
+    /// Returns the log writer, to be dropped last.
     pub(super) fn take_log(&self) -> Option<Writer> {
         lock(&self.log).take()
     }
 
-    /// Ends a Tor client: what it has in memory or locked goes too. After a clean drain it has gone.
+    /// Shuts a Tor client down and removes its files and locks.
+    ///
+    /// After a clean drain this has no effect.
     pub(super) async fn end_tor(&self) {
         let transport = lock(&self.transport).take();
         if let Some(transport) = transport.filter(|t| t.tor_progress().is_some()) {
@@ -98,9 +102,9 @@ pub(super) async fn start(
         }
         name = signals.stop() => name,
     };
-    tracing::info!(target: TARGET, event = "signal", signal = name, "stopped while it was starting");
+    tracing::info!(target: TARGET, event = "signal", signal = name, "stopped during the start");
     drop(give_up);
-    // Where it blocks on a file it does not notice; then it ends with the process.
+    // A start that is blocked on a file ends with the process.
     let _ = timeout(GIVE_UP, starting).await;
     Ok(None)
 }
@@ -118,7 +122,7 @@ async fn steps(
     } = prepared;
     let gateway = effective.gateway.settings();
     let log = logging::start(gateway.log_format, gateway.log_level)
-        .map_err(|error| ExitFailure::runtime("cannot start the log", &error))?;
+        .map_err(|error| ExitFailure::runtime("cannot start the log thread", &error))?;
     let dropped = log.dropped();
     *lock(&begun.log) = Some(log);
     for warning in effective.warnings() {
@@ -126,14 +130,14 @@ async fn steps(
     }
     if effective.transport.settings().limits.amnesia() {
         process::no_core_dumps()
-            .map_err(|error| ExitFailure::runtime("cannot forbid core dumps", &error))?;
+            .map_err(|error| ExitFailure::runtime("cannot disable core dumps", &error))?;
     }
     let config = effective.transport.settings().clone();
     let in_force = Arc::new(ActiveConfig::new(&effective));
     let gateway = effective.gateway.into_settings();
     let pressure = PressureMonitor::start(gateway.memory_pressure)?;
-    let prometheus =
-        Prometheus::new().map_err(|error| ExitFailure::runtime("cannot set up metrics", &error))?;
+    let prometheus = Prometheus::new()
+        .map_err(|error| ExitFailure::runtime("cannot create the metrics exporter", &error))?;
     let transport = Arc::new(build(sources, effective.transport, &prometheus)?);
     *lock(&begun.transport) = Some(Arc::clone(&transport));
     let admin = match &gateway.admin_addr {
@@ -173,7 +177,9 @@ async fn steps(
     })
 }
 
-/// Warns of an address that a service manager chose; the configuration warns of its own.
+/// Warns of an uncapped address that a service manager chose.
+///
+/// The configuration warns of configured addresses.
 fn warn_uncapped(config: &Config, listen: &ListenAddr) {
     let configured = config.general.bind_addr();
     let is_warned = configured.is_some_and(|addr| config.uncapped(addr).is_some());
@@ -207,7 +213,9 @@ fn build(
     Ok(builder.build()?)
 }
 
-/// A certificate, a key or a trust store that cannot be used is a matter of configuration.
+/// Maps TLS errors to configuration errors.
+///
+/// They mean an unusable certificate, key or trust store.
 fn failure(error: TransportError) -> ExitFailure {
     match error {
         TransportError::Tls { .. } => ExitFailure::Config(error.to_string()),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use ron_transport::schema::ValueError;
 
-/// The prefix of the address of a Unix socket.
+/// Prefix of a Unix socket address.
 const UNIX: &str = "unix:";
 
 /// The address of the admin endpoint.
@@ -20,7 +20,7 @@ pub(crate) enum AdminAddr {
 }
 
 impl AdminAddr {
-    /// Parses `127.0.0.1:9909` or `unix:/path`; an empty text is none.
+    /// Parses `127.0.0.1:9909` or `unix:/path`; empty text is `None`.
     pub(super) fn parse(text: &str) -> Result<Option<Self>, ValueError> {
         if text.is_empty() {
             return Ok(None);
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn address_without_port_is_refused() {
+    fn address_without_port_is_rejected() {
         for text in ["127.0.0.1", "localhost:9909", "/run/admin", "unix"] {
             assert!(AdminAddr::parse(text).is_err(), "{text}");
         }

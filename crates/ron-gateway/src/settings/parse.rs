@@ -36,7 +36,7 @@ pub(super) fn parse_host(text: &str) -> Result<String, ValueError> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || name.len() > MAX_HOST_BYTES || !name.chars().all(is_part) {
         return Err(ValueError::new(format!(
-            "{text:?} is no host name: expected a name such as gateway.example, without port, \
+            "{text:?} is not a host name: expected a name such as gateway.example, without port, \
              scheme or wildcard"
         )));
     }

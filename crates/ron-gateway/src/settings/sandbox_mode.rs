@@ -3,11 +3,11 @@
 /// Whether the process is confined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SandboxMode {
-    /// As far as the kernel can.
+    /// As far as the kernel supports it.
     Try,
-    /// The start fails where the kernel cannot.
+    /// The start fails if the kernel lacks support.
     On,
-    /// Not at all.
+    /// No sandbox.
     Off,
 }
 

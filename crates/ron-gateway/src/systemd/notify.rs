@@ -5,8 +5,10 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-/// Not by `sd_notify::notify`: that waits for a manager that does not read, with all that runs on
-/// this thread, and knows no abstract address.
+/// Sends one message without blocking.
+///
+/// `sd_notify::notify` would block this thread while the manager does not read, and supports no
+/// abstract address.
 pub(super) fn send(message: &str) -> io::Result<()> {
     let Some(path) = std::env::var_os("NOTIFY_SOCKET").filter(|path| !path.is_empty()) else {
         return Ok(());
@@ -17,7 +19,7 @@ pub(super) fn send(message: &str) -> io::Result<()> {
     socket.send_to_addr(message.as_bytes(), &manager).map(drop)
 }
 
-/// A path, or after an `@` a name of the abstract namespace.
+/// Parses a path, or a name of the abstract namespace after `@`.
 fn address(path: &OsStr) -> io::Result<SocketAddr> {
     #[cfg(target_os = "linux")]
     if let Some(name) = path.as_bytes().strip_prefix(b"@") {

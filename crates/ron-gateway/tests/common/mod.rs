@@ -41,7 +41,7 @@ pub(crate) fn run(args: &[&str], env: &[(&str, &str)]) -> (i32, String, String) 
     (code, text(output.stdout), text(output.stderr))
 }
 
-/// The settings of a gateway to start, in the sandbox where the kernel has one.
+/// The settings of a gateway, in the sandbox where supported.
 pub(crate) struct Start {
     start: ron_lab::Start,
     args: Vec<String>,
@@ -117,7 +117,9 @@ impl Start {
         self.map(|start| start.before(&strace))
     }
 
-    /// Stops reading the log after the event `start`, and keeps the pipe open.
+    /// Stops reading the log after the event `start`.
+    ///
+    /// The pipe stays open.
     pub(crate) fn stalled(mut self) -> Self {
         self.stalled = true;
         self
@@ -136,7 +138,7 @@ impl Start {
         self.start
     }
 
-    /// Starts a gateway that logs to a file; returns its listen and admin addresses.
+    /// Starts a gateway that logs to a file; returns its addresses.
     pub(crate) fn spawn_logging_to(self, path: &Path) -> (Process, SocketAddr, SocketAddr) {
         let mut command = self.command();
         command.stdout(std::fs::File::create(path).unwrap());
@@ -150,7 +152,9 @@ impl Start {
         (process, listen, admin)
     }
 
-    /// Starts a gateway with the added arguments only; the caller reads its stdout.
+    /// Starts a gateway with the added arguments only.
+    ///
+    /// The caller reads its stdout.
     pub(crate) fn spawn_bare(&self) -> (Process, BufReader<ChildStdout>) {
         let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
         let mut command = self.start.bare(&args);
@@ -225,7 +229,7 @@ impl Gateway {
         Start::default().args(args).spawn()
     }
 
-    /// Waits for a line of the log that contains all of these texts.
+    /// Waits for a log line with all of these texts.
     pub(crate) fn line_with(&self, texts: &[&str]) -> String {
         let found = self.out().line(|line| {
             let matches = texts.iter().all(|text| line.contains(text));
@@ -292,7 +296,7 @@ impl Gateway {
         )
     }
 
-    /// Sends SIGTERM and checks for exit code 0 without errors; returns the log.
+    /// Sends SIGTERM, expects exit code 0, and returns the log.
     pub(crate) fn stop(self) -> String {
         self.signal(Signal::TERM);
         let (status, log, errors) = self.wait();

@@ -35,7 +35,7 @@ impl Pki {
         self.dir.file(name)
     }
 
-    /// Returns certificate and key of a subject with this name and common name.
+    /// Returns certificate and key for this name and common name.
     pub(crate) fn issue(&self, san: &str, common_name: &str) -> (String, String) {
         self.issue_with(&[san], |params| {
             params
@@ -62,7 +62,7 @@ impl Pki {
         (leaf.cert, key)
     }
 
-    /// Writes a pair for `localhost` that is valid for this number of days.
+    /// Writes a pair for `localhost`, valid for these days.
     #[cfg(feature = "tls")]
     pub(crate) fn server_until(&self, common_name: &str, days: u64) {
         let end = SystemTime::now() + Duration::from_secs(days * 86_400);

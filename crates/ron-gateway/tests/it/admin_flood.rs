@@ -1,5 +1,4 @@
-//! The admin endpoint under floods: a fresh request is served, scrapes stay exact, and the process
-//! answers reloads.
+//! The admin endpoint under floods: requests, exact scrapes and reloads.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::common::{connect, echoes, ended, wait_for, Gateway};
 
-/// Clients that pipeline requests as fast as they are answered, until dropped.
+/// Clients that pipeline requests continuously, until dropped.
 struct Flood {
     over: Arc<AtomicBool>,
     clients: Vec<JoinHandle<()>>,
@@ -28,7 +27,7 @@ impl Flood {
             spawn(move || {
                 while !over.load(Ordering::Relaxed) {
                     let mut conn = connect(to);
-                    // It may be closed already, or evicted.
+                    // The connection may be closed or evicted already.
                     let _ = conn.write_all(request.as_bytes());
                     let _ = conn.read_to_end(&mut Vec::new());
                 }
@@ -49,12 +48,12 @@ impl Drop for Flood {
 }
 
 #[test]
-fn silent_sockets_make_room_for_a_request() {
+fn silent_sockets_evicted_for_a_request() {
     let gateway = Gateway::start(&[]);
     let mut silent: Vec<TcpStream> = (0..200).map(|_| connect(gateway.admin)).collect();
     let begun = Instant::now();
     assert_eq!(gateway.get("/readyz").status, 200);
-    // Silent connections end by themselves after 2 s at the earliest.
+    // Silent connections time out after 2 s at the earliest.
     assert!(
         begun.elapsed() < Duration::from_secs(1),
         "{:?}",
@@ -66,7 +65,7 @@ fn silent_sockets_make_room_for_a_request() {
 }
 
 #[test]
-fn unread_answers_make_room_for_a_request() {
+fn unread_responses_evicted_for_a_request() {
     let gateway = Gateway::start(&[]);
     let unread: Vec<TcpStream> = (0..100)
         .map(|_| {
@@ -81,7 +80,7 @@ fn unread_answers_make_room_for_a_request() {
     gateway.stop();
 }
 
-/// Scrapes until the endpoint has room, and returns the value of a series.
+/// Scrapes until the endpoint has capacity; returns the value of a series.
 fn scraped(gateway: &Gateway, series: &str) -> f64 {
     let body = wait_for("a scrape", || {
         let response = gateway.get("/metrics");
@@ -98,7 +97,9 @@ fn scraped(gateway: &Gateway, series: &str) -> f64 {
     value.unwrap().parse().unwrap()
 }
 
-/// A scrape beyond the bound is refused at once, so that a probe does not wait behind it.
+/// A scrape beyond the bound is refused at once.
+///
+/// A probe does not wait for it.
 #[test]
 fn readyz_is_fast_beside_60_scrapes() {
     let gateway = Gateway::start(&[]);
@@ -132,11 +133,11 @@ fn readyz_is_fast_beside_60_scrapes() {
 }
 
 #[test]
-fn scrapes_stay_exact_in_a_flood() {
+fn scrapes_are_exact_in_a_flood() {
     let gateway = Gateway::start(&[]);
     let _flood = Flood::start(gateway.admin, "/metrics");
     for count in 1..=20 {
-        // The connection was accepted before its echo is here.
+        // A connection that echoes was accepted before.
         assert!(echoes(&mut connect(gateway.addr)));
         let seen = scraped(&gateway, "transport_accepts_total{backend=\"tcp\"}");
         assert!(
@@ -147,7 +148,7 @@ fn scrapes_stay_exact_in_a_flood() {
 }
 
 #[test]
-fn reload_and_readiness_go_on_in_a_flood() {
+fn reload_and_readyz_work_in_a_flood() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("gateway.toml");
     std::fs::write(&file, "[transport]\nmax_conns = 5\n").unwrap();

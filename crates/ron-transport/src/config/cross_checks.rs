@@ -1,14 +1,14 @@
-//! Rules that span the sections of several crates: what goes with which backend.
+//! Rules that span the sections of several crates, such as keys that need a backend.
 
 use transport_core::schema::ValueError;
 
 use super::Config;
 
-type Broken = Vec<(&'static str, ValueError)>;
+type Conflicts = Vec<(&'static str, ValueError)>;
 
-/// What is broken: the path to blame, and why.
-pub(super) fn check(config: &Config) -> Broken {
-    let groups: &[fn(&Config) -> Broken] = &[
+/// Returns the conflicting settings: the path and the reason.
+pub(super) fn check(config: &Config) -> Conflicts {
+    let groups: &[fn(&Config) -> Conflicts] = &[
         #[cfg(feature = "tls")]
         tls,
         #[cfg(feature = "uds")]
@@ -20,7 +20,7 @@ pub(super) fn check(config: &Config) -> Broken {
 }
 
 #[cfg(feature = "tls")]
-fn tls(config: &Config) -> Broken {
+fn tls(config: &Config) -> Conflicts {
     let backend = config.general.backend();
     let is_tls = backend == transport_core::Backend::Tls;
     match config.tls.enabled() {
@@ -33,7 +33,7 @@ fn tls(config: &Config) -> Broken {
 }
 
 #[cfg(feature = "uds")]
-fn uds(config: &Config) -> Broken {
+fn uds(config: &Config) -> Conflicts {
     let backend = config.general.backend();
     let is_uds = backend == transport_core::Backend::Uds;
     let mut broken = Vec::new();
@@ -42,14 +42,14 @@ fn uds(config: &Config) -> Broken {
         broken.push(("bind_addr", ValueError::new(what)));
     }
     if !is_uds && config.uds.path().is_some() {
-        let what = format!("needs backend = uds, and that is {backend}");
+        let what = format!("needs backend = uds, but backend is {backend}");
         broken.push(("uds.path", ValueError::new(what)));
     }
     broken
 }
 
 #[cfg(feature = "arti")]
-fn arti(config: &Config) -> Broken {
+fn arti(config: &Config) -> Conflicts {
     let backend = config.general.backend();
     let is_arti = backend == transport_core::Backend::Arti;
     let (arti, dial) = (&config.arti, config.limits.deadlines().dial);
@@ -64,11 +64,11 @@ fn arti(config: &Config) -> Broken {
         broken.push(("bind_addr", ValueError::new(what)));
     }
     if !is_arti && arti.onion_service().enabled() {
-        let what = format!("needs backend = arti, and that is {backend}");
+        let what = format!("needs backend = arti, but backend is {backend}");
         broken.push(("arti.onion_service.enabled", ValueError::new(what)));
     }
     if arti.onion_service().pow() && !cfg!(feature = "pow") {
-        let what = "this build has none: it needs the feature `pow`";
+        let what = "this build lacks proof of work: it needs the feature `pow`";
         broken.push(("arti.onion_service.pow", ValueError::new(what)));
     }
     for (key, dir) in [
@@ -76,7 +76,7 @@ fn arti(config: &Config) -> Broken {
         ("arti.cache_dir", arti.cache_dir()),
     ] {
         if config.limits.amnesia() && dir.is_some() {
-            let what = "with amnesia it is in memory: leave it out";
+            let what = "with amnesia the directory is in memory: leave it out";
             broken.push((key, ValueError::new(what)));
         }
     }

@@ -8,7 +8,7 @@ use super::layer::Layer;
 use super::suggest::unknown;
 use super::{ConfigError, Settings, Source};
 
-/// The flags of one table.
+/// Reads the flags of one table.
 pub(super) fn layer<S: Settings>(
     flags: &[(String, OsString)],
     errors: &mut Vec<ConfigError>,
@@ -43,7 +43,7 @@ pub(super) fn layer<S: Settings>(
     layer
 }
 
-/// The flags that belong to none of the tables that are loaded.
+/// Reports flags that belong to no loaded table.
 pub(super) fn strays(flags: &[(String, OsString)], tables: &[&str], errors: &mut Vec<ConfigError>) {
     for (name, _) in flags {
         if !tables.contains(&split(name).0.as_str()) {
@@ -54,7 +54,7 @@ pub(super) fn strays(flags: &[(String, OsString)], tables: &[&str], errors: &mut
     }
 }
 
-/// Table and path, with `_` for `-`; no table where there is no dot.
+/// Splits a flag into table and path, with `_` for `-`. Without a dot, the table is empty.
 fn split(name: &str) -> (String, String) {
     let plain = name.strip_prefix("--").unwrap_or(name).replace('-', "_");
     match plain.split_once('.') {
@@ -63,7 +63,7 @@ fn split(name: &str) -> (String, String) {
     }
 }
 
-/// As it was given, with its dashes.
+/// The flag as the user wrote it, with its dashes.
 fn given(name: &str) -> Source {
     let name: String = name
         .strip_prefix("--")

@@ -74,7 +74,7 @@ mod tests {
 
     #[cfg(feature = "tls")]
     #[test]
-    fn private_paths_are_named_too() {
+    fn named_paths_include_private_ones() {
         let text = "[transport]\nbackend = 'tls'\nbind_addr = '127.0.0.1:1'\n\
                     tls.cert_path = '/a/cert'\ntls.key_path = 'b/key'";
         let loaded = Config::loader().toml_str(text, "a").load().unwrap();

@@ -1,5 +1,8 @@
 //! Watches one client: collects evidence, probes, publishes readiness, serves the onion service.
 
+#[cfg(test)]
+mod tests;
+
 use std::future::Future;
 use std::pin::{pin, Pin};
 use std::sync::Arc;
@@ -193,9 +196,16 @@ impl ClientWatch {
         if instance.take_received() {
             self.health.record(Evidence::Read, now);
         }
-        let limit = self.publish(now);
         let ready = self.health.state() == ReadyState::Ready;
-        self.slot.set(ready.then_some(instance));
+        // The slot is filled before `Ready` is published, so that a dial at that moment finds the
+        // client, and emptied after the end of `Ready`.
+        if ready {
+            self.slot.set(Some(instance));
+        }
+        let limit = self.publish(now);
+        if !ready {
+            self.slot.set(None);
+        }
         self.health.next_due(limit).unwrap_or(now + MAX_SLEEP)
     }
 

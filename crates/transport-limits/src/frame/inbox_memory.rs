@@ -1,4 +1,4 @@
-//! The memory of queued frames: a charge, or the one frame of a connection that needs none.
+//! The memory of queued frames: charges, and one free frame.
 
 use std::sync::Arc;
 
@@ -14,15 +14,15 @@ use crate::conn_state::ConnState;
 #[derive(Debug, Clone, Default)]
 pub(super) struct InboxMemory(Arc<FreeFrame>);
 
-/// One frame of the inbox that needs no room in the budget.
+/// The free frame of an inbox, which needs no budget.
 #[derive(Debug, Default)]
 struct FreeFrame {
     spare: FreeChunk,
-    /// It may be another frame now.
+    /// Notified when another frame may be the free one.
     again: Notify,
 }
 
-/// What lets a frame be queued.
+/// The permission to queue a frame.
 #[derive(Debug, Default)]
 pub(super) struct InboxHold {
     hold: MemoryHold,
@@ -30,9 +30,11 @@ pub(super) struct InboxHold {
 }
 
 impl InboxMemory {
-    /// What lets a frame be queued now. A received frame that is charged already needs nothing.
+    /// Takes memory for a frame if it is available now.
+    ///
+    /// A received frame that is already charged needs none.
     pub(super) fn take(&self, conn: &ConnState, frame: &Bytes) -> Option<InboxHold> {
-        let (budget, len) = (conn.limiter.budget(), frame.len());
+        let (budget, len) = (conn.core.budget(), frame.len());
         if len == 0 || budget.covers(frame) {
             return Some(InboxHold::default());
         }
@@ -46,14 +48,15 @@ impl InboxMemory {
         }
     }
 
-    /// Waits for memory, or until the connection has no other frame that needs none: a handler has
-    /// this one already, and to wait with it would free nothing.
+    /// Waits for memory, or for the connection's free frame.
+    ///
+    /// The handler already holds the frame, so making it wait longer would free no memory.
     ///
     /// # Cancel safety
     /// Cancel-safe: a dropped call holds nothing.
     pub(super) async fn wait(&self, conn: &ConnState, len: usize) -> InboxHold {
-        let budget = conn.limiter.budget();
-        let since = conn.limiter.now();
+        let budget = conn.core.budget();
+        let since = conn.core.now();
         let mut charge = budget.wait(conn.account, len);
         let stored = loop {
             if let Some(spare) = self.0.spare.take(budget, 0) {
@@ -67,8 +70,8 @@ impl InboxMemory {
                 () = self.0.again.notified() => {}
             }
         };
-        let waited = duration(conn.limiter.now().saturating_sub(since));
-        let observer = conn.limiter.observer();
+        let waited = duration(conn.core.now().saturating_sub(since));
+        let observer = conn.core.observer();
         observer.throttled(Scope::Memory, Direction::Out, waited);
         stored
     }

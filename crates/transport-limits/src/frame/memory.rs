@@ -1,4 +1,4 @@
-//! The memory that a partial frame may take: the connection's free chunk, or a charge for all of it.
+//! The memory of a partial frame: a free chunk, or a charge.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,25 +13,28 @@ use crate::budget::{FreeChunk, MemoryHold, PendingCharge};
 use crate::clock::{duration, ticks};
 use crate::control::Control;
 
-/// A frame over a chunk asks for its length once this much of it has come: a length alone charges
-/// nothing, and a parked read holds little.
+/// Frames over a chunk are charged once this many bytes have arrived.
+///
+/// So a length alone charges nothing, and a parked read holds few bytes.
 const FIRST: usize = 4 << 10;
-/// For so long the clocks stand still at a time: a read that was given up is not parked for longer.
+/// The clocks stand still for this long at a time. So a dropped read is not parked for longer.
 const SLICE: Duration = Duration::from_secs(1);
 
-/// What the partial frame of a connection may take.
+/// The memory of a connection's partial frame.
 #[derive(Debug, Default)]
 pub(super) struct FrameMemory {
     spare: FreeChunk,
     hold: MemoryHold,
     bytes: usize,
     parked: Option<ParkedRead>,
-    /// Cloned by every frame that is handed out.
+    /// Cloned into every frame returned to the handler.
     out: Arc<()>,
 }
 
 impl FrameMemory {
-    /// Ready when more than `have` bytes may be held: how many. `goal` is how many there will be.
+    /// Waits until more than `have` bytes may be held; returns how many.
+    ///
+    /// `goal` is the number of bytes needed in the end.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -60,12 +63,12 @@ impl FrameMemory {
         Poll::Ready(Ok(self.bytes))
     }
 
-    /// Whether a read waits for memory.
+    /// Returns whether a read waits for memory.
     pub(super) const fn is_parked(&self) -> bool {
         self.parked.is_some()
     }
 
-    /// What lets the bytes be held that are handed out now.
+    /// Takes the hold of the bytes that are returned to the handler.
     pub(super) fn take(&mut self) -> MemoryHold {
         self.bytes = 0;
         let mut hold = std::mem::take(&mut self.hold);
@@ -73,9 +76,9 @@ impl FrameMemory {
         hold
     }
 
-    /// Takes the free chunk, or more of it for another goal.
+    /// Takes the free chunk, or more of it for a larger goal.
     fn use_spare(&mut self, control: &Control, goal: usize) {
-        let (settings, budget) = (&control.0.settings, control.0.limiter.budget());
+        let (settings, budget) = (&control.0.settings, control.0.core.budget());
         let bytes = if goal <= settings.chunk { goal } else { FIRST };
         if self.bytes == 0 {
             if let Some(spare) = self.spare.take(budget, bytes) {
@@ -88,7 +91,7 @@ impl FrameMemory {
         }
     }
 
-    /// Asks for what the goal needs beyond an earlier charge; parks where it is not to be had.
+    /// Charges the bytes of the goal beyond an earlier charge, or parks.
     fn ask(&mut self, control: &Control, goal: usize) {
         let conn = &control.0;
         let charged = if self.hold.charge.is_some() {
@@ -96,7 +99,7 @@ impl FrameMemory {
         } else {
             0
         };
-        let (budget, more) = (conn.limiter.budget(), goal - charged);
+        let (budget, more) = (conn.core.budget(), goal - charged);
         match budget.take(conn.account, more) {
             Some(charge) => self.granted(charge.into(), goal),
             None => {
@@ -109,7 +112,7 @@ impl FrameMemory {
     fn granted(&mut self, more: MemoryHold, goal: usize) {
         match (&mut self.hold.charge, more.charge) {
             (Some(charge), Some(more)) => charge.merge(more),
-            // The free chunk is free again.
+            // Gives the free chunk back.
             (None, charge) => {
                 self.hold = MemoryHold {
                     charge,
@@ -124,8 +127,8 @@ impl FrameMemory {
 
 /// A read that waits for memory.
 ///
-/// The clocks of the connection stand still, unless its handler keeps earlier frames: then the idle
-/// timeout runs, so that handlers that keep frames and wait for more never stop each other.
+/// The clocks of the connection stand still, unless its handler keeps earlier frames. Then the idle
+/// timeout runs, so that handlers that keep frames and wait for more cannot deadlock.
 #[derive(Debug)]
 struct ParkedRead {
     control: Control,
@@ -133,10 +136,11 @@ struct ParkedRead {
     goal: usize,
     out: Arc<()>,
     slice: Pin<Box<Sleep>>,
-    /// Up to when the wait was reported.
-    told: u64,
-    /// Until when the clocks stand still, if they do, and how long they have stood.
+    /// The tick up to which the wait was reported.
+    reported: u64,
+    /// Until when the clocks stand still, if they do.
     until: Option<u64>,
+    /// How long they have stood still.
     stood: u64,
 }
 
@@ -148,7 +152,7 @@ impl ParkedRead {
             goal,
             out,
             slice: Box::pin(sleep(SLICE)),
-            told: control.0.limiter.now(),
+            reported: control.0.core.now(),
             until: None,
             stood: 0,
         };
@@ -158,7 +162,7 @@ impl ParkedRead {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<MemoryHold, TransportError>> {
         self.control.0.register(Direction::In, cx.waker());
-        // Looked at after registering: an end in between would be missed.
+        // Checked after registering: an end in between would be missed.
         if let Some(error) = self.control.0.end() {
             return Poll::Ready(Err(error));
         }
@@ -173,25 +177,25 @@ impl ParkedRead {
         Poll::Pending
     }
 
-    /// Lets the clocks stand still for a slice, and as long again for the timer to be late.
+    /// Stops the clocks for a slice. It adds one more in case the timer is late.
     fn park(&mut self) {
-        // The room holds one of them, and this.
+        // Two clones belong to the frame memory and to this read.
         let keeps = Arc::strong_count(&self.out) > 2;
-        self.until = (!keeps).then(|| self.told.saturating_add(2 * ticks(SLICE)));
+        self.until = (!keeps).then(|| self.reported.saturating_add(2 * ticks(SLICE)));
         let until = self.until.unwrap_or(0);
         self.control.0.park(Direction::In, Scope::Memory, until);
     }
 
-    /// Accounts for the wait since the last time.
+    /// Reports the wait since the last report.
     fn report(&mut self) {
         let conn = &self.control.0;
-        let now = conn.limiter.now();
-        let waited = now.saturating_sub(self.told);
+        let now = conn.core.now();
+        let waited = now.saturating_sub(self.reported);
         if let Some(until) = self.until {
-            self.stood += now.min(until).saturating_sub(self.told);
+            self.stood += now.min(until).saturating_sub(self.reported);
         }
-        self.told = now;
-        let observer = conn.limiter.observer();
+        self.reported = now;
+        let observer = conn.core.observer();
         observer.throttled(Scope::Memory, Direction::In, duration(waited));
     }
 }

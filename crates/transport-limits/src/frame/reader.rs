@@ -1,4 +1,4 @@
-//! Reads frames whole or chunk by chunk.
+//! Reads frames, whole or in chunks.
 
 use std::future::poll_fn;
 use std::io;
@@ -15,47 +15,51 @@ use crate::read_buf;
 
 use super::memory::FrameMemory;
 
-/// Bytes of the length before a frame.
+/// Size of the length prefix in bytes.
 pub(super) const HEADER: usize = 4;
 
 /// A piece of a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
-    /// Bytes of the whole frame.
+    /// Length of the whole frame in bytes.
     pub frame_len: usize,
-    /// Where in the frame this piece begins.
+    /// Offset of this piece in the frame.
     pub offset: usize,
-    /// The piece; empty only for an empty frame.
+    /// The bytes of the piece; empty only for an empty frame.
     pub bytes: Bytes,
 }
 
 impl Chunk {
-    /// Whether the frame ends with this piece.
+    /// Returns whether the frame ends with this piece.
     #[must_use]
     pub fn is_last(&self) -> bool {
         self.offset + self.bytes.len() == self.frame_len
     }
 }
 
-/// The frame that is being read.
+/// The frame that is currently read.
 #[derive(Debug, Clone, Copy)]
 struct PartialFrame {
     len: usize,
-    /// Bytes that arrived.
+    /// Arrived bytes.
     got: usize,
-    /// Bytes that were handed out.
-    given: usize,
-    /// Whether the chunk at hand was asked for, so that it is owed: a reader that takes its time
-    /// between chunks costs the peer none.
+    /// Bytes returned to the handler.
+    returned: usize,
+    /// Whether the peer owes the current chunk: a read asked for it.
+    ///
+    /// Pauses of the reader between chunks do not count against the peer.
     owing: bool,
 }
 
-/// Reads frames. A length over `max_frame_bytes` is refused before a byte of the body is read or
-/// reserved; every chunk must be complete within `read_timeout` of its beginning.
+/// Reads frames of a guarded stream.
 ///
-/// Frames count towards `memory_bytes` until the last clone of their bytes is dropped; one of up to
-/// `chunk_bytes` at a time is free. While the peer of the connection holds its share, or nothing is
-/// free, reads wait, and no deadline but the lifetime runs. A handler that keeps frames copies them.
+/// A length over `max_frame_bytes` is refused before a byte of the body is read or reserved. Every
+/// chunk must be complete within `read_timeout` of its beginning.
+///
+/// Frames count towards `memory_bytes` until the last clone of their bytes is dropped. One frame of
+/// up to `chunk_bytes` at a time is free. While the connection's peer holds its share, or no memory
+/// is free, reads wait, and only the lifetime deadline runs. A handler that keeps frames should copy
+/// them.
 #[derive(Debug)]
 pub struct FrameReader<R> {
     io: R,
@@ -65,7 +69,7 @@ pub struct FrameReader<R> {
     body: Option<PartialFrame>,
     buffer: ReceiveBuffer,
     room: FrameMemory,
-    /// After an error the place in the stream is lost.
+    /// Whether a read has failed. The position in the stream is then unknown.
     failed: bool,
 }
 
@@ -84,33 +88,37 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         }
     }
 
-    /// Reads a whole frame; `None` at the end of the stream.
+    /// Reads a whole frame, or `None` at the end of the stream.
     ///
     /// # Errors
     /// [`TransportError::TooLarge`], [`TransportError::FrameTruncated`], a deadline, or the
-    /// stream's failure; [`TransportError::Closed`] at every call after that.
+    /// stream's failure. Every later call returns [`TransportError::Closed`].
     ///
     /// # Cancel safety
-    /// Cancel-safe: what arrived stays for the next call.
+    /// Cancel-safe: arrived bytes stay for the next call.
     pub async fn read_frame(&mut self) -> Result<Option<Bytes>, TransportError> {
         poll_fn(|cx| self.poll_until(cx, usize::MAX)).await?;
-        Ok(self.hand_out().map(|chunk| chunk.bytes))
+        Ok(self.take_chunk().map(|chunk| chunk.bytes))
     }
 
-    /// Reads the next piece of a frame, up to `chunk_bytes`; `None` at the end of the stream.
+    /// Reads the next piece of a frame, or `None` at the end.
+    ///
+    /// A piece has at most `chunk_bytes`.
     ///
     /// # Errors
     /// As [`read_frame`](Self::read_frame).
     ///
     /// # Cancel safety
-    /// Cancel-safe: what arrived stays for the next call.
+    /// Cancel-safe: arrived bytes stay for the next call.
     pub async fn read_chunk(&mut self) -> Result<Option<Chunk>, TransportError> {
         let chunk = self.control.0.settings.chunk;
         poll_fn(|cx| self.poll_until(cx, chunk)).await?;
-        Ok(self.hand_out())
+        Ok(self.take_chunk())
     }
 
-    /// Ready when the buffer holds `most` bytes or the rest of the frame, or at the end.
+    /// Ready when the buffer holds `most` bytes or the frame's rest.
+    ///
+    /// It is also ready at the end of the stream.
     fn poll_until(
         &mut self,
         cx: &mut Context<'_>,
@@ -143,14 +151,14 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             if body.got == body.len || self.buffer.len() >= most {
                 return Poll::Ready(Ok(()));
             }
-            let goal = (body.len - body.given).min(most);
+            let goal = (body.len - body.returned).min(most);
             let waited = self.room.is_parked();
             let room = self.room.poll(cx, &self.control, self.buffer.len(), goal);
             let room = ready!(room)?;
             if room > self.control.0.settings.chunk {
                 self.buffer.reserve(room);
             }
-            // The peer owes nothing for the time that we had no room.
+            // The peer owes nothing for the time without memory.
             let owing = body.owing && !waited;
             let body = self.owe_chunk(PartialFrame { owing, ..body });
             if ready!(self.poll_body(cx, body, room))? == 0 {
@@ -179,7 +187,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         TransportError::FrameTruncated
     }
 
-    /// The rest of a header is owed from its first byte on; later bytes buy no time.
+    /// The peer owes the rest of a header from its first byte. Later bytes add no time.
     fn owe_header(&self) {
         let started = self.header_len != 0;
         self.control.set_partial_frame(started);
@@ -190,7 +198,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         });
     }
 
-    /// Looks at a complete header.
+    /// Begins a frame with a complete header.
     fn begin(&mut self) -> Result<(), TransportError> {
         let conn = &self.control.0;
         let len = u32::from_be_bytes(self.header);
@@ -209,13 +217,13 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         self.body = Some(PartialFrame {
             len,
             got: 0,
-            given: 0,
+            returned: 0,
             owing: false,
         });
         Ok(())
     }
 
-    /// The chunk at hand is owed from the first read of it on.
+    /// Makes the peer owe the current chunk from its first read on.
     fn owe_chunk(&mut self, body: PartialFrame) -> PartialFrame {
         if body.owing {
             return body;
@@ -230,8 +238,9 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         owing
     }
 
-    /// Reads body bytes up to the end of the chunk, as far as `room` allows; with the frame's last ones the next header
-    /// is read along, so that a frame costs one read.
+    /// Reads body bytes up to the end of the chunk or `room`.
+    ///
+    /// The last read of a frame includes the next header, so that a frame costs one read.
     fn poll_body(
         &mut self,
         cx: &mut Context<'_>,
@@ -247,7 +256,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         let read = ready!(read_buf::with(want + ahead, |buf| {
             ready!(Pin::new(io).poll_read(cx, buf))?;
             let (mine, next) = buf.filled().split_at(buf.filled().len().min(want));
-            buffer.extend(mine, body.len - body.given);
+            buffer.extend(mine, body.len - body.returned);
             header[..next.len()].copy_from_slice(next);
             Poll::Ready(io::Result::Ok((mine.len(), next.len())))
         }))?;
@@ -259,18 +268,18 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         Poll::Ready(Ok(mine))
     }
 
-    fn hand_out(&mut self) -> Option<Chunk> {
+    fn take_chunk(&mut self) -> Option<Chunk> {
         let body = self.body.as_mut()?;
         let bytes = self.buffer.take(self.room.take());
         let chunk = Chunk {
             frame_len: body.len,
-            offset: body.given,
+            offset: body.returned,
             bytes,
         };
-        body.given += chunk.bytes.len();
+        body.returned += chunk.bytes.len();
         if chunk.is_last() {
             self.body = None;
-            // Before the frame counts as complete: it may owe an answer.
+            // Before the frame counts as complete: we may owe an answer to it.
             self.control.0.activity.frame(Direction::In);
             self.owe_header();
         }

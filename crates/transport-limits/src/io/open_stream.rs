@@ -10,30 +10,34 @@ use transport_core::{CloseReason, Direction, Io, Op, TransportError};
 
 use super::half::StreamHalf;
 use super::linger;
-use super::write_clock::{self, WriteClock, WriteProgress, WriteTerms};
-use crate::admission::Permit;
+use super::write_clock::{self, PeerProgress, WriteClock, WriteTerms};
+use crate::clock::duration;
 use crate::conn_state::ConnState;
 use crate::ending::{CloseMode, Ending};
-use crate::event;
+use crate::event::ClosedConn;
+use crate::permit::Permit;
+use crate::registry::Registration;
 
 pub(super) struct OpenStream<I> {
     pub(super) io: I,
     read: StreamHalf,
     write: StreamHalf,
     write_clock: WriteClock,
-    /// The first failure that the stream itself reported, in words where the reason has none.
+    /// The first failure of the stream, in words without a reason.
     failed: Option<(CloseReason, Option<Box<str>>)>,
+    registration: Registration,
     permit: Permit,
 }
 
 impl<I: Io> OpenStream<I> {
-    pub(super) fn new(io: I, permit: Permit) -> Self {
+    pub(super) fn new(io: I, permit: Permit, registration: Registration) -> Self {
         Self {
             io,
             read: StreamHalf::new(Direction::In),
             write: StreamHalf::new(Direction::Out),
             write_clock: WriteClock::default(),
             failed: None,
+            registration,
             permit,
         }
     }
@@ -48,7 +52,7 @@ impl<I: Io> OpenStream<I> {
         if want == 0 {
             return Pin::new(&mut self.io).poll_read(cx, buf);
         }
-        let now = conn.limiter.now();
+        let now = conn.core.now();
         let grants = ready!(self.read.poll_take(conn, cx, now, want))?;
         let before = buf.filled().len();
         let limit = grants.limit(want);
@@ -89,7 +93,7 @@ impl<I: Io> OpenStream<I> {
         if want == 0 {
             return Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
         }
-        let now = conn.limiter.now();
+        let now = conn.core.now();
         let terms = WriteTerms::of(&conn.settings);
         self.write_clock.before(now, terms);
         let taken = self.write.poll_take(conn, cx, now, want);
@@ -125,11 +129,7 @@ impl<I: Io> OpenStream<I> {
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(self.fail(error))),
-            Poll::Pending => {
-                let now = conn.limiter.now();
-                self.write_clock.before(now, WriteTerms::of(&conn.settings));
-                self.write_pends(conn, cx, now).map(Err)
-            }
+            Poll::Pending => self.flush_pends(conn, cx).map(Err),
         }
     }
 
@@ -140,26 +140,22 @@ impl<I: Io> OpenStream<I> {
     ) -> Poll<io::Result<()>> {
         match Pin::new(&mut self.io).poll_shutdown(cx) {
             Poll::Ready(Ok(())) => {
-                self.write.hand_on(conn);
+                self.write.report(conn);
                 self.write_clock.clear();
                 conn.activity.write_done();
                 conn.half_ended(Direction::Out);
                 Poll::Ready(Ok(()))
             }
-            // The peer has said everything and is gone: only our goodbye is lost.
+            // The peer has sent its end of stream and closed: only our end of stream is lost.
             Poll::Ready(Err(error)) if conn.activity.has_ended(Direction::In) => {
                 Poll::Ready(Err(error))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(self.fail(error))),
-            Poll::Pending => {
-                let now = conn.limiter.now();
-                self.write_clock.before(now, WriteTerms::of(&conn.settings));
-                self.write_pends(conn, cx, now).map(Err)
-            }
+            Poll::Pending => self.flush_pends(conn, cx).map(Err),
         }
     }
 
-    /// Takes note of a failure of the stream and makes it the transport's.
+    /// Notes a failure of the stream; returns the transport's error.
     fn fail(&mut self, error: io::Error) -> io::Error {
         let error = TransportError::from(error);
         self.failed.get_or_insert_with(|| {
@@ -170,7 +166,14 @@ impl<I: Io> OpenStream<I> {
         error.into()
     }
 
-    /// A write, flush or shutdown that waits for the peer.
+    /// Waits for the peer in a flush or shutdown.
+    fn flush_pends(&mut self, conn: &ConnState, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let now = conn.core.now();
+        self.write_clock.before(now, WriteTerms::of(&conn.settings));
+        self.write_pends(conn, cx, now)
+    }
+
+    /// Waits for the peer in a write, flush or shutdown.
     fn write_pends(
         &mut self,
         conn: &ConnState,
@@ -179,51 +182,63 @@ impl<I: Io> OpenStream<I> {
     ) -> Poll<io::Error> {
         let terms = WriteTerms::of(&conn.settings);
         loop {
-            let look_at = self.write_clock.pends(now, terms);
+            let check_at = self.write_clock.pends(now, terms);
             conn.activity.write_waits(self.write_clock.ends(terms));
-            if now < look_at {
+            if now < check_at {
                 let timer = &mut self.write.timer;
-                if timer.poll(&conn.limiter, look_at, cx).is_pending() {
+                if timer.poll(&conn.core, check_at, cx).is_pending() {
                     break;
                 }
-                now = conn.limiter.now();
+                now = conn.core.now();
                 continue;
             }
-            match self.write_clock.look(now, self.io.taken(), terms) {
-                WriteProgress::Over => return Poll::Ready(conn.expire(Op::Write).into()),
-                WriteProgress::Moves => conn.activity.touch(now),
-                WriteProgress::Waits => {}
+            match self.write_clock.check(now, self.io.taken(), terms) {
+                PeerProgress::Over => return Poll::Ready(conn.expire(Op::Write).into()),
+                PeerProgress::Moves => conn.activity.touch(now),
+                PeerProgress::Waits => {}
             }
         }
         let ended = self.write.pend(conn, cx, now, None);
         ended.map(io::Error::from)
     }
 
-    /// Closes the stream in the manner of the connection's end, and counts the close.
+    /// Closes the stream as its connection ended, and counts the close.
     pub(super) fn close(mut self, conn: &ConnState) {
-        self.read.throttler.abandon(conn, Direction::In);
-        self.write.throttler.abandon(conn, Direction::Out);
-        self.read.hand_on(conn);
-        self.write.hand_on(conn);
+        self.read.close(conn);
+        self.write.close(conn);
         let ending = conn.ending();
         let shut = conn.activity.has_ended(Direction::Out);
-        let manner = close_mode(conn, ending, self.failed.is_some());
+        let mode = close_mode(conn, ending, self.failed.is_some());
         let (failed, why) = self.failed.take().unzip();
         let unusable = conn.has_failed() || std::thread::panicking();
         let reason = failed
             .or(ending.and_then(Ending::close_reason))
             .or(unusable.then_some(CloseReason::Error))
             .unwrap_or(CloseReason::Eof);
-        conn.limiter.leave(conn);
-        // The end of this connection is what `Control::ended` waits for.
+        drop(self.registration);
+        // Resolves `Control::ended`.
         conn.end_as(Ending::Closed);
         if conn.ending() == Some(Ending::Evicted) {
             self.permit.evicted();
         }
-        conn.limiter.observer().closed(conn.backend, reason);
-        event::closed(conn, reason, why.flatten().as_deref());
-        linger::end(self.io, self.permit, &conn.limiter, manner, shut);
+        conn.core.observer().closed(conn.backend, reason);
+        log_close(conn, reason, why.flatten().as_deref());
+        linger::close(self.io, self.permit, &conn.core, mode, shut);
     }
+}
+
+fn log_close(conn: &ConnState, reason: CloseReason, error: Option<&str>) {
+    let now = conn.core.now();
+    let closed = ClosedConn {
+        backend: conn.backend,
+        labels: conn.labels(),
+        reason,
+        age: duration(now.saturating_sub(conn.born)),
+        bytes_in: conn.total(Direction::In),
+        bytes_out: conn.total(Direction::Out),
+        error,
+    };
+    conn.core.events().closed(now, &closed);
 }
 
 /// Decides how the peer sees the end.
@@ -232,14 +247,14 @@ fn close_mode(conn: &ConnState, ending: Option<Ending>, failed: bool) -> CloseMo
         return CloseMode::Abort;
     }
     match ending {
-        // A write was given up while it waited.
+        // A write was dropped while it waited.
         Some(Ending::Idle | Ending::HalfClose) if conn.activity.writing.load(Ordering::Relaxed) => {
             CloseMode::Abort
         }
         Some(ending) => ending.close_mode(),
-        // The handler has said its last word, whatever came over the connection.
+        // The handler has sent its end of stream.
         None if conn.activity.has_ended(Direction::Out) => CloseMode::InOrder,
-        // A write was given up while it waited, or the connection could not be used.
+        // A write was dropped while it waited, or data of the connection was unusable.
         None if conn.has_failed() || conn.activity.writing.load(Ordering::Relaxed) => {
             CloseMode::Abort
         }

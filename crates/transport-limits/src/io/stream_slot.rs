@@ -1,24 +1,20 @@
-//! The place of an open stream, which both its owner and the end of its connection may empty.
+//! The slot of an open stream, emptied at its end.
+//!
+//! The owner or the end of the connection takes the stream out.
 
 use std::sync::{PoisonError, TryLockError};
 
 use transport_core::Io;
 
 use super::open_stream::OpenStream;
-use crate::conn_state::ConnState;
+use crate::conn_state::{CloseStream, ConnState};
 use crate::sync::{Mutex, MutexGuard};
 
-/// An open stream, until it is closed.
+/// An open stream until it is closed.
 ///
-/// Its owner holds the lock for one operation, any other task only to take the stream out: an
-/// operation never waits for it longer than that takes.
+/// The owner holds the lock for one operation. Other tasks hold it only to take the stream out, so
+/// an operation never waits for longer than that.
 pub(super) struct StreamSlot<I>(Mutex<Option<OpenStream<I>>>);
-
-/// A stream that can be closed by the end of its connection, whatever its owner does.
-pub(crate) trait CloseStream: Send + Sync {
-    /// Closes the stream, unless an operation on it is under way or it is closed already.
-    fn close(&self, conn: &ConnState);
-}
 
 impl<I: Io> StreamSlot<I> {
     pub(super) fn new(open: OpenStream<I>) -> Self {
@@ -30,7 +26,7 @@ impl<I: Io> StreamSlot<I> {
     }
 
     /// Takes the stream out for an operation that outlives one poll.
-    pub(super) fn lend<'a>(&'a self, conn: &'a ConnState) -> Option<BorrowedStream<'a, I>> {
+    pub(super) fn borrow<'a>(&'a self, conn: &'a ConnState) -> Option<BorrowedStream<'a, I>> {
         let open = Some(self.lock().take()?);
         Some(BorrowedStream {
             slot: self,
@@ -53,7 +49,7 @@ impl<I: Io> CloseStream for StreamSlot<I> {
     }
 }
 
-/// A stream outside of its slot, which it returns to when this is dropped.
+/// A stream outside of its slot; dropping it puts the stream back.
 pub(super) struct BorrowedStream<'a, I: Io> {
     slot: &'a StreamSlot<I>,
     conn: &'a ConnState,
@@ -69,7 +65,7 @@ impl<I: Io> BorrowedStream<'_, I> {
 impl<I: Io> Drop for BorrowedStream<'_, I> {
     fn drop(&mut self) {
         *self.slot.lock() = self.open.take();
-        // The connection may have ended meanwhile.
+        // The connection may have ended in the meantime.
         self.conn.close_ended();
     }
 }

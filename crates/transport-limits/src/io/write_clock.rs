@@ -1,4 +1,4 @@
-//! The clock of a write: the peer has to take a chunk within the write deadline.
+//! The clock of a write: its deadline per taken chunk.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,53 +9,54 @@ use transport_core::Taken;
 
 use crate::conn_settings::ConnSettings;
 
-/// A waiting write looks at the stream this often within its deadline, so a peer that stalls is
-/// ended later than the deadline by one such interval at most.
-const LOOKS: u64 = 16;
-/// The first look comes this much sooner.
-const FIRST_LOOK: u64 = 4;
-/// Bytes to which [`Io::taken`](transport_core::Io::taken) is exact.
+/// Checks of the peer's progress within one deadline.
+///
+/// So a stalled connection ends at most one such interval after its deadline.
+const CHECKS: u64 = 16;
+/// The first check comes this many times sooner.
+const FIRST_CHECK: u64 = 4;
+/// The precision of [`Io::taken`](transport_core::Io::taken) in bytes.
 const EXACT_TO: u64 = 1 << 10;
 
-/// How far the peer lags behind `chunk / timeout`, in time that writes have waited for it.
+/// The debt of a peer that reads below `chunk / timeout`, the floor.
 ///
-/// The debt grows while an operation waits, and bytes that the peer takes pay for it: a chunk pays
-/// for the whole deadline. At a debt of the whole deadline the peer is ended. Bytes count in
-/// pieces of at least half a chunk, so a peer that takes a byte now and then pays nothing. A
-/// peer at the floor or above is never ended, as long as the stream shows its progress in steps of
-/// at most a chunk.
+/// The debt is time. It grows while an operation waits for the peer, and shrinks with the bytes that
+/// the peer takes: a chunk pays for the whole deadline. At a debt of the whole deadline the
+/// connection ends. Bytes count in pieces of at least half a chunk, so a peer that takes a byte now
+/// and then pays nothing. A peer at the floor or above stays connected, as long as the stream shows
+/// its progress in steps of at most a chunk.
 ///
-/// Where only acknowledgements are known and the peer's window is closed, the peer has a credit of
-/// up to one more deadline. Its host acknowledges as much as its receive buffer takes, and the next bytes only once the application
-/// has read most of that: Linux with default buffers is silent for 8.6 s at 15 kB/s and for 6.4 s at
-/// 20 kB/s (measured between two network namespaces).
+/// If only acknowledgements are known and the peer's window is closed, the peer has a credit of up
+/// to one more deadline. Its host acknowledges as many bytes as its receive buffer holds, and more
+/// only after the application has read most of them. Linux with default buffers is silent for 8.6 s
+/// at 15 kB/s and for 6.4 s at 20 kB/s (measured between two network namespaces).
 #[derive(Debug, Default)]
 pub(super) struct WriteClock {
-    /// When the debt would have begun, had it grown without a pause; in the future with a credit.
+    /// When the debt began, without its pauses. It is in the future with a credit.
     since: Option<u64>,
     /// The largest credit of this debt, in ticks.
     credit: u64,
-    /// The last poll.
+    /// The tick of the last poll.
     polled: u64,
-    /// Whether the operation waited for the peer after it.
+    /// Whether the operation has waited for the peer since.
     waits: bool,
-    /// Bytes that the stream has accepted.
+    /// Bytes accepted by the stream.
     accepted: u64,
-    /// The position up to which bytes have paid.
+    /// Position up to which bytes have paid.
     paid: StreamMark,
-    look_at: u64,
-    looked: bool,
+    check_at: u64,
+    checked: bool,
 }
 
 /// A position in the stream.
 #[derive(Debug, Default, Clone, Copy)]
 struct StreamMark {
     accepted: u64,
-    /// `None` where the stream does not know what the peer has taken.
+    /// Bytes taken by the peer; `None` if the stream does not know.
     taken: Option<u64>,
 }
 
-/// The terms of a connection: ticks and bytes.
+/// The write deadline and chunk of a connection, in ticks and bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WriteTerms {
     timeout: u64,
@@ -70,26 +71,28 @@ impl WriteTerms {
         }
     }
 
-    /// Ticks between two looks at the stream.
+    /// Returns the ticks between two checks of the stream.
     fn interval(self) -> u64 {
-        (self.timeout / LOOKS).max(1)
+        (self.timeout / CHECKS).max(1)
     }
 }
 
-/// The result of a look at the stream.
+/// The result of a check of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum WriteProgress {
-    /// The peer has paid.
+pub(super) enum PeerProgress {
+    /// The peer has taken bytes.
     Moves,
-    /// The peer has not paid, and has time left.
+    /// The peer has taken no bytes, and has time left.
     Waits,
-    /// The peer is to be ended.
+    /// The deadline has passed.
     Over,
 }
 
 impl WriteClock {
-    /// An operation is polled. Time counts only if an operation waited for the peer, and then no
-    /// longer than two intervals: a task that is polled later than that was starved or gave up.
+    /// Notes the poll of an operation.
+    ///
+    /// Time since the last poll counts only if an operation waited for the peer, and then at most two
+    /// intervals: a task polled later than that was starved, or had dropped its operation.
     pub(super) fn before(&mut self, now: u64, terms: WriteTerms) {
         let waited = std::mem::take(&mut self.waits);
         let gap = now.saturating_sub(std::mem::replace(&mut self.polled, now));
@@ -103,19 +106,19 @@ impl WriteClock {
         let counts = if waited { 2 * terms.interval() } else { 0 };
         let still = gap.saturating_sub(counts);
         *since = since.saturating_add(still).min(now + self.credit);
-        self.look_at = self.look_at.saturating_add(still);
+        self.check_at = self.check_at.saturating_add(still);
     }
 
-    /// The operation waits for the peer; returns when to look at the stream.
+    /// Notes a wait for the peer; returns when to check the stream.
     pub(super) fn pends(&mut self, now: u64, terms: WriteTerms) -> u64 {
         (self.polled, self.waits) = (now, true);
         let since = match self.since {
             Some(since) => since,
             None => {
                 self.since = Some(now);
-                // The debt begins with the first measurement, so that one comes soon.
-                self.look_at = now.saturating_add((terms.interval() / FIRST_LOOK).max(1));
-                self.looked = false;
+                // The debt begins with the first measurement, so it comes soon.
+                self.check_at = now.saturating_add((terms.interval() / FIRST_CHECK).max(1));
+                self.checked = false;
                 self.paid = StreamMark {
                     accepted: self.accepted,
                     taken: None,
@@ -123,21 +126,21 @@ impl WriteClock {
                 now
             }
         };
-        self.look_at.min(since.saturating_add(terms.timeout))
+        self.check_at.min(since.saturating_add(terms.timeout))
     }
 
-    /// When a peer that takes nothing is ended.
+    /// Returns when the connection of a peer that takes nothing ends.
     pub(super) fn ends(&self, terms: WriteTerms) -> u64 {
         self.since.unwrap_or(0).saturating_add(terms.timeout)
     }
 
-    /// Judges the peer by the bytes that it has taken.
-    pub(super) fn look(
+    /// Checks the peer's progress by the bytes it has taken.
+    pub(super) fn check(
         &mut self,
         now: u64,
         taken: Option<Taken>,
         terms: WriteTerms,
-    ) -> WriteProgress {
+    ) -> PeerProgress {
         let before = self.since;
         let is_closed = matches!(
             taken,
@@ -147,8 +150,8 @@ impl WriteClock {
             })
         );
         let taken = taken.map(Taken::bytes);
-        let is_first = !std::mem::replace(&mut self.looked, true);
-        self.look_at = now.saturating_add(terms.interval());
+        let is_first = !std::mem::replace(&mut self.checked, true);
+        self.check_at = now.saturating_add(terms.interval());
         let bytes = match (taken, self.paid.taken) {
             (Some(taken), Some(paid)) => taken.saturating_sub(paid),
             _ => self.accepted - self.paid.accepted,
@@ -160,7 +163,7 @@ impl WriteClock {
                 taken: Some(taken.saturating_sub(EXACT_TO)),
             };
             if is_first {
-                // Bytes that the peer took before the first measurement are unknown.
+                // Bytes taken before the first measurement are unknown.
                 self.since = Some(now);
             }
         }
@@ -171,15 +174,17 @@ impl WriteClock {
         }
         let since = self.since.unwrap_or(now);
         if now.saturating_sub(since) >= terms.timeout {
-            WriteProgress::Over
+            PeerProgress::Over
         } else if self.since == before {
-            WriteProgress::Waits
+            PeerProgress::Waits
         } else {
-            WriteProgress::Moves
+            PeerProgress::Moves
         }
     }
 
-    /// Notes accepted bytes; the peer has taken as many where the stream does not know better.
+    /// Notes accepted bytes.
+    ///
+    /// They count as taken if the stream does not measure that.
     pub(super) fn accepted(&mut self, now: u64, bytes: usize, terms: WriteTerms) {
         self.accepted += bytes as u64;
         if self.paid.taken.is_none() {
@@ -188,7 +193,9 @@ impl WriteClock {
         }
     }
 
-    /// Everything was flushed: the peer has taken it where the stream does not know better.
+    /// Notes a complete flush.
+    ///
+    /// All bytes count as taken if the stream does not measure that.
     pub(super) fn flushed(&mut self) {
         self.waits = false;
         if self.paid.taken.is_none() {
@@ -196,7 +203,7 @@ impl WriteClock {
         }
     }
 
-    /// The peer owes nothing.
+    /// Clears the debt.
     pub(super) fn clear(&mut self) {
         self.since = None;
         self.credit = 0;
@@ -222,7 +229,7 @@ impl WriteClock {
     }
 }
 
-/// Writes at most `limit` bytes of the buffers, still vectored where whole buffers fit.
+/// Writes at most `limit` bytes, vectored while whole buffers fit.
 pub(super) fn poll_clamped<I: AsyncWrite>(
     io: Pin<&mut I>,
     cx: &mut Context<'_>,

@@ -2,8 +2,9 @@
 
 use std::future::poll_fn;
 
+use super::leg::Leg;
+use super::outcome::{RelayError, Relayed, Side};
 use super::pipe::{OneStream, Pipe, PipeError};
-use super::{Leg, RelayError, Relayed, Side};
 
 /// Sends received bytes back until the peer ends; returns their number.
 ///

@@ -1,7 +1,10 @@
-//! One direction of a relay: nothing is held while the writer takes what the reader gives.
+//! One direction of a relay.
+//!
+//! It holds bytes only while the writer cannot take them.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{ready, Context, Poll};
 
 use bytes::{Buf, Bytes};
@@ -9,12 +12,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::buffer::ReceiveBuffer;
 use crate::control::Control;
-use crate::limiter::Limiter;
+use crate::core::Core;
 use crate::read_buf;
 
-/// Reads of one direction in a row: then it is the other direction's turn, and other tasks'. Well
-/// below half of the 128 operations that tokio allows a task before it makes it yield.
-const TURN: u32 = 16;
+/// Reads of one direction before the other direction and other tasks run.
+///
+/// It is well below half of the 128 operations after which tokio makes a task yield.
+const READS_PER_POLL: u32 = 16;
 
 /// The two ends of a pipe.
 pub(super) trait PipeEnds {
@@ -54,7 +58,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> PipeEnds for OneStream<'_, I> {
     }
 }
 
-/// A failure, and which end of the pipe it came from.
+/// A failure of one end of the pipe.
 #[derive(Debug)]
 pub(super) enum PipeError {
     Read(io::Error),
@@ -65,40 +69,41 @@ pub(super) enum PipeError {
 enum PipeState {
     #[default]
     Copying,
-    /// The reader has ended, and the writer is not shut down yet.
+    /// The reader has ended, and the writer is kept open.
     Held,
     /// The reader has ended; the writer is being shut down.
     Closing,
-    /// The reader has failed; the writer still gets what was read before.
+    /// The reader has failed; the writer still gets the bytes read before.
     Failing(io::Error),
-    /// The writer takes nothing any more; the reader is read on, so that a peer that writes
-    /// before it reads can get to the answer.
+    /// The writer accepts no more bytes; the reader's bytes are discarded.
+    ///
+    /// So a peer that writes all its bytes before it reads can still get the answer.
     Discarding,
     Done,
 }
 
-/// One direction.
+/// One direction of a relay.
 #[derive(Debug, Default)]
 pub(super) struct Pipe {
     state: PipeState,
-    /// Bytes that were read and that the writer did not take yet; unallocated most of the time.
+    /// Read bytes not yet taken by the writer; mostly unallocated.
     rest: Bytes,
     unflushed: bool,
     /// Bytes written.
     pub(super) bytes: u64,
-    /// The writer is not shut down by itself when the reader ends.
+    /// Whether the writer stays open when the reader ends, until `release`.
     pub(super) hold: bool,
-    /// Why the writer takes nothing any more.
+    /// Why the writer accepts no more bytes.
     pub(super) refused: Option<io::Error>,
-    /// Counts what is held, where the reader has a guard.
-    limiter: Option<Limiter>,
+    /// Counts held bytes, if the reader has a guard.
+    core: Option<Arc<Core>>,
 }
 
 impl Pipe {
-    /// A direction that reads from the stream with this guard.
+    /// Creates a direction that reads from the stream of this handle.
     pub(super) fn new(reader: Option<&Control>) -> Self {
         Self {
-            limiter: reader.map(|control| control.0.limiter.clone()),
+            core: reader.map(|control| Arc::clone(&control.0.core)),
             ..Self::default()
         }
     }
@@ -119,7 +124,7 @@ impl Pipe {
                         Poll::Ready(0) => self.state = PipeState::Closing,
                         Poll::Ready(_) => {
                             reads += 1;
-                            if reads == TURN {
+                            if reads == READS_PER_POLL {
                                 cx.waker().wake_by_ref();
                                 return Poll::Pending;
                             }
@@ -142,7 +147,7 @@ impl Pipe {
                     self.state = PipeState::Done;
                 }
                 PipeState::Failing(_) => {
-                    // A writer that fails as well changes nothing.
+                    // The reader's failure is reported even if the writer fails too.
                     let _ = ready!(self.poll_rest(cx, ends));
                     let _ = ready!(self.poll_flush(cx, ends));
                     if let PipeState::Failing(error) =
@@ -155,7 +160,7 @@ impl Pipe {
                     Ok(0) => self.state = PipeState::Done,
                     Ok(_) => {
                         reads += 1;
-                        if reads == TURN {
+                        if reads == READS_PER_POLL {
                             cx.waker().wake_by_ref();
                             return Poll::Pending;
                         }
@@ -167,7 +172,7 @@ impl Pipe {
         }
     }
 
-    /// Goes on reading, for nothing: the writer takes nothing any more.
+    /// Discards the reader's bytes from now on: the writer accepts no more.
     pub(super) fn refuse(&mut self, error: io::Error) {
         self.rest = Bytes::new();
         self.refused = Some(error);
@@ -177,18 +182,17 @@ impl Pipe {
         };
     }
 
-    /// Returns whether the reader has ended, everything is written, and the writer is not shut
-    /// down yet.
+    /// Returns whether the writer is kept open with all bytes flushed.
     pub(super) fn is_held(&self) -> bool {
         matches!(self.state, PipeState::Held) && !self.unflushed
     }
 
-    /// Shuts down a writer that was held open.
+    /// Shuts down a writer that was kept open.
     pub(super) fn release(&mut self) {
         self.state = PipeState::Closing;
     }
 
-    /// Returns whether the writer has yet to take something.
+    /// Returns whether the writer has not taken all read bytes.
     pub(super) fn has_rest(&self) -> bool {
         !self.rest.is_empty()
     }
@@ -206,7 +210,7 @@ impl Pipe {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes what an earlier read left over.
+    /// Writes the rest of an earlier read.
     fn poll_rest<E: PipeEnds>(
         &mut self,
         cx: &mut Context<'_>,
@@ -221,8 +225,9 @@ impl Pipe {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads into the thread's buffer and writes straight on; a writer that takes less leaves
-    /// the rest here.
+    /// Reads into the thread's buffer and writes from it.
+    ///
+    /// It keeps a rest that the writer does not take.
     fn poll_copy<E: PipeEnds>(
         &mut self,
         cx: &mut Context<'_>,
@@ -249,8 +254,8 @@ impl Pipe {
                     Poll::Pending => {
                         let mut rest = ReceiveBuffer::new(read_buf::wipes());
                         rest.extend(data, data.len());
-                        let counted = self.limiter.as_ref();
-                        let counted = counted.map(|limiter| limiter.budget().count(data.len()));
+                        let counted = self.core.as_ref();
+                        let counted = counted.map(|core| core.budget().count(data.len()));
                         self.rest = rest.take(counted.map(Into::into).unwrap_or_default());
                         break;
                     }
@@ -270,7 +275,7 @@ impl Pipe {
     }
 }
 
-/// Reads and forgets; 0 at the end of the stream.
+/// Reads and discards; returns 0 at the end of the stream.
 fn discard<E: PipeEnds>(cx: &mut Context<'_>, ends: &mut E) -> Poll<io::Result<usize>> {
     read_buf::with(read_buf::BYTES, |buf| {
         let polled = ends.reader().poll_read(cx, buf);

@@ -1,4 +1,4 @@
-//! A guarded in-memory listener with its peers.
+//! A guarded in-memory listener and its peers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +8,12 @@ use transport_core::{Backend, Connection, Dialer, Target};
 use transport_limits::{ByteRates, Deadlines, Guard, GuardedIo, Limiter, Limits};
 use transport_testkit::{MemoryDialer, MemoryIo, MemoryListener, Recorder, WriteLog};
 
-/// Our side, guarded.
+/// The guarded side.
 pub(crate) type Ours = Connection<GuardedIo<MemoryIo>>;
-/// The other side, without a guard.
+/// The peer's side, without a guard.
 pub(crate) type Peer = Connection<MemoryIo>;
 
-/// The smallest chunk there is.
+/// The smallest chunk.
 pub(crate) const CHUNK: usize = 4 << 10;
 
 pub(crate) struct Rig {
@@ -50,7 +50,7 @@ impl Rig {
         (ours, peer)
     }
 
-    /// Puts changed limits in force.
+    /// Changes and applies the limits.
     pub(crate) fn apply(&mut self, tune: impl FnOnce(&mut Limits)) {
         tune(&mut self.limits);
         self.limiter.apply(&self.limits).unwrap();
@@ -73,13 +73,13 @@ pub(crate) fn deadlines(limits: &mut Limits, set: impl FnOnce(&mut Deadlines)) {
     limits.set_deadlines(deadlines).unwrap();
 }
 
-/// The smallest chunk, and the rate at which it takes this long.
-pub(crate) fn a_chunk_in(limits: &mut Limits, duration: Duration) -> u64 {
+/// Sets the smallest chunk; returns the rate for this duration.
+pub(crate) fn chunk_in(limits: &mut Limits, duration: Duration) -> u64 {
     limits.set_chunk_bytes(CHUNK as u64).unwrap();
     (CHUNK as u64 * 1000).div_ceil(u64::try_from(duration.as_millis()).unwrap())
 }
 
-/// That something took this long, to the resolution of tokio's timers and a little rounding.
+/// Asserts a duration, to the resolution of tokio's timers.
 pub(crate) fn assert_took(took: Duration, wanted: Duration) {
     let near = Duration::from_millis(20);
     assert!(
@@ -88,7 +88,7 @@ pub(crate) fn assert_took(took: Duration, wanted: Duration) {
     );
 }
 
-/// That a life lasted between 90 % and 100 % of the maximum.
+/// Asserts a lifetime between 90 % and 100 % of the maximum.
 pub(crate) fn assert_lifetime(took: Duration, max: Duration) {
     let near = Duration::from_millis(20);
     assert!(
@@ -97,7 +97,7 @@ pub(crate) fn assert_lifetime(took: Duration, max: Duration) {
     );
 }
 
-/// Shows that a connection carries bytes both ways.
+/// Sends bytes both ways.
 pub(crate) async fn ping<A, B>(ours: &mut A, peer: &mut B)
 where
     A: AsyncRead + AsyncWrite + Unpin,

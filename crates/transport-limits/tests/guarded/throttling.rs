@@ -1,4 +1,4 @@
-//! Byte rates: kept, never passed, and fair about who waits for what.
+//! Byte rates: precision, and fairness between connections.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use tokio::time::{sleep, timeout, Instant};
 use transport_core::{Direction, PeerAddr, Reason, Scope};
 use transport_limits::Control;
 
-use crate::harness::{a_chunk_in, assert_took, rates, Peer, Rig, CHUNK};
+use crate::harness::{assert_took, chunk_in, rates, Peer, Rig, CHUNK};
 
 const SECOND: Duration = Duration::from_secs(1);
 const TEN: Duration = Duration::from_secs(10);
 
-/// Moves bytes for ten seconds; returns how many.
+/// Moves bytes for 10 s; returns their number.
 async fn ten_seconds(rig: &mut Rig, direction: Direction) -> u64 {
     let (mut ours, mut peer) = rig.connect().await;
     let control = ours.io.control();
@@ -42,7 +42,7 @@ async fn ten_seconds(rig: &mut Rig, direction: Direction) -> u64 {
     control.bytes_in() + control.bytes_out()
 }
 
-/// Reads and drops what comes.
+/// Reads and discards.
 async fn discard(mut peer: Peer) {
     let mut buf = vec![0; 64 << 10];
     while peer.io.read(&mut buf).await.is_ok_and(|read| read > 0) {}
@@ -59,9 +59,9 @@ fn assert_kept(moved: u64, rate: u64, burst: u64) {
     );
 }
 
-/// From two chunks a second up, to the fastest that the test can move.
+/// Rates from two chunks a second up.
 #[tokio::test(start_paused = true)]
-async fn a_rate_is_kept_within_five_percent() {
+async fn rate_kept_within_five_percent() {
     for chunk in [4 << 10, 64 << 10, 256 << 10] {
         for rate in [2 * chunk, 3 * chunk + 1, 1 << 20, 10 << 20] {
             for direction in Direction::ALL {
@@ -76,9 +76,9 @@ async fn a_rate_is_kept_within_five_percent() {
     }
 }
 
-/// Every scope on at once: the slowest decides, and it alone is charged.
+/// All scopes have a rate; only waits for the slowest are reported.
 #[tokio::test(start_paused = true)]
-async fn the_slowest_scope_decides_and_is_charged() {
+async fn slowest_scope_decides_and_is_reported() {
     const SLOW: u64 = 128 << 10;
     for slow in Scope::RATES {
         let rate = |scope| if scope == slow { SLOW } else { 4 * SLOW };
@@ -103,9 +103,9 @@ async fn the_slowest_scope_decides_and_is_charged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_parked_is_charged_exactly() {
+async fn parked_time_reported_exactly() {
     let mut rig = Rig::new(|l| {
-        let rate = a_chunk_in(l, 4 * SECOND);
+        let rate = chunk_in(l, 4 * SECOND);
         rates(l, |r| r.per_conn = rate);
     });
     let (mut ours, mut peer) = rig.connect().await;
@@ -122,7 +122,7 @@ async fn what_was_parked_is_charged_exactly() {
     );
 }
 
-/// Many connections of several peers share the global rate: all of it, and no more.
+/// Connections of several peers use exactly the global rate, in fair shares.
 async fn share(conns: u32, rate: u64) {
     let mut rig = Rig::new(|l| rates(l, |r| r.global_ingress = rate));
     let mut controls = Vec::new();
@@ -146,16 +146,16 @@ async fn share(conns: u32, rate: u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_few_share_a_rate_and_nobody_starves() {
+async fn few_connections_share_rate_fairly() {
     share(8, 512 << 10).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_share_a_rate_and_nobody_starves() {
+async fn many_connections_share_rate_fairly() {
     share(200, 4 << 20).await;
 }
 
-/// A wait is for 20 ms worth of the rate: a smaller piece costs more than it moves.
+/// A wait is for 20 ms worth of the rate. A smaller piece costs more than its bytes.
 #[tokio::test(start_paused = true)]
 async fn rate_limited_writes_are_large() {
     const RATE: u64 = 2 << 20;
@@ -182,10 +182,9 @@ async fn rate_limited_writes_are_large() {
     }
 }
 
-/// An operation that waits for a large portion gets its share beside small ones that together
-/// want all of the rate.
+/// The small operations together want all of the rate.
 #[tokio::test(start_paused = true)]
-async fn large_writes_beside_small_ones() {
+async fn large_writes_keep_share_beside_small_ones() {
     const RATE: u64 = 2 << 20;
     let mut rig = Rig::new(|l| rates(l, |r| r.global_egress = RATE));
     let (mut large, large_peer) = rig.connect().await;
@@ -205,11 +204,11 @@ async fn large_writes_beside_small_ones() {
     assert!(large > RATE * 2 && small > RATE * 2, "{large} and {small}");
 }
 
-/// With less than a small grant for each and second, at the lowest rate there may be.
+/// The lowest possible rate. It is below one small grant per connection and second.
 #[tokio::test(start_paused = true)]
-async fn too_many_share_a_low_rate_and_use_it_up() {
+async fn too_many_connections_use_up_low_rate() {
     let mut rig = Rig::new(|l| {
-        let rate = a_chunk_in(l, 4 * SECOND);
+        let rate = chunk_in(l, 4 * SECOND);
         rates(l, |r| r.global_ingress = rate);
     });
     let mut controls = Vec::new();
@@ -233,11 +232,11 @@ async fn too_many_share_a_low_rate_and_use_it_up() {
     );
 }
 
-/// A read that waits for bytes holds no token, however often it is tried.
+/// A read without bytes takes no token, however often it is repeated.
 #[tokio::test(start_paused = true)]
-async fn a_waiting_read_spends_nothing() {
+async fn waiting_read_spends_no_token() {
     let mut rig = Rig::new(|l| {
-        let rate = a_chunk_in(l, 4 * SECOND);
+        let rate = chunk_in(l, 4 * SECOND);
         rates(l, |r| r.global_ingress = rate);
     });
     let (mut ours, mut peer) = rig.connect().await;
@@ -251,11 +250,11 @@ async fn a_waiting_read_spends_nothing() {
     assert_took(start.elapsed(), Duration::ZERO);
 }
 
-/// A connection that ends in line gives its place back.
+/// A connection closed while it waits does not delay others.
 #[tokio::test(start_paused = true)]
-async fn a_place_in_line_comes_back_with_its_connection() {
+async fn closed_connection_leaves_waiters() {
     let mut rig = Rig::new(|l| {
-        let rate = a_chunk_in(l, 4 * SECOND);
+        let rate = chunk_in(l, 4 * SECOND);
         rates(l, |r| r.global_ingress = rate);
     });
     let (mut first, mut first_peer) = rig.connect().await;
@@ -263,10 +262,10 @@ async fn a_place_in_line_comes_back_with_its_connection() {
     first_peer.io.write_all(&[1; 2 * CHUNK]).await.unwrap();
     second_peer.io.write_all(&[1; CHUNK]).await.unwrap();
     let start = Instant::now();
-    let in_line = timeout(SECOND, first.io.read_exact(&mut [0; 2 * CHUNK])).await;
-    assert!(in_line.is_err(), "the burst is spent");
+    let waiting = timeout(SECOND, first.io.read_exact(&mut [0; 2 * CHUNK])).await;
+    assert!(waiting.is_err(), "the burst is spent");
     drop(first);
-    // Four seconds from the start, not eight.
+    // 4 s from the start, not 8 s.
     second.io.read_exact(&mut [0; CHUNK]).await.unwrap();
     assert_took(start.elapsed(), 4 * SECOND);
     assert_took(

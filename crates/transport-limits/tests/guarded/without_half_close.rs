@@ -1,4 +1,4 @@
-//! A relay to a stream whose one direction does not outlive the other.
+//! A relay to a stream without half-close.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use transport_core::Plain;
 use transport_limits::{relay_without_half_close, Limits, RelayError, Relayed};
 use transport_testkit::MemoryIo;
 
-use crate::harness::{a_chunk_in, rates, Rig};
+use crate::harness::{chunk_in, rates, Rig};
 
 type Relaying = tokio::task::JoinHandle<Result<Relayed, RelayError>>;
 
-/// A client and a service, joined by a relay.
+/// Returns a client and a service, joined by a relay.
 async fn joined() -> (DuplexStream, MemoryIo, Relaying) {
     joined_with(|_| ()).await
 }
@@ -25,19 +25,19 @@ async fn joined_with(tune: impl FnOnce(&mut Limits)) -> (DuplexStream, MemoryIo,
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_after_the_end_of_the_question_comes_whole() {
+async fn answer_after_end_of_question_complete() {
     let (mut client, mut service, relaying) = joined().await;
     client.write_all(b"question").await.unwrap();
     client.shutdown().await.unwrap();
     let mut question = [0; 8];
     service.read_exact(&mut question).await.unwrap();
-    // It takes its time, and goes on for long.
+    // The answer comes slowly.
     let answering = tokio::spawn(async move {
         for _ in 0..10 {
             sleep(Duration::from_secs(14)).await;
-            // Nobody has told it that the client is done.
-            let told = timeout(Duration::ZERO, service.read_u8()).await;
-            assert!(told.is_err(), "{told:?}");
+            // The end of the client is still withheld.
+            let read = timeout(Duration::ZERO, service.read_u8()).await;
+            assert!(read.is_err(), "{read:?}");
             service.write_all(&[7; 100]).await.unwrap();
         }
         service.shutdown().await.unwrap();
@@ -51,7 +51,7 @@ async fn an_answer_after_the_end_of_the_question_comes_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_fifteen_silent_seconds_the_end_is_passed_on() {
+async fn end_forwarded_after_fifteen_silent_seconds() {
     let (mut client, mut service, relaying) = joined().await;
     client.shutdown().await.unwrap();
     let begun = Instant::now();
@@ -61,34 +61,33 @@ async fn after_fifteen_silent_seconds_the_end_is_passed_on() {
         took >= Duration::from_secs(15) && took < Duration::from_secs(16),
         "{took:?}"
     );
-    // Whether or not the service says that it has ended too.
+    // The service does not have to send its own end of stream.
     assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
     relaying.await.unwrap().unwrap();
 }
 
-/// A client that does not read holds up the answer; that is no silence of the service.
+/// A client that does not read delays the answer.
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_not_taken_is_no_silence() {
+async fn untaken_answer_is_not_silence() {
     let (mut client, mut service, _relaying) = joined().await;
     client.shutdown().await.unwrap();
     service.write_all(&[7; 100]).await.unwrap();
     sleep(Duration::from_secs(60)).await;
-    let told = timeout(Duration::ZERO, service.read_u8()).await;
-    assert!(told.is_err(), "{told:?}");
+    let read = timeout(Duration::ZERO, service.read_u8()).await;
+    assert!(read.is_err(), "{read:?}");
     let mut answer = [0; 100];
     client.read_exact(&mut answer).await.unwrap();
     assert_eq!(service.read(&mut [0]).await.unwrap(), 0);
 }
 
-/// What a rate holds back is on its way.
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_a_rate_holds_back_is_no_silence() {
+async fn throttled_answer_is_not_silence() {
     let (mut client, mut service, relaying) = joined_with(|limits| {
         let mut deadlines = limits.deadlines();
         deadlines.read = Duration::from_secs(100);
         deadlines.write = deadlines.read;
         limits.set_deadlines(deadlines).unwrap();
-        let rate = a_chunk_in(limits, Duration::from_secs(60));
+        let rate = chunk_in(limits, Duration::from_secs(60));
         rates(limits, |rates| rates.per_conn = rate);
     })
     .await;
@@ -101,29 +100,29 @@ async fn an_answer_that_a_rate_holds_back_is_no_silence() {
     relaying.await.unwrap().unwrap();
 }
 
-/// What the service ends is over at once, whether or not the client has.
+/// The end of the service ends the relay at once.
 #[tokio::test(start_paused = true)]
-async fn the_end_of_the_answer_is_passed_on_at_once() {
+async fn end_of_answer_forwarded_at_once() {
     let (mut client, mut service, relaying) = joined().await;
     service.write_all(b"bye").await.unwrap();
     service.shutdown().await.unwrap();
     let begun = Instant::now();
-    let mut said = Vec::new();
-    client.read_to_end(&mut said).await.unwrap();
-    assert_eq!(said, b"bye");
+    let mut text = Vec::new();
+    client.read_to_end(&mut text).await.unwrap();
+    assert_eq!(text, b"bye");
     relaying.await.unwrap().unwrap();
     assert_eq!(begun.elapsed(), Duration::ZERO);
 }
 
-/// A service may have said all before it has heard all.
+/// A service may close before it has read all bytes.
 #[tokio::test(start_paused = true)]
-async fn an_answer_comes_whole_where_the_question_finds_nobody_any_more() {
+async fn response_delivered_after_peer_write_error() {
     let (client, mut service, relaying) = joined().await;
     let (mut read, mut write) = tokio::io::split(client);
     service.write_all(&[7; 1000]).await.unwrap();
     service.shutdown().await.unwrap();
     drop(service);
-    // Taken by the relay, and by nobody after it.
+    // Only the relay reads these bytes.
     write.write_all(b"more and more").await.unwrap();
     sleep(Duration::from_secs(1)).await;
     let mut answer = Vec::new();

@@ -1,4 +1,4 @@
-//! The searched process: serves over TCP, and reports when it is at rest.
+//! The searched process: serves over TCP, and reports rest.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

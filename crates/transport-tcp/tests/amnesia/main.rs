@@ -1,4 +1,4 @@
-//! Amnesia seen from outside: no payload stays in the memory of a process.
+//! Amnesia seen from outside: no payload stays in memory.
 //!
 //! A child serves and this process is its peer, so only the library puts the payload into the
 //! child's memory. Without amnesia the same search finds the payload, which proves the search.
@@ -14,7 +14,7 @@ mod parent;
 use child::Mode;
 use parent::{header, payload, Served};
 
-/// The largest frame, and more than any buffer of a socket or a thread.
+/// The largest frame, larger than all buffers on the way.
 const FRAME: usize = 1 << 20;
 
 /// Runs a case without amnesia and with it.
@@ -62,7 +62,7 @@ fn cut_frames(served: &mut Served) {
     served.settle(0);
 }
 
-/// Bytes in both directions, also with a peer that reads only when it cannot send.
+/// Bytes in both directions, also with a slow reader.
 fn bytes(served: &mut Served, connections: u8) {
     let mut peer = served.connect();
     for len in [64, FRAME] {
@@ -109,22 +109,22 @@ fn chunks_that_are_cut() {
 }
 
 #[test]
-fn an_echo() {
+fn echo_leaves_nothing() {
     both(Mode::Echo, |served| bytes(served, 1));
 }
 
 #[test]
-fn an_echo_that_is_cut() {
+fn cut_echo_leaves_nothing() {
     both(Mode::Echo, cut_bytes);
 }
 
 #[test]
-fn a_relay() {
+fn relay_leaves_nothing() {
     both(Mode::Relay, |served| bytes(served, 2));
 }
 
 #[test]
-fn a_relay_that_is_cut() {
+fn cut_relay_leaves_nothing() {
     both(Mode::Relay, cut_bytes);
 }
 

@@ -57,7 +57,9 @@ impl Served {
         Peer(socket)
     }
 
-    /// Waits until the child is at rest with this many connections, dialed ones included.
+    /// Waits until the child is at rest with this many connections.
+    ///
+    /// Dialed connections are included.
     pub(crate) fn settle(&mut self, open: u8) {
         self.control.write_all(&[open]).unwrap();
         self.control.read_exact(&mut [0]).unwrap();
@@ -145,7 +147,6 @@ impl Peer {
     }
 
     /// Sends without reading, until the socket is full; returns the sent bytes.
-    /// much was.
     pub(crate) fn send_until_stuck(&mut self, bytes: &[u8]) -> usize {
         self.0.set_write_timeout(Some(STUCK)).unwrap();
         let mut sent = 0;

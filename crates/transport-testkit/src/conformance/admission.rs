@@ -9,7 +9,7 @@ use super::rig::{limiter, ping, Rig};
 use super::waits::Watch;
 use crate::{Harness, Opened, Recorder};
 
-/// At the cap a newcomer is refused; a freed place is given again.
+/// The connection cap refuses a newcomer; a freed place is reused.
 pub async fn connection_cap_refuses_and_readmits<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| {
         l.set_max_conns(2).unwrap();
@@ -29,7 +29,7 @@ pub async fn connection_cap_refuses_and_readmits<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.snapshot().all_rejected(), 1);
 }
 
-/// With the maximum of pending handshakes, a newcomer is refused before its handshake.
+/// The cap on pending handshakes refuses before the handshake.
 pub async fn pending_cap_refuses<H: Harness>(harness: &H) {
     let recorder = Recorder::new();
     let limiter = limiter(&recorder, |l| {
@@ -76,7 +76,7 @@ pub async fn pending_cap_refuses<H: Harness>(harness: &H) {
     assert_eq!(recorder.inflight(), 1);
 }
 
-/// A peer gets its share of the pending handshakes; each place is returned.
+/// A peer gets its share of the pending handshakes only.
 pub async fn pending_share_of_a_peer_holds<H: Harness>(harness: &H) {
     // The automatic share of 16 places, then an explicit cap.
     for (places, explicit, share) in [(16, 0, 4), (16, 2, 2)] {
@@ -191,7 +191,7 @@ async fn accept_rate<H: Harness>(harness: &H, tune: impl FnOnce(&mut Limits)) {
     assert_eq!(recorder.accepts(), DIALS);
 }
 
-/// A dropped connection, a pending one and a cancelled handshake return their permit.
+/// Every path returns the permit: drop, pending, cancelled handshake.
 pub async fn permit_returned_on_every_path<H: Harness>(harness: &H) {
     let recorder = Recorder::new();
     let limiter = limiter(&recorder, |_| {});

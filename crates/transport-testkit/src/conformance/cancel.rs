@@ -1,4 +1,4 @@
-//! Cancellation: a connection stops at once, whatever operation it is in.
+//! Cancellation: a connection stops at once, in any operation.
 
 use std::time::Duration;
 
@@ -102,7 +102,7 @@ pub async fn transfer_cancelled_at_once<H: Harness>(harness: &H) {
     rig.inflight(0).await;
 }
 
-/// Reader and writer of a framed connection stop, also with a full inbox.
+/// Reader and writer tasks stop, also with a full inbox.
 pub async fn framed_connection_cancelled_with_tasks<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, patient).await;
     let mut took = Vec::new();

@@ -17,7 +17,7 @@ fn assert_timeout(error: std::io::Error, wanted: Op) {
     }
 }
 
-/// A silent peer ends at the idle timeout, and counts as no reject.
+/// A silent peer ends at the idle timeout, without a reject.
 pub async fn silent_peer_ends_as_idle<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.idle = IDLE)).await;
     let (mut ours, peer) = rig.connect().await;
@@ -48,7 +48,7 @@ pub async fn unpolled_connection_ends_as_idle<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.closes(CloseReason::Idle), 1);
 }
 
-/// A peer without a handshake is dropped and counted at the handshake deadline.
+/// A peer without handshake is dropped and counted at the deadline.
 pub async fn stalled_handshake_times_out<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.handshake = SHORT)).await;
     let watch = Watch::start();
@@ -121,7 +121,7 @@ pub async fn owed_bytes_time_out<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.closes(CloseReason::Timeout), 1);
 }
 
-/// A read that already waits gets the deadline of bytes declared owed later.
+/// A waiting read gets the deadline of bytes declared owed later.
 pub async fn waiting_read_gets_deadline_for_owed_bytes<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.read = SHORT)).await;
     let (mut ours, _peer) = rig.connect().await;
@@ -155,7 +155,7 @@ pub async fn received_bytes_clear_deadline<H: Harness>(harness: &H) {
     ping(&mut ours.io, &mut peer.io).await;
 }
 
-/// A write that the peer does not acknowledge ends at the write deadline.
+/// An unacknowledged write ends at the write deadline.
 pub async fn peer_without_reads_times_out<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.write = SHORT)).await;
     let (mut ours, _peer) = rig.connect().await;

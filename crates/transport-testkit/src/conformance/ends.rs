@@ -32,7 +32,7 @@ pub async fn orderly_end_visible<H: Harness>(harness: &H) {
     rig.inflight(0).await;
 }
 
-/// A cancelled transfer is an error for the peer, not a complete stream.
+/// A cancelled transfer is an error for the peer.
 pub async fn abort_visible<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |_| {}).await;
     let (mut ours, mut peer) = rig.connect().await;
@@ -108,7 +108,7 @@ pub async fn drain_keeps_owed_answer<H: Harness>(harness: &H) {
     assert_eq!(got, b"answer");
 }
 
-/// A drain ends a connection in order that was silent for a second.
+/// A drain ends a connection that was silent for a second.
 pub async fn drain_closes_idle<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |_| {}).await;
     let (mut ours, mut peer) = rig.connect().await;
@@ -156,7 +156,7 @@ pub async fn half_close_timeout_ends<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.snapshot().all_rejected(), 0);
 }
 
-/// A deadline and a cancel close a stream that its owner never polls.
+/// A deadline and a cancel close a stream without polls.
 pub async fn held_stream_closed<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.idle = IDLE)).await;
     let (held, mut peer) = rig.connect().await;

@@ -146,7 +146,7 @@ pub async fn frames_sent_unchanged<H: Harness>(harness: &H) {
     assert_eq!(control.bytes_out(), sent as u64);
 }
 
-/// A length over the ceiling ends the connection; the body is not read.
+/// A length over the ceiling ends the connection before the body.
 pub async fn oversize_frame_refused_unread<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |_| {}).await;
     let (ours, mut peer) = rig.connect().await;
@@ -171,7 +171,7 @@ pub async fn oversize_frame_refused_unread<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.rejected(Reason::TooLarge), 1);
 }
 
-/// Bytes that arrive too slowly for a chunk do not keep a frame alive.
+/// Bytes that arrive too slowly do not keep a frame alive.
 pub async fn trickled_frame_times_out<H: Harness>(harness: &H) {
     trickled(harness, &[0, 0, 0, 100], SHORT / 4).await;
 }

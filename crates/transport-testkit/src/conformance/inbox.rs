@@ -30,7 +30,7 @@ fn numbered(n: u32) -> Bytes {
     body.into()
 }
 
-/// Frames accepted before `Busy` arrive at a peer that read nothing until then.
+/// Frames accepted before `Busy` arrive at a late reader.
 pub async fn full_inbox_is_busy_without_loss<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| inbox(l, 2)).await;
     let (ours, mut peer) = rig.connect().await;
@@ -63,7 +63,7 @@ pub async fn full_inbox_is_busy_without_loss<H: Harness>(harness: &H) {
     assert!(read_frame(&mut peer.io).await == numbered(taken));
 }
 
-/// The inbox holds at most four of the largest frames, whatever its count.
+/// The inbox holds at most four of the largest frames.
 pub async fn inbox_bounded_by_bytes<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| inbox(l, 1000)).await;
     let (ours, _peer) = rig.connect().await;
@@ -79,7 +79,7 @@ pub async fn inbox_bounded_by_bytes<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.rejected(Reason::Busy), 1);
 }
 
-/// An empty inbox accepts the largest frame, whatever its bounds.
+/// An empty inbox accepts the largest frame.
 pub async fn one_frame_always_fits<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| inbox(l, 1)).await;
     let (ours, mut peer) = rig.connect().await;
@@ -117,7 +117,7 @@ pub async fn oversize_send_refused<H: Harness>(harness: &H) {
     assert!(read_frame(&mut peer.io).await == numbered(1));
 }
 
-/// After the last sender's drop, queued frames are sent and the peer reads EOF.
+/// After the last sender's drop, queued frames are sent.
 pub async fn dropped_senders_close_the_write_half<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| inbox(l, 8)).await;
     let (ours, mut peer) = rig.connect().await;

@@ -1,4 +1,4 @@
-//! The memory budget: a peer's share, and the free chunk of each connection.
+//! The memory budget: a peer's share, and each connection's chunk.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ fn numbered(n: usize) -> Vec<u8> {
     body
 }
 
-/// A handler that keeps frames parks its peer's reads at a quarter of the budget.
+/// Kept frames park the peer's reads at a quarter of the budget.
 ///
 /// Other connections have their free chunk, and each dropped frame makes room for the next.
 pub async fn memory_share_of_peer<H: Harness>(harness: &H) {

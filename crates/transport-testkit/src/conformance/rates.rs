@@ -1,4 +1,4 @@
-//! Byte rates: at most rate × time + burst, charged to the exhausted scope.
+//! Byte rates: at most rate × time + burst.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::Harness;
 const RATE: u64 = 256 << 10;
 /// The bytes of a quarter of a second.
 const BURST: u64 = RATE / 4;
-/// The bytes to move: the burst, and slightly more than a quarter of a second.
+/// The bytes to move, slightly over twice the burst.
 const BYTES: u64 = 2 * BURST + 1000;
 
 fn rates(limits: &mut Limits, set: impl FnOnce(&mut ByteRates)) {
@@ -54,7 +54,7 @@ async fn drain<H: Harness>(peer: &mut Peer<H>, bytes: u64) {
     peer.io.read_exact(&mut got).await.unwrap();
 }
 
-/// Asserts the throttle time of this scope and direction, and of no other.
+/// Asserts the throttle time of this scope and direction only.
 fn assert_charged<H: Harness>(rig: &Rig<H>, wanted: &[(Scope, Direction)]) {
     for scope in Scope::ALL {
         for direction in Direction::ALL {

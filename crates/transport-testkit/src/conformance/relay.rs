@@ -122,7 +122,7 @@ pub async fn relay_counts_bytes_of_every_end<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.inflight(), 0);
 }
 
-/// The end of the upstream ends the client, after the upstream's last bytes.
+/// The end of the upstream ends the client, after its bytes.
 pub async fn relay_ends_with_dead_side<H: Harness>(harness: &H) {
     let Joined {
         rig,
@@ -149,7 +149,7 @@ pub async fn relay_ends_with_dead_side<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.inflight(), 0);
 }
 
-/// A silent half-closed relay ends at the idle timeout after its last byte.
+/// A silent half-closed relay ends at the idle timeout.
 pub async fn half_closed_relay_ends_as_idle<H: Harness>(harness: &H) {
     let tune = |l: &mut Limits| deadlines(l, |d| d.idle = IDLE);
     let Joined {
@@ -183,7 +183,7 @@ pub async fn half_closed_relay_ends_as_idle<H: Harness>(harness: &H) {
     assert!(rig.recorder.closes(CloseReason::Idle) >= 1);
 }
 
-/// An echo returns all bytes, also to a peer that reads after its half-close.
+/// An echo returns all bytes, also after the peer's half-close.
 ///
 /// With and without amnesia.
 pub async fn echo_returns_all_bytes<H: Harness>(harness: &H) {
@@ -213,7 +213,7 @@ async fn everything<H: Harness>(harness: &H, amnesia: bool) {
     assert_eq!(rig.recorder.closes(CloseReason::Eof), 1);
 }
 
-/// An early answer arrives whole although the upstream refuses the rest of the upload.
+/// An early answer arrives whole although the upload is refused.
 pub async fn relay_answer_survives_refused_upload<H: Harness>(harness: &H) {
     let Joined {
         rig,

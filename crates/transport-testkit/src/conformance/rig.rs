@@ -76,7 +76,9 @@ impl<H: Harness> Rig<H> {
         (ours.unwrap().unwrap(), peer.unwrap())
     }
 
-    /// Dials as a peer that is refused, which sees at most an end of stream.
+    /// Dials as a peer that is refused.
+    ///
+    /// It sees at most an end of stream.
     pub(super) async fn refused(&self) {
         let Ok(mut peer) = self.dialer.dial(&self.target).await else {
             return;

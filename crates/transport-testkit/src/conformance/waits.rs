@@ -32,7 +32,7 @@ impl Watch {
         self.0.elapsed()
     }
 
-    /// Asserts that at least the deadline has passed, and at most ten times that.
+    /// Asserts a duration between the deadline and ten times that.
     pub(super) fn assert_took(self, deadline: Duration) {
         let took = self.elapsed();
         assert!(

@@ -16,7 +16,7 @@ use transport_core::Io;
 pub struct WriteLog(Mutex<Vec<usize>>);
 
 impl WriteLog {
-    /// Returns the buffers of each call so far; 1 is a plain write.
+    /// Returns the buffers of each call; 1 is a plain write.
     ///
     /// # Panics
     /// A thread panicked while it recorded a call.

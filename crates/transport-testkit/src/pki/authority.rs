@@ -86,7 +86,9 @@ impl Authority {
         self.leaf_with(sans, &PKCS_ECDSA_P256_SHA256, |_| {})
     }
 
-    /// Issues a certificate for a key of this algorithm; `tune` may change its parameters.
+    /// Issues a certificate with this key algorithm.
+    ///
+    /// `tune` may change its parameters.
     #[must_use]
     pub fn leaf_with(
         &self,
@@ -100,7 +102,7 @@ impl Authority {
         Leaf { cert, key }
     }
 
-    /// Signs a CRL that is valid between two years and revokes these serial numbers.
+    /// Signs a CRL between two years, with these revoked serial numbers.
     #[must_use]
     pub fn crl(&self, years: (i32, i32), revoked: &[u64]) -> Crl {
         Crl::between_years(&self.issuer, years, revoked)

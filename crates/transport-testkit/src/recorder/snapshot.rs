@@ -61,7 +61,7 @@ pub struct Snapshot {
     pub handshakes: Vec<(Backend, Duration)>,
     /// Sampled operation sizes, in order.
     pub io_sizes: Vec<(Backend, Direction, usize)>,
-    /// The last report of the peer table: backend, entries, most connections of one peer.
+    /// The peer table: backend, entries, most connections of one peer.
     pub peers: Option<(Backend, usize, usize)>,
     /// TLS handshakes, in order.
     pub tls_handshakes: Vec<TlsHandshake>,

@@ -1,4 +1,4 @@
-//! Entries, their types, and the names that they match.
+//! Allow-list entries: types, matches and errors.
 
 use proptest::prelude::*;
 
@@ -113,7 +113,7 @@ fn names_match_by_their_type() {
 }
 
 #[test]
-fn entry_without_any_match_is_refused() {
+fn unmatchable_entry_is_refused() {
     for (text, says) in [
         ("", "is empty"),
         ("no t a name", "a space or a control character"),
@@ -156,7 +156,7 @@ fn entry_without_any_match_is_refused() {
         ("http://[", "ends with ']'"),
         ("http://[::1", "ends with ']'"),
         ("http://[a]/", "no IPv6 address"),
-        ("http://a.example:b/", "a port that is no number"),
+        ("http://a.example:b/", "port of the URI is not a number"),
         ("http://a.example/[", "RFC 3986"),
         ("http://a.example/%4", "two hexadecimal digits"),
         ("http://a.example/a#b#c", "RFC 3986"),
@@ -187,8 +187,8 @@ fn entry_without_any_match_is_refused() {
         ("ann@", "a domain after '@'"),
         ("*@a.example", "no wildcard"),
         ("ann@*.a.example", "the whole leftmost label"),
-        ("a@b@a.example", "no local part"),
-        (".ann@a.example", "no local part"),
+        ("a@b@a.example", "not a valid local part"),
+        (".ann@a.example", "not a valid local part"),
         ("ann@192.0.2.1", "neither an IP address nor a DNS name"),
     ] {
         let error = text.parse::<AllowedSan>().unwrap_err().to_string();
@@ -210,12 +210,12 @@ fn entry_without_any_match_is_refused() {
 }
 
 #[test]
-fn error_escapes_the_entry() {
+fn error_escapes_entry() {
     let error = "\u{1b}[2J".parse::<AllowedSan>().unwrap_err().to_string();
     assert!(error.is_ascii() && !error.contains('\u{1b}'), "{error}");
 }
 
-/// Every type of name with this text.
+/// Returns the names of every type with this text.
 fn all_types(text: &str) -> Vec<PeerName> {
     let mut names = vec![dns(text), uri(text), email(text)];
     names.extend(text.parse().map(PeerName::Ip));
@@ -246,7 +246,7 @@ proptest! {
     }
 
     #[test]
-    fn entry_matches_one_type_at_most(
+    fn entry_matches_at_most_one_type(
         text in "[a-zA-Z0-9:/@.*%\\[\\]_-]{1,24}",
     ) {
         if let Ok(entry) = text.parse::<AllowedSan>() {
@@ -287,7 +287,7 @@ proptest! {
     }
 
     #[test]
-    fn changed_byte_of_a_uri_never_matches(at in path(), index: prop::sample::Index, to: u8) {
+    fn changed_uri_byte_never_matches(at in path(), index: prop::sample::Index, to: u8) {
         let id = format!("spiffe://td/{at}");
         let mut changed = id.clone().into_bytes();
         let index = index.index(changed.len());

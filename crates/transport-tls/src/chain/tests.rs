@@ -30,7 +30,7 @@ fn intermediate(name: &str, issuer: &Authority) -> Authority {
     Authority::signed_by(authority_params(name), key, issuer).unwrap()
 }
 
-/// A leaf and its public key.
+/// Returns a leaf and its public key.
 fn leaf(name: &str, issuer: &Authority) -> (Der, Vec<u8>) {
     let key = KeyPair::generate().unwrap();
     let leaf = params(name).signed_by(&key, issuer).unwrap();
@@ -55,26 +55,26 @@ fn leaf_comes_first_and_issuers_follow() {
         let file = order.map(|at: usize| sent[at].clone()).to_vec();
         let ordered = ordered(file, &spki).unwrap();
         assert_eq!(ordered.chain, sent, "{order:?}");
-        assert!(ordered.was_moved && ordered.unrelated == 0);
+        assert!(ordered.was_reordered && ordered.unrelated == 0);
     }
     let ordered = ordered(sent.clone(), &spki).unwrap();
     assert_eq!(ordered.chain, sent);
-    assert!(!ordered.was_moved);
+    assert!(!ordered.was_reordered);
 }
 
 #[test]
-fn unrelated_certificates_keep_their_place() {
+fn unrelated_certificates_keep_position() {
     let root = root("root");
     let (leaf, spki) = leaf("leaf", &root);
     let stranger = der(&super::tests::root("stranger"));
     let file = vec![leaf.clone(), stranger.clone(), der(&root)];
     let kept = ordered(file.clone(), &spki).unwrap();
     assert_eq!(kept.chain, file);
-    assert_eq!((kept.was_moved, kept.unrelated), (false, 1));
+    assert_eq!((kept.was_reordered, kept.unrelated), (false, 1));
     let file = vec![stranger.clone(), der(&root), leaf.clone()];
     let moved = ordered(file, &spki).unwrap();
     assert_eq!(moved.chain, [leaf, der(&root), stranger]);
-    assert_eq!((moved.was_moved, moved.unrelated), (true, 1));
+    assert_eq!((moved.was_reordered, moved.unrelated), (true, 1));
 }
 
 #[test]
@@ -91,11 +91,11 @@ fn alternative_issuers_are_related() {
     let file = vec![leaf, by_old, der(&one), der(&new)];
     let kept = ordered(file.clone(), &spki).unwrap();
     assert_eq!(kept.chain, file);
-    assert_eq!((kept.was_moved, kept.unrelated), (false, 0));
+    assert_eq!((kept.was_reordered, kept.unrelated), (false, 0));
 }
 
 #[test]
-fn issuer_of_the_right_key_is_chosen() {
+fn issuer_with_right_key_is_chosen() {
     let root = root("root");
     let (stale, right) = (intermediate("one", &root), intermediate("one", &root));
     let (leaf, spki) = leaf("leaf", &right);
@@ -105,7 +105,7 @@ fn issuer_of_the_right_key_is_chosen() {
 }
 
 #[test]
-fn chain_without_the_key_is_none() {
+fn chain_without_key_is_none() {
     let root = root("root");
     let (leaf, _) = leaf("leaf", &root);
     let (_, other) = super::tests::leaf("other", &root);

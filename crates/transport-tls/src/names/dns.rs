@@ -1,6 +1,6 @@
-//! DNS names as certificates spell them (RFC 5280 §4.2.1.6, RFC 6125 §6.4).
+//! DNS names in certificates (RFC 5280 §4.2.1.6, RFC 6125 §6.4).
 
-/// The base of a name whose leftmost label is `*`.
+/// Returns the base of a name whose leftmost label is `*`.
 pub(crate) fn strip_wildcard(name: &str) -> Option<&str> {
     name.strip_prefix("*.")
 }
@@ -8,7 +8,7 @@ pub(crate) fn strip_wildcard(name: &str) -> Option<&str> {
 /// Checks the base of a wildcard: at least two labels, as in OpenSSL and webpki.
 ///
 /// # Errors
-/// Returns what is wrong.
+/// Names the violated rule.
 pub(crate) fn check_wildcard(base: &str) -> Result<(), &'static str> {
     check(base)?;
     if base.contains('.') {
@@ -20,7 +20,7 @@ pub(crate) fn check_wildcard(base: &str) -> Result<(), &'static str> {
 /// Checks a name without a wildcard: letters, digits, `-` and `_` in labels.
 ///
 /// # Errors
-/// Returns what is wrong.
+/// Names the violated rule.
 pub(crate) fn check(name: &str) -> Result<(), &'static str> {
     /// RFC 1035 §2.3.4, without the root's empty label.
     const MAX_NAME_BYTES: usize = 253;

@@ -1,13 +1,13 @@
-//! E-mail addresses as certificates spell them (RFC 5280 §4.2.1.6, RFC 5321 §4.1.2).
+//! E-mail addresses in certificates (RFC 5280 §4.2.1.6, RFC 5321 §4.1.2).
 
 use super::dns;
 
-/// Splits an address into its local part and its domain, both checked.
+/// Splits an address into local part and domain, and checks both.
 ///
 /// Quoted local parts and address literals are not supported.
 ///
 /// # Errors
-/// Returns what is wrong.
+/// Names the violated rule.
 pub(crate) fn split(address: &str) -> Result<(&str, &str), &'static str> {
     /// RFC 5321 §4.5.3.1.1.
     const MAX_LOCAL_BYTES: usize = 64;
@@ -21,7 +21,7 @@ pub(crate) fn split(address: &str) -> Result<(&str, &str), &'static str> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b);
     let is_atom = |atom: &str| !atom.is_empty() && atom.bytes().all(allowed);
     if local.len() > MAX_LOCAL_BYTES || !local.split('.').all(is_atom) {
-        return Err("the part before '@' is no local part of an e-mail address");
+        return Err("the part before '@' is not a valid local part of an e-mail address");
     }
     if domain.is_empty() {
         return Err("an e-mail address needs a domain after '@'");

@@ -1,12 +1,12 @@
-//! SPIFFE IDs (the SPIFFE-ID standard, §2).
+//! SPIFFE IDs (SPIFFE-ID standard, §2).
 
-/// The scheme, in the one spelling that the standard allows.
+/// The scheme, which must be lower case.
 pub(crate) const SCHEME: &str = "spiffe";
 
-/// Checks a SPIFFE ID: `spiffe://trust-domain/path`, the path may be absent.
+/// Checks a SPIFFE ID: `spiffe://trust-domain/path`, with an optional path.
 ///
 /// # Errors
-/// Returns what is wrong.
+/// Names the violated rule.
 pub(crate) fn check(id: &str) -> Result<(), &'static str> {
     const MAX_ID_BYTES: usize = 2048;
     const MAX_TRUST_DOMAIN_BYTES: usize = 255;
@@ -32,7 +32,7 @@ pub(crate) fn check(id: &str) -> Result<(), &'static str> {
     path.map_or(Ok(()), check_path)
 }
 
-/// Checks the path behind its first slash.
+/// Checks the path after its first slash.
 fn check_path(path: &str) -> Result<(), &'static str> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
     for segment in path.split('/') {

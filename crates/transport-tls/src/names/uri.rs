@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-/// Splits a text behind its scheme; `None` if it has none.
+/// Splits a text after its scheme; `None` without a scheme.
 pub(crate) fn split_scheme(text: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = text.split_once(':')?;
     let mut bytes = scheme.bytes();
@@ -11,10 +11,10 @@ pub(crate) fn split_scheme(text: &str) -> Option<(&str, &str)> {
     valid.then_some((scheme, rest))
 }
 
-/// Checks that a text is an absolute URI with a host wherever it has an authority.
+/// Checks an absolute URI; an authority must have a host.
 ///
 /// # Errors
-/// Returns what is wrong.
+/// Names the violated rule.
 pub(crate) fn check(uri: &str) -> Result<(), &'static str> {
     let (_, rest) = split_scheme(uri).ok_or("a URI needs a scheme")?;
     if rest.is_empty() {
@@ -57,10 +57,10 @@ fn check_authority(authority: &str) -> Result<(), &'static str> {
     if port.is_empty() || port.strip_prefix(':').is_some_and(is_port) {
         return Ok(());
     }
-    Err("the URI has a port that is no number")
+    Err("the port of the URI is not a number")
 }
 
-/// Checks unreserved characters, sub-delimiters, percent-encoding and `more` (RFC 3986 §2).
+/// Checks for the characters of RFC 3986 §2 and those of `more`.
 fn check_chars(text: &str, more: &[u8]) -> Result<(), &'static str> {
     let allowed =
         |b: u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(&b) || more.contains(&b);

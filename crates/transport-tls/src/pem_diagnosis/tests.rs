@@ -7,7 +7,7 @@ fn key() -> KeyPair {
     KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap()
 }
 
-/// A DER element.
+/// Encodes a DER element.
 fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     let len = u16::try_from(content.len()).unwrap();
     let mut out = match u8::try_from(len) {
@@ -24,7 +24,7 @@ fn sequence(parts: &[Vec<u8>]) -> Vec<u8> {
 }
 
 #[test]
-fn der_is_known_by_its_fields() {
+fn der_kind_by_fields() {
     let key = key();
     let params = CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
     let certificate = params.self_signed(&key).unwrap().der().to_vec();
@@ -75,12 +75,12 @@ fn der_is_known_by_its_fields() {
         (b" \r\n".to_vec(), FileKind::Empty),
         (b"0 is text".to_vec(), FileKind::Other),
     ] {
-        assert_eq!(form(&der), kind, "{der:02x?}");
+        assert_eq!(file_kind(&der), kind, "{der:02x?}");
     }
 }
 
 #[test]
-fn blocks_are_known_by_their_labels() {
+fn block_kind_by_label() {
     for (label, kind) in [
         ("CERTIFICATE", FileKind::Certificate),
         ("TRUSTED CERTIFICATE", FileKind::TrustedCertificate),
@@ -104,7 +104,7 @@ fn blocks_are_known_by_their_labels() {
 }
 
 #[test]
-fn block_begins_a_line_or_follows_a_block() {
+fn block_starts_line_or_follows_block() {
     let block = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----";
     for (text, count) in [
         (format!("{block}{block}\n"), 2),
@@ -119,7 +119,7 @@ fn block_begins_a_line_or_follows_a_block() {
 }
 
 #[test]
-fn every_kind_has_a_sentence_for_both_files() {
+fn every_kind_has_both_texts() {
     use FileKind as K;
     for kind in [
         K::Certificate,
@@ -148,7 +148,7 @@ fn every_kind_has_a_sentence_for_both_files() {
             );
             let key = no_key(kind, is_der);
             let encrypted =
-                key.starts_with("it is encrypted; a key without a passphrase is needed");
+                key.starts_with("it is encrypted, and a key without a passphrase is required");
             assert!(
                 encrypted || key.starts_with("there is no private key in it"),
                 "{key}"
@@ -160,7 +160,7 @@ fn every_kind_has_a_sentence_for_both_files() {
 proptest! {
     #[test]
     fn arbitrary_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let _ = (form(&bytes), blocks(&bytes));
+        let _ = (file_kind(&bytes), blocks(&bytes));
     }
 
     #[test]
@@ -168,6 +168,6 @@ proptest! {
         let mut der = key().serialize_der();
         let at = at.index(der.len());
         der[at] = to;
-        let _ = form(&der);
+        let _ = file_kind(&der);
     }
 }

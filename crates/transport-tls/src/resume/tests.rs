@@ -59,14 +59,14 @@ impl TimeProvider for TestClock {
 }
 
 /// The files of both ends, with a clock for each.
-struct World {
+struct Fixture {
     dir: TempDir,
     server: TestClock,
     client: TestClock,
     root: Ca,
 }
 
-impl World {
+impl Fixture {
     fn new() -> Self {
         let world = Self {
             dir: TempDir::new().unwrap(),
@@ -172,7 +172,7 @@ impl TestServer {
 }
 
 /// An intermediate that expires on the second day, with a leaf that does not.
-fn short_intermediate(world: &World, san: &str) -> Cert {
+fn short_intermediate(world: &Fixture, san: &str) -> Cert {
     let sub = chain::sub(&world.root, "intermediate", 3, |params| {
         params.not_after = date_time_ymd(2030, 1, 2);
     });
@@ -181,7 +181,7 @@ fn short_intermediate(world: &World, san: &str) -> Cert {
 
 #[tokio::test]
 async fn expired_client_intermediate_is_not_resumed() {
-    let world = World::new();
+    let world = Fixture::new();
     world.put_cert("client", &short_intermediate(&world, "client.example"));
     let (mut server, client) = (world.serve(&world.server_config()), world.client());
     world.server.set(DAY - 2 * HOUR);
@@ -195,7 +195,7 @@ async fn expired_client_intermediate_is_not_resumed() {
 /// A certificate sent beside the chain limits the session too.
 #[tokio::test]
 async fn expired_extra_certificate_is_not_resumed() {
-    let world = World::new();
+    let world = Fixture::new();
     let extra = chain::sub(&world.root, "extra", 5, |params| {
         params.not_after = date_time_ymd(2030, 1, 2);
     });
@@ -218,7 +218,7 @@ async fn expired_extra_certificate_is_not_resumed() {
 
 #[tokio::test]
 async fn server_session_ends_after_twelve_hours() {
-    let world = World::new();
+    let world = Fixture::new();
     let (mut server, client) = (world.serve(&world.server_config()), world.client());
     let mut resumed = Vec::new();
     for hours in [0, 5, 10, 13, 18, 24, 26] {
@@ -231,7 +231,7 @@ async fn server_session_ends_after_twelve_hours() {
 
 #[tokio::test]
 async fn expired_server_intermediate_is_not_resumed() {
-    let world = World::new();
+    let world = Fixture::new();
     world.put_cert("server", &short_intermediate(&world, "server.example"));
     let (mut server, client) = (world.serve(&world.server_config()), world.client());
     world.client.set(DAY - HOUR);
@@ -243,7 +243,7 @@ async fn expired_server_intermediate_is_not_resumed() {
 
 #[tokio::test]
 async fn client_session_ends_after_twelve_hours() {
-    let world = World::new();
+    let world = Fixture::new();
     let (mut server, client) = (world.serve(&world.server_config()), world.client());
     let mut resumed = Vec::new();
     for hours in [0, 5, 10, 13, 18] {
@@ -255,7 +255,7 @@ async fn client_session_ends_after_twelve_hours() {
 
 #[tokio::test]
 async fn expired_crl_prevents_resumption() {
-    let world = World::new();
+    let world = Fixture::new();
     // Valid from 2029 to 2031; the end of 2030 is close enough.
     let crl = world.put("root.crl", &world.root.crl((2029, 2031), &[]).pem);
     let mut config = world.server_config();

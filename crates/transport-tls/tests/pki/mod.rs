@@ -1,4 +1,4 @@
-//! Certificates and keys, made for a test and gone with it.
+//! Certificates and keys, created per test in a temporary directory.
 #![allow(dead_code)]
 
 pub(crate) mod chain;
@@ -37,12 +37,12 @@ pub(crate) fn signing_key(leaf: &Leaf) -> Arc<dyn SigningKey> {
 pub(crate) struct Files(TempDir);
 
 impl Files {
-    /// Without any file.
+    /// Creates an empty directory.
     pub(crate) fn empty() -> Self {
         Self(TempDir::new().unwrap())
     }
 
-    /// With a server's pair and the authority that a client trusts.
+    /// Creates the server's pair and the client's trusted authority.
     pub(crate) fn new(authority: &Authority, server: &Leaf) -> Self {
         let files = Self::empty();
         files.put_pair(server);
@@ -60,7 +60,7 @@ impl Files {
         path
     }
 
-    /// A file that its owner alone may read.
+    /// Writes a file with mode 0600.
     pub(crate) fn put_key(&self, name: &str, text: &str) -> PathBuf {
         let path = self.put(name, text);
         set_mode(&path, 0o600);
@@ -80,7 +80,7 @@ impl Files {
         config
     }
 
-    /// Asks clients for a certificate of `client-ca.pem`.
+    /// Returns settings that request certificates issued by `client-ca.pem`.
     pub(crate) fn mutual_config(&self, auth: ClientAuth, authority: &Authority) -> TlsConfig {
         let mut config = self.server_config();
         let path = self.put("client-ca.pem", &authority.pem());
@@ -96,7 +96,7 @@ impl Files {
         config
     }
 
-    /// Shows this certificate to servers.
+    /// Returns settings with this client certificate.
     pub(crate) fn client_config_with(&self, leaf: &Leaf) -> TlsClientConfig {
         let mut config = self.client_config();
         config

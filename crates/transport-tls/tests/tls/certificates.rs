@@ -1,4 +1,4 @@
-//! Which client certificates are let in: names by their types, constraints, validity, purpose.
+//! Acceptance of client certificates: name types, constraints, validity, purpose.
 
 mod links;
 mod names;
@@ -13,11 +13,11 @@ use transport_tls::rustls::version::TLS13;
 use transport_tls::rustls::{ClientConfig, RootCertStore};
 use transport_tls::{ClientAuth, PqMode};
 
-use crate::maker::Ca;
 use crate::pki::{self, Authority, Leaf, SERVER};
+use crate::raw_certificates::Ca;
 use crate::rig::{files, target, Rig};
 
-/// The verdict on a certificate by a listener with these entries.
+/// A client certificate with the expected error.
 struct Case {
     name: &'static str,
     leaf: Leaf,
@@ -28,7 +28,7 @@ fn case(name: &'static str, leaf: Leaf, want: Option<Kind>) -> Case {
     Case { name, leaf, want }
 }
 
-/// The list that every case is judged by.
+/// The allow-list of every case.
 const ALLOWED: [&str; 9] = [
     "admin.example",
     "*.wild.example",
@@ -41,13 +41,13 @@ const ALLOWED: [&str; 9] = [
     "xn--bcher-kva.example",
 ];
 
-/// A listener that trusts one root for its clients.
-struct Door {
+/// A listener that trusts one root for client certificates.
+struct ClientAuthListener {
     rig: Rig,
     roots: RootCertStore,
 }
 
-impl Door {
+impl ClientAuthListener {
     fn new(root: &Ca) -> Self {
         let (files, authority) = files();
         let mut config = files.mutual_config(ClientAuth::Required, &Authority::new());
@@ -64,8 +64,9 @@ impl Door {
         }
     }
 
-    /// Why the listener refuses this client; `None` if it lets it in. The client is rustls itself:
-    /// our dialer refuses to load some of these certificates.
+    /// Returns the listener's error for this client; `None` if it is accepted.
+    ///
+    /// The client is plain rustls, because our dialer refuses to load some of these certificates.
     async fn judge(&mut self, leaf: &Leaf) -> Option<Kind> {
         let pair = CertifiedKey::new(pki::ders(leaf), pki::signing_key(leaf));
         let config = ClientConfig::builder_with_protocol_versions(&[&TLS13])
@@ -86,7 +87,7 @@ impl Door {
 }
 
 async fn judge(root: &Ca, cases: Vec<Case>) {
-    let mut door = Door::new(root);
+    let mut door = ClientAuthListener::new(root);
     let mut wrong = Vec::new();
     for Case { name, leaf, want } in cases {
         let got = door.judge(&leaf).await;

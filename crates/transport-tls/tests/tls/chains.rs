@@ -1,14 +1,14 @@
-//! The names and the chain that an identity holds.
+//! Names and chain of an identity.
 
 use transport_core::{CertificateChain, PeerIdentity, PeerName};
 use transport_tls::rustls::pki_types::CertificateDer;
 use transport_tls::{ClientAuth, PqMode, Reloadable, ServerTls};
 
-use crate::maker::{self, dns, email, ip, other_name, uri, Ca};
 use crate::pki::{self, Authority, Files, Leaf};
+use crate::raw_certificates::{self, dns, email, ip, other_name, uri, Ca};
 use crate::rig::{files, ping, Rig};
 
-/// A listener that trusts a root for its clients, and the files of its clients.
+/// Returns a listener that trusts a root, with the files of its clients.
 fn listener(root: &Ca) -> (Reloadable<ServerTls>, Files) {
     let (files, _) = files();
     let config = files.mutual_config(ClientAuth::Required, &Authority::new());
@@ -16,7 +16,7 @@ fn listener(root: &Ca) -> (Reloadable<ServerTls>, Files) {
     (pki::server(&config, PqMode::Off), files)
 }
 
-/// The identity that a listener sees.
+/// Returns the client identity at a listener.
 async fn identity(root: &Ca, leaf: &Leaf) -> PeerIdentity {
     let (server, files) = listener(root);
     let client = pki::client(&files.client_config_with(leaf), PqMode::Off);
@@ -28,12 +28,12 @@ fn chain(identity: &PeerIdentity) -> &CertificateChain {
     identity.chain().unwrap()
 }
 
-/// Adds certificates that the leaf's path does not need, in front of the ones that it needs.
+/// Adds unneeded certificates in front of the needed ones.
 fn with_extra(mut leaf: Leaf, extra: &[&CertificateDer<'static>]) -> Leaf {
     let end = "-----END CERTIFICATE-----\n";
     let (own, rest) = leaf.cert.split_once(end).unwrap();
     let extra: Vec<_> = extra.iter().map(|der| (*der).clone()).collect();
-    leaf.cert = format!("{own}{end}{}{rest}", maker::pem(&extra));
+    leaf.cert = format!("{own}{end}{}{rest}", raw_certificates::pem(&extra));
     leaf
 }
 
@@ -70,7 +70,7 @@ async fn names_keep_their_types_and_order() {
 }
 
 #[tokio::test]
-async fn chain_is_leaf_first_without_the_root() {
+async fn chain_is_leaf_first_without_root() {
     let root = Ca::root();
     let upper = root.below(|_| {});
     let lower = upper.below(|_| {});
@@ -84,7 +84,7 @@ async fn chain_is_leaf_first_without_the_root() {
 }
 
 #[tokio::test]
-async fn chain_has_no_certificate_without_need() {
+async fn chain_omits_unneeded_certificates() {
     let root = Ca::root();
     let stranger = Ca::root().below(|_| {});
     let beside = root.below(|_| {});
@@ -97,11 +97,11 @@ async fn chain_has_no_certificate_without_need() {
 }
 
 #[tokio::test]
-async fn authority_of_the_same_name_is_not_shown() {
+async fn authority_with_same_name_is_omitted() {
     let root = Ca::root();
     let lower = root.below(|_| {});
     let name = lower.name();
-    // One under the same root, and one under another.
+    // One issued by the same root, one by another.
     let twin = root.below(|params| params.distinguished_name = name.clone());
     let forged = Ca::root().below(|params| params.distinguished_name = name);
     let extra = [forged.der(), twin.der()];
@@ -112,7 +112,7 @@ async fn authority_of_the_same_name_is_not_shown() {
 }
 
 #[tokio::test]
-async fn resumed_session_has_the_same_identity() {
+async fn resumed_session_keeps_identity() {
     let root = Ca::root();
     let leaf = root.below(|_| {}).leaf(&[uri("spiffe://td/a")]);
     let (server, files) = listener(&root);

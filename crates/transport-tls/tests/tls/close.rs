@@ -1,4 +1,4 @@
-//! The end of a stream: honest with `close_notify`, and nothing else.
+//! End of stream with and without `close_notify`.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -9,11 +9,11 @@ use transport_testkit::Recorder;
 use transport_tls::PqMode;
 
 use crate::pki::{self, SERVER};
-use crate::rig::{files, read_failure, says, target, Rig};
+use crate::rig::{files, message, read_failure, target, Rig};
 use crate::versions::connector;
 
 #[tokio::test]
-async fn a_shutdown_is_an_honest_end_and_closes_one_half() {
+async fn shutdown_sends_close_notify_and_half_closes() {
     let (mut ours, mut theirs) = Rig::plain(PqMode::Off).connect().await;
     theirs.io.write_all(b"request").await.unwrap();
     theirs.io.shutdown().await.unwrap();
@@ -28,7 +28,7 @@ async fn a_shutdown_is_an_honest_end_and_closes_one_half() {
 }
 
 #[tokio::test]
-async fn a_cut_stream_is_truncated_on_either_side() {
+async fn missing_close_notify_is_truncation() {
     for server_reads in [true, false] {
         let (ours, theirs) = Rig::plain(PqMode::Off).connect().await;
         let (mut reads, mut cuts) = if server_reads {
@@ -41,7 +41,10 @@ async fn a_cut_stream_is_truncated_on_either_side() {
         drop(cuts);
         let mut got = [0; 10];
         reads.io.read_exact(&mut got).await.unwrap();
-        assert_eq!(&got, b"half of it", "what came before the cut is not lost");
+        assert_eq!(
+            &got, b"half of it",
+            "data before the truncation is delivered"
+        );
         let error = read_failure(&mut reads).await;
         assert!(matches!(error, TransportError::TlsTruncated), "{error:?}");
         assert_eq!(error.kind(), "tls_truncated");
@@ -50,7 +53,7 @@ async fn a_cut_stream_is_truncated_on_either_side() {
 }
 
 #[tokio::test]
-async fn a_cut_is_counted_as_truncated_and_is_no_reject() {
+async fn truncation_is_counted_and_not_rejected() {
     let Rig {
         listener, dialer, ..
     } = Rig::plain(PqMode::Off);
@@ -70,7 +73,7 @@ async fn a_cut_is_counted_as_truncated_and_is_no_reject() {
 }
 
 #[tokio::test]
-async fn a_record_that_was_tampered_with_is_a_failure_of_tls() {
+async fn tampered_record_is_a_tls_failure() {
     let (files, authority) = files();
     let server = pki::server(&files.server_config(), PqMode::Off);
     let mut rig = Rig::new(&server, &pki::client(&files.client_config(), PqMode::Off));
@@ -81,7 +84,7 @@ async fn a_record_that_was_tampered_with_is_a_failure_of_tls() {
         let mut stream = connector.connect(name, io).await.unwrap();
         stream.read_exact(&mut [0; 1]).await.unwrap();
         let (mut io, _keys) = stream.into_inner();
-        // Application data that no key of theirs sealed.
+        // Application data encrypted with another key.
         let forged = [&[23, 3, 3, 0, 20][..], &[7; 20]].concat();
         io.write_all(&forged).await.unwrap();
         let mut rest = Vec::new();
@@ -103,6 +106,6 @@ async fn a_record_that_was_tampered_with_is_a_failure_of_tls() {
     let ((), error) = tokio::join!(forging, reading);
     assert_eq!(error.kind(), "tls", "{error:?}");
     assert_eq!(error.close_reason(), CloseReason::Error);
-    let says = says(&error);
-    assert!(says.starts_with("the stream is broken: "), "{says}");
+    let says = message(&error);
+    assert!(says.starts_with("the TLS stream failed: "), "{says}");
 }

@@ -1,4 +1,4 @@
-//! Every failed handshake says why, on both sides.
+//! Error texts and kinds of failed handshakes, on both sides.
 
 use proptest::prelude::*;
 use rcgen::{date_time_ymd, PKCS_ECDSA_P256_SHA256};
@@ -6,16 +6,16 @@ use transport_core::{Dialer, Target};
 use transport_tls::{ClientAuth, PqMode};
 
 use crate::pki::{self, Authority, Files, SERVER};
-use crate::rig::{failure, files, says, Rig};
+use crate::rig::{failure, files, message, Rig};
 
 #[tokio::test]
-async fn an_unknown_authority() {
+async fn unknown_authority() {
     let (files, _) = files();
     files.put("ca.pem", &Authority::new().pem());
     let server = pki::server(&files.server_config(), PqMode::Off);
     let client = pki::client(&files.client_config(), PqMode::Off);
-    let (server, client) = Rig::new(&server, &client).shake().await;
-    // Two authorities of one name: the signature is what differs.
+    let (server, client) = Rig::new(&server, &client).handshake().await;
+    // Two authorities with the same name: only the signature differs.
     let client = failure(client);
     assert!(client.starts_with("the server's certificate"), "{client}");
     let server = failure(server);
@@ -23,7 +23,7 @@ async fn an_unknown_authority() {
 }
 
 #[tokio::test]
-async fn an_expired_certificate_and_one_that_is_not_valid_yet() {
+async fn certificate_outside_validity() {
     for (from, to, what, alert) in [
         (2000, 2001, "has expired", "certificate_expired"),
         (2090, 2091, "is not valid yet", "certificate_expired"),
@@ -36,7 +36,7 @@ async fn an_expired_certificate_and_one_that_is_not_valid_yet() {
         let files = Files::new(&authority, &leaf);
         let server = pki::server(&files.server_config(), PqMode::Off);
         let client = pki::client(&files.client_config(), PqMode::Off);
-        let (server, client) = Rig::new(&server, &client).shake().await;
+        let (server, client) = Rig::new(&server, &client).handshake().await;
         assert_eq!(failure(client), format!("the server's certificate {what}"));
         let server = failure(server);
         assert!(server.contains(alert), "{server}");
@@ -44,7 +44,7 @@ async fn an_expired_certificate_and_one_that_is_not_valid_yet() {
 }
 
 #[tokio::test]
-async fn a_certificate_for_another_name() {
+async fn certificate_for_another_name() {
     let authority = Authority::new();
     let many = [
         "a.example",
@@ -56,7 +56,7 @@ async fn a_certificate_for_another_name() {
     let files = Files::new(&authority, &authority.leaf(&many));
     let server = pki::server(&files.server_config(), PqMode::Off);
     let client = pki::client(&files.client_config(), PqMode::Off);
-    let (server, client) = Rig::new(&server, &client).shake().await;
+    let (server, client) = Rig::new(&server, &client).handshake().await;
     let client = failure(client);
     let wanted = "the server's certificate is not for server.example, but for: ";
     assert!(client.starts_with(wanted), "{client}");
@@ -75,7 +75,7 @@ async fn hostile_names_are_escaped() {
     let files = Files::new(&authority, &authority.leaf(&names));
     let server = pki::server(&files.server_config(), PqMode::Off);
     let client = pki::client(&files.client_config(), PqMode::Off);
-    let (_, client) = Rig::new(&server, &client).shake().await;
+    let (_, client) = Rig::new(&server, &client).handshake().await;
     assert_eq!(
         failure(client),
         "the server's certificate is not for server.example, but for: \
@@ -91,7 +91,7 @@ async fn no_application_protocol_in_common() {
     client.set_alpn(vec!["oap/1".into()]).unwrap();
     let server = pki::server(&server, PqMode::Off);
     let client = pki::client(&client, PqMode::Off);
-    let (server, client) = Rig::new(&server, &client).shake().await;
+    let (server, client) = Rig::new(&server, &client).handshake().await;
     assert_eq!(
         failure(server),
         "no application protocol (ALPN) in common with the peer"
@@ -103,18 +103,18 @@ async fn no_application_protocol_in_common() {
 }
 
 #[tokio::test]
-async fn a_client_certificate_that_is_not_trusted() {
+async fn untrusted_client_certificate() {
     let (files, authority) = files();
     let mutual = files.mutual_config(ClientAuth::Required, &authority);
     let server = pki::server(&mutual, PqMode::Off);
     let stranger = Authority::new().leaf(&["client.example"]);
     let client = pki::client(&files.client_config_with(&stranger), PqMode::Off);
-    let (server, client) = Rig::new(&server, &client).shake().await;
+    let (server, client) = Rig::new(&server, &client).handshake().await;
     let server = failure(server);
     assert!(server.starts_with("the client's certificate "), "{server}");
-    // The client was through with its part before it was refused.
+    // The client's handshake was complete before the server refused it.
     let error = crate::rig::read_failure(&mut client.unwrap()).await;
-    assert!(says(&error).starts_with("the peer sent alert "));
+    assert!(message(&error).starts_with("the peer sent alert "));
 }
 
 #[tokio::test]
@@ -126,25 +126,25 @@ async fn http_on_a_tls_port() {
         b"OPTIONS * HTTP/1.1\r\n\r\n",
     ] {
         let (error, answer) = Rig::plain(PqMode::Off).send_plain(request).await;
-        assert_eq!(says(&error), "the peer spoke HTTP, not TLS");
-        assert_eq!(answer.first(), Some(&21), "an alert is the answer");
+        assert_eq!(message(&error), "the peer spoke HTTP, not TLS");
+        assert_eq!(answer.first(), Some(&21), "an alert is sent");
     }
 }
 
 #[tokio::test]
-async fn something_else_on_a_tls_port() {
+async fn other_protocol_on_a_tls_port() {
     for hello in [
         &b"SSH-2.0-OpenSSH_9.9\r\n"[..],
         b"GEThsemane and so on",
         &[0; 64],
     ] {
         let (error, _) = Rig::plain(PqMode::Off).send_plain(hello).await;
-        assert_eq!(says(&error), "the peer did not speak TLS");
+        assert_eq!(message(&error), "the peer did not speak TLS");
     }
     let (error, _) = Rig::plain(PqMode::Off)
         .send_plain(&[22, 3, 1, 0, 4, 1, 0, 0, 0])
         .await;
-    let malformed = says(&error);
+    let malformed = message(&error);
     assert!(
         malformed.starts_with("the peer sent a malformed message: "),
         "{malformed}"
@@ -152,7 +152,7 @@ async fn something_else_on_a_tls_port() {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_http() {
+async fn http_server() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use transport_core::{Listener, Pending};
     use transport_testkit::{MemoryListener, Recorder};
@@ -184,7 +184,7 @@ async fn a_server_that_speaks_http() {
 }
 
 #[tokio::test]
-async fn a_peer_that_leaves_in_the_middle() {
+async fn close_during_handshake() {
     use tokio::io::AsyncWriteExt;
     use transport_core::{Listener, Pending};
     let mut rig = Rig::plain(PqMode::Off);
@@ -201,18 +201,18 @@ async fn a_peer_that_leaves_in_the_middle() {
 }
 
 #[tokio::test]
-async fn a_target_without_a_name() {
+async fn target_without_name() {
     let rig = Rig::plain(PqMode::Off);
     let to = Target::Unix("/run/x".into());
     let error = rig.dialer.dial(&to).await.unwrap_err();
     assert_eq!(error.kind(), "unsupported");
     let bad = Target::host("-a-", 1).unwrap();
     let error = rig.dialer.dial(&bad).await.unwrap_err();
-    assert!(says(&error).contains("is not a valid server name"));
+    assert!(message(&error).contains("is not a valid server name"));
 }
 
 #[tokio::test]
-async fn an_address_is_proved_as_well_as_a_name() {
+async fn ip_address_is_verified_like_a_name() {
     let authority = Authority::new();
     let files = Files::new(&authority, &authority.leaf(&["127.0.0.1", "::1"]));
     let server = pki::server(&files.server_config(), PqMode::Off);
@@ -227,8 +227,7 @@ async fn an_address_is_proved_as_well_as_a_name() {
     }
 }
 
-/// A record header now and then, so that some of it gets past the first check. At least a byte: an
-/// end before it is no failure.
+/// Generates at least one byte, sometimes after a record header to pass the first check.
 fn hostile_bytes() -> impl Strategy<Value = Vec<u8>> {
     let body = proptest::collection::vec(any::<u8>(), 1..2000);
     (prop_oneof![Just(22), any::<u8>()], any::<bool>(), body).prop_map(|(kind, header, body)| {
@@ -245,11 +244,11 @@ fn hostile_bytes() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
     #[test]
-    fn whatever_a_peer_sends_is_a_failure_with_a_bounded_text(bytes in hostile_bytes()) {
+    fn arbitrary_bytes_give_bounded_error_text(bytes in hostile_bytes()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (error, _) = runtime.block_on(async {
             Rig::plain(PqMode::Off).send_plain(&bytes).await
         });
-        prop_assert!(says(&error).len() < 450);
+        prop_assert!(message(&error).len() < 450);
     }
 }

@@ -1,4 +1,4 @@
-//! What files a listener takes, and how it says no.
+//! Files of a listener, and the errors for wrong ones.
 
 use std::os::unix::fs::symlink;
 use std::process::Command;
@@ -10,10 +10,10 @@ use x509_cert::der::asn1::{AnyRef, OctetStringRef};
 use x509_cert::der::{Decode, Reader, SliceReader};
 
 use crate::pki::{self, set_mode, Authority, Files, Leaf, SERVER};
-use crate::rig::{files, ping, says, Rig};
+use crate::rig::{files, message, ping, Rig};
 
-/// What a PKCS#8 key holds (RFC 5958 §2): the older form of the same key.
-fn older_form(pkcs8: &[u8]) -> Vec<u8> {
+/// Returns the PKCS#1 or SEC1 key inside of a PKCS#8 key (RFC 5958 §2).
+fn inner_key(pkcs8: &[u8]) -> Vec<u8> {
     let mut reader = SliceReader::new(pkcs8).unwrap();
     let inner = reader.sequence(|fields| {
         u8::decode(fields)?;
@@ -59,7 +59,7 @@ fn load(files: &Files) -> Result<ServerTls, TransportError> {
 }
 
 pub(crate) fn refused(files: &Files) -> String {
-    let says = says(&load(files).unwrap_err());
+    let says = message(&load(files).unwrap_err());
     assert!(!says.contains("key.pem"), "the key's path is told: {says}");
     says
 }
@@ -72,7 +72,7 @@ pub(crate) async fn serves(files: &Files) {
 }
 
 #[tokio::test]
-async fn every_kind_and_form_of_key_serves() {
+async fn every_key_type_and_format_serves() {
     let authority = Authority::new();
     for (kind, label) in [
         (&PKCS_RSA_SHA256, Some("RSA PRIVATE KEY")),
@@ -84,7 +84,7 @@ async fn every_kind_and_form_of_key_serves() {
         let files = Files::new(&authority, &leaf);
         serves(&files).await;
         if let Some(label) = label {
-            let older = pem(label, &older_form(leaf.key.serialized_der()));
+            let older = pem(label, &inner_key(leaf.key.serialized_der()));
             files.put_key("key.pem", &older);
             serves(&files).await;
         }
@@ -92,7 +92,7 @@ async fn every_kind_and_form_of_key_serves() {
 }
 
 #[tokio::test]
-async fn pair_and_chain_may_share_a_file_with_other_sections() {
+async fn pair_and_chain_in_one_file() {
     let authority = Authority::new();
     let leaf = authority.leaf(&[SERVER]);
     let files = Files::new(&authority, &leaf);
@@ -108,7 +108,7 @@ async fn pair_and_chain_may_share_a_file_with_other_sections() {
 }
 
 #[test]
-fn a_key_that_others_can_read_is_refused() {
+fn world_readable_key_is_refused() {
     let (files, _) = files();
     let key = files.path("key.pem");
     for mode in [0o640, 0o604, 0o644, 0o660, 0o610] {
@@ -124,7 +124,7 @@ fn a_key_that_others_can_read_is_refused() {
 }
 
 #[test]
-fn the_mode_that_counts_is_that_of_the_file_behind_a_link() {
+fn mode_of_symlink_target_is_checked() {
     let (files, authority) = files();
     let leaf = authority.leaf(&[SERVER]);
     files.put("cert.pem", &leaf.cert);
@@ -139,7 +139,7 @@ fn the_mode_that_counts_is_that_of_the_file_behind_a_link() {
 }
 
 #[test]
-fn each_wrong_file_is_named_for_what_it_is() {
+fn wrong_files_are_identified() {
     let (files, authority) = files();
     let leaf = authority.leaf(&[SERVER]);
     let good = |files: &Files| files.put_pair(&leaf);
@@ -171,7 +171,7 @@ fn each_wrong_file_is_named_for_what_it_is() {
 
     good(&files);
     for (text, says) in [
-        ("", "there is no certificate in it: it holds nothing at all"),
+        ("", "there is no certificate in it: it holds no data"),
         (
             leaf.key_pem().as_str(),
             "there is no certificate in it: it holds a private key",
@@ -198,7 +198,7 @@ fn each_wrong_file_is_named_for_what_it_is() {
 }
 
 #[test]
-fn what_is_no_file_or_far_too_long_is_not_read() {
+fn non_file_or_oversized_file_is_not_read() {
     let (files, _) = files();
     let key = files.path("key.pem");
     std::fs::File::options()
@@ -212,53 +212,53 @@ fn what_is_no_file_or_far_too_long_is_not_read() {
     std::fs::create_dir(&key).unwrap();
     assert!(refused(&files).ends_with("it is not a regular file"));
     std::fs::remove_dir(&key).unwrap();
-    // To open a pipe would wait for a writer.
+    // Opening a pipe would wait for a writer.
     let made = Command::new("mkfifo").arg(&key).status().unwrap();
     assert!(made.success());
     assert!(refused(&files).ends_with("it is not a regular file"));
 }
 
 #[test]
-fn settings_that_do_not_go_together_do_not_start() {
+fn conflicting_settings_are_refused() {
     let (files, authority) = files();
     let none = ServerTls::load(&TlsConfig::default(), PqMode::Off).unwrap_err();
     assert_eq!(
-        says(&none),
-        "tls cert read failed: tls.cert_path: it is needed to listen"
+        message(&none),
+        "tls cert read failed: tls.cert_path: it is required to listen"
     );
     let mut half = TlsConfig::default();
     half.set_cert_path(Some(files.path("cert.pem")));
     let half = ServerTls::load(&half, PqMode::Off).unwrap_err();
     assert_eq!(
-        says(&half),
-        "tls key read failed: tls.key_path: it is needed to listen"
+        message(&half),
+        "tls key read failed: tls.key_path: it is required to listen"
     );
     let mut lone = files.server_config();
     lone.set_client_auth(ClientAuth::Required);
     let lone = ServerTls::load(&lone, PqMode::Off).unwrap_err();
-    assert!(says(&lone).starts_with("tls.client_ca_path is needed"));
+    assert!(message(&lone).starts_with("tls.client_ca_path is needed"));
     let mutual = files.mutual_config(ClientAuth::Required, &authority);
     files.put("client-ca.pem", "none");
     let empty = ServerTls::load(&mutual, PqMode::Off).unwrap_err();
-    assert!(says(&empty).contains("tls.client_ca_path"));
+    assert!(message(&empty).contains("tls.client_ca_path"));
 }
 
 #[test]
-fn a_client_needs_authorities_and_a_key_of_its_own() {
+fn client_needs_authorities_and_own_key() {
     let (files, authority) = files();
     let leaf: Leaf = authority.leaf(&["client.example"]);
     let config = files.client_config_with(&leaf);
     ClientTls::load(&config, PqMode::Off).unwrap();
     set_mode(&files.path("client-key.pem"), 0o644);
     let open = ClientTls::load(&config, PqMode::Off).unwrap_err();
-    assert!(says(&open).starts_with("insecure permissions: tls_client.key_path: "));
+    assert!(message(&open).starts_with("insecure permissions: tls_client.key_path: "));
     files.put("ca.pem", "");
     let none = ClientTls::load(&files.client_config(), PqMode::Off).unwrap_err();
-    assert!(says(&none).starts_with("tls cert read failed: tls_client.ca_bundle_path = "));
+    assert!(message(&none).starts_with("tls cert read failed: tls_client.ca_bundle_path = "));
 }
 
 #[test]
-fn the_end_of_validity_is_known() {
+fn not_after_is_reported() {
     let authority = Authority::new();
     let leaf = authority.leaf_with(&[SERVER], &PKCS_ECDSA_P256_SHA256, |params| {
         params.not_after = rcgen::date_time_ymd(2030, 1, 1);
@@ -270,7 +270,7 @@ fn the_end_of_validity_is_known() {
 }
 
 #[tokio::test]
-async fn a_pair_in_memory_serves_without_files() {
+async fn pair_from_memory_serves() {
     let authority = Authority::new();
     let leaf = authority.leaf(&[SERVER]);
     let files = Files::empty();
@@ -291,7 +291,7 @@ fn der_of(pem: &str) -> transport_tls::rustls::pki_types::CertificateDer<'static
     transport_tls::rustls::pki_types::CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
 }
 
-/// Beside the leaf, so many copies of the authority, whose signature no verifier needs.
+/// Writes a leaf with copies of the authority, which verification does not need.
 fn long_chain(authority: &Authority, copies: usize) -> Files {
     let leaf = authority.leaf(&[SERVER]);
     let files = Files::new(authority, &leaf);
@@ -300,9 +300,9 @@ fn long_chain(authority: &Authority, copies: usize) -> Files {
     files
 }
 
-/// A chain that no client can use is refused where it is configured.
+/// A chain that no client accepts is refused when it is loaded.
 #[tokio::test]
-async fn chain_longer_than_peers_take_is_refused() {
+async fn chain_longer_than_peers_accept_is_refused() {
     let authority = Authority::new();
     serves(&long_chain(&authority, 100)).await;
     let says = refused(&long_chain(&authority, 1500));

@@ -1,4 +1,4 @@
-//! TLS under a guard, over sockets: deadlines, reasons, and alerts that arrive.
+//! Guarded TLS over sockets: deadlines, reasons and delivered alerts.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -12,9 +12,9 @@ use transport_tcp::TcpConfig;
 use transport_testkit::Recorder;
 use transport_tls::{dialer, listen, PqMode, TlsGuard};
 
-use crate::peer::Peer;
 use crate::pki::{Authority, Files, SERVER};
-use crate::rig::{files, says};
+use crate::rig::{files, message};
+use crate::rustls_peer::Peer;
 
 const DEADLINE: Duration = Duration::from_millis(200);
 
@@ -31,7 +31,7 @@ async fn guarded(deadline: Duration) -> Guarded {
     guarded_with(|deadlines| deadlines.handshake = deadline).await
 }
 
-/// A listener with these deadlines.
+/// Starts a listener with these deadlines.
 pub(crate) async fn guarded_with(set: impl FnOnce(&mut Deadlines)) -> Guarded {
     let (files, authority) = files();
     let recorder = Recorder::new();
@@ -76,7 +76,7 @@ async fn constructors_join_listener_dialer_and_observer() {
     assert!(theirs.info.steps.connect.is_some() && theirs.info.steps.handshake.is_some());
     drop((ours, theirs));
     let seen = rig.recorder.snapshot();
-    assert_eq!(seen.tls_handshakes.len(), 2, "one for each end");
+    assert_eq!(seen.tls_handshakes.len(), 2, "one per end");
     assert!(seen.tls_handshakes.iter().all(|shake| shake.ok));
     assert_eq!((seen.dials(true), seen.closes(CloseReason::Eof)), (1, 2));
 }
@@ -99,29 +99,28 @@ async fn times_out(mut rig: Guarded, first: &[u8]) {
     assert_eq!(rig.recorder.rejected(Reason::Timeout), 1);
     assert_eq!(rig.recorder.rejected(Reason::Tls), 0);
     let shakes = rig.recorder.snapshot().tls_handshakes;
-    assert_eq!(shakes.len(), 1, "one that began and did not end is counted");
+    assert_eq!(shakes.len(), 1, "an unfinished handshake is counted");
     assert!(!shakes[0].ok);
     assert_eq!(peer.read(&mut [0; 16]).await.unwrap_or(0), 0);
 }
 
 #[tokio::test]
-async fn a_silent_peer_times_out() {
+async fn silent_peer_times_out() {
     times_out(guarded(DEADLINE).await, b"").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_silent_peer_times_out_on_many_threads() {
+async fn silent_peer_times_out_on_many_threads() {
     times_out(guarded(DEADLINE).await, b"").await;
 }
 
 #[tokio::test]
-async fn a_peer_that_stops_in_its_hello_times_out() {
+async fn partial_hello_times_out() {
     times_out(guarded(DEADLINE).await, &[22, 3, 1, 2, 0, 1, 0]).await;
 }
 
-/// Bytes beyond those that failed are on their way: a plain close would reset the connection,
-/// and the alert with it.
-async fn the_alert_arrives(mut rig: Guarded) {
+/// More bytes are in flight: a plain close would reset the connection and destroy the alert.
+async fn alert_arrives(mut rig: Guarded) {
     let peer = async {
         let mut io = TcpStream::connect(rig.addr).await.unwrap();
         let mut request = b"POST / HTTP/1.1\r\n\r\n".to_vec();
@@ -133,31 +132,31 @@ async fn the_alert_arrives(mut rig: Guarded) {
     };
     let accept = async { rig.guard.accept().await.establish().await.unwrap_err() };
     let (answer, error) = tokio::join!(peer, accept);
-    assert_eq!(says(&error), "the peer spoke HTTP, not TLS");
-    // An alert record, fatal.
+    assert_eq!(message(&error), "the peer spoke HTTP, not TLS");
+    // A fatal alert record.
     assert_eq!((answer[0], answer[5]), (21, 2));
     assert_eq!(rig.recorder.rejected(Reason::Tls), 1);
     assert_eq!(rig.recorder.snapshot().all_rejected(), 1);
 }
 
 #[tokio::test]
-async fn an_alert_arrives() {
-    the_alert_arrives(guarded(Duration::from_secs(10)).await).await;
+async fn alert_is_delivered() {
+    alert_arrives(guarded(Duration::from_secs(10)).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_alert_arrives_on_many_threads() {
-    the_alert_arrives(guarded(Duration::from_secs(10)).await).await;
+async fn alert_is_delivered_on_many_threads() {
+    alert_arrives(guarded(Duration::from_secs(10)).await).await;
 }
 
-/// What failed is not counted as late, though the peer stays.
+/// A failed handshake is not counted as a timeout, although the peer stays.
 #[tokio::test]
-async fn a_peer_that_stays_after_its_failure_is_no_timeout() {
+async fn lingering_peer_is_not_a_timeout() {
     let mut rig = guarded(DEADLINE * 2).await;
     let mut peer = TcpStream::connect(rig.addr).await.unwrap();
     peer.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
     let error = rig.guard.accept().await.establish().await.unwrap_err();
-    assert_eq!(says(&error), "the peer spoke HTTP, not TLS");
+    assert_eq!(message(&error), "the peer spoke HTTP, not TLS");
     assert_eq!(rig.recorder.rejected(Reason::Tls), 1);
     assert_eq!(rig.recorder.rejected(Reason::Timeout), 0);
 }
@@ -188,7 +187,7 @@ async fn health_check_is_close_on_many_threads() {
     health_checks_are_closes(guarded(Duration::from_secs(10)).await).await;
 }
 
-/// A client that closes its socket with our tickets in it resets the connection.
+/// A client that closes its socket with unread tickets resets the connection.
 async fn clients_leave_their_tickets(mut rig: Guarded) {
     const CLIENTS: u64 = 20;
     for n in 0..CLIENTS {
@@ -196,7 +195,7 @@ async fn clients_leave_their_tickets(mut rig: Guarded) {
             let io = TcpStream::connect(rig.addr).await.unwrap();
             let mut peer = Peer::connect(io, &rig.authority).await;
             let last = peer.records(b"", true);
-            // Before the tickets come, and after.
+            // Before and after the tickets arrive.
             if n % 2 == 0 {
                 peer.io.readable().await.unwrap();
             }

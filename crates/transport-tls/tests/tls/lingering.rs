@@ -1,5 +1,4 @@
-//! How guarded connections end for a TLS peer: in order with `close_notify` and without losing the
-//! last answer, or aborted with a reset.
+//! Ends of guarded connections: in order with `close_notify` and the last answer, or reset.
 
 use std::io;
 use std::time::Duration;
@@ -12,7 +11,7 @@ use transport_tcp::raw::TcpIo;
 use transport_tls::raw::TlsIo;
 
 use crate::guard::{guarded_with, Guarded};
-use crate::peer::Peer;
+use crate::rustls_peer::Peer;
 
 type Ours = GuardedIo<TlsIo<TcpIo>>;
 
@@ -60,8 +59,7 @@ async fn cancelled_stream_is_reset() {
     assert_eq!(rig.recorder.closes(CloseReason::Cancelled), 1);
 }
 
-/// Unread bytes in the socket at the close reset the connection and destroy an answer
-/// on its way.
+/// Unread bytes at the close would reset the connection and destroy the answer in flight.
 #[tokio::test]
 async fn last_answer_survives_garbage() {
     let answer = vec![7; 200_000];
@@ -83,7 +81,7 @@ async fn last_answer_survives_garbage() {
             drop(ours);
         };
         let reading = async {
-            // The first part of the answer, or a reset, waits at the peer by now.
+            // The first part of the answer, or a reset, has arrived at the peer.
             tokio::time::sleep(IDLE / 10).await;
             peer.read_to_end().await.unwrap()
         };

@@ -1,31 +1,31 @@
-//! TLS from both ends, over sockets and in memory.
+//! TLS tests of both ends, over sockets and in memory.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
 #[path = "../pki/mod.rs"]
 mod pki;
 
-mod begin;
+mod buffering_stream;
 mod certificates;
 mod chains;
 mod close;
-mod ends;
+mod early_close;
 mod errors;
+mod file_formats;
 mod files;
-mod forms;
-mod gathered;
 mod guard;
 mod lingering;
-mod maker;
+mod metrics;
 mod mutual;
-mod observed;
-mod peer;
 mod pins;
 mod pq;
+mod raw_certificates;
 mod resume;
 mod revocation;
 mod rig;
 mod rotate;
+mod rustls_peer;
 mod servers;
+mod stream_end;
 mod tickets;
+mod trust_reload;
 mod versions;
-mod withdrawal;

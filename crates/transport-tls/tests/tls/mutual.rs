@@ -1,4 +1,4 @@
-//! Client certificates: off, optional, required, and the list of names that may come in.
+//! Client certificates: off, optional, required, and allow-lists.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -14,12 +14,12 @@ use transport_tls::rustls::{RootCertStore, ServerConfig};
 use transport_tls::{ClientAuth, ClientTls, PqMode, Reloadable, ServerTls, TlsConfig};
 
 use crate::pki::{self, Authority, Files, SERVER};
-use crate::rig::{failure, files, read_failure, says, Rig};
+use crate::rig::{failure, files, message, read_failure, Rig};
 
 const CLIENT: &str = "client.example";
 const SPIFFE: &str = "spiffe://example/payments";
 
-/// A server, a client with a certificate and one without.
+/// A server, a client with a certificate, and one without.
 struct Mutual {
     server: Reloadable<ServerTls>,
     known: Reloadable<ClientTls>,
@@ -47,21 +47,21 @@ fn known(files: &Files, authority: &Authority) -> Reloadable<ClientTls> {
     pki::client(&files.client_config_with(&leaf), PqMode::Off)
 }
 
-/// Who the server sees; the error where it refuses.
+/// Returns the client identity at the server, or the server's error.
 async fn seen(
     server: &Reloadable<ServerTls>,
     client: &Reloadable<ClientTls>,
 ) -> Result<PeerIdentity, String> {
-    let (server, client) = Rig::new(server, client).shake().await;
+    let (server, client) = Rig::new(server, client).handshake().await;
     match server {
         Ok(server) => Ok(server.info.identity.clone()),
         Err(error) => {
-            // A client learns that it was refused, with its first read at the latest.
+            // The client receives the refusal with its first read at the latest.
             if let Ok(mut client) = client {
-                let alert = says(&read_failure(&mut client).await);
+                let alert = message(&read_failure(&mut client).await);
                 assert!(alert.starts_with("the peer sent alert "), "{alert}");
             }
-            Err(says(&error))
+            Err(message(&error))
         }
     }
 }
@@ -74,7 +74,7 @@ fn sans(identity: PeerIdentity) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn off_asks_for_none() {
+async fn off_requests_no_certificate() {
     let m = mutual(ClientAuth::Off, &[]);
     for client in [&m.known, &m.anonymous] {
         let identity = seen(&m.server, client).await.unwrap();
@@ -83,7 +83,7 @@ async fn off_asks_for_none() {
 }
 
 #[tokio::test]
-async fn optional_takes_both() {
+async fn optional_accepts_both() {
     let m = mutual(ClientAuth::Optional, &[]);
     let identity = seen(&m.server, &m.known).await.unwrap();
     assert_eq!(sans(identity), [CLIENT, SPIFFE]);
@@ -92,28 +92,28 @@ async fn optional_takes_both() {
 }
 
 #[tokio::test]
-async fn optional_refuses_what_it_cannot_trust() {
+async fn optional_refuses_untrusted_certificate() {
     let m = mutual(ClientAuth::Optional, &[]);
     let (files, authority) = files();
     let stranger = known(&files, &authority);
-    // It trusts another server's authority: only its certificate is of interest here.
-    let (server, _) = Rig::new(&m.server, &stranger).shake().await;
+    // It trusts another server's authority; only its certificate matters here.
+    let (server, _) = Rig::new(&m.server, &stranger).handshake().await;
     assert!(server.is_err());
 }
 
 #[tokio::test]
-async fn required_refuses_who_shows_none() {
+async fn required_refuses_missing_certificate() {
     let m = mutual(ClientAuth::Required, &[]);
     let identity = seen(&m.server, &m.known).await.unwrap();
     assert_eq!(sans(identity), [CLIENT, SPIFFE]);
     assert_eq!(
         seen(&m.server, &m.anonymous).await.unwrap_err(),
-        "the client showed no certificate, and one is required"
+        "the client presented no certificate, and one is required"
     );
 }
 
 #[tokio::test]
-async fn a_listed_name_or_uri_comes_in() {
+async fn listed_name_or_uri_is_accepted() {
     for allow in [&[SPIFFE][..], &["other.example", "CLIENT.example"]] {
         let m = mutual(ClientAuth::Required, allow);
         let identity = seen(&m.server, &m.known).await.unwrap();
@@ -122,26 +122,26 @@ async fn a_listed_name_or_uri_comes_in() {
 }
 
 #[tokio::test]
-async fn a_trusted_client_without_a_listed_name_does_not() {
+async fn unlisted_name_is_refused() {
     let m = mutual(ClientAuth::Required, &["other.example", "spiffe://example"]);
     assert_eq!(
         seen(&m.server, &m.known).await.unwrap_err(),
-        "the client's certificate bears no name of tls.allow_sans"
+        "the client's certificate has no name that tls.allow_sans lists"
     );
 }
 
 #[tokio::test]
-async fn with_a_list_an_optional_certificate_is_needed() {
+async fn allow_list_requires_optional_certificate() {
     let m = mutual(ClientAuth::Optional, &[SPIFFE]);
     assert!(seen(&m.server, &m.known).await.is_ok());
     assert_eq!(
         seen(&m.server, &m.anonymous).await.unwrap_err(),
-        "the client showed no certificate, and one is required"
+        "the client presented no certificate, and one is required"
     );
 }
 
 #[tokio::test]
-async fn the_identity_holds_the_hash_of_the_public_key() {
+async fn identity_has_public_key_hash() {
     let (files, authority) = files();
     let config = files.mutual_config(ClientAuth::Required, &authority);
     let leaf = authority.leaf(&[SPIFFE]);
@@ -158,7 +158,7 @@ async fn the_identity_holds_the_hash_of_the_public_key() {
 }
 
 #[tokio::test]
-async fn a_client_whose_authority_was_taken_away_cannot_resume() {
+async fn removed_authority_prevents_resumption() {
     let (files, authority) = files();
     let config = files.mutual_config(ClientAuth::Required, &authority);
     let server = pki::server(&config, PqMode::Off);
@@ -168,15 +168,15 @@ async fn a_client_whose_authority_was_taken_away_cannot_resume() {
     crate::rig::ping(&mut ours, &mut theirs).await;
     files.put("client-ca.pem", &Authority::new().pem());
     assert!(ServerTls::refresh(&server).unwrap());
-    let (refused, _) = rig.shake().await;
+    let (refused, _) = rig.handshake().await;
     let says = failure(refused);
     assert!(says.starts_with("the client's certificate "), "{says}");
-    // What was open goes on.
+    // Open connections continue.
     crate::rig::ping(&mut ours, &mut theirs).await;
 }
 
 #[tokio::test]
-async fn the_list_applies_to_resumed_sessions_too() {
+async fn allow_list_applies_to_resumed_sessions() {
     let (files, authority) = files();
     let mut config = files.mutual_config(ClientAuth::Required, &authority);
     let server = pki::server(&config, PqMode::Off);
@@ -189,14 +189,14 @@ async fn the_list_applies_to_resumed_sessions_too() {
     assert_eq!(sans(ours.info.identity.clone()), [CLIENT, SPIFFE]);
     allow_sans(&mut config, &["other.example"]);
     server.replace(transport_tls::ServerTls::load(&config, PqMode::Off).unwrap());
-    let (refused, _) = rig.shake().await;
+    let (refused, _) = rig.handshake().await;
     assert_eq!(
         failure(refused),
-        "the client's certificate bears no name of tls.allow_sans"
+        "the client's certificate has no name that tls.allow_sans lists"
     );
 }
 
-/// A session does not make a certificate last longer: the handshake is a full one, and fails.
+/// The handshake is a full one and fails.
 #[tokio::test]
 async fn expired_client_certificate_is_not_resumed() {
     let (files, authority) = files();
@@ -211,24 +211,24 @@ async fn expired_client_certificate_is_not_resumed() {
     let (mut ours, mut theirs) = rig.connect().await;
     crate::rig::ping(&mut ours, &mut theirs).await;
     wait_until_past(expires).await;
-    let (refused, _) = rig.shake().await;
+    let (refused, _) = rig.handshake().await;
     let refused = refused.unwrap_err();
-    assert_eq!(says(&refused), "the client's certificate has expired");
+    assert_eq!(message(&refused), "the client's certificate has expired");
     assert_eq!(refused.tls_kind(), Some(TlsErrorKind::Expired));
     let shakes = rig.accepts.snapshot().tls_handshakes;
     assert!(!shakes[1].resumed && !shakes[1].ok);
 }
 
-/// Waits until a certificate has expired; certificates know whole seconds only.
+/// Waits until a certificate has expired; its dates have whole seconds.
 async fn wait_until_past(expires: SystemTime) {
     while SystemTime::now() <= expires + Duration::from_secs(1) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
-/// The tickets of a configuration that the embedder made know nothing of certificates.
+/// Tickets of a rustls configuration do not limit sessions by certificates.
 #[tokio::test]
-async fn expired_session_of_a_given_config_is_refused() {
+async fn expired_session_of_rustls_config_is_refused() {
     let (files, authority) = files();
     let pair = authority.leaf(&[SERVER]);
     let mut roots = RootCertStore::empty();
@@ -255,9 +255,9 @@ async fn expired_session_of_a_given_config_is_refused() {
     let (mut ours, mut theirs) = rig.connect().await;
     crate::rig::ping(&mut ours, &mut theirs).await;
     wait_until_past(expires).await;
-    let refused = rig.shake().await.0.unwrap_err();
+    let refused = rig.handshake().await.0.unwrap_err();
     assert!(
-        says(&refused).ends_with("has expired since the session began"),
+        message(&refused).ends_with("has expired since the full handshake"),
         "{refused}"
     );
     assert_eq!(refused.tls_kind(), Some(TlsErrorKind::Expired));

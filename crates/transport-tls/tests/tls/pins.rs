@@ -5,9 +5,9 @@ use transport_core::TlsErrorKind as Kind;
 use transport_tls::rustls::AlertDescription;
 use transport_tls::{ClientAuth, PqMode, SpkiPin};
 
-use crate::maker::{self, dns, Ca};
 use crate::pki::{self, Authority, Files, Leaf, SERVER};
-use crate::rig::{failure, files, read_failure, Rig, Shaken};
+use crate::raw_certificates::{self, dns, Ca};
+use crate::rig::{failure, files, read_failure, HandshakeResult, Rig};
 
 fn pin(key: &KeyPair) -> String {
     let spki = key.subject_public_key_info();
@@ -34,10 +34,10 @@ impl Chain {
         Self { root, lower, leaf }
     }
 
-    /// The leaf with this certificate behind its chain.
+    /// Returns the leaf with another certificate after its chain.
     fn with_extra(&self, extra: &Ca) -> Leaf {
         let key = KeyPair::from_pem(&self.leaf.key_pem()).unwrap();
-        let extra = maker::pem(&[extra.der().clone()]);
+        let extra = raw_certificates::pem(&[extra.der().clone()]);
         Leaf {
             cert: self.leaf.cert.clone() + &extra,
             key,
@@ -45,19 +45,19 @@ impl Chain {
     }
 }
 
-/// A handshake of a client with this chain and a listener with these pins, the server's end first.
-async fn accept(chain: &Chain, leaf: &Leaf, pins: &[String]) -> (Shaken, Shaken) {
+/// Connects a client with this chain to a listener with these pins; server result first.
+async fn accept(chain: &Chain, leaf: &Leaf, pins: &[String]) -> (HandshakeResult, HandshakeResult) {
     let (files, _) = files();
     let mut config = files.mutual_config(ClientAuth::Optional, &Authority::new());
     files.put("client-ca.pem", &chain.root.pem());
     config.set_spki_pins(pins.to_vec()).unwrap();
     let server = pki::server(&config, PqMode::Off);
     let client = pki::client(&files.client_config_with(leaf), PqMode::Off);
-    Rig::new(&server, &client).shake().await
+    Rig::new(&server, &client).handshake().await
 }
 
-/// A handshake of a dialer with these pins and a server with this chain, the server's end first.
-async fn dial(chain: &Chain, leaf: &Leaf, pins: &[String]) -> (Shaken, Shaken) {
+/// Dials a server with this chain, with these pins; server result first.
+async fn dial(chain: &Chain, leaf: &Leaf, pins: &[String]) -> (HandshakeResult, HandshakeResult) {
     let files = Files::empty();
     files.put_pair(leaf);
     files.put("ca.pem", &chain.root.pem());
@@ -65,11 +65,11 @@ async fn dial(chain: &Chain, leaf: &Leaf, pins: &[String]) -> (Shaken, Shaken) {
     config.set_spki_pins(pins.to_vec()).unwrap();
     let client = pki::client(&config, PqMode::Off);
     let server = pki::server(&files.server_config(), PqMode::Off);
-    Rig::new(&server, &client).shake().await
+    Rig::new(&server, &client).handshake().await
 }
 
 #[tokio::test]
-async fn pinned_key_of_the_verified_chain_is_let_in() {
+async fn pinned_key_of_verified_chain_is_accepted() {
     let chain = Chain::new();
     for key in [&chain.leaf.key, chain.lower.key(), chain.root.key()] {
         let pins = [other_pin(), format!("sha256//{}", pin(key))];
@@ -88,7 +88,7 @@ async fn client_without_a_pinned_key_is_refused() {
     assert_eq!(kind, Some(Kind::PinMismatch));
     assert_eq!(
         failure(server),
-        "the client's verified chain has no key of tls.spki_pins"
+        "the client's verified chain has no key that tls.spki_pins lists"
     );
     let alert = read_failure(&mut client.unwrap()).await.tls_kind();
     let unknown = u8::from(AlertDescription::CertificateUnknown);
@@ -102,7 +102,7 @@ async fn client_without_a_certificate_has_no_pin() {
     config.set_spki_pins(vec![other_pin()]).unwrap();
     let server = pki::server(&config, PqMode::Off);
     let client = pki::client(&files.client_config(), PqMode::Off);
-    let (server, _client) = Rig::new(&server, &client).shake().await;
+    let (server, _client) = Rig::new(&server, &client).handshake().await;
     assert_eq!(
         server.unwrap_err().tls_kind(),
         Some(Kind::CertificateRequired)
@@ -117,14 +117,14 @@ async fn server_without_a_pinned_key_is_refused() {
     assert_eq!(kind, Some(Kind::PinMismatch));
     assert_eq!(
         failure(client),
-        "the server's verified chain has no key of tls_client.spki_pins"
+        "the server's verified chain has no key that tls_client.spki_pins lists"
     );
     let unknown = u8::from(AlertDescription::CertificateUnknown);
     let alert = server.unwrap_err().tls_kind();
     assert_eq!(alert, Some(Kind::Alert(unknown)));
 }
 
-/// A peer can send any certificate; only those that verify its own count.
+/// A peer can send any certificate; only those of the verified path count.
 #[tokio::test]
 async fn pinned_key_beside_the_path_does_not_count() {
     let chain = Chain::new();
@@ -157,7 +157,7 @@ async fn name_and_key_are_both_needed() {
         config.set_allow_sans(vec![san.to_owned()]).unwrap();
         config.set_spki_pins(vec![pin]).unwrap();
         let server = pki::server(&config, PqMode::Off);
-        let (server, _client) = Rig::new(&server, &client).shake().await;
+        let (server, _client) = Rig::new(&server, &client).handshake().await;
         assert_eq!(server.err().and_then(|error| error.tls_kind()), want);
     }
 }

@@ -1,4 +1,4 @@
-//! Post-quantum key exchange: who meets whom, and hellos that come in pieces.
+//! Post-quantum key exchange: compatible modes, and fragmented hellos.
 
 use std::io;
 use std::pin::Pin;
@@ -24,7 +24,7 @@ fn rig(server: PqMode, client: PqMode) -> Rig {
 }
 
 #[tokio::test]
-async fn those_that_can_meet_do() {
+async fn compatible_modes_connect() {
     use KeyExchange::{X25519MlKem768, X25519};
     use PqMode::{Hybrid, Off, Required};
     for (server, client, kx) in [
@@ -43,11 +43,11 @@ async fn those_that_can_meet_do() {
 }
 
 #[tokio::test]
-async fn a_server_that_requires_it_refuses_a_classical_client() {
-    let (server, client) = rig(PqMode::Required, PqMode::Off).shake().await;
+async fn pq_server_refuses_classical_client() {
+    let (server, client) = rig(PqMode::Required, PqMode::Off).handshake().await;
     assert_eq!(
         failure(server),
-        "no key exchange in common: pq.mode is required here, and the peer has no X25519MLKEM768"
+        "no key exchange in common: pq.mode is required here, and the peer does not support X25519MLKEM768"
     );
     assert_eq!(
         failure(client),
@@ -56,8 +56,8 @@ async fn a_server_that_requires_it_refuses_a_classical_client() {
 }
 
 #[tokio::test]
-async fn a_client_that_requires_it_is_told_why_a_classical_server_refuses() {
-    let (server, client) = rig(PqMode::Off, PqMode::Required).shake().await;
+async fn classical_server_error_mentions_pq_mode() {
+    let (server, client) = rig(PqMode::Off, PqMode::Required).handshake().await;
     assert_eq!(
         failure(server),
         "no key exchange group in common with the peer"
@@ -69,7 +69,7 @@ async fn a_client_that_requires_it_is_told_why_a_classical_server_refuses() {
     );
 }
 
-/// Writes so many bytes at a time, and lets the other end read in between.
+/// Writes a fixed number of bytes at a time, and yields in between.
 struct Pieces {
     io: MemoryIo,
     bytes: usize,
@@ -110,7 +110,7 @@ impl AsyncWrite for Pieces {
     }
 }
 
-/// A hello with a post-quantum share is over 1200 bytes: it comes in several segments.
+/// A hello with a post-quantum share exceeds 1200 bytes and takes several segments.
 async fn in_pieces_of(bytes: usize) {
     let (files, authority) = files();
     let server = pki::server(&files.server_config(), PqMode::Hybrid);
@@ -132,13 +132,13 @@ async fn in_pieces_of(bytes: usize) {
 }
 
 #[tokio::test]
-async fn a_hello_in_many_pieces_works() {
+async fn fragmented_hello() {
     for bytes in [1, 7, 100, 700] {
         in_pieces_of(bytes).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hello_in_many_pieces_works_on_many_threads() {
+async fn fragmented_hello_on_many_threads() {
     in_pieces_of(100).await;
 }

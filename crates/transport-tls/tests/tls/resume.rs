@@ -1,4 +1,4 @@
-//! Sessions are resumed, and not for longer than they should be.
+//! Session resumption, and its end with a replaced configuration.
 
 use transport_tls::{ClientTls, PqMode, ServerTls};
 
@@ -6,11 +6,11 @@ use crate::pki;
 use crate::rig::{files, ping, Rig};
 
 #[tokio::test]
-async fn the_second_handshake_is_resumed() {
+async fn second_handshake_is_resumed() {
     let mut rig = Rig::plain(PqMode::Hybrid);
     for resumed in [false, true, true] {
         let (mut ours, mut theirs) = rig.connect().await;
-        // The tickets come after the handshake, before the first bytes.
+        // The tickets arrive after the handshake, before the first bytes.
         ping(&mut ours, &mut theirs).await;
         assert_eq!((ours.info.resumed, theirs.info.resumed), (resumed, resumed));
     }
@@ -22,7 +22,7 @@ async fn the_second_handshake_is_resumed() {
 }
 
 #[tokio::test]
-async fn nothing_is_resumed_across_a_replacement() {
+async fn replacement_prevents_resumption() {
     let (files, _) = files();
     let (server_config, client_config) = (files.server_config(), files.client_config());
     let server = pki::server(&server_config, PqMode::Off);

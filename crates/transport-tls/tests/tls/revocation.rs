@@ -1,4 +1,4 @@
-//! CRLs: which peers they refuse, at either end, and with which kind of failure.
+//! CRLs: refused peers at either end, with the kind of the error.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use transport_tls::{ClientAuth, ClientTls, PqMode, Reloadable, ServerTls, TlsCon
 
 use crate::pki::chain::{self, Ca, Cert};
 use crate::pki::{self, Files, SERVER};
-use crate::rig::{says, Rig};
+use crate::rig::{message, Rig};
 
 pub(crate) const NOW: (i32, i32) = (2020, 2090);
 pub(crate) const PAST: (i32, i32) = (2019, 2020);
@@ -35,13 +35,13 @@ impl Chain {
         Self { root, sub, leaf }
     }
 
-    /// Both CRLs, with nothing revoked.
+    /// Returns both CRLs without revoked certificates.
     pub(crate) fn clean(&self) -> [String; 2] {
         [self.root.crl(NOW, &[]).pem, self.sub.crl(NOW, &[]).pem]
     }
 }
 
-/// Files of both ends: the peer under test shows the chain, the other end checks it.
+/// Files of both ends: the peer under test presents the chain, the other verifies it.
 pub(crate) struct Ends {
     pub(crate) files: Files,
     pub(crate) config: TlsConfig,
@@ -85,10 +85,10 @@ impl Ends {
         (Rig::new(&server, &client), server)
     }
 
-    /// The errors of the server and of the client about the other's chain; `None` if it is accepted.
+    /// Returns the errors of server and client; `None` for an accepted chain.
     async fn verdicts(&self) -> [Option<Kind>; 2] {
         let (mut rig, _) = self.serving();
-        let of_server = rig.shake().await.0.err();
+        let of_server = rig.handshake().await.0.err();
         let mut open = self.config.clone();
         open.set_client_auth(ClientAuth::Off)
             .set_client_ca_path(None)
@@ -100,7 +100,7 @@ impl Ends {
             .unwrap();
         let server = pki::server(&open, PqMode::Off);
         let mut rig = Rig::new(&server, &pki::client(&client, PqMode::Off));
-        let of_client = rig.shake().await.1.err();
+        let of_client = rig.handshake().await.1.err();
         [of_server, of_client].map(|error| error.map(|error| error.tls_kind().unwrap()))
     }
 }
@@ -112,7 +112,7 @@ async fn verdicts(chain: &Chain, lists: &[impl AsRef<[u8]>]) -> [Option<Kind>; 2
 }
 
 #[tokio::test]
-async fn each_status_has_its_verdict_at_both_ends() {
+async fn revocation_status_at_both_ends() {
     let chain = Chain::new();
     let (root, sub) = (&chain.root, &chain.sub);
     let good = chain.clean();
@@ -184,9 +184,9 @@ async fn issuer_without_crl_sign_is_refused() {
     assert_eq!(verdicts(&chain, &lists).await, [Some(Kind::CrlInvalid); 2]);
 }
 
-/// Two CRLs of one issuer: the newer one counts, wherever it stands.
+/// The newer of two CRLs of one issuer applies, in any order.
 #[tokio::test]
-async fn newest_crl_of_an_issuer_counts() {
+async fn newest_crl_of_issuer_applies() {
     let chain = Chain::new();
     let root = chain.root.crl(NOW, &[]).pem;
     let old = chain.sub.crl((2020, 2090), &[]).pem;
@@ -210,9 +210,9 @@ async fn pem_bundle_and_der_are_read() {
     assert_eq!(verdicts(&chain, &ders).await, [Some(Kind::Revoked); 2]);
 }
 
-/// The texts name the key, so that an operator finds the file.
+/// Texts name the configuration key and the remedy.
 #[tokio::test]
-async fn texts_say_what_to_install() {
+async fn error_texts_name_the_remedy() {
     let chain = Chain::new();
     let mut ends = Ends::new(&chain);
     for (lists, text) in [
@@ -221,7 +221,7 @@ async fn texts_say_what_to_install() {
                 chain.root.crl(NOW, &[]).pem,
                 chain.sub.crl(NOW, &[LEAF]).pem,
             ],
-            "the client's certificate is revoked",
+            "above it in its chain, is revoked",
         ),
         (
             [chain.root.crl(PAST, &[]).pem, chain.sub.crl(PAST, &[]).pem],
@@ -233,8 +233,8 @@ async fn texts_say_what_to_install() {
         ),
     ] {
         ends.crls(&lists);
-        let error = ends.serving().0.shake().await.0.unwrap_err();
-        let said = says(&error);
+        let error = ends.serving().0.handshake().await.0.unwrap_err();
+        let said = message(&error);
         assert!(
             said.contains(text) && said.contains("tls.crl_path"),
             "{said}"
@@ -242,7 +242,7 @@ async fn texts_say_what_to_install() {
     }
 }
 
-/// A CRL in DER with these extensions; its signature is of no key.
+/// Encodes a CRL with these extensions and an invalid signature.
 fn crl_with(extensions: &[u8]) -> Vec<u8> {
     fn der(tag: u8, content: &[u8]) -> Vec<u8> {
         let len = content.len();
@@ -289,11 +289,11 @@ const DELTA: &[u8] = &[0x30, 13, 6, 3, 0x55, 0x1d, 27, 1, 1, 0xff, 4, 3, 2, 1, 1
 const INDIRECT: &[u8] = &[
     0x30, 15, 6, 3, 0x55, 0x1d, 28, 1, 1, 0xff, 4, 5, 0x30, 3, 0x84, 1, 0xff,
 ];
-/// An extension of no known meaning, critical.
+/// An unknown critical extension.
 const UNKNOWN: &[u8] = &[0x30, 12, 6, 3, 0x55, 0x1d, 99, 1, 1, 0xff, 4, 2, 5, 0];
 
 #[test]
-fn unusable_crl_files_do_not_start() {
+fn unusable_crl_files_are_refused() {
     let chain = Chain::new();
     let mut ends = Ends::new(&chain);
     let good = chain.sub.crl(NOW, &[]);
@@ -303,11 +303,11 @@ fn unusable_crl_files_do_not_start() {
         (crl_with(&[NUMBER, INDIRECT].concat()), "is an indirect CRL"),
         (
             crl_with(&[NUMBER, UNKNOWN].concat()),
-            "has a critical extension",
+            "has an unknown critical extension",
         ),
         (cut, "CRL 1 in it cannot be used"),
-        (Vec::new(), "there is no CRL in it"),
-        (chain.leaf.cert.clone().into(), "there is no CRL in it"),
+        (Vec::new(), "the file has no CRL"),
+        (chain.leaf.cert.clone().into(), "the file has no CRL"),
         (
             b"-----BEGIN X509 CRL-----\n".to_vec(),
             "it is not valid PEM",
@@ -326,19 +326,19 @@ fn unusable_crl_files_do_not_start() {
                 ClientTls::load(&client, PqMode::Off).unwrap_err(),
             ),
         ] {
-            let said = says(&error);
+            let said = message(&error);
             let head = format!("tls crl read failed: {key} = {}: ", path.display());
             assert!(said.starts_with(&head) && said.contains(text), "{said}");
             assert_eq!(error.tls_kind(), Some(Kind::Config));
         }
     }
     ServerTls::load(&ends.config, PqMode::Off).unwrap_err();
-    // The list before these is fine: the base case of the table above.
+    // A CRL without these extensions is accepted.
     ends.crls(&[crl_with(NUMBER)]);
     ServerTls::load(&ends.config, PqMode::Off).unwrap();
     fs::remove_file(&ends.config.crl_path()[0]).unwrap();
     let missing = ServerTls::load(&ends.config, PqMode::Off).unwrap_err();
-    assert!(says(&missing).contains("No such file"), "{missing}");
+    assert!(message(&missing).contains("No such file"), "{missing}");
 }
 
 #[test]
@@ -349,7 +349,7 @@ fn crls_without_client_certificates_are_refused() {
     ends.config.set_client_auth(ClientAuth::Off);
     let error = ServerTls::load(&ends.config, PqMode::Off).unwrap_err();
     assert!(
-        says(&error).contains("tls.crl_path needs tls.client_auth"),
+        message(&error).contains("tls.crl_path needs tls.client_auth"),
         "{error}"
     );
 }

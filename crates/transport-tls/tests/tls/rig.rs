@@ -1,4 +1,4 @@
-//! Two ends of a connection in memory, each with what it counts.
+//! Two ends of an in-memory connection, each with a recorder.
 
 use std::error::Error;
 
@@ -11,9 +11,9 @@ use transport_tls::{ClientTls, PqMode, Reloadable, ServerTls};
 use crate::pki::{self, Authority, Files, SERVER};
 
 pub(crate) type End = Connection<TlsIo<MemoryIo>>;
-pub(crate) type Shaken = Result<End, TransportError>;
+pub(crate) type HandshakeResult = Result<End, TransportError>;
 
-/// A listener and a dialer that reaches it.
+/// A listener and a dialer that connects to it.
 pub(crate) struct Rig {
     pub(crate) listener: TlsListener<MemoryListener>,
     pub(crate) dialer: TlsDialer<MemoryDialer>,
@@ -43,33 +43,32 @@ impl Rig {
         }
     }
 
-    /// A server and a client that trusts it.
+    /// Creates a server and a client that trusts it.
     pub(crate) fn plain(pq: PqMode) -> Self {
         let (files, _) = files();
         let server = pki::server(&files.server_config(), pq);
         Self::new(&server, &pki::client(&files.client_config(), pq))
     }
 
-    /// Both ends of one handshake, the server's first.
-    pub(crate) async fn shake(&mut self) -> (Shaken, Shaken) {
+    /// Runs one handshake; returns both results, the server's first.
+    pub(crate) async fn handshake(&mut self) -> (HandshakeResult, HandshakeResult) {
         let accept = async { self.listener.accept().await?.establish().await };
         let target = target();
         tokio::join!(accept, self.dialer.dial(&target))
     }
 
-    /// Both ends of a handshake that succeeds.
+    /// Runs a handshake that must succeed; returns both ends.
     pub(crate) async fn connect(&mut self) -> (End, End) {
-        let (server, client) = self.shake().await;
+        let (server, client) = self.handshake().await;
         (server.unwrap(), client.unwrap())
     }
 
-    /// What the server makes of a peer that sends these bytes and no more, and what the peer gets
-    /// back.
+    /// Sends only these bytes; returns the server's error and its answer.
     pub(crate) async fn send_plain(&mut self, bytes: &[u8]) -> (TransportError, Vec<u8>) {
         let accept = async { self.listener.accept().await?.establish().await };
         let peer = async {
             let mut io = self.plain.dial(&target()).await.unwrap().io;
-            // The server may have enough before it has read them all.
+            // The server can fail before it has read every byte.
             let _ = io.write_all(bytes).await;
             let _ = io.shutdown().await;
             let mut answer = Vec::new();
@@ -85,15 +84,15 @@ pub(crate) fn target() -> Target {
     Target::host(SERVER, 443).unwrap()
 }
 
-/// The files of a server and of a client that trusts it.
+/// Returns the files of a server and of a client that trusts it.
 pub(crate) fn files() -> (Files, Authority) {
     let authority = Authority::new();
     let files = Files::new(&authority, &authority.leaf(&[SERVER]));
     (files, authority)
 }
 
-/// The sentence of a TLS failure; its source is there too.
-pub(crate) fn says(error: &TransportError) -> String {
+/// Returns the text of a TLS error, and checks that it has a source.
+pub(crate) fn message(error: &TransportError) -> String {
     let TransportError::Tls { source, .. } = error else {
         panic!("a TLS failure was due, not: {error:?}");
     };
@@ -101,10 +100,10 @@ pub(crate) fn says(error: &TransportError) -> String {
     source.to_string()
 }
 
-/// As [`says`], of a handshake that failed.
-pub(crate) fn failure(shaken: Shaken) -> String {
+/// As [`message`], for a failed handshake.
+pub(crate) fn failure(shaken: HandshakeResult) -> String {
     let error = shaken.unwrap_err();
-    let says = says(&error);
+    let says = message(&error);
     assert!(
         error.source().and_then(Error::source).is_some(),
         "the cause is lost: {error:?}"
@@ -112,12 +111,12 @@ pub(crate) fn failure(shaken: Shaken) -> String {
     says
 }
 
-/// The failure that the first read of an end meets.
+/// Returns the error of the first read.
 pub(crate) async fn read_failure(end: &mut End) -> TransportError {
     end.io.read(&mut [0; 16]).await.unwrap_err().into()
 }
 
-/// Carries a byte each way.
+/// Sends a byte in each direction.
 pub(crate) async fn ping(a: &mut End, b: &mut End) {
     a.io.write_all(b"1").await.unwrap();
     a.io.flush().await.unwrap();

@@ -1,4 +1,4 @@
-//! New certificates under a running listener: seen by what the files hold, and never by halves.
+//! Certificate rotation under a running listener, by file content.
 
 use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,9 +10,9 @@ use transport_core::PeerIdentity;
 use transport_tls::{ClientTls, PqMode, ServerTls};
 
 use crate::pki::{self, Authority, Files, Leaf, SERVER};
-use crate::rig::{failure, files, ping, says, End, Rig};
+use crate::rig::{failure, files, message, ping, End, Rig};
 
-/// The second name of the certificate that the server showed.
+/// Returns the second name of the server's certificate.
 fn shown(theirs: &End) -> String {
     match &theirs.info.identity {
         PeerIdentity::Verified(identity) => identity.sans[1].clone(),
@@ -25,7 +25,7 @@ fn numbered(authority: &Authority, number: usize) -> Leaf {
 }
 
 #[tokio::test]
-async fn each_new_connection_sees_the_newest_pair_and_open_ones_go_on() {
+async fn new_pair_applies_to_new_connections() {
     let authority = Authority::new();
     let files = Files::new(&authority, &numbered(&authority, 0));
     let server = pki::server(&files.server_config(), PqMode::Off);
@@ -51,7 +51,7 @@ async fn each_new_connection_sees_the_newest_pair_and_open_ones_go_on() {
 }
 
 #[tokio::test]
-async fn a_pair_that_is_half_replaced_changes_nothing() {
+async fn half_replaced_pair_is_not_used() {
     let authority = Authority::new();
     let files = Files::new(&authority, &numbered(&authority, 0));
     let server = pki::server(&files.server_config(), PqMode::Off);
@@ -61,20 +61,20 @@ async fn a_pair_that_is_half_replaced_changes_nothing() {
     files.put("cert.pem", &next.cert);
     for _ in 0..2 {
         let error = ServerTls::refresh(&server).unwrap_err();
-        assert!(says(&error).contains("it does not belong to the certificate"));
+        assert!(message(&error).contains("it does not belong to the certificate"));
         assert_eq!(shown(&rig.connect().await.1), "n0.example");
     }
     files.put_key("key.pem", &next.key_pem());
     assert!(ServerTls::refresh(&server).unwrap());
     assert_eq!(shown(&rig.connect().await.1), "n1.example");
     std::fs::remove_file(files.path("cert.pem")).unwrap();
-    assert!(says(&ServerTls::refresh(&server).unwrap_err()).starts_with("tls cert read failed"));
+    assert!(message(&ServerTls::refresh(&server).unwrap_err()).starts_with("tls cert read failed"));
     assert_eq!(shown(&rig.connect().await.1), "n1.example");
 }
 
-/// How a Kubernetes volume is updated: the files are links through `..data`, which is replaced.
+/// Kubernetes replaces the symlink `..data` that the files of a volume lead through.
 #[tokio::test]
-async fn a_directory_that_is_swapped_by_a_link_is_seen() {
+async fn symlink_swap_is_detected() {
     let authority = Authority::new();
     let files = Files::empty();
     files.put("ca.pem", &authority.pem());
@@ -102,7 +102,7 @@ async fn a_directory_that_is_swapped_by_a_link_is_seen() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_written_anew_with_the_same_content_is_no_change() {
+async fn rewritten_same_content_is_unchanged() {
     let authority = Authority::new();
     let leaf = numbered(&authority, 0);
     let files = Files::new(&authority, &leaf);
@@ -114,23 +114,24 @@ async fn a_file_that_is_written_anew_with_the_same_content_is_no_change() {
 }
 
 #[tokio::test]
-async fn a_client_sees_a_new_bundle() {
+async fn client_uses_new_bundle() {
     let (files, authority) = files();
     let server = pki::server(&files.server_config(), PqMode::Off);
     files.put("ca.pem", &Authority::new().pem());
     let client = pki::client(&files.client_config(), PqMode::Off);
     let mut rig = Rig::new(&server, &client);
-    failure(rig.shake().await.1);
+    failure(rig.handshake().await.1);
     assert!(!ClientTls::refresh(&client).unwrap());
     files.put("ca.pem", &authority.pem());
     assert!(ClientTls::refresh(&client).unwrap());
     rig.connect().await;
 }
 
-/// Clients that dial all the time, and a pair that is replaced under them, one file after the
-/// other: nobody fails, and nobody sees an older pair than the one in force when it dialed.
+/// The pair is replaced file by file while clients dial.
+///
+/// No dial fails, and none receives a pair older than the one in force when it started.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rotation_under_load_fails_nobody() {
+async fn rotation_under_load_fails_no_handshake() {
     const ROTATIONS: usize = 100;
     const CLIENTS: usize = 4;
     let authority = Authority::new();

@@ -1,20 +1,20 @@
-//! The allow-list for servers: checked besides the name that a server must prove.
+//! The allow-list for servers, in addition to the verified server name.
 
 use transport_core::TlsErrorKind as Kind;
 use transport_tls::rustls::AlertDescription;
 use transport_tls::{ClientTls, PqMode, TlsClientConfig};
 
-use crate::maker::{constrain, dns, email, ip, uri, Ca};
 use crate::pki::{self, Files, Leaf, SERVER};
-use crate::rig::{failure, ping, Rig, Shaken};
+use crate::raw_certificates::{constrain, dns, email, ip, uri, Ca};
+use crate::rig::{failure, ping, HandshakeResult, Rig};
 
 fn allow(config: &mut TlsClientConfig, entries: &[&str]) {
     let entries = entries.iter().map(|entry| (*entry).to_owned());
     config.set_allow_sans(entries.collect()).unwrap();
 }
 
-/// A handshake with a dialer that allows these entries, the server's end first.
-async fn dial(root: &Ca, leaf: &Leaf, entries: &[&str]) -> (Shaken, Shaken) {
+/// Dials with these entries allowed; server result first.
+async fn dial(root: &Ca, leaf: &Leaf, entries: &[&str]) -> (HandshakeResult, HandshakeResult) {
     let files = Files::empty();
     files.put_pair(leaf);
     files.put("ca.pem", &root.pem());
@@ -22,7 +22,7 @@ async fn dial(root: &Ca, leaf: &Leaf, entries: &[&str]) -> (Shaken, Shaken) {
     allow(&mut config, entries);
     let client = pki::client(&config, PqMode::Off);
     let server = pki::server(&files.server_config(), PqMode::Off);
-    Rig::new(&server, &client).shake().await
+    Rig::new(&server, &client).handshake().await
 }
 
 #[tokio::test]
@@ -56,20 +56,20 @@ async fn server_is_allowed_by_any_of_its_names() {
 }
 
 #[tokio::test]
-async fn refused_server_reads_an_alert() {
+async fn refused_server_receives_alert() {
     let root = Ca::root();
     let leaf = root.leaf(&[dns(SERVER)]);
     let (server, client) = dial(&root, &leaf, &["spiffe://td/db/*"]).await;
     assert_eq!(
         failure(client),
-        "the server's certificate bears no name of tls_client.allow_sans"
+        "the server's certificate has no name that tls_client.allow_sans lists"
     );
     let denied = u8::from(AlertDescription::AccessDenied);
     let alert = server.unwrap_err().tls_kind();
     assert_eq!(alert, Some(Kind::Alert(denied)));
 }
 
-/// The list narrows the names that a server may prove, and widens nothing.
+/// The list restricts servers in addition to the target name, and never replaces it.
 #[tokio::test]
 async fn allowed_name_does_not_replace_the_target() {
     let root = Ca::root();
@@ -82,7 +82,7 @@ async fn allowed_name_does_not_replace_the_target() {
 }
 
 #[tokio::test]
-async fn constrained_authority_issues_no_other_server() {
+async fn name_constraint_applies_to_servers() {
     let root = Ca::root();
     let extension = constrain(&[dns(SERVER)], &[]);
     let lower = root.below(|params| params.custom_extensions.push(extension));
@@ -96,7 +96,7 @@ async fn constrained_authority_issues_no_other_server() {
 }
 
 #[tokio::test]
-async fn narrowed_list_judges_the_next_dial() {
+async fn narrowed_list_applies_to_next_dial() {
     let root = Ca::root();
     let files = Files::empty();
     files.put_pair(&root.leaf(&[dns(SERVER), uri("spiffe://td/db/1")]));
@@ -113,6 +113,6 @@ async fn narrowed_list_judges_the_next_dial() {
     }
     allow(&mut config, &["spiffe://td/db/2"]);
     client.replace(ClientTls::load(&config, PqMode::Off).unwrap());
-    let (_server, refused) = rig.shake().await;
+    let (_server, refused) = rig.handshake().await;
     assert_eq!(refused.unwrap_err().tls_kind(), Some(Kind::NotAllowed));
 }

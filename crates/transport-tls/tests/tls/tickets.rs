@@ -1,5 +1,7 @@
-//! When a server's tickets go out: with its first answer where a question came along with the end
-//! of the handshake, at once where none did; and never so that anybody waits for them.
+//! When a server sends its tickets.
+//!
+//! They leave with the first answer if a request arrived with the end of the handshake, and at once
+//! otherwise. No end waits for them.
 
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use transport_tls::PqMode;
 use crate::pki;
 use crate::rig::{files, ping, target, End, Rig};
 
-/// A rig whose streams hold this many bytes.
+/// Creates a rig with streams that buffer this many bytes.
 fn rig(buffer_bytes: usize) -> Rig {
     let (files, _) = files();
     let server = pki::server(&files.server_config(), PqMode::Hybrid);
@@ -24,8 +26,7 @@ fn rig(buffer_bytes: usize) -> Rig {
 
 const ROOMY: usize = 64 << 10;
 
-/// Both ends, where the client's question follows on the end of its handshake before the server
-/// looks.
+/// Connects, with the client's request sent before the server completes its handshake.
 async fn ask(rig: &mut Rig) -> (End, End) {
     let accept = async { rig.listener.accept().await?.establish().await };
     let target = target();
@@ -39,14 +40,14 @@ async fn ask(rig: &mut Rig) -> (End, End) {
     (server.unwrap(), client)
 }
 
-/// Whether the client has been given a ticket; it is told by its next handshake.
+/// Returns whether the next handshake resumes, so that a ticket has arrived.
 async fn next_is_resumed(rig: &mut Rig) -> bool {
     let (server, _client) = rig.connect().await;
     server.info.resumed
 }
 
 #[tokio::test]
-async fn they_go_with_the_first_answer() {
+async fn tickets_coalesced_with_first_write() {
     let mut rig = rig(ROOMY);
     let writes = rig.listener.get_ref().writes();
     let (mut server, mut client) = ask(&mut rig).await;
@@ -54,50 +55,52 @@ async fn they_go_with_the_first_answer() {
     server.io.read_exact(&mut [0; 1]).await.unwrap();
     server.io.write_all(b"!").await.unwrap();
     server.io.flush().await.unwrap();
-    assert_eq!(writes.calls()[1..], [2], "tickets and answer, in one call");
+    assert_eq!(writes.calls()[1..], [2], "tickets and answer in one call");
     client.io.read_exact(&mut [0; 1]).await.unwrap();
-    // More goes both ways, as ever.
+    // Further data flows in both directions.
     ping(&mut server, &mut client).await;
     assert!(next_is_resumed(&mut rig).await);
 }
 
 #[tokio::test(start_paused = true)]
-async fn they_go_at_once_where_nothing_was_asked() {
+async fn tickets_sent_at_once_without_request() {
     let mut rig = rig(ROOMY);
     let writes = rig.listener.get_ref().writes();
     let (_server, mut client) = rig.connect().await;
     assert_eq!(writes.calls().len(), 2);
-    // The server does nothing more; the client finds its tickets and no data.
+    // The tickets arrive without further calls on the server.
     let quiet = timeout(Duration::from_millis(1), client.io.read(&mut [0; 1])).await;
     assert!(quiet.is_err());
     assert!(next_is_resumed(&mut rig).await);
 }
 
 #[tokio::test]
-async fn they_go_at_the_end_where_nothing_is_answered() {
+async fn tickets_sent_at_shutdown_without_answer() {
     let mut rig = rig(ROOMY);
     let (mut server, mut client) = ask(&mut rig).await;
     server.io.read_exact(&mut [0; 1]).await.unwrap();
     server.io.shutdown().await.unwrap();
-    // The end is honest, with all that belongs before it.
+    // The stream ends with `close_notify` after the tickets.
     assert_eq!(client.io.read(&mut [0; 1]).await.unwrap(), 0);
     assert!(next_is_resumed(&mut rig).await);
 }
 
 #[tokio::test]
-async fn a_flush_without_an_answer_sends_them() {
+async fn flush_sends_tickets() {
     let mut rig = rig(ROOMY);
     let (mut server, mut client) = ask(&mut rig).await;
     server.io.flush().await.unwrap();
     drop(server);
-    assert!(client.io.read(&mut [0; 1]).await.is_err(), "it was cut");
+    assert!(
+        client.io.read(&mut [0; 1]).await.is_err(),
+        "the stream was truncated"
+    );
     assert!(next_is_resumed(&mut rig).await);
 }
 
-/// Wherever the stream cuts the write, within the tickets or within the answer: no byte is lost or
-/// comes twice.
+/// A partial write within tickets or answer loses and repeats no byte.
 #[tokio::test]
-async fn an_answer_that_is_taken_in_parts_arrives_whole() {
+async fn partial_writes_lose_no_byte() {
     const ANSWER_BYTES: usize = 40_000;
     for buffer_bytes in [64, 300, 1000, 5000] {
         let mut rig = rig(buffer_bytes);
@@ -113,18 +116,15 @@ async fn an_answer_that_is_taken_in_parts_arrives_whole() {
         let (read, ()) = tokio::join!(client.io.read_to_end(&mut back), answering);
         assert_eq!(read.unwrap(), ANSWER_BYTES, "{buffer_bytes} bytes");
         assert!(back.iter().all(|byte| *byte == 7));
-        assert!(
-            writes.calls()[before] > 1,
-            "tickets and answer, in one call"
-        );
+        assert!(writes.calls()[before] > 1, "tickets and answer in one call");
     }
 }
 
-/// Whatever record, or rest of one, a write begins with: nobody waits for what is held back.
+/// No end waits for buffered bytes, at any boundary between writes.
 #[tokio::test]
-async fn streams_that_take_a_few_bytes_at_a_time_shake_hands() {
-    // Not fewer than the six of the client's first answer, which it sends before it has read all of
-    // the server's: rustls reads nothing while it has something to send, on both ends.
+async fn tiny_writes_complete_handshake() {
+    // At least the six bytes of the client's first answer, sent before it has read the server's
+    // whole flight: rustls does not read while it has bytes to send, on both ends.
     for buffer_bytes in [7, 8, 64, 300, 1000] {
         let (mut rig, target) = (rig(buffer_bytes), target());
         for resumed in [false, true] {

@@ -1,4 +1,4 @@
-//! TLS 1.3 alone, though this test binary has TLS 1.2 compiled in.
+//! TLS 1.3 only, although this test binary compiles TLS 1.2 in.
 
 use std::sync::Arc;
 
@@ -13,13 +13,13 @@ use transport_tls::rustls::pki_types::CertificateDer;
 use transport_tls::{PqMode, Reloadable, ServerTls};
 
 use crate::pki::{self, Authority, Files, SERVER};
-use crate::rig::{failure, says, target, Rig};
+use crate::rig::{failure, message, target, Rig};
 
 fn der(pem: &str) -> CertificateDer<'static> {
     CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
 }
 
-/// A client of rustls alone.
+/// A plain rustls client.
 pub(crate) fn connector(
     authority: &Authority,
     versions: &[&'static SupportedProtocolVersion],
@@ -49,7 +49,10 @@ pub(crate) fn old_server(authority: &Authority, with_tls13: bool) -> ServerConfi
         .unwrap()
 }
 
-async fn dial_old(rig: &mut Rig, authority: &Authority) -> (crate::rig::Shaken, std::io::Error) {
+async fn dial_old(
+    rig: &mut Rig,
+    authority: &Authority,
+) -> (crate::rig::HandshakeResult, std::io::Error) {
     let connector = connector(authority, &[&TLS12]);
     let client = async {
         let io = rig.plain.dial(&target()).await.unwrap().io;
@@ -70,7 +73,7 @@ async fn dial_old(rig: &mut Rig, authority: &Authority) -> (crate::rig::Shaken, 
 }
 
 #[tokio::test]
-async fn a_client_of_tls_1_2_is_refused_with_an_alert() {
+async fn tls12_client_is_refused_with_alert() {
     let authority = Authority::new();
     let files = Files::new(&authority, &authority.leaf(&[SERVER]));
     let server = pki::server(&files.server_config(), PqMode::Off);
@@ -85,7 +88,7 @@ async fn a_client_of_tls_1_2_is_refused_with_an_alert() {
 }
 
 #[tokio::test]
-async fn a_server_of_tls_1_2_is_refused() {
+async fn tls12_server_is_refused() {
     let authority = Authority::new();
     let files = Files::empty();
     files.put("ca.pem", &authority.pem());
@@ -111,13 +114,13 @@ async fn a_server_of_tls_1_2_is_refused() {
     old.unwrap_err();
     assert_eq!(
         failure(dialed),
-        "the peer sent alert protocol_version: it does not speak TLS 1.3"
+        "the peer sent alert protocol_version: the peer does not speak TLS 1.3"
     );
 }
 
-/// A configuration that the embedder made, and that allows more than it should.
+/// A rustls configuration of the embedder that allows TLS 1.2.
 #[tokio::test]
-async fn a_session_of_tls_1_2_is_refused_whoever_allowed_it() {
+async fn tls12_session_of_rustls_config_is_refused() {
     let authority = Authority::new();
     let files = Files::empty();
     files.put("ca.pem", &authority.pem());
@@ -127,14 +130,14 @@ async fn a_session_of_tls_1_2_is_refused_whoever_allowed_it() {
     let mut rig = Rig::new(&server, &client);
     let (old, _) = dial_old(&mut rig, &authority).await;
     assert_eq!(
-        says(&old.unwrap_err()),
-        "no TLS version in common: TLS 1.3 is needed"
+        message(&old.unwrap_err()),
+        "no TLS version in common: TLS 1.3 is required"
     );
     assert!(!rig.accepts.snapshot().tls_handshakes[0].ok);
     rig.connect().await;
 }
 
-/// A ClientHello (RFC 5246 §7.4.1.2) with one cipher suite.
+/// Encodes a ClientHello (RFC 5246 §7.4.1.2) with one cipher suite.
 fn client_hello(version: u16, suite: u16, extensions: &[(u16, &[u8])]) -> Vec<u8> {
     let len = |len: usize| u16::try_from(len).unwrap().to_be_bytes();
     let mut body = version.to_be_bytes().to_vec();
@@ -156,12 +159,12 @@ fn client_hello(version: u16, suite: u16, extensions: &[(u16, &[u8])]) -> Vec<u8
 
 async fn refusal(hello: &[u8]) -> String {
     let (error, answer) = Rig::plain(PqMode::Off).send_plain(hello).await;
-    assert_eq!(answer.first(), Some(&21), "an alert is the answer");
-    says(&error)
+    assert_eq!(answer.first(), Some(&21), "an alert is sent");
+    message(&error)
 }
 
 #[tokio::test]
-async fn clients_below_tls_1_2_are_told_apart() {
+async fn old_client_versions_are_distinguished() {
     let none = "no TLS version in common: the peer does not speak TLS 1.3";
     for (version, name) in [
         (0x0300, "SSL 3.0"),
@@ -184,7 +187,7 @@ async fn clients_below_tls_1_2_are_told_apart() {
 }
 
 #[tokio::test]
-async fn missing_group_or_suite_is_no_old_version() {
+async fn missing_group_is_not_an_old_version() {
     let tls13: [(u16, &[u8]); 2] = [(43, &[2, 3, 4]), (13, &[0, 2, 4, 3])];
     let groups = |group: &'static [u8]| [tls13[0], tls13[1], (10, group), (51, &[0, 0][..])];
     let says = refusal(&client_hello(0x0303, 0x1301, &groups(&[0, 2, 0x12, 0x34]))).await;

@@ -13,7 +13,7 @@ use ron_lab::Lab;
 
 /// Bytes that the peer reads before its link goes down.
 const READ: usize = 8 << 20;
-/// The body of the frame that the peer begins to send, and the part that arrives.
+/// The announced frame body, and the part that arrives.
 const BODY: usize = 200 << 10;
 const ARRIVED: usize = 100 << 10;
 

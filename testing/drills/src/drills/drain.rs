@@ -19,8 +19,9 @@ use ron_lab::{Gateway, Lab};
 
 use client::{Client, Ends, Owed};
 
-/// Requests to each of the two forwarding gateways, half of them half-closed, and started frames at
-/// the gateway that echoes frames.
+/// Requests per forwarding gateway, and started frames.
+///
+/// Half of the requests are half-closed; the frames go to the gateway that echoes.
 const QUESTIONS: usize = 40;
 const FRAMES: usize = 20;
 /// The same numbers for the run with a short `drain_timeout`.
@@ -33,7 +34,9 @@ const IDLE: usize = 5;
 const SLOWEST: Duration = Duration::from_secs(3);
 const ANSWER_BYTES: u32 = 64 << 10;
 const FRAME_BYTES: usize = 4 << 10;
-/// An idle connection must end this soon after SIGTERM: it must have been silent for 1 s.
+/// The time for an idle connection to end after SIGTERM.
+///
+/// It must have been silent for 1 s.
 const IDLE_ENDS: Duration = Duration::from_millis(1500);
 
 pub(super) const SLOW_ANSWER: Drill = Drill {
@@ -154,7 +157,7 @@ impl Place<'_> {
         clients.collect::<io::Result<_>>().map_err(before_sigterm)
     }
 
-    /// Opens connections with a request at the upstream, or with half a frame at the gateway.
+    /// Opens connections with a pending request, or with half a frame.
     ///
     /// The answers are held.
     fn owed(
@@ -200,7 +203,7 @@ impl Place<'_> {
         Ok(clients)
     }
 
-    /// Sends SIGTERM to all gateways, releases the answers, and waits for every end.
+    /// Sends SIGTERM, releases the answers, and waits for every end.
     fn stop(&self, gateways: Gateways, clients: Vec<Client>) -> Result<Ends, Stop> {
         let Gateways { tcp, tls, frames } = gateways;
         let all = [tcp, tls, frames];

@@ -12,7 +12,7 @@ use crate::case::{ensure, Case, Outcome};
 use ron_lab::client::{connect, connect_from, frame, tls, tls_config};
 use ron_lab::Lab;
 
-/// Frames over the ceiling: more than five a minute for the alert's window.
+/// Frames over the ceiling, more than five a minute.
 const TOO_LARGE: u32 = 40;
 /// The largest allowed frame.
 const CEILING: usize = 1 << 20;
@@ -91,8 +91,9 @@ fn honest(config: &Arc<ClientConfig>, to: SocketAddr) -> Result<(), String> {
     sent.map_err(|e| format!("an honest peer: {e}"))
 }
 
-/// Announces an oversize frame and sends as much as possible; the gateway must cut the connection
-/// without an echo.
+/// Sends an oversize frame; the gateway must cut the connection.
+///
+/// No echo may arrive.
 fn offend(config: &Arc<ClientConfig>, to: SocketAddr) -> Result<(), String> {
     let conn = connect_from(OFFENDER, to).and_then(|conn| tls(config, conn));
     let mut conn = conn.map_err(|e| format!("the faulty peer: {e}"))?;

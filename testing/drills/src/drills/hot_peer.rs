@@ -12,9 +12,9 @@ use ron_lab::client::{connect_from, pattern, ping};
 use ron_lab::Gateway;
 use ron_lab::Lab;
 
-/// The connection cap of a peer; the hot peer opens ten times as many.
+/// The connection cap; the hot peer opens ten times as many.
 const CAP: usize = 20;
-/// The byte rate of a peer; the hot peer offers ten times as many.
+/// The byte rate; the hot peer offers ten times as many.
 const RATE: usize = 1 << 20;
 const TIMES: usize = 10;
 const HOT: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -26,7 +26,7 @@ const BYTES: usize = 1024;
 const PHASE: Duration = Duration::from_millis(1200);
 /// The maximum ratio of honest latencies.
 const SLOWER: f64 = 1.5;
-/// The allowed growth of memory: a table entry, and buffers of the admitted connections.
+/// The allowed growth of memory: table entry and admitted buffers.
 const GROWTH: f64 = 16.0 * 1024.0 * 1024.0;
 
 pub(super) const FLOOD: Drill = Drill {

@@ -14,9 +14,9 @@ use ron_lab::{Gateway, Lab};
 const DROPPED: &str = "ron_gateway_log_lines_dropped_total";
 /// Connections while the log cannot be written.
 const CONNS: usize = 100;
-/// The log bytes before the disk is full: the next line is cut.
+/// The log bytes before the disk is full.
 const ROOM: u64 = 40;
-/// Writes the log to a file, and copies the growing file to standard output.
+/// Writes the log to a file, and copies it to stdout.
 const TO_FILE: &str =
     "tail -s 0.05 -n +1 -F --pid=$$ \"$0\" 2>/dev/null & exec \"$@\" >\"$0\" </dev/null";
 

@@ -26,7 +26,7 @@ const BYTES: usize = 1024;
 const PHASE: Duration = Duration::from_millis(1200);
 /// The maximum ratio of honest latencies.
 const SLOWER: f64 = 1.5;
-/// The time until freed memory is returned, and the allowed ratio to the memory before.
+/// The deadline for freed memory, and the allowed ratio.
 const BACK_WITHIN: Duration = Duration::from_secs(30);
 const BACK_TO: f64 = 1.5;
 

@@ -72,7 +72,7 @@ fn latency(lab: &Lab, case: &mut Case) -> Outcome {
 
 /// Handshakes of each client for each loss rate.
 const HANDSHAKES: usize = 80;
-/// A deadline shorter than the first retransmission (200 ms), and one that is longer.
+/// A deadline below the first retransmission (200 ms), and one above.
 const TIGHT: &str = "[transport]\nhandshake_timeout = '150ms'\n";
 const LOOSE: &str = "[transport]\nhandshake_timeout = '10s'\n";
 

@@ -16,7 +16,7 @@ const CONNS: usize = 100;
 const MIB: f64 = 1024.0 * 1024.0;
 /// The largest frame.
 const FRAME: usize = 1 << 20;
-/// The limit above the quiet memory: below the share that one address may fill.
+/// The limit above the quiet memory, below one address's share.
 const ROOM: f64 = 40.0 * MIB;
 /// The time until freed memory is returned.
 const BACK_WITHIN: Duration = Duration::from_secs(40);

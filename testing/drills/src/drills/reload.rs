@@ -71,7 +71,7 @@ fn misconfig(lab: &Lab, case: &mut Case) -> Outcome {
 
 /// Connections of the load.
 const LOAD: usize = 8;
-/// Bytes of each connection: at the strict rate they take longer than any timeout.
+/// Bytes of each connection, too many for the strict rate.
 const BYTES: usize = 512 << 10;
 
 pub(super) const STRANGLED: Drill = Drill {

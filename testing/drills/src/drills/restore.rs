@@ -1,4 +1,4 @@
-//! A gateway that is killed, restored from the secret store, or rolled back.
+//! A gateway that is killed, restored, or rolled back.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -165,7 +165,7 @@ fn rollback(lab: &Lab, case: &mut Case) -> Outcome {
     Ok(())
 }
 
-/// Opens connections in parallel, each served or refused; returns the share of rejects.
+/// Opens parallel connections; returns the share of rejects.
 fn load(gateway: &Gateway) -> Result<f64, String> {
     let before = gateway.scrape()?;
     let conns = (0..LOAD).map(|_| connect(gateway.addr));

@@ -61,7 +61,9 @@ pub(super) const HONEST: Drill = Drill {
     run: honest,
 };
 
-/// The honest reader's bytes per second: the floor is 33 kB/s with a write deadline of 2 s.
+/// The honest reader's bytes per second.
+///
+/// The floor is 33 kB/s with a write deadline of 2 s.
 const HONEST_RATE: u128 = 100_000;
 
 fn honest(lab: &Lab, case: &mut Case) -> Outcome {
@@ -172,7 +174,7 @@ fn silent(lab: &Lab, case: &mut Case) -> Outcome {
     Ok(())
 }
 
-/// Waits for the one reject, which must be a timeout of this operation.
+/// Waits for the one reject, a timeout of this operation.
 ///
 /// It must come no earlier than `least`, and shortly after its deadline.
 pub(super) fn timed_out(gateway: &Gateway, case: &mut Case, op: &str, least: Duration) -> Outcome {

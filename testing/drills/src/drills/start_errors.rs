@@ -1,4 +1,4 @@
-//! Failing starts: the message names the cause, and the gateway was never ready.
+//! Failing starts, whose message names the cause.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -62,7 +62,9 @@ fn mismatched_pair(lab: &Lab, case: &mut Case) -> Outcome {
     starts(&lab.tls(), case)
 }
 
-/// A start that fails because of the key names the cause, and not the key's path.
+/// A start that fails because of the key names the cause.
+///
+/// The key's path is not printed.
 fn refused_for_tls(start: &Start, case: &mut Case, text: &str, key: &str) -> Outcome {
     case.fault();
     let refusal = start.refused()?;

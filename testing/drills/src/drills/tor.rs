@@ -1,4 +1,4 @@
-//! A Tor network that is down at the start, and one that fails under traffic.
+//! A Tor network that is down at the start, or fails later.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::case::{ensure, Case, Outcome, Stop};
 use ron_lab::client::{connect, ping};
 use ron_lab::{Gateway, Lab, Start};
 
-/// The runbook's promise for an outage: the time to the signal, and to recovery.
+/// The runbook's promise for an outage: time to signal and recovery.
 const WITHIN: Duration = Duration::from_secs(30);
 /// The longest wait for Tor, whose own pauses are long.
 const LONG: Duration = Duration::from_secs(150);

@@ -27,7 +27,9 @@ use traffic::{Long, Slow, Tally, Traffic};
 
 /// The listen address, in an empty network namespace.
 const ADDR: &str = "127.0.0.1:9444";
-/// Clients that arrive while one of two gateways hangs: each of the two gets about half.
+/// Clients that arrive while one of two gateways hangs.
+///
+/// Each gateway gets about half of them.
 const QUEUED: usize = 40;
 /// The duration of the traffic before and after a takeover.
 const A_WHILE: Duration = Duration::from_millis(500);
@@ -139,7 +141,7 @@ impl Place {
         set.map_err(|e| format!("{key}: {e}"))
     }
 
-    /// Ends one gateway and starts the next under load; returns the connections' results.
+    /// Replaces a gateway under load; returns the connections' results.
     fn take_over(
         &self,
         case: &mut Case,

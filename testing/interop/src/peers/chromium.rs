@@ -1,4 +1,4 @@
-//! Headless Chromium: a page over TLS through the gateway, with the post-quantum hybrid.
+//! Headless Chromium: a page through the gateway, with the hybrid.
 
 use std::process::Command;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Ends that are no TLS failures, and cuts that both sides of a relay must see.
+//! Ends that are no TLS failures, and cuts of a relay.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -14,7 +14,7 @@ use crate::table::Observed;
 /// The number of health checks.
 const CHECKS: u32 = 10;
 
-/// A balancer's health check: the connection ends before its first byte, by FIN or RST.
+/// A balancer's health check: FIN or RST before the first byte.
 pub(super) fn health_check(lab: &Lab, reason: &str) -> Observed {
     let gateway = Gateway::echo(lab, &[])?;
     for _ in 0..CHECKS {

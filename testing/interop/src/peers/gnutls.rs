@@ -81,7 +81,9 @@ const COMMAND_LINE: CommandLine = CommandLine {
     kx: "x25519",
 };
 
-/// Returns a client whose standard output is the received bytes; its messages go to a file.
+/// Returns a client that prints only the received bytes.
+///
+/// Its messages go to a file.
 fn client(lab: &Lab, gateway: &Gateway, ca: &str, more: &[&str]) -> Command {
     let mut command = Command::new("gnutls-cli");
     command.arg("--logfile").arg(lab.path("gnutls.log"));
@@ -139,7 +141,9 @@ fn refused(lab: &Lab, ca: &str, more: &[&str], why: &str) -> Observed {
     Ok(format!("log: {logged}"))
 }
 
-/// Starts the server on a free port, with retries: it does not report the port that port 0 became.
+/// Starts the server on a free port, with retries.
+///
+/// It does not report the port that port 0 became.
 fn server(lab: &Lab, more: &[&str]) -> Result<(Process, u16), String> {
     let mut said = String::new();
     for _ in 0..TRIES {

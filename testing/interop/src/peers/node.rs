@@ -1,5 +1,6 @@
-//! Node: client and server, resumption, and the post-quantum key exchange where its OpenSSL
-//! supports it.
+//! Node: client and server, resumption, post-quantum key exchange.
+//!
+//! The latter needs a recent OpenSSL.
 
 use std::path::Path;
 use std::process::Command;

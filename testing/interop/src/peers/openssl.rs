@@ -1,4 +1,6 @@
-//! The command line tools of OpenSSL: `s_client`, and `s_server -rev`, which reverses each line.
+//! OpenSSL's command line: `s_client`, and `s_server -rev`.
+//!
+//! The server reverses each line.
 
 use std::process::Command;
 
@@ -88,7 +90,7 @@ const COMMAND_LINE: CommandLine = CommandLine {
     kx: "x25519",
 };
 
-/// Returns an `s_client` that sends its input and prints the received bytes only.
+/// Returns an `s_client` that prints only the received bytes.
 fn client(lab: &Lab, gateway: &Gateway, more: &[&str]) -> Command {
     let mut command = Command::new("openssl");
     let connect = gateway.addr.to_string();

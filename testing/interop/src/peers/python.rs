@@ -1,5 +1,6 @@
-//! Python's `ssl`: client and server, refused certificates, client certificates, resumption, and
-//! ends of connections.
+//! Python's `ssl`, as client and server.
+//!
+//! Refused certificates, client certificates, resumption, and ends of connections.
 
 use serde_json::{json, Value};
 
@@ -84,13 +85,13 @@ fn as_client(lab: &Lab, table: &mut Rows<'_>) {
             "client certificate whose name is not in allow_sans",
             &picky,
             pair("client"),
-            "bears no name of tls.allow_sans",
+            "has no name that tls.allow_sans lists",
         ),
         (
             "no client certificate although one is required",
             &required,
             json!({}),
-            "the client showed no certificate",
+            "the client presented no certificate",
         ),
         (
             "the client trusts another CA",
@@ -175,7 +176,7 @@ fn as_server(lab: &Lab, table: &mut Rows<'_>) {
     }
 }
 
-/// In TLS 1.3 the client's handshake ends before the server misses its certificate.
+/// In TLS 1.3 the client's handshake ends before the refusal.
 ///
 /// So the established connection fails.
 fn server_wants_a_certificate(lab: &Lab, asks: Value) -> Observed {
@@ -281,7 +282,7 @@ fn server_cuts_relay(lab: &Lab) -> Observed {
     Ok("the client saw a reset".into())
 }
 
-/// The peer resets the connection: it closes its socket with our tickets in it.
+/// The peer closes its socket with unread tickets: a reset.
 fn client_leaves(lab: &Lab) -> Observed {
     let gateway = Gateway::echo(lab, &[])?;
     let (report, _) = SCRIPT.connect(lab, &gateway, json!({"end": "leave", "sessions": 10}))?;

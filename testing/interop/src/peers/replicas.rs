@@ -38,13 +38,13 @@ fn elsewhere(lab: &Lab, first: &str, second: &str, resumes: bool) -> Observed {
     let two = keyed(lab, "two.keys", second)?;
     let session = lab.path("shared.session").to_string_lossy().into_owned();
     let said = talk(lab, &one, &["-sess_out", &session])?;
-    told(&said, "New, TLSv1.3")?;
+    reports(&said, "New, TLSv1.3")?;
     let expected = if resumes {
         "Reused, TLSv1.3"
     } else {
         "New, TLSv1.3"
     };
-    told(&talk(lab, &two, &["-sess_in", &session])?, expected)?;
+    reports(&talk(lab, &two, &["-sess_in", &session])?, expected)?;
     two.handshakes("x25519", resumes, 1)?;
     two.handshakes("x25519", !resumes, 0)?;
     one.stop()?;
@@ -64,7 +64,7 @@ fn revoked_since(lab: &Lab) -> Observed {
     let (cert, key) = (lab.pki.cert("client"), lab.pki.key("client"));
     let pair = ["-cert", &cert, "-key", &key];
     let with = |more: [&str; 2], at| talk(lab, at, &[&pair[..], &more[..]].concat());
-    told(&with(["-sess_out", &session], &one)?, "New, TLSv1.3")?;
+    reports(&with(["-sess_out", &session], &one)?, "New, TLSv1.3")?;
     // The handshake of `s_client` ends before it reads the alert.
     let _ = with(["-sess_in", &session], &two);
     let logged = two.error_with("reject", "tls", "certificate is revoked")?;
@@ -101,7 +101,7 @@ fn talk(lab: &Lab, gateway: &Gateway, more: &[&str]) -> Result<String, String> {
     Ok(said)
 }
 
-fn told(said: &str, text: &str) -> Result<(), String> {
+fn reports(said: &str, text: &str) -> Result<(), String> {
     if said.contains(text) {
         return Ok(());
     }

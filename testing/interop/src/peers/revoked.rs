@@ -8,7 +8,7 @@ use crate::table::{Observed, Rows, Side};
 use ron_lab::process::Process;
 
 const REFUSED: &str = "refused, with the reason";
-/// The log texts about a revoked peer, and about a peer whose CRL has expired.
+/// The log texts for a revoked peer and an expired CRL.
 const STATES: [(&str, &str); 2] = [
     ("revoked", "certificate is revoked"),
     (
@@ -60,7 +60,7 @@ fn crl(lab: &Lab, state: &str, pair: &str) -> Result<String, String> {
     lab.pki.crl(pair, state != "CRL expired", revoked)
 }
 
-/// Starts a gateway that requires client certificates and checks them against this CRL.
+/// Starts a gateway that checks client certificates against this CRL.
 pub(super) fn mutual(lab: &Lab, crl: &str, more: &[&str]) -> Result<Gateway, String> {
     let ca = lab.pki.cert("ca");
     let mut args = vec!["--transport.tls.client-auth", "required"];
@@ -118,7 +118,9 @@ fn server_refused(lab: &Lab, peer: &CommandLine, state: &str, why: &str) -> Obse
     Ok(format!("log: {logged}"))
 }
 
-/// Writes a file of ticket keys, each 48 bytes of one letter in base64.
+/// Writes a file of ticket keys in base64.
+///
+/// Each key is 48 times one letter.
 pub(super) fn ticket_keys(lab: &Lab, name: &str, letters: &str) -> Result<String, String> {
     let lines = letters
         .chars()

@@ -13,7 +13,7 @@ use crate::table::{Observed, Rows, Side};
 /// The log text about a peer that a required hybrid refuses.
 const NO_HYBRID: &str = "pq.mode is required here";
 
-/// A client's connection that succeeds: exact bytes, the group, an end in order.
+/// A client's connection that succeeds and ends in order.
 pub(super) fn client(
     lab: &Lab,
     script: &Script,
@@ -29,7 +29,9 @@ pub(super) fn client(
     agreed(kx, report.group())
 }
 
-/// A client that is refused in the handshake: it sees an error, and the log has the reason.
+/// A client that is refused in the handshake.
+///
+/// It sees an error, and the log has the reason.
 pub(super) fn client_refused(
     lab: &Lab,
     script: &Script,
@@ -95,7 +97,7 @@ pub(super) fn server_refused(
     Ok(format!("log: {logged}; peer: {peer}"))
 }
 
-/// Formats the group of our metric, and of the peer's report where there is one.
+/// Formats the group, by our metric and by the peer.
 fn agreed(kx: &str, group: Option<String>) -> Observed {
     match group {
         None => Ok(format!("bytes exact, eof, kx {kx} (metric)")),
@@ -113,7 +115,7 @@ fn is_same_group(kx: &str, group: &str) -> bool {
     kx == group || (kx == "secp256r1" && ["prime256v1", "p-256"].contains(&group))
 }
 
-/// Each mode with a peer that supports the hybrid and one that does not, in both directions.
+/// Each mode, with peers that support the hybrid and others.
 pub(super) fn pq(lab: &Lab, rows: &mut Rows<'_>, script: &Script) {
     let hybrid = "x25519mlkem768";
     let table = [

@@ -20,7 +20,7 @@ pub(super) const PEER: Peer = Peer {
 
 const SCAN: Duration = Duration::from_secs(120);
 const OLD: &[&str] = &["ssl_2_0", "ssl_3_0", "tls_1_0", "tls_1_1", "tls_1_2"];
-/// The weaknesses: the check, the member of its result, and the required value.
+/// The weaknesses: check, member of the result, required value.
 const SOUND: &[(&str, &str, bool)] = &[
     ("tls_compression", "supports_compression", false),
     (

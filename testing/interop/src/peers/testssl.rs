@@ -1,4 +1,4 @@
-//! `testssl.sh` with all checks: only TLS 1.3, and no finding of MEDIUM or above.
+//! `testssl.sh`: only TLS 1.3, and no finding of MEDIUM or above.
 
 use std::fs;
 use std::process::Command;

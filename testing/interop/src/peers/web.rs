@@ -6,7 +6,7 @@ use crate::gateway::Gateway;
 use crate::lab::Lab;
 use ron_lab::process::Process;
 
-/// Serves the payload as `payload.bin` and a page as `page.html`, over plain HTTP.
+/// Serves `payload.bin` and `page.html` over plain HTTP.
 pub(super) struct Web {
     _process: Process,
     port: u16,

@@ -1,4 +1,4 @@
-//! A network that is cut off, hangs, or loses a node, and recovers.
+//! A network that is cut off, hangs, or loses a node.
 
 use std::fs;
 use std::io::ErrorKind;

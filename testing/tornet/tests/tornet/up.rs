@@ -1,4 +1,4 @@
-//! Networks that are up, alone and in parallel, and the clean-up on drop.
+//! Networks that are up, and their clean-up on drop.
 
 use std::collections::HashSet;
 use std::net::TcpStream;

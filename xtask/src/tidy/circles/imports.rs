@@ -90,7 +90,7 @@ pub(super) fn edges(modules: &[Module]) -> Vec<BTreeSet<usize>> {
     all.collect()
 }
 
-/// The deepest module on a path; a re-exported name counts as the path behind it.
+/// The deepest module on a path; a re-export leads to its target.
 fn resolve(
     modules: &[Module],
     by_names: &BTreeMap<&[String], usize>,
@@ -117,7 +117,7 @@ fn resolve(
     }
 }
 
-/// Every path of a `use` tree, or the one path of an expression, with the name it binds.
+/// The paths of a `use` tree or an expression, with names.
 fn tree(tokens: &[Token], at: usize) -> Vec<(Vec<String>, String)> {
     let mut found = Vec::new();
     let _ = branch(tokens, at, &[], &mut found);

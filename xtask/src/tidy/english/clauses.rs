@@ -1,4 +1,4 @@
-//! Relative clauses as subjects, and words that often mark a sentence to rewrite.
+//! Relative clauses as subjects, and words that signal unclear sentences.
 
 use super::sentences::{sentences, Sentence};
 use super::{Block, Finding};

@@ -44,7 +44,7 @@ pub(super) fn blocks(path: &str, text: &str) -> Vec<Block> {
     Vec::new()
 }
 
-/// The comments of Rust code; neighbouring lines of one kind are one text.
+/// The comments of Rust code; adjacent lines of one kind are joined.
 fn rust(text: &str) -> Vec<Block> {
     let source = split(text);
     let (code, comments) = (source.code.lines(), source.comments.lines());
@@ -65,7 +65,7 @@ fn rust(text: &str) -> Vec<Block> {
     }))
 }
 
-/// Joins neighbouring lines with the same marker; an empty marker is no comment.
+/// Joins adjacent lines with the same marker; empty marks no comment.
 fn groups<'a>(lines: impl Iterator<Item = (usize, &'a str, &'a str)>) -> Vec<Block> {
     let mut found = Vec::new();
     let (mut group, mut kind): (Vec<(usize, &str)>, _) = (Vec::new(), "");

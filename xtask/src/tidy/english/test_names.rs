@@ -4,7 +4,7 @@ use super::super::source::{split, tokens, Token};
 use super::Finding;
 
 const MAX_CHARS: usize = 45;
-/// Beginnings of a sentence; a test's name is a noun and a condition.
+/// Beginnings of sentences; a test's name is a noun and a condition.
 const SENTENCE_STARTS: &[&str] = &["a_", "an_", "the_", "what_", "who_", "it_"];
 
 /// Finds test names that are too long or sentences.

@@ -2,7 +2,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 
-/// A file directly in a directory that is shared.
+/// Returns a file in a shared directory.
 fn single() -> (tempfile::NamedTempFile, AllowedPaths) {
     let file = tempfile::NamedTempFile::new_in("/tmp").unwrap();
     let mut allowed = AllowedPaths::default();
@@ -11,7 +11,7 @@ fn single() -> (tempfile::NamedTempFile, AllowedPaths) {
 }
 
 #[test]
-fn file_of_a_shared_directory_is_allowed_alone() {
+fn file_in_shared_directory_allowed_alone() {
     let (file, allowed) = single();
     let path = file.path().canonicalize().unwrap();
     let access = PathAccess::Read;
@@ -22,7 +22,7 @@ fn file_of_a_shared_directory_is_allowed_alone() {
 }
 
 #[test]
-fn replaced_file_is_told_once() {
+fn replaced_file_is_reported_once() {
     let (file, allowed) = single();
     assert_eq!(allowed.newly_replaced(), Vec::<PathBuf>::new());
     let other = tempfile::NamedTempFile::new_in("/tmp").unwrap();
@@ -33,7 +33,7 @@ fn replaced_file_is_told_once() {
 }
 
 #[test]
-fn directory_of_its_own_is_allowed_whole() {
+fn own_directory_is_allowed_whole() {
     let dir = tempfile::tempdir().unwrap();
     let mut allowed = AllowedPaths::default();
     allowed.read(&dir.path().join("cert.pem"));
@@ -44,7 +44,7 @@ fn directory_of_its_own_is_allowed_whole() {
 }
 
 #[test]
-fn written_directory_is_made_private() {
+fn written_directory_is_created_private() {
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().join("a/b");
     let mut allowed = AllowedPaths::default();

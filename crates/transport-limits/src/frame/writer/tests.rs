@@ -1,4 +1,4 @@
-//! The writer against streams that take what they like.
+//! Property test: streams that take any number of bytes.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,7 +11,7 @@ use crate::conn_state::ConnState;
 use crate::limiter::Limiter;
 use crate::settings::Limits;
 
-/// Takes bytes in pieces of the given sizes, over and over, and pends between them.
+/// Takes bytes in pieces of these sizes; 0 is pending.
 struct Sink {
     got: Vec<u8>,
     flushed: usize,
@@ -68,15 +68,15 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn the_wire_holds_every_frame_exactly(
+    fn wire_bytes_match_queued_frames(
         frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..80), 0..40),
         sizes in prop::collection::vec(0..60_usize, 0..8),
         vectored in any::<bool>(),
     ) {
         let limits = Limits::default();
         let limiter = Limiter::new(&limits, Arc::new(NoObserver)).unwrap();
-        let settings = limiter.settings();
-        let conn = ConnState::new(1, Backend::Tcp, limiter, settings, None, None, 0);
+        let settings = limiter.core().settings();
+        let conn = ConnState::new(1, Backend::Tcp, Arc::clone(limiter.core()), settings, None, None, 0);
         let control = Control(Arc::new(conn));
         let room = Arc::new(Semaphore::new(1 << 20));
         let (inbox, queue) = mpsc::channel(64);

@@ -8,7 +8,7 @@ use crate::files::sha256;
 use crate::SpkiPin;
 
 /// Returns the pin of the root's key.
-fn root_pin(world: &World) -> String {
+fn root_pin(world: &Fixture) -> String {
     let root = CertificateDer::from_pem_slice(world.root.pem().as_bytes()).unwrap();
     let root = webpki::EndEntityCert::try_from(&root).unwrap();
     SpkiPin::new(sha256(&root.subject_public_key_info())).to_string()
@@ -19,7 +19,7 @@ fn other_pin() -> String {
 }
 
 /// Returns settings with ticket keys, these names and these pins.
-fn config_with_rules(world: &World, sans: &[&str], pins: &[String]) -> TlsConfig {
+fn config_with_rules(world: &Fixture, sans: &[&str], pins: &[String]) -> TlsConfig {
     let mut config = world.server_config();
     let keys = world.put("ticket.keys", &("A".repeat(64) + "\n"));
     config.set_ticket_keys_path(Some(keys));
@@ -31,7 +31,7 @@ fn config_with_rules(world: &World, sans: &[&str], pins: &[String]) -> TlsConfig
 
 #[tokio::test]
 async fn narrowed_rules_apply_to_replica_session() {
-    let world = World::new();
+    let world = Fixture::new();
     let pin = root_pin(&world);
     let wide = config_with_rules(&world, &["client.example", "x.example"], &[]);
     for (sans, pins, want) in [
@@ -54,7 +54,7 @@ async fn narrowed_rules_apply_to_replica_session() {
 
 #[tokio::test]
 async fn pinned_session_resumes_at_replica() {
-    let world = World::new();
+    let world = Fixture::new();
     let config = config_with_rules(&world, &["client.example"], &[root_pin(&world)]);
     let (mut one, mut two) = (world.serve(&config), world.serve(&config));
     let client = world.client();
@@ -64,7 +64,7 @@ async fn pinned_session_resumes_at_replica() {
 
 #[tokio::test]
 async fn narrowed_rules_apply_to_next_dial() {
-    let world = World::new();
+    let world = Fixture::new();
     let mut server = world.serve(&world.server_config());
     let pin = root_pin(&world);
     let client = world.client_with(|config| {

@@ -8,7 +8,7 @@ fn key_line(letter: char) -> String {
 }
 
 /// Returns settings with these ticket keys.
-fn config_with_keys(world: &World, keys: &str) -> TlsConfig {
+fn config_with_keys(world: &Fixture, keys: &str) -> TlsConfig {
     let mut config = world.server_config();
     config.set_ticket_keys_path(Some(world.put("ticket.keys", keys)));
     config
@@ -16,7 +16,7 @@ fn config_with_keys(world: &World, keys: &str) -> TlsConfig {
 
 #[tokio::test]
 async fn session_resumes_at_replica() {
-    let world = World::new();
+    let world = Fixture::new();
     let config = config_with_keys(&world, &key_line('A'));
     let (mut one, mut two) = (world.serve(&config), world.serve(&config));
     let client = world.client();
@@ -30,7 +30,7 @@ async fn session_resumes_at_replica() {
 
 #[tokio::test]
 async fn replica_applies_chain_expiry() {
-    let world = World::new();
+    let world = Fixture::new();
     world.put_cert("client", &short_intermediate(&world, "client.example"));
     let config = config_with_keys(&world, &key_line('A'));
     let (mut one, mut two) = (world.serve(&config), world.serve(&config));
@@ -44,7 +44,7 @@ async fn replica_applies_chain_expiry() {
 
 #[tokio::test]
 async fn replica_with_other_trust_does_not_resume() {
-    let world = World::new();
+    let world = Fixture::new();
     let config = config_with_keys(&world, &key_line('A'));
     let other_ca = world.put("both.pem", &(world.root.pem() + &Ca::root("other").pem()));
     let crl = world.put("root.crl", &world.root.crl((2029, 2031), &[]).pem);
@@ -75,7 +75,7 @@ async fn replica_with_other_trust_does_not_resume() {
 
 #[tokio::test]
 async fn rotated_ticket_keys_apply_after_refresh() {
-    let world = World::new();
+    let world = Fixture::new();
     let mut server = world.serve(&config_with_keys(&world, &key_line('A')));
     let client = world.client();
     assert_eq!(server.meet(&client).await, Ok(false));
@@ -103,7 +103,7 @@ async fn rotated_ticket_keys_apply_after_refresh() {
 
 #[tokio::test]
 async fn removed_ticket_key_beside_broken_pair() {
-    let world = World::new();
+    let world = Fixture::new();
     let mut server = world.serve(&config_with_keys(&world, &key_line('A')));
     let client = world.client();
     assert_eq!(server.meet(&client).await, Ok(false));
@@ -120,7 +120,7 @@ async fn removed_ticket_key_beside_broken_pair() {
 
 #[test]
 fn ticket_key_file_errors_hide_content() {
-    let world = World::new();
+    let world = Fixture::new();
     let config = config_with_keys(&world, &key_line('A'));
     let load = || {
         ServerTls::load(&config, PqMode::Off)

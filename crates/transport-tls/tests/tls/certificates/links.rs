@@ -1,4 +1,4 @@
-//! Links of the chain: validity, purpose, path length, signatures, length.
+//! Links of a chain: validity, purpose, path length, signatures, length.
 
 use rcgen::{
     date_time_ymd, BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose,
@@ -6,7 +6,7 @@ use rcgen::{
 };
 
 use super::{case, judge, Kind};
-use crate::maker::{dns, Ca};
+use crate::raw_certificates::{dns, Ca};
 
 const ALLOWED: Option<Kind> = None;
 const EXPIRED: Option<Kind> = Some(Kind::Expired);
@@ -98,7 +98,7 @@ async fn every_link_is_verified() {
 
 /// webpki verifies up to six certificates between the leaf and the root, OpenSSL up to 100.
 #[tokio::test]
-async fn chain_is_limited_in_length() {
+async fn chain_length_is_limited() {
     let root = Ca::root();
     let admin = [dns("admin.example")];
     let chain = |len: usize| {
@@ -117,7 +117,7 @@ async fn chain_is_limited_in_length() {
 async fn forged_link_is_refused() {
     let root = Ca::root();
     let real = root.below(|_| {});
-    // The names of the real authority, and a key of its own.
+    // The names of the real authority with another key.
     let forged = Ca::root().below(|params| params.distinguished_name = real.name());
     let mut leaf = forged.leaf(&[dns("admin.example")]);
     let own = leaf

@@ -1,9 +1,11 @@
-//! Names: their types, spellings, and what authorities may issue for.
+//! Names: types, spellings and name constraints.
 
 use std::slice::from_ref;
 
 use super::{case, judge, Kind};
-use crate::maker::{constrain, directory, dns, email, ip, other_name, registered_id, uri, Ca};
+use crate::raw_certificates::{
+    constrain, directory, dns, email, ip, other_name, registered_id, uri, Ca,
+};
 
 const ALLOWED: Option<Kind> = None;
 const UNKNOWN: Option<Kind> = Some(Kind::NotAllowed);
@@ -14,7 +16,7 @@ const V6: [u8; 16] = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7];
 const MAPPED: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 7];
 
 #[tokio::test]
-async fn san_is_matched_by_its_type() {
+async fn san_is_matched_by_type() {
     let root = Ca::root();
     let many: Vec<_> = (0..200)
         .map(|n| dns(&format!("n{n}.evil.example")))
@@ -33,7 +35,7 @@ async fn san_is_matched_by_its_type() {
         ),
     ];
     for (name, san, want) in [
-        // The type is right.
+        // Names of the right type.
         ("DNS name", dns("admin.example"), ALLOWED),
         ("DNS name in upper case", dns("ADMIN.EXAMPLE"), ALLOWED),
         (
@@ -53,7 +55,7 @@ async fn san_is_matched_by_its_type() {
         ("IPv4 address", ip(&V4), ALLOWED),
         ("IPv6 address", ip(&V6), ALLOWED),
         ("e-mail address", email("Ann@MAIL.example"), ALLOWED),
-        // The type is another one.
+        // Names of another type.
         ("URI with a DNS name's text", uri("admin.example"), UNKNOWN),
         (
             "e-mail with a DNS name's text",
@@ -92,7 +94,7 @@ async fn san_is_matched_by_its_type() {
         ),
         ("directory name", directory("admin.example"), UNKNOWN),
         ("registered ID", registered_id(), UNKNOWN),
-        // The spelling is another one.
+        // Names with another spelling.
         ("trailing dot", dns("admin.example."), UNKNOWN),
         ("NUL at the end", dns("admin.example\0"), UNKNOWN),
         ("NUL inside", dns("admin.example\0.evil.test"), UNKNOWN),
@@ -177,7 +179,7 @@ async fn san_is_matched_by_its_type() {
     ] {
         cases.push(case(name, root.leaf(from_ref(&san)), want));
         if want == UNKNOWN {
-            // Whatever else a certificate names, its allowed name counts, and only that one.
+            // Other names of the certificate do not change the result.
             let both = [san, dns("other.example")];
             cases.push(case(name, root.leaf(&both), want));
         }
@@ -185,10 +187,12 @@ async fn san_is_matched_by_its_type() {
     judge(&root, cases).await;
 }
 
-/// As strict as OpenSSL, which processes each type but `directoryName` as webpki does, or stricter:
-/// webpki refuses a name of a type whose constraints it does not process.
+/// At least as strict as OpenSSL.
+///
+/// webpki processes each type as OpenSSL does, except `directoryName`. It refuses a name of a type
+/// whose constraints it does not process.
 #[tokio::test]
-async fn constrained_authority_issues_for_its_names() {
+async fn name_constraints_of_authority() {
     let root = Ca::root();
     let permitted = |names: &[Vec<u8>]| {
         let extension = constrain(names, &[]);
@@ -224,7 +228,7 @@ async fn constrained_authority_issues_for_its_names() {
     );
     let both = [dns("x.evil.example"), uri("admin.example")];
     row("DNS permitted: both", &evil, &both, UNKNOWN);
-    // RFC 5280 §4.2.1.10: a constraint restricts names of its own form.
+    // RFC 5280 §4.2.1.10: a constraint restricts names of its own type.
     row(
         "DNS permitted: a SPIFFE ID",
         &evil,
@@ -340,7 +344,7 @@ async fn constrained_authority_issues_for_its_names() {
         CONSTRAINED,
     );
 
-    // A constraint holds for the whole path below it.
+    // A constraint applies to the whole path below it.
     let below = evil.below(|_| {});
     row(
         "constraint two levels above",
@@ -352,7 +356,7 @@ async fn constrained_authority_issues_for_its_names() {
 }
 
 #[tokio::test]
-async fn constrained_root_is_obeyed() {
+async fn name_constraints_of_root() {
     let anchor = Ca::root();
     let extension = constrain(&[dns("evil.example")], &[]);
     let root = anchor.below(|params| params.custom_extensions.push(extension));

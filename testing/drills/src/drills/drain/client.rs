@@ -23,7 +23,7 @@ pub(super) enum Owed {
     Nothing,
     /// The answer of the upstream.
     Answer,
-    /// The echo of a frame whose second half is sent after this time.
+    /// The echo of a frame whose second half is sent later.
     Frame(Duration),
 }
 
@@ -39,7 +39,9 @@ pub(super) enum End {
 }
 
 impl Client {
-    /// Waits for the answer and the end; any end but an orderly one or a reset is an error.
+    /// Waits for the answer and the end.
+    ///
+    /// Any end but an orderly one or a reset is an error.
     pub(super) fn wait(mut self, since: Instant) -> Result<End, String> {
         match self.gets() {
             Ok(()) if matches!(self.waits_for, Owed::Nothing) => Ok(End::Idle(since.elapsed())),

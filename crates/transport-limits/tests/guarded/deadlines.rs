@@ -1,5 +1,4 @@
-//! The read, write and idle clocks: when they run, and that they stand still for parked
-//! operations.
+//! The read, write, idle and lifetime deadlines, also while operations are parked.
 
 use std::io;
 use std::time::Duration;
@@ -8,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, Instant};
 use transport_core::{CloseReason, Direction, Op, Scope, TransportError};
 
-use crate::harness::{a_chunk_in, assert_lifetime, assert_took, deadlines, rates, Rig, CHUNK};
+use crate::harness::{assert_lifetime, assert_took, chunk_in, deadlines, rates, Rig, CHUNK};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -19,23 +18,23 @@ fn op(error: io::Error) -> Op {
     }
 }
 
-/// A chunk takes 4 s of the 5 s of every deadline; idle ends after 1 s.
+/// A chunk takes 4 s of the 5 s of every deadline. The idle timeout is 1 s.
 fn slow() -> Rig {
     Rig::new(|l| {
         deadlines(l, |d| d.idle = SECOND);
-        let rate = a_chunk_in(l, 4 * SECOND);
+        let rate = chunk_in(l, 4 * SECOND);
         rates(l, |r| r.per_conn = rate);
     })
 }
 
 #[tokio::test(start_paused = true)]
-async fn idle_and_read_clocks_stand_still_while_a_read_is_parked() {
+async fn parked_read_stops_idle_and_read_clocks() {
     let mut rig = slow();
     let (mut ours, mut peer) = rig.connect().await;
     peer.io.write_all(&[1; 4 * CHUNK]).await.unwrap();
     ours.io.control().expect_read(4 * CHUNK as u64);
     let start = Instant::now();
-    // The burst, then three waits of 4 s: over the read and the idle timeout in sum.
+    // The burst, then three waits of 4 s: together longer than the read and the idle timeout.
     ours.io.read_exact(&mut [0; 4 * CHUNK]).await.unwrap();
     assert_took(start.elapsed(), 12 * SECOND);
     let last_byte = Instant::now();
@@ -44,7 +43,7 @@ async fn idle_and_read_clocks_stand_still_while_a_read_is_parked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_parked_halves_stop_the_idle_clock_once() {
+async fn two_parked_halves_stop_idle_clock_once() {
     let mut rig = slow();
     let (ours, mut peer) = rig.connect().await;
     let (mut read, mut write) = tokio::io::split(ours.io);
@@ -59,17 +58,17 @@ async fn two_parked_halves_stop_the_idle_clock_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_parked_write_gives_a_slow_peer_no_more_time() {
+async fn parked_write_keeps_read_deadline() {
     let mut rig = Rig::new(|l| {
         deadlines(l, |d| d.read = 2 * SECOND);
-        let rate = a_chunk_in(l, 2 * SECOND);
+        let rate = chunk_in(l, 2 * SECOND);
         rates(l, |r| r.per_conn = rate);
     });
     rig.dialer = rig.dialer.clone().buffer_bytes(1 << 20);
     let (ours, _peer) = rig.connect().await;
     let control = ours.io.control();
     let (mut read, mut write) = tokio::io::split(ours.io);
-    // Many short waits in line, each of which could move the read clock.
+    // Many short throttle waits, each of which could move the read clock.
     let writing =
         tokio::spawn(async move { while write.write_all(&[2; CHUNK / 8]).await.is_ok() {} });
     control.expect_read(100);
@@ -79,12 +78,13 @@ async fn a_parked_write_gives_a_slow_peer_no_more_time() {
     writing.await.unwrap();
 }
 
-/// A write that waits for the peer, then in two lines one after the other, then for the peer
-/// again: only the waits for the peer count.
+/// A write waits for the peer, for two scopes, and again.
+///
+/// Only the waits for the peer count.
 #[tokio::test(start_paused = true)]
-async fn the_write_clock_stands_still_in_every_line() {
+async fn parked_write_stops_write_clock() {
     let mut rig = Rig::new(|l| {
-        let rate = a_chunk_in(l, 5 * SECOND);
+        let rate = chunk_in(l, 5 * SECOND);
         rates(l, |r| {
             r.per_conn = rate;
             r.global_egress = rate;
@@ -99,8 +99,8 @@ async fn the_write_clock_stands_still_in_every_line() {
         let error = ours.io.write_all(&[1; 16 * CHUNK]).await.unwrap_err();
         (op(error), Instant::now())
     });
-    // Half a chunk is through and the rest of the next one waits: a little progress puts the
-    // write back in line, and the other connection takes what all share.
+    // Half a chunk is written and the rest of the next one waits. A little progress makes the write
+    // wait for tokens again, and the other connection takes the shared ones.
     sleep(3 * SECOND).await;
     peer.io.read_exact(&mut [0; 1000]).await.unwrap();
     sleep(SECOND / 2).await;
@@ -120,7 +120,7 @@ async fn the_write_clock_stands_still_in_every_line() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_trickling_reader_is_cut_off() {
+async fn trickling_reader_times_out() {
     let mut rig = Rig::new(|l| {
         l.set_chunk_bytes(CHUNK as u64).unwrap();
         deadlines(l, |d| d.write = SECOND);
@@ -141,7 +141,7 @@ async fn a_trickling_reader_is_cut_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_but_steady_reader_is_served() {
+async fn slow_steady_reader_served() {
     let mut rig = Rig::new(|l| {
         l.set_chunk_bytes(CHUNK as u64).unwrap();
         deadlines(l, |d| d.write = SECOND);
@@ -154,7 +154,7 @@ async fn a_slow_but_steady_reader_is_served() {
                 0 => return sum,
                 read => sum += read,
             }
-            // A chunk in four fifths of the deadline.
+            // A chunk in 80 % of the deadline.
             sleep(SECOND / 5).await;
         }
     });
@@ -165,12 +165,12 @@ async fn a_slow_but_steady_reader_is_served() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_was_given_up_leaves_no_deadline_behind() {
+async fn dropped_write_leaves_no_deadline() {
     let mut rig = Rig::new(|l| deadlines(l, |d| d.write = SECOND));
     rig.dialer = rig.dialer.clone().buffer_bytes(16);
     let (mut ours, mut peer) = rig.connect().await;
-    let given_up = tokio::time::timeout(SECOND / 2, ours.io.write_all(&[1; 32])).await;
-    assert!(given_up.is_err());
+    let dropped = tokio::time::timeout(SECOND / 2, ours.io.write_all(&[1; 32])).await;
+    assert!(dropped.is_err());
     sleep(20 * SECOND).await;
     let start = Instant::now();
     assert_eq!(
@@ -182,10 +182,10 @@ async fn a_write_that_was_given_up_leaves_no_deadline_behind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ended_enforces_idle_and_lifetime_without_a_poll() {
+async fn unpolled_stream_ended_by_idle_and_lifetime() {
     for (lifetime, wanted, after) in [
         (0, Op::Idle, 3 * SECOND),
-        // Each connection draws its own lifetime, between 90 % and 100 %.
+        // The lifetime varies by connection, between 90 % and 100 %.
         (2, Op::Lifetime, 2 * SECOND),
         (9, Op::Idle, 3 * SECOND),
     ] {
@@ -211,10 +211,10 @@ async fn ended_enforces_idle_and_lifetime_without_a_poll() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_lifetime_runs_while_an_operation_is_parked() {
+async fn lifetime_runs_while_parked() {
     let mut rig = Rig::new(|l| {
         deadlines(l, |d| d.lifetime = 2 * SECOND);
-        let rate = a_chunk_in(l, 4 * SECOND);
+        let rate = chunk_in(l, 4 * SECOND);
         rates(l, |r| r.per_conn = rate);
     });
     let (mut ours, mut peer) = rig.connect().await;
@@ -239,19 +239,19 @@ async fn stalled_write_is_not_idle() {
     assert_eq!(op(error), Op::Write);
     assert_took(start.elapsed(), 5 * SECOND);
     drop(ours);
-    let cut = peer.io.read_to_end(&mut Vec::new()).await;
-    cut.expect_err("a cut is no end of stream");
+    let aborted = peer.io.read_to_end(&mut Vec::new()).await;
+    aborted.expect_err("an abort is not an end of stream");
 }
 
 #[tokio::test(start_paused = true)]
-async fn given_up_write_is_no_orderly_end() {
+async fn dropped_write_aborts_stream() {
     let mut rig = Rig::new(|l| deadlines(l, |d| d.idle = SECOND));
     let (mut ours, mut peer) = rig.connect().await;
-    let given_up = tokio::time::timeout(SECOND / 2, ours.io.write_all(&[1; 1 << 20])).await;
-    given_up.expect_err("the peer does not read");
+    let dropped = tokio::time::timeout(SECOND / 2, ours.io.write_all(&[1; 1 << 20])).await;
+    dropped.expect_err("the peer does not read");
     let ended = ours.io.control().ended().await;
     assert!(matches!(ended, TransportError::Timeout { op: Op::Idle }));
     drop(ours);
-    let cut = peer.io.read_to_end(&mut Vec::new()).await;
-    cut.expect_err("a cut is no end of stream");
+    let aborted = peer.io.read_to_end(&mut Vec::new()).await;
+    aborted.expect_err("an abort is not an end of stream");
 }

@@ -1,4 +1,4 @@
-//! A peer of rustls alone that composes its segments by hand.
+//! A plain rustls peer that controls each segment it sends.
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub(crate) struct Peer<I> {
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Peer<I> {
-    /// Returns once the end of its handshake is written; no ticket has been read.
+    /// Returns after the last handshake message is written, before any ticket is read.
     pub(crate) async fn connect(io: I, authority: &Authority) -> Self {
         let name = ServerName::try_from(SERVER).unwrap();
         let connecting = connector(authority, &[&TLS13]).connect(name, io);
@@ -40,7 +40,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Peer<I> {
         }
     }
 
-    /// The records of this data, and of `close_notify` where it is the last.
+    /// Encodes data as records, with `close_notify` if `last`.
     pub(crate) fn records(&mut self, data: &[u8], last: bool) -> Vec<u8> {
         self.tls.writer().write_all(data).unwrap();
         if last {
@@ -58,7 +58,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Peer<I> {
         self.io.flush().await.unwrap();
     }
 
-    /// Data up to the other end's `close_notify`.
+    /// Reads up to the other end's `close_notify`.
     pub(crate) async fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
         let (mut data, mut raw) = (Vec::new(), [0; 4096]);
         loop {

@@ -1,4 +1,4 @@
-//! Withdrawals and fresh CRLs, found by a refresh, beside files that are broken.
+//! Trust changes and fresh CRLs that a refresh applies beside broken files.
 
 use std::fs;
 
@@ -8,11 +8,11 @@ use transport_tls::{PqMode, ServerTls};
 use crate::pki::chain::Ca;
 use crate::pki::SERVER;
 use crate::revocation::{Chain, Ends, LEAF};
-use crate::rig::{ping, says, Rig};
+use crate::rig::{message, ping, Rig};
 
-/// How the server ends the next handshake.
+/// Returns the server's result of the next handshake.
 async fn next(rig: &mut Rig) -> Result<bool, Kind> {
-    match rig.shake().await {
+    match rig.handshake().await {
         (Ok(mut server), Ok(mut client)) => {
             ping(&mut server, &mut client).await;
             Ok(server.info.resumed)
@@ -32,7 +32,7 @@ async fn fresh_crl_applies_after_refresh() {
     assert_eq!(next(&mut rig).await, Ok(true));
     fs::write(&paths[1], chain.sub.crl((2021, 2090), &[LEAF]).pem).unwrap();
     assert!(ServerTls::refresh(&live).unwrap());
-    // The ticket from before is of no use, and the full handshake is refused.
+    // The old ticket is ignored, and the full handshake is refused.
     assert_eq!(next(&mut rig).await, Err(Kind::Revoked));
     fs::write(&paths[1], chain.sub.crl((2022, 2090), &[]).pem).unwrap();
     assert!(ServerTls::refresh(&live).unwrap());
@@ -50,31 +50,41 @@ async fn revocation_beside_broken_pair() {
     ends.files.put_key("key.pem", &Chain::new().leaf.key_pem());
     fs::write(&paths[1], chain.sub.crl((2021, 2090), &[LEAF]).pem).unwrap();
     let error = ServerTls::refresh(&live).unwrap_err();
-    assert!(says(&error).starts_with("tls key read failed"), "{error}");
+    assert!(
+        message(&error).starts_with("tls key read failed"),
+        "{error}"
+    );
     assert_eq!(next(&mut rig).await, Err(Kind::Revoked));
-    // The failure stays, and replaces nothing any more.
+    // The error stays, and nothing else changes.
     let before = std::sync::Arc::as_ptr(&live.get());
     ServerTls::refresh(&live).unwrap_err();
     assert_eq!(std::sync::Arc::as_ptr(&live.get()), before);
 }
 
 #[tokio::test]
-async fn broken_crl_hides_no_other_revocation() {
+async fn broken_crl_keeps_other_revocations() {
     let chain = Chain::new();
     let mut ends = Ends::new(&chain);
     let paths = ends.crls(&chain.clean());
     let (mut rig, live) = ends.serving();
     fs::write(&paths[0], "no CRL").unwrap();
     let error = ServerTls::refresh(&live).unwrap_err();
-    assert!(says(&error).starts_with("tls crl read failed"), "{error}");
-    assert_eq!(next(&mut rig).await, Ok(false), "its last good state stays");
+    assert!(
+        message(&error).starts_with("tls crl read failed"),
+        "{error}"
+    );
+    assert_eq!(
+        next(&mut rig).await,
+        Ok(false),
+        "the last good content stays"
+    );
     fs::write(&paths[1], chain.sub.crl((2021, 2090), &[LEAF]).pem).unwrap();
     ServerTls::refresh(&live).unwrap_err();
     assert_eq!(next(&mut rig).await, Err(Kind::Revoked));
 }
 
 #[tokio::test]
-async fn withdrawn_authority_beside_broken_pair() {
+async fn removed_authority_beside_broken_pair() {
     let chain = Chain::new();
     let ends = Ends::new(&chain);
     let (mut rig, live) = ends.serving();
@@ -85,7 +95,7 @@ async fn withdrawn_authority_beside_broken_pair() {
     assert_eq!(next(&mut rig).await, Err(Kind::UnknownCa));
 }
 
-/// The settings of a reload that failed apply as far as they decide who comes in.
+/// The trust settings of a failed reload apply.
 #[tokio::test]
 async fn narrower_allow_list_beside_broken_pair() {
     let chain = Chain::new();
@@ -102,9 +112,9 @@ async fn narrower_allow_list_beside_broken_pair() {
     assert!(live.get().reconfigured_trust(&narrower).is_none());
 }
 
-/// Authorities that cannot be read keep the settings that belong to them.
+/// Unreadable authorities keep their settings.
 #[tokio::test]
-async fn allow_list_of_unreadable_authorities_waits() {
+async fn allow_list_waits_for_unreadable_authorities() {
     let chain = Chain::new();
     let mut ends = Ends::new(&chain);
     ends.config

@@ -1,4 +1,4 @@
-//! Connections that end before, or right after, their handshake.
+//! Connections that close before or right after their handshake.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use transport_core::{Backend, CloseReason, Dialer, Io, Listener, Pending, TransportError};
@@ -6,12 +6,12 @@ use transport_testkit::{MemoryIo, MemoryListener, Recorder};
 use transport_tls::raw::TlsDialer;
 use transport_tls::PqMode;
 
-use crate::peer::Peer;
 use crate::pki;
-use crate::rig::{files, says, target, Rig, Shaken};
+use crate::rig::{files, message, target, HandshakeResult, Rig};
+use crate::rustls_peer::Peer;
 
-/// What the server makes of a client that does this.
-async fn accepted<F>(rig: &mut Rig, client: impl FnOnce(MemoryIo) -> F) -> Shaken
+/// Returns the server's result for a client that behaves like this.
+async fn accepted<F>(rig: &mut Rig, client: impl FnOnce(MemoryIo) -> F) -> HandshakeResult
 where
     F: std::future::Future<Output = ()>,
 {
@@ -32,9 +32,9 @@ async fn reset(mut io: MemoryIo) {
     io.abort();
 }
 
-/// What a health check does.
+/// A health check connects and closes.
 #[tokio::test]
-async fn end_without_byte_is_no_failure() {
+async fn close_before_first_byte_is_not_a_failure() {
     let mut rig = Rig::plain(PqMode::Off);
     let ends = [
         accepted(&mut rig, closed).await,
@@ -51,7 +51,7 @@ async fn end_without_byte_is_no_failure() {
 }
 
 #[tokio::test]
-async fn end_within_hello_is_failure() {
+async fn close_within_hello_is_a_failure() {
     for last in [false, true] {
         let mut rig = Rig::plain(PqMode::Off);
         let leaving = |mut io: MemoryIo| async move {
@@ -60,14 +60,14 @@ async fn end_within_hello_is_failure() {
                 io.abort();
             }
         };
-        says(&accepted(&mut rig, leaving).await.unwrap_err());
+        message(&accepted(&mut rig, leaving).await.unwrap_err());
         assert_eq!(rig.accepts.snapshot().tls_handshakes.len(), 1);
     }
 }
 
-/// A dial that finds no TLS server has failed, however silently.
+/// A dial fails if the server closes without a byte.
 #[tokio::test]
-async fn server_without_byte_fails_dial() {
+async fn silent_server_close_fails_dial() {
     let (files, _) = files();
     let live = pki::client(&files.client_config(), PqMode::Off);
     let (mut listener, reach) = MemoryListener::bind(Backend::Tcp);
@@ -76,11 +76,11 @@ async fn server_without_byte_fails_dial() {
     let leaving = async { drop(listener.accept().await.unwrap().establish().await.unwrap()) };
     let target = target();
     let (dialed, ()) = tokio::join!(dialer.dial(&target), leaving);
-    says(&dialed.unwrap_err());
+    message(&dialed.unwrap_err());
     assert_eq!(dials.snapshot().tls_handshakes.len(), 1);
 }
 
-/// How a client leaves that has not read its tickets.
+/// The behaviour of a client that does not read its tickets.
 #[derive(Clone, Copy, Debug)]
 struct Leaves {
     data: &'static [u8],
@@ -88,7 +88,7 @@ struct Leaves {
     reset: bool,
 }
 
-/// What the server's handshake, reads and shutdown make of it.
+/// Returns the server's data, read error, and whether its shutdown succeeded.
 async fn left(leaves: Leaves) -> (Vec<u8>, Option<TransportError>, bool) {
     let (files, authority) = files();
     let server = pki::server(&files.server_config(), PqMode::Hybrid);
@@ -112,9 +112,9 @@ async fn left(leaves: Leaves) -> (Vec<u8>, Option<TransportError>, bool) {
     (data, end.err().map(TransportError::from), shut.is_ok())
 }
 
-/// Tickets that find no client are no failure of anything.
+/// Undeliverable tickets cause no failure.
 #[tokio::test]
-async fn unread_tickets_lose_nothing() {
+async fn unread_tickets_are_not_a_failure() {
     for data in [&b""[..], b"request"] {
         for close_notify in [false, true] {
             for reset in [false, true] {

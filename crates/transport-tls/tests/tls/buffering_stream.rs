@@ -1,5 +1,6 @@
-//! TLS over a stream that gathers what is written and sends it when a cell is full or at a flush,
-//! as a stream over Tor does: a handshake waits for nothing that was written and not flushed.
+//! TLS over a stream that buffers writes until a cell is full or until a flush, like Tor.
+//!
+//! A handshake must not wait for bytes that were written and not flushed.
 
 use std::io;
 use std::pin::Pin;
@@ -18,8 +19,8 @@ use transport_tls::PqMode;
 use crate::pki;
 use crate::rig::{files, target};
 
-/// Of the accepting end; `.1` is the size of a cell.
-struct Gathering<T>(T, usize);
+/// Wraps the accepting end; `.1` is the size of a cell in bytes.
+struct Buffering<T>(T, usize);
 
 struct Cells {
     io: MemoryIo,
@@ -78,19 +79,19 @@ impl AsyncWrite for Cells {
     }
 }
 
-impl Listener for Gathering<MemoryListener> {
-    type Pending = Gathering<<MemoryListener as Listener>::Pending>;
+impl Listener for Buffering<MemoryListener> {
+    type Pending = Buffering<<MemoryListener as Listener>::Pending>;
 
     fn backend(&self) -> Backend {
         self.0.backend()
     }
 
     async fn accept(&mut self) -> Result<Self::Pending, TransportError> {
-        Ok(Gathering(self.0.accept().await?, self.1))
+        Ok(Buffering(self.0.accept().await?, self.1))
     }
 }
 
-impl<P: Pending<Io = MemoryIo>> Pending for Gathering<P> {
+impl<P: Pending<Io = MemoryIo>> Pending for Buffering<P> {
     type Io = Cells;
 
     fn peer(&self) -> PeerAddr {
@@ -110,15 +111,15 @@ impl<P: Pending<Io = MemoryIo>> Pending for Gathering<P> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_waits_for_what_was_not_flushed() {
-    // A cell of Tor carries 498 bytes at most; the last takes a whole flight.
+async fn buffering_stream_does_not_stall_handshake() {
+    // A Tor cell carries at most 498 bytes; the last size takes a whole flight.
     for cell_bytes in [1, 7, 64, 498, 16 << 10] {
         let (files, _) = files();
         let server = pki::server(&files.server_config(), PqMode::Hybrid);
         let client = pki::client(&files.client_config(), PqMode::Hybrid);
         let (listener, dialer) = MemoryListener::bind(Backend::Tcp);
         let observer = Recorder::new().observer();
-        let gathering = Gathering(listener, cell_bytes);
+        let gathering = Buffering(listener, cell_bytes);
         let mut listener = TlsListener::over(gathering, &server, observer.clone());
         let dialer = TlsDialer::over(dialer, &client, observer);
         let target = target();
@@ -129,7 +130,7 @@ async fn nobody_waits_for_what_was_not_flushed() {
             let (server, client) = shaken.unwrap_or_else(|_| panic!("{cell_bytes} bytes: hangs"));
             let (server, mut client) = (server.unwrap(), client.unwrap());
             assert_eq!(server.info.resumed, resumed, "{cell_bytes} bytes");
-            // The client finds its tickets and no data, though the server does nothing more.
+            // The tickets arrive without further calls on the server.
             let quiet = timeout(Duration::from_millis(1), client.io.read(&mut [0; 1])).await;
             assert!(quiet.is_err());
         }

@@ -1,10 +1,37 @@
-//! The failure of a relay.
+//! The outcome of a relay or an echo.
 
 use std::fmt;
 
 use transport_core::TransportError;
 
-use super::{Relayed, Side};
+/// One of the two streams of a relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // A relay has two sides.
+pub enum Side {
+    /// The first stream.
+    A,
+    /// The second stream.
+    B,
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::A => "a",
+            Self::B => "b",
+        })
+    }
+}
+
+/// The bytes that a relay has forwarded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Relayed {
+    /// Bytes read from the first and written to the second stream.
+    pub a_to_b: u64,
+    /// Bytes read from the second and written to the first stream.
+    pub b_to_a: u64,
+}
 
 /// The failure of a [`relay`](super::relay()) or an [`echo`](super::echo()).
 ///

@@ -1,4 +1,4 @@
-//! What is known and counted of a handshake.
+//! Connection info and metrics of a handshake.
 
 use transport_core::{Backend, KeyExchange, TlsHandshake};
 use transport_tls::{ClientAuth, PqMode};
@@ -7,7 +7,7 @@ use crate::pki;
 use crate::rig::{files, Rig};
 
 #[tokio::test]
-async fn a_handshake_is_described_on_both_ends() {
+async fn handshake_is_described_on_both_ends() {
     let (files, _) = files();
     let (mut server, mut client) = (files.server_config(), files.client_config());
     server.set_alpn(vec!["h2".into(), "oap/1".into()]).unwrap();
@@ -31,7 +31,7 @@ async fn a_handshake_is_described_on_both_ends() {
 }
 
 #[tokio::test]
-async fn each_handshake_is_counted_once_on_each_end() {
+async fn handshake_is_counted_once_per_end() {
     let mut rig = Rig::plain(PqMode::Hybrid);
     let _open = rig.connect().await;
     let good = TlsHandshake {
@@ -51,9 +51,9 @@ async fn each_handshake_is_counted_once_on_each_end() {
     assert_eq!(rig.dials.snapshot().tls_handshakes, [good]);
 }
 
-/// A client that is refused after the key exchange was agreed on.
+/// A client that is refused after the key exchange.
 #[tokio::test]
-async fn a_handshake_that_fails_late_is_counted_with_its_group() {
+async fn late_failure_is_counted_with_group() {
     let (files, authority) = files();
     let mutual = files.mutual_config(ClientAuth::Required, &authority);
     let server = pki::server(&mutual, PqMode::Hybrid);
@@ -63,7 +63,7 @@ async fn a_handshake_that_fails_late_is_counted_with_its_group() {
     ] {
         let client = pki::client(&files.client_config(), pq);
         let mut rig = Rig::new(&server, &client);
-        rig.shake().await.0.unwrap_err();
+        rig.handshake().await.0.unwrap_err();
         let failed = TlsHandshake {
             kx,
             resumed: false,
@@ -73,15 +73,15 @@ async fn a_handshake_that_fails_late_is_counted_with_its_group() {
     }
 }
 
-/// The same, seen from the client that refuses.
+/// A server that is refused by its client after the key exchange.
 #[tokio::test]
-async fn a_server_that_is_refused_is_counted_with_its_group() {
+async fn refused_server_is_counted_with_group() {
     let (files, _) = files();
     let server = pki::server(&files.server_config(), PqMode::Hybrid);
     files.put("ca.pem", &pki::Authority::new().pem());
     let client = pki::client(&files.client_config(), PqMode::Hybrid);
     let mut rig = Rig::new(&server, &client);
-    let (server, client) = rig.shake().await;
+    let (server, client) = rig.handshake().await;
     assert!(server.is_err() && client.is_err());
     let failed = TlsHandshake {
         kx: KeyExchange::X25519MlKem768,

@@ -1,4 +1,4 @@
-//! One turn of the reactor before a deadline is judged.
+//! One more reactor turn before a passed deadline ends an operation.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use tokio::time::{sleep, Sleep};
 
-/// The shortest time that tokio's timers know. They fire after the reactor has looked at the
-/// sockets, on whichever thread it runs.
+/// The resolution of tokio's timers. They fire after the reactor has polled the sockets.
 const TURN: Duration = Duration::from_millis(1);
 
-/// A turn of a process that is so late that it was stopped: a turn looks at a bounded number of
-/// sockets (1024 in tokio), and thousands may be ready at once.
+/// The turn of a process that was stopped.
+///
+/// The reactor polls a bounded number of sockets in a turn (1024 in tokio), and thousands may be
+/// ready at once.
 const LONG_TURN: Duration = Duration::from_millis(50);
-/// A deadline is judged within this, unless the process was stopped.
+/// A deadline is handled within this time, unless the process was stopped.
 const LATE: Duration = Duration::from_millis(20);
 
-/// Returns how long the reactor needs to look at every socket, at a deadline that passed so long
-/// ago.
+/// Returns the reactor's time to poll every socket, `late` after a deadline.
 pub(crate) fn turn(late: Duration) -> Duration {
     if late < LATE {
         TURN
@@ -27,8 +27,10 @@ pub(crate) fn turn(late: Duration) -> Duration {
     }
 }
 
-/// A process that was stopped or starved finds a deadline passed before it has seen the bytes
-/// that wait in its sockets: they get one more turn.
+/// Gives the reactor one more turn at a passed deadline.
+///
+/// A process that was stopped or starved finds the deadline passed before it has read the bytes in
+/// its sockets.
 #[derive(Debug, Default)]
 pub(crate) struct Grace(GraceState);
 
@@ -41,7 +43,7 @@ enum GraceState {
 }
 
 impl Grace {
-    /// Ready once the reactor has had a turn after a deadline that passed so long ago.
+    /// Ready once the reactor has had its turn, `late` after the deadline.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, late: Duration) -> Poll<()> {
         if matches!(self.0, GraceState::Unused) {
             self.0 = GraceState::Waiting(Box::pin(sleep(turn(late))));
@@ -53,7 +55,7 @@ impl Grace {
         Poll::Ready(())
     }
 
-    /// Gives the next deadline a turn of its own.
+    /// Prepares a turn for the next deadline.
     pub(crate) fn reset(&mut self) {
         if !matches!(self.0, GraceState::Unused) {
             self.0 = GraceState::Unused;
@@ -66,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stopped_process_gets_a_long_turn() {
+    fn stopped_process_gets_long_turn() {
         assert_eq!(turn(Duration::ZERO), TURN);
         assert_eq!(turn(Duration::from_secs(3)), LONG_TURN);
     }

@@ -1,4 +1,4 @@
-//! A relay between streams that never wait: each direction has its turn.
+//! A relay between streams that are always ready: both directions make progress.
 
 use std::io;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use transport_core::Plain;
 use transport_limits::relay;
 
 const ANSWERS: u64 = 100;
-/// Where the flood gives up, so that a relay that never lets go fails and does not hang.
+/// The flood ends after this many reads. So an unfair relay fails instead of hanging.
 const ENOUGH: u64 = 1_000_000;
 
 #[derive(Default)]
@@ -20,10 +20,10 @@ struct Counts {
     answered: AtomicU64,
 }
 
-/// Always has more to read, until every answer has come back to it.
+/// Always readable until every answer has arrived.
 struct Flood(Arc<Counts>);
 
-/// Takes everything, and has an answer at each read.
+/// Always writable, and returns an answer at each read.
 struct Answering(u64);
 
 impl AsyncRead for Flood {
@@ -54,7 +54,7 @@ impl AsyncRead for Answering {
     }
 }
 
-macro_rules! takes_everything {
+macro_rules! always_writable {
     ($($stream:ty, $note:expr;)*) => {$(
         impl AsyncWrite for $stream {
             fn poll_write(
@@ -78,7 +78,7 @@ macro_rules! takes_everything {
     )*};
 }
 
-takes_everything! {
+always_writable! {
     Flood, |flood: &Flood, bytes: usize| {
         flood.0.answered.fetch_add(bytes as u64, Ordering::Relaxed);
     };
@@ -86,7 +86,7 @@ takes_everything! {
 }
 
 #[tokio::test]
-async fn a_flood_one_way_starves_nobody() {
+async fn one_way_flood_does_not_starve_answers() {
     let counts = Arc::new(Counts::default());
     let relayed = relay(Plain(Flood(Arc::clone(&counts))), Plain(Answering(0))).await;
     let relayed = relayed.unwrap();
@@ -95,6 +95,6 @@ async fn a_flood_one_way_starves_nobody() {
     assert_eq!(relayed.a_to_b, (floods - 1) * 1024);
     assert!(
         floods <= 4 * ANSWERS,
-        "{floods} reads before {ANSWERS} answers were through"
+        "{floods} reads before {ANSWERS} answers were delivered"
     );
 }

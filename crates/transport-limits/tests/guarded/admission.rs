@@ -1,4 +1,4 @@
-//! Admission: rules for addresses, the hook, and eviction at the total cap.
+//! Admission: address rules, the hook, and eviction at the total cap.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use transport_testkit::MemoryListener;
 use crate::harness::{anywhere, ping, Ours, Peer, Rig};
 
 const EVICT_AFTER: Duration = Duration::from_secs(10);
-/// Evicted connections that may still be closing.
+/// Most evicted connections that may still be closing.
 const SURPLUS: u64 = 256;
 
 fn evicting(max_conns: u64) -> impl FnOnce(&mut Limits) {
@@ -32,7 +32,7 @@ fn ip(addr: &str) -> PeerAddr {
     PeerAddr::Ip(addr.parse::<SocketAddr>().unwrap())
 }
 
-/// Waits for a peer that is refused, and returns how many of this reason there were by then.
+/// Dials until a peer is refused; returns this reason's rejects.
 async fn refused(rig: &mut Rig, reason: Reason) -> u64 {
     let before = rig.recorder.rejected(reason);
     let recorder = rig.recorder.clone();
@@ -80,7 +80,7 @@ async fn deny_wins_over_allow() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rules_come_before_every_other_limit() {
+async fn rules_checked_before_other_limits() {
     let mut rig = Rig::new(|limits| {
         limits.set_max_conns(1).unwrap();
         limits.set_denied_peers(prefixes(&["10.0.0.0/8"]));
@@ -110,12 +110,12 @@ async fn rules_come_before_every_other_limit() {
     let asked = asked.lock().unwrap();
     assert!(
         !asked.contains(&ip("10.0.0.1:1")),
-        "a denied address is not asked about"
+        "the hook is not called for a denied address"
     );
     assert_eq!(asked.len(), 4);
 }
 
-/// A handler that holds its connection until that ends, and an idle peer that never closes.
+/// Runs a handler that keeps its connection until the end.
 fn hold(conn: Ours) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {
         let mut io = conn.io;
@@ -124,7 +124,7 @@ fn hold(conn: Ours) -> tokio::task::JoinHandle<()> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn newcomers_at_the_cap_are_all_served() {
+async fn new_connections_at_cap_all_served() {
     const CAP: usize = 1000;
     const BUSY: usize = 100;
     let mut rig = Rig::new(evicting(CAP as u64));
@@ -144,22 +144,22 @@ async fn newcomers_at_the_cap_are_all_served() {
         }
     }
     sleep(EVICT_AFTER * 2).await;
-    let mut newcomers: Vec<(Ours, Peer)> = Vec::new();
+    let mut arrivals: Vec<(Ours, Peer)> = Vec::new();
     for at in 0..CAP {
-        // As many as idle ones at once, and the others as those leave.
+        // One for each idle connection at once, the others as earlier ones leave.
         if at >= CAP - BUSY {
-            let (ours, peer) = newcomers.pop().unwrap();
-            // Its peer has ended: it leaves without lingering.
+            let (ours, peer) = arrivals.pop().unwrap();
+            // Its peer has closed, so it closes without lingering.
             drop(peer);
             drop(ours);
         }
         let served = timeout(Duration::from_secs(1), rig.connect()).await;
-        newcomers.push(served.unwrap_or_else(|_| panic!("newcomer {at} is not served")));
+        arrivals.push(served.unwrap_or_else(|_| panic!("connection {at} is not served")));
         let admitted = rig.limiter.admitted();
         assert!(admitted <= CAP as u64 + SURPLUS, "{admitted} admitted");
     }
     assert_eq!(rig.recorder.snapshot().all_rejected(), 0);
-    for (ours, peer) in &mut newcomers {
+    for (ours, peer) in &mut arrivals {
         ping(&mut ours.io, &mut peer.io).await;
     }
     for (ours, peer) in &mut busy {
@@ -171,26 +171,23 @@ async fn newcomers_at_the_cap_are_all_served() {
     }
     let evicted = rig.recorder.closes(CloseReason::Evicted);
     assert_eq!(evicted, (CAP - BUSY) as u64);
-    // The lingering closes are over.
+    // After the lingering closes.
     sleep(Duration::from_secs(3)).await;
-    assert_eq!(
-        rig.limiter.admitted(),
-        (newcomers.len() + busy.len()) as u64
-    );
-    drop((newcomers, busy, idle));
+    assert_eq!(rig.limiter.admitted(), (arrivals.len() + busy.len()) as u64);
+    drop((arrivals, busy, idle));
     sleep(Duration::from_secs(3)).await;
     assert_eq!(rig.limiter.admitted(), 0);
     assert_eq!(rig.recorder.inflight(), 0);
 }
 
-/// Handlers that never look at their connections keep no place.
+/// Handlers that never poll their connections keep no place.
 #[tokio::test(start_paused = true)]
-async fn evicted_stream_of_stuck_handler_closes() {
+async fn evicted_stream_of_stuck_handler_closed() {
     let mut rig = Rig::new(evicting(2));
     let held = [rig.connect().await, rig.connect().await];
     sleep(EVICT_AFTER).await;
     let more = [rig.connect().await, rig.connect().await];
-    // One of the two evicted ones lingers: half of the surplus places.
+    // One of the two evicted connections lingers: half of the surplus places.
     assert_eq!(rig.limiter.admitted(), 3);
     assert_eq!(refused(&mut rig, Reason::ConnLimit).await, 1);
     sleep(Duration::from_secs(3)).await;
@@ -202,7 +199,7 @@ async fn evicted_stream_of_stuck_handler_closes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn least_recently_active_is_evicted() {
+async fn least_recently_active_evicted() {
     let mut rig = Rig::new(evicting(3));
     let mut conns = Vec::new();
     for _ in 0..3 {
@@ -216,16 +213,16 @@ async fn least_recently_active_is_evicted() {
     }
     advance(EVICT_AFTER).await;
     for at in [1, 2, 0] {
-        let newcomer = rig.connect().await;
+        let arrival = rig.connect().await;
         let ended: Vec<_> = conns.iter().map(|c| c.0.io.control().is_ended()).collect();
         assert!(ended[at], "{ended:?}");
-        // It keeps its place until the end.
-        std::mem::forget(newcomer);
+        // Keeps its place until the end of the test.
+        std::mem::forget(arrival);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn recently_active_conns_are_not_evicted() {
+async fn recently_active_not_evicted() {
     let mut rig = Rig::new(evicting(1));
     let (mut ours, mut peer) = rig.connect().await;
     ping(&mut ours.io, &mut peer.io).await;
@@ -237,7 +234,7 @@ async fn recently_active_conns_are_not_evicted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn relay_is_evicted_with_both_legs() {
+async fn relay_evicted_with_both_legs() {
     let mut rig = Rig::new(evicting(1));
     let (mut upstream, dialer) = MemoryListener::bind(Backend::Tcp);
     let dialer = Guard::new(dialer, &rig.limiter);
@@ -250,7 +247,7 @@ async fn relay_is_evicted_with_both_legs() {
     let accepted = transport_core::Pending::establish(accepted.unwrap());
     let mut server = accepted.await.unwrap();
     let relaying = tokio::spawn(relay(client.io, dialed.unwrap().io));
-    // The dialed leg is the more recent one: both clocks count.
+    // The dialed leg was active more recently: both clocks count.
     client_peer.io.write_all(b"ask").await.unwrap();
     server.io.read_exact(&mut [0; 3]).await.unwrap();
     sleep(EVICT_AFTER).await;
@@ -258,7 +255,7 @@ async fn relay_is_evicted_with_both_legs() {
     server.io.write_all(b"answer").await.unwrap();
     client_peer.io.read_exact(&mut [0; 6]).await.unwrap();
     sleep(EVICT_AFTER).await;
-    let _newcomer = rig.connect().await;
+    let _arrival = rig.connect().await;
     relaying.await.unwrap().unwrap_err();
     for io in [&mut client_peer.io, &mut server.io] {
         assert_eq!(io.read(&mut [0]).await.unwrap(), 0, "in order");
@@ -267,7 +264,7 @@ async fn relay_is_evicted_with_both_legs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lowered_cap_is_reached_by_evictions() {
+async fn lowered_cap_reached_by_evictions() {
     let mut rig = Rig::new(evicting(8));
     let mut peers = Vec::new();
     for _ in 0..8 {

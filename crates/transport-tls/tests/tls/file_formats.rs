@@ -1,5 +1,4 @@
-//! Certificate and key files as operators have them: forms that are taken, and forms that are
-//! refused with what was found and how to mend it.
+//! Formats of certificate and key files: accepted ones, and errors with the conversion command.
 
 use rcgen::{CertificateParams, KeyPair};
 use transport_tls::{ClientAuth, ClientTls, PqMode, ServerTls};
@@ -7,7 +6,7 @@ use x509_cert::der::Document;
 
 use crate::files::{pem, refused, serves};
 use crate::pki::{self, Authority, Files, Leaf, SERVER};
-use crate::rig::{ping, says, Rig};
+use crate::rig::{message, ping, Rig};
 
 fn der_of(cert: &str) -> Vec<u8> {
     Document::from_pem(cert).unwrap().1.as_bytes().to_vec()
@@ -20,7 +19,7 @@ fn pair() -> (Authority, Leaf, Files) {
     (authority, leaf, files)
 }
 
-/// A key file of any bytes.
+/// Writes a key file with these bytes.
 fn put_key(files: &Files, bytes: &[u8]) {
     std::fs::write(files.path("key.pem"), bytes).unwrap();
 }
@@ -35,7 +34,7 @@ const PKCS12: &[u8] = &[
 ];
 
 #[tokio::test]
-async fn marks_blanks_and_text_are_accepted() {
+async fn bom_blanks_and_text_are_accepted() {
     let (_, leaf, files) = pair();
     let forms: [fn(&str) -> String; 8] = [
         |pem| format!("\u{feff}{pem}"),
@@ -52,7 +51,7 @@ async fn marks_blanks_and_text_are_accepted() {
         put_key(&files, form(&leaf.key_pem()).as_bytes());
         serves(&files).await;
     }
-    // `cat` of files with marks, and without a last line feed.
+    // `cat` of files with a BOM and without a final line feed.
     let marked = format!("\u{feff}{}\u{feff}{}", leaf.cert, leaf.key_pem());
     let glued = leaf.cert.trim_end().to_owned() + leaf.key_pem().trim_end();
     for both in [marked, glued] {
@@ -63,7 +62,7 @@ async fn marks_blanks_and_text_are_accepted() {
 }
 
 #[tokio::test]
-async fn authority_file_with_mark_is_trusted() {
+async fn authority_file_with_bom_is_trusted() {
     let (authority, leaf, files) = pair();
     let marked = format!(
         "\u{feff}# ours\r\n{}",
@@ -82,7 +81,7 @@ async fn authority_file_with_mark_is_trusted() {
 }
 
 #[test]
-fn certificate_of_another_form_is_named() {
+fn certificate_in_other_format_is_identified() {
     let (_, leaf, files) = pair();
     let der = der_of(&leaf.cert);
     let key = KeyPair::generate().unwrap();
@@ -99,7 +98,7 @@ fn certificate_of_another_form_is_named() {
     for (bytes, found, mends) in [
         (
             &der[..],
-            "a certificate in DER, and PEM is needed",
+            "a certificate in DER, and PEM is required",
             "openssl x509 -inform der -in FILE",
         ),
         (
@@ -110,7 +109,7 @@ fn certificate_of_another_form_is_named() {
         (
             request.pem().unwrap().as_bytes(),
             "a certificate request (CSR)",
-            "an authority signs it",
+            "use the certificate that the authority issues",
         ),
         (request.der(), "a certificate request (CSR)", "in DER"),
         (
@@ -153,7 +152,7 @@ fn certificate_of_another_form_is_named() {
         assert!(says.contains(found) && says.contains(mends), "{says}");
     }
     files.put("ca.pem", &trusted);
-    let says = says(&ClientTls::load(&files.client_config(), PqMode::Off).unwrap_err());
+    let says = message(&ClientTls::load(&files.client_config(), PqMode::Off).unwrap_err());
     assert!(
         says.starts_with("tls cert read failed: tls_client.ca_bundle_path = "),
         "{says}"
@@ -165,7 +164,7 @@ fn certificate_of_another_form_is_named() {
 }
 
 #[test]
-fn key_of_another_form_is_named() {
+fn key_in_other_format_is_identified() {
     let (_, leaf, files) = pair();
     let (key, none) = (
         leaf.key_pem(),
@@ -210,7 +209,7 @@ fn key_of_another_form_is_named() {
         (
             (key.clone() + &other).as_bytes(),
             "it holds 2 private keys",
-            "leave the one",
+            "keep only the one",
         ),
         (
             (other.clone() + &encrypted).as_bytes(),
@@ -223,14 +222,14 @@ fn key_of_another_form_is_named() {
         let wanted = format!("tls key read failed: tls.key_path: {problem}");
         assert!(says.starts_with(&wanted) && says.contains(found), "{says}");
     }
-    // Parameters before a key, and a key that stands there twice.
+    // Parameters before a key, and the same key twice.
     for fit in [pem("EC PARAMETERS", &[6, 1, 0]) + &key, key.clone() + &key] {
         put_key(&files, fit.as_bytes());
         ServerTls::load(&files.server_config(), PqMode::Off).unwrap();
     }
 }
 
-/// The authority trusts itself alone, so a client accepts the leaf only where it comes first.
+/// The client accepts the leaf only as the first certificate.
 #[tokio::test]
 async fn chain_that_starts_with_its_ca_serves() {
     let (authority, leaf, files) = pair();
@@ -250,7 +249,7 @@ async fn chain_that_starts_with_its_ca_serves() {
 }
 
 #[test]
-fn chain_without_the_key_is_refused() {
+fn chain_without_matching_key_is_refused() {
     let (authority, leaf, files) = pair();
     files.put("cert.pem", &(authority.pem() + &leaf.cert));
     files.put_key("key.pem", &authority.leaf(&[SERVER]).key_pem());

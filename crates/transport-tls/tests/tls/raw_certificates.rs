@@ -1,4 +1,4 @@
-//! Chains of authorities, and certificates whose extensions are written byte by byte.
+//! Chains of authorities, and certificates with hand-encoded extensions.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -102,7 +102,7 @@ fn common_name(name: &str) -> DistinguishedName {
     subject
 }
 
-/// Certificates as a file holds them.
+/// Encodes certificates as PEM.
 pub(crate) fn pem(chain: &[CertificateDer<'_>]) -> String {
     use base64::engine::general_purpose::STANDARD;
     use base64::Engine;
@@ -116,7 +116,7 @@ pub(crate) fn pem(chain: &[CertificateDer<'_>]) -> String {
     chain.iter().map(pem).collect()
 }
 
-/// A DER value (X.690 §8.1).
+/// Encodes a DER value (X.690 §8.1).
 pub(crate) fn der(tag: u8, content: &[u8]) -> Vec<u8> {
     let [high, low] = u16::try_from(content.len()).unwrap().to_be_bytes();
     let len = match (high, low) {
@@ -139,19 +139,19 @@ pub(crate) fn uri(text: &str) -> Vec<u8> {
     der(0x86, text.as_bytes())
 }
 
-/// An address; in a constraint, an address and its mask.
+/// Encodes an address, or an address with its mask in a constraint.
 pub(crate) fn ip(bytes: &[u8]) -> Vec<u8> {
     der(0x87, bytes)
 }
 
-/// A user principal name, as Active Directory writes it.
+/// Encodes a user principal name of Active Directory.
 pub(crate) fn other_name(text: &str) -> Vec<u8> {
     let oid = [6, 10, 0x2b, 6, 1, 4, 1, 0x82, 0x37, 0x14, 2, 3];
     let value = der(0xa0, &der(0x0c, text.as_bytes()));
     der(0xa0, &[&oid[..], &value].concat())
 }
 
-/// A name with one attribute, the common name.
+/// Encodes a directory name with only a common name.
 pub(crate) fn directory(common_name: &str) -> Vec<u8> {
     let attribute = [&[6, 3, 0x55, 4, 3], &der(0x0c, common_name.as_bytes())[..]].concat();
     der(0xa4, &der(0x30, &der(0x31, &der(0x30, &attribute))))
@@ -166,7 +166,7 @@ fn san(names: &[Vec<u8>]) -> CustomExtension {
     CustomExtension::from_oid_content(&[2, 5, 29, 17], content)
 }
 
-/// Name constraints (RFC 5280 §4.2.1.10), critical.
+/// Returns critical name constraints (RFC 5280 §4.2.1.10).
 pub(crate) fn constrain(permitted: &[Vec<u8>], excluded: &[Vec<u8>]) -> CustomExtension {
     let subtrees = |tag, names: &[Vec<u8>]| match names {
         [] => Vec::new(),

@@ -1,4 +1,4 @@
-//! How a stream ends: in order with `close_notify`, aborted without.
+//! Stream ends: in order with `close_notify`, aborted without.
 
 use std::future::poll_fn;
 use std::io;
@@ -11,9 +11,9 @@ use transport_testkit::{MemoryIo, MemoryListener};
 use transport_tls::raw::TlsIo;
 use transport_tls::PqMode;
 
-use crate::peer::Peer;
 use crate::pki::{self, Authority, Files};
 use crate::rig::{read_failure, target, Rig};
+use crate::rustls_peer::Peer;
 
 type Ours = TlsIo<MemoryIo>;
 
@@ -23,7 +23,7 @@ fn authority() -> (Authority, Files) {
     (authority, files)
 }
 
-/// Our end, of a server or of a client, and its peer.
+/// Connects our end, a server or a client, with its peer.
 async fn meet(ours_serves: bool) -> (Ours, Peer<MemoryIo>) {
     let (authority, files) = authority();
     let server = pki::server(&files.server_config(), PqMode::Off);
@@ -51,7 +51,7 @@ async fn meet(ours_serves: bool) -> (Ours, Peer<MemoryIo>) {
     (ours.unwrap().io, peer)
 }
 
-/// Everything that a lingering close finds.
+/// Returns the number of bytes that a lingering close discards.
 async fn discarded(io: &mut Ours) -> usize {
     let mut bytes = 0;
     loop {
@@ -85,14 +85,14 @@ async fn abort_is_reset_not_end_of_stream() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn shutdown_follows_full_buffers() {
+async fn shutdown_drains_full_buffers() {
     let (_, files) = authority();
     let server = pki::server(&files.server_config(), PqMode::Off);
     let client = pki::client(&files.client_config(), PqMode::Off);
     let (listener, dialer) = MemoryListener::bind(Backend::Tcp);
     let memory = (listener, dialer.buffer_bytes(1000));
     let (mut ours, mut theirs) = Rig::over(memory, &server, &client).connect().await;
-    // Tickets come first.
+    // Tickets are sent first.
     let quiet = timeout(Duration::from_millis(1), theirs.io.read(&mut [0; 1])).await;
     assert!(quiet.is_err() && ours.io.has_sent_all());
     let mut sent = 0;
@@ -113,7 +113,7 @@ async fn shutdown_follows_full_buffers() {
     assert_eq!(got, b"later");
 }
 
-/// RFC 8446, section 6.1: data after a closure alert is ignored.
+/// Data after a closure alert is ignored (RFC 8446 §6.1).
 #[tokio::test]
 async fn garbage_after_close_notify_is_ignored() {
     let garbage = [
@@ -145,7 +145,7 @@ async fn garbage_after_close_notify_is_ignored() {
                 ours.shutdown().await.unwrap();
                 assert_eq!(peer.read_to_end().await.unwrap(), b"reply");
                 drop(peer);
-                // TLS has read some of what came in the same segment.
+                // TLS has read a part of the same segment.
                 let below = discarded(&mut ours).await;
                 assert!(below == garbage.len() || at_once && below < garbage.len());
             }
@@ -153,9 +153,9 @@ async fn garbage_after_close_notify_is_ignored() {
     }
 }
 
-/// What a peer sends while we linger is not decrypted: it may come without an end.
+/// Data that arrives while lingering can be endless, so it is not decrypted.
 #[tokio::test]
-async fn discard_reads_records_unopened() {
+async fn discard_does_not_decrypt_records() {
     let (mut ours, mut peer) = meet(true).await;
     ours.shutdown().await.unwrap();
     let late = peer.records(b"late", false);
@@ -165,7 +165,7 @@ async fn discard_reads_records_unopened() {
     assert_eq!(discarded(&mut ours).await, late.len() + 99);
 }
 
-/// How a peer goes, and whether it says so.
+/// Ends a peer with or without `close_notify` and reset; returns our shutdown result.
 async fn gone(close_notify: bool, reset: bool, reads: bool) -> (Ours, io::Result<()>) {
     let (mut ours, mut peer) = meet(true).await;
     let last = peer.records(b"?", close_notify);
@@ -204,9 +204,9 @@ async fn shutdown_fails_without_close_notify() {
     }
 }
 
-/// Data that the peer did not take is lost, whatever it said before.
+/// Undelivered data is an error, even after the peer's `close_notify`.
 #[tokio::test(start_paused = true)]
-async fn lost_answer_fails_after_close_notify() {
+async fn undelivered_data_fails_after_close_notify() {
     let (mut ours, mut peer) = meet(true).await;
     let last = peer.records(b"?", true);
     peer.send(&last).await;
