@@ -57,7 +57,7 @@ fn a_refused_value_changes_nothing_and_says_what_is_allowed() {
         (
             "tls_client.spki_pins",
             "x",
-            "\"x\" is no pin: it must be a SHA-256 hash in base64 (44 characters), with or without \
+            "\"x\" is not a pin: it must be a SHA-256 hash in base64 (44 characters), with or without \
              sha256/ before it",
         ),
         ("tls_client.verify", "off", "no such key"),
