@@ -1,9 +1,8 @@
-//! `alerts`: the rules of `docs/ops/alerts.yml` under Prometheus' own `promtool`.
+//! `alerts`: checks `docs/ops/alerts.yml` with Prometheus' `promtool`.
 //!
-//! Beside what promtool checks, every alert must have a test in which it fires and one in which it
-//! does not, and its place in the runbook must exist. The expressions of `docs/ops/grafana.json` must
-//! be ones. With `--live` a real Prometheus scrapes the
-//! built gateway under two faults; the harness in the test kit drives both.
+//! Every alert must have a test in which it fires, one in which it does not, and a heading in the
+//! runbook. The expressions of `docs/ops/grafana.json` must be valid. With `--live` a real Prometheus
+//! scrapes the built gateway under two faults; `testing/ops` drives both.
 
 use std::path::Path;
 
@@ -16,12 +15,16 @@ const RULES: &str = "docs/ops/alerts.yml";
 const TESTS: &str = "docs/ops/alerts_test.yml";
 const DASHBOARD: &str = "docs/ops/grafana.json";
 
-/// Tests the rules; with `--live` runs them.
+/// Tests the rules, with `--live` under a real Prometheus too.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     let live = match args {
         [] => false,
         [flag] if flag == "--live" => true,
-        _ => return Err(format!("only --live is known, got {args:?}")),
+        _ => {
+            return Err(format!(
+                "unknown arguments {args:?}: only --live is allowed"
+            ))
+        }
     };
     let programs = apt::prometheus(cx)?;
     let (rules, tests) = (read(&cx.root.join(RULES))?, read(&cx.root.join(TESTS))?);
@@ -40,10 +43,7 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     if !wrong.is_empty() {
         return Err(wrong.join("; "));
     }
-    eprintln!(
-        "alerts: {} rules in order",
-        values(&rules, "- alert:").len()
-    );
+    eprintln!("alerts: {} rules pass", values(&rules, "- alert:").len());
     if live {
         return run_live(cx, &programs);
     }
@@ -52,14 +52,13 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
 
 fn run_live(cx: &Cx, programs: &Path) -> Outcome {
     run_command(&mut cx.cargo(["build", "-q", "-p", "ron-gateway"]))?;
-    let mut harness = cx.cargo(["run", "-q", "-p", "transport-testkit"]);
-    harness.args(["--features", "ops", "--bin", "ops", "--", "alerts"]);
+    let mut harness = cx.cargo(["run", "-q", "-p", "ron-ops", "--", "alerts"]);
     harness.arg(cx.built("ron-gateway"));
     harness.arg(programs.join("prometheus"));
     run_command(harness.args([RULES, DASHBOARD].map(|file| cx.root.join(file))))
 }
 
-/// The dashboard's expressions as rules, which promtool can read.
+/// Checks the dashboard's expressions as rules, because promtool reads only rules.
 fn check_dashboard(cx: &Cx, promtool: &Path) -> Outcome {
     let text = read(&cx.root.join(DASHBOARD))?;
     let json: Value = serde_json::from_str(&text).map_err(|e| format!("{DASHBOARD}: {e}"))?;
@@ -69,7 +68,7 @@ fn check_dashboard(cx: &Cx, promtool: &Path) -> Outcome {
     }
     let mut rules = String::from("groups:\n  - name: dashboard\n    rules:\n");
     for (at, expr) in exprs.iter().enumerate() {
-        // A string of JSON is one of YAML.
+        // A JSON string is a valid YAML string.
         let expr = Value::from(expr.replace("$__rate_interval", "5m"));
         rules += &format!("      - record: dashboard:{at}\n        expr: {expr}\n");
     }
@@ -78,7 +77,7 @@ fn check_dashboard(cx: &Cx, promtool: &Path) -> Outcome {
     run_command(cx.program(promtool, ["check", "rules"]).arg(path))
 }
 
-/// Every `expr` in it.
+/// Every `expr` member, at any depth.
 fn exprs(json: &Value) -> Vec<String> {
     match json {
         Value::Array(items) => items.iter().flat_map(exprs).collect(),
@@ -95,7 +94,7 @@ fn exprs(json: &Value) -> Vec<String> {
     }
 }
 
-/// The alerts that no test sees fire, or none sees not fire.
+/// Alerts without a test of both kinds, firing and silent.
 fn untested(rules: &str, tests: &str) -> Vec<String> {
     let cases: Vec<&str> = tests.split("alertname:").skip(1).collect();
     let mut wrong = Vec::new();
@@ -105,22 +104,22 @@ fn untested(rules: &str, tests: &str) -> Vec<String> {
             name.is_some_and(|name| name.trim() == alert)
         };
         let fires = |case: &&str| {
-            // Up to the next case, the names of its own list alone.
+            // A case without labels in its own list expects no alert.
             let expected = case.split("exp_alerts:").nth(1).unwrap_or_default();
             expected.trim_start().starts_with("- exp_labels:")
         };
         let (firing, silent): (Vec<&str>, _) = cases.iter().copied().filter(of_it).partition(fires);
         if firing.is_empty() {
-            wrong.push(format!("no test sees {alert} fire"));
+            wrong.push(format!("{alert} has no test in which it fires"));
         }
         if silent.is_empty() {
-            wrong.push(format!("no test sees {alert} not fire"));
+            wrong.push(format!("{alert} has no test in which it is silent"));
         }
     }
     wrong
 }
 
-/// What follows a key, on every line that begins with it.
+/// The value of a key on every line that starts with it.
 fn values<'a>(text: &'a str, key: &str) -> Vec<&'a str> {
     let lines = text
         .lines()
@@ -128,8 +127,9 @@ fn values<'a>(text: &'a str, key: &str) -> Vec<&'a str> {
     lines.map(|value| value.trim().trim_matches('"')).collect()
 }
 
-/// The anchors of a page's headings, as they are made on the pages of a repository: in lower case,
-/// spaces as `-`, without other signs.
+/// The anchors of a page's headings, in GitHub's form.
+///
+/// Lower case, spaces as `-`, other signs removed.
 fn anchors(page: &str) -> impl Iterator<Item = String> + '_ {
     let headings = page.lines().filter(|line| line.starts_with('#'));
     headings.map(|line| {
@@ -153,17 +153,20 @@ mod tests {
     const SILENT: &str = "{ eval_time: 4m, alertname: A, exp_alerts: [] }\n";
 
     #[test]
-    fn an_alert_without_a_test_of_either_kind_is_found() {
+    fn alert_without_either_test_is_found() {
         let of_ab = |text: &str| text.replace("name: A", "name: Ab");
         let all = [FIRES, SILENT, &of_ab(FIRES), &of_ab(SILENT)].concat();
         assert_eq!(untested(RULES, &all), Vec::<String>::new());
         let all = [FIRES, &of_ab(SILENT)].concat();
-        let expected = ["no test sees A not fire", "no test sees Ab fire"];
+        let expected = [
+            "A has no test in which it is silent",
+            "Ab has no test in which it fires",
+        ];
         assert_eq!(untested(RULES, &all), expected);
     }
 
     #[test]
-    fn expressions_are_found_wherever_they_are() {
+    fn expressions_are_found_at_any_depth() {
         let json = serde_json::json!({"panels": [{"targets": [{"expr": "a"}, {"expr": "b"}]},
             {"expr": "c", "title": "expr"}]});
         assert_eq!(exprs(&json), ["a", "b", "c"]);

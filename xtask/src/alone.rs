@@ -1,15 +1,15 @@
-//! `alone`: each crate builds by itself, with the features that a slim build has.
+//! `alone`: builds each published crate by itself, with few features.
 //!
-//! In a workspace build one crate's features serve all others; here each stands alone, so a
-//! feature of a dependency that nobody asked for is found missing.
+//! A workspace build unifies the features of all crates, so it hides a feature that a crate needs and
+//! does not enable. Here each crate is alone, and the missing feature fails the build.
 
 use crate::cmd::{no_args, run as run_command, Cx, Outcome};
 use crate::meta::{self, Krate};
 
-/// Checks each crate alone, with clippy so that what only a slim build shows is an error too.
+/// Runs clippy on each crate alone; warnings of slim builds are errors.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     no_args(args)?;
-    for krate in &meta::load(cx)? {
+    for krate in meta::load(cx)?.iter().filter(|krate| krate.published) {
         for features in feature_sets(krate) {
             let mut command = cx.cargo(["clippy", "--no-deps", "-p", &krate.name]);
             command.args(features).args(["--", "-D", "warnings"]);
@@ -19,7 +19,7 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     Ok(())
 }
 
-/// No features, and the default ones where they are something else.
+/// No features, and the default ones if the crate has any.
 fn feature_sets(krate: &Krate) -> Vec<Option<&'static str>> {
     let has_default = krate
         .features
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn default_features_are_a_second_set_only_where_there_are_some() {
+    fn default_features_are_second_set_if_any() {
         let mut krate = Krate {
             name: "a".into(),
             ..Krate::default()

@@ -1,4 +1,6 @@
-//! Programs of the system that tests drive: found, or installed by root on a Debian-like system.
+//! System programs that tests run.
+//!
+//! A missing program is installed with apt by root on a Debian-like system.
 
 use std::path::PathBuf;
 
@@ -7,53 +9,59 @@ use crate::cmd::{run, works, Cx, Outcome};
 const STRACE: (&str, &str, &str) = ("strace", "-V", "strace");
 const SETPRIV: (&str, &str, &str) = ("setpriv", "--version", "util-linux");
 
-/// Programs that tests need, how to see that they run, and the packages that carry them.
+/// Programs for tests: name, argument that makes them exit, Debian package.
 const FOR_TESTS: &[(&str, &str, &str)] = &[
-    // What a process writes to disk.
+    // Shows the files that a process writes.
     STRACE, // A process with another user id and one capability.
     SETPRIV,
 ];
 
-/// Programs that drills use.
+/// Programs for drills.
 const FOR_DRILLS: &[(&str, &str, &str)] = &[
-    // Network namespaces and links, packets that are lost.
+    // Network namespaces, links and packet loss.
     ("ip", "-V", "iproute2"),
     ("nft", "--version", "nftables"),
-    // A process with another user id, one that dies with its parent, one with few descriptors.
+    // Another user id, death with the parent, a low descriptor limit.
     SETPRIV,
     ("prlimit", "--version", "util-linux"),
-    // A socket that is passed on.
+    // Socket activation.
     ("systemd-socket-activate", "--version", "systemd"),
 ];
 
-/// What measures the preset for small devices.
+/// Programs that measure the `edge` preset.
 const FOR_EDGE: &[(&str, &str, &str)] = &[
     SETPRIV,
     STRACE,
-    // The limit on memory where there is no control group.
+    // The memory limit on systems without control groups.
     ("prlimit", "--version", "util-linux"),
 ];
 
-/// What builds for aarch64, and runs it.
+/// The headers of OpenSSL, for tools that are built from source.
+const OPENSSL_HEADERS: [(&str, &str, &str); 2] = [
+    ("pkg-config", "--version", "pkg-config"),
+    ("pkg-config", "openssl", "libssl-dev"),
+];
+
+/// Programs that build for aarch64 and run the result.
 const FOR_AARCH64: &[(&str, &str, &str)] = &[
     (
         "aarch64-linux-gnu-gcc",
         "--version",
         "gcc-aarch64-linux-gnu",
     ),
-    // The C library, which is a file.
+    // C headers; the compiler's package only recommends them.
     (
         "ls",
-        "/usr/aarch64-linux-gnu/lib/libc.so.6",
+        "/usr/aarch64-linux-gnu/include/stdio.h",
         "libc6-dev-arm64-cross",
     ),
     ("qemu-aarch64", "--version", "qemu-user"),
 ];
 
-/// Proxies that the gateway is measured against, in the same form.
+/// Proxies that the handshake bench compares with.
 const PROXIES: &[(&str, &str, &str)] = &[
     ("nginx", "-v", "nginx-light"),
-    // A module of nginx, which is a file.
+    // An nginx module is a file, not a program.
     (
         "ls",
         "/usr/lib/nginx/modules/ngx_stream_module.so",
@@ -62,57 +70,65 @@ const PROXIES: &[(&str, &str, &str)] = &[
     ("haproxy", "-v", "haproxy"),
 ];
 
-/// The private network's nodes. On a machine with systemd, Debian's package enables and starts a
-/// service of its own (a client, with nothing that listens but SOCKS on loopback); tests neither
-/// use nor touch it: whether it runs is the machine's owner's business.
+/// The nodes of the private Tor network.
+///
+/// With systemd, Debian's package also enables and starts a service: a client that listens for SOCKS on
+/// loopback. Tests do not use it and leave it to the owner of the machine.
 const TOR: (&str, &str, &str) = ("tor", "--version", "tor");
 
-/// Makes sure of `tor`.
+/// Installs `tor` if it is missing.
 pub(crate) fn tor(cx: &Cx) -> Outcome {
     make_sure(cx, &TOR)
 }
 
-/// Makes sure of every program that tests need.
+/// Installs the missing programs for tests.
 pub(crate) fn for_tests(cx: &Cx) -> Outcome {
     FOR_TESTS
         .iter()
         .try_for_each(|program| make_sure(cx, program))
 }
 
-/// Makes sure of every program that drills use.
+/// Installs the missing programs for drills.
 pub(crate) fn for_drills(cx: &Cx) -> Outcome {
     FOR_DRILLS
         .iter()
         .try_for_each(|program| make_sure(cx, program))
 }
 
-/// Makes sure of what starts a gateway that dies with its parent.
+/// Installs the program that ends a gateway with its parent, for `soak`.
 pub(crate) fn for_soak(cx: &Cx) -> Outcome {
     make_sure(cx, &SETPRIV)
 }
 
-/// Makes sure of what measures the preset for small devices.
+/// Installs the missing programs that measure the `edge` preset.
 pub(crate) fn for_edge(cx: &Cx) -> Outcome {
     FOR_EDGE
         .iter()
         .try_for_each(|program| make_sure(cx, program))
 }
 
-/// Makes sure of what builds for aarch64, and runs it.
+/// Installs the missing programs that build and run aarch64 code.
 pub(crate) fn for_aarch64(cx: &Cx) -> Outcome {
     FOR_AARCH64
         .iter()
         .try_for_each(|program| make_sure(cx, program))
 }
 
-/// Makes sure of the proxies that the gateway is measured against.
+/// Installs the headers of OpenSSL if they are missing.
+pub(crate) fn openssl_headers(cx: &Cx) -> Outcome {
+    OPENSSL_HEADERS
+        .iter()
+        .try_for_each(|program| make_sure(cx, program))
+}
+
+/// Installs the missing proxies for the handshake bench.
 pub(crate) fn for_proxies(cx: &Cx) -> Outcome {
     PROXIES
         .iter()
         .try_for_each(|program| make_sure(cx, program))
 }
 
-/// Where `promtool` and `prometheus` are: on the path, or unpacked now.
+/// The folder of `promtool` and `prometheus`: in `PATH`, or unpacked now.
 pub(crate) fn prometheus(cx: &Cx) -> Result<PathBuf, String> {
     const PROGRAMS: [&str; 2] = ["promtool", "prometheus"];
     let run_in = |dir: PathBuf| {
@@ -128,8 +144,9 @@ pub(crate) fn prometheus(cx: &Cx) -> Result<PathBuf, String> {
     run_in(unpacked).ok_or_else(|| "prometheus was unpacked but does not run".into())
 }
 
-/// Unpacks a package's files below `target/tools`. Nothing of it is installed: its service, which
-/// would be started at once, does not exist.
+/// Unpacks a package's files below `target/tools`.
+///
+/// The package is not installed, because installation would start its service.
 fn unpack(cx: &Cx, package: &str) -> Outcome {
     let dir = cx.scratch("tools").join(package);
     std::fs::create_dir_all(&dir).map_err(|e| format!("creating {}: {e}", dir.display()))?;
@@ -146,13 +163,13 @@ fn unpack(cx: &Cx, package: &str) -> Outcome {
             archives.push(path);
         }
     }
-    // Of several versions the last one by name; an older one is of no harm.
+    // Of several versions the last one by name; an older one works too.
     archives.sort();
     let archive = archives.pop().ok_or("apt-get downloaded nothing")?;
     run(cx.program("dpkg-deb", ["-x"]).arg(archive).arg(dir))
 }
 
-/// Makes sure of a program: its name, how to see that it runs, the package that carries it.
+/// Installs a program's package if the program does not run.
 pub(crate) fn make_sure(cx: &Cx, (program, flag, package): &(&str, &str, &str)) -> Outcome {
     if works(&mut cx.program(program, [flag])) {
         return Ok(());
@@ -168,7 +185,10 @@ pub(crate) fn make_sure(cx: &Cx, (program, flag, package): &(&str, &str, &str)) 
 /// Installs a package.
 pub(crate) fn install(cx: &Cx, package: &str) -> Outcome {
     if !is_root(cx) || !works(&mut cx.program("apt-get", ["--version"])) {
-        return Err(format!("{package} has to be installed first"));
+        return Err(format!(
+            "package {package} is missing: install it, or run this step as root on a Debian-like \
+             system"
+        ));
     }
     eprintln!("installing {package} with apt-get");
     run(&mut cx.program("apt-get", ["-qq", "update"]))?;

@@ -1,6 +1,7 @@
-//! `auditable`: a gateway that carries the list of its own dependencies, by cargo-auditable.
+//! `auditable`: a gateway that contains its dependency list, by cargo-auditable.
 //!
-//! The list is read back from the program, and must have every crate of the SBOM of the same build.
+//! The step reads the list back from the program. The list must have every crate of the same build's
+//! software bill of materials (SBOM).
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,7 +13,7 @@ use crate::meta::{list, text};
 use crate::sbom::{self, Build, Id};
 use crate::tools;
 
-/// Builds it, with optimizations unless `--dev` is given.
+/// Builds the gateway, in release mode unless `--dev` is given.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     let (dev, choices): (Vec<_>, Vec<_>) = args.iter().cloned().partition(|arg| arg == "--dev");
     let bom = sbom::make(cx, &Build::parse(&choices)?)?;
@@ -26,7 +27,9 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
         (true, Some(platform)) => cx.optimized_for(platform, "ron-gateway"),
         (true, None) => cx.optimized("ron-gateway"),
         (false, None) => cx.built("ron-gateway"),
-        (false, Some(_)) => return Err("--dev is for this machine's platform".into()),
+        (false, Some(_)) => {
+            return Err("--dev cannot build for another platform: omit --target".into())
+        }
     };
     if dev.is_empty() {
         build.arg("--release");
@@ -43,7 +46,7 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     Ok(())
 }
 
-/// The list in a program, without the packages that only took part in building it.
+/// The dependency list of a program, without build dependencies.
 fn carried(cx: &Cx, reader: &Path, program: &Path) -> Result<BTreeSet<Id>, String> {
     parse(&capture(&mut cx.program(reader, [program]))?)
 }
@@ -56,10 +59,10 @@ fn parse(list_of: &str) -> Result<BTreeSet<Id>, String> {
     shipped.map(id).collect()
 }
 
-/// How many crates the program's list has beyond the SBOM, which it must have whole.
+/// Counts listed crates beyond the SBOM; a missing crate is an error.
 ///
-/// cargo-auditable asks `cargo metadata`, which joins the features that any crate of the workspace
-/// asks for; `cargo tree` knows those of this build.
+/// cargo-auditable reads `cargo metadata`, which unifies the features of the whole workspace; the SBOM
+/// comes from `cargo tree`, which has the features of this build.
 fn more_than(carried: &BTreeSet<Id>, shipped: &BTreeSet<Id>) -> Result<usize, String> {
     let missing = shipped.difference(carried);
     let missing: Vec<_> = missing
@@ -79,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn build_dependency_is_not_in_the_program() {
+    fn build_dependency_is_omitted() {
         let list = r#"{"packages":[{"name":"a","version":"1.0.0","source":"local"},
             {"name":"cc","version":"1.2.0","source":"crates.io","kind":"build"}]}"#;
         let carried = parse(list).unwrap();
@@ -88,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn crate_missing_in_the_program_is_named() {
+    fn missing_crate_is_named() {
         let of = |names: &[&str]| -> BTreeSet<Id> {
             let names = names.iter();
             names.map(|name| (name.to_string(), "1".into())).collect()

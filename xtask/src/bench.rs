@@ -1,15 +1,14 @@
-//! `bench`: the measurements, which are run on demand and gate nothing in `ci`.
+//! `bench`: measurements on demand; none gates `ci`.
 
 use crate::apt;
 use crate::cmd::{run as run_command, Cx, Outcome};
 
-/// Runs the bench that the first argument names; the others go to it.
+/// Runs the bench that the first argument names, with the other arguments.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     let which = args.split_first().map(|(name, rest)| (name.as_str(), rest));
     match which {
         Some(("overhead", rest)) => run_command(
-            cx.cargo(["run", "--release", "-q", "-p", "transport-testkit"])
-                .args(["--features", "bench", "--bin", "bench-overhead", "--"])
+            cx.cargo(["run", "--release", "-q", "-p", "ron-bench-overhead", "--"])
                 .args(rest),
         ),
         Some(("micro", rest)) => run_command(
@@ -20,13 +19,12 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
         Some(("tor", rest)) => {
             apt::tor(cx)?;
             run_command(
-                cx.cargo(["run", "--release", "-q", "-p", "transport-testkit"])
-                    .args(["--features", "bench-tor", "--bin", "bench-tor", "--"])
+                cx.cargo(["run", "--release", "-q", "-p", "ron-bench-tor", "--"])
                     .args(rest),
             )
         }
         Some((other, _)) => Err(format!(
-            "no bench is called {other:?}: overhead, handshake, tor, micro"
+            "unknown bench {other:?}: use overhead, handshake, tor or micro"
         )),
         None => Err("which bench? `overhead`: guarded against bare tokio; \
                      `handshake`: TLS against bare tokio-rustls, nginx and HAProxy; \
@@ -36,7 +34,7 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     }
 }
 
-/// All parts of the handshake bench, or the one that the first argument names.
+/// Runs all parts of the handshake bench, or one.
 fn handshake(cx: &Cx, args: &[String]) -> Outcome {
     const PARTS: [&str; 3] = ["library", "proxies", "memory"];
     let (parts, rest) = match args.split_first() {
@@ -46,12 +44,11 @@ fn handshake(cx: &Cx, args: &[String]) -> Outcome {
     if parts.contains(&"proxies") {
         apt::for_proxies(cx)?;
     }
-    // Two builds, so that the gateway has its own features and none of the test kit's.
+    // A separate build, so that the bench's features do not reach the gateway.
     run_command(&mut cx.cargo(["build", "--release", "-q", "-p", "ron-gateway"]))?;
     for part in parts {
         run_command(
-            cx.cargo(["run", "--release", "-q", "-p", "transport-testkit"])
-                .args(["--features", "bench", "--bin", "bench-handshake", "--"])
+            cx.cargo(["run", "--release", "-q", "-p", "ron-bench-handshake", "--"])
                 .arg(part)
                 .args(rest),
         )?;

@@ -1,9 +1,13 @@
-//! `ci`: every check, the cheap ones first, each timed; the first failure ends it.
+//! `ci`: runs every check, cheap ones first, until one fails.
 
 use std::time::{Duration, Instant};
 
 use crate::cmd::{no_args, Cx, Outcome};
 use crate::steps;
+
+/// One line of help.
+pub(crate) const HELP: &str =
+    "every check below down to test-tor, cheap ones first; stops at the first failure";
 
 /// The steps of `ci` in their order, with their arguments.
 const ORDER: &[(&str, &[&str])] = &[
@@ -15,12 +19,15 @@ const ORDER: &[(&str, &[&str])] = &[
     ("clippy", &[]),
     ("alone", &[]),
     ("docs-gen", &["--check"]),
+    ("readme", &[]),
     ("alerts", &[]),
     ("test", &[]),
     ("peers", &["tls", "--quick"]),
     ("drills", &[]),
     ("doctest", &[]),
     ("doc", &[]),
+    ("package", &[]),
+    ("api", &["--optional"]),
     ("loom", &[]),
     ("test-tor", &["--quick"]),
 ];
@@ -31,7 +38,8 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     let mut times: Vec<(&str, Duration)> = Vec::new();
     for (at, (name, args)) in ORDER.iter().enumerate() {
         eprintln!("\n== {name} ({} of {})", at + 1, ORDER.len());
-        let step = steps::find(name).ok_or_else(|| format!("no step is called {name:?}"))?;
+        let step =
+            steps::find(name).ok_or_else(|| format!("unknown step {name:?} in the order of ci"))?;
         let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
         let started = now();
         let outcome = (step.run)(cx, &args);
@@ -63,7 +71,7 @@ fn summary(times: &[(&str, Duration)], failed: Option<&str>) -> String {
     text + "\n"
 }
 
-// The ban is about async code, where tests pause the clock; nothing here is async.
+// The lint is for async code, whose tests pause the clock; nothing here is async.
 #[allow(clippy::disallowed_methods)]
 fn now() -> Instant {
     Instant::now()
@@ -74,14 +82,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_step_of_the_order_exists() {
+    fn steps_of_order_exist() {
         for (name, _) in ORDER {
             assert!(steps::find(name).is_some(), "{name}");
         }
     }
 
     #[test]
-    fn the_summary_marks_the_failure_and_counts_what_was_left_out() {
+    fn summary_marks_failure_and_counts_rest() {
         let times = [
             ("fmt", Duration::from_secs(1)),
             ("tidy", Duration::from_secs(2)),

@@ -1,21 +1,21 @@
-//! Running other programs: always shown before they run, always without standard input.
+//! Runs other programs, without standard input, after printing the command.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What a step ends with: nothing, or one sentence about what is wrong.
+/// The result of a step; the error is one sentence.
 pub(crate) type Outcome = Result<(), String>;
 
-/// Where the workspace is and which cargo drives it.
+/// The workspace's root and the cargo that runs xtask.
 pub(crate) struct Cx {
     pub(crate) root: PathBuf,
     cargo: OsString,
 }
 
 impl Cx {
-    /// Finds the workspace from the manifest that cargo is running, else from the current folder.
+    /// Finds the workspace above the running manifest or the current folder.
     pub(crate) fn new() -> Result<Self, String> {
         let start = match std::env::var_os("CARGO_MANIFEST_DIR") {
             Some(dir) => PathBuf::from(dir),
@@ -24,7 +24,12 @@ impl Cx {
         let root = start
             .ancestors()
             .find(|dir| dir.join("deny.toml").is_file() && dir.join("xtask").is_dir())
-            .ok_or_else(|| format!("no workspace above {}", start.display()))?;
+            .ok_or_else(|| {
+                format!(
+                    "no workspace at or above {}: run cargo xtask inside of the repository",
+                    start.display()
+                )
+            })?;
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         Ok(Self {
             root: root.to_path_buf(),
@@ -51,33 +56,34 @@ impl Cx {
         command
     }
 
-    /// The path of a scratch folder under `target/`, which git and tidy leave alone.
+    /// A scratch folder under `target/`; git and tidy ignore it.
     pub(crate) fn scratch(&self, name: &str) -> PathBuf {
         self.root.join("target").join(name)
     }
 
-    /// Where cargo puts a program of the `dev` profile.
+    /// The path of a program that cargo builds in the `dev` profile.
     pub(crate) fn built(&self, name: &str) -> PathBuf {
         self.target().join("debug").join(name)
     }
 
-    /// Where cargo puts a program of the `release` profile.
+    /// The path of a program that cargo builds in the `release` profile.
     pub(crate) fn optimized(&self, name: &str) -> PathBuf {
         self.target().join("release").join(name)
     }
 
-    /// The same for another platform.
+    /// The path of a `release` program for another platform.
     pub(crate) fn optimized_for(&self, platform: &str, name: &str) -> PathBuf {
         self.target().join(platform).join("release").join(name)
     }
 
-    fn target(&self) -> PathBuf {
+    /// The folder of build results.
+    pub(crate) fn target(&self) -> PathBuf {
         let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
         self.root.join(target)
     }
 }
 
-/// Runs a command with its output going where ours goes.
+/// Runs a command; its output goes to xtask's output.
 pub(crate) fn run(command: &mut Command) -> Outcome {
     announce(command);
     let status = command.status().map_err(|e| cannot_start(command, &e))?;
@@ -88,7 +94,7 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
     }
 }
 
-/// Runs a command and returns what it printed; its errors go where ours go.
+/// Runs a command and returns its standard output.
 pub(crate) fn capture(command: &mut Command) -> Result<String, String> {
     command.stderr(Stdio::inherit());
     let output = command.output().map_err(|e| cannot_start(command, &e))?;
@@ -99,7 +105,7 @@ pub(crate) fn capture(command: &mut Command) -> Result<String, String> {
         .map_err(|_| format!("`{}` printed something that is not UTF-8", line(command)))
 }
 
-/// Runs a command, shows its output as it comes, and returns it as well.
+/// Runs a command, prints its output immediately, and returns it too.
 pub(crate) fn run_and_keep(command: &mut Command) -> Result<String, String> {
     match run_and_show(command)? {
         (true, kept) => Ok(kept),
@@ -107,7 +113,7 @@ pub(crate) fn run_and_keep(command: &mut Command) -> Result<String, String> {
     }
 }
 
-/// The same, where a failure has an output too: whether it ended well, and what it printed.
+/// Like [`run_and_keep`], but returns the output of a failure too.
 pub(crate) fn run_and_show(command: &mut Command) -> Result<(bool, String), String> {
     announce(command);
     let mut child = command
@@ -129,7 +135,7 @@ pub(crate) fn run_and_show(command: &mut Command) -> Result<(bool, String), Stri
     Ok((status.success(), kept))
 }
 
-/// True where the program starts and ends well; prints nothing.
+/// Returns whether the program starts and succeeds; prints nothing.
 pub(crate) fn works(command: &mut Command) -> bool {
     command
         .stdout(Stdio::null())
@@ -138,7 +144,7 @@ pub(crate) fn works(command: &mut Command) -> bool {
         .is_ok_and(|s| s.success())
 }
 
-/// Takes no arguments, or says which one is too many.
+/// Returns an error that names the first argument, if any.
 pub(crate) fn no_args(args: &[String]) -> Outcome {
     match args {
         [] => Ok(()),
@@ -146,12 +152,12 @@ pub(crate) fn no_args(args: &[String]) -> Outcome {
     }
 }
 
-/// Reads a text file with an error that names it.
+/// Reads a text file; the error names the file.
 pub(crate) fn read(path: &Path) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|e| format!("reading {}: {e}", path.display()))
 }
 
-/// Writes a text file, and the folders above it, with an error that names it.
+/// Writes a text file and its folder; the error names the file.
 pub(crate) fn write(path: &Path, text: &str) -> Outcome {
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir).map_err(|e| format!("creating {}: {e}", dir.display()))?;
@@ -167,7 +173,7 @@ fn cannot_start(command: &Command, why: &std::io::Error) -> String {
     format!("`{}` could not be started: {why}", line(command))
 }
 
-/// The command as a person would type it: added environment, file name, arguments.
+/// The command as typed in a shell: environment, file name, arguments.
 fn line(command: &Command) -> String {
     let mut words = Vec::new();
     for (key, value) in command.get_envs() {

@@ -1,6 +1,6 @@
-//! `deny` and `advisories`: what the dependencies are allowed to be, read from `deny.toml`.
+//! `deny` and `advisories`: check the dependencies against `deny.toml`.
 //!
-//! The advisory database is fetched from the network at each run, so `ci` leaves it out.
+//! `ci` omits the advisories, because each run fetches the database from the network.
 
 use crate::cmd::{no_args, run as run_command, Cx, Outcome};
 use crate::tools;

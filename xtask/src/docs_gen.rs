@@ -1,29 +1,33 @@
-//! `docs-gen`: the tables in `docs/` that are made from the code, so that they cannot differ.
+//! `docs-gen`: generates tables in `docs/` from the code.
 //!
-//! The facade's example `schema` prints each table; xtask itself links none of the crates and
-//! so compiles in seconds. A table stands between `<!-- generated: NAME -->` and
-//! `<!-- /generated -->`; the text around it is written by hand.
+//! The facade's example `schema` prints each table, because xtask links none of the crates and so
+//! compiles in seconds. A table is between `<!-- generated: NAME -->` and `<!-- /generated -->`; the text
+//! around it is written by hand.
 
 use crate::cmd::{capture, read, write, Cx, Outcome};
 
 const CLOSE: &str = "<!-- /generated -->";
 
-/// The generated tables: the page, and what the example calls the table.
+/// Generated tables: the page, and the table's name in the example.
 const TABLES: &[(&str, &str)] = &[
     ("docs/CONFIG.md", "config"),
     ("docs/CONFIG.md", "presets"),
     ("docs/OBSERVABILITY.md", "metrics"),
 ];
 
-/// The files that an example prints whole: the file, the crate, the example.
+/// Files that an example prints completely: file, crate, example.
 const FILES: &[(&str, &str, &str)] = &[("docs/ops/grafana.json", "transport-metrics", "dashboard")];
 
-/// Rewrites the pages, or with `--check` fails where one would change.
+/// Rewrites the pages; with `--check` reports stale pages as an error.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     let check = match args {
         [] => false,
         [flag] if flag == "--check" => true,
-        _ => return Err(format!("only --check is known, got {args:?}")),
+        _ => {
+            return Err(format!(
+                "unknown arguments {args:?}: only --check is allowed"
+            ))
+        }
     };
     let mut stale = Vec::new();
     for &(page, name) in TABLES {
@@ -46,7 +50,7 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
             Some(line) if check => stale.push(format!("{page}:{line}")),
             Some(line) => {
                 write(&path, &after)?;
-                eprintln!("{page}: `{name}` rewritten from line {line} on");
+                eprintln!("{page}: `{name}` rewritten from line {line}");
             }
         }
     }
@@ -59,7 +63,7 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
             Some(line) if check => stale.push(format!("{file}:{line}")),
             Some(line) => {
                 write(&path, &after)?;
-                eprintln!("{file} rewritten from line {line} on");
+                eprintln!("{file} rewritten from line {line}");
             }
         }
     }
@@ -67,25 +71,25 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
         return Ok(());
     }
     Err(format!(
-        "not what the code says: {}; run `cargo xtask docs-gen`",
+        "generated text differs from the code at {}: run `cargo xtask docs-gen`",
         stale.join(", ")
     ))
 }
 
-/// The page with the table called `name` put in place of what stood between its markers.
+/// Replaces the text between the markers of table `name`.
 fn replace(page: &str, name: &str, table: &str) -> Result<String, String> {
     let open = format!("<!-- generated: {name} -->");
     let (before, rest) = page
         .split_once(&open)
         .ok_or_else(|| format!("the marker `{open}` is missing"))?;
     if rest.contains(&open) {
-        return Err(format!("the marker `{open}` stands there twice"));
+        return Err(format!("the marker `{open}` occurs twice"));
     }
     let (old, after) = rest
         .split_once(CLOSE)
-        .ok_or_else(|| format!("no `{CLOSE}` comes after `{open}`"))?;
+        .ok_or_else(|| format!("no `{CLOSE}` follows `{open}`"))?;
     if old.contains("<!-- generated:") {
-        return Err(format!("another table begins before the end of `{name}`"));
+        return Err(format!("another table starts before the end of `{name}`"));
     }
     let table = table.trim();
     if table.is_empty() {
@@ -94,7 +98,7 @@ fn replace(page: &str, name: &str, table: &str) -> Result<String, String> {
     Ok(format!("{before}{open}\n\n{table}\n\n{CLOSE}{after}"))
 }
 
-/// The first line, counted from 1, in which two texts differ.
+/// The first line, counted from 1, that differs between two texts.
 fn first_difference(left: &str, right: &str) -> Option<usize> {
     if left == right {
         return None;
@@ -114,7 +118,7 @@ mod tests {
     const PAGE: &str = "# Page\n<!-- generated: config -->\nold\n<!-- /generated -->\nend\n";
 
     #[test]
-    fn the_table_replaces_what_was_between_its_markers_and_nothing_else() {
+    fn table_replaces_text_between_markers_only() {
         let page = replace(PAGE, "config", "| a |\n").unwrap();
         assert!(page.starts_with("# Page\n<!-- generated: config -->\n\n| a |\n\n"));
         assert!(page.ends_with("<!-- /generated -->\nend\n") && !page.contains("old"));
@@ -126,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_or_table_that_is_not_whole_is_an_error() {
+    fn incomplete_page_or_table_is_error() {
         assert!(replace(PAGE, "metrics", "x")
             .unwrap_err()
             .contains("missing"));
@@ -135,7 +139,7 @@ mod tests {
             .contains("nothing"));
         assert!(replace("<!-- generated: a -->", "a", "x")
             .unwrap_err()
-            .contains("comes after"));
+            .contains("follows"));
         let twice = format!("{PAGE}{PAGE}");
         assert!(replace(&twice, "config", "x")
             .unwrap_err()
@@ -145,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_is_reported_by_its_line() {
+    fn difference_is_reported_by_line() {
         assert_eq!(first_difference("a\nb\n", "a\nb\n"), None);
         assert_eq!(first_difference("a\nb\n", "a\nc\n"), Some(2));
         assert_eq!(first_difference("a\n", "a\nb\n"), Some(2));

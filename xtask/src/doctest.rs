@@ -1,4 +1,4 @@
-//! `doctest`: the examples in the documentation, which nextest does not run.
+//! `doctest`: runs the examples in the documentation; nextest does not.
 
 use crate::cmd::{run as run_command, Cx, Outcome};
 

@@ -1,16 +1,18 @@
-//! `drill`: the operator's drills against the built gateway; `drills`: the quick ones, for `ci`.
+//! `drill`: the operator's drills against the built gateway; `drills`: the quick ones.
 //!
-//! The harness in the test kit knows the drills; what they need is installed here.
+//! `testing/drills` has the drills; this step installs the programs that they run.
 
 use std::process::Command;
 
 use crate::apt;
 use crate::cmd::{no_args, run as run_command, Cx, Outcome};
 
-/// Runs what the arguments choose: names, `--all`, `--list`, and how.
+/// Runs the drills that the arguments choose, or lists them.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     if args.is_empty() {
-        return Err("which drills? `drill [NAME…|--all|--list] [--json] [--watch 10m]`".into());
+        return Err(
+            "no drill is chosen: `drill [NAME…|--all|--list] [--json] [--watch 10m]`".into(),
+        );
     }
     if !args.iter().any(|arg| arg == "--list") {
         apt::for_drills(cx)?;
@@ -27,17 +29,18 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     run_command(harness(cx).args(args))
 }
 
-/// Runs the quick ones.
+/// Runs the quick drills.
 pub(crate) fn quick(cx: &Cx, args: &[String]) -> Outcome {
     no_args(args)?;
     run(cx, &["--quick".to_owned()])
 }
 
-/// The harness, told where the gateway and the page of results are.
+/// The harness, with the paths of gateway and results page.
 fn harness(cx: &Cx) -> Command {
-    let mut command = cx.cargo(["run", "-q", "-p", "transport-testkit"]);
-    command.args(["--features", "drills", "--bin", "drills", "--"]);
+    let mut command = cx.cargo(["run", "-q", "-p", "ron-drills", "--"]);
     command.arg("--gateway").arg(cx.built("ron-gateway"));
-    command.arg("--page").arg(cx.root.join("docs/DRILLS.md"));
+    command
+        .arg("--page")
+        .arg(cx.root.join("docs/reports/DRILLS.md"));
     command
 }

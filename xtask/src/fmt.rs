@@ -1,4 +1,4 @@
-//! `fmt`: the formatting of the whole workspace.
+//! `fmt`: checks the formatting of the whole workspace.
 
 use crate::cmd::{no_args, run as run_command, Cx, Outcome};
 

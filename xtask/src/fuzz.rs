@@ -1,17 +1,17 @@
-//! `fuzz`: a fuzz target under libFuzzer, on demand: it needs a nightly toolchain.
+//! `fuzz`: runs a fuzz target under libFuzzer, with a nightly toolchain.
 
 use crate::cmd::{run as run_command, Cx, Outcome};
 use crate::tools;
 
-/// The targets: the name, and the crate whose folder `fuzz` has it.
+/// Targets: the name, and the crate with the folder `fuzz`.
 const TARGETS: &[(&str, &str)] = &[
     ("escape", "crates/transport-core"),
     ("pem", "crates/transport-tls"),
 ];
-/// How long a run takes unless told, in seconds.
+/// The default duration of a run, in seconds.
 const SECONDS: &str = "-max_total_time=60";
 
-/// Runs the target that the first argument names; the others go to libFuzzer.
+/// Runs the target that the first argument names, with libFuzzer's arguments.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     let known = || {
         TARGETS
@@ -21,16 +21,16 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
             .join(", ")
     };
     let Some((name, rest)) = args.split_first() else {
-        return Err(format!("which target? {}", known()));
+        return Err(format!("no target is chosen: {}", known()));
     };
     let Some((_, krate)) = TARGETS.iter().find(|(target, _)| target == name) else {
-        return Err(format!("no fuzz target is called {name:?}: {}", known()));
+        return Err(format!("unknown fuzz target {name:?}: {}", known()));
     };
     let tool = tools::FUZZ.find_or_install(cx)?;
     let tool_dir = tool.parent().map(std::path::Path::to_path_buf);
     let mut command = cx.program("cargo", ["+nightly", "fuzz", "run", name, "--"]);
     command.current_dir(cx.root.join(krate));
-    // Cargo's own variables name the toolchain that runs xtask, not the nightly one.
+    // These variables name the toolchain that runs xtask, not the nightly one.
     for variable in ["CARGO", "RUSTC", "RUSTDOC", "RUSTUP_TOOLCHAIN"] {
         command.env_remove(variable);
     }

@@ -1,13 +1,17 @@
-//! `graph`: the arrows between the crates, as the architecture draws them.
+//! `graph`: allows only the architecture's dependencies between crates.
 //!
 //! ```text
 //! transport-core <- transport-limits  <- transport-tcp, -tls, -uds, -arti <- ron-transport
 //! transport-core <- transport-metrics                                     <- ron-transport
 //! ron-transport  <- ron-gateway
+//! transport-core, transport-limits <- transport-testkit <- testing/*, benches/*
 //! ```
 //!
-//! A crate may use whatever lies below it on its own line of arrows. The test kit is a
-//! dev-dependency and nothing else, and xtask stands apart.
+//! A crate may depend on every crate below it on its own line of arrows. Crates in `testing/` and
+//! `benches/` may depend on all of them and are never published. A published crate names
+//! `transport-testkit` and the crates in `testing/` as dev-dependencies only, by path and without a
+//! version: cargo then omits them from the package, so that their cycles do not block publishing.
+//! xtask has no dependency in either direction.
 
 mod features;
 mod slim;
@@ -17,18 +21,21 @@ mod tests;
 pub(crate) use features::pulls_in;
 
 use crate::cmd::{no_args, Cx, Outcome};
-use crate::meta::{self, Krate};
+use crate::meta::{self, Dep, Krate};
 
 pub(crate) const ARTI: &str = "transport-arti";
 const TESTKIT: &str = "transport-testkit";
 const XTASK: &str = "xtask";
+/// Folders of crates that are never published.
+const TESTING: &str = "testing";
+const BENCHES: &str = "benches";
 
 const CORE: &str = "transport-core";
 const LIMITS: &str = "transport-limits";
 const METRICS: &str = "transport-metrics";
 const BACKEND: &[&str] = &[CORE, LIMITS];
 
-/// What each crate may use of the workspace, dev-dependencies aside.
+/// The workspace crates that each crate may use, dev-dependencies excluded.
 const ARROWS: &[(&str, &[&str])] = &[
     (CORE, &[]),
     (LIMITS, &[CORE]),
@@ -50,15 +57,16 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("ron-gateway", &["ron-transport"]),
+    (TESTKIT, BACKEND),
 ];
 
-/// Checks the workspace and what a slim `transport-tcp` compiles.
+/// Checks the workspace, and the dependencies of a slim `transport-tcp`.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     no_args(args)?;
     let crates = meta::load(cx)?;
     let mut wrong = violations(&crates);
     if wrong.is_empty() {
-        // Cargo resolves nothing while a wrong arrow closes a cycle.
+        // Cargo cannot resolve the workspace while a wrong arrow closes a cycle.
         wrong = slim::run(cx)?;
     }
     if wrong.is_empty() {
@@ -75,49 +83,66 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
 fn violations(crates: &[Krate]) -> Vec<String> {
     let mut wrong = Vec::new();
     for krate in crates {
+        let name = &krate.name;
         wrong.extend(arrows(krate, crates));
-        if matches!(krate.name.as_str(), TESTKIT | XTASK) && krate.published {
-            wrong.push(format!("{} must say `publish = false`", krate.name));
+        let is_internal = name == XTASK || group(krate).is_some();
+        if is_internal && krate.published {
+            wrong.push(format!("{name} must say `publish = false`"));
         }
-        if krate.name != ARTI && pulls_in(crates, &krate.name, &["default"], ARTI) {
-            wrong.push(format!(
-                "{} brings in {ARTI} with its default features",
-                krate.name
-            ));
+        let is_bench = group(krate) == Some(BENCHES);
+        if name != ARTI && !is_bench && pulls_in(crates, name, &["default"], ARTI) {
+            wrong.push(format!("{name} brings in {ARTI} with its default features"));
         }
     }
     wrong
 }
 
+/// The folder of unpublished crates that contains the crate, if any.
+fn group(krate: &Krate) -> Option<&'static str> {
+    let folder = krate.dir.parent()?.file_name()?;
+    [TESTING, BENCHES].into_iter().find(|name| folder == *name)
+}
+
 fn arrows(krate: &Krate, crates: &[Krate]) -> Vec<String> {
     let name = krate.name.as_str();
-    let allowed = ARROWS
-        .iter()
-        .find(|(from, _)| *from == name)
-        .map(|(_, to)| *to);
-    if allowed.is_none() && name != TESTKIT && name != XTASK {
+    let arrow = ARROWS.iter().find(|(from, _)| *from == name);
+    let allowed = arrow.map(|(_, to)| *to);
+    if allowed.is_none() && group(krate).is_none() && name != XTASK {
         return vec![format!(
             "{name} is not in the architecture: add it to the arrows of `graph`"
         )];
     }
-    let inside = |dep: &&meta::Dep| crates.iter().any(|other| other.name == dep.package);
     let mut wrong = Vec::new();
-    for dep in krate.deps.iter().filter(inside) {
-        let to = dep.package.as_str();
-        let problem = if name == XTASK {
-            Some("xtask depends on no crate of the workspace")
-        } else if to == XTASK {
-            Some("nothing depends on xtask")
-        } else if dep.dev || name == TESTKIT {
-            None
-        } else if to == TESTKIT {
-            Some("the test kit is a dev-dependency only")
-        } else if allowed.is_some_and(|list| list.contains(&to)) {
-            None
-        } else {
-            Some("no such arrow in the architecture")
+    for dep in &krate.deps {
+        let Some(to) = crates.iter().find(|other| other.name == dep.package) else {
+            continue;
         };
-        wrong.extend(problem.map(|why| format!("{name} -> {to}: {why}")));
+        let problem = problem(krate, dep, to, allowed);
+        wrong.extend(problem.map(|why| format!("{name} -> {}: {why}", to.name)));
     }
     wrong
+}
+
+/// The rule that one dependency between two crates of the workspace breaks.
+fn problem(from: &Krate, dep: &Dep, to: &Krate, allowed: Option<&[&str]>) -> Option<&'static str> {
+    let is_test_crate = to.name == TESTKIT || group(to) == Some(TESTING);
+    if from.name == XTASK {
+        Some("xtask depends on no crate of the workspace")
+    } else if to.name == XTASK {
+        Some("nothing depends on xtask")
+    } else if group(to) == Some(BENCHES) {
+        Some("nothing depends on a bench")
+    } else if group(from).is_some() {
+        None
+    } else if dep.dev && is_test_crate && dep.req != "*" {
+        Some("a dev-dependency on a test crate has a path and no version")
+    } else if dep.dev {
+        None
+    } else if is_test_crate {
+        Some("test crates are dev-dependencies only")
+    } else if allowed.is_some_and(|list| list.contains(&to.name.as_str())) {
+        None
+    } else {
+        Some("no such arrow in the architecture")
+    }
 }

@@ -1,7 +1,7 @@
-//! `loom`: the concurrency models of `transport-limits`, every interleaving of them.
+//! `loom`: checks the concurrency models of `transport-limits`.
 //!
-//! The cfg is our own (`ron_loom`): `--cfg loom` would change tokio as well. It needs RUSTFLAGS,
-//! which rebuilds everything, hence a target folder of its own.
+//! Loom runs every interleaving. The cfg is `ron_loom`, because `--cfg loom` would change tokio too. It
+//! needs RUSTFLAGS, which rebuilds everything, so the step has a target folder of its own.
 
 use crate::cmd::{run_and_keep, Cx, Outcome};
 
@@ -20,11 +20,13 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
         .args(args)
         .env("RUSTFLAGS", "--cfg ron_loom")
         .env("CARGO_TARGET_DIR", cx.scratch("loom"))
-        // Link-time optimisation costs a minute here and finds nothing.
+        // Link-time optimization costs a minute and finds no error.
         .env("CARGO_PROFILE_RELEASE_LTO", "off");
     let output = run_and_keep(&mut command)?;
     match passed(&output) {
-        0 => Err("no loom model ran: is a test module called `loom` still there?".into()),
+        0 => {
+            Err("no loom model ran: transport-limits must have a test module `loom_models`".into())
+        }
         _ => Ok(()),
     }
 }
@@ -43,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_without_a_model_is_noticed() {
+    fn run_without_model_is_noticed() {
         let none = "running 0 tests\n\ntest result: ok. 0 passed; 0 failed; 0 ignored;\n";
         assert_eq!(passed(none), 0);
         assert_eq!(passed(""), 0);

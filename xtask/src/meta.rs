@@ -1,4 +1,4 @@
-//! The workspace as `cargo metadata` describes it, cut down to what the checks ask about.
+//! The crates of the workspace, read from `cargo metadata`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,28 +13,28 @@ pub(crate) struct Krate {
     pub(crate) name: String,
     /// The folder that holds its `Cargo.toml`.
     pub(crate) dir: PathBuf,
-    /// False where the manifest says `publish = false`.
+    /// False if the manifest has `publish = false`.
     pub(crate) published: bool,
-    /// False for a crate of binaries alone, which nothing can depend on.
+    /// False for a crate with binaries only.
     pub(crate) library: bool,
     pub(crate) rust_version: Option<String>,
-    /// Each feature and what it switches on, in the manifest's notation.
+    /// Each feature with its entries, in the manifest's notation.
     pub(crate) features: BTreeMap<String, Vec<String>>,
-    /// Every dependency, those from outside of the workspace too.
+    /// Every dependency, inside and outside of the workspace.
     pub(crate) deps: Vec<Dep>,
 }
 
 /// One line of a crate's dependency tables.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Dep {
-    /// What features call it: the package's name, or what it was renamed to.
+    /// The name in features: the package's name, or its new name.
     pub(crate) key: String,
     pub(crate) package: String,
-    /// The version that is asked for.
+    /// The required version.
     pub(crate) req: String,
-    /// Where it lies, for a crate of the workspace.
+    /// The folder, for a crate of the workspace.
     pub(crate) path: Option<PathBuf>,
-    /// The platform it is for, where it is not for all.
+    /// The platform, if the dependency is not for all.
     pub(crate) target: Option<String>,
     /// True for `[dev-dependencies]`.
     pub(crate) dev: bool,
@@ -49,18 +49,18 @@ pub(crate) fn load(cx: &Cx) -> Result<Vec<Krate>, String> {
     crates(&parse(&capture(&mut cx.cargo(args))?)?)
 }
 
-/// Parses what `cargo metadata` printed.
+/// Parses the output of `cargo metadata`.
 pub(crate) fn parse(text: &str) -> Result<Value, String> {
     serde_json::from_str(text).map_err(|e| format!("cargo metadata is not JSON: {e}"))
 }
 
-/// A field that must be a string.
+/// The text of a field; an error if it is no string.
 pub(crate) fn text(value: &Value, field: &str) -> Result<String, String> {
     let found = value[field].as_str().map(str::to_owned);
-    found.ok_or_else(|| format!("cargo metadata has no `{field}` where one was expected"))
+    found.ok_or_else(|| format!("cargo metadata has no string `{field}`"))
 }
 
-/// The elements of a list field; none where the field is missing or null.
+/// The elements of a list; none if it is missing or null.
 pub(crate) fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
     value[field].as_array().map_or(&[], Vec::as_slice)
 }
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_package_is_read_with_its_features_and_dependencies() {
+    fn package_has_features_and_dependencies() {
         let value = parse(
             r#"{"packages":[{"name":"a","manifest_path":"/x/a/Cargo.toml","publish":[],
             "targets":[{"kind":["bin"]}],
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_metadata_is_an_error() {
+    fn other_json_is_error() {
         assert!(parse("nonsense").is_err());
         assert!(crates(&parse(r#"{"packages":[{}]}"#).unwrap()).is_err());
     }

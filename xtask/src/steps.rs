@@ -1,11 +1,11 @@
-//! The table of steps: name, one line of help, and the function that runs it.
+//! The table of steps: name, line of help, and function.
 
 use std::fmt::Write as _;
 
 use crate::cmd::{Cx, Outcome};
 use crate::{
-    alerts, alone, auditable, bench, ci, clippy, deny, doc, docs_gen, doctest, drills, edge, fmt,
-    fuzz, graph, loom, msrv, page, peers, sbom, soak, test, tidy, tornet,
+    alerts, alone, api, auditable, bench, clippy, deny, doc, docs_gen, doctest, drills, edge, fmt,
+    fuzz, graph, loom, msrv, package, page, peers, readme, sbom, semver, soak, test, tidy, tornet,
 };
 
 /// One subcommand of `cargo xtask`.
@@ -19,27 +19,22 @@ const fn step(name: &'static str, help: &'static str, run: fn(&Cx, &[String]) ->
     Step { name, help, run }
 }
 
-/// Every step, in the order `help` lists them.
+/// Every step, in the order of `help`.
 pub(crate) const STEPS: &[Step] = &[
-    step(
-        "ci",
-        "every check below down to test-tor, cheap ones first; stops at the first failure",
-        ci::run,
-    ),
     step("fmt", "cargo fmt --check over the workspace", fmt::run),
     step(
         "tidy",
-        "house rules as code: lints inherited, file length, no stubs, no newer syntax",
+        "house rules: lints, file length, stubs, syntax; `tidy english|words|types|circles [PATH…]` runs one",
         tidy::run,
     ),
     step(
         "graph",
-        "only the allowed arrows between crates, and a slim transport-tcp",
+        "allowed dependencies between crates, and those of a slim transport-tcp",
         graph::run,
     ),
     step(
         "msrv",
-        "evidence that no dependency asks for more than the promised Rust version",
+        "evidence that no dependency requires a newer Rust version than the crates",
         msrv::run,
     ),
     step(
@@ -58,6 +53,11 @@ pub(crate) const STEPS: &[Step] = &[
         alone::run,
     ),
     step(
+        "readme",
+        "each program in README.md compiles as printed",
+        readme::run,
+    ),
+    step(
         "docs-gen",
         "regenerate the tables in docs/ from the code; --check only compares",
         docs_gen::run,
@@ -69,12 +69,12 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     step(
         "test",
-        "all tests but those of `test-tor`, every feature: nextest (installed when missing), else cargo test",
+        "all tests except `test-tor`, all features: nextest (installed when missing), else cargo test",
         test::run,
     ),
     step(
         "peers",
-        "TLS with programs of others: `peers tls [--quick] [--json] [PEER…]` prints a table",
+        "TLS with other implementations: `peers tls [--quick] [--json] [PEER…]` prints a table",
         peers::run,
     ),
     step(
@@ -84,12 +84,12 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     step(
         "drills",
-        "the quick drills, as `ci` runs them: reasons, counts and bytes count, times do not",
+        "the quick drills, as in `ci`: they check reasons, counts and bytes, not times",
         drills::quick,
     ),
     step(
         "doctest",
-        "the examples in the documentation, every feature",
+        "the examples in the documentation, all features",
         doctest::run,
     ),
     step(
@@ -98,13 +98,23 @@ pub(crate) const STEPS: &[Step] = &[
         doc::run,
     ),
     step(
+        "package",
+        "every published crate built from its own tarball, with licences, README and metadata",
+        package::run,
+    ),
+    step(
+        "api",
+        "the public API against docs/api: `api [--write]` (installs cargo-public-api when missing)",
+        api::run,
+    ),
+    step(
         "loom",
         "the concurrency models of transport-limits under loom",
         loom::run,
     ),
     step(
         "test-tor",
-        "the tests on a private Tor network, fourteen minutes; `--quick`: six (installs tor when missing)",
+        "the tests on a private Tor network, 14 minutes; `--quick`: 6 minutes (installs tor when missing)",
         test::on_tor,
     ),
     step(
@@ -113,13 +123,18 @@ pub(crate) const STEPS: &[Step] = &[
         deny::advisories,
     ),
     step(
+        "semver",
+        "cargo-semver-checks against the last release: `semver [--baseline REV]` (installed when missing)",
+        semver::run,
+    ),
+    step(
         "sbom",
-        "what the gateway is made of, as CycloneDX JSON in target/sbom: `sbom [--target T] [--features F]`",
+        "the gateway's SBOM, as CycloneDX JSON in target/sbom: `sbom [--target T] [--features F]`",
         sbom::run,
     ),
     step(
         "auditable",
-        "a release build of the gateway that carries its dependency list, checked by `sbom` (installs its tools)",
+        "a release build of the gateway with its dependency list, checked against `sbom` (installs its tools)",
         auditable::run,
     ),
     step(
@@ -129,17 +144,17 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     step(
         "drill",
-        "the operator's drills: `drill [NAME…|--all|--list] [--json] [--watch 10m]`; --all writes docs/DRILLS.md",
+        "the operator's drills: `drill [NAME…|--all|--list] [--json] [--watch 10m]`; --all writes docs/reports/DRILLS.md",
         drills::run,
     ),
     step(
         "soak",
-        "load with churn, reloads and rotations: `soak [--minutes 10]` fails on what grows; a picture in target/soak",
+        "load with churn, reloads and rotations: `soak [--minutes 10]` fails on growth; a picture in target/soak",
         soak::run,
     ),
     step(
         "edge",
-        "the preset for small devices within 64 MiB, and aarch64 under qemu-user: `edge [--seconds 30]`",
+        "the `edge` preset within 64 MiB, and aarch64 under qemu-user: `edge [--seconds 30]`",
         edge::run,
     ),
     step(
@@ -159,10 +174,10 @@ pub(crate) fn find(name: &str) -> Option<&'static Step> {
     STEPS.iter().find(|step| step.name == name)
 }
 
-/// The text of `cargo xtask help`.
-pub(crate) fn help() -> String {
+/// The text of `cargo xtask help`: `first`, then every step.
+pub(crate) fn help(first: &Step) -> String {
     let mut text = String::from("usage: cargo xtask STEP [ARGS]\n\n");
-    for step in STEPS {
+    for step in [first].into_iter().chain(STEPS) {
         let _ = writeln!(text, "  {:<12}{}", step.name, step.help);
     }
     let _ = writeln!(text, "  {:<12}this list", "help");
@@ -174,16 +189,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_step_has_a_name_of_its_own_and_one_line_of_help() {
+    fn steps_have_unique_name_and_one_help_line() {
         for (at, step) in STEPS.iter().enumerate() {
             assert!(!step.help.is_empty() && !step.help.contains('\n'));
             assert!(STEPS[..at].iter().all(|other| other.name != step.name));
-            assert!(help().contains(step.help));
+            assert!(help(&STEPS[0]).contains(step.help));
         }
     }
 
     #[test]
-    fn an_unknown_step_is_not_found() {
+    fn unknown_step_is_not_found() {
         assert!(find("frobnicate").is_none());
         assert!(find("tidy").is_some());
     }

@@ -1,5 +1,6 @@
-//! `test`: every test of the workspace with every feature, but those on the private Tor network;
-//! `test-tor`: these.
+//! `test`: all tests with all features; `test-tor`: tests on the Tor network.
+//!
+//! `test` omits the tests that need the private Tor network.
 
 use std::process::Command;
 
@@ -7,15 +8,17 @@ use crate::apt;
 use crate::cmd::{run as run_command, run_and_show, Cx, Outcome};
 use crate::tools;
 
-/// What needs the private network. Nextest gives each test a process of its own, and with that a
-/// network of its own; these share one.
+/// Test binaries that need the private Tor network.
+///
+/// They share one network. Nextest runs each test in a process, which would start a network each.
 const ON_TOR: &[&str] = &["tornet", "tor"];
 
-/// What of it a quick run leaves out.
+/// Modules that a quick run omits.
 const LONG_ON_TOR: &[&str] = &["conformance::", "outage::", "stall::"];
 
-/// Where the property tests draw from: the same numbers in each run, so that what one run finds the
-/// next one finds too. Set it to another number to look elsewhere.
+/// The seed of the property tests, fixed so that failures are reproducible.
+///
+/// Set the variable to another number to test other inputs.
 const SEED: &str = "PROPTEST_RNG_SEED";
 
 /// Runs the tests; arguments go to the runner (`cargo xtask test -p transport-limits`).
@@ -28,7 +31,7 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
             cx.program(nextest, ["nextest", "run", "-E", &filter])
         }
         Err(why) => {
-            eprintln!("nextest is not to be had ({why}); running cargo test");
+            eprintln!("nextest cannot be installed ({why}): running cargo test instead");
             cx.cargo(["test", "--lib", "--bins", "--tests", "--examples"])
         }
     };
@@ -42,15 +45,15 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     run_command(&mut command)
 }
 
-/// Runs the tests on the private network; arguments go to them. Of the whole workspace, so that
-/// nothing is compiled with other features than for the other tests. One after the other: they count
-/// what the process has open, and look at clocks.
+/// Runs the tests on the private Tor network, with their arguments.
 ///
-/// With `--quick`, as `ci` has it, without the conformance suite and the outages, which take most of
-/// the time and look most at the clock.
+/// It selects tests of the whole workspace, so that features are the same as for `test` and nothing is
+/// compiled twice. Tests run one after the other, because they count open descriptors and measure time.
 ///
-/// Half a dozen `tor` processes have clocks of their own, and a machine that is busy upsets them: what
-/// failed is run once more, and said to have been.
+/// `--quick`, as in `ci`, omits the conformance suite and the outages, which take most of the time.
+///
+/// On a busy machine the timers of six `tor` processes can expire, so failed tests run once more, and
+/// the output names them.
 pub(crate) fn on_tor(cx: &Cx, args: &[String]) -> Outcome {
     apt::tor(cx)?;
     let (quick, args): (Vec<_>, Vec<_>) = args.iter().partition(|arg| *arg == "--quick");
@@ -62,10 +65,10 @@ pub(crate) fn on_tor(cx: &Cx, args: &[String]) -> Outcome {
     }
     let failed = failed(&output);
     if failed.is_empty() {
-        return Err("the tests on the private network could not be run".into());
+        return Err("the tests on the private Tor network did not run".into());
     }
     let names = failed.join(", ");
-    eprintln!("failed at the first attempt, and run once more: {names}");
+    eprintln!("failed at the first attempt, running again: {names}");
     run_command(tor_tests(cx).arg("--exact").args(&failed))?;
     eprintln!("passed at the second attempt: {names}");
     Ok(())
@@ -78,7 +81,7 @@ fn tor_tests(cx: &Cx) -> Command {
     cx.cargo(command.chain(["--", "--test-threads=1"]))
 }
 
-/// The tests that failed, by what libtest printed.
+/// The failed tests in libtest's output.
 fn failed(output: &str) -> Vec<&str> {
     fn name(line: &str) -> Option<&str> {
         line.strip_prefix("test ")?.strip_suffix(" ... FAILED")
@@ -91,7 +94,7 @@ mod tests {
     use super::failed;
 
     #[test]
-    fn what_failed_is_found() {
+    fn failed_tests_are_found() {
         let output = "test a::b ... ok\ntest a::c ... FAILED\n\nfailures:\n    a::c\n\
                       test d has been running for over 60 seconds\ntest d ... FAILED\n\
                       test result: FAILED. 1 passed\n";

@@ -1,28 +1,32 @@
-//! `tidy`: the rules of the house that neither rustfmt nor clippy can be told.
+//! `tidy`: house rules that neither rustfmt nor clippy checks.
 //!
-//! Each check is a pure function over one file's path (from the root, with `/`) and text, so each
-//! has tests that show it fail. Checks decide themselves which files are their business.
+//! A check is a pure function of a file's path (from the root, with `/`) and text, or of all files, so
+//! its tests show it fail. Each check selects its files by path.
 
+mod circles;
 mod code;
+mod english;
 mod fenced;
 mod lib_shape;
 mod manifest;
 mod newer;
 mod source;
+mod test_code;
+mod types;
 mod words;
 
 use std::path::Path;
 
-use crate::cmd::{no_args, Cx, Outcome};
+use crate::cmd::{Cx, Outcome};
 
-/// Something found in a file.
+/// A broken rule at a place in a file.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Finding {
     path: String,
     /// Counted from 1.
     line: usize,
     what: String,
-    /// A notice is shown and does not fail the step.
+    /// A notice is printed and does not fail the step.
     notice: bool,
 }
 
@@ -52,15 +56,19 @@ const CHECKS: &[Check] = &[
     words::issues,
 ];
 
-/// Folders that hold nothing of ours.
+/// Folders without files of the project.
 const SKIPPED: &[&str] = &[".git", "target"];
 
 /// Checks every text file of the work tree.
+///
+/// The name of a check runs it alone, for the paths that follow or for all files.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
-    no_args(args)?;
     let mut files = Vec::new();
     walk(&cx.root, &cx.root, &mut files)?;
     files.sort_unstable();
+    if let Some((name, paths)) = args.split_first() {
+        return run_one(name, paths, &files);
+    }
     let mut findings = Vec::new();
     for (path, text) in &files {
         findings.extend(CHECKS.iter().flat_map(|check| check(path, text)));
@@ -77,14 +85,48 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     }
     match findings.iter().filter(|finding| !finding.notice).count() {
         0 => {
-            eprintln!("tidy: {} files in order", files.len());
+            eprintln!("tidy: {} files pass", files.len());
             Ok(())
         }
-        count => Err(format!("{count} rules broken")),
+        count => Err(format!("{count} findings")),
     }
 }
 
-/// Collects every UTF-8 file below `dir`; what is not text has nothing to check.
+/// Runs one check and prints `path:line: finding` for the chosen paths.
+fn run_one(name: &str, paths: &[String], files: &[(String, String)]) -> Outcome {
+    let each = |check: Check| files.iter().flat_map(move |(path, text)| check(path, text));
+    let mut findings: Vec<Finding> = match name {
+        "english" => each(english::check).collect(),
+        "words" => each(english::words).collect(),
+        "types" => types::twice(files),
+        "circles" => {
+            eprint!("{}", circles::report(files));
+            circles::find(files)
+        }
+        _ => {
+            return Err(format!(
+                "unknown check {name:?}: use english, words, types or circles"
+            ))
+        }
+    };
+    let chosen = |path: &str| {
+        let mut paths = paths.iter().map(|chosen| chosen.trim_end_matches('/'));
+        paths.any(|chosen| path == chosen || path.starts_with(&format!("{chosen}/")))
+    };
+    findings.retain(|finding| paths.is_empty() || chosen(&finding.path));
+    for Finding {
+        path, line, what, ..
+    } in &findings
+    {
+        println!("{path}:{line}: {what}");
+    }
+    match findings.len() {
+        0 => Ok(()),
+        count => Err(format!("{count} findings")),
+    }
+}
+
+/// Collects every UTF-8 file below `dir`; other files are not checked.
 fn walk(root: &Path, dir: &Path, files: &mut Vec<(String, String)>) -> Outcome {
     let entries = std::fs::read_dir(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     for entry in entries {

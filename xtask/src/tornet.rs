@@ -1,18 +1,17 @@
-//! `tornet`: the tests' private Tor network for a person, until it is told to go.
+//! `tornet`: starts and stops the tests' private Tor network.
 
 use crate::apt;
 use crate::cmd::{run as run_command, Cx, Outcome};
 
-/// Brings the network up or down, in `target/tornet`.
+/// Starts or stops the network in `target/tornet`.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     let verb = match args {
         [verb] if verb == "up" || verb == "down" => verb,
-        _ => return Err("up or down?".into()),
+        _ => return Err("use `tornet up` or `tornet down`".into()),
     };
     if verb == "up" {
         apt::tor(cx)?;
     }
-    let mut cargo = cx.cargo(["run", "-q", "-p", "transport-testkit"]);
-    cargo.args(["--features", "tornet", "--bin", "tornet", "--", verb]);
+    let mut cargo = cx.cargo(["run", "-q", "-p", "ron-tornet", "--", verb]);
     run_command(cargo.arg(cx.scratch("tornet")))
 }

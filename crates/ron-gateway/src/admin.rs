@@ -1,30 +1,30 @@
-//! The admin endpoint: metrics, health, open connections and the status page over HTTP.
+//! The admin endpoint over HTTP: metrics, health, connections and status page.
 //!
-//! It runs on a thread of its own and has limits of its own, and none of its connections counts as
-//! transport traffic. Each connection carries one request: nothing that follows it is parsed.
+//! It runs on a thread of its own with limits of its own, and its connections do not count as
+//! transport traffic. Each connection carries one request; later bytes are never parsed.
 
-mod answer;
 mod config;
+mod conn_slots;
 mod connections;
 mod head;
 mod history;
 mod host;
 mod listener;
-mod live;
 mod metrics;
-mod paced;
 mod page;
-mod places;
-mod respond;
+mod render_queue;
+mod response;
+mod routes;
 mod samples;
 mod state;
+mod status_source;
 mod thread;
 
-pub(crate) use config::{shown, InForce};
-pub(crate) use listener::Bound;
-pub(crate) use live::Live;
-pub(crate) use state::State;
-pub(crate) use thread::{AdminThread, Binds};
+pub(crate) use config::{shown, ActiveConfig};
+pub(crate) use listener::BoundAdmin;
+pub(crate) use state::AdminState;
+pub(crate) use status_source::StatusSource;
+pub(crate) use thread::{AdminBinder, AdminThread};
 
 use std::io;
 use std::sync::Arc;
@@ -33,24 +33,24 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 
-use answer::Answer;
-use head::Unread;
-use listener::{Listener, Stream};
-use places::{Phase, Places};
+use conn_slots::{ConnSlots, RequestPhase};
+use head::HeadError;
+use listener::{AdminListener, AdminStream};
+use response::Response;
 
-/// How long a request's head may take, from accept to its last byte.
+/// Deadline of the request head, from accept to its last byte.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the client may take to receive the answer.
+/// Deadline of the client to receive the response.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the client may take to close after the answer.
+/// Deadline of the client to close after the response.
 const LINGER: Duration = Duration::from_millis(500);
-/// Bytes that are discarded while the client has not closed.
+/// Bytes to discard until the client closes.
 const LINGER_BYTES: usize = 64 * 1024;
-/// Pause of the accept loop after a failure.
+/// Pause of the accept loop after an error.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves indefinitely; dropping the future ends every connection of it.
-pub(crate) async fn serve(mut listener: Listener, state: Arc<State>) {
+/// Serves indefinitely; dropping the future closes all connections.
+pub(crate) async fn serve(mut listener: AdminListener, state: Arc<AdminState>) {
     let beside = Arc::clone(&state);
     tokio::join!(
         accept(&mut listener, &state),
@@ -59,53 +59,54 @@ pub(crate) async fn serve(mut listener: Listener, state: Arc<State>) {
     );
 }
 
-async fn accept(listener: &mut Listener, state: &Arc<State>) {
-    let mut places = Places::new(crate::process::admin_conns());
+async fn accept(listener: &mut AdminListener, state: &Arc<AdminState>) {
+    let mut slots = ConnSlots::new(crate::process::admin_conns());
     loop {
         match listener.accept().await {
             Ok(stream) => {
                 let of_conn = Arc::clone(state);
                 let serve = |phase| serve_conn(stream, of_conn, phase);
-                places.take(serve).await;
-                state.live.evicted(places.evicted());
+                slots.take(serve).await;
+                state.source.set_evicted(slots.evicted());
             }
-            // Out of descriptors, most likely: the reserve is for a few connections.
+            // Most likely out of descriptors: the reserve covers few connections.
             Err(_) => sleep(PAUSE).await,
         }
     }
 }
 
-/// Reads one request, answers it, and closes.
-async fn serve_conn(mut stream: Stream, state: Arc<State>, phase: Phase) {
+/// Reads one request, sends its response, and closes.
+async fn serve_conn(mut stream: AdminStream, state: Arc<AdminState>, phase: RequestPhase) {
     let answer = match timeout(HEAD_TIMEOUT, head::read(&mut stream)).await {
         Ok(Ok(head)) => {
-            phase.works();
-            state.live.asked();
-            let answer = respond::to(&head, &state).await;
+            phase.handling();
+            state.source.count_request();
+            let answer = routes::to(&head, &state).await;
             if head.method == "HEAD" {
                 answer.without_body()
             } else {
                 answer
             }
         }
-        Ok(Err(Unread::Wrong(answer))) => answer,
-        Ok(Err(Unread::Gone)) | Err(_) => return,
+        Ok(Err(HeadError::Wrong(answer))) => answer,
+        Ok(Err(HeadError::Gone)) | Err(_) => return,
     };
-    phase.leaves();
-    // A client that breaks off loses its own answer.
+    phase.sending();
+    // A send error concerns only this client.
     if let Ok(Ok(())) = timeout(ANSWER_TIMEOUT, send(&mut stream, &answer)).await {
         let _ = timeout(LINGER, discard(&mut stream)).await;
     }
 }
 
-async fn send(stream: &mut Stream, answer: &Answer) -> io::Result<()> {
+async fn send(stream: &mut AdminStream, answer: &Response) -> io::Result<()> {
     stream.write_all(&answer.bytes()).await?;
     stream.shutdown().await
 }
 
-/// Waits for the client's end. A close with unread bytes would reset the connection and destroy the
-/// answer on its way.
-async fn discard(stream: &mut Stream) {
+/// Waits for the end of the client.
+///
+/// Closing with unread bytes would reset the connection and destroy the response in flight.
+async fn discard(stream: &mut AdminStream) {
     let mut left = LINGER_BYTES;
     let mut buffer = [0; 4096];
     while let Ok(read @ 1..) = stream.read(&mut buffer).await {

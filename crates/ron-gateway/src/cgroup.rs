@@ -1,43 +1,46 @@
-//! The memory of the process's control group: what is used, and the limit it must stay below.
+//! Memory usage and limit of the control group.
 //!
-//! Reads cgroup v2 (`memory.high`, `memory.max`) and v1 (`memory.limit_in_bytes`), of the process's
-//! own group and of those above it. The files of groups with a limit are opened once, so that a sandbox
-//! or a lack of descriptors cannot stop the readings.
+//! Reads cgroup v2 (`memory.high`, `memory.max`) and v1 (`memory.limit_in_bytes`) of the process's
+//! own group and its ancestors. The files of groups with a limit are opened once, so that neither
+//! the sandbox nor a lack of descriptors stops the readings.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// A v1 limit from here on is none: the kernel writes the largest number of pages.
+/// A v1 limit from here on means unlimited.
+///
+/// The kernel writes the largest number of pages.
 const UNLIMITED: u64 = 1 << 60;
-/// Bytes of the largest file that is read, `memory.stat`.
+/// Size of the largest file, `memory.stat`, in bytes.
 const MAX_FILE: usize = 16 << 10;
 
-/// One reading.
+/// One reading of used memory and its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Usage {
+pub(crate) struct MemoryReading {
     /// Bytes in use.
     pub(crate) used: u64,
-    /// Bytes that should not be exceeded.
+    /// Limit in bytes.
     pub(crate) limit: u64,
-    /// The name of the limit.
+    /// Name of the limit.
     pub(crate) source: &'static str,
 }
 
-impl Usage {
-    /// Used bytes by the limit.
+impl MemoryReading {
+    /// Returns used bytes divided by the limit.
     pub(crate) fn ratio(self) -> f64 {
         self.used as f64 / self.limit.max(1) as f64
     }
 }
 
-/// The groups that hold the process, innermost first.
+/// The groups of the process that have a limit, innermost first.
 #[derive(Debug)]
-pub(crate) struct Cgroup(Vec<Level>);
+pub(crate) struct Cgroup(Vec<MemoryGroup>);
 
 impl Cgroup {
-    /// Finds the groups of this process that have a limit; none where the system has no memory
-    /// controller.
+    /// Finds the groups of this process that have a limit.
+    ///
+    /// Empty without a memory controller.
     pub(crate) fn of_self() -> Self {
         Self::find(Path::new("/"))
     }
@@ -45,7 +48,7 @@ impl Cgroup {
     fn find(root: &Path) -> Self {
         let read = |path| fs::read_to_string(root.join(path)).unwrap_or_default();
         let (groups, mounts) = (read("proc/self/cgroup"), read("proc/self/mountinfo"));
-        let versions = [Version::One, Version::Two];
+        let versions = [CgroupVersion::One, CgroupVersion::Two];
         let levels = versions.into_iter().find_map(|version| {
             let (mount, dir) = version.place(&groups, &mounts)?;
             let mount = root.join(mount.strip_prefix("/").ok()?);
@@ -60,21 +63,21 @@ impl Cgroup {
         self.0.is_empty()
     }
 
-    /// Returns the reading of the group that is closest to its limit; none without a limit.
-    pub(crate) fn usage(&self) -> Option<Usage> {
-        let readings = self.0.iter().filter_map(Level::usage);
+    /// Returns the reading closest to its limit; `None` without a limit.
+    pub(crate) fn usage(&self) -> Option<MemoryReading> {
+        let readings = self.0.iter().filter_map(MemoryGroup::usage);
         readings.max_by(|a, b| a.ratio().total_cmp(&b.ratio()))
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Version {
+enum CgroupVersion {
     One,
     Two,
 }
 
-impl Version {
-    /// Returns where the hierarchy is mounted, and the process's group below that.
+impl CgroupVersion {
+    /// Returns the mount point of the hierarchy, and the group below it.
     fn place(self, groups: &str, mounts: &str) -> Option<(PathBuf, PathBuf)> {
         let group = groups.lines().find_map(|line| {
             let mut fields = line.splitn(3, ':');
@@ -107,33 +110,33 @@ impl Version {
     }
 }
 
-/// Opens the groups from the innermost to the mount.
-fn levels(version: Version, mount: &Path, below: &Path) -> Vec<Level> {
+/// Opens the groups from the innermost to the mount point.
+fn levels(version: CgroupVersion, mount: &Path, below: &Path) -> Vec<MemoryGroup> {
     let dirs = below.ancestors().map(|dir| mount.join(dir));
-    let levels = dirs.filter_map(|dir| Level::open(version, &dir));
+    let levels = dirs.filter_map(|dir| MemoryGroup::open(version, &dir));
     levels.filter(|level| level.limit().is_some()).collect()
 }
 
 /// The open files of one group.
 #[derive(Debug)]
-struct Level {
-    version: Version,
+struct MemoryGroup {
+    version: CgroupVersion,
     used: File,
     stat: Option<File>,
     high: Option<File>,
     max: Option<File>,
 }
 
-impl Level {
-    fn open(version: Version, dir: &Path) -> Option<Self> {
+impl MemoryGroup {
+    fn open(version: CgroupVersion, dir: &Path) -> Option<Self> {
         let open = |name| File::open(dir.join(name)).ok();
         let (used, high, max) = match version {
-            Version::One => (
+            CgroupVersion::One => (
                 open("memory.usage_in_bytes")?,
                 None,
                 open("memory.limit_in_bytes"),
             ),
-            Version::Two => (
+            CgroupVersion::Two => (
                 open("memory.current")?,
                 open("memory.high"),
                 open("memory.max"),
@@ -148,12 +151,14 @@ impl Level {
         })
     }
 
-    /// The page cache that the kernel drops first is not in use.
-    fn usage(&self) -> Option<Usage> {
+    /// Returns the reading of this group.
+    ///
+    /// Inactive page cache does not count as used: the kernel drops it first.
+    fn usage(&self) -> Option<MemoryReading> {
         let (limit, source) = self.limit()?;
         let used = number(&self.used)?;
         let cache = self.stat.as_ref().and_then(|file| self.cache(file));
-        Some(Usage {
+        Some(MemoryReading {
             used: used.saturating_sub(cache.unwrap_or(0)),
             limit,
             source,
@@ -162,20 +167,22 @@ impl Level {
 
     fn cache(&self, stat: &File) -> Option<u64> {
         let name = match self.version {
-            Version::One => "total_inactive_file ",
-            Version::Two => "inactive_file ",
+            CgroupVersion::One => "total_inactive_file ",
+            CgroupVersion::Two => "inactive_file ",
         };
         let text = text(stat)?;
         let value = text.lines().find_map(|line| line.strip_prefix(name))?;
         value.parse().ok()
     }
 
-    /// At `memory.high` the kernel slows the process down; at the hard limit it ends it, so a tenth
-    /// of that is left free.
+    /// Returns the effective limit and its name.
+    ///
+    /// At `memory.high` the kernel slows the process down; at the hard limit it kills it, so a
+    /// tenth of that stays free.
     fn limit(&self) -> Option<(u64, &'static str)> {
         let hard = match self.version {
-            Version::One => "memory.limit_in_bytes",
-            Version::Two => "memory.max",
+            CgroupVersion::One => "memory.limit_in_bytes",
+            CgroupVersion::Two => "memory.max",
         };
         let high = self.high.as_ref().and_then(number);
         let max = self.max.as_ref().and_then(number);
@@ -186,12 +193,12 @@ impl Level {
     }
 }
 
-/// Reads a number; `max` is none.
+/// Reads a number; `max` is `None`.
 fn number(file: &File) -> Option<u64> {
     text(file)?.trim().parse().ok()
 }
 
-/// Reads a file from its start.
+/// Reads an open file from its start.
 fn text(file: &File) -> Option<String> {
     let (mut bytes, mut len) = (vec![0; MAX_FILE], 0);
     while len < bytes.len() {
@@ -210,7 +217,7 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
 
-    /// A root directory with these files.
+    /// Creates a root directory with these files.
     fn root(files: &[(&str, &str)]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         for (path, text) in files {
@@ -221,7 +228,7 @@ mod tests {
         root
     }
 
-    fn usage(files: &[(&str, &str)]) -> Option<Usage> {
+    fn usage(files: &[(&str, &str)]) -> Option<MemoryReading> {
         Cgroup::find(root(files).path()).usage()
     }
 
@@ -235,7 +242,7 @@ mod tests {
     ];
     const GROUP: &str = "sys/fs/cgroup/system.slice/ron.service";
 
-    fn v2(group: &[(&str, &str)]) -> Option<Usage> {
+    fn v2(group: &[(&str, &str)]) -> Option<MemoryReading> {
         let named: Vec<_> = group
             .iter()
             .map(|(name, text)| (format!("{GROUP}/{name}"), *text))
@@ -245,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn v2_takes_the_lower_of_high_and_max() {
+    fn v2_uses_lower_of_high_and_max() {
         for (high, max, limit, source) in [
             ("104857600\n", "max\n", 100 * MIB, "memory.high"),
             ("104857600\n", "209715200\n", 100 * MIB, "memory.high"),
@@ -260,7 +267,7 @@ mod tests {
             let used = 50 * MIB;
             assert_eq!(
                 found,
-                Some(Usage {
+                Some(MemoryReading {
                     used,
                     limit,
                     source
@@ -278,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn page_cache_is_not_in_use() {
+    fn inactive_page_cache_is_not_counted() {
         let found = v2(&[
             ("memory.current", "104857600\n"),
             ("memory.high", "104857600\n"),
@@ -291,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn group_above_may_be_the_tighter_one() {
+    fn parent_group_with_lower_limit_applies() {
         let slice = "sys/fs/cgroup/system.slice";
         let own = |name: &str| format!("{GROUP}/{name}");
         let above = |name: &str| format!("{slice}/{name}");
@@ -327,7 +334,7 @@ mod tests {
             ];
             usage(&[&proc[..], &group[..]].concat())
         };
-        let expected = Usage {
+        let expected = MemoryReading {
             used: 49 * MIB,
             limit: 90 * MIB,
             source: "memory.limit_in_bytes",
@@ -337,12 +344,12 @@ mod tests {
     }
 
     #[test]
-    fn odd_systems_have_no_group() {
+    fn unusual_systems_have_no_group() {
         assert_eq!(usage(&[]), None);
         assert_eq!(usage(&[("proc/self/cgroup", "0::/../..\n")]), None);
         let outside = [("proc/self/cgroup", "0::/../../etc\n"), V2[1]];
         assert_eq!(usage(&outside), None);
-        // Here it may have one or none.
+        // The test machine may have a group or none.
         let _ = Cgroup::of_self().usage();
     }
 }

@@ -1,15 +1,18 @@
-//! `check`: the configuration in effect, as TOML, with the source of every value.
+//! `check`: prints the effective configuration as TOML.
+//!
+//! Each value has its source in a comment.
 
 use ron_transport::config::{Effective as Entry, Loaded, Settings};
-use ron_transport::core::escape::is_safe;
-use ron_transport::core::schema::Kind;
+use ron_transport::escape::is_safe;
+use ron_transport::schema::Kind;
 
-use crate::exit::Failure;
-use crate::startup::{source_name, Sources};
+use crate::effective::source_name;
+use crate::exit::ExitFailure;
+use crate::startup::Sources;
 use crate::term;
 
-/// Validates and prints; warnings go to stderr.
-pub(crate) fn run(sources: &Sources) -> Result<(), Failure> {
+/// Validates and prints the configuration; warnings go to stderr.
+pub(crate) fn run(sources: &Sources) -> Result<(), ExitFailure> {
     let effective = sources.load_to_listen()?;
     let (transport, gateway) = (table(&effective.transport), table(&effective.gateway));
     term::out(&format!("{transport}\n{gateway}"));
@@ -19,7 +22,7 @@ pub(crate) fn run(sources: &Sources) -> Result<(), Failure> {
     Ok(())
 }
 
-/// One table, its columns aligned. What it prints can be loaded again.
+/// Renders one table with aligned columns; the text loads again.
 fn table<S: Settings>(loaded: &Loaded<S>) -> String {
     let entries = loaded.effective();
     let values: Vec<String> = entries.iter().map(value).collect();
@@ -45,7 +48,9 @@ fn value(entry: &Entry) -> String {
     }
 }
 
-/// A basic string of TOML. Its escapes are those of JSON, but for characters above U+FFFF.
+/// Returns a TOML basic string.
+///
+/// Its escapes are those of JSON, except for characters above U+FFFF.
 fn quoted(text: &str) -> String {
     let mut out = String::new();
     for c in serde_json::Value::from(text).to_string().chars() {
@@ -65,7 +70,7 @@ mod tests {
     use ron_transport::config::Config;
 
     #[test]
-    fn what_is_printed_loads_to_the_same() {
+    fn printed_configuration_loads_equal() {
         let text = "[transport]\nmax_conns = 5\nbind_addr = '[::1]:1'\n\
                     [gateway]\nmode = 'forward'\nforward_to = 'tcp://a:1'\nlog.level = 'debug'";
         let load = |text: &str| Config::loader().toml_str(text, "a").load_with::<Gateway>();
@@ -91,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_stay_inside_the_quotes() {
+    fn control_characters_are_escaped() {
         assert_eq!(quoted("a\"b\nc\u{1b}"), r#""a\"b\nc\u001b""#);
         assert_eq!(
             quoted("\u{7f}\u{9b}\u{202e}\u{e0041}"),
@@ -100,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn escaped_values_load_to_the_same() {
+    fn escaped_values_load_equal() {
         let odd = "/a\u{7f}\u{9b}\u{202e}\u{e0041}\u{301}\n\"\\";
         let text = format!("[transport]\ntls.client_ca_path = {}\n", quoted(odd));
         let loaded = Config::loader().toml_str(&text, "a").load().unwrap();

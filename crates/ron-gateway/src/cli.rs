@@ -1,4 +1,4 @@
-//! The command line: what is to be done, and the configuration it gives.
+//! The command line: the command and the configuration flags.
 
 mod error;
 mod help;
@@ -8,14 +8,14 @@ use std::ffi::OsString;
 use lexopt::{Arg, Parser, ValueExt};
 use ron_transport::config::{Config, Settings};
 
-use crate::exit::Failure;
+use crate::exit::ExitFailure;
 use crate::settings::{Gateway, Mode};
 use crate::startup::Sources;
 use crate::{check, dial, service, term};
 
 pub(crate) use error::UsageError;
 
-/// What is to be done.
+/// A parsed command.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     /// Run the service.
@@ -31,7 +31,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    pub(crate) fn run(self) -> Result<(), Failure> {
+    pub(crate) fn run(self) -> Result<(), ExitFailure> {
         match self {
             Self::Run(sources) => service::run(&sources),
             Self::Check(sources) => check::run(&sources),
@@ -48,10 +48,10 @@ impl Command {
     }
 }
 
-/// The commands that are named.
+/// Names of the commands; no name runs the service.
 const COMMANDS: &[&str] = &["check", "dial"];
 
-/// The flags that are neither `--transport.…` nor `--gateway.…`.
+/// Flags other than `--transport.…` and `--gateway.…`.
 const FLAGS: &[&str] = &[
     "--config",
     "--echo",
@@ -63,10 +63,10 @@ const FLAGS: &[&str] = &[
     "--version",
 ];
 
-/// Reads the command line, the program's name included.
+/// Parses the command line, including the program name.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
     let mut parser = Parser::from_iter(args);
-    let mut line = Line::default();
+    let mut line = CommandLine::default();
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
@@ -95,20 +95,20 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
     line.command()
 }
 
-/// What was read so far.
+/// The arguments parsed so far.
 #[derive(Default)]
-struct Line {
+struct CommandLine {
     sources: Sources,
     mode: Option<Mode>,
     words: Vec<String>,
 }
 
-impl Line {
+impl CommandLine {
     fn flag(&mut self, name: impl Into<String>, value: OsString) {
         self.sources.flags.push((name.into(), value));
     }
 
-    /// Implies the backend; a flag or command that says otherwise contradicts it.
+    /// Also sets `backend = "tls"`. `dev_tls::make` rejects a flag that sets another backend.
     fn dev_tls(&mut self) {
         self.sources.dev_tls = true;
         self.flag("transport.backend", "tls".into());
@@ -123,7 +123,7 @@ impl Line {
         Ok(())
     }
 
-    /// The first word is a command, the second what it is about.
+    /// Adds a positional argument: first the command, then its target.
     fn word(&mut self, word: String) -> Result<(), UsageError> {
         let command = self.words.first().map(String::as_str);
         match command {
@@ -174,14 +174,14 @@ mod tests {
 
     fn sources(args: &[&str]) -> Vec<(String, String)> {
         let Ok(Command::Run(sources)) = parsed(args) else {
-            panic!("{args:?} is no run");
+            panic!("{args:?} does not parse as run");
         };
         let text = |(name, value): (String, OsString)| (name, value.into_string().unwrap());
         sources.flags.into_iter().map(text).collect()
     }
 
     #[test]
-    fn short_flags_are_flags_of_the_tables() {
+    fn short_flags_map_to_table_keys() {
         let given = sources(&[
             "--forward",
             "tcp://a:1",
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_answered_with_the_nearest() {
+    fn unknown_word_suggests_nearest() {
         for (args, nearest) in [
             (&["--ehco"][..], "--echo"),
             (&["--echo_frames"], "--echo-frames"),
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn invalid_command_lines_rejected() {
         for args in [
             &["dial"][..],
             &["dial", "a", "b"],
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn the_help_names_every_flag_and_command() {
+    fn help_names_every_flag_and_command() {
         for name in FLAGS.iter().chain(COMMANDS) {
             assert!(help::TEXT.contains(name), "{name}");
         }

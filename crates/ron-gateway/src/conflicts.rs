@@ -1,17 +1,19 @@
-//! Addresses that contradict each other across the two tables: an admin endpoint where the
-//! transport listens, and a forward to the gateway itself, which would dial itself without end.
+//! Conflicts between the addresses of both tables.
+//!
+//! These are an admin endpoint at the address of the transport, and a forward to the gateway
+//! itself, which would dial itself without end.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
-use ron_transport::core::Target;
+use ron_transport::Target;
 use ron_transport::{Config, Endpoint, ListenAddr, Scheme};
 
-use crate::exit::Failure;
+use crate::effective::EffectiveConfig;
+use crate::exit::ExitFailure;
 use crate::settings::{AdminAddr, Gateway, Mode};
-use crate::startup::Effective;
 
-/// Names that mean this machine: RFC 6761 §6.3, and those of common hosts files.
+/// Names of this machine: RFC 6761 §6.3, and common hosts files.
 const LOCAL_NAMES: &[&str] = &[
     "localhost",
     "localhost.localdomain",
@@ -20,7 +22,7 @@ const LOCAL_NAMES: &[&str] = &[
 ];
 
 /// Checks the configured addresses against each other.
-pub(crate) fn check(effective: &Effective) -> Result<(), Failure> {
+pub(crate) fn check(effective: &EffectiveConfig) -> Result<(), ExitFailure> {
     let (transport, gateway) = (effective.transport.settings(), effective.gateway.settings());
     let Some(listen) = configured(transport) else {
         return Ok(());
@@ -55,18 +57,18 @@ pub(crate) fn check(effective: &Effective) -> Result<(), Failure> {
     }
     match wrong.as_slice() {
         [] => Ok(()),
-        wrong => Err(Failure::Config(format!(
+        wrong => Err(ExitFailure::Config(format!(
             "configuration: {}",
             wrong.join("\n  ")
         ))),
     }
 }
 
-/// Checks the address that was really bound, or handed over by a service manager.
-pub(crate) fn check_listening(gateway: &Gateway, listen: &ListenAddr) -> Result<(), Failure> {
+/// Checks the address that was bound or inherited.
+pub(crate) fn check_listening(gateway: &Gateway, listen: &ListenAddr) -> Result<(), ExitFailure> {
     match looping(gateway, listen) {
         None => Ok(()),
-        Some(to) => Err(Failure::Config(format!(
+        Some(to) => Err(ExitFailure::Config(format!(
             "configuration: gateway.forward_to = \"{to}\": {}",
             itself(listen)
         ))),
@@ -74,7 +76,7 @@ pub(crate) fn check_listening(gateway: &Gateway, listen: &ListenAddr) -> Result<
 }
 
 fn itself(listen: &ListenAddr) -> String {
-    format!("that is the gateway itself, which listens on {listen}; name the service behind it")
+    format!("this is the gateway itself, which listens on {listen}; name the service behind it")
 }
 
 fn configured(config: &Config) -> Option<ListenAddr> {
@@ -85,10 +87,10 @@ fn configured(config: &Config) -> Option<ListenAddr> {
     config.general.bind_addr().map(ListenAddr::Ip)
 }
 
-/// The target of the forward mode, where it is the listener.
+/// Returns the forward target if it is the listener itself.
 fn looping<'a>(gateway: &'a Gateway, listen: &ListenAddr) -> Option<&'a Endpoint> {
     let to = gateway.forward_to.as_ref()?;
-    let same = match (to.scheme, &to.target, listen) {
+    let same = match (to.scheme(), to.target(), listen) {
         (Scheme::Tcp | Scheme::Tls, Target::Host { host, port }, ListenAddr::Ip(listen)) => {
             *port == listen.port() && addresses(host).any(|ip| reaches(ip, listen.ip()))
         }
@@ -98,7 +100,7 @@ fn looping<'a>(gateway: &'a Gateway, listen: &ListenAddr) -> Option<&'a Endpoint
     (same && gateway.mode == Mode::Forward).then_some(to)
 }
 
-/// The addresses of a host that are known without a look-up.
+/// Returns the addresses of a host that are known without DNS.
 fn addresses(host: &str) -> impl Iterator<Item = IpAddr> {
     let name = host.trim_end_matches('.').to_ascii_lowercase();
     let is_local = LOCAL_NAMES.contains(&name.as_str()) || name.ends_with(".localhost");
@@ -112,21 +114,21 @@ fn addresses(host: &str) -> impl Iterator<Item = IpAddr> {
         .chain(loopback.into_iter().filter(move |_| is_local))
 }
 
-/// Whether two listeners would want the same address.
+/// Returns whether two listen addresses overlap.
 fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     let (a, b) = (one.ip().to_canonical(), other.ip().to_canonical());
     one.port() != 0 && one.port() == other.port() && (a == b || covers(a, b) || covers(b, a))
 }
 
-/// Whether a wildcard takes in this address. That of IPv6 takes in IPv4 too.
+/// Returns whether a wildcard covers an address; IPv6 covers IPv4 too.
 fn covers(wildcard: IpAddr, ip: IpAddr) -> bool {
     wildcard.is_unspecified() && (wildcard.is_ipv6() || ip.is_ipv4())
 }
 
-/// Whether a connection to this address arrives at a listener on that one.
+/// Returns whether a connection to `to` reaches a listener on `listen`.
 fn reaches(to: IpAddr, listen: IpAddr) -> bool {
     let (to, listen) = (to.to_canonical(), listen.to_canonical());
-    // The kernel takes a wildcard as a target for the loopback address.
+    // The kernel treats a wildcard target as the loopback address.
     let to = match to {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
@@ -135,7 +137,9 @@ fn reaches(to: IpAddr, listen: IpAddr) -> bool {
     to == listen || covers(listen, to) && is_of_this_machine(to)
 }
 
-/// Whether this machine has the address: it then is the source of packets to it. Nothing is sent.
+/// Returns whether this machine has the address.
+///
+/// It is then the source address of packets to it. `connect` on UDP sends none.
 fn is_of_this_machine(ip: IpAddr) -> bool {
     let any: IpAddr = match ip {
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
@@ -149,7 +153,7 @@ fn is_of_this_machine(ip: IpAddr) -> bool {
     ip.is_loopback() || source().is_ok_and(|source| source.ip() == ip)
 }
 
-/// Whether two paths name one file; the file itself need not exist.
+/// Returns whether two paths name one file, which need not exist.
 fn same_file(one: &Path, other: &Path) -> bool {
     one == other || resolved(one).is_some_and(|one| Some(one) == resolved(other))
 }
@@ -203,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn forward_to_itself_is_found() {
+    fn forward_to_self_is_detected() {
         for (to, listen) in [
             ("tcp://127.0.0.1:1", "127.0.0.1:1"),
             ("tls://127.0.0.1:1", "0.0.0.0:1"),
@@ -221,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn forward_to_another_service_is_none() {
+    fn forward_to_another_service_is_allowed() {
         for (to, listen) in [
             ("tcp://127.0.0.1:1", "127.0.0.1:2"),
             ("tcp://127.0.0.2:1", "127.0.0.1:1"),
@@ -236,7 +240,7 @@ mod tests {
 
     #[cfg(feature = "uds")]
     #[test]
-    fn forward_to_own_socket_is_found() {
+    fn forward_to_own_socket_is_detected() {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
         std::fs::create_dir(path("real")).unwrap();

@@ -1,4 +1,4 @@
-//! `--dev-tls`: an authority and a certificate made in memory, for trying things out.
+//! `--dev-tls`: a certificate authority and a certificate in memory, for experiments.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, SystemTime};
@@ -13,41 +13,41 @@ use ron_transport::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer, Priva
 use ron_transport::tls::ServerTls;
 use ron_transport::{Backend, Config};
 
-use crate::exit::Failure;
+use crate::exit::ExitFailure;
 use crate::term;
 
-/// How long the certificates are valid.
+/// Validity of the certificates.
 const VALID: Duration = Duration::from_secs(30 * 24 * 3600);
-/// The clocks of clients may be behind.
+/// Allowance for clients whose clock is behind.
 const SLACK: Duration = Duration::from_secs(24 * 3600);
 
-/// Makes the pair, and says how to trust it.
-pub(crate) fn make(config: &Config) -> Result<ServerTls, Failure> {
+/// Creates the certificate and prints how to trust it.
+pub(crate) fn make(config: &Config) -> Result<ServerTls, ExitFailure> {
     let backend = config.general.backend();
     if backend != Backend::Tls {
-        let what = format!("--dev-tls needs backend tls, and that is {backend}");
-        return Err(Failure::Config(what));
+        let what = format!("--dev-tls needs backend tls, and backend is {backend}");
+        return Err(ExitFailure::Config(what));
     }
     if config.tls.cert_path().is_some() {
-        let what = "--dev-tls makes its own certificate: leave tls.cert_path and tls.key_path out";
-        return Err(Failure::Config(what.to_owned()));
+        let what = "--dev-tls creates its own certificate: remove tls.cert_path and tls.key_path";
+        return Err(ExitFailure::Config(what.to_owned()));
     }
-    let failed = |error: rcgen::Error| Failure::runtime("cannot make a certificate", &error);
-    let pair = Pair::new().map_err(failed)?;
+    let failed = |error: rcgen::Error| ExitFailure::runtime("cannot create a certificate", &error);
+    let pair = DevCertificate::new().map_err(failed)?;
     term::err_line(format_args!("{}", advice(&pair)));
     let chain = vec![pair.leaf, pair.authority];
     ServerTls::from_pair(chain, pair.key, &config.tls, config.pq.mode())
-        .map_err(|error| Failure::runtime("cannot use the certificate that was made", &error))
+        .map_err(|error| ExitFailure::runtime("cannot use the created certificate", &error))
 }
 
-struct Pair {
+struct DevCertificate {
     authority: CertificateDer<'static>,
     authority_pem: String,
     leaf: CertificateDer<'static>,
     key: PrivateKeyDer<'static>,
 }
 
-impl Pair {
+impl DevCertificate {
     fn new() -> Result<Self, rcgen::Error> {
         let mut params = dated("ron-gateway development authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -56,7 +56,8 @@ impl Pair {
         let mut params = dated("localhost");
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        // RFC 5280 §4.2.1.1 asks for it, and strict verifiers (Python 3.13's default) do too.
+        // Required by RFC 5280 §4.2.1.1 and by strict verifiers, such as the default of Python
+        // 3.13.
         params.use_authority_key_identifier_extension = true;
         params.subject_alt_names = vec![
             SanType::DnsName(Ia5String::try_from("localhost")?),
@@ -83,11 +84,11 @@ fn dated(name: &str) -> CertificateParams {
     params
 }
 
-fn advice(pair: &Pair) -> String {
+fn advice(pair: &DevCertificate) -> String {
     let sha256 = digest(&SHA256, &pair.authority);
     let bytes: Vec<_> = sha256.as_ref().iter().map(|b| format!("{b:02X}")).collect();
     format!(
-        "--dev-tls: a certificate for localhost, 127.0.0.1 and ::1, for 30 days, in memory alone\n\
+        "--dev-tls: a certificate for localhost, 127.0.0.1 and ::1, valid for 30 days, in memory only\n\
          authority, SHA-256 fingerprint {}\n\
          {}\
          To trust it, write the certificate above to dev-ca.pem:\n  \
@@ -105,8 +106,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_are_never_the_same_and_the_advice_has_the_authority_and_no_key() {
-        let (one, two) = (Pair::new().unwrap(), Pair::new().unwrap());
+    fn certificate_is_unique_and_key_not_printed() {
+        let (one, two) = (
+            DevCertificate::new().unwrap(),
+            DevCertificate::new().unwrap(),
+        );
         assert_ne!(one.authority, two.authority);
         let text = advice(&one);
         assert!(

@@ -1,10 +1,10 @@
-//! `dial`: connects once and tells what came of it.
+//! `dial`: connects once and prints the result.
 
 use std::fmt::Write as _;
 use std::io::{stderr, IsTerminal};
 use std::sync::Arc;
 
-use ron_transport::core::escape::escape;
+use ron_transport::escape::escape;
 use ron_transport::{
     Backend, Config, Conn, ConnInfo, Endpoint, PeerIdentity, ReadyState, Transport,
 };
@@ -12,7 +12,7 @@ use tokio::io::{copy, sink, AsyncWriteExt};
 use tokio::runtime::Builder;
 use tokio::time::{timeout, Duration, Instant};
 
-use crate::exit::Failure;
+use crate::exit::ExitFailure;
 use crate::process;
 use crate::progress;
 use crate::runtime;
@@ -21,41 +21,40 @@ use crate::settings::dialable;
 use crate::startup::Sources;
 use crate::term;
 
-/// How long the peer has to end the connection too.
-const FAREWELL: Duration = Duration::from_millis(250);
+/// Time for the peer to close the connection as well.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Connects with the configured deadlines and socket options, prints, and closes.
-pub(crate) fn run(sources: &Sources, target: &str) -> Result<(), Failure> {
-    let endpoint = dialable(target).map_err(|error| Failure::Config(error.to_string()))?;
+pub(crate) fn run(sources: &Sources, target: &str) -> Result<(), ExitFailure> {
+    let endpoint = dialable(target).map_err(|error| ExitFailure::Config(error.to_string()))?;
     let mut config = sources.load()?.transport.into_settings();
     only_dial(&mut config);
     if config.limits.amnesia() {
         process::no_core_dumps()
-            .map_err(|error| Failure::runtime("cannot forbid core dumps", &error))?;
+            .map_err(|error| ExitFailure::runtime("cannot disable core dumps", &error))?;
     }
     let runtime = runtime::build(Builder::new_current_thread())?;
     let outcome = runtime.block_on(async {
         let transport = Arc::new(Transport::builder().config(config).build()?);
-        let mut signals =
-            Signals::new().map_err(|error| Failure::runtime("cannot watch signals", &error))?;
-        let mut reload = false;
+        let mut signals = Signals::new()
+            .map_err(|error| ExitFailure::runtime("cannot install signal handlers", &error))?;
         let outcome = tokio::select! {
             outcome = connect(&transport, &endpoint) => outcome,
-            _ = signals.stop(&mut reload) => Err(Failure::Runtime("interrupted".to_owned())),
+            _ = signals.stop() => Err(ExitFailure::Runtime("interrupted".to_owned())),
         };
-        // A Tor client leaves nothing behind.
+        // The shutdown removes the files of a Tor client.
         transport.shutdown(Duration::ZERO).await;
         outcome
     });
-    // A name that is still being resolved is not waited for.
+    // Do not wait for a pending name lookup.
     runtime.shutdown_background();
     outcome
 }
 
-/// Takes away what it would listen on.
+/// Removes the settings of listeners.
 fn only_dial(config: &mut Config) {
     config.general.set_bind_addr(None);
-    // It does not matter which, and this one is always there.
+    // Any backend would do; TCP is always compiled in.
     let _ = config.general.set_backend(Backend::Tcp);
     #[cfg(feature = "uds")]
     let _ = config.uds.set_path("");
@@ -63,24 +62,26 @@ fn only_dial(config: &mut Config) {
     config.arti.onion_service_mut().set_enabled(false);
 }
 
-async fn connect(transport: &Arc<Transport>, to: &Endpoint) -> Result<(), Failure> {
+async fn connect(transport: &Arc<Transport>, to: &Endpoint) -> Result<(), ExitFailure> {
     transport.prepare_for(to).await?;
     let bootstrap = bootstrap(transport).await;
     let started = Instant::now();
     let mut conn = transport.dial(to).await?;
     let took = started.elapsed();
     term::out(&report(to, &conn, bootstrap, took));
-    // The connection stands: how it ends is of no interest. What the peer sent is read, so that it
-    // sees an end and not a reset.
+    // The connection was established, so errors of its end do not matter. Reading the data of the
+    // peer avoids a reset.
     let _ = conn.shutdown().await;
-    if !to.scheme.half_closes() {
+    if !to.scheme().half_closes() {
         return Ok(());
     }
-    let _ = timeout(FAREWELL, copy(&mut conn, &mut sink())).await;
+    let _ = timeout(CLOSE_TIMEOUT, copy(&mut conn, &mut sink())).await;
     Ok(())
 }
 
-/// Waits until Tor is ready or late, and tells how long that took; `None` where it is not used.
+/// Waits until Tor is ready or timed out; returns the time taken.
+///
+/// Returns `None` if the target does not use Tor.
 async fn bootstrap(transport: &Arc<Transport>) -> Option<Duration> {
     transport.tor_progress()?;
     let started = Instant::now();
@@ -124,7 +125,7 @@ fn report(endpoint: &Endpoint, conn: &Conn, bootstrap: Option<Duration>, took: D
     out
 }
 
-/// What a handshake agreed on, where there was one.
+/// Prints the result of a TLS handshake, if any.
 fn negotiated(info: &ConnInfo, line: &mut impl FnMut(&str, &str)) {
     if let Some(kx) = info.kx {
         line("kx", kx.as_str());

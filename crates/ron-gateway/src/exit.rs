@@ -1,4 +1,4 @@
-//! How the process ends: what went wrong on stderr, and the code that says of which kind it was.
+//! Exit of the process: the message on stderr and the exit code.
 
 use std::error::Error;
 use std::fmt;
@@ -7,22 +7,21 @@ use std::process::ExitCode;
 use ron_transport::config::ConfigErrors;
 use ron_transport::TransportError;
 
-use crate::cli::UsageError;
 use crate::term;
 
-/// Why the process ends with a code other than 0.
+/// The cause of an exit code other than 0.
 #[derive(Debug)]
-pub(crate) enum Failure {
-    /// Command line or configuration are wrong: 2.
+pub(crate) enum ExitFailure {
+    /// The command line or the configuration is invalid: exit code 2.
     Config(String),
-    /// It could not start or go on: 1.
+    /// The start or the running service failed: exit code 1.
     Runtime(String),
-    /// It was told to stop a second time before the drain was over: 1.
+    /// A second signal interrupted the drain: exit code 1.
     CutShort,
 }
 
-impl Failure {
-    /// A failure of the running service, with what it was doing.
+impl ExitFailure {
+    /// Returns a failure at run time, with the failed operation.
     pub(crate) fn runtime(doing: impl fmt::Display, error: &dyn Error) -> Self {
         Self::Runtime(format!("{doing}: {error}"))
     }
@@ -35,28 +34,24 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for ExitFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(what) | Self::Runtime(what) => f.write_str(what),
-            Self::CutShort => f.write_str("ended before the drain was over"),
+            Self::CutShort => {
+                f.write_str("a second signal interrupted the drain; open connections were reset")
+            }
         }
     }
 }
 
-impl From<UsageError> for Failure {
-    fn from(error: UsageError) -> Self {
-        Self::Config(format!("{error}\nTry `ron-gateway --help`."))
-    }
-}
-
-impl From<ConfigErrors> for Failure {
+impl From<ConfigErrors> for ExitFailure {
     fn from(errors: ConfigErrors) -> Self {
         Self::Config(errors.to_string())
     }
 }
 
-impl From<TransportError> for Failure {
+impl From<TransportError> for ExitFailure {
     fn from(error: TransportError) -> Self {
         match error {
             TransportError::Config { .. } | TransportError::Unsupported { .. } => {
@@ -67,8 +62,8 @@ impl From<TransportError> for Failure {
     }
 }
 
-/// Says what went wrong, if anything did.
-pub(crate) fn report(outcome: Result<(), Failure>) -> ExitCode {
+/// Prints the failure, if any, and returns the exit code.
+pub(crate) fn report(outcome: Result<(), ExitFailure>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -1,47 +1,48 @@
-//! The gateway's log: the formats, what is let through, and a writer that never holds the
-//! service up.
+//! The gateway's log.
+//!
+//! It has formats, a level filter, and a writer that never blocks the service.
 
 mod batch;
 mod dropped;
+mod entry;
 mod format;
 mod json;
 mod layer;
 mod level;
 mod logfmt;
-mod record;
 mod sink;
 mod stdout;
+mod target;
 mod text;
 mod timestamp;
 
-pub(crate) use dropped::Dropped;
-pub(crate) use format::Format;
-pub(crate) use level::Level;
+pub(crate) use dropped::DroppedLines;
+pub(crate) use format::LogFormat;
+pub(crate) use level::LogLevel;
 pub(crate) use sink::Writer;
+pub(crate) use target::TARGET;
 
 use std::io::{stdout, IsTerminal};
 
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry;
 
+use entry::LogEntry;
 use layer::LogLayer;
-use record::Entry;
-use stdout::Unbuffered;
+use stdout::UnbufferedStdout;
 
-/// The target of the gateway's own events.
-pub(crate) const TARGET: &str = "ron_gateway";
-
-/// Starts the log of the running service on stdout. The writer must be kept: its drop waits, for
-/// a bounded time, until everything is written.
-pub(crate) fn start(format: Format, level: Level) -> std::io::Result<Writer> {
+/// Starts the log of the running service on stdout.
+///
+/// Keep the returned writer: its drop waits, for a bounded time, until all lines are written.
+pub(crate) fn start(format: LogFormat, level: LogLevel) -> std::io::Result<Writer> {
     let terminal = stdout().is_terminal();
     let coloured = terminal && std::env::var_os("NO_COLOR").is_none();
     let render = format.render(terminal, coloured);
-    let notice = move |dropped| render(&Entry::dropped(dropped));
-    let (sink, writer) = sink::start(Unbuffered, notice)?;
+    let notice = move |dropped| render(&LogEntry::dropped(dropped));
+    let (sink, writer) = sink::start(UnbufferedStdout, notice)?;
     let layer = LogLayer::new(render, sink);
     let subscriber = registry().with(level.filter()).with(layer);
-    // Nothing else in this process installs one.
+    // No other code in this process installs a subscriber.
     let _ = tracing::subscriber::set_global_default(subscriber);
     Ok(writer)
 }

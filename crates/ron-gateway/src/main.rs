@@ -1,9 +1,9 @@
-//! The reference service of ron-transport: a layer-4 gateway that echoes or forwards what its
-//! transport accepts, with an admin listener for metrics and health.
+//! The reference service of ron-transport: a layer-4 gateway.
 //!
-//! Exit codes: 0 after a clean drain, 1 when it failed while running (an address in use, a dial
-//! that found nobody, a drain cut short by a second signal), 2 when configuration or command line
-//! are wrong.
+//! It echoes or forwards accepted connections and has an admin endpoint for metrics and health.
+//!
+//! Exit codes: 0 after a clean drain, 1 after a failure at run time (address in use, dial failed,
+//! drain interrupted by a second signal), 2 for an error in the configuration or the command line.
 
 mod admin;
 mod cgroup;
@@ -13,8 +13,10 @@ mod conflicts;
 #[cfg(feature = "tls")]
 mod dev_tls;
 mod dial;
+mod effective;
 mod exit;
 mod logging;
+mod pressure;
 mod process;
 mod progress;
 mod runtime;

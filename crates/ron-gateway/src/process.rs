@@ -1,4 +1,4 @@
-//! What the kernel knows about this process.
+//! Limits and figures of this process, from the kernel.
 
 use std::fs::File;
 use std::os::fd::RawFd;
@@ -9,31 +9,34 @@ use rustix::process::{
 };
 use rustix::time::{clock_gettime, ClockId};
 
-/// Descriptors that connections leave free: half of them for the admin endpoint, the others for
-/// files, the service manager and `/proc`, and for sockets that are refused as soon as they exist.
+/// Descriptors that connections leave free.
+///
+/// Half are for the admin endpoint; the others are for files, the service manager, `/proc`, and
+/// sockets that are refused right after accept.
 const RESERVE: usize = 24;
 
-/// How many file descriptors the process may open; `None` is without limit.
-pub(crate) fn fd_limit() -> Option<u64> {
+/// Returns the limit on open file descriptors; `None` is unlimited.
+pub(crate) fn max_fd() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
-/// The first descriptor that no connection may have.
-pub(crate) fn conn_fd_limit() -> Option<RawFd> {
-    fd_limit().map(without_reserve)
+/// Returns the lowest descriptor number that connections may not use.
+pub(crate) fn max_conn_fd() -> Option<RawFd> {
+    max_fd().map(without_reserve)
 }
 
-/// Connections that the admin endpoint may have. With all of them open, the rest of the reserve is
-/// still free.
+/// Returns the descriptors for admin connections.
+///
+/// With all of them open, the rest of the reserve is still free.
 pub(crate) fn admin_conns() -> usize {
-    fd_limit().map_or(RESERVE / 2, half_of_reserve)
+    max_fd().map_or(RESERVE / 2, half_of_reserve)
 }
 
 fn half_of_reserve(limit: u64) -> usize {
     (reserve(limit) / 2).max(1)
 }
 
-/// A tiny limit gives a quarter away and no more.
+/// Returns the reserve: at most a quarter of a small limit.
 fn reserve(limit: u64) -> usize {
     usize::try_from(limit / 4).unwrap_or(RESERVE).min(RESERVE)
 }
@@ -43,8 +46,10 @@ fn without_reserve(limit: u64) -> RawFd {
     RawFd::try_from(kept).unwrap_or(RawFd::MAX)
 }
 
-/// From now on a crash leaves no image of the memory behind: neither a file, nor one that a
-/// collector such as systemd-coredump is handed, which no limit of size holds back.
+/// Disables core dumps of this process.
+///
+/// This covers files, and also pipes to a collector such as systemd-coredump, which no size limit
+/// restricts.
 pub(crate) fn no_core_dumps() -> std::io::Result<()> {
     let none = Rlimit {
         current: Some(0),
@@ -54,55 +59,57 @@ pub(crate) fn no_core_dumps() -> std::io::Result<()> {
     Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }
 
-/// What `/metrics` tells about the process; `None` where the system does not say.
+/// Process figures of `/metrics`; `None` if the system has none.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Figures {
+pub(crate) struct ProcessFigures {
     pub(crate) open_fds: Option<u64>,
     pub(crate) max_fds: Option<u64>,
     pub(crate) cpu_seconds: f64,
     pub(crate) resident_bytes: Option<u64>,
 }
 
-impl Figures {
-    /// As they are now.
+impl ProcessFigures {
+    /// Reads the current figures.
     pub(crate) fn read() -> Self {
         Self {
             open_fds: open_fds(),
-            max_fds: fd_limit(),
+            max_fds: max_fd(),
             cpu_seconds: cpu_seconds(),
             resident_bytes: resident_bytes(),
         }
     }
 }
 
-/// Linux since 6.2 tells the count as the directory's size, without a listing.
+/// Returns the number of open descriptors.
+///
+/// Linux since 6.2 reports it as the size of the directory.
 fn open_fds() -> Option<u64> {
     let dir = "/proc/self/fd";
     match std::fs::metadata(dir).ok()?.len() {
         0 => {
             let entries = std::fs::read_dir(dir).ok()?.count();
-            // The listing's own descriptor is one of them.
+            // Subtract the descriptor of the listing itself.
             Some((entries as u64).saturating_sub(1))
         }
         count => Some(count),
     }
 }
 
-/// User and system time of all threads, in seconds.
+/// Returns user and system time of all threads, in seconds.
 fn cpu_seconds() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
 fn resident_bytes() -> Option<u64> {
-    Resident::open()?.bytes()
+    ResidentMemory::open()?.bytes()
 }
 
-/// The resident memory of this process, through a file that stays open.
+/// Resident memory of this process, read from an open file.
 #[derive(Debug)]
-pub(crate) struct Resident(File);
+pub(crate) struct ResidentMemory(File);
 
-impl Resident {
+impl ResidentMemory {
     pub(crate) fn open() -> Option<Self> {
         File::open("/proc/self/statm").ok().map(Self)
     }
@@ -122,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_reserve_shrinks_with_the_limit() {
+    fn reserve_shrinks_with_the_limit() {
         assert_eq!(without_reserve(1024), 1000);
         assert_eq!(without_reserve(64), 48);
         assert_eq!(without_reserve(20), 15);
@@ -133,10 +140,10 @@ mod tests {
     }
 
     #[test]
-    fn every_figure_is_there_on_linux() {
-        let before = Figures::read();
+    fn every_figure_exists_on_linux() {
+        let before = ProcessFigures::read();
         let file = std::fs::File::open("/proc/self/statm").unwrap();
-        let after = Figures::read();
+        let after = ProcessFigures::read();
         drop(file);
         assert!(before.resident_bytes.unwrap() > 100_000);
         assert!(before.open_fds.unwrap() >= 3 && after.open_fds.unwrap() >= 4);

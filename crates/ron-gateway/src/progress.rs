@@ -1,4 +1,4 @@
-//! The bootstrap of Tor on a terminal: a bar on stderr.
+//! The progress bar of Tor's bootstrap, on stderr.
 
 use std::io::{stderr, IsTerminal, Write};
 use std::sync::Arc;
@@ -7,17 +7,17 @@ use std::time::Duration;
 use ron_transport::{ReadyReason, ReadyState, Transport};
 use tokio::time::sleep;
 
-/// How often it is drawn.
+/// Interval between redraws.
 const EVERY: Duration = Duration::from_millis(100);
-/// Cells of the bar.
+/// Width of the bar, in characters.
 const WIDTH: u8 = 30;
 
-/// Shows every bootstrap for as long as the transport lives, where stderr is a terminal.
+/// Shows every bootstrap of the transport, if stderr is a terminal.
 pub(crate) async fn show(transport: &Arc<Transport>) {
     if !stderr().is_terminal() {
         return;
     }
-    let _cleared = Cleared;
+    let _cleared = ClearOnDrop;
     let mut readiness = transport.readiness();
     loop {
         while is_bootstrapping(*readiness.borrow_and_update()) {
@@ -35,10 +35,10 @@ pub(crate) async fn show(transport: &Arc<Transport>) {
     }
 }
 
-/// Takes the bar away, however showing it ends.
-struct Cleared;
+/// Clears the bar when dropped.
+struct ClearOnDrop;
 
-impl Drop for Cleared {
+impl Drop for ClearOnDrop {
     fn drop(&mut self) {
         draw("");
     }
@@ -51,7 +51,9 @@ fn is_bootstrapping(state: ReadyState) -> bool {
     )
 }
 
-/// The cursor is left at the beginning of the line, so that what is logged writes over the bar.
+/// Draws a line and returns the cursor to its start.
+///
+/// The next log line then overwrites the bar.
 fn draw(text: &str) {
     let line = format!("\r\x1b[2K{text}\r");
     let mut out = stderr().lock();
@@ -77,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bar_fills_and_never_overflows() {
+    fn bar_fills_and_never_overflows() {
         assert_eq!(
             bar(0.5),
             format!("tor [{}{}]  50 %", "#".repeat(15), "-".repeat(15))

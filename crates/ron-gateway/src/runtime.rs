@@ -1,4 +1,6 @@
-//! The runtime, made without a panic where the system has too little for it.
+//! Creation of the runtime.
+//!
+//! It causes no panic on a system with few resources.
 
 use std::fs::File;
 use std::panic::{catch_unwind, set_hook, take_hook, AssertUnwindSafe};
@@ -6,47 +8,51 @@ use std::time::SystemTime;
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::exit::Failure;
+use crate::exit::ExitFailure;
 use crate::process;
 
-/// Descriptors that must be free at the start: for the runtime, the signals, the listeners, files
-/// that are read, and at least one connection.
+/// Descriptors that must be free at the start.
+///
+/// They are for the runtime, the signals, the listeners, files that are read, and at least one
+/// connection.
 const MIN_DESCRIPTORS: usize = 14;
 
-/// The start fails for want of a thread.
+/// Error of a start without a thread.
 pub(crate) const NO_THREAD: &str =
-    "cannot start: the system gives no thread; look at RLIMIT_NPROC \
-    (`ulimit -u`) and at the pids limit of the container (TasksMax=)";
+    "cannot start: the system refuses to create a thread; check RLIMIT_NPROC \
+    (`ulimit -u`) and the pids limit of the container (TasksMax=)";
 
-/// Checks what the process needs from the system, and builds the runtime.
-pub(crate) fn build(mut builder: Builder) -> Result<Runtime, Failure> {
+/// Checks the required resources and builds the runtime.
+pub(crate) fn build(mut builder: Builder) -> Result<Runtime, ExitFailure> {
     descriptors()?;
     clock()?;
     builder.enable_all();
     quietly(move || builder.build())
-        .ok_or_else(|| Failure::Runtime(NO_THREAD.to_owned()))?
-        .map_err(|error| Failure::runtime("cannot start", &error))
+        .ok_or_else(|| ExitFailure::Runtime(NO_THREAD.to_owned()))?
+        .map_err(|error| ExitFailure::runtime("cannot start", &error))
 }
 
-/// Each is really opened: what the parent process left open counts too.
-fn descriptors() -> Result<(), Failure> {
+/// Opens as many descriptors as the start needs.
+///
+/// Opening them counts those inherited from the parent process too.
+fn descriptors() -> Result<(), ExitFailure> {
     let opened: Result<Vec<File>, _> = (0..MIN_DESCRIPTORS)
         .map(|_| File::open("/dev/null"))
         .collect();
     match opened {
         Err(error) if is_out_of_descriptors(&error) => {
-            let limit = process::fd_limit().map_or("none".to_owned(), |limit| limit.to_string());
-            Err(Failure::Runtime(format!(
+            let limit = process::max_fd().map_or("none".to_owned(), |limit| limit.to_string());
+            Err(ExitFailure::Runtime(format!(
                 "cannot start: too few file descriptors: the limit is {limit}, and at least \
                  {MIN_DESCRIPTORS} must be free; raise it (LimitNOFILE=, `ulimit -n`)"
             )))
         }
-        // Without a /dev/null there is nothing to count with.
+        // Without /dev/null the check is skipped.
         _ => Ok(()),
     }
 }
 
-/// EMFILE of this process, ENFILE of the system.
+/// Returns whether an error is EMFILE (process) or ENFILE (system).
 fn is_out_of_descriptors(error: &std::io::Error) -> bool {
     use rustix::io::Errno;
     let number = error.raw_os_error();
@@ -55,17 +61,19 @@ fn is_out_of_descriptors(error: &std::io::Error) -> bool {
         .contains(&number)
 }
 
-/// Times before 1970 have no form in TLS, in metrics and in the log.
-fn clock() -> Result<(), Failure> {
+/// Checks that the clock is after 1970.
+///
+/// TLS, metrics and the log require it.
+fn clock() -> Result<(), ExitFailure> {
     match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
         Ok(_) => Ok(()),
-        Err(_) => Err(Failure::Runtime(
+        Err(_) => Err(ExitFailure::Runtime(
             "cannot start: the system's clock is before 1970; set it".to_owned(),
         )),
     }
 }
 
-/// What a function returns; `None` where it panics, which is not printed.
+/// Runs a function; `None` after a panic, which is not printed.
 fn quietly<T>(run: impl FnOnce() -> T) -> Option<T> {
     let hook = take_hook();
     set_hook(Box::new(|_| {}));

@@ -1,14 +1,14 @@
-//! The running service: the transport with its handlers, the admin endpoint beside it, and the
-//! order in which they begin and end.
+//! The running service.
+//!
+//! It runs the transport with its handlers and the admin endpoint, and orders their start and end.
 
+mod config_watch;
 mod handlers;
 mod memory;
 mod prepare;
-mod pressure;
 mod reload;
 pub(crate) mod signals;
 mod start;
-mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,39 +19,37 @@ use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::admin::{self, Bound, Live, State};
-use crate::exit::Failure;
+use crate::admin::{self, AdminState, BoundAdmin, StatusSource};
+use crate::exit::ExitFailure;
 use crate::logging::TARGET;
 use crate::progress;
 use crate::runtime;
 use crate::sandbox::Sandbox;
 use crate::startup::Sources;
-use crate::systemd::{self, Manager};
+use crate::systemd::{self, ServiceNotifier};
 
-pub(crate) use pressure::Reading;
+use prepare::{FileThreads, Prepared, WorkerThreads};
+use reload::Reloader;
+use signals::{SignalEvent, Signals};
+use start::{StartedParts, StartedService};
 
-use prepare::{Loader, Prepared, Workers};
-use reload::Reloads;
-use signals::{Signals, Told};
-use start::{Begun, Started};
-
-/// How often recorded samples move into their buckets while nobody scrapes.
+/// Interval of moving samples into buckets between scrapes.
 const UPKEEP: Duration = Duration::from_secs(5);
-/// How often files are looked for that another file has replaced.
+/// Interval of checks for replaced files.
 const REPLACED_EVERY: Duration = Duration::from_secs(5);
 
-/// Runs the service until it is told to stop.
-pub(crate) fn run(sources: &Sources) -> Result<(), Failure> {
-    let loader = Loader::default();
-    let mut reload = false;
-    // A runtime without threads of its own: threads that exist later are born in the sandbox.
+/// Runs the service until a signal stops it.
+pub(crate) fn run(sources: &Sources) -> Result<(), ExitFailure> {
+    let loader = FileThreads::default();
+    // A runtime without threads: later threads must inherit the sandbox.
     let front = runtime::build(Builder::new_current_thread())?;
-    // First of all, so that no signal finds the process unprepared.
+    // Before all else, so that no signal kills the process.
     let mut signals = {
         let _inside = front.enter();
-        Signals::new().map_err(|error| Failure::runtime("cannot watch signals", &error))?
+        Signals::new()
+            .map_err(|error| ExitFailure::runtime("cannot install signal handlers", &error))?
     };
-    let preparing = prepare::prepare(sources, &loader, &mut signals, &mut reload);
+    let preparing = prepare::prepare(sources, &loader, &mut signals);
     let Some(prepared) = front.block_on(preparing)? else {
         return Ok(());
     };
@@ -60,11 +58,11 @@ pub(crate) fn run(sources: &Sources) -> Result<(), Failure> {
     let runtime = runtime::build(Builder::new_multi_thread())?;
     let workers = loader.start_workers()?;
     let begun = Arc::default();
-    let serving = serve(sources, prepared, &workers, &begun, signals, reload);
+    let serving = serve(sources, prepared, &workers, &begun, signals);
     let outcome = runtime.block_on(serving);
-    // The admin endpoint ends first: it holds the transport, whose tasks are of this runtime.
+    // The admin endpoint ends first: it owns the transport, whose tasks belong to this runtime.
     drop(workers);
-    // A name that is still being resolved is not waited for.
+    // Do not wait for a pending name lookup.
     runtime.shutdown_background();
     drop(begun.take_log());
     outcome
@@ -73,15 +71,14 @@ pub(crate) fn run(sources: &Sources) -> Result<(), Failure> {
 async fn serve(
     sources: &Sources,
     prepared: Prepared,
-    workers: &Workers,
-    begun: &Arc<Begun>,
+    workers: &WorkerThreads,
+    begun: &Arc<StartedParts>,
     mut signals: Signals,
-    mut reload: bool,
-) -> Result<(), Failure> {
-    let starting = start::start(sources, prepared, workers, begun, &mut signals, &mut reload);
+) -> Result<(), ExitFailure> {
+    let starting = start::start(sources, prepared, workers, begun, &mut signals);
     let started = starting.await;
     let outcome = match started {
-        Ok(Some(started)) => run_on(started, sources, workers, signals, reload).await,
+        Ok(Some(started)) => run_on(started, sources, workers, signals).await,
         Ok(None) => {
             begun.end_tor().await;
             Ok(())
@@ -95,13 +92,12 @@ async fn serve(
 }
 
 async fn run_on(
-    started: Started,
+    started: StartedService,
     sources: &Sources,
-    workers: &Workers,
+    workers: &WorkerThreads,
     mut signals: Signals,
-    reload: bool,
-) -> Result<(), Failure> {
-    let Started {
+) -> Result<(), ExitFailure> {
+    let StartedService {
         transport,
         gateway,
         in_force,
@@ -126,7 +122,7 @@ async fn run_on(
         backend = transport.backend().as_str(),
         version = env!("CARGO_PKG_VERSION"),
     );
-    // What runs beside the transport, to the very end.
+    // Background tasks, until the process ends.
     let mut beside = JoinSet::new();
     beside.spawn(prometheus.upkeep(UPKEEP));
     beside.spawn(memory::give_back(transport.limiter().clone()));
@@ -134,12 +130,14 @@ async fn run_on(
     beside.spawn(pressure.watch(Arc::clone(transport)));
     beside.spawn(systemd::watchdog());
     beside.spawn(watch_replaced(sandbox.clone(), workers.look.clone()));
-    let manager = Manager::default();
-    beside.spawn(manager.clone().tell_again());
-    if let Some(Bound { addr, listener }) = admin {
-        let live = Live::new(transport, &in_force, dropped, reading);
+    let manager = ServiceNotifier::default();
+    beside.spawn(manager.clone().resend());
+    if let Some(BoundAdmin { addr, listener }) = admin {
+        let source = StatusSource::new(transport, &in_force, dropped, reading);
         let report = sandbox.report();
-        let state = State::new(addr, &gateway, prometheus, transport, listen, live, report);
+        let state = AdminState::new(
+            addr, &gateway, prometheus, transport, listen, source, report,
+        );
         let served = workers.admin.run(admin::serve(listener, Arc::new(state)));
         beside.spawn(async move { drop(served.await) });
     }
@@ -151,7 +149,7 @@ async fn run_on(
     let serving = handlers::serve(transport, &gateway);
     tokio::pin!(serving);
     manager.ready();
-    let mut reloads = Reloads::new(
+    let mut reloads = Reloader::new(
         sources,
         &workers.load,
         transport,
@@ -159,20 +157,20 @@ async fn run_on(
         &in_force,
         sandbox,
     );
-    if reload {
+    if signals.take_reload() {
         manager.reloading();
         reloads.begin(&watch);
     }
     let name = loop {
         tokio::select! {
-            ended = &mut serving => return ended.map_err(Failure::from),
-            told = signals.next() => match told {
-                Told::Stop(name) => break name,
-                Told::Reload => {
+            ended = &mut serving => return ended.map_err(ExitFailure::from),
+            event = signals.next() => match event {
+                SignalEvent::Stop(name) => break name,
+                SignalEvent::Reload => {
                     manager.reloading();
                     reloads.begin(&watch);
                 }
-                Told::Nothing(name) => ignored(name),
+                SignalEvent::Ignored(name) => ignored(name),
             },
             () = watch.changed(), if !reloads.are_running() => {
                 manager.reloading();
@@ -196,47 +194,48 @@ async fn run_on(
     drain(transport, serving, &mut signals).await
 }
 
-/// Ends gently, or at once on another signal. Accepting goes on until the transport stops it, so
-/// that readiness changes first.
+/// Drains the transport; a second signal interrupts the drain.
+///
+/// Accepting continues until the transport stops it, so that readiness changes first.
 async fn drain(
     transport: &Transport,
     serving: impl std::future::Future<Output = Result<(), TransportError>>,
     signals: &mut Signals,
-) -> Result<(), Failure> {
+) -> Result<(), ExitFailure> {
     let deadline = transport.config().general.drain_timeout();
     let drained = async { tokio::join!(transport.shutdown(deadline), serving) };
     tokio::pin!(drained);
     loop {
         tokio::select! {
             _ = &mut drained => return Ok(()),
-            told = signals.next() => match told {
-                Told::Stop(_) => return Err(Failure::CutShort),
-                Told::Reload => transport.reload_rejected(&ReloadError::Draining),
-                Told::Nothing(name) => ignored(name),
+            event = signals.next() => match event {
+                SignalEvent::Stop(_) => return Err(ExitFailure::CutShort),
+                SignalEvent::Reload => transport.reload_rejected(&ReloadError::Draining),
+                SignalEvent::Ignored(name) => ignored(name),
             },
         }
     }
 }
 
-/// Looks for files that the sandbox no longer allows, indefinitely.
+/// Checks for files that the sandbox no longer allows, indefinitely.
 async fn watch_replaced(sandbox: Sandbox, look: Threads) {
     loop {
         sleep(REPLACED_EVERY).await;
         let sandbox = sandbox.clone();
-        // Without a thread, the next look comes in time.
+        // If no thread is free, the next check follows in time.
         let _ = look.run(move || sandbox.warn_of_replaced()).await;
     }
 }
 
-/// A signal that means nothing to the gateway.
+/// Logs a signal without effect.
 fn ignored(name: &'static str) {
     tracing::info!(target: TARGET, event = "signal", signal = name, "ignored");
 }
 
-/// None of these ends by itself.
-fn beside_ended(ended: Result<(), tokio::task::JoinError>) -> Failure {
+/// Returns the failure of a background task, which must not end.
+fn beside_ended(ended: Result<(), tokio::task::JoinError>) -> ExitFailure {
     match ended {
-        Ok(()) => Failure::Runtime("the admin endpoint ended".to_owned()),
-        Err(error) => Failure::runtime("the admin endpoint failed", &error),
+        Ok(()) => ExitFailure::Runtime("the admin endpoint ended".to_owned()),
+        Err(error) => ExitFailure::runtime("the admin endpoint failed", &error),
     }
 }

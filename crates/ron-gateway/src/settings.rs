@@ -1,44 +1,26 @@
-//! The table `[gateway]`: what the service does with connections, where its admin endpoint is,
-//! and how it logs.
+//! The table `[gateway]`: handler mode, admin endpoint, log and sandbox.
 
 mod admin_addr;
-mod keys;
+mod mode;
 mod parse;
+mod sandbox_mode;
+mod table;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use ron_transport::config::{DynSection, Settings};
+use ron_transport::config::Settings;
+use ron_transport::schema::Section;
 use ron_transport::Endpoint;
 
-use crate::logging::{Format, Level};
-use crate::sandbox;
+use crate::logging::{LogFormat, LogLevel};
 
 pub(crate) use admin_addr::AdminAddr;
+pub(crate) use mode::Mode;
 pub(crate) use parse::{dialable, MemoryPressure};
+pub(crate) use sandbox_mode::SandboxMode;
 
-/// Where the admin endpoint is unless configured.
+/// Default address of the admin endpoint.
 const ADMIN_ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9909);
-
-/// What happens to an accepted connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// Every byte goes back.
-    Echo,
-    /// Every frame goes back.
-    EchoFrames,
-    /// Joined with a connection that is dialed for it.
-    Forward,
-}
-
-impl Mode {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Echo => "echo",
-            Self::EchoFrames => "echo_frames",
-            Self::Forward => "forward",
-        }
-    }
-}
 
 /// The gateway's own settings.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,13 +28,13 @@ pub(crate) struct Gateway {
     pub(crate) mode: Mode,
     pub(crate) forward_to: Option<Endpoint>,
     pub(crate) admin_addr: Option<AdminAddr>,
-    /// In lower case, without a dot at the end.
+    /// In lower case, without a trailing dot.
     pub(crate) admin_hosts: Vec<String>,
     pub(crate) show_peers: bool,
     pub(crate) degraded_is_ready: bool,
-    pub(crate) log_format: Format,
-    pub(crate) log_level: Level,
-    pub(crate) sandbox: sandbox::Mode,
+    pub(crate) log_format: LogFormat,
+    pub(crate) log_level: LogLevel,
+    pub(crate) sandbox: SandboxMode,
     pub(crate) memory_pressure: MemoryPressure,
 }
 
@@ -65,9 +47,9 @@ impl Default for Gateway {
             admin_hosts: Vec::new(),
             show_peers: false,
             degraded_is_ready: false,
-            log_format: Format::Auto,
-            log_level: Level::Info,
-            sandbox: sandbox::Mode::Try,
+            log_format: LogFormat::Auto,
+            log_level: LogLevel::Info,
+            sandbox: SandboxMode::Try,
             memory_pressure: MemoryPressure::Auto,
         }
     }
@@ -77,20 +59,20 @@ impl Settings for Gateway {
     const TABLE: &'static str = "gateway";
     const ENV_PREFIX: &'static str = "RON_GATEWAY_";
 
-    fn sections(&self) -> Vec<&dyn DynSection> {
+    fn sections(&self) -> Vec<&dyn Section> {
         vec![self]
     }
 
-    fn sections_mut(&mut self) -> Vec<&mut dyn DynSection> {
+    fn sections_mut(&mut self) -> Vec<&mut dyn Section> {
         vec![self]
     }
 
-    fn warnings(&self, _fd_limit: Option<u64>) -> Vec<String> {
+    fn warnings(&self, _max_fd: Option<u64>) -> Vec<String> {
         let mut warnings = Vec::new();
         if let Some(addr) = self.admin_addr.as_ref().filter(|addr| !addr.is_local()) {
             warnings.push(format!(
-                "admin_addr is {addr}: whoever reaches it can read metrics and status, there is \
-                 no login"
+                "admin_addr is {addr}: every host that reaches it can read metrics and status \
+                 without a login"
             ));
             if self.show_peers {
                 warnings.push(format!(
@@ -113,9 +95,9 @@ impl Settings for Gateway {
 mod tests {
     use super::*;
 
-    /// The manual is written by hand around this table; when a key changes, paste it anew.
+    /// The manual embeds this table; when a key changes, paste it again.
     #[test]
-    fn the_manual_has_the_table_of_these_keys() {
+    fn manual_contains_key_table() {
         let table = ron_transport::config::markdown_of::<Gateway>();
         let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/CONFIG.md");
         let manual = std::fs::read_to_string(manual).unwrap();

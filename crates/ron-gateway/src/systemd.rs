@@ -1,55 +1,56 @@
-//! What a service manager is told and hands over, by the protocols of systemd: `sd_notify`, the
-//! watchdog and `LISTEN_FDS`. Without a manager all of it does nothing.
+//! The protocols of systemd: `sd_notify`, watchdog and `LISTEN_FDS`.
+//!
+//! Without a service manager they do nothing.
 
+mod notify;
 mod watchdog;
 
 pub(crate) use watchdog::feed as watchdog;
 
-use std::ffi::OsStr;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use listenfd::ListenFd;
-use ron_transport::core::escape::escape;
+use ron_transport::escape::escape;
 use ron_transport::Inherited;
 use sd_notify::NotifyState;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use crate::exit::Failure;
+use crate::exit::ExitFailure;
 use crate::logging::TARGET;
 
-/// How long until a manager that had no room for a message is told again.
-const AGAIN: Duration = Duration::from_millis(200);
+use notify::send;
 
-/// Whether a manager has passed sockets to this process.
+/// Delay before a message is resent to a busy manager.
+const RETRY_AFTER: Duration = Duration::from_millis(200);
+
+/// Returns whether a manager passed sockets to this process.
 pub(crate) fn is_passed_sockets() -> bool {
     passed().is_some()
 }
 
-/// The number of sockets that a manager has passed, as it is written; `None` for none.
+/// Returns the number of passed sockets as written; `None` for none.
 fn passed() -> Option<String> {
     let variable = |name| std::env::var(name).unwrap_or_default();
     let (count, pid) = (variable("LISTEN_FDS"), variable("LISTEN_PID"));
-    // Meant for another process, which has left its environment to this one.
+    // Another `LISTEN_PID` means an environment inherited from another process.
     let is_ours = pid.is_empty() || pid == std::process::id().to_string();
     let count = count.trim();
     (is_ours && !matches!(count, "" | "0")).then(|| count.to_owned())
 }
 
-/// The socket that a manager has bound for us, if it did.
-pub(crate) fn inherited() -> Result<Option<Inherited>, Failure> {
+/// Returns the socket that a manager passed, if any.
+pub(crate) fn inherited() -> Result<Option<Inherited>, ExitFailure> {
     let Some(count) = passed() else {
         return Ok(None);
     };
     match count.as_str() {
         "1" => {}
         n => {
-            return Err(Failure::Config(format!(
-                "LISTEN_FDS is {}: the gateway listens on one socket",
+            return Err(ExitFailure::Config(format!(
+                "LISTEN_FDS is {}: the gateway accepts exactly one socket",
                 escape(n)
             )))
         }
@@ -65,99 +66,82 @@ pub(crate) fn inherited() -> Result<Option<Inherited>, Failure> {
     }
 }
 
-/// No other start with this socket would go better.
-pub(crate) fn unusable(why: impl std::fmt::Display) -> Failure {
-    Failure::Config(format!("the socket of LISTEN_FDS cannot be used: {why}"))
+/// Returns the error of an unusable socket.
+///
+/// It is a configuration error: a restart with the same socket fails too.
+pub(crate) fn unusable(why: impl std::fmt::Display) -> ExitFailure {
+    ExitFailure::Config(format!("the socket of LISTEN_FDS cannot be used: {why}"))
 }
 
-/// The manager's end of the line. It is never waited for: what it has no room for is told again
-/// later, and of several such messages the last, which says all there is to know.
+/// Sends state changes to the service manager, without blocking.
+///
+/// A message for which the manager has no room is resent later. Of several such messages only the
+/// last is kept, which supersedes the others.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Manager {
-    untold: Arc<Mutex<Option<String>>>,
-    /// There is something to tell again.
-    full: Arc<Notify>,
+pub(crate) struct ServiceNotifier {
+    pending: Arc<Mutex<Option<String>>>,
+    /// Signalled when a message is pending.
+    retry: Arc<Notify>,
 }
 
-impl Manager {
-    /// It listens, bootstrapping or not; and a reload is over.
+impl ServiceNotifier {
+    /// Reports that the service listens, or that a reload ended.
     pub(crate) fn ready(&self) {
-        self.tell(&[NotifyState::Ready]);
+        self.notify(&[NotifyState::Ready]);
     }
 
-    /// A reload begins; it ends with [`ready`](Self::ready).
+    /// Reports a reload, which [`ready`](Self::ready) ends.
     pub(crate) fn reloading(&self) {
         match NotifyState::monotonic_usec_now() {
-            Ok(now) => self.tell(&[NotifyState::Reloading, now]),
-            Err(_) => self.tell(&[NotifyState::Reloading]),
+            Ok(now) => self.notify(&[NotifyState::Reloading, now]),
+            Err(_) => self.notify(&[NotifyState::Reloading]),
         }
     }
 
-    /// It drains.
+    /// Reports the drain.
     pub(crate) fn stopping(&self) {
-        self.tell(&[NotifyState::Stopping]);
+        self.notify(&[NotifyState::Stopping]);
     }
 
-    /// Tells again what there was no room for; for ever.
-    pub(crate) async fn tell_again(self) {
+    /// Resends pending messages, indefinitely.
+    pub(crate) async fn resend(self) {
         loop {
-            self.full.notified().await;
-            sleep(AGAIN).await;
-            let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
-            *untold = untold.take().and_then(told);
-            if untold.is_some() {
-                self.full.notify_one();
+            self.retry.notified().await;
+            sleep(RETRY_AFTER).await;
+            let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+            *pending = pending.take().and_then(try_send);
+            if pending.is_some() {
+                self.retry.notify_one();
             }
         }
     }
 
-    fn tell(&self, state: &[NotifyState<'_>]) {
+    fn notify(&self, state: &[NotifyState<'_>]) {
         let message = state.iter().map(|s| format!("{s}\n")).collect();
-        // Held while it is sent, so that an older message does not come after it.
-        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
-        *untold = told(message);
-        if untold.is_some() {
-            self.full.notify_one();
+        // Hold the lock while sending, so that no older message follows.
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        *pending = try_send(message);
+        if pending.is_some() {
+            self.retry.notify_one();
             tracing::warn!(
                 target: TARGET,
                 event = "systemd",
-                "the service manager does not read what it is told; it is told again later",
+                "the service manager does not read its socket; the message is resent later",
             );
         }
     }
 }
 
-/// Sends, and gives back what the manager has no room for. One that does not listen at all is no
-/// reason to stop, or to try again.
-fn told(message: String) -> Option<String> {
+/// Sends a message; returns it if the manager has no room.
+///
+/// An unreachable manager is logged and not retried.
+fn try_send(message: String) -> Option<String> {
     match send(&message) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Some(message),
         Err(error) => {
-            tracing::warn!(target: TARGET, event = "systemd", error = %error, "cannot notify");
+            tracing::warn!(target: TARGET, event = "systemd", error = %error, "cannot notify the service manager");
         }
         Ok(()) => {}
     }
     None
-}
-
-/// Not by `sd_notify::notify`: that waits for a manager that does not read, with all that runs on
-/// this thread, and knows no abstract address.
-fn send(message: &str) -> io::Result<()> {
-    let Some(path) = std::env::var_os("NOTIFY_SOCKET").filter(|path| !path.is_empty()) else {
-        return Ok(());
-    };
-    let manager = address(&path)?;
-    let socket = UnixDatagram::unbound()?;
-    socket.set_nonblocking(true)?;
-    socket.send_to_addr(message.as_bytes(), &manager).map(drop)
-}
-
-/// A path, or after an `@` a name of the abstract namespace.
-fn address(path: &OsStr) -> io::Result<SocketAddr> {
-    #[cfg(target_os = "linux")]
-    if let Some(name) = path.as_bytes().strip_prefix(b"@") {
-        use std::os::linux::net::SocketAddrExt;
-        return SocketAddr::from_abstract_name(name);
-    }
-    SocketAddr::from_pathname(path)
 }

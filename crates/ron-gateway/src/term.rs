@@ -1,24 +1,28 @@
-//! Plain lines on stdout and stderr, each the last guard of a terminal: a character that would act
-//! on it is escaped. A reader that is gone is no reason to panic.
+//! Text on stdout and stderr.
+//!
+//! Control characters are escaped here as a last defence of the terminal. A closed reader causes no
+//! panic.
 
 use std::fmt;
 use std::io::{stderr, stdout, Write};
 
-use ron_transport::core::escape::escape_composed;
+use ron_transport::escape::escape_composed;
 
-/// Writes lines to stdout.
+/// Writes text to stdout.
 pub(crate) fn out(text: &str) {
     let mut out = stdout().lock();
     let text = printable(text);
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// Writes a line, or several, to stderr.
+/// Writes one or several lines to stderr.
 pub(crate) fn err_line(line: fmt::Arguments<'_>) {
     let _ = writeln!(stderr().lock(), "{}", printable(&line.to_string()));
 }
 
-/// Line feeds stay: the parts of a text that come from outside are escaped where it is composed.
+/// Escapes control characters other than line feeds.
+///
+/// External parts of a text are escaped where it is composed.
 fn printable(text: &str) -> String {
     let lines = text.split('\n');
     let lines: Vec<_> = lines
@@ -32,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_stay_and_control_characters_do_not() {
+    fn control_characters_escaped_line_feeds_kept() {
         let text = "a\n  b\u{1b}[2J\r\u{202e}\\u001b\n";
         assert_eq!(printable(text), "a\n  b\\u001b[2J\\r\\u202e\\u001b\n");
     }

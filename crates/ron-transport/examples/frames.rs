@@ -1,19 +1,16 @@
-//! Frames instead of bytes: a service that answers each frame with its length, and a client of it.
-//! Ends in order: the transport drains before the program does.
+//! Frames instead of bytes: the server answers each frame with its length.
 
 use std::time::Duration;
 
-use ron_transport::{Conn, Endpoint, Transport};
+use ron_transport::{Conn, Transport, TransportError};
 
-/// Reads frames until the peer ends or breaks a rule; the library has counted and logged which.
-async fn answer(conn: Conn) {
+async fn answer(conn: Conn) -> Result<(), TransportError> {
     let (mut frames, sender) = conn.into_framed();
-    while let Ok(Some(frame)) = frames.read_frame().await {
+    while let Some(frame) = frames.read_frame().await? {
         let answer = format!("{} bytes", frame.len());
-        if sender.send(answer.into_bytes().into()).await.is_err() {
-            return;
-        }
+        sender.send(answer.into()).await?;
     }
+    Ok(())
 }
 
 #[tokio::main]
@@ -23,16 +20,18 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build()?;
     let addr = transport.listen().await?;
     let client = async {
-        let to: Endpoint = format!("tcp://{addr}").parse()?;
-        let (mut frames, sender) = transport.dial(&to).await?.into_framed();
+        let conn = transport.dial(format!("tcp://{addr}")).await?;
+        let (mut frames, sender) = conn.into_framed();
         for size in [0, 10, 1 << 20] {
             sender.send(vec![7; size].into()).await?;
             let answer = frames.read_frame().await?.unwrap_or_default();
             println!("{}", String::from_utf8_lossy(&answer));
+            assert_eq!(answer, format!("{size} bytes"));
         }
         drop((frames, sender));
         let report = transport.shutdown(Duration::from_secs(1)).await;
-        println!("idle {}, aborted {}", report.closed_idle, report.aborted);
+        println!("aborted {}", report.aborted);
+        assert_eq!(report.aborted, 0);
         Ok::<_, Box<dyn std::error::Error>>(())
     };
     let (served, asked) = tokio::join!(transport.serve(answer), client);

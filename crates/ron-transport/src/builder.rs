@@ -1,102 +1,168 @@
-//! The builder: configuration and observer in, transport out.
+//! The builder of a transport.
 
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
+#[cfg(any(feature = "tls", feature = "uds"))]
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use transport_core::{Observer, PeerAddr, TransportError};
+use transport_core::{Backend, Observer, PeerAddr, TransportError};
 use transport_limits::{Decision, Limiter, Limits};
 use transport_metrics::MetricsObserver;
 
 use crate::config::{check, Config, COMPILED_BACKENDS};
+use crate::credentials::Credentials;
+use crate::overrides::Overrides;
 use crate::transport::Transport;
 
-/// What the embedder gives in place of files.
-#[derive(Default)]
-pub(crate) struct Given {
-    #[cfg(feature = "tls")]
-    pub(crate) server_tls: Option<transport_tls::ServerTls>,
-}
+type AdmissionHook = Box<dyn Fn(PeerAddr) -> Decision + Send + Sync>;
 
-type Admit = Box<dyn Fn(PeerAddr) -> Decision + Send + Sync>;
-
-/// Makes a [`Transport`].
+/// Builds a [`Transport`].
+///
+/// Setters and [`config`](Self::config) merge in any order. [`build`](Self::build) fails where both
+/// set a key to different values.
+///
+/// ```
+/// use ron_transport::{Limits, Transport};
+///
+/// let transport = Transport::builder()
+///     .bind_addr("127.0.0.1:0".parse()?)
+///     .limits(Limits::new().with_max_conns(500)?.with_peer_max_conns(20)?)
+///     .build()?;
+/// assert_eq!(transport.config().limits.max_conns(), 500);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Default)]
 pub struct TransportBuilder {
     config: Config,
-    given: Given,
+    overrides: Overrides,
+    credentials: Credentials,
     observer: Option<Arc<dyn Observer>>,
-    fd_limit: Option<RawFd>,
-    admit: Option<Admit>,
+    max_fd: Option<RawFd>,
+    admit: Option<AdmissionHook>,
 }
 
 impl std::fmt::Debug for TransportBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TransportBuilder")
             .field("config", &self.config)
+            .field("overrides", &self.overrides)
             .finish_non_exhaustive()
     }
 }
 
+impl Transport {
+    /// Returns a builder with the default settings.
+    #[must_use]
+    pub fn builder() -> TransportBuilder {
+        TransportBuilder::default()
+    }
+}
+
 impl TransportBuilder {
-    /// Takes a whole configuration; what was set before is replaced.
+    /// Sets the whole configuration, such as a loaded one. Setters merge into it.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
     }
 
-    /// The address to listen on; port 0 takes a free one.
+    /// Sets the address to listen on. Port 0 takes a free port.
     #[must_use]
     pub fn bind_addr(mut self, addr: SocketAddr) -> Self {
-        self.config.general.set_bind_addr(Some(addr));
+        self.overrides.bind_addr = Some(addr);
         self
     }
 
-    /// The limits.
+    /// Sets the backend of the listener; by default TCP.
+    ///
+    /// [`tls_files`](Self::tls_files), [`server_tls`](Self::server_tls) and [`unix`](Self::unix)
+    /// set it too.
+    #[must_use]
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.overrides.backend = Some(backend);
+        self
+    }
+
+    /// Sets the limits.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.config.limits = limits;
+        self.overrides.limits = Some(limits);
         self
     }
 
-    /// A certificate and key in memory, or a configuration of rustls, for the backend `tls`: it
-    /// takes the place of `tls.cert_path` and `tls.key_path`, and no reload replaces it.
+    /// Listens with TLS, with a certificate chain and a key from PEM files.
+    ///
+    /// The key must be readable by its owner only (mode 0600).
+    /// [`watch_certificates`](Transport::watch_certificates) reloads both.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls_files(mut self, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.overrides.tls_files = Some((cert.into(), key.into()));
+        self
+    }
+
+    /// Listens with TLS, with a certificate and key in memory or a rustls configuration.
+    ///
+    /// It replaces `tls.cert_path` and `tls.key_path`, and no reload replaces it.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn server_tls(mut self, tls: transport_tls::ServerTls) -> Self {
-        self.given.server_tls = Some(tls);
+        self.overrides.has_server_tls = true;
+        self.credentials.server_tls = Some(tls);
         self
     }
 
-    /// The metrics recorder. Without one the global recorder is used, which must then be
-    /// installed before [`build`](Self::build).
+    /// Listens on a Unix socket at an absolute path.
+    ///
+    /// No user may connect unless [`allow_uids`](Self::allow_uids) or the configuration lists them.
+    #[cfg(feature = "uds")]
+    #[must_use]
+    pub fn unix(mut self, path: impl Into<PathBuf>) -> Self {
+        self.overrides.unix = Some(path.into());
+        self
+    }
+
+    /// Sets the user ids that may connect to the Unix socket.
+    #[cfg(feature = "uds")]
+    #[must_use]
+    pub fn allow_uids(mut self, uids: impl IntoIterator<Item = u32>) -> Self {
+        self.overrides.allow_uids = Some(uids.into_iter().collect());
+        self
+    }
+
+    /// Sets the metrics recorder.
+    ///
+    /// By default it is the global recorder, which must be installed before
+    /// [`build`](Self::build).
     #[must_use]
     pub fn recorder(self, recorder: &dyn metrics::Recorder) -> Self {
         let observer = MetricsObserver::with_recorder(recorder, COMPILED_BACKENDS);
         self.observer(Arc::new(observer))
     }
 
-    /// Counts with an observer of the embedder's own instead of the metrics facade.
+    /// Sets an observer, which replaces the metrics recorder.
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = Some(observer);
         self
     }
 
-    /// Keeps descriptors from this number on free of connections, for what else the process must
-    /// be able to open: an admin endpoint, files.
+    /// Sets the first file descriptor that no connection may use.
+    ///
+    /// Descriptors from this number on stay free for the rest of the process, such as an admin
+    /// endpoint and files.
     #[must_use]
-    pub fn fd_limit(mut self, limit: RawFd) -> Self {
-        self.fd_limit = Some(limit);
+    pub fn max_fd(mut self, limit: RawFd) -> Self {
+        self.max_fd = Some(limit);
         self
     }
 
-    /// Asks the embedder about every accepted connection, after the rules for addresses
-    /// (`peers.allow`, `peers.deny`) and before any other limit and any work.
+    /// Sets a hook that decides on every accepted connection.
     ///
-    /// A refused peer is counted as `denied`. The accept loop waits for the answer, so the hook must
-    /// not block; a hook that panics refuses the peer.
+    /// It runs after the address rules (`peers.allow`, `peers.deny`) and before any other limit. A
+    /// refused peer counts as `denied`. The accept loop waits for the hook, so it must not block; a
+    /// hook that panics refuses the peer.
     ///
     /// ```
     /// use ron_transport::{Decision, PeerAddr, Transport};
@@ -119,18 +185,20 @@ impl TransportBuilder {
         self
     }
 
-    /// Makes the transport; nothing is bound yet.
+    /// Builds the transport. It binds nothing.
     ///
     /// # Errors
     /// [`TransportError::Config`] when settings contradict each other.
     pub fn build(self) -> Result<Transport, TransportError> {
         let Self {
             config,
-            given,
+            overrides,
+            credentials,
             observer,
-            fd_limit,
+            max_fd,
             admit,
         } = self;
+        let config = overrides.merge_into(config)?;
         let observer =
             observer.unwrap_or_else(|| Arc::new(MetricsObserver::new(COMPILED_BACKENDS)));
         check(&config)?;
@@ -138,6 +206,12 @@ impl TransportBuilder {
         if let Some(hook) = admit {
             limiter.set_admit(hook);
         }
-        Ok(Transport::new(config, given, limiter, observer, fd_limit))
+        Ok(Transport::new(
+            config,
+            credentials,
+            limiter,
+            observer,
+            max_fd,
+        ))
     }
 }

@@ -5,7 +5,7 @@
 //! composed here is only their list. The engine knows no key by name, so an embedder loads a table
 //! of its own, with its own prefix, by implementing [`Settings`].
 
-mod across;
+mod cross_checks;
 mod docs;
 mod env;
 mod error;
@@ -15,11 +15,11 @@ mod general;
 mod layer;
 mod loaded;
 mod loader;
-mod nearest;
 mod paths;
 mod preset;
 mod settings;
 mod source;
+mod suggest;
 mod tree;
 
 pub use docs::{markdown, markdown_of, presets_markdown};
@@ -29,14 +29,15 @@ pub use loaded::{Effective, Loaded};
 pub use loader::Loader;
 pub use paths::{named_paths, NamedPath};
 pub use preset::Preset;
-pub use settings::{changed, check, DynSection, Settings};
+pub use settings::{changed, check, Settings};
 pub use source::Source;
+pub use suggest::suggest;
 
 use std::net::SocketAddr;
 
 #[cfg(feature = "arti")]
 use transport_arti::ArtiConfig;
-use transport_core::schema::{format_duration, Key, ValueError};
+use transport_core::schema::{format_duration, Choice, Key, Section, ValueError};
 use transport_core::Backend;
 use transport_limits::{Limits, Overflow};
 use transport_tcp::TcpConfig;
@@ -148,12 +149,12 @@ impl Config {
 /// The one list of sections: a backend that joins adds its field here and to [`Config`].
 macro_rules! sections {
     ($($(#[$when:meta])? $field:ident),+ $(,)?) => {
-        fn sections(&self) -> Vec<&dyn DynSection> {
-            Vec::from([$($(#[$when])? (&self.$field as &dyn DynSection)),+])
+        fn sections(&self) -> Vec<&dyn Section> {
+            Vec::from([$($(#[$when])? (&self.$field as &dyn Section)),+])
         }
 
-        fn sections_mut(&mut self) -> Vec<&mut dyn DynSection> {
-            Vec::from([$($(#[$when])? (&mut self.$field as &mut dyn DynSection)),+])
+        fn sections_mut(&mut self) -> Vec<&mut dyn Section> {
+            Vec::from([$($(#[$when])? (&mut self.$field as &mut dyn Section)),+])
         }
     };
 }
@@ -179,7 +180,7 @@ impl Settings for Config {
     );
 
     fn check_across(&self) -> Vec<(&'static str, ValueError)> {
-        across::check(self)
+        cross_checks::check(self)
     }
 
     fn missing_feature(name: &str) -> Option<&'static str> {
@@ -192,10 +193,10 @@ impl Settings for Config {
     }
 
     fn preset_values(name: &str) -> &'static [(&'static str, &'static str)] {
-        Preset::parse(name).map_or(&[], Preset::values)
+        Preset::from_word(name).map_or(&[], Preset::values)
     }
 
-    fn warnings(&self, fd_limit: Option<u64>) -> Vec<String> {
+    fn warnings(&self, max_fd: Option<u64>) -> Vec<String> {
         let conns = self.limits.max_conns();
         let over = |limit: &u64| conns > limit / 2;
         let text = |limit: u64| {
@@ -204,7 +205,7 @@ impl Settings for Config {
                  open: a relayed connection takes two"
             )
         };
-        let mut warnings: Vec<_> = fd_limit.filter(over).map(text).into_iter().collect();
+        let mut warnings: Vec<_> = max_fd.filter(over).map(text).into_iter().collect();
         let deadlines = self.limits.deadlines();
         if deadlines.dial >= deadlines.idle && !deadlines.idle.is_zero() {
             let [dial, idle] = [deadlines.dial, deadlines.idle].map(format_duration);

@@ -1,62 +1,150 @@
-//! A guarded connection of any backend: the stream type is erased here, once.
+//! A guarded connection of any backend. The stream's type is erased here, once.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf};
+use tokio::io::{split, AsyncRead, AsyncWrite, ReadBuf};
 use transport_core::{ConnInfo, Connection, Io, Taken};
-use transport_limits::{framed, Control, FrameReader, FrameSender, GuardedIo, Leg};
+use transport_limits::{framed, Control, FrameSender, GuardedIo, Leg};
 
-/// A guarded stream with what is known about it. It reads and writes like any tokio stream.
+use crate::conn_frames::ConnFrames;
+use crate::conn_halves::{ConnReader, ConnWriter};
+use crate::exclusive::Exclusive;
+
+/// A guarded connection. It reads and writes like any tokio stream.
+///
+/// Dropping it ends the connection in order.
+///
+/// ```
+/// use ron_transport::Conn;
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+///
+/// /// Answers one byte with the peer's address.
+/// async fn handler(mut conn: Conn) -> std::io::Result<()> {
+///     conn.read_u8().await?;
+///     let answer = format!("{:?}", conn.info().peer);
+///     conn.write_all(answer.as_bytes()).await
+/// }
+/// ```
 pub struct Conn {
-    io: Box<dyn Io>,
-    info: Box<ConnInfo>,
+    io: Exclusive<Box<dyn Io>>,
+    is_write_vectored: bool,
+    info: Arc<ConnInfo>,
     control: Control,
 }
 
 impl Conn {
     pub(crate) fn new<I: Io>(connection: Connection<GuardedIo<I>>) -> Self {
-        let control = connection.io.control();
+        let (io, info) = connection.into_parts();
         Self {
-            io: Box::new(connection.io),
-            info: connection.info,
-            control,
+            is_write_vectored: io.is_write_vectored(),
+            control: io.control(),
+            io: Exclusive::new(Box::new(io)),
+            info,
         }
     }
 
-    /// Peer, backend, identity and what was negotiated.
+    /// Returns the peer, the backend, the identity and the negotiated protocol.
     #[must_use]
     pub fn info(&self) -> &ConnInfo {
         &self.info
     }
 
-    /// The handle that cancels, counts and says what is owed.
+    /// Returns the handle that cancels and counts this connection.
     #[must_use]
     pub const fn control(&self) -> &Control {
         &self.control
     }
 
-    /// Resolves once the transport drains: a handler may then finish what is under way and close.
+    /// Returns a span `conn` with the fields `conn_id` and `backend`.
+    ///
+    /// [`Transport::serve`](crate::Transport::serve) runs each handler in this span. An embedder with
+    /// an accept loop of its own instruments its task with it.
+    #[must_use]
+    pub fn span(&self) -> tracing::Span {
+        tracing::info_span!(
+            target: "ron_transport",
+            "conn",
+            conn_id = self.control.id(),
+            backend = self.info.backend.as_str(),
+        )
+    }
+
+    /// Resolves once the transport drains; the handler then finishes and closes.
     ///
     /// The future borrows nothing: a handler awaits it beside its reads and writes.
     ///
     /// # Cancel safety
     /// Cancel-safe.
     pub fn draining(&self) -> impl Future<Output = ()> + Send + 'static {
-        // A borrow of the stream would not be `Send`, and no handler of `serve` could await it.
         let control = self.control.clone();
         async move { control.draining().await }
     }
 
-    /// Puts the connection into framed mode.
+    /// Splits the connection into a frame reader and a frame sender.
+    ///
+    /// The [`frame`](crate::frame) module describes the wire format.
+    ///
+    /// ```
+    /// use ron_transport::{Conn, TransportError};
+    ///
+    /// async fn echo_frames(conn: Conn) -> Result<(), TransportError> {
+    ///     let (mut frames, sender) = conn.into_framed();
+    ///     while let Some(frame) = frames.read_frame().await? {
+    ///         sender.send(frame).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Panics
     /// Outside of a tokio runtime.
     #[must_use]
-    pub fn into_framed(self) -> (FrameReader<ReadHalf<Box<dyn Io>>>, FrameSender) {
-        framed(self.io, &self.control)
+    pub fn into_framed(self) -> (ConnFrames, FrameSender) {
+        let (info, control) = (Arc::clone(&self.info), self.control.clone());
+        let (reader, sender) = framed(self, &control);
+        (ConnFrames::new(reader, info, control), sender)
+    }
+
+    /// Splits the connection into halves that different tasks can own.
+    ///
+    /// The connection ends once both halves are dropped. [`AsyncWriteExt::shutdown`] on the writer
+    /// sends a half-close.
+    ///
+    /// ```
+    /// use ron_transport::Conn;
+    /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    ///
+    /// async fn handler(conn: Conn) {
+    ///     let (mut reader, mut writer) = conn.into_split();
+    ///     tokio::spawn(async move { writer.write_all(b"hello").await });
+    ///     let mut request = Vec::new();
+    ///     let _ = reader.read_to_end(&mut request).await;
+    /// }
+    /// ```
+    ///
+    /// [`AsyncWriteExt::shutdown`]: tokio::io::AsyncWriteExt::shutdown
+    #[must_use]
+    pub fn into_split(self) -> (ConnReader, ConnWriter) {
+        let (info, control) = (Arc::clone(&self.info), self.control.clone());
+        let (read, write) = split(self);
+        (
+            ConnReader::new(read, info, control.clone()),
+            ConnWriter::new(write, control),
+        )
+    }
+
+    /// Returns the stream, its description and its control handle.
+    #[must_use]
+    pub fn into_parts(self) -> (Box<dyn Io>, Arc<ConnInfo>, Control) {
+        (self.io.into_inner(), self.info, self.control)
+    }
+
+    fn io(&mut self) -> &mut Box<dyn Io> {
+        self.io.get_mut()
     }
 }
 
@@ -70,19 +158,27 @@ impl std::fmt::Debug for Conn {
 
 impl Io for Conn {
     fn abort(&mut self) {
-        self.io.abort();
+        self.io().abort();
+    }
+
+    fn poll_discard(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.io().poll_discard(cx, buf)
     }
 
     fn has_sent_all(&mut self) -> bool {
-        self.io.has_sent_all()
+        self.io().has_sent_all()
     }
 
     fn taken(&mut self) -> Option<Taken> {
-        self.io.taken()
+        self.io().taken()
     }
 
     fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        self.io.wait_reset()
+        self.io().wait_reset()
     }
 }
 
@@ -98,7 +194,7 @@ impl AsyncRead for Conn {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
+        Pin::new(self.io()).poll_read(cx, buf)
     }
 }
 
@@ -108,7 +204,7 @@ impl AsyncWrite for Conn {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
+        Pin::new(self.io()).poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -116,18 +212,32 @@ impl AsyncWrite for Conn {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+        Pin::new(self.io()).poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        self.is_write_vectored
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        Pin::new(self.io()).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        Pin::new(self.io()).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conn_is_send_and_sync() {
+        const fn check<T: Send + Sync + 'static>() {}
+        check::<Conn>();
+        check::<ConnFrames>();
+        check::<ConnReader>();
+        check::<ConnWriter>();
     }
 }

@@ -1,4 +1,4 @@
-//! Shutting down gently and in bounded time.
+//! Drains connections within a deadline.
 
 use std::collections::HashSet;
 use std::future::Future;
@@ -9,64 +9,64 @@ use tokio::time::{sleep, timeout, Instant};
 use transport_core::ReadyReason;
 use transport_limits::{Control, Limiter};
 
-use crate::readiness::Part;
-use crate::transport::Shared;
+use crate::readiness::Component;
+use crate::state::TransportState;
 
-/// How often a drain looks for connections that have become idle.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Connections that a drain looks at before it lets other tasks run: it closes those that are idle.
-const TURN: usize = 64;
-/// How long tasks of cancelled connections have to end.
-const AFTERMATH: Duration = Duration::from_millis(200);
+/// Interval at which a drain looks for connections that have become idle.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// Connections that a drain examines, and closes if idle, before it lets other tasks run.
+const CONNS_PER_TURN: usize = 64;
+/// Time for the tasks of cancelled connections to end.
+const TASK_GRACE: Duration = Duration::from_millis(200);
 
-/// How a shutdown went: each connection that was open at its start is in one of three numbers.
+/// The result of a shutdown. Each connection open at its start counts in one number.
 ///
-/// Accepted and dialed connections count alike, pending handshakes as accepted ones. A connection
-/// with a request in flight is never in `closed_idle`.
+/// Accepted and dialed connections count alike, and pending handshakes count as accepted
+/// connections. A connection with a request in flight is never in `closed_idle`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DrainReport {
     /// Connections that their peers or handlers ended.
     pub finished: usize,
-    /// Connections that were ended in order because they were idle.
+    /// Connections that the drain ended in order because they were idle.
     pub closed_idle: usize,
-    /// Connections that were aborted at the deadline.
+    /// Connections that the drain aborted at the deadline.
     pub aborted: usize,
-    /// How long it took.
+    /// The duration of the shutdown.
     pub took: Duration,
 }
 
-/// Ends accepting.
-pub(crate) fn stop_accepting(shared: &Shared) {
-    shared
+/// Stops accepting and sets readiness to draining.
+pub(crate) fn stop_accepting(state: &TransportState) {
+    state
         .readiness
-        .not_ready(Part::Lifecycle, ReadyReason::Draining);
-    shared.stop.cancel();
+        .not_ready(Component::Lifecycle, ReadyReason::Draining);
+    state.stop.cancel();
 }
 
-/// Ends accepting, announces the drain to handlers, and drains once the listener is closed.
+/// Stops accepting, announces the drain to handlers, and drains once the listener is closed.
 pub(crate) async fn run(
-    shared: &Shared,
+    state: &TransportState,
     closing: impl Future<Output = ()>,
     deadline: Duration,
 ) -> DrainReport {
     let started = Instant::now();
-    let limiter = &shared.limiter;
+    let limiter = &state.limiter;
     // Before the announcement: handlers on other threads may end their connections at once.
     let mut drain = Drain::new(limiter);
-    stop_accepting(shared);
+    stop_accepting(state);
     limiter.begin_drain();
     closing.await;
     limiter.drain();
     drain.add_late();
     let _ = timeout(deadline, drain.until_empty()).await;
     let (closed_idle, aborted) = (drain.closed_idle.len(), drain.left());
-    shared.kill.cancel();
+    state.kill.cancel();
     limiter.close();
-    let stopped = timeout(AFTERMATH, limiter.tasks().wait()).await.is_ok();
-    shared
+    let stopped = timeout(TASK_GRACE, limiter.tasks().wait()).await.is_ok();
+    state
         .readiness
-        .not_ready(Part::Lifecycle, ReadyReason::Stopped);
+        .not_ready(Component::Lifecycle, ReadyReason::Stopped);
     let report = DrainReport {
         finished: drain.open.saturating_sub(closed_idle + aborted),
         closed_idle,
@@ -90,12 +90,14 @@ pub(crate) async fn run(
 /// Waits until no connection is open and no handler runs.
 pub(crate) async fn wait_empty(limiter: &Limiter) {
     while !is_empty(limiter) {
-        sleep(LOOK_EVERY).await;
+        sleep(POLL_INTERVAL).await;
     }
 }
 
-/// A stream that has ended and is still held by its handler counts for nothing; a lingering close
-/// counts, since the last bytes may still be on their way.
+/// Returns whether no connection is open and no handler runs.
+///
+/// An ended stream that its handler still holds does not count. A lingering close counts, since
+/// its last bytes may be in flight.
 fn is_empty(limiter: &Limiter) -> bool {
     let held = limiter.connections();
     let over = held.iter().all(has_ended);
@@ -112,10 +114,10 @@ struct Drain<'a> {
     limiter: &'a Limiter,
     /// Connections and handshakes at the start.
     open: usize,
-    /// Numbers of the connections at the start. Later ones are handshakes of the start, or were
-    /// dialed since.
+    /// Numbers of the connections at the start. Later connections were pending handshakes then, or
+    /// have been dialed since.
     ids: HashSet<u64>,
-    /// Connections of the two above that the drain has ended in order.
+    /// Counted connections that the drain has ended in order.
     closed_idle: HashSet<u64>,
 }
 
@@ -150,14 +152,14 @@ impl<'a> Drain<'a> {
         control.is_accepted() || self.ids.contains(&control.id())
     }
 
-    /// Ends connections in order as they become idle, until none is left and no handler runs.
+    /// Ends connections in order as they become idle, until the transport is empty.
     async fn until_empty(&mut self) {
         loop {
             for (nth, control) in self.limiter.connections().into_iter().enumerate() {
-                if nth % TURN == TURN - 1 {
+                if nth % CONNS_PER_TURN == CONNS_PER_TURN - 1 {
                     yield_now().await;
                 }
-                // A relay ends its other leg as this one, perhaps before it is looked at.
+                // The other leg of a relay ends with the first one, perhaps before its turn here.
                 if (control.close_if_idle() || control.is_drained()) && self.counts(&control) {
                     self.closed_idle.insert(control.id());
                 }
@@ -165,11 +167,11 @@ impl<'a> Drain<'a> {
             if is_empty(self.limiter) {
                 return;
             }
-            sleep(LOOK_EVERY).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// Connections and handshakes that are not at their end.
+    /// Returns the number of connections and handshakes that have not ended.
     fn left(&self) -> usize {
         let conns = self.limiter.connections();
         let open = conns

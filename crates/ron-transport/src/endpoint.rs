@@ -1,92 +1,94 @@
-//! Where to dial and through what: `scheme://target`.
+//! Dial targets with their scheme.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use transport_core::escape::escape;
-use transport_core::{Backend, Target, TargetError};
+use transport_core::{Backend, Target, TargetError, TransportError};
 
-use crate::config::COMPILED_BACKENDS;
+use crate::scheme::Scheme;
 
-/// The transports that a scheme names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Scheme {
-    /// `tcp://host:port`
-    Tcp,
-    /// `tls://host:port`
-    Tls,
-    /// `unix:///path`
-    Unix,
-    /// `tor://host:port`, an onion name too
-    Tor,
-    /// `tls+tor://host:port`
-    TlsOverTor,
-}
-
-impl Scheme {
-    const ALL: [Self; 5] = [
-        Self::Tcp,
-        Self::Tls,
-        Self::Unix,
-        Self::Tor,
-        Self::TlsOverTor,
-    ];
-
-    /// The text before `://`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Tls => "tls",
-            Self::Unix => "unix",
-            Self::Tor => "tor",
-            Self::TlsOverTor => "tls+tor",
-        }
-    }
-
-    /// The backends it goes through, outermost first.
-    #[must_use]
-    pub const fn backends(self) -> &'static [Backend] {
-        match self {
-            Self::Tcp => &[Backend::Tcp],
-            Self::Tls => &[Backend::Tls],
-            Self::Unix => &[Backend::Uds],
-            Self::Tor => &[Backend::Arti],
-            Self::TlsOverTor => &[Backend::Tls, Backend::Arti],
-        }
-    }
-
-    /// Whether who ends his own direction of such a connection may still be answered: not over Tor.
-    /// What is relayed to there is relayed by [`relay_held`](crate::relay_held).
-    #[must_use]
-    pub const fn half_closes(self) -> bool {
-        !matches!(self, Self::Tor | Self::TlsOverTor)
-    }
-
-    /// The first backend it goes through that this build does not have; cargo features are named
-    /// after backends.
-    #[must_use]
-    pub fn missing_backend(self) -> Option<Backend> {
-        let mut needed = self.backends().iter();
-        needed
-            .find(|backend| !COMPILED_BACKENDS.contains(backend))
-            .copied()
-    }
-}
-
-/// A dial target with its scheme.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A dial target with its scheme: `scheme://target`.
+///
+/// ```
+/// use ron_transport::{Endpoint, Scheme};
+///
+/// let endpoint = Endpoint::tls("example.org", 443)?;
+/// assert_eq!(endpoint.to_string(), "tls://example.org:443");
+/// assert_eq!(endpoint.scheme(), Scheme::Tls);
+/// assert_eq!("tls://example.org:443".parse::<Endpoint>().unwrap(), endpoint);
+///
+/// let local = Endpoint::from(std::net::SocketAddr::from(([127, 0, 0, 1], 80)));
+/// assert_eq!(local.to_string(), "tcp://127.0.0.1:80");
+/// # Ok::<(), ron_transport::TargetError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
-    /// What carries the connection.
-    pub scheme: Scheme,
-    /// Where it goes.
-    pub target: Target,
+    scheme: Scheme,
+    target: Target,
 }
 
 impl Endpoint {
-    /// The form that may appear in a log: of a Tor target the scheme alone.
+    /// A TCP target: a host name or an IP address, and a port.
+    ///
+    /// # Errors
+    /// As [`Target::host`].
+    pub fn tcp(host: impl Into<String>, port: u16) -> Result<Self, TargetError> {
+        Self::host(Scheme::Tcp, host, port)
+    }
+
+    /// A TLS target over TCP. The certificate must be valid for the host.
+    ///
+    /// # Errors
+    /// As [`Target::host`].
+    pub fn tls(host: impl Into<String>, port: u16) -> Result<Self, TargetError> {
+        Self::host(Scheme::Tls, host, port)
+    }
+
+    /// A Unix socket, by its absolute path.
+    pub fn unix(path: impl Into<PathBuf>) -> Self {
+        Self {
+            scheme: Scheme::Unix,
+            target: Target::Unix(path.into()),
+        }
+    }
+
+    /// A target over Tor: a host name, an IP address or an onion name, and a port.
+    ///
+    /// # Errors
+    /// As [`Target::host`].
+    pub fn tor(host: impl Into<String>, port: u16) -> Result<Self, TargetError> {
+        Self::host(Scheme::Tor, host, port)
+    }
+
+    /// A TLS target over Tor.
+    ///
+    /// # Errors
+    /// As [`Target::host`].
+    pub fn tls_over_tor(host: impl Into<String>, port: u16) -> Result<Self, TargetError> {
+        Self::host(Scheme::TlsOverTor, host, port)
+    }
+
+    fn host(scheme: Scheme, host: impl Into<String>, port: u16) -> Result<Self, TargetError> {
+        let target = Target::host(host, port)?;
+        Ok(Self { scheme, target })
+    }
+
+    /// Returns the scheme.
+    #[must_use]
+    pub const fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// Returns the target without its scheme.
+    #[must_use]
+    pub const fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Returns the form for logs: for a Tor or onion target, the scheme only.
     #[must_use]
     pub fn loggable(&self) -> String {
         let over_tor = self.scheme.backends().contains(&Backend::Arti);
@@ -95,6 +97,49 @@ impl Endpoint {
         } else {
             self.to_string()
         }
+    }
+}
+
+/// A TCP target. The scope of an IPv6 address is lost.
+impl From<SocketAddr> for Endpoint {
+    fn from(addr: SocketAddr) -> Self {
+        Self {
+            scheme: Scheme::Tcp,
+            target: Target::Host {
+                host: addr.ip().to_string(),
+                port: addr.port(),
+            },
+        }
+    }
+}
+
+impl From<&Self> for Endpoint {
+    fn from(endpoint: &Self) -> Self {
+        endpoint.clone()
+    }
+}
+
+impl TryFrom<&str> for Endpoint {
+    type Error = EndpointError;
+
+    fn try_from(text: &str) -> Result<Self, EndpointError> {
+        text.parse()
+    }
+}
+
+impl TryFrom<String> for Endpoint {
+    type Error = EndpointError;
+
+    fn try_from(text: String) -> Result<Self, EndpointError> {
+        text.parse()
+    }
+}
+
+impl TryFrom<&String> for Endpoint {
+    type Error = EndpointError;
+
+    fn try_from(text: &String) -> Result<Self, EndpointError> {
+        text.parse()
     }
 }
 
@@ -126,7 +171,7 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Why a text is no [`Endpoint`].
+/// The reason why a text is not an [`Endpoint`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointError {
     text: String,
@@ -138,10 +183,10 @@ impl fmt::Display for EndpointError {
         let Self { text, error } = self;
         let text = escape(text).quoted();
         match error {
-            Some(error) => write!(f, "{text} is no target: {error}"),
+            Some(error) => write!(f, "{text} is not a valid target: {error}"),
             None => write!(
                 f,
-                "{text} is no target: expected tcp://host:port, tls://host:port, \
+                "{text} is not a valid target: expected tcp://host:port, tls://host:port, \
                  unix:///path, tor://host:port or tls+tor://host:port"
             ),
         }
@@ -149,6 +194,14 @@ impl fmt::Display for EndpointError {
 }
 
 impl std::error::Error for EndpointError {}
+
+impl From<EndpointError> for TransportError {
+    fn from(error: EndpointError) -> Self {
+        Self::Config {
+            source: error.into(),
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -168,7 +221,24 @@ mod tests {
     }
 
     #[test]
-    fn a_tor_target_is_in_no_log() {
+    fn constructors_match_parsed_text() {
+        let parsed = |text: &str| text.parse::<Endpoint>().unwrap();
+        let v6 = SocketAddr::from(([0_u16, 0, 0, 0, 0, 0, 0, 1], 443));
+        for (built, text) in [
+            (Endpoint::tcp("a", 1).unwrap(), "tcp://a:1"),
+            (Endpoint::tls("::1", 443).unwrap(), "tls://[::1]:443"),
+            (Endpoint::unix("/run/x"), "unix:///run/x"),
+            (Endpoint::tor("x.onion", 80).unwrap(), "tor://x.onion:80"),
+            (Endpoint::tls_over_tor("a", 1).unwrap(), "tls+tor://a:1"),
+            (Endpoint::from(v6), "tcp://[::1]:443"),
+        ] {
+            assert_eq!(built, parsed(text));
+        }
+        assert!(Endpoint::tcp("a", 0).is_err());
+    }
+
+    #[test]
+    fn tor_target_hidden_in_loggable_form() {
         let loggable = |text: &str| text.parse::<Endpoint>().unwrap().loggable();
         assert_eq!(loggable("tls://a.example:1"), "tls://a.example:1");
         assert_eq!(loggable("tor://x.onion:80"), "tor://<hidden>");
@@ -177,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_endpoint_is_refused_with_the_forms() {
+    fn invalid_endpoint_error_lists_the_forms() {
         for text in [
             "",
             "a:1",

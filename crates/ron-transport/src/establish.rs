@@ -1,4 +1,4 @@
-//! A connection on its way to being established.
+//! Runs the handshake of an accepted connection.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,61 +12,62 @@ use transport_core::{Connection, Io, Pending, TaskKind, TransportError};
 use transport_limits::{GuardedIo, Incoming};
 
 use crate::conn::Conn;
-use crate::transport::Shared;
+use crate::state::TransportState;
 
-/// How long a drain lets handshakes go on: as long as a connection without a byte.
+/// Time for handshakes to complete during a drain, as for a connection without a byte.
 const HANDSHAKE_GRACE: Duration = Duration::from_secs(1);
 
-/// Establishes a connection, unless it comes too late in a drain; why it failed was counted and
-/// logged where it happened.
+/// Establishes a connection; `None` if the handshake fails or a drain ends first.
+///
+/// The guard counts and logs failures.
 pub(crate) fn establish<P: Pending>(
     incoming: Incoming<P>,
-    shared: Arc<Shared>,
+    state: Arc<TransportState>,
 ) -> impl Future<Output = Option<Conn>> + Send {
-    Establishing {
-        shaking: incoming.establish(),
-        too_late: too_late(Arc::clone(&shared)),
-        shared,
+    HandshakeOrDrain {
+        handshake: incoming.establish(),
+        drained: handshakes_drained(Arc::clone(&state)),
+        state,
     }
 }
 
 pin_project! {
-    /// An `async` block would hold what it awaits twice.
-    struct Establishing<F, L> {
+    /// A handshake that a drain ends. An `async` block would store the handshake twice.
+    struct HandshakeOrDrain<F, D> {
         #[pin]
-        shaking: F,
+        handshake: F,
         #[pin]
-        too_late: L,
-        shared: Arc<Shared>,
+        drained: D,
+        state: Arc<TransportState>,
     }
 }
 
-impl<I, F, L> Future for Establishing<F, L>
+impl<I, F, D> Future for HandshakeOrDrain<F, D>
 where
     I: Io,
     F: Future<Output = Result<Connection<GuardedIo<I>>, TransportError>>,
-    L: Future<Output = ()>,
+    D: Future<Output = ()>,
 {
     type Output = Option<Conn>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Conn>> {
         let this = self.project();
-        if let Poll::Ready(shaken) = this.shaking.poll(cx) {
-            return Poll::Ready(shaken.map(Conn::new).ok());
+        if let Poll::Ready(result) = this.handshake.poll(cx) {
+            return Poll::Ready(result.map(Conn::new).ok());
         }
-        ready!(this.too_late.poll(cx));
-        this.shared.limiter.tasks().aborted(TaskKind::Handshake);
+        ready!(this.drained.poll(cx));
+        this.state.limiter.tasks().aborted(TaskKind::Handshake);
         Poll::Ready(None)
     }
 }
 
-/// Waits until a drain waits for no handshake any more.
-async fn too_late(shared: Arc<Shared>) {
-    shared.stop.cancelled().await;
-    // Boxed, so that handshakes without a drain do not carry it.
+/// Resolves when a drain no longer waits for handshakes.
+async fn handshakes_drained(state: Arc<TransportState>) {
+    state.stop.cancelled().await;
+    // Boxed, so that a handshake outside of a drain does not store the timer.
     Box::pin(async {
         tokio::select! {
-            () = shared.kill.cancelled() => {}
+            () = state.kill.cancelled() => {}
             () = sleep(HANDSHAKE_GRACE) => {}
         }
     })

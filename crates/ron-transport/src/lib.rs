@@ -1,60 +1,92 @@
-//! A service's network edge: listeners, dialers and guarded connections behind one facade, with
-//! the same hard ceilings, metrics, reject reasons and readiness whatever carries the bytes.
+//! A service's network edge: listeners, dialers and guarded connections behind one facade.
+//!
+//! TCP, TLS, Unix sockets and Tor have the same limits, metrics, reject reasons and readiness.
 //!
 //! ```no_run
-//! use ron_transport::Transport;
+//! use ron_transport::{echo, Transport};
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let transport = Transport::builder().bind_addr("127.0.0.1:9444".parse()?).build()?;
-//! let addr = transport.listen().await?;
-//! println!("echo on {addr}");
-//! transport
-//!     .serve(|conn| async move {
-//!         let (mut read, mut write) = tokio::io::split(conn);
-//!         let _ = tokio::io::copy(&mut read, &mut write).await;
-//!     })
-//!     .await?;
+//! println!("echo on {}", transport.listen().await?);
+//! transport.serve(echo).await?;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! The library opens no port of its own, installs no log subscriber and no metrics recorder, and
-//! never looks inside the frames it carries.
+//! The library opens no port by itself, installs no log subscriber and no metrics recorder, and
+//! does not parse the frames that it carries.
+//!
+//! # Where to start
+//!
+//! | task | entry |
+//! |---|---|
+//! | accept connections | [`Transport::serve`], or [`Transport::accept`] for an own loop |
+//! | open connections | [`Transport::dial`], [`TransportDialer`] in a handler |
+//! | frames instead of bytes | [`Conn::into_framed`], [`frame`] |
+//! | forward | [`relay`](fn@relay) |
+//! | limits | [`Limits`], [`TransportBuilder::admit`] |
+//! | configuration from files, environment and flags | [`Config::loader`], [`Transport::reload`] |
+//! | metrics | [`TransportBuilder::recorder`], [`Observer`] |
+//! | readiness and shutdown | [`Transport::readiness`], [`Transport::shutdown`] |
+//! | a backend of one's own | [`Dialer`], [`Listener`], [`Guard`] |
 
 mod backend;
 mod builder;
 pub mod config;
 mod conn;
+mod conn_frames;
+mod conn_halves;
+mod credentials;
+mod dialer;
 mod drain;
 mod endpoint;
 mod establish;
-mod handles;
+mod established_stream;
+mod exclusive;
+mod handler;
+mod incoming;
+mod listen;
 mod listen_addr;
-mod listening;
+mod listener_slot;
+mod overrides;
 mod readiness;
 mod reload;
+mod scheme;
 mod serve;
+mod state;
 mod transport;
 
 pub use self::config::Config;
 pub use builder::TransportBuilder;
 pub use conn::Conn;
+pub use conn_frames::ConnFrames;
+pub use conn_halves::{ConnReader, ConnWriter};
+pub use dialer::TransportDialer;
 pub use drain::DrainReport;
-pub use endpoint::{Endpoint, EndpointError, Scheme};
-pub use handles::{IncomingConn, TransportDialer};
+pub use endpoint::{Endpoint, EndpointError};
+pub use established_stream::Incoming;
+pub use handler::HandlerOutput;
+pub use incoming::IncomingConn;
 pub use listen_addr::{Inherited, ListenAddr, OnionName};
 pub use reload::{ReloadError, ReloadReport};
+pub use scheme::Scheme;
 pub use transport::Transport;
 
+pub use bytes::Bytes;
 #[cfg(feature = "arti")]
 pub use transport_arti as arti;
 pub use transport_core::{
-    self as core, Backend, CloseReason, ConnInfo, Io, NoIdentity, Observer, Op, PeerAddr,
-    PeerIdentity, PeerName, ReadyReason, ReadyState, Reason, Target, TlsErrorKind, TransportError,
+    escape, open_file, read_bounded, schema, Backend, CertificateChain, CloseReason, ConnInfo,
+    Connection, DialSteps, Dialer, Direction, ErrorKind, Io, KeyExchange, Listener, NoIdentity,
+    NoObserver, Observer, Op, PeerAddr, PeerIdentity, PeerName, Pending, Plain, Queue, ReadyReason,
+    ReadyState, Reason, Scope, Taken, Target, TargetError, TaskKind, TlsErrorKind, TlsHandshake,
+    TransportError, VerifiedIdentity,
 };
 pub use transport_limits::{
-    self as limits, echo, relay, relay_held, Busy, Chunk, ConnSnapshot, Control, Decision, Echoed,
-    FrameReader, FrameSender, InflationGuard, Leg, Limits, Relayed, Side,
+    self as limits, echo, frame, framed, relay, relay_without_half_close, AbortOnPanic, Busy,
+    ByteRates, Chunk, ConnSnapshot, Control, Deadlines, Decision, FrameReader, FrameSender, Guard,
+    GuardedIo, InflationGuard, IpPrefix, IpPrefixes, Leg, Limiter, Limits, Overflow, RelayError,
+    Relayed, Side,
 };
 pub use transport_metrics as metrics;
 pub use transport_tcp as tcp;

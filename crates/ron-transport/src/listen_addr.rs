@@ -1,11 +1,11 @@
-//! Where a transport listens, and sockets it takes over instead of binding its own.
+//! Addresses of listeners, and sockets that another process has bound.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
-/// Where a transport listens. `Display` is for logs: it does not name an onion service.
+/// The address of a listener. `Display` is for logs: it hides an onion name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ListenAddr {
@@ -17,15 +17,16 @@ pub enum ListenAddr {
     Onion(OnionName),
 }
 
-/// The `.onion` name of a service of ours. Neither `Display` nor `Debug` shows it: it belongs into
-/// no log.
+/// The `.onion` name of a service in this process.
+///
+/// `Display` and `Debug` hide it, since it must not appear in logs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OnionName(String);
 
 impl ListenAddr {
-    /// The address of an IP socket.
+    /// Returns the address and port of an IP socket.
     #[must_use]
-    pub const fn ip(&self) -> Option<SocketAddr> {
+    pub const fn socket_addr(&self) -> Option<SocketAddr> {
         match self {
             Self::Ip(addr) => Some(*addr),
             _ => None,
@@ -39,7 +40,7 @@ impl OnionName {
         Self(name.to_owned())
     }
 
-    /// The name, to be given to whom it is meant for.
+    /// Returns the name, to pass on to clients.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -68,13 +69,13 @@ impl fmt::Display for ListenAddr {
     }
 }
 
-/// A socket that listens already, bound by whoever started the process.
+/// A listening socket that another process has bound.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Inherited {
     /// An IP socket.
     Tcp(std::net::TcpListener),
-    /// A Unix socket; its file belongs to who bound it and is left alone.
+    /// A Unix socket. The transport does not remove its file.
     Unix(UnixListener),
 }
 

@@ -1,32 +1,32 @@
-//! Readiness of the whole: every part says how it is, and the worst part decides.
+//! Readiness of a transport: the worst state of its components.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 use transport_core::{Observer, ReadyReason, ReadyState};
 
-/// Feeds the watch that embedders read. One event and one metric for each transition.
+/// Combines the components and reports each transition once: watch, log, metric.
 #[derive(Clone)]
 pub(crate) struct Readiness {
-    parts: Arc<Mutex<[ReadyState; Part::COUNT]>>,
+    components: Arc<Mutex<[ReadyState; Component::COUNT]>>,
     watch: watch::Sender<ReadyState>,
     observer: Arc<dyn Observer>,
 }
 
-/// What readiness is made of.
+/// A component whose state counts towards readiness.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Part {
-    /// The transport's own life: starting, draining, stopped.
+pub(crate) enum Component {
+    /// The transport's life cycle: starting, draining, stopped.
     Lifecycle,
-    /// The backend that listens.
+    /// The listener.
     Listener,
     /// The Tor client, if there is one.
     Tor,
-    /// Whether new connections are refused for want of memory.
+    /// The refusal of new connections because of overload.
     Load,
 }
 
-impl Part {
+impl Component {
     const COUNT: usize = 4;
 }
 
@@ -37,26 +37,29 @@ impl Readiness {
         };
         observer.readiness(starting);
         let ready = ReadyState::Ready;
-        let parts = [starting, ready, ready, ready];
+        let components = [starting, ready, ready, ready];
         Self {
-            parts: Arc::new(Mutex::new(parts)),
+            components: Arc::new(Mutex::new(components)),
             watch: watch::Sender::new(starting),
             observer,
         }
     }
 
-    pub(crate) fn set(&self, part: Part, state: ReadyState) {
-        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        parts[part as usize] = state;
-        // The first of the worst: lifecycle goes before the backend.
-        let worst = parts.iter().min_by_key(|state| state.level()).copied();
+    pub(crate) fn set(&self, component: Component, state: ReadyState) {
+        let mut components = self
+            .components
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        components[component as usize] = state;
+        // Of several equally bad components the first one counts: the life cycle.
+        let worst = components.iter().min_by_key(|state| state.level()).copied();
         let state = worst.unwrap_or(state);
         let changed = self.watch.send_if_modified(|current| {
             let changed = *current != state;
             *current = state;
             changed
         });
-        // Reported under the lock, so that transitions are told in their order.
+        // Reported under the lock, so that transitions are reported in their order.
         if changed {
             self.observer.readiness(state);
             tracing::info!(
@@ -68,8 +71,8 @@ impl Readiness {
         }
     }
 
-    pub(crate) fn not_ready(&self, part: Part, reason: ReadyReason) {
-        self.set(part, ReadyState::NotReady { reason });
+    pub(crate) fn not_ready(&self, component: Component, reason: ReadyReason) {
+        self.set(component, ReadyState::NotReady { reason });
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<ReadyState> {

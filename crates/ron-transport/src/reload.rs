@@ -1,38 +1,38 @@
-//! Putting another configuration in force, whole or not at all.
+//! Applies another configuration to a running transport, whole or not at all.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
-use transport_core::schema::{BrokenRules, Reload};
+use transport_core::schema::{ConflictingSettings, Reload};
 
 use crate::config::{changed, check, Config};
 use crate::transport::Transport;
 
-/// What a reload did.
+/// The result of a reload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReloadReport {
-    /// The keys whose values changed, and are in force now; some for new connections only.
+    /// The keys whose values changed. Some apply to new connections only.
     pub applied: Vec<&'static str>,
 }
 
-/// Why a reload was refused. What was in force before still is; see [`ReloadError::Files`].
+/// The reason why a reload was refused; the old configuration stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReloadError {
     /// The transport is shutting down.
     Draining,
-    /// These keys changed, and a change of them needs a restart.
+    /// Keys changed that only a restart applies.
     NeedsRestart {
-        /// Their paths.
+        /// The paths of the keys.
         keys: Vec<&'static str>,
     },
     /// Settings contradict each other.
-    Invalid(BrokenRules),
-    /// Files that the settings name cannot be used: a certificate, a key, a trust store.
+    Invalid(ConflictingSettings),
+    /// Files cannot be used: a certificate, a key, a trust store.
     ///
-    /// A revocation does not wait: authorities, CRLs, allow-lists, `tls.client_auth` and ticket keys
-    /// apply for new connections all the same, unless one of them is what cannot be used.
+    /// Revocations apply all the same: authorities, CRLs, allow-lists, `tls.client_auth` and ticket
+    /// keys hold for new connections, except those that cannot be used.
     Files(String),
 }
 
@@ -50,15 +50,30 @@ impl fmt::Display for ReloadError {
 impl std::error::Error for ReloadError {}
 
 impl Transport {
-    /// Puts another configuration in force: caps and rates at once, on open connections too, the
-    /// rest for new ones. It is validated whole first; what is refused changes nothing, but for
-    /// withdrawn trust ([`ReloadError::Files`]).
+    /// Applies another configuration, whole or not at all.
+    ///
+    /// Caps and rates apply at once, on open connections too; the rest applies to new connections.
+    /// A refused reload changes nothing, except for revocations ([`ReloadError::Files`]).
+    ///
+    /// ```
+    /// use ron_transport::{Config, Transport};
+    ///
+    /// let transport = Transport::builder().build()?;
+    /// let text = "[transport]\nmax_conns = 7";
+    /// let loaded = Config::loader().toml_str(text, "example.toml").load()?;
+    /// let report = transport.reload(loaded.into_settings())?;
+    /// assert_eq!(report.applied, ["max_conns"]);
+    /// assert_eq!(transport.config().limits.max_conns(), 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// With TLS, the call blocks on files.
     ///
     /// # Errors
-    /// When a key changed that needs a restart, when settings contradict each other or name files
-    /// that cannot be used, and while the transport shuts down. With TLS it blocks on files.
+    /// When a changed key needs a restart, when settings contradict each other, when a file cannot
+    /// be used, and while the transport shuts down.
     pub fn reload(&self, config: Config) -> Result<ReloadReport, ReloadError> {
-        // Not the lock of the configuration: files are read, and others want to look at it.
+        // A lock of its own: while files are read, other threads may read the configuration.
         let _one_at_a_time = self
             .reloading
             .lock()
@@ -68,20 +83,18 @@ impl Transport {
             .and_then(|()| plan(&self.config(), &config));
         let applied = planned.and_then(|applied| {
             check(&config).map_err(ReloadError::Invalid)?;
-            // The step that can still fail, and the first that changes anything.
-            let files = self.live.set(&config);
+            // The last step that can fail, and the first that changes anything.
+            let files = self.backends.set(&config);
             files.map_err(|error| ReloadError::Files(error.to_string()))?;
-            // Files may have taken their time; what accepts no more needs none of them.
+            // A shutdown may have begun while the files were read.
             self.unless_draining()?;
-            let limits = self.shared.limiter.apply(&config.limits);
+            let limits = self.state.limiter.apply(&config.limits);
             limits.map(|()| applied).map_err(ReloadError::Invalid)
         });
         match applied {
             Ok(applied) => {
-                let mut current = self.config.write().unwrap_or_else(PoisonError::into_inner);
-                *current = Arc::new(config);
-                drop(current);
-                self.shared.observer.reloaded(true);
+                self.config.replace(config);
+                self.state.observer.reloaded(true);
                 tracing::info!(
                     target: "ron_transport",
                     event = "reload",
@@ -98,16 +111,17 @@ impl Transport {
     }
 
     fn unless_draining(&self) -> Result<(), ReloadError> {
-        if self.shared.stop.is_cancelled() {
+        if self.state.stop.is_cancelled() {
             return Err(ReloadError::Draining);
         }
         Ok(())
     }
 
-    /// Counts and logs a reload that failed before there was a configuration to put in force: a
-    /// file that could not be read, a value out of range.
+    /// Counts and logs a reload that failed before it yielded a configuration.
+    ///
+    /// Such a failure is an unreadable file or a value out of range.
     pub fn reload_rejected(&self, why: &dyn std::fmt::Display) {
-        self.shared.observer.reloaded(false);
+        self.state.observer.reloaded(false);
         tracing::warn!(
             target: "ron_transport",
             event = "reload",
@@ -117,7 +131,7 @@ impl Transport {
     }
 }
 
-/// The keys that would change, unless one of them needs a restart.
+/// Returns the keys that change, unless one of them needs a restart.
 fn plan(old: &Config, new: &Config) -> Result<Vec<&'static str>, ReloadError> {
     let changed = changed(old, new);
     let restart = |reload| matches!(reload, Reload::Restart);

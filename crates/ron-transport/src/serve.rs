@@ -12,41 +12,82 @@ use transport_limits::{Guard, Incoming};
 use crate::backend::AnyListener;
 use crate::conn::Conn;
 use crate::establish::establish;
-use crate::transport::Shared;
+use crate::handler::{HandlerOutput, LogError};
+use crate::state::TransportState;
 
-/// How long a handler may take to return once its connection has ended; well within the 100 ms
-/// in which a cancelled connection has stopped all its tasks.
-const GRACE: Duration = Duration::from_millis(50);
-/// A turn of the reactor, after which no client waits unseen.
-const LAST_LOOK: Duration = Duration::from_millis(1);
-/// Connections that are taken from the backlog when accepting ends, at most: clients that go on
-/// connecting must not keep the listener open.
-const BACKLOG: usize = 4096;
+/// Time for a handler to return once its connection has ended. Well within the 100 ms after which
+/// a cancelled connection has no task left.
+const HANDLER_GRACE: Duration = Duration::from_millis(50);
+/// One turn of the reactor: after it, every connection of the backlog has been reported.
+const REACTOR_TURN: Duration = Duration::from_millis(1);
+/// Connections taken from the backlog when accepting ends. Without a bound, clients that keep
+/// connecting would keep the listener open.
+const MAX_BACKLOG: usize = 4096;
 
-/// Accepts until the transport stops.
-pub(crate) async fn run<H, F>(listener: &mut AnyListener, shared: &Arc<Shared>, handler: Arc<H>)
-where
-    H: Fn(Conn) -> F + Send + Sync + 'static,
-    F: Future<Output = ()> + Send + 'static,
-{
-    match listener {
-        AnyListener::Tcp(guard) => accept(guard, shared, &handler).await,
-        #[cfg(feature = "tls")]
-        AnyListener::Tls(guard) => accept(guard, shared, &handler).await,
-        #[cfg(feature = "uds")]
-        AnyListener::Uds(guard) => accept(guard, shared, &handler).await,
-        #[cfg(feature = "arti")]
-        AnyListener::Arti(guard, _) => accept(guard, shared, &handler).await,
+/// The work that follows the handshake of an accepted connection.
+pub(crate) trait Established: Clone + Send + Sync + 'static {
+    /// Runs in a tracked task.
+    fn established(
+        self,
+        conn: Conn,
+        state: Arc<TransportState>,
+    ) -> impl Future<Output = ()> + Send + 'static;
+}
+
+/// Runs a handler for each connection.
+pub(crate) struct RunHandler<H>(Arc<H>);
+
+impl<H> RunHandler<H> {
+    pub(crate) fn new(handler: H) -> Self {
+        Self(Arc::new(handler))
     }
 }
 
-async fn accept<L, H, F>(guard: &mut Guard<L>, shared: &Arc<Shared>, handler: &Arc<H>)
+impl<H> Clone for RunHandler<H> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<H, F> Established for RunHandler<H>
+where
+    H: Fn(Conn) -> F + Send + Sync + 'static,
+    F: Future + Send + 'static,
+    F::Output: HandlerOutput,
+{
+    fn established(
+        self,
+        conn: Conn,
+        state: Arc<TransportState>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let span = conn.span();
+        run_handler(conn, state, self.0).instrument(span)
+    }
+}
+
+/// Accepts connections until the transport stops.
+pub(crate) async fn run<E: Established>(
+    listener: &mut AnyListener,
+    state: &Arc<TransportState>,
+    then: &E,
+) {
+    match listener {
+        AnyListener::Tcp(guard) => accept(guard, state, then).await,
+        #[cfg(feature = "tls")]
+        AnyListener::Tls(guard) => accept(guard, state, then).await,
+        #[cfg(feature = "uds")]
+        AnyListener::Uds(guard) => accept(guard, state, then).await,
+        #[cfg(feature = "arti")]
+        AnyListener::Arti(guard, _) => accept(guard, state, then).await,
+    }
+}
+
+async fn accept<L, E>(guard: &mut Guard<L>, state: &Arc<TransportState>, then: &E)
 where
     L: Listener,
-    H: Fn(Conn) -> F + Send + Sync + 'static,
-    F: Future<Output = ()> + Send + 'static,
+    E: Established,
 {
-    let stopped = shared.stop.cancelled();
+    let stopped = state.stop.cancelled();
     tokio::pin!(stopped);
     loop {
         let incoming = tokio::select! {
@@ -54,103 +95,84 @@ where
             () = &mut stopped => break,
             incoming = guard.accept() => incoming,
         };
-        begin(incoming, shared, handler).await;
+        begin(incoming, state, then).await;
     }
-    // The kernel has told these clients that they are connected: they are served.
-    for _ in 0..BACKLOG {
-        match waiting(guard.accept()).await {
-            Some(incoming) => begin(incoming, shared, handler).await,
+    // The kernel has completed these connections: the clients expect service.
+    for _ in 0..MAX_BACKLOG {
+        match accept_now(guard.accept()).await {
+            Some(incoming) => begin(incoming, state, then).await,
             None => return,
         }
     }
 }
 
-/// Returns what is there without waiting for more.
-pub(crate) async fn waiting<F: Future>(accept: F) -> Option<F::Output> {
+/// Accepts a connection of the backlog; `None` when the backlog is empty.
+pub(crate) async fn accept_now<F: Future>(accept: F) -> Option<F::Output> {
     tokio::select! {
         biased;
         accepted = accept => Some(accepted),
-        () = sleep(LAST_LOOK) => None,
+        () = sleep(REACTOR_TURN) => None,
     }
 }
 
-/// Establishes a connection, as a task of its own where that may have to wait for the peer.
-async fn begin<P, H, F>(incoming: Incoming<P>, shared: &Arc<Shared>, handler: &Arc<H>)
+/// Establishes a connection, in a task of its own if the handshake may wait for the peer.
+async fn begin<P, E>(incoming: Incoming<P>, state: &Arc<TransportState>, then: &E)
 where
     P: Pending,
-    H: Fn(Conn) -> F + Send + Sync + 'static,
-    F: Future<Output = ()> + Send + 'static,
+    E: Established,
 {
-    let (also_shared, handler) = (Arc::clone(shared), Arc::clone(handler));
-    let tasks = shared.limiter.tasks();
+    let (also_state, then) = (Arc::clone(state), then.clone());
+    let tasks = state.limiter.tasks();
     if P::HANDSHAKE {
-        // Boxed, so that what a handshake needs is freed when it is over.
-        let establishing = Box::pin(establish(incoming, Arc::clone(shared)));
+        // Boxed, so that the memory of the handshake is freed when it is over.
+        let establishing = Box::pin(establish(incoming, Arc::clone(state)));
         let establishing = tasks.counted(TaskKind::Handshake, establishing);
         tasks.spawn_counted(async move {
             if let Some(conn) = establishing.await {
-                let handling = handle(conn, Arc::clone(&also_shared), handler);
-                let tasks = also_shared.limiter.tasks();
+                let handling = then.established(conn, Arc::clone(&also_state));
+                let tasks = also_state.limiter.tasks();
                 let handling = tasks.counted(TaskKind::Serve, handling);
-                drop(also_shared);
+                drop(also_state);
                 handling.await;
             }
         });
-    } else if let Some(conn) = establish(incoming, also_shared).await {
-        // Here, not in a task: a burst of accepts must not fill the places of pending handshakes
-        // before their tasks run.
-        let handling = handle(conn, Arc::clone(shared), handler);
+    } else if let Some(conn) = establish(incoming, also_state).await {
+        // Not in a task: a burst of accepts would fill the pending handshakes before the tasks run.
+        let handling = then.established(conn, Arc::clone(state));
         tasks.spawn(TaskKind::Serve, handling);
     }
 }
 
-/// Runs the handler against the end of its connection.
-fn handle<H, F>(
-    conn: Conn,
-    shared: Arc<Shared>,
-    handler: Arc<H>,
-) -> tracing::instrument::Instrumented<impl Future<Output = ()> + Send>
+/// Runs the handler until it returns or its connection ends.
+async fn run_handler<H, F>(conn: Conn, state: Arc<TransportState>, handler: Arc<H>)
 where
     H: Fn(Conn) -> F + Send + Sync + 'static,
-    F: Future<Output = ()> + Send + 'static,
-{
-    let span = tracing::info_span!(
-        target: "ron_transport",
-        "conn",
-        conn_id = conn.control().id(),
-        backend = conn.info().backend.as_str(),
-    );
-    run_handler(conn, shared, handler).instrument(span)
-}
-
-async fn run_handler<H, F>(conn: Conn, shared: Arc<Shared>, handler: Arc<H>)
-where
-    H: Fn(Conn) -> F + Send + Sync + 'static,
-    F: Future<Output = ()> + Send + 'static,
+    F: Future + Send + 'static,
+    F::Output: HandlerOutput,
 {
     let control = conn.control().clone();
     let _panic = control.abort_on_panic();
-    let handling = handler(conn);
+    let handling = LogError::new(handler(conn));
     tokio::pin!(handling);
     let ended = tokio::select! {
         biased;
         () = &mut handling => {
-            // A stream that the handler has handed on is still closed at its deadlines.
+            // The handler may have moved the stream to another task: its deadlines still apply.
             control.ended().await;
             return;
         }
         ended = control.ended() => ended,
     };
     let finished = match ended {
-        // The handler closed its stream and may have more to do.
+        // The handler closed its stream and may still be working.
         TransportError::Closed => tokio::select! {
             biased;
             () = &mut handling => true,
-            () = shared.kill.cancelled() => timeout(GRACE, &mut handling).await.is_ok(),
+            () = state.kill.cancelled() => timeout(HANDLER_GRACE, &mut handling).await.is_ok(),
         },
-        _ => timeout(GRACE, &mut handling).await.is_ok(),
+        _ => timeout(HANDLER_GRACE, &mut handling).await.is_ok(),
     };
     if !finished {
-        shared.limiter.tasks().aborted(TaskKind::Serve);
+        state.limiter.tasks().aborted(TaskKind::Serve);
     }
 }

@@ -1,171 +1,220 @@
-//! The transport: listen, dial, serve, shut down.
+//! The transport: dials, serves, reports, shuts down.
 
 use std::future::Future;
 use std::os::fd::RawFd;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::{watch, Notify};
-use tokio_util::sync::CancellationToken;
-use transport_core::{Backend, Observer, ReadyReason, ReadyState, TransportError};
+use tokio::sync::watch;
+use transport_core::{Backend, Observer, ReadyReason, ReadyState, Reloadable, TransportError};
 use transport_limits::{ConnSnapshot, Control, Limiter};
 
-use crate::backend::{Dialers, Live};
-use crate::builder::{Given, TransportBuilder};
+use crate::backend::{BackendState, Dialers};
 use crate::config::Config;
 use crate::conn::Conn;
-use crate::drain::DrainReport;
-use crate::endpoint::{Endpoint, Scheme};
-use crate::handles::TransportDialer;
-use crate::listening::Slot;
-use crate::readiness::{Part, Readiness};
-use crate::{drain, serve};
+use crate::credentials::Credentials;
+use crate::dialer::TransportDialer;
+use crate::drain::{self, DrainReport};
+use crate::endpoint::Endpoint;
+use crate::handler::HandlerOutput;
+use crate::listen_addr::ListenAddr;
+use crate::listener_slot::ListenerSlot;
+use crate::readiness::{Component, Readiness};
+use crate::scheme::Scheme;
+use crate::serve::{self, RunHandler};
+use crate::state::TransportState;
 
-/// A service's network edge. Dropping it cancels every connection and task of it and does not
-/// wait for them.
+/// A service's network edge: one listener, dialers, and guarded connections.
+///
+/// Dropping it cancels every connection and task, without waiting for them;
+/// [`shutdown`](Self::shutdown) drains.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use ron_transport::{echo, Transport};
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let transport = Transport::builder().bind_addr("127.0.0.1:0".parse()?).build()?;
+/// let addr = transport.listen().await?;
+/// let client = async {
+///     let mut conn = transport.dial(format!("tcp://{addr}")).await?;
+///     conn.write_all(b"hello").await?;
+///     let mut answer = [0; 5];
+///     conn.read_exact(&mut answer).await?;
+///     assert_eq!(&answer, b"hello");
+///     drop(conn);
+///     transport.shutdown(Duration::from_secs(1)).await;
+///     Ok::<_, Box<dyn std::error::Error>>(())
+/// };
+/// let (served, asked) = tokio::join!(transport.serve(echo), client);
+/// served?;
+/// asked
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Transport {
-    pub(crate) config: RwLock<Arc<Config>>,
-    /// Of two reloads at a time one is whole before the other.
+    pub(crate) config: Reloadable<Config>,
+    /// Held by a reload, so that two reloads do not mix.
     pub(crate) reloading: Mutex<()>,
-    pub(crate) live: Live,
-    pub(crate) listener: Mutex<Slot>,
-    pub(crate) fd_limit: Option<RawFd>,
+    pub(crate) backends: BackendState,
+    pub(crate) listener: Mutex<ListenerSlot>,
+    pub(crate) local_addr: OnceLock<ListenAddr>,
+    pub(crate) max_fd: Option<RawFd>,
     dialer: TransportDialer,
-    pub(crate) shared: Arc<Shared>,
-}
-
-/// What tasks of the transport hold on to; the transport itself is not among it, so that it can
-/// be dropped while they run.
-pub(crate) struct Shared {
-    pub(crate) limiter: Limiter,
-    pub(crate) readiness: Readiness,
-    pub(crate) observer: Arc<dyn Observer>,
-    /// Accepting ends.
-    pub(crate) stop: CancellationToken,
-    /// Everything ends.
-    pub(crate) kill: CancellationToken,
-    /// An accept loop has given the listener back, or closed it.
-    pub(crate) released: Notify,
-}
-
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared")
-            .field("limiter", &self.limiter)
-            .finish_non_exhaustive()
-    }
+    pub(crate) state: Arc<TransportState>,
 }
 
 impl Transport {
-    /// Starts building one.
-    #[must_use]
-    pub fn builder() -> TransportBuilder {
-        TransportBuilder::default()
-    }
-
     pub(crate) fn new(
         config: Config,
-        mut given: Given,
+        mut credentials: Credentials,
         limiter: Limiter,
         observer: Arc<dyn Observer>,
-        fd_limit: Option<RawFd>,
+        max_fd: Option<RawFd>,
     ) -> Self {
         let readiness = Readiness::new(Arc::clone(&observer));
         if config.general.backend() == Backend::Arti {
-            // Until Tor has its say.
+            // Until the Tor client reports its own state.
             let reason = ReadyReason::ArtiBootstrap;
-            readiness.set(Part::Tor, ReadyState::Degraded { reason });
+            readiness.set(Component::Tor, ReadyState::Degraded { reason });
         }
         if !config.listens() {
-            // There is nothing to bind: it can dial.
-            readiness.set(Part::Lifecycle, ReadyState::Ready);
+            // A transport that only dials is ready at once.
+            readiness.set(Component::Lifecycle, ReadyState::Ready);
         }
-        let shared = Arc::new(Shared {
-            limiter,
-            readiness,
-            observer,
-            stop: CancellationToken::new(),
-            kill: CancellationToken::new(),
-            released: Notify::new(),
-        });
-        let live = Live::new(&config, &mut given, &shared);
-        let dialers = Arc::new(Dialers::new(&live, fd_limit, &shared.limiter));
-        let dialer = TransportDialer::new(dialers, Arc::clone(&shared));
+        let state = Arc::new(TransportState::new(limiter, readiness, observer));
+        let backends = BackendState::new(&config, &mut credentials, &state);
+        let dialers = Arc::new(Dialers::new(&backends, max_fd, &state.limiter));
+        let dialer = TransportDialer::new(dialers, Arc::clone(&state));
         Self {
-            config: RwLock::new(Arc::new(config)),
+            config: Reloadable::new(config),
             reloading: Mutex::default(),
-            live,
+            backends,
             listener: Mutex::default(),
-            fd_limit,
+            local_addr: OnceLock::new(),
+            max_fd,
             dialer,
-            shared,
+            state,
         }
     }
 
-    /// Accepts connections and runs the handler for each, as a task of its own, until the
-    /// transport shuts down. A slow peer or handler holds nobody up. A handler is cancelled when
-    /// its connection is: it sees the error first and has 50 ms to return.
+    /// Accepts connections and runs the handler for each, until a shutdown.
+    ///
+    /// Each handshake and each handler runs in a task of its own, so that a slow peer delays no
+    /// other. A handler returns `()` or a `Result`; an error is logged at debug level. When its
+    /// connection is cancelled, the handler first sees the error and has 50 ms to return.
     ///
     /// # Errors
-    /// [`TransportError::Config`] when [`listen`](Self::listen) has not succeeded before.
+    /// [`TransportError::State`] before [`listen`](Self::listen), and while another call accepts.
     ///
     /// # Cancel safety
-    /// Dropping the future closes the listener; connections go on.
+    /// Dropping the future closes the listener; connections continue.
     pub async fn serve<H, F>(&self, handler: H) -> Result<(), TransportError>
     where
         H: Fn(Conn) -> F + Send + Sync + 'static,
-        F: Future<Output = ()> + Send + 'static,
+        F: Future + Send + 'static,
+        F::Output: HandlerOutput,
     {
-        let Some(mut lent) = self.lend()? else {
+        let Some(mut borrowed) = self.borrow_listener()? else {
             return Ok(());
         };
-        if let Some(mut listener) = lent.take() {
+        let then = RunHandler::new(handler);
+        if let Some(mut listener) = borrowed.take() {
             tokio::select! {
-                () = serve::run(&mut listener, &self.shared, Arc::new(handler)) => {}
-                () = self.live.keep_fresh() => {}
+                () = serve::run(&mut listener, &self.state, &then) => {}
+                () = self.backends.watch_certificates() => {}
             }
         }
         Ok(())
     }
 
-    /// Dials, guarded by the same limits.
+    /// As [`serve`](Self::serve), as a future that can be spawned.
+    ///
+    /// ```no_run
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// use ron_transport::{echo, Transport};
+    ///
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// let transport = Arc::new(Transport::builder().bind_addr("127.0.0.1:0".parse()?).build()?);
+    /// transport.listen().await?;
+    /// let serving = tokio::spawn(Arc::clone(&transport).serve_owned(echo));
+    /// tokio::signal::ctrl_c().await?;
+    /// transport.shutdown(Duration::from_secs(10)).await;
+    /// serving.await??;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// A timeout, or what resolving, connecting or the handshake met;
-    /// [`TransportError::Cancelled`] when the transport ends meanwhile.
+    /// As [`serve`](Self::serve).
+    ///
+    /// # Cancel safety
+    /// As [`serve`](Self::serve).
+    pub fn serve_owned<H, F>(
+        self: Arc<Self>,
+        handler: H,
+    ) -> impl Future<Output = Result<(), TransportError>> + Send + 'static
+    where
+        H: Fn(Conn) -> F + Send + Sync + 'static,
+        F: Future + Send + 'static,
+        F::Output: HandlerOutput,
+    {
+        async move { self.serve(handler).await }
+    }
+
+    /// Opens a guarded connection, under the same limits.
+    ///
+    /// The target is an [`Endpoint`], its text or a `SocketAddr`.
+    ///
+    /// # Errors
+    /// A timeout; the failure of the resolver, the connect or the handshake;
+    /// [`TransportError::Config`] for an invalid target; [`TransportError::Cancelled`] when the
+    /// transport ends first.
     ///
     /// # Cancel safety
     /// Dropping the future abandons the dial.
-    pub async fn dial(&self, to: &Endpoint) -> Result<Conn, TransportError> {
+    pub async fn dial<E>(&self, to: E) -> Result<Conn, TransportError>
+    where
+        E: TryInto<Endpoint>,
+        E::Error: Into<TransportError>,
+    {
         self.dialer.dial(to).await
     }
 
-    /// Dials over Tor on circuits that only streams of this token share, whatever `arti.isolation`
-    /// says.
+    /// Dials over Tor on circuits that only this token shares, whatever `arti.isolation` says.
     ///
     /// # Errors
-    /// As [`dial`](Self::dial), and [`TransportError::Unsupported`] for a scheme that is not Tor's.
+    /// As [`dial`](Self::dial), and [`TransportError::Unsupported`] for a scheme without Tor.
     ///
     /// # Cancel safety
     /// Dropping the future abandons the dial.
     #[cfg(feature = "arti")]
-    pub async fn dial_isolated(
+    pub async fn dial_isolated<E>(
         &self,
-        to: &Endpoint,
+        to: E,
         token: transport_arti::IsolationToken,
-    ) -> Result<Conn, TransportError> {
+    ) -> Result<Conn, TransportError>
+    where
+        E: TryInto<Endpoint>,
+        E::Error: Into<TransportError>,
+    {
         self.dialer.dial_isolated(to, token).await
     }
 
-    /// Reads what dials through this scheme need, so that a trust store or a key that cannot be
-    /// used is found before the first dial; for Tor it starts the client, whose bootstrap goes on
-    /// by itself. Without this call, the first dial does all that.
+    /// Loads the files that dials through a scheme need, and starts the Tor client.
+    ///
+    /// An unusable trust store or key then fails here, before the first dial. The bootstrap of Tor
+    /// continues in the background. Without this call, the first dial does all this.
     ///
     /// # Errors
-    /// [`TransportError::Tls`] or [`TransportError::Config`] with what is wrong,
+    /// [`TransportError::Tls`] or [`TransportError::Config`] for unusable files or settings,
     /// [`TransportError::Unsupported`] for a scheme that is not compiled in,
-    /// [`TransportError::Cancelled`] when the transport ends meanwhile.
+    /// [`TransportError::Cancelled`] when the transport ends first.
     ///
     /// # Cancel safety
     /// Cancel-safe.
@@ -173,73 +222,86 @@ impl Transport {
         self.dialer.prepare(scheme).await
     }
 
-    /// Prepares dials to this target, as [`prepare`](Self::prepare) does for its scheme.
+    /// Prepares dials to a target, as [`prepare`](Self::prepare) does for its scheme.
     ///
-    /// Over Tor, readiness covers the target from then on: `Ready` means that a circuit of the kind
-    /// it needs was built, through an exit to its port or to onion services.
+    /// Over Tor, readiness covers the target from then on: `Ready` means that a suitable circuit was
+    /// built, through an exit to its port or to onion services.
     ///
     /// # Errors
     /// As [`prepare`](Self::prepare).
     ///
     /// # Cancel safety
     /// Cancel-safe.
-    pub async fn prepare_for(&self, to: &Endpoint) -> Result<(), TransportError> {
-        self.dialer.prepare_for(to).await
+    pub async fn prepare_for<E>(&self, to: E) -> Result<(), TransportError>
+    where
+        E: TryInto<Endpoint>,
+        E::Error: Into<TransportError>,
+    {
+        let to = to.try_into().map_err(Into::into)?;
+        self.dialer.prepare_for(&to).await
     }
 
-    /// Looks at certificates, keys and trust stores every two seconds and puts in force what
-    /// changed and can be used; for ever. [`serve`](Self::serve) does so by itself; an embedder
-    /// with an accept loop of its own runs this beside it.
+    /// Checks certificates, keys and trust stores every two seconds and applies changed ones.
+    ///
+    /// [`serve`](Self::serve) does this itself. An embedder with its own accept loop runs this
+    /// future beside it. It never resolves.
     ///
     /// # Cancel safety
-    /// Dropping the future ends it.
-    pub async fn keep_fresh(&self) {
-        self.live.keep_fresh().await;
+    /// Dropping the future stops the checks.
+    pub async fn watch_certificates(&self) {
+        self.backends.watch_certificates().await;
     }
 
-    /// A handle that dials, for handlers: it does not keep the transport alive.
+    /// Returns a dialer for handlers. It does not keep the transport alive.
     #[must_use]
     pub fn dialer(&self) -> TransportDialer {
         self.dialer.clone()
     }
 
-    /// Readiness now and as it changes.
+    /// Returns a watch on readiness.
+    ///
+    /// ```
+    /// use ron_transport::{ReadyState, Transport};
+    ///
+    /// let transport = Transport::builder().build()?;
+    /// assert_eq!(*transport.readiness().borrow(), ReadyState::Ready);
+    /// # Ok::<(), ron_transport::TransportError>(())
+    /// ```
     #[must_use]
     pub fn readiness(&self) -> watch::Receiver<ReadyState> {
-        self.shared.readiness.subscribe()
+        self.state.readiness.subscribe()
     }
 
-    /// How far the bootstrap of Tor is, 0 to 1; `None` where no Tor client was needed so far, or
-    /// none is compiled in.
+    /// Returns the progress of the Tor bootstrap, 0 to 1; `None` without a Tor client.
     #[must_use]
     pub fn tor_progress(&self) -> Option<f64> {
-        self.live.tor_progress()
+        self.backends.tor_progress()
     }
 
-    /// The configuration in force.
+    /// Returns the current configuration.
     #[must_use]
     pub fn config(&self) -> Arc<Config> {
-        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+        self.config.get()
     }
 
-    /// The backend that listens.
+    /// Returns the backend of the listener.
     #[must_use]
     pub fn backend(&self) -> Backend {
         self.config().general.backend()
     }
 
-    /// The limits at work, for an embedder that counts its own rejects.
+    /// Returns the limiter, for an embedder that counts its own rejects.
     #[must_use]
     pub fn limiter(&self) -> &Limiter {
-        &self.shared.limiter
+        &self.state.limiter
     }
 
-    /// Refuses new connections as `overload` from now on, or accepts them again.
+    /// Refuses new connections as `overload`, or accepts them again.
     ///
-    /// Readiness is `Degraded("overload")` meanwhile. Open connections and dials go on. The embedder
-    /// decides when: the gateway does by the memory of its cgroup.
+    /// Readiness is `Degraded("overload")` meanwhile. Open connections and dials continue. The
+    /// embedder decides when: the gateway does by the memory of its cgroup.
     pub fn set_overloaded(&self, overloaded: bool) {
-        self.shared.limiter.set_overloaded(overloaded);
+        self.state.limiter.set_overloaded(overloaded);
         let state = if overloaded {
             ReadyState::Degraded {
                 reason: ReadyReason::Overload,
@@ -247,26 +309,26 @@ impl Transport {
         } else {
             ReadyState::Ready
         };
-        self.shared.readiness.set(Part::Load, state);
+        self.state.readiness.set(Component::Load, state);
     }
 
-    /// Handles on all open connections.
+    /// Returns handles on all open connections.
     #[must_use]
     pub fn connections(&self) -> Vec<Control> {
-        self.shared.limiter.connections()
+        self.state.limiter.connections()
     }
 
-    /// Returns at most `max` open connections with a number above `after`, in ascending order: a
-    /// caller that passes the last number it got pages through all of them.
+    /// Returns at most `max` open connections with a number above `after`, ascending.
+    ///
+    /// A caller that passes the last number of one page gets the next page.
     #[must_use]
     pub fn connections_after(&self, after: u64, max: usize) -> Vec<ConnSnapshot> {
-        self.shared.limiter.connections_after(after, max)
+        self.state.limiter.connections_after(after, max)
     }
 
-    /// Cancels the open connection with this number, as [`Control::cancel`] does; returns whether
-    /// one had it.
+    /// Cancels the open connection with this number; returns whether it exists.
     pub fn cancel(&self, id: u64) -> bool {
-        let found = self.shared.limiter.connection(id);
+        let found = self.state.limiter.connection(id);
         let found = found.filter(|control| !control.is_ended());
         found.is_some_and(|control| {
             control.cancel();
@@ -274,46 +336,64 @@ impl Transport {
         })
     }
 
-    /// Shuts down: readiness goes to `NotReady("draining")`, the listener closes after the
-    /// connections that the kernel has accepted, and [`Conn::draining`] resolves. Then each
-    /// connection ends in order as soon as it [`is_idle`](Control::is_idle); at the deadline the
-    /// others are aborted. A Tor client ends after them, within a second more.
+    /// Drains the transport and stops it.
+    ///
+    /// Readiness becomes `NotReady("draining")`, the listener closes after the connections that
+    /// the kernel has accepted, and [`Conn::draining`] resolves. Each connection ends in order as
+    /// soon as it [`is_idle`](Control::is_idle); the others are aborted at the deadline. A Tor client
+    /// stops after them, within one more second.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// use ron_transport::Transport;
+    ///
+    /// let transport = Transport::builder().bind_addr("127.0.0.1:0".parse()?).build()?;
+    /// transport.listen().await?;
+    /// let report = transport.shutdown(Duration::from_secs(5)).await;
+    /// assert_eq!((report.finished, report.closed_idle, report.aborted), (0, 0, 0));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Cancel safety
     /// A dropped call leaves the transport draining; another call continues the drain.
     pub async fn shutdown(&self, deadline: Duration) -> DrainReport {
-        let report = drain::run(&self.shared, self.close_listener(), deadline).await;
-        self.live.shutdown().await;
+        let report = drain::run(&self.state, self.close_listener(), deadline).await;
+        self.backends.shutdown().await;
         report
     }
 
-    /// Closes the listener, for an embedder with a shutdown order of its own; connections go on.
-    /// Readiness goes to `NotReady("draining")`. Returns once further clients are refused by the
-    /// kernel.
+    /// Closes the listener, for an embedder with its own shutdown order.
+    ///
+    /// Connections continue. Readiness becomes `NotReady("draining")`. The future resolves once the
+    /// kernel refuses further clients.
     ///
     /// # Cancel safety
     /// A dropped call leaves the transport not accepting; another call continues it.
     pub async fn stop_accepting(&self) {
-        drain::stop_accepting(&self.shared);
+        drain::stop_accepting(&self.state);
         self.close_listener().await;
     }
 
-    /// Waits until no connection is open, no lingering close is under way and no handler runs.
+    /// Waits until no connection is open, none lingers, and no handler runs.
     ///
-    /// A stream that has ended in both directions and is still held counts as closed.
+    /// A stream whose directions have both ended counts as closed, even if it is still held.
     ///
     /// # Cancel safety
     /// Cancel-safe.
     pub async fn wait_empty(&self) {
-        drain::wait_empty(&self.shared.limiter).await;
+        drain::wait_empty(&self.state.limiter).await;
     }
 }
 
 impl Drop for Transport {
     fn drop(&mut self) {
-        self.shared.stop.cancel();
-        self.shared.kill.cancel();
-        self.live.stop();
-        self.shared.limiter.close();
+        self.state.stop.cancel();
+        self.state.kill.cancel();
+        self.backends.stop();
+        self.state.limiter.close();
     }
 }

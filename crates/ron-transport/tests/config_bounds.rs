@@ -1,4 +1,4 @@
-//! What a build lacks, how many errors are shown, and what several loads see.
+//! Missing backends, the number of printed errors, and snapshots of files.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use ron_transport::Config;
@@ -10,7 +10,7 @@ fn env(name: &str, value: &str) -> ron_transport::config::Loader {
 
 #[cfg(not(feature = "arti"))]
 #[test]
-fn a_backend_that_is_not_in_this_build_is_refused_with_what_it_needs() {
+fn missing_backend_names_its_feature() {
     for loader in [
         env("RON_TRANSPORT_BACKEND", "arti"),
         env("RON_TRANSPORT_ARTI_ISOLATION", "stream"),
@@ -22,10 +22,10 @@ fn a_backend_that_is_not_in_this_build_is_refused_with_what_it_needs() {
     }
 }
 
-/// What goes with Tor alone, and what does not go with it.
+/// Settings that require Tor, and settings that exclude it.
 #[cfg(feature = "arti")]
 #[test]
-fn what_tor_and_the_other_settings_want_of_each_other_is_said() {
+fn tor_settings_that_contradict_others() {
     let of = |text: &str| {
         Config::loader()
             .toml_str(format!("[transport]\n{text}"), "t")
@@ -44,11 +44,11 @@ fn what_tor_and_the_other_settings_want_of_each_other_is_said() {
         ),
         (
             "amnesia = true\narti.state_dir = '/a'",
-            "with amnesia it is in memory: leave it out",
+            "with amnesia the directory is in memory: leave it out",
         ),
         (
             "amnesia = true\narti.cache_dir = '/a'",
-            "with amnesia it is in memory: leave it out",
+            "with amnesia the directory is in memory: leave it out",
         ),
         (
             "arti.pre_dial_delay = '10s'",
@@ -62,13 +62,13 @@ fn what_tor_and_the_other_settings_want_of_each_other_is_said() {
     assert!(
         errors
             .to_string()
-            .contains("needs backend = arti, and that is tcp"),
+            .contains("needs backend = arti, but backend is tcp"),
         "{errors}"
     );
 }
 
 #[test]
-fn of_very_many_errors_the_first_hundred_are_shown_and_the_others_counted() {
+fn errors_above_one_hundred_are_counted() {
     let mut text = String::from("[transport]\n");
     for n in 0..20_000 {
         text += &format!("max_cons{n} = 1\n");
@@ -87,7 +87,7 @@ fn of_very_many_errors_the_first_hundred_are_shown_and_the_others_counted() {
 }
 
 #[test]
-fn a_snapshot_loads_what_was_there_and_stands_above_what_is_put_below() {
+fn snapshot_keeps_files_and_their_order() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a.toml");
     std::fs::write(&file, "[transport]\nmax_conns = 7\n").unwrap();

@@ -1,9 +1,9 @@
-//! Arbitrary input through the loader: a configuration or errors, never a panic.
+//! Arbitrary input to the loader yields a configuration or errors, never a panic.
 
 use proptest::prelude::*;
 use ron_transport::config::{Config, Settings};
 
-/// A key of today, or something like one.
+/// A path of a key, or a similar text.
 fn any_path() -> impl Strategy<Value = String> {
     let known: Vec<_> = Config::keys()
         .iter()
@@ -16,7 +16,7 @@ fn any_path() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A value of some kind, or anything.
+/// A value of some kind, or any text.
 fn any_value() -> impl Strategy<Value = String> {
     prop_oneof![
         2 => "[0-9]{1,22}( ?(ms|s|m|h|B|KiB|MiB|GiB))?",
@@ -75,8 +75,8 @@ proptest! {
         }
         match loader.load() {
             Ok(loaded) => {
-                // The printed configuration reads back as the same one, but for the paths of keys:
-                // `effective` and `Debug` show that they are set.
+                // The printed configuration reads back, except for paths of private keys:
+                // `effective` and `Debug` hide them.
                 let mut again = Config::loader();
                 for line in loaded.effective() {
                     again = again.flag(Config::flag_name(line.key.path), line.value);

@@ -1,9 +1,9 @@
-//! How the layers lie: precedence, provenance, names, all errors at once, and an embedder's table.
+//! Layers: precedence, sources, names, all errors at once, and an embedder's table.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-use ron_transport::config::{Config, ConfigErrors, DynSection, Loader, Settings, Source};
+use ron_transport::config::{Config, ConfigErrors, Loader, Settings, Source};
 use transport_core::schema::{Key, Kind, Raw, Reload, Section, ValueError};
 
 fn lines(errors: &ConfigErrors) -> Vec<String> {
@@ -15,7 +15,7 @@ fn env(name: &str, value: &str) -> Loader {
 }
 
 #[test]
-fn flags_win_over_environment_over_file_over_default() {
+fn precedence_of_sources() {
     let file = "[transport]\nmax_conns = 1\nread_timeout = '1s'\nwrite_timeout = '1s'";
     let loaded = Config::loader()
         .flag("--transport.max-conns", "3")
@@ -39,7 +39,7 @@ fn flags_win_over_environment_over_file_over_default() {
 }
 
 #[test]
-fn a_later_file_and_a_later_flag_win() {
+fn later_file_and_later_flag_win() {
     let loaded = Config::loader()
         .toml_str("[transport]\nmax_conns = 1\n[own]\na = 1\nb = 1", "one")
         .toml_str("[transport]\nmax_conns = 2\n[own]\nb = 2", "two")
@@ -92,7 +92,7 @@ fn every_error_is_reported_at_once() {
 }
 
 #[test]
-fn a_rule_is_not_judged_by_a_value_that_nobody_wrote() {
+fn rule_skips_unreadable_values() {
     let file = "[transport]\nread_timeout = '60'\nwrite_timeout = '60s'\n\
                 rates.per_conn_bytes_per_sec = '2KiB'";
     let errors = Config::loader().toml_str(file, "t").load().unwrap_err();
@@ -103,7 +103,7 @@ fn a_rule_is_not_judged_by_a_value_that_nobody_wrote() {
 }
 
 #[test]
-fn the_nearest_key_is_named_only_when_it_is_near() {
+fn unknown_key_suggests_near_key() {
     for (given, meant) in [
         ("MAX_CONNS", Some("max_conns")),
         ("max-conns", Some("max_conns")),
@@ -132,7 +132,7 @@ fn the_nearest_key_is_named_only_when_it_is_near() {
 }
 
 #[test]
-fn variables_that_kubernetes_injects_are_passed_over() {
+fn kubernetes_variables_ignored() {
     for name in [
         "PORT",
         "PORT_9444_TCP",
@@ -173,7 +173,7 @@ fn variables_that_kubernetes_injects_are_passed_over() {
 }
 
 #[test]
-fn what_is_not_utf8_is_an_error() {
+fn non_utf8_value_refused() {
     let bad = || OsString::from_vec(vec![b'5', 0xff]);
     let name = OsString::from_vec(b"RON_TRANSPORT_MAX_CONNS\xff".to_vec());
     let errors = Config::loader()
@@ -200,10 +200,10 @@ fn what_is_not_utf8_is_an_error() {
 }
 
 #[test]
-fn many_connections_for_few_descriptors_are_a_warning() {
+fn more_connections_than_descriptors_warns() {
     let warnings = |limit| {
         Config::loader()
-            .fd_limit(limit)
+            .max_fd(limit)
             .load()
             .unwrap()
             .warnings()
@@ -215,32 +215,20 @@ fn many_connections_for_few_descriptors_are_a_warning() {
     assert!(warnings(Some(64))[0].contains("max_conns is 1024, over half of the 64 file"));
 }
 
-/// A table of an embedder, with a key whose value must not be shown.
+/// An embedder's table, with a key whose value is hidden.
 #[derive(Debug, Default, Clone)]
 struct Own {
     mode: String,
     key_path: String,
 }
 
-const fn text(path: &'static str, rule: &'static str) -> Key {
-    Key {
-        path,
-        kind: Kind::Text,
-        default: "",
-        rule,
-        reload: Reload::Restart,
-        doc: "",
-    }
-}
+const MODE: Key = Key::new("mode", Kind::Text, Reload::Restart).allows("echo or forward");
+const KEY_PATH: Key =
+    Key::new("tls.key_path", Kind::Text, Reload::Restart).allows("a readable file");
 
 impl Section for Own {
-    fn keys() -> &'static [Key] {
-        const {
-            &[
-                text("mode", "echo or forward"),
-                text("tls.key_path", "a readable file"),
-            ]
-        }
+    fn keys(&self) -> Vec<&'static Key> {
+        vec![&MODE, &KEY_PATH]
     }
 
     fn set(&mut self, path: &str, value: &Raw) -> Result<(), ValueError> {
@@ -279,17 +267,17 @@ impl Settings for Own {
     const TABLE: &'static str = "own";
     const ENV_PREFIX: &'static str = "RON_";
 
-    fn sections(&self) -> Vec<&dyn DynSection> {
+    fn sections(&self) -> Vec<&dyn Section> {
         vec![self]
     }
 
-    fn sections_mut(&mut self) -> Vec<&mut dyn DynSection> {
+    fn sections_mut(&mut self) -> Vec<&mut dyn Section> {
         vec![self]
     }
 }
 
 #[test]
-fn an_embedders_table_is_loaded_by_the_same_rules() {
+fn embedder_table_follows_the_same_rules() {
     let loader = Config::loader()
         .toml_str(
             "[own]\nmode = 'a'\ntls.key_path = 'k'\n[transport]\nmax_conns = 7",
@@ -324,7 +312,7 @@ fn an_embedders_table_is_loaded_by_the_same_rules() {
 }
 
 #[test]
-fn the_name_of_an_onion_service_is_in_no_error() {
+fn onion_name_hidden_in_errors() {
     for value in ["secretname.onion:80", "tor://SECRETNAME.Onion"] {
         let loader = Config::loader().flag("transport.max-conns", value);
         let errors = loader.load().unwrap_err();
@@ -335,7 +323,7 @@ fn the_name_of_an_onion_service_is_in_no_error() {
 }
 
 #[test]
-fn the_value_of_a_key_path_is_shown_nowhere() {
+fn key_path_value_hidden() {
     let secret = "/run/s3cret";
     let loader = Config::loader().env([("RON_TLS_KEY_PATH", secret)]);
     let loaded = loader.load_section::<Own>().unwrap();

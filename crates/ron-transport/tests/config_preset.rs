@@ -1,4 +1,4 @@
-//! Presets are other defaults: anything that is set wins over them.
+//! Presets change defaults; every other source takes precedence.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::HashSet;
@@ -10,19 +10,16 @@ fn edge() -> ron_transport::config::Loader {
 }
 
 #[test]
-fn every_value_of_a_preset_is_another_default_of_a_key() {
+fn preset_values_differ_from_defaults() {
     let defaults = Config::default();
     for preset in Preset::ALL {
         let mut paths = HashSet::new();
         for (path, value) in preset.values() {
             assert!(paths.insert(path), "{path} twice");
-            let mut sections = defaults.sections().into_iter();
-            let default = sections.find_map(|section| section.dyn_get(path));
+            let default = defaults.value(path);
             assert_ne!(default.as_deref(), Some(*value), "{path}");
             assert!(default.is_some(), "{path} is no key");
-            let loaded = Config::preset(preset);
-            let mut sections = loaded.sections().into_iter();
-            let set = sections.find_map(|section| section.dyn_get(path));
+            let set = Config::preset(preset).value(path);
             assert_eq!(set.as_deref(), Some(*value), "{path}");
         }
     }
@@ -30,24 +27,24 @@ fn every_value_of_a_preset_is_another_default_of_a_key() {
 }
 
 #[test]
-fn a_preset_is_in_effect_and_named_as_the_source() {
+fn preset_is_reported_as_source() {
     let loaded = edge().load().unwrap();
     assert_eq!(*loaded.settings(), Config::preset(Preset::Edge));
     let source = Source::Preset("edge".to_owned());
     assert_eq!(*loaded.source("max_conns"), source);
     assert_eq!(source.to_string(), "preset edge");
-    // What it does not name keeps the key's default.
+    // Other keys keep their default.
     assert_eq!(*loaded.source("drain_timeout"), Source::Default);
 }
 
 #[test]
-fn whatever_sets_a_key_wins_over_the_preset() {
+fn set_key_wins_over_preset() {
     let by_file = edge().toml_str("[transport]\nmax_conns = 7\n", "b.toml");
     for loader in [
         by_file,
         edge().env([("RON_TRANSPORT_MAX_CONNS", "7")]),
         edge().flag("transport.max-conns", "7"),
-        // The order of the files does not matter: a preset is below all of them.
+        // A preset is below all files, whatever their order.
         Config::loader()
             .toml_str("[transport]\nmax_conns = 7\n", "b.toml")
             .env([("RON_TRANSPORT_PRESET", "edge")]),
@@ -60,7 +57,7 @@ fn whatever_sets_a_key_wins_over_the_preset() {
 }
 
 #[test]
-fn a_preset_that_there_is_not_is_refused_and_sets_nothing() {
+fn unknown_preset_refused() {
     let errors = edge()
         .env([("RON_TRANSPORT_PRESET", "egde")])
         .load()
@@ -71,7 +68,7 @@ fn a_preset_that_there_is_not_is_refused_and_sets_nothing() {
 }
 
 #[test]
-fn the_manual_lists_what_a_preset_changes() {
+fn manual_lists_preset_changes() {
     let table = presets_markdown();
     for preset in Preset::ALL {
         for (path, value) in preset.values() {
@@ -96,5 +93,8 @@ fn uncapped_public_address_has_one_warning() {
         assert!(warnings(&text).is_empty(), "{quiet}");
     }
     assert!(warnings("bind_addr = '127.0.0.1:9444'").is_empty());
-    assert!(warnings("").is_empty(), "without an address it only dials");
+    assert!(
+        warnings("").is_empty(),
+        "a transport without an address only dials"
+    );
 }

@@ -1,5 +1,5 @@
-//! The life of a transport: ready, serving, draining, dropped; under both runtimes where tasks
-//! and threads matter.
+//! The life cycle of a transport: ready, serving, draining, dropped. Tests of tasks and threads run
+//! under both runtimes.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 use std::net::SocketAddr;
@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ron_transport::{
-    echo, CloseReason, Conn, Endpoint, PeerAddr, ReadyReason, ReadyState, Reason, Transport,
+    echo, CloseReason, Conn, Endpoint, ErrorKind, PeerAddr, ReadyReason, ReadyState, Reason,
+    Transport,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -22,7 +23,7 @@ fn any() -> SocketAddr {
 async fn listening(recorder: &Recorder) -> (Arc<Transport>, SocketAddr) {
     let builder = Transport::builder().bind_addr(any());
     let transport = builder.observer(recorder.observer()).build().unwrap();
-    let addr = transport.listen().await.unwrap().ip().unwrap();
+    let addr = transport.listen().await.unwrap().socket_addr().unwrap();
     (Arc::new(transport), addr)
 }
 
@@ -30,7 +31,7 @@ async fn echoing(conn: Conn) {
     drop(echo(conn).await);
 }
 
-/// Connects and makes sure that it is served.
+/// Connects and exchanges a byte with the handler.
 async fn served(addr: SocketAddr) -> TcpStream {
     let mut client = TcpStream::connect(addr).await.unwrap();
     client.write_all(b"x").await.unwrap();
@@ -38,7 +39,7 @@ async fn served(addr: SocketAddr) -> TcpStream {
     client
 }
 
-/// Makes sure that the connection is reset: the client must not take it for a whole stream.
+/// Asserts that the connection is reset: the client must not take it for a complete stream.
 async fn aborted(client: &mut TcpStream) {
     let error = client.read(&mut [0]).await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
@@ -49,7 +50,7 @@ fn not_ready(reason: ReadyReason) -> ReadyState {
 }
 
 #[tokio::test]
-async fn readiness_tells_each_transition_once() {
+async fn readiness_reports_each_transition_once() {
     let recorder = Recorder::new();
     let (transport, addr) = listening(&recorder).await;
     let mut ready = transport.readiness();
@@ -71,12 +72,12 @@ async fn readiness_tells_each_transition_once() {
     );
     assert!(
         TcpStream::connect(addr).await.is_err(),
-        "nobody listens any more"
+        "the listener must be closed"
     );
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_told_with_its_address() {
+async fn port_in_use_names_the_address() {
     let recorder = Recorder::new();
     let (_first, addr) = listening(&recorder).await;
     let second = Transport::builder().bind_addr(addr);
@@ -89,18 +90,18 @@ async fn a_port_in_use_is_told_with_its_address() {
         not_ready(ReadyReason::BindFailed)
     );
     let unserved = second.serve(echoing).await.unwrap_err();
-    assert_eq!(unserved.kind(), "config");
+    assert_eq!(unserved.kind(), "state");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_panicking_handler_gives_its_place_back() {
+async fn panicking_handler_frees_its_place() {
     let recorder = Recorder::new();
     let (transport, addr) = listening(&recorder).await;
     let serving = Arc::clone(&transport);
     tokio::spawn(async move {
         let handler = |mut conn: Conn| async move {
             let byte = conn.read_u8().await.unwrap();
-            assert_ne!(byte, b'!', "told to panic");
+            assert_ne!(byte, b'!', "the test panics here");
             echoing(conn).await;
         };
         serving.serve(handler).await
@@ -108,22 +109,18 @@ async fn a_panicking_handler_gives_its_place_back() {
     let mut client = TcpStream::connect(addr).await.unwrap();
     client.write_all(b"!").await.unwrap();
     recorder
-        .wait_for("the place is free", |s| {
-            s.inflight() == 0 && s.accepts() == 1
-        })
+        .wait_for("a free place", |s| s.inflight() == 0 && s.accepts() == 1)
         .await;
     aborted(&mut client).await;
     recorder
-        .wait_for("the task counts as aborted", |s| {
-            s.tasks_aborted(TaskKind::Serve) == 1
-        })
+        .wait_for("an aborted task", |s| s.tasks_aborted(TaskKind::Serve) == 1)
         .await;
     let mut next = TcpStream::connect(addr).await.unwrap();
     next.write_all(b".x").await.unwrap();
     assert_eq!(next.read_u8().await.unwrap(), b'x');
 }
 
-async fn drains_idle_and_cuts_busy() {
+async fn drain_idle_and_busy() {
     let recorder = Recorder::new();
     let (transport, addr) = listening(&recorder).await;
     let serving = Arc::clone(&transport);
@@ -149,21 +146,21 @@ async fn drains_idle_and_cuts_busy() {
 }
 
 #[tokio::test]
-async fn a_drain_closes_idle_connections_and_cuts_busy_ones() {
-    drains_idle_and_cuts_busy().await;
+async fn drain_with_idle_and_busy_connections() {
+    drain_idle_and_busy().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_drain_closes_idle_connections_and_cuts_busy_ones_on_threads() {
-    drains_idle_and_cuts_busy().await;
+async fn drain_with_idle_and_busy_on_threads() {
+    drain_idle_and_busy().await;
 }
 
 #[tokio::test]
-async fn dropping_a_transport_ends_its_connections() {
+async fn dropped_transport_ends_its_connections() {
     let recorder = Recorder::new();
     let builder = Transport::builder().bind_addr(any());
     let transport = builder.observer(recorder.observer()).build().unwrap();
-    let addr = transport.listen().await.unwrap().ip().unwrap();
+    let addr = transport.listen().await.unwrap().socket_addr().unwrap();
     let dialer = transport.dialer();
     let serving = tokio::spawn(async move { transport.serve(echoing).await });
     let mut client = served(addr).await;
@@ -171,14 +168,14 @@ async fn dropping_a_transport_ends_its_connections() {
     assert!(serving.await.unwrap_err().is_cancelled());
     aborted(&mut client).await;
     recorder
-        .wait_for("all connections are gone", |s| s.inflight() == 0)
+        .wait_for("the end of all connections", |s| s.inflight() == 0)
         .await;
     let to: Endpoint = format!("tcp://{addr}").parse().unwrap();
     assert_eq!(dialer.dial(&to).await.unwrap_err().kind(), "cancelled");
 }
 
 #[tokio::test]
-async fn a_handler_that_ignores_the_end_is_dropped() {
+async fn handler_that_ignores_the_end_is_dropped() {
     let recorder = Recorder::new();
     let (transport, addr) = listening(&recorder).await;
     let serving = Arc::clone(&transport);
@@ -191,14 +188,14 @@ async fn a_handler_that_ignores_the_end_is_dropped() {
     });
     let mut client = TcpStream::connect(addr).await.unwrap();
     recorder
-        .wait_for("it is served", |s| s.tasks_spawned(TaskKind::Serve) == 1)
+        .wait_for("the handler", |s| s.tasks_spawned(TaskKind::Serve) == 1)
         .await;
     for control in transport.connections() {
         control.cancel();
     }
     aborted(&mut client).await;
     recorder
-        .wait_for("the handler is dropped", |s| {
+        .wait_for("the end of the handler", |s| {
             s.tasks_aborted(TaskKind::Serve) == 1
         })
         .await;
@@ -206,7 +203,7 @@ async fn a_handler_that_ignores_the_end_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_handler_may_work_on_after_it_closed_its_stream() {
+async fn handler_continues_after_closing_its_stream() {
     let recorder = Recorder::new();
     let (transport, addr) = listening(&recorder).await;
     let (done, finished) = tokio::sync::mpsc::channel(1);
@@ -229,7 +226,7 @@ async fn a_handler_may_work_on_after_it_closed_its_stream() {
 }
 
 #[tokio::test]
-async fn an_embedder_may_run_its_own_accept_loop() {
+async fn own_accept_loop() {
     let recorder = Recorder::new();
     let (transport, addr) = listening(&recorder).await;
     let mut client = TcpStream::connect(addr).await.unwrap();
@@ -243,7 +240,7 @@ async fn an_embedder_may_run_its_own_accept_loop() {
     let _refused = TcpStream::connect(addr).await.unwrap();
     drop(transport.accept().await.unwrap().unwrap());
     recorder
-        .wait_for("both places are free", |s| s.inflight() == 0)
+        .wait_for("two free places", |s| s.inflight() == 0)
         .await;
     let accepting = Arc::clone(&transport);
     let accepting = tokio::spawn(async move { accepting.accept().await });
@@ -253,34 +250,34 @@ async fn an_embedder_may_run_its_own_accept_loop() {
     assert!(transport.accept().await.unwrap().is_none());
     assert!(
         TcpStream::connect(addr).await.is_err(),
-        "who was accepting did not put the listener back"
+        "accept() must not put the listener back"
     );
 }
 
 #[tokio::test]
-async fn a_transport_listens_once() {
+async fn second_listen_refused() {
     let recorder = Recorder::new();
     let (transport, addr) = listening(&recorder).await;
-    assert_eq!(transport.listen().await.unwrap_err().kind(), "config");
+    assert_eq!(transport.listen().await.unwrap_err().kind(), "state");
     assert_eq!(*transport.readiness().borrow(), ReadyState::Ready);
     let _client = TcpStream::connect(addr).await.unwrap();
     transport.shutdown(Duration::ZERO).await;
-    assert_eq!(transport.listen().await.unwrap_err().kind(), "config");
+    assert_eq!(transport.listen().await.unwrap_err().kind(), "state");
     assert_eq!(
         *transport.readiness().borrow(),
         not_ready(ReadyReason::Stopped)
     );
 }
 
-/// A burst of connections is no crowd of pending handshakes: TCP has shaken hands already.
+/// Connections of a backend without a handshake do not count as pending handshakes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_burst_of_connections_is_served() {
+async fn burst_of_connections_served() {
     let mut limits = ron_transport::Limits::default();
     limits.set_max_pending_handshakes(1).unwrap();
     let recorder = Recorder::new();
     let builder = Transport::builder().bind_addr(any()).limits(limits);
     let transport = builder.observer(recorder.observer()).build().unwrap();
-    let addr = transport.listen().await.unwrap().ip().unwrap();
+    let addr = transport.listen().await.unwrap().socket_addr().unwrap();
     tokio::spawn(async move { transport.serve(echoing).await });
     let burst = (0..300).map(|_| tokio::spawn(served(addr)));
     let burst: Vec<_> = burst.collect();
@@ -292,7 +289,7 @@ async fn a_burst_of_connections_is_served() {
 }
 
 #[tokio::test]
-async fn a_transport_without_an_address_dials() {
+async fn transport_without_address_dials() {
     let recorder = Recorder::new();
     let (server, addr) = listening(&recorder).await;
     let serving = Arc::clone(&server);
@@ -311,7 +308,7 @@ async fn a_transport_without_an_address_dials() {
     assert_eq!(counted.inflight(), 1);
     drop(conn);
     counted
-        .wait_for("the peer to close too", |s| s.inflight() == 0)
+        .wait_for("the peer's close", |s| s.inflight() == 0)
         .await;
     assert_eq!(counted.snapshot().dials(true), 1);
     assert_eq!(client.tor_progress(), None);
@@ -329,7 +326,7 @@ async fn a_transport_without_an_address_dials() {
 }
 
 #[tokio::test]
-async fn a_dial_to_a_closed_port_is_counted_once() {
+async fn dial_to_closed_port_counted_once() {
     let recorder = Recorder::new();
     let client = Transport::builder()
         .observer(recorder.observer())
@@ -341,18 +338,19 @@ async fn a_dial_to_a_closed_port_is_counted_once() {
         .unwrap();
     drop(listener);
     let error = client.dial(&to).await.unwrap_err();
-    assert_eq!((error.kind(), error.is_retryable()), ("connect", true));
+    assert_eq!(error.kind(), ErrorKind::Connect);
+    assert!(error.is_retryable());
     assert_eq!(recorder.snapshot().dials(false), 1);
     assert_eq!(
         recorder.rejected(Reason::Upstream),
         0,
-        "that is the embedder's to say"
+        "only the embedder counts upstream failures"
     );
     assert_eq!(recorder.inflight(), 0);
 }
 
 #[tokio::test]
-async fn connections_are_paged_and_cancelled_by_id() {
+async fn connections_paged_and_cancelled_by_id() {
     let recorder = Recorder::new();
     let (transport, addr) = listening(&recorder).await;
     let serving = Arc::clone(&transport);
@@ -380,7 +378,7 @@ async fn connections_are_paged_and_cancelled_by_id() {
     }
     assert!(transport.cancel(ids[1]));
     aborted(&mut clients[1]).await;
-    assert!(!transport.cancel(ids[1]), "it has ended already");
+    assert!(!transport.cancel(ids[1]), "the connection has ended");
     assert!(!transport.cancel(u64::MAX));
     assert_eq!(page(0, 10), [ids[0], ids[2]]);
     transport.shutdown(Duration::ZERO).await;

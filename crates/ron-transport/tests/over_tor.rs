@@ -1,5 +1,4 @@
-//! The facade with a Tor client of which nobody is there: every relay it knows refuses, so nothing
-//! leaves this machine.
+//! The facade with a Tor client whose relays all refuse, so that nothing leaves this machine.
 #![cfg(feature = "arti")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -36,7 +35,7 @@ fn nowhere(dir: &Path) -> PathBuf {
     path
 }
 
-/// A transport with amnesia, and the directory of what it reads.
+/// A transport with amnesia, and the directory of its files.
 fn transport(settings: &[(&str, &str)]) -> (Transport, Recorder, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path(), settings);
@@ -56,7 +55,7 @@ fn config(dir: &Path, settings: &[(&str, &str)]) -> Config {
     loader.load().unwrap().into_settings()
 }
 
-/// The directories in memory of which this process has something open.
+/// Counts the directories in memory in which this process has an open file.
 fn in_memory() -> usize {
     let open = std::fs::read_dir("/proc/self/fd").unwrap();
     let open = open.filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok());
@@ -67,7 +66,7 @@ fn in_memory() -> usize {
     open.filter_map(one).collect::<HashSet<_>>().len()
 }
 
-/// They count what the process has open: one at a time.
+/// Held by each test: they count open files of the process.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 async fn becomes(transport: &Transport, state: ReadyState) {
@@ -77,11 +76,11 @@ async fn becomes(transport: &Transport, state: ReadyState) {
 }
 
 #[tokio::test]
-async fn readiness_is_what_tor_says_and_the_end_leaves_nothing() {
+async fn tor_readiness_and_clean_end() {
     let _alone = ALONE.lock().await;
     let (transport, recorder, dir) =
         transport(&[("backend", "arti"), ("arti.bootstrap_timeout", "1s")]);
-    // Nothing is to be bound, and nothing can be dialed yet.
+    // The transport binds nothing, and cannot dial yet.
     assert_eq!(*transport.readiness().borrow(), DEGRADED);
     assert_eq!((transport.tor_progress(), in_memory()), (None, 0));
     let to: Endpoint = "tor://example.org:443".parse().unwrap();
@@ -93,10 +92,10 @@ async fn readiness_is_what_tor_says_and_the_end_leaves_nothing() {
     assert_eq!(in_memory(), 1);
     assert!(transport.tor_progress().unwrap() < 1.0);
     becomes(&transport, LATE).await;
-    // The dial, and the bootstrap that is late: once.
+    // One for the dial and one for the late bootstrap.
     assert_eq!(recorder.snapshot().rejected(Reason::ArtiBootstrap), 2);
 
-    // Isolation by a token is Tor's.
+    // Only Tor isolates by token.
     let token = ron_transport::arti::IsolationToken::unique();
     let error = transport.dial_isolated(&to, token).await.unwrap_err();
     assert!(matches!(error, TransportError::ArtiBootstrap), "{error}");
@@ -107,7 +106,7 @@ async fn readiness_is_what_tor_says_and_the_end_leaves_nothing() {
         .unwrap_err();
     assert_eq!(error.kind(), "unsupported");
 
-    // A reload reaches the client: dials wait from now on.
+    // A reload reaches the client: further dials wait.
     let waits = [
         ("backend", "arti"),
         ("arti.bootstrap_timeout", "1s"),
@@ -129,7 +128,7 @@ async fn readiness_is_what_tor_says_and_the_end_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_listener_is_an_onion_service_that_nothing_but_its_name_tells() {
+async fn onion_listener_hides_its_name() {
     let _alone = ALONE.lock().await;
     let onion = [("backend", "arti"), ("arti.onion_service.enabled", "on")];
     let (transport, _, _dir) = transport(&onion);
@@ -140,11 +139,11 @@ async fn a_listener_is_an_onion_service_that_nothing_but_its_name_tells() {
     };
     assert!(name.as_str().ends_with(".onion"), "{}", name.as_str());
     assert_eq!(
-        (addr.ip(), addr.to_string().as_str()),
+        (addr.socket_addr(), addr.to_string().as_str()),
         (None, "onion service")
     );
     assert!(!format!("{addr:?}").contains(name.as_str()));
-    // Nobody comes, and the end is not held up by that.
+    // No client connects; the shutdown does not wait for one.
     let serving = transport.serve(|conn| async move { drop(conn) });
     let ended = async { tokio::join!(serving, transport.shutdown(Duration::ZERO)) };
     timeout(LONG, ended).await.unwrap().0.unwrap();
@@ -152,7 +151,7 @@ async fn a_listener_is_an_onion_service_that_nothing_but_its_name_tells() {
 }
 
 #[tokio::test]
-async fn beside_another_backend_tor_counts_once_it_is_used() {
+async fn tor_beside_tcp_counts_once_used() {
     let _alone = ALONE.lock().await;
     let (transport, _, _dir) = transport(&[("bind_addr", "127.0.0.1:0")]);
     transport.listen().await.unwrap();
@@ -160,7 +159,7 @@ async fn beside_another_backend_tor_counts_once_it_is_used() {
     transport.prepare(Scheme::TlsOverTor).await.unwrap();
     assert_eq!(*transport.readiness().borrow(), DEGRADED);
     assert_eq!(in_memory(), 1);
-    // Dropped without an end: it ends by itself.
+    // A client that is dropped without a shutdown ends by itself.
     drop(transport);
     timeout(LONG, async {
         while in_memory() > 0 {
@@ -172,7 +171,7 @@ async fn beside_another_backend_tor_counts_once_it_is_used() {
 }
 
 #[tokio::test]
-async fn a_key_that_others_can_read_is_refused_at_the_start() {
+async fn readable_identity_key_refused() {
     let _alone = ALONE.lock().await;
     let dir = tempfile::tempdir().unwrap();
     let key = dir.path().join("hs_ed25519_secret_key");

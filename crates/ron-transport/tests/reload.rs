@@ -1,4 +1,4 @@
-//! A reload is whole or nothing, and reaches open connections where it says so.
+//! A reload applies whole or not at all, and some keys apply to open connections.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 use std::net::SocketAddr;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ron_transport::config::Settings;
-use ron_transport::core::schema::Reload;
+use ron_transport::schema::Reload;
 use ron_transport::{echo, Config, Conn, ReloadError, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -25,7 +25,7 @@ async fn serving(settings: &[(&str, &str)]) -> (Arc<Transport>, SocketAddr, Reco
     let recorder = Recorder::new();
     let builder = Transport::builder().config(config(settings));
     let transport = Arc::new(builder.observer(recorder.observer()).build().unwrap());
-    let addr = transport.listen().await.unwrap().ip().unwrap();
+    let addr = transport.listen().await.unwrap().socket_addr().unwrap();
     let served = Arc::clone(&transport);
     tokio::spawn(async move {
         let handler = |conn: Conn| async move { drop(echo(conn).await) };
@@ -43,7 +43,7 @@ async fn connect(addr: SocketAddr) -> TcpStream {
 }
 
 #[tokio::test]
-async fn a_live_cap_holds_at_once_and_turns_nobody_out() {
+async fn live_cap_keeps_open_connections() {
     let (transport, addr, recorder) = serving(&[]).await;
     let (mut first, mut second) = (connect(addr).await, connect(addr).await);
     assert!(echoes(&mut first).await && echoes(&mut second).await);
@@ -58,7 +58,7 @@ async fn a_live_cap_holds_at_once_and_turns_nobody_out() {
 }
 
 #[tokio::test]
-async fn a_rate_changed_under_a_parked_transfer_frees_it() {
+async fn rate_change_wakes_throttled_transfer() {
     let slow = [
         ("limits.chunk_bytes", "4KiB"),
         ("rates.per_conn_bytes_per_sec", "4KiB"),
@@ -68,13 +68,13 @@ async fn a_rate_changed_under_a_parked_transfer_frees_it() {
     client.write_all(&[7; 64 << 10]).await.unwrap();
     let mut back = vec![0; 64 << 10];
     let crawling = timeout(Duration::from_millis(300), client.read_exact(&mut back)).await;
-    assert!(crawling.is_err(), "sixteen seconds' worth");
+    assert!(crawling.is_err(), "the transfer takes sixteen seconds");
     let fast = [
         ("limits.chunk_bytes", "4KiB"),
         ("rates.per_conn_bytes_per_sec", "0"),
     ];
     transport.reload(config(&fast)).unwrap();
-    // What was read is in the buffer; how much is not known, but not nearly all of it.
+    // An unknown part of the bytes is in the buffer, far from all of them.
     let rest = timeout(Duration::from_secs(2), async {
         while client.read(&mut back).await.unwrap() != 0 {
             if transport.connections()[0].bytes_out() == 64 << 10 {
@@ -86,7 +86,7 @@ async fn a_rate_changed_under_a_parked_transfer_frees_it() {
 }
 
 #[tokio::test]
-async fn what_is_refused_changes_nothing() {
+async fn refused_reload_changes_nothing() {
     let (transport, addr, recorder) = serving(&[("max_conns", "7")]).await;
     let before = transport.config();
     let mut client = connect(addr).await;
@@ -117,7 +117,7 @@ async fn what_is_refused_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_reload_during_a_drain_changes_nothing() {
+async fn reload_during_drain_refused() {
     let (transport, _, _) = serving(&[]).await;
     transport.shutdown(Duration::ZERO).await;
     let error = transport.reload(config(&[("max_conns", "1")])).unwrap_err();
@@ -125,10 +125,10 @@ async fn a_reload_during_a_drain_changes_nothing() {
     assert_eq!(transport.config().limits.max_conns(), 1024);
 }
 
-/// Every key is refused or applied as its class in the schema says.
+/// A reload refuses or applies every key according to its class in the schema.
 #[tokio::test]
-async fn each_key_is_reloaded_as_its_class_says() {
-    // Not without others that change too: below, and with Unix sockets and TLS.
+async fn each_key_follows_its_reload_class() {
+    // Keys that only change together with others; other tests cover them.
     const NOT_ALONE: &[&str] = &[
         "backend",
         "preset",
@@ -169,7 +169,8 @@ async fn each_key_is_reloaded_as_its_class_says() {
         _ => Some("77"),
     };
     for key in Config::all_keys() {
-        let Some(value) = other(key.path, key.default) else {
+        let default = Config::default().value(key.path).unwrap();
+        let Some(value) = other(key.path, &default) else {
             continue;
         };
         let (transport, ..) = serving(&[]).await;
@@ -185,7 +186,7 @@ async fn each_key_is_reloaded_as_its_class_says() {
 }
 
 #[tokio::test]
-async fn another_preset_needs_a_restart() {
+async fn preset_change_needs_a_restart() {
     let (transport, ..) = serving(&[]).await;
     let error = transport.reload(config(&[("preset", "edge")])).unwrap_err();
     let keys = vec!["preset", "amnesia", "tcp.backlog"];

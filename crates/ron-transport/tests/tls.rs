@@ -13,31 +13,28 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use ron_transport::{
     echo, Config, Conn, Endpoint, PeerIdentity, ReadyReason, ReadyState, ReloadError, Transport,
 };
-use tempfile::TempDir;
 use tokio::io::{copy_bidirectional, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use transport_core::TaskKind;
+use transport_testkit::pki::rcgen::KeyPair;
+use transport_testkit::pki::{Authority, PkiDir};
 use transport_testkit::{Recorder, Snapshot};
 
-/// An authority, and the files it issues.
+/// An authority and its files.
 struct Pki {
-    dir: TempDir,
-    authority: CertifiedIssuer<'static, KeyPair>,
+    dir: PkiDir,
+    authority: Authority,
 }
 
 impl Pki {
     fn new() -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         let pki = Self {
-            dir: tempfile::tempdir().unwrap(),
-            authority,
+            dir: PkiDir::new(),
+            authority: Authority::new(),
         };
         pki.write("ca.pem", &pki.authority.pem());
         pki.issue("server", &["localhost", "first.example"]);
@@ -45,24 +42,16 @@ impl Pki {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
+        self.dir.path(name)
     }
 
     fn write(&self, name: &str, text: &str) {
-        let next = self.path("next");
-        fs::write(&next, text).unwrap();
-        fs::set_permissions(&next, fs::Permissions::from_mode(0o600)).unwrap();
-        fs::rename(next, self.path(name)).unwrap();
+        self.dir.write_private(name, text);
     }
 
     /// Writes `NAME.pem` and `NAME.key` for these names.
     fn issue(&self, name: &str, sans: &[&str]) {
-        let sans: Vec<_> = sans.iter().map(ToString::to_string).collect();
-        let params = CertificateParams::new(sans).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let leaf = params.signed_by(&key, &self.authority).unwrap();
-        self.write(&format!("{name}.key"), &key.serialize_pem());
-        self.write(&format!("{name}.pem"), &leaf.pem());
+        self.dir.write_pair(name, &self.authority.leaf(sans));
     }
 
     fn config(&self, settings: &[(&str, &str)]) -> Config {
@@ -83,7 +72,7 @@ impl Pki {
         let recorder = Recorder::new();
         let builder = Transport::builder().config(self.config(settings));
         let transport = Arc::new(builder.observer(recorder.observer()).build().unwrap());
-        let addr = transport.listen().await.unwrap().ip().unwrap();
+        let addr = transport.listen().await.unwrap().socket_addr().unwrap();
         let served = Arc::clone(&transport);
         tokio::spawn(async move {
             let handler = |conn: Conn| async move { drop(echo(conn).await) };
@@ -125,7 +114,7 @@ fn sans(conn: &Conn) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_listens_dials_resumes_and_says_what_was_negotiated() {
+async fn handshake_resumption_and_connection_info() {
     let pki = Pki::new();
     let settings = [
         ("tls.alpn", "oap/1"),
@@ -147,7 +136,7 @@ async fn it_listens_dials_resumes_and_says_what_was_negotiated() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_start_with_a_wrong_key_is_not_ready_for_tls() {
+async fn insecure_key_at_start_is_not_ready() {
     let pki = Pki::new();
     let key = pki.path("server.key");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
@@ -167,7 +156,7 @@ async fn a_start_with_a_wrong_key_is_not_ready_for_tls() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reload_takes_new_files_and_refuses_wrong_ones() {
+async fn reload_of_good_and_bad_files() {
     let pki = Pki::new();
     let served = pki.serving(&[]).await;
     let mut before = served.dial().await;
@@ -175,7 +164,7 @@ async fn a_reload_takes_new_files_and_refuses_wrong_ones() {
     served.transport.reload(pki.config(&[])).unwrap();
     assert_eq!(sans(&served.dial().await), ["localhost", "second.example"]);
 
-    // A pair that does not match: everything stays, what else was to change too.
+    // A key that does not match: no setting of the reload applies.
     pki.write("server.key", &KeyPair::generate().unwrap().serialize_pem());
     for more in [("max_conns", "7"), ("tls.alpn", "h2")] {
         let error = served.transport.reload(pki.config(&[more])).unwrap_err();
@@ -206,9 +195,9 @@ async fn a_reload_takes_new_files_and_refuses_wrong_ones() {
     );
 }
 
-/// The server's part of a reload is not in force where the client's cannot be.
+/// The server's part of a reload does not apply if the client's part fails.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reload_that_fails_in_its_last_file_changes_nothing() {
+async fn reload_with_bad_last_file_changes_nothing() {
     let pki = Pki::new();
     let both = [("tls.alpn", "one"), ("tls_client.alpn", "one,two")];
     let served = pki.serving(&both).await;
@@ -223,7 +212,7 @@ async fn a_reload_that_fails_in_its_last_file_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_rotations_under_load_break_nothing() {
+async fn hundred_rotations_under_load() {
     let pki = Pki::new();
     let served = Arc::new(pki.serving(&[("per_peer.max_conns", "0")]).await);
     let (stop, dialed) = (
@@ -252,7 +241,10 @@ async fn a_hundred_rotations_under_load_break_nothing() {
         assert_eq!(sans(&fresh), ["localhost", &name]);
         assert!(echoes(&mut fresh).await);
         let oldest = round % held.len();
-        assert!(echoes(&mut held[oldest]).await, "a connection from before");
+        assert!(
+            echoes(&mut held[oldest]).await,
+            "a connection from before the rotation"
+        );
         held[oldest] = fresh;
     }
     stop.store(true, Ordering::Relaxed);
@@ -262,12 +254,12 @@ async fn a_hundred_rotations_under_load_break_nothing() {
     assert!(dialed.load(Ordering::Relaxed) > 100);
     let taken = served.recorder.snapshot();
     assert_eq!(taken.all_rejected(), 0);
-    // The watch over the files may have found a certificate before the reload did.
+    // The file watch may have found a certificate before the reload.
     assert!(taken.reloads.len() >= 100 && taken.reloads.iter().all(|ok| *ok));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_is_let_in_by_its_name() {
+async fn client_admitted_by_its_name() {
     let pki = Pki::new();
     pki.issue("client", &["client.example"]);
     let ca = pki.path("ca.pem");
@@ -283,7 +275,7 @@ async fn a_client_is_let_in_by_its_name() {
             ("tls_client.key_path", key),
         ];
         let served = pki.serving(&settings).await;
-        // In TLS 1.3 the client has shaken hands before it learns that it is refused.
+        // In TLS 1.3 the client's handshake ends before the server refuses its certificate.
         let let_in = match served.transport.dial(&served.to).await {
             Ok(mut conn) => echoes(&mut conn).await,
             Err(_) => false,
@@ -297,13 +289,13 @@ async fn a_client_is_let_in_by_its_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trust_store_is_read_when_it_is_needed_and_not_before() {
+async fn trust_store_read_at_first_use() {
     let pki = Pki::new();
     fs::remove_file(pki.path("ca.pem")).unwrap();
     let served = pki.serving(&[]).await;
     let error = served
         .transport
-        .prepare(served.to.scheme)
+        .prepare(served.to.scheme())
         .await
         .unwrap_err();
     assert!(
@@ -315,14 +307,14 @@ async fn a_trust_store_is_read_when_it_is_needed_and_not_before() {
         "tls"
     );
     pki.write("ca.pem", &pki.authority.pem());
-    served.transport.prepare(served.to.scheme).await.unwrap();
+    served.transport.prepare(served.to.scheme()).await.unwrap();
     assert!(echoes(&mut served.dial().await).await);
     served.transport.shutdown(Duration::from_secs(5)).await;
 }
 
-/// Who came in before the drain and can finish does.
+/// A handshake that began before the drain completes, and its connection is served.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_handshake_that_a_drain_finds_under_way_is_finished_and_served() {
+async fn pending_handshake_completes_during_drain() {
     let pki = Pki::new();
     let (served, client) = (pki.serving(&[]).await, pki.serving(&[]).await);
     let between = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -339,7 +331,7 @@ async fn a_handshake_that_a_drain_finds_under_way_is_finished_and_served() {
     let dialing = Arc::clone(&client.transport);
     let dialing = tokio::spawn(async move { dialing.dial(&to).await });
     let begun = |s: &Snapshot| s.tasks_spawned(TaskKind::Handshake) == 1;
-    served.recorder.wait_for("its handshake", begun).await;
+    served.recorder.wait_for("the handshake", begun).await;
     let mut readiness = served.transport.readiness();
     let draining = Arc::clone(&served.transport);
     let draining = tokio::spawn(async move { draining.shutdown(Duration::from_secs(20)).await });
@@ -359,12 +351,12 @@ async fn a_handshake_that_a_drain_finds_under_way_is_finished_and_served() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_peer_that_says_nothing_does_not_hold_a_drain_up() {
+async fn silent_peer_does_not_delay_drain() {
     let pki = Pki::new();
     let served = pki.serving(&[("handshake_timeout", "60s")]).await;
     let mut silent = TcpStream::connect(served.addr).await.unwrap();
     let begun = |s: &Snapshot| s.tasks_spawned(TaskKind::Handshake) == 1;
-    served.recorder.wait_for("its handshake", begun).await;
+    served.recorder.wait_for("the handshake", begun).await;
     let report = served.transport.shutdown(Duration::from_secs(60)).await;
     assert!(report.took < Duration::from_secs(20), "{:?}", report.took);
     assert_eq!(

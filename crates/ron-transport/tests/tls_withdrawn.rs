@@ -1,28 +1,22 @@
-//! Withdrawn trust applies although other files of the same reload are broken.
+//! Revocations apply even if other files of the same reload are broken.
 #![cfg(feature = "tls")]
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
-use rcgen::{
-    date_time_ymd, BasicConstraints, CertificateParams, CertificateRevocationListParams,
-    CertifiedIssuer, DnType, IsCa, KeyIdMethod, KeyPair, RevokedCertParams, SerialNumber,
-};
 use ron_transport::{
     echo, Config, Conn, Endpoint, ReloadError, TlsErrorKind, Transport, TransportError,
 };
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use transport_testkit::pki::rcgen::PKCS_ECDSA_P256_SHA256;
+use transport_testkit::pki::{Authority, PkiDir};
 use transport_testkit::Recorder;
 
-type Ca = CertifiedIssuer<'static, KeyPair>;
-
-/// A service that asks for client certificates, a client that has one, and their files.
+/// A service that requires client certificates, a client with one, and their files.
 struct World {
-    dir: TempDir,
-    ca: Ca,
+    dir: PkiDir,
+    ca: Authority,
     service: Arc<Transport>,
     client: Transport,
     to: Endpoint,
@@ -33,17 +27,15 @@ const CLIENT: u64 = 42;
 
 impl World {
     async fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let ca = authority("clients");
-        put(&dir, "ca.pem", &ca.pem());
-        put(&dir, "clients.crl", &crl(&ca, 2020, &[]));
+        let dir = PkiDir::new();
+        let ca = Authority::root("clients");
+        dir.write_private("ca.pem", &ca.pem());
+        dir.write_private("clients.crl", &crl(&ca, 2020, &[]));
         for (name, serial) in [("localhost", 1), ("client.example", CLIENT)] {
-            let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-            params.serial_number = Some(SerialNumber::from(serial));
-            let key = KeyPair::generate().unwrap();
-            let cert = params.signed_by(&key, &ca).unwrap();
-            put(&dir, &format!("{name}.pem"), &cert.pem());
-            put(&dir, &format!("{name}.key"), &key.serialize_pem());
+            let leaf = ca.leaf_with(&[name], &PKCS_ECDSA_P256_SHA256, |params| {
+                params.serial_number = Some(serial.into());
+            });
+            dir.write_pair(name, &leaf);
         }
         let observed = |config| {
             let builder = Transport::builder().config(config);
@@ -53,7 +45,7 @@ impl World {
                 .unwrap()
         };
         let service = Arc::new(observed(service(&dir, &[])));
-        let addr = service.listen().await.unwrap().ip().unwrap();
+        let addr = service.listen().await.unwrap().socket_addr().unwrap();
         let serving = Arc::clone(&service);
         tokio::spawn(async move {
             let handler = |conn: Conn| async move { drop(echo(conn).await) };
@@ -70,7 +62,7 @@ impl World {
         }
     }
 
-    /// Whether the client is served.
+    /// Returns whether the service echoes a byte of the client.
     async fn is_served(&self) -> bool {
         let Ok(mut conn) = self.client.dial(&self.to).await else {
             return false;
@@ -79,7 +71,7 @@ impl World {
         sent && conn.read_u8().await.is_ok()
     }
 
-    /// A reload of the service that its broken files refuse.
+    /// Asserts that a reload of the service fails because of its broken files.
     fn refused(&self, settings: &[(&str, &str)], why: &str) {
         let error = self
             .service
@@ -92,42 +84,13 @@ impl World {
     }
 }
 
-fn authority(name: &str) -> Ca {
-    let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+/// Returns a CRL of this year with these serial numbers.
+fn crl(ca: &Authority, year: i32, revoked: &[u64]) -> String {
+    ca.crl((year, 2090), revoked).pem
 }
 
-/// A CRL of this year with these serial numbers.
-fn crl(ca: &Ca, year: i32, revoked: &[u64]) -> String {
-    let revoked = revoked.iter().map(|&serial| RevokedCertParams {
-        serial_number: SerialNumber::from(serial),
-        revocation_time: date_time_ymd(year, 1, 1),
-        reason_code: None,
-        invalidity_date: None,
-    });
-    let params = CertificateRevocationListParams {
-        this_update: date_time_ymd(year, 1, 1),
-        next_update: date_time_ymd(2090, 1, 1),
-        crl_number: SerialNumber::from(1),
-        issuing_distribution_point: None,
-        revoked_certs: revoked.collect(),
-        key_identifier_method: KeyIdMethod::Sha256,
-    };
-    params.signed_by(ca).unwrap().pem().unwrap()
-}
-
-/// Never half: the watch looks at the files too.
-fn put(dir: &TempDir, name: &str, text: &str) {
-    let next = dir.path().join("next");
-    fs::write(&next, text).unwrap();
-    fs::set_permissions(&next, fs::Permissions::from_mode(0o600)).unwrap();
-    fs::rename(next, dir.path().join(name)).unwrap();
-}
-
-fn service(dir: &TempDir, settings: &[(&str, &str)]) -> Config {
-    let path = |name: &str| dir.path().join(name);
+fn service(dir: &PkiDir, settings: &[(&str, &str)]) -> Config {
+    let path = |name: &str| dir.path(name);
     let mut loader = Config::loader()
         .flag("transport.backend", "tls")
         .flag("transport.bind_addr", "127.0.0.1:0")
@@ -144,8 +107,8 @@ fn service(dir: &TempDir, settings: &[(&str, &str)]) -> Config {
     loader.load().unwrap().into_settings()
 }
 
-fn client(dir: &TempDir) -> Config {
-    let path = |name: &str| dir.path().join(name);
+fn client(dir: &PkiDir) -> Config {
+    let path = |name: &str| dir.path(name);
     let loader = Config::loader()
         .flag("transport.tls_client.trust_store", "path")
         .flag("transport.tls_client.ca_bundle_path", path("trusted.pem"))
@@ -159,11 +122,11 @@ fn client(dir: &TempDir) -> Config {
 async fn narrower_allow_list_beside_broken_pair() {
     let world = World::new().await;
     assert!(world.is_served().await);
-    put(&world.dir, "localhost.pem", "no certificate");
+    world.dir.write_private("localhost.pem", "no certificate");
     let narrower = [("tls.allow_sans", "other.example"), ("max_conns", "7")];
     world.refused(&narrower, "tls cert read failed");
     assert!(!world.is_served().await);
-    // Nothing else of it applied.
+    // No other setting of the reload applied.
     assert_eq!(world.service.config().limits.max_conns(), 1024);
 }
 
@@ -172,7 +135,7 @@ async fn narrower_allow_list_beside_missing_file() {
     for key in ["tls.crl_path", "tls.client_ca_path", "tls.ticket_keys_path"] {
         let world = World::new().await;
         assert!(world.is_served().await);
-        let missing = world.dir.path().join("missing");
+        let missing = world.dir.path("missing");
         let narrower = [
             ("tls.allow_sans", "other.example"),
             (key, missing.to_str().unwrap()),
@@ -186,59 +149,73 @@ async fn narrower_allow_list_beside_missing_file() {
 async fn withdrawn_authority_beside_broken_pair() {
     let world = World::new().await;
     assert!(world.is_served().await);
-    put(&world.dir, "localhost.key", "no key");
-    put(&world.dir, "ca.pem", &authority("others").pem());
+    world.dir.write_private("localhost.key", "no key");
+    world
+        .dir
+        .write_private("ca.pem", &Authority::root("others").pem());
     world.refused(&[], "tls key read failed");
     assert!(!world.is_served().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn new_crl_applies_beside_a_broken_pair() {
+async fn new_crl_beside_broken_pair() {
     let world = World::new().await;
     assert!(world.is_served().await);
-    put(&world.dir, "localhost.key", "no key");
-    put(&world.dir, "clients.crl", &crl(&world.ca, 2021, &[CLIENT]));
+    world.dir.write_private("localhost.key", "no key");
+    world
+        .dir
+        .write_private("clients.crl", &crl(&world.ca, 2021, &[CLIENT]));
     world.refused(&[], "tls key read failed");
     assert!(!world.is_served().await);
-    put(&world.dir, "clients.crl", &crl(&world.ca, 2022, &[]));
+    world
+        .dir
+        .write_private("clients.crl", &crl(&world.ca, 2022, &[]));
     world.refused(&[], "tls key read failed");
-    assert!(world.is_served().await, "the part that is in order applies");
+    assert!(world.is_served().await, "the valid CRL applies");
 }
 
-/// The dialer's files do not hold up what the listener is to refuse.
+/// A broken file of the dialer does not delay the listener's revocations.
 #[tokio::test(flavor = "multi_thread")]
-async fn listener_withdraws_beside_a_broken_dialer() {
+async fn listener_revokes_beside_broken_dialer() {
     let world = World::new().await;
-    world.service.prepare(world.to.scheme).await.unwrap();
+    world.service.prepare(world.to.scheme()).await.unwrap();
     assert!(world.is_served().await);
-    put(&world.dir, "broken.pem", "no certificate");
-    let broken = world.dir.path().join("broken.pem");
-    put(&world.dir, "clients.crl", &crl(&world.ca, 2021, &[CLIENT]));
+    world.dir.write_private("broken.pem", "no certificate");
+    let broken = world.dir.path("broken.pem");
+    world
+        .dir
+        .write_private("clients.crl", &crl(&world.ca, 2021, &[CLIENT]));
     let path = [("tls_client.ca_bundle_path", broken.to_str().unwrap())];
     world.refused(&path, "tls_client.ca_bundle_path");
     assert!(!world.is_served().await);
 }
 
-/// The other direction: the authority of a server is withdrawn from the dialer.
+/// The dialer no longer trusts the server's authority.
 #[tokio::test(flavor = "multi_thread")]
-async fn dialer_withdraws_beside_a_broken_pair() {
+async fn dialer_revokes_beside_broken_pair() {
     let world = World::new().await;
     assert!(world.is_served().await);
-    put(&world.dir, "client.example.pem", "no certificate");
-    put(&world.dir, "trusted.pem", &authority("others").pem());
+    world
+        .dir
+        .write_private("client.example.pem", "no certificate");
+    world
+        .dir
+        .write_private("trusted.pem", &Authority::root("others").pem());
     let error = world.client.reload(world.client.config().as_ref().clone());
     assert!(matches!(error, Err(ReloadError::Files(_))), "{error:?}");
     let error: TransportError = world.client.dial(&world.to).await.unwrap_err();
     assert_eq!(error.tls_kind(), Some(TlsErrorKind::UnknownCa), "{error}");
 }
 
-/// Without any reload: the watch over the files finds it.
+/// The file watch applies the CRL without a reload.
 #[tokio::test(flavor = "multi_thread")]
-async fn watch_applies_a_crl_beside_a_broken_pair() {
+async fn file_watch_applies_crl_beside_broken_pair() {
     let world = World::new().await;
     assert!(world.is_served().await);
-    put(&world.dir, "localhost.key", "no key");
-    put(&world.dir, "clients.crl", &crl(&world.ca, 2021, &[CLIENT]));
+    world.dir.write_private("localhost.key", "no key");
+    world
+        .dir
+        .write_private("clients.crl", &crl(&world.ca, 2021, &[CLIENT]));
     let looking = async {
         while world.is_served().await {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;

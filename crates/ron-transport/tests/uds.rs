@@ -1,4 +1,4 @@
-//! Unix sockets through the facade: listen, dial, reload of who may connect, inherited sockets.
+//! Unix sockets through the facade: listen, dial, reload of allowed users, inherited sockets.
 #![cfg(feature = "uds")]
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
@@ -69,7 +69,7 @@ async fn echoes(conn: &mut Conn) -> bool {
 }
 
 #[tokio::test]
-async fn it_listens_dials_and_removes_its_file() {
+async fn listen_dial_and_removal_of_the_socket() {
     let (place, recorder) = (Place::new(), Recorder::new());
     let server = transport(place.config(&own_uid().to_string()), &recorder);
     assert_eq!(
@@ -86,7 +86,7 @@ async fn it_listens_dials_and_removes_its_file() {
 }
 
 #[tokio::test]
-async fn a_reload_decides_who_may_connect_from_then_on() {
+async fn reload_changes_allowed_uids() {
     let (place, recorder) = (Place::new(), Recorder::new());
     let allowed = place.config(&own_uid().to_string());
     let server = transport(allowed.clone(), &recorder);
@@ -99,7 +99,7 @@ async fn a_reload_decides_who_may_connect_from_then_on() {
     assert_eq!(report.applied, ["uds.allow_uids"]);
     let mut denied = server.dial(&place.endpoint()).await.unwrap();
     assert!(!echoes(&mut denied).await);
-    assert!(echoes(&mut before).await, "who is connected stays so");
+    assert!(echoes(&mut before).await, "an open connection stays open");
     let mut elsewhere = allowed.clone();
     elsewhere
         .uds
@@ -113,13 +113,13 @@ async fn a_reload_decides_who_may_connect_from_then_on() {
 }
 
 #[tokio::test]
-async fn an_inherited_socket_is_listened_on_and_its_file_left() {
+async fn inherited_socket_keeps_its_file() {
     let (place, recorder) = (Place::new(), Recorder::new());
     let socket = UnixListener::bind(place.path()).unwrap();
     let early = UnixStream::connect(place.path()).unwrap();
     let config = place.config(&own_uid().to_string());
     let server = transport(config.clone(), &recorder);
-    let addr = server.adopt(Inherited::Unix(socket.try_clone().unwrap()));
+    let addr = server.listen_on(Inherited::Unix(socket.try_clone().unwrap()));
     assert_eq!(addr.await.unwrap(), ListenAddr::Unix(place.path()));
     serve(&server);
     assert!(echoes(&mut server.dial(&place.endpoint()).await.unwrap()).await);
@@ -129,7 +129,7 @@ async fn an_inherited_socket_is_listened_on_and_its_file_left() {
 
     let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let other = transport(config, &recorder);
-    let error = other.adopt(Inherited::Tcp(tcp)).await.unwrap_err();
+    let error = other.listen_on(Inherited::Tcp(tcp)).await.unwrap_err();
     assert!(
         error.to_string().contains("a TCP socket: backend uds"),
         "{error}"
@@ -137,7 +137,7 @@ async fn an_inherited_socket_is_listened_on_and_its_file_left() {
 }
 
 #[test]
-fn what_contradicts_the_backend_is_refused() {
+fn settings_of_another_backend_refused() {
     let place = Place::new();
     let refused = |loader: Loader| loader.load().unwrap_err().to_string();
     let both = place.loader("1").flag("transport.bind-addr", "[::1]:1");
@@ -146,7 +146,7 @@ fn what_contradicts_the_backend_is_refused() {
     assert!(refused(tcp).contains("needs backend = uds"));
     let nobody = refused(place.loader(""));
     assert!(nobody.contains("transport.uds.allow_uids"), "{nobody}");
-    // Without a loader as well.
+    // Also without a loader.
     let mut config = Config::default();
     config.uds.set_path("/run/ron/sock").unwrap();
     let error = Transport::builder().config(config).build().unwrap_err();
@@ -156,9 +156,9 @@ fn what_contradicts_the_backend_is_refused() {
     );
 }
 
-/// Binding waits for another start in the directory; meanwhile it may have become too late.
+/// Binding waits for another process that starts in the directory; a shutdown comes first.
 #[tokio::test]
-async fn listening_that_comes_after_the_shutdown_is_no_success() {
+async fn listen_completes_after_shutdown() {
     use rustix::fs::{flock, FlockOperation};
 
     let (place, recorder) = (Place::new(), Recorder::new());

@@ -1,8 +1,7 @@
-//! The settings of the Tor backend: typed, in range by construction, and described as keys.
+//! The settings of the Tor backend.
 
-mod keys;
-mod live;
 mod onion;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -11,16 +10,16 @@ use std::time::Duration;
 
 use transport_core::schema::ValueError;
 
-pub use live::LiveArtiConfig;
 pub use onion::OnionServiceConfig;
 
-/// Longest wait for a bootstrap before it counts as late: a day.
+/// Longest bootstrap timeout: a day.
 const MAX_BOOTSTRAP: Duration = Duration::from_secs(24 * 3600);
-/// Longest pause before a dial. It passes within `dial_timeout`, which is seconds.
+/// Longest pause before a dial; it counts towards `dial_timeout`, which is seconds.
 const MAX_PRE_DIAL_DELAY: Duration = Duration::from_secs(60);
 
-/// What a dial does before Tor can carry it.
+/// The behaviour of a dial during the bootstrap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(clippy::exhaustive_enums)] // A dial cannot do anything else.
 pub enum DialWhileBootstrapping {
     /// It fails at once.
     #[default]
@@ -29,19 +28,31 @@ pub enum DialWhileBootstrapping {
     Wait,
 }
 
-/// Which connections may share a circuit.
+transport_core::choice!(pub DialWhileBootstrapping {
+    Fail: "fail",
+    Wait: "wait",
+});
+
+/// The connections that may share a circuit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Isolation {
-    /// All of them.
+    /// All connections.
     None,
-    /// Those to the same host and port.
+    /// Connections to the same host and port.
     #[default]
     Destination,
-    /// Each has its own.
+    /// None: each connection has its own circuit.
     Stream,
 }
 
-/// Settings of the Tor backend.
+transport_core::choice!(pub Isolation {
+    None: "none",
+    Destination: "destination",
+    Stream: "stream",
+});
+
+/// The settings of the Tor backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArtiConfig {
     bootstrap_timeout: Duration,
@@ -69,69 +80,57 @@ impl Default for ArtiConfig {
     }
 }
 
-/// Reads of one field each.
+transport_core::accessors! {
+    impl ArtiConfig {
+        /// Longest bootstrap before the transport is not ready.
+        bootstrap_timeout: Duration;
+        /// Pause before each dial; zero is none.
+        pre_dial_delay: Duration;
+        /// The behaviour of a dial during the bootstrap.
+        dial_while_bootstrapping, set_dial_while_bootstrapping: DialWhileBootstrapping;
+        /// The connections that may share a circuit.
+        isolation, set_isolation: Isolation;
+    }
+}
+
 impl ArtiConfig {
-    /// How long a bootstrap may take before the transport is not ready.
-    #[must_use]
-    pub const fn bootstrap_timeout(&self) -> Duration {
-        self.bootstrap_timeout
-    }
-
-    /// Pause before each dial; zero is none.
-    #[must_use]
-    pub const fn pre_dial_delay(&self) -> Duration {
-        self.pre_dial_delay
-    }
-
-    /// What a dial does before Tor can carry it.
-    #[must_use]
-    pub const fn dial_while_bootstrapping(&self) -> DialWhileBootstrapping {
-        self.dial_while_bootstrapping
-    }
-
-    /// Which connections may share a circuit.
-    #[must_use]
-    pub const fn isolation(&self) -> Isolation {
-        self.isolation
-    }
-
-    /// Where Arti keeps its state; `None` is the platform's place.
+    /// Returns Arti's state directory; `None` is the platform's default.
     #[must_use]
     pub fn state_dir(&self) -> Option<&Path> {
         self.state_dir.as_deref()
     }
 
-    /// Where Arti keeps its cache; `None` is the platform's place.
+    /// Returns Arti's cache directory; `None` is the platform's default.
     #[must_use]
     pub fn cache_dir(&self) -> Option<&Path> {
         self.cache_dir.as_deref()
     }
 
-    /// Arti's own configuration file, which is laid under these settings.
+    /// Returns Arti's own configuration file; these settings override it.
     #[must_use]
     pub fn config_path(&self) -> Option<&Path> {
         self.config_path.as_deref()
     }
 
-    /// The onion service.
+    /// Returns the settings of the onion service.
     #[must_use]
     pub const fn onion_service(&self) -> &OnionServiceConfig {
         &self.onion_service
     }
 
-    /// The onion service, to be changed.
+    /// Returns the settings of the onion service for changes.
     pub fn onion_service_mut(&mut self) -> &mut OnionServiceConfig {
         &mut self.onion_service
     }
 }
 
-/// Setters: each refuses what is out of range and leaves the setting as it was.
+/// Setters that validate. A refused value leaves the setting unchanged.
 ///
 /// # Errors
-/// Those that return a `Result`: a sentence that says what is allowed.
+/// A sentence that says what is allowed.
 #[allow(clippy::missing_errors_doc)]
 impl ArtiConfig {
-    /// How long a bootstrap may take before the transport is not ready: over 0, at most a day.
+    /// Sets the bootstrap timeout: over 0, at most a day.
     pub fn set_bootstrap_timeout(&mut self, limit: Duration) -> Result<&mut Self, ValueError> {
         if limit.is_zero() || limit > MAX_BOOTSTRAP {
             return Err(ValueError::new("must be over 0, at most 24h"));
@@ -140,7 +139,7 @@ impl ArtiConfig {
         Ok(self)
     }
 
-    /// Pause before each dial: at most a minute; zero is none.
+    /// Sets the pause before each dial: at most a minute.
     pub fn set_pre_dial_delay(&mut self, delay: Duration) -> Result<&mut Self, ValueError> {
         if delay > MAX_PRE_DIAL_DELAY {
             return Err(ValueError::new("must be 0 to 60s"));
@@ -149,38 +148,26 @@ impl ArtiConfig {
         Ok(self)
     }
 
-    /// What a dial does before Tor can carry it.
-    pub fn set_dial_while_bootstrapping(&mut self, choice: DialWhileBootstrapping) -> &mut Self {
-        self.dial_while_bootstrapping = choice;
-        self
-    }
-
-    /// Which connections may share a circuit.
-    pub fn set_isolation(&mut self, isolation: Isolation) -> &mut Self {
-        self.isolation = isolation;
-        self
-    }
-
-    /// Where Arti keeps its state: an absolute path, or `None` for the platform's place.
+    /// Sets Arti's state directory: absolute, or `None`.
     pub fn set_state_dir(&mut self, dir: Option<PathBuf>) -> Result<&mut Self, ValueError> {
         self.state_dir = absolute(dir)?;
         Ok(self)
     }
 
-    /// Where Arti keeps its cache: an absolute path, or `None` for the platform's place.
+    /// Sets Arti's cache directory: absolute, or `None`.
     pub fn set_cache_dir(&mut self, dir: Option<PathBuf>) -> Result<&mut Self, ValueError> {
         self.cache_dir = absolute(dir)?;
         Ok(self)
     }
 
-    /// Arti's own configuration file: an absolute path, or `None`.
+    /// Sets Arti's own configuration file: absolute, or `None`.
     pub fn set_config_path(&mut self, path: Option<PathBuf>) -> Result<&mut Self, ValueError> {
         self.config_path = absolute(path)?;
         Ok(self)
     }
 }
 
-/// Refuses a path that depends on where the process was started, without showing it.
+/// Refuses a path relative to the working directory; the error does not contain it.
 fn absolute(path: Option<PathBuf>) -> Result<Option<PathBuf>, ValueError> {
     if path.as_ref().is_some_and(|path| !path.is_absolute()) {
         return Err(ValueError::new("must be an absolute path"));

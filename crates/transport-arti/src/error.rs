@@ -1,77 +1,50 @@
-//! Arti's errors as the transport's. Their texts name no host, no relay and no circuit: what Arti
-//! itself said is their source.
+//! Conversion of Arti's errors to [`TransportError`].
+//!
+//! The texts name no host, no relay and no circuit. Arti's own error, which may, is the source.
 
-use std::fmt;
 use std::io;
 
 use arti_client::{ErrorKind, HasKind};
-use transport_core::TransportError;
+use transport_core::{Failure, TransportError};
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// What stands for a target in a text.
-const TARGET: &str = "the target";
+/// Replaces the target in error texts.
+const HIDDEN_TARGET: &str = "the target";
 
-/// A failure in words that may be logged, and what caused it.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    text: String,
-    cause: Option<BoxError>,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl std::error::Error for Failure {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.cause.as_deref().map(|cause| cause as _)
-    }
-}
-
-fn failure(text: impl Into<String>, cause: Option<BoxError>) -> BoxError {
-    Box::new(Failure {
-        text: text.into(),
-        cause,
-    })
-}
-
-/// Settings that cannot be used.
+/// Returns an error about settings that cannot be used.
 pub(crate) fn config(text: impl Into<String>) -> TransportError {
     TransportError::Config {
-        source: failure(text, None),
+        source: Failure::new(text).into(),
     }
 }
 
-/// Settings that cannot be used, and what says so.
-pub(crate) fn config_by(text: impl Into<String>, cause: impl Into<BoxError>) -> TransportError {
+/// As [`config`], with a cause.
+pub(crate) fn config_by(text: impl Into<String>, cause: impl Into<Cause>) -> TransportError {
     TransportError::Config {
-        source: failure(text, Some(cause.into())),
+        source: Failure::new(text).caused_by(cause).into(),
     }
 }
 
-/// A failure of Tor's that may pass.
+/// Returns an error about a Tor failure that may be temporary.
 pub(crate) fn arti(text: impl Into<String>) -> TransportError {
     TransportError::Arti {
-        source: failure(text, None),
+        source: Failure::new(text).into(),
     }
 }
 
-/// What an error says about the network, whatever it says about the target.
+/// The likely origin of a failed dial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Blames {
-    /// Tor itself may be out of reach.
+pub(crate) enum Blame {
+    /// Tor may be unreachable.
     Network,
-    /// Tor carried the question to where it was answered, or refused to ask it.
+    /// A remote party answered, or Arti rejected the target: Tor works.
     Target,
-    /// Neither.
-    Nobody,
+    Neither,
 }
 
-/// What to make of a kind of error.
-pub(crate) fn blames(kind: ErrorKind) -> Blames {
+/// Classifies a dial error by its likely origin.
+pub(crate) fn blame(kind: ErrorKind) -> Blame {
     use ErrorKind as K;
     match kind {
         K::TorAccessFailed
@@ -88,7 +61,7 @@ pub(crate) fn blames(kind: ErrorKind) -> Blames {
         | K::OnionServiceNotFound
         | K::BootstrapRequired
         | K::ReactorShuttingDown
-        | K::ArtiShuttingDown => Blames::Network,
+        | K::ArtiShuttingDown => Blame::Network,
         K::RemoteConnectionRefused
         | K::RemoteHostNotFound
         | K::RemoteHostResolutionFailed
@@ -99,24 +72,24 @@ pub(crate) fn blames(kind: ErrorKind) -> Blames {
         | K::ExitPolicyRejected
         | K::OnionServiceNotRunning
         | K::OnionServiceMissingClientAuth
-        | K::OnionServiceWrongClientAuth => Blames::Target,
-        _ => Blames::Nobody,
+        | K::OnionServiceWrongClientAuth => Blame::Target,
+        _ => Blame::Neither,
     }
 }
 
-/// A dial's failure.
+/// Converts the error of a dial.
 pub(crate) fn dial(error: arti_client::Error) -> TransportError {
     of_kind(error.kind(), error)
 }
 
-fn of_kind(kind: ErrorKind, cause: impl Into<BoxError>) -> TransportError {
+fn of_kind(kind: ErrorKind, cause: impl Into<Cause>) -> TransportError {
     use ErrorKind as K;
-    let source = failure(kind.to_string(), Some(cause.into()));
+    let source = Failure::new(kind.to_string()).caused_by(cause).into();
     match kind {
         K::BootstrapRequired => TransportError::ArtiBootstrap,
         K::RemoteHostNotFound | K::RemoteHostResolutionFailed | K::OnionServiceNotFound => {
             TransportError::Resolve {
-                host: TARGET.to_owned(),
+                host: HIDDEN_TARGET.to_owned(),
                 source: io::Error::other(source),
             }
         }
@@ -143,23 +116,25 @@ fn of_kind(kind: ErrorKind, cause: impl Into<BoxError>) -> TransportError {
     }
 }
 
-fn connect(kind: io::ErrorKind, source: BoxError) -> TransportError {
+fn connect(kind: io::ErrorKind, source: Cause) -> TransportError {
     TransportError::Connect {
-        target: TARGET.to_owned(),
+        target: HIDDEN_TARGET.to_owned(),
         source: io::Error::new(kind, source),
     }
 }
 
-/// A client that could not be made.
+/// Converts the error of a client or service start.
 pub(crate) fn start(error: arti_client::Error) -> TransportError {
     let kind = error.kind();
-    config_by(format!("tor cannot start: {kind}"), error)
+    config_by(format!("Tor cannot start: {kind}"), error)
 }
 
-/// What failed while a client of the onion service was let in.
+/// Converts the error of an accept on the onion service.
 pub(crate) fn accept(error: tor_hsservice::ClientError) -> TransportError {
     TransportError::Arti {
-        source: failure("the circuit of a client failed", Some(Box::new(error))),
+        source: Failure::new("a client's circuit to the onion service failed")
+            .caused_by(error)
+            .into(),
     }
 }
 
@@ -168,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds_are_mapped_and_say_whether_a_retry_helps() {
+    fn error_kinds_mapped_with_retryability() {
         use ErrorKind as K;
         for (kind, name, retryable) in [
             (K::BootstrapRequired, "arti_bootstrap", true),
@@ -182,10 +157,10 @@ mod tests {
             (K::OnionServiceConnectionFailed, "connect", true),
             (K::OnionServiceMissingClientAuth, "arti_refused", false),
         ] {
-            let error = of_kind(kind, "of a test");
+            let error = of_kind(kind, "test cause");
             assert_eq!(error.kind(), name, "{kind:?}");
             assert_eq!(error.is_retryable(), retryable, "{kind:?}");
-            assert!(!error.to_string().contains("of a test"), "{error}");
+            assert!(!error.to_string().contains("test cause"), "{error}");
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Readiness as a function of evidence and time: no clock, no network, no Tor in here.
+//! Computes readiness from evidence and time; uses no clock and no network.
 //!
-//! Arti's own status starts a proof, a circuit of each kind that is needed, and proves nothing by
-//! itself: it comes before a path exists, and stays "ready" through an outage. Only what was carried
-//! or failed counts: proofs, dials, streams, and a probe where none of them says anything. A client
-//! that does not come back is replaced by a fresh one, since Arti waits minutes before it tries a
-//! relay again.
+//! Arti's own status only triggers a proof, which builds a circuit of each required kind. The
+//! status itself proves nothing: Arti reports "ready" before a path exists and through an outage.
+//! Readiness depends on traffic that was carried or failed: proofs, dials, streams, and a probe
+//! when there is none of these. A client that does not recover is replaced, since Arti waits
+//! minutes before it retries a relay.
 
 #[cfg(test)]
 mod tests;
@@ -14,58 +14,62 @@ use std::time::Duration;
 use tokio::time::Instant;
 use transport_core::{ReadyReason, ReadyState};
 
-/// Silence after which a ready client is probed.
+/// Time without traffic after which a ready client is probed.
 const PROBE_AFTER: Duration = Duration::from_secs(15);
-/// Pause between two probes of a client that is not ready, or that is doubted.
+/// Pause between two probes of an impaired or doubted client.
 const PROBE_PAUSE: Duration = Duration::from_secs(1);
-/// Failed probes in a row that make an outage. The first may have met a circuit that just died.
+/// Consecutive failed probes that mean an outage. One alone may have used a dead circuit.
 const MAX_FAILED_PROBES: u32 = 2;
-/// How long a client may be without progress before it is replaced, while it has reached no relay.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// The same, once it has: a slow directory download is progress that nobody sees.
-const PATIENCE_WITH_CONTACT: Duration = Duration::from_secs(60);
-/// Replacements after which the long patience holds for all: it is a long outage.
-const SOON: u32 = 20;
+/// Time without progress after which a client without contact is replaced.
+const STALL_LIMIT: Duration = Duration::from_secs(15);
+/// The same after contact with a relay.
+///
+/// It is longer, since a slow directory download reports no progress.
+const STALL_LIMIT_WITH_CONTACT: Duration = Duration::from_secs(60);
+/// Replacements in a row after which the longer limit always applies.
+const MAX_QUICK_REPLACEMENTS: u32 = 20;
 
-/// Something that was seen.
+/// An observation about the network or the client in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Evidence {
-    /// Arti says that its client can carry traffic, which is to be proven.
+    /// Arti reports its client as usable; needs a proof.
     Usable,
-    /// A dial of a new kind was announced, which is to be proven.
+    /// A dial of a new kind was announced; needs a proof.
     Announced,
     /// A dial found no path.
     NoPath,
     /// The client reached a relay.
     Contact,
-    /// The bootstrap went on.
+    /// The bootstrap advanced.
     Progress,
-    /// Something crossed the network.
+    /// The network carried traffic.
     Carried,
-    /// A stream was read from; it may have arrived long before.
+    /// A stream was read; its bytes may have arrived long before.
     Read,
-    /// Something failed or took long, and the network may be why.
+    /// A failure or delay that the network may have caused.
     Doubt,
     /// A probe failed.
     ProbeFailed,
-    /// A proof failed since no path exists.
+    /// A proof failed because no path exists.
     Disproven,
 }
 
-/// What is known of one network, through however many clients.
+/// The state of one network, over all successive clients.
 #[derive(Debug)]
 pub(crate) struct Health {
     condition: Condition,
-    /// The client in use has been ready, so that its own status proves nothing any more.
+    /// The client has been ready, so its status is no evidence.
     proven: bool,
-    /// Arti says that the client in use can carry traffic.
+    /// Arti has reported the client in use as usable.
     usable: bool,
     /// The next probe of a ready client is a proof.
     prove: bool,
+    /// The client in use has reached a relay.
     contact: bool,
-    /// Of the client in use, or its start.
+    /// The last progress of the client in use, or its start.
     last_progress: Instant,
     last_probe: Option<Instant>,
+    /// Replacements since the last ready client.
     replaced: u32,
 }
 
@@ -73,9 +77,11 @@ pub(crate) struct Health {
 enum Condition {
     Impaired {
         since: Instant,
+        /// The impairment has exceeded `arti.bootstrap_timeout`.
         late: bool,
     },
     Ready {
+        /// The last traffic.
         carried: Instant,
         doubted: bool,
         failed_probes: u32,
@@ -83,7 +89,7 @@ enum Condition {
 }
 
 impl Health {
-    /// A client was started.
+    /// The state at the start of the first client.
     pub(crate) const fn new(now: Instant) -> Self {
         Self {
             condition: Condition::Impaired {
@@ -112,8 +118,8 @@ impl Health {
         }
     }
 
-    /// Takes a piece of evidence in.
-    pub(crate) fn see(&mut self, evidence: Evidence, now: Instant) {
+    /// Records evidence.
+    pub(crate) fn record(&mut self, evidence: Evidence, now: Instant) {
         match evidence {
             Evidence::Usable => {
                 self.usable = true;
@@ -189,7 +195,7 @@ impl Health {
         }
     }
 
-    /// Lets time pass. True once for each outage: it has become longer than this.
+    /// Returns true once per impairment, when it exceeds the timeout.
     pub(crate) fn late(&mut self, timeout: Duration, now: Instant) -> bool {
         match &mut self.condition {
             Condition::Impaired { since, late } if !*late && now >= *since + timeout => {
@@ -200,17 +206,17 @@ impl Health {
         }
     }
 
-    /// A probe begins.
+    /// Records the start or the end of a probe.
     pub(crate) fn probing(&mut self, now: Instant) {
         self.last_probe = Some(now);
     }
 
-    /// Returns whether the next probe is a proof: a circuit of each kind that is needed.
+    /// Returns whether the next probe is a proof.
     pub(crate) const fn wants_proof(&self) -> bool {
         self.prove || matches!(self.condition, Condition::Impaired { .. })
     }
 
-    /// When the next probe is due; never for a client that has yet to bootstrap.
+    /// The due time of the next probe; `None` before the bootstrap.
     pub(crate) fn probe_at(&self) -> Option<Instant> {
         let after_last = self.last_probe.map(|last| last + PROBE_PAUSE);
         match self.condition {
@@ -231,19 +237,21 @@ impl Health {
         }
     }
 
-    /// When the client is to be replaced; never while it is ready.
+    /// The due time of a replacement; `None` while ready.
     pub(crate) fn replace_at(&self) -> Option<Instant> {
         let waiting_for_relays = self.proven || !self.contact;
         match self.condition {
             Condition::Ready { .. } => None,
-            Condition::Impaired { .. } if waiting_for_relays && self.replaced < SOON => {
-                Some(self.last_progress + PATIENCE)
+            Condition::Impaired { .. }
+                if waiting_for_relays && self.replaced < MAX_QUICK_REPLACEMENTS =>
+            {
+                Some(self.last_progress + STALL_LIMIT)
             }
-            Condition::Impaired { .. } => Some(self.last_progress + PATIENCE_WITH_CONTACT),
+            Condition::Impaired { .. } => Some(self.last_progress + STALL_LIMIT_WITH_CONTACT),
         }
     }
 
-    /// Another client was started.
+    /// Records that another client was started.
     pub(crate) fn replaced(&mut self, now: Instant) {
         self.replaced = self.replaced.saturating_add(1);
         self.proven = false;
@@ -254,8 +262,8 @@ impl Health {
         self.last_probe = None;
     }
 
-    /// When something is due next.
-    pub(crate) fn next(&self, timeout: Duration) -> Option<Instant> {
+    /// The next due time of a timeout, probe or replacement.
+    pub(crate) fn next_due(&self, timeout: Duration) -> Option<Instant> {
         let late = match self.condition {
             Condition::Impaired { since, late: false } => Some(since + timeout),
             _ => None,

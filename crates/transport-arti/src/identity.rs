@@ -1,47 +1,41 @@
-//! The private key of the onion service, which is its address: out of a file, or made here where
-//! nothing may be kept.
+//! The onion service's private key, which determines its address.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use tor_hscrypto::pk::HsIdKeypair;
+use tor_hscrypto::pk::{HsId, HsIdKey, HsIdKeypair};
 use tor_llcrypto::pk::ed25519::ExpandedKeypair;
-use transport_core::{open_to_others, TransportError};
+use transport_core::{open_regular_file, open_to_others, TransportError};
 use zeroize::Zeroizing;
 
 use crate::error;
 
 const KEY: &str = "arti.onion_service.identity_path";
-/// What the file of an onion service's key begins with (tor's `hs_ed25519_secret_key`): 32 bytes.
+/// The header of tor's `hs_ed25519_secret_key` file, 32 bytes.
 const HEADER: &[u8; 32] = b"== ed25519v1-secret: type0 ==\0\0\0";
-/// An expanded Ed25519 secret key.
+/// Length of an expanded Ed25519 secret key.
 const SECRET_BYTES: usize = 64;
 
-/// An expanded Ed25519 key, overwritten when it is dropped.
-pub(crate) struct Identity(Zeroizing<[u8; SECRET_BYTES]>);
+/// An expanded Ed25519 key, zeroed on drop.
+pub(crate) struct OnionIdentity(Zeroizing<[u8; SECRET_BYTES]>);
 
-impl Identity {
-    /// Reads a key as tor keeps it: `hs_ed25519_secret_key`, 96 bytes.
+impl OnionIdentity {
+    /// Reads a key file in tor's format, `hs_ed25519_secret_key` (96 bytes).
     ///
     /// # Errors
-    /// [`TransportError::Config`], which does not show where the file is; with
-    /// `insecure permissions`, where others than its owner get at it.
+    /// [`TransportError::Config`], without the path, if the file cannot be read or holds no such
+    /// key; with the text `insecure permissions` if others than its owner have access.
     pub(crate) fn read(path: &Path) -> Result<Self, TransportError> {
         let failed = |cause: io::Error| error::config_by(format!("{KEY}: {cause}"), cause);
-        // Asked first, since to open a pipe waits for whoever writes to it.
-        if !std::fs::metadata(path).map_err(failed)?.is_file() {
-            return Err(error::config(format!("{KEY}: it is not a regular file")));
-        }
-        let mut file = File::open(path).map_err(failed)?;
-        // Asked of the opened file: nobody can swap it meanwhile.
+        let mut file = open_regular_file(path).map_err(failed)?;
+        // Checked on the open file, which cannot be exchanged meanwhile.
         if let Some(mode) = open_to_others(&file).map_err(failed)? {
             return Err(error::config(format!(
-                "insecure permissions: {KEY}: its mode is {mode:04o}, so that others than its \
-                 owner get at the key; make it 0600 or 0400"
+                "insecure permissions: {KEY}: mode {mode:04o} gives others than the owner access \
+                 to the key; set it to 0600 or 0400"
             )));
         }
-        // One byte more than a key: a longer file is none.
+        // One byte more than a key, to detect a longer file.
         let mut bytes = Zeroizing::new([0; HEADER.len() + SECRET_BYTES + 1]);
         let mut filled = 0;
         loop {
@@ -58,28 +52,39 @@ impl Identity {
         match identity {
             Some(identity) if identity.keypair().is_some() => Ok(identity),
             _ => Err(error::config(format!(
-                "{KEY}: it is no hs_ed25519_secret_key of an onion service"
+                "{KEY}: not an onion service key; expected tor's hs_ed25519_secret_key, 96 bytes"
             ))),
         }
     }
 
-    /// A fresh one, kept nowhere but here.
+    /// Generates a key, held in memory only.
     ///
     /// # Errors
-    /// [`TransportError::Config`], where the system has no random numbers.
+    /// [`TransportError::Config`] if the system provides no random numbers.
     pub(crate) fn random() -> Result<Self, TransportError> {
         let mut secret = Zeroizing::new([0; SECRET_BYTES]);
         aws_lc_rs::rand::fill(&mut *secret)
-            .map_err(|_| error::config("the system has no random numbers"))?;
-        // RFC 8032 §5.1.5: a multiple of the cofactor, with its highest bit set.
+            .map_err(|_| error::config("the system provides no random numbers for a key"))?;
+        // RFC 8032 section 5.1.5: a multiple of the cofactor, with its highest bit set.
         secret[0] &= 0xf8;
         secret[31] = secret[31] & 0x7f | 0x40;
         Ok(Self(secret))
     }
 
-    /// The key as Arti wants it.
+    /// The key in Arti's type; `None` if it is no valid key.
     pub(crate) fn keypair(&self) -> Option<HsIdKeypair> {
         ExpandedKeypair::from_secret_key_bytes(*self.0).map(HsIdKeypair::from)
+    }
+
+    /// The onion address of the key.
+    ///
+    /// # Errors
+    /// [`TransportError::Config`] if it is no valid key.
+    pub(crate) fn address(&self) -> Result<HsId, TransportError> {
+        let keypair = self
+            .keypair()
+            .ok_or_else(|| error::config("the onion service's key is not a valid Ed25519 key"))?;
+        Ok(HsIdKey::from(&keypair).id())
     }
 }
 
@@ -98,45 +103,42 @@ mod tests {
         (dir, path)
     }
 
-    fn file_of(identity: &Identity) -> Vec<u8> {
+    fn file_of(identity: &OnionIdentity) -> Vec<u8> {
         [&HEADER[..], &identity.0[..]].concat()
     }
 
-    fn address(identity: &Identity) -> tor_hscrypto::pk::HsId {
-        crate::onion::hsid(identity).unwrap()
-    }
-
     #[test]
-    fn a_key_survives_its_file() {
-        let made = Identity::random().unwrap();
+    fn key_read_from_file() {
+        let made = OnionIdentity::random().unwrap();
         let (_dir, path) = written(&file_of(&made), 0o400);
-        let read = Identity::read(&path).unwrap();
-        assert_eq!(address(&read), address(&made));
-        assert_ne!(address(&Identity::random().unwrap()), address(&made));
+        let read = OnionIdentity::read(&path).unwrap();
+        assert_eq!(read.address().unwrap(), made.address().unwrap());
+        let other = OnionIdentity::random().unwrap();
+        assert_ne!(other.address().unwrap(), made.address().unwrap());
     }
 
     #[test]
-    fn a_key_that_others_may_read_is_refused() {
-        let (_dir, path) = written(&file_of(&Identity::random().unwrap()), 0o640);
-        let error = Identity::read(&path).err().unwrap().to_string();
+    fn insecure_permissions_refused() {
+        let (_dir, path) = written(&file_of(&OnionIdentity::random().unwrap()), 0o640);
+        let error = OnionIdentity::read(&path).err().unwrap().to_string();
         assert!(error.contains("insecure permissions"), "{error}");
         assert!(!error.contains("secret-place"), "{error}");
     }
 
     #[test]
-    fn what_is_no_key_is_refused_without_its_path() {
-        let good = file_of(&Identity::random().unwrap());
+    fn invalid_key_refused_without_path() {
+        let good = file_of(&OnionIdentity::random().unwrap());
         let longer = [&good[..], b"x"].concat();
         for bytes in [&b""[..], b"x", &good[1..], &good[..95], &longer] {
             let (_dir, path) = written(bytes, 0o600);
-            let error = Identity::read(&path).err().unwrap().to_string();
+            let error = OnionIdentity::read(&path).err().unwrap().to_string();
             assert!(error.contains("hs_ed25519_secret_key"), "{error}");
             assert!(!error.contains("secret-place"), "{error}");
         }
         let dir = tempfile::tempdir().unwrap();
         let missing = dir.path().join("secret-place");
-        let error = Identity::read(&missing).err().unwrap().to_string();
+        let error = OnionIdentity::read(&missing).err().unwrap().to_string();
         assert!(error.starts_with(KEY) && !error.contains("secret-place"));
-        assert!(Identity::read(dir.path()).is_err());
+        assert!(OnionIdentity::read(dir.path()).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Which streams may share a circuit.
+//! Stream isolation: rules for streams that share a circuit.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,24 +8,36 @@ use arti_client::StreamPrefs;
 
 use crate::Isolation;
 
-/// Streams that carry the same token may share circuits with each other, and with no other stream.
-/// Cheap to copy; each new one differs from all before it.
+/// Groups streams: they share circuits only with streams of an equal token.
+///
+/// Cheap to copy. A copy is equal to its original; a new token differs from all others.
+///
+/// # Examples
+///
+/// ```
+/// use transport_arti::IsolationToken;
+///
+/// let alice = IsolationToken::unique();
+/// let bob = IsolationToken::unique();
+/// assert_ne!(alice, bob);
+/// // `ArtiNet::dialer().isolated_by(alice)` then dials on Alice's circuits only.
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IsolationToken(arti_client::IsolationToken);
 
 impl IsolationToken {
-    /// A token that nothing else has.
+    /// Creates a token that differs from all others.
     #[must_use]
     pub fn unique() -> Self {
         Self(arti_client::IsolationToken::new())
     }
 }
 
-/// Streams to one host and port, written in the same way but for its case.
+/// Isolates streams by host, ignoring ASCII case, and port.
 #[derive(Clone, PartialEq, Eq)]
 struct Destination(Arc<(String, u16)>);
 
-/// Arti logs it.
+/// Omits the host, since Arti logs this.
 impl fmt::Debug for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Destination")
@@ -42,7 +54,7 @@ impl IsolationHelper for Destination {
     }
 }
 
-/// Tells Arti what this stream may share; a token of the caller's goes before the setting.
+/// Sets a stream's isolation. A token takes precedence over the setting.
 pub(crate) fn apply(
     prefs: &mut StreamPrefs,
     setting: Isolation,
@@ -67,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn destinations_share_with_themselves_alone() {
+    fn destination_compatible_with_itself_only() {
         let to = |host: &str, port| Destination(Arc::new((host.to_owned(), port)));
         let a = to("a.example", 80);
         assert!(a.compatible(&to("a.example", 80)));
@@ -79,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_shares_with_itself_alone() {
+    fn token_compatible_with_itself_only() {
         let (a, b) = (IsolationToken::unique(), IsolationToken::unique());
         assert!(a.0.compatible(&a.0) && !a.0.compatible(&b.0));
     }

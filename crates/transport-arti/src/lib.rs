@@ -1,19 +1,22 @@
-//! The Tor backend of ron-transport: dials over Tor and listens as an onion service, in the
-//! process itself, by [Arti](https://arti.torproject.org/).
+//! The Tor backend of ron-transport: dials over Tor and onion services.
 //!
-//! [`ArtiNet`] is one Tor client, from its start to its end: it bootstraps by itself, tells by its
-//! [`readiness`](ArtiNet::readiness) whether traffic can flow, and gives out the dialer and the
-//! listener. Most services use the facade, `ron-transport`; one that wants guarded Tor and nothing
-//! else depends on this crate alone and on [`listen`] and [`dialer`].
+//! Tor runs inside the process, by [Arti](https://arti.torproject.org/). [`ArtiNet`] is one Tor
+//! client. It bootstraps in the background, reports by its [`readiness`](ArtiNet::readiness) whether
+//! it can carry traffic, and creates dialers and the onion service's listener. Most services use the
+//! facade, `ron-transport`; a service that needs guarded Tor only depends on this crate, on
+//! [`listen`] and on [`dialer`].
 //!
-//! Nothing is resolved here: names go to Tor as they are. There are no pluggable transports, since
-//! they are programs; bridges without one work, by Arti's own configuration file.
+//! Tor resolves host names; this process never does. Pluggable transports are not supported, because
+//! they are separate programs. Bridges without a pluggable transport work through Arti's own
+//! configuration file (`arti.config_path`).
 //!
-//! Arti takes its TLS from rustls' default crypto provider of the process. Where there is none,
-//! [`ArtiNet::start`] makes it aws-lc-rs.
+//! Arti uses the process-wide default crypto provider of rustls. If none is installed,
+//! [`ArtiNet::start`] installs aws-lc-rs.
 
+mod client;
 mod config;
 mod error;
+mod events;
 mod guarded;
 mod health;
 mod identity;
@@ -25,11 +28,9 @@ mod ram;
 pub mod raw;
 mod settings;
 
-pub use config::{
-    ArtiConfig, DialWhileBootstrapping, Isolation, LiveArtiConfig, OnionServiceConfig,
-};
+pub use config::{ArtiConfig, DialWhileBootstrapping, Isolation, OnionServiceConfig};
 pub use guarded::{dialer, listen, ArtiDialGuard, ArtiGuard};
 pub use isolation::IsolationToken;
 pub use net::ArtiNet;
-pub use transport_core;
+pub use transport_core::{self, Reloadable};
 pub use transport_limits::{self, Control, GuardedIo, Limiter, Limits};

@@ -1,17 +1,14 @@
-//! One Tor client in the process, from its start to its end: [`ArtiNet`].
+//! The embedded Tor client, from start to shutdown: [`ArtiNet`].
 //!
-//! A thread of its own runs it, so that whoever holds the handle never waits for Tor: the thread
-//! starts a client on a tokio runtime of that client's own, watches it, replaces it when it does
-//! not recover, and ends the runtime (which is the only way to end an Arti client).
+//! A dedicated thread runs Tor, so that callers never wait for it. The thread starts a client on a
+//! tokio runtime of its own, watches it, replaces a client that does not recover, and shuts the
+//! runtime down. Only a runtime shutdown ends an Arti client.
 
-mod client;
+mod bootstrap;
 mod guards;
-mod needs;
 mod probe;
 mod proof;
-mod runtime;
-mod shared;
-mod tcp;
+mod serve;
 mod thread;
 mod watch;
 
@@ -21,90 +18,117 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch as tokio_watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use transport_core::{Observer, ReadyState, Target, TransportError};
+use transport_core::{Observer, ReadyState, Reloadable, Target, TransportError};
 
-pub(crate) use client::Client;
-pub(crate) use needs::is_onion;
-pub(crate) use proof::has_exit;
-pub(crate) use runtime::Runtime;
-pub(crate) use shared::Shared;
-
+use crate::client::TorClientSlot;
 use crate::error;
-use crate::raw::{ArtiDialer, ArtiListener, ArtiPending};
-use crate::LiveArtiConfig;
+use crate::raw::{Arrival, ArtiDialer, ArtiListener};
+use crate::ArtiConfig;
 
-/// The target of events about Tor's progress, which name no relay and no circuit.
-pub(crate) const TARGET: &str = "ron_transport::arti";
-
-/// A Tor client in this process. Dialers and the listener work for as long as it lives; dropping
-/// it ends Tor in the background and never blocks.
+/// A Tor client in this process.
+///
+/// Its dialers and its listener work while it exists. Dropping it shuts Tor down in the background
+/// and never blocks.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::sync::Arc;
+///
+/// use transport_arti::transport_core::{Dialer, NoObserver, ReadyState};
+/// use transport_arti::{ArtiConfig, ArtiNet, Reloadable};
+///
+/// # async fn run() -> Result<(), transport_arti::transport_core::TransportError> {
+/// let live = Reloadable::new(ArtiConfig::default());
+/// let amnesia = true; // no file outside of memory
+/// let net = ArtiNet::start(&live, amnesia, Arc::new(NoObserver)).await?;
+///
+/// let target = "example.org:443".parse().expect("a valid target");
+/// net.announce(&target); // `Ready` covers dials to this target
+/// let mut readiness = net.readiness();
+/// if readiness.wait_for(|state| *state == ReadyState::Ready).await.is_ok() {
+///     // Unguarded: no limit applies. `transport_arti::dialer` returns a guarded dialer.
+///     let connection = net.dialer().dial(&target).await?;
+///     drop(connection);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub struct ArtiNet {
-    shared: Arc<Shared>,
-    live: LiveArtiConfig,
+    slot: Arc<TorClientSlot>,
+    live: Reloadable<ArtiConfig>,
     readiness: tokio_watch::Receiver<ReadyState>,
     onion: Option<String>,
-    arrivals: Mutex<Option<mpsc::Receiver<ArtiPending>>>,
+    arrivals: Mutex<Option<mpsc::Receiver<Arrival>>>,
     stop: CancellationToken,
     ended: CancellationToken,
 }
 
 impl ArtiNet {
-    /// Starts Tor and returns at once: the bootstrap goes on by itself, and
-    /// [`readiness`](Self::readiness) tells how. Under amnesia nothing is written outside of a
+    /// Starts Tor. Returns before the bootstrap, which continues in the background.
+    ///
+    /// [`readiness`](Self::readiness) reports its outcome. With `amnesia`, Tor writes only to a
     /// directory in memory, which is removed at the end.
     ///
-    /// Where rustls has no default crypto provider in this process, aws-lc-rs becomes it: Arti
-    /// reads that default. Two things of Arti's to know: it removes files such as `guards.tmp`,
-    /// `ipts.tmp` and `iptpub.tmp` from the working directory, where they are nobody's of its own
-    /// (it means those in its directories); and it ends the process when the network requires a
-    /// protocol that it does not speak.
+    /// If rustls has no default crypto provider in this process, aws-lc-rs becomes the default:
+    /// Arti uses that default. Two properties of Arti affect the whole process. It removes files
+    /// such as `guards.tmp`, `ipts.tmp` and `iptpub.tmp` from the working directory instead of its
+    /// own directories. And it ends the process if the Tor network requires a protocol that it does
+    /// not support.
     ///
     /// # Errors
-    /// [`TransportError::Config`] or [`TransportError::Unsupported`]: settings, keys or
-    /// directories that cannot be used. A network that is not there is no error.
+    /// [`TransportError::Config`] or [`TransportError::Unsupported`] if settings, keys or
+    /// directories cannot be used; [`TransportError::Io`] if the system refuses a thread. An
+    /// unreachable network is not an error.
+    ///
+    /// # Cancel safety
+    /// Dropping the future shuts Tor down in the background.
     pub async fn start(
-        live: &LiveArtiConfig,
+        live: &Reloadable<ArtiConfig>,
         amnesia: bool,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, TransportError> {
-        Self::start_telling(live, amnesia, observer, |_| {}).await
+        Self::start_with_callback(live, amnesia, observer, |_| {}).await
     }
 
-    /// As [`start`](Self::start); `told` is called with each state of readiness, in their order, the
-    /// first before this call yields and the others on Tor's own thread. It must not block.
+    /// As [`start`](Self::start); also calls `on_readiness` with each state, in order.
+    ///
+    /// The first call happens before this future yields, later calls on the Tor thread. The
+    /// callback must not block.
     ///
     /// # Errors
     /// As [`start`](Self::start).
-    pub async fn start_telling(
-        live: &LiveArtiConfig,
+    ///
+    /// # Cancel safety
+    /// As [`start`](Self::start).
+    pub async fn start_with_callback(
+        live: &Reloadable<ArtiConfig>,
         amnesia: bool,
         observer: Arc<dyn Observer>,
-        told: impl Fn(ReadyState) + Send + 'static,
+        on_readiness: impl Fn(ReadyState) + Send + 'static,
     ) -> Result<Self, TransportError> {
         let stop = CancellationToken::new();
-        // Whoever drops this call before it returns wants no client.
-        let guard = stop.clone().drop_guard();
-        let started = thread::start(
-            live.clone(),
-            amnesia,
-            observer,
-            Box::new(told),
-            stop.clone(),
-        )?;
-        let thread::Handles {
+        let stop_on_drop = stop.clone().drop_guard();
+        let thread::TorThread {
             ready,
-            shared,
+            slot,
             readiness,
             arrivals,
             ended,
-        } = started;
+        } = thread::start(
+            live.clone(),
+            amnesia,
+            observer,
+            Box::new(on_readiness),
+            stop.clone(),
+        )?;
         let onion = match ready.await {
             Ok(ready) => ready?,
-            Err(_) => return Err(error::arti("the thread of Tor ended")),
+            Err(_) => return Err(error::arti("the Tor thread panicked during its start")),
         };
-        guard.disarm();
+        stop_on_drop.disarm();
         Ok(Self {
-            shared,
+            slot,
             live: live.clone(),
             readiness,
             arrivals: Mutex::new(onion.is_some().then_some(arrivals)),
@@ -114,73 +138,80 @@ impl ArtiNet {
         })
     }
 
-    /// Whether Tor carries traffic: `Degraded("arti_bootstrap")` at first and in an outage,
-    /// `NotReady("arti_bootstrap_timeout")` when that takes longer than `arti.bootstrap_timeout`,
-    /// `Ready` otherwise. `Ready` comes once a circuit of each kind that is needed was built: to
-    /// the [announced](Self::announce) targets and for the onion service; without either, through
-    /// any exit. Each transition is one change; its sender goes with the client.
+    /// Subscribes to the readiness of Tor.
+    ///
+    /// - `Degraded("arti_bootstrap")`: at the start and in an outage.
+    /// - `NotReady("arti_bootstrap_timeout")`: that state has lasted `arti.bootstrap_timeout`.
+    /// - `Ready`: Tor has built a circuit of each required kind: to the [announced](Self::announce)
+    ///   targets and for the onion service; without either, through any exit.
+    ///
+    /// The channel closes when Tor ends.
     #[must_use]
     pub fn readiness(&self) -> tokio_watch::Receiver<ReadyState> {
         self.readiness.clone()
     }
 
-    /// Announces dials to a target: readiness covers them from now on.
+    /// Announces dials to a target; readiness covers them from now on.
     ///
-    /// A target of a kind that was not announced before is proven first, so a client that is
-    /// ready is `Degraded` until then. Only the port is kept, or that the host is an onion
-    /// service.
+    /// A target of a new kind is proven first: a client that is `Ready` becomes `Degraded` until
+    /// then. Only the port is kept, or the fact that the host is an onion service.
     pub fn announce(&self, target: &Target) {
-        self.shared.announce(target);
+        self.slot.announce(target);
     }
 
-    /// A raw dialer.
+    /// Returns a raw dialer, which enforces no limit.
     #[must_use]
     pub fn dialer(&self) -> ArtiDialer {
-        ArtiDialer::new(Arc::clone(&self.shared), self.live.clone())
+        ArtiDialer::new(Arc::clone(&self.slot), self.live.clone())
     }
 
-    /// The raw listener of the onion service: there is one, and it is given away once.
+    /// Takes the raw listener of the onion service. It exists once.
     ///
     /// # Errors
-    /// [`TransportError::Unsupported`], where `arti.onion_service.enabled` is off or it has been
-    /// given away.
+    /// [`TransportError::Unsupported`] if `arti.onion_service.enabled` is off or the listener has
+    /// been taken.
     pub fn listener(&self) -> Result<ArtiListener, TransportError> {
         let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
         let arrivals = arrivals.take().ok_or_else(|| TransportError::Unsupported {
-            what: "listening over tor: arti.onion_service.enabled is off, or it listens already"
-                .to_owned(),
+            what:
+                "listening over Tor: arti.onion_service.enabled is off, or the listener is in use"
+                    .to_owned(),
         })?;
         Ok(ArtiListener::new(arrivals))
     }
 
-    /// The `.onion` name of the service, for the embedder; it is logged nowhere.
+    /// The service's `.onion` name; no log event contains it.
     #[must_use]
     pub fn onion_address(&self) -> Option<&str> {
         self.onion.as_deref()
     }
 
-    /// The settings in force, to be replaced.
+    /// The current settings, which can be replaced.
     #[must_use]
-    pub const fn live(&self) -> &LiveArtiConfig {
+    pub const fn live(&self) -> &Reloadable<ArtiConfig> {
         &self.live
     }
 
-    /// How far the bootstrap is, 0 to 1, as Arti reckons; after an outage it says nothing.
+    /// Arti's estimate of the bootstrap progress, 0 to 1.
+    ///
+    /// The value says nothing about a later outage.
     #[must_use]
     pub fn progress(&self) -> f64 {
-        self.shared.progress()
+        self.slot.progress()
     }
 
-    /// Ends Tor in the background, as dropping it does.
+    /// Starts the shutdown in the background, as dropping does.
     pub fn stop(&self) {
         self.stop.cancel();
     }
 
-    /// Ends Tor and waits for that: streams are cut, directories unlocked or, under amnesia,
-    /// removed. False: it takes longer than the deadline, and goes on in the background.
+    /// Shuts Tor down and waits for the end, at most `deadline`.
+    ///
+    /// The shutdown ends all streams, and unlocks the directories or, with amnesia, removes them.
+    /// Returns false if it takes longer; it then continues in the background.
     ///
     /// # Cancel safety
-    /// Dropping the future leaves the end to the background.
+    /// Dropping the future lets the shutdown continue in the background.
     pub async fn shutdown(&self, deadline: Duration) -> bool {
         self.stop();
         timeout(deadline, self.ended.cancelled()).await.is_ok()

@@ -1,14 +1,13 @@
-//! The onion service as it is set up: its identity, who may find it, how it is launched on a
-//! client. Its clients are another file's business.
+//! The onion service: its identity, its authorized clients and its launch.
 
-mod clients;
+mod authorized_clients;
 
 use std::sync::Arc;
 
 use arti_client::{TorClient, TorClientConfig};
 use futures_util::stream::{BoxStream, StreamExt};
 use safelog::DisplayRedacted;
-use tor_hscrypto::pk::{HsId, HsIdKey};
+use tor_hscrypto::pk::HsId;
 use tor_hsservice::config::OnionServiceConfigBuilder;
 use tor_hsservice::{
     OnionService, OnionServiceConfig as ServiceConfig, RendRequest, RunningOnionService,
@@ -16,63 +15,68 @@ use tor_hsservice::{
 use tor_keymgr::KeystoreSelector;
 use transport_core::TransportError;
 
+use crate::client::ArtiRuntime;
 use crate::error;
-use crate::identity::Identity;
-use crate::net::Runtime;
+use crate::identity::OnionIdentity;
 use crate::OnionServiceConfig;
 
-/// Streams that one client may have open on its circuit; Arti ends a circuit that asks for more.
+/// Most open streams per circuit; Arti ends a circuit that requests more.
 const MAX_STREAMS_PER_CIRCUIT: u32 = 1024;
 
-/// A service that any number of clients, one after the other, can be told to run.
-pub(crate) struct Onion {
+/// The service's configuration and identity, for launches on successive clients.
+pub(crate) struct OnionServiceSetup {
     service: ServiceConfig,
     client: TorClientConfig,
-    /// Ours to bring along, unless the keystore has it.
-    identity: Option<Identity>,
+    /// The key to launch with, if Arti's keystore does not hold it.
+    identity: Option<OnionIdentity>,
     address: String,
     ports: Arc<[u16]>,
 }
 
-/// The service on one client. Dropping it ends the service; open circuits stay.
-pub(crate) struct Launched {
+/// A service running on one client. Dropping it ends the service but no open circuit.
+pub(crate) struct LaunchedService {
     pub(crate) service: Arc<RunningOnionService>,
     pub(crate) requests: BoxStream<'static, RendRequest>,
 }
 
-impl Onion {
-    /// Reads keys, or makes the service's own.
+impl OnionServiceSetup {
+    /// Reads the keys, or generates the service's key.
     ///
     /// # Errors
-    /// [`TransportError::Config`].
-    pub(crate) fn set_up(
+    /// [`TransportError::Config`] if keys or settings cannot be used;
+    /// [`TransportError::Unsupported`] for proof of work without the feature `pow`.
+    pub(crate) fn load(
         config: &OnionServiceConfig,
         client: &TorClientConfig,
     ) -> Result<Self, TransportError> {
-        let service = service(config)?;
-        let ours = config.identity_path().map(Identity::read).transpose()?;
-        let mut kept = kept(client, &service)?.onion_address();
-        if kept.is_none() && ours.is_none() {
-            kept = generate(client, &service)?;
+        let service = service_config(config)?;
+        let configured = config
+            .identity_path()
+            .map(OnionIdentity::read)
+            .transpose()?;
+        let mut stored = stored(client, &service)?.onion_address();
+        if stored.is_none() && configured.is_none() {
+            stored = generate(client, &service)?;
         }
-        // A keystore in memory keeps nothing, and the address must outlive a client that is
-        // replaced.
-        let identity = match (ours, kept) {
-            (None, None) => Some(Identity::random()?),
-            (ours, _) => ours,
+        // An ephemeral keystore loses the key with its client, and the address must stay the same
+        // when a client is replaced.
+        let identity = match (configured, stored) {
+            (None, None) => Some(OnionIdentity::random()?),
+            (configured, _) => configured,
         };
-        let id = match (&identity, kept) {
-            (Some(identity), kept) => {
-                let id = hsid(identity)?;
-                if kept.is_some_and(|kept| kept != id) {
+        let id = match (&identity, stored) {
+            (Some(identity), stored) => {
+                let id = identity.address()?;
+                if stored.is_some_and(|stored| stored != id) {
                     return Err(error::config(
-                        "arti.onion_service.nickname: arti.state_dir holds another identity \
-                         under it than arti.onion_service.identity_path",
+                        "arti.onion_service.nickname: arti.state_dir holds another identity under \
+                         this nickname than arti.onion_service.identity_path; choose another \
+                         nickname or remove one of the keys",
                     ));
                 }
                 id
             }
-            (None, Some(kept)) => kept,
+            (None, Some(stored)) => stored,
             (None, None) => return Err(error::config("the onion service has no identity")),
         };
         let address = id.display_unredacted().to_string();
@@ -94,16 +98,20 @@ impl Onion {
         Arc::clone(&self.ports)
     }
 
-    /// Runs it on a client that is bootstrapped.
+    /// Runs the service on a bootstrapped client.
     ///
     /// # Errors
-    /// [`TransportError::Config`].
-    pub(crate) fn launch(&self, client: &TorClient<Runtime>) -> Result<Launched, TransportError> {
-        // What the keystore has already cannot be brought along again.
-        let missing = kept(&self.client, &self.service)?.onion_address().is_none();
-        let keypair = self.identity.as_ref().filter(|_| missing);
+    /// [`TransportError::Config`] if Arti rejects it, for example because another process uses its
+    /// state directory.
+    pub(crate) fn launch(
+        &self,
+        client: &TorClient<ArtiRuntime>,
+    ) -> Result<LaunchedService, TransportError> {
+        // Arti rejects a key that its keystore already holds.
+        let stored = stored(&self.client, &self.service)?.onion_address();
+        let keypair = self.identity.as_ref().filter(|_| stored.is_none());
         let service = self.service.clone();
-        let launched = match keypair.and_then(Identity::keypair) {
+        let launched = match keypair.and_then(OnionIdentity::keypair) {
             Some(keypair) => client
                 .launch_onion_service_with_hsid(service, keypair)
                 .map(|on| on.map(|(service, requests)| (service, requests.boxed()))),
@@ -112,39 +120,36 @@ impl Onion {
                 .map(|on| on.map(|(service, requests)| (service, requests.boxed()))),
         };
         match launched.map_err(error::start)? {
-            Some((service, requests)) => Ok(Launched { service, requests }),
+            Some((service, requests)) => Ok(LaunchedService { service, requests }),
             None => Err(error::config("the onion service is disabled")),
         }
     }
 }
 
-/// The address that a key stands for.
-pub(crate) fn hsid(identity: &Identity) -> Result<HsId, TransportError> {
-    let keypair = identity.keypair();
-    let keypair = keypair.ok_or_else(|| error::config("the onion service's key is no key"))?;
-    Ok(HsIdKey::from(&keypair).id())
+/// The service as Arti's keystore holds it.
+fn stored(
+    client: &TorClientConfig,
+    service: &ServiceConfig,
+) -> Result<OnionService, TransportError> {
+    TorClient::<ArtiRuntime>::create_onion_service(client, service.clone()).map_err(error::start)
 }
 
-/// The service as it is on disk, without a client that runs it.
-fn kept(client: &TorClientConfig, service: &ServiceConfig) -> Result<OnionService, TransportError> {
-    TorClient::<Runtime>::create_onion_service(client, service.clone()).map_err(error::start)
-}
-
-/// Lets the keystore make an identity; `None` where it does not outlive this look at it.
+/// Generates a key in the keystore; `None` if the keystore is ephemeral.
 fn generate(
     client: &TorClientConfig,
     service: &ServiceConfig,
 ) -> Result<Option<HsId>, TransportError> {
-    kept(client, service)?
+    stored(client, service)?
         .generate_identity_key(KeystoreSelector::Primary)
-        .map_err(|cause| error::config_by("tor cannot keep the onion service's key", cause))?;
-    Ok(kept(client, service)?.onion_address())
+        .map_err(|cause| error::config_by("cannot store the onion service's key", cause))?;
+    Ok(stored(client, service)?.onion_address())
 }
 
-fn service(config: &OnionServiceConfig) -> Result<ServiceConfig, TransportError> {
+/// Converts the settings to Arti's.
+fn service_config(config: &OnionServiceConfig) -> Result<ServiceConfig, TransportError> {
     if config.pow() && !cfg!(feature = "pow") {
         return Err(TransportError::Unsupported {
-            what: "arti.onion_service.pow: built without the feature `pow` of transport-arti"
+            what: "arti.onion_service.pow: transport-arti was built without the feature `pow`"
                 .to_owned(),
         });
     }
@@ -155,7 +160,7 @@ fn service(config: &OnionServiceConfig) -> Result<ServiceConfig, TransportError>
         .max_concurrent_streams_per_circuit(MAX_STREAMS_PER_CIRCUIT)
         .enable_pow(config.pow());
     if let Some(dir) = config.client_keys_path() {
-        let keys = clients::read(dir)?;
+        let keys = authorized_clients::read(dir)?;
         let restricted = builder.restricted_discovery();
         restricted.enabled(true);
         restricted.static_keys().access().extend(keys);

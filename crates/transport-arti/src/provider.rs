@@ -1,12 +1,13 @@
-//! The crypto provider that Arti's TLS finds.
+//! The crypto provider for Arti's TLS.
 
 use tokio_rustls::rustls::crypto::{aws_lc_rs, CryptoProvider};
 
-/// Makes aws-lc-rs the process' default for rustls, unless there is a default already: Arti reads
-/// that default and takes no provider of ours.
+/// Makes aws-lc-rs the process-wide rustls provider, unless one is installed.
+///
+/// Arti uses the process default; its API accepts no provider.
 pub(crate) fn install() {
     if CryptoProvider::get_default().is_none() {
-        // Somebody else may have been faster, and that is as good.
+        // Fails only if another thread has installed a provider meanwhile, which suffices.
         let _ = aws_lc_rs::default_provider().install_default();
     }
 }

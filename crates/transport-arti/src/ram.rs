@@ -1,7 +1,7 @@
-//! A directory in memory, for amnesia: private, on tmpfs or ramfs, removed when it is dropped.
+//! The private directory in memory for amnesia, removed on drop.
 //!
-//! A process that is killed leaves its directory behind. Each is held locked (flock(2)) for as
-//! long as its process lives, so whoever starts next can tell the dead ones and removes them.
+//! A killed process leaves its directory behind. Each process holds a lock (flock(2)) on its
+//! directory, so that the next start recognizes stale directories and removes them.
 
 #[cfg(test)]
 mod tests;
@@ -16,33 +16,36 @@ use transport_core::escape::escape;
 use transport_core::TransportError;
 
 use crate::error;
+use crate::events::TARGET;
 
-/// `TMPFS_MAGIC` and `RAMFS_MAGIC` of Linux (statfs(2)).
+/// Linux file system types `TMPFS_MAGIC` and `RAMFS_MAGIC` (statfs(2)).
 const IN_MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];
-/// What the name of every such directory begins with.
+/// Prefix of the directory's name.
 const PREFIX: &str = "ron-transport-arti-";
-/// Names tried: one is free unless a random number was drawn twice.
+/// Most random names tried.
 const ATTEMPTS: usize = 8;
 
 /// A private directory in memory.
 #[derive(Debug)]
 pub(crate) struct RamDir {
     path: PathBuf,
-    /// Open and locked: this directory has an owner.
-    _owned: File,
+    /// Keeps the directory locked.
+    _lock: File,
 }
 
-/// The places that are tried for it, in their order.
+/// The candidate parent directories, in order.
 pub(crate) fn places() -> impl Iterator<Item = PathBuf> {
     let runtime_dir = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     runtime_dir.into_iter().chain(["/dev/shm".into()])
 }
 
 impl RamDir {
-    /// Makes one in the first place that is memory, and removes what dead processes left there.
+    /// Creates a directory in the first candidate that is in memory.
+    ///
+    /// Removes stale directories there.
     ///
     /// # Errors
-    /// [`TransportError::Config`], where no such place is.
+    /// [`TransportError::Config`] if no candidate can be used.
     pub(crate) fn create() -> Result<Self, TransportError> {
         Self::create_in(places())
     }
@@ -59,13 +62,13 @@ impl RamDir {
             }
         }
         Err(error::config(format!(
-            "amnesia: Tor needs a private directory in memory (tmpfs), and there is none{why}"
+            "amnesia: cannot create Tor's private directory in memory (tmpfs or ramfs){why}"
         )))
     }
 
     fn create_at(place: &Path) -> io::Result<Self> {
         if !place.is_absolute() {
-            return Err(io::Error::other("it is no absolute path"));
+            return Err(io::Error::other("not an absolute path"));
         }
         in_memory(place)?;
         remove_stale(place);
@@ -75,17 +78,14 @@ impl RamDir {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 made => made?,
             }
-            let owned = own(&path).inspect_err(|_| {
+            let lock = lock(&path).inspect_err(|_| {
                 let _ = fs::remove_dir(&path);
             })?;
-            if let Some(owned) = owned {
-                return Ok(Self {
-                    path,
-                    _owned: owned,
-                });
+            if let Some(lock) = lock {
+                return Ok(Self { path, _lock: lock });
             }
         }
-        Err(io::Error::other("every name was taken"))
+        Err(io::Error::other("every random name is taken"))
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -97,26 +97,26 @@ impl Drop for RamDir {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.path) {
             tracing::warn!(
-                target: crate::net::TARGET,
+                target: TARGET,
                 event = "shutdown",
                 error = %error,
-                "the directory in memory could not be removed",
+                "cannot remove the directory in memory",
             );
         }
     }
 }
 
-/// Asks the file system itself.
+/// Fails unless the file system of `place` is in memory.
 fn in_memory(place: &Path) -> io::Result<()> {
     let kind = u64::try_from(fstatfs(File::open(place)?)?.f_type).unwrap_or_default();
     if IN_MEMORY.contains(&kind) {
         return Ok(());
     }
-    Err(io::Error::other("it is not in memory"))
+    Err(io::Error::other("not in memory"))
 }
 
-/// Locks a directory; `None` where somebody else has, or has removed it meanwhile.
-fn own(path: &Path) -> io::Result<Option<File>> {
+/// Locks a directory; `None` if another process has locked or removed it.
+fn lock(path: &Path) -> io::Result<Option<File>> {
     let dir = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened?,
@@ -132,15 +132,14 @@ fn own(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Removes the directories of this user's dead processes. What cannot be removed stays: it is not
-/// in anybody's way.
+/// Removes this user's stale directories; ignores failures, which affect no later start.
 fn remove_stale(place: &Path) {
     let uid = rustix::process::geteuid().as_raw();
     for entry in fs::read_dir(place).into_iter().flatten().flatten() {
         let ours = |meta: fs::Metadata| meta.is_dir() && meta.uid() == uid;
         let named = entry.file_name().to_string_lossy().starts_with(PREFIX);
         if named && entry.metadata().is_ok_and(ours) {
-            if let Ok(Some(_owned)) = own(&entry.path()) {
+            if let Ok(Some(_lock)) = lock(&entry.path()) {
                 let _ = fs::remove_dir_all(entry.path());
             }
         }
@@ -149,6 +148,7 @@ fn remove_stale(place: &Path) {
 
 fn random_name() -> io::Result<String> {
     let mut bytes = [0; 8];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| io::Error::other("no random numbers"))?;
+    aws_lc_rs::rand::fill(&mut bytes)
+        .map_err(|_| io::Error::other("the system provides no random numbers"))?;
     Ok(format!("{:016x}", u64::from_le_bytes(bytes)))
 }

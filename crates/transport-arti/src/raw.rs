@@ -1,12 +1,12 @@
-//! The raw backend: what the guard wraps. No limit is enforced here.
+//! The raw backend, wrapped by the guard. It enforces no limit.
 
+mod arrival;
 mod circuit;
 mod dialer;
 mod listener;
-mod sharing;
 mod stream;
 
+pub(crate) use arrival::Arrival;
 pub use dialer::ArtiDialer;
 pub use listener::{ArtiListener, ArtiPending};
-pub(crate) use sharing::Sharing;
 pub use stream::ArtiIo;

@@ -1,7 +1,5 @@
-//! Arti's configuration out of ours: its own file below, our directories above.
+//! Builds Arti's configuration: Arti's own file, overridden by this crate's settings.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use arti_client::config::{CfgPath, TorClientConfigBuilder};
@@ -10,35 +8,36 @@ use tor_config::ExplicitOrAuto;
 use tor_config_path::arti_client_base_resolver;
 use tor_keymgr::config::ArtiKeystoreKind;
 use transport_core::escape::escape;
-use transport_core::TransportError;
+use transport_core::{open_file, read_bounded, TransportError};
 
 use crate::error;
 use crate::ram::{self, RamDir};
 use crate::ArtiConfig;
 
-/// Longest file that is read, in bytes.
+/// Longest configuration file, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 const CONFIG_PATH: &str = "arti.config_path";
-/// Arti's own choice for its state.
+/// Arti's default state directory.
 const STATE_DIR: &str = "${ARTI_LOCAL_DATA}";
-/// And for its cache.
+/// Arti's default cache directory.
 const CACHE_DIR: &str = "${ARTI_CACHE}";
 
-/// What a client is started from.
+/// The settings that clients are started with.
 #[derive(Debug)]
-pub(crate) struct Settings {
+pub(crate) struct TorSettings {
     pub(crate) client: TorClientConfig,
-    /// Where the client keeps its state.
+    /// The client's state directory.
     pub(crate) state_dir: PathBuf,
-    /// Under amnesia: where everything is, and what removes it.
+    /// With amnesia: the directory of state and cache, removed on drop.
     pub(crate) _ram: Option<RamDir>,
 }
 
-/// Reads Arti's file and lays our settings over it.
+/// Reads Arti's file and applies this crate's settings over it.
 ///
 /// # Errors
-/// [`TransportError::Config`]; [`TransportError::Unsupported`] for pluggable transports.
-pub(crate) fn load(config: &ArtiConfig, amnesia: bool) -> Result<Settings, TransportError> {
+/// [`TransportError::Config`] if the file or a directory cannot be used;
+/// [`TransportError::Unsupported`] for pluggable transports.
+pub(crate) fn load(config: &ArtiConfig, amnesia: bool) -> Result<TorSettings, TransportError> {
     let (mut builder, state_dir) = match config.config_path() {
         Some(path) => from_file(path)?,
         None => parse("")?,
@@ -58,36 +57,41 @@ pub(crate) fn load(config: &ArtiConfig, amnesia: bool) -> Result<Settings, Trans
             storage.cache_dir(path_literal(dir));
         }
     }
-    let client = builder
-        .build()
-        .map_err(|cause| error::config_by(format!("tor cannot be configured: {cause}"), cause))?;
+    let client = builder.build().map_err(|cause| {
+        error::config_by(format!("Arti rejects the configuration: {cause}"), cause)
+    })?;
     let state_dir = match (&ram, config.state_dir()) {
         (Some(ram), _) => ram.path().join("state"),
         (None, Some(dir)) => dir.to_owned(),
         (None, None) => state_dir
             .path(&arti_client_base_resolver())
-            .map_err(|cause| error::config_by("tor: no place for its state", cause))?,
+            .map_err(|cause| {
+                error::config_by(
+                    "cannot determine Arti's default state directory; set arti.state_dir",
+                    cause,
+                )
+            })?,
     };
-    Ok(Settings {
+    Ok(TorSettings {
         client,
         state_dir,
         _ram: ram,
     })
 }
 
-/// A path as it is: Arti would expand `~` and `${…}`.
+/// Prevents Arti's expansion of `~` and `${…}` in a path.
 fn path_literal(path: &Path) -> CfgPath {
     CfgPath::new_literal(path)
 }
 
-/// Arti's settings, and where they have the state.
-type FromFile = (TorClientConfigBuilder, CfgPath);
+/// Arti's settings and their state directory.
+type ParsedConfig = (TorClientConfigBuilder, CfgPath);
 
 impl ArtiConfig {
-    /// The directories that a Tor client of these settings writes to, for a sandbox.
+    /// Returns the directories that Tor writes to, for a sandbox.
     ///
-    /// Reads `arti.config_path` where it is set; without a usable file, its settings are left out.
-    /// With amnesia these are the directories in memory that are tried, each one's parent.
+    /// Reads the file at `arti.config_path`, if set; ignores a file that cannot be used. With
+    /// amnesia, returns the candidate parent directories in memory.
     #[must_use]
     pub fn written_dirs(&self, amnesia: bool) -> Vec<PathBuf> {
         if amnesia {
@@ -110,25 +114,19 @@ impl ArtiConfig {
     }
 }
 
-/// The file's text; the error names the key and the path.
+/// Reads the file; the error names the key and the path.
 fn text_of(path: &Path) -> Result<String, TransportError> {
     let shown = escape(path.as_os_str().as_encoded_bytes()).whole();
     let failed = |cause: std::io::Error| {
         let text = format!("{CONFIG_PATH} = {shown}: {cause}");
         error::config_by(text, cause)
     };
-    let mut text = String::new();
-    let file = File::open(path).map_err(failed)?;
-    file.take(MAX_FILE_BYTES + 1)
-        .read_to_string(&mut text)
-        .map_err(failed)?;
-    if text.len() as u64 > MAX_FILE_BYTES {
-        return Err(failed(std::io::Error::other("it is longer than 1 MiB")));
-    }
-    Ok(text)
+    let bytes = open_file(path).and_then(|file| read_bounded(file, MAX_FILE_BYTES));
+    let utf8 = |error| std::io::Error::new(std::io::ErrorKind::InvalidData, error);
+    String::from_utf8(bytes.map_err(failed)?).map_err(|error| failed(utf8(error)))
 }
 
-fn from_file(path: &Path) -> Result<FromFile, TransportError> {
+fn from_file(path: &Path) -> Result<ParsedConfig, TransportError> {
     let shown = escape(path.as_os_str().as_encoded_bytes()).whole();
     parse(&text_of(path)?).map_err(|wrong| match wrong {
         TransportError::Config { source } => {
@@ -139,7 +137,7 @@ fn from_file(path: &Path) -> Result<FromFile, TransportError> {
     })
 }
 
-fn parse(text: &str) -> Result<FromFile, TransportError> {
+fn parse(text: &str) -> Result<ParsedConfig, TransportError> {
     let invalid = |cause: toml::de::Error| error::config_by(unquoted(cause.message()), cause);
     let table: toml::Table = text.parse().map_err(invalid)?;
     no_pluggable_transports(&table)?;
@@ -153,13 +151,13 @@ fn parse(text: &str) -> Result<FromFile, TransportError> {
     Ok((table.try_into().map_err(invalid)?, state_dir))
 }
 
-/// A message without what stands in quotes, which may be the address of a bridge.
+/// Removes quoted parts, which may hold a bridge's address, from a message.
 fn unquoted(message: &str) -> String {
     let outside = message.split('"').step_by(2);
     outside.collect::<Vec<_>>().join("\"…\"")
 }
 
-/// A pluggable transport is a program that Arti would run, and this library runs none.
+/// Rejects pluggable transports, which are programs that Arti would run.
 fn no_pluggable_transports(table: &toml::Table) -> Result<(), TransportError> {
     let Some(bridges) = table.get("bridges") else {
         return Ok(());
@@ -169,7 +167,7 @@ fn no_pluggable_transports(table: &toml::Table) -> Result<(), TransportError> {
         Some(toml::Value::Array(list)) => list.iter().filter_map(toml::Value::as_str).collect(),
         _ => Vec::new(),
     };
-    // A bridge line begins with its address, or else with the name of a transport.
+    // A bridge line begins with its address or with the name of a transport.
     let named = |line: &&str| {
         let line = line.trim();
         let line = line.strip_prefix("Bridge ").unwrap_or(line).trim_start();
@@ -182,8 +180,8 @@ fn no_pluggable_transports(table: &toml::Table) -> Result<(), TransportError> {
     if bridges.get("transports").is_some() || in_tables || lines.iter().any(named) {
         return Err(TransportError::Unsupported {
             what: format!(
-                "pluggable transports ({CONFIG_PATH}): they are programs, and this library runs \
-                 none; bridges without a transport work"
+                "pluggable transports ({CONFIG_PATH}): they are separate programs, which this \
+                 library does not run; use bridges without a transport"
             ),
         });
     }
@@ -197,7 +195,7 @@ mod tests {
     const BRIDGE: &str = "192.0.2.83:80 $0bac39417268b96b9f514ef763fa6fba1a788956";
 
     #[test]
-    fn plain_bridges_are_taken_in_every_spelling() {
+    fn plain_bridges_accepted() {
         for text in [
             format!("[bridges]\nbridges = '''\n{BRIDGE}\n'''"),
             format!("[bridges]\nbridges = ['{BRIDGE}']"),
@@ -209,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn pluggable_transports_are_refused_in_every_spelling() {
+    fn pluggable_transports_refused() {
         for text in [
             format!("[bridges]\nbridges = '''\nobfs4 {BRIDGE} cert=x\n'''"),
             format!("[bridges]\nbridges = ['{BRIDGE}', 'Bridge snowflake {BRIDGE}']"),
@@ -223,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_configuration_is_an_error_that_says_so() {
+    fn invalid_configuration_refused() {
         for text in [
             "[",
             "[storage]\ncache_dir = 7",
@@ -234,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bridge_that_is_wrong_is_not_shown() {
+    fn error_hides_bridge_address() {
         let wrong =
             "[bridges]\nbridges = ['192.0.2.83:x $0bac39417268b96b9f514ef763fa6fba1a788956']";
         let error = parse(wrong).unwrap_err().to_string();
@@ -243,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn amnesia_puts_everything_into_memory() {
+    fn amnesia_uses_directory_in_memory() {
         let mut config = ArtiConfig::default();
         config.set_state_dir(Some("/nowhere/state".into())).unwrap();
         let settings = load(&config, true).unwrap();

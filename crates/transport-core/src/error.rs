@@ -1,10 +1,13 @@
-//! The one error type, with a stable kind and, where it is a reject, its reason.
+//! The error type, with a stable kind, and a reason if it is a rejection.
 
+mod kind;
 mod tls;
 
+use std::convert::Infallible;
 use std::fmt;
 use std::io;
 
+pub use kind::ErrorKind;
 pub use tls::TlsErrorKind;
 
 use crate::escape::escape;
@@ -20,7 +23,7 @@ pub enum Op {
     Dial,
     /// Accept to established.
     Handshake,
-    /// A read for which data was owed.
+    /// A read for which the peer owed data.
     Read,
     /// A write and its flush.
     Write,
@@ -33,7 +36,7 @@ pub enum Op {
 }
 
 impl Op {
-    /// The stable text.
+    /// Returns the stable text.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -54,40 +57,40 @@ impl fmt::Display for Op {
     }
 }
 
-/// What can go wrong in a transport.
+/// A failure of a transport.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TransportError {
     /// A deadline passed.
     Timeout {
-        /// Whose.
+        /// The operation.
         op: Op,
     },
-    /// More bytes were announced or made than the ceiling allows.
+    /// A frame or a decompressed body is over the ceiling.
     TooLarge {
-        /// Announced or produced bytes.
+        /// Announced or decompressed bytes.
         len: u64,
         /// The ceiling in bytes.
         max: u64,
     },
-    /// A byte rate is spent, and the call does not wait for tokens.
+    /// A byte rate is exhausted, and the call does not wait for tokens.
     RateLimited {
-        /// The scope that was short.
+        /// The scope of the rate.
         scope: Scope,
     },
     /// Admission refused the connection.
     Refused {
-        /// Why.
+        /// The reason.
         reason: Reason,
     },
     /// A bounded queue is full.
     Busy,
     /// The connection or its transport was cancelled.
     Cancelled,
-    /// The other side of a queue or connection is gone.
+    /// The other side closed the queue or connection.
     ///
-    /// A handshake returns it where the peer ended the connection before its first byte, as health
-    /// checks do. It is no reject.
+    /// A handshake returns it if the peer ends the connection before its first byte, as health
+    /// checks do. It is not a rejection.
     Closed,
     /// The other leg of the relay failed, so this one was aborted.
     PeerFailed,
@@ -100,16 +103,16 @@ pub enum TransportError {
         /// The failure.
         source: BoxError,
     },
-    /// A TLS stream was cut without `close_notify`.
+    /// A TLS stream ended without `close_notify`.
     TlsTruncated,
     /// Tor failed.
     Arti {
         /// The failure.
         source: BoxError,
     },
-    /// Tor cannot carry traffic yet, or cannot for now.
+    /// Tor has not bootstrapped, or has lost the network.
     ArtiBootstrap,
-    /// Tor will not do this however often it is asked.
+    /// Tor refuses the request permanently.
     ArtiRefused {
         /// The failure.
         source: BoxError,
@@ -137,12 +140,17 @@ pub enum TransportError {
     },
     /// The configuration cannot be used.
     Config {
-        /// What is wrong.
+        /// The failure.
         source: BoxError,
     },
-    /// What was asked for does not exist here, or is not compiled in.
+    /// The call does not fit the state of the transport, such as a second `listen`.
+    State {
+        /// The state, and the call that it excludes.
+        what: &'static str,
+    },
+    /// The operation is not supported here, or not compiled in.
     Unsupported {
-        /// What was asked for.
+        /// The operation.
         what: String,
     },
     /// Any other I/O failure.
@@ -150,34 +158,35 @@ pub enum TransportError {
 }
 
 impl TransportError {
-    /// A stable name of the kind of failure, for logs and tests.
+    /// Returns the kind of the failure.
     #[must_use]
-    pub const fn kind(&self) -> &'static str {
+    pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::Timeout { .. } => "timeout",
-            Self::TooLarge { .. } => "too_large",
-            Self::RateLimited { .. } => "rate_limited",
-            Self::Refused { reason } => reason.as_str(),
-            Self::Busy => "busy",
-            Self::Cancelled => "cancelled",
-            Self::Closed => "closed",
-            Self::PeerFailed => "peer_failed",
-            Self::FrameTruncated => "frame_truncated",
-            Self::Tls { .. } => "tls",
-            Self::TlsTruncated => "tls_truncated",
-            Self::Arti { .. } => "arti",
-            Self::ArtiBootstrap => "arti_bootstrap",
-            Self::ArtiRefused { .. } => "arti_refused",
-            Self::Bind { .. } => "bind",
-            Self::Resolve { .. } => "resolve",
-            Self::Connect { .. } => "connect",
-            Self::Config { .. } => "config",
-            Self::Unsupported { .. } => "unsupported",
-            Self::Io(_) => "io",
+            Self::Timeout { .. } => ErrorKind::Timeout,
+            Self::TooLarge { .. } => ErrorKind::TooLarge,
+            Self::RateLimited { .. } => ErrorKind::RateLimited,
+            Self::Refused { reason } => ErrorKind::Refused(*reason),
+            Self::Busy => ErrorKind::Busy,
+            Self::Cancelled => ErrorKind::Cancelled,
+            Self::Closed => ErrorKind::Closed,
+            Self::PeerFailed => ErrorKind::PeerFailed,
+            Self::FrameTruncated => ErrorKind::FrameTruncated,
+            Self::Tls { .. } => ErrorKind::Tls,
+            Self::TlsTruncated => ErrorKind::TlsTruncated,
+            Self::Arti { .. } => ErrorKind::Arti,
+            Self::ArtiBootstrap => ErrorKind::ArtiBootstrap,
+            Self::ArtiRefused { .. } => ErrorKind::ArtiRefused,
+            Self::Bind { .. } => ErrorKind::Bind,
+            Self::Resolve { .. } => ErrorKind::Resolve,
+            Self::Connect { .. } => ErrorKind::Connect,
+            Self::Config { .. } => ErrorKind::Config,
+            Self::State { .. } => ErrorKind::State,
+            Self::Unsupported { .. } => ErrorKind::Unsupported,
+            Self::Io(_) => ErrorKind::Io,
         }
     }
 
-    /// The kind of a TLS failure; `None` for every other failure.
+    /// Returns the kind of a TLS failure; `None` for other failures.
     #[must_use]
     pub const fn tls_kind(&self) -> Option<TlsErrorKind> {
         match self {
@@ -186,7 +195,7 @@ impl TransportError {
         }
     }
 
-    /// The reject reason this failure counts as, if it is a reject at all.
+    /// Returns the reason if the failure is a rejection.
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
         match self {
@@ -209,7 +218,7 @@ impl TransportError {
         }
     }
 
-    /// Whether the same call may succeed later without any change.
+    /// Returns whether the same call may succeed later.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         match self {
@@ -230,7 +239,7 @@ impl TransportError {
         }
     }
 
-    /// How a connection that met this failure ended.
+    /// Returns how the failure ends a connection.
     #[must_use]
     pub fn close_reason(&self) -> CloseReason {
         match self {
@@ -247,14 +256,14 @@ impl TransportError {
         }
     }
 
-    /// Finds the transport's error inside an [`io::Error`] that one of its streams returned.
+    /// Returns the transport error inside an [`io::Error`] of one of its streams.
     #[must_use]
     pub fn find(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }
 }
 
-/// `EMFILE` and `ENFILE` (Linux and the BSDs): this process, or the system, has no descriptor left.
+/// `EMFILE` and `ENFILE` (Linux and the BSDs): the process or system has no free descriptor.
 fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(23 | 24))
 }
@@ -295,6 +304,7 @@ impl fmt::Display for TransportError {
                 write!(f, "cannot connect to {}: {source}", escape(target))
             }
             Self::Config { source } => write!(f, "{source}"),
+            Self::State { what } => f.write_str(what),
             Self::Unsupported { what } => write!(f, "not supported: {what}"),
             Self::Io(e) => write!(f, "{e}"),
         }
@@ -343,7 +353,7 @@ impl From<TransportError> for io::Error {
 }
 
 impl From<io::Error> for TransportError {
-    /// Takes a transport error back out of an [`io::Error`], or wraps a foreign one.
+    /// Extracts a transport error from an [`io::Error`], or wraps another error.
     fn from(error: io::Error) -> Self {
         if Self::find(&error).is_none() {
             return Self::Io(error);
@@ -355,6 +365,12 @@ impl From<io::Error> for TransportError {
             Some(Ok(inner)) => *inner,
             _ => Self::Closed,
         }
+    }
+}
+
+impl From<Infallible> for TransportError {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

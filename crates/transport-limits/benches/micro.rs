@@ -1,5 +1,5 @@
-//! Micro-benches of what stands on every hot path: bucket, admission, frame reader.
-// Criterion writes public items, and a bench stops where it fails.
+//! Micro-benchmarks of the hot paths: bucket, admission, frame reader.
+// Criterion generates public items, and a failed benchmark may panic.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::future::ready;
@@ -15,28 +15,28 @@ use transport_core::schema::Section;
 use transport_core::{
     Backend, ConnInfo, Connection, Listener, NoObserver, PeerAddr, Pending, Plain, TransportError,
 };
-use transport_limits::bucket::{Bucket, Rate};
+use transport_limits::bucket::{Rate, TokenBucket};
 use transport_limits::{framed, Decision, Guard, IpPrefix, IpPrefixes, Limiter, Limits, Overflow};
 
-/// Yields a new peer of one of many addresses at each call.
-struct Crowd(u32);
+/// Accepts a peer with one of 4096 addresses at each call.
+struct ManyPeers(u32);
 
-struct Face(u32);
+struct PendingPeer(u32);
 
-impl Listener for Crowd {
-    type Pending = Face;
+impl Listener for ManyPeers {
+    type Pending = PendingPeer;
 
     fn backend(&self) -> Backend {
         Backend::Tcp
     }
 
-    async fn accept(&mut self) -> Result<Face, TransportError> {
+    async fn accept(&mut self) -> Result<PendingPeer, TransportError> {
         self.0 = self.0.wrapping_add(1);
-        ready(Ok(Face(self.0 % 4096))).await
+        ready(Ok(PendingPeer(self.0 % 4096))).await
     }
 }
 
-impl Pending for Face {
+impl Pending for PendingPeer {
     type Io = Plain<DuplexStream>;
 
     fn peer(&self) -> PeerAddr {
@@ -50,7 +50,7 @@ impl Pending for Face {
 }
 
 fn bucket(c: &mut Criterion) {
-    let bucket = Bucket::default();
+    let bucket = TokenBucket::default();
     let rate = Rate::bytes(1 << 40, 64 << 10).unwrap();
     let mut now = 0;
     c.bench_function("bucket: take and settle 64 KiB", |b| {
@@ -79,14 +79,15 @@ fn limiter() -> Limiter {
 
 fn admission(c: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
-    let mut guard = Guard::new(Crowd(0), &limiter());
+    let mut guard = Guard::new(ManyPeers(0), &limiter());
     c.bench_function("admission: admit and let go", |b| {
         b.iter(|| runtime.block_on(async { drop(black_box(guard.accept().await)) }));
     });
 }
 
-/// Half of them IPv4, half IPv6, of mixed lengths, spread over the address space; none of the
-/// crowd's addresses is in one.
+/// Prefixes of mixed lengths, half of them IPv4 and half IPv6.
+///
+/// They are spread over the address space and contain no address of [`ManyPeers`].
 fn rules(count: u32) -> IpPrefixes {
     let prefix = |at: u32| -> IpPrefix {
         let bits = at.wrapping_mul(0x9e37_79b9) | 0x8000_0000;
@@ -109,7 +110,7 @@ fn addresses(c: &mut Criterion) {
     const RULES: u32 = 10_000;
     let list = rules(RULES);
     let mut at = 0_u32;
-    c.bench_function("rules: look an address up in 10,000 prefixes", |b| {
+    c.bench_function("rules: look up an address in 10,000 prefixes", |b| {
         b.iter(|| {
             at = at.wrapping_add(0x9e37_79b9);
             let addr = if at & 1 == 0 {
@@ -139,24 +140,24 @@ fn addresses(c: &mut Criterion) {
             limiter.set_admit(|_| Decision::Allow);
         }
         limiter.apply(&limits).unwrap();
-        let mut guard = Guard::new(Crowd(0), &limiter);
+        let mut guard = Guard::new(ManyPeers(0), &limiter);
         c.bench_function(&format!("admission: admit and let go, {name}"), |b| {
             b.iter(|| runtime.block_on(async { drop(black_box(guard.accept().await)) }));
         });
     }
 }
 
-/// Yields one peer for each look at it, and waits in between.
-struct OneByOne(Crowd, bool);
+/// Accepts a peer at every other call and otherwise stays pending.
+struct AlternatingListener(ManyPeers, bool);
 
-impl Listener for OneByOne {
-    type Pending = Face;
+impl Listener for AlternatingListener {
+    type Pending = PendingPeer;
 
     fn backend(&self) -> Backend {
         Backend::Tcp
     }
 
-    async fn accept(&mut self) -> Result<Face, TransportError> {
+    async fn accept(&mut self) -> Result<PendingPeer, TransportError> {
         self.1 = !self.1;
         if self.1 {
             self.0.accept().await
@@ -166,8 +167,9 @@ impl Listener for OneByOne {
     }
 }
 
-/// An accept at the cap looks for an idle connection; none may be evicted yet, so that each look is
-/// as long as it can be.
+/// Accepts at the connection cap; each accept scans for an idle connection.
+///
+/// No connection may be evicted yet, so that each scan has maximum length.
 fn eviction(c: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
     for conns in [1000_u32, 100_000] {
@@ -176,14 +178,14 @@ fn eviction(c: &mut Criterion) {
         limits.set_overflow(Overflow::Evict);
         limits.set_evict_after(Duration::from_secs(3600)).unwrap();
         let limiter = Limiter::new(&limits, Arc::new(NoObserver)).unwrap();
-        let mut full = Guard::new(Crowd(0), &limiter);
+        let mut full = Guard::new(ManyPeers(0), &limiter);
         let mut held = Vec::new();
         runtime.block_on(async {
             for _ in 0..conns {
                 held.push(full.accept().await.establish().await.unwrap());
             }
         });
-        let mut guard = Guard::new(OneByOne(Crowd(0), false), &limiter);
+        let mut guard = Guard::new(AlternatingListener(ManyPeers(0), false), &limiter);
         c.bench_function(&format!("eviction: look among {conns} and refuse"), |b| {
             b.iter(|| {
                 runtime.block_on(async {
@@ -206,7 +208,7 @@ fn frames(c: &mut Criterion) {
     group.bench_function("64 KiB frames over a duplex", |b| {
         let (mut client, mut reader) = runtime.block_on(async {
             let (client, server) = duplex(2 * FRAME);
-            let mut guard = Guard::new(Wire(Some(server)), &limiter());
+            let mut guard = Guard::new(OneStream(Some(server)), &limiter());
             let connection = guard.accept().await.establish().await.unwrap();
             let control = connection.io.control();
             (client, framed(connection.io, &control).0)
@@ -223,24 +225,27 @@ fn frames(c: &mut Criterion) {
     group.finish();
 }
 
-/// Yields the one stream it was given.
-struct Wire(Option<DuplexStream>);
+/// Accepts one stream.
+struct OneStream(Option<DuplexStream>);
 
-struct Plugged(DuplexStream);
+struct PendingStream(DuplexStream);
 
-impl Listener for Wire {
-    type Pending = Plugged;
+impl Listener for OneStream {
+    type Pending = PendingStream;
 
     fn backend(&self) -> Backend {
         Backend::Tcp
     }
 
-    async fn accept(&mut self) -> Result<Plugged, TransportError> {
-        self.0.take().map(Plugged).ok_or(TransportError::Closed)
+    async fn accept(&mut self) -> Result<PendingStream, TransportError> {
+        self.0
+            .take()
+            .map(PendingStream)
+            .ok_or(TransportError::Closed)
     }
 }
 
-impl Pending for Plugged {
+impl Pending for PendingStream {
     type Io = Plain<DuplexStream>;
 
     fn peer(&self) -> PeerAddr {

@@ -1,4 +1,4 @@
-//! What moved over a connection and when, and whether it is idle.
+//! The activity of a connection, and whether it is idle.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, AtomicUsize, Ordering};
 
@@ -6,18 +6,19 @@ use transport_core::Direction;
 
 use crate::clock::SECOND;
 
-/// A raw connection without a byte for this long may be idle.
+/// A raw connection may be idle after this long without a byte.
 const QUIET: u64 = SECOND;
-/// A sender that has paused for a while may pause for this many times as long again.
+/// A sender may pause this many times its longest pause so far.
 const PATIENCE: u64 = 2;
 
-/// The clocks and flags that say whether a connection is idle. Relaxed loads and stores: each
-/// word stands for itself.
+/// The clocks and flags that decide whether a connection is idle.
+///
+/// Loads and stores are relaxed: no word depends on another.
 #[derive(Debug)]
 pub(crate) struct Activity {
-    /// Tick of the last byte in either direction.
+    /// The tick of the last byte in either direction.
     at: AtomicU64,
-    /// Direction of the last byte: its discriminant plus one, 0 before the first.
+    /// The direction of the last byte: its discriminant plus one, or 0.
     last: AtomicU8,
     /// The longest pause between two bytes of the same direction, in ticks.
     pause: AtomicU64,
@@ -25,14 +26,14 @@ pub(crate) struct Activity {
     ended: [AtomicBool; 2],
     /// Whether a write waits for the peer.
     pub(crate) writing: AtomicBool,
-    /// Until when a waiting write has its own deadline; one that was given up waits no longer.
+    /// The deadline of a waiting write. A dropped write does not wait past it.
     write_ends: AtomicU64,
-    /// Guards of [`Control::busy`](crate::Control::busy) alive.
+    /// Live guards of [`Control::busy`](crate::Control::busy).
     pub(crate) busy: AtomicUsize,
     pub(crate) framed: AtomicBool,
     pub(crate) partial_frame: AtomicBool,
     pub(crate) inbox_frames: AtomicUsize,
-    /// Whole frames in, frames queued out.
+    /// Complete frames in, queued frames out.
     frames: [AtomicU64; 2],
 }
 
@@ -58,19 +59,20 @@ impl Activity {
         self.at.load(Ordering::Relaxed)
     }
 
-    /// Returns the tick from which nothing is under way: a write that waits for the peer is, up to
-    /// its own deadline.
+    /// Returns the tick from which the connection has been silent.
+    ///
+    /// A write that waits for the peer counts as activity, up to its own deadline.
     pub(crate) fn silent_since(&self) -> u64 {
         self.at().max(self.write_ends.load(Ordering::Relaxed))
     }
 
-    /// A write waits for the peer, until then at most.
+    /// Notes that a write waits for the peer until that tick.
     pub(crate) fn write_waits(&self, until: u64) {
         self.writing.store(true, Ordering::Relaxed);
         self.write_ends.store(until, Ordering::Relaxed);
     }
 
-    /// The peer has taken what waited for it.
+    /// Notes that no write waits for the peer any longer.
     pub(crate) fn write_done(&self) {
         if self.writing.load(Ordering::Relaxed) {
             self.writing.store(false, Ordering::Relaxed);
@@ -78,7 +80,7 @@ impl Activity {
         }
     }
 
-    /// Notes bytes that moved.
+    /// Notes moved bytes.
     pub(crate) fn moved(&self, direction: Direction, now: u64) {
         let before = self.at.fetch_max(now, Ordering::Relaxed);
         let word = direction as u8 + 1;
@@ -89,12 +91,12 @@ impl Activity {
         }
     }
 
-    /// Moves the clock forward, as if a byte had moved now.
+    /// Moves the clock forward to now, as a moved byte does.
     pub(crate) fn touch(&self, now: u64) {
         self.at.fetch_max(now, Ordering::Relaxed);
     }
 
-    /// Moves a clock that stood still for `by` ticks, and never past now.
+    /// Moves the clock by a standstill of `by` ticks, never past now.
     pub(crate) fn shift(&self, by: u64, now: u64) {
         let shifted = |at: u64| Some(at.saturating_add(by).min(now));
         let _ = self
@@ -102,7 +104,7 @@ impl Activity {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, shifted);
     }
 
-    /// Notes the end of a direction.
+    /// Notes that a direction has ended in order.
     pub(crate) fn end(&self, direction: Direction) {
         self.ended[direction as usize].store(true, Ordering::Relaxed);
     }
@@ -116,12 +118,12 @@ impl Activity {
         self.has_ended(Direction::In) || self.has_ended(Direction::Out)
     }
 
-    /// Returns whether both directions have ended: the stream is merely held.
+    /// Returns whether both directions have ended.
     pub(crate) fn is_over(&self) -> bool {
         self.has_ended(Direction::In) && self.has_ended(Direction::Out)
     }
 
-    /// Notes a whole frame that arrived, or that was queued.
+    /// Notes a complete frame that arrived, or that was queued.
     pub(crate) fn frame(&self, direction: Direction) {
         self.frames[direction as usize].fetch_add(1, Ordering::Relaxed);
     }
@@ -130,8 +132,10 @@ impl Activity {
         self.busy.load(Ordering::Relaxed) != 0
     }
 
-    /// Returns whether no answer is owed and nothing is in flight. `accepted`: the peer asks and
-    /// this side answers; otherwise the other way round.
+    /// Returns whether no answer is owed and nothing is in flight.
+    ///
+    /// The peer asks and this side answers on an accepted connection, and the other way round on a
+    /// dialed one.
     pub(crate) fn is_idle(&self, accepted: bool, now: u64) -> bool {
         let (asks, answers) = if accepted {
             (Direction::In, Direction::Out)
@@ -151,7 +155,7 @@ impl Activity {
             let answered = spoke_last && frames(answers) >= frames(asks);
             return !open && (answered || last == 0 && quiet >= QUIET);
         }
-        // Pauses of this sender so far: the next one may be a little longer.
+        // The sender may pause a little longer than it did before.
         let pause = self.pause.load(Ordering::Relaxed);
         let patience = QUIET.max(pause.saturating_mul(PATIENCE));
         (spoke_last || last == 0) && quiet >= patience
@@ -163,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn raw_accepted_waits_for_the_answer() {
+    fn raw_connection_waits_for_answer() {
         let activity = Activity::new(0);
         assert!(!activity.is_idle(true, QUIET - 1));
         assert!(activity.is_idle(true, QUIET), "no byte has moved");
@@ -176,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_of_a_sender_are_remembered() {
+    fn longest_pause_extends_idle_wait() {
         let activity = Activity::new(0);
         activity.moved(Direction::In, 1);
         activity.moved(Direction::Out, 2);
@@ -186,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn open_work_is_never_idle() {
+    fn open_work_not_idle() {
         let later = 1000 * QUIET;
         let idle = || {
             let activity = Activity::new(0);
@@ -211,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn framed_waits_for_every_answer() {
+    fn framed_connection_waits_for_all_answers() {
         let activity = Activity::new(0);
         activity.framed.store(true, Ordering::Relaxed);
         assert!(!activity.is_idle(true, QUIET - 1));

@@ -1,24 +1,24 @@
-//! A token bucket in one atomic word, without a clock of its own.
+//! A token bucket in one atomic word, with time passed in.
 //!
-//! It is the generic cell rate algorithm: the word is the *theoretical arrival time*, the tick at
-//! which the bucket would be full again. Taking tokens moves it into the future by their price,
-//! and no further than the burst allows; time passing refills without a write. See ITU-T I.371
-//! for the algorithm.
+//! It is the generic cell rate algorithm (ITU-T I.371). The word is the *theoretical arrival time*,
+//! the tick at which the bucket would be full again. Taking tokens moves it into the future by their
+//! price, at most as far as the burst allows. Passing time refills the bucket without a write.
 
 use crate::clock::SECOND;
 use crate::sync::{AtomicU64, Ordering};
 
-/// A rate and the burst that goes with it.
+/// A rate and its burst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     per_sec: u64,
-    /// How far ahead of now the bucket may be: the price of the whole burst, in ticks.
+    /// The price of the whole burst in ticks.
     burst: u64,
 }
 
 impl Rate {
-    /// Bytes: the burst is a quarter of a second's worth, at least `chunk_bytes`.
-    /// `None` where the rate is 0: off.
+    /// Returns a rate of bytes, or `None` for 0 (off).
+    ///
+    /// The burst is the bytes of a quarter of a second, at least `chunk_bytes`.
     #[must_use]
     pub fn bytes(per_sec: u64, chunk_bytes: u64) -> Option<Self> {
         if per_sec == 0 {
@@ -33,7 +33,9 @@ impl Rate {
         Some(Self { per_sec, burst })
     }
 
-    /// Events: the burst is one second's worth, at least one. `None` where the rate is 0: off.
+    /// Returns a rate of events, or `None` for 0 (off).
+    ///
+    /// The burst is the events of one second, at least one.
     #[must_use]
     pub fn events(per_sec: u64) -> Option<Self> {
         (per_sec != 0).then_some(Self {
@@ -42,31 +44,33 @@ impl Rate {
         })
     }
 
-    /// Tokens per second.
+    /// Returns the tokens per second.
     #[must_use]
     pub const fn per_sec(self) -> u64 {
         self.per_sec
     }
 
-    /// The price of the burst in ticks.
+    /// Returns the price of the burst in ticks.
     #[must_use]
     pub const fn burst(self) -> u64 {
         self.burst
     }
 
-    /// The price of some tokens in ticks, rounded up so that rounding never overspends.
+    /// Returns the price of `tokens` in ticks, rounded up.
+    ///
+    /// So rounding never overspends.
     #[must_use]
     pub fn price(self, tokens: u64) -> u64 {
         price(tokens, self.per_sec)
     }
 
-    /// The tokens that some ticks pay for.
+    /// Returns the tokens that `ticks` pay for.
     fn worth(self, ticks: u64) -> u64 {
         let tokens = u128::from(ticks) * u128::from(self.per_sec) / u128::from(SECOND);
         u64::try_from(tokens).unwrap_or(u64::MAX)
     }
 
-    /// The largest number of tokens that can be had at once.
+    /// Returns the most tokens that can be taken at once.
     #[must_use]
     pub fn burst_tokens(self) -> u64 {
         self.worth(self.burst)
@@ -83,30 +87,30 @@ fn price(tokens: u64, per_sec: u64) -> u64 {
     }
 }
 
-/// Tokens taken and not yet settled.
+/// Tokens taken from a bucket and not yet settled.
 #[derive(Debug, Clone, Copy)]
-#[must_use = "a grant is settled, or its tokens are lost"]
-pub struct Grant {
+#[must_use = "unused tokens are lost unless the grant is settled"]
+pub struct TokenGrant {
     rate: Rate,
     tokens: u64,
     paid: u64,
 }
 
-impl Grant {
-    /// How many tokens were taken.
+impl TokenGrant {
+    /// Returns the number of tokens.
     #[must_use]
     pub const fn tokens(&self) -> u64 {
         self.tokens
     }
 }
 
-/// The bucket. It starts full.
+/// A token bucket; it starts full.
 #[derive(Debug)]
-pub struct Bucket {
+pub struct TokenBucket {
     full_at: AtomicU64,
 }
 
-impl Default for Bucket {
+impl Default for TokenBucket {
     fn default() -> Self {
         Self {
             full_at: AtomicU64::new(0),
@@ -114,12 +118,14 @@ impl Default for Bucket {
     }
 }
 
-impl Bucket {
-    /// Takes up to `want` tokens if at least `min` are there; both at most the burst.
+impl TokenBucket {
+    /// Takes up to `want` tokens if at least `min` are available.
+    ///
+    /// Both are at most the burst.
     ///
     /// # Errors
-    /// With fewer than `min` tokens there: how many ticks it takes until they are.
-    pub fn take(&self, now: u64, rate: Rate, want: u64, min: u64) -> Result<Grant, u64> {
+    /// The ticks until `min` tokens are available.
+    pub fn take(&self, now: u64, rate: Rate, want: u64, min: u64) -> Result<TokenGrant, u64> {
         let mut full_at = self.full_at.load(Ordering::Relaxed);
         loop {
             let base = full_at.max(now);
@@ -135,14 +141,14 @@ impl Bucket {
                 return Err(rate.price(min).saturating_sub(room));
             }
             match self.swap(full_at, base + paid) {
-                Ok(()) => return Ok(Grant { rate, tokens, paid }),
+                Ok(()) => return Ok(TokenGrant { rate, tokens, paid }),
                 Err(current) => full_at = current,
             }
         }
     }
 
-    /// Gives back what of a grant was not used.
-    pub fn settle(&self, grant: Grant, used: u64) {
+    /// Gives back the unused tokens of a grant.
+    pub fn settle(&self, grant: TokenGrant, used: u64) {
         if used >= grant.tokens {
             return;
         }
@@ -161,19 +167,19 @@ impl Bucket {
         }
     }
 
-    /// Forgets debts that a slower rate left behind: the bucket is at worst empty at the new rate.
+    /// Caps the debt at an empty bucket of the new rate.
     pub fn rebase(&self, now: u64, rate: Rate) {
         self.full_at
             .fetch_min(now.saturating_add(rate.burst), Ordering::Relaxed);
     }
 
-    /// The tick from which the bucket is full.
+    /// Returns the tick from which the bucket is full.
     #[must_use]
     pub fn full_at(&self) -> u64 {
         self.full_at.load(Ordering::Relaxed)
     }
 
-    /// Relaxed is enough: the word is the whole state and guards no other memory.
+    // Relaxed is enough: the word is the whole state and guards no other memory.
     fn swap(&self, current: u64, new: u64) -> Result<(), u64> {
         self.full_at
             .compare_exchange_weak(current, new, Ordering::Relaxed, Ordering::Relaxed)

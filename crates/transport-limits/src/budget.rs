@@ -1,8 +1,9 @@
-//! The memory budget: one limit for all bytes that the library holds for peers.
+//! The memory budget: one limit for all bytes held for peers.
 //!
-//! Frame reader, frame writer and relay ask before they hold bytes. One chunk in each direction of a
-//! connection is free of charge ([`Spare`]), so that every connection moves; all else is charged to
-//! the account of its peer until it is dropped. A request that does not fit waits in order.
+//! Frame reader and frame sender charge bytes before they hold them; a relay counts its remainders.
+//! One chunk in each direction of a connection is free of charge ([`FreeChunk`]), so that every
+//! connection makes progress. Other bytes are charged to the peer's account until they are dropped.
+//! A request that does not fit waits in order.
 
 mod ledger;
 
@@ -15,33 +16,24 @@ use std::task::{Context, Poll, Waker};
 use tokio::sync::Notify;
 use transport_core::Observer;
 
-use crate::peers::PeerKey;
 use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
-use ledger::{Ledger, Ticket};
+pub(crate) use ledger::MemoryAccount;
+use ledger::{BudgetLedger, RequestId};
 
-/// On whose behalf bytes are held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Account {
-    /// All accepted connections of a peer. It outlives them, so that reconnecting frees nothing.
-    Peer(PeerKey),
-    /// A connection by itself: a dialed one.
-    Conn(u64),
-}
-
-/// The budget. Cheap to clone; clones share it.
+/// The memory budget of a transport. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Budget(Arc<Inner>);
+pub(crate) struct Budget(Arc<BudgetState>);
 
-struct Inner {
-    book: Mutex<Book>,
-    /// Something was charged.
+struct BudgetState {
+    book: Mutex<BudgetBook>,
+    /// Notified when bytes are charged.
     used: Notify,
     observer: Arc<dyn Observer>,
 }
 
-struct Book {
-    ledger: Ledger<Waker>,
-    /// Where received frames that are charged begin, and their lengths.
+struct BudgetBook {
+    ledger: BudgetLedger<Waker>,
+    /// Addresses and lengths of charged received frames.
     frames: BTreeMap<usize, usize>,
 }
 
@@ -54,30 +46,30 @@ impl std::fmt::Debug for Budget {
 impl Budget {
     pub(crate) fn new(limit: u64, observer: Arc<dyn Observer>) -> Self {
         observer.memory_limit(limit);
-        let book = Book {
-            ledger: Ledger::new(limit),
+        let book = BudgetBook {
+            ledger: BudgetLedger::new(limit),
             frames: BTreeMap::new(),
         };
-        Self(Arc::new(Inner {
+        Self(Arc::new(BudgetState {
             book: Mutex::new(book),
             used: Notify::new(),
             observer,
         }))
     }
 
-    /// Puts another limit in force; requests that fit now are granted.
+    /// Changes the limit, and grants the requests that fit now.
     pub(crate) fn set_limit(&self, limit: u64) {
         self.0.observer.memory_limit(limit);
         let granted = self.book().ledger.set_limit(limit);
         wake(granted);
     }
 
-    /// Bytes that are charged now.
+    /// Returns the bytes that are charged now.
     pub(crate) fn held(&self) -> u64 {
         self.book().ledger.held()
     }
 
-    /// Waits until something is charged.
+    /// Waits until bytes are charged.
     pub(crate) async fn used(&self) {
         let used = self.0.used.notified();
         tokio::pin!(used);
@@ -87,25 +79,25 @@ impl Budget {
         }
     }
 
-    /// Charges bytes if they are to be had now.
-    pub(crate) fn take(&self, account: Account, bytes: usize) -> Option<Charge> {
+    /// Charges bytes if they are available now.
+    pub(crate) fn take(&self, account: MemoryAccount, bytes: usize) -> Option<Charge> {
         let taken = self.book().ledger.take(account, bytes as u64);
         taken.then(|| self.charge(account, bytes))
     }
 
-    /// Charges bytes whether or not they are to be had.
-    pub(crate) fn force(&self, account: Account, bytes: usize) -> Charge {
+    /// Charges bytes even if they exceed the limit.
+    pub(crate) fn force(&self, account: MemoryAccount, bytes: usize) -> Charge {
         self.book().ledger.force(account, bytes as u64);
         self.charge(account, bytes)
     }
 
-    /// Waits for bytes, behind the requests that came before.
-    pub(crate) fn wait(&self, account: Account, bytes: usize) -> Wait {
+    /// Waits for bytes, behind earlier requests.
+    pub(crate) fn wait(&self, account: MemoryAccount, bytes: usize) -> PendingCharge {
         let mut book = self.book();
         let (ticket, granted) = book.ledger.wait(account, bytes as u64);
         drop(book);
         wake(granted);
-        Wait {
+        PendingCharge {
             budget: self.clone(),
             account,
             bytes,
@@ -113,7 +105,7 @@ impl Budget {
         }
     }
 
-    /// Whether these bytes are part of a received frame that is charged already.
+    /// Returns whether these bytes belong to a charged received frame.
     pub(crate) fn covers(&self, bytes: &[u8]) -> bool {
         let (start, end) = (address(bytes), address(bytes) + bytes.len());
         let book = self.book();
@@ -121,16 +113,16 @@ impl Budget {
         frame.is_some_and(|(at, len)| end <= at + len)
     }
 
-    /// Counts bytes that are free of charge.
-    pub(crate) fn count(&self, bytes: usize) -> Counted {
+    /// Counts bytes without a charge.
+    pub(crate) fn count(&self, bytes: usize) -> HeldBytes {
         self.report(bytes, 1);
-        Counted {
+        HeldBytes {
             budget: self.clone(),
             bytes,
         }
     }
 
-    fn charge(&self, account: Account, bytes: usize) -> Charge {
+    fn charge(&self, account: MemoryAccount, bytes: usize) -> Charge {
         self.0.used.notify_waiters();
         Charge {
             counted: self.count(bytes),
@@ -144,43 +136,45 @@ impl Budget {
         self.0.observer.memory_held(bytes.saturating_mul(sign));
     }
 
-    /// Held for a few map operations, per frame over the free chunk.
-    fn book(&self) -> MutexGuard<'_, Book> {
+    /// Locks the book for a few map operations.
+    ///
+    /// It is locked per frame over the free chunk.
+    fn book(&self) -> MutexGuard<'_, BudgetBook> {
         self.0.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The address of a slice, as a number: it is compared and never followed.
+/// Returns the address of a slice, to compare it.
 fn address(bytes: &[u8]) -> usize {
     bytes.as_ptr() as usize
 }
 
-/// Wakes after the lock is released: a waker may run anything.
+/// Wakes granted requests, without the lock: a waker may run any code.
 fn wake(granted: Vec<Waker>) {
     for waker in granted {
         waker.wake();
     }
 }
 
-/// Bytes that show in the metric while this exists.
+/// Bytes that the metric counts until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Counted {
+pub(crate) struct HeldBytes {
     budget: Budget,
     bytes: usize,
 }
 
-impl Drop for Counted {
+impl Drop for HeldBytes {
     fn drop(&mut self) {
         self.budget.report(self.bytes, -1);
     }
 }
 
-/// Bytes that are charged to an account while this exists.
+/// Bytes that are charged to an account until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Charge {
-    counted: Counted,
-    account: Account,
-    /// Where the frame that it is for begins.
+    counted: HeldBytes,
+    account: MemoryAccount,
+    /// Address of the frame that the charge covers.
     frame: Option<usize>,
 }
 
@@ -190,10 +184,11 @@ impl Charge {
         self.counted.bytes += std::mem::take(&mut other.counted.bytes);
     }
 
-    /// Notes for which frame it is, so that the frame is not charged again when it is sent on, and
-    /// gives back what the frame does not need.
+    /// Ties the charge to a frame, and gives back unneeded bytes.
+    ///
+    /// So the frame is not charged again when it is forwarded.
     pub(crate) fn cover(&mut self, frame: &[u8]) {
-        let Counted { budget, bytes } = &mut self.counted;
+        let HeldBytes { budget, bytes } = &mut self.counted;
         let over = *bytes - frame.len().min(*bytes);
         *bytes -= over;
         let mut book = budget.book();
@@ -213,7 +208,7 @@ impl Charge {
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        let Counted { budget, bytes } = &self.counted;
+        let HeldBytes { budget, bytes } = &self.counted;
         if *bytes == 0 {
             return;
         }
@@ -227,24 +222,24 @@ impl Drop for Charge {
     }
 }
 
-/// A request that waits. Dropping it gives it up, or back.
+/// A waiting request. Dropping it cancels the request, or gives granted bytes back.
 #[derive(Debug)]
-pub(crate) struct Wait {
+pub(crate) struct PendingCharge {
     budget: Budget,
-    account: Account,
+    account: MemoryAccount,
     bytes: usize,
-    /// `None` once it was granted.
-    ticket: Option<Ticket>,
+    /// `None` once granted.
+    ticket: Option<RequestId>,
 }
 
-impl Future for Wait {
+impl Future for PendingCharge {
     type Output = Charge;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Charge> {
         let Some(ticket) = self.ticket else {
             return Poll::Pending;
         };
-        // The waker is cloned outside of the lock.
+        // Cloned without the lock: a waker may run any code.
         let waker = cx.waker().clone();
         if !self.budget.book().ledger.poll(ticket, waker) {
             return Poll::Pending;
@@ -254,7 +249,7 @@ impl Future for Wait {
     }
 }
 
-impl Drop for Wait {
+impl Drop for PendingCharge {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
             let granted = self.budget.book().ledger.cancel(ticket);
@@ -263,57 +258,57 @@ impl Drop for Wait {
     }
 }
 
-/// The chunk that is free of charge in one direction of a connection.
+/// The free chunk of one direction of a connection.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Spare(Arc<InUse>);
+pub(crate) struct FreeChunk(Arc<InUseFlag>);
 
 #[derive(Debug)]
-struct InUse(AtomicBool);
+struct InUseFlag(AtomicBool);
 
-impl Default for InUse {
+impl Default for InUseFlag {
     fn default() -> Self {
         Self(AtomicBool::new(false))
     }
 }
 
-impl Spare {
-    /// Takes it for so many bytes, unless it is in use.
-    pub(crate) fn take(&self, budget: &Budget, bytes: usize) -> Option<SpareChunk> {
+impl FreeChunk {
+    /// Takes the chunk for `bytes` bytes, unless it is in use.
+    pub(crate) fn take(&self, budget: &Budget, bytes: usize) -> Option<FreeChunkGuard> {
         let in_use = &self.0 .0;
         let taken = in_use.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed);
-        taken.is_ok().then(|| SpareChunk {
+        taken.is_ok().then(|| FreeChunkGuard {
             spare: self.clone(),
             _counted: budget.count(bytes),
         })
     }
 }
 
-/// The free chunk in use.
+/// A free chunk in use until this is dropped.
 #[derive(Debug)]
-pub(crate) struct SpareChunk {
-    spare: Spare,
-    _counted: Counted,
+pub(crate) struct FreeChunkGuard {
+    spare: FreeChunk,
+    _counted: HeldBytes,
 }
 
-impl Drop for SpareChunk {
+impl Drop for FreeChunkGuard {
     fn drop(&mut self) {
         self.spare.0 .0.store(false, Ordering::Release);
     }
 }
 
-/// What lets some bytes be held.
-// Fields that are never read exist for their drop.
+/// The permission to hold some bytes.
+// Unread fields exist for their drop.
 #[derive(Debug, Default)]
 #[allow(dead_code)]
-pub(crate) struct Hold {
-    pub(crate) spare: Option<SpareChunk>,
+pub(crate) struct MemoryHold {
+    pub(crate) spare: Option<FreeChunkGuard>,
     pub(crate) charge: Option<Charge>,
-    pub(crate) counted: Option<Counted>,
-    /// Of a connection whose frames were handed out.
+    pub(crate) counted: Option<HeldBytes>,
+    /// Marks a frame that its connection has returned to the handler.
     pub(crate) out: Option<Arc<()>>,
 }
 
-impl From<Charge> for Hold {
+impl From<Charge> for MemoryHold {
     fn from(charge: Charge) -> Self {
         Self {
             charge: Some(charge),
@@ -322,8 +317,8 @@ impl From<Charge> for Hold {
     }
 }
 
-impl From<SpareChunk> for Hold {
-    fn from(spare: SpareChunk) -> Self {
+impl From<FreeChunkGuard> for MemoryHold {
+    fn from(spare: FreeChunkGuard) -> Self {
         Self {
             spare: Some(spare),
             ..Self::default()
@@ -331,8 +326,8 @@ impl From<SpareChunk> for Hold {
     }
 }
 
-impl From<Counted> for Hold {
-    fn from(counted: Counted) -> Self {
+impl From<HeldBytes> for MemoryHold {
+    fn from(counted: HeldBytes) -> Self {
         Self {
             counted: Some(counted),
             ..Self::default()

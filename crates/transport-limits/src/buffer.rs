@@ -1,20 +1,20 @@
-//! Bytes that arrived and wait to be handed on: as plain as can be, or wiped before they are freed.
+//! Received bytes that wait for the handler, optionally wiped before their free.
 
 use std::fmt;
 
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
-use crate::budget::Hold;
+use crate::budget::MemoryHold;
 
-/// Grows with what is put in. What it shows of itself is a length.
-pub(crate) enum Buffer {
+/// A buffer that grows with its content. Its `Debug` output shows only the length.
+pub(crate) enum ReceiveBuffer {
     Plain(Vec<u8>),
     Wiped(Zeroizing<Vec<u8>>),
 }
 
-impl Buffer {
-    /// An empty one, which holds no memory.
+impl ReceiveBuffer {
+    /// Returns an empty buffer without memory.
     pub(crate) fn new(wiped: bool) -> Self {
         if wiped {
             Self::Wiped(Zeroizing::default())
@@ -30,8 +30,9 @@ impl Buffer {
         }
     }
 
-    /// Makes room for so many bytes, once: the caller has charged them. Pages that nothing was put
-    /// into take no memory yet.
+    /// Reserves a capacity of `bytes` at once; the caller has charged them.
+    ///
+    /// Pages without content take no memory yet.
     pub(crate) fn reserve(&mut self, bytes: usize) {
         match self {
             Self::Plain(plain) => plain.reserve_exact(bytes - plain.len().min(bytes)),
@@ -39,7 +40,7 @@ impl Buffer {
         }
     }
 
-    /// Adds bytes; `most` is the length that it will never grow past.
+    /// Appends bytes; the buffer never grows past a length of `most`.
     pub(crate) fn extend(&mut self, more: &[u8], most: usize) {
         match self {
             Self::Plain(bytes) => {
@@ -54,9 +55,10 @@ impl Buffer {
         }
     }
 
-    /// Takes what it holds. `hold` is given back, and a wiped one's bytes are wiped, when the last
-    /// clone of them is dropped.
-    pub(crate) fn take(&mut self, hold: Hold) -> Bytes {
+    /// Takes the content out.
+    ///
+    /// The drop of its last clone gives `hold` back, and wipes the bytes of a wiped buffer.
+    pub(crate) fn take(&mut self, hold: MemoryHold) -> Bytes {
         match self {
             _ if self.len() == 0 => Bytes::new(),
             Self::Plain(bytes) => held(std::mem::take(bytes), hold),
@@ -65,33 +67,35 @@ impl Buffer {
     }
 }
 
-/// Bytes, and what lets them be held: given back after them.
-struct Held<T> {
+/// Bytes with their memory hold, which is dropped after them.
+struct ChargedBytes<T> {
     bytes: T,
-    _hold: Hold,
+    _hold: MemoryHold,
 }
 
-fn held<T: AsRef<[u8]> + Send + 'static>(bytes: T, mut hold: Hold) -> Bytes {
+fn held<T: AsRef<[u8]> + Send + 'static>(bytes: T, mut hold: MemoryHold) -> Bytes {
     if let Some(charge) = &mut hold.charge {
         charge.cover(bytes.as_ref());
     }
-    Bytes::from_owner(Held { bytes, _hold: hold })
+    Bytes::from_owner(ChargedBytes { bytes, _hold: hold })
 }
 
-impl<T: AsRef<[u8]>> AsRef<[u8]> for Held<T> {
+impl<T: AsRef<[u8]>> AsRef<[u8]> for ChargedBytes<T> {
     fn as_ref(&self) -> &[u8] {
         self.bytes.as_ref()
     }
 }
 
-/// Makes room for more bytes. A vector that grows by itself leaves its old block as it was; here it
-/// is dropped, and with that wiped. At least doubling keeps the cost of the copies linear.
+/// Grows a wiped buffer for `more` bytes.
+///
+/// A vector that grows by itself frees its old block without a wipe. Doubling keeps the total cost
+/// of the copies linear.
 fn grow(bytes: &mut Zeroizing<Vec<u8>>, more: usize, most: usize) {
     let capacity = grown(bytes.capacity(), bytes.len() + more, most);
     regrow(bytes, capacity);
 }
 
-/// Moves the bytes to a block of another capacity.
+/// Moves the bytes to another block, and wipes the old one.
 fn regrow(bytes: &mut Zeroizing<Vec<u8>>, capacity: usize) {
     if capacity == bytes.capacity() {
         return;
@@ -101,7 +105,7 @@ fn regrow(bytes: &mut Zeroizing<Vec<u8>>, capacity: usize) {
     *bytes = grown;
 }
 
-/// The capacity after bytes were added: never more than `most`, unless that many are needed.
+/// Returns the next capacity: at most `most`, unless more bytes are needed.
 fn grown(capacity: usize, needed: usize, most: usize) -> usize {
     if needed <= capacity {
         return capacity;
@@ -109,9 +113,11 @@ fn grown(capacity: usize, needed: usize, most: usize) -> usize {
     (2 * capacity).min(most).max(needed)
 }
 
-impl fmt::Debug for Buffer {
+impl fmt::Debug for ReceiveBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Buffer").field("len", &self.len()).finish()
+        f.debug_struct("ReceiveBuffer")
+            .field("len", &self.len())
+            .finish()
     }
 }
 
@@ -129,24 +135,24 @@ mod tests {
 
     proptest! {
         #[test]
-        fn both_give_back_what_was_put_in(rounds in prop::collection::vec(pieces(), 1..4)) {
+        fn content_returned_unchanged(rounds in prop::collection::vec(pieces(), 1..4)) {
             for wiped in [false, true] {
-                let mut buffer = Buffer::new(wiped);
+                let mut buffer = ReceiveBuffer::new(wiped);
                 for pieces in &rounds {
                     let all = pieces.concat();
                     for piece in pieces {
                         buffer.extend(piece, all.len());
                     }
                     prop_assert_eq!(buffer.len(), all.len());
-                    prop_assert_eq!(&buffer.take(Hold::default())[..], &all[..]);
+                    prop_assert_eq!(&buffer.take(MemoryHold::default())[..], &all[..]);
                     prop_assert_eq!(buffer.len(), 0);
-                    prop_assert!(buffer.take(Hold::default()).is_empty());
+                    prop_assert!(buffer.take(MemoryHold::default()).is_empty());
                 }
             }
         }
 
         #[test]
-        fn memory_follows_what_arrived_and_ends_at_the_frame(pieces in pieces()) {
+        fn capacity_bounded_by_content_and_frame(pieces in pieces()) {
             let most = pieces.iter().map(Vec::len).sum();
             let mut bytes = Zeroizing::new(Vec::new());
             for piece in pieces {
@@ -158,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_in_small_pieces_is_copied_a_few_times_only() {
+    fn small_pieces_copied_few_times() {
         const FRAME: usize = 1 << 20;
         let (mut bytes, mut blocks) = (Zeroizing::new(Vec::new()), 0);
         for _ in 0..FRAME / 64 {
@@ -172,11 +178,11 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_outlives_the_rest() {
+    fn slice_outlives_buffer() {
         for wiped in [false, true] {
-            let mut buffer = Buffer::new(wiped);
+            let mut buffer = ReceiveBuffer::new(wiped);
             buffer.extend(&[7; 100], 100);
-            let frame = buffer.take(Hold::default());
+            let frame = buffer.take(MemoryHold::default());
             let piece = frame.slice(90..);
             drop((frame, buffer));
             assert_eq!(piece[..], [7; 10]);
@@ -184,11 +190,11 @@ mod tests {
     }
 
     #[test]
-    fn no_content_in_debug() {
+    fn debug_shows_length_only() {
         for wiped in [false, true] {
-            let mut buffer = Buffer::new(wiped);
+            let mut buffer = ReceiveBuffer::new(wiped);
             buffer.extend(b"secret", 6);
-            assert_eq!(format!("{buffer:?}"), "Buffer { len: 6 }");
+            assert_eq!(format!("{buffer:?}"), "ReceiveBuffer { len: 6 }");
         }
     }
 }

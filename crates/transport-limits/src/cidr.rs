@@ -1,4 +1,6 @@
-//! Prefixes of IP addresses in CIDR notation (RFC 4632 §3.1, RFC 4291 §2.3), and lists of them.
+//! IP prefixes in CIDR notation, and lists of them.
+//!
+//! The notation is that of RFC 4632 §3.1 and RFC 4291 §2.3.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,15 +9,15 @@ use std::str::FromStr;
 use prefix_trie::PrefixSet;
 use transport_core::schema::ValueError;
 
-/// Bits before the IPv4 address in a v4-mapped IPv6 address (RFC 4291 §2.5.5.2).
+/// Bits before the IPv4 address in a v4-mapped one (RFC 4291 §2.5.5.2).
 const MAPPED_BITS: u8 = 96;
-/// Characters of a wrong entry that its error repeats.
+/// Most characters of a wrong entry that its error quotes.
 const MAX_QUOTED: usize = 64;
 
 /// A network: an address whose bits after the prefix length are 0.
 ///
-/// A v4-mapped IPv6 prefix of 96 bits or more is the IPv4 prefix that it holds. A single address is
-/// the prefix of its full length.
+/// A v4-mapped IPv6 prefix of 96 bits or more equals the IPv4 prefix in it. A single address is the
+/// prefix of its full length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct IpPrefix {
     network: IpAddr,
@@ -46,7 +48,7 @@ impl fmt::Display for IpPrefix {
 impl FromStr for IpPrefix {
     type Err = ValueError;
 
-    /// Reads `10.0.0.0/8`, `2001:db8::/32`, or an address.
+    /// Parses `10.0.0.0/8`, `2001:db8::/32`, or an address.
     fn from_str(text: &str) -> Result<Self, ValueError> {
         parse(text).map_err(|why| {
             let quoted: String = text.chars().take(MAX_QUOTED).collect();
@@ -95,7 +97,7 @@ fn parse(text: &str) -> Result<IpPrefix, String> {
     }
 }
 
-/// Reads a length: digits alone.
+/// Parses a length: digits only.
 fn length(text: &str) -> Option<u8> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
@@ -126,7 +128,7 @@ fn masked(addr: IpAddr, len: u8) -> IpAddr {
     }
 }
 
-/// A list of prefixes; a look-up costs the same with ten of them and with ten thousand.
+/// A list of prefixes; the cost of a lookup is constant.
 ///
 /// ```
 /// use transport_limits::IpPrefixes;
@@ -145,16 +147,16 @@ pub struct IpPrefixes {
 }
 
 impl IpPrefixes {
-    /// Reads each item of a list.
+    /// Parses each item of a list.
     ///
     /// # Errors
-    /// The first item that is no prefix: it is quoted, with the network or length that was probably
+    /// The first item that is not a prefix, quoted, with the network or length that was probably
     /// meant.
     pub fn parse<S: AsRef<str>>(items: &[S]) -> Result<Self, ValueError> {
         items.iter().map(|item| item.as_ref().parse()).collect()
     }
 
-    /// Returns whether a prefix of the list holds this address.
+    /// Returns whether a prefix of the list contains this address.
     #[must_use]
     pub fn contains(&self, addr: IpAddr) -> bool {
         match addr.to_canonical() {
@@ -163,7 +165,7 @@ impl IpPrefixes {
         }
     }
 
-    /// Returns whether the list has no prefix.
+    /// Returns whether the list is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
@@ -205,7 +207,7 @@ impl fmt::Debug for IpPrefixes {
 }
 
 impl fmt::Display for IpPrefixes {
-    /// Writes the list as a configuration key takes it.
+    /// Formats the list as the value of a configuration key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, prefix) in self.list.iter().enumerate() {
             let separator = if at == 0 { "" } else { "," };

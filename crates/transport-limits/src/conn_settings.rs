@@ -1,10 +1,10 @@
-//! The settings that a connection keeps for its life.
+//! The settings that a connection keeps for its lifetime.
 
 use crate::clock::ticks;
-use crate::scratch;
+use crate::read_buf;
 use crate::settings::Limits;
 
-/// The settings that a connection keeps for its life, in ticks and bytes.
+/// The settings of one connection, in ticks and bytes.
 #[derive(Debug)]
 pub(crate) struct ConnSettings {
     pub(crate) read: u64,
@@ -25,7 +25,7 @@ impl ConnSettings {
     pub(crate) fn new(limits: &Limits) -> Self {
         let deadlines = limits.deadlines();
         if limits.amnesia() {
-            scratch::wipe_from_now_on();
+            read_buf::wipe_from_now_on();
         }
         Self {
             read: ticks(deadlines.read),

@@ -1,4 +1,4 @@
-//! A future under a deadline that is judged only after the reactor has had a turn.
+//! A future with a deadline that gives the reactor one more turn.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,15 +7,15 @@ use std::task::{ready, Context, Poll};
 use pin_project_lite::pin_project;
 use tokio::time::{sleep_until, Instant, Sleep};
 
-use crate::io::grace::Grace;
+use crate::grace::Grace;
 
-/// The deadline has passed.
+/// The deadline passed.
 #[derive(Debug)]
 pub(crate) struct Elapsed;
 
 /// Runs a future until this instant.
-pub(crate) fn until<F: Future>(deadline: Instant, future: F) -> Until<F> {
-    Until {
+pub(crate) fn until<F: Future>(deadline: Instant, future: F) -> UntilDeadline<F> {
+    UntilDeadline {
         future,
         deadline: sleep_until(deadline),
         grace: Grace::default(),
@@ -23,9 +23,10 @@ pub(crate) fn until<F: Future>(deadline: Instant, future: F) -> Until<F> {
 }
 
 pin_project! {
-    /// As tokio's `Timeout`, but a process that was stopped looks at its sockets once more before
-    /// it gives up.
-    pub(crate) struct Until<F> {
+    /// As tokio's `Timeout`, with one more poll of the sockets.
+    ///
+    /// A process that was stopped may find bytes in them.
+    pub(crate) struct UntilDeadline<F> {
         #[pin]
         future: F,
         #[pin]
@@ -34,7 +35,7 @@ pin_project! {
     }
 }
 
-impl<F: Future> Future for Until<F> {
+impl<F: Future> Future for UntilDeadline<F> {
     type Output = Result<F::Output, Elapsed>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

@@ -1,4 +1,4 @@
-//! Why and how a connection ends: the words of one atomic state.
+//! Why and how a connection ends, as values of one atomic word.
 
 use std::io;
 
@@ -6,24 +6,24 @@ use transport_core::{CloseReason, Op, TransportError};
 
 /// How the peer sees the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Manner {
-    /// An end of stream, after everything written; then a lingering close.
+pub(crate) enum CloseMode {
+    /// An end of stream after all written bytes, then a lingering close.
     InOrder,
     /// An error, at once.
     Abort,
-    /// An error, after everything written was sent.
+    /// An error, after all written bytes were sent.
     AbortSent,
 }
 
-/// Why a connection was ended from within.
+/// Why the library ended a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Ending {
     /// `Control::cancel`, or the deadline of a drain.
     Cancelled = 1,
-    /// No byte for the idle timeout.
+    /// No byte moved within the idle timeout.
     Idle,
-    /// No byte after one direction had ended.
+    /// No byte moved within the half-close timeout after one direction had ended.
     HalfClose,
     /// The maximal lifetime, in the middle of a transfer.
     Lifetime,
@@ -43,11 +43,11 @@ pub(crate) enum Ending {
     Panicked,
     /// The stream was dropped.
     Closed,
-    /// A new connection took its place while it was idle.
+    /// A new connection took its place while idle.
     Evicted,
 }
 
-/// Every ending, by its discriminant less one.
+/// Every ending, at the index of its discriminant minus one.
 const ALL: [Ending; 13] = [
     Ending::Cancelled,
     Ending::Idle,
@@ -65,7 +65,7 @@ const ALL: [Ending; 13] = [
 ];
 
 impl Ending {
-    /// Reads the state word; 0 is an open connection.
+    /// Converts the state word; 0 is an open connection.
     pub(crate) fn from_word(word: u8) -> Option<Self> {
         let at = usize::from(word).checked_sub(1)?;
         ALL.get(at).copied()
@@ -75,7 +75,7 @@ impl Ending {
         self as u8
     }
 
-    /// Returns the ending that a failure of an operation stands for.
+    /// Returns the ending for the failure of an operation.
     pub(crate) const fn of(error: &TransportError) -> Self {
         match error {
             TransportError::Timeout { op } => match op {
@@ -91,7 +91,7 @@ impl Ending {
         }
     }
 
-    /// Returns what operations on the connection report from now on.
+    /// Returns the error of later operations on the connection.
     pub(crate) fn error(self) -> TransportError {
         let timeout = |op| TransportError::Timeout { op };
         match self {
@@ -109,7 +109,7 @@ impl Ending {
         }
     }
 
-    /// Returns the close reason; a dropped stream has none of its own.
+    /// Returns the close reason, or `None` for a dropped stream.
     pub(crate) fn close_reason(self) -> Option<CloseReason> {
         match self {
             Self::Closed => None,
@@ -119,21 +119,21 @@ impl Ending {
         }
     }
 
-    pub(crate) const fn manner(self) -> Manner {
+    pub(crate) const fn close_mode(self) -> CloseMode {
         match self {
             Self::Idle
             | Self::HalfClose
             | Self::LifetimeIdle
             | Self::Drained
             | Self::Closed
-            | Self::Evicted => Manner::InOrder,
-            Self::PeerFailed => Manner::AbortSent,
+            | Self::Evicted => CloseMode::InOrder,
+            Self::PeerFailed => CloseMode::AbortSent,
             Self::Cancelled
             | Self::Lifetime
             | Self::Read
             | Self::Write
             | Self::Reset
-            | Self::Panicked => Manner::Abort,
+            | Self::Panicked => CloseMode::Abort,
         }
     }
 }
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_and_endings_match() {
+    fn state_words_round_trip() {
         assert_eq!(Ending::from_word(0), None);
         for (at, ending) in ALL.into_iter().enumerate() {
             assert_eq!(usize::from(ending.word()), at + 1);
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_map_back_to_endings() {
+    fn errors_round_trip() {
         for ending in [
             Ending::Idle,
             Ending::HalfClose,

@@ -1,44 +1,58 @@
-//! Log events of connections, in one form. Rejects are sampled: the first of each reason in a
-//! second is logged with the number that was not since the last one. So are closes above 100 in a
-//! second.
+//! Log events of connections.
+//!
+//! Rejects are sampled: the first of each reason in a second is logged, with the number not logged
+//! since the last one. So are failed dials, and closes above 100 in a second.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
 use transport_core::escape::escape;
 use transport_core::{
-    Backend, CloseReason, ConnInfo, Direction, KeyExchange, PeerAddr, Reason, Target, TlsErrorKind,
+    Backend, CloseReason, ConnInfo, KeyExchange, PeerAddr, Reason, Target, TlsErrorKind,
     TransportError,
 };
 
-use crate::clock::{duration, SECOND};
-use crate::shared::Shared;
+use crate::clock::SECOND;
 
 /// The target of every event.
 pub(crate) const TARGET: &str = "ron_transport";
 
 #[derive(Debug, Default)]
-pub(crate) struct Events {
-    rejects: [Sample; Reason::ALL.len()],
-    failed_dials: Sample,
-    hook_panics: Sample,
-    closes: Sample<CLOSES_PER_SEC>,
+pub(crate) struct LogEvents {
+    rejects: [EventSampler; Reason::ALL.len()],
+    failed_dials: EventSampler,
+    hook_panics: EventSampler,
+    closes: EventSampler<CLOSES_PER_SEC>,
 }
 
-/// Closes that are logged in a second: a log line costs a good part of a short connection.
+/// Most closes logged in a second. Logging is a large part of a short connection's cost.
 const CLOSES_PER_SEC: u64 = 100;
 
-/// Who was rejected, as far as it is known.
+/// The log fields that identify a connection, as far as known.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Who<'a> {
+pub(crate) struct ConnLabels<'a> {
     pub(crate) conn_id: Option<u64>,
     pub(crate) corr_id: Option<&'a str>,
     pub(crate) peer: Option<PeerAddr>,
 }
 
-/// Lets the first events of each second through.
+/// A closed connection, as its log event shows it.
+#[derive(Debug)]
+pub(crate) struct ClosedConn<'a> {
+    pub(crate) backend: Backend,
+    pub(crate) labels: ConnLabels<'a>,
+    pub(crate) reason: CloseReason,
+    pub(crate) age: Duration,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+    /// The failure in words, where the reason does not name it.
+    pub(crate) error: Option<&'a str>,
+}
+
+/// Passes the first events of each second.
 #[derive(Debug, Default)]
-struct Sample<const PER_SEC: u64 = 1> {
+struct EventSampler<const PER_SEC: u64 = 1> {
     /// The second of the last logged event, plus one.
     second: AtomicU64,
     /// Events logged in that second.
@@ -47,8 +61,8 @@ struct Sample<const PER_SEC: u64 = 1> {
     skipped: AtomicU64,
 }
 
-impl<const PER_SEC: u64> Sample<PER_SEC> {
-    /// `Some` with the number of events that were not logged since the last one.
+impl<const PER_SEC: u64> EventSampler<PER_SEC> {
+    /// Returns the events skipped before this one, or `None` to skip it.
     fn next(&self, now: u64) -> Option<u64> {
         let second = now / SECOND + 1;
         let seen = self.second.load(Ordering::Relaxed);
@@ -68,13 +82,13 @@ impl<const PER_SEC: u64> Sample<PER_SEC> {
     }
 }
 
-impl Events {
+impl LogEvents {
     pub(crate) fn reject(
         &self,
         now: u64,
         reason: Reason,
         backend: Backend,
-        who: Who<'_>,
+        conn: ConnLabels<'_>,
         error: Option<&TransportError>,
     ) {
         let Some(not_logged) = self.rejects[reason.index()].next(now) else {
@@ -85,16 +99,16 @@ impl Events {
             event = "reject",
             backend = backend.as_str(),
             reason = reason.as_str(),
-            conn_id = who.conn_id,
-            corr_id = who.corr_id.map(|id| tracing::field::display(escape(id))),
-            peer = who.peer.and_then(|peer| peer.loggable()),
+            conn_id = conn.conn_id,
+            corr_id = conn.corr_id.map(|id| tracing::field::display(escape(id))),
+            peer = conn.peer.and_then(|peer| peer.loggable()),
             not_logged,
             tls = tls(error),
             error = error.map(tracing::field::display),
         );
     }
 
-    /// The admission hook panicked, and its peer was refused.
+    /// Logs a panic of the admission hook, which refused its peer.
     pub(crate) fn hook_panicked(&self, now: u64, backend: Backend) {
         let Some(not_logged) = self.hook_panics.next(now) else {
             return;
@@ -104,18 +118,19 @@ impl Events {
             event = "admit",
             backend = backend.as_str(),
             not_logged,
-            error = "the admission hook panicked; the peer is refused as `denied`",
+            error = "admission hook panicked; peer refused as `denied`; fix the hook",
         );
     }
 
-    /// A dial's end, with the target where it may be named, and never an onion name; failures are
-    /// sampled as rejects are.
+    /// Logs the end of a dial; failures are sampled.
+    ///
+    /// `to` is `None` if the backend is private. Onion names are never logged.
     pub(crate) fn dialed(
         &self,
         now: u64,
         backend: Backend,
         to: Option<&Target>,
-        took: std::time::Duration,
+        took: Duration,
         result: Result<&ConnInfo, &TransportError>,
     ) {
         let to = to.filter(|to| !to.is_onion());
@@ -142,13 +157,35 @@ impl Events {
                     backend,
                     to,
                     duration_ms,
-                    reason = error.kind(),
+                    reason = error.kind().as_str(),
                     not_logged,
                     tls = tls(Some(error)),
                     error = %error,
                 );
             }
         }
+    }
+
+    /// Logs the close of a connection, up to 100 in a second.
+    pub(crate) fn closed(&self, now: u64, conn: &ClosedConn<'_>) {
+        let Some(not_logged) = self.closes.next(now) else {
+            return;
+        };
+        let labels = &conn.labels;
+        info!(
+            target: TARGET,
+            event = "close",
+            backend = conn.backend.as_str(),
+            conn_id = labels.conn_id,
+            corr_id = labels.corr_id.map(|id| tracing::field::display(escape(id))),
+            reason = conn.reason.as_str(),
+            duration_ms = millis(conn.age),
+            bytes_in = conn.bytes_in,
+            bytes_out = conn.bytes_out,
+            peer = labels.peer.and_then(|peer| peer.loggable()),
+            not_logged = (not_logged != 0).then_some(not_logged),
+            error = conn.error,
+        );
     }
 }
 
@@ -162,7 +199,7 @@ pub(crate) fn accepted(backend: Backend, conn_id: u64, peer: PeerAddr) {
     );
 }
 
-pub(crate) fn established(info: &ConnInfo, took: std::time::Duration) {
+pub(crate) fn established(info: &ConnInfo, took: Duration) {
     debug!(
         target: TARGET,
         event = "handshake",
@@ -177,7 +214,7 @@ pub(crate) fn established(info: &ConnInfo, took: std::time::Duration) {
 pub(crate) fn handshake_failed(
     backend: Backend,
     conn_id: u64,
-    took: std::time::Duration,
+    took: Duration,
     error: &TransportError,
 ) {
     debug!(
@@ -186,38 +223,17 @@ pub(crate) fn handshake_failed(
         backend = backend.as_str(),
         conn_id,
         duration_ms = millis(took),
-        reason = error.kind(),
+        reason = error.kind().as_str(),
         tls = tls(Some(error)),
         error = %error,
     );
 }
 
-pub(crate) fn closed(conn: &Shared, reason: CloseReason, error: Option<&str>) {
-    let now = conn.limiter.now();
-    let Some(not_logged) = conn.limiter.events().closes.next(now) else {
-        return;
-    };
-    info!(
-        target: TARGET,
-        event = "close",
-        backend = conn.backend.as_str(),
-        conn_id = conn.id,
-        corr_id = conn.corr_id().map(|id| tracing::field::display(escape(id))),
-        reason = reason.as_str(),
-        duration_ms = millis(duration(now.saturating_sub(conn.born))),
-        bytes_in = conn.total(Direction::In),
-        bytes_out = conn.total(Direction::Out),
-        peer = conn.peer_addr.and_then(|peer| peer.loggable()),
-        not_logged = (not_logged != 0).then_some(not_logged),
-        error,
-    );
-}
-
-/// The end of a connection before its handshake began.
+/// Logs a connection that its peer closed during the handshake.
 pub(crate) fn closed_early(
     backend: Backend,
-    who: Who<'_>,
-    took: std::time::Duration,
+    conn: ConnLabels<'_>,
+    took: Duration,
     reason: CloseReason,
     error: &TransportError,
 ) {
@@ -225,17 +241,17 @@ pub(crate) fn closed_early(
         target: TARGET,
         event = "close",
         backend = backend.as_str(),
-        conn_id = who.conn_id,
+        conn_id = conn.conn_id,
         reason = reason.as_str(),
         duration_ms = millis(took),
         bytes_in = 0_u64,
         bytes_out = 0_u64,
-        peer = who.peer.and_then(|peer| peer.loggable()),
+        peer = conn.peer.and_then(|peer| peer.loggable()),
         error = %error,
     );
 }
 
-/// The kind of a TLS failure, beside the reason `tls`.
+/// Returns the kind of a TLS failure, which details the reason `tls`.
 fn tls(error: Option<&TransportError>) -> Option<&'static str> {
     let kind = error.and_then(TransportError::tls_kind);
     kind.map(TlsErrorKind::as_str)
@@ -246,6 +262,6 @@ fn alpn(info: &ConnInfo) -> Option<String> {
     Some(escape(alpn).to_string())
 }
 
-fn millis(duration: std::time::Duration) -> u64 {
+fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

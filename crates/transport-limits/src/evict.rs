@@ -1,30 +1,31 @@
-//! Eviction: at `max_conns` an idle connection gives its place to a newcomer.
+//! Eviction: at `max_conns` a new connection replaces an idle one.
 //!
-//! The place changes hands at once; the evicted connection is *surplus* until its handler has let it
-//! go and its close is done. At most [`SURPLUS`] are at a time, and the later half of them close
-//! without lingering.
+//! The place changes hands at once. The evicted connection is *surplus* until its handler has
+//! dropped it and its close is done. At most [`MAX_SURPLUS`](crate::admission::MAX_SURPLUS)
+//! connections are surplus, and the later half of them close without lingering.
 
 use std::sync::Arc;
 
-use crate::admission::Admission;
-use crate::ending::Ending;
-use crate::limiter::Limiter;
-use crate::peers::{Peer, PeerKey};
-use crate::shared::Shared;
-use crate::sync::Ordering;
 use transport_core::Reason;
 
-/// Evicted connections that may still be closing, at most, and never more than `max_conns`. An accept
-/// loop takes about half as many connections before other tasks have their turn.
-pub(crate) const SURPLUS: u64 = 256;
-/// A victim may become busy, and another accept loop may take the place that it left.
+use crate::conn_state::ConnState;
+use crate::ending::Ending;
+use crate::limiter::Limiter;
+use crate::peers::{PeerKey, PeerState};
+
+/// Attempts to free a place. A victim may become busy, or another accept loop may take its place.
 const TRIES: usize = 3;
 
 impl Limiter {
-    /// Lets a newcomer in that found every place taken. Every other limit is asked before a
-    /// connection is ended for it.
-    pub(crate) fn enter_by_eviction(&self, key: PeerKey, now: u64) -> Result<Arc<Peer>, Reason> {
-        let admission = self.admission();
+    /// Admits a connection that found every place taken.
+    ///
+    /// It checks every other limit before it ends a connection.
+    pub(crate) fn enter_by_eviction(
+        &self,
+        key: PeerKey,
+        now: u64,
+    ) -> Result<Arc<PeerState>, Reason> {
+        let admission = self.core().admission();
         if admission.surplus.free() == 0 {
             return Err(Reason::ConnLimit);
         }
@@ -38,7 +39,7 @@ impl Limiter {
                 return Ok(peer);
             }
         }
-        // A place may have become free by itself.
+        // A connection may have ended in the meantime.
         if admission.conns.enter() {
             return Ok(peer);
         }
@@ -46,9 +47,9 @@ impl Limiter {
         Err(Reason::ConnLimit)
     }
 
-    /// Ends a connection in order if it is still idle, and frees its place.
-    pub(crate) fn evict(&self, conn: &Shared) -> bool {
-        let admission = self.admission();
+    /// Ends a still idle connection in order, and frees its place.
+    pub(crate) fn evict(&self, conn: &ConnState) -> bool {
+        let admission = self.core().admission();
         if !admission.surplus.enter() {
             return false;
         }
@@ -61,16 +62,8 @@ impl Limiter {
         true
     }
 
-    fn victim(&self, now: u64) -> Option<Arc<Shared>> {
-        let after = self.admission().evict_after.load(Ordering::Relaxed);
-        self.register().idle_longest(now, after)
-    }
-}
-
-impl Admission {
-    /// Returns whether an evicted connection closes without lingering: half of the surplus places
-    /// are taken.
-    pub(crate) fn surplus_is_short(&self) -> bool {
-        self.surplus.inside() > self.surplus.max() / 2
+    fn victim(&self, now: u64) -> Option<Arc<ConnState>> {
+        let after = self.core().admission().evict_after();
+        self.registry().longest_idle(now, after)
     }
 }

@@ -1,40 +1,59 @@
-//! `Guard`: a raw listener or dialer with every limit around it.
+//! `Guard`: a raw listener or dialer with every limit applied.
 
 use std::io;
 use std::time::Duration;
 
 use tokio::time::{sleep_until, Instant};
 use transport_core::{
-    Backend, Connection, Dialer, Io, Listener, Op, PeerAddr, Pending, Reason, Target,
-    TransportError,
+    Backend, Connection, Dialer, Listener, Op, PeerAddr, Pending, Reason, Target, TransportError,
 };
 
-use crate::admission::Permit;
 use crate::deadline::until;
-use crate::event::{self, Who};
+use crate::establish::guarded;
+use crate::event::{self, ConnLabels};
 use crate::incoming::Incoming;
 use crate::io::GuardedIo;
 use crate::limiter::Limiter;
-use crate::shared::Shared;
+use crate::permit::Permit;
 
-/// First and longest pause of the accept loop when the process is out of descriptors or memory.
+/// First and longest pause of the accept loop without descriptors or memory.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
-/// Without a failure for this long the loop counts as recovered; at the edge of exhaustion
-/// accepts fail and succeed in turn, and that is one story, told once.
+/// The accept loop has recovered after this long without a failure.
+///
+/// At the edge of exhaustion, accepts fail and succeed in turn. That is logged once.
 const RECOVERED_AFTER: Duration = Duration::from_secs(5);
 
-/// A raw backend, guarded. It does not implement the raw traits itself, so that guarding twice
-/// does not compile.
+/// A raw listener or dialer with every limit applied.
+///
+/// It does not implement the raw traits, so guarding twice does not compile.
+///
+/// ```
+/// use transport_core::{Listener, TransportError};
+/// use transport_limits::{echo, Guard, Limiter};
+///
+/// /// Serves echo on any raw listener, under the limits of the limiter.
+/// async fn serve<L: Listener>(raw: L, limiter: &Limiter) {
+///     let mut listener = Guard::new(raw, limiter);
+///     loop {
+///         let incoming = listener.accept().await; // admitted
+///         tokio::spawn(async move {
+///             let connection = incoming.establish().await?; // within `handshake_timeout`
+///             echo(connection.io).await?;
+///             Ok::<_, TransportError>(())
+///         });
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Guard<R> {
     raw: R,
     limiter: Limiter,
-    /// The last pause of a listener that ran out of resources, and when it was over.
+    /// The last pause of a listener without resources, and when it ends.
     backoff: Option<(Duration, Instant)>,
 }
 
 impl<R> Guard<R> {
-    /// Guards a raw listener or dialer.
+    /// Wraps a raw listener or dialer.
     pub fn new(raw: R, limiter: &Limiter) -> Self {
         Self {
             raw,
@@ -43,20 +62,22 @@ impl<R> Guard<R> {
         }
     }
 
-    /// The raw backend.
+    /// Returns the raw backend.
     pub const fn get_ref(&self) -> &R {
         &self.raw
     }
 
-    /// The limits around it.
+    /// Returns its limits.
     pub const fn limiter(&self) -> &Limiter {
         &self.limiter
     }
 }
 
 impl<L: Listener> Guard<L> {
-    /// Waits for the next connection that admission lets in. Who is refused is dropped and
-    /// counted here. Out of descriptors it backs off; it never ends.
+    /// Waits for the next admitted connection.
+    ///
+    /// Refused connections are dropped and counted here. Without descriptors it backs off and
+    /// retries; it never fails.
     ///
     /// # Cancel safety
     /// Cancel-safe: no admitted connection is lost when the future is dropped.
@@ -74,9 +95,9 @@ impl<L: Listener> Guard<L> {
                 }
             };
             self.recovered(backend);
-            self.limiter.observer().accepted(backend);
+            self.limiter.core().observer().accepted(backend);
             let peer = pending.peer();
-            if self.limiter.ask_door(backend, peer).is_err() {
+            if self.limiter.check_rules(backend, peer).is_err() {
                 self.refused(Reason::Denied, backend, peer, None);
                 continue;
             }
@@ -85,15 +106,15 @@ impl<L: Listener> Guard<L> {
                 self.refused(reason, backend, peer, Some(&error));
                 continue;
             }
-            let now = self.limiter.now();
-            match Permit::admit(&self.limiter, backend, peer, now) {
+            let now = self.limiter.core().now();
+            match self.limiter.admit(backend, peer, now) {
                 Ok(permit) => return Incoming::new(pending, permit, &self.limiter, backend, now),
                 Err(reason) => self.refused(reason, backend, peer, None),
             }
         }
     }
 
-    /// The backend says in its own words why it refuses; admission's reasons say it themselves.
+    /// Counts a refusal; `error` is the backend's explanation, if it refused.
     fn refused(
         &self,
         reason: Reason,
@@ -101,15 +122,18 @@ impl<L: Listener> Guard<L> {
         peer: PeerAddr,
         error: Option<&TransportError>,
     ) {
-        let who = Who {
+        let conn = ConnLabels {
             peer: Some(peer),
-            ..Who::default()
+            ..ConnLabels::default()
         };
-        self.limiter.rejected(reason, backend, who, error);
+        self.limiter.core().rejected(reason, backend, conn, error);
     }
 
-    /// An error of one connection is passed over; anything else pauses the loop, so that it
-    /// cannot spin, and is said once.
+    /// Skips an error of one connection; pauses after any other.
+    ///
+    /// Without a pause the loop would spin. The first such error is logged.
+    ///
+    /// Without a pause the loop would spin.
     fn failed(&mut self, backend: Backend, error: &TransportError) {
         if let TransportError::Io(e) = error {
             if is_of_one_connection(e) {
@@ -124,7 +148,7 @@ impl<L: Listener> Guard<L> {
                     event = "accept",
                     backend = backend.as_str(),
                     error = %error,
-                    "accepting is paused until it works again",
+                    "accepting is paused, and retried; check open descriptors and memory",
                 );
                 BACKOFF.0
             }
@@ -142,13 +166,15 @@ impl<L: Listener> Guard<L> {
                 target: event::TARGET,
                 event = "accept",
                 backend = backend.as_str(),
-                "accepting again",
+                "accepting resumed",
             );
         }
     }
 }
 
-/// accept(2) hands on errors of the new connection and asks to treat them as none.
+/// Returns whether an error concerns one connection only.
+///
+/// accept(2) returns pending errors of the new connection, and asks to retry.
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, TimedOut};
     /// Linux: EPERM (a firewall), ENONET, EPROTO, ENOPROTOOPT, EOPNOTSUPP, ENETDOWN,
@@ -162,66 +188,48 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 impl<D: Dialer> Guard<D> {
-    /// Dials under one deadline over resolve, connect and handshake.
+    /// Dials with one deadline for resolve, connect and handshake.
+    ///
+    /// A drain does not refuse dials: an accepted connection may need one to finish.
     ///
     /// # Errors
-    /// [`TransportError::Timeout`] with [`Op::Dial`], or the backend's failure. A drain does not
-    /// refuse dials: an accepted connection may need one to finish.
+    /// [`TransportError::Timeout`] with [`Op::Dial`], or the backend's failure.
     ///
     /// # Cancel safety
-    /// Dropping the future abandons the dial; it is then not counted.
+    /// Dropping the future abandons the dial, which is then not counted.
     pub async fn dial(&self, to: &Target) -> Result<Connection<GuardedIo<D::Io>>, TransportError> {
-        let (limiter, backend) = (&self.limiter, self.raw.backend());
+        let (core, backend) = (self.limiter.core(), self.raw.backend());
         let named = (!D::PRIVATE).then_some(to);
-        let settings = limiter.settings();
+        let settings = core.settings();
         let started = Instant::now();
         let result = match until(started + settings.dial, self.raw.dial(to)).await {
             Ok(result) => result,
             Err(_) => Err(TransportError::Timeout { op: Op::Dial }),
         };
         let took = started.elapsed();
-        limiter.observer().dialed(backend, result.is_ok());
+        core.observer().dialed(backend, result.is_ok());
+        let log = |result| {
+            core.events()
+                .dialed(core.now(), backend, named, took, result);
+        };
         match result {
             Ok(connection) => {
-                limiter.observer().handshake(backend, took);
-                let permit = Permit::dialed(limiter, backend);
+                core.observer().handshake(backend, took);
+                let permit = Permit::dialed(core, backend);
                 let id = Limiter::next_id();
-                let now = limiter.now();
-                let connection = guarded(limiter, permit, id, connection, settings, now);
-                limiter.log_dial(backend, named, took, Ok(&connection.info));
+                let now = core.now();
+                let connection =
+                    guarded(self.limiter.clone(), permit, id, connection, settings, now);
+                log(Ok(connection.info()));
                 Ok(connection)
             }
             Err(error) => {
-                limiter.log_dial(backend, named, took, Err(&error));
+                log(Err(&error));
                 if let Some(reason) = error.reason() {
-                    limiter.rejected(reason, backend, Who::default(), Some(&error));
+                    core.rejected(reason, backend, ConnLabels::default(), Some(&error));
                 }
                 Err(error)
             }
         }
     }
-}
-
-pub(crate) fn guarded<I: Io>(
-    limiter: &Limiter,
-    mut permit: Permit,
-    id: u64,
-    connection: Connection<I>,
-    settings: std::sync::Arc<crate::conn_settings::ConnSettings>,
-    now: u64,
-) -> Connection<GuardedIo<I>> {
-    permit.established();
-    let Connection { io, mut info } = connection;
-    info.id = id;
-    let mut shared = Shared::new(
-        id,
-        info.backend,
-        limiter.clone(),
-        settings,
-        info.peer,
-        permit.peer(),
-        now,
-    );
-    shared.account = permit.account().unwrap_or(shared.account);
-    Connection::new(GuardedIo::new(io, shared, permit), info)
 }

@@ -1,4 +1,4 @@
-//! An admitted connection on its way through the handshake.
+//! An admitted connection during its handshake.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,24 +8,26 @@ use std::task::{ready, Context, Poll};
 use pin_project_lite::pin_project;
 use transport_core::{Backend, Connection, Io, Op, PeerAddr, Pending, TransportError};
 
-use crate::admission::Permit;
 use crate::clock::{duration, ticks};
 use crate::conn_settings::ConnSettings;
-use crate::deadline::{until, Until};
-use crate::event::{self, Who};
-use crate::guard::guarded;
+use crate::deadline::{until, UntilDeadline};
+use crate::establish::guarded;
+use crate::event::{self, ConnLabels};
 use crate::io::GuardedIo;
 use crate::limiter::Limiter;
+use crate::permit::Permit;
 
-/// An admitted connection before its handshake. Dropping it refuses the peer and frees its place.
+/// An admitted connection before its handshake.
+///
+/// Dropping it refuses the peer and frees its place.
 #[derive(Debug)]
 pub struct Incoming<P> {
     pending: P,
-    admitted: Admitted,
+    admitted: PendingConn,
 }
 
 #[derive(Debug)]
-struct Admitted {
+struct PendingConn {
     permit: Permit,
     limiter: Limiter,
     backend: Backend,
@@ -47,7 +49,7 @@ impl<P: Pending> Incoming<P> {
         event::accepted(backend, id, peer);
         Self {
             pending,
-            admitted: Admitted {
+            admitted: PendingConn {
                 permit,
                 limiter: limiter.clone(),
                 backend,
@@ -58,21 +60,21 @@ impl<P: Pending> Incoming<P> {
         }
     }
 
-    /// Who is there.
+    /// Returns the peer's address.
     pub const fn peer(&self) -> PeerAddr {
         self.admitted.peer
     }
 
-    /// Number of the connection; `conn_id` in logs.
+    /// Returns the connection's number; `conn_id` in logs.
     pub const fn id(&self) -> u64 {
         self.admitted.id
     }
 
-    /// Runs the handshake under its deadline.
+    /// Runs the handshake within its deadline.
     ///
     /// # Errors
-    /// [`TransportError::Timeout`] with [`Op::Handshake`], or the backend's failure: a reject where
-    /// it has a [reason](TransportError::reason), else a close.
+    /// [`TransportError::Timeout`] with [`Op::Handshake`], or the backend's failure. It counts as a
+    /// reject if it has a [reason](TransportError::reason), else as a close.
     ///
     /// # Cancel safety
     /// Dropping the future refuses the peer.
@@ -83,29 +85,30 @@ impl<P: Pending> Incoming<P> {
         self,
     ) -> impl Future<Output = Result<Connection<GuardedIo<P::Io>>, TransportError>> + Send {
         let Self { pending, admitted } = self;
-        let settings = admitted.limiter.settings();
+        let core = admitted.limiter.core();
+        let settings = core.settings();
         let deadline = admitted
             .accepted_at
             .saturating_add(ticks(settings.handshake));
-        let deadline = admitted.limiter.instant(deadline);
-        Establishing {
-            shaking: Some(until(deadline, pending.establish())),
+        let deadline = core.instant(deadline);
+        GuardedHandshake {
+            handshake: Some(until(deadline, pending.establish())),
             admitted: Some((admitted, settings)),
         }
     }
 }
 
 pin_project! {
-    /// An `async` block would hold what it awaits twice.
-    struct Establishing<F> {
+    /// A handshake with its deadline. An `async` block would store the future twice.
+    struct GuardedHandshake<F> {
         // First, so that the socket is closed before the permit is given back.
         #[pin]
-        shaking: Option<Until<F>>,
-        admitted: Option<(Admitted, Arc<ConnSettings>)>,
+        handshake: Option<UntilDeadline<F>>,
+        admitted: Option<(PendingConn, Arc<ConnSettings>)>,
     }
 }
 
-impl<I, F> Future for Establishing<F>
+impl<I, F> Future for GuardedHandshake<F>
 where
     I: Io,
     F: Future<Output = Result<Connection<I>, TransportError>>,
@@ -114,26 +117,26 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let shaken = match this.shaking.as_mut().as_pin_mut() {
-            Some(shaking) => ready!(shaking.poll(cx)),
-            // It was polled after its end.
+        let result = match this.handshake.as_mut().as_pin_mut() {
+            Some(handshake) => ready!(handshake.poll(cx)),
+            // Polled after completion.
             None => return Poll::Pending,
         };
-        this.shaking.set(None);
+        this.handshake.set(None);
         let Some((admitted, settings)) = this.admitted.take() else {
             return Poll::Pending;
         };
-        let shaken = shaken.unwrap_or(Err(TransportError::Timeout { op: Op::Handshake }));
-        Poll::Ready(admitted.end(settings, shaken))
+        let result = result.unwrap_or(Err(TransportError::Timeout { op: Op::Handshake }));
+        Poll::Ready(admitted.end(settings, result))
     }
 }
 
-impl Admitted {
-    /// Counts and logs how the handshake ended.
+impl PendingConn {
+    /// Counts and logs the end of the handshake.
     fn end<I: Io>(
         self,
         settings: Arc<ConnSettings>,
-        shaken: Result<Connection<I>, TransportError>,
+        result: Result<Connection<I>, TransportError>,
     ) -> Result<Connection<GuardedIo<I>>, TransportError> {
         let Self {
             permit,
@@ -143,28 +146,29 @@ impl Admitted {
             id,
             accepted_at,
         } = self;
-        let now = limiter.now();
+        let core = limiter.core();
+        let now = core.now();
         let took = duration(now.saturating_sub(accepted_at));
-        match shaken {
+        match result {
             Ok(connection) => {
-                limiter.observer().handshake(backend, took);
-                let connection = guarded(&limiter, permit, id, connection, settings, now);
-                event::established(&connection.info, took);
+                core.observer().handshake(backend, took);
+                let connection = guarded(limiter, permit, id, connection, settings, now);
+                event::established(connection.info(), took);
                 Ok(connection)
             }
             Err(error) => {
-                let who = Who {
+                let conn = ConnLabels {
                     conn_id: Some(id),
                     peer: Some(peer),
-                    ..Who::default()
+                    ..ConnLabels::default()
                 };
                 if let Some(reason) = error.reason() {
                     event::handshake_failed(backend, id, took, &error);
-                    limiter.rejected(reason, backend, who, Some(&error));
+                    core.rejected(reason, backend, conn, Some(&error));
                 } else {
                     let reason = error.close_reason();
-                    limiter.observer().closed(backend, reason);
-                    event::closed_early(backend, who, took, reason, &error);
+                    core.observer().closed(backend, reason);
+                    event::closed_early(backend, conn, took, reason, &error);
                 }
                 Err(error)
             }

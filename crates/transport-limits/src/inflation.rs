@@ -1,4 +1,4 @@
-//! A ceiling for decompressors: a small input must not become a large output.
+//! A ceiling for the output of decompressors (decompression bombs).
 
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,10 +6,26 @@ use std::sync::Arc;
 
 use transport_core::TransportError;
 
-/// Output bytes for each input byte at most. Not configurable.
+/// Most output bytes for each input byte. Not configurable.
 pub const MAX_INFLATION: u64 = 8;
 
-/// Counts what a decompressor consumes and produces. Cheap to clone; clones count together.
+/// Counts the input and output of a decompressor. Cheap to clone.
+///
+/// Clones share their counts.
+///
+/// ```
+/// use std::io::Read;
+/// use transport_limits::InflationGuard;
+///
+/// let guard = InflationGuard::new(1 << 20);
+/// let input = guard.input(&b"compressed"[..]);
+/// // A decompressor reads from `input`; here it is the identity.
+/// let mut output = guard.output(input);
+/// let mut text = String::new();
+/// output.read_to_string(&mut text)?;
+/// assert_eq!(text, "compressed");
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct InflationGuard {
     input: Arc<AtomicU64>,
@@ -18,7 +34,7 @@ pub struct InflationGuard {
 }
 
 impl InflationGuard {
-    /// A guard for one frame; `max_frame_bytes` caps its output as well.
+    /// Creates a guard for one frame, with at most `max_frame_bytes` of output.
     #[must_use]
     pub fn new(max_frame_bytes: usize) -> Self {
         Self {
@@ -28,15 +44,15 @@ impl InflationGuard {
         }
     }
 
-    /// Notes bytes that the decompressor was given.
+    /// Counts input bytes of the decompressor.
     pub fn consumed(&self, bytes: usize) {
         self.input.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Notes bytes that the decompressor made.
+    /// Counts output bytes of the decompressor.
     ///
     /// # Errors
-    /// [`TransportError::TooLarge`] once they are over [`MAX_INFLATION`] times the input or over
+    /// [`TransportError::TooLarge`] once the output exceeds [`MAX_INFLATION`] times the input, or
     /// the ceiling.
     pub fn produced(&self, bytes: usize) -> Result<(), TransportError> {
         let output = self.output.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
@@ -51,7 +67,7 @@ impl InflationGuard {
         Ok(())
     }
 
-    /// Wraps what the decompressor reads from.
+    /// Wraps the input of the decompressor.
     pub fn input<R: Read>(&self, compressed: R) -> InflationInput<R> {
         InflationInput {
             inner: compressed,
@@ -59,7 +75,7 @@ impl InflationGuard {
         }
     }
 
-    /// Wraps the decompressor.
+    /// Wraps the decompressor, to count its output.
     pub fn output<R: Read>(&self, decompressor: R) -> InflationOutput<R> {
         InflationOutput {
             inner: decompressor,
@@ -68,7 +84,7 @@ impl InflationGuard {
     }
 }
 
-/// Counts what is read through it as input.
+/// A reader that counts its bytes as input.
 #[derive(Debug)]
 pub struct InflationInput<R> {
     inner: R,
@@ -83,7 +99,7 @@ impl<R: Read> Read for InflationInput<R> {
     }
 }
 
-/// Counts what is read through it as output, and ends it at the ceiling.
+/// A reader that counts its bytes as output, up to the ceiling.
 #[derive(Debug)]
 pub struct InflationOutput<R> {
     inner: R,
@@ -123,14 +139,14 @@ mod tests {
     }
 
     #[test]
-    fn eight_times_passes_and_nine_does_not() {
+    fn output_over_eight_times_input_refused() {
         assert_eq!(inflate(1000, 8, 1 << 20).unwrap(), 8000);
         let error = inflate(1000, 9, 1 << 20).unwrap_err();
         assert_eq!(TransportError::find(&error).unwrap().kind(), "too_large");
     }
 
     #[test]
-    fn the_frame_ceiling_holds_as_well() {
+    fn output_over_frame_ceiling_refused() {
         assert_eq!(inflate(1024, 2, 2048).unwrap(), 2048);
         assert!(inflate(1025, 2, 2048).is_err());
     }

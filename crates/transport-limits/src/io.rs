@@ -1,13 +1,12 @@
-//! `GuardedIo`: a stream with deadlines, pacing, exact byte counts and cancellation.
+//! `GuardedIo`: a stream with deadlines, throttling, exact byte counts and cancellation.
 
-pub(crate) mod grace;
 mod half;
 mod linger;
-mod open;
-mod pace;
-mod slot;
+mod open_stream;
+mod stream_slot;
+mod throttle;
 mod timer;
-mod write;
+mod write_clock;
 
 use std::future::Future;
 use std::io;
@@ -18,44 +17,50 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use transport_core::{Io, Taken, TransportError};
 
-use crate::admission::Permit;
+use crate::conn_state::{CloseStream, ConnState};
 use crate::control::Control;
 use crate::ending::Ending;
-use crate::shared::Shared;
-use open::Open;
-pub(crate) use slot::Close;
-use slot::Slot;
+use crate::permit::Permit;
+use crate::registry::{Registration, Registry};
+use open_stream::OpenStream;
+use stream_slot::StreamSlot;
 
-/// A guarded stream. Its deadlines fire through the task that polled it last; a stream that no
-/// task polls is ended by [`Control::ended`].
+/// A stream with every limit of its connection applied.
 ///
-/// The end of a connection closes the stream at once, or as soon as a poll that is under way
-/// returns; its operations report the end from then on. Dropping it ends the connection. A stream
-/// ends in order with a lingering close, or aborted, so that the peer never takes a stream that was
-/// cut for a whole one. Aborted are connections that were cancelled or met a read or write
-/// deadline, failed streams, streams with a write that was given up while it waited for the peer,
-/// and those of a panicking task.
+/// Its deadlines wake the task that polled it last. [`Control::ended`] enforces them for a stream
+/// that no task polls.
+///
+/// The end of the connection closes the stream at once, or when a poll that is under way returns.
+/// Later operations return the error of that end. Dropping the stream ends the connection.
+///
+/// A stream closes in order, with a lingering close, or is aborted, so that the peer never mistakes
+/// a truncated stream for a complete one. It is aborted after a cancel, after a read or write
+/// deadline, after a failure of the stream, if a write was dropped while it waited for the peer, and
+/// if its task panics.
 pub struct GuardedIo<I: Io> {
-    slot: Arc<Slot<I>>,
+    slot: Arc<StreamSlot<I>>,
     control: Control,
     is_write_vectored: bool,
 }
 
 impl<I: Io> GuardedIo<I> {
-    pub(crate) fn new(io: I, shared: Shared, permit: Permit) -> Self {
+    pub(crate) fn new(io: I, conn: ConnState, permit: Permit, registry: &Arc<Registry>) -> Self {
         let is_write_vectored = io.is_write_vectored();
-        let slot = Arc::new(Slot::new(Open::new(io, permit)));
-        let shared = Arc::new(shared);
-        shared.set_stream(Arc::downgrade(&slot) as Weak<dyn Close>);
-        shared.limiter.enter(&shared);
+        let conn = Arc::new(conn);
+        let registration = Registration::new(registry, &conn);
+        let open = OpenStream::new(io, permit, registration);
+        let slot = Arc::new(StreamSlot::new(open));
+        // Before others see the connection, so that a cancel finds its stream.
+        conn.set_stream(Arc::downgrade(&slot) as Weak<dyn CloseStream>);
+        registry.enter(&conn);
         Self {
             slot,
-            control: Control(shared),
+            control: Control(conn),
             is_write_vectored,
         }
     }
 
-    /// The handle that cancels, counts and says what is owed.
+    /// Returns the connection's handle.
     pub fn control(&self) -> Control {
         self.control.clone()
     }
@@ -67,18 +72,18 @@ impl<I: Io> GuardedIo<I> {
     /// Runs one poll on the open stream, unless the connection has ended.
     fn poll_open<T>(
         &self,
-        poll: impl FnOnce(&mut Open<I>, &Shared) -> Poll<io::Result<T>>,
+        poll: impl FnOnce(&mut OpenStream<I>, &ConnState) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        let shared = &*self.control.0;
-        let polled = match shared.end() {
+        let conn = &*self.control.0;
+        let polled = match conn.end() {
             Some(error) => Poll::Ready(Err(error.into())),
             None => match &mut *self.slot.lock() {
-                Some(open) => poll(open, shared),
-                None => Poll::Ready(Err(shared.end().unwrap_or(TransportError::Closed).into())),
+                Some(open) => poll(open, conn),
+                None => Poll::Ready(Err(conn.end().unwrap_or(TransportError::Closed).into())),
             },
         };
-        // The connection may have ended during the poll, and no other may follow.
-        shared.close_ended();
+        // The connection may have ended during the poll, and no further poll may follow.
+        conn.close_ended();
         polled
     }
 }
@@ -108,25 +113,25 @@ impl<I: Io> Io for GuardedIo<I> {
         self.slot.lock().as_mut()?.io.taken()
     }
 
-    /// Resolves once the peer has reset the connection, which then counts as `reset`.
+    /// Resolves once the peer has reset the connection. The close then counts as `reset`.
     fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        let shared = &*self.control.0;
-        let Some(mut lent) = self.slot.lend(shared) else {
+        let conn = &*self.control.0;
+        let Some(mut borrowed) = self.slot.borrow(conn) else {
             return Box::pin(std::future::pending());
         };
         Box::pin(async move {
-            let is_reset = match lent.io() {
+            let is_reset = match borrowed.io() {
                 Some(io) => tokio::select! {
                     () = io.wait_reset() => true,
-                    () = slot::end_of(shared) => false,
+                    () = stream_slot::end_of(conn) => false,
                 },
                 None => false,
             };
-            drop(lent);
+            drop(borrowed);
             if !is_reset {
                 std::future::pending::<()>().await;
             }
-            shared.end_as(Ending::Reset);
+            conn.end_as(Ending::Reset);
         })
     }
 }
@@ -137,7 +142,7 @@ impl<I: Io> AsyncRead for GuardedIo<I> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.poll_open(|open, shared| open.poll_read(shared, cx, buf))
+        self.poll_open(|open, conn| open.poll_read(conn, cx, buf))
     }
 }
 
@@ -155,7 +160,7 @@ impl<I: Io> AsyncWrite for GuardedIo<I> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_open(|open, shared| open.poll_write(shared, cx, bufs))
+        self.poll_open(|open, conn| open.poll_write(conn, cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -163,11 +168,11 @@ impl<I: Io> AsyncWrite for GuardedIo<I> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_open(|open, shared| open.poll_flush(shared, cx))
+        self.poll_open(|open, conn| open.poll_flush(conn, cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_open(|open, shared| open.poll_shutdown(shared, cx))
+        self.poll_open(|open, conn| open.poll_shutdown(conn, cx))
     }
 }
 

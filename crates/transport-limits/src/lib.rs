@@ -1,52 +1,63 @@
-//! Every limit of ron-transport, and nothing that opens a socket: admission, token buckets,
-//! [`Guard`] around raw listeners and dialers, [`GuardedIo`] with deadlines, pacing and byte
-//! counts, frames, the inflation guard, and the [`relay()`] between two guarded streams.
+//! The limits of ron-transport, without any socket.
 //!
-//! One place enforces each limit: rules for addresses, overload, accept rate, connection caps,
-//! eviction and pending handshakes in admission, after the raw accept and before the handshake; dial and handshake deadlines in
-//! [`Guard`]; read, write and idle deadlines, lifetime, rates and byte counts in [`GuardedIo`];
-//! frame ceiling, chunks and inbox in [`FrameReader`] and [`FrameSender`]; held bytes in the memory
-//! budget, which reader, sender and relay ask.
+//! [`Guard`] wraps a raw listener or dialer, and [`GuardedIo`] the streams it yields. The crate also
+//! has length-prefixed frames ([`framed`]), a guard for decompressors ([`InflationGuard`]) and
+//! [`relay()`], which joins two guarded streams.
+//!
+//! One place enforces each limit:
+//!
+//! | limit | enforced in |
+//! |---|---|
+//! | address rules, overload, accept rates, connection caps, eviction, pending handshakes | admission, after the raw accept and before the handshake |
+//! | dial and handshake deadlines | [`Guard`] and [`Incoming`] |
+//! | read, write, idle, half-close deadlines, lifetime, byte rates, byte counts | [`GuardedIo`] |
+//! | frame ceiling, chunks, inbox | [`FrameReader`] and [`FrameSender`] |
+//! | held bytes | the memory budget, which frame reader, frame sender and relay charge |
 
 mod activity;
 mod admission;
+mod admission_rules;
+mod admit;
 pub mod bucket;
 mod budget;
 mod buffer;
 mod cidr;
 mod clock;
 mod conn_settings;
+mod conn_state;
 mod control;
+mod core;
+mod count_limit;
 mod deadline;
-mod door;
 mod ending;
+mod establish;
 mod event;
 mod evict;
-mod frame;
-mod gate;
+pub mod frame;
+mod grace;
 mod guard;
 mod incoming;
 mod inflation;
 mod io;
-mod lane;
 mod limiter;
-mod live;
 #[cfg(all(test, ron_loom))]
 mod loom_models;
 mod peers;
-mod register;
+mod permit;
+mod rates;
+mod read_buf;
+mod registry;
 mod relay;
-mod scratch;
 mod settings;
-mod shared;
+mod shared_bucket;
 mod snapshot;
 mod sync;
 mod tasks;
 mod threads;
 
+pub use admission_rules::Decision;
 pub use cidr::{IpPrefix, IpPrefixes};
 pub use control::{AbortOnPanic, Busy, Control};
-pub use door::Decision;
 pub use frame::{framed, Chunk, FrameReader, FrameSender};
 pub use guard::Guard;
 pub use incoming::Incoming;
@@ -54,8 +65,8 @@ pub use inflation::{InflationGuard, InflationInput, InflationOutput, MAX_INFLATI
 pub use io::GuardedIo;
 pub use limiter::Limiter;
 pub use peers::PeerKey;
-pub use relay::{echo, relay, relay_held, Echoed, Leg, Relayed, Side};
+pub use relay::{echo, relay, relay_without_half_close, Leg, RelayError, Relayed, Side};
 pub use settings::{ByteRates, Deadlines, Limits, Overflow};
 pub use snapshot::ConnSnapshot;
-pub use tasks::{Counted, Tasks};
+pub use tasks::{CountedTask, Tasks};
 pub use threads::Threads;

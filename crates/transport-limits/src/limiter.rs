@@ -1,55 +1,37 @@
-//! What the connections of one transport share: limits in force, admission, buckets, observer,
-//! tasks, and the register of open connections.
+//! The limits of one transport: its core, and its connections.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-use transport_core::schema::{BrokenRules, Section};
-use transport_core::{
-    Backend, ConnInfo, Direction, Observer, Reason, Scope, Target, TransportError,
-};
+use transport_core::schema::{ConflictingSettings, Section};
+use transport_core::{Observer, Reason, Scope, TransportError};
 
-use crate::admission::Admission;
-use crate::budget::Budget;
-use crate::clock::Clock;
-use crate::conn_settings::ConnSettings;
 use crate::control::Control;
-use crate::event::{Events, Who};
-use crate::lane::Lane;
-use crate::live::LiveRates;
-use crate::register::Register;
+use crate::core::Core;
+use crate::registry::Registry;
 use crate::settings::Limits;
-use crate::shared::Shared;
 use crate::tasks::Tasks;
 
 /// The next connection's number, unique in the process.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
-/// The limits of a transport at work. Cheap to clone; every guard of a transport holds the same.
+/// The limits of a transport in force, shared by all its guards. Cheap to clone.
+///
+/// ```
+/// # use std::sync::Arc;
+/// use transport_core::NoObserver;
+/// use transport_limits::{Limiter, Limits};
+///
+/// let mut limits = Limits::default();
+/// limits.set_max_conns(10_000)?;
+/// let limiter = Limiter::new(&limits, Arc::new(NoObserver))?;
+/// assert_eq!(limiter.open(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
-pub struct Limiter(Arc<Inner>);
-
-struct Inner {
-    clock: Clock,
-    observer: Arc<dyn Observer>,
-    admission: Admission,
-    budget: Budget,
-    rates: LiveRates,
-    global: [Lane; 2],
-    settings: RwLock<Arc<ConnSettings>>,
-    conns: Mutex<Register>,
-    /// Accepted connections are refused.
-    refuses: AtomicBool,
-    /// Connections end as they become idle.
-    draining: CancellationToken,
-    /// Every connection is cancelled.
-    closed: CancellationToken,
-    /// Streams in a lingering close.
-    lingering: AtomicUsize,
-    tasks: Tasks,
-    events: Events,
+pub struct Limiter {
+    core: Arc<Core>,
+    registry: Arc<Registry>,
 }
 
 impl std::fmt::Debug for Limiter {
@@ -61,81 +43,43 @@ impl std::fmt::Debug for Limiter {
 }
 
 impl Limiter {
-    /// Puts limits to work.
+    /// Applies limits, and reports to this observer.
     ///
     /// # Errors
-    /// When a rule that spans several settings is broken: the key to blame, and why.
-    pub fn new(limits: &Limits, observer: Arc<dyn Observer>) -> Result<Self, BrokenRules> {
-        BrokenRules::unless_none(limits.check())?;
-        Ok(Self(Arc::new(Inner {
-            clock: Clock::start(),
-            tasks: Tasks::new(Arc::clone(&observer)),
-            budget: Budget::new(limits.memory_bytes(), Arc::clone(&observer)),
-            observer,
-            admission: Admission::new(limits),
-            rates: LiveRates::new(limits),
-            global: Default::default(),
-            settings: RwLock::new(Arc::new(ConnSettings::new(limits))),
-            conns: Mutex::default(),
-            refuses: AtomicBool::new(false),
-            draining: CancellationToken::new(),
-            closed: CancellationToken::new(),
-            lingering: AtomicUsize::new(0),
-            events: Events::default(),
-        })))
+    /// When settings contradict each other: the keys, and the reason for each.
+    pub fn new(limits: &Limits, observer: Arc<dyn Observer>) -> Result<Self, ConflictingSettings> {
+        ConflictingSettings::into_result(limits.check())?;
+        Ok(Self {
+            core: Arc::new(Core::new(limits, observer)),
+            registry: Arc::default(),
+        })
     }
 
-    /// Puts other limits in force: caps and rates at once and on open connections, the rest for
-    /// new ones. Parked operations are woken and reckon anew.
+    /// Applies caps and rates at once, other limits to new connections.
+    ///
+    /// Caps and rates apply to open connections as well. Throttled operations are woken, so that
+    /// they re-evaluate against the new rates.
     ///
     /// # Errors
-    /// As [`new`](Self::new); nothing has changed then.
-    pub fn apply(&self, limits: &Limits) -> Result<(), BrokenRules> {
-        BrokenRules::unless_none(limits.check())?;
-        let inner = &*self.0;
-        let settings = Arc::new(ConnSettings::new(limits));
-        *inner
-            .settings
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = settings;
-        inner.admission.apply(limits);
-        inner.budget.set_limit(limits.memory_bytes());
-        inner.rates.store(limits);
-        self.rebase();
-        for shared in self.register().iter() {
-            shared.wake();
-        }
+    /// As [`new`](Self::new); the limits stay as they were.
+    pub fn apply(&self, limits: &Limits) -> Result<(), ConflictingSettings> {
+        ConflictingSettings::into_result(limits.check())?;
+        self.core.apply(limits);
+        self.registry.for_each(|conn| {
+            self.core.rebase(Scope::Conn, &conn.buckets);
+        });
+        self.registry.for_each(|conn| conn.wake());
         Ok(())
-    }
-
-    /// Frees every bucket of the debts of slower rates.
-    fn rebase(&self) {
-        let now = self.now();
-        let one = |scope, lanes: &[Lane; 2]| {
-            for direction in Direction::ALL {
-                if let Some(rate) = self.0.rates.rate(scope, direction) {
-                    lanes[direction as usize].bucket.rebase(now, rate);
-                }
-            }
-        };
-        one(Scope::Global, &self.0.global);
-        for peer in self.0.admission.peers().iter() {
-            one(Scope::Peer, &peer.lanes);
-        }
-        for shared in self.register().iter() {
-            one(Scope::Conn, &shared.lanes);
-        }
     }
 
     /// Announces a drain: [`Control::draining`] resolves. Connections are still admitted.
     pub fn begin_drain(&self) {
-        self.0.draining.cancel();
+        self.core.begin_drain();
     }
 
-    /// Refuses every connection that is accepted from now on as `draining`.
+    /// Announces a drain, and refuses newly accepted connections as `draining`.
     pub fn drain(&self) {
-        self.begin_drain();
-        self.0.refuses.store(true, Ordering::Relaxed);
+        self.core.drain();
     }
 
     /// Resolves once a drain has begun.
@@ -143,101 +87,93 @@ impl Limiter {
     /// # Cancel safety
     /// Cancel-safe.
     pub async fn draining(&self) {
-        self.0.draining.cancelled().await;
+        self.core.draining().await;
     }
 
-    /// Resolves once every connection was cancelled.
-    pub(crate) async fn closed(&self) {
-        self.0.closed.cancelled().await;
-    }
-
-    /// Counts a lingering close, until the guard is dropped.
-    pub(crate) fn lingers(&self) -> Lingers {
-        self.0.lingering.fetch_add(1, Ordering::Relaxed);
-        Lingers(self.clone())
-    }
-
-    /// Returns how many streams are in a lingering close: ended, and not gone yet.
+    /// Returns the number of streams in a lingering close.
     #[must_use]
     pub fn lingering(&self) -> usize {
-        self.0.lingering.load(Ordering::Relaxed)
+        self.core.lingering()
     }
 
-    /// Cancels every connection, also those that are established from now on.
+    /// Cancels every connection, open ones and later ones.
     pub fn close(&self) {
-        self.drain();
-        self.register().closed = true;
-        self.0.closed.cancel();
+        self.registry.close();
+        self.core.close();
         for control in self.connections() {
             control.cancel();
         }
     }
 
-    /// Handles on all open connections, accepted and dialed.
+    /// Returns handles of all open connections, accepted and dialed.
     #[must_use]
     pub fn connections(&self) -> Vec<Control> {
-        self.register()
-            .iter()
-            .map(|shared| Control(Arc::clone(shared)))
-            .collect()
+        let mut controls = Vec::new();
+        self.registry
+            .for_each(|conn| controls.push(Control(Arc::clone(conn))));
+        controls
     }
 
-    /// How many connections are established, accepted and dialed.
+    /// Returns the number of established connections, accepted and dialed.
     #[must_use]
     pub fn open(&self) -> usize {
-        self.register().len()
+        self.registry.len()
     }
 
-    /// How many connections are admitted: established accepted ones and pending handshakes.
+    /// Returns the number of admitted connections, pending handshakes included.
     #[must_use]
     pub fn admitted(&self) -> u64 {
-        self.0.admission.inside()
+        self.core.admission().inside()
     }
 
-    /// How many peers have at least this many accepted connections; 0 counts as 1.
+    /// Returns the number of peers with at least `conns` accepted connections.
+    ///
+    /// 0 counts as 1.
     #[must_use]
     pub fn peers_with_at_least(&self, conns: usize) -> usize {
-        self.0.admission.peers().with_at_least(conns)
+        self.core.admission().peers().with_at_least(conns)
     }
 
-    /// Bytes that are charged to the memory budget now; free chunks are not.
+    /// Returns the bytes charged to the memory budget now, without free chunks.
     #[must_use]
     pub fn memory_held(&self) -> u64 {
-        self.0.budget.held()
+        self.core.budget().held()
     }
 
-    /// Waits until something is charged to the memory budget.
+    /// Waits until bytes are charged to the memory budget.
     ///
     /// # Cancel safety
     /// Cancel-safe.
     pub async fn memory_used(&self) {
-        self.0.budget.used().await;
+        self.core.budget().used().await;
     }
 
-    /// How many handshakes of accepted connections are under way.
+    /// Returns the number of pending handshakes of accepted connections.
     #[must_use]
     pub fn pending(&self) -> usize {
-        usize::try_from(self.0.admission.pending_inside()).unwrap_or(usize::MAX)
+        usize::try_from(self.core.admission().pending_inside()).unwrap_or(usize::MAX)
     }
 
-    /// The place where tasks are spawned and tracked.
+    /// Returns the tracker of all tasks of the transport.
     #[must_use]
     pub fn tasks(&self) -> &Tasks {
-        &self.0.tasks
+        self.core.tasks()
     }
 
-    /// Counts a reject that an embedder decided, and logs it (sampled). The connection does not
-    /// count as ended in order.
+    /// Counts a reject that an embedder decided, and logs it (sampled).
+    ///
+    /// The connection then counts as ended by an error.
     pub fn reject(&self, reason: Reason, control: &Control, error: &TransportError) {
         control.0.fail();
         control.0.reject(reason, error);
     }
 
-    /// Fails an accepted connection whose dial to its upstream failed; it is aborted when its
-    /// stream is dropped.
+    /// Fails an accepted connection after its upstream dial failed.
     ///
-    /// The failure counts one reject: by its own reason, which the dial has counted, else as
-    /// `upstream`. A dial that ended with the transport counts none.
+    /// Dropping its stream aborts it.
+    ///
+    /// The failure counts as one reject: by its own reason, which the dial has counted, else as
+    /// `upstream`. A dial that ended with the transport counts as none.
     pub fn dial_failed(&self, control: &Control, error: &TransportError) {
         control.0.fail();
         if error.reason().is_none() && !matches!(error, TransportError::Cancelled) {
@@ -245,124 +181,37 @@ impl Limiter {
         }
     }
 
-    pub(crate) fn rejected(
-        &self,
-        reason: Reason,
-        backend: Backend,
-        who: Who<'_>,
-        error: Option<&TransportError>,
-    ) {
-        self.0.observer.rejected(reason);
-        self.0
-            .events
-            .reject(self.now(), reason, backend, who, error);
-    }
-
-    pub(crate) fn log_dial(
-        &self,
-        backend: Backend,
-        to: Option<&Target>,
-        took: std::time::Duration,
-        result: Result<&ConnInfo, &TransportError>,
-    ) {
-        self.0.events.dialed(self.now(), backend, to, took, result);
-    }
-
-    pub(crate) fn events(&self) -> &Events {
-        &self.0.events
-    }
-
-    pub(crate) fn is_draining(&self) -> bool {
-        self.0.refuses.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn now(&self) -> u64 {
-        self.0.clock.now()
-    }
-
-    pub(crate) fn instant(&self, ticks: u64) -> Instant {
-        self.0.clock.instant(ticks)
-    }
-
-    pub(crate) fn observer(&self) -> &dyn Observer {
-        &*self.0.observer
-    }
-
-    /// Who counts, for a backend that counts what no limit is about.
+    /// Returns the observer, for a backend that reports events of its own.
     #[must_use]
     pub fn shared_observer(&self) -> Arc<dyn Observer> {
-        Arc::clone(&self.0.observer)
+        Arc::clone(self.core.observer())
     }
 
-    pub(crate) fn admission(&self) -> &Admission {
-        &self.0.admission
-    }
-
-    /// `limits.chunk_bytes` of new connections.
+    /// Returns `limits.chunk_bytes` of new connections.
     #[must_use]
     pub fn chunk_bytes(&self) -> usize {
-        self.settings().chunk
+        self.core.settings().chunk
     }
 
-    pub(crate) fn budget(&self) -> &Budget {
-        &self.0.budget
-    }
-
-    pub(crate) fn rates(&self) -> &LiveRates {
-        &self.0.rates
-    }
-
-    pub(crate) fn global(&self, direction: Direction) -> &Lane {
-        &self.0.global[direction as usize]
-    }
-
-    /// The deadline of a dial that begins now.
+    /// Returns the deadline of a dial that begins now.
     #[must_use]
     pub fn dial_timeout(&self) -> std::time::Duration {
-        self.settings().dial
+        self.core.settings().dial
     }
 
-    pub(crate) fn settings(&self) -> Arc<ConnSettings> {
-        Arc::clone(
-            &self
-                .0
-                .settings
-                .read()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    pub(crate) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    pub(crate) fn into_parts(self) -> (Arc<Core>, Arc<Registry>) {
+        (self.core, self.registry)
     }
 
     pub(crate) fn next_id() -> u64 {
         NEXT_ID.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// Enters a connection that was just established; once the limiter is closed it is cancelled.
-    pub(crate) fn enter(&self, shared: &Arc<Shared>) {
-        let mut register = self.register();
-        register.enter(shared);
-        if register.closed {
-            drop(register);
-            shared.end_with(&TransportError::Cancelled);
-        }
-    }
-
-    pub(crate) fn leave(&self, shared: &Shared) {
-        let left = self.register().leave(shared);
-        drop(left);
-    }
-
-    /// Held for a few operations on a list, when a connection opens, when it ends, and for a sample
-    /// of idle ones.
-    pub(crate) fn register(&self) -> MutexGuard<'_, Register> {
-        self.0.conns.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Counts a lingering close while it is alive.
-pub(crate) struct Lingers(Limiter);
-
-impl Drop for Lingers {
-    fn drop(&mut self) {
-        self.0 .0.lingering.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -1,6 +1,6 @@
-//! The per-peer table: who counts as one peer, and what each peer has in use.
+//! The per-peer table: connections, pending handshakes and buckets of each peer.
 //!
-//! Sans-IO: time is passed in, and the caller holds whatever lock it takes.
+//! Sans-IO: time is passed in, and the caller holds the lock.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -8,32 +8,34 @@ use std::sync::Arc;
 
 use transport_core::{PeerAddr, Reason};
 
-use crate::bucket::{Bucket, Rate};
-use crate::lane::Lane;
+use crate::bucket::{Rate, TokenBucket};
+use crate::shared_bucket::SharedBucket;
 use crate::sync::{AtomicU64, Ordering};
 
-/// Entries kept for peers without a connection, until their buckets are full again. Past it the
-/// oldest is forgotten, so that a flood of peers cannot grow memory (about 200 bytes each).
+/// Most entries kept for peers without a connection.
+///
+/// An entry stays until its buckets are full again. Over this number the oldest is removed, so that a
+/// flood of peers cannot grow memory (about 200 bytes each).
 const MAX_LINGERING: usize = 16_384;
 
-/// Pending handshakes that every peer may have, however many are under way.
+/// Every peer may have this many pending handshakes.
 const MIN_PENDING: u64 = 4;
 
-/// What makes connections belong to the same peer.
+/// The identity of a peer: connections with equal keys count together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PeerKey {
-    /// An IPv4 address with all but the prefix cleared; v4-mapped IPv6 addresses count as these.
+    /// An IPv4 network, also for v4-mapped addresses; later bits are 0.
     V4([u8; 4]),
-    /// An IPv6 address with all but the prefix cleared.
+    /// An IPv6 network; bits after the prefix are 0.
     V6([u8; 16]),
-    /// The uid at the other end of a Unix socket.
+    /// The uid of the peer of a Unix socket.
     Uid(u32),
-    /// A rendezvous circuit.
+    /// A Tor rendezvous circuit.
     Circuit(u64),
 }
 
 impl PeerKey {
-    /// The key of an address, with this many leading bits of an IPv4 or IPv6 address.
+    /// Returns the key of an address, with the prefix lengths in bits.
     #[must_use]
     pub fn new(peer: PeerAddr, ipv4_prefix: u8, ipv6_prefix: u8) -> Self {
         match peer {
@@ -56,24 +58,24 @@ impl PeerKey {
     }
 }
 
-/// What all connections of one peer share.
+/// State that all connections of one peer share.
 #[derive(Debug, Default)]
-pub(crate) struct Peer {
-    /// Bytes in, bytes out.
-    pub(crate) lanes: [Lane; 2],
-    accepts: Bucket,
-    /// Handshakes under way. It grows under the lock of the table only.
+pub(crate) struct PeerState {
+    /// Bytes in, bytes out: the peer's scope.
+    pub(crate) buckets: [SharedBucket; 2],
+    accepts: TokenBucket,
+    /// Pending handshakes. The count grows only under the lock of the table.
     pending: AtomicU64,
 }
 
-impl Peer {
+impl PeerState {
     /// Ends a pending handshake of this peer.
     pub(crate) fn established(&self) {
         self.pending.fetch_sub(1, Ordering::Relaxed);
     }
 
     fn full_at(&self) -> u64 {
-        let [inbound, outbound] = &self.lanes;
+        let [inbound, outbound] = &self.buckets;
         let (inbound, outbound) = (&inbound.bucket, &outbound.bucket);
         inbound
             .full_at()
@@ -83,16 +85,16 @@ impl Peer {
 }
 
 #[derive(Debug, Default)]
-struct Entry {
-    peer: Arc<Peer>,
+struct PeerEntry {
+    peer: Arc<PeerState>,
     conns: usize,
-    /// Whether the key stands in `lingering`.
+    /// Whether the key is in `lingering`.
     lingers: bool,
 }
 
-impl Entry {
-    /// Judges one more connection of this peer, and takes a token of its accept rate.
-    fn judge(&self, now: u64, caps: PeerCaps) -> Result<(), Reason> {
+impl PeerEntry {
+    /// Checks the caps for one more connection. It takes a token of the accept rate.
+    fn check(&self, now: u64, caps: PeerCaps) -> Result<(), Reason> {
         if caps.max_conns != 0 && self.conns as u64 >= caps.max_conns {
             return Err(Reason::PeerLimit);
         }
@@ -118,44 +120,45 @@ pub(crate) struct PeerCaps {
     /// 0 is off.
     pub(crate) max_conns: u64,
     pub(crate) accepts: Option<Rate>,
-    /// Handshakes under way at a time.
+    /// Pending handshakes.
     pub(crate) pending: u64,
 }
 
-/// The most pending handshakes of one peer, where so many places exist and so many are free: a
-/// quarter of all, no more than are left free, and at least 4.
+/// Returns the most pending handshakes of one peer.
+///
+/// That is a quarter of all places, no more than are free, and at least 4.
 pub(crate) fn pending_share(places: u64, free: u64) -> u64 {
     (places / 4).min(free).max(MIN_PENDING)
 }
 
-/// The table.
+/// The table of peers.
 #[derive(Debug, Default)]
-pub(crate) struct Peers {
-    entries: HashMap<PeerKey, Entry>,
-    /// Peers without a connection whose buckets were not full when the last one ended.
+pub(crate) struct PeerTable {
+    entries: HashMap<PeerKey, PeerEntry>,
+    /// Peers whose buckets were not full when their last connection ended.
     lingering: VecDeque<PeerKey>,
-    /// How many peers have exactly this many connections, by index: the maximum moves by one
-    /// at a time, so it is known without a scan.
+    /// The number of peers with exactly as many connections as the index.
+    ///
+    /// The maximum moves by one at a time, so it is known without a scan.
     by_conns: Vec<usize>,
     max_conns: usize,
 }
 
-impl Peers {
-    /// Takes a connection of this peer in; its handshake is pending until
-    /// [`Peer::established`].
+impl PeerTable {
+    /// Adds a connection, whose handshake is pending until [`PeerState::established`].
     ///
     /// # Errors
     /// [`Reason::PeerLimit`] at the peer's cap, [`Reason::RateLimited`] over its accept rate,
-    /// [`Reason::HandshakeLimit`] with as many handshakes under way as it may have.
+    /// [`Reason::HandshakeLimit`] with its most pending handshakes.
     pub(crate) fn enter(
         &mut self,
         key: PeerKey,
         now: u64,
         caps: PeerCaps,
-    ) -> Result<Arc<Peer>, Reason> {
+    ) -> Result<Arc<PeerState>, Reason> {
         self.sweep(now);
         let entry = self.entries.entry(key).or_default();
-        if let Err(reason) = entry.judge(now, caps) {
+        if let Err(reason) = entry.check(now, caps) {
             if entry.conns == 0 && !entry.lingers {
                 self.entries.remove(&key);
             }
@@ -168,7 +171,7 @@ impl Peers {
         Ok(peer)
     }
 
-    /// Lets a connection of this peer go.
+    /// Removes a connection of this peer.
     pub(crate) fn leave(&mut self, key: PeerKey, now: u64) {
         let Some(entry) = self.entries.get_mut(&key) else {
             return;
@@ -187,28 +190,31 @@ impl Peers {
         self.sweep(now);
     }
 
-    /// Peers with an entry.
+    /// Returns the number of entries.
     pub(crate) fn tracked(&self) -> usize {
         self.entries.len()
     }
 
-    /// Connections of the peer that has most.
+    /// Returns the connections of the peer with the most.
     pub(crate) const fn max_conns(&self) -> usize {
         self.max_conns
     }
 
-    /// Peers with at least this many connections, 0 counting as 1.
+    /// Returns the number of peers with `conns` connections or more.
+    ///
+    /// 0 counts as 1.
     pub(crate) fn with_at_least(&self, conns: usize) -> usize {
         self.by_conns.iter().skip(conns.max(1)).sum()
     }
 
-    /// Every peer that is tracked.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Peer>> {
+    /// Returns every tracked peer.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<PeerState>> {
         self.entries.values().map(|entry| &entry.peer)
     }
 
-    /// Looks at a few of the lingering entries, oldest first: constant work for each call, and
-    /// more entries looked at than one call can add.
+    /// Checks a few of the lingering entries, oldest first.
+    ///
+    /// Each call does constant work, and checks more entries than it can have added.
     fn sweep(&mut self, now: u64) {
         let over = self.lingering.len() > MAX_LINGERING;
         for _ in 0..2 {

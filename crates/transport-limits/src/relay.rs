@@ -1,6 +1,10 @@
-//! Joins two guarded streams: half-closes are passed on, a failure of one leg aborts the other.
+//! Joins two guarded streams.
+//!
+//! Half-closes are forwarded, and a failure aborts the other leg.
 
 mod echo;
+mod leg;
+mod outcome;
 mod pipe;
 
 use std::future::{poll_fn, Future};
@@ -9,118 +13,111 @@ use std::pin::Pin;
 use std::task::{ready, Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{sleep, Instant, Sleep};
-use transport_core::{Io, Plain, TransportError};
+use transport_core::{Io, TransportError};
 
-pub use echo::{echo, Echoed};
+pub use echo::echo;
+pub use leg::Leg;
+pub use outcome::{RelayError, Relayed, Side};
 
 use crate::control::Control;
-use crate::ending::{Ending, Manner};
-use crate::io::GuardedIo;
-use pipe::{Ends, Failed, Pipe, Two};
+use crate::ending::{CloseMode, Ending};
+use pipe::{Pipe, PipeEnds, PipeError, TwoStreams};
 
-/// How long a stream whose end is kept back may be silent: several round trips of Tor, and longer
-/// than a slow circuit needs for the bytes that are under way on it.
+/// Longest silence of a stream whose peer's end of stream is withheld.
+///
+/// It is several round trips of Tor, and longer than a slow circuit needs for its bytes in flight.
 const SILENCE: Duration = Duration::from_secs(15);
 
-/// One of the two streams of a relay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// The first.
-    A,
-    /// The second.
-    B,
-}
-
-/// How a relay went.
-#[derive(Debug)]
-pub struct Relayed {
-    /// Bytes read from the first and written to the second stream.
-    pub a_to_b: u64,
-    /// Bytes read from the second and written to the first stream.
-    pub b_to_a: u64,
-    /// `Ok` when both ended in order, else the side that failed, and how.
-    pub end: Result<(), (Side, TransportError)>,
-}
-
-/// A stream that can be a leg of a relay.
-pub trait Leg: Io {
-    /// Returns the handle of its guard; `None` for a stream without one.
-    fn guard(&self) -> Option<&Control>;
-}
-
-impl<I: Io> Leg for GuardedIo<I> {
-    fn guard(&self) -> Option<&Control> {
-        Some(self.control_ref())
-    }
-}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Leg for Plain<T> {
-    fn guard(&self) -> Option<&Control> {
-        None
-    }
-}
-
-/// Relays until both directions have ended or one side fails. Deadlines and pacing are those of
-/// the streams; both are closed when it returns.
+/// Relays until both directions have ended or one side fails.
 ///
-/// The legs share one activity clock and are idle together. A stream that fails as a reader (a
-/// reset, a truncation, a deadline) aborts the other leg, after what was read before is
-/// delivered. A stream that takes no more bytes does not end the other direction: what it has
-/// sent is delivered up to its end, then both legs end.
+/// Deadlines and rates are those of the streams. Both streams are closed when the future resolves.
+///
+/// The legs share one activity clock and are idle together. A reset, a truncation or a deadline of
+/// one stream aborts the other, after the bytes it sent before are delivered. A stream that accepts
+/// no more bytes does not end the other direction: its own bytes are delivered up to its end of
+/// stream, then both legs end.
+///
+/// ```
+/// use tokio::io::{duplex, AsyncReadExt, AsyncWriteExt};
+/// use transport_core::Plain;
+/// use transport_limits::relay;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (mut client, a) = duplex(64);
+/// let (mut upstream, b) = duplex(64);
+/// let relaying = tokio::spawn(relay(Plain(a), Plain(b)));
+/// client.write_all(b"question").await?;
+/// client.shutdown().await?;
+/// let mut question = String::new();
+/// upstream.read_to_string(&mut question).await?;
+/// assert_eq!(question, "question");
+/// drop(upstream);
+/// let relayed = relaying.await??;
+/// assert_eq!((relayed.a_to_b, relayed.b_to_a), (8, 0));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// The side that failed, its failure, and the bytes relayed before.
 ///
 /// # Cancel safety
 /// Dropping the future aborts both streams, unless they are idle.
-pub async fn relay<A: Leg, B: Leg>(a: A, b: B) -> Relayed {
+pub async fn relay<A: Leg, B: Leg>(a: A, b: B) -> Result<Relayed, RelayError> {
     join(a, b, false).await
 }
 
-/// As [`relay`], for a stream `b` that ends both directions when one ends, as over Tor.
+/// Relays to a stream `b` that cannot half-close, as over Tor.
 ///
-/// The end of `a` is kept from `b` for as long as `b` answers, and passed on once everything was
-/// handed on and nothing has come back for 15 s. Otherwise an answer would be cut off. The end of
-/// `b` ends the relay at once.
+/// The end of one direction of `b` ends both, so the end of stream of `a` would truncate an answer.
+/// It is withheld until `b` has received every byte and has sent nothing for 15 s. The end of `b`
+/// ends the relay at once. Otherwise as [`relay`].
+///
+/// # Errors
+/// As [`relay`].
 ///
 /// # Cancel safety
 /// As [`relay`].
-pub async fn relay_held<A: Leg, B: Leg>(a: A, b: B) -> Relayed {
+pub async fn relay_without_half_close<A: Leg, B: Leg>(a: A, b: B) -> Result<Relayed, RelayError> {
     join(a, b, true).await
 }
 
-async fn join<A: Leg, B: Leg>(mut a: A, mut b: B, hold: bool) -> Relayed {
-    let legs = Legs::new(a.guard(), b.guard());
+async fn join<A: Leg, B: Leg>(mut a: A, mut b: B, hold: bool) -> Result<Relayed, RelayError> {
+    let legs = RelayLegs::new(a.guard(), b.guard());
     let mut there = Pipe::new(a.guard());
     there.hold = hold;
-    let mut pipes = Pipes {
+    let mut pipes = RelayPipes {
         there,
         back: Pipe::new(b.guard()),
         silence: None,
     };
     let end = poll_fn(|cx| pipes.poll(cx, &mut a, &mut b, &legs)).await;
     legs.conclude(&end);
-    let Pipes { there, back, .. } = pipes;
+    let RelayPipes { there, back, .. } = pipes;
     let refused = |pipe: Pipe, side| pipe.refused.map_or(Ok(()), |e| Err((side, e.into())));
-    let (a_to_b, b_to_a) = (there.bytes, back.bytes);
-    Relayed {
-        a_to_b,
-        b_to_a,
-        end: match end {
-            // The end of either direction of `b` was the end of both.
-            Ok(()) if hold => Ok(()),
-            Ok(()) => refused(there, Side::B).and_then(|()| refused(back, Side::A)),
-            failed => failed,
-        },
-    }
+    let relayed = Relayed {
+        a_to_b: there.bytes,
+        b_to_a: back.bytes,
+    };
+    let end = match end {
+        // The end of either direction of `b` ended both.
+        Ok(()) if hold => Ok(()),
+        Ok(()) => refused(there, Side::B).and_then(|()| refused(back, Side::A)),
+        failed => failed,
+    };
+    end.map(|()| relayed)
+        .map_err(|(side, error)| RelayError::new(side, relayed, error))
 }
 
-/// The guards of both legs. Dropped before the relay has come to its end, it aborts them.
-struct Legs {
+/// The handles of both legs. Dropping it before the end of the relay aborts them.
+struct RelayLegs {
     a: Option<Control>,
     b: Option<Control>,
 }
 
-impl Legs {
+impl RelayLegs {
     fn new(a: Option<&Control>, b: Option<&Control>) -> Self {
         if let (Some(a), Some(b)) = (a, b) {
             a.0.pair_with(&b.0);
@@ -131,7 +128,9 @@ impl Legs {
         }
     }
 
-    /// Ends the leg that did not fail: as the other one, if that ended in order, else by an abort.
+    /// Ends the leg that did not fail.
+    ///
+    /// It ends in order if the other one did, else by an abort.
     fn conclude(mut self, end: &Result<(), (Side, TransportError)>) {
         let (a, b) = (self.a.take(), self.b.take());
         let (failed, other) = match end {
@@ -141,14 +140,14 @@ impl Legs {
         };
         let in_order = failed
             .and_then(|leg| leg.0.ending())
-            .filter(|ending| ending.manner() == Manner::InOrder);
+            .filter(|ending| ending.close_mode() == CloseMode::InOrder);
         if let Some(other) = other {
             other.0.end_as(in_order.unwrap_or(Ending::PeerFailed));
         }
     }
 }
 
-impl Drop for Legs {
+impl Drop for RelayLegs {
     fn drop(&mut self) {
         for leg in [&self.a, &self.b].into_iter().flatten() {
             if !leg.is_idle() {
@@ -158,29 +157,29 @@ impl Drop for Legs {
     }
 }
 
-struct Pipes {
+struct RelayPipes {
     there: Pipe,
     back: Pipe,
-    silence: Option<Silence>,
+    silence: Option<SilenceTimer>,
 }
 
-impl Pipes {
+impl RelayPipes {
     fn poll<A: Io, B: Io>(
         &mut self,
         cx: &mut Context<'_>,
         a: &mut A,
         b: &mut B,
-        legs: &Legs,
+        legs: &RelayLegs,
     ) -> Poll<Result<(), (Side, TransportError)>> {
         let hold = self.there.hold;
         loop {
-            let ab = poll_pipe(&mut self.there, cx, &mut Two(a, b), hold)
+            let ab = poll_pipe(&mut self.there, cx, &mut TwoStreams(a, b), hold)
                 .map_err(|failed| failed.side(Side::A, Side::B))?;
-            let ba = poll_pipe(&mut self.back, cx, &mut Two(b, a), false)
+            let ba = poll_pipe(&mut self.back, cx, &mut TwoStreams(b, a), false)
                 .map_err(|failed| failed.side(Side::B, Side::A))?;
             let there = ab.is_ready() || self.there.refused.is_some();
             let back = ba.is_ready() || self.back.refused.is_some();
-            // With `hold`, the end of either direction of `b` is the end of both.
+            // With `hold`, the end of either direction of `b` ends both.
             let ended = hold && (ab.is_ready() || ba.is_ready());
             if ended || there && back {
                 return Poll::Ready(Ok(()));
@@ -189,24 +188,25 @@ impl Pipes {
                 return Poll::Pending;
             }
             let back = &self.back;
-            let silence = self.silence.get_or_insert_with(|| Silence::new(back));
+            let silence = self.silence.get_or_insert_with(|| SilenceTimer::new(back));
             ready!(silence.poll(cx, back, legs.b.as_ref()));
             self.there.release();
         }
     }
 }
 
-/// Polls one direction. A writer that is gone lets the reader's peer finish; any other failure is
-/// the end.
-fn poll_pipe<E: Ends>(
+/// Polls one direction.
+///
+/// If the writer's peer has closed, the reader is read to its end. Any other failure ends the relay.
+fn poll_pipe<E: PipeEnds>(
     pipe: &mut Pipe,
     cx: &mut Context<'_>,
     ends: &mut E,
     hold: bool,
-) -> Poll<Result<(), Failed>> {
+) -> Poll<Result<(), PipeError>> {
     loop {
         match ready!(pipe.poll(cx, ends)) {
-            Err(Failed::Write(error)) if hold || is_gone(&error) => pipe.refuse(error),
+            Err(PipeError::Write(error)) if hold || is_gone(&error) => pipe.refuse(error),
             end => return Poll::Ready(end),
         }
     }
@@ -221,11 +221,11 @@ fn is_gone(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::NotConnected
     );
-    // An error of our own is a deadline or a cancel, whatever its kind.
+    // Our own errors are deadlines and cancels, of any kind.
     gone && TransportError::find(error).is_none()
 }
 
-impl Failed {
+impl PipeError {
     fn side(self, reader: Side, writer: Side) -> (Side, TransportError) {
         match self {
             Self::Read(error) => (reader, error.into()),
@@ -234,13 +234,13 @@ impl Failed {
     }
 }
 
-/// Waits until a direction has been silent for long.
-struct Silence {
+/// Waits until a direction has been silent for 15 s.
+struct SilenceTimer {
     seen: u64,
     timer: Pin<Box<Sleep>>,
 }
 
-impl Silence {
+impl SilenceTimer {
     fn new(of: &Pipe) -> Self {
         Self {
             seen: of.bytes,
@@ -248,7 +248,7 @@ impl Silence {
         }
     }
 
-    /// Bytes that the other side does not take, or that a rate holds back, are no silence.
+    /// Untaken bytes and throttled bytes are not silence.
     fn poll(&mut self, cx: &mut Context<'_>, of: &Pipe, control: Option<&Control>) -> Poll<()> {
         while self.timer.as_mut().poll(cx).is_ready() {
             let throttled = control.is_some_and(Control::is_throttled);

@@ -1,6 +1,5 @@
 //! Snapshots of the open connections of a transport.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use transport_core::{Backend, Direction, PeerAddr};
@@ -13,23 +12,23 @@ use crate::limiter::Limiter;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnSnapshot {
-    /// Number of the connection, unique in the process; `conn_id` in logs.
+    /// The connection's number, unique in the process; `conn_id` in logs.
     pub id: u64,
     /// The transport that carries it.
     pub backend: Backend,
     /// Whether the peer opened the connection.
     pub accepted: bool,
-    /// The other end; `None` for a dialed Tor stream.
+    /// The peer's address; `None` for a dialed Tor stream.
     pub peer: Option<PeerAddr>,
-    /// How long the connection has lived.
+    /// Time since the connection was established.
     pub age: Duration,
-    /// How long no byte has moved in either direction.
+    /// Time since the last byte in either direction.
     pub idle: Duration,
     /// Bytes read from the peer so far.
     pub bytes_in: u64,
     /// Bytes written to the peer so far.
     pub bytes_out: u64,
-    /// Whether a read or a write waits for tokens of a rate, or for memory.
+    /// Whether an operation waits for tokens or for memory.
     pub throttled: bool,
 }
 
@@ -37,37 +36,35 @@ impl Control {
     /// Returns the state of the connection now.
     #[must_use]
     pub fn snapshot(&self) -> ConnSnapshot {
-        let shared = &*self.0;
-        let since = |tick| duration(shared.limiter.now().saturating_sub(tick));
+        let conn = &*self.0;
+        let since = |tick| duration(conn.core.now().saturating_sub(tick));
         ConnSnapshot {
-            id: shared.id,
-            backend: shared.backend,
-            accepted: shared.accepted,
-            peer: shared.peer_addr,
-            age: since(shared.born),
-            idle: since(shared.activity.at()),
+            id: conn.id,
+            backend: conn.backend,
+            accepted: conn.accepted,
+            peer: conn.peer_addr,
+            age: since(conn.born),
+            idle: since(conn.activity.at()),
             bytes_in: self.bytes_in(),
             bytes_out: self.bytes_out(),
             throttled: Direction::ALL
                 .into_iter()
-                .any(|half| shared.parked(half).is_some()),
+                .any(|half| conn.parked(half).is_some()),
         }
     }
 }
 
 impl Limiter {
-    /// Returns a handle on the open connection with this number.
+    /// Returns the handle of the open connection with this number.
     #[must_use]
     pub fn connection(&self, id: u64) -> Option<Control> {
-        let register = self.register();
-        let found = register.iter().find(|conn| conn.id == id);
-        found.map(|conn| Control(Arc::clone(conn)))
+        self.registry().find(id).map(Control)
     }
 
-    /// Returns at most `max` open connections with a number above `after`, in ascending order.
+    /// Returns up to `max` open connections with numbers above `after`, ascending.
     ///
-    /// A caller that passes the last number it got pages through all of them. The register of
-    /// connections is locked for a copy of handles.
+    /// To page through all of them, pass the last number of the page before. The registry is locked
+    /// while handles are copied.
     #[must_use]
     pub fn connections_after(&self, after: u64, max: usize) -> Vec<ConnSnapshot> {
         let mut controls = self.connections();

@@ -1,5 +1,4 @@
-//! What loom can take over: everything lock-free in this crate goes through here, and the lock
-//! that is held around it.
+//! Atomics and locks that loom replaces in model tests.
 
 #[cfg(not(ron_loom))]
 pub(crate) use core::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};

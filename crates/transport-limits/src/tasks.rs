@@ -1,4 +1,4 @@
-//! The one place where tasks are spawned: each is tracked, counted, and part of its connection.
+//! The only place that spawns tasks: each is tracked and counted.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -32,7 +32,7 @@ impl Tasks {
         }
     }
 
-    /// Runs a future as a task of this kind, until it returns. Its output is dropped.
+    /// Spawns a future as a task of this kind.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -43,13 +43,12 @@ impl Tasks {
         self.spawn_counted(self.counted(kind, future));
     }
 
-    /// Runs a future as a task that counts for nothing by itself: it runs what is [`counted`], one
-    /// kind of work after the other.
+    /// Spawns a future that is not counted itself.
+    ///
+    /// It awaits [`counted`](Self::counted) futures, one kind of work after the other.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    ///
-    /// [`counted`]: Self::counted
     pub fn spawn_counted<F>(&self, future: F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -57,15 +56,18 @@ impl Tasks {
         self.tracker.spawn(future);
     }
 
-    /// A future that counts as a task of this kind, from now on.
-    pub fn counted<F: Future>(&self, kind: TaskKind, future: F) -> Counted<F> {
+    /// Wraps a future that counts as a task from now on.
+    pub fn counted<F: Future>(&self, kind: TaskKind, future: F) -> CountedTask<F> {
         self.observer.task_spawned(kind);
-        let watch = Watch {
+        let abort_counter = AbortCounter {
             kind,
             observer: Arc::clone(&self.observer),
             done: false,
         };
-        Counted { future, watch }
+        CountedTask {
+            future,
+            abort_counter,
+        }
     }
 
     /// Counts a task that was cancelled from within.
@@ -73,13 +75,13 @@ impl Tasks {
         self.observer.task_aborted(kind);
     }
 
-    /// How many tasks run.
+    /// Returns the number of running tasks.
     #[must_use]
     pub fn running(&self) -> usize {
         self.tracker.len()
     }
 
-    /// Waits until no task is left. Tasks can still be spawned.
+    /// Waits until no task runs. Tasks can still be spawned.
     ///
     /// # Cancel safety
     /// Cancel-safe.
@@ -90,42 +92,42 @@ impl Tasks {
 }
 
 pin_project! {
-    /// A future and who watches its end; an `async` block would hold the future twice.
+    /// A future that counts as a task. An `async` block would store the future twice.
     #[derive(Debug)]
-    pub struct Counted<F> {
+    pub struct CountedTask<F> {
         #[pin]
         future: F,
-        watch: Watch,
+        abort_counter: AbortCounter,
     }
 }
 
-impl<F: Future> Future for Counted<F> {
+impl<F: Future> Future for CountedTask<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let polled = this.future.poll(cx);
-        this.watch.done = polled.is_ready();
+        this.abort_counter.done = polled.is_ready();
         polled
     }
 }
 
-/// Sees a task that ends without returning: by a panic, or with its runtime.
-struct Watch {
+/// Counts a task that ends by a panic, or with its runtime.
+struct AbortCounter {
     kind: TaskKind,
     observer: Arc<dyn Observer>,
     done: bool,
 }
 
-impl std::fmt::Debug for Watch {
+impl std::fmt::Debug for AbortCounter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Watch")
+        f.debug_struct("AbortCounter")
             .field("kind", &self.kind)
             .finish_non_exhaustive()
     }
 }
 
-impl Drop for Watch {
+impl Drop for AbortCounter {
     fn drop(&mut self) {
         if !self.done {
             self.observer.task_aborted(self.kind);

@@ -1,5 +1,7 @@
-//! Blocking work on a bounded number of threads. A runtime's own pool panics where the system
-//! gives it no thread, or leaves the work to threads that never become free.
+//! Blocking work on a bounded number of threads.
+//!
+//! If the system cannot start a thread, a runtime's own pool panics, or queues the job for threads
+//! that may never become free.
 
 #[cfg(test)]
 mod tests;
@@ -14,15 +16,15 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, Semaphore};
 
-/// How long a thread waits for work, unless it is the last one.
+/// Longest wait of a thread for a job. The last thread waits indefinitely.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 type Job = Box<dyn FnOnce() + Send>;
 
 /// A bounded number of threads that run blocking jobs. Clones share them.
 ///
-/// Threads start on demand; the last one stays until every clone is dropped. A job that waits
-/// for a thread is taken by the first thread that becomes free.
+/// Threads start on demand. The last one stays until every clone is dropped. The first thread that
+/// becomes free takes the oldest waiting job.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
@@ -35,24 +37,24 @@ type Job = Box<dyn FnOnce() + Send>;
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Clone)]
-pub struct Threads(Arc<Owner>);
+pub struct Threads(Arc<PoolOwner>);
 
 /// Ends the threads when the last clone is dropped.
-struct Owner {
-    pool: Arc<Pool>,
-    /// One place for each thread that may exist; a job keeps its place until it ends.
+struct PoolOwner {
+    pool: Arc<ThreadPool>,
+    /// One place per possible thread. A job keeps its place until it ends.
     places: Arc<Semaphore>,
 }
 
-struct Pool {
+struct ThreadPool {
     name: &'static str,
     max: usize,
-    state: Mutex<State>,
+    state: Mutex<PoolState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct PoolState {
     jobs: VecDeque<Job>,
     threads: usize,
     idle: usize,
@@ -60,26 +62,28 @@ struct State {
 }
 
 impl Threads {
-    /// At most `max` threads (at least one) of this name; none is started yet.
+    /// Creates a pool of at most `max` threads without starting any.
+    ///
+    /// At least one thread is allowed.
     #[must_use]
     pub fn new(name: &'static str, max: usize) -> Self {
         let max = max.max(1);
-        let pool = Pool {
+        let pool = ThreadPool {
             name,
             max,
             state: Mutex::default(),
             changed: Condvar::new(),
         };
-        Self(Arc::new(Owner {
+        Self(Arc::new(PoolOwner {
             pool: Arc::new(pool),
             places: Arc::new(Semaphore::new(max)),
         }))
     }
 
-    /// Starts the first thread, so that no later job depends on a new one.
+    /// Starts the first thread. So no later job depends on a new one.
     ///
     /// # Errors
-    /// When the system gives no thread; [`run`](Self::run) then tries again.
+    /// When the system cannot start a thread; [`run`](Self::run) then tries again.
     pub fn start(&self) -> io::Result<()> {
         let pool = &self.0.pool;
         let mut state = pool.lock();
@@ -89,14 +93,14 @@ impl Threads {
         }
     }
 
-    /// Runs a blocking job on one of the threads, and returns its result.
+    /// Runs a blocking job on a thread, and returns its result.
     ///
     /// # Errors
-    /// When no thread exists and the system gives none, or when the job panicked.
+    /// When no thread runs and the system cannot start one, or when the job panicked.
     ///
     /// # Cancel safety
-    /// A job that has not begun when the call is dropped is never run; one that has begun runs to
-    /// its end, and keeps its thread until then.
+    /// A job that has not begun when the call is dropped never runs. A job that has begun runs to its
+    /// end, and keeps its thread until then.
     pub async fn run<T, F>(&self, job: F) -> io::Result<T>
     where
         T: Send + 'static,
@@ -108,17 +112,17 @@ impl Threads {
         self.0.pool.push(Box::new(move || {
             if !done.is_closed() {
                 let value = job();
-                // Before the result is sent, so that the caller finds the place free.
+                // Before the result is sent, so that the place is free when the caller continues.
                 drop(place);
                 let _ = done.send(value);
             }
         }))?;
         result
             .await
-            .map_err(|_| io::Error::other("the job panicked"))
+            .map_err(|_| io::Error::other("blocking job panicked"))
     }
 
-    /// How many more jobs may run now.
+    /// Returns how many more jobs may run now.
     #[must_use]
     pub fn free(&self) -> usize {
         self.0.places.available_permits()
@@ -134,19 +138,19 @@ impl fmt::Debug for Threads {
     }
 }
 
-impl Drop for Owner {
+impl Drop for PoolOwner {
     fn drop(&mut self) {
         self.pool.lock().closed = true;
         self.pool.changed.notify_all();
     }
 }
 
-impl Pool {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl ThreadPool {
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a job, and starts a thread for it where none is idle.
+    /// Queues a job; starts a thread if none is idle.
     fn push(self: &Arc<Self>, job: Job) -> io::Result<()> {
         let mut state = self.lock();
         state.jobs.push_back(job);
@@ -156,7 +160,7 @@ impl Pool {
                     state.jobs.pop_back();
                     return Err(error);
                 }
-                // A thread that is busy now takes the job.
+                // A busy thread takes the job later.
                 Err(_) | Ok(()) => {}
             }
         }
@@ -165,24 +169,24 @@ impl Pool {
         Ok(())
     }
 
-    fn spawn(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
+    fn spawn(self: &Arc<Self>, state: &mut PoolState) -> io::Result<()> {
         let pool = Arc::clone(self);
         let thread = thread::Builder::new().name(self.name.to_owned());
         thread.spawn(move || pool.work())?;
         state.threads += 1;
-        // It takes the next job, though it does not wait yet.
+        // Counted as idle before it waits: it takes the next job.
         state.idle += 1;
         Ok(())
     }
 
-    /// Runs jobs until the pool is closed and empty, or too few come.
+    /// Runs jobs until the pool is closed, or without jobs.
     fn work(&self) {
         let mut state = self.lock();
         state.idle -= 1;
         loop {
             if let Some(job) = state.jobs.pop_front() {
                 drop(state);
-                // The caller learns of a panic by its result, which never comes.
+                // A panic drops the result sender, which fails the caller.
                 let _ = catch_unwind(AssertUnwindSafe(job));
                 state = self.lock();
                 continue;
@@ -204,9 +208,9 @@ impl Pool {
 
     fn wait<'a>(
         &self,
-        state: MutexGuard<'a, State>,
+        state: MutexGuard<'a, PoolState>,
         is_last: bool,
-    ) -> (MutexGuard<'a, State>, bool) {
+    ) -> (MutexGuard<'a, PoolState>, bool) {
         if is_last {
             let state = self.changed.wait(state);
             return (state.unwrap_or_else(PoisonError::into_inner), false);

@@ -1,4 +1,4 @@
-//! The in-memory backend passes the suite that every backend passes.
+//! The conformance suite with the in-memory backend.
 
 use transport_testkit::MemoryHarness;
 

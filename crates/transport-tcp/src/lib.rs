@@ -17,7 +17,7 @@ mod config;
 mod guarded;
 pub mod raw;
 
-pub use config::{LiveTcpConfig, TcpConfig};
+pub use config::TcpConfig;
 pub use guarded::{dialer, listen, TcpDialGuard, TcpGuard};
-pub use transport_core;
+pub use transport_core::{self, Reloadable};
 pub use transport_limits::{self, Control, GuardedIo, Limiter, Limits};

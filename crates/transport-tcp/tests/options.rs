@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use transport_core::{Dialer, Io, Listener, Pending};
 use transport_tcp::raw::{TcpDialer, TcpListener};
-use transport_tcp::{LiveTcpConfig, TcpConfig};
+use transport_tcp::{Reloadable, TcpConfig};
 
 fn any(ip: [u8; 4]) -> SocketAddr {
     SocketAddr::from((ip, 0))
@@ -57,12 +57,12 @@ async fn current_options_apply_at_accept() {
         (true, None, secs(9)),
     ];
     for first in all {
-        let live = LiveTcpConfig::new(&config(first));
+        let live = Reloadable::new(config(first));
         let bound = TcpListener::bind(any([127, 0, 0, 1]), &config(first)).await;
         let mut listener = bound.unwrap().with_config(&live);
         assert_eq!(accepted(&mut listener).await.1, first);
         for next in all {
-            live.set(&config(next));
+            live.replace(config(next));
             assert_eq!(accepted(&mut listener).await.1, next, "after {first:?}");
         }
     }
@@ -113,13 +113,13 @@ async fn unsent_bytes_follow_configuration() {
         config
     };
     let mark = |stream: &TcpStream| SockRef::from(stream).tcp_notsent_lowat().unwrap();
-    let live = LiveTcpConfig::new(&marked(16 << 10));
+    let live = Reloadable::new(marked(16 << 10));
     let bound = TcpListener::bind(any([127, 0, 0, 1]), &live.get()).await;
     let mut listener = bound.unwrap().with_config(&live);
     let target = listener.local_addr().unwrap().to_string().parse().unwrap();
     let dialer = TcpDialer::default().with_config(&live);
     for bytes in [16 << 10, 32 << 10] {
-        live.set(&marked(bytes));
+        live.replace(marked(bytes));
         let dialed = dialer.dial(&target).await.unwrap();
         let accepted = listener.accept().await.unwrap().establish().await.unwrap();
         assert_eq!(mark(dialed.io.get_ref()), u32::try_from(bytes).unwrap());

@@ -1,9 +1,9 @@
-//! The suite that every backend passes: what the guard promises, whatever carries the bytes.
+//! The conformance suite: the promises of the guard, on every backend.
 //!
 //! A backend's test file is one [`conformance!`](crate::conformance!) line. Every case runs on
-//! the current-thread and on the multi-thread runtime. Time is paused for the in-memory backend
-//! on the current-thread runtime alone; elsewhere deadlines are real: the lower bound is exact,
-//! the upper one is ten times the deadline, and no case asserts a speed.
+//! the current-thread and on the multi-thread runtime. Time is paused only for the in-memory
+//! backend on the current-thread runtime. Elsewhere deadlines are real: the lower bound is exact,
+//! the upper bound is ten times the deadline, and no case asserts a speed.
 
 mod admission;
 mod bytes;
@@ -33,8 +33,10 @@ pub use memory::*;
 pub use rates::*;
 pub use relay::*;
 
-/// Runs the conformance suite on a harness: `conformance!(TcpHarness)`, or
-/// `conformance!(MemoryHarness, paused)` where the clock may be paused.
+/// Runs the conformance suite on a harness.
+///
+/// `conformance!(TcpHarness)` runs in real time; `conformance!(MemoryHarness, paused)` pauses the
+/// clock on the current-thread runtime.
 #[macro_export]
 macro_rules! conformance {
     ($harness:expr) => {
@@ -49,25 +51,25 @@ macro_rules! conformance {
         mod $runtime {
             use super::*;
             $crate::conformance! { @cases $harness, [$($flavour)*],
-                a_silent_peer_is_ended_as_idle
-                a_connection_that_nobody_polls_is_ended_as_idle
-                a_stalled_handshake_is_ended
-                a_stalled_handshake_delays_nobody
-                a_dial_that_never_ends_is_ended
-                owed_bytes_must_come
-                a_read_that_waits_learns_that_bytes_are_owed
-                paid_bytes_are_no_longer_owed
-                a_peer_that_does_not_read_is_ended
+                silent_peer_ends_as_idle
+                unpolled_connection_ends_as_idle
+                stalled_handshake_times_out
+                stalled_handshake_delays_no_other
+                endless_dial_times_out
+                owed_bytes_time_out
+                waiting_read_gets_deadline_for_owed_bytes
+                received_bytes_clear_deadline
+                peer_without_reads_times_out
                 write_floor_held
-                a_busy_connection_reaches_its_lifetime
-                the_connection_cap_holds_and_serves_again
-                the_pending_cap_holds
+                busy_connection_reaches_lifetime
+                connection_cap_refuses_and_readmits
+                pending_cap_refuses
                 pending_share_of_a_peer_holds
-                the_peer_cap_holds
-                the_accept_rate_holds
-                the_accept_rate_of_a_peer_holds
-                permits_come_back_on_every_path
-                a_panic_gives_the_permit_back
+                peer_cap_refuses
+                accept_rate_holds
+                accept_rate_of_peer_holds
+                permit_returned_on_every_path
+                permit_returned_after_panic
                 draining_refuses
                 denied_address_is_refused
                 admission_hook_refuses
@@ -75,39 +77,39 @@ macro_rules! conformance {
                 idle_connection_is_evicted
                 busy_connection_is_not_evicted
                 peer_at_its_cap_evicts_nothing
-                a_waiting_read_is_cancelled_at_once
-                a_blocked_write_is_cancelled_at_once
-                a_flowing_transfer_is_cancelled_at_once
-                a_framed_connection_is_cancelled_with_its_tasks
+                waiting_read_cancelled_at_once
+                blocked_write_cancelled_at_once
+                transfer_cancelled_at_once
+                framed_connection_cancelled_with_tasks
                 bytes_are_counted_exactly
                 bytes_are_counted_exactly_after_an_error
                 dialed_connections_are_counted
                 vectored_writes_are_preserved
-                the_peer_may_close_its_half_first
-                we_may_close_our_half_first
+                peer_half_closes_first
+                we_half_close_first
                 frames_arrive_whole
                 frames_arrive_in_chunks
-                frames_go_out_as_they_are
-                a_frame_over_the_ceiling_is_refused_unread
-                a_trickled_frame_times_out
-                a_trickled_header_times_out
-                a_stream_that_ends_in_a_frame_is_truncated
+                frames_sent_unchanged
+                oversize_frame_refused_unread
+                trickled_frame_times_out
+                trickled_header_times_out
+                eof_within_frame_is_truncated
                 large_frames_pass_at_full_speed
-                a_full_inbox_is_busy_and_loses_nothing
-                the_inbox_is_bounded_by_bytes
+                full_inbox_is_busy_without_loss
+                inbox_bounded_by_bytes
                 one_frame_always_fits
-                a_frame_too_large_to_send_is_refused
+                oversize_send_refused
                 dropped_senders_close_the_write_half
                 memory_share_of_peer
-                a_connection_keeps_its_rate
-                a_peer_keeps_its_rate
-                ingress_keeps_its_rate
-                egress_keeps_its_rate
-                a_relay_passes_half_closes_and_late_replies
-                a_relay_counts_whatever_the_end_was
-                a_relay_ends_with_a_dead_side
-                a_half_closed_relay_ends_as_idle
-                an_echo_returns_everything
+                connection_rate_holds
+                peer_rate_holds
+                ingress_rate_holds
+                egress_rate_holds
+                relay_passes_half_close_and_late_reply
+                relay_counts_bytes_of_every_end
+                relay_ends_with_dead_side
+                half_closed_relay_ends_as_idle
+                echo_returns_all_bytes
                 orderly_end_visible
                 abort_visible
                 last_reply_survives_linger

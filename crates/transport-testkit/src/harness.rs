@@ -1,39 +1,42 @@
-//! What the conformance suite needs from a backend.
+//! The interface between the conformance suite and a backend.
 
 use std::any::Any;
 use std::future::Future;
 
 use transport_core::{Dialer, Listener, Target};
 
-/// Whatever keeps a silent peer there: it leaves when this is dropped.
+/// A value that keeps a peer connected until it is dropped.
 pub type Held = Box<dyn Any + Send>;
 
-/// A raw listener, and a raw dialer that reaches it.
+/// A bound raw listener, and a raw dialer that reaches it.
 #[derive(Debug)]
 pub struct Opened<L, D> {
-    /// The listener, bound.
+    /// The bound listener.
     pub listener: L,
-    /// A dialer whose every connection comes from the same peer.
+    /// A dialer whose connections all come from the same peer.
     pub dialer: D,
-    /// Where the listener is.
+    /// The address of the listener.
     pub target: Target,
 }
 
-/// One backend under test.
+/// A backend under test.
 pub trait Harness: Send + Sync + 'static {
     /// The raw listener.
     type Listener: Listener;
     /// The raw dialer.
     type Dialer: Dialer;
 
-    /// Whether a peer can tell an abort from an end of stream; a backend that cannot signal it
-    /// says so in its documentation.
+    /// Whether a peer can tell an abort from an end of stream.
+    ///
+    /// A backend that cannot signal an abort documents it and sets this to `false`.
     const SIGNALS_ABORT: bool = true;
 
-    /// Binds a fresh listener.
+    /// Binds a new listener.
     fn open(&self) -> impl Future<Output = Opened<Self::Listener, Self::Dialer>> + Send;
 
-    /// Connects a peer that never begins the handshake; `None` where the backend has none.
+    /// Connects a peer that never begins the handshake.
+    ///
+    /// Returns `None` where the backend has no handshake.
     fn stall(
         &self,
         dialer: &Self::Dialer,
@@ -43,8 +46,9 @@ pub trait Harness: Send + Sync + 'static {
         async { None }
     }
 
-    /// A dialer and a target where a dial never ends by itself; `None` where this machine has no
-    /// such place.
+    /// Returns a dialer and a target whose dial never ends by itself.
+    ///
+    /// Returns `None` where the machine has no such target.
     fn deaf(&self) -> impl Future<Output = Option<(Self::Dialer, Target, Held)>> + Send {
         async { None }
     }

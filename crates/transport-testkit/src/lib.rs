@@ -1,25 +1,48 @@
-//! What ron-transport's tests share, and nothing that ships: a backend in memory
-//! ([`MemoryListener`], [`MemoryDialer`]), a [`Recorder`] of everything that is counted, and the
-//! [`conformance!`] suite that every backend passes.
-
-// A failed assertion is what this crate is for, and a test's tasks need no tracking.
+//! Test support for `ron-transport`, and for backends of other projects.
+//!
+//! - [`conformance!`] runs the suite that every backend must pass, on a [`Harness`] of the backend.
+//! - [`MemoryListener`] and [`MemoryDialer`] are a backend without sockets, for tests with paused
+//!   time.
+//! - [`Recorder`] is an observer that records every event, and waits for events.
+//! - `pki`, with the feature of that name, makes certificates, keys and CRLs.
+//!
+//! # Testing a backend
+//!
+//! Implement [`Harness`] for the backend, and let `tests/conformance.rs` run the suite:
+//!
+//! ```
+//! use transport_core::{Backend, Target};
+//! use transport_testkit::{Harness, MemoryDialer, MemoryListener, Opened};
+//!
+//! struct MyHarness;
+//!
+//! impl Harness for MyHarness {
+//!     type Listener = MemoryListener;
+//!     type Dialer = MemoryDialer;
+//!
+//!     async fn open(&self) -> Opened<MemoryListener, MemoryDialer> {
+//!         let (listener, dialer) = MemoryListener::bind(Backend::Tcp);
+//!         let target = Target::host("memory", 1).unwrap();
+//!         Opened { listener, dialer, target }
+//!     }
+//! }
+//!
+//! transport_testkit::conformance!(MyHarness);
+//! # fn main() {}
+//! ```
+//!
+//! The test needs `tokio` with the features `macros`, `rt-multi-thread` and `test-util`.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+// A failed assertion is the purpose of this crate, and tasks of a test need no tracking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 pub mod conformance;
 mod harness;
-#[cfg(feature = "lab")]
-pub mod lab;
 mod memory;
 #[cfg(feature = "pki")]
+#[cfg_attr(docsrs, doc(cfg(feature = "pki")))]
 pub mod pki;
-#[cfg(feature = "process")]
-pub mod process;
-#[cfg(doctest)]
-mod readme;
 mod recorder;
-#[cfg(feature = "tornet")]
-pub mod tornet;
-pub mod trend;
 
 pub use harness::{Harness, Held, Opened};
 pub use memory::{

@@ -1,6 +1,7 @@
-//! A backend without a socket: dialer and listener joined by a bounded queue, each connection a
-//! bounded buffer for each direction. Peer, handshake and buffer are the test's to choose.
-
+//! An in-memory backend.
+//!
+//! A bounded queue joins dialer and listener, and each connection has a bounded buffer for each
+//! direction. The test chooses peer, handshake and buffer size.
 mod harness;
 mod stream;
 
@@ -17,24 +18,24 @@ use transport_core::{
 pub use harness::MemoryHarness;
 pub use stream::{MemoryIo, WriteLog};
 
-/// Connections that wait to be accepted, at most.
+/// Capacity of the accept queue.
 const BACKLOG: usize = 128;
-/// Bytes each direction of a connection holds, unless chosen otherwise.
+/// Default buffer size for each direction of a connection.
 const BUFFER_BYTES: usize = 16 << 10;
 
-/// How a handshake goes.
+/// The course of a handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Handshake {
-    /// It is done at once.
+    /// Ends at once.
     #[default]
     Instant,
-    /// It takes this long.
+    /// Ends after this duration.
     Takes(Duration),
-    /// It never ends.
+    /// Never ends.
     Never,
-    /// It fails, as TLS does.
+    /// Fails with a TLS error.
     Fails,
-    /// The peer ends the connection before it begins.
+    /// The peer closes the connection before the handshake.
     Unbegun,
 }
 
@@ -49,14 +50,14 @@ impl Handshake {
             Self::Never => pending().await,
             Self::Fails => Err(TransportError::Tls {
                 kind: transport_core::TlsErrorKind::Other,
-                source: "made to fail".into(),
+                source: "chosen to fail".into(),
             }),
             Self::Unbegun => Err(TransportError::Closed),
         }
     }
 }
 
-/// The accepting end.
+/// The accepting side of the in-memory backend.
 #[derive(Debug)]
 pub struct MemoryListener {
     backend: Backend,
@@ -65,7 +66,7 @@ pub struct MemoryListener {
 }
 
 impl MemoryListener {
-    /// A listener that goes by the name of this backend, and a dialer that reaches it.
+    /// Creates a listener that reports this backend, and its dialer.
     #[must_use]
     pub fn bind(backend: Backend) -> (Self, MemoryDialer) {
         let (queue, arrivals) = mpsc::channel(BACKLOG);
@@ -89,7 +90,7 @@ impl MemoryListener {
         )
     }
 
-    /// How the accepted streams were written to.
+    /// Returns the log of writes to the accepted streams.
     #[must_use]
     pub fn writes(&self) -> Arc<WriteLog> {
         Arc::clone(&self.writes)
@@ -106,13 +107,13 @@ impl Listener for MemoryListener {
     async fn accept(&mut self) -> Result<MemoryPending, TransportError> {
         match self.arrivals.recv().await {
             Some(arrival) => Ok(arrival),
-            // Every dialer is gone: nobody will come.
+            // Every dialer was dropped, so no connection can arrive.
             None => pending().await,
         }
     }
 }
 
-/// A connection that has arrived.
+/// A connection before its handshake.
 #[derive(Debug)]
 pub struct MemoryPending {
     io: MemoryIo,
@@ -137,7 +138,9 @@ impl Pending for MemoryPending {
     }
 }
 
-/// The dialing end. A clone reaches the same listener, and may be another peer.
+/// The dialing side.
+///
+/// A clone reaches the same listener and may dial as another peer.
 #[derive(Debug, Clone)]
 pub struct MemoryDialer {
     backend: Backend,
@@ -157,21 +160,21 @@ impl MemoryDialer {
         self
     }
 
-    /// How the listener's side of the handshake goes.
+    /// Chooses the listener's side of the handshake.
     #[must_use]
     pub const fn accept_side(mut self, handshake: Handshake) -> Self {
         self.accept_side = handshake;
         self
     }
 
-    /// How the dialer's side of the handshake goes.
+    /// Chooses the dialer's side of the handshake.
     #[must_use]
     pub const fn dial_side(mut self, handshake: Handshake) -> Self {
         self.dial_side = handshake;
         self
     }
 
-    /// Bytes that each direction holds before a write waits.
+    /// Sets the bytes that each direction buffers before a write blocks.
     #[must_use]
     pub const fn buffer_bytes(mut self, bytes: usize) -> Self {
         self.buffer_bytes = bytes;

@@ -1,4 +1,4 @@
-//! An observer that keeps everything exactly, for assertions, and wakes who waits for it.
+//! An observer that records every event for assertions.
 
 mod snapshot;
 
@@ -13,10 +13,12 @@ use transport_core::{
 
 pub use snapshot::Snapshot;
 
-/// Longest wait for an event: far over every deadline that a test sets.
+/// The longest wait for an event, above every deadline of tests.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Records what an [`Observer`] is told. Cheap to clone; clones share the record.
+/// Records the calls of [`Observer`].
+///
+/// A clone is cheap and shares the record.
 #[derive(Debug, Clone, Default)]
 pub struct Recorder(Arc<Inner>);
 
@@ -27,28 +29,28 @@ struct Inner {
 }
 
 impl Recorder {
-    /// An empty record.
+    /// Creates an empty record.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// This record as an observer to hand on.
+    /// Returns the record as an observer.
     #[must_use]
     pub fn observer(&self) -> Arc<dyn Observer> {
         Arc::new(self.clone())
     }
 
-    /// What was recorded so far.
+    /// Returns a copy of the record.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         self.lock().clone()
     }
 
-    /// Waits until the record looks like this. Every event wakes it; nothing is polled.
+    /// Waits until the record satisfies `wanted`; every event wakes it.
     ///
     /// # Panics
-    /// When it did not come to that within half a minute: prints the record.
+    /// The condition was not met within half a minute; the message contains the record.
     pub async fn wait_for(&self, what: &str, wanted: impl Fn(&Snapshot) -> bool) {
         let come = async {
             loop {
@@ -62,71 +64,71 @@ impl Recorder {
             }
         };
         if tokio::time::timeout(PATIENCE, come).await.is_err() {
-            panic!("waited in vain for: {what}\n{:#?}", self.snapshot());
+            panic!("timeout: {what}\n{:#?}", self.snapshot());
         }
     }
 
-    /// Rejects of this reason.
+    /// Returns the rejects with this reason.
     #[must_use]
     pub fn rejected(&self, reason: Reason) -> u64 {
         self.lock().rejected(reason)
     }
 
-    /// Bytes of this backend and direction.
+    /// Returns the bytes of this backend and direction.
     #[must_use]
     pub fn bytes(&self, backend: Backend, direction: Direction) -> u64 {
         self.lock().bytes(backend, direction)
     }
 
-    /// Connections in flight, all backends.
+    /// Returns the open connections of all backends.
     #[must_use]
     pub fn inflight(&self) -> i64 {
         self.lock().inflight()
     }
 
-    /// Connections that ended like this, all backends.
+    /// Returns the connections of all backends that ended with this reason.
     #[must_use]
     pub fn closes(&self, reason: CloseReason) -> u64 {
         self.lock().closes(reason)
     }
 
-    /// How long operations were parked because of this scope.
+    /// Returns how long this scope has throttled operations.
     #[must_use]
     pub fn throttled(&self, scope: Scope, direction: Direction) -> Duration {
         self.lock().throttled(scope, direction)
     }
 
-    /// Bytes held for peers.
+    /// Returns the bytes held for peers.
     #[must_use]
     pub fn memory_held(&self) -> i64 {
         self.lock().memory_held
     }
 
-    /// Raw accepts, all backends.
+    /// Returns the raw accepts of all backends.
     #[must_use]
     pub fn accepts(&self) -> u64 {
         self.lock().accepts()
     }
 
-    /// A queue's depth.
+    /// Returns the depth of a queue.
     #[must_use]
     pub fn queue_depth(&self, queue: Queue) -> i64 {
         self.lock().queue_depth(queue)
     }
 
-    /// Things that a queue did not take.
+    /// Returns the items that a queue dropped.
     #[must_use]
     pub fn queue_dropped(&self, queue: Queue) -> u64 {
         self.lock().queue_dropped(queue)
     }
 
-    /// Tasks of this kind that were spawned.
+    /// Returns the spawned tasks of this kind.
     #[must_use]
     pub fn tasks_spawned(&self, kind: TaskKind) -> u64 {
         self.lock().tasks_spawned(kind)
     }
 
-    /// Tasks of this kind that did not end by returning.
+    /// Returns the tasks of this kind that were aborted or panicked.
     #[must_use]
     pub fn tasks_aborted(&self, kind: TaskKind) -> u64 {
         self.lock().tasks_aborted(kind)

@@ -1,29 +1,8 @@
 //! TLS errors with a text for people and the cause as source.
 
-use std::fmt;
-
-use transport_core::{TlsErrorKind, TransportError};
+use transport_core::{Failure, TlsErrorKind, TransportError};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// The source of a TLS error; its text contains no secret.
-#[derive(Debug)]
-struct TlsFailure {
-    text: String,
-    cause: Option<BoxError>,
-}
-
-impl fmt::Display for TlsFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl std::error::Error for TlsFailure {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.cause.as_deref().map(|cause| cause as _)
-    }
-}
 
 /// Returns the error of files or settings that cannot be used.
 pub(crate) fn tls(text: impl Into<String>) -> TransportError {
@@ -37,9 +16,14 @@ pub(crate) fn tls_by(text: impl Into<String>, cause: impl Into<BoxError>) -> Tra
 
 /// Returns a TLS error of this kind.
 pub(crate) fn failure(kind: TlsErrorKind, text: String, cause: Option<BoxError>) -> TransportError {
+    let failure = Failure::new(text);
+    let failure = match cause {
+        Some(cause) => failure.caused_by(cause),
+        None => failure,
+    };
     TransportError::Tls {
         kind,
-        source: Box::new(TlsFailure { text, cause }),
+        source: Box::new(failure),
     }
 }
 

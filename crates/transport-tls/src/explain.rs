@@ -356,7 +356,7 @@ mod tests {
         let error = stream(timeout.into());
         assert_eq!(
             TransportError::find(&error).map(TransportError::kind),
-            Some("timeout")
+            Some(transport_core::ErrorKind::Timeout)
         );
     }
 }

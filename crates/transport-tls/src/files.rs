@@ -8,7 +8,7 @@ use std::path::Path;
 
 use aws_lc_rs::digest;
 use transport_core::escape::escape;
-use transport_core::{open_to_others, TransportError};
+use transport_core::{open_regular_file, open_to_others, TransportError};
 use zeroize::Zeroizing;
 
 use crate::error::{tls, tls_by};
@@ -140,11 +140,7 @@ fn contents(mut file: File, len: usize) -> io::Result<Zeroizing<Vec<u8>>> {
 /// Opens a regular file of at most `max_bytes`, and returns its length.
 fn open(path: &Path, max_bytes: u64) -> io::Result<(File, usize)> {
     let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why);
-    // Before the open, which would block on a pipe until a writer opens it.
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(invalid("it is not a regular file"));
-    }
-    let file = File::open(path)?;
+    let file = open_regular_file(path)?;
     let len = file.metadata()?.len();
     match usize::try_from(len) {
         Ok(bytes) if len <= max_bytes => Ok((file, bytes)),

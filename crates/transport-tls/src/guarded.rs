@@ -1,12 +1,10 @@
 //! Guarded constructors, for services that use this backend without the facade.
 
-use transport_core::{Dialer, Listener, TransportError};
+use transport_core::{Dialer, Listener, Reloadable, TransportError};
 use transport_limits::{Guard, Limiter};
 
 use crate::raw::{TlsDialer, TlsListener};
-use crate::{
-    ClientTls, LiveClientTls, LiveServerTls, PqMode, ServerTls, TlsClientConfig, TlsConfig,
-};
+use crate::{ClientTls, PqMode, ServerTls, TlsClientConfig, TlsConfig};
 
 /// A guarded TLS listener over a raw listener.
 pub type TlsGuard<L> = Guard<TlsListener<L>>;
@@ -15,7 +13,7 @@ pub type TlsDialGuard<D> = Guard<TlsDialer<D>>;
 
 /// Adds TLS and limits to a raw listener.
 ///
-/// Call [`refresh`](LiveServerTls::refresh) on the listener's [`live`](TlsListener::live) every few
+/// Call [`refresh`](ServerTls::refresh) on the listener's [`live`](TlsListener::live) every few
 /// seconds to use a renewed certificate.
 ///
 /// # Errors
@@ -61,7 +59,7 @@ pub fn listen<L: Listener>(
     if let Some(not_after) = tls.not_after() {
         observer.certificate_expiry(not_after);
     }
-    let listener = TlsListener::over(raw, &LiveServerTls::new(tls), observer);
+    let listener = TlsListener::over(raw, &Reloadable::new(tls), observer);
     Ok(Guard::new(listener, limiter))
 }
 
@@ -94,7 +92,7 @@ pub fn dialer<D: Dialer>(
     pq: PqMode,
     limiter: &Limiter,
 ) -> Result<TlsDialGuard<D>, TransportError> {
-    let live = LiveClientTls::new(ClientTls::load(config, pq)?);
+    let live = Reloadable::new(ClientTls::load(config, pq)?);
     let dialer = TlsDialer::over(raw, &live, limiter.shared_observer());
     Ok(Guard::new(dialer, limiter))
 }

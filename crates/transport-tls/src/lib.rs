@@ -4,8 +4,8 @@
 //! this crate and on the backend below, such as `transport-tcp`: [`listen`] and [`dialer`] guard the
 //! [`raw`] backend with a [`Limiter`].
 //!
-//! [`ServerTls`] and [`ClientTls`] read the configured files. [`Live`] holds one of them and replaces
-//! or refreshes it while connections use it. This crate starts no task and no timer.
+//! [`ServerTls`] and [`ClientTls`] are loaded from files. A [`Reloadable`] holds one, so that a
+//! reload or a refresh replaces it while listeners use it. This crate starts no task and no timer.
 //!
 //! Failed handshakes have a [`TlsErrorKind`](transport_core::TlsErrorKind).
 //!
@@ -37,7 +37,6 @@ mod files;
 mod guarded;
 mod hello;
 mod identity;
-mod live;
 mod names;
 mod pair;
 mod peers;
@@ -45,6 +44,7 @@ mod pem;
 mod pem_diagnosis;
 mod provider;
 pub mod raw;
+mod refresh;
 mod resume;
 mod server;
 mod spki_pin;
@@ -56,9 +56,8 @@ pub use allowed_san::AllowedSan;
 pub use client::ClientTls;
 pub use config::{ClientAuth, PqConfig, PqMode, TlsClientConfig, TlsConfig, TrustStore};
 pub use guarded::{dialer, listen, TlsDialGuard, TlsGuard};
-pub use live::{Live, LiveClientTls, LiveServerTls};
 pub use server::ServerTls;
 pub use spki_pin::SpkiPin;
 pub use tokio_rustls::rustls;
-pub use transport_core;
+pub use transport_core::{self, Reloadable};
 pub use transport_limits::{self, Control, GuardedIo, Limiter, Limits};

@@ -1,25 +1,29 @@
-//! The settings of Unix sockets: typed, in range by construction, and described as keys.
+//! The settings of Unix sockets.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
 
 use transport_core::escape::escape;
-use transport_core::schema::{parse_count, Key, Kind, PathUse, Raw, Reload, Section, ValueError};
+use transport_core::schema::{
+    format_path, parse_count, Key, Kind, PathUse, Reload, SectionTable, Setting, ValueError,
+};
 
 use crate::path;
 
 const PATH: &str = "uds.path";
 const ALLOW_UIDS: &str = "uds.allow_uids";
 
-/// What the kernel says where it knows no uid (`(uid_t) -1`, getsockopt `SO_PEERCRED`); it is
-/// the uid of nobody, so it can be allowed to nobody.
+/// The uid that the kernel reports for an unknown peer: `(uid_t) -1` (`SO_PEERCRED`).
+///
+/// No process has it, so that it cannot be allowed.
 pub(crate) const UNKNOWN_UID: u32 = u32::MAX;
 
-/// Where to listen, and who may connect. By default there is no path, and nobody may.
+/// The path of a Unix socket and the uids that may connect.
+///
+/// By default it has no path, and no process may connect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UdsConfig {
     path: Option<PathBuf>,
-    /// In order, each once.
+    /// Sorted, without duplicates.
     allow_uids: Vec<u32>,
     chunk_bytes: usize,
 }
@@ -34,40 +38,69 @@ impl Default for UdsConfig {
     }
 }
 
-/// Reads of one field each.
+impl SectionTable for UdsConfig {
+    const SETTINGS: &'static [Setting<Self>] = &[
+        Key::new(PATH, Kind::Path(PathUse::Socket), Reload::Restart)
+            .allows(
+                "an absolute path of at most 107 bytes, in a directory of mode 0700 that \
+                 belongs to this user",
+            )
+            .doc("Path of the socket, created with mode 0600 and removed at the end.")
+            .get(|c: &Self| format_path(c.path()))
+            .set(|c, value| c.set_path(value.text()?).map(drop)),
+        Key::new(ALLOW_UIDS, Kind::List, Reload::New)
+            .allows("numbers from 0 to 4294967294; at least one to listen")
+            .doc("User ids whose processes may connect; others are refused as `uid_denied`.")
+            .get(|c: &Self| {
+                let uids: Vec<String> = c.allow_uids.iter().map(u32::to_string).collect();
+                uids.join(",")
+            })
+            .set(|c, value| {
+                let uids: Result<Vec<u32>, _> =
+                    value.list().iter().map(|item| parse_uid(item)).collect();
+                c.set_allow_uids(uids?).map(drop)
+            }),
+    ];
+
+    fn conflicts(&self) -> Vec<(&'static str, ValueError)> {
+        match self.path {
+            Some(_) => self.needs_uids().err().into_iter().collect(),
+            None => Vec::new(),
+        }
+    }
+}
+
 impl UdsConfig {
-    /// Where the socket is made; `None` to dial only, or where the socket is handed over.
+    /// Returns the path of the socket.
+    ///
+    /// `None` when the process only dials, or when a service manager passes the socket.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
 
-    /// The uids that may connect, in order, each once.
+    /// Returns the uids that may connect, sorted, without duplicates.
     #[must_use]
     pub fn allow_uids(&self) -> &[u32] {
         &self.allow_uids
     }
 
-    /// Most bytes that the peer takes before the kernel reports it.
+    /// Returns how many bytes the peer reads at most before the kernel reports it.
     #[must_use]
     pub const fn chunk_bytes(&self) -> usize {
         self.chunk_bytes
     }
 
-    /// Whether a process of this uid may connect.
+    /// Returns whether a process of this uid may connect.
     #[must_use]
     pub fn allows(&self, uid: u32) -> bool {
         self.allow_uids.binary_search(&uid).is_ok()
     }
-}
 
-/// Setters: each refuses what is out of range and leaves the setting as it was.
-///
-/// # Errors
-/// A sentence that says what is allowed.
-#[allow(clippy::missing_errors_doc)]
-impl UdsConfig {
-    /// Where the socket is made: an absolute path of at most 107 bytes (unix(7)); empty is none.
+    /// Sets the path: absolute, at most 107 bytes (unix(7)); empty is none.
+    ///
+    /// # Errors
+    /// When the path is relative or too long. The setting is then unchanged.
     pub fn set_path(&mut self, path: impl Into<PathBuf>) -> Result<&mut Self, ValueError> {
         let path = path.into();
         if path.as_os_str().is_empty() {
@@ -79,9 +112,13 @@ impl UdsConfig {
         Ok(self)
     }
 
-    /// The uids that may connect: 0 to 4294967294, in any order; one said twice counts once. A
-    /// process of another user namespace whose uid has no number in ours shows as the overflow
-    /// uid, 65534 as a rule (user_namespaces(7)): allow that one and all of these may connect.
+    /// Sets the uids that may connect: 0 to 4294967294, in any order.
+    ///
+    /// A process of another user namespace whose uid has no number in ours has the overflow uid,
+    /// usually 65534 (user_namespaces(7)). If that uid is allowed, every such process may connect.
+    ///
+    /// # Errors
+    /// When a uid is 4294967295. The setting is then unchanged.
     pub fn set_allow_uids(
         &mut self,
         uids: impl IntoIterator<Item = u32>,
@@ -96,28 +133,30 @@ impl UdsConfig {
         Ok(self)
     }
 
-    /// Most bytes that the peer takes before the kernel reports it. No key sets it: guarded
-    /// constructors and the facade set it to `limits.chunk_bytes`. The send buffer follows from it.
+    /// Sets how many bytes the peer reads at most before the kernel reports it.
+    ///
+    /// The size of the send buffer follows from it. No key sets it: guarded constructors and the
+    /// facade set it to `limits.chunk_bytes`.
     pub fn set_chunk_bytes(&mut self, bytes: usize) -> &mut Self {
         self.chunk_bytes = bytes;
         self
     }
-}
 
-/// What a listener needs.
-impl UdsConfig {
+    /// Returns the path that a listener needs, or the conflict.
     pub(crate) fn needs_path(&self) -> Result<&Path, (&'static str, ValueError)> {
-        let none = || (PATH, ValueError::new("is required to listen"));
-        self.path().ok_or_else(none)
+        let missing = || (PATH, ValueError::new("is required to listen"));
+        self.path().ok_or_else(missing)
     }
 
+    /// Returns a conflict when a listener could accept no process.
     pub(crate) fn needs_uids(&self) -> Result<(), (&'static str, ValueError)> {
         if !self.allow_uids.is_empty() {
             return Ok(());
         }
-        let what = "listening needs the uids that may connect, each as `id -u` prints it: \
-                    nobody may by default";
-        Err((ALLOW_UIDS, ValueError::new(what)))
+        let text =
+            "listening needs the uids that may connect, each as `id -u` prints it; by default no \
+                    process may";
+        Err((ALLOW_UIDS, ValueError::new(text)))
     }
 }
 
@@ -133,125 +172,24 @@ fn parse_uid(text: &str) -> Result<u32, ValueError> {
     number.ok_or_else(|| not_a_uid(text))
 }
 
-/// A [`UdsConfig`] that can be replaced while a listener uses it: connections accepted from then
-/// on are judged by the new uids. Cheap to clone; clones are the same.
-#[derive(Debug, Clone, Default)]
-pub struct LiveUdsConfig(Arc<RwLock<UdsConfig>>);
-
-impl LiveUdsConfig {
-    /// Starts with this configuration.
-    #[must_use]
-    pub fn new(config: &UdsConfig) -> Self {
-        Self(Arc::new(RwLock::new(config.clone())))
-    }
-
-    /// The configuration in force.
-    #[must_use]
-    pub fn get(&self) -> UdsConfig {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// Puts another configuration in force. The path of a bound listener stays; with no uid,
-    /// nobody may connect.
-    pub fn set(&self, config: &UdsConfig) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = config.clone();
-    }
-
-    /// Most bytes that the peer takes before the kernel reports it.
-    pub(crate) fn chunk_bytes(&self) -> usize {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .chunk_bytes
-    }
-
-    /// Whether a process of this uid may connect now.
-    #[must_use]
-    pub fn allows(&self, uid: u32) -> bool {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .allows(uid)
-    }
-}
-
-const KEYS: &[Key] = &[
-    Key {
-        path: PATH,
-        kind: Kind::Path(PathUse::Socket),
-        default: "",
-        rule: "an absolute path of at most 107 bytes, in a directory of mode 0700 that is ours",
-        reload: Reload::Restart,
-        doc: "Where the socket is made, with mode 0600; it is removed at the end.",
-    },
-    Key {
-        path: ALLOW_UIDS,
-        kind: Kind::List,
-        default: "",
-        rule: "numbers from 0 to 4294967294; at least one to listen",
-        reload: Reload::New,
-        doc: "User ids whose processes may connect; others are refused as `uid_denied`.",
-    },
-];
-
-impl Section for UdsConfig {
-    fn keys() -> &'static [Key] {
-        KEYS
-    }
-
-    fn set(&mut self, path: &str, value: &Raw) -> Result<(), ValueError> {
-        match path {
-            PATH => self.set_path(value.text()?)?,
-            ALLOW_UIDS => {
-                let uids: Result<Vec<u32>, _> =
-                    value.list().iter().map(|item| parse_uid(item)).collect();
-                self.set_allow_uids(uids?)?
-            }
-            _ => return Err(ValueError::new("no such key")),
-        };
-        Ok(())
-    }
-
-    fn get(&self, path: &str) -> Option<String> {
-        Some(match path {
-            PATH => self
-                .path()
-                .map_or(String::new(), |path| path.display().to_string()),
-            ALLOW_UIDS => {
-                let uids: Vec<String> = self.allow_uids.iter().map(u32::to_string).collect();
-                uids.join(",")
-            }
-            _ => return None,
-        })
-    }
-
-    fn check(&self) -> Vec<(&'static str, ValueError)> {
-        match self.path {
-            Some(_) => self.needs_uids().err().into_iter().collect(),
-            None => Vec::new(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use transport_core::schema::{Raw, Section};
+
     use super::*;
 
     #[test]
-    fn every_default_is_what_the_struct_has_and_can_be_set() {
+    fn every_default_can_be_set() {
         let mut uds = UdsConfig::default();
-        for key in KEYS {
-            assert_eq!(uds.get(key.path).unwrap(), key.default, "{}", key.path);
-            uds.set(key.path, &key.default.into()).unwrap();
+        for key in uds.keys() {
+            assert_eq!(uds.get(key.path).unwrap(), "", "{}", key.path);
+            uds.set(key.path, &"".into()).unwrap();
         }
         assert_eq!(uds, UdsConfig::default());
     }
 
     #[test]
-    fn a_refused_value_changes_nothing() {
+    fn refused_value_changes_nothing() {
         let mut uds = UdsConfig::default();
         uds.set_path("/run/ron/s").unwrap();
         uds.set_allow_uids([7]).unwrap();
@@ -271,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn uids_are_read_as_text_or_list_and_kept_once() {
+    fn uids_are_sorted_without_duplicates() {
         let mut uds = UdsConfig::default();
         uds.set(ALLOW_UIDS, &"1001, 0,1001".into()).unwrap();
         assert_eq!(uds.allow_uids(), [0, 1001]);
@@ -281,18 +219,18 @@ mod tests {
         assert_eq!(uds.allow_uids(), [5, 4_294_967_294]);
         assert!(uds.allows(5) && !uds.allows(0) && !uds.allows(UNKNOWN_UID));
         let wrong = Raw::List(vec!["5".into(), "bob".into()]);
-        let told = uds.set(ALLOW_UIDS, &wrong).unwrap_err().to_string();
-        assert!(told.contains("\"bob\"") && told.contains("id -u"), "{told}");
+        let text = uds.set(ALLOW_UIDS, &wrong).unwrap_err().to_string();
+        assert!(text.contains("\"bob\"") && text.contains("id -u"), "{text}");
     }
 
     #[test]
-    fn a_path_without_uids_is_blamed_on_the_uids() {
+    fn path_without_uids_conflicts() {
         let mut uds = UdsConfig::default();
         assert!(uds.check().is_empty());
         uds.set_path("/run/ron/s").unwrap();
-        let (blamed, told) = uds.check().remove(0);
-        assert_eq!(blamed, "uds.allow_uids");
-        assert!(told.to_string().contains("id -u"), "{told}");
+        let (path, text) = uds.check().remove(0);
+        assert_eq!(path, "uds.allow_uids");
+        assert!(text.to_string().contains("id -u"), "{text}");
         uds.set_allow_uids([0]).unwrap();
         assert!(uds.check().is_empty());
         uds.set_path("").unwrap();

@@ -1,10 +1,10 @@
 //! Guarded constructors, for a service that embeds this backend without the facade.
 
-use transport_core::TransportError;
+use transport_core::{Reloadable, TransportError};
 use transport_limits::{Guard, Limiter};
 
 use crate::raw::{UdsDialer, UdsListener};
-use crate::{LiveUdsConfig, UdsConfig};
+use crate::UdsConfig;
 
 /// A guarded listener.
 pub type UdsGuard = Guard<UdsListener>;
@@ -29,6 +29,6 @@ pub async fn listen(config: &UdsConfig, limiter: &Limiter) -> Result<UdsGuard, T
 pub fn dialer(limiter: &Limiter) -> UdsDialGuard {
     let mut config = UdsConfig::default();
     config.set_chunk_bytes(limiter.chunk_bytes());
-    let dialer = UdsDialer::new().with_config(&LiveUdsConfig::new(&config));
+    let dialer = UdsDialer::new().with_config(&Reloadable::new(config));
     Guard::new(dialer, limiter)
 }

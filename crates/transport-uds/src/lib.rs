@@ -15,7 +15,7 @@ mod guarded;
 mod path;
 pub mod raw;
 
-pub use config::{LiveUdsConfig, UdsConfig};
+pub use config::UdsConfig;
 pub use guarded::{dialer, listen, UdsDialGuard, UdsGuard};
-pub use transport_core;
+pub use transport_core::{self, Reloadable};
 pub use transport_limits::{self, Control, GuardedIo, Limiter, Limits};

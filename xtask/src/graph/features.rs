@@ -1,15 +1,15 @@
-//! Which crates of the workspace a feature brings in, followed across crates.
+//! The crates of the workspace that a feature enables, across crates.
 
 use std::collections::BTreeSet;
 
 use crate::meta::{Dep, Krate};
 
-/// True where building `root` with `features` compiles the workspace crate `wanted` too.
+/// Returns whether `root` with `features` compiles the workspace crate `wanted`.
 ///
-/// A weak entry (`dep?/feature`) is taken for a strong one as far as the feature goes: it may
-/// report too much, never too little.
+/// A weak entry (`dep?/feature`) counts as a strong one for the feature, so the result can be a false
+/// positive, never a false negative.
 pub(crate) fn pulls_in(crates: &[Krate], root: &str, features: &[&str], wanted: &str) -> bool {
-    // (crate, feature); the empty feature is the crate itself.
+    // (crate, feature); an empty feature stands for the crate.
     let mut open: Vec<(String, String)> = vec![(root.into(), String::new())];
     open.extend(
         features

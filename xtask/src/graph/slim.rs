@@ -1,8 +1,8 @@
-//! A service that wants TCP alone compiles no TLS, no Arti, no `config`, no exporter.
+//! `transport-tcp` alone compiles no TLS, Arti, `config` or exporter.
 
 use crate::cmd::{capture, Cx};
 
-/// Packages that a slim `transport-tcp` must not bring; a trailing `*` stands for any ending.
+/// Forbidden dependencies of `transport-tcp`; a trailing `*` matches any ending.
 const FORBIDDEN: &[&str] = &[
     "rustls*",
     "tokio-rustls",
@@ -15,7 +15,7 @@ const FORBIDDEN: &[&str] = &[
     "hyper",
 ];
 
-/// Asks cargo what `transport-tcp` compiles and returns what it should not.
+/// Returns the forbidden packages that `transport-tcp` compiles.
 pub(super) fn run(cx: &Cx) -> Result<Vec<String>, String> {
     let tree = capture(
         cx.cargo([
@@ -31,13 +31,13 @@ pub(super) fn run(cx: &Cx) -> Result<Vec<String>, String> {
     )?;
     if !tree.starts_with("transport-tcp ") {
         return Err(format!(
-            "cargo tree did not begin with transport-tcp: {tree:?}"
+            "cargo tree does not start with transport-tcp: {tree:?}"
         ));
     }
     Ok(forbidden(&tree))
 }
 
-/// The forbidden packages in what `cargo tree` printed, `name vX.Y.Z …` a line.
+/// The forbidden packages in the output of `cargo tree`.
 pub(super) fn forbidden(tree: &str) -> Vec<String> {
     let mut names: Vec<&str> = tree
         .lines()
@@ -48,7 +48,7 @@ pub(super) fn forbidden(tree: &str) -> Vec<String> {
     let bad = names
         .into_iter()
         .filter(|name| FORBIDDEN.iter().any(|rule| fits(rule, name)));
-    bad.map(|name| format!("transport-tcp compiles {name}: a slim build must not"))
+    bad.map(|name| format!("transport-tcp compiles {name}: remove it from the slim build"))
         .collect()
 }
 

@@ -1,13 +1,17 @@
-//! Each rule of the graph is broken once here, and the break is found.
+//! Breaks each rule of the graph once.
 
 use super::slim::forbidden;
 use super::*;
-use crate::meta::Dep;
+use std::path::Path;
+
+const LAB: &str = "ron-lab";
+const BENCH: &str = "ron-bench-tor";
 
 fn dep(package: &str) -> Dep {
     Dep {
         key: package.into(),
         package: package.into(),
+        req: "*".into(),
         default_features: true,
         ..Dep::default()
     }
@@ -15,16 +19,22 @@ fn dep(package: &str) -> Dep {
 
 fn krate(name: &str, deps: &[&str]) -> Krate {
     let deps = deps.iter().map(|name| dep(name)).collect();
-    let published = name != TESTKIT && name != XTASK;
+    let (group, published) = match name {
+        LAB => (TESTING, false),
+        BENCH => (BENCHES, false),
+        XTASK => ("", false),
+        _ => ("crates", true),
+    };
     Krate {
         name: name.into(),
+        dir: Path::new("/r").join(group).join(name),
         published,
         deps,
         ..Krate::default()
     }
 }
 
-/// The whole house as it is drawn, with an optional Arti.
+/// The workspace as the architecture draws it, with an optional Arti.
 fn house() -> Vec<Krate> {
     let mut facade = krate(
         "ron-transport",
@@ -48,7 +58,9 @@ fn house() -> Vec<Krate> {
         krate(ARTI, &[CORE, LIMITS]),
         facade,
         krate("ron-gateway", &["ron-transport"]),
-        krate(TESTKIT, &[CORE, LIMITS, "ron-transport"]),
+        krate(TESTKIT, &[CORE, LIMITS]),
+        krate(LAB, &[TESTKIT, "ron-transport"]),
+        krate(BENCH, &[LAB, CORE]),
         krate(XTASK, &["serde_json"]),
     ]
 }
@@ -68,12 +80,12 @@ fn breaks(name: &str, to: &str, why: &str) {
 }
 
 #[test]
-fn the_house_as_drawn_is_in_order() {
+fn drawn_workspace_passes() {
     assert_eq!(violations(&house()), [""; 0]);
 }
 
 #[test]
-fn an_arrow_that_is_not_drawn_is_found() {
+fn undrawn_arrow_is_found() {
     breaks(CORE, LIMITS, "no such arrow");
     breaks(LIMITS, METRICS, "no such arrow");
     breaks(METRICS, LIMITS, "no such arrow");
@@ -82,35 +94,49 @@ fn an_arrow_that_is_not_drawn_is_found() {
 }
 
 #[test]
-fn nobody_but_gateway_and_test_kit_uses_the_facade() {
+fn facade_used_by_gateway_and_test_programs_only() {
+    breaks(TESTKIT, "ron-transport", "no such arrow");
     breaks("transport-tcp", "ron-transport", "no such arrow");
     breaks(XTASK, "ron-transport", "xtask depends on no crate");
 }
 
 #[test]
-fn a_backend_does_not_use_another_backend() {
+fn backend_using_backend_is_found() {
     let mut crates = house();
     crates.push(krate("transport-tls", &[CORE, LIMITS, "transport-tcp"]));
     assert!(violations(&crates)[0].contains("transport-tls -> transport-tcp"));
 }
 
 #[test]
-fn the_test_kit_is_for_tests_and_not_published() {
-    breaks("transport-tcp", TESTKIT, "dev-dependency only");
-    let dev = Dep {
-        dev: true,
-        ..dep(TESTKIT)
-    };
-    assert_eq!(
-        changed("transport-tcp", |krate| krate.deps.push(dev)),
-        [""; 0]
-    );
-    let wrong = changed(TESTKIT, |krate| krate.published = true);
-    assert!(wrong[0].contains("publish = false"));
+fn test_crates_are_unversioned_dev_dependencies() {
+    for test_crate in [TESTKIT, LAB] {
+        breaks("transport-tcp", test_crate, "dev-dependencies only");
+        let dev = Dep {
+            dev: true,
+            ..dep(test_crate)
+        };
+        let versioned = Dep {
+            req: "^0.1.0".into(),
+            ..dev.clone()
+        };
+        let added = |dev| changed("transport-tcp", |krate| krate.deps.push(dev));
+        assert_eq!(added(dev), [""; 0]);
+        assert!(added(versioned)[0].contains("no version"));
+    }
 }
 
 #[test]
-fn xtask_stands_apart_in_both_directions() {
+fn test_programs_and_benches_stay_unpublished() {
+    for internal in [LAB, BENCH, XTASK] {
+        let wrong = changed(internal, |krate| krate.published = true);
+        assert!(wrong[0].contains("publish = false"), "{wrong:?}");
+    }
+    breaks("ron-gateway", BENCH, "depends on a bench");
+    breaks(LAB, BENCH, "depends on a bench");
+}
+
+#[test]
+fn xtask_has_no_arrow_in_either_direction() {
     breaks("ron-gateway", XTASK, "nothing depends on xtask");
     breaks(TESTKIT, XTASK, "nothing depends on xtask");
     let dev = Dep {
@@ -121,14 +147,14 @@ fn xtask_stands_apart_in_both_directions() {
 }
 
 #[test]
-fn a_crate_that_is_not_drawn_is_found() {
+fn undrawn_crate_is_found() {
     let mut crates = house();
     crates.push(krate("transport-quic", &[]));
     assert!(violations(&crates)[0].contains("not in the architecture"));
 }
 
 #[test]
-fn arti_in_a_default_feature_is_found_through_every_door() {
+fn arti_in_default_features_is_found() {
     let found = |wrong: Vec<String>, names: &[&str]| {
         let text = wrong.join("\n");
         assert!(
@@ -138,7 +164,7 @@ fn arti_in_a_default_feature_is_found_through_every_door() {
             "{text}"
         );
     };
-    let all = ["ron-transport", "ron-gateway", TESTKIT];
+    let all = ["ron-transport", "ron-gateway", LAB];
     let default = |entry: &str| {
         let entry = entry.to_owned();
         move |krate: &mut Krate| drop(krate.features.insert("default".into(), vec![entry]))
@@ -167,14 +193,14 @@ fn arti_in_a_default_feature_is_found_through_every_door() {
 }
 
 #[test]
-fn a_feature_tells_whether_it_brings_arti() {
+fn feature_enabling_arti_is_known() {
     let crates = house();
     assert!(pulls_in(&crates, "ron-transport", &["arti"], ARTI));
     assert!(!pulls_in(&crates, "ron-transport", &["metrics"], ARTI));
 }
 
 #[test]
-fn what_a_slim_build_must_not_compile_is_found() {
+fn forbidden_package_is_found() {
     let clean = "transport-tcp v0.1.0 (/x)\ntokio v1.40.0\nrustix v1.0.0\nmetrics v0.24.0\n";
     assert_eq!(forbidden(clean), [""; 0]);
     for bad in [

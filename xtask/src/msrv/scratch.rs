@@ -1,8 +1,7 @@
 //! The files of the scratch workspace in `target/msrv`.
 //!
-//! The package uses each published library with every feature but Arti's. Cargo leaves out a
-//! dependency that has no library, so a crate of binaries gets a stand-in: an empty library with
-//! the same dependencies.
+//! Its package uses each published library with every feature but Arti's. Cargo omits a dependency without
+//! a library, so a crate of binaries gets a stand-in: an empty library with the same dependencies.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -10,10 +9,12 @@ use std::path::Path;
 use crate::graph::{pulls_in, ARTI};
 use crate::meta::{Dep, Krate};
 
-/// The package that everything is walked from.
+/// The root package of the walk.
 pub(super) const NAME: &str = "msrv-evidence";
 
-/// Every file with its path in the scratch folder, which lies two levels below `root`.
+/// Every file with its path in the scratch folder.
+///
+/// The folder is two levels below `root`.
 pub(super) fn files(crates: &[Krate], root: &Path, msrv: &str) -> Vec<(String, String)> {
     let mut main = package(NAME, msrv);
     main += "[workspace]\nresolver = \"3\"\n\n[dependencies]\n";
@@ -47,13 +48,13 @@ fn package(name: &str, msrv: &str) -> String {
     )
 }
 
-/// Every feature of the crate that does not bring in Arti.
+/// Every feature of the crate that does not enable Arti.
 fn features<'a>(crates: &[Krate], krate: &'a Krate) -> Vec<&'a String> {
     let tame = |feature: &&String| !pulls_in(crates, &krate.name, &[feature], ARTI);
     krate.features.keys().filter(tame).collect()
 }
 
-/// A library with the dependencies of a crate of binaries, the optional ones too.
+/// The manifest of a stand-in, with optional dependencies too.
 fn stand_in(krate: &Krate, root: &Path, msrv: &str) -> String {
     let mut text = package(&format!("{}-stand-in", krate.name), msrv);
     for dep in krate
@@ -84,7 +85,7 @@ fn stand_in(krate: &Krate, root: &Path, msrv: &str) -> String {
     text
 }
 
-/// The path of a crate as seen from a folder that is `up` below the root.
+/// The path of a crate from a folder `up` below the root.
 fn below(dir: &Path, root: &Path, up: &str) -> String {
     format!("{up}/{}", dir.strip_prefix(root).unwrap_or(dir).display())
 }
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn every_published_library_is_in_it_with_every_feature_but_artis() {
+    fn libraries_have_all_features_but_arti() {
         let mut facade = krate("ron-transport", true);
         facade.deps.push(Dep {
             optional: true,
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crate_of_binaries_is_stood_in_for() {
+    fn crate_of_binaries_has_stand_in() {
         let mut gateway = Krate {
             library: false,
             ..krate("ron-gateway", true)

@@ -1,4 +1,4 @@
-//! The packages that are compiled for a root package, and the Rust version each asks for.
+//! Packages compiled for a root package, with their minimum Rust versions.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::meta::{list, text};
 
-/// A package and its promise.
+/// A package and its minimum Rust version.
 #[derive(Debug, PartialEq)]
 pub(super) struct Package {
     name: String,
@@ -14,13 +14,13 @@ pub(super) struct Package {
     pub(super) rust_version: Option<String>,
 }
 
-/// Walks normal and build dependencies (not those of tests) from the package called `root`.
+/// Walks normal and build dependencies from package `root`.
 pub(super) fn packages(metadata: &Value, root: &str) -> Result<Vec<Package>, String> {
     let all = list(metadata, "packages");
     let nodes = list(&metadata["resolve"], "nodes");
     let start = all.iter().find(|package| package["name"] == root);
     let mut open = vec![text(
-        start.ok_or_else(|| format!("no package {root}"))?,
+        start.ok_or_else(|| format!("cargo metadata has no package {root}"))?,
         "id",
     )?];
     let mut seen = BTreeSet::new();
@@ -53,7 +53,7 @@ pub(super) fn packages(metadata: &Value, root: &str) -> Result<Vec<Package>, Str
     Ok(found)
 }
 
-/// Those that ask for a newer Rust than `msrv`, one line each.
+/// Packages that require a newer Rust than `msrv`, one line each.
 pub(super) fn newer_than(packages: &[Package], msrv: &str) -> Result<Vec<String>, String> {
     let limit = parse(msrv)?;
     let mut newer = Vec::new();
@@ -73,14 +73,14 @@ pub(super) fn newer_than(packages: &[Package], msrv: &str) -> Result<Vec<String>
     Ok(newer)
 }
 
-/// `1.80` and `1.80.0` alike.
+/// Parses `1.80` and `1.80.0` to the same value.
 fn parse(version: &str) -> Result<[u32; 3], String> {
     let mut numbers = [0; 3];
     for (at, part) in version.split('.').enumerate() {
         let number = part.parse().ok();
         match (numbers.get_mut(at), number) {
             (Some(place), Some(number)) => *place = number,
-            _ => return Err(format!("{version:?} is no Rust version")),
+            _ => return Err(format!("{version:?} is not a Rust version such as 1.80")),
         }
     }
     Ok(numbers)
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_package_is_found_and_an_equal_or_silent_one_is_not() {
+    fn only_newer_package_is_found() {
         let all = [
             package("a", Some("1.80")),
             package("b", Some("1.80.0")),
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_compiled_is_walked() {
+    fn dev_dependencies_are_not_walked() {
         let text = r#"{
           "packages": [
             {"id":"r","name":"root","version":"0.0.0"}, {"id":"n","name":"normal","version":"1.0.0"},

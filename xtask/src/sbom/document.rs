@@ -1,4 +1,4 @@
-//! The document itself: CycloneDX 1.6 (ECMA-424) in JSON.
+//! The CycloneDX 1.6 (ECMA-424) document, in JSON.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,8 +58,9 @@ pub(super) fn text(
 }
 
 fn component(id: &Id, package: &Value, checksum: Option<&String>) -> Result<Value, String> {
-    // Before SPDX expressions, `/` stood for a choice.
-    let licence = field(package, "license").map_err(|_| format!("{} names no licence", id.0))?;
+    // Before SPDX expressions, `/` meant a choice.
+    let licence =
+        field(package, "license").map_err(|_| format!("package {} has no licence", id.0))?;
     let choices: Vec<&str> = licence.split('/').map(str::trim).collect();
     let mut component = json!({
         "type": "library",
@@ -82,7 +83,7 @@ fn component(id: &Id, package: &Value, checksum: Option<&String>) -> Result<Valu
     Ok(component)
 }
 
-/// The package URL: `+` of a version's build metadata is escaped there.
+/// The package URL; it escapes the `+` of build metadata.
 fn purl((name, version): &Id) -> String {
     format!("pkg:cargo/{name}@{}", version.replace('+', "%2B"))
 }
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_fact_is_an_error() {
+    fn missing_fact_is_error() {
         let tree = parse(TREE).unwrap();
         let none = BTreeMap::new();
         let missing = text(&tree, &BTreeSet::new(), &metadata(), &none).unwrap_err();

@@ -1,10 +1,10 @@
-//! The checksums of `Cargo.lock`, whose form cargo writes and no person edits.
+//! The checksums in `Cargo.lock`, in the form that cargo writes.
 
 use std::collections::BTreeMap;
 
 use super::Id;
 
-/// SHA-256 of each package that comes from a registry.
+/// The SHA-256 checksum of each package from a registry.
 pub(super) fn checksums(lock: &str) -> BTreeMap<Id, String> {
     let packages = lock.split("[[package]]").skip(1);
     packages.filter_map(package).collect()

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Id;
 
-/// The format that is parsed, after the depth that cargo puts before it.
+/// The format of a line after the depth.
 pub(super) const FORMAT: &str = "|{p}";
 
-/// Packages, and what each of them needs.
+/// Packages with their dependencies.
 #[derive(Debug, PartialEq)]
 pub(super) struct Tree {
     pub(super) root: Id,
@@ -20,8 +20,9 @@ impl Tree {
     }
 }
 
-/// Parses lines of a depth, `|`, a name, `v` and a version. A package that was printed before is
-/// printed again without the packages that it needs.
+/// Parses lines of depth, `|`, name, `v` and version.
+///
+/// Cargo prints the dependencies of a package only at its first occurrence.
 pub(super) fn parse(text: &str) -> Result<Tree, String> {
     let mut needs: BTreeMap<Id, BTreeSet<Id>> = BTreeMap::new();
     let mut above: Vec<Id> = Vec::new();
@@ -69,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn other_output_is_an_error() {
+    fn other_output_is_error() {
         for text in [
             "",
             "a v1.0.0",

@@ -1,34 +1,34 @@
-//! Checks of our own Rust code: length, stubs, `unsafe`, tests that are switched off.
+//! Length of files, stubs, `unsafe`, and tests that are ignored.
 
 use super::source::{is_word, split, tokens, Token};
 use super::Finding;
 
 /// A file longer than this fails.
 const MAX_LINES: usize = 400;
-/// A file longer than this is pointed out.
+/// A file longer than this gets a notice.
 const LONG_LINES: usize = 250;
 
-/// Words that say something was left undone.
+/// Words that mark unfinished work.
 const MARKERS: &[&str] = &[
     concat!("FIX", "ME"),
     concat!("XX", "X"),
     concat!("HA", "CK"),
 ];
 
-/// Files stay short enough to be read in one go.
+/// Finds files that are too long to read at once.
 pub(super) fn length(path: &str, text: &str) -> Vec<Finding> {
     let lines = text.lines().count();
     if !path.ends_with(".rs") || lines <= LONG_LINES {
         return Vec::new();
     }
-    let what = format!("{lines} lines: over {LONG_LINES} is long, over {MAX_LINES} fails");
+    let what = format!("{lines} lines: split it, over {MAX_LINES} fails");
     vec![Finding {
         notice: lines <= MAX_LINES,
         ..Finding::new(path, 1, what)
     }]
 }
 
-/// No stub macros, no `unsafe`, no test switched off without a reason.
+/// Finds stub macros, `unsafe`, and tests ignored without a reason.
 pub(super) fn stubs(path: &str, text: &str) -> Vec<Finding> {
     if !path.ends_with(".rs") {
         return Vec::new();
@@ -41,12 +41,12 @@ pub(super) fn stubs(path: &str, text: &str) -> Vec<Finding> {
         let called = at(i + 1) == "!" && matches!(at(i + 2), "(" | "[" | "{");
         let what = match word {
             "todo" | "unimplemented" if called => format!("`{word}!` is a stub"),
-            "dbg" if called => "`dbg!` is for a debugging session".into(),
-            "unsafe" => "`unsafe` has no place in this workspace".into(),
+            "dbg" if called => "`dbg!` is for debugging: remove it".into(),
+            "unsafe" => "`unsafe` is forbidden in this workspace".into(),
             "ignore"
                 if matches!(at(i.wrapping_sub(1)), "[" | ",") && matches!(at(i + 1), "]" | ")") =>
             {
-                "a test is ignored without a reason: `#[ignore = \"…\"]`".into()
+                "test is ignored without a reason: write `#[ignore = \"…\"]`".into()
             }
             _ => continue,
         };
@@ -55,7 +55,7 @@ pub(super) fn stubs(path: &str, text: &str) -> Vec<Finding> {
     found
 }
 
-/// No words that say something was left undone: in comments of Rust, anywhere in other files.
+/// Finds words for unfinished work, in Rust files in comments only.
 pub(super) fn markers(path: &str, text: &str) -> Vec<Finding> {
     if path == "Cargo.lock" {
         return Vec::new();
@@ -71,7 +71,7 @@ pub(super) fn markers(path: &str, text: &str) -> Vec<Finding> {
             Finding::new(
                 path,
                 line + 1,
-                format!("`{word}`: finish it, or write down what is open"),
+                format!("`{word}` marks unfinished work: finish it, or document the limit"),
             )
         }));
     }
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_file_is_noticed_and_a_longer_one_fails() {
+    fn long_file_gets_notice_and_longer_fails() {
         assert!(length("a.rs", &"x\n".repeat(250)).is_empty());
         assert!(length("a.rs", &"x\n".repeat(400))[0].notice);
         assert!(!length("a.rs", &"x\n".repeat(401))[0].notice);
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_ignored_without_a_reason_is_found() {
+    fn test_ignored_without_reason_is_found() {
         assert_eq!(stubs("a.rs", "#[ignore]\nfn a() {}").len(), 1);
         assert_eq!(stubs("a.rs", "#[cfg_attr(x, ignore)]").len(), 1);
         assert!(stubs("a.rs", "#[ignore = \"takes an hour\"]").is_empty());
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn markers_are_found_in_comments_and_in_other_files() {
+    fn markers_in_comments_and_other_files() {
         let marker = MARKERS[0];
         assert_eq!(markers("a.rs", &format!("// {marker}: x")).len(), 1);
         assert!(markers("a.rs", &format!("let x = \"{marker}\";")).is_empty());

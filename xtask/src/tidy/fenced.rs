@@ -1,12 +1,12 @@
-//! Dependencies that one file keeps to itself, so that they are easy to replace.
+//! Dependencies that one file alone may use, so that they are replaceable.
 
 use super::source::{split, tokens};
 use super::Finding;
 
-/// A crate, and the one file that may name it.
+/// A crate, and the only file that may name it.
 const FENCED: &[(&str, &str)] = &[("rustls_pemfile", "crates/transport-tls/src/pem.rs")];
 
-/// No other file uses a fenced crate.
+/// Finds uses of a fenced crate in other files.
 pub(super) fn uses(path: &str, text: &str) -> Vec<Finding> {
     if !path.ends_with(".rs") {
         return Vec::new();
@@ -16,7 +16,7 @@ pub(super) fn uses(path: &str, text: &str) -> Vec<Finding> {
     for (line, word) in tokens(&code) {
         let fence = FENCED.iter().find(|(name, _)| *name == word);
         found.extend(fence.filter(|(_, only)| *only != path).map(|(_, only)| {
-            let what = format!("`{word}` is used in {only} alone: call that file's functions");
+            let what = format!("only {only} may use `{word}`: call its functions");
             Finding::new(path, line, what)
         }));
     }

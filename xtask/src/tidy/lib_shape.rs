@@ -1,9 +1,9 @@
-//! A crate's `lib.rs` is documentation, attributes, modules and re-exports, and nothing else.
+//! A crate's `lib.rs` has documentation, attributes, modules and re-exports only.
 
 use super::source::{split, tokens, Token};
 use super::Finding;
 
-/// Finds the first item of a `lib.rs` that is neither a module nor a re-export.
+/// Finds the first other item of a `lib.rs`.
 pub(super) fn lib_rs(path: &str, text: &str) -> Vec<Finding> {
     if !(path.starts_with("crates/") && path.ends_with("/src/lib.rs")) {
         return Vec::new();
@@ -14,13 +14,13 @@ pub(super) fn lib_rs(path: &str, text: &str) -> Vec<Finding> {
         Finding::new(
             path,
             line,
-            format!("`{word}` in lib.rs: only modules and re-exports stand there"),
+            format!("`{word}` in lib.rs: only modules and re-exports are allowed"),
         )
     });
     found.into_iter().collect()
 }
 
-/// The first token of the first item that does not belong.
+/// The first token of the first item that is not allowed.
 fn first_stranger<'a>(tokens: &[Token<'a>]) -> Option<Token<'a>> {
     let word = |at: usize| tokens.get(at).map_or("", |token| token.1);
     let mut at = 0;
@@ -29,7 +29,7 @@ fn first_stranger<'a>(tokens: &[Token<'a>]) -> Option<Token<'a>> {
             "#" if word(at + 1) == "!" => after_bracketed(tokens, at + 2),
             "#" => after_bracketed(tokens, at + 1),
             "pub" if word(at + 1) == "(" => after_bracketed(tokens, at + 1),
-            // A module written out: its items are looked at like the others.
+            // An inline module: its items are checked like the others.
             "mod" if word(at + 2) == "{" => at + 3,
             "pub" | "}" => at + 1,
             "use" | "mod" => after_semicolon(tokens, at),
@@ -40,7 +40,7 @@ fn first_stranger<'a>(tokens: &[Token<'a>]) -> Option<Token<'a>> {
     None
 }
 
-/// Past the group that opens at `at`.
+/// The index after the group that opens at `at`.
 fn after_bracketed(tokens: &[Token], at: usize) -> usize {
     let mut depth = 0_usize;
     for (i, (_, word)) in tokens.iter().enumerate().skip(at) {
@@ -68,7 +68,7 @@ mod tests {
     const PATH: &str = "crates/a/src/lib.rs";
 
     #[test]
-    fn documentation_modules_and_reexports_are_in_order() {
+    fn documentation_modules_and_reexports_pass() {
         let text = "//! Docs: fn a() {}\n#![cfg_attr(docsrs, feature(doc_cfg))]\n\nmod a;\n\
                     pub(crate) mod b;\n#[cfg(feature = \"x\")]\npub mod c;\n\
                     pub use a::{b::{C, D}, E};\nextern crate alloc;\n\
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn other_files_are_free() {
+    fn other_files_are_not_checked() {
         assert!(lib_rs("crates/a/src/main.rs", "fn main() {}").is_empty());
     }
 }

@@ -1,12 +1,15 @@
-//! Checks of the manifests: lints inherited, and a reason for every dependency.
+//! Manifests inherit the lints and explain every dependency.
 
 use super::Finding;
 
-/// Every crate inherits the workspace's lints.
+/// Finds crates that do not inherit the workspace's lints.
 pub(super) fn lints(path: &str, text: &str) -> Vec<Finding> {
-    // A fuzz target stands apart: it is built by another toolchain.
+    // A fuzz target is built by another toolchain.
     let member = path == "xtask/Cargo.toml"
-        || (path.starts_with("crates/") && path.ends_with("/Cargo.toml"))
+        || ["crates/", "testing/", "benches/"]
+            .iter()
+            .any(|dir| path.starts_with(dir))
+            && path.ends_with("/Cargo.toml")
             && !path.ends_with("/fuzz/Cargo.toml");
     let inherits = entries(text).any(|entry| {
         entry.table == "lints" && entry.key == "workspace" && entry.value == "true"
@@ -18,13 +21,13 @@ pub(super) fn lints(path: &str, text: &str) -> Vec<Finding> {
     vec![Finding::new(
         path,
         1,
-        "the workspace's lints are not inherited: `[lints] workspace = true`",
+        "workspace lints are not inherited: add `[lints] workspace = true`",
     )]
 }
 
-/// Every outside dependency of the workspace has a comment, or stands in a group that has one.
+/// Finds outside dependencies without a comment on them or their group.
 ///
-/// A group ends at an empty line. Our own crates, named by `path`, need no reason.
+/// A group ends at an empty line. Crates of the workspace, named by `path`, need no reason.
 pub(super) fn reasons(path: &str, text: &str) -> Vec<Finding> {
     if path != "Cargo.toml" {
         return Vec::new();
@@ -37,14 +40,14 @@ pub(super) fn reasons(path: &str, text: &str) -> Vec<Finding> {
             .take_while(|line| !line.is_empty() && !line.starts_with('['))
             .any(|line| line.starts_with('#'));
         if !explained && !entry.value.contains("path =") {
-            let what = format!("`{}` has no comment that says why it is here", entry.key);
+            let what = format!("`{}` has no comment with its reason", entry.key);
             found.push(Finding::new(path, entry.line, what));
         }
     }
     found
 }
 
-/// One `key = value` line.
+/// A `key = value` line.
 struct Entry<'a> {
     table: &'a str,
     key: &'a str,
@@ -52,7 +55,7 @@ struct Entry<'a> {
     line: usize,
 }
 
-/// The entries that begin a line outside of a value over several lines.
+/// The entries of a manifest, without lines inside of longer values.
 fn entries(text: &str) -> impl Iterator<Item = Entry<'_>> {
     let (mut table, mut open) = ("", 0_usize);
     text.lines().enumerate().filter_map(move |(at, line)| {
@@ -83,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_crate_without_the_lints_is_found() {
+    fn crate_without_lints_is_found() {
         let path = "crates/a/Cargo.toml";
         assert!(lints(path, "[package]\n[lints]\nworkspace = true\n").is_empty());
         assert!(lints(path, "lints.workspace = true\n[package]\n").is_empty());
@@ -96,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dependency_without_a_reason_is_found() {
+    fn dependency_without_reason_is_found() {
         let text = "[workspace.dependencies]\nours = { path = \"crates/ours\" }\n\n\
                     # Why a.\na = \"1\"\nb = { version = \"1\", features = [\n    \"x\",\n] }\n\n\
                     c = \"1\"\n\n[workspace.lints.rust]\nd = \"1\"\n";
@@ -110,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_comment_above_the_table_is_no_reason() {
+    fn comment_above_table_is_no_reason() {
         let text = "# Dependencies.\n[workspace.dependencies]\na = \"1\"\n";
         assert_eq!(reasons("Cargo.toml", text).len(), 1);
     }

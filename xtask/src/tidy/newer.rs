@@ -1,15 +1,15 @@
-//! Syntax that is newer than the promised Rust, as far as text shows it.
+//! Syntax that is newer than the minimum Rust version.
 //!
-//! The newest toolchain compiles all of it without a word, and clippy's `incompatible_msrv` looks
-//! at calls only. What text cannot show, such as trait upcasting, stays a matter of review.
+//! The newest toolchain compiles all of it, and clippy's `incompatible_msrv` checks calls only. Text does
+//! not show some features, such as trait upcasting; reviewers look for them.
 
 use super::source::{split, tokens, Token};
 use super::Finding;
 
-/// Crates that promise nothing.
-const EXEMPT: &[&str] = &["crates/transport-testkit/", "crates/transport-arti/"];
+/// Crates with a newer minimum version.
+const EXEMPT: &[&str] = &["crates/transport-arti/"];
 
-/// Sequences of words and signs, what they are, and the version that brought them.
+/// Sequences of tokens, with the feature's name and version.
 const PATTERNS: &[(&[&str], &str)] = &[
     (&["async", "|"], "an async closure (1.85)"),
     (&["async", "move", "|"], "an async closure (1.85)"),
@@ -33,7 +33,7 @@ const BEFORE_IF: &[&str] = &[
     "yield", "await",
 ];
 
-/// Finds newer syntax in the crates that promise an older Rust.
+/// Finds newer syntax in crates that support an older Rust.
 pub(super) fn syntax(path: &str, text: &str) -> Vec<Finding> {
     let ours = path.starts_with("crates/") && path.ends_with(".rs");
     if !ours || EXEMPT.iter().any(|crate_dir| path.starts_with(crate_dir)) {
@@ -66,19 +66,21 @@ fn starts(tokens: &[Token], pattern: &[&str]) -> bool {
     tokens.len() >= pattern.len() && pattern.iter().zip(tokens).all(|(want, (_, is))| want == is)
 }
 
-/// True where the `[` at this place follows `#` or `#!`.
+/// Returns whether the `[` at this index follows `#` or `#!`.
 fn is_attribute(tokens: &[Token], at: usize) -> bool {
     let before = |back: usize| at.checked_sub(back).map_or("", |i| tokens[i].1);
     before(1) == "#" || (before(1) == "!" && before(2) == "#")
 }
 
-/// `pattern if let …` of a match arm: what stands before it can end no statement.
+/// Returns whether `if let` is the guard of a match arm.
+///
+/// The token before it cannot end a statement.
 fn is_guard(before: &str, rest: &[Token]) -> bool {
     let word = before.starts_with(|c: char| c == '_' || c.is_alphanumeric());
     starts(rest, &["if", "let"]) && (before == ")" || (word && !BEFORE_IF.contains(&before)))
 }
 
-/// `[allow(…, reason = "…")]` and its like.
+/// Returns whether this is a lint attribute with a reason.
 fn is_lint_reason(rest: &[Token]) -> bool {
     let level = rest.get(1).map_or("", |token| token.1);
     let inside = rest
@@ -123,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn older_syntax_that_looks_alike_is_not() {
+    fn similar_older_syntax_passes() {
         for good in [
             "let f = async { 1 };",
             "let f = |x| async move { x };",
@@ -145,10 +147,11 @@ mod tests {
     }
 
     #[test]
-    fn only_crates_that_promise_the_version_are_looked_at() {
+    fn only_crates_with_version_are_checked() {
         for path in [
             "xtask/src/a.rs",
-            "crates/transport-testkit/src/a.rs",
+            "testing/lab/src/a.rs",
+            "crates/transport-arti/src/a.rs",
             "crates/a/README.md",
         ] {
             assert!(syntax(path, "#[expect(dead_code)]").is_empty(), "{path}");

@@ -1,15 +1,15 @@
-//! Rust source cut into what is code and what is comment, with strings emptied out.
+//! Splits Rust source into code and comments, and empties strings.
 //!
-//! Not a parser: just enough of the lexer that a word in a string or a comment is never taken
-//! for code. Line numbers stay true.
+//! It is no parser: it lexes enough that a word in a string or a comment is never taken for code. Line
+//! numbers do not change.
 
-/// The same text twice: one with only the code left, one with only the comments.
+/// The code and the comments of a text, each with all lines.
 pub(super) struct Source {
     pub(super) code: String,
     pub(super) comments: String,
 }
 
-/// A word or a single sign of the code, and the line it stands on.
+/// The line number and the text of a word or a sign.
 pub(super) type Token<'a> = (usize, &'a str);
 
 enum Part {
@@ -47,7 +47,7 @@ pub(super) fn split(text: &str) -> Source {
     }
 }
 
-/// The words and signs of code that was split off before.
+/// The words and signs of code without comments.
 pub(super) fn tokens(code: &str) -> Vec<Token<'_>> {
     let mut found = Vec::new();
     for (line, text) in code.lines().enumerate() {
@@ -65,12 +65,12 @@ pub(super) fn tokens(code: &str) -> Vec<Token<'_>> {
     found
 }
 
-/// True for what a word is made of.
+/// Returns whether a character is part of a word.
 pub(super) fn is_word(c: char) -> bool {
     c == '_' || c.is_alphanumeric()
 }
 
-/// What begins at `at`, and where it ends.
+/// The kind and the end of the part that starts at `at`.
 fn next(bytes: &[u8], at: usize) -> (Part, usize) {
     let rest = &bytes[at..];
     if rest.starts_with(b"//") {
@@ -102,7 +102,7 @@ fn next(bytes: &[u8], at: usize) -> (Part, usize) {
     }
 }
 
-/// The length of a block comment, those within it included.
+/// The length of a block comment, including nested ones.
 fn block_comment(rest: &[u8]) -> usize {
     let (mut depth, mut at) = (0, 0);
     while at < rest.len() {
@@ -122,7 +122,7 @@ fn block_comment(rest: &[u8]) -> usize {
     at
 }
 
-/// The length of a literal that ends at the next `quote` without a backslash before it.
+/// The length of a literal up to the next unescaped `quote`.
 fn quoted(rest: &[u8], quote: u8) -> usize {
     let mut at = 1;
     while at < rest.len() {
@@ -135,7 +135,7 @@ fn quoted(rest: &[u8], quote: u8) -> usize {
     at
 }
 
-/// The length of a character literal, or nothing where the quote starts a lifetime.
+/// The length of a character literal; `None` for a lifetime.
 fn char_literal(rest: &[u8]) -> Option<usize> {
     if rest.get(1) == Some(&b'\\') {
         return Some(quoted(rest, b'\''));
@@ -150,7 +150,7 @@ fn char_literal(rest: &[u8]) -> Option<usize> {
     (rest.get(1 + width) == Some(&b'\'')).then_some(width + 2)
 }
 
-/// The length of a raw string that starts with its `#`s or its quote.
+/// The length of a raw string, from its `#` or quote.
 fn raw_string(rest: &[u8]) -> Option<usize> {
     let hashes = rest.iter().take_while(|&&b| b == b'#').count();
     if rest.get(hashes) != Some(&b'"') {
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn strings_and_comments_are_no_code() {
+    fn strings_and_comments_are_not_code() {
         assert_eq!(words("a // b\nc /* d /* e */ f */ g"), ["a", "c", "g"]);
         let mixed = r##"a("b \" c", r#"d " e"#, b"f", br"g\")"##;
         assert_eq!(words(mixed).concat(), r#"a("","",b"","")"#);
@@ -195,14 +195,14 @@ mod tests {
     }
 
     #[test]
-    fn comments_are_kept_apart_and_lines_stay_true() {
+    fn comments_are_separate_and_lines_match() {
         let source = split("a\n\"x\ny\" // note\nb");
         assert!(source.comments.contains("// note") && !source.comments.contains('a'));
         assert_eq!(tokens(&source.code).last(), Some(&(4, "b")));
     }
 
     #[test]
-    fn what_never_ends_does_not_panic() {
+    fn unterminated_literal_does_not_panic() {
         for text in ["/* a", "\"a", "\"a\\", "'", "r#\"a", "'\\", "é'é", "b'"] {
             let _ = split(text);
         }

@@ -1,10 +1,11 @@
-//! No file speaks of places or papers that whoever has only the repository cannot see.
+//! References to places and papers outside of the repository.
 
 use super::source::is_word;
 use super::Finding;
 
-/// Home directories and registry hosts. Joined here, so that this file
-/// does not hold them.
+/// Home directories and registry hosts.
+///
+/// The parts are joined by the compiler, so that this file passes the check.
 const PLACES: &[&str] = &[
     concat!("/ro", "ot/"),
     concat!("/ho", "me/"),
@@ -16,7 +17,7 @@ const PLACES: &[&str] = &[
     concat!("registry.", "npmjs"),
 ];
 
-/// No path of the machine it was written on, no host of a package registry.
+/// Finds paths of a developer's machine and hosts of package registries.
 pub(super) fn places(path: &str, text: &str) -> Vec<Finding> {
     if path == "Cargo.lock" {
         return Vec::new();
@@ -28,15 +29,15 @@ pub(super) fn places(path: &str, text: &str) -> Vec<Finding> {
                 let after = line[at + place.len()..].chars().next();
                 let inside = before.is_some_and(|c| is_word(c) || matches!(c, '.' | '-' | '/'));
                 let longer = !place.ends_with('/') && after.is_some_and(|c| is_word(c) || c == '-');
-                // A path that goes on from something else, such as a URL's, is another path.
+                // In the middle of a longer path or a URL it is another path.
                 !(place.starts_with('/') && (inside || longer))
             })
         });
-        place.map(|place| format!("`{place}` is nowhere but on the machine it was written on"))
+        place.map(|place| format!("`{place}` exists on one machine only: remove it"))
     })
 }
 
-/// No reference to a work item: the repository explains itself.
+/// Finds references to numbered work items.
 pub(super) fn issues(path: &str, text: &str) -> Vec<Finding> {
     if path == "Cargo.lock" {
         return Vec::new();
@@ -54,7 +55,9 @@ pub(super) fn issues(path: &str, text: &str) -> Vec<Finding> {
             before = word;
             issue && number
         });
-        hit.then(|| "a numbered issue is not part of the repository".into())
+        hit.then(|| {
+            "a numbered issue is outside of the repository: state the reason instead".into()
+        })
     })
 }
 
@@ -84,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_that_only_look_alike_are_not() {
+    fn similar_paths_pass() {
         for good in [
             "a/workers",
             "frame/work",
@@ -98,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_numbered_issue_is_found_and_the_word_alone_is_not() {
+    fn numbered_issue_is_found() {
         for number in ["7", "#7", "12)"] {
             assert_eq!(
                 issues("a.md", &format!("see {} {number}", "issue")).len(),

@@ -1,4 +1,4 @@
-//! The configuration in force, as it may be shown to whoever reaches the admin endpoint.
+//! The active configuration, as the admin endpoint shows it.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -6,18 +6,19 @@ use ron_transport::config::{Loaded, Settings};
 use ron_transport::Endpoint;
 use serde_json::{json, Value};
 
-use crate::startup::{source_name, Effective};
+use crate::effective::{source_name, EffectiveConfig};
 
-/// Every key with its value and source, but for the values that are never shown. A reload puts
-/// another in its place.
-pub(crate) struct InForce(Mutex<Value>);
+/// Every key with its value and source, without hidden values.
+///
+/// A reload replaces it.
+pub(crate) struct ActiveConfig(Mutex<Value>);
 
-impl InForce {
-    pub(crate) fn new(effective: &Effective) -> Self {
+impl ActiveConfig {
+    pub(crate) fn new(effective: &EffectiveConfig) -> Self {
         Self(Mutex::new(shown(effective)))
     }
 
-    /// Takes what was loaded for what is in force.
+    /// Replaces the configuration after a reload.
     pub(crate) fn set(&self, shown: Value) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = shown;
     }
@@ -28,8 +29,8 @@ impl InForce {
     }
 }
 
-/// `{"transport":[{"key":…,"value":…,"source":…}…],"gateway":[…]}`
-pub(crate) fn shown(effective: &Effective) -> Value {
+/// Returns `{"transport":[{"key":…,"value":…,"source":…}…],"gateway":[…]}`.
+pub(crate) fn shown(effective: &EffectiveConfig) -> Value {
     json!({
         "transport": entries(&effective.transport),
         "gateway": entries(&effective.gateway),
@@ -71,9 +72,9 @@ mod tests {
     }
 
     #[test]
-    fn every_key_is_there_with_its_source() {
+    fn every_key_has_its_source() {
         let effective = sources(&[("transport.max-conns", "7")]).load().unwrap();
-        let in_force = InForce::new(&effective);
+        let in_force = ActiveConfig::new(&effective);
         let conns = value(&in_force.json(), "transport", "max_conns");
         assert_eq!(conns["value"], "7");
         assert_eq!(conns["source"], "flag --transport.max-conns");
@@ -92,7 +93,7 @@ mod tests {
 
     #[cfg(feature = "tls")]
     #[test]
-    fn where_keys_are_is_not_told() {
+    fn private_key_paths_are_hidden() {
         let effective = sources(&[
             ("transport.backend", "tls"),
             ("transport.tls.cert-path", "/run/secrets/cert.pem"),

@@ -1,12 +1,12 @@
-//! The open connections as JSON, a page at a time.
+//! The open connections as JSON, in pages.
 
 use ron_transport::{ConnSnapshot, Transport};
 use serde_json::{json, Value};
 
-/// Connections in one answer.
+/// Connections per page.
 const PAGE: usize = 1000;
 
-/// Returns the number after which a page begins, from the query: none, or `after=7`.
+/// Parses the query, empty or `after=7`: the page starts after this number.
 pub(super) fn after(query: &str) -> Option<u64> {
     match query {
         "" => Some(0),
@@ -14,15 +14,17 @@ pub(super) fn after(query: &str) -> Option<u64> {
     }
 }
 
-/// Returns the number of the connection that a path asks to cancel: `/connections/7/cancel`.
+/// Returns the connection number of `/connections/7/cancel`.
 pub(super) fn to_cancel(path: &str) -> Option<&str> {
     path.strip_prefix("/connections/")?.strip_suffix("/cancel")
 }
 
-/// `{"open":2,"connections":[…],"truncated":false,"next":null}`: `next` is what the next page begins
-/// after.
+/// Returns one page of connections.
+///
+/// `{"open":2,"connections":[…],"truncated":false,"next":null}`: `next` is the `after` of the next
+/// page.
 pub(super) fn json(transport: &Transport, after: u64, show_peers: bool) -> Value {
-    // One more tells whether there is a next page.
+    // A further connection means a further page.
     let mut found = transport.connections_after(after, PAGE + 1);
     let truncated = found.len() > PAGE;
     found.truncate(PAGE);
@@ -48,7 +50,7 @@ fn entry(conn: &ConnSnapshot, show_peers: bool) -> Value {
         "throttled": conn.throttled,
     });
     if show_peers {
-        // A peer behind Tor has none.
+        // A peer behind Tor has no address.
         entry["peer"] = conn.peer.and_then(|peer| peer.loggable()).into();
     }
     entry
@@ -59,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn page_begins_after_a_number() {
+    fn page_starts_after_a_number() {
         assert_eq!((after(""), after("after=7")), (Some(0), Some(7)));
         for query in ["after=", "after=-1", "after=x", "before=7", "after=7&a=b"] {
             assert_eq!(after(query), None, "{query}");
@@ -67,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn path_names_what_is_cancelled() {
+    fn cancel_path_has_connection_number() {
         assert_eq!(to_cancel("/connections/7/cancel"), Some("7"));
         for path in ["/connections", "/connections/7", "/connections/7/cancel/"] {
             assert_eq!(to_cancel(path), None, "{path}");

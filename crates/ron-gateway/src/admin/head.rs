@@ -1,53 +1,53 @@
-//! The head of a request: read within bounds, and parsed by `httparse`.
+//! The head of a request, read within bounds and parsed by `httparse`.
 //!
-//! One request is read from a connection, and no body: bytes after the head are never looked at, so
-//! that nothing can be hidden in them.
+//! One request without body is read from a connection. Bytes after the head are never parsed, so
+//! that no second request can be smuggled in them.
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::answer::{Answer, Status};
+use super::response::{Response, StatusCode};
 
-/// Bytes of a head.
+/// Largest head, in bytes.
 const MAX_BYTES: usize = 16 * 1024;
-/// Lines of a head.
+/// Largest number of header fields.
 const MAX_FIELDS: usize = 64;
 
 /// A request without its body.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Head {
+pub(super) struct RequestHead {
     pub(super) method: String,
     pub(super) path: String,
-    /// The query: the text after `?`, or empty.
+    /// The query after `?`, or empty.
     pub(super) query: String,
-    /// The hosts that the request names: in `Host`, and in a target of absolute form.
+    /// Hosts in `Host` and in a target of absolute form.
     pub(super) hosts: Vec<String>,
     pub(super) has_body: bool,
 }
 
-/// Why there is no head.
+/// The cause of a missing head.
 #[derive(Debug)]
-pub(super) enum Unread {
-    /// The client has closed or reset the connection.
+pub(super) enum HeadError {
+    /// The client closed or reset the connection.
     Gone,
-    /// The request is refused with this answer.
-    Wrong(Answer),
+    /// The request is rejected with this response.
+    Wrong(Response),
 }
 
-fn wrong(status: Status, text: &'static str) -> Unread {
-    Unread::Wrong(Answer::text(status, text))
+fn wrong(status: StatusCode, text: &'static str) -> HeadError {
+    HeadError::Wrong(Response::text(status, text))
 }
 
-/// Reads up to the end of the head.
+/// Reads the head of a request.
 ///
-/// The caller sets the deadline; it is over the whole head.
-pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Head, Unread> {
+/// The caller applies a deadline to the whole head.
+pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<RequestHead, HeadError> {
     let mut bytes = Vec::with_capacity(1024);
     let mut total = 0;
     loop {
         let from = bytes.len().saturating_sub(3);
         match stream.read_buf(&mut bytes).await {
             Ok(read @ 1..) => total += read,
-            Ok(0) | Err(_) => return Err(Unread::Gone),
+            Ok(0) | Err(_) => return Err(HeadError::Gone),
         }
         // Empty lines before a request are allowed (RFC 9112 §2.2).
         let blank = bytes.iter().take_while(|byte| b"\r\n".contains(byte));
@@ -62,27 +62,30 @@ pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Head, 
             return parse(&bytes);
         }
         if total >= MAX_BYTES {
-            let text = "the head of the request is over 16 KiB\n";
-            return Err(wrong(Status::TOO_LARGE, text));
+            let text = "the request head exceeds 16 KiB\n";
+            return Err(wrong(StatusCode::TOO_LARGE, text));
         }
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<Head, Unread> {
-    const NOT_HTTP: &str = "this is no HTTP/1 request\n";
+fn parse(bytes: &[u8]) -> Result<RequestHead, HeadError> {
+    const NOT_HTTP: &str = "not an HTTP/1 request\n";
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut request = httparse::Request::new(&mut fields);
     match request.parse(bytes) {
         Ok(httparse::Status::Complete(_)) => {}
         Err(httparse::Error::TooManyHeaders) => {
-            let text = "the head of the request has over 64 lines\n";
-            return Err(wrong(Status::TOO_LARGE, text));
+            let text = "the request head exceeds 64 header fields\n";
+            return Err(wrong(StatusCode::TOO_LARGE, text));
         }
         Err(httparse::Error::Version) if is_http(bytes) => {
-            return Err(wrong(Status::VERSION, "only HTTP/1.0 and HTTP/1.1\n"));
+            return Err(wrong(
+                StatusCode::VERSION,
+                "HTTP version not supported; use HTTP/1.0 or HTTP/1.1\n",
+            ));
         }
         Ok(httparse::Status::Partial) | Err(_) => {
-            return Err(wrong(Status::BAD_REQUEST, NOT_HTTP));
+            return Err(wrong(StatusCode::BAD_REQUEST, NOT_HTTP));
         }
     }
     let is_named = |field: &&httparse::Header<'_>, name| field.name.eq_ignore_ascii_case(name);
@@ -95,20 +98,24 @@ fn parse(bytes: &[u8]) -> Result<Head, Unread> {
     let mut hosts = Vec::new();
     for field in all("host") {
         let value = std::str::from_utf8(field.value);
-        let value = value.map_err(|_| wrong(Status::BAD_REQUEST, NOT_HTTP))?;
+        let value = value.map_err(|_| wrong(StatusCode::BAD_REQUEST, NOT_HTTP))?;
         hosts.push(value.trim().to_owned());
     }
-    // RFC 9112 §3.2. A client of HTTP/1.0 may leave it out; no browser does.
+    // RFC 9112 §3.2. HTTP/1.0 permits a request without Host; no browser sends one.
     if hosts.len() > 1 || hosts.is_empty() && request.version != Some(0) {
-        let text = "a request needs exactly one Host\n";
-        return Err(wrong(Status::BAD_REQUEST, text));
+        let text = "a request needs exactly one Host field\n";
+        return Err(wrong(StatusCode::BAD_REQUEST, text));
     }
-    let (authority, path) = split(request.path.unwrap_or_default())
-        .ok_or_else(|| wrong(Status::BAD_REQUEST, "the target is no path\n"))?;
+    let (authority, path) = split(request.path.unwrap_or_default()).ok_or_else(|| {
+        wrong(
+            StatusCode::BAD_REQUEST,
+            "the request target is not a path\n",
+        )
+    })?;
     hosts.extend(authority.map(str::to_owned));
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let is_empty = |field: &httparse::Header<'_>| field.value == b"0";
-    Ok(Head {
+    Ok(RequestHead {
         method: request.method.unwrap_or_default().to_owned(),
         path: path.to_owned(),
         query: query.to_owned(),
@@ -117,14 +124,16 @@ fn parse(bytes: &[u8]) -> Result<Head, Unread> {
     })
 }
 
-/// Whether the first line ends as one of HTTP does, whatever the version.
+/// Returns whether the request line ends with an HTTP version.
 fn is_http(bytes: &[u8]) -> bool {
     let line = bytes.split(|byte| b"\r\n".contains(byte)).next();
     let version = line.and_then(|line| line.rsplit(|byte| *byte == b' ').next());
     version.is_some_and(|version| version.starts_with(b"HTTP/"))
 }
 
-/// Splits a target of origin form or absolute form (RFC 9112 §3.2) into authority and path.
+/// Splits a request target into authority and path.
+///
+/// The target has origin form or absolute form (RFC 9112 §3.2).
 fn split(target: &str) -> Option<(Option<&str>, &str)> {
     if target.starts_with('/') {
         return Some((None, target));
@@ -142,21 +151,21 @@ fn split(target: &str) -> Option<(Option<&str>, &str)> {
 mod tests {
     use super::*;
 
-    async fn head(text: &str) -> Result<Head, Unread> {
+    async fn head(text: &str) -> Result<RequestHead, HeadError> {
         read(&mut text.as_bytes()).await
     }
 
     async fn status(text: &str) -> u16 {
         match head(text).await {
-            Err(Unread::Wrong(answer)) => answer.status.code(),
+            Err(HeadError::Wrong(answer)) => answer.status.code(),
             other => panic!("{text:?}: {other:?}"),
         }
     }
 
     #[tokio::test]
-    async fn request_is_read_with_its_hosts() {
+    async fn request_is_parsed_with_its_hosts() {
         let read = head("\r\nGET /a?b=c HTTP/1.1\r\nHost:  x:1 \r\n\r\nGET /d").await;
-        let expected = Head {
+        let expected = RequestHead {
             method: "GET".into(),
             path: "/a".into(),
             query: "b=c".into(),
@@ -173,7 +182,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn body_is_noticed() {
+    async fn body_is_detected() {
         for (field, has_body) in [
             ("content-length: 0", false),
             ("content-length: 1", true),
@@ -188,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn malformed_requests_are_refused() {
+    async fn malformed_requests_are_rejected() {
         for text in [
             "\u{16}\u{3}\u{1}\n\n",
             "GET /\r\n\r\n",
@@ -210,11 +219,11 @@ mod tests {
         let many = "a: b\r\n".repeat(MAX_FIELDS);
         let many = format!("GET / HTTP/1.1\r\nhost: a\r\n{many}\r\n");
         assert_eq!(status(&many).await, 431);
-        assert!(matches!(head("GET / HT").await, Err(Unread::Gone)));
+        assert!(matches!(head("GET / HT").await, Err(HeadError::Gone)));
     }
 
     #[tokio::test]
-    async fn request_in_single_bytes_is_read() {
+    async fn request_in_single_bytes_is_parsed() {
         let text = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
         let (mut to, mut from) = tokio::io::duplex(1);
         let send = async {

@@ -1,7 +1,7 @@
-//! The last 15 minutes: a bounded ring of samples, with which the status page opens.
+//! The samples of the last 15 minutes, for the status page.
 //!
-//! At most 180 samples of at most 256 series are kept, which is 360 KiB; a gateway with all backends
-//! has about 120 series here.
+//! A bounded ring holds at most 180 samples of at most 256 series, which is 360 KiB; a gateway with
+//! all backends has about 120 series here.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -11,13 +11,13 @@ use serde_json::{json, Value};
 
 use super::samples;
 
-/// How often a sample is taken.
+/// Interval between samples.
 pub(super) const EVERY: Duration = Duration::from_secs(5);
-/// Samples that are kept: 15 minutes.
+/// Number of samples: 15 minutes.
 const SAMPLES: usize = 180;
-/// Series that are kept.
+/// Number of series.
 const SERIES: usize = 256;
-/// The metrics whose past the page shows.
+/// Metrics whose history the page shows.
 const FAMILIES: &[&str] = &[
     "conn_inflight",
     "bytes_in_total",
@@ -31,24 +31,24 @@ const FAMILIES: &[&str] = &[
 
 /// The samples of the last 15 minutes.
 #[derive(Default)]
-pub(super) struct History(Mutex<Ring>);
+pub(super) struct History(Mutex<SampleRing>);
 
 #[derive(Default)]
-struct Ring {
-    /// As in the exposition; a series keeps its index.
+struct SampleRing {
+    /// Series as written in the exposition; their order is fixed.
     series: Vec<String>,
-    samples: VecDeque<Sample>,
+    samples: VecDeque<HistorySample>,
 }
 
-struct Sample {
+struct HistorySample {
     /// In Unix seconds.
     at: f64,
-    /// By the index of their series.
+    /// Values by index of their series.
     values: Vec<f64>,
 }
 
 impl History {
-    /// Adds the figures of an exposition, and drops the oldest sample of a full ring.
+    /// Adds a sample of an exposition; a full ring drops its oldest.
     pub(super) fn add(&self, at: f64, exposition: &str) {
         let mut ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut values = vec![0.0; ring.series.len()];
@@ -74,17 +74,19 @@ impl History {
         if ring.samples.len() == SAMPLES {
             ring.samples.pop_front();
         }
-        ring.samples.push_back(Sample { at, values });
+        ring.samples.push_back(HistorySample { at, values });
     }
 
+    /// Returns the history as JSON.
+    ///
     /// `{"every":5,"series":[["conn_inflight",{"backend":"tcp"}]],"samples":[[1767225600.5,3]]}`: a
-    /// sample is its time and a value for each series. A series that came later has no value in
-    /// earlier samples.
+    /// sample is its time and a value for each series. Earlier samples lack the values of a later
+    /// series.
     pub(super) fn json(&self, started: f64) -> Value {
         let ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let series = ring.series.iter().filter_map(|text| samples::series(text));
         let series: Vec<Value> = series.map(|(name, labels)| json!([name, labels])).collect();
-        let sample = |sample: &Sample| {
+        let sample = |sample: &HistorySample| {
             let values = sample.values.iter().map(|value| number(*value));
             let all = std::iter::once(json!(sample.at)).chain(values);
             Value::Array(all.collect())
@@ -99,7 +101,7 @@ impl History {
     }
 }
 
-/// A whole number as one.
+/// Returns a whole number as an integer.
 fn number(value: f64) -> Value {
     const WHOLE: f64 = 9_007_199_254_740_992.0;
     if value.fract() == 0.0 && (0.0..WHOLE).contains(&value) {
@@ -147,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn later_series_is_appended() {
+    fn new_series_is_appended() {
         let history = History::default();
         history.add(1.0, "conn_inflight 1\n");
         history.add(2.0, "process_cpu_seconds_total 0.25\nconn_inflight 2\n");

@@ -1,27 +1,28 @@
-//! The hosts that the admin endpoint answers for.
+//! Host names that the admin endpoint serves.
 //!
-//! A page of another site can give its own name the address of this machine (DNS rebinding) and
-//! then read what its visitors' browsers reach. Such a request has the site's name in `Host`; an IP
-//! address or `localhost` cannot be rebound.
+//! A page of another site can point its own name to this machine (DNS rebinding) and then read the
+//! endpoint through the browsers of its visitors. Such a request has the name of the site in
+//! `Host`; an IP address or `localhost` cannot be rebound.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// The allowed names, beside IP addresses and `localhost`.
-pub(super) struct Hosts(Vec<String>);
+/// Allowed names, besides IP addresses and `localhost`.
+pub(super) struct AllowedHosts(Vec<String>);
 
-impl Hosts {
-    /// Names in lower case, without a dot at the end.
+impl AllowedHosts {
+    /// Takes names in lower case, without a trailing dot.
     pub(super) fn new(names: &[String]) -> Self {
         Self(names.to_vec())
     }
 
-    /// Returns whether every host that a request names is allowed. A request without one is:
-    /// browsers always name one.
+    /// Returns whether every host of a request is allowed.
+    ///
+    /// A request without host is allowed: browsers always send one.
     pub(super) fn allow(&self, hosts: &[String]) -> bool {
         hosts.iter().all(|host| self.allows(host))
     }
 
-    /// `uri-host [":" port]` (RFC 9110 §7.2).
+    /// Checks a host of the form `uri-host [":" port]` (RFC 9110 §7.2).
     fn allows(&self, host: &str) -> bool {
         if let Some(rest) = host.strip_prefix('[') {
             let Some((literal, port)) = rest.split_once(']') else {
@@ -43,7 +44,9 @@ impl Hosts {
     }
 }
 
-/// An empty port is one (RFC 3986 §3.2.3).
+/// Returns whether a text is a port.
+///
+/// It may be empty (RFC 3986 §3.2.3).
 fn is_port(text: &str) -> bool {
     text.len() <= 5 && text.bytes().all(|b| b.is_ascii_digit())
 }
@@ -52,12 +55,12 @@ fn is_port(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn hosts() -> Hosts {
-        Hosts::new(&["gateway.example".to_owned()])
+    fn hosts() -> AllowedHosts {
+        AllowedHosts::new(&["gateway.example".to_owned()])
     }
 
     #[test]
-    fn literals_localhost_and_listed_names_pass() {
+    fn ip_localhost_and_listed_names_allowed() {
         for host in [
             "127.0.0.1",
             "127.0.0.1:9909",
@@ -76,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn other_names_are_refused() {
+    fn other_names_are_rejected() {
         for host in [
             "",
             "evil.example",

@@ -1,4 +1,4 @@
-//! The socket of the admin endpoint: TCP, or a Unix socket for this user and root.
+//! The socket of the admin endpoint: TCP, or a Unix socket.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,50 +6,54 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 
-use crate::exit::Failure;
+use crate::exit::ExitFailure;
 use crate::settings::AdminAddr;
 
 /// An accepted connection.
-pub(super) type Stream = Box<dyn Duplex>;
+pub(super) type AdminStream = Box<dyn Duplex>;
 
-/// Bytes in both directions.
+/// A stream in both directions.
 pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
-/// The bound endpoint, and where it is.
-pub(crate) struct Bound {
+/// The bound listener and its address.
+pub(crate) struct BoundAdmin {
     pub(crate) addr: AdminAddr,
-    pub(crate) listener: Listener,
+    pub(crate) listener: AdminListener,
 }
 
 /// A listening socket.
-pub(crate) enum Listener {
+pub(crate) enum AdminListener {
     Tcp(TcpListener),
     #[cfg(feature = "uds")]
     Unix(ron_transport::uds::raw::UdsListener),
 }
 
-impl Bound {
-    /// Binds; port 0 takes a free one. To be run on the endpoint's own thread.
-    pub(crate) async fn bind(addr: AdminAddr) -> Result<Self, Failure> {
+impl BoundAdmin {
+    /// Binds a listener; port 0 selects a free one.
+    ///
+    /// Must run on the thread of the endpoint.
+    pub(crate) async fn bind(addr: AdminAddr) -> Result<Self, ExitFailure> {
         let (addr, listener) = match addr {
             AdminAddr::Ip(addr) => {
                 let bound = tcp(addr).await;
                 let (addr, listener) = bound.map_err(|error| {
-                    Failure::runtime(format!("cannot bind {addr} for admin"), &error)
+                    ExitFailure::runtime(format!("cannot bind {addr} (admin_addr)"), &error)
                 })?;
-                (AdminAddr::Ip(addr), Listener::Tcp(listener))
+                (AdminAddr::Ip(addr), AdminListener::Tcp(listener))
             }
             #[cfg(feature = "uds")]
             AdminAddr::Unix(path) => {
                 let listener = unix(&path).await?;
-                (AdminAddr::Unix(path), Listener::Unix(listener))
+                (AdminAddr::Unix(path), AdminListener::Unix(listener))
             }
             #[cfg(not(feature = "uds"))]
             AdminAddr::Unix(path) => {
                 let path = path.display();
-                return Err(Failure::Config(format!("no Unix sockets for {path}")));
+                return Err(ExitFailure::Config(format!(
+                    "this build has no Unix sockets, required for admin_addr {path}"
+                )));
             }
         };
         Ok(Self { addr, listener })
@@ -61,24 +65,26 @@ async fn tcp(addr: SocketAddr) -> io::Result<(SocketAddr, TcpListener)> {
     Ok((listener.local_addr()?, listener))
 }
 
-/// Mode 0600 in a private directory, for processes of the effective user and of root.
+/// Binds a Unix socket for the effective user and root.
+///
+/// The socket has mode 0600, in a private directory.
 #[cfg(feature = "uds")]
-async fn unix(path: &std::path::Path) -> Result<ron_transport::uds::raw::UdsListener, Failure> {
+async fn unix(path: &std::path::Path) -> Result<ron_transport::uds::raw::UdsListener, ExitFailure> {
     use ron_transport::uds::{raw::UdsListener, UdsConfig};
     let mut config = UdsConfig::default();
     let own = rustix::process::geteuid().as_raw();
     let set = config
         .set_path(path)
         .and_then(|config| config.set_allow_uids([own, 0]));
-    set.map_err(|error| Failure::Config(error.to_string()))?;
+    set.map_err(|error| ExitFailure::Config(error.to_string()))?;
     UdsListener::bind(&config)
         .await
-        .map_err(|error| Failure::Runtime(format!("{error} (for admin)")))
+        .map_err(|error| ExitFailure::Runtime(format!("{error} (admin_addr)")))
 }
 
-impl Listener {
-    /// Waits for the next connection; a user who may not ask is passed over. Cancel-safe.
-    pub(super) async fn accept(&mut self) -> io::Result<Stream> {
+impl AdminListener {
+    /// Waits for the next connection of a permitted user. Cancel-safe.
+    pub(super) async fn accept(&mut self) -> io::Result<AdminStream> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
@@ -86,7 +92,7 @@ impl Listener {
             }
             #[cfg(feature = "uds")]
             Self::Unix(listener) => {
-                use ron_transport::core::{Listener as _, Pending as _};
+                use ron_transport::{Listener as _, Pending as _};
                 loop {
                     let pending = listener.accept().await.map_err(io::Error::from)?;
                     if pending.refused().is_none() {

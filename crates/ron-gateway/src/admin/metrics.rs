@@ -1,32 +1,32 @@
-//! Metrics that only the service has: about its process and its build.
+//! Metrics of the process and the build.
 
 use std::fmt::{Display, Write};
 
-use crate::process::Figures;
+use crate::process::ProcessFigures;
 
 /// Figures of the service itself.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Own {
-    /// The cap in force.
+pub(super) struct ServiceFigures {
+    /// The active cap.
     pub(super) conns: u64,
-    /// The cap in force; 0 is none.
+    /// The active cap; 0 means none.
     pub(super) peer_conns: u64,
     /// In Unix seconds.
     pub(super) started: f64,
     pub(super) log_lines_dropped: u64,
     pub(super) admin_requests: u64,
     pub(super) admin_evicted: u64,
-    /// Used memory by its limit.
+    /// Used memory divided by its limit.
     pub(super) memory_pressure: f64,
 }
 
-/// In Prometheus' text format.
-pub(super) fn render(own: Own) -> String {
-    text(&Figures::read(), own)
+/// Renders the figures in Prometheus' text format.
+pub(super) fn render(own: ServiceFigures) -> String {
+    text(&ProcessFigures::read(), own)
 }
 
-fn text(figures: &Figures, own: Own) -> String {
-    let Figures {
+fn text(figures: &ProcessFigures, own: ServiceFigures) -> String {
+    let ProcessFigures {
         open_fds,
         max_fds,
         cpu_seconds,
@@ -50,12 +50,12 @@ fn text(figures: &Figures, own: Own) -> String {
         "",
         open_fds.as_ref().map(|n| n as &dyn Display),
     );
-    // Without a limit it is infinite, not absent.
+    // An unlimited process has the value `+Inf`, instead of no series.
     let max_fds = max_fds.map_or("+Inf".to_owned(), |n| n.to_string());
     metric(
         "process_max_fds",
         "gauge",
-        "File descriptors that may be open at a time.",
+        "Limit on open file descriptors.",
         "",
         Some(&max_fds),
     );
@@ -69,14 +69,14 @@ fn text(figures: &Figures, own: Own) -> String {
     metric(
         "process_resident_memory_bytes",
         "gauge",
-        "Resident memory, in bytes.",
+        "ResidentMemory memory, in bytes.",
         "",
         resident_bytes.as_ref().map(|n| n as &dyn Display),
     );
     metric(
         "process_start_time_seconds",
         "gauge",
-        "When the process started, in Unix seconds.",
+        "Start time of the process, in Unix seconds.",
         "",
         Some(&own.started),
     );
@@ -90,14 +90,14 @@ fn text(figures: &Figures, own: Own) -> String {
     metric(
         "ron_gateway_conns_limit",
         "gauge",
-        "Connections that may be accepted at a time: max_conns.",
+        "Limit on accepted connections: max_conns.",
         "",
         Some(&own.conns),
     );
     metric(
         "ron_gateway_peer_conns_limit",
         "gauge",
-        "Connections that one peer may have: per_peer.max_conns; 0 without a cap.",
+        "Limit on connections of one peer: per_peer.max_conns; 0 without a limit.",
         "",
         Some(&own.peer_conns),
     );
@@ -111,14 +111,14 @@ fn text(figures: &Figures, own: Own) -> String {
     metric(
         "ron_gateway_admin_evicted_total",
         "counter",
-        "Connections to the admin endpoint that were ended to make room for another one.",
+        "Connections to the admin endpoint that were evicted for a new one.",
         "",
         Some(&own.admin_evicted),
     );
     metric(
         "ron_gateway_memory_pressure_ratio",
         "gauge",
-        "Memory in use by the limit of memory.pressure; 0 without a limit. New connections are refused from 1 until below 0.9.",
+        "Memory in use divided by the limit of memory.pressure; 0 without a limit. New connections are refused from 1 until below 0.9.",
         "",
         Some(&own.memory_pressure),
     );
@@ -138,13 +138,13 @@ mod tests {
 
     #[test]
     fn every_sample_has_help_and_type() {
-        let figures = Figures {
+        let figures = ProcessFigures {
             open_fds: Some(12),
             max_fds: None,
             cpu_seconds: 0.25,
             resident_bytes: None,
         };
-        let own = Own {
+        let own = ServiceFigures {
             conns: 5,
             peer_conns: 0,
             started: 1_767_225_600.25,

@@ -1,6 +1,6 @@
-//! The status page: one document that asks for nothing but `/status` and what lies below it.
+//! The status page: one document that requests only `/status` and its subpaths.
 
-/// Style and script stand in it whole, each on lines of its own.
+/// The document, with style and script inline.
 pub(super) const HTML: &str = concat!(
     "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n",
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
@@ -13,12 +13,14 @@ pub(super) const HTML: &str = concat!(
     "</script>\n</body>\n</html>\n",
 );
 
-/// Nothing is allowed but this very style, this very script, and requests to where the page came
-/// from. The hashes are SHA-256 of what stands between the tags; a test tells them.
+/// The content security policy of the page.
+///
+/// It allows only this style, this script, and requests to the origin of the page. The hashes are
+/// SHA-256 of the text between the tags; a failing test prints them.
 pub(super) const POLICY: &str = concat!(
     "default-src 'none'; connect-src 'self'; ",
     "style-src 'sha256-qz+C0voYH92RcyASLtXgrZGM+i+pLm/Qdc+kALf+99c='; ",
-    "script-src 'sha256-GYCsJFB+uJoQcPgd6Lsp5p+rwjmgAQdLcZ9x61UmquA='; ",
+    "script-src 'sha256-AyCawX7k39hqhtbh/8OLKz0QRlqpP7Gh/fXF/CT8/EY='; ",
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
@@ -26,7 +28,7 @@ pub(super) const POLICY: &str = concat!(
 mod tests {
     use super::*;
 
-    /// Everything between two texts, each of which is there once.
+    /// Returns the text between two tags that occur once.
     fn between<'a>(open: &str, close: &str) -> &'a str {
         assert_eq!(
             (HTML.matches(open).count(), HTML.matches(close).count()),
@@ -38,7 +40,7 @@ mod tests {
 
     #[cfg(feature = "tls")]
     #[test]
-    fn the_policy_allows_this_style_and_script() {
+    fn policy_allows_this_style_and_script() {
         for (kind, open, close) in [
             ("style", "<style>", "</style>"),
             ("script", "<script>", "</script>"),
@@ -48,7 +50,7 @@ mod tests {
                 between(open, close).as_bytes(),
             );
             let allowed = format!("{kind}-src 'sha256-{}';", base64(digest.as_ref()));
-            assert!(POLICY.contains(&allowed), "page.rs should say {allowed}");
+            assert!(POLICY.contains(&allowed), "page.rs needs {allowed}");
         }
     }
 
@@ -72,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_fetched_from_elsewhere_and_no_text_becomes_markup() {
+    fn no_external_resource_and_no_inner_html() {
         for part in ["http:", "https:", "//cdn", "src=", "@import", "url("] {
             assert!(!HTML.contains(part), "{part}");
         }
@@ -86,14 +88,14 @@ mod tests {
         ] {
             assert!(!script.contains(part), "{part}");
         }
-        // A policy without 'unsafe-inline' ignores these.
+        // A policy without `unsafe-inline` ignores these.
         for part in [" style=\"", " onclick", " onload"] {
             assert!(!HTML.contains(part), "{part}");
         }
     }
 
     #[test]
-    fn every_reason_of_a_reject_and_of_readiness_has_its_words() {
+    fn every_reason_has_a_description() {
         let script = between("<script>", "</script>");
         for reason in ron_transport::Reason::ALL {
             assert!(
@@ -114,9 +116,9 @@ mod tests {
     }
 
     #[test]
-    fn every_metric_that_it_shows_exists() {
+    fn every_shown_metric_exists() {
         let script = between("<script>", "</script>");
-        let own = super::super::metrics::render(super::super::metrics::Own {
+        let own = super::super::metrics::render(super::super::metrics::ServiceFigures {
             conns: 1,
             peer_conns: 1,
             started: 1.0,
@@ -142,7 +144,7 @@ mod tests {
                 .iter()
                 .any(|m| m.name == name)
                 || own.contains(&format!("# TYPE {name} "));
-            // A name that is put together, and a key.
+            // A configuration key with the ending of a metric.
             assert!(known || ["max_frame_bytes"].contains(&word), "{word}");
             shown += 1;
         }

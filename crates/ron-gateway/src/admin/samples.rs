@@ -1,9 +1,10 @@
-//! The metrics as JSON, for the status page: what `/metrics` says, in a form that a browser reads.
+//! The metrics as JSON, for the status page.
 
 use serde_json::{Map, Value};
 
-/// Every sample by its name: `{"conn_inflight":[{"backend":"tcp","value":3}]}`. What is no finite
-/// number is `null`.
+/// Returns every sample by name.
+///
+/// `{"conn_inflight":[{"backend":"tcp","value":3}]}`; a value that is not finite is `null`.
 pub(super) fn json(exposition: &str) -> Value {
     let mut families: Map<String, Value> = Map::new();
     for line in exposition.lines() {
@@ -20,7 +21,7 @@ pub(super) fn json(exposition: &str) -> Value {
     Value::Object(families)
 }
 
-/// Splits a line of the text format that is no comment into its series and its value.
+/// Splits a line into series and value; `None` for a comment.
 pub(super) fn split(line: &str) -> Option<(&str, &str)> {
     if line.starts_with('#') {
         return None;
@@ -28,8 +29,9 @@ pub(super) fn split(line: &str) -> Option<(&str, &str)> {
     line.rsplit_once(' ')
 }
 
-/// Splits a series into its name and its labels. Our label values are words and numbers, which need
-/// no escape.
+/// Splits a series into name and labels.
+///
+/// Our label values are words and numbers, without escapes.
 pub(super) fn series(text: &str) -> Option<(&str, Map<String, Value>)> {
     let (name, labels) = match text.split_once('{') {
         Some((name, labels)) => (name, labels.trim_end_matches('}')),
@@ -50,7 +52,7 @@ fn sample(line: &str) -> Option<(String, Map<String, Value>)> {
     Some((name.to_owned(), sample))
 }
 
-/// A whole number as one.
+/// Parses a number; a whole number stays an integer.
 fn number(text: &str) -> Value {
     text.parse::<u64>()
         .map(Value::from)
@@ -64,7 +66,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn samples_are_read_with_their_labels() {
+    fn samples_have_their_labels() {
         let text = "# HELP a What.\n# TYPE a counter\na{x=\"y\",le=\"0.5\"} 3\na{x=\"z\",le=\"+Inf\"} 4\n\n\
                     b 0.25\nc +Inf\nd NaN\n";
         let expected = json!({
@@ -77,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn every_sample_of_the_exporter_is_there() {
+    fn every_sample_of_the_exporter_is_parsed() {
         let prometheus = ron_transport::metrics::Prometheus::new().unwrap();
         let backends = ron_transport::config::COMPILED_BACKENDS;
         let recorder = prometheus.recorder();

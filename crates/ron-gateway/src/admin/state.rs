@@ -1,4 +1,4 @@
-//! What the admin endpoint tells about.
+//! Shared state of the admin endpoint.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,55 +10,58 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::history::{self, History};
-use super::host::Hosts;
-use super::live::{self, Live};
+use super::host::AllowedHosts;
 use super::metrics;
-use super::paced::Paced;
-use crate::sandbox::Report;
+use super::render_queue::{RenderQueue, WaitLimit};
+use super::status_source::{self, StatusSource};
+use crate::sandbox::SandboxReport;
 use crate::settings::{AdminAddr, Gateway, Mode};
 
-/// What the admin endpoint tells about.
-pub(crate) struct State {
+/// State of the admin endpoint.
+pub(crate) struct AdminState {
     prometheus: Prometheus,
     pub(super) addr: AdminAddr,
-    pub(super) hosts: Hosts,
+    pub(super) hosts: AllowedHosts,
     pub(super) show_peers: bool,
     readiness: watch::Receiver<ReadyState>,
     degraded_is_ready: bool,
     backend: Backend,
     mode: Mode,
     listen: ListenAddr,
-    since: Since,
-    /// How far Tor's bootstrap is, 0 to 1.
+    since: ReadySince,
+    /// Progress of Tor's bootstrap, 0 to 1.
     pub(super) tor_progress: Box<dyn Fn() -> Option<f64> + Send + Sync>,
-    pub(super) live: Live,
-    sandbox: Report,
+    pub(super) source: StatusSource,
+    sandbox: SandboxReport,
     history: History,
-    /// Turns of `/metrics`, `/status/metrics.json`, `/status/history.json` and `/connections`.
-    pub(super) metrics: Paced,
-    pub(super) figures: Paced,
-    pub(super) past: Paced,
-    pub(super) conns: Paced,
+    /// Renderings of `/metrics`, `/status/metrics.json`, `/status/history.json` and `/connections`.
+    pub(super) metrics_queue: RenderQueue,
+    pub(super) figures_queue: RenderQueue,
+    pub(super) history_queue: RenderQueue,
+    pub(super) conns_queue: RenderQueue,
 }
 
-impl State {
-    /// For an endpoint at this address, of a transport that listens at that one.
+impl AdminState {
+    /// Creates the state for an endpoint and its transport.
+    ///
+    /// The endpoint is at `addr`, and the transport listens at `listen`.
     pub(crate) fn new(
         addr: AdminAddr,
         gateway: &Gateway,
         prometheus: Prometheus,
         transport: &Arc<Transport>,
         listen: ListenAddr,
-        live: Live,
-        sandbox: Report,
+        source: StatusSource,
+        sandbox: SandboxReport,
     ) -> Self {
         let readiness = transport.readiness();
-        let since = Since::now(*readiness.borrow());
+        let since = ReadySince::now(*readiness.borrow());
         let of_tor = Arc::clone(transport);
+        let limit = WaitLimit::new(crate::process::admin_conns());
         Self {
             prometheus,
             addr,
-            hosts: Hosts::new(&gateway.admin_hosts),
+            hosts: AllowedHosts::new(&gateway.admin_hosts),
             show_peers: gateway.show_peers,
             readiness,
             degraded_is_ready: gateway.degraded_is_ready,
@@ -67,34 +70,35 @@ impl State {
             listen,
             since,
             tor_progress: Box::new(move || of_tor.tor_progress()),
-            live,
+            source,
             sandbox,
             history: History::default(),
-            metrics: Paced::default(),
-            figures: Paced::default(),
-            past: Paced::default(),
-            conns: Paced::default(),
+            metrics_queue: RenderQueue::new(&limit),
+            figures_queue: RenderQueue::new(&limit),
+            history_queue: RenderQueue::new(&limit),
+            conns_queue: RenderQueue::new(&limit),
         }
     }
 
-    /// The metrics of the transport and of the service, in Prometheus' text format.
+    /// Returns all metrics in Prometheus' text format.
     pub(super) fn exposition(&self) -> String {
-        self.prometheus.render() + &metrics::render(self.live.own())
+        self.prometheus.render() + &metrics::render(self.source.figures())
     }
 
-    /// Adds a sample to the history now and every 5 s, indefinitely.
+    /// Adds a sample to the history every 5 s, indefinitely.
     pub(super) async fn sample(&self) {
         loop {
-            self.history.add(live::unix_seconds(), &self.exposition());
+            self.history
+                .add(status_source::unix_seconds(), &self.exposition());
             sleep(history::EVERY).await;
         }
     }
 
     pub(super) fn history_json(&self) -> Value {
-        self.history.json(self.live.started())
+        self.history.json(self.source.started())
     }
 
-    /// Readiness, and whether it counts as ready.
+    /// Returns readiness, and whether `/readyz` reports it as ready.
     pub(super) fn readiness(&self) -> (ReadyState, bool) {
         let state = *self.readiness.borrow();
         let ready = match state {
@@ -105,8 +109,9 @@ impl State {
         (state, ready)
     }
 
-    /// `{"state":"degraded","reason":"arti_bootstrap"}`, in this order: none of the words needs an
-    /// escape.
+    /// Returns `{"state":"degraded","reason":"arti_bootstrap"}`.
+    ///
+    /// The order is fixed, and no word needs an escape.
     pub(super) fn readiness_json(state: ReadyState) -> String {
         let word = state.state();
         match state.reason() {
@@ -124,7 +129,7 @@ impl State {
             "version": env!("CARGO_PKG_VERSION"),
             "backend": self.backend.as_str(),
             "mode": self.mode.as_str(),
-            // Here the name of an onion service is told, and nowhere else.
+            // Only this page shows the name of an onion service.
             "listen": match &self.listen {
                 ListenAddr::Onion(name) => name.as_str().to_owned(),
                 other => other.to_string(),
@@ -134,30 +139,32 @@ impl State {
         })
     }
 
-    /// Notes when readiness changes, for ever.
+    /// Records the time of readiness changes, indefinitely.
     pub(super) async fn watch(&self) {
         let mut readiness = self.readiness.clone();
         loop {
             let state = *readiness.borrow_and_update();
             self.since.of(state);
             if readiness.changed().await.is_err() {
-                // The transport is gone: there is no further change.
+                // The transport ended: no further change follows.
                 return std::future::pending().await;
             }
         }
     }
 }
 
-/// Since when readiness is what it is.
-pub(crate) struct Since(Mutex<(ReadyState, u64)>);
+/// The current readiness and the time of its last change.
+pub(crate) struct ReadySince(Mutex<(ReadyState, u64)>);
 
-impl Since {
-    /// From now on it is this.
+impl ReadySince {
+    /// Starts with a state and the current time.
     pub(crate) fn now(state: ReadyState) -> Self {
         Self(Mutex::new((state, unix_seconds())))
     }
 
-    /// Since when it has been this, in Unix seconds: since now, if it was something else.
+    /// Returns the Unix time since which this state holds.
+    ///
+    /// A new state holds from now on.
     fn of(&self, state: ReadyState) -> u64 {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.0 != state {
@@ -174,26 +181,29 @@ fn unix_seconds() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::config::InForce;
+    use super::super::config::ActiveConfig;
     use super::*;
-    use crate::logging::Dropped;
-    use crate::sandbox;
-    use crate::service::Reading;
+    use crate::logging::DroppedLines;
+    use crate::pressure::PressureGauge;
+    use crate::settings::SandboxMode;
     use crate::startup::Sources;
 
     const DEGRADED: ReadyState = ReadyState::Degraded {
         reason: ReadyReason::ArtiBootstrap,
     };
 
-    fn state(degraded_is_ready: bool, readiness: ReadyState) -> (State, watch::Sender<ReadyState>) {
+    fn state(
+        degraded_is_ready: bool,
+        readiness: ReadyState,
+    ) -> (AdminState, watch::Sender<ReadyState>) {
         let (sender, readiness) = watch::channel(readiness);
-        let in_force = InForce::new(&Sources::default().load().unwrap());
+        let in_force = ActiveConfig::new(&Sources::default().load().unwrap());
         let transport = Arc::new(Transport::builder().build().unwrap());
-        let live = Live::new(
+        let source = StatusSource::new(
             &transport,
             &Arc::new(in_force),
-            Dropped::default(),
-            Reading::default(),
+            DroppedLines::default(),
+            PressureGauge::default(),
         );
         let gateway = Gateway {
             degraded_is_ready,
@@ -202,24 +212,24 @@ mod tests {
         let listen = ListenAddr::Ip(([127, 0, 0, 1], 1).into());
         let prometheus = Prometheus::new().unwrap();
         let addr = gateway.admin_addr.clone().unwrap();
-        let state = State {
+        let state = AdminState {
             readiness,
             tor_progress: Box::new(|| Some(0.25)),
-            ..State::new(
+            ..AdminState::new(
                 addr,
                 &gateway,
                 prometheus,
                 &transport,
                 listen,
-                live,
-                Report::new(sandbox::Mode::Try),
+                source,
+                SandboxReport::new(SandboxMode::Try),
             )
         };
         (state, sender)
     }
 
     #[test]
-    fn the_setting_decides_whether_degraded_is_ready() {
+    fn degraded_is_ready_follows_setting() {
         for ready in [false, true] {
             let (state, sender) = state(ready, DEGRADED);
             assert_eq!(state.readiness(), (DEGRADED, ready));
@@ -232,11 +242,11 @@ mod tests {
     }
 
     #[test]
-    fn readiness_is_told_with_its_reason() {
+    fn readiness_has_its_reason() {
         let degraded = r#"{"state":"degraded","reason":"arti_bootstrap"}"#;
-        assert_eq!(State::readiness_json(DEGRADED), degraded);
+        assert_eq!(AdminState::readiness_json(DEGRADED), degraded);
         assert_eq!(
-            State::readiness_json(ReadyState::Ready),
+            AdminState::readiness_json(ReadyState::Ready),
             r#"{"state":"ready"}"#
         );
         let (state, _sender) = state(false, DEGRADED);
@@ -249,8 +259,8 @@ mod tests {
     }
 
     #[test]
-    fn since_moves_with_the_state_alone() {
-        let since = Since(Mutex::new((DEGRADED, 5)));
+    fn since_changes_with_the_state_only() {
+        let since = ReadySince(Mutex::new((DEGRADED, 5)));
         assert_eq!(since.of(DEGRADED), 5);
         assert!(since.of(ReadyState::Ready) > 1_700_000_000);
     }

@@ -1,5 +1,6 @@
-//! The thread of the admin endpoint, with a runtime of its own: neither a flood of requests nor one
-//! of peers keeps the other waiting.
+//! The thread and the runtime of the admin endpoint.
+//!
+//! Neither a flood of requests nor one of peers delays the other.
 
 use std::future::Future;
 use std::thread::{Builder as ThreadBuilder, JoinHandle};
@@ -8,16 +9,15 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle as TaskHandle;
 
-use super::listener::Bound;
-use crate::exit::Failure;
+use super::listener::BoundAdmin;
+use crate::exit::ExitFailure;
 use crate::runtime;
 use crate::settings::AdminAddr;
 
-/// How much below the data plane the thread's priority is: where cores are short, the data plane is
-/// served first.
+/// Niceness: the data plane has priority when cores are short.
 const NICE: i32 = 10;
 
-/// The thread. Dropping it ends its tasks and waits for that.
+/// The thread. Its drop ends the tasks and waits for the thread.
 pub(crate) struct AdminThread {
     handle: Handle,
     stop: Option<oneshot::Sender<()>>,
@@ -25,18 +25,18 @@ pub(crate) struct AdminThread {
 }
 
 impl AdminThread {
-    /// Starts it, so that no shortage of threads stops the endpoint later.
-    pub(crate) fn start() -> Result<Self, Failure> {
+    /// Starts the thread early, before threads can become scarce.
+    pub(crate) fn start() -> Result<Self, ExitFailure> {
         let own = runtime::build(Builder::new_current_thread())?;
         let handle = own.handle().clone();
         let (stop, stopped) = oneshot::channel();
         let thread = ThreadBuilder::new().name("admin".to_owned());
         let thread = thread.spawn(move || {
-            // Linux has a priority for each thread; without it the endpoint works all the same.
+            // Linux has a priority per thread; the endpoint also works without it.
             let _ = rustix::process::nice(NICE);
             let _ = own.block_on(stopped);
         });
-        let thread = thread.map_err(|error| Failure::runtime(runtime::NO_THREAD, &error))?;
+        let thread = thread.map_err(|error| ExitFailure::runtime(runtime::NO_THREAD, &error))?;
         Ok(Self {
             handle,
             stop: Some(stop),
@@ -44,7 +44,7 @@ impl AdminThread {
         })
     }
 
-    /// Runs a future on the thread. A dropped handle leaves it running.
+    /// Runs a future on the thread; a dropped handle leaves it running.
     pub(crate) fn run<F>(&self, future: F) -> TaskHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -53,19 +53,19 @@ impl AdminThread {
         self.handle.spawn(future)
     }
 
-    /// Returns a handle that binds the endpoint.
-    pub(crate) fn binds(&self) -> Binds {
-        Binds(self.handle.clone())
+    /// Returns the binder of the endpoint.
+    pub(crate) fn binds(&self) -> AdminBinder {
+        AdminBinder(self.handle.clone())
     }
 }
 
-/// Binds the endpoint on its thread, whose reactor then has the socket.
-pub(crate) struct Binds(Handle);
+/// Binds the endpoint on its thread, whose reactor owns the socket.
+pub(crate) struct AdminBinder(Handle);
 
-impl Binds {
-    pub(crate) async fn to(&self, addr: &AdminAddr) -> Result<Bound, Failure> {
-        let bound = self.0.spawn(Bound::bind(addr.clone())).await;
-        bound.map_err(|error| Failure::runtime("cannot bind for admin", &error))?
+impl AdminBinder {
+    pub(crate) async fn to(&self, addr: &AdminAddr) -> Result<BoundAdmin, ExitFailure> {
+        let bound = self.0.spawn(BoundAdmin::bind(addr.clone())).await;
+        bound.map_err(|error| ExitFailure::runtime("cannot bind admin_addr", &error))?
     }
 }
 
@@ -73,7 +73,7 @@ impl Drop for AdminThread {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic was reported where it happened.
+            // The panic hook has reported a panic already.
             let _ = thread.join();
         }
     }

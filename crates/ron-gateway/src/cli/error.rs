@@ -1,22 +1,25 @@
-//! What is wrong with a command line.
+//! Errors of the command line.
 
 use std::fmt;
 
-use ron_transport::core::escape::escape;
+use ron_transport::config::suggest;
+use ron_transport::escape::escape;
 
-/// Longest word that is shown or compared, in characters.
+use crate::exit::ExitFailure;
+
+/// Longest word to show or to compare, in characters.
 const MAX_SHOWN: usize = 64;
 
-/// What is wrong with a command line.
+/// An error of the command line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum UsageError {
-    /// A flag or command that does not exist, and the nearest that does.
+    /// An unknown flag or command, and the nearest known one.
     Unknown {
         what: &'static str,
         word: String,
         nearest: Option<String>,
     },
-    /// A word after everything that was expected.
+    /// A surplus positional argument.
     Surplus(String),
     /// `dial` without a target.
     NoTarget,
@@ -24,7 +27,7 @@ pub(crate) enum UsageError {
     TwoModes,
     /// `--dev-tls` in a build without TLS.
     NoTls,
-    /// A flag without its value, or with one it does not take.
+    /// A flag with a missing or unexpected value.
     Value(String),
 }
 
@@ -40,33 +43,13 @@ impl UsageError {
 
     fn unknown(what: &'static str, word: &str, known: &[&str]) -> Self {
         let word: String = word.chars().take(MAX_SHOWN).collect();
-        let nearest = nearest(&word, known);
+        let nearest = suggest(&word, known.iter().copied()).map(str::to_owned);
         Self::Unknown {
             what,
             word,
             nearest,
         }
     }
-}
-
-/// The nearest known word, where one is reasonably near. `_`, `-` and `.` count alike, and a
-/// name without its table is near.
-fn nearest(word: &str, known: &[&str]) -> Option<String> {
-    let plain = |text: &str| text.trim_start_matches('-').replace(['_', '.'], "-");
-    let word = plain(word);
-    let distance = |known: &&str| {
-        let known = plain(known);
-        match known.strip_suffix(&word) {
-            Some(table) if table.ends_with('-') && word.len() >= 4 => 1,
-            _ => strsim::osa_distance(&word, &known),
-        }
-    };
-    let near = |at: &usize| *at <= (word.chars().count() / 3).max(1);
-    let (at, known) = known
-        .iter()
-        .map(|known| (distance(known), known))
-        .min_by_key(|(at, _)| *at)?;
-    near(&at).then(|| (*known).to_owned())
 }
 
 impl fmt::Display for UsageError {
@@ -85,7 +68,7 @@ impl fmt::Display for UsageError {
             }
             Self::Surplus(word) => {
                 let word = escape(word).quoted();
-                write!(f, "nothing is expected after the command: {word}")
+                write!(f, "unexpected argument after the command: {word}")
             }
             Self::NoTarget => f.write_str("dial needs a target such as tcp://host:port"),
             Self::TwoModes => f.write_str("--echo, --echo-frames and --forward exclude each other"),
@@ -98,5 +81,11 @@ impl fmt::Display for UsageError {
 impl From<lexopt::Error> for UsageError {
     fn from(error: lexopt::Error) -> Self {
         Self::Value(error.to_string())
+    }
+}
+
+impl From<UsageError> for ExitFailure {
+    fn from(error: UsageError) -> Self {
+        Self::Config(format!("{error}\nTry `ron-gateway --help`."))
     }
 }

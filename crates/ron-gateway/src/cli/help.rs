@@ -1,6 +1,6 @@
 //! The help text.
 
-/// What `--help` prints.
+/// Text of `--help`.
 pub(super) const TEXT: &str = "\
 ron-gateway: a guarded layer-4 gateway
 
@@ -11,26 +11,27 @@ Usage:
 
 Options:
   --config FILE               TOML file with the tables [transport] and [gateway]
-  --echo                      send back every byte (the default)
-  --echo-frames               send back every frame: u32 big-endian length, then the body
-  --forward TARGET            join every connection with one to TARGET
+  --echo                      echo every byte (the default)
+  --echo-frames               echo every frame: u32 big-endian length, then the body
+  --forward TARGET            dial TARGET for every connection and relay both
   --admin ADDR                address of the status page, /metrics, /healthz, /readyz, /status,
                               /connections: IP:PORT or unix:/path
-  --transport.<key> VALUE     any key of [transport], as in --transport.max-conns 5
-  --gateway.<key> VALUE       any key of [gateway], as in --gateway.log.level debug
-  --dev-tls                   backend tls with a certificate made in memory, for trying things out
-  -h, --help                  this text
-  -V, --version               the version
+  --transport.<key> VALUE     a key of [transport], such as --transport.max-conns 5
+  --gateway.<key> VALUE       a key of [gateway], such as --gateway.log.level debug
+  --dev-tls                   backend tls with a new certificate in memory, for experiments
+  -h, --help                  print this help
+  -V, --version               print the version
 
 TARGET: tcp://host:port | tls://host:port | unix:///path | tor://host:port | tls+tor://host:port
-(a scheme that is not compiled in is refused with the feature that it needs)
+(a scheme that this build lacks is rejected; the error names its feature)
 
-Flags win over the environment (RON_TRANSPORT_<KEY>, RON_GATEWAY_<KEY>), that over the file, that
-over the defaults. Without any of them the service echoes on 127.0.0.1:9444 and its admin endpoint
-is 127.0.0.1:9909. `check` lists every key.
+Precedence: flags, environment (RON_TRANSPORT_<KEY>, RON_GATEWAY_<KEY>), file, defaults. By default
+the service echoes on 127.0.0.1:9444 and serves its admin endpoint on 127.0.0.1:9909. `check` lists
+every key.
 
-Signals: SIGTERM and SIGINT let connections finish for drain_timeout; a second one ends at once.
-SIGHUP loads the configuration anew; what cannot be used changes nothing.
+Signals: SIGTERM and SIGINT drain connections for up to drain_timeout; a second one exits at once.
+SIGHUP reloads the configuration; an invalid configuration changes nothing.
 
-Exit codes: 0 clean, 1 runtime failure (or a drain cut short), 2 configuration or command line.
+Exit codes: 0 success, 1 failure at run time (or an interrupted drain), 2 invalid configuration
+or command line.
 ";

@@ -1,36 +1,38 @@
-//! Lines on their way out, and what becomes of them when a write fails half-way.
+//! A batch of lines, and its recovery after a partial write.
 
-use super::dropped::Dropped;
+use super::dropped::DroppedLines;
 
-/// Whole lines, but for the first: of that a failed write may have written the beginning.
+/// A batch of lines.
+///
+/// All are whole but the first, whose beginning a failed write may have written.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
+pub(super) struct LineBatch {
     bytes: Vec<u8>,
-    /// How many of the bytes are written.
+    /// Number of bytes written.
     written: usize,
     /// Whether the bytes begin in the middle of a line.
     torn: bool,
-    /// Where the notice is, and how many dropped lines it tells of.
+    /// Offset of the notice, and the number of dropped lines it reports.
     notice: Option<(usize, u64)>,
 }
 
-impl Batch {
-    /// Whether every byte is written.
+impl LineBatch {
+    /// Returns whether every byte is written.
     pub(super) fn is_empty(&self) -> bool {
         self.bytes().is_empty()
     }
 
-    /// Bytes that are not written yet.
+    /// Returns the bytes that are not written yet.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes[self.written..]
     }
 
-    /// Adds a line, with its end.
+    /// Adds a line that includes its line feed.
     pub(super) fn push(&mut self, line: &str) {
         self.bytes.extend_from_slice(line.as_bytes());
     }
 
-    /// Adds the line that tells of dropped lines, where there are any.
+    /// Adds the notice of dropped lines, if any.
     pub(super) fn push_notice(&mut self, dropped: u64, render: impl Fn(u64) -> String) {
         if dropped > 0 {
             self.notice = Some((self.bytes.len(), dropped));
@@ -38,7 +40,7 @@ impl Batch {
         }
     }
 
-    /// So many more bytes are written.
+    /// Records that further bytes were written.
     pub(super) fn written(&mut self, bytes: usize) {
         self.written += bytes;
         if self.is_empty() {
@@ -50,9 +52,10 @@ impl Batch {
         }
     }
 
-    /// Counts the lines that are not written as dropped. Of a torn line the rest stays, so that
-    /// the next write completes it.
-    pub(super) fn give_up(&mut self, dropped: &Dropped) {
+    /// Counts the unwritten lines as dropped.
+    ///
+    /// The rest of a torn line stays, so that the next write completes it.
+    pub(super) fn give_up(&mut self, dropped: &DroppedLines) {
         self.torn = match self.written {
             0 => self.torn,
             written => self.bytes[written - 1] != b'\n',
@@ -62,11 +65,11 @@ impl Batch {
             false => self.written,
         };
         let mut lines = count_lines(&self.bytes[keep_to..]);
-        if let Some((at, told)) = self.notice.take() {
+        if let Some((at, reported)) = self.notice.take() {
             if at >= keep_to {
-                // The notice is no line of the service.
+                // The notice is not a line of the service.
                 lines -= 1;
-                dropped.owe(told);
+                dropped.add_unreported(reported);
             }
         }
         dropped.add(lines);
@@ -94,26 +97,26 @@ mod tests {
     }
 
     #[test]
-    fn notice_that_is_lost_is_owed_again() {
-        let (mut batch, dropped) = (Batch::default(), Dropped::default());
+    fn lost_notice_is_repeated() {
+        let (mut batch, dropped) = (LineBatch::default(), DroppedLines::default());
         dropped.add(3);
         batch.push("a\n");
-        batch.push_notice(dropped.take_untold(), notice);
+        batch.push_notice(dropped.take_unreported(), notice);
         batch.give_up(&dropped);
         assert!(batch.is_empty());
-        assert_eq!((dropped.total(), dropped.take_untold()), (4, 4));
+        assert_eq!((dropped.total(), dropped.take_unreported()), (4, 4));
     }
 
     #[test]
     fn torn_line_keeps_its_rest() {
-        let (mut batch, dropped) = (Batch::default(), Dropped::default());
+        let (mut batch, dropped) = (LineBatch::default(), DroppedLines::default());
         batch.push("one\n");
         batch.push("two\n");
         batch.push("three\n");
         batch.written(6);
         batch.give_up(&dropped);
         assert_eq!((batch.bytes(), dropped.total()), (&b"o\n"[..], 1));
-        // Nothing of the rest is written: it stays.
+        // No byte of the rest is written: it stays.
         batch.push("four\n");
         batch.give_up(&dropped);
         assert_eq!((batch.bytes(), dropped.total()), (&b"o\n"[..], 2));
@@ -125,13 +128,13 @@ mod tests {
     }
 
     #[test]
-    fn torn_notice_counts_as_told() {
-        let (mut batch, dropped) = (Batch::default(), Dropped::default());
+    fn torn_notice_counts_as_reported() {
+        let (mut batch, dropped) = (LineBatch::default(), DroppedLines::default());
         dropped.add(2);
-        batch.push_notice(dropped.take_untold(), notice);
+        batch.push_notice(dropped.take_unreported(), notice);
         batch.written(3);
         batch.give_up(&dropped);
         assert_eq!(batch.bytes(), b"pped=2\n");
-        assert_eq!((dropped.total(), dropped.take_untold()), (2, 0));
+        assert_eq!((dropped.total(), dropped.take_unreported()), (2, 0));
     }
 }

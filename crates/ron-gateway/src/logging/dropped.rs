@@ -1,43 +1,43 @@
-//! Counts the lines that were not written.
+//! The counter of dropped lines.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
-/// How many lines were dropped. Clones are the same.
+/// Number of dropped lines. Clones share the count.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Dropped(Arc<Counts>);
+pub(crate) struct DroppedLines(Arc<DropCounts>);
 
 #[derive(Debug, Default)]
-struct Counts {
+struct DropCounts {
     total: AtomicU64,
-    /// Those that no line of the log tells of yet.
-    untold: AtomicU64,
+    /// Dropped lines that no notice reports yet.
+    unreported: AtomicU64,
 }
 
-impl Dropped {
-    /// All since the start.
+impl DroppedLines {
+    /// Returns the number of dropped lines since the start.
     pub(crate) fn total(&self) -> u64 {
         self.0.total.load(Ordering::Relaxed)
     }
 
     pub(super) fn add(&self, lines: u64) {
         self.0.total.fetch_add(lines, Ordering::Relaxed);
-        self.owe(lines);
+        self.add_unreported(lines);
     }
 
-    /// Counts as not told again.
-    pub(super) fn owe(&self, lines: u64) {
-        self.0.untold.fetch_add(lines, Ordering::Relaxed);
+    /// Counts lines whose notice was lost.
+    pub(super) fn add_unreported(&self, lines: u64) {
+        self.0.unreported.fetch_add(lines, Ordering::Relaxed);
     }
 
-    pub(super) fn owes_notice(&self) -> bool {
-        self.0.untold.load(Ordering::Relaxed) > 0
+    pub(super) fn has_unreported(&self) -> bool {
+        self.0.unreported.load(Ordering::Relaxed) > 0
     }
 
-    /// Those that the next notice tells of.
-    pub(super) fn take_untold(&self) -> u64 {
-        match self.owes_notice() {
-            true => self.0.untold.swap(0, Ordering::Relaxed),
+    /// Takes the count for the next notice.
+    pub(super) fn take_unreported(&self) -> u64 {
+        match self.has_unreported() {
+            true => self.0.unreported.swap(0, Ordering::Relaxed),
             false => 0,
         }
     }

@@ -1,46 +1,33 @@
-//! The forms of the log.
+//! Formats of the log.
 
-use ron_transport::core::schema::ValueError;
-
-use super::record::Entry;
+use super::entry::LogEntry;
 use super::{json, logfmt, text};
 
-/// `log.format`.
+/// The setting `log.format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
-    /// Text on a terminal, else logfmt.
+pub(crate) enum LogFormat {
+    /// Text on a terminal, otherwise logfmt.
     Auto,
-    /// For people.
+    /// Text for humans.
     Text,
-    /// `key=value`, for grep and for machines.
+    /// `key=value`, for grep and programs.
     Logfmt,
-    /// One object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Turns an entry into its line, with the line's end.
-pub(super) type Render = fn(&Entry) -> String;
+/// Renders an entry as a line, with its line feed.
+pub(super) type RenderFn = fn(&LogEntry) -> String;
 
-impl Format {
-    const ALL: [Self; 4] = [Self::Auto, Self::Text, Self::Logfmt, Self::Json];
+ron_transport::schema::choice!(pub(crate) LogFormat {
+    Auto: "auto",
+    Text: "text",
+    Logfmt: "logfmt",
+    Json: "json",
+});
 
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Text => "text",
-            Self::Logfmt => "logfmt",
-            Self::Json => "json",
-        }
-    }
-
-    pub(crate) fn parse(text: &str) -> Result<Self, ValueError> {
-        Self::ALL
-            .into_iter()
-            .find(|format| format.as_str() == text)
-            .ok_or_else(|| ValueError::new("no such format"))
-    }
-
-    pub(super) fn render(self, terminal: bool, coloured: bool) -> Render {
+impl LogFormat {
+    pub(super) fn render(self, terminal: bool, coloured: bool) -> RenderFn {
         match self {
             Self::Auto if !terminal => logfmt::render,
             Self::Auto | Self::Text if coloured => text::coloured,

@@ -1,12 +1,12 @@
-//! One JSON object a line.
+//! The JSON format: one object per line.
 
-use ron_transport::core::escape::{is_safe, write_escape};
+use ron_transport::escape::{is_safe, write_escape};
 use serde_json::Value as Json;
 
-use super::record::{Entry, Value};
+use super::entry::{FieldValue, LogEntry};
 
-/// One line.
-pub(super) fn render(entry: &Entry) -> String {
+/// Renders an entry as one line.
+pub(super) fn render(entry: &LogEntry) -> String {
     let mut line = String::with_capacity(256);
     let mut member = |name: &str, value: Json| {
         line.push(if line.is_empty() { '{' } else { ',' });
@@ -27,18 +27,19 @@ pub(super) fn render(entry: &Entry) -> String {
     line
 }
 
-fn json(value: &Value) -> Json {
+fn json(value: &FieldValue) -> Json {
     match value {
-        Value::Text(value) => value.as_str().into(),
-        Value::Unsigned(value) => (*value).into(),
-        Value::Signed(value) => (*value).into(),
-        Value::Float(value) => (*value).into(),
-        Value::Bool(value) => (*value).into(),
+        FieldValue::Text(value) => value.as_str().into(),
+        FieldValue::Unsigned(value) => (*value).into(),
+        FieldValue::Signed(value) => (*value).into(),
+        FieldValue::Float(value) => (*value).into(),
+        FieldValue::Bool(value) => (*value).into(),
     }
 }
 
-/// JSON lets control characters above U+001F and format characters stand; a terminal need not see
-/// them.
+/// Appends JSON, and escapes control and format characters.
+///
+/// JSON permits those above U+001F, which a terminal may interpret.
 fn push(line: &mut String, value: &Json) {
     for c in value.to_string().chars() {
         if is_safe(c) {

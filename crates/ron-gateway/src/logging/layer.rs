@@ -1,22 +1,22 @@
-//! Gathers what a line says from its event and spans, and hands the line on.
+//! The `tracing` layer that turns an event into a line.
 
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::format::Render;
-use super::record::{Entry, Fields};
+use super::entry::{Fields, LogEntry};
+use super::format::RenderFn;
 use super::sink::Sink;
 
-/// Writes every event that passes the filter.
+/// Logs every event that passes the filter.
 pub(super) struct LogLayer {
-    render: Render,
+    render: RenderFn,
     sink: Sink,
 }
 
 impl LogLayer {
-    pub(super) const fn new(render: Render, sink: Sink) -> Self {
+    pub(super) const fn new(render: RenderFn, sink: Sink) -> Self {
         Self { render, sink }
     }
 }
@@ -48,7 +48,7 @@ where
         for span in context.event_scope(event).into_iter().flatten() {
             spans.extend(span.extensions().get::<Fields>().cloned());
         }
-        let entry = Entry::new(event.metadata(), fields, spans.iter());
+        let entry = LogEntry::new(event.metadata(), fields, spans.iter());
         self.sink.offer((self.render)(&entry));
     }
 }
@@ -61,7 +61,7 @@ mod tests {
     use tracing::{info, info_span, warn};
     use tracing_subscriber::layer::SubscriberExt;
 
-    fn logged(render: Render, log: impl FnOnce()) -> Vec<String> {
+    fn logged(render: RenderFn, log: impl FnOnce()) -> Vec<String> {
         let (sink, lines) = test_sink(64);
         let subscriber = tracing_subscriber::registry().with(LogLayer::new(render, sink));
         tracing::subscriber::with_default(subscriber, log);
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn span_fields_are_there_once() {
+    fn span_fields_appear_once() {
         let lines = logged(logfmt::render, || {
             let span = info_span!(target: "ron_transport", "conn", conn_id = 7, backend = "tcp");
             let _in = span.enter();
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn no_value_forges_a_field_or_a_line() {
+    fn values_cannot_forge_fields_or_lines() {
         let forged = "a\nts=1 level=info event=close\" x=1 \u{1b}[2J";
         for render in [logfmt::render, json::render, text::plain, text::coloured] {
             let lines = logged(render, || {
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn json_lines_are_objects_with_every_field() {
+    fn json_line_is_object_with_every_field() {
         let lines = logged(json::render, || {
             let span = info_span!("conn", conn_id = 7);
             let _in = span.enter();

@@ -1,52 +1,34 @@
-//! How much is logged.
+//! Levels of the log.
 
-use ron_transport::core::schema::ValueError;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-use super::TARGET;
+use super::target::TARGET;
 
-/// `log.level`.
+/// The setting `log.level`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Level {
-    /// Errors only.
+pub(crate) enum LogLevel {
+    /// Errors.
     Error,
-    /// Warnings too.
+    /// Warnings and above.
     Warn,
-    /// What an operator wants to read.
+    /// Events for operators, and above.
     Info,
-    /// Every connection's steps.
+    /// Steps of every connection, and above.
     Debug,
-    /// Everything.
+    /// All events.
     Trace,
 }
 
-impl Level {
-    const ALL: [Self; 5] = [
-        Self::Error,
-        Self::Warn,
-        Self::Info,
-        Self::Debug,
-        Self::Trace,
-    ];
+ron_transport::schema::choice!(pub(crate) LogLevel {
+    Error: "error",
+    Warn: "warn",
+    Info: "info",
+    Debug: "debug",
+    Trace: "trace",
+});
 
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
-        }
-    }
-
-    pub(crate) fn parse(text: &str) -> Result<Self, ValueError> {
-        Self::ALL
-            .into_iter()
-            .find(|level| level.as_str() == text)
-            .ok_or_else(|| ValueError::new("no such level"))
-    }
-
-    /// Our own targets at this level, everything else at `warn` at most.
+impl LogLevel {
+    /// Returns the filter: own targets at this level, others at most `warn`.
     pub(super) fn filter(self) -> Targets {
         let level = match self {
             Self::Error => LevelFilter::ERROR,
@@ -68,16 +50,16 @@ mod tests {
     use tracing::Level as L;
 
     #[test]
-    fn dependencies_are_capped_and_the_level_moves_ours() {
-        let trace = Level::Trace.filter();
+    fn level_applies_to_own_targets_only() {
+        let trace = LogLevel::Trace.filter();
         for target in ["tor_proto", "arti_client", "rustls::conn", "hyper"] {
             assert!(trace.would_enable(target, &L::WARN), "{target}");
             assert!(!trace.would_enable(target, &L::INFO), "{target}");
         }
         for target in ["ron_transport", "ron_transport::arti", "ron_gateway"] {
             assert!(trace.would_enable(target, &L::TRACE), "{target}");
-            assert!(!Level::Error.filter().would_enable(target, &L::WARN));
+            assert!(!LogLevel::Error.filter().would_enable(target, &L::WARN));
         }
-        assert!(!Level::Error.filter().would_enable("hyper", &L::WARN));
+        assert!(!LogLevel::Error.filter().would_enable("hyper", &L::WARN));
     }
 }

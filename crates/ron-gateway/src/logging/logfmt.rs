@@ -1,21 +1,23 @@
-//! `key=value` lines: plain where the value is plain, else a JSON string, so that no value can pass
-//! for another field or line, and so that decoders such as go-logfmt accept each line.
+//! The logfmt format.
+//!
+//! A value is plain or a JSON string, so that no value can imitate another field or line, and
+//! decoders such as go-logfmt accept each line.
 
 use std::fmt::{self, Write};
 
-use ron_transport::core::escape::escape;
+use ron_transport::escape::escape;
 
-use super::record::Entry;
+use super::entry::LogEntry;
 
-/// One line.
-pub(super) fn render(entry: &Entry) -> String {
+/// Renders an entry as one line.
+pub(super) fn render(entry: &LogEntry) -> String {
     let mut line = String::with_capacity(256);
     // Writing to a string does not fail.
     let _ = write(&mut line, entry);
     line
 }
 
-fn write(line: &mut String, entry: &Entry) -> fmt::Result {
+fn write(line: &mut String, entry: &LogEntry) -> fmt::Result {
     let (at, level) = (entry.at, entry.level_name());
     write!(line, "ts={at} level={level} target=")?;
     value(line, entry.target)?;
@@ -32,7 +34,9 @@ fn write(line: &mut String, entry: &Entry) -> fmt::Result {
     line.write_char('\n')
 }
 
-/// A key, with `_` for each character that ends one: dependencies choose names of their own.
+/// Writes a key, with `_` for each character that ends one.
+///
+/// Dependencies choose the names of their fields.
 fn key(line: &mut String, name: &str) -> fmt::Result {
     if name.is_empty() {
         return line.write_char('_');
@@ -41,7 +45,7 @@ fn key(line: &mut String, name: &str) -> fmt::Result {
     name.chars().try_for_each(|c| line.write_char(fit(c)))
 }
 
-/// A value as it is, or as a JSON string in which all that must not be shown is escaped.
+/// Writes a plain value, or an escaped JSON string.
 pub(super) fn value(line: &mut String, text: &str) -> fmt::Result {
     if !text.is_empty() && text.chars().all(is_plain) {
         return line.write_str(text);

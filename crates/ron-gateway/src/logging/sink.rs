@@ -1,5 +1,7 @@
-//! Where lines go: a bounded queue and a thread that writes. A reader that stalls costs lines,
-//! never the service, and so does a disk that is full; only a reader that is gone ends the log.
+//! The log queue and its writing thread.
+//!
+//! The queue is bounded. A stalled reader or a full disk costs lines and never blocks the service;
+//! only a closed reader ends the log.
 
 #[cfg(test)]
 mod tests;
@@ -9,55 +11,55 @@ use std::sync::mpsc::{sync_channel, Receiver, RecvTimeoutError, SyncSender, TryS
 use std::thread;
 use std::time::Duration;
 
-use super::batch::Batch;
-use super::dropped::Dropped;
+use super::batch::LineBatch;
+use super::dropped::DroppedLines;
 
-/// Lines that wait for the writer.
+/// Capacity of the queue, in lines.
 const QUEUE: usize = 8192;
-/// Lines that are written at once.
+/// Lines per write.
 const BATCH: usize = 256;
-/// How long the end of the process waits for the writer.
-const LAST_WORDS: Duration = Duration::from_secs(1);
-/// How often the end tries to get into a full queue.
+/// Time that the process waits for the writer when it exits.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Attempts to queue the close message in a full queue.
 const CLOSE_TRIES: u32 = 100;
-/// Pause before what is full, a queue or a non-blocking stdout, is tried again.
+/// Pause before a retry on a full queue or a non-blocking stdout.
 const RETRY: Duration = Duration::from_millis(5);
-/// Pause before a failed write is tried again where no further line comes.
-const TELL_AGAIN: Duration = Duration::from_secs(1);
+/// Pause before a failed write is retried without a further line.
+const NOTICE_RETRY: Duration = Duration::from_secs(1);
 
-enum Item {
+enum QueueItem {
     Line(String),
     Close,
 }
 
-/// The queue's entrance. Never blocks.
+/// The sending side of the queue. Never blocks.
 #[derive(Clone)]
 pub(super) struct Sink {
-    queue: SyncSender<Item>,
-    dropped: Dropped,
+    queue: SyncSender<QueueItem>,
+    dropped: DroppedLines,
 }
 
 impl Sink {
-    /// Queues a line, or counts it as dropped where there is no room.
+    /// Queues a line; counts it as dropped if the queue is full.
     pub(super) fn offer(&self, line: String) {
-        // With no reader left, nothing is queued and nothing is counted.
-        if let Err(TrySendError::Full(_)) = self.queue.try_send(Item::Line(line)) {
+        // After a closed reader, lines are neither queued nor counted.
+        if let Err(TrySendError::Full(_)) = self.queue.try_send(QueueItem::Line(line)) {
             self.dropped.add(1);
         }
     }
 }
 
-/// Waits for the writer when it is dropped, in bounded time.
+/// Handle of the writing thread. Its drop waits, in bounded time.
 #[must_use]
 pub(crate) struct Writer {
-    queue: SyncSender<Item>,
+    queue: SyncSender<QueueItem>,
     closed: Receiver<()>,
-    dropped: Dropped,
+    dropped: DroppedLines,
 }
 
 impl Writer {
-    /// The count of lines that were not written.
-    pub(crate) fn dropped(&self) -> Dropped {
+    /// Returns the counter of dropped lines.
+    pub(crate) fn dropped(&self) -> DroppedLines {
         self.dropped.clone()
     }
 }
@@ -65,29 +67,31 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         let mut tries = 0;
-        while let Err(TrySendError::Full(_)) = self.queue.try_send(Item::Close) {
+        while let Err(TrySendError::Full(_)) = self.queue.try_send(QueueItem::Close) {
             tries += 1;
             if tries > CLOSE_TRIES {
                 return;
             }
             thread::sleep(RETRY);
         }
-        let _ = self.closed.recv_timeout(LAST_WORDS);
+        let _ = self.closed.recv_timeout(CLOSE_TIMEOUT);
     }
 }
 
-/// Starts the writing thread. `notice` renders the line that says how many lines were dropped.
+/// Starts the writing thread.
+///
+/// `notice` renders the line that reports dropped lines.
 pub(super) fn start(
     out: impl Write + Send + 'static,
     notice: impl Fn(u64) -> String + Send + 'static,
 ) -> io::Result<(Sink, Writer)> {
     let (queue, items) = sync_channel(QUEUE);
     let (done, closed) = sync_channel(1);
-    let dropped = Dropped::default();
+    let dropped = DroppedLines::default();
     let counted = dropped.clone();
     thread::Builder::new().name("log".into()).spawn(move || {
         run(out, &items, &counted, notice);
-        // The queue is gone before the end is told: from here on lines are dropped.
+        // Close the queue before reporting the end: later lines are dropped.
         drop(items);
         let _ = done.try_send(());
     })?;
@@ -103,19 +107,20 @@ pub(super) fn start(
     Ok((sink, writer))
 }
 
-/// Writes until it is closed, or until the reader is gone. Any other failure drops the lines that
-/// were not written, counts them, and goes on with the next.
+/// Writes until it is closed, or until the reader closes.
+///
+/// Any other failure drops and counts the unwritten lines, and writing continues.
 fn run(
     mut out: impl Write,
-    items: &Receiver<Item>,
-    dropped: &Dropped,
+    items: &Receiver<QueueItem>,
+    dropped: &DroppedLines,
     notice: impl Fn(u64) -> String,
 ) {
-    let mut batch = Batch::default();
+    let mut batch = LineBatch::default();
     loop {
-        let owes = dropped.owes_notice() || !batch.is_empty();
-        let first = match owes {
-            true => items.recv_timeout(TELL_AGAIN),
+        let unfinished = dropped.has_unreported() || !batch.is_empty();
+        let first = match unfinished {
+            true => items.recv_timeout(NOTICE_RETRY),
             false => items.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         let first = match first {
@@ -126,14 +131,14 @@ fn run(
         let mut closing = false;
         for item in first.into_iter().chain(items.try_iter().take(BATCH)) {
             match item {
-                Item::Line(line) => batch.push(&line),
-                Item::Close => {
+                QueueItem::Line(line) => batch.push(&line),
+                QueueItem::Close => {
                     closing = true;
                     break;
                 }
             }
         }
-        batch.push_notice(dropped.take_untold(), &notice);
+        batch.push_notice(dropped.take_unreported(), &notice);
         match write(&mut out, &mut batch) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return,
@@ -145,8 +150,8 @@ fn run(
     }
 }
 
-/// Writes everything; a pipe that is full for the moment is tried again.
-fn write(out: &mut impl Write, batch: &mut Batch) -> io::Result<()> {
+/// Writes the whole batch; retries while a pipe is full.
+fn write(out: &mut impl Write, batch: &mut LineBatch) -> io::Result<()> {
     loop {
         let result = if batch.is_empty() {
             out.flush().map(|()| None)
@@ -164,24 +169,24 @@ fn write(out: &mut impl Write, batch: &mut Batch) -> io::Result<()> {
     }
 }
 
-/// A sink that keeps its lines for a test.
+/// Returns a sink that keeps its lines for a test.
 #[cfg(test)]
 pub(super) fn test_sink(room: usize) -> (Sink, Lines) {
     let (queue, items) = sync_channel(room);
-    let dropped = Dropped::default();
+    let dropped = DroppedLines::default();
     (Sink { queue, dropped }, Lines(items))
 }
 
-/// The lines of a test's sink.
+/// Lines of a test's sink.
 #[cfg(test)]
-pub(super) struct Lines(Receiver<Item>);
+pub(super) struct Lines(Receiver<QueueItem>);
 
 #[cfg(test)]
 impl Lines {
     pub(super) fn take(&self) -> Vec<String> {
         let line = |item| match item {
-            Item::Line(line) => Some(line),
-            Item::Close => None,
+            QueueItem::Line(line) => Some(line),
+            QueueItem::Close => None,
         };
         self.0.try_iter().filter_map(line).collect()
     }

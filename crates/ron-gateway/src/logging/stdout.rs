@@ -1,12 +1,13 @@
-//! Standard output without the buffer of the standard library. That buffer keeps bytes whose write
-//! failed, so that it is unknown which lines are lost.
+//! Standard output without the standard library's buffer.
+//!
+//! That buffer keeps bytes of a failed write, so that the lost lines would be unknown.
 
 use std::io::{self, stdout, Write};
 
-/// The descriptor itself.
-pub(super) struct Unbuffered;
+/// Standard output, written directly to its descriptor.
+pub(super) struct UnbufferedStdout;
 
-impl Write for Unbuffered {
+impl Write for UnbufferedStdout {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         Ok(rustix::io::write(stdout(), bytes)?)
     }

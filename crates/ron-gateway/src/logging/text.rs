@@ -1,34 +1,34 @@
-//! Lines for people.
+//! The text format, for humans.
 
 use std::fmt::{self, Write};
 
-use ron_transport::core::escape::escape;
+use ron_transport::escape::escape;
 use tracing::Level;
 
+use super::entry::LogEntry;
 use super::logfmt;
-use super::record::Entry;
 
 const RESET: &str = "\u{1b}[0m";
 const DIM: &str = "\u{1b}[2m";
 
-/// One line without colour.
-pub(super) fn plain(entry: &Entry) -> String {
+/// Renders an entry without colour.
+pub(super) fn plain(entry: &LogEntry) -> String {
     render(entry, false)
 }
 
-/// One line with colour.
-pub(super) fn coloured(entry: &Entry) -> String {
+/// Renders an entry with colour.
+pub(super) fn coloured(entry: &LogEntry) -> String {
     render(entry, true)
 }
 
-fn render(entry: &Entry, coloured: bool) -> String {
+fn render(entry: &LogEntry, coloured: bool) -> String {
     let mut line = String::with_capacity(256);
     // Writing to a string does not fail.
     let _ = write(&mut line, entry, coloured);
     line
 }
 
-fn write(line: &mut String, entry: &Entry, coloured: bool) -> fmt::Result {
+fn write(line: &mut String, entry: &LogEntry, coloured: bool) -> fmt::Result {
     let (dim, reset, tint) = if coloured {
         (DIM, RESET, tint(entry.level))
     } else {
@@ -38,7 +38,7 @@ fn write(line: &mut String, entry: &Entry, coloured: bool) -> fmt::Result {
     write!(line, "{dim}{at}{reset} {tint}{level:>5}{reset}")?;
     write!(line, " {dim}{}:{reset}", entry.target)?;
     if let Some(message) = &entry.message {
-        // Without the quotes of a value, and yet on one line.
+        // Escaped without quotes, to stay on one line.
         write!(line, " {}", escape(message).whole())?;
     }
     for (name, field) in &entry.fields {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A moment; prints as `2026-01-31T09:30:00.125Z`.
+/// A point in time, printed as `2026-01-31T09:30:00.125Z`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timestamp(u64);
 
@@ -33,8 +33,10 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Days since 1970-01-01 as year, month and day of the Gregorian calendar: years are counted
-/// from 1 March of the year 0, so that the leap day is a year's last, in cycles of 400 years.
+/// Converts days since 1970-01-01 to year, month and day.
+///
+/// Years start on 1 March of the year 0, so that the leap day is the last day of a year, in cycles
+/// of 400 years (Gregorian calendar).
 fn civil(days: u64) -> (u64, u64, u64) {
     const DAYS_TO_EPOCH: u64 = 719_468;
     const CYCLE: u64 = 146_097;
@@ -54,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn known_moments() {
+    fn timestamps_of_known_dates() {
         for (seconds, text) in [
             (0, "1970-01-01T00:00:00"),
             (951_782_399, "2000-02-28T23:59:59"),
@@ -70,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn every_day_follows_the_one_before() {
+    fn days_are_consecutive() {
         let mut before = civil(0);
         for days in 1..200_000 {
             let (year, month, day) = civil(days);

@@ -1,28 +1,30 @@
-//! The file system, by Landlock.
+//! The file system rules, by Landlock.
 //!
-//! Rights up to ABI 5 are used, and of ABI 6 the scope of signals. A connection to a Unix socket is
-//! not among them: a kernel before Linux 7.1 cannot restrict it.
+//! Uses the rights up to ABI 5, and the signal scope of ABI 6. Connections to Unix sockets stay
+//! unrestricted: a kernel before Linux 7.1 cannot restrict them.
 
 use ::landlock::{
     Access as _, AccessFs, BitFlags, CompatLevel, Compatible, LandlockStatus, PathBeneath, PathFd,
     Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope, ABI,
 };
 
-use super::paths::{Access, Grant};
+use super::paths::{PathAccess, PathGrant};
 
-/// The newest ABI of which rights of the file system are used.
+/// Newest ABI whose file system rights are used.
 const RIGHTS: ABI = ABI::V5;
 
-/// A ruleset, for each thread to apply.
-pub(super) struct Files(RulesetCreated);
+/// A ruleset that each thread applies.
+pub(super) struct FileRules(RulesetCreated);
 
-impl Files {
-    /// Opens every path and makes the rules. The rights that an older kernel lacks are left out.
-    pub(super) fn new(grants: &[Grant]) -> Result<Self, String> {
+impl FileRules {
+    /// Opens every path and creates the rules.
+    ///
+    /// Rights that an older kernel lacks are left out.
+    pub(super) fn new(grants: &[PathGrant]) -> Result<Self, String> {
         ruleset(grants).map(Self).map_err(|error| error.to_string())
     }
 
-    /// Restricts this thread and those that it starts from now on, and returns the kernel's ABI.
+    /// Restricts this thread and its later children; returns the ABI.
     pub(super) fn restrict_thread(&self) -> Result<u32, String> {
         let ruleset = self.0.try_clone().map_err(|error| error.to_string())?;
         let status = ruleset.restrict_self().map_err(|error| error.to_string())?;
@@ -41,14 +43,14 @@ impl Files {
     }
 }
 
-fn ruleset(grants: &[Grant]) -> Result<RulesetCreated, ::landlock::RulesetError> {
+fn ruleset(grants: &[PathGrant]) -> Result<RulesetCreated, ::landlock::RulesetError> {
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(RIGHTS))?
         .scope(Scope::Signal)?
         .create()?;
     for grant in grants {
-        // A path that is gone meanwhile needs no rule.
+        // A path that disappeared needs no rule.
         if let Ok(path) = PathFd::new(&grant.path) {
             let rights = rights(grant);
             ruleset = ruleset.add_rule(PathBeneath::new(path, rights))?;
@@ -57,15 +59,15 @@ fn ruleset(grants: &[Grant]) -> Result<RulesetCreated, ::landlock::RulesetError>
     Ok(ruleset)
 }
 
-fn rights(grant: &Grant) -> BitFlags<AccessFs> {
+fn rights(grant: &PathGrant) -> BitFlags<AccessFs> {
     let is_dir = grant.path.is_dir();
     match grant.access {
-        Access::Read if is_dir => AccessFs::ReadFile | AccessFs::ReadDir,
-        Access::Read => AccessFs::ReadFile.into(),
-        Access::ReadWriteFile => AccessFs::ReadFile | AccessFs::WriteFile,
-        // The directory is opened, to be locked.
-        Access::Sockets => AccessFs::ReadDir | AccessFs::MakeSock | AccessFs::RemoveFile,
-        Access::Write => {
+        PathAccess::Read if is_dir => AccessFs::ReadFile | AccessFs::ReadDir,
+        PathAccess::Read => AccessFs::ReadFile.into(),
+        PathAccess::ReadWriteFile => AccessFs::ReadFile | AccessFs::WriteFile,
+        // The socket code opens the directory to lock it.
+        PathAccess::Sockets => AccessFs::ReadDir | AccessFs::MakeSock | AccessFs::RemoveFile,
+        PathAccess::Write => {
             let never = AccessFs::Execute | AccessFs::MakeChar | AccessFs::MakeBlock;
             AccessFs::from_all(RIGHTS) & !(never | AccessFs::IoctlDev)
         }

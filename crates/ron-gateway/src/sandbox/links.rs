@@ -1,15 +1,17 @@
-//! The directories that a path leads through: with those allowed, the file may be replaced by a
-//! rename, and the symlinks on the way may point elsewhere.
+//! The directories that a path leads through.
+//!
+//! With these allowed, the file may be replaced by a rename, and its symlinks may change.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
-/// Symlinks that are followed: as many as the kernel follows.
+/// Number of symlinks to follow: the limit of the kernel.
 const MAX_LINKS: usize = 40;
 
-/// Follows a path through its symlinks: the directory of each link, then the path of the last one's
-/// target. Nothing of the path need exist.
+/// Follows a path through its symlinks.
+///
+/// Returns the directory of each link and the final path. No part of the path need exist.
 pub(super) fn follow(path: &Path) -> (Vec<PathBuf>, PathBuf) {
     let mut dirs = Vec::new();
     let mut rest: VecDeque<OsString> = parts(&absolute(path)).collect();
@@ -48,8 +50,9 @@ fn parts(path: &Path) -> impl Iterator<Item = OsString> + '_ {
     })
 }
 
-/// Whether a directory holds files of many programs, so that it is not allowed as a whole for one
-/// file in it.
+/// Returns whether a directory holds files of many programs.
+///
+/// Such a directory is not allowed as a whole for one file in it.
 pub(super) fn is_shared(dir: &Path) -> bool {
     const OF_MANY: &[&str] = &["/etc/ssl", "/etc/pki", "/var/lib", "/usr/local/etc"];
     let depth = dir.components().count().saturating_sub(1);
@@ -102,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn shared_directories_are_known() {
+    fn shared_directories_are_recognized() {
         for (dir, shared) in [
             ("/", true),
             ("/etc", true),

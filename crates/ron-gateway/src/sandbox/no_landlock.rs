@@ -1,13 +1,13 @@
-//! Landlock, where the system has none.
+//! Landlock on a system without it.
 
-use super::paths::Grant;
+use super::paths::PathGrant;
 
 /// No ruleset.
-pub(super) struct Files(std::convert::Infallible);
+pub(super) struct FileRules(std::convert::Infallible);
 
-impl Files {
+impl FileRules {
     /// Fails.
-    pub(super) fn new(_grants: &[Grant]) -> Result<Self, String> {
+    pub(super) fn new(_grants: &[PathGrant]) -> Result<Self, String> {
         Err("it needs Linux".to_owned())
     }
 

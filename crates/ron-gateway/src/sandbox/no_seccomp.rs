@@ -1,4 +1,4 @@
-//! The filter of system calls, where this build has none.
+//! The system call filter in a build without it.
 
 /// Fails.
 pub(super) fn apply_to_all_threads() -> Result<(), String> {

@@ -1,29 +1,29 @@
-//! The parts of the sandbox that are in force, for the log and the status page.
+//! The report of the active sandbox parts.
 
 use serde_json::{json, Value};
 
-use super::Mode;
 use crate::logging::TARGET;
+use crate::settings::SandboxMode;
 
-/// Stands for a reason before the step was tried.
+/// Reason of a step that was not tried yet.
 const PENDING: &str = "not yet";
 
-/// The parts in force, and the reason where one is missing.
+/// The active parts, and the reason for each inactive one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Report {
-    pub(super) mode: Mode,
-    /// The ABI of Landlock that the kernel has.
+pub(crate) struct SandboxReport {
+    pub(super) mode: SandboxMode,
+    /// The Landlock ABI of the kernel.
     pub(super) landlock: Result<u32, String>,
-    /// Whether the filter is in every thread.
+    /// Whether every thread has the filter.
     pub(super) seccomp: Result<(), String>,
 }
 
-impl Report {
-    /// Nothing is in force yet.
-    pub(crate) fn new(mode: Mode) -> Self {
+impl SandboxReport {
+    /// Returns a report without active parts.
+    pub(crate) fn new(mode: SandboxMode) -> Self {
         let why = match mode {
-            Mode::Off => "sandbox is off",
-            Mode::Try | Mode::On => PENDING,
+            SandboxMode::Off => "sandbox is off",
+            SandboxMode::Try | SandboxMode::On => PENDING,
         };
         Self {
             mode,
@@ -32,7 +32,7 @@ impl Report {
         }
     }
 
-    /// The parts that failed, with the reason.
+    /// Returns the failed parts with their reasons.
     pub(super) fn missing(&self) -> Option<String> {
         let failed = |error: &&String| error.as_str() != PENDING;
         let landlock = self.landlock.as_ref().err().filter(failed);
@@ -45,7 +45,7 @@ impl Report {
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 
-    /// `{"mode":"try","landlock_abi":7,"seccomp":true}`
+    /// Returns `{"mode":"try","landlock_abi":7,"seccomp":true}`.
     pub(crate) fn json(&self) -> Value {
         json!({
             "mode": self.mode.as_str(),
@@ -54,12 +54,12 @@ impl Report {
         })
     }
 
-    /// One line.
+    /// Logs one line.
     pub(super) fn log(&self) {
         let landlock = self.landlock.as_ref().map_or(0, |abi| *abi);
         let seccomp = if self.seccomp.is_ok() { "on" } else { "off" };
         let mode = self.mode.as_str();
-        if let Some(missing) = self.missing().filter(|_| self.mode != Mode::Off) {
+        if let Some(missing) = self.missing().filter(|_| self.mode != SandboxMode::Off) {
             tracing::warn!(
                 target: TARGET,
                 event = "sandbox",
@@ -67,7 +67,7 @@ impl Report {
                 landlock_abi = landlock,
                 seccomp,
                 error = missing,
-                "the sandbox is not whole",
+                "parts of the sandbox are missing",
             );
             return;
         }
@@ -81,7 +81,7 @@ impl Report {
         );
     }
 
-    /// The rights that an older kernel's Landlock lacks.
+    /// Returns the restrictions that an older kernel's Landlock lacks.
     fn partial(&self) -> Option<&'static str> {
         match self.landlock {
             Ok(1 | 2) => Some("truncation, device ioctls and signals are not restricted"),

@@ -1,28 +1,24 @@
-//! The system calls, by seccomp: two filters, of which the stricter answer counts.
+//! The system call rules, by seccomp.
 //!
-//! One lists the calls that the service makes, some with the arguments that they may have; every
-//! other call fails with ENOSYS, so that a C library falls back to an older call. The other kills
-//! the process for calls that no part of the service makes and that an intruder would.
+//! Two filters are installed, and the stricter verdict applies.
+//!
+//! The allow list contains the calls of the service, some with permitted arguments; every other
+//! call fails with ENOSYS, so that a C library falls back to an older call. The deadly list kills
+//! the process for calls that no part of the service makes and an intruder would.
 
 mod calls;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use seccompiler::{apply_filter_all_threads, BpfProgram, Error, SeccompAction, SeccompFilter};
 
-use seccompiler::{
-    apply_filter_all_threads, BpfProgram, Error, SeccompAction, SeccompFilter, SeccompRule,
-};
+use calls::CallRules;
 
-/// The rules of a filter: for each call, the conditions of which one must hold; none is needed
-/// where there are none.
-type Rules = BTreeMap<i64, Vec<SeccompRule>>;
-
-/// Installs both filters in every thread of the process, for good.
+/// Installs both filters permanently in every thread.
 pub(super) fn apply_to_all_threads() -> Result<(), String> {
     let said = |error: Error| error.to_string();
     let [deadly, listed] = programs().map_err(said)?;
-    // In this order: the list does not let a further filter be installed.
+    // In this order: the allow list forbids installing a further filter.
     apply_filter_all_threads(&deadly).map_err(said)?;
     apply_filter_all_threads(&listed).map_err(said)
 }
@@ -38,7 +34,11 @@ fn programs() -> Result<[BpfProgram; 2], Error> {
     Ok([deadly, listed])
 }
 
-fn compile(rules: Rules, other: SeccompAction, found: SeccompAction) -> Result<BpfProgram, Error> {
+fn compile(
+    rules: CallRules,
+    other: SeccompAction,
+    found: SeccompAction,
+) -> Result<BpfProgram, Error> {
     let arch = std::env::consts::ARCH.try_into().map_err(Error::Backend)?;
     let filter = SeccompFilter::new(rules, other, found, arch).map_err(Error::Backend)?;
     filter.try_into().map_err(Error::Backend)

@@ -1,5 +1,6 @@
-//! The sandbox of the running service, tried from within: each attempt in a process of its own, which
-//! is this test binary again.
+//! The sandbox of the running service, tried from inside.
+//!
+//! Each attempt runs in a child process, which is this test binary.
 
 use std::fs::{self, File};
 use std::net::ToSocketAddrs;
@@ -13,23 +14,23 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::*;
 use crate::startup::Sources;
 
-/// Names the attempt to the helper.
+/// Passes the attempt to the helper.
 const ATTEMPT: &str = "RON_TEST_SANDBOX_ATTEMPT";
-/// Names it a file that it may not read.
+/// Passes an unreadable file to the helper.
 const PRIVATE: &str = "RON_TEST_SANDBOX_PRIVATE";
 const HELPER: &str = "sandbox::tests::helper";
 const SIGSYS: i32 = 31;
 
 fn is_possible() -> bool {
-    let restrict = || Files::new(&[])?.restrict_thread();
+    let restrict = || FileRules::new(&[])?.restrict_thread();
     let restricted = thread::spawn(restrict).join().unwrap();
     if let Err(why) = &restricted {
-        eprintln!("SKIPPED: the sandbox is not tried: {why}");
+        eprintln!("SKIPPED: no sandbox on this system: {why}");
     }
     restricted.is_ok()
 }
 
-/// Runs the helper: how it ended, and what it says came of the attempt.
+/// Runs the helper; returns its exit status and its result.
 fn attempt(what: &str) -> (ExitStatus, String) {
     let dir = tempfile::tempdir().unwrap();
     let private = dir.path().join("private");
@@ -39,14 +40,14 @@ fn attempt(what: &str) -> (ExitStatus, String) {
     helper.env(ATTEMPT, what).env(PRIVATE, &private);
     let output = helper.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    let told = text.lines().find_map(|line| line.split_once("attempt: "));
+    let reported = text.lines().find_map(|line| line.split_once("attempt: "));
     let errors = String::from_utf8_lossy(&output.stderr);
-    let told = told.map_or(&*errors, |(_, told)| told);
-    (output.status, told.to_owned())
+    let reported = reported.map_or(&*errors, |(_, reported)| reported);
+    (output.status, reported.to_owned())
 }
 
 #[test]
-#[ignore = "runs in a process of its own, in the sandbox"]
+#[ignore = "runs in a child process, inside the sandbox"]
 fn helper() {
     let Ok(what) = std::env::var(ATTEMPT) else {
         return;
@@ -90,12 +91,12 @@ fn execve_kills_the_process() {
     if !is_possible() {
         return;
     }
-    let (status, told) = attempt("execve");
-    assert_eq!(status.signal(), Some(SIGSYS), "{status} {told}");
+    let (status, reported) = attempt("execve");
+    assert_eq!(status.signal(), Some(SIGSYS), "{status} {reported}");
 }
 
 #[test]
-fn refused_calls_fail_with_an_error() {
+fn denied_calls_fail_with_errno() {
     if !is_possible() {
         return;
     }
@@ -108,9 +109,9 @@ fn refused_calls_fail_with_an_error() {
         ("file in a thread", Errno::ACCESS),
         ("new file", Errno::ACCESS),
     ] {
-        let (status, told) = attempt(what);
+        let (status, reported) = attempt(what);
         let expected = expected.raw_os_error().to_string();
-        assert_eq!(told, expected, "{what}: {status}");
+        assert_eq!(reported, expected, "{what}: {status}");
     }
 }
 
@@ -120,7 +121,7 @@ fn calls_of_the_service_succeed() {
         return;
     }
     for what in ["name", "hosts", "null", "thread"] {
-        let (status, told) = attempt(what);
-        assert_eq!(told, "ok", "{what}: {status}");
+        let (status, reported) = attempt(what);
+        assert_eq!(reported, "ok", "{what}: {status}");
     }
 }

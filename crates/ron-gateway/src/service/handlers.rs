@@ -1,23 +1,26 @@
-//! What happens to an accepted connection. How it ended is counted and logged by the transport.
+//! Handlers of accepted connections.
+//!
+//! The transport counts and logs how each connection ends.
 
 use std::sync::Arc;
 
 use ron_transport::limits::Limiter;
 use ron_transport::{
-    echo, relay, relay_held, Conn, Endpoint, Io, Transport, TransportDialer, TransportError,
+    echo, relay, relay_without_half_close, Conn, Endpoint, Io, Transport, TransportDialer,
+    TransportError,
 };
 use tracing::debug;
 
 use crate::logging::TARGET;
 use crate::settings::{Gateway, Mode};
 
-/// Accepts and handles until the transport stops.
+/// Accepts and handles connections until the transport stops.
 pub(super) async fn serve(transport: &Transport, gateway: &Gateway) -> Result<(), TransportError> {
     match (gateway.mode, &gateway.forward_to) {
         (Mode::Echo, _) => transport.serve(echo_bytes).await,
         (Mode::EchoFrames, _) => transport.serve(echo_frames).await,
         (Mode::Forward, Some(to)) => {
-            let forward = Arc::new(Forward {
+            let forward = Arc::new(Forwarder {
                 dialer: transport.dialer(),
                 limiter: transport.limiter().clone(),
                 to: to.clone(),
@@ -27,18 +30,22 @@ pub(super) async fn serve(transport: &Transport, gateway: &Gateway) -> Result<()
                 .await
         }
         (Mode::Forward, None) => Err(TransportError::Config {
-            source: "forward needs a target".into(),
+            source: "mode forward needs gateway.forward_to".into(),
         }),
     }
 }
 
 async fn echo_bytes(conn: Conn) {
     let echoed = echo(conn).await;
+    let bytes = match &echoed {
+        Ok(bytes) => *bytes,
+        Err(failed) => failed.relayed.a_to_b,
+    };
     debug!(
         target: TARGET,
         event = "echo",
-        bytes = echoed.bytes,
-        error = echoed.end.as_ref().err().map(tracing::field::display),
+        bytes,
+        error = echoed.as_ref().err().map(tracing::field::display),
     );
 }
 
@@ -65,40 +72,44 @@ async fn echo_frames(conn: Conn) {
     );
 }
 
-/// Joins each connection with one of its own to the target.
-struct Forward {
+/// Dials the target for each connection and relays both.
+struct Forwarder {
     dialer: TransportDialer,
     limiter: Limiter,
     to: Endpoint,
 }
 
-impl Forward {
+impl Forwarder {
     async fn run(self: Arc<Self>, mut conn: Conn) {
         let Some(upstream) = self.dial(&mut conn).await else {
             return;
         };
-        let half_closes = self.to.scheme.half_closes();
-        // The relay needs neither.
+        let half_closes = self.to.scheme().half_closes();
+        // Release the dialer and the limiter: the relay needs neither.
         drop(self);
         let upstream_id = upstream.control().id();
         let relayed = if half_closes {
             relay(conn, upstream).await
         } else {
-            Box::pin(relay_held(conn, upstream)).await
+            Box::pin(relay_without_half_close(conn, upstream)).await
+        };
+        let (bytes, error) = match relayed {
+            Ok(bytes) => (bytes, None),
+            Err(failed) => (failed.relayed, Some(failed)),
         };
         debug!(
             target: TARGET,
             event = "relay",
             upstream_id,
-            to_upstream = relayed.a_to_b,
-            to_client = relayed.b_to_a,
-            error = relayed.end.as_ref().err().map(|(side, error)| {
-                tracing::field::display(format!("{side:?}: {error}"))
-            }),
+            to_upstream = bytes.a_to_b,
+            to_client = bytes.b_to_a,
+            error = error.map(tracing::field::display),
         );
     }
 
-    /// Dials for a client; `None` where that failed, or where the client is gone.
+    /// Dials for a client.
+    ///
+    /// Returns `None` if the dial failed or the client reset.
     async fn dial(&self, conn: &mut Conn) -> Option<Conn> {
         let control = conn.control().clone();
         let _busy = control.busy();

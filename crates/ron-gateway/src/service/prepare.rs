@@ -1,41 +1,45 @@
-//! The first part of the start, before the service has threads: the configuration is loaded, and the
-//! sandbox restricts the files of the threads that exist.
+//! The first part of the start, before the service has threads.
+//!
+//! It loads the configuration, and the sandbox restricts the files of the existing threads.
 
 use ron_transport::limits::Threads;
 
+use super::config_watch::ConfigWatch;
 use super::signals::Signals;
-use super::watch::Watch;
 use crate::admin::AdminThread;
-use crate::exit::Failure;
+use crate::effective::EffectiveConfig;
+use crate::exit::ExitFailure;
 use crate::runtime;
 use crate::sandbox::Sandbox;
-use crate::startup::{Effective, Sources};
+use crate::startup::Sources;
 
-/// The loaded configuration and its sandbox, for the rest of the start.
+/// The loaded configuration and its sandbox.
 pub(super) struct Prepared {
-    pub(super) watch: Watch,
-    pub(super) effective: Effective,
-    /// In force on the thread that loads, and on those that it starts.
+    pub(super) watch: ConfigWatch,
+    pub(super) effective: EffectiveConfig,
+    /// Active in the loading thread and its children.
     pub(super) sandbox: Sandbox,
 }
 
-/// The threads for files, of which only the first runs before the sandbox.
-pub(super) struct Loader {
+/// Threads for file access; only the first runs before the sandbox.
+pub(super) struct FileThreads {
     load: Threads,
     look: Threads,
 }
 
-/// The threads that exist from the start, so that no shortage stops them later.
-pub(super) struct Workers {
-    /// Loads the configuration: first at the start, then at each reload.
+/// Threads that exist from the start.
+///
+/// No later shortage of threads stops them.
+pub(super) struct WorkerThreads {
+    /// Loads the configuration, at the start and at each reload.
     pub(super) load: Threads,
-    /// Looks at the configuration files.
+    /// Watches the configuration files.
     pub(super) look: Threads,
     /// Serves the admin endpoint.
     pub(super) admin: AdminThread,
 }
 
-impl Default for Loader {
+impl Default for FileThreads {
     fn default() -> Self {
         Self {
             load: Threads::new("load", 1),
@@ -44,11 +48,11 @@ impl Default for Loader {
     }
 }
 
-impl Loader {
-    /// Starts the other threads. They come after the sandbox, so that they are in it.
-    pub(super) fn start_workers(self) -> Result<Workers, Failure> {
+impl FileThreads {
+    /// Starts the other threads, after the sandbox, so that they inherit it.
+    pub(super) fn start_workers(self) -> Result<WorkerThreads, ExitFailure> {
         start(&self.look)?;
-        Ok(Workers {
+        Ok(WorkerThreads {
             load: self.load,
             look: self.look,
             admin: AdminThread::start()?,
@@ -56,35 +60,35 @@ impl Loader {
     }
 }
 
-fn start(threads: &Threads) -> Result<(), Failure> {
+fn start(threads: &Threads) -> Result<(), ExitFailure> {
     let started = threads.start();
-    started.map_err(|error| Failure::runtime(runtime::NO_THREAD, &error))
+    started.map_err(|error| ExitFailure::runtime(runtime::NO_THREAD, &error))
 }
 
-/// Loads the configuration while signals are answered: `None` where one said to stop meanwhile.
-/// `reload` is set where one asked for a reload, which is due after the start.
+/// Loads the configuration while signals are answered.
+///
+/// Returns `None` after a signal to stop.
 pub(super) async fn prepare(
     sources: &Sources,
-    loader: &Loader,
+    loader: &FileThreads,
     signals: &mut Signals,
-    reload: &mut bool,
-) -> Result<Option<Prepared>, Failure> {
+) -> Result<Option<Prepared>, ExitFailure> {
     start(&loader.load)?;
     let (sources, look) = (sources.clone(), loader.look.clone());
     let preparing = loader.load.run(move || load(&sources, look));
     tokio::select! {
         prepared = preparing => {
-            let prepared = prepared.map_err(|error| Failure::runtime("the start failed", &error))?;
+            let prepared = prepared.map_err(|error| ExitFailure::runtime("the start failed", &error))?;
             prepared.map(Some)
         }
-        _ = signals.stop(reload) => Ok(None),
+        _ = signals.stop() => Ok(None),
     }
 }
 
-/// Runs on the thread that loads.
-fn load(sources: &Sources, look: Threads) -> Result<Prepared, Failure> {
-    // Before they are loaded: what changes from here on is seen.
-    let watch = Watch::new(&sources.files, look);
+/// Loads the configuration and restricts the files of this thread.
+fn load(sources: &Sources, look: Threads) -> Result<Prepared, ExitFailure> {
+    // Before the load, so that a later change is detected.
+    let watch = ConfigWatch::new(&sources.files, look);
     let effective = sources.load_to_listen()?;
     let sandbox = Sandbox::new(&effective, &sources.files);
     sandbox.restrict_thread()?;

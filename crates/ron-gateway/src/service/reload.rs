@@ -1,5 +1,6 @@
-//! Loading the configuration anew. The transport says what of it can be put in force; the
-//! gateway's own keys all need a restart.
+//! Reloads of the configuration.
+//!
+//! The transport decides which changes it can apply; every gateway key needs a restart.
 
 use std::future::Future;
 use std::io;
@@ -11,38 +12,40 @@ use ron_transport::limits::Threads;
 use ron_transport::Transport;
 use serde_json::Value;
 
-use super::watch::Watch;
-use crate::admin::{shown, InForce};
+use super::config_watch::ConfigWatch;
+use crate::admin::{shown, ActiveConfig};
 use crate::logging::TARGET;
 use crate::sandbox::Sandbox;
 use crate::settings::Gateway;
 use crate::startup::Sources;
 
-/// A reload under way: it ends with the digest of the files that it loaded.
-type Running = Pin<Box<dyn Future<Output = io::Result<u64>> + Send>>;
+/// A reload in progress; returns the digest of the loaded files.
+type RunningReload = Pin<Box<dyn Future<Output = io::Result<u64>> + Send>>;
 
-/// Reloads on a thread of their own, one at a time, while the service goes on: a file system may
-/// take its time, with the configuration and with the certificates that it names.
-pub(super) struct Reloads {
+/// Runs reloads one at a time on their own thread.
+///
+/// The service continues meanwhile: a file system may take long for the configuration and the
+/// certificates.
+pub(super) struct Reloader {
     sources: Sources,
     load: Threads,
     transport: Arc<Transport>,
     gateway: Gateway,
-    in_force: Arc<InForce>,
+    in_force: Arc<ActiveConfig>,
     sandbox: Sandbox,
-    running: Option<Running>,
-    /// It was asked for again meanwhile.
+    running: Option<RunningReload>,
+    /// A further reload was requested during this one.
     again: bool,
 }
 
-impl Reloads {
-    /// None yet; `gateway` is what runs, and `in_force` is told of what takes its place.
+impl Reloader {
+    /// Creates a reloader of the running `gateway`; updates `in_force`.
     pub(super) fn new(
         sources: &Sources,
         load: &Threads,
         transport: &Arc<Transport>,
         gateway: &Gateway,
-        in_force: &Arc<InForce>,
+        in_force: &Arc<ActiveConfig>,
         sandbox: Sandbox,
     ) -> Self {
         Self {
@@ -57,13 +60,13 @@ impl Reloads {
         }
     }
 
-    /// Whether one is under way.
+    /// Returns whether a reload is in progress.
     pub(super) const fn are_running(&self) -> bool {
         self.running.is_some()
     }
 
-    /// Begins one, at once or when the one under way has ended.
-    pub(super) fn begin(&mut self, watch: &Watch) {
+    /// Starts a reload now, or after the current one.
+    pub(super) fn begin(&mut self, watch: &ConfigWatch) {
         if self.are_running() {
             self.again = true;
             return;
@@ -72,7 +75,7 @@ impl Reloads {
         let (transport, digest) = (Arc::clone(&self.transport), watch.digest());
         let (in_force, sandbox) = (Arc::clone(&self.in_force), self.sandbox.clone());
         let job = move || {
-            // Before the load, so that a change meanwhile is seen.
+            // Before the load, so that a change meanwhile is detected.
             let digest = digest();
             if let Some(effective) = reload(&sources, &transport, &gateway, &sandbox) {
                 in_force.set(effective);
@@ -83,8 +86,9 @@ impl Reloads {
         self.running = Some(Box::pin(async move { load.run(job).await }));
     }
 
-    /// Waits for the end of one, and gives the digest of the files that it loaded; for ever where
-    /// there is none. Cancel-safe.
+    /// Waits for the end of a reload; returns its digest.
+    ///
+    /// Pends while no reload is in progress. Cancel-safe.
     pub(super) async fn ended(&mut self) -> Option<u64> {
         let Some(running) = &mut self.running else {
             return std::future::pending().await;
@@ -96,14 +100,15 @@ impl Reloads {
             .ok()
     }
 
-    /// Whether another was asked for during the last one; it is not asked twice.
+    /// Takes the request for a further reload.
     pub(super) fn again(&mut self) -> bool {
         std::mem::take(&mut self.again)
     }
 }
 
-/// Loads and applies, and gives what is in force now as it may be shown; what is refused is counted
-/// and logged, and changes nothing.
+/// Loads and applies the configuration; returns it as it may be shown.
+///
+/// A rejected reload is counted and logged, and changes nothing.
 fn reload(
     sources: &Sources,
     transport: &Transport,
@@ -132,11 +137,11 @@ fn reload(
         return None;
     }
     if let Err(why) = sandbox.check(&effective) {
-        // The reload fails at that file, and applies withdrawals all the same.
+        // The reload fails at that file, but still applies revocations.
         tracing::warn!(target: TARGET, event = "sandbox", error = %why);
     }
     let shown = shown(&effective);
-    // Counted and logged there, either way.
+    // The transport counts and logs the result.
     let reloaded = transport.reload(effective.transport.into_settings());
     reloaded.is_ok().then_some(shown)
 }

@@ -1,4 +1,4 @@
-//! Signals of the process. None of them ends it without a drain.
+//! Signals of the process, none of which kills it without a drain.
 
 use std::future::poll_fn;
 use std::io;
@@ -7,79 +7,87 @@ use std::task::Poll;
 use rustix::process::Signal as Number;
 use tokio::signal::unix::{signal, Signal, SignalKind};
 
-/// The request that a signal carries.
+/// The request of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Told {
-    /// To stop; the signal's name.
+pub(crate) enum SignalEvent {
+    /// Stop; with the name of the signal.
     Stop(&'static str),
-    /// To load the configuration anew.
+    /// Reload the configuration.
     Reload,
-    /// Nothing: by default it would end the process at once. The signal's name.
-    Nothing(&'static str),
+    /// No effect, where the default would kill the process; with its name.
+    Ignored(&'static str),
 }
 
-/// Signals that the service answers.
-const ANSWERED: &[(Number, Told)] = &[
-    (Number::TERM, Told::Stop("SIGTERM")),
-    (Number::INT, Told::Stop("SIGINT")),
-    (Number::QUIT, Told::Stop("SIGQUIT")),
-    // The soft limit of CPU time is reached; at the hard limit the kernel kills.
-    (Number::XCPU, Told::Stop("SIGXCPU")),
-    (Number::HUP, Told::Reload),
+/// Signals with an effect.
+const ANSWERED: &[(Number, SignalEvent)] = &[
+    (Number::TERM, SignalEvent::Stop("SIGTERM")),
+    (Number::INT, SignalEvent::Stop("SIGINT")),
+    (Number::QUIT, SignalEvent::Stop("SIGQUIT")),
+    // The soft limit of CPU time; at the hard limit the kernel kills.
+    (Number::XCPU, SignalEvent::Stop("SIGXCPU")),
+    (Number::HUP, SignalEvent::Reload),
 ];
 
-/// Signals that mean nothing here and kill by default.
-const IGNORED: &[(Number, Told)] = &[
-    (Number::USR1, Told::Nothing("SIGUSR1")),
-    (Number::USR2, Told::Nothing("SIGUSR2")),
-    (Number::ALARM, Told::Nothing("SIGALRM")),
-    (Number::VTALARM, Told::Nothing("SIGVTALRM")),
-    (Number::PROF, Told::Nothing("SIGPROF")),
-    (Number::IO, Told::Nothing("SIGIO")),
+/// Signals without effect that kill by default.
+const IGNORED: &[(Number, SignalEvent)] = &[
+    (Number::USR1, SignalEvent::Ignored("SIGUSR1")),
+    (Number::USR2, SignalEvent::Ignored("SIGUSR2")),
+    (Number::ALARM, SignalEvent::Ignored("SIGALRM")),
+    (Number::VTALARM, SignalEvent::Ignored("SIGVTALRM")),
+    (Number::PROF, SignalEvent::Ignored("SIGPROF")),
+    (Number::IO, SignalEvent::Ignored("SIGIO")),
     #[cfg(target_os = "linux")]
-    (Number::POWER, Told::Nothing("SIGPWR")),
+    (Number::POWER, SignalEvent::Ignored("SIGPWR")),
     #[cfg(target_os = "linux")]
-    (Number::STKFLT, Told::Nothing("SIGSTKFLT")),
+    (Number::STKFLT, SignalEvent::Ignored("SIGSTKFLT")),
 ];
 
-/// Real-time signals, which kill by default too. The numbers below are the C library's own.
+/// Real-time signals, which kill by default.
+///
+/// The C library uses the numbers below.
 #[cfg(target_os = "linux")]
 const REAL_TIME: std::ops::RangeInclusive<i32> = 35..=64;
 
-/// The signals of this process, from now on.
-pub(crate) struct Signals(Vec<(Signal, Told)>);
+/// The signals of this process, taken over from the system's defaults.
+pub(crate) struct Signals {
+    all: Vec<(Signal, SignalEvent)>,
+    reload_requested: bool,
+}
 
 impl Signals {
-    /// Takes them over from the system's defaults.
+    /// Installs handlers in place of the system's defaults.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
     pub(crate) fn new() -> io::Result<Self> {
         let mut all = Vec::new();
-        for &(number, told) in ANSWERED {
-            all.push((signal(SignalKind::from_raw(number.as_raw()))?, told));
+        for &(number, event) in ANSWERED {
+            all.push((signal(SignalKind::from_raw(number.as_raw()))?, event));
         }
-        // A write beyond the limit of file size then fails with EFBIG, and the handler stays. The
-        // signal is not reported: a log line about it may be what causes it.
+        // A write beyond the file size limit then fails with EFBIG. The signal is not reported: a
+        // log line about it could cause the next one.
         let _ = signal(SignalKind::from_raw(Number::XFSZ.as_raw()));
-        for &(number, told) in IGNORED {
+        for &(number, event) in IGNORED {
             let signal = signal(SignalKind::from_raw(number.as_raw()));
-            all.extend(signal.map(|signal| (signal, told)));
+            all.extend(signal.map(|signal| (signal, event)));
         }
         #[cfg(target_os = "linux")]
         for number in REAL_TIME {
             let signal = signal(SignalKind::from_raw(number));
-            all.extend(signal.map(|signal| (signal, Told::Nothing("a real-time signal"))));
+            all.extend(signal.map(|signal| (signal, SignalEvent::Ignored("a real-time signal"))));
         }
-        Ok(Self(all))
+        Ok(Self {
+            all,
+            reload_requested: false,
+        })
     }
 
-    /// Waits for the next one. Cancel-safe.
-    pub(crate) async fn next(&mut self) -> Told {
+    /// Waits for the next signal. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> SignalEvent {
         poll_fn(|context| {
-            for (signal, told) in &mut self.0 {
+            for (signal, event) in &mut self.all {
                 if signal.poll_recv(context).is_ready() {
-                    return Poll::Ready(*told);
+                    return Poll::Ready(*event);
                 }
             }
             Poll::Pending
@@ -88,13 +96,18 @@ impl Signals {
     }
 
     /// Waits for a signal to stop, and notes a request to reload. Cancel-safe.
-    pub(crate) async fn stop(&mut self, reload: &mut bool) -> &'static str {
+    pub(crate) async fn stop(&mut self) -> &'static str {
         loop {
             match self.next().await {
-                Told::Stop(name) => return name,
-                Told::Reload => *reload = true,
-                Told::Nothing(_) => {}
+                SignalEvent::Stop(name) => return name,
+                SignalEvent::Reload => self.reload_requested = true,
+                SignalEvent::Ignored(_) => {}
             }
         }
+    }
+
+    /// Returns whether [`stop`](Self::stop) noted a request to reload, and clears it.
+    pub(crate) fn take_reload(&mut self) -> bool {
+        std::mem::take(&mut self.reload_requested)
     }
 }

@@ -1,5 +1,7 @@
-//! The start, step by step, from a loaded configuration up to a transport that listens. It may block on files for as long as
-//! a file system takes, so it runs beside the thread that answers signals.
+//! The start, from a loaded configuration to a listening transport.
+//!
+//! It may block on files for as long as the file system takes, so it runs on another thread than
+//! the signals.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,54 +13,56 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::prepare::{Prepared, Workers};
-use super::pressure::Pressure;
+use super::config_watch::ConfigWatch;
+use super::prepare::{Prepared, WorkerThreads};
 use super::signals::Signals;
-use super::watch::Watch;
-use crate::admin::{Binds, Bound, InForce};
+use crate::admin::{ActiveConfig, AdminBinder, BoundAdmin};
 use crate::conflicts;
 #[cfg(feature = "tls")]
 use crate::dev_tls;
-use crate::exit::Failure;
-use crate::logging::{self, Dropped, Writer, TARGET};
+use crate::exit::ExitFailure;
+use crate::logging::{self, DroppedLines, Writer, TARGET};
+use crate::pressure::PressureMonitor;
 use crate::process;
 use crate::sandbox::Sandbox;
 use crate::settings::Gateway;
 use crate::startup::Sources;
 use crate::systemd;
 
-/// How long a start that is given up has to notice.
+/// Time for an aborted start to end.
 const GIVE_UP: Duration = Duration::from_millis(250);
 
-/// What the service runs with.
-pub(super) struct Started {
+/// The parts of a started service.
+pub(super) struct StartedService {
     pub(super) transport: Arc<Transport>,
     pub(super) gateway: Gateway,
-    pub(super) in_force: Arc<InForce>,
+    pub(super) in_force: Arc<ActiveConfig>,
     pub(super) prometheus: Prometheus,
-    pub(super) admin: Option<Bound>,
+    pub(super) admin: Option<BoundAdmin>,
     pub(super) listen: ListenAddr,
     pub(super) is_inherited: bool,
-    pub(super) watch: Watch,
-    pub(super) dropped: Dropped,
+    pub(super) watch: ConfigWatch,
+    pub(super) dropped: DroppedLines,
     pub(super) sandbox: Sandbox,
-    pub(super) pressure: Pressure,
+    pub(super) pressure: PressureMonitor,
 }
 
-/// The parts to end in order, however far the start came.
+/// Parts that must end in order, even after an incomplete start.
 #[derive(Default)]
-pub(super) struct Begun {
+pub(super) struct StartedParts {
     log: Mutex<Option<Writer>>,
     transport: Mutex<Option<Arc<Transport>>>,
 }
 
-impl Begun {
-    /// The log, to be dropped last of all.
+impl StartedParts {
+    /// Returns the log writer, to be dropped last.
     pub(super) fn take_log(&self) -> Option<Writer> {
         lock(&self.log).take()
     }
 
-    /// Ends a Tor client: what it has in memory or locked goes too. After a clean drain it has gone.
+    /// Shuts a Tor client down and removes its files and locks.
+    ///
+    /// After a clean drain this has no effect.
     pub(super) async fn end_tor(&self) {
         let transport = lock(&self.transport).take();
         if let Some(transport) = transport.filter(|t| t.tor_progress().is_some()) {
@@ -71,16 +75,14 @@ fn lock<T>(slot: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Starts while signals are answered: `None` where one said to stop meanwhile. `reload` is set
-/// where one asked for a reload, which is due after the start.
+/// Starts while signals are answered; `None` after a signal to stop.
 pub(super) async fn start(
     sources: &Sources,
     prepared: Prepared,
-    workers: &Workers,
-    begun: &Arc<Begun>,
+    workers: &WorkerThreads,
+    begun: &Arc<StartedParts>,
     signals: &mut Signals,
-    reload: &mut bool,
-) -> Result<Option<Started>, Failure> {
+) -> Result<Option<StartedService>, ExitFailure> {
     let (give_up, given_up) = oneshot::channel::<()>();
     let (handle, begun) = (Handle::current(), Arc::clone(begun));
     let sources = sources.clone();
@@ -96,13 +98,13 @@ pub(super) async fn start(
     tokio::pin!(starting);
     let name = tokio::select! {
         started = &mut starting => {
-            return started.map_err(|error| Failure::runtime("the start failed", &error))?;
+            return started.map_err(|error| ExitFailure::runtime("the start failed", &error))?;
         }
-        name = signals.stop(reload) => name,
+        name = signals.stop() => name,
     };
-    tracing::info!(target: TARGET, event = "signal", signal = name, "stopped while it was starting");
+    tracing::info!(target: TARGET, event = "signal", signal = name, "stopped during the start");
     drop(give_up);
-    // Where it blocks on a file it does not notice; then it ends with the process.
+    // A start that is blocked on a file ends with the process.
     let _ = timeout(GIVE_UP, starting).await;
     Ok(None)
 }
@@ -110,9 +112,9 @@ pub(super) async fn start(
 async fn steps(
     sources: &Sources,
     prepared: Prepared,
-    bind: &Binds,
-    begun: &Begun,
-) -> Result<Started, Failure> {
+    bind: &AdminBinder,
+    begun: &StartedParts,
+) -> Result<StartedService, ExitFailure> {
     let Prepared {
         watch,
         effective,
@@ -120,7 +122,7 @@ async fn steps(
     } = prepared;
     let gateway = effective.gateway.settings();
     let log = logging::start(gateway.log_format, gateway.log_level)
-        .map_err(|error| Failure::runtime("cannot start the log", &error))?;
+        .map_err(|error| ExitFailure::runtime("cannot start the log thread", &error))?;
     let dropped = log.dropped();
     *lock(&begun.log) = Some(log);
     for warning in effective.warnings() {
@@ -128,14 +130,14 @@ async fn steps(
     }
     if effective.transport.settings().limits.amnesia() {
         process::no_core_dumps()
-            .map_err(|error| Failure::runtime("cannot forbid core dumps", &error))?;
+            .map_err(|error| ExitFailure::runtime("cannot disable core dumps", &error))?;
     }
     let config = effective.transport.settings().clone();
-    let in_force = Arc::new(InForce::new(&effective));
+    let in_force = Arc::new(ActiveConfig::new(&effective));
     let gateway = effective.gateway.into_settings();
-    let pressure = Pressure::start(gateway.memory_pressure)?;
-    let prometheus =
-        Prometheus::new().map_err(|error| Failure::runtime("cannot set up metrics", &error))?;
+    let pressure = PressureMonitor::start(gateway.memory_pressure)?;
+    let prometheus = Prometheus::new()
+        .map_err(|error| ExitFailure::runtime("cannot create the metrics exporter", &error))?;
     let transport = Arc::new(build(sources, effective.transport, &prometheus)?);
     *lock(&begun.transport) = Some(Arc::clone(&transport));
     let admin = match &gateway.admin_addr {
@@ -148,16 +150,19 @@ async fn steps(
     let inherited = systemd::inherited()?;
     let is_inherited = inherited.is_some();
     let listen = match inherited {
-        Some(socket) => transport.adopt(socket).await.map_err(|error| match error {
-            TransportError::Tls { .. } => failure(error),
-            error => systemd::unusable(error),
-        })?,
+        Some(socket) => transport
+            .listen_on(socket)
+            .await
+            .map_err(|error| match error {
+                TransportError::Tls { .. } => failure(error),
+                error => systemd::unusable(error),
+            })?,
         None => transport.listen().await.map_err(failure)?,
     };
     conflicts::check_listening(&gateway, &listen)?;
     warn_uncapped(&config, &listen);
     sandbox.filter_calls()?;
-    Ok(Started {
+    Ok(StartedService {
         transport,
         gateway,
         in_force,
@@ -172,7 +177,9 @@ async fn steps(
     })
 }
 
-/// Warns of an address that a service manager chose; the configuration warns of its own.
+/// Warns of an uncapped address that a service manager chose.
+///
+/// The configuration warns of configured addresses.
 fn warn_uncapped(config: &Config, listen: &ListenAddr) {
     let configured = config.general.bind_addr();
     let is_warned = configured.is_some_and(|addr| config.uncapped(addr).is_some());
@@ -188,7 +195,7 @@ fn build(
     sources: &Sources,
     config: Loaded<Config>,
     prometheus: &Prometheus,
-) -> Result<Transport, Failure> {
+) -> Result<Transport, ExitFailure> {
     #[cfg(feature = "tls")]
     let dev_tls = sources.dev_tls.then(|| dev_tls::make(config.settings()));
     #[cfg(not(feature = "tls"))]
@@ -196,8 +203,8 @@ fn build(
     let mut builder = Transport::builder()
         .config(config.into_settings())
         .recorder(prometheus.recorder());
-    if let Some(limit) = process::conn_fd_limit() {
-        builder = builder.fd_limit(limit);
+    if let Some(limit) = process::max_conn_fd() {
+        builder = builder.max_fd(limit);
     }
     #[cfg(feature = "tls")]
     if let Some(tls) = dev_tls {
@@ -206,10 +213,12 @@ fn build(
     Ok(builder.build()?)
 }
 
-/// A certificate, a key or a trust store that cannot be used is a matter of configuration.
-fn failure(error: TransportError) -> Failure {
+/// Maps TLS errors to configuration errors.
+///
+/// They mean an unusable certificate, key or trust store.
+fn failure(error: TransportError) -> ExitFailure {
     match error {
-        TransportError::Tls { .. } => Failure::Config(error.to_string()),
+        TransportError::Tls { .. } => ExitFailure::Config(error.to_string()),
         error => error.into(),
     }
 }

@@ -1,12 +1,12 @@
-//! Where the admin endpoint is: an IP address and port, or the path of a Unix socket.
+//! The address of the admin endpoint.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use ron_transport::core::schema::ValueError;
+use ron_transport::schema::ValueError;
 
-/// The prefix of the address of a Unix socket.
+/// Prefix of a Unix socket address.
 const UNIX: &str = "unix:";
 
 /// The address of the admin endpoint.
@@ -20,7 +20,7 @@ pub(crate) enum AdminAddr {
 }
 
 impl AdminAddr {
-    /// Parses `127.0.0.1:9909` or `unix:/path`; an empty text is none.
+    /// Parses `127.0.0.1:9909` or `unix:/path`; empty text is `None`.
     pub(super) fn parse(text: &str) -> Result<Option<Self>, ValueError> {
         if text.is_empty() {
             return Ok(None);
@@ -34,7 +34,7 @@ impl AdminAddr {
         Ok(Some(Self::Ip(addr)))
     }
 
-    /// Returns whether only processes of this machine reach it.
+    /// Returns whether only processes on this host reach it.
     pub(crate) fn is_local(&self) -> bool {
         match self {
             Self::Ip(addr) => addr.ip().to_canonical().is_loopback(),
@@ -42,7 +42,7 @@ impl AdminAddr {
         }
     }
 
-    /// Returns whether the kernel says which user asks.
+    /// Returns whether the kernel reports the user of a request.
     pub(crate) const fn is_unix(&self) -> bool {
         matches!(self, Self::Unix(_))
     }
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn address_without_port_is_refused() {
+    fn address_without_port_is_rejected() {
         for text in ["127.0.0.1", "localhost:9909", "/run/admin", "unix"] {
             assert!(AdminAddr::parse(text).is_err(), "{text}");
         }

@@ -1,23 +1,14 @@
-//! Values of `[gateway]`, from text.
+//! Parsers for values of `[gateway]`.
 
 use std::fmt;
 
-use ron_transport::core::schema::{format_size, parse_size, ValueError};
+use ron_transport::schema::{format_size, parse_size, ValueError};
 use ron_transport::Endpoint;
-
-use super::Mode;
 
 /// Longest host name in bytes (RFC 1035 §2.3.4 less the root dot).
 const MAX_HOST_BYTES: usize = 253;
 
-pub(super) fn parse_mode(text: &str) -> Result<Mode, ValueError> {
-    [Mode::Echo, Mode::EchoFrames, Mode::Forward]
-        .into_iter()
-        .find(|mode| mode.as_str() == text)
-        .ok_or_else(|| ValueError::new("no such mode"))
-}
-
-/// An endpoint that this build can dial; an empty text is none.
+/// Parses an endpoint that this build can dial; an empty text is none.
 pub(super) fn parse_endpoint(text: &str) -> Result<Option<Endpoint>, ValueError> {
     if text.is_empty() {
         return Ok(None);
@@ -25,68 +16,45 @@ pub(super) fn parse_endpoint(text: &str) -> Result<Option<Endpoint>, ValueError>
     dialable(text).map(Some)
 }
 
-/// An endpoint that this build can dial; the error names the feature that is missing.
+/// Parses an endpoint that this build can dial; the error names a missing feature.
 pub(crate) fn dialable(text: &str) -> Result<Endpoint, ValueError> {
     let endpoint: Endpoint = text
         .parse()
         .map_err(|error: ron_transport::EndpointError| ValueError::new(error.to_string()))?;
-    match endpoint.scheme.missing_backend() {
+    match endpoint.scheme().missing_backend() {
         None => Ok(endpoint),
         Some(feature) => Err(ValueError::new(format!(
             "this build cannot dial {}: it needs the feature `{feature}`",
-            endpoint.scheme.as_str()
+            endpoint.scheme().as_str()
         ))),
     }
 }
 
-/// A host name as a `Host` header has it, without port: in lower case, without a dot at the end.
+/// Parses a host name without port; converts it to lower case without a final dot.
 pub(super) fn parse_host(text: &str) -> Result<String, ValueError> {
     let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || name.len() > MAX_HOST_BYTES || !name.chars().all(is_part) {
         return Err(ValueError::new(format!(
-            "{text:?} is no host name: expected a name such as gateway.example, without port, \
+            "{text:?} is not a host name: expected a name such as gateway.example, without port, \
              scheme or wildcard"
         )));
     }
     Ok(name)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn host_with_port_or_wildcard_is_refused() {
-        assert_eq!(parse_host("Gateway.Example.").unwrap(), "gateway.example");
-        for text in [
-            "",
-            ".",
-            "a:80",
-            "*.example",
-            "http://a",
-            "[::1]",
-            "a b",
-            "ä",
-        ] {
-            assert!(parse_host(text).is_err(), "{text}");
-        }
-        assert!(parse_host(&"a".repeat(254)).is_err());
-    }
-}
-
-/// Above which memory new connections are refused.
+/// The memory above which new connections are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MemoryPressure {
-    /// The limits of the control group.
+    /// The limits of the cgroup.
     Auto,
-    /// None.
+    /// No limit.
     Off,
-    /// The limits of the control group, and these bytes of resident memory.
+    /// The limits of the cgroup, and this many bytes of resident memory.
     Bytes(u64),
 }
 
-/// An idle gateway has half of it: below, it might never accept.
+/// Twice the memory of an idle gateway; with less it might never accept.
 const MIN_MEMORY: u64 = 16 << 20;
 
 impl MemoryPressure {
@@ -112,5 +80,28 @@ impl fmt::Display for MemoryPressure {
             Self::Off => f.write_str("off"),
             Self::Bytes(bytes) => f.write_str(&format_size(*bytes)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_with_port_or_wildcard_is_refused() {
+        assert_eq!(parse_host("Gateway.Example.").unwrap(), "gateway.example");
+        for text in [
+            "",
+            ".",
+            "a:80",
+            "*.example",
+            "http://a",
+            "[::1]",
+            "a b",
+            "ä",
+        ] {
+            assert!(parse_host(text).is_err(), "{text}");
+        }
+        assert!(parse_host(&"a".repeat(254)).is_err());
     }
 }

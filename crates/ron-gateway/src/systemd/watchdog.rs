@@ -7,10 +7,12 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio::time::{interval, MissedTickBehavior};
 
-use super::send;
+use super::notify::send;
 use crate::logging::TARGET;
 
-/// Feeds the watchdog twice in its interval, as proof that timers fire and tasks run; indefinitely.
+/// Feeds the watchdog twice per interval, indefinitely.
+///
+/// This proves that timers fire and tasks run.
 pub(crate) async fn feed() {
     let variable = |name| std::env::var(name).ok();
     let (usec, pid) = (variable("WATCHDOG_USEC"), variable("WATCHDOG_PID"));
@@ -24,27 +26,29 @@ pub(crate) async fn feed() {
     loop {
         twice.tick().await;
         match send(&format!("{}\n", NotifyState::Watchdog)) {
-            // A manager that has not read the last one yet needs no other.
+            // A full queue already holds an unread message.
             Ok(()) => failed = false,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) if !failed => {
                 failed = true;
-                tracing::warn!(target: TARGET, event = "systemd", error = %error, "cannot notify");
+                tracing::warn!(target: TARGET, event = "systemd", error = %error, "cannot notify the service manager");
             }
             Err(_) => {}
         }
     }
 }
 
-/// The interval; `None` where the watchdog is off. Without `WATCHDOG_PID` it is meant for any process that
-/// finds `WATCHDOG_USEC` (`sd_notify::watchdog_enabled` wants both).
+/// Returns the interval; `None` if the watchdog is off.
+///
+/// Without `WATCHDOG_PID`, any process with `WATCHDOG_USEC` is meant (`sd_notify::watchdog_enabled`
+/// requires both).
 fn interval_of(usec: Option<&str>, pid: Option<&str>, own_pid: u32) -> Option<Duration> {
     let usec: u64 = usec?.parse().ok()?;
     let is_ours = match pid {
         Some(pid) => pid.parse() == Ok(own_pid),
         None => true,
     };
-    // `u64::MAX` is systemd's infinity.
+    // `u64::MAX` means infinity in systemd.
     (is_ours && usec != 0 && usec != u64::MAX).then(|| Duration::from_micros(usec))
 }
 
@@ -53,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn watchdog_is_fed_as_systemd_says() {
+    fn watchdog_interval_follows_environment() {
         let second = Some(Duration::from_secs(1));
         for (usec, pid, expected) in [
             (Some("1000000"), None, second),

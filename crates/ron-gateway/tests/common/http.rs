@@ -12,7 +12,7 @@ pub(crate) struct Response {
     pub(crate) body: String,
 }
 
-/// Sends a request and reads the answer to the end of the connection.
+/// Sends a request and reads the response to EOF.
 pub(crate) fn request(to: SocketAddr, method: &str, path: &str, headers: &str) -> Response {
     let host = "host: localhost\r\nconnection: close\r\n";
     let request = format!("{method} {path} HTTP/1.1\r\n{host}{headers}\r\n");
@@ -21,7 +21,7 @@ pub(crate) fn request(to: SocketAddr, method: &str, path: &str, headers: &str) -
 
 /// Sends bytes and reads the answer to the end of the connection.
 pub(crate) fn exchange(stream: &mut (impl Read + Write), request: &str) -> Response {
-    // A server that refuses early resets what it has not read; its answer is there all the same.
+    // A server that refuses early resets unread input, but its response has arrived.
     let _ = stream.write_all(request.as_bytes());
     let mut bytes = Vec::new();
     if let Err(error) = stream.read_to_end(&mut bytes) {

@@ -1,7 +1,6 @@
-//! A gateway process on free ports, which dies with the value that stands for it.
+//! The lab's harness for gateways, with failures as panics.
 
 mod http;
-mod lines;
 mod net;
 mod pki;
 mod sandbox;
@@ -12,249 +11,183 @@ pub(crate) use net::{
     round_trip, runtime,
 };
 pub(crate) use pki::Pki;
+pub(crate) use ron_lab::process::PATIENCE;
+pub(crate) use ron_lab::{command_without_settings as command, field};
 pub(crate) use sandbox::{kernel_can_sandbox, SANDBOX};
 
 use std::io::BufReader;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::time::Duration;
 
-use lines::Lines;
-use rustix::process::{kill_process, Pid, Signal};
-
-/// Longest wait for anything.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-/// How often something is looked at again.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+use rustix::process::{Pid, Signal};
 
 /// The built program.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_ron-gateway");
 
-/// Looks again and again until there is something.
+/// Polls until `look` returns a value.
 pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let tries = PATIENCE.as_millis() / LOOK_EVERY.as_millis();
-    for _ in 0..tries {
-        if let Some(found) = look() {
-            return found;
-        }
-        std::thread::sleep(LOOK_EVERY);
-    }
-    panic!("waited in vain for {what}");
-}
-
-/// A command without any configuration of the surrounding environment.
-pub(crate) fn command(program: &str) -> Command {
-    let mut command = Command::new(program);
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("RON_") {
-            command.env_remove(name);
-        }
-    }
-    command.stdin(Stdio::null());
-    command
+    ron_lab::process::wait_for(what, PATIENCE, || Ok(look())).unwrap()
 }
 
 /// Runs the program to its end: exit code, stdout, stderr.
 pub(crate) fn run(args: &[&str], env: &[(&str, &str)]) -> (i32, String, String) {
-    let mut command = command(PROGRAM);
-    let command = command.args(args).envs(env.iter().copied());
-    let output = command.output().unwrap();
+    let mut command = ron_lab::Start::new(Path::new(PROGRAM)).bare(args);
+    let output = command.envs(env.iter().copied()).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let code = output.status.code().unwrap();
     (code, text(output.stdout), text(output.stderr))
 }
 
-/// How a gateway is to be started: on port 0, and with what is added.
+/// The settings of a gateway, in the sandbox where supported.
 pub(crate) struct Start {
-    bind: Option<&'static str>,
-    admin: String,
+    start: ron_lab::Start,
     args: Vec<String>,
-    env: Vec<(String, String)>,
-    fd_limit: Option<u32>,
-    socket: Option<OwnedFd>,
-    trace: Option<PathBuf>,
     stalled: bool,
     watchdog_of_all: bool,
+    has_watchdog: bool,
 }
 
 impl Default for Start {
     fn default() -> Self {
+        let start = ron_lab::Start::new(Path::new(PROGRAM)).default_log_format();
         Self {
-            bind: Some("127.0.0.1:0"),
-            admin: "127.0.0.1:0".to_owned(),
+            start: start.env(SANDBOX, sandbox::mode()),
             args: Vec::new(),
-            env: Vec::new(),
-            fd_limit: None,
-            socket: None,
-            trace: None,
             stalled: false,
             watchdog_of_all: false,
+            has_watchdog: false,
         }
     }
 }
 
 impl Start {
-    /// Leaves it to the configuration where it listens.
-    pub(crate) fn unbound(mut self) -> Self {
-        self.bind = None;
+    fn map(mut self, change: impl FnOnce(ron_lab::Start) -> ron_lab::Start) -> Self {
+        self.start = change(self.start);
         self
     }
 
-    /// With its admin endpoint there.
-    pub(crate) fn admin(mut self, addr: &str) -> Self {
-        addr.clone_into(&mut self.admin);
-        self
+    /// Leaves the listen address to the configuration.
+    pub(crate) fn unbound(self) -> Self {
+        self.map(ron_lab::Start::unbound)
+    }
+
+    /// Sets the address of the admin endpoint.
+    pub(crate) fn admin(self, addr: &str) -> Self {
+        self.map(|start| start.admin(addr))
     }
 
     pub(crate) fn args(mut self, args: &[&str]) -> Self {
         self.args.extend(args.iter().map(ToString::to_string));
-        self
+        self.map(|start| start.args(args))
     }
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
-        self.env.push((name.to_owned(), value.to_owned()));
-        self
+        self.has_watchdog |= name == "WATCHDOG_USEC";
+        self.map(|start| start.env(name, value))
     }
 
-    /// Lets it open no more than this many descriptors.
-    pub(crate) fn fd_limit(mut self, limit: u32) -> Self {
-        self.fd_limit = Some(limit);
-        self
+    /// Limits the number of open file descriptors.
+    pub(crate) fn max_fd(self, limit: u32) -> Self {
+        self.map(|start| start.max_fd(limit))
     }
 
-    /// Passes it a socket as a service manager does: descriptor 3, and `LISTEN_FDS`.
-    pub(crate) fn socket(mut self, socket: impl Into<OwnedFd>) -> Self {
-        self.socket = Some(socket.into());
-        self
+    /// Passes a bound socket as a service manager does.
+    pub(crate) fn socket(self, socket: impl Into<OwnedFd>) -> Self {
+        self.map(|start| start.socket(socket))
     }
 
-    /// Has strace write its system calls of the file system to a file. The tracer is a process of
-    /// its own, so that signals go to the gateway.
-    pub(crate) fn trace(mut self, to: &Path) -> Self {
-        self.trace = Some(to.to_owned());
-        self
+    /// Writes the gateway's file system calls to a file, by strace.
+    ///
+    /// The tracer is a separate process, so signals reach the gateway.
+    pub(crate) fn trace(self, to: &Path) -> Self {
+        let to = to.to_str().unwrap();
+        let strace = [
+            "strace",
+            "-D",
+            "-f",
+            "-q",
+            "-e",
+            "trace=%file,%desc",
+            "-o",
+            to,
+        ];
+        self.map(|start| start.before(&strace))
     }
 
-    /// Reads its log no further than the line that tells the addresses, and keeps the pipe open.
+    /// Stops reading the log after the event `start`.
+    ///
+    /// The pipe stays open.
     pub(crate) fn stalled(mut self) -> Self {
         self.stalled = true;
         self
     }
 
-    /// Leaves `WATCHDOG_PID` out: the watchdog is meant for any process.
+    /// Omits `WATCHDOG_PID`, so the watchdog applies to any process.
     pub(crate) fn watchdog_of_all(mut self) -> Self {
         self.watchdog_of_all = true;
         self
     }
 
-    /// Starts it with its log in a file, and waits until it listens: where, and where its admin
-    /// endpoint is.
+    fn prepared(self) -> ron_lab::Start {
+        if self.has_watchdog && !self.watchdog_of_all {
+            return self.start.watchdog_pid();
+        }
+        self.start
+    }
+
+    /// Starts a gateway that logs to a file; returns its addresses.
     pub(crate) fn spawn_logging_to(self, path: &Path) -> (Process, SocketAddr, SocketAddr) {
         let mut command = self.command();
         command.stdout(std::fs::File::create(path).unwrap());
         let process = Process(command.spawn().unwrap());
         let (listen, admin) = wait_for("the start in the log", || {
             let log = std::fs::read_to_string(path).unwrap();
-            let line = log.lines().find(|line| started(line, "admin").is_some())?;
-            let addr = |name| started(line, name)?.parse().ok();
+            let addr = |name| log.lines().find_map(|line| ron_lab::started(line, name));
+            let addr = |name| addr(name)?.parse().ok();
             addr("listen").zip(addr("admin"))
         });
         (process, listen, admin)
     }
 
-    /// Starts it with nothing but what was added; its stdout is the caller's to read.
+    /// Starts a gateway with the added arguments only.
+    ///
+    /// The caller reads its stdout.
     pub(crate) fn spawn_bare(&self) -> (Process, BufReader<ChildStdout>) {
-        let mut command = command(PROGRAM);
-        command.env(SANDBOX, sandbox::mode());
-        let command = command.args(&self.args).envs(self.env.iter().cloned());
+        let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
+        let mut command = self.start.bare(&args);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         (Process(child), out)
     }
 
-    /// What starts it.
+    /// Returns the command that starts the gateway, with pipes for its output.
     pub(crate) fn command(self) -> Command {
-        let mut prepare = String::new();
-        if let Some(limit) = self.fd_limit {
-            prepare += &format!("ulimit -n {limit} && ");
-        }
-        let has = |variable| self.env.iter().any(|(name, _)| name == variable);
-        if has("WATCHDOG_USEC") && !self.watchdog_of_all {
-            prepare += "export WATCHDOG_PID=$$ && ";
-        }
-        if self.socket.is_some() {
-            prepare += "exec 3<&0 </dev/null && export LISTEN_FDS=1 LISTEN_PID=$$ && ";
-        }
-        prepare += "exec ";
-        if let Some(to) = &self.trace {
-            prepare += &format!("strace -D -f -q -e trace=%file,%desc -o {} ", to.display());
-        }
-        let mut command = command("sh");
-        command.args(["-c", &format!("{prepare} \"$0\" \"$@\""), PROGRAM]);
-        if let Some(socket) = self.socket {
-            command.stdin(socket);
-        }
-        command
-            .args(
-                self.bind
-                    .map_or(vec![], |bind| vec!["--transport.bind-addr", bind]),
-            )
-            .args(["--admin", &self.admin])
-            .args(&self.args)
-            .env(SANDBOX, sandbox::mode())
-            .envs(self.env)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        let mut command = self.prepared().command().unwrap();
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
-    /// Starts it and waits until it listens.
+    /// Starts the gateway and waits until it listens.
     pub(crate) fn spawn(self) -> Gateway {
         let stalled = self.stalled;
-        let mut child = self.command().spawn().unwrap();
-        let until = stalled.then_some("event=start");
-        let log = Lines::read(child.stdout.take().unwrap(), until);
-        let errors = Lines::read(child.stderr.take().unwrap(), None);
-        let mut gateway = Gateway {
-            process: Process(child),
-            log,
-            errors,
-            listen: String::new(),
-            addr: SocketAddr::from(([0; 4], 0)),
-            admin: SocketAddr::from(([0; 4], 0)),
+        let start = self.prepared();
+        let gateway = if stalled {
+            start.spawn_with_stalled_log()
+        } else {
+            start.spawn()
         };
-        let found = gateway.log.wait(|line| started(line, "admin").is_some());
-        let line = found.unwrap_or_else(|| gateway.line_with(&["event=start"]));
-        gateway.listen = started(&line, "listen").unwrap();
-        if let Ok(addr) = gateway.listen.parse() {
-            gateway.addr = addr;
+        let gateway = gateway.unwrap_or_else(|why| panic!("{why}"));
+        Gateway {
+            admin: gateway.admin.addr(),
+            gateway,
         }
-        if let Ok(addr) = started(&line, "admin").unwrap().parse() {
-            gateway.admin = addr;
-        }
-        gateway
     }
 }
 
-/// A field of the line that tells of the start, in logfmt or JSON.
-fn started(line: &str, name: &str) -> Option<String> {
-    if let Ok(json) = serde_json::from_str::<serde_json::Value>(line) {
-        let is_start = json["event"] == "start";
-        return json[name].as_str().filter(|_| is_start).map(str::to_owned);
-    }
-    let is_start = field(line, "event") == Some("start");
-    field(line, name).filter(|_| is_start).map(str::to_owned)
-}
-
-/// The value of a field of a logfmt line, where it is plain.
-pub(crate) fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
-    let start = format!("{name}=");
-    line.split(' ').find_map(|word| word.strip_prefix(&start))
-}
-
-/// A process that is killed when it is dropped.
+/// A process that is killed on drop.
 pub(crate) struct Process(Child);
 
 impl Process {
@@ -269,7 +202,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may be gone already.
+        // The process may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -277,69 +210,65 @@ impl Drop for Process {
 
 /// A running gateway.
 pub(crate) struct Gateway {
-    process: Process,
-    log: Lines,
-    errors: Lines,
-    /// Where it listens, as it logs it.
-    pub(crate) listen: String,
-    /// Where it listens, if that is an IP address.
-    pub(crate) addr: SocketAddr,
-    /// Where its admin endpoint is, if that is an IP address.
+    gateway: ron_lab::Gateway,
+    /// The admin endpoint, if its address is an IP address.
     pub(crate) admin: SocketAddr,
 }
 
+impl Deref for Gateway {
+    type Target = ron_lab::Gateway;
+
+    fn deref(&self) -> &Self::Target {
+        &self.gateway
+    }
+}
+
 impl Gateway {
-    /// A gateway with these arguments.
+    /// Starts a gateway with these arguments.
     pub(crate) fn start(args: &[&str]) -> Self {
         Start::default().args(args).spawn()
     }
 
-    /// Waits for a line of the log that has all of these texts.
+    /// Waits for a log line with all of these texts.
     pub(crate) fn line_with(&self, texts: &[&str]) -> String {
-        let found = self
-            .log
-            .wait(|line| texts.iter().all(|text| line.contains(text)));
+        let found = self.out().line(|line| {
+            let matches = texts.iter().all(|text| line.contains(text));
+            matches.then(|| line.to_owned())
+        });
         found.unwrap_or_else(|| {
             panic!(
                 "no line with {texts:?}:\n{}\n{}",
                 self.log(),
-                self.errors.text()
+                self.err().text()
             )
         })
     }
 
-    /// Everything on stderr, once it has this text.
+    /// Returns the standard error once it contains this text.
     pub(crate) fn error_with(&self, text: &str) -> String {
-        let found = self.errors.wait(|line| line.contains(text));
-        assert!(found.is_some(), "no {text:?} in {}", self.errors.text());
-        self.errors.text()
+        let found = self.err().line(|line| line.contains(text).then_some(()));
+        assert!(found.is_some(), "no {text:?} in {}", self.err().text());
+        self.err().text()
     }
 
-    /// The log so far.
-    pub(crate) fn log(&self) -> String {
-        self.log.text()
-    }
-
-    /// Asks the admin endpoint.
+    /// Sends a GET request to the admin endpoint.
     pub(crate) fn get(&self, path: &str) -> Response {
         http::request(self.admin, "GET", path, "")
     }
 
-    /// Sends the admin endpoint a request with another method, or with further header lines.
+    /// Sends a request with another method, or with further header lines.
     pub(crate) fn request(&self, method: &str, path: &str, headers: &str) -> Response {
         http::request(self.admin, method, path, headers)
     }
 
-    /// The value of one series, written as in the exposition.
+    /// Returns the value of one series, written as in the exposition.
     pub(crate) fn metric(&self, series: &str) -> f64 {
-        let body = self.get("/metrics").body;
-        let start = format!("{series} ");
-        let value = body.lines().find_map(|line| line.strip_prefix(&start));
-        let value = value.unwrap_or_else(|| panic!("no {series} in\n{body}"));
-        value.parse().unwrap()
+        let value = self.gateway.scrape().unwrap().value(series);
+        assert!(!value.is_nan(), "no {series}");
+        value
     }
 
-    /// Waits until a series has a value.
+    /// Waits until a series has this value.
     pub(crate) fn wait_metric(&self, series: &str, value: u32) {
         wait_for(&format!("{series} {value}"), || {
             let found = self.metric(series);
@@ -348,24 +277,26 @@ impl Gateway {
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.process.0.id()
+        self.gateway.id()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.process.0), signal).unwrap();
+        self.gateway.signal(signal).unwrap();
     }
 
-    /// Waits for its end: status, and everything it wrote to stdout and stderr.
-    pub(crate) fn wait(mut self) -> (ExitStatus, String, String) {
-        let status = wait_for("the end of the gateway", || {
-            self.process.0.try_wait().unwrap()
-        });
-        self.log.wait_end();
-        self.errors.wait_end();
-        (status, self.log.text(), self.errors.text())
+    /// Waits for the end of the process: status, stdout and stderr.
+    pub(crate) fn wait(self) -> (ExitStatus, String, String) {
+        let ended = self.gateway.wait().unwrap();
+        let log = String::from_utf8_lossy(&ended.out);
+        let line_end = ['\n'];
+        (
+            ended.status,
+            log.trim_end_matches(line_end).to_owned(),
+            ended.err.trim_end_matches(line_end).to_owned(),
+        )
     }
 
-    /// Ends it gently and checks that it took it so.
+    /// Sends SIGTERM, expects exit code 0, and returns the log.
     pub(crate) fn stop(self) -> String {
         self.signal(Signal::TERM);
         let (status, log, errors) = self.wait();

@@ -8,13 +8,14 @@ use tokio::net::TcpSocket;
 
 use super::PATIENCE;
 
-/// A connection whose reads and writes do not wait for ever.
+/// Connects, with timeouts for reads and writes.
 pub(crate) fn connect(to: SocketAddr) -> TcpStream {
     patient(TcpStream::connect_timeout(&to, PATIENCE).unwrap())
 }
 
-/// Returns whether the other side ends a new connection. Its reset may come before the client has
-/// seen that it is connected.
+/// Returns whether the peer ends a new connection.
+///
+/// Its reset may arrive before the client has seen that it is connected.
 pub(crate) fn refuses(to: SocketAddr) -> bool {
     match TcpStream::connect_timeout(&to, PATIENCE) {
         Ok(stream) => ended(&mut patient(stream)),
@@ -39,7 +40,7 @@ pub(crate) fn connect_from(from: IpAddr, to: SocketAddr) -> TcpStream {
     patient(stream)
 }
 
-/// A port that is taken and refuses connections, until its socket is told to listen.
+/// Binds a port that refuses connections until its socket listens.
 pub(crate) fn bound_to_nothing() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
@@ -68,7 +69,7 @@ pub(crate) fn ended(stream: &mut TcpStream) -> bool {
     }
 }
 
-/// Whether the other side resets the connection, so that nothing cut looks whole.
+/// Returns whether the peer resets the connection.
 pub(crate) fn aborted(stream: &mut TcpStream) -> bool {
     let read = stream.read(&mut [0; 1]);
     read.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset)

@@ -1,83 +1,77 @@
 //! Certificates and keys as files, made for one test.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use transport_testkit::pki::rcgen::{CertificateParams, DnType, PKCS_ECDSA_P256_SHA256};
+use transport_testkit::pki::{Authority, PkiDir};
 
-/// An authority, and a directory for what it issues.
+/// An authority, and a directory for the certificates that it issues.
 pub(crate) struct Pki {
-    pub(crate) dir: tempfile::TempDir,
-    authority: CertifiedIssuer<'static, KeyPair>,
+    dir: PkiDir,
+    authority: Authority,
 }
 
 impl Pki {
     pub(crate) fn new() -> Self {
-        let mut params = CertificateParams::default();
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "test authority");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let authority = CertifiedIssuer::self_signed(params, key).unwrap();
         let pki = Self {
-            dir: tempfile::tempdir().unwrap(),
-            authority,
+            dir: PkiDir::new(),
+            authority: Authority::new(),
         };
-        fs::write(pki.path("ca.pem"), pki.authority.pem()).unwrap();
+        pki.dir.write("ca.pem", &pki.authority.pem());
         pki
     }
 
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.dir()
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
+        self.dir.path(name)
     }
 
-    /// The same as text.
+    /// Returns the path as text.
     pub(crate) fn file(&self, name: &str) -> String {
-        self.path(name).to_str().unwrap().to_owned()
+        self.dir.file(name)
     }
 
-    /// Certificate and key of a subject with this name and common name.
+    /// Returns certificate and key for this name and common name.
     pub(crate) fn issue(&self, san: &str, common_name: &str) -> (String, String) {
-        self.issue_until(san, common_name, None)
+        self.issue_with(&[san], |params| {
+            params
+                .distinguished_name
+                .push(DnType::CommonName, common_name);
+        })
     }
 
-    /// As [`issue`](Self::issue), for several names.
+    /// Returns certificate and key for several names.
     #[cfg(feature = "tls")]
     pub(crate) fn issue_for(&self, sans: &[&str]) -> (String, String) {
-        let sans: Vec<_> = sans.iter().map(ToString::to_string).collect();
-        self.issued(&CertificateParams::new(sans).unwrap())
+        self.issue_with(sans, |_| {})
     }
 
-    fn issue_until(
+    fn issue_with(
         &self,
-        san: &str,
-        common_name: &str,
-        end: Option<SystemTime>,
+        sans: &[&str],
+        tune: impl FnOnce(&mut CertificateParams),
     ) -> (String, String) {
-        let mut params = CertificateParams::new(vec![san.to_owned()]).unwrap();
-        if let Some(end) = end {
-            params.not_after = end.into();
-        }
-        params
-            .distinguished_name
-            .push(DnType::CommonName, common_name);
-        self.issued(&params)
+        let leaf = self
+            .authority
+            .leaf_with(sans, &PKCS_ECDSA_P256_SHA256, tune);
+        let key = leaf.key_pem();
+        (leaf.cert, key)
     }
 
-    fn issued(&self, params: &CertificateParams) -> (String, String) {
-        let key = KeyPair::generate().unwrap();
-        let leaf = params.signed_by(&key, &self.authority).unwrap();
-        (leaf.pem(), key.serialize_pem())
-    }
-
-    /// As [`server`](Self::server), valid for so many days.
+    /// Writes a pair for `localhost`, valid for these days.
     #[cfg(feature = "tls")]
     pub(crate) fn server_until(&self, common_name: &str, days: u64) {
-        let end = SystemTime::now() + std::time::Duration::from_secs(days * 86_400);
-        let (cert, key) = self.issue_until("localhost", common_name, Some(end));
+        let end = SystemTime::now() + Duration::from_secs(days * 86_400);
+        let (cert, key) = self.issue_with(&["localhost"], |params| {
+            params.not_after = end.into();
+            params
+                .distinguished_name
+                .push(DnType::CommonName, common_name);
+        });
         self.write_pair(&cert, &key);
     }
 
@@ -88,11 +82,11 @@ impl Pki {
     }
 
     pub(crate) fn write_pair(&self, cert: &str, key: &str) {
-        replace(&self.path("key.pem"), key);
-        replace(&self.path("cert.pem"), cert);
+        self.dir.write_private("key.pem", key);
+        self.dir.write_private("cert.pem", cert);
     }
 
-    /// What makes a gateway listen with that pair.
+    /// Returns the arguments of a gateway that listens with that pair.
     pub(crate) fn listen(&self) -> Vec<String> {
         let (cert, key) = (self.file("cert.pem"), self.file("key.pem"));
         let pair = [
@@ -109,7 +103,7 @@ impl Pki {
             .collect()
     }
 
-    /// What makes a dialer trust the authority.
+    /// Returns the arguments of a dialer that trusts the authority.
     pub(crate) fn trust(&self) -> Vec<String> {
         let ca = self.file("ca.pem");
         let store = ["--transport.tls-client.trust-store", "path"];
@@ -120,12 +114,4 @@ impl Pki {
             .map(ToString::to_string)
             .collect()
     }
-}
-
-/// Puts a private file in the place of another, at once.
-fn replace(path: &Path, text: &str) {
-    let next = path.with_extension("next");
-    fs::write(&next, text).unwrap();
-    fs::set_permissions(&next, fs::Permissions::from_mode(0o600)).unwrap();
-    fs::rename(next, path).unwrap();
 }

@@ -1,5 +1,6 @@
-//! The sandbox that gateways of the tests run in: `on`, so that a gateway which is not in it does
-//! not start.
+//! The sandbox mode of gateways in tests.
+//!
+//! It is `on`, so that a gateway outside of the sandbox does not start.
 
 use std::path::Path;
 use std::sync::OnceLock;

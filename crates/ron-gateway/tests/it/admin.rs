@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use ron_transport::metrics::{Kind, METRICS};
+use ron_transport::metrics::{MetricKind, METRICS};
 use ron_transport::Backend;
 
 use crate::common::{connect, Gateway, PATIENCE};
@@ -23,16 +23,16 @@ const OWN: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn every_metric_is_there_at_the_first_scrape() {
+fn first_scrape_has_every_metric() {
     let gateway = Gateway::start(&[]);
     let response = gateway.get("/metrics");
     assert_eq!(response.status, 200);
     let expected = "content-type: text/plain; version=0.0.4; charset=utf-8\r\n";
     assert!(response.head.contains(expected), "{}", response.head);
     let kind = |kind| match kind {
-        Kind::Counter => "counter",
-        Kind::Gauge => "gauge",
-        Kind::Histogram(_) => "histogram",
+        MetricKind::Counter => "counter",
+        MetricKind::Gauge => "gauge",
+        MetricKind::Histogram(_) => "histogram",
     };
     let ours = METRICS
         .iter()
@@ -80,7 +80,7 @@ fn health_readiness_and_status() {
 }
 
 #[test]
-fn only_get_and_head_of_what_exists() {
+fn unknown_paths_and_methods_rejected() {
     let gateway = Gateway::start(&[]);
     assert_eq!(gateway.get("/index.html").status, 404);
     assert_eq!(gateway.get("/metrics/x").status, 404);
@@ -98,7 +98,7 @@ fn only_get_and_head_of_what_exists() {
 }
 
 #[test]
-fn its_connections_count_nowhere_and_a_silent_one_holds_up_nobody() {
+fn admin_connections_not_counted() {
     let gateway = Gateway::start(&[]);
     let silent: Vec<_> = (0..20).map(|_| connect(gateway.admin)).collect();
     for _ in 0..20 {

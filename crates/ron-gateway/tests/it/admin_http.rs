@@ -1,4 +1,4 @@
-//! HTTP of the admin endpoint: whom it answers, how every answer looks, and requests of an attacker.
+//! HTTP of the admin endpoint: hosts, headers and hostile requests.
 
 use std::io::Write;
 use std::thread::sleep;
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::common::{connect, ended, exchange, Gateway, Response};
 
-/// The deadline over a request's head.
+/// Deadline of a request head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
 
 fn ask(gateway: &Gateway, request: &str) -> Response {
@@ -21,7 +21,7 @@ fn status_of_host(gateway: &Gateway, host: &str) -> u16 {
 }
 
 #[test]
-fn foreign_host_is_not_served() {
+fn foreign_host_is_rejected() {
     let gateway = Gateway::start(&["--gateway.admin-hosts", "Gateway.Example,status"]);
     let own = gateway.admin.to_string();
     for host in [
@@ -46,7 +46,7 @@ fn foreign_host_is_not_served() {
     ] {
         assert_eq!(status_of_host(&gateway, host), 421, "{host}");
     }
-    // Whatever the target is, and for a page's request to cancel too.
+    // Any path is rejected, including that of a page which cancels.
     for path in ["/", "/metrics", "/readyz", "/nothing", "/connections"] {
         let request = format!("GET {path} HTTP/1.1\r\nhost: evil.example\r\n\r\n");
         let refused = ask(&gateway, &request);
@@ -59,7 +59,7 @@ fn foreign_host_is_not_served() {
 }
 
 #[test]
-fn host_may_be_missing_in_http_1_0_alone() {
+fn host_optional_in_http_1_0_only() {
     let gateway = Gateway::start(&[]);
     assert_eq!(ask(&gateway, "GET /readyz HTTP/1.0\r\n\r\n").status, 200);
     assert_eq!(ask(&gateway, "GET /readyz HTTP/1.1\r\n\r\n").status, 400);
@@ -70,7 +70,7 @@ fn host_may_be_missing_in_http_1_0_alone() {
 }
 
 #[test]
-fn every_answer_closes_and_forbids_sniffing() {
+fn every_response_closes_and_forbids_sniffing() {
     let gateway = Gateway::start(&[]);
     let host = "host: localhost\r\n";
     let long = "y".repeat(20 * 1024);
@@ -124,12 +124,12 @@ fn every_answer_closes_and_forbids_sniffing() {
 }
 
 #[test]
-fn pipelined_requests_get_one_answer() {
+fn pipelined_requests_get_one_response() {
     let gateway = Gateway::start(&[]);
     let one = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let answer = ask(&gateway, &one.repeat(50));
     assert_eq!((answer.status, answer.body.as_str()), (200, "ok\n"));
-    // A body that looks like a request is none.
+    // A body that looks like a request is not parsed.
     let hidden = format!(
         "GET /healthz HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n{one}",
         one.len()
@@ -146,7 +146,7 @@ fn trickled_head_ends_at_its_deadline() {
     let mut slow = connect(gateway.admin);
     let mut silent = connect(gateway.admin);
     slow.write_all(b"GET / HTTP/1.1\r\nx: ").unwrap();
-    // A byte in time for any deadline that a byte extends.
+    // Each byte would extend a deadline per byte.
     while slow.write_all(b"y").is_ok() && begun.elapsed() < 10 * HEAD_TIMEOUT {
         sleep(Duration::from_millis(50));
     }

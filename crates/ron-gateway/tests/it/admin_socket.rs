@@ -1,5 +1,6 @@
-//! The admin endpoint on a Unix socket: for this user and root, and there alone connections are
-//! cancelled.
+//! The admin endpoint on a Unix socket, for this user and root.
+//!
+//! Only there can connections be cancelled.
 #![cfg(feature = "uds")]
 
 use std::fs;
@@ -14,7 +15,7 @@ use crate::common::{
     aborted, command, connect, echoes, exchange, run, Gateway, Response, Start, PATIENCE,
 };
 
-/// A private directory with a place for the socket.
+/// A private directory for the socket.
 pub(super) struct Place(tempfile::TempDir);
 
 impl Place {
@@ -39,7 +40,7 @@ impl Place {
         exchange(&mut stream, &request)
     }
 
-    /// The numbers of the open connections.
+    /// Returns the numbers of the open connections.
     pub(super) fn open(&self) -> Vec<u64> {
         let list: Value = serde_json::from_str(&self.request("GET", "/connections").body).unwrap();
         let entries = list["connections"].as_array().unwrap().iter();
@@ -52,7 +53,7 @@ impl Place {
 }
 
 #[test]
-fn socket_is_private_and_goes_with_the_gateway() {
+fn socket_is_private_and_removed_at_exit() {
     let place = Place::new();
     let gateway = place.start();
     let mode = fs::metadata(place.socket()).unwrap().mode();
@@ -74,7 +75,7 @@ fn socket_of_a_killed_gateway_is_replaced() {
     assert!(place.socket().exists());
     let next = place.start();
     assert_eq!(place.request("GET", "/readyz").status, 200);
-    // A second one is refused, and the first goes on.
+    // A second gateway is rejected, and the first continues.
     let second = [
         "--admin",
         &place.addr(),
@@ -89,7 +90,7 @@ fn socket_of_a_killed_gateway_is_replaced() {
 }
 
 #[test]
-fn open_directory_and_shared_path_are_errors() {
+fn open_directory_and_shared_path_rejected() {
     let place = Place::new();
     let (socket, addr) = (place.socket().display().to_string(), place.addr());
     let uds = [
@@ -113,7 +114,7 @@ fn open_directory_and_shared_path_are_errors() {
 }
 
 #[test]
-fn cancel_aborts_the_connection_alone() {
+fn cancel_aborts_one_connection() {
     let place = Place::new();
     let gateway = place.start();
     let mut clients = [connect(gateway.addr), connect(gateway.addr)];
@@ -147,13 +148,13 @@ fn cancel_aborts_the_connection_alone() {
     gateway.stop();
 }
 
-/// A process of another user, which needs a capability to get to the socket at all.
+/// A process of another user needs a capability to reach the socket.
 #[test]
-fn other_user_is_not_answered() {
+fn other_user_gets_no_response() {
     let has = |program: &str| command(program).arg("--version").output().is_ok();
     let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
     if !is_root || !has("setpriv") || !has("curl") {
-        eprintln!("SKIPPED: it takes root, setpriv and curl");
+        eprintln!("SKIPPED: needs root, setpriv and curl");
         return;
     }
     let place = Place::new();

@@ -1,4 +1,4 @@
-//! With amnesia nothing is left behind: no file, and no payload in memory.
+//! With amnesia the gateway writes no file and wipes payload in memory.
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use crate::common::{connect, echoes, pattern, round_trip, wait_for, Gateway, Start};
 
-/// System calls that create, change or rename a file, whatever their arguments.
+/// System calls that change the file system, with any arguments.
 const CHANGES: &[&str] = &[
     "creat",
     "mkdir",
@@ -34,7 +34,7 @@ const CHANGES: &[&str] = &[
     "copy_file_range",
 ];
 
-/// The traced calls that write to the file system.
+/// Returns the traced calls that write to the file system.
 fn changes(trace: &str) -> Vec<&str> {
     let changes = |line: &&str| {
         let call = line
@@ -49,7 +49,7 @@ fn changes(trace: &str) -> Vec<&str> {
 }
 
 #[test]
-fn what_counts_as_a_change_is_seen() {
+fn file_changes_are_detected() {
     let trace = "1 openat(AT_FDCWD, \"/a\", O_RDONLY|O_CLOEXEC) = 3\n\
                  2 openat(AT_FDCWD, \"/b\", O_WRONLY|O_CREAT, 0600) = 3\n\
                  3 rename(\"/c\", \"/d\") = 0\n4 write(1, \"O_RDWR\", 6) = 6\n";
@@ -58,7 +58,7 @@ fn what_counts_as_a_change_is_seen() {
 }
 
 #[test]
-fn a_gateway_with_amnesia_writes_no_file() {
+fn amnesia_writes_no_file() {
     let dir = tempfile::tempdir().unwrap();
     let (trace, file) = (dir.path().join("trace"), dir.path().join("gateway.toml"));
     fs::write(&file, "[transport]\nmax_conns = 5\n").unwrap();
@@ -83,12 +83,12 @@ fn a_gateway_with_amnesia_writes_no_file() {
         let end = |line: &str| line.starts_with(&pid) && line.contains("+++ exited");
         text.lines().any(end).then_some(text)
     });
-    // It traced what it was to trace.
+    // The trace covers the file accesses.
     assert!(text.contains("gateway.toml") && text.contains("O_RDONLY"));
     assert_eq!(changes(&text), Vec::<&str>::new());
 }
 
-/// Whether the process has these bytes anywhere in memory that it can write to.
+/// Returns whether writable memory of a process contains these bytes.
 fn holds(pid: u32, wanted: &[u8]) -> bool {
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
     let mut memory = File::open(format!("/proc/{pid}/mem")).unwrap();
@@ -101,12 +101,14 @@ fn holds(pid: u32, wanted: &[u8]) -> bool {
     regions.any(|(from, to)| {
         memory.seek(SeekFrom::Start(from)).unwrap();
         let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
-        // A region may be gone meanwhile, or not all of it readable.
+        // A region may disappear meanwhile, or be partly unreadable.
         memory.read_exact(&mut bytes).is_ok() && bytes.windows(wanted.len()).any(|w| w == wanted)
     })
 }
 
-/// Echoes, echoes frames and forwards a secret, and says whether any gateway still holds it.
+/// Sends a secret through three gateways; returns whether one still holds it.
+///
+/// One echoes, one echoes frames, and one forwards.
 fn remembers(amnesia: &str) -> bool {
     let start = |args: &[&str]| {
         let start = Start::default().args(args);
@@ -114,7 +116,7 @@ fn remembers(amnesia: &str) -> bool {
     };
     let (echo, frames) = (start(&[]), start(&["--echo-frames"]));
     let forward = start(&["--forward", &format!("tcp://{}", frames.addr)]);
-    // Bytes that nothing else has.
+    // Bytes that occur nowhere else.
     let secret = &pattern(100_064)[100_000..];
     let mut framed = vec![0, 0, 0, 64];
     framed.extend_from_slice(secret);
@@ -133,13 +135,13 @@ fn remembers(amnesia: &str) -> bool {
 }
 
 #[test]
-fn payload_is_wiped_from_memory_with_amnesia_and_not_without() {
+fn payload_wiped_from_memory_by_amnesia_only() {
     assert!(!remembers("ON"));
     assert!(remembers("off"));
 }
 
 #[test]
-fn the_environment_of_a_pod_beside_a_service_of_this_name_is_no_obstacle() {
+fn kubernetes_service_variables_ignored() {
     let gateway = Start::default()
         .env("RON_TRANSPORT_PORT", "tcp://10.0.0.1:80")
         .env("RON_TRANSPORT_PORT_80_TCP", "tcp://10.0.0.1:80")
@@ -153,9 +155,9 @@ fn the_environment_of_a_pod_beside_a_service_of_this_name_is_no_obstacle() {
     gateway.stop();
 }
 
-/// The edge preset switches it on.
+/// The edge preset enables amnesia.
 #[test]
-fn the_edge_preset_starts_and_serves() {
+fn edge_preset_starts_and_serves() {
     let gateway = Gateway::start(&["--transport.preset", "edge"]);
     assert!(echoes(&mut connect(gateway.addr)));
     gateway.stop();

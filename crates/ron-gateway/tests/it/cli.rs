@@ -1,4 +1,4 @@
-//! Command line and configuration, up to the exit code.
+//! Command line and configuration, including exit codes.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ impl File {
 }
 
 #[test]
-fn an_unknown_key_is_answered_with_the_nearest_and_every_error_is_told() {
+fn unknown_key_suggests_nearest_with_all_errors() {
     let file = File::with(
         "[transport]\nmax_cons = 5\nread_timeout = '5 parsecs'\n\
          [gateway]\nmode = 'forward'\nlog.levle = 'info'\n[mine]\nx = 1\n",
@@ -83,7 +83,7 @@ fn check_prints_every_value_with_its_source() {
         line("admin_addr"),
         "admin_addr = \"127.0.0.1:9909\" # default"
     );
-    // It can be loaded again, and says the same.
+    // The output loads again and prints the same.
     let printed = File::with(&out);
     let printed = printed.path();
     let (code, again, errors) = run(&["check", "--config", printed.to_str().unwrap()], &[]);
@@ -97,7 +97,7 @@ fn check_prints_every_value_with_its_source() {
 }
 
 #[test]
-fn check_warns_and_refuses() {
+fn check_warns_and_rejects() {
     let args = [
         "check",
         "--admin",
@@ -107,7 +107,7 @@ fn check_warns_and_refuses() {
     ];
     let (code, _, errors) = run(&args, &[]);
     assert_eq!(code, 0);
-    assert!(errors.contains("there is no login"), "{errors}");
+    assert!(errors.contains("without a login"), "{errors}");
     assert!(errors.contains("forward_to has no effect"), "{errors}");
     for args in [
         &["check", "--config", "no-such-file.toml"][..],
@@ -124,7 +124,7 @@ fn check_warns_and_refuses() {
 }
 
 #[test]
-fn an_unknown_flag_is_answered_with_the_nearest() {
+fn unknown_flag_suggests_nearest() {
     for (args, nearest) in [
         (&["--ehco"][..], "--echo"),
         (&["--transport.max-conn", "5"], "--transport.max-conns"),
@@ -144,11 +144,11 @@ fn an_unknown_flag_is_answered_with_the_nearest() {
                 "--transport.tls.cert-path=/c",
                 "--transport.tls.key-path=/k",
             ],
-            "makes its own certificate",
+            "creates its own certificate",
         ),
         (
             ["--transport.backend=tcp", "--admin="],
-            "needs backend tls, and that is tcp",
+            "needs backend tls, and backend is tcp",
         ),
     ] {
         let mut args = vec!["--dev-tls"];
@@ -170,7 +170,7 @@ fn help_and_version_go_to_stdout() {
 }
 
 #[test]
-fn dial_tells_what_came_of_it() {
+fn dial_prints_its_result() {
     let gateway = Gateway::start(&[]);
     let target = format!("tcp://{}", gateway.addr);
     let (code, out, errors) = run(&["dial", &target], &[]);
@@ -201,9 +201,11 @@ fn dial_tells_what_came_of_it() {
     }
 }
 
-/// Whatever listens first would take the address from the other, or dial itself without end.
+/// The second listener would fail.
+///
+/// A forward to the gateway itself would dial itself without end.
 #[test]
-fn addresses_that_contradict_each_other_are_refused() {
+fn conflicting_addresses_are_rejected() {
     let bind = |addr| ["--transport.bind-addr", addr];
     for (bind, more, named) in [
         (
@@ -248,7 +250,7 @@ fn addresses_that_contradict_each_other_are_refused() {
 
 #[cfg(feature = "uds")]
 #[test]
-fn forward_to_the_own_unix_socket_is_refused() {
+fn forward_to_own_unix_socket_is_rejected() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("socket");
     let path = path.to_str().unwrap();
@@ -270,7 +272,7 @@ fn forward_to_the_own_unix_socket_is_refused() {
 }
 
 #[test]
-fn dial_as_long_as_idle_is_warned_of() {
+fn dial_timeout_as_long_as_idle_warned() {
     let check = |dial| run(&["check", "--transport.dial-timeout", dial], &[]);
     assert_eq!(check("59s").2, "");
     let (code, _, errors) = check("60s");

@@ -1,4 +1,4 @@
-//! `/connections`: the open connections, shown to this machine alone.
+//! `/connections`: the open connections, for this machine only.
 
 use std::net::TcpStream;
 
@@ -64,7 +64,7 @@ fn both_legs_of_a_relay_are_listed() {
 }
 
 #[test]
-fn peers_are_shown_where_it_is_allowed() {
+fn peers_are_shown_with_show_peers() {
     let gateway = Gateway::start(&["--gateway.admin.show-peers", "on"]);
     let client = echoing(&gateway);
     let peer = client.local_addr().unwrap().to_string();

@@ -1,4 +1,4 @@
-//! The unit files, and what `check` says of them.
+//! The unit files, and the warnings of `check` about them.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ fn unit(name: &str) -> String {
     fs::read_to_string(Path::new(DEPLOY).join(name)).unwrap()
 }
 
-/// The service with its lines for credentials switched on.
+/// Returns the service with its credential lines enabled.
 fn service_with_credentials() -> String {
     let service = unit("ron-gateway.service");
     let lines = ["#LoadCredential=", "#Environment="];
@@ -22,7 +22,7 @@ fn service_with_credentials() -> String {
 }
 
 #[test]
-fn systemd_has_nothing_against_the_units() {
+fn units_pass_systemd_analyze() {
     for service in [unit("ron-gateway.service"), service_with_credentials()] {
         verify(&service);
     }
@@ -34,13 +34,13 @@ fn verify(service: &str) {
         .output()
         .is_err()
     {
-        eprintln!("SKIPPED: systemd-analyze is not there; the units are not verified");
+        eprintln!("SKIPPED: no systemd-analyze; the units are not verified");
         return;
     }
     let dir = tempfile::tempdir().unwrap();
     let copy = |name: &str, text: &str| {
         let path = dir.path().join(name);
-        // The program need not be installed for its unit to be checked.
+        // The program need not be installed to verify its unit.
         let text = text.replace("/usr/local/bin/ron-gateway", "/bin/true");
         fs::write(&path, text).unwrap();
         path
@@ -55,7 +55,7 @@ fn verify(service: &str) {
 }
 
 #[test]
-fn a_stop_that_may_take_longer_than_the_unit_allows_is_warned_of() {
+fn stop_beyond_unit_timeout_is_warned_of() {
     let service = unit("ron-gateway.service");
     assert!(service.contains("\nTimeoutStopSec=75\n"));
     assert!(service.contains("\nRestartPreventExitStatus=2\n"));
@@ -69,14 +69,16 @@ fn a_stop_that_may_take_longer_than_the_unit_allows_is_warned_of() {
         let (code, _, errors) = check(passes);
         let name = key.replace('-', "_");
         assert_eq!(code, 0, "{errors}");
-        let warned = format!("{name} is {passes}, too much for TimeoutStopSec=75");
+        let warned = format!("{name} is {passes}, which exceeds TimeoutStopSec=75");
         assert!(errors.contains(&warned), "{errors}");
     }
 }
 
-/// `@system-service` of systemd 252 lacks them, and a call that is not allowed ends the process.
+/// `@system-service` of systemd 252 lacks these calls.
+///
+/// A forbidden call kills the process.
 #[test]
-fn unit_allows_the_calls_of_the_sandbox() {
+fn unit_allows_sandbox_calls() {
     let service = unit("ron-gateway.service");
     let allowed = "\nSystemCallFilter=landlock_create_ruleset landlock_add_rule \
                    landlock_restrict_self seccomp\n";
@@ -94,8 +96,10 @@ mod credentials {
     use super::*;
     use crate::common::{Pki, Start};
 
-    /// Makes files readable for one user as systemd does: mode 0400, and an entry of an access
-    /// control list, which shows as 0440. `false` where the file system has no such lists.
+    /// Makes files readable for one user, as systemd does.
+    ///
+    /// The mode is 0400 with an ACL entry, which shows as 0440. Returns `false` on a file system
+    /// without ACLs.
     fn give_to(user: u32, dir: &Path) -> bool {
         const NONE: u32 = u32::MAX;
         let entries: [(u16, u16, u32); 5] = [
@@ -119,7 +123,7 @@ mod credentials {
         })
     }
 
-    /// The variables of the unit, for this directory of credentials.
+    /// Returns the variables of the unit for a credential directory.
     fn variables(dir: &Path) -> Vec<(String, String)> {
         let service = service_with_credentials();
         let lines = service.lines();
@@ -133,7 +137,7 @@ mod credentials {
     fn credentials_of_the_unit_serve_tls() {
         let pki = Pki::new();
         pki.server("credential");
-        let dir = pki.dir.path();
+        let dir = pki.dir();
         let us = geteuid().as_raw();
         let has_lists = give_to(us, dir);
         let variables = variables(dir);

@@ -1,4 +1,6 @@
-//! The documents in `docs/` name nothing that does not exist, and the runbook has every drill.
+//! The documents in `docs/` name only existing things.
+//!
+//! The runbook has every drill.
 
 mod known;
 mod page;
@@ -10,13 +12,13 @@ use std::collections::BTreeSet;
 use known::{Known, ELSEWHERE};
 use page::{pages, words};
 
-/// Endings of files: what has one is no key.
+/// File endings: a token with one is not a key.
 const FILES: &[&str] = &[
     ".rs", ".md", ".yml", ".json", ".toml", ".pem", ".conf", ".service", ".socket", ".tmp",
 ];
 
 #[test]
-fn every_name_in_the_documents_exists() {
+fn every_documented_name_exists() {
     let known = Known::collect();
     let mut wrong = Vec::new();
     let (mut looked_at, mut elsewhere) = (0, BTreeSet::new());
@@ -32,15 +34,16 @@ fn every_name_in_the_documents_exists() {
             }
         }
     }
-    assert!(wrong.is_empty(), "there is no such thing: {wrong:#?}");
+    assert!(wrong.is_empty(), "unknown names: {wrong:#?}");
     assert!(looked_at > 500, "{looked_at}");
     for name in ELSEWHERE {
         assert!(elsewhere.contains(*name), "{name} is in no document");
     }
 }
 
-/// The names in a word that can be told from ordinary text: with `_`, a key with its
-/// section, a variable, a flag, an alert.
+/// Returns the names in a word that differ from ordinary text.
+///
+/// These have a `_`, or are a key with its section, a variable, a flag or an alert.
 fn names(word: &str) -> Vec<String> {
     let is_path = ["/", "::", "\\", "~"]
         .iter()
@@ -64,14 +67,15 @@ fn name(token: &str) -> Option<String> {
     }
     let is_alert = token.strip_prefix("Transport");
     let is_alert = is_alert.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()));
-    // A word that ends in `_` is the beginning of names. In capitals, only variables are ours.
+    // A word with a trailing `_` is a prefix of names. Of words in capitals, only variables are
+    // ours.
     let is_name = token.contains('_') && !token.starts_with('_') && !token.ends_with('_');
     let is_name = is_name && (token.starts_with("RON_") || token != token.to_ascii_uppercase());
     (is_name || of_a_section || is_alert).then(|| token.to_owned())
 }
 
 #[test]
-fn every_value_in_the_documents_can_be() {
+fn every_documented_value_exists() {
     let known = Known::collect();
     let mut wrong = Vec::new();
     let mut compared = 0;
@@ -88,11 +92,11 @@ fn every_value_in_the_documents_can_be() {
             }
         }
     }
-    assert!(wrong.is_empty(), "that cannot be: {wrong:#?}");
+    assert!(wrong.is_empty(), "impossible values: {wrong:#?}");
     assert!(compared > 50, "{compared}");
 }
 
-/// Every `name=value`, also with `!=`, `=~`, quotes, and several values with `|`.
+/// Returns every `name=value`, including `!=`, `=~`, quotes and alternatives.
 fn comparisons(text: &str) -> Vec<(String, String)> {
     let text = ["!=", "=~", "!~"]
         .iter()
@@ -107,7 +111,7 @@ fn comparisons(text: &str) -> Vec<(String, String)> {
         let end = after.find(|c| !is_value(c)).unwrap_or(after.len());
         let (mut values, rest) = after.split_at(end);
         if rest.starts_with('=') {
-            // `a=b|c=d`: the last one is the next label.
+            // `a=b|c=d`: the last alternative is the next label.
             values = values.rsplit_once('|').map_or("", |(values, _)| values);
         }
         let values = values.split(['|', '"']).filter(|value| !value.is_empty());
@@ -116,9 +120,9 @@ fn comparisons(text: &str) -> Vec<(String, String)> {
     found
 }
 
-/// `peer=` and the like, alone or with a value.
+/// Fields such as `peer=`, alone or with a value.
 #[test]
-fn every_log_field_in_the_documents_is_one() {
+fn every_documented_log_field_exists() {
     let known = Known::collect();
     let mut wrong = Vec::new();
     let mut looked_at = 0;
@@ -136,12 +140,12 @@ fn every_log_field_in_the_documents_is_one() {
             }
         }
     }
-    assert!(wrong.is_empty(), "there is no such field: {wrong:#?}");
+    assert!(wrong.is_empty(), "unknown fields: {wrong:#?}");
     assert!(looked_at > 40, "{looked_at}");
 }
 
 #[test]
-fn names_and_values_are_found_where_they_are() {
+fn names_and_values_are_extracted() {
     let found = |word: &str| names(word).join(" ");
     assert_eq!(found("rejected_total{reason=\"tls\"}"), "rejected_total");
     assert_eq!(found("--transport.max-conns"), "transport.max_conns");

@@ -1,11 +1,11 @@
-//! Bytes come back as they were sent.
+//! Echo of bytes.
 
 use std::net::Shutdown;
 
 use crate::common::{connect, echoes, ended, pattern, round_trip, Gateway};
 
 #[test]
-fn eight_mebibytes_come_back_byte_for_byte() {
+fn eight_mebibytes_are_echoed() {
     let gateway = Gateway::start(&[]);
     let sent = pattern(8 << 20);
     let back = round_trip(connect(gateway.addr), &sent);
@@ -26,7 +26,7 @@ fn eight_mebibytes_come_back_byte_for_byte() {
 }
 
 #[test]
-fn a_half_close_ends_a_connection_that_was_idle() {
+fn half_close_ends_idle_connection() {
     let gateway = Gateway::start(&["--echo"]);
     let mut idle = connect(gateway.addr);
     assert!(echoes(&mut idle));

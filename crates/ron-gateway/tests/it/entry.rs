@@ -38,7 +38,7 @@ fn denied_addresses_follow_a_reload() {
 }
 
 #[test]
-fn v4_rules_hold_on_a_dual_stack_listener() {
+fn v4_rules_apply_on_dual_stack_listener() {
     let gateway = Start::default()
         .env("RON_TRANSPORT_PEERS_DENY", "::ffff:127.0.0.0/104")
         .args(&["--transport.bind-addr", "[::]:0"])
@@ -49,7 +49,7 @@ fn v4_rules_hold_on_a_dual_stack_listener() {
 }
 
 #[test]
-fn wrong_prefixes_are_explained() {
+fn invalid_prefixes_are_explained() {
     for (value, said) in [
         ("10.1.2.3/8", "the network is 10.0.0.0/8"),
         ("10.0.0.0/33", "0 to 32"),
@@ -75,7 +75,7 @@ fn ten_thousand_prefixes_load_from_a_file() {
 }
 
 #[test]
-fn newcomer_takes_the_place_of_an_idle_one() {
+fn new_connection_evicts_an_idle_one() {
     let gateway = Gateway::start(&[
         "--transport.max-conns",
         "2",
@@ -106,7 +106,7 @@ fn newcomer_takes_the_place_of_an_idle_one() {
 }
 
 #[test]
-fn memory_pressure_needs_a_limit_to_be_shown() {
+fn memory_pressure_ratio_needs_a_limit() {
     let gateway = Gateway::start(&["--gateway.memory.pressure", "1024GiB"]);
     assert_eq!(gateway.get("/readyz").status, 200);
     let metrics = gateway.get("/metrics").body;

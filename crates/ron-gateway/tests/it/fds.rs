@@ -1,4 +1,6 @@
-//! Out of file descriptors: it keeps serving, does not spin, and recovers.
+//! Out of file descriptors: the gateway continues, and recovers.
+//!
+//! It does not spin.
 
 use std::fs;
 use std::net::TcpStream;
@@ -11,16 +13,16 @@ use rustix::process::Signal;
 use crate::common::{connect, echoes, wait_for, Start};
 
 #[test]
-fn with_64_descriptors_200_connections_do_it_no_harm() {
-    let gateway = Start::default().fd_limit(64).spawn();
+fn gateway_survives_200_connections_with_64_fds() {
+    let gateway = Start::default().max_fd(64).spawn();
     assert!((gateway.metric("process_max_fds") - 64.0).abs() < f64::EPSILON);
     let mut crowd: Vec<TcpStream> = (0..200).map(|_| connect(gateway.addr)).collect();
-    // Those that got in are served.
+    // Accepted connections are served.
     assert!(crowd.iter_mut().take(20).all(echoes));
-    // The rest is refused, counted and logged.
+    // The others are refused, counted and logged.
     gateway.line_with(&["event=reject", "reason=conn_limit"]);
     gateway.wait_metric("transport_accepts_total{backend=\"tcp\"}", 200);
-    // The last one is counted as accepted a moment before it is refused.
+    // The last connection is counted as accepted just before it is refused.
     let refused = || gateway.metric("rejected_total{reason=\"conn_limit\"}");
     let inside = gateway.metric("conn_inflight{backend=\"tcp\"}");
     assert!((20.0..48.0).contains(&inside), "{inside}");
@@ -49,9 +51,9 @@ fn with_64_descriptors_200_connections_do_it_no_harm() {
     assert!(log.lines().count() < 600, "{log}");
 }
 
-/// Connections to the admin endpoint that say nothing do not use up what is left.
+/// Silent connections to the admin endpoint do not exhaust the reserve.
 #[test]
-fn reload_and_watchdog_go_on_with_the_reserve() {
+fn reload_and_watchdog_work_with_the_reserve() {
     for limit in [28, 32, 64, 100] {
         reload_with(limit);
     }
@@ -66,12 +68,12 @@ fn reload_with(limit: u32) {
         .args(&["--config", file.to_str().unwrap()])
         .env("NOTIFY_SOCKET", manager.to_str().unwrap())
         .env("WATCHDOG_USEC", "100000")
-        .fd_limit(limit)
+        .max_fd(limit)
         .spawn();
     let crowd: Vec<TcpStream> = (0..100).map(|_| connect(gateway.addr)).collect();
     gateway.wait_metric("transport_accepts_total{backend=\"tcp\"}", 100);
     let silent: Vec<TcpStream> = (0..32).map(|_| connect(gateway.admin)).collect();
-    // They are accepted well before the reload.
+    // Accepted well before the reload.
     sleep(Duration::from_millis(300));
     gateway.signal(Signal::HUP);
     let reload = gateway.line_with(&["event=reload"]);
@@ -80,7 +82,7 @@ fn reload_with(limit: u32) {
     notify.set_nonblocking(true).unwrap();
     while notify.recv(&mut buffer).is_ok() {}
     notify.set_nonblocking(false).unwrap();
-    // Sooner than silent connections are given up.
+    // Earlier than the timeout of silent connections.
     notify
         .set_read_timeout(Some(Duration::from_secs(2)))
         .unwrap();

@@ -1,4 +1,4 @@
-//! `forward`: two connections joined, whatever the upstream does.
+//! Mode `forward`, with upstreams of different behaviour.
 
 use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use crate::common::{
     wait_for, Gateway,
 };
 
-/// An upstream whose connections are handed to the test.
+/// Returns an upstream and its accepted connections.
 fn upstream() -> (SocketAddr, Receiver<TcpStream>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
@@ -30,14 +30,14 @@ fn forwarding(to: SocketAddr) -> Gateway {
 }
 
 #[test]
-fn a_reply_after_the_half_close_arrives_whole() {
+fn reply_after_half_close_is_delivered() {
     let (addr, conns) = upstream();
     let gateway = forwarding(addr);
     let reply = pattern(3 << 20);
     let expected = reply.clone();
     let serving = thread::spawn(move || {
         let mut conn = conns.recv().unwrap();
-        // The end of the request is the client's half-close.
+        // The client's half-close ends the request.
         let request = read_all(&mut conn);
         conn.write_all(&reply).unwrap();
         request
@@ -51,7 +51,7 @@ fn a_reply_after_the_half_close_arrives_whole() {
 }
 
 #[test]
-fn an_upstream_that_half_closes_first_still_gets_the_rest() {
+fn upstream_half_close_first_still_gets_data() {
     let (addr, conns) = upstream();
     let gateway = forwarding(addr);
     let mut client = connect(gateway.addr);
@@ -65,7 +65,7 @@ fn an_upstream_that_half_closes_first_still_gets_the_rest() {
 }
 
 #[test]
-fn a_dead_upstream_ends_the_client_and_the_service_goes_on() {
+fn dead_upstream_ends_the_client_only() {
     let (socket, addr) = bound_to_nothing();
     let gateway = forwarding(addr);
     for n in 1..=2 {
@@ -84,7 +84,7 @@ fn a_dead_upstream_ends_the_client_and_the_service_goes_on() {
 }
 
 #[test]
-fn an_upstream_that_breaks_off_ends_the_client() {
+fn upstream_close_ends_the_client() {
     let (addr, conns) = upstream();
     let gateway = forwarding(addr);
     let mut client = connect(gateway.addr);
@@ -94,7 +94,7 @@ fn an_upstream_that_breaks_off_ends_the_client() {
 }
 
 #[test]
-fn nothing_is_left_of_many_connections() {
+fn closed_connections_free_descriptors() {
     let (addr, conns) = upstream();
     let gateway = forwarding(addr);
     let before = gateway.metric("process_open_fds");

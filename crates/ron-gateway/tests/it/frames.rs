@@ -1,4 +1,4 @@
-//! `echo_frames`: frames come back; what breaks the rules ends the connection.
+//! Mode `echo_frames`: valid frames are echoed, invalid ones end the connection.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -11,7 +11,7 @@ fn frame(body: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn frames_of_every_size_come_back() {
+fn frames_of_all_sizes_are_echoed() {
     let gateway = Gateway::start(&["--echo-frames"]);
     let sent: Vec<u8> = [0, 1, 65_536, 1 << 20, 5, 1 << 20]
         .into_iter()
@@ -23,7 +23,7 @@ fn frames_of_every_size_come_back() {
 }
 
 #[test]
-fn a_header_over_the_ceiling_is_refused_and_the_service_goes_on() {
+fn oversized_frame_ends_its_connection_only() {
     let gateway = Gateway::start(&["--echo-frames"]);
     let mut client = connect(gateway.addr);
     let before = frame(b"before");
@@ -40,7 +40,7 @@ fn a_header_over_the_ceiling_is_refused_and_the_service_goes_on() {
 }
 
 #[test]
-fn a_frame_that_is_not_finished_ends_in_a_timeout() {
+fn unfinished_frame_times_out() {
     let gateway = Gateway::start(&["--echo-frames", "--transport.read-timeout", "300ms"]);
     let mut client = connect(gateway.addr);
     client.write_all(&frame(b"whole")).unwrap();
@@ -57,7 +57,7 @@ fn a_frame_that_is_not_finished_ends_in_a_timeout() {
 }
 
 #[test]
-fn a_client_that_owes_nothing_may_wait() {
+fn client_between_frames_may_be_silent() {
     let gateway = Gateway::start(&["--echo-frames", "--transport.read-timeout", "100ms"]);
     let mut client = connect(gateway.addr);
     std::thread::sleep(std::time::Duration::from_millis(400));

@@ -1,4 +1,4 @@
-//! How it starts and ends.
+//! Start and stop of the gateway.
 
 use std::io::{BufRead, Write};
 use std::net::{Shutdown, TcpListener};
@@ -26,7 +26,7 @@ fn signals_to_stop_drain_and_exit_with_0() {
 }
 
 #[test]
-fn signals_that_kill_by_default_do_not() {
+fn deadly_default_signals_are_ignored() {
     let gateway = Gateway::start(&[]);
     let mut open = connect(gateway.addr);
     for (signal, name) in [
@@ -40,8 +40,8 @@ fn signals_that_kill_by_default_do_not() {
         (Signal::STKFLT, "SIGSTKFLT"),
     ] {
         gateway.signal(signal);
-        let told = format!("signal={name}");
-        gateway.line_with(&["event=signal", &told, "msg=ignored"]);
+        let name_field = format!("signal={name}");
+        gateway.line_with(&["event=signal", &name_field, "msg=ignored"]);
         assert!(echoes(&mut open), "{name}");
     }
     let kill = format!("kill -40 {}", gateway.pid());
@@ -57,10 +57,10 @@ fn signals_that_kill_by_default_do_not() {
 }
 
 #[test]
-fn a_busy_connection_is_served_through_the_drain_and_admin_answers_meanwhile() {
+fn busy_connection_served_during_drain() {
     let gateway = Gateway::start(&["--echo-frames", "--transport.read-timeout", "10s"]);
     let mut busy = connect(gateway.addr);
-    // A frame is under way: the connection is not idle.
+    // A partial frame: the connection is not idle.
     busy.write_all(&[0, 0, 0, 2, b'a']).unwrap();
     gateway.wait_metric("bytes_in_total{backend=\"tcp\"}", 5);
     gateway.signal(Signal::TERM);
@@ -78,7 +78,7 @@ fn a_busy_connection_is_served_through_the_drain_and_admin_answers_meanwhile() {
 }
 
 #[test]
-fn a_second_signal_ends_at_once() {
+fn second_signal_interrupts_the_drain() {
     let gateway = Gateway::start(&["--echo-frames", "--transport.drain-timeout", "1h"]);
     let mut busy = connect(gateway.addr);
     busy.write_all(&[0, 0, 0, 2, b'a']).unwrap();
@@ -88,11 +88,14 @@ fn a_second_signal_ends_at_once() {
     gateway.signal(Signal::INT);
     let (status, _, errors) = gateway.wait();
     assert_eq!(status.code(), Some(1));
-    assert!(errors.contains("before the drain was over"), "{errors}");
+    assert!(
+        errors.contains("a second signal interrupted the drain"),
+        "{errors}"
+    );
 }
 
 #[test]
-fn an_address_in_use_is_named_and_exits_with_1() {
+fn address_in_use_is_named_and_exits_with_1() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();
     let free = "127.0.0.1:0";
@@ -106,7 +109,7 @@ fn an_address_in_use_is_named_and_exits_with_1() {
 }
 
 #[test]
-fn it_runs_without_an_admin_endpoint_and_without_a_reader_of_its_log() {
+fn gateway_runs_without_admin_and_log_reader() {
     let args = ["--transport.bind-addr", "127.0.0.1:0", "--admin", ""];
     let (_process, mut log) = Start::default().args(&args).spawn_bare();
     let mut line = String::new();
@@ -123,7 +126,7 @@ fn it_runs_without_an_admin_endpoint_and_without_a_reader_of_its_log() {
 }
 
 #[test]
-fn a_reader_of_the_log_that_stalls_holds_up_nobody() {
+fn stalled_log_reader_blocks_nothing() {
     let gateway = Start::default()
         .args(&["--gateway.log.level", "debug"])
         .stalled()

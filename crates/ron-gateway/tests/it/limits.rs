@@ -1,4 +1,6 @@
-//! Caps: who is one too many is closed at once and counted; the others go on.
+//! Caps: a connection over a cap is refused and counted.
+//!
+//! The others continue.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -7,7 +9,7 @@ use crate::common::{
 };
 
 #[test]
-fn the_sixth_of_five_is_closed_and_counted() {
+fn connection_over_max_conns_is_refused() {
     let gateway = Start::default().env("RON_TRANSPORT_MAX_CONNS", "5").spawn();
     let mut five: Vec<_> = (0..5).map(|_| connect(gateway.addr)).collect();
     assert!(five.iter_mut().all(echoes));
@@ -29,7 +31,7 @@ fn the_sixth_of_five_is_closed_and_counted() {
 }
 
 #[test]
-fn a_third_of_one_peer_is_refused_and_another_peer_gets_in() {
+fn connection_over_peer_cap_is_refused() {
     let gateway = Gateway::start(&["--transport.per-peer.max-conns", "2"]);
     let mut two: Vec<_> = (0..2).map(|_| connect(gateway.addr)).collect();
     assert!(two.iter_mut().all(echoes));
@@ -46,7 +48,7 @@ fn a_third_of_one_peer_is_refused_and_another_peer_gets_in() {
 }
 
 #[test]
-fn a_flood_of_refusals_is_counted_to_the_last_and_logged_in_few_lines() {
+fn refusals_counted_exactly_and_log_sampled() {
     let gateway = Gateway::start(&["--transport.max-conns", "1"]);
     let mut only = connect(gateway.addr);
     assert!(echoes(&mut only));

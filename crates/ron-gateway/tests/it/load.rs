@@ -1,4 +1,4 @@
-//! Reloads and the end, under many busy connections.
+//! Reload and drain under many busy connections.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -16,8 +16,7 @@ use crate::common::{connect, ended, pattern, refuses, wait_for, Gateway};
 const OK: &str = "transport_reloads_total{result=\"ok\"}";
 const REJECTED: &str = "transport_reloads_total{result=\"rejected\"}";
 
-/// A connection that sends and checks what comes back, block by block, until it is told to stop;
-/// the number of blocks.
+/// Sends blocks and checks their echo until stopped; returns their number.
 async fn busy(
     to: SocketAddr,
     stop: Arc<AtomicBool>,
@@ -41,7 +40,7 @@ async fn busy(
 }
 
 #[test]
-fn two_hundred_reloads_lose_no_connection_and_no_byte() {
+fn reloads_lose_no_connection_and_no_byte() {
     const CONNS: u64 = 1000;
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("gateway.toml");
@@ -52,7 +51,7 @@ fn two_hundred_reloads_lose_no_connection_and_no_byte() {
             4 + conns % 60,
             1 + conns % 7
         );
-        // Never half written: whoever looks sees the old or the new one.
+        // Replace the file atomically, so that readers see one version or the other.
         fs::write(dir.path().join("next"), text).unwrap();
         fs::rename(dir.path().join("next"), &file).unwrap();
     };
@@ -101,7 +100,7 @@ fn two_hundred_reloads_lose_no_connection_and_no_byte() {
     }
     gateway.wait_metric(OK, 100);
     gateway.wait_metric(REJECTED, 100);
-    // The last one that could be used is in force: 1,200 get in, and none more.
+    // The last valid configuration is active: 1,200 connections fit, and no more.
     let held: Vec<_> = (0..1200).map(|_| connect(gateway.addr)).collect();
     gateway.wait_metric("conn_inflight{backend=\"tcp\"}", 1200);
     assert!(refuses(gateway.addr));
@@ -109,7 +108,7 @@ fn two_hundred_reloads_lose_no_connection_and_no_byte() {
     gateway.stop();
 }
 
-/// Sends so many blocks, then half-closes, and reads to the end: whether all came back.
+/// Sends blocks, half-closes, reads to the end; returns whether all came back.
 async fn transfer(to: SocketAddr, blocks: u32, served: Arc<AtomicU64>) -> bool {
     let Ok(mut stream) = TcpStream::connect(to).await else {
         return false;
@@ -130,8 +129,8 @@ async fn transfer(to: SocketAddr, blocks: u32, served: Arc<AtomicU64>) -> bool {
 }
 
 #[test]
-fn sigterm_lets_finish_what_can_and_cuts_the_rest() {
-    /// Half of them have a second or two to go, half have twenty minutes.
+fn sigterm_drains_and_aborts_at_the_deadline() {
+    /// Half of the transfers take 1.5 s, the others 20 minutes.
     const CONNS: u64 = 500;
     let gateway = Gateway::start(&["--transport.drain-timeout", "6s"]);
     let served = Arc::new(AtomicU64::new(0));
@@ -155,7 +154,7 @@ fn sigterm_lets_finish_what_can_and_cuts_the_rest() {
     let addr = gateway.addr;
     gateway.signal(Signal::TERM);
     gateway.line_with(&["event=ready", "reason=draining"]);
-    // Nobody new: refused as long as the socket is there, and by the kernel afterwards.
+    // No new connection: refused while the socket exists, then by the kernel.
     let late = std::net::TcpStream::connect(addr);
     assert!(late.map_or(true, |mut stream| ended(&mut stream)));
     let (status, log, errors) = gateway.wait();
@@ -168,7 +167,7 @@ fn sigterm_lets_finish_what_can_and_cuts_the_rest() {
         let half = format!(" {number}={} ", CONNS / 2);
         assert!(report.contains(&half), "{report}");
     }
-    // Above 100 in a second closes are sampled in the log.
+    // Closes above 100 per second are sampled in the log.
     let cut = |line: &&str| line.contains("event=close") && line.contains("reason=cancelled");
     assert!(log.lines().any(|line| cut(&line)));
 }

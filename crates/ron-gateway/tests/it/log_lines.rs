@@ -1,8 +1,9 @@
-//! The lines of the log as `json`, a contract: every event's fields, their order and types, held to
-//! the files beside this one. A file has each line of its scenario once, in the order of the
-//! alphabet, with numbers, times, addresses and names of files made equal.
+//! Golden files of the log as `json`, which is a contract.
 //!
-//! `RON_WRITE_LOG_LINES=1 cargo test -p ron-gateway --test it log_lines` writes them anew.
+//! They fix the fields of each event, their order and types. A file has each line of its scenario
+//! once, sorted, with normalized numbers, times, addresses and file names.
+//!
+//! `RON_WRITE_LOG_LINES=1 cargo test -p ron-gateway --test it log_lines` rewrites them.
 
 mod scenarios;
 
@@ -12,10 +13,10 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-/// What differs from run to run, and what stands for it.
+/// A text that differs from run to run, and its replacement.
 type Equal<'a> = (&'a str, &'a str);
 
-/// Holds a log to its file.
+/// Compares a log with its golden file.
 fn expect(scenario: &str, log: &str, equal: &[Equal<'_>]) {
     let seen: BTreeSet<String> = log.lines().map(|line| normal(line, equal)).collect();
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/log_lines");
@@ -34,7 +35,7 @@ fn expect(scenario: &str, log: &str, equal: &[Equal<'_>]) {
     );
 }
 
-/// A line without what differs from run to run. Its members keep their order and types.
+/// Normalizes a line, and keeps the order and types of its members.
 fn normal(line: &str, equal: &[Equal<'_>]) -> String {
     let members = members(line).into_iter().map(|(name, value)| {
         let value = match (name.as_str(), value) {
@@ -64,7 +65,7 @@ fn text_of(text: String, equal: &[Equal<'_>]) -> String {
         .fold(text, |text, (what, name)| text.replace(what, name))
 }
 
-/// `2026-01-31T09:30:00.125Z`
+/// Returns whether a text has the form `2026-01-31T09:30:00.125Z`.
 fn is_time(text: &str) -> bool {
     const FORM: &str = "0000-00-00T00:00:00.000Z";
     let fits = |(c, form): (char, char)| {
@@ -77,7 +78,7 @@ fn is_time(text: &str) -> bool {
     text.len() == FORM.len() && text.chars().zip(FORM.chars()).all(fits)
 }
 
-/// The members of a flat object in their order.
+/// Returns the members of a flat object in order.
 fn members(line: &str) -> Vec<(String, Value)> {
     let inner = line
         .strip_prefix('{')
@@ -105,7 +106,7 @@ fn members(line: &str) -> Vec<(String, Value)> {
     found
 }
 
-/// The value that a text begins with.
+/// Parses the value at the start of a text.
 fn next(text: &mut &str) -> Value {
     let mut values = serde_json::Deserializer::from_str(text).into_iter();
     let value = values.next().unwrap().unwrap();
@@ -113,10 +114,11 @@ fn next(text: &mut &str) -> Value {
     value
 }
 
-/// Every event and field of the files is in the manual, and every event of the manual that needs no
-/// Tor is in a file.
+/// The manual has every event and field of the files.
+///
+/// The files have every event of the manual that does not need Tor.
 #[test]
-fn the_manual_knows_every_event_and_field() {
+fn manual_has_every_event_and_field() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let manual = std::fs::read_to_string(root.join("../../docs/OBSERVABILITY.md")).unwrap();
     let (_, logs) = manual.split_once("\n## Logs\n").unwrap();
@@ -143,15 +145,18 @@ fn the_manual_knows_every_event_and_field() {
     assert!(files >= 8, "{files}");
     let (_, table) = logs.split_once("| event |").unwrap();
     let (table, _) = table.split_once("\n\n").unwrap();
-    // Without a stalled service manager, a reader that is too slow, Tor, a CRL near its end, an
-    // embedder's hook, or a lack of memory.
+    // These need a stalled service manager, a slow reader, Tor, an expiring CRL, a hook of an
+    // embedder, or a lack of memory.
     let elsewhere = ["systemd", "log", "bootstrap", "crl", "admit", "overload"];
     let row = |line: &str| line.split('`').nth(1).map(str::to_owned);
-    let told: BTreeSet<String> = table.lines().skip(2).filter_map(row).collect();
+    let documented: BTreeSet<String> = table.lines().skip(2).filter_map(row).collect();
     for event in &events {
-        assert!(told.contains(event), "{event} is not in the manual's table");
+        assert!(
+            documented.contains(event),
+            "{event} is not in the manual's table"
+        );
     }
-    for event in told
+    for event in documented
         .iter()
         .filter(|event| !elsewhere.contains(&event.as_str()))
     {
@@ -160,7 +165,7 @@ fn the_manual_knows_every_event_and_field() {
 }
 
 #[test]
-fn a_line_is_made_equal_and_keeps_its_order() {
+fn line_is_normalized_in_order() {
     let line = r#"{"ts":"2026-11-25T23:18:21.072Z","b":"tcp","a":17,"peer":"[::1]:80","error":"at /tmp/x: no","on":true}"#;
     let expected =
         r#"{"ts":"TIME","b":"tcp","a":0,"peer":"ADDRESS","error":"at DIR: no","on":true}"#;

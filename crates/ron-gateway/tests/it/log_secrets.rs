@@ -1,5 +1,6 @@
-//! Nothing secret is logged, at the most talkative level: keys as bytes or text, where they are, what
-//! peers send, names of onion services. Nor is it written to stderr.
+//! No secret is logged at any level, nor written to stderr.
+//!
+//! Secrets are keys in any form, their paths, payload of peers, and onion names.
 
 use std::io::{Read, Write};
 
@@ -19,14 +20,16 @@ fn logging(args: &[&str]) -> Start {
     Start::default().args(&json).args(args)
 }
 
-/// Lets it stop, and gives everything that it has written.
+/// Stops the gateway and returns all of its output.
 fn everything(gateway: Gateway) -> String {
     gateway.signal(Signal::TERM);
     let (_, log, errors) = gateway.wait();
     log + "\n" + &errors
 }
 
-/// Whether a text holds a part of these bytes: as they are, as hexadecimal or as numbers in a list.
+/// Returns whether a text contains part of these bytes.
+///
+/// They may be raw, in hexadecimal, or numbers in a list.
 fn holds(text: &str, secret: &[u8]) -> bool {
     secret.windows(8).any(|part| {
         let hex: String = part.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -39,8 +42,8 @@ fn holds(text: &str, secret: &[u8]) -> bool {
 }
 
 #[test]
-fn what_peers_send_is_not_logged() {
-    // A bearer's token and a cookie, in a frame that is whole and in one that is too large.
+fn payload_of_peers_is_not_logged() {
+    // A bearer token and a cookie, in a valid frame and in an oversized one.
     let token = b"Authorization: Bearer 9f8e7d6c5b4a-token; Cookie: session=q1w2e3r4";
     let gateway = logging(&["--echo-frames"]).spawn();
     let length = u32::try_from(token.len()).unwrap().to_be_bytes();
@@ -55,7 +58,7 @@ fn what_peers_send_is_not_logged() {
 }
 
 #[test]
-fn no_onion_service_is_named() {
+fn onion_names_are_not_logged() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("gateway.toml");
     let write = |target: &str| {
@@ -67,7 +70,7 @@ fn no_onion_service_is_named() {
     drop(connect(gateway.addr));
     gateway.line_with(&["\"reason\":\"upstream\"", "onion name"]);
     gateway.line_with(&["\"event\":\"start\"", "tcp://<hidden>"]);
-    // Refused as another target, as one that this build cannot dial, and as none.
+    // Rejected as another target, as one that this build cannot dial, and as invalid.
     for (n, target) in ["tcp://sub.{}.onion:80", "tor://{}.ONION:80", "{}.onion"]
         .iter()
         .enumerate()
@@ -100,17 +103,17 @@ mod tls {
     use super::*;
     use crate::common::{ended, round_trip, Pki};
 
-    /// What a PEM file holds between its lines.
+    /// Returns the encoded lines of a PEM file.
     fn text_of(pem: &str) -> Vec<&str> {
         let lines = pem.lines().filter(|line| !line.starts_with("-----"));
         lines.collect()
     }
 
     #[test]
-    fn no_key_and_no_place_of_one() {
+    fn keys_and_their_paths_are_not_logged() {
         let pki = Pki::new();
-        // Named so that a part of the path is found.
-        let place = pki.dir.path().join("sekret-place");
+        // A name that makes any part of the path detectable.
+        let place = pki.path("sekret-place");
         std::fs::create_dir(&place).unwrap();
         let (cert, key) = pki.issue("localhost", "one");
         let pair = [(place.join("c.pem"), &cert), (place.join("k.pem"), &key)];
@@ -161,7 +164,7 @@ mod tls {
         let mut noise = connect(server.addr);
         noise.write_all(token).unwrap();
         assert!(ended(&mut noise) || noise.read(&mut [0; 64]).is_ok());
-        // Keys that cannot be used, one after the other; each is told, none is named.
+        // Unusable keys, one after the other: each is reported, none is named.
         for (n, bad) in [
             key.replace("PRIVATE KEY", "PRIVATE KEX"),
             key[..90].to_owned(),

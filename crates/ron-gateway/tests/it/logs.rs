@@ -1,11 +1,11 @@
-//! The log: every line can be searched, and none can be forged.
+//! The log: lines can be searched and cannot be forged.
 
 use std::io::{BufRead, Read, Write};
 
 use crate::common::{connect, echoes, field, run, Gateway, Start};
 
 #[test]
-fn piped_output_is_logfmt_that_grep_understands() {
+fn piped_output_is_logfmt() {
     let gateway = Gateway::start(&["--gateway.log.level", "debug"]);
     assert!(echoes(&mut connect(gateway.addr)));
     let close = gateway.line_with(&["event=close"]);
@@ -62,11 +62,11 @@ fn json_lines_are_objects() {
 }
 
 #[test]
-fn a_file_name_forges_no_line() {
+fn file_name_cannot_forge_a_line() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a\nts=1 event=close\" conn_id=77 .toml");
     let mut file = std::fs::File::create(&path).unwrap();
-    // A key outside of its table is a warning that names the file.
+    // A key outside its table causes a warning that names the file.
     file.write_all(b"max_conns = 5\n").unwrap();
     let gateway = Gateway::start(&["--config", path.to_str().unwrap()]);
     let warning = gateway.line_with(&["level=warn", "max_conns stands outside"]);
@@ -81,7 +81,7 @@ fn a_file_name_forges_no_line() {
 }
 
 #[test]
-fn a_wrong_level_or_format_is_refused() {
+fn unknown_level_or_format_is_rejected() {
     let (code, _, errors) = run(
         &["--gateway.log.format", "xml", "--gateway.log.level", "loud"],
         &[],
@@ -106,7 +106,7 @@ fn no_payload_is_logged_at_any_level() {
         gateway.line_with(&["event=close"]);
         let log = gateway.stop();
         assert!(!log.contains("sesame"), "{log}");
-        // Nor as a list of bytes.
+        // Also not as a list of bytes.
         assert!(!log.contains("115, 101, 115"), "{log}");
     }
 }

@@ -1,4 +1,4 @@
-//! Drives the built gateway from outside: sockets, HTTP, signals, and its log.
+//! Tests of the built gateway: sockets, HTTP, signals and its log.
 
 #![allow(clippy::unwrap_used)]
 

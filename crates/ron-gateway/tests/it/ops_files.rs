@@ -1,4 +1,4 @@
-//! The alerts and the dashboard in `docs/ops` name nothing that the gateway does not serve.
+//! Alerts and dashboard in `docs/ops` use only metrics that exist.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::common::Gateway;
 
 const OPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/ops/");
 
-/// Lines that hold no expression.
+/// Starts of lines without an expression.
 const NO_EXPR: &[&str] = &[
     "#",
     "summary:",
@@ -20,14 +20,14 @@ const NO_EXPR: &[&str] = &[
     "- name:",
 ];
 
-/// The expressions of the alerts, in one text.
+/// Returns the expressions of the alerts as one text.
 fn alerts() -> String {
     let text = std::fs::read_to_string(OPS.to_owned() + "alerts.yml").unwrap();
     let is_expr = |line: &&str| !NO_EXPR.iter().any(|start| line.trim().starts_with(start));
     text.lines().filter(is_expr).collect::<Vec<_>>().join("\n")
 }
 
-/// The expressions of the dashboard, in one text.
+/// Returns the expressions of the dashboard as one text.
 fn dashboard() -> String {
     let text = std::fs::read_to_string(OPS.to_owned() + "grafana.json").unwrap();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -42,10 +42,10 @@ fn dashboard() -> String {
     exprs.join("\n")
 }
 
-/// Every word of an expression with a `_` in it: metrics, and what is excepted by name.
+/// Returns the metric names of expressions: words with a `_`.
 fn metrics_of(exprs: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    // Every second part is within quotes.
+    // Every second part is quoted.
     for part in exprs.split('"').step_by(2) {
         for word in part.split(|c: char| !c.is_ascii_alphanumeric() && !"_:$".contains(c)) {
             let is_name = word.contains('_') && !word.contains(':') && !word.starts_with('$');
@@ -57,7 +57,7 @@ fn metrics_of(exprs: &str) -> BTreeSet<String> {
     found
 }
 
-/// Every value that is compared with one of these labels.
+/// Returns the values that are compared with a label.
 fn values_of<'a>(exprs: &'a str, label: &str) -> Vec<&'a str> {
     let mut parts = exprs.split('"');
     let mut found = Vec::new();
@@ -72,7 +72,7 @@ fn values_of<'a>(exprs: &'a str, label: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn every_metric_that_they_name_is_served() {
+fn every_named_metric_is_served() {
     let gateway = Gateway::start(&[]);
     let served = gateway.get("/metrics").body;
     let of_another_build = |name: &str| {
@@ -91,7 +91,7 @@ fn every_metric_that_they_name_is_served() {
 }
 
 #[test]
-fn every_value_that_they_compare_with_can_be() {
+fn every_compared_value_exists() {
     let alerts = alerts();
     let mut compared = 0;
     for label in ["backend", "reason", "state", "result"] {
@@ -109,7 +109,7 @@ fn every_value_that_they_compare_with_can_be() {
 }
 
 #[test]
-fn the_dashboard_can_be_narrowed_to_instances_and_backends() {
+fn dashboard_filters_instance_and_backend() {
     let text = std::fs::read_to_string(OPS.to_owned() + "grafana.json").unwrap();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     let variables = json["templating"]["list"].as_array().unwrap();

@@ -1,5 +1,4 @@
-//! What the system does to the process: a full disk, no threads, no descriptors, files that block,
-//! a clock that is wrong.
+//! System faults: disk, threads, descriptors, blocking files and the clock.
 
 use std::fs::{self, OpenOptions};
 use std::net::SocketAddr;
@@ -32,9 +31,11 @@ fn file_size_limit(pid: Pid, bytes: Option<u64>) {
     prlimit(Some(pid), Resource::Fsize, limit).unwrap();
 }
 
-/// SIGXFSZ would kill it, and a write that fails would end the log.
+/// SIGXFSZ would kill the process.
+///
+/// A failed write could end the log.
 #[test]
-fn log_goes_on_after_its_file_was_full() {
+fn log_recovers_from_a_full_file() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log");
     let (mut process, addr, admin) = Start::default().spawn_logging_to(&path);
@@ -45,22 +46,19 @@ fn log_goes_on_after_its_file_was_full() {
         assert!(echoes(&mut connect(addr)));
         Some(dropped(admin)).filter(|&lines| lines > 0)
     });
-    assert!(
-        !read().ends_with('\n'),
-        "the line that was under way is torn"
-    );
+    assert!(!read().ends_with('\n'), "the current line is torn");
     file_size_limit(process.pid(), None);
-    let told = wait_for("the count in the log", || {
+    let reported = wait_for("the count in the log", || {
         let log = read();
         let line = log.lines().find(|line| line.contains(" event=log "))?;
         field(line, "dropped")?.parse::<u64>().ok()
     });
-    assert!(told >= lost, "{told} {lost}");
+    assert!(reported >= lost, "{reported} {lost}");
     kill_process(process.pid(), Signal::TERM).unwrap();
     assert_eq!(process.wait().code(), Some(0));
     let log = read();
     assert!(log.contains(" event=shutdown "), "{log}");
-    // The torn line is whole again.
+    // The torn line is complete now.
     assert!(log.lines().all(|line| line.starts_with("ts=2")), "{log}");
 }
 
@@ -78,14 +76,14 @@ fn threads(pid: u32) -> Vec<(String, String)> {
     found
 }
 
-/// A reload when the system has no thread to give needs none.
+/// A reload works without a new thread.
 #[test]
-fn reload_and_watch_need_no_further_thread() {
+fn reload_and_watch_need_no_new_thread() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("gateway.toml");
     fs::write(&file, "[transport]\nmax_conns = 2\n").unwrap();
     let gateway = Gateway::start(&["--config", file.to_str().unwrap()]);
-    // A thread has its process's name until it first runs.
+    // A thread has the name of its process until it first runs.
     let before = wait_for("the names of the threads", || {
         let found = threads(gateway.pid());
         let unnamed = found.iter().filter(|(_, name)| name == "ron-gateway");
@@ -102,7 +100,7 @@ fn reload_and_watch_need_no_further_thread() {
     gateway.stop();
 }
 
-/// What it says when it cannot start, without a panic.
+/// Returns the errors of a failed start, without a panic.
 fn failure(mut starting: std::process::Command) -> String {
     let output = starting.output().unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
@@ -112,16 +110,16 @@ fn failure(mut starting: std::process::Command) -> String {
 }
 
 #[test]
-fn too_few_descriptors_end_the_start() {
+fn too_few_descriptors_fail_the_start() {
     for limit in [4, 6, 9, 12, 15] {
-        let errors = failure(Start::default().fd_limit(limit).command());
+        let errors = failure(Start::default().max_fd(limit).command());
         let limit = format!("the limit is {limit}, and at least");
         assert!(errors.contains(&limit), "{errors}");
     }
 }
 
 #[test]
-fn no_thread_ends_the_start() {
+fn missing_thread_fails_the_start() {
     let mut starting = command("setpriv");
     starting
         .args(["--reuid", "64133", "--regid", "64133", "--clear-groups"])
@@ -131,7 +129,9 @@ fn no_thread_ends_the_start() {
     let can_run = can_switch && {
         let mut version = command("setpriv");
         let version = version.args(["--reuid", "64133", "--regid", "64133", "--clear-groups"]);
-        let output = version.args([PROGRAM, "--version"]).output();
+        let output = version
+            .args(["prlimit", "--core=0", PROGRAM, "--version"])
+            .output();
         output.is_ok_and(|output| output.status.success())
     };
     if !can_run {
@@ -143,14 +143,14 @@ fn no_thread_ends_the_start() {
 }
 
 #[test]
-fn clock_before_1970_ends_the_start() {
+fn clock_before_1970_fails_the_start() {
     let faked = || {
         let mut faked = command("faketime");
         faked.arg("1969-06-01 00:00:00").arg(PROGRAM);
         faked
     };
     if faked().arg("--version").output().is_err() {
-        eprintln!("SKIPPED: faketime is not there; the clock is not tested");
+        eprintln!("SKIPPED: no faketime; the clock is not tested");
         return;
     }
     for args in [
@@ -172,7 +172,7 @@ fn fifo(path: &Path) {
 /// The trust store is a pipe without a writer.
 #[cfg(feature = "tls")]
 #[test]
-fn start_that_blocks_on_a_file_is_stopped() {
+fn signal_stops_a_blocked_start() {
     for signal in [Signal::TERM, Signal::INT, Signal::QUIT] {
         let dir = tempfile::tempdir().unwrap();
         let store = dir.path().join("store");
@@ -183,7 +183,7 @@ fn start_that_blocks_on_a_file_is_stopped() {
             .env("SSL_CERT_FILE", store.to_str().unwrap())
             .env("SSL_CERT_DIR", "")
             .spawn_bare();
-        // Only a reader makes that work; then it reads, and waits for us.
+        // The open succeeds once the gateway reads, which then blocks.
         let _writer = wait_for("the start to block", || {
             let mut options = OpenOptions::new();
             let without_waiting = OFlags::NONBLOCK.bits() as i32;
@@ -201,7 +201,7 @@ fn start_that_blocks_on_a_file_is_stopped() {
 
 #[cfg(feature = "tls")]
 #[test]
-fn half_replaced_pair_at_the_start_is_waited_for() {
+fn start_waits_for_half_replaced_pair() {
     use crate::common::Pki;
 
     let pki = Pki::new();
@@ -214,7 +214,7 @@ fn half_replaced_pair_at_the_start_is_waited_for() {
     let mut start = args.clone();
     start.extend(["--transport.bind-addr", "127.0.0.1:0", "--admin", ""]);
 
-    // Never mended: the start fails, and not before it has looked again.
+    // If the pair stays broken, the start fails after a retry.
     let began = tokio::time::Instant::now();
     let (code, _, errors) = run(&start, &[]);
     assert_eq!(code, 2, "{errors}");

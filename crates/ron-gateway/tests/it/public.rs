@@ -1,4 +1,4 @@
-//! `preset = "public"`: one address cannot take every place, and `check` points at a missing cap.
+//! `preset = "public"`: the per-peer cap, and warnings without it.
 
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 
@@ -7,10 +7,10 @@ use crate::common::{connect, connect_from, echoes, refuses, run, wait_for, Gatew
 /// `per_peer.max_conns` of the preset.
 const HELD: usize = 100;
 
-/// Holds as many connections as the gateway gives one address.
+/// Opens and holds this many connections from one address.
 fn hold(gateway: &Gateway, conns: usize) -> Vec<TcpStream> {
     let mut held = Vec::new();
-    // Those over the accept rate are refused: they try again.
+    // Connections over the accept rate are refused and retried.
     wait_for("held connections", || {
         while held.len() < conns {
             let mut conn = connect(gateway.addr);

@@ -1,4 +1,4 @@
-//! SIGHUP loads the configuration anew, and what cannot be used changes nothing.
+//! SIGHUP reloads the configuration; an invalid one changes nothing.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ const OK: &str = "transport_reloads_total{result=\"ok\"}";
 const REJECTED: &str = "transport_reloads_total{result=\"rejected\"}";
 
 #[test]
-fn sighup_puts_what_it_can_in_force_and_keeps_the_last_good() {
+fn sighup_applies_valid_configuration_only() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("gateway.toml");
     fs::write(&file, "[transport]\nmax_conns = 2\n").unwrap();
@@ -47,7 +47,7 @@ fn sighup_puts_what_it_can_in_force_and_keeps_the_last_good() {
     gateway.signal(Signal::HUP);
     gateway.wait_metric(REJECTED, 6);
 
-    // The last good is in force: three get in, and those from before were never disturbed.
+    // The last valid configuration is active: three connections fit, and the earlier ones continue.
     let mut third = connect(gateway.addr);
     assert!(echoes(&mut third) && echoes(&mut first) && echoes(&mut second));
     assert!(refuses(gateway.addr));

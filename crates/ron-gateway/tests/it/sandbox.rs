@@ -1,5 +1,4 @@
-//! The sandbox from outside: what is in force, in every thread; a kernel that lacks a part of it; a
-//! reload that leaves it.
+//! The sandbox from outside: threads, lesser kernels and reloads.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -12,7 +11,7 @@ use crate::common::{
     connect, echoes, kernel_can_sandbox, wait_for, Gateway, Start, PROGRAM, SANDBOX,
 };
 
-/// Names the call that the kernel is to lack.
+/// Passes the call that the kernel shall lack.
 const LACKS: &str = "RON_TEST_KERNEL_LACKS";
 
 fn is_possible() -> bool {
@@ -28,7 +27,7 @@ fn status(gateway: &Gateway) -> Value {
     status["sandbox"].clone()
 }
 
-/// Each thread's name, and the value of a field of its status.
+/// Returns the name of each thread, and a field of its status.
 fn of_threads(pid: u32, field: &str) -> Vec<(String, String)> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let paths = tasks.map(|task| task.unwrap().path());
@@ -78,9 +77,9 @@ fn sandbox_off_restricts_no_thread() {
     gateway.stop();
 }
 
-/// Becomes a gateway on a kernel that lacks a call.
+/// Runs a gateway on a kernel that lacks a call.
 #[test]
-#[ignore = "runs in a process of its own"]
+#[ignore = "runs in a child process"]
 fn gateway_on_lesser_kernel() {
     let Ok(call) = std::env::var(LACKS) else {
         return;
@@ -102,7 +101,7 @@ fn gateway_on_lesser_kernel() {
     panic!("{}", gateway.exec());
 }
 
-/// Starts it so; its exit code and output.
+/// Returns exit code and output of a gateway on such a kernel.
 fn on_lesser_kernel(lacks: &str, mode: &str) -> (Option<i32>, String) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("out");
@@ -123,7 +122,7 @@ fn on_lesser_kernel(lacks: &str, mode: &str) -> (Option<i32>, String) {
 }
 
 #[test]
-fn kernel_without_a_part_fails_on_and_not_try() {
+fn lesser_kernel_fails_with_on_not_with_try() {
     if !is_possible() {
         return;
     }
@@ -133,7 +132,7 @@ fn kernel_without_a_part_fails_on_and_not_try() {
     ] {
         let (code, text) = on_lesser_kernel(lacks, "on");
         assert_eq!(code, Some(1), "{text}");
-        let why = format!("sandbox is on, and this system cannot do it: {named}");
+        let why = format!("sandbox is on, and this system does not support it: {named}");
         assert!(text.contains(&why), "{text}");
         assert!(text.contains("sandbox = try"), "{text}");
 
@@ -180,7 +179,7 @@ mod files {
         }
         assert!(!line.contains(&elsewhere.file("")), "{line}");
 
-        // The last good is in force, and is renewed by a rename as before.
+        // The last valid configuration is active, and a rename still renews its files.
         write(&pki);
         pki.server("third");
         gateway.signal(Signal::HUP);
@@ -188,9 +187,9 @@ mod files {
         gateway.stop();
     }
 
-    /// A deploy that moves a new directory to the place of the old one.
+    /// A deployment that replaces the whole directory.
     #[test]
-    fn replaced_directory_is_read() {
+    fn replaced_directory_is_readable() {
         if !is_possible() {
             return;
         }
@@ -221,7 +220,7 @@ mod files {
         gateway.stop();
     }
 
-    /// A Secret: `cert.pem` -> `..data/cert.pem`, and `..data` is replaced by a rename.
+    /// A Kubernetes Secret: `cert.pem` -> `..data/cert.pem`, and a rename replaces `..data`.
     #[test]
     fn swapped_links_reload_certificates() {
         let pki = Pki::new();

@@ -1,4 +1,6 @@
-//! The status page and what it asks for. What a browser makes of it is seen by `cargo xtask page`.
+//! The status page and its requests.
+//!
+//! `cargo xtask page` tests it in a browser.
 
 use std::io::Write;
 use std::net::IpAddr;
@@ -23,7 +25,7 @@ fn setting(gateway: &Gateway, table: &str, key: &str) -> Value {
 }
 
 #[test]
-fn the_page_is_one_document_that_may_fetch_nothing_else() {
+fn page_is_one_document_without_external_fetch() {
     let gateway = Gateway::start(&[]);
     let page = gateway.get("/?from=a-bookmark");
     assert_eq!(page.status, 200);
@@ -42,7 +44,7 @@ fn the_page_is_one_document_that_may_fetch_nothing_else() {
 }
 
 #[test]
-fn a_browser_keeps_no_connection() {
+fn browser_connections_are_closed() {
     let gateway = Gateway::start(&[]);
     for path in [
         "/",
@@ -59,7 +61,7 @@ fn a_browser_keeps_no_connection() {
 }
 
 #[test]
-fn its_figures_are_those_of_the_metrics() {
+fn page_figures_match_the_metrics() {
     let gateway = Gateway::start(&["--transport.per-peer.max-conns", "2"]);
     let hot = IpAddr::from([127, 0, 0, 2]);
     let held = [
@@ -87,14 +89,14 @@ fn its_figures_are_those_of_the_metrics() {
         .iter()
         .find(|s| s["backend"] == "tcp" && s["le"] == "+Inf");
     assert_eq!(all.unwrap()["value"], 3);
-    // Counts, and nobody's address.
+    // Counts only, without an address.
     let text = figures.to_string() + &gateway.get("/status/config.json").body;
     assert!(!text.contains("127.0.0.2"), "{text}");
     drop(held);
 }
 
 #[test]
-fn the_configuration_is_the_one_in_force() {
+fn page_shows_the_active_configuration() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("gateway.toml");
     let write = |text: &str| std::fs::write(&file, text).unwrap();
@@ -112,7 +114,7 @@ fn the_configuration_is_the_one_in_force() {
         (setting(&gateway, "transport", "max_conns")["value"] == "6").then_some(())
     });
     assert!((gateway.metric("ron_gateway_conns_limit") - 6.0).abs() < f64::EPSILON);
-    // What is refused is not shown.
+    // A rejected configuration is not shown.
     write("[transport]\nmax_conns = 7\ntcp.backlog = 9\n");
     gateway.signal(Signal::HUP);
     gateway.wait_metric("transport_reloads_total{result=\"rejected\"}", 1);
@@ -122,7 +124,7 @@ fn the_configuration_is_the_one_in_force() {
 
 #[cfg(feature = "tls")]
 #[test]
-fn where_the_key_is_is_told_nowhere() {
+fn page_hides_private_key_path() {
     let pki = crate::common::Pki::new();
     pki.server("status");
     let args = pki.listen();
@@ -139,7 +141,7 @@ fn where_the_key_is_is_told_nowhere() {
         "/status/metrics.json",
         "/status/config.json",
     ] {
-        let told = gateway.get(path).body;
-        assert!(!told.contains("key.pem"), "{path}: {told}");
+        let body = gateway.get(path).body;
+        assert!(!body.contains("key.pem"), "{path}: {body}");
     }
 }

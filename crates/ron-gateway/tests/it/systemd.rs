@@ -1,4 +1,4 @@
-//! A service manager is told what happens, and its sockets are taken over.
+//! The protocols of systemd: notifications and inherited sockets.
 
 use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
@@ -9,7 +9,7 @@ use rustix::process::Signal;
 
 use crate::common::{connect, echoes, Gateway, Start, PATIENCE};
 
-/// The manager's end.
+/// A service manager's end of the protocol.
 struct Manager {
     _dir: tempfile::TempDir,
     path: String,
@@ -30,8 +30,8 @@ impl Manager {
         }
     }
 
-    /// The next message that is not the watchdog's.
-    fn told(&self) -> String {
+    /// Returns the next message other than that of the watchdog.
+    fn message(&self) -> String {
         loop {
             let message = self.any();
             if message != "WATCHDOG=1\n" {
@@ -56,39 +56,39 @@ fn start(manager: &Manager, args: &[&str]) -> Gateway {
 }
 
 #[test]
-fn start_reload_and_stop_are_told_and_the_watchdog_is_fed() {
+fn start_reload_stop_and_watchdog_notified() {
     let manager = Manager::new();
     let gateway = start(&manager, &[]);
-    assert_eq!(manager.told(), "READY=1\n");
+    assert_eq!(manager.message(), "READY=1\n");
     for _ in 0..5 {
         assert_eq!(manager.any(), "WATCHDOG=1\n");
     }
     gateway.signal(Signal::HUP);
-    let reloading = manager.told();
+    let reloading = manager.message();
     let time = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=");
     let time: u64 = time.unwrap().trim_end().parse().unwrap();
     assert!(time > 0);
-    assert_eq!(manager.told(), "READY=1\n");
+    assert_eq!(manager.message(), "READY=1\n");
     gateway.signal(Signal::TERM);
-    assert_eq!(manager.told(), "STOPPING=1\n");
+    assert_eq!(manager.message(), "STOPPING=1\n");
     assert_eq!(gateway.wait().0.code(), Some(0));
 }
 
 #[test]
-fn watchdog_without_a_pid_is_fed() {
+fn watchdog_without_pid_is_fed() {
     let manager = Manager::new();
     let gateway = Start::default()
         .env("NOTIFY_SOCKET", &manager.path)
         .env("WATCHDOG_USEC", "100000")
         .watchdog_of_all()
         .spawn();
-    assert_eq!(manager.told(), "READY=1\n");
+    assert_eq!(manager.message(), "READY=1\n");
     assert_eq!(manager.any(), "WATCHDOG=1\n");
     gateway.stop();
 }
 
 #[test]
-fn a_manager_that_is_gone_stops_nobody() {
+fn missing_manager_is_ignored() {
     let manager = Manager::new();
     std::fs::remove_file(&manager.path).unwrap();
     let gateway = start(&manager, &[]);
@@ -97,9 +97,9 @@ fn a_manager_that_is_gone_stops_nobody() {
     gateway.stop();
 }
 
-/// Serving, reloading and stopping wait for no manager; one that reads again learns the state.
+/// A busy manager delays nothing; later it receives the current state.
 #[test]
-fn a_manager_that_does_not_read_holds_nobody_up() {
+fn busy_manager_delays_nothing() {
     let manager = Manager::new();
     let filler = UnixDatagram::unbound().unwrap();
     filler.set_nonblocking(true).unwrap();
@@ -116,14 +116,14 @@ fn a_manager_that_does_not_read_holds_nobody_up() {
     for _ in 0..full {
         assert_eq!(manager.any(), "full");
     }
-    assert_eq!(manager.told(), "READY=1\n");
+    assert_eq!(manager.message(), "READY=1\n");
     while filler.send_to(b"full", &manager.path).is_ok() {}
     gateway.signal(Signal::TERM);
     assert_eq!(gateway.wait().0.code(), Some(0));
 }
 
 #[test]
-fn a_manager_may_have_an_abstract_address() {
+fn abstract_manager_address_is_supported() {
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::net::SocketAddr;
 
@@ -140,9 +140,9 @@ fn a_manager_may_have_an_abstract_address() {
     gateway.stop();
 }
 
-/// 0 is off, as `sd_watchdog_enabled` has it.
+/// 0 disables it, as in `sd_watchdog_enabled`.
 #[test]
-fn a_watchdog_of_no_time_is_off() {
+fn watchdog_of_0_is_off() {
     let manager = Manager::new();
     let gateway = Start::default()
         .env("NOTIFY_SOCKET", &manager.path)
@@ -155,10 +155,10 @@ fn a_watchdog_of_no_time_is_off() {
 }
 
 #[test]
-fn a_socket_that_is_passed_on_is_listened_on_and_outlives_the_service() {
+fn inherited_socket_outlives_the_service() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
-    // It queues until the service is there: none is refused.
+    // The socket queues connections until the service starts.
     let mut early = connect(addr);
     let gateway = Start::default()
         .socket(listener.try_clone().unwrap())
@@ -174,7 +174,7 @@ fn a_socket_that_is_passed_on_is_listened_on_and_outlives_the_service() {
 }
 
 #[test]
-fn a_socket_that_nothing_can_listen_on_is_refused() {
+fn unusable_inherited_socket_is_rejected() {
     let dir = tempfile::tempdir().unwrap();
     let datagram = UnixDatagram::bind(dir.path().join("socket")).unwrap();
     let (code, errors) = refused(Start::default().socket(datagram));
@@ -187,7 +187,7 @@ fn a_socket_that_nothing_can_listen_on_is_refused() {
     assert!(errors.contains("backend tcp cannot listen"), "{errors}");
     assert!(Path::new(&dir.path().join("unix")).exists());
 
-    // What it is, and not that it is no TCP socket alone.
+    // The message names the actual cause, not only a missing TCP socket.
     assert!(refused(Start::default().socket(fs_file()))
         .1
         .contains("nor a Unix stream socket"));
@@ -203,9 +203,9 @@ fn fs_file() -> std::fs::File {
     std::fs::File::open("/dev/null").unwrap()
 }
 
-/// With the keys that the comment in the unit names, and no other.
+/// With exactly the keys in the comment of the unit.
 #[test]
-fn a_unix_socket_that_is_passed_on_needs_what_the_unit_file_says() {
+fn inherited_unix_socket_needs_unit_file_keys() {
     let unit = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../../docs/deploy/ron-gateway.socket"

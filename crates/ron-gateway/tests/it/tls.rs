@@ -1,4 +1,4 @@
-//! TLS at the gateway: start, wrong files, rotation, forwarding on either side.
+//! TLS: start, invalid files, rotation and forwarding.
 
 use std::fs;
 use std::net::TcpListener;
@@ -12,7 +12,7 @@ fn strs(args: &[String]) -> Vec<&str> {
     args.iter().map(String::as_str).collect()
 }
 
-/// What `dial` says of a gateway.
+/// Returns the result of `dial` to a gateway.
 fn dial(pki: &Pki, gateway: &Gateway, more: &[&str]) -> (i32, String, String) {
     let target = format!("tls://localhost:{}", gateway.addr.port());
     let trust = pki.trust();
@@ -27,7 +27,7 @@ fn start(pki: &Pki) -> Start {
 }
 
 #[test]
-fn the_start_of_the_runbook_serves_tls() {
+fn runbook_start_serves_tls() {
     let pki = Pki::new();
     pki.server("one");
     let file = pki.path("Config.toml");
@@ -67,7 +67,7 @@ fn the_start_of_the_runbook_serves_tls() {
 }
 
 #[test]
-fn files_that_cannot_be_used_end_the_start_with_2_and_the_reason() {
+fn unusable_files_exit_with_2_and_reason() {
     let pki = Pki::new();
     pki.server("one");
     let listen = pki.listen();
@@ -106,18 +106,18 @@ fn files_that_cannot_be_used_end_the_start_with_2_and_the_reason() {
 }
 
 #[test]
-fn a_renewed_pair_is_taken_by_itself_and_a_wrong_one_is_not() {
+fn renewed_pair_is_loaded_and_invalid_is_not() {
     let pki = Pki::new();
     pki.server("one");
     let gateway = start(&pki).spawn();
     let expiry = || gateway.metric("tls_certificate_expiry_timestamp_seconds");
     let before = expiry();
     assert_eq!(dial(&pki, &gateway, &[]).0, 0);
-    // By its content alone, every two seconds.
+    // The content is compared every two seconds.
     pki.server("two");
     gateway.line_with(&["event=reload", "result=ok", "tls files were renewed"]);
     assert_eq!(dial(&pki, &gateway, &[]).0, 0);
-    // A key that does not fit: told, and the pair from before goes on.
+    // A key that does not match is reported, and the earlier pair stays in use.
     let (cert, _) = pki.issue("localhost", "three");
     fs::write(pki.path("cert.pem"), cert).unwrap();
     gateway.line_with(&["event=reload", "result=rejected", "tls key read failed"]);
@@ -161,9 +161,11 @@ fn tls_is_terminated_originated_and_both() {
     }
 }
 
-/// Towards an upstream there is no handshake event: the dial tells what was negotiated.
+/// A dial has no handshake event.
+///
+/// Its own event has the negotiated values.
 #[test]
-fn a_dial_tells_the_application_protocol_and_the_key_exchange() {
+fn dial_event_has_alpn_and_key_exchange() {
     let pki = Pki::new();
     pki.server("one");
     let upstream = start(&pki)
@@ -183,7 +185,7 @@ fn a_dial_tells_the_application_protocol_and_the_key_exchange() {
 }
 
 #[test]
-fn a_trust_store_that_cannot_be_used_is_found_at_the_start() {
+fn unusable_trust_store_fails_the_start() {
     let pki = Pki::new();
     let trust = pki.trust();
     fs::remove_file(pki.path("ca.pem")).unwrap();
@@ -196,7 +198,7 @@ fn a_trust_store_that_cannot_be_used_is_found_at_the_start() {
 }
 
 #[test]
-fn a_certificate_made_in_memory_is_trusted_by_what_is_printed() {
+fn dev_tls_certificate_is_trusted_as_printed() {
     let pki = Pki::new();
     let gateway = Gateway::start(&["--dev-tls", "--transport.pq.mode", "required"]);
     let printed = gateway.error_with("To trust it");
@@ -214,9 +216,11 @@ fn a_certificate_made_in_memory_is_trusted_by_what_is_printed() {
     assert_eq!(gateway.wait().0.code(), Some(0));
 }
 
-/// In TLS 1.3 a server refuses a client's certificate after the client's handshake is done.
+/// A server may reject a client certificate late.
+///
+/// In TLS 1.3 the client has completed its handshake by then.
 #[test]
-fn what_a_server_objects_to_after_the_handshake_is_in_the_log() {
+fn post_handshake_alert_is_logged() {
     let pki = Pki::new();
     pki.server("one");
     let (trust, ca) = (pki.trust(), pki.file("ca.pem"));
@@ -260,7 +264,7 @@ fn chain_out_of_order_is_served_with_a_warning() {
     assert_eq!(dial(&pki, &gateway, &[]).0, 0);
 }
 
-/// Names, ALPN and targets that a terminal would act on, where `dial` succeeds and where it fails.
+/// Names, ALPN and targets with terminal control characters, in successes and failures.
 #[test]
 fn dial_prints_hostile_names_escaped() {
     let pki = Pki::new();
@@ -285,7 +289,7 @@ fn dial_prints_hostile_names_escaped() {
     clean([&out, &errors]);
     assert_eq!(code, 0, "{errors}");
     assert!(out.contains("\nalpn       \\u001b[2Jx\n"), "{out}");
-    // A name that is none is no part of an identity.
+    // An invalid name is not part of an identity.
     assert!(out.contains("\nidentity   localhost\n"), "{out}");
     drop(gateway);
     let gateway = serve(&hostile);

@@ -1,4 +1,4 @@
-//! Unix sockets: who may connect, what is left behind, and two gateways at one path.
+//! Unix sockets: permissions, stale files, and two gateways at one path.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,7 +13,7 @@ use crate::common::{
     command, connect, pattern, round_trip, run, Gateway, Start, PATIENCE, PROGRAM,
 };
 
-/// A private directory with a place for a socket.
+/// A private directory for a socket.
 struct Place(tempfile::TempDir);
 
 impl Place {
@@ -64,7 +64,7 @@ impl Place {
 }
 
 #[test]
-fn an_allowed_uid_gets_everything_back_and_the_file_goes_with_the_gateway() {
+fn allowed_uid_is_served_and_socket_removed() {
     let place = Place::new();
     let gateway = place.start().spawn();
     assert_eq!(gateway.listen, place.socket().display().to_string());
@@ -106,14 +106,16 @@ fn tcp_is_forwarded_to_a_unix_socket() {
     inner.stop();
 }
 
-/// `dial` as another user, who needs a capability to get to the socket at all.
+/// Runs `dial` as another user.
+///
+/// The user needs a capability to reach the socket.
 fn dial_as_1001(place: &Place, capability: bool) -> (i32, String) {
     let mut setpriv = command("setpriv");
     setpriv.args(["--reuid=1001", "--clear-groups"]);
     if capability {
         setpriv.args(["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]);
     }
-    // The program may lie where only root gets to.
+    // The program may be in a directory that only root can enter.
     let copy = tempfile::tempdir().unwrap();
     fs::set_permissions(copy.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let program = copy.path().join("ron-gateway");
@@ -127,9 +129,9 @@ fn dial_as_1001(place: &Place, capability: bool) -> (i32, String) {
     (output.status.code().unwrap(), errors)
 }
 
-/// The two symptoms that the runbook tells apart.
+/// The two symptoms that the runbook distinguishes.
 #[test]
-fn another_uid_is_kept_out_by_the_modes_or_refused_and_counted() {
+fn other_uid_stopped_by_mode_or_allow_uids() {
     if fs::metadata("/proc/self").unwrap().uid() != 0 {
         eprintln!("SKIPPED: only root can become another user");
         return;
@@ -152,7 +154,7 @@ fn another_uid_is_kept_out_by_the_modes_or_refused_and_counted() {
 }
 
 #[test]
-fn a_second_gateway_is_refused_and_the_first_goes_on() {
+fn second_gateway_at_one_path_fails() {
     let place = Place::new();
     let gateway = place.start().spawn();
     let args = place.args();
@@ -167,7 +169,7 @@ fn a_second_gateway_is_refused_and_the_first_goes_on() {
 }
 
 #[test]
-fn what_a_killed_gateway_left_is_no_obstacle() {
+fn stale_socket_file_is_replaced() {
     let place = Place::new();
     let killed = place.start().spawn();
     killed.signal(Signal::KILL);
@@ -179,7 +181,7 @@ fn what_a_killed_gateway_left_is_no_obstacle() {
 }
 
 #[test]
-fn an_open_directory_and_a_missing_allow_list_are_start_errors() {
+fn open_directory_or_no_allow_uids_fails_start() {
     let place = Place::new();
     let args = place.args();
     let mut args: Vec<_> = args.iter().map(String::as_str).collect();

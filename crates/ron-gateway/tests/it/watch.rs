@@ -1,4 +1,4 @@
-//! The files are looked at every two seconds, and what they hold counts.
+//! The watch of the configuration files compares contents every two seconds.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -12,10 +12,10 @@ use crate::common::{command, connect, echoes, refuses, Gateway, PROGRAM};
 const OK: &str = "transport_reloads_total{result=\"ok\"}";
 const REJECTED: &str = "transport_reloads_total{result=\"rejected\"}";
 
-/// A ConfigMap: `gateway.toml` -> `..data/gateway.toml`, and `..data` is a symlink that is replaced
-/// by a rename.
+/// A Kubernetes ConfigMap: `gateway.toml` -> `..data/gateway.toml`, and a rename replaces the
+/// symlink `..data`.
 #[test]
-fn a_symlink_that_points_elsewhere_is_a_change() {
+fn changed_symlink_is_a_change() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
     for (version, conns) in [("..1", 1), ("..2", 2)] {
@@ -38,12 +38,12 @@ fn a_symlink_that_points_elsewhere_is_a_change() {
 }
 
 #[test]
-fn a_file_that_is_written_in_steps_is_loaded_once_and_a_signal_is_not_repeated() {
+fn file_written_in_steps_is_loaded_once() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("gateway.toml");
     fs::write(&file, "[transport]\nmax_conns = 5\n").unwrap();
     let gateway = Gateway::start(&["--config", file.to_str().unwrap()]);
-    // Each step alone would be refused; for longer than the time between two looks.
+    // Each step alone is invalid, for longer than the interval between reads.
     for step in 0..25 {
         fs::write(&file, format!("[transp # {step}")).unwrap();
         sleep(Duration::from_millis(100));
@@ -55,7 +55,7 @@ fn a_file_that_is_written_in_steps_is_loaded_once_and_a_signal_is_not_repeated()
     fs::write(&file, "[transport]\nmax_conns = 7\n").unwrap();
     gateway.signal(Signal::HUP);
     gateway.wait_metric(OK, 2);
-    // What cannot be read is told once, and what was there before is in force.
+    // A missing file is reported once, and the earlier configuration stays active.
     fs::remove_file(&file).unwrap();
     gateway.wait_metric(REJECTED, 1);
     fs::write(&file, "[transport]\nmax_conns = 8\n").unwrap();
@@ -64,9 +64,9 @@ fn a_file_that_is_written_in_steps_is_loaded_once_and_a_signal_is_not_repeated()
     gateway.stop();
 }
 
-/// Opening a pipe waits for a writer, who need not come.
+/// Opening a pipe may block until a writer exists.
 #[test]
-fn a_file_that_becomes_a_pipe_stops_nothing() {
+fn file_replaced_by_pipe_blocks_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("gateway.toml");
     fs::write(&file, "[transport]\nmax_conns = 5\n").unwrap();
@@ -84,9 +84,11 @@ fn a_file_that_becomes_a_pipe_stops_nothing() {
     gateway.stop();
 }
 
-/// As a shell's `--config <(generate)`: it would be read more than once, and be empty by then.
+/// A pipe, as with `--config <(generate)` in a shell.
+///
+/// It would be empty at the second read.
 #[test]
-fn a_configuration_through_a_pipe_is_refused_and_not_passed_over() {
+fn configuration_through_pipe_is_rejected() {
     let mut check = command("sh");
     let script = "echo '[transport]\nmax_conns = 7' | \"$0\" check --config /dev/stdin";
     let output = check.args(["-c", script, PROGRAM]).output().unwrap();
@@ -95,9 +97,9 @@ fn a_configuration_through_a_pipe_is_refused_and_not_passed_over() {
     assert!(errors.contains("it is a pipe, not a file"), "{errors}");
 }
 
-/// It takes seconds to say what is wrong with each of so many keys.
+/// Reporting an error for each of so many keys takes seconds.
 #[test]
-fn a_load_that_takes_long_holds_nobody_up() {
+fn slow_load_blocks_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("gateway.toml");
     fs::write(&file, "[transport]\nmax_conns = 5\n").unwrap();
@@ -110,6 +112,6 @@ fn a_load_that_takes_long_holds_nobody_up() {
     let log = gateway.stop();
     assert!(
         !log.contains("event=reload"),
-        "it was loaded before the echo"
+        "the load ended before the echo"
     );
 }

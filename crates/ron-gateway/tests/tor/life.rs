@@ -1,10 +1,10 @@
-//! Starts and ends.
+//! Start and stop of a gateway over Tor.
 
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
+use ron_tornet::TorNet;
 use rustix::process::Signal;
-use transport_testkit::tornet::TorNet;
 
 use crate::common::{run, Start};
 use crate::rig::{
@@ -12,8 +12,8 @@ use crate::rig::{
 };
 
 #[test]
-fn fresh_starts_are_degraded_and_then_ready() {
-    if skip("fresh_starts_are_degraded_and_then_ready") {
+fn fresh_starts_are_degraded_then_ready() {
+    if skip("fresh_starts_are_degraded_then_ready") {
         return;
     }
     let net = TorNet::shared();
@@ -37,8 +37,8 @@ fn fresh_starts_are_degraded_and_then_ready() {
 }
 
 #[test]
-fn what_a_killed_gateway_left_in_memory_goes_with_the_next_start() {
-    if skip("what_a_killed_gateway_left_in_memory_goes_with_the_next_start") {
+fn stale_memory_directory_is_removed() {
+    if skip("stale_memory_directory_is_removed") {
         return;
     }
     let net = TorNet::shared();
@@ -55,8 +55,8 @@ fn what_a_killed_gateway_left_in_memory_goes_with_the_next_start() {
 }
 
 #[test]
-fn a_second_signal_ends_at_once_and_still_leaves_nothing() {
-    if skip("a_second_signal_ends_at_once_and_still_leaves_nothing") {
+fn second_signal_still_removes_tor_files() {
+    if skip("second_signal_still_removes_tor_files") {
         return;
     }
     let net = TorNet::shared();
@@ -70,7 +70,7 @@ fn a_second_signal_ends_at_once_and_still_leaves_nothing() {
     let (served, _) = upstream.accept().unwrap();
     gateway.wait_metric("conn_inflight{backend=\"arti\"}", 1);
     let kept = memory_of(&gateway);
-    // Busy: somebody waits for more.
+    // The connection is busy: a reply is owed.
     std::io::Write::write_all(&mut &client, b"question").unwrap();
     gateway.signal(Signal::TERM);
     gateway.line_with(&["state=\"NotReady(\\\"draining\\\")\""]);
@@ -83,10 +83,12 @@ fn a_second_signal_ends_at_once_and_still_leaves_nothing() {
     drop((client, served));
 }
 
-/// Without amnesia the address stays, and one gateway at a time has it.
+/// Without amnesia the address persists.
+///
+/// One gateway at a time uses it.
 #[test]
-fn the_address_outlives_the_process_where_state_is_kept() {
-    if skip("the_address_outlives_the_process_where_state_is_kept") {
+fn onion_address_persists_with_state_dir() {
+    if skip("onion_address_persists_with_state_dir") {
         return;
     }
     let net = TorNet::shared();
@@ -109,7 +111,7 @@ fn the_address_outlives_the_process_where_state_is_kept() {
     let first = start();
     ready(&first);
     let name = onion_name(&first);
-    // It waits for its turn.
+    // The second gateway waits until the first stops.
     let second = start();
     second.line_with(&["the onion service cannot be launched", "in use"]);
     assert_eq!(second.get("/readyz").status, 503);
@@ -120,7 +122,7 @@ fn the_address_outlives_the_process_where_state_is_kept() {
 }
 
 #[test]
-fn settings_that_go_with_something_else_are_refused() {
+fn conflicting_tor_settings_are_rejected() {
     let refused = |args: &[&str], what: &str| {
         let (code, _, errors) = run(args, &[]);
         assert_eq!(code, 2, "{errors}");
@@ -148,12 +150,12 @@ fn settings_that_go_with_something_else_are_refused() {
         "--transport.arti.state-dir",
         "/var/lib/x",
     ];
-    refused(&with(&on), "with amnesia it is in memory");
+    refused(&with(&on), "with amnesia the directory is in memory");
 }
 
-/// An image of the memory would be what amnesia is to prevent.
+/// Amnesia must prevent core dumps.
 #[test]
-fn a_crash_with_amnesia_leaves_no_image() {
+fn amnesia_disables_core_dumps() {
     let dir = tempfile::tempdir().unwrap();
     for amnesia in ["on", "off"] {
         let mut command = Start::default()

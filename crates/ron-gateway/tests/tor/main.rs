@@ -1,4 +1,4 @@
-//! The gateway over Tor: on a private network of `tor` processes.
+//! The gateway over a private Tor network of `tor` processes.
 
 #![cfg(feature = "arti")]
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]

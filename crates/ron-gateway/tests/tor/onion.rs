@@ -1,9 +1,9 @@
-//! Services behind onion addresses, and what is reached through an exit.
+//! Onion services, and targets through an exit.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use transport_testkit::tornet::TorNet;
+use ron_tornet::TorNet;
 
 use crate::common::{connect, ended, pattern, run, wait_for, Gateway};
 use crate::rig::{
@@ -12,7 +12,7 @@ use crate::rig::{
 };
 
 const MIB: usize = 1 << 20;
-/// What [`reach`] sends.
+/// Bytes that [`reach`] sends.
 const ECHOED: u32 = 12;
 
 fn forward(net: &TorNet, to: &str) -> Gateway {
@@ -22,8 +22,8 @@ fn forward(net: &TorNet, to: &str) -> Gateway {
 }
 
 #[test]
-fn from_tcp_to_an_onion_service_and_back() {
-    if skip("from_tcp_to_an_onion_service_and_back") {
+fn tcp_relayed_through_onion_service() {
+    if skip("tcp_relayed_through_onion_service") {
         return;
     }
     let net = TorNet::shared();
@@ -53,7 +53,7 @@ fn from_tcp_to_an_onion_service_and_back() {
         .head
         .contains("arti-bootstrap-progress: 1.00"));
 
-    // `dial` finds it as well, by a client of its own.
+    // `dial` reaches it as well, with its own client.
     let config = config_path(net);
     let target = format!("tor://{name}:80");
     let args = ["dial", &target, "--transport.arti.config-path", &config];
@@ -84,8 +84,8 @@ fn from_tcp_to_an_onion_service_and_back() {
 }
 
 #[test]
-fn through_an_exit() {
-    if skip("through_an_exit") {
+fn tcp_relayed_through_exit() {
+    if skip("tcp_relayed_through_exit") {
         return;
     }
     let net = TorNet::shared();
@@ -100,15 +100,17 @@ fn through_an_exit() {
     tells_nothing(net, &log, &[&upstream.to_string()]);
 }
 
-/// What ends first, question or answer, ends in order and whole.
+/// The request or the response may end first.
+///
+/// The response arrives in full.
 #[test]
-fn an_answer_that_ends_the_connection_comes_whole() {
+fn response_before_close_is_delivered() {
     fn answer(mut stream: TcpStream) {
         let mut question = [0; 8];
         stream.read_exact(&mut question).unwrap();
         stream.write_all(&pattern(MIB)).unwrap();
     }
-    if skip("an_answer_that_ends_the_connection_comes_whole") {
+    if skip("response_before_close_is_delivered") {
         return;
     }
     let net = TorNet::shared();
@@ -127,14 +129,14 @@ fn an_answer_that_ends_the_connection_comes_whole() {
                 client.shutdown(std::net::Shutdown::Write).unwrap();
             }
             let mut answer = Vec::new();
-            // A client whose service is not found yet is reset.
+            // A client is reset while the service is not found yet.
             let _ = client.read_to_end(&mut answer);
             // The service may not be found yet.
             (!answer.is_empty()).then_some(answer)
         });
         assert!(answer == pattern(MIB));
     }
-    // A port that the service does not have.
+    // A port without a service.
     let c = forward(net, &format!("tor://{name}:81"));
     assert!(ended(&mut connect(c.addr)));
     c.wait_metric("rejected_total{reason=\"upstream\"}", 1);
@@ -143,7 +145,7 @@ fn an_answer_that_ends_the_connection_comes_whole() {
     }
 }
 
-/// The processes that a process has started and that live.
+/// Returns the live child processes of a process.
 fn children(pid: u32) -> String {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let children = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("children")));

@@ -1,4 +1,4 @@
-//! The private network, and gateways on it.
+//! The private Tor network, and gateways on it.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -6,17 +6,17 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::thread;
 
-use transport_testkit::tornet::TorNet;
+use ron_tornet::TorNet;
 
-pub(crate) use transport_testkit::tornet::skip;
+pub(crate) use ron_tornet::skip;
 
 use crate::common::{connect, echoes, wait_for, Gateway, Start};
 
-/// Arti's configuration file for a network, within its directory.
+/// Returns Arti's configuration file for a network.
 pub(crate) fn config_path(net: &TorNet) -> String {
     let path: PathBuf = net.dir().join("gateway.toml");
     if !path.exists() {
-        // In place at once: tests of one process share it.
+        // Written atomically: tests of one process share it.
         let draft = tempfile::NamedTempFile::new_in(net.dir()).unwrap();
         fs::write(draft.path(), net.client_config()).unwrap();
         draft.persist(&path).unwrap();
@@ -24,14 +24,14 @@ pub(crate) fn config_path(net: &TorNet) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// What lets a gateway use Tor and keep nothing.
+/// Returns a gateway that uses Tor with amnesia.
 pub(crate) fn on_tor(net: &TorNet) -> Start {
     Start::default()
         .args(&["--transport.arti.config-path", &config_path(net)])
         .args(&["--transport.amnesia", "on", "--gateway.log.level", "trace"])
 }
 
-/// The same, listening as an onion service.
+/// Returns such a gateway that listens as an onion service.
 pub(crate) fn onion_service(net: &TorNet) -> Start {
     on_tor(net)
         .unbound()
@@ -39,7 +39,7 @@ pub(crate) fn onion_service(net: &TorNet) -> Start {
         .args(&["--transport.arti.onion-service.enabled", "on"])
 }
 
-/// The name of its onion service, which nothing but `/status` tells.
+/// Returns the onion name, which only `/status` shows.
 pub(crate) fn onion_name(gateway: &Gateway) -> String {
     let status = gateway.get("/status").body;
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
@@ -48,14 +48,14 @@ pub(crate) fn onion_name(gateway: &Gateway) -> String {
     name
 }
 
-/// Waits until it says that traffic can flow.
+/// Waits until `/readyz` returns 200.
 pub(crate) fn ready(gateway: &Gateway) {
     wait_for("Ready", || {
         (gateway.get("/readyz").status == 200).then_some(())
     });
 }
 
-/// Sends everything and reads as much back, without an end of its own before.
+/// Sends everything and reads as much, without a half-close.
 pub(crate) fn exchange(stream: &mut TcpStream, sent: &[u8]) -> Vec<u8> {
     let mut reader = stream.try_clone().unwrap();
     let mut back = vec![0; sent.len()];
@@ -66,8 +66,9 @@ pub(crate) fn exchange(stream: &mut TcpStream, sent: &[u8]) -> Vec<u8> {
     back
 }
 
-/// A connection through a gateway to an echo over Tor. Until a new onion service is found, and until
-/// a network that was away carries again, dials may fail.
+/// Connects through a gateway to an echo over Tor.
+///
+/// Dials may fail until a new onion service is found, or until a restored network carries traffic.
 pub(crate) fn reach(gateway: &Gateway) -> TcpStream {
     wait_for("an echo", || {
         let mut stream = connect(gateway.addr);
@@ -75,7 +76,7 @@ pub(crate) fn reach(gateway: &Gateway) -> TcpStream {
     })
 }
 
-/// A TCP service that does this with every connection, for as long as the process lives.
+/// Starts a TCP service with this handler.
 pub(crate) fn service(handle: fn(TcpStream)) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
@@ -87,14 +88,14 @@ pub(crate) fn service(handle: fn(TcpStream)) -> SocketAddr {
     addr
 }
 
-/// Sends back what comes, to the end.
+/// Echoes to the end.
 pub(crate) fn echo(mut stream: TcpStream) {
     let mut reader = stream.try_clone().unwrap();
-    // Whoever leaves is not waited for.
+    // Ignore clients that disconnect.
     let _ = std::io::copy(&mut reader, &mut stream);
 }
 
-/// The lines of a log about readiness, by their states.
+/// Returns the readiness states in a log.
 pub(crate) fn transitions(log: &str) -> Vec<String> {
     let ready = log.lines().filter(|line| line.contains(" event=ready "));
     ready
@@ -106,9 +107,9 @@ pub(crate) fn transitions(log: &str) -> Vec<String> {
         .collect()
 }
 
-/// That a log tells nothing of whom or how: none of these, no relay, no onion name.
+/// Checks that a log contains no secret, relay or onion name.
 pub(crate) fn tells_nothing(net: &TorNet, log: &str, secrets: &[&str]) {
-    use transport_testkit::tornet::Node;
+    use ron_tornet::Node;
     assert!(log.contains(" event=ready "), "an empty log:\n{log}");
     let relays = Node::ALL.map(|node| net.or_addr(node).to_string());
     let relays = relays.iter().map(String::as_str);
@@ -118,7 +119,7 @@ pub(crate) fn tells_nothing(net: &TorNet, log: &str, secrets: &[&str]) {
     }
 }
 
-/// The directory in memory where a gateway's Tor client keeps its files.
+/// Returns the in-memory directory of a gateway's Tor client.
 pub(crate) fn memory_of(gateway: &Gateway) -> PathBuf {
     let open = fs::read_dir(format!("/proc/{}/fd", gateway.pid())).unwrap();
     let open = open.filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());

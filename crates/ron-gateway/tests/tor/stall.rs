@@ -1,13 +1,13 @@
-//! A network that is not there, and comes back.
+//! A Tor network that fails and recovers.
 
 use std::time::{Duration, Instant};
 
-use transport_testkit::tornet::TorNet;
+use ron_tornet::TorNet;
 
 use crate::common::{connect, ended, pattern};
 use crate::rig::{echo, exchange, on_tor, reach, ready, service, skip, tells_nothing, transitions};
 
-/// When a line of the log was written, in seconds of its day.
+/// Returns the time of a log line, in seconds of its day.
 fn written(line: &str) -> f64 {
     let (_, time) = line.split_once('T').unwrap();
     let (time, _) = time.split_once('Z').unwrap();
@@ -16,8 +16,8 @@ fn written(line: &str) -> f64 {
 }
 
 #[test]
-fn a_network_that_is_away_is_told_and_waited_for() {
-    if skip("a_network_that_is_away_is_told_and_waited_for") {
+fn lost_network_is_reported_and_recovers() {
+    if skip("lost_network_is_reported_and_recovers") {
         return;
     }
     let net = TorNet::start().unwrap();
@@ -44,7 +44,7 @@ fn a_network_that_is_away_is_told_and_waited_for() {
         "{\"state\":\"not_ready\",\"reason\":\"arti_bootstrap_timeout\"}\n"
     );
     gateway.wait_metric("rejected_total{reason=\"arti_bootstrap\"}", 1);
-    // Dials are refused at once.
+    // Dials fail at once.
     let asked = Instant::now();
     assert!(ended(&mut connect(gateway.addr)));
     assert!(asked.elapsed() < Duration::from_secs(2));
@@ -60,13 +60,13 @@ fn a_network_that_is_away_is_told_and_waited_for() {
     let mut client = reach(&gateway);
     assert!(exchange(&mut client, &sent) == sent);
 
-    // Lost under traffic: what is open ends within its deadlines, and dials do.
+    // Network lost under traffic: open connections and dials end within their deadlines.
     net.cut_off().unwrap();
     let lost = Instant::now();
     let mut degraded = gateway.get("/readyz").status;
     while degraded == 200 {
         assert!(lost.elapsed() < Duration::from_secs(60));
-        // Traffic is what tells.
+        // Traffic reveals the loss.
         let _ = ended(&mut connect(gateway.addr));
         degraded = gateway.get("/readyz").status;
     }
@@ -82,13 +82,13 @@ fn a_network_that_is_away_is_told_and_waited_for() {
     assert!(exchange(&mut client, &sent) == sent);
     drop(client);
     let log = gateway.stop();
-    let told = transitions(&log);
-    let twice = told.windows(2).find(|pair| pair[0] == pair[1]);
-    assert_eq!(twice, None, "{told:?}");
+    let states = transitions(&log);
+    let twice = states.windows(2).find(|pair| pair[0] == pair[1]);
+    assert_eq!(twice, None, "{states:?}");
     tells_nothing(&net, &log, &[&upstream.to_string()]);
 }
 
-/// Longer than anything else is waited for: Arti's own pauses are long.
+/// Waits longer than usual for readiness: Arti has long pauses.
 fn wait_ready(gateway: &crate::common::Gateway, since: Instant) {
     while gateway.get("/readyz").status != 200 {
         assert!(

@@ -1,6 +1,6 @@
-//! TLS over Tor: end to end, from gateway to gateway.
+//! TLS over Tor, end to end between gateways.
 
-use transport_testkit::tornet::TorNet;
+use ron_tornet::TorNet;
 
 use crate::common::{connect, ended, pattern, run, Gateway, Pki, Start};
 use crate::rig::{
@@ -11,11 +11,11 @@ fn strs(args: &[String]) -> Vec<&str> {
     args.iter().map(String::as_str).collect()
 }
 
-/// A client, an onion service that passes bytes on, and the server behind it: hybrid key exchange
-/// between the outer two.
+/// A client, an onion service that relays, and a server behind it. The hybrid key exchange is
+/// between client and server.
 #[test]
-fn hybrid_key_exchange_end_to_end_over_an_onion_circuit() {
-    if skip("hybrid_key_exchange_end_to_end_over_an_onion_circuit") {
+fn hybrid_key_exchange_over_onion_circuit() {
+    if skip("hybrid_key_exchange_over_onion_circuit") {
         return;
     }
     let net = TorNet::shared();
@@ -49,9 +49,9 @@ fn hybrid_key_exchange_end_to_end_over_an_onion_circuit() {
     let kx = "tls_handshakes_total{kx=\"x25519mlkem768\",resumed=\"no\",result=\"ok\"}";
     server.wait_metric(kx, 1);
     hybrid.wait_metric(kx, 1);
-    // Both ends told each other of the end: nothing was truncated.
+    // Both ends sent close_notify: no truncation.
     server.wait_metric("transport_closes_total{backend=\"tls\",reason=\"eof\"}", 1);
-    // A certificate for another name, and nothing said of whose.
+    // A certificate for another name; the name is not logged.
     let wrong = on_tor(net)
         .args(&strs(&trust))
         .args(&["--transport.pq.mode", "hybrid", "--forward", &to])

@@ -14,13 +14,14 @@ use transport_tls::raw::TlsDialer;
 #[cfg(feature = "uds")]
 use transport_uds::raw::UdsDialer;
 
-#[cfg(feature = "arti")]
-use super::arti::Tor;
 #[cfg(feature = "tls")]
-use super::tls::{self, Tls};
-use super::{not_compiled_in, Live};
+use super::tls::{self, TlsState};
+#[cfg(feature = "arti")]
+use super::tor::TorState;
+use super::{unsupported, BackendState};
 use crate::conn::Conn;
-use crate::endpoint::{Endpoint, Scheme};
+use crate::endpoint::Endpoint;
+use crate::scheme::Scheme;
 
 /// The guarded dialers.
 #[derive(Debug)]
@@ -34,47 +35,47 @@ pub(crate) struct Dialers {
     tor: OverTor,
 }
 
-/// TLS reads its trust store when it is first dialed through: whoever never does needs none.
+/// The TLS dialer. The first dial reads the trust store, so that other dials need none.
 #[cfg(feature = "tls")]
 #[derive(Debug)]
 struct OverTls {
-    tls: Arc<Tls>,
+    tls: Arc<TlsState>,
     dialer: OnceLock<Guard<TlsDialer<TcpDialer>>>,
 }
 
-/// Tor is started when it is first dialed through.
+/// The dialers over Tor. The first dial starts the Tor client.
 #[cfg(feature = "arti")]
 #[derive(Debug)]
 struct OverTor {
-    tor: Arc<Tor>,
+    tor: Arc<TorState>,
     dialer: OnceLock<Guard<ArtiDialer>>,
     #[cfg(feature = "tls")]
     tls: OnceLock<Guard<TlsDialer<ArtiDialer>>>,
 }
 
 impl Dialers {
-    pub(crate) fn new(live: &Live, fd_limit: Option<RawFd>, limiter: &Limiter) -> Self {
+    pub(crate) fn new(backends: &BackendState, max_fd: Option<RawFd>, limiter: &Limiter) -> Self {
         let limits = limiter.clone();
         let tcp = TcpDialer::default()
-            .with_config(&live.tcp)
+            .with_config(&backends.tcp)
             .with_dial_timeout(move || limits.dial_timeout())
-            .with_max_fd(fd_limit);
+            .with_max_fd(max_fd);
         #[cfg(feature = "uds")]
         let uds = UdsDialer::new()
-            .with_config(&live.uds)
-            .with_max_fd(fd_limit);
+            .with_config(&backends.uds)
+            .with_max_fd(max_fd);
         Self {
             tcp: Guard::new(tcp, limiter),
             #[cfg(feature = "tls")]
             tls: OverTls {
-                tls: Arc::clone(&live.tls),
+                tls: Arc::clone(&backends.tls),
                 dialer: OnceLock::new(),
             },
             #[cfg(feature = "uds")]
             uds: Guard::new(uds, limiter),
             #[cfg(feature = "arti")]
             tor: OverTor {
-                tor: Arc::clone(&live.tor),
+                tor: Arc::clone(&backends.tor),
                 dialer: OnceLock::new(),
                 #[cfg(feature = "tls")]
                 tls: OnceLock::new(),
@@ -82,7 +83,7 @@ impl Dialers {
         }
     }
 
-    /// Reads what a dial through this scheme needs.
+    /// Loads the files that a dial through this scheme needs.
     #[allow(clippy::unused_async)]
     pub(crate) async fn prepare(&self, scheme: Scheme) -> Result<(), TransportError> {
         match scheme {
@@ -102,48 +103,48 @@ impl Dialers {
             #[cfg(all(feature = "arti", feature = "tls"))]
             Scheme::TlsOverTor => self.tls_over_tor().await.map(drop),
             #[allow(unreachable_patterns)]
-            scheme => Err(missing(scheme)),
+            scheme => Err(unsupported::scheme(scheme)),
         }
     }
 
-    /// Starts the thread for name look-ups while the system still has one.
+    /// Starts the resolver's thread while the system can still create threads.
     fn start_resolver(&self) {
-        // Without it each look-up tries anew; a target that is an address needs none.
+        // On failure, each lookup tries again; a target that is an address needs none.
         let _ = self.tcp.get_ref().start_resolver();
     }
 
-    /// As [`prepare`](Self::prepare); over Tor, readiness covers this target from now on.
+    /// Prepares dials to this target; over Tor, readiness covers it from now on.
     pub(crate) async fn prepare_for(&self, to: &Endpoint) -> Result<(), TransportError> {
-        self.prepare(to.scheme).await?;
+        self.prepare(to.scheme()).await?;
         #[cfg(feature = "arti")]
-        if matches!(to.scheme, Scheme::Tor | Scheme::TlsOverTor) {
-            self.tor.tor.net().await?.announce(&to.target);
+        if matches!(to.scheme(), Scheme::Tor | Scheme::TlsOverTor) {
+            self.tor.tor.net().await?.announce(to.target());
         }
         Ok(())
     }
 
     pub(crate) async fn dial(&self, to: &Endpoint) -> Result<Conn, TransportError> {
-        match to.scheme {
-            Scheme::Tcp => self.tcp.dial(&to.target).await.map(Conn::new),
+        match to.scheme() {
+            Scheme::Tcp => self.tcp.dial(to.target()).await.map(Conn::new),
             #[cfg(feature = "tls")]
             Scheme::Tls => {
                 let dialer = self.tls().await?;
-                Box::pin(dialer.dial(&to.target)).await.map(Conn::new)
+                Box::pin(dialer.dial(to.target())).await.map(Conn::new)
             }
             #[cfg(feature = "uds")]
-            Scheme::Unix => self.uds.dial(&to.target).await.map(Conn::new),
+            Scheme::Unix => self.uds.dial(to.target()).await.map(Conn::new),
             #[cfg(feature = "arti")]
             Scheme::Tor => {
                 let dialer = self.tor().await?;
-                Box::pin(dialer.dial(&to.target)).await.map(Conn::new)
+                Box::pin(dialer.dial(to.target())).await.map(Conn::new)
             }
             #[cfg(all(feature = "arti", feature = "tls"))]
             Scheme::TlsOverTor => {
                 let dialer = self.tls_over_tor().await?;
-                Box::pin(dialer.dial(&to.target)).await.map(Conn::new)
+                Box::pin(dialer.dial(to.target())).await.map(Conn::new)
             }
             #[allow(unreachable_patterns)]
-            scheme => Err(missing(scheme)),
+            scheme => Err(unsupported::scheme(scheme)),
         }
     }
 
@@ -159,10 +160,10 @@ impl Dialers {
             Ok::<_, TransportError>(net.dialer().isolated_by(token))
         };
         let limiter = self.tcp.limiter();
-        match to.scheme {
+        match to.scheme() {
             Scheme::Tor => {
                 let guard = Guard::new(over_tor().await?, limiter);
-                Box::pin(guard.dial(&to.target)).await.map(Conn::new)
+                Box::pin(guard.dial(to.target())).await.map(Conn::new)
             }
             #[cfg(feature = "tls")]
             Scheme::TlsOverTor => {
@@ -170,10 +171,10 @@ impl Dialers {
                 let observer = limiter.shared_observer();
                 let raw = TlsDialer::over(over_tor().await?, &live, observer);
                 let guard = Guard::new(raw, limiter);
-                Box::pin(guard.dial(&to.target)).await.map(Conn::new)
+                Box::pin(guard.dial(to.target())).await.map(Conn::new)
             }
             scheme => Err(TransportError::Unsupported {
-                what: format!("isolation of {}: circuits are Tor's", scheme.as_str()),
+                what: format!("isolation of {}: only Tor has circuits", scheme.as_str()),
             }),
         }
     }
@@ -208,9 +209,4 @@ impl Dialers {
         let raw = TlsDialer::over(tor.net().await?.dialer(), &live, limiter.shared_observer());
         Ok(tls.get_or_init(|| Guard::new(raw, limiter)))
     }
-}
-
-fn missing(scheme: Scheme) -> TransportError {
-    let missing = scheme.missing_backend().unwrap_or(scheme.backends()[0]);
-    not_compiled_in(scheme.as_str(), missing)
 }

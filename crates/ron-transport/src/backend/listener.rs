@@ -1,4 +1,4 @@
-//! The guarded listener of the configured backend, and what it accepts.
+//! The guarded listener of the configured backend, and its connections.
 
 use std::os::fd::RawFd;
 
@@ -12,18 +12,18 @@ use transport_tls::raw::{TlsListener, TlsPending};
 #[cfg(feature = "uds")]
 use transport_uds::raw::{UdsListener, UdsPending};
 
-use super::{not_compiled_in, Live};
+use super::{unsupported, BackendState};
 use crate::config::Config;
 use crate::conn::Conn;
 #[cfg(feature = "arti")]
 use crate::listen_addr::OnionName;
 use crate::listen_addr::{Inherited, ListenAddr};
 
-/// What a listener is made from.
-pub(crate) struct Parts<'a> {
+/// The parts that make a listener.
+pub(crate) struct ListenerParts<'a> {
     pub(crate) config: &'a Config,
-    pub(crate) live: &'a Live,
-    pub(crate) fd_limit: Option<RawFd>,
+    pub(crate) backends: &'a BackendState,
+    pub(crate) max_fd: Option<RawFd>,
     pub(crate) limiter: &'a Limiter,
 }
 
@@ -40,15 +40,15 @@ pub(crate) enum AnyListener {
 }
 
 impl AnyListener {
-    /// Binds what is configured.
-    pub(crate) async fn bind(parts: &Parts<'_>) -> Result<Self, TransportError> {
+    /// Binds the configured address.
+    pub(crate) async fn bind(parts: &ListenerParts<'_>) -> Result<Self, TransportError> {
         let config = parts.config;
         match config.general.backend() {
             #[cfg(feature = "uds")]
             Backend::Uds => parts.uds(UdsListener::bind(&config.uds).await?),
             #[cfg(feature = "arti")]
             Backend::Arti => {
-                let net = parts.live.tor.net().await?;
+                let net = parts.backends.tor.net().await?;
                 let raw = net.listener()?;
                 let name = OnionName::new(net.onion_address().unwrap_or_default());
                 Ok(Self::Arti(Guard::new(raw, parts.limiter), name))
@@ -56,27 +56,28 @@ impl AnyListener {
             backend => {
                 let Some(addr) = config.general.bind_addr() else {
                     return Err(TransportError::Config {
-                        source: "bind_addr is not set: there is nothing to listen on".into(),
+                        source: "bind_addr is not set: set it to an IP address and port to listen"
+                            .into(),
                     });
                 };
-                // Before the bind: a key that cannot be read is found while nobody waits.
+                // Before the bind: an unusable key fails before clients can connect.
                 parts.prepare(backend).await?;
-                let raw = TcpListener::bind(addr, &parts.live.tcp.get()).await?;
+                let raw = TcpListener::bind(addr, &parts.backends.tcp.get()).await?;
                 parts.over_tcp(backend, raw).await
             }
         }
     }
 
-    /// Takes over a socket that listens already.
-    pub(crate) async fn adopt(
+    /// Takes over a listening socket.
+    pub(crate) async fn from_inherited(
         socket: Inherited,
-        parts: &Parts<'_>,
+        parts: &ListenerParts<'_>,
     ) -> Result<Self, TransportError> {
         let config = parts.config;
         match (config.general.backend(), socket) {
             (backend @ (Backend::Tcp | Backend::Tls), Inherited::Tcp(socket)) => {
                 parts.prepare(backend).await?;
-                let raw = TcpListener::from_std(socket, &parts.live.tcp.get())?;
+                let raw = TcpListener::from_std(socket, &parts.backends.tcp.get())?;
                 parts.over_tcp(backend, raw).await
             }
             #[cfg(feature = "uds")]
@@ -115,7 +116,7 @@ impl AnyListener {
         }
     }
 
-    /// Cancel-safe, as [`Guard::accept`].
+    /// Accepts the next admitted connection. Cancel-safe.
     pub(crate) async fn accept(&mut self) -> AnyIncoming {
         match self {
             Self::Tcp(guard) => AnyIncoming::Tcp(guard.accept().await),
@@ -129,14 +130,14 @@ impl AnyListener {
     }
 }
 
-impl Parts<'_> {
+impl ListenerParts<'_> {
     #[allow(clippy::unused_async)]
     async fn prepare(&self, backend: Backend) -> Result<(), TransportError> {
         match backend {
             Backend::Tcp => Ok(()),
             #[cfg(feature = "tls")]
-            Backend::Tls => self.live.tls.server(self.config).await.map(drop),
-            other => Err(not_compiled_in(other.as_str(), other)),
+            Backend::Tls => self.backends.tls.server(self.config).await.map(drop),
+            other => Err(unsupported::backend(other)),
         }
     }
 
@@ -146,11 +147,11 @@ impl Parts<'_> {
         backend: Backend,
         raw: TcpListener,
     ) -> Result<AnyListener, TransportError> {
-        let raw = raw.with_config(&self.live.tcp).with_max_fd(self.fd_limit);
+        let raw = raw.with_config(&self.backends.tcp).with_max_fd(self.max_fd);
         match backend {
             #[cfg(feature = "tls")]
             Backend::Tls => {
-                let live = self.live.tls.server(self.config).await?;
+                let live = self.backends.tls.server(self.config).await?;
                 let raw = TlsListener::over(raw, &live, self.limiter.shared_observer());
                 Ok(AnyListener::Tls(Guard::new(raw, self.limiter)))
             }
@@ -160,7 +161,7 @@ impl Parts<'_> {
 
     #[cfg(feature = "uds")]
     fn uds(&self, raw: UdsListener) -> Result<AnyListener, TransportError> {
-        let raw = raw.with_config(&self.live.uds).with_max_fd(self.fd_limit);
+        let raw = raw.with_config(&self.backends.uds).with_max_fd(self.max_fd);
         Ok(AnyListener::Uds(Guard::new(raw, self.limiter)))
     }
 }

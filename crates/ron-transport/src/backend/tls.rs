@@ -1,4 +1,4 @@
-//! TLS of a transport: read when it is first needed, replaced by reloads, refreshed from its files.
+//! The TLS state of a transport: loaded at its first use, replaced by reloads and changed files.
 
 use std::convert::Infallible;
 use std::fmt::Display;
@@ -6,49 +6,46 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout, Instant};
-use transport_core::{Observer, Op, TransportError};
+use transport_core::{Observer, Op, Reloadable, TransportError};
 use transport_limits::Threads;
-use transport_tls::{
-    ClientTls, LiveClientTls, LiveServerTls, PqMode, ServerTls, TlsClientConfig, TlsConfig,
-};
+use transport_tls::{ClientTls, PqMode, ServerTls, TlsClientConfig, TlsConfig};
 
 use crate::config::Config;
 
-/// How often files are looked at.
-const EVERY: Duration = Duration::from_secs(2);
-/// How long reading the trust store may take a dial: a file system may hang.
+/// Interval at which the files are checked.
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
+/// Longest time that a dial waits for the trust store: a file system may hang.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long files that cannot be used are looked at again before a listener fails: a renewal
-/// replaces the certificate and its key one after the other.
-const SETTLE: Duration = Duration::from_secs(1);
-/// Pause between such looks.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// Threads that read files: one look and one dial at a time, where a file system hangs.
+/// Time for unusable files to become usable before a listener fails: a renewal replaces the
+/// certificate and its key one after the other.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Pause between such attempts.
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
+/// Threads that read files: one for checks and one for a dial, if a file system hangs.
 const MAX_READERS: usize = 2;
 
-/// What this transport proves, asks for, trusts and shows.
-pub(crate) struct Tls {
+/// The TLS state of a transport, server side and client side.
+pub(crate) struct TlsState {
     observer: Arc<dyn Observer>,
-    /// Whether the embedder gave the server side; files have no say then.
-    is_given: bool,
-    server: OnceLock<LiveServerTls>,
-    client: OnceLock<LiveClientTls>,
-    settings: Mutex<Settings>,
-    /// Reads the files.
+    /// Whether the embedder passed the server side in memory: files do not replace it.
+    in_memory: bool,
+    server: OnceLock<Reloadable<ServerTls>>,
+    client: OnceLock<Reloadable<ClientTls>>,
+    settings: Mutex<TlsSettings>,
     readers: Threads,
-    /// The failure that the last look met, and how many looks in a row have.
+    /// The failure of the last check, and the number of checks in a row that met it.
     failure: Mutex<Option<(String, u32)>>,
 }
 
-/// What is in force, or would be if it were needed.
+/// The current settings, loaded or not.
 #[derive(Clone, PartialEq)]
-struct Settings {
+struct TlsSettings {
     server: TlsConfig,
     client: TlsClientConfig,
     pq: PqMode,
 }
 
-impl Settings {
+impl TlsSettings {
     fn of(config: &Config) -> Self {
         Self {
             server: config.tls.clone(),
@@ -58,83 +55,82 @@ impl Settings {
     }
 }
 
-impl std::fmt::Debug for Tls {
+impl std::fmt::Debug for TlsState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tls")
+        f.debug_struct("TlsState")
             .field("server", &self.server.get())
             .finish_non_exhaustive()
     }
 }
 
-impl Tls {
+impl TlsState {
     pub(crate) fn new(
         config: &Config,
-        given: Option<ServerTls>,
+        server: Option<ServerTls>,
         observer: &Arc<dyn Observer>,
     ) -> Self {
         let tls = Self {
             observer: Arc::clone(observer),
-            is_given: given.is_some(),
+            in_memory: server.is_some(),
             server: OnceLock::new(),
             client: OnceLock::new(),
-            settings: Mutex::new(Settings::of(config)),
+            settings: Mutex::new(TlsSettings::of(config)),
             readers: Threads::new("tls-files", MAX_READERS),
             failure: Mutex::default(),
         };
-        if let Some(server) = given {
-            tls.tell_expiry(&server);
-            let _ = tls.server.set(LiveServerTls::new(server));
+        if let Some(server) = server {
+            tls.report_expiry(&server);
+            let _ = tls.server.set(Reloadable::new(server));
         }
         tls
     }
 
-    /// The server side. Reads files at the first call, and looks again for [`SETTLE`] where they
-    /// cannot be used.
-    pub(super) async fn server(&self, config: &Config) -> Result<LiveServerTls, TransportError> {
+    /// Returns the server side. The first call reads the files, and retries for [`SETTLE_TIMEOUT`].
+    pub(super) async fn server(
+        &self,
+        config: &Config,
+    ) -> Result<Reloadable<ServerTls>, TransportError> {
         if let Some(live) = self.server.get() {
             return Ok(live.clone());
         }
-        let until = Instant::now() + SETTLE;
+        let until = Instant::now() + SETTLE_TIMEOUT;
         let server = loop {
             let (tls, pq) = (config.tls.clone(), config.pq.mode());
             let read = self.readers.run(move || ServerTls::load(&tls, pq)).await;
             match read.map_err(TransportError::Io)? {
                 Ok(server) => break server,
                 Err(error) if Instant::now() >= until => return Err(error),
-                Err(_) => sleep(LOOK_AGAIN).await,
+                Err(_) => sleep(RETRY_INTERVAL).await,
             }
         };
-        self.tell_expiry(&server);
-        Ok(self
-            .server
-            .get_or_init(|| LiveServerTls::new(server))
-            .clone())
+        self.report_expiry(&server);
+        Ok(self.server.get_or_init(|| Reloadable::new(server)).clone())
     }
 
-    /// The client side. Blocks on files at the first call.
-    fn client(&self) -> Result<LiveClientTls, TransportError> {
+    /// Returns the client side. The first call blocks on files.
+    fn client(&self) -> Result<Reloadable<ClientTls>, TransportError> {
         if let Some(live) = self.client.get() {
             return Ok(live.clone());
         }
-        // Held while it reads, so that a reload comes before it or after it.
+        // Held while files are read, so that a reload comes before or after.
         let settings = self.settings();
         let client = ClientTls::load(&settings.client, settings.pq)?;
-        let live = self.client.get_or_init(|| LiveClientTls::new(client));
+        let live = self.client.get_or_init(|| Reloadable::new(client));
         Ok(live.clone())
     }
 
-    /// Reads the files of what is used, and puts them and the settings in force. The first failure
-    /// changes nothing, but for withdrawals: authorities, CRLs and allow-lists apply at both ends
-    /// although a certificate of the same reload is broken. Blocks on files.
+    /// Reads the files of the loaded sides, and applies them and the settings.
+    ///
+    /// A failure changes nothing, except for revocations: authorities, CRLs and allow-lists apply at
+    /// both sides even if a certificate of the same reload is broken. Blocks on files.
     pub(super) fn reload(&self, config: &Config) -> Result<(), TransportError> {
         let mut settings = self.settings();
-        let next = Settings::of(config);
+        let next = TlsSettings::of(config);
         let server = self.server.get().map(|live| (live, live.get()));
         let client = self.client.get().map(|live| (live, live.get()));
-        // Of a server that the embedder gave, the settings have no say.
         let new_server = server
             .as_ref()
-            .map_or(Ok(None), |(_, now)| match self.is_given {
+            .map_or(Ok(None), |(_, now)| match self.in_memory {
                 true => Ok(None),
                 false => now.reconfigured(&next.server, next.pq),
             });
@@ -144,82 +140,84 @@ impl Tls {
         let (new_server, new_client) = match (new_server, new_client) {
             (Ok(server), Ok(client)) => (server, client),
             (Err(error), _) | (_, Err(error)) => {
-                if let Some((live, now)) = server.filter(|_| !self.is_given) {
+                if let Some((live, now)) = server.filter(|_| !self.in_memory) {
                     if let Some(new) = now.reconfigured_trust(&next.server) {
-                        live.set(new);
+                        live.replace(new);
                     }
                 }
                 if let Some((live, now)) = client {
                     if let Some(new) = now.reconfigured_trust(&next.client) {
-                        live.set(new);
+                        live.replace(new);
                     }
                 }
                 return Err(error);
             }
         };
         if let (Some((live, _)), Some(new)) = (server, new_server) {
-            self.tell_expiry(&new);
-            live.set(new);
+            self.report_expiry(&new);
+            live.replace(new);
         }
         if let (Some((live, _)), Some(new)) = (client, new_client) {
-            live.set(new);
+            live.replace(new);
         }
         *settings = next;
         Ok(())
     }
 
-    /// Looks at the files of what is used, for ever.
-    pub(super) async fn keep_fresh(self: &Arc<Self>) -> Infallible {
+    /// Checks the files of the loaded sides. Never resolves.
+    pub(super) async fn watch_certificates(self: &Arc<Self>) -> Infallible {
         let is_used = || self.server.get().is_some() || self.client.get().is_some();
         if is_used() {
-            // While the system still has a thread; without it each look tries anew.
+            // While the system can still create a thread; on failure, each check tries again.
             let _ = self.readers.start();
         }
         loop {
-            sleep(EVERY).await;
+            sleep(CHECK_INTERVAL).await;
             if is_used() {
                 let tls = Arc::clone(self);
-                // Without a thread, the next look comes in time.
-                let _ = self.readers.run(move || tls.look()).await;
+                // Without a thread, the next check tries again.
+                let _ = self.readers.run(move || tls.check_files()).await;
             }
         }
     }
 
-    /// One look. A failure is told when the next look meets it too: of a pair, one file is
-    /// replaced after the other.
-    fn look(&self) {
-        let server = self.server.get().map_or(Ok(false), LiveServerTls::refresh);
-        let client = self.client.get().map_or(Ok(false), LiveClientTls::refresh);
+    /// Checks the files once.
+    ///
+    /// A failure is reported when the next check meets it too: the files of a pair are replaced one
+    /// after the other.
+    fn check_files(&self) {
+        let server = self.server.get().map_or(Ok(false), ServerTls::refresh);
+        let client = self.client.get().map_or(Ok(false), ClientTls::refresh);
         let changed = matches!(server, Ok(true)) || matches!(client, Ok(true));
         self.renewed(matches!(server, Ok(true)));
         let failed = server.and(client).err().map(|error| error.to_string());
         let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         if changed {
-            self.tell(Ok(()));
+            self.report(Ok(()));
         }
         *failure = failed.map(|text| match failure.take() {
-            Some((before, looks)) if before == text => (text, looks.saturating_add(1)),
+            Some((before, checks)) if before == text => (text, checks.saturating_add(1)),
             _ => (text, 1),
         });
         if let Some((text, 2)) = &*failure {
-            self.tell(Err(text));
+            self.report(Err(text));
         }
     }
 
-    /// The certificate in force is another.
+    /// Reports the expiry of a renewed certificate.
     fn renewed(&self, renewed: bool) {
         if let Some(live) = self.server.get().filter(|_| renewed) {
-            self.tell_expiry(&live.get());
+            self.report_expiry(&live.get());
         }
     }
 
-    fn tell_expiry(&self, server: &ServerTls) {
+    fn report_expiry(&self, server: &ServerTls) {
         if let Some(not_after) = server.not_after() {
             self.observer.certificate_expiry(not_after);
         }
     }
 
-    fn tell(&self, result: Result<(), &dyn Display>) {
+    fn report(&self, result: Result<(), &dyn Display>) {
         self.observer.reloaded(result.is_ok());
         match result {
             Ok(()) => tracing::info!(
@@ -233,18 +231,18 @@ impl Tls {
                 event = "reload",
                 result = "rejected",
                 error = %error,
-                "tls files cannot be used; those from before are in force, but for withdrawals",
+                "tls files cannot be used: the previous ones stay in use, except for revocations",
             ),
         }
     }
 
-    fn settings(&self) -> MutexGuard<'_, Settings> {
+    fn settings(&self) -> MutexGuard<'_, TlsSettings> {
         self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The client side, read on a thread of its own.
-pub(super) async fn client(tls: &Arc<Tls>) -> Result<LiveClientTls, TransportError> {
+/// Returns the client side, loaded on a thread of its own.
+pub(super) async fn client(tls: &Arc<TlsState>) -> Result<Reloadable<ClientTls>, TransportError> {
     if let Some(live) = tls.client.get() {
         return Ok(live.clone());
     }

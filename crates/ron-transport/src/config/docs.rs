@@ -20,9 +20,10 @@ pub fn markdown_of<S: Settings>() -> String {
         "| key | environment | flag | default | allowed | reload | what it does |\n\
          |---|---|---|---|---|---|---|\n",
     );
+    let defaults = S::default();
     for key in S::all_keys() {
         // Writing to a string does not fail.
-        let _ = writeln!(out, "{}", row::<S>(key));
+        let _ = writeln!(out, "{}", row(&defaults, key));
     }
     out
 }
@@ -42,9 +43,7 @@ pub fn presets_markdown() -> String {
             continue;
         }
         let value = |preset| {
-            let config = Config::preset(preset);
-            let mut sections = config.sections().into_iter();
-            let value = sections.find_map(|section| section.dyn_get(key.path));
+            let value = Config::preset(preset).value(key.path);
             format!(" `{}` |", value.unwrap_or_default())
         };
         let values = Preset::ALL.map(value).concat();
@@ -53,9 +52,9 @@ pub fn presets_markdown() -> String {
     out
 }
 
-fn row<S: Settings>(key: &Key) -> String {
-    let default = match key.default {
-        "" => "none".to_owned(),
+fn row<S: Settings>(defaults: &S, key: &Key) -> String {
+    let default = match defaults.value(key.path).unwrap_or_default() {
+        text if text.is_empty() => "none".to_owned(),
         text => format!("`{text}`"),
     };
     let cell = |text: &str| text.replace('|', "\\|");
@@ -65,7 +64,7 @@ fn row<S: Settings>(key: &Key) -> String {
         S::env_name(key.path),
         S::flag_name(key.path),
         cell(&default),
-        cell(key.rule),
+        cell(&key.allowed()),
         key.reload.letter(),
         cell(key.doc),
     )

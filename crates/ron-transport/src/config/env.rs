@@ -1,15 +1,16 @@
-//! The environment as a layer: names are built from the keys, never taken apart.
+//! The environment as a layer. Names are built from the keys, never split.
 
 use std::ffi::{OsStr, OsString};
 
 use transport_core::schema::{Key, Raw};
 
 use super::layer::Layer;
-use super::nearest::unknown;
+use super::suggest::unknown;
 use super::{ConfigError, Settings, Source};
 
-/// The variables of one table. `prefixes` are those of all tables that are loaded: a variable
-/// belongs to the longest that fits.
+/// Reads the variables of one table.
+///
+/// `prefixes` are those of all loaded tables: a variable belongs to the longest matching one.
 pub(super) fn layer<S: Settings>(
     vars: &[(OsString, OsString)],
     prefixes: &[&str],
@@ -35,20 +36,18 @@ pub(super) fn layer<S: Settings>(
             }
             (None, value) if is_from_kubernetes(rest, value.unwrap_or_default()) => {}
             (None, _) => {
-                let message = unknown::<S>("variable", rest, &keys, wrong.len(), |key| {
-                    S::env_name(key.path)
-                });
+                let message = unknown::<S>("variable", rest, &keys, wrong.len(), S::env_name);
                 wrong.push(ConfigError::of_source(source, message));
             }
         }
     }
-    // The order of an environment is nobody's.
+    // The order of an environment is arbitrary.
     wrong.sort_by_key(|error| error.origin().to_origin());
     errors.append(&mut wrong);
     layer
 }
 
-/// The longest of the prefixes that the name starts with; empty when there is none.
+/// Returns the longest prefix of the name; empty if none matches.
 fn owner<'a>(name: &OsStr, prefixes: &[&'a str]) -> &'a str {
     let name = name.as_encoded_bytes();
     let fits = prefixes
@@ -58,8 +57,10 @@ fn owner<'a>(name: &OsStr, prefixes: &[&'a str]) -> &'a str {
     fits.max_by_key(|prefix| prefix.len()).unwrap_or_default()
 }
 
-/// Whether Kubernetes injects this name: for a service that is called like the prefix (`…_PORT`,
-/// `…_PORT_80_TCP_ADDR`, `…_SERVICE_HOST`), or whose name begins with it.
+/// Returns whether Kubernetes injects this name.
+///
+/// It does so for a service whose name is or begins with the prefix: `…_PORT`,
+/// `…_PORT_80_TCP_ADDR`, `…_SERVICE_HOST`.
 fn is_from_kubernetes(rest: &str, value: &str) -> bool {
     let of_this = rest == "PORT" || rest.starts_with("PORT_") || rest.starts_with("SERVICE_");
     let protocols = ["tcp://", "udp://", "sctp://"];

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: all of it, at once.
+//! Errors of a configuration, reported all at once.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use transport_core::escape::escape;
 use super::settings::is_secret;
 use super::Source;
 
-/// Longest key or value an error shows, in characters.
+/// Longest key or value in an error text, in characters.
 const MAX_CHARS: usize = 120;
-/// Errors that are shown; of more, the number is.
+/// Errors that are printed; the rest is counted.
 pub(super) const MAX_SHOWN: usize = 100;
 
-/// One thing that is wrong.
+/// An error of a configuration: the key, its source, the value, the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     key: Option<String>,
@@ -22,7 +22,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// About a whole source: a file that cannot be read, a variable that nothing knows.
+    /// An error of a whole source, such as an unreadable file or an unknown variable.
     pub(super) fn of_source(source: Source, message: impl Into<String>) -> Self {
         Self {
             key: None,
@@ -32,7 +32,7 @@ impl ConfigError {
         }
     }
 
-    /// About a key whose value does not matter.
+    /// An error of a key, whatever its value.
     pub(super) fn of_key(key: &str, source: Source, message: impl Into<String>) -> Self {
         Self {
             key: Some(shorten(key)),
@@ -42,8 +42,9 @@ impl ConfigError {
         }
     }
 
-    /// About a key's value, which is left out where it must not be shown. What is allowed is added
-    /// where the message does not say it.
+    /// An error of a value. Secret values are hidden.
+    ///
+    /// The allowed values are appended unless the message has them.
     pub(super) fn of_value(
         key: &str,
         source: Source,
@@ -53,7 +54,7 @@ impl ConfigError {
     ) -> Self {
         let secret = is_secret(key) || names_onion(value);
         let message = match message {
-            // A section's own sentence may quote the value.
+            // The message of a section may quote the value.
             m if secret && !value.is_empty() && m.contains(value) => format!("must be {rule}"),
             m if rule.is_empty() || m.contains(rule) => m.to_owned(),
             m => format!("{m} (allowed: {rule})"),
@@ -67,26 +68,27 @@ impl ConfigError {
         }
     }
 
-    /// The key with its table (`transport.max_conns`), where the error is about one.
+    /// Returns the key with its table, such as `transport.max_conns`.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
     }
 
-    /// Where the value came from.
+    /// Returns the source of the value.
     #[must_use]
     pub fn origin(&self) -> &Source {
         &self.source
     }
 
-    /// The offending value; `None` where it is not to be shown (every `*key_path`, a value with an
-    /// `.onion` name in it) or does not matter.
+    /// Returns the rejected value; `None` if it is secret or irrelevant.
+    ///
+    /// Secret are every `*key_path` and values with an `.onion` name.
     #[must_use]
     pub fn value(&self) -> Option<&str> {
         self.value.as_deref()
     }
 
-    /// What is wrong, and what is allowed.
+    /// Returns the reason and the allowed values.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
@@ -114,12 +116,12 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Everything that is wrong, in a stable order; never empty.
+/// All errors of a configuration, in a stable order; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigErrors(Vec<ConfigError>);
 
 impl ConfigErrors {
-    /// The value, or the errors where there are any.
+    /// Returns the value, or the errors if there are any.
     pub(super) fn unless_empty<T>(errors: Vec<ConfigError>, value: T) -> Result<T, Self> {
         if errors.is_empty() {
             return Ok(value);
@@ -127,7 +129,7 @@ impl ConfigErrors {
         Err(Self(errors))
     }
 
-    /// One by one.
+    /// Iterates over the errors.
     pub fn iter(&self) -> std::slice::Iter<'_, ConfigError> {
         self.0.iter()
     }
@@ -142,7 +144,7 @@ impl<'a> IntoIterator for &'a ConfigErrors {
     }
 }
 
-/// One error on one line, or a headline and a line for each.
+/// Prints one error on one line, or a headline and a line for each error.
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let [only] = self.0.as_slice() {
@@ -161,7 +163,7 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// Errors of a reload go to the log, where the name of an onion service has no place.
+/// Returns whether a value has an onion name, which must not appear in logs.
 fn names_onion(value: &str) -> bool {
     value.to_ascii_lowercase().contains(".onion")
 }

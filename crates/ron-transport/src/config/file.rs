@@ -1,22 +1,19 @@
-//! The file as a layer: read, parsed, and its own table checked against the keys.
+//! A file as a layer: reads it, parses it, and checks its table against the keys.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::io::Read;
 use std::marker::PhantomData;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
 use transport_core::escape::escape;
 use transport_core::schema::{Key, Raw};
+use transport_core::{open_file, read_bounded};
 
 use super::layer::Layer;
-use super::nearest::unknown;
+use super::suggest::unknown;
 use super::tree::{join, Node};
 use super::{ConfigError, Settings, Source};
 
-/// Largest file taken, in bytes.
+/// Size limit of a file, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// A file to read, or its text.
@@ -27,7 +24,7 @@ pub(super) enum Input {
 }
 
 impl Input {
-    /// A path becomes the text of its file; one that cannot be read stays, for the error.
+    /// Replaces a path by the text of its file. An unreadable path stays, for the error.
     pub(super) fn read_now(&mut self) {
         if let Self::Path(path) = self {
             if let Ok(text) = read(path) {
@@ -45,7 +42,7 @@ pub(super) struct Document {
 }
 
 impl Document {
-    /// Reads and parses; the error names the file, and the line where it has one.
+    /// Reads and parses the file. The error names the file and, if known, the line.
     pub(super) fn read(input: &Input) -> Result<Self, ConfigError> {
         let (source, text) = match input {
             Input::Text { text, name } => (Source::File(name.clone()), text.clone()),
@@ -63,7 +60,7 @@ impl Document {
                 top: Node::from_table(table.get_ref()),
             }),
             Err(error) => {
-                // Not the error's own `Display`: it quotes the line, and with it the value.
+                // Not the error's own `Display`, which quotes the line and so the value.
                 let at = error.span().and_then(|span| text.get(..span.start));
                 let line = at.map(|before| before.matches('\n').count() + 1);
                 let line = line
@@ -75,7 +72,7 @@ impl Document {
         }
     }
 
-    /// What this file sets in the table of `S`.
+    /// Returns the settings of the table of `S`.
     pub(super) fn layer<S: Settings>(&self, errors: &mut Vec<ConfigError>) -> Layer {
         let (table, source) = (S::TABLE, &self.source);
         let mut walk = Walk::<S> {
@@ -102,7 +99,7 @@ impl Document {
         layer
     }
 
-    /// The other tables, flattened, laid over what is in `into`.
+    /// Adds the other tables, flattened, to `into`. Later values replace earlier ones.
     pub(super) fn rest<S: Settings>(&self, into: &mut BTreeMap<String, BTreeMap<String, Raw>>) {
         for (name, node) in self.top.iter().filter(|(name, _)| name != S::TABLE) {
             if let Node::Table(_) = node {
@@ -113,7 +110,7 @@ impl Document {
         }
     }
 
-    /// Keys of `S` that stand outside its table, where they have no effect.
+    /// Returns warnings about keys of `S` outside of its table, where they have no effect.
     pub(super) fn misplaced<S: Settings>(&self) -> Vec<String> {
         let (mut warnings, table) = (Vec::new(), S::TABLE);
         for (name, node) in self.top.iter().filter(|(name, _)| name != table) {
@@ -167,9 +164,9 @@ impl<S: Settings> Walk<'_, S> {
                 self.blame(path, format!("is a table: write [{}.{path}]", self.table));
             }
             (None, _) => {
-                let written = |key: &Key| key.path.to_owned();
-                let told = self.errors.len();
-                self.blame(path, unknown::<S>("key", path, &self.keys, told, written));
+                let earlier = self.errors.len();
+                let text = unknown::<S>("key", path, &self.keys, earlier, str::to_owned);
+                self.blame(path, text);
             }
         }
     }
@@ -185,7 +182,7 @@ impl<S: Settings> Walk<'_, S> {
         }
     }
 
-    /// Whether keys sit below this path.
+    /// Returns whether keys exist below this path.
     fn is_group(&self, path: &str) -> bool {
         let below = |key: &&Key| {
             key.path
@@ -202,26 +199,10 @@ impl<S: Settings> Walk<'_, S> {
     }
 }
 
-/// A pipe is refused: opening one waits for a writer, and it can be read once, where a file is read
-/// more often than that.
+/// Reads a configuration file. A pipe is refused: it can be read once, and a file is read again at
+/// each reload.
 fn read(path: &Path) -> Result<String, String> {
-    let failed = |error: std::io::Error| format!("cannot be read: {error}");
-    let without_waiting = OFlags::NONBLOCK.bits() as i32;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(without_waiting)
-        .open(path)
-        .map_err(failed)?;
-    let kind = file.metadata().map_err(failed)?.file_type();
-    if kind.is_fifo() || kind.is_socket() {
-        return Err("cannot be read: it is a pipe, not a file".to_owned());
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err("cannot be read: over 1 MiB".to_owned());
-    }
+    let bytes = open_file(path).and_then(|file| read_bounded(file, MAX_FILE_BYTES));
+    let bytes = bytes.map_err(|error| format!("cannot be read: {error}"))?;
     String::from_utf8(bytes).map_err(|_| "cannot be read: not UTF-8".to_owned())
 }

@@ -5,10 +5,10 @@ use std::ffi::OsString;
 use transport_core::schema::Raw;
 
 use super::layer::Layer;
-use super::nearest::unknown;
+use super::suggest::unknown;
 use super::{ConfigError, Settings, Source};
 
-/// The flags of one table.
+/// Reads the flags of one table.
 pub(super) fn layer<S: Settings>(
     flags: &[(String, OsString)],
     errors: &mut Vec<ConfigError>,
@@ -35,9 +35,7 @@ pub(super) fn layer<S: Settings>(
                 errors.push(ConfigError::of_key(&path, source, "the value is not UTF-8"));
             }
             (None, _) => {
-                let message = unknown::<S>("flag", &path, &keys, errors.len(), |key| {
-                    S::flag_name(key.path)
-                });
+                let message = unknown::<S>("flag", &path, &keys, errors.len(), S::flag_name);
                 errors.push(ConfigError::of_source(given(name), message));
             }
         }
@@ -45,7 +43,7 @@ pub(super) fn layer<S: Settings>(
     layer
 }
 
-/// The flags that belong to none of the tables that are loaded.
+/// Reports flags that belong to no loaded table.
 pub(super) fn strays(flags: &[(String, OsString)], tables: &[&str], errors: &mut Vec<ConfigError>) {
     for (name, _) in flags {
         if !tables.contains(&split(name).0.as_str()) {
@@ -56,7 +54,7 @@ pub(super) fn strays(flags: &[(String, OsString)], tables: &[&str], errors: &mut
     }
 }
 
-/// Table and path, with `_` for `-`; no table where there is no dot.
+/// Splits a flag into table and path, with `_` for `-`. Without a dot, the table is empty.
 fn split(name: &str) -> (String, String) {
     let plain = name.strip_prefix("--").unwrap_or(name).replace('-', "_");
     match plain.split_once('.') {
@@ -65,7 +63,7 @@ fn split(name: &str) -> (String, String) {
     }
 }
 
-/// As it was given, with its dashes.
+/// The flag as the user wrote it, with its dashes.
 fn given(name: &str) -> Source {
     let name: String = name
         .strip_prefix("--")

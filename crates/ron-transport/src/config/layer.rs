@@ -1,7 +1,7 @@
-//! One layer of values, and the layers laid over each other.
+//! A layer of values, and the merge of layers.
 //!
-//! The `config` crate reads the keys at the top of a source as path expressions (`a.b`, `a[3]`) and
-//! those below literally. All values of a layer therefore sit, flat, below one fixed name.
+//! The `config` crate reads the top-level keys of a source as path expressions (`a.b`, `a[3]`) and
+//! all other keys literally. A layer therefore stores its values flat, below one fixed name.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,21 +11,21 @@ use transport_core::schema::Raw;
 
 use super::Source;
 
-/// The name below which all values of a layer sit.
+/// The name below which a layer stores its values.
 const ROOT: &str = "values";
 
-/// What one file, the environment, or the flags set in one table, by path.
+/// The values that one source sets in one table, by path.
 #[derive(Clone, Default)]
 pub(super) struct Layer(Vec<(String, Raw, Source)>);
 
 impl Layer {
-    /// Sets a path; a later value takes the place of an earlier one.
+    /// Sets a path; a later value replaces an earlier one.
     pub(super) fn set(&mut self, path: impl Into<String>, value: Raw, source: Source) {
         self.0.push((path.into(), value, source));
     }
 }
 
-/// Without the values: some must not be shown.
+/// Hides the values, since some are secret.
 impl fmt::Debug for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list()
@@ -57,7 +57,7 @@ impl ::config::Source for Layer {
     }
 }
 
-/// Lays the layers over each other, the last one uppermost: what is in effect, by path.
+/// Merges layers: for each path, the value of the last layer that sets it.
 pub(super) fn merge(
     layers: Vec<Layer>,
 ) -> Result<HashMap<String, (Raw, Source)>, ::config::ConfigError> {

@@ -1,4 +1,4 @@
-//! What was loaded: the settings, where each value came from, and the rest of the file.
+//! Loaded settings with the source of each value, and the rest of the files.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use transport_core::schema::{Key, Raw};
 use super::settings::is_secret;
 use super::{Settings, Source};
 
-/// Settings that passed every check.
+/// Loaded settings that passed every check.
 #[derive(Clone)]
 pub struct Loaded<S> {
     pub(super) settings: S,
@@ -19,34 +19,31 @@ pub struct Loaded<S> {
 }
 
 impl<S: Settings> Loaded<S> {
-    /// The settings.
+    /// Returns the settings.
     #[must_use]
     pub fn settings(&self) -> &S {
         &self.settings
     }
 
-    /// The settings alone.
+    /// Returns the settings without their sources.
     #[must_use]
     pub fn into_settings(self) -> S {
         self.settings
     }
 
-    /// Where the value of a path came from; [`Source::Default`] for what nothing set.
+    /// Returns the source of a value, by path.
     #[must_use]
     pub fn source(&self, path: &str) -> &Source {
         self.sources.get(path).unwrap_or(&Source::Default)
     }
 
-    /// Every key with the value in effect and where it came from, in the order of the keys.
+    /// Returns every key with its value and source, in the order of the manual.
     #[must_use]
     pub fn effective(&self) -> Vec<Effective> {
-        let sections = self.settings.sections();
-        let keys = sections
-            .iter()
-            .flat_map(|section| section.dyn_keys().iter().map(move |k| (section, k)));
-        keys.map(|(section, key)| Effective {
+        let keys = S::all_keys().into_iter();
+        keys.map(|key| Effective {
             key,
-            value: match section.dyn_get(key.path).unwrap_or_default() {
+            value: match self.settings.value(key.path).unwrap_or_default() {
                 value if is_secret(key.path) && !value.is_empty() => "<set>".to_owned(),
                 value => value,
             },
@@ -55,15 +52,15 @@ impl<S: Settings> Loaded<S> {
         .collect()
     }
 
-    /// What is allowed and yet likely to be a mistake, one sentence each.
+    /// Returns warnings about allowed settings that are likely mistakes.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// The values of another top-level table of the file by dotted path, untouched: the embedder's
-    /// own. Where several files have it, a later file's value takes an earlier one's place. `None`
-    /// when no file has it.
+    /// Returns the values of another top-level table of the files, by dotted path.
+    ///
+    /// A later file's value replaces an earlier one. `None` if no file has the table.
     #[must_use]
     pub fn table(&self, name: &str) -> Option<Vec<(String, Raw)>> {
         let values = self.rest.get(name)?;
@@ -75,13 +72,13 @@ impl<S: Settings> Loaded<S> {
         )
     }
 
-    /// The names of the other top-level tables.
+    /// Returns the names of the other top-level tables.
     pub fn tables(&self) -> impl Iterator<Item = &str> {
         self.rest.keys().map(String::as_str)
     }
 }
 
-/// The effective values, without those that must not be shown, and the names of the other tables.
+/// Prints the values, except for secret ones, and the names of the other tables.
 impl<S: Settings> fmt::Debug for Loaded<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let effective: Vec<_> = self.effective().iter().map(ToString::to_string).collect();
@@ -93,15 +90,17 @@ impl<S: Settings> fmt::Debug for Loaded<S> {
     }
 }
 
-/// A key's value in effect. Prints as `max_conns = 5  # environment RON_TRANSPORT_MAX_CONNS`.
+/// A key with its value and source.
+///
+/// It prints as `max_conns = 5  # environment RON_TRANSPORT_MAX_CONNS`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Effective {
     /// The key.
     pub key: &'static Key,
-    /// As it would be written; empty for none; `<set>` where it must not be shown.
+    /// The value as a file writes it; empty for none; `<set>` for a secret one.
     pub value: String,
-    /// Where it came from.
+    /// The source of the value.
     pub source: Source,
 }
 

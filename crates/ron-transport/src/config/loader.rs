@@ -1,4 +1,4 @@
-//! Gathers the layers, lays them over each other and checks what comes out.
+//! Collects the layers, merges them and checks the result.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
@@ -11,30 +11,47 @@ use super::file::{Document, Input};
 use super::layer::merge;
 use super::{env, flags, settings, Config, ConfigError, ConfigErrors, Loaded, Settings, Source};
 
-/// The key whose value names a set of defaults.
+/// The key that selects a preset.
 const PRESET: &str = "preset";
 
-/// Where configuration comes from. Flags win over the environment, that over files, those over
-/// defaults; a later file wins over an earlier one, a later flag over the same flag before.
+/// Loads a configuration from files, the environment and flags.
 ///
-/// Nothing is read before one of the `load` methods, and each call reads the files anew.
+/// Flags take precedence over the environment, the environment over files, files over defaults. A
+/// later file takes precedence over an earlier one, and so does a later flag over the same flag.
+/// Only the `load` methods read files, and each call reads them again.
+///
+/// ```
+/// use ron_transport::Config;
+///
+/// let loaded = Config::loader()
+///     .toml_str("[transport]\nmax_conns = 5\nidle_timeout = '30s'", "example.toml")
+///     .env([("RON_TRANSPORT_MAX_CONNS", "6")])
+///     .flag("transport.max-conns", "7")
+///     .load()?;
+/// assert_eq!(loaded.settings().limits.max_conns(), 7);
+/// assert_eq!(loaded.source("max_conns").to_string(), "flag --transport.max-conns");
+///
+/// let errors = Config::loader().flag("transport.max-conn", "7").load().unwrap_err();
+/// assert!(errors.to_string().contains("did you mean --transport.max-conns?"));
+/// # Ok::<(), ron_transport::config::ConfigErrors>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct Loader {
     files: Vec<Input>,
     env: Vec<(OsString, OsString)>,
     flags: Vec<(String, OsString)>,
-    fd_limit: Option<u64>,
+    max_fd: Option<u64>,
 }
 
 impl Loader {
-    /// Adds a TOML file. One that cannot be read is an error of `load`.
+    /// Adds a TOML file. If it cannot be read, `load` fails.
     #[must_use]
     pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
         self.files.push(Input::Path(path.into()));
         self
     }
 
-    /// Adds the text of a TOML file; `name` is what errors call it.
+    /// Adds the text of a TOML file. Errors refer to it by `name`.
     #[must_use]
     pub fn toml_str(mut self, text: impl Into<String>, name: impl Into<String>) -> Self {
         self.files.push(Input::Text {
@@ -44,7 +61,7 @@ impl Loader {
         self
     }
 
-    /// Adds the text of a TOML file below all that were added: defaults of the embedder's own.
+    /// Adds the text of a TOML file below all others, such as an embedder's defaults.
     #[must_use]
     pub fn toml_str_below(mut self, text: impl Into<String>, name: impl Into<String>) -> Self {
         let input = Input::Text {
@@ -55,8 +72,9 @@ impl Loader {
         self
     }
 
-    /// Reads the files that can be read, so that all loads from here on see the same. Blocks on
-    /// the file system.
+    /// Reads the files now, so that all further loads see the same text.
+    ///
+    /// Unreadable files are tried again by each load. Blocks on the file system.
     #[must_use]
     pub fn snapshot(mut self) -> Self {
         for input in &mut self.files {
@@ -65,8 +83,9 @@ impl Loader {
         self
     }
 
-    /// Adds environment variables; those without a known prefix are passed over. An empty value
-    /// counts as set.
+    /// Adds environment variables; those without a known prefix are ignored.
+    ///
+    /// An empty value counts as set.
     #[must_use]
     pub fn env<K, V>(mut self, vars: impl IntoIterator<Item = (K, V)>) -> Self
     where
@@ -80,7 +99,7 @@ impl Loader {
         self
     }
 
-    /// Adds the environment of this process, as it is now.
+    /// Adds the current environment of this process.
     #[must_use]
     pub fn env_from_process(self) -> Self {
         self.env(std::env::vars_os())
@@ -93,17 +112,19 @@ impl Loader {
         self
     }
 
-    /// How many file descriptors the process may open: `max_conns` over half of it is a warning.
+    /// Sets the number of file descriptors that the process may open.
+    ///
+    /// `max_conns` over half of it is a warning.
     #[must_use]
-    pub fn fd_limit(mut self, limit: Option<u64>) -> Self {
-        self.fd_limit = limit;
+    pub fn max_fd(mut self, limit: Option<u64>) -> Self {
+        self.max_fd = limit;
         self
     }
 
     /// Loads `[transport]`. Blocks on the file system.
     ///
     /// # Errors
-    /// Everything that is wrong, at once.
+    /// All errors at once.
     pub fn load(&self) -> Result<Loaded<Config>, ConfigErrors> {
         self.load_section()
     }
@@ -111,7 +132,7 @@ impl Loader {
     /// Loads the table of `S` alone. Blocks on the file system.
     ///
     /// # Errors
-    /// Everything that is wrong, at once; a flag of another table is.
+    /// All errors at once; a flag of another table is an error.
     pub fn load_section<S: Settings>(&self) -> Result<Loaded<S>, ConfigErrors> {
         let mut errors = Vec::new();
         let files = self.read(&mut errors);
@@ -124,7 +145,7 @@ impl Loader {
     /// system.
     ///
     /// # Errors
-    /// Everything that is wrong in either, at once.
+    /// All errors of both tables at once.
     pub fn load_with<E: Settings>(&self) -> Result<(Loaded<Config>, Loaded<E>), ConfigErrors> {
         let mut errors = Vec::new();
         let files = self.read(&mut errors);
@@ -135,8 +156,9 @@ impl Loader {
         ConfigErrors::unless_empty(errors, (transport, own))
     }
 
-    /// The value that a key of `S` would get, as it is written: neither it nor anything else is
-    /// judged. For an embedder whose own defaults depend on it. Blocks on the file system.
+    /// Returns the text that a key of `S` would get, without any checks.
+    ///
+    /// For an embedder whose own defaults depend on it. Blocks on the file system.
     #[must_use]
     pub fn peek<S: Settings>(&self, path: &str) -> Option<String> {
         let mut errors = Vec::new();
@@ -157,7 +179,7 @@ impl Loader {
         documents
     }
 
-    /// The values of one table out of all layers, by path.
+    /// Returns the values of one table from all layers, by path.
     fn values<S: Settings>(
         &self,
         files: &[Document],
@@ -181,7 +203,7 @@ impl Loader {
         values
     }
 
-    /// One table, checked. With errors, the settings are whatever was fine.
+    /// Loads and checks one table. If there are errors, it has the valid settings only.
     fn table<S: Settings>(
         &self,
         files: &[Document],
@@ -192,28 +214,25 @@ impl Loader {
         let (mut settings, mut sources) = (S::default(), BTreeMap::new());
         let mut failed = BTreeSet::new();
         for section in settings.sections_mut() {
-            for key in section.dyn_keys() {
+            for key in section.keys() {
                 let Some((raw, source)) = values.get(key.path) else {
                     continue;
                 };
                 sources.insert(key.path, source.clone());
-                if let Err(error) = section.dyn_set(key.path, raw) {
+                if let Err(error) = section.set(key.path, raw) {
                     failed.insert(key.path);
-                    errors.push(blame::<S>(key.path, source, &shown(raw), &error, key.rule));
+                    let allowed = key.allowed();
+                    errors.push(blame::<S>(key.path, source, &shown(raw), &error, &allowed));
                 }
             }
         }
         for (path, error) in rules_to_blame(&settings, &failed) {
             let source = sources.get(path).unwrap_or(&Source::Default);
-            let value = settings
-                .sections()
-                .iter()
-                .find_map(|s| s.dyn_get(path))
-                .unwrap_or_default();
+            let value = settings.value(path).unwrap_or_default();
             errors.push(blame::<S>(path, source, &value, &error, ""));
         }
         let mut rest = BTreeMap::new();
-        let mut warnings = settings.warnings(self.fd_limit);
+        let mut warnings = settings.warnings(self.max_fd);
         for file in files {
             file.rest::<S>(&mut rest);
             warnings.extend(file.misplaced::<S>());
@@ -227,25 +246,26 @@ impl Loader {
     }
 }
 
-/// How much was given, none of it: some values must not be shown.
+/// Prints the number of sources; the values may be secret.
 impl fmt::Debug for Loader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Loader")
             .field("files", &self.files.len())
             .field("env", &self.env.len())
             .field("flags", &self.flags.len())
-            .field("fd_limit", &self.fd_limit)
+            .field("max_fd", &self.max_fd)
             .finish()
     }
 }
 
-/// The broken rules but those that rest on a value which could not be read: such a key keeps its
-/// default, and a rule that blames or names it would judge what nobody wrote.
+/// Returns the broken rules, except for those that involve an unreadable value.
+///
+/// Such a key keeps its default, so the rule would report a value that the user did not write.
 fn rules_to_blame<S: Settings>(
     settings: &S,
     failed: &BTreeSet<&'static str>,
 ) -> Vec<(&'static str, ValueError)> {
-    let mut broken = settings::broken_rules(settings);
+    let mut broken = settings::conflicts(settings);
     broken.retain(|(path, error)| {
         let text = error.to_string();
         !failed

@@ -34,21 +34,19 @@ pub struct NamedPath {
 #[must_use]
 pub fn named_paths<S: Settings>(settings: &S) -> Vec<NamedPath> {
     let mut found = Vec::new();
-    for section in settings.sections() {
-        for key in section.dyn_keys() {
-            let value = || section.dyn_get(key.path).unwrap_or_default();
-            let (usage, paths) = match key.kind {
-                Kind::Path(usage) => (usage, vec![value()]),
-                Kind::Paths => (PathUse::Read, Raw::Text(value()).list()),
-                _ => continue,
-            };
-            let paths = paths.into_iter().filter(|path| !path.is_empty());
-            found.extend(paths.map(|path| NamedPath {
-                key,
-                usage,
-                path: path.into(),
-            }));
-        }
+    for key in S::all_keys() {
+        let value = || settings.value(key.path).unwrap_or_default();
+        let (usage, paths) = match key.kind {
+            Kind::Path(usage) => (usage, vec![value()]),
+            Kind::Paths => (PathUse::Read, Raw::Text(value()).list()),
+            _ => continue,
+        };
+        let paths = paths.into_iter().filter(|path| !path.is_empty());
+        found.extend(paths.map(|path| NamedPath {
+            key,
+            usage,
+            path: path.into(),
+        }));
     }
     found
 }
@@ -76,7 +74,7 @@ mod tests {
 
     #[cfg(feature = "tls")]
     #[test]
-    fn private_paths_are_named_too() {
+    fn named_paths_include_private_ones() {
         let text = "[transport]\nbackend = 'tls'\nbind_addr = '127.0.0.1:1'\n\
                     tls.cert_path = '/a/cert'\ntls.key_path = 'b/key'";
         let loaded = Config::loader().toml_str(text, "a").load().unwrap();

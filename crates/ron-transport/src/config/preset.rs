@@ -1,44 +1,31 @@
-//! Presets: other defaults by name, as data.
-
-use transport_core::schema::ValueError;
+//! Presets: named sets of defaults.
 
 use super::{Config, Settings};
 
-/// A name for a set of defaults.
+/// A named set of defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Preset {
     /// The defaults of the keys.
     #[default]
     Server,
-    /// For small devices: fewer connections, shorter deadlines, nothing left behind.
+    /// For small devices: fewer connections, shorter deadlines, amnesia.
     Edge,
-    /// For an address that strangers reach: one peer cannot take every place.
+    /// For public addresses: one peer cannot use every connection.
     Public,
 }
 
+transport_core::choice!(pub Preset {
+    Server: "server",
+    Edge: "edge",
+    Public: "public",
+});
+
 impl Preset {
-    /// Every preset.
+    /// All presets.
     pub const ALL: [Self; 3] = [Self::Server, Self::Edge, Self::Public];
 
-    /// The value of the key `preset`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Server => "server",
-            Self::Edge => "edge",
-            Self::Public => "public",
-        }
-    }
-
-    pub(super) fn parse(text: &str) -> Result<Self, ValueError> {
-        Self::ALL
-            .into_iter()
-            .find(|preset| preset.as_str() == text)
-            .ok_or_else(|| ValueError::new("no such preset"))
-    }
-
-    /// The keys whose defaults it changes, and to what.
+    /// Returns the keys with another default, and the defaults.
     #[must_use]
     pub const fn values(self) -> &'static [(&'static str, &'static str)] {
         match self {
@@ -57,7 +44,7 @@ impl Preset {
                 ("amnesia", "true"),
                 ("tcp.backlog", "128"),
             ],
-            // The reasons, and the cost of each to honest clients: docs/RUNBOOK.md.
+            // docs/RUNBOOK.md has the reasons and the cost to honest clients.
             Self::Public => &[
                 ("idle_timeout", "30s"),
                 ("half_close_timeout", "30s"),
@@ -71,16 +58,16 @@ impl Preset {
 }
 
 impl Config {
-    /// The defaults of a preset.
+    /// Returns the defaults of a preset.
     #[must_use]
     pub fn preset(preset: Preset) -> Self {
         let mut config = Self::default();
         let named = [("preset", preset.as_str())];
         for (path, value) in named.iter().chain(preset.values()) {
             for section in config.sections_mut() {
-                if section.dyn_keys().iter().any(|key| key.path == *path) {
-                    // Every value is one that its key takes: a test sets them all.
-                    let _ = section.dyn_set(path, &(*value).into());
+                if section.get(path).is_some() {
+                    // A test sets all of these values: none is refused.
+                    let _ = section.set(path, &(*value).into());
                 }
             }
         }

@@ -1,90 +1,41 @@
-//! What can be loaded: a table's name, its environment prefix, and its sections.
+//! Tables that a loader fills: name, environment prefix, and sections.
 
-use transport_core::schema::{BrokenRules, Key, Raw, Section, ValueError};
-
-/// A [`Section`] behind a reference: every section is one. The names differ from those of
-/// [`Section`] so that both can be in scope.
-pub trait DynSection {
-    /// As [`Section::keys`].
-    fn dyn_keys(&self) -> &'static [Key];
-
-    /// As [`Section::set`].
-    ///
-    /// # Errors
-    /// As [`Section::set`].
-    fn dyn_set(&mut self, path: &str, value: &Raw) -> Result<(), ValueError>;
-
-    /// As [`Section::get`].
-    fn dyn_get(&self, path: &str) -> Option<String>;
-
-    /// As [`Section::check`].
-    fn dyn_check(&self) -> Vec<(&'static str, ValueError)>;
-}
-
-impl<T: Section> DynSection for T {
-    fn dyn_keys(&self) -> &'static [Key] {
-        T::keys()
-    }
-
-    fn dyn_set(&mut self, path: &str, value: &Raw) -> Result<(), ValueError> {
-        Section::set(self, path, value)
-    }
-
-    fn dyn_get(&self, path: &str) -> Option<String> {
-        Section::get(self, path)
-    }
-
-    fn dyn_check(&self) -> Vec<(&'static str, ValueError)> {
-        Section::check(self)
-    }
-}
+use transport_core::schema::{ConflictingSettings, Key, Section, ValueError};
 
 /// The settings of one table of the file.
 ///
-/// An embedder that has a table of its own implements this on a struct and loads it together with
-/// `[transport]` through [`Loader::load_with`](super::Loader::load_with): same precedence, same
-/// errors, same provenance.
+/// To load a table of your own together with `[transport]`, implement this trait and call
+/// [`Loader::load_with`](super::Loader::load_with): it has the same precedence, errors and
+/// provenance.
 ///
 /// ```
-/// use ron_transport::config::{Config, DynSection, Settings};
-/// use transport_core::schema::{BrokenRules, Key, Kind, Raw, Reload, Section, ValueError};
+/// use ron_transport::config::{Config, Settings};
+/// use transport_core::schema::{Key, Kind, Reload, Section, SectionTable, Setting};
 ///
 /// #[derive(Debug, Default)]
 /// struct Greeter {
 ///     word: String,
 /// }
 ///
-/// impl Section for Greeter {
-///     fn keys() -> &'static [Key] {
-///         &[Key {
-///             path: "word",
-///             kind: Kind::Text,
-///             default: "",
-///             rule: "any text",
-///             reload: Reload::Restart,
-///             doc: "What is said first.",
-///         }]
-///     }
-///
-///     fn set(&mut self, _path: &str, value: &Raw) -> Result<(), ValueError> {
-///         self.word = value.text()?.to_owned();
-///         Ok(())
-///     }
-///
-///     fn get(&self, path: &str) -> Option<String> {
-///         (path == "word").then(|| self.word.clone())
-///     }
+/// impl SectionTable for Greeter {
+///     const SETTINGS: &'static [Setting<Self>] = &[
+///         Key::new("word", Kind::Text, Reload::Restart)
+///             .allows("any text")
+///             .doc("First word of a greeting.")
+///             .get(|g: &Self| g.word.clone())
+///             .set(|g, value| value.text().map(|word| g.word = word.to_owned())),
+///     ];
 /// }
 ///
 /// impl Settings for Greeter {
 ///     const TABLE: &'static str = "greeter";
 ///     const ENV_PREFIX: &'static str = "GREETER_";
 ///
-///     fn sections(&self) -> Vec<&dyn DynSection> {
+///     fn sections(&self) -> Vec<&dyn Section> {
 ///         vec![self]
 ///     }
 ///
-///     fn sections_mut(&mut self) -> Vec<&mut dyn DynSection> {
+///     fn sections_mut(&mut self) -> Vec<&mut dyn Section> {
 ///         vec![self]
 ///     }
 /// }
@@ -99,58 +50,69 @@ impl<T: Section> DynSection for T {
 /// # Ok::<(), ron_transport::config::ConfigErrors>(())
 /// ```
 pub trait Settings: Default {
-    /// Name of the table in the file, and first part of every flag.
+    /// Name of the table in the file, and first part of each flag.
     const TABLE: &'static str;
 
-    /// What every environment variable starts with, the last `_` included.
+    /// Prefix of the environment variables, with the last `_`.
     const ENV_PREFIX: &'static str;
 
-    /// The sections, in the order they are documented. No two share a path.
-    fn sections(&self) -> Vec<&dyn DynSection>;
+    /// Returns the sections in the order of the manual.
+    ///
+    /// No two sections have a key with the same path.
+    fn sections(&self) -> Vec<&dyn Section>;
 
-    /// The same sections.
-    fn sections_mut(&mut self) -> Vec<&mut dyn DynSection>;
+    /// Returns the same sections for changes.
+    fn sections_mut(&mut self) -> Vec<&mut dyn Section>;
 
-    /// Rules that span several sections: the path to blame, and what is wrong with it.
+    /// Returns the conflicts between sections: the key at fault, and the reason.
     fn check_across(&self) -> Vec<(&'static str, ValueError)> {
         Vec::new()
     }
 
-    /// The cargo feature that a key of this name needs and this build lacks. In the name, which is
-    /// in lower case, `.` may be `_`.
+    /// Returns the cargo feature that an unknown key needs and this build lacks.
+    ///
+    /// The name is in lower case; `.` may be `_`.
     #[must_use]
     fn missing_feature(name: &str) -> Option<&'static str> {
         let _ = name;
         None
     }
 
-    /// What is allowed and yet likely to be a mistake. `fd_limit` is how many file descriptors the
-    /// process may open, where the caller said so.
-    fn warnings(&self, fd_limit: Option<u64>) -> Vec<String> {
-        let _ = fd_limit;
+    /// Returns warnings about allowed settings that are likely mistakes.
+    ///
+    /// `max_fd` is the number of file descriptors that the process may open, if known.
+    fn warnings(&self, max_fd: Option<u64>) -> Vec<String> {
+        let _ = max_fd;
         Vec::new()
     }
 
-    /// Other defaults, by the value of the key `preset`: paths and values that hold where nothing
-    /// else sets them.
+    /// Returns the defaults of a preset: paths and values.
+    ///
+    /// They apply where no other source sets the key.
     #[must_use]
     fn preset_values(name: &str) -> &'static [(&'static str, &'static str)] {
         let _ = name;
         &[]
     }
 
-    /// Every key, in the order they are documented.
+    /// Returns all keys in the order of the manual.
     #[must_use]
     fn all_keys() -> Vec<&'static Key> {
-        Self::default()
-            .sections()
-            .into_iter()
-            .flat_map(DynSection::dyn_keys)
-            .collect()
+        let defaults = Self::default();
+        let sections = defaults.sections().into_iter();
+        sections.flat_map(Section::keys).collect()
     }
 
-    /// The environment variable of a path: the prefix, then the path in upper case with `_` for
-    /// `.`.
+    /// Returns the value of a key as a configuration would contain it.
+    #[must_use]
+    fn value(&self, path: &str) -> Option<String> {
+        let sections = self.sections().into_iter();
+        sections.filter_map(|section| section.get(path)).next()
+    }
+
+    /// Returns the environment variable of a key.
+    ///
+    /// The prefix, then the path in upper case with `_` for `.`.
     #[must_use]
     fn env_name(path: &str) -> String {
         format!(
@@ -160,14 +122,14 @@ pub trait Settings: Default {
         )
     }
 
-    /// The flag of a path, with its dashes: `--transport.max-conns`.
+    /// Returns the flag of a key with its dashes: `--transport.max-conns`.
     #[must_use]
     fn flag_name(path: &str) -> String {
         format!("--{}.{}", Self::TABLE, path).replace('_', "-")
     }
 }
 
-/// Whether the value of this path is never shown: it says where a private key is.
+/// Returns whether the value of a key is hidden: it is the path of a private key.
 pub(super) fn is_secret(path: &str) -> bool {
     ["key_path", "keys_path", "identity_path"]
         .iter()
@@ -177,24 +139,20 @@ pub(super) fn is_secret(path: &str) -> bool {
 /// Checks the rules that span several keys.
 ///
 /// # Errors
-/// All that are broken: the path to blame, and why.
-pub fn check<S: Settings>(settings: &S) -> Result<(), BrokenRules> {
-    BrokenRules::unless_none(broken_rules(settings))
+/// All conflicts.
+pub fn check<S: Settings>(settings: &S) -> Result<(), ConflictingSettings> {
+    ConflictingSettings::into_result(conflicts(settings))
 }
 
-pub(super) fn broken_rules<S: Settings>(settings: &S) -> Vec<(&'static str, ValueError)> {
+pub(super) fn conflicts<S: Settings>(settings: &S) -> Vec<(&'static str, ValueError)> {
     let sections = settings.sections();
-    let within = sections.iter().flat_map(|section| section.dyn_check());
+    let within = sections.iter().flat_map(|section| section.check());
     within.chain(settings.check_across()).collect()
 }
 
-/// The keys whose values differ.
+/// Returns the keys whose values differ.
 #[must_use]
 pub fn changed<S: Settings>(old: &S, new: &S) -> Vec<&'static Key> {
-    let pairs = old.sections().into_iter().zip(new.sections());
-    let differing = pairs.flat_map(|(old, new)| {
-        let differs = |key: &&Key| old.dyn_get(key.path) != new.dyn_get(key.path);
-        old.dyn_keys().iter().filter(differs).collect::<Vec<_>>()
-    });
-    differing.collect()
+    let differs = |key: &&Key| old.value(key.path) != new.value(key.path);
+    S::all_keys().into_iter().filter(differs).collect()
 }

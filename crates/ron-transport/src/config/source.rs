@@ -1,15 +1,15 @@
-//! Where a value came from.
+//! Sources of values.
 
 use std::fmt;
 
 use transport_core::escape::escape;
 
-/// Where a value came from.
+/// The source of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// Nothing set it.
+    /// The default of the key.
     Default,
-    /// A preset, by name: another default.
+    /// A preset, by name.
     Preset(String),
     /// A file, by path.
     File(String),
@@ -20,10 +20,10 @@ pub enum Source {
 }
 
 impl Source {
-    /// As the origin of a `config` value.
+    /// Returns the origin text of a `config` value.
     pub(super) fn to_origin(&self) -> String {
         match self {
-            // Neither is a layer of its own.
+            // Defaults and presets are not layers.
             Self::Default | Self::Preset(_) => String::new(),
             Self::File(path) => format!("file:{path}"),
             Self::Env(name) => format!("env:{name}"),
@@ -31,7 +31,7 @@ impl Source {
         }
     }
 
-    /// Back from [`Source::to_origin`].
+    /// Parses the text of [`Source::to_origin`].
     pub(super) fn from_origin(origin: &str) -> Self {
         match origin.split_once(':') {
             Some(("file", path)) => Self::File(path.to_owned()),

@@ -1,16 +1,16 @@
-//! A parsed file: tables, arrays and the texts of values.
+//! A parsed file: tables, arrays and values as text.
 
 use toml::de::{DeInteger, DeTable, DeValue};
 use transport_core::schema::Raw;
 
-/// A value of the file. Its depth is bounded by the parser.
+/// A value of a file. The parser bounds its depth.
 #[derive(Clone)]
 pub(super) enum Node {
-    /// A single value, as its text.
+    /// A single value, as text.
     Text(String),
     /// An array.
     Array(Vec<Node>),
-    /// A table; names as they stand, unquoted.
+    /// A table, with unquoted names.
     Table(Vec<(String, Node)>),
 }
 
@@ -40,7 +40,7 @@ impl Node {
         }
     }
 
-    /// A single value, or an array of single values.
+    /// Returns a single value or an array of single values.
     pub(super) fn raw(&self) -> Option<Raw> {
         let text = |node: &Self| match node {
             Self::Text(text) => Some(text.clone()),
@@ -53,8 +53,9 @@ impl Node {
         }
     }
 
-    /// Every value below this one by dotted path; an array that holds more than single values
-    /// counts its elements (`routes.0.to`).
+    /// Adds every value below this one by dotted path.
+    ///
+    /// Elements of an array of tables have numbers: `routes.0.to`.
     pub(super) fn flatten(&self, path: &str, into: &mut Vec<(String, Raw)>) {
         if let Some(raw) = self.raw() {
             into.push((path.to_owned(), raw));
@@ -76,7 +77,7 @@ impl Node {
     }
 }
 
-/// A path one name longer.
+/// Appends a name to a path.
 pub(super) fn join(path: &str, name: &str) -> String {
     if path.is_empty() {
         return name.to_owned();
@@ -84,7 +85,7 @@ pub(super) fn join(path: &str, name: &str) -> String {
     format!("{path}.{name}")
 }
 
-/// In decimal where it fits, else as it stands.
+/// Formats an integer in decimal if it fits 128 bits, otherwise as written.
 fn integer(number: &DeInteger<'_>) -> String {
     i128::from_str_radix(number.as_str(), number.radix())
         .map_or_else(|_| number.to_string(), |n| n.to_string())

@@ -1,19 +1,19 @@
-//! The table of keys, as the manual promises it.
+//! The table of keys, as documented in the manual.
 
 #[cfg(feature = "tls")]
 mod tls;
 
-/// One key: what it is without being set, and what it takes.
+/// A key: its default, and values that it accepts and rejects.
 pub(crate) struct Case {
     pub(crate) path: &'static str,
     pub(crate) default: &'static str,
-    /// A value as it may be written.
+    /// A value as a file writes it.
     pub(crate) written: &'static str,
-    /// The same in effect.
+    /// The same value as `check` prints it.
     pub(crate) want: &'static str,
-    /// A value that is refused; empty where any can be.
+    /// A rejected value; empty if the key accepts any value.
     pub(crate) bad: &'static str,
-    /// A part of the error.
+    /// A part of the error text.
     pub(crate) error: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! Every key of `[transport]`, by table: default, environment, flag, file, and what is refused.
+//! Every key of `[transport]`: default, environment, flag, file, and rejected values.
 
 mod cases;
 
@@ -8,12 +8,12 @@ use ron_transport::config::{markdown, Config, Loaded, Loader, Settings, Source};
 
 use cases::Case;
 
-/// The text of a file that sets one key.
+/// Returns the text of a file that sets one key.
 fn toml(path: &str, value: &str) -> String {
     format!("[transport]\n{path} = '{value}'\n")
 }
 
-/// The value in effect, as it is shown.
+/// Returns the value of a key as `check` prints it.
 fn effective(loaded: &Loaded<Config>, path: &str) -> Option<String> {
     loaded
         .effective()
@@ -23,25 +23,25 @@ fn effective(loaded: &Loaded<Config>, path: &str) -> Option<String> {
 }
 
 #[test]
-fn the_cases_are_the_keys() {
+fn cases_cover_every_key() {
     let keys: Vec<_> = Config::keys().iter().map(|key| key.path).collect();
     let cases: Vec<_> = cases::all().map(|case| case.path).collect();
     assert_eq!(keys, cases);
 }
 
 #[test]
-fn no_two_keys_share_a_path_a_variable_or_a_flag() {
+fn keys_have_distinct_names() {
     let (mut paths, mut vars, mut flags) = (HashSet::new(), HashSet::new(), HashSet::new());
     for key in Config::keys() {
         assert!(paths.insert(key.path), "{}", key.path);
         assert!(vars.insert(Config::env_name(key.path)), "{}", key.path);
         assert!(flags.insert(Config::flag_name(key.path)), "{}", key.path);
-        // Names that Kubernetes injects are passed over, so no key may have one.
+        // The loader ignores names that Kubernetes injects, so no key may have one.
         assert!(!key.path.starts_with("port") && !key.path.starts_with("service"));
     }
 }
 
-/// What some keys cannot be without, as a file of its own below the others.
+/// Settings that a key requires, as a file below the others.
 fn base(path: &str) -> (Loader, usize) {
     let lines: &[&str] = match path {
         "uds.path" => &["backend = 'uds'", "uds.allow_uids = [0]"],
@@ -63,29 +63,28 @@ fn base(path: &str) -> (Loader, usize) {
 }
 
 #[test]
-fn the_defaults_are_those_that_are_promised() {
+fn defaults_match_the_promise() {
+    let defaults = Config::default();
     let keys: Vec<_> = Config::keys()
         .iter()
-        .map(|key| (key.path, key.default))
+        .map(|key| (key.path, defaults.value(key.path).unwrap()))
         .collect();
-    let promised: Vec<_> = cases::all().map(|case| (case.path, case.default)).collect();
+    let promised: Vec<_> = cases::all()
+        .map(|case| (case.path, case.default.to_owned()))
+        .collect();
     assert_eq!(keys, promised);
 }
 
 #[test]
-fn every_default_is_in_effect_and_can_be_written() {
+fn defaults_read_back() {
     let loaded = Config::loader().load().unwrap();
     assert_eq!(*loaded.settings(), Config::default());
     for key in Config::keys() {
-        assert_eq!(
-            effective(&loaded, key.path).as_deref(),
-            Some(key.default),
-            "{}",
-            key.path
-        );
+        let default = Config::default().value(key.path);
+        assert_eq!(effective(&loaded, key.path), default, "{}", key.path);
         assert_eq!(*loaded.source(key.path), Source::Default);
         let written = Config::loader()
-            .flag(Config::flag_name(key.path), key.default)
+            .flag(Config::flag_name(key.path), default.unwrap())
             .load();
         assert_eq!(
             *written.unwrap().settings(),
@@ -97,7 +96,7 @@ fn every_default_is_in_effect_and_can_be_written() {
 }
 
 #[test]
-fn every_key_is_set_by_file_environment_and_flag() {
+fn each_key_by_file_environment_and_flag() {
     for Case {
         path,
         written,
@@ -140,7 +139,7 @@ fn every_key_is_set_by_file_environment_and_flag() {
 }
 
 #[test]
-fn every_key_refuses_with_key_source_value_and_what_is_allowed() {
+fn each_key_reports_an_invalid_value() {
     let refusing = cases::all().filter(|case| !case.bad.is_empty());
     for Case {
         path,
@@ -172,7 +171,7 @@ fn every_key_refuses_with_key_source_value_and_what_is_allowed() {
             for part in [*path, source.as_str()] {
                 assert!(shown.contains(part), "{shown} lacks {part}");
             }
-            // Where a private key is, is not said.
+            // The path of a private key is hidden.
             let secret = path.ends_with("identity_path") || path.contains("key");
             let secret = secret && path.ends_with("_path");
             assert_eq!(error.value(), (!secret).then_some(*bad), "{path}");
@@ -182,7 +181,7 @@ fn every_key_refuses_with_key_source_value_and_what_is_allowed() {
 }
 
 #[test]
-fn nonsense_is_refused_where_it_is_not_a_name_or_a_path() {
+fn nonsense_value_refused() {
     for key in Config::keys() {
         let free = ["_path", "nickname", "alpn", "allow_sans", "sni_override"];
         let free = free.iter().any(|end| key.path.ends_with(end));
@@ -203,13 +202,14 @@ fn nonsense_is_refused_where_it_is_not_a_name_or_a_path() {
 }
 
 #[test]
-fn an_empty_value_is_set_and_is_an_error_but_where_none_is_the_default() {
+fn empty_value_counts_as_set() {
     for key in Config::keys() {
         let loaded = Config::loader()
             .toml_str("[transport]\nbind_addr = '[::1]:1'", "t")
             .env([(Config::env_name(key.path), "")])
             .load();
-        let none = key.default.is_empty() || key.path == "arti.onion_service.ports";
+        let default = Config::default().value(key.path).unwrap();
+        let none = default.is_empty() || key.path == "arti.onion_service.ports";
         assert_eq!(loaded.is_ok(), none, "{}", key.path);
         if key.path == "bind_addr" {
             assert_eq!(loaded.unwrap().settings().general.bind_addr(), None);
@@ -219,7 +219,7 @@ fn an_empty_value_is_set_and_is_an_error_but_where_none_is_the_default() {
 
 #[cfg(feature = "tls")]
 #[test]
-fn what_belongs_together_in_tls_is_said() {
+fn tls_settings_that_need_each_other() {
     for (text, key, why) in [
         (
             "tls.cert_path = '/c'",
@@ -281,7 +281,7 @@ fn what_belongs_together_in_tls_is_said() {
 }
 
 #[test]
-fn the_manual_names_every_key() {
+fn manual_names_every_key() {
     let table = markdown();
     assert_eq!(table.lines().count(), Config::keys().len() + 2);
     for key in Config::keys() {

@@ -1,4 +1,4 @@
-//! hyper's HTTP/1.1 server as the handler of a transport that drains.
+//! hyper's HTTP/1.1 server as the handler of a draining transport.
 
 use std::convert::Infallible;
 use std::io::ErrorKind;
@@ -22,11 +22,11 @@ use super::{ends, ends_in_order, Served, AMPLE};
 
 const REQUESTS: u32 = 50;
 const IDLE: usize = 5;
-/// How long the slowest answer takes.
+/// Duration of the slowest answer.
 const SLOWEST: Duration = Duration::from_millis(1500);
 const BODY: usize = 10_000;
 
-/// Answers that wait until they may go.
+/// Answers that wait for the start of the drain.
 #[derive(Clone)]
 struct Answers {
     asked: Arc<Semaphore>,
@@ -40,7 +40,7 @@ impl Answers {
         (Self { asked, may_go }, go)
     }
 
-    /// Answers `/` at once, and `/MILLIS` so long after the start of the drain.
+    /// Answers `/` at once, and `/MILLIS` that many milliseconds after the start of the drain.
     async fn answer(
         mut self,
         request: Request<Incoming>,
@@ -53,14 +53,14 @@ impl Answers {
         Ok(Response::new(Full::new(Bytes::from(vec![7; BODY]))))
     }
 
-    /// Serves a connection by hyper, which closes it once the transport drains if `is_aware`.
+    /// Serves a connection with hyper; if `is_aware`, closes it when the transport drains.
     async fn serve(self, conn: Conn, is_aware: bool) {
         let control = conn.control().clone();
         let service = service_fn(move |request| self.clone().answer(request));
         let http = http1::Builder::new().serve_connection(TokioIo::new(conn), service);
         tokio::pin!(http);
         tokio::select! {
-            // An error where the drain has ended the connection.
+            // An error if the drain has ended the connection.
             _ = &mut http => return,
             () = control.draining(), if is_aware => http.as_mut().graceful_shutdown(),
         }
@@ -87,8 +87,9 @@ async fn answered(client: &mut TcpStream) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Drains while requests are in flight on connections that have had an answer each, beside idle
-/// ones. Returns the report and how the requests went.
+/// Drains with requests in flight and with idle connections; returns the report and the results.
+///
+/// Each connection has received one answer before.
 async fn drain_http(is_aware: bool, deadline: Duration) -> (DrainReport, Vec<std::io::Result<()>>) {
     let (answers, go) = Answers::held();
     let asked = Arc::clone(&answers.asked);
@@ -126,7 +127,7 @@ async fn drain_http(is_aware: bool, deadline: Duration) -> (DrainReport, Vec<std
 pub(crate) async fn http_answers_whole_with_graceful_shutdown() {
     let (report, clients) = drain_http(true, AMPLE).await;
     assert!(clients.iter().all(Result::is_ok), "{clients:?}");
-    // hyper closes all of them itself, idle ones too.
+    // hyper closes every connection itself, also idle ones.
     assert_eq!(ends(&report), [REQUESTS as usize + IDLE, 0, 0]);
 }
 

@@ -1,5 +1,5 @@
-//! Drains seen by embedders: hyper over HTTP/1.1, frames, an order of their own; under both
-//! runtimes.
+//! Drains as embedders see them: HTTP/1.1 by hyper, frames, an own shutdown order. Each test runs
+//! under both runtimes.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 mod http;
@@ -25,9 +25,9 @@ use http::{
     http_answers_whole_with_unaware_handler,
 };
 
-/// The drain's deadline, where nothing should reach it.
+/// A drain deadline that no test should reach.
 const AMPLE: Duration = Duration::from_secs(5);
-/// Frames that a client sends at once, and the handler's time for each.
+/// Frames that a client sends at once, and the time that the handler takes for each.
 const FRAMES: usize = 3;
 const FRAME_TAKES: Duration = Duration::from_millis(350);
 
@@ -60,7 +60,7 @@ both! {
     idle_timeout_of_handed_on_stream
 }
 
-/// A transport that serves.
+/// A serving transport.
 struct Served {
     transport: Arc<Transport>,
     addr: SocketAddr,
@@ -76,7 +76,7 @@ impl Served {
         let builder = Transport::builder().bind_addr(SocketAddr::from(([127, 0, 0, 1], 0)));
         let builder = builder.limits(limits).observer(Recorder::new().observer());
         let transport = Arc::new(builder.build().unwrap());
-        let addr = transport.listen().await.unwrap().ip().unwrap();
+        let addr = transport.listen().await.unwrap().socket_addr().unwrap();
         let also = Arc::clone(&transport);
         Self {
             serving: tokio::spawn(async move { also.serve(handler).await.unwrap() }),
@@ -90,12 +90,12 @@ impl Served {
     }
 }
 
-/// Makes sure that the connection ends in order.
+/// Asserts that the connection ends in order.
 async fn ends_in_order(client: &mut TcpStream) {
     assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
 }
 
-/// Connections by their end: finished, closed idle, aborted.
+/// Returns the counts of a report: finished, closed idle, aborted.
 fn ends(report: &DrainReport) -> [usize; 3] {
     [report.finished, report.closed_idle, report.aborted]
 }
@@ -141,7 +141,7 @@ async fn draining_wakes_handler() {
         conn.write_all(b"?").await.unwrap();
         tokio::select! {
             biased;
-            read = conn.read_u8() => panic!("the client has sent nothing: {read:?}"),
+            read = conn.read_u8() => panic!("unexpected read: {read:?}"),
             () = draining => conn.write_all(b"bye").await.unwrap(),
         }
     };
@@ -195,14 +195,18 @@ async fn ended_stream_held_by_handler() {
     client.shutdown().await.unwrap();
     ends_in_order(&mut client).await;
     timeout(AMPLE, served.transport.wait_empty()).await.unwrap();
-    assert_eq!(served.transport.connections().len(), 1, "it is held");
+    assert_eq!(
+        served.transport.connections().len(),
+        1,
+        "the handler holds the stream"
+    );
     let report = served.transport.shutdown(AMPLE).await;
     assert_eq!(ends(&report), [0, 0, 0]);
     assert!(report.took < AMPLE, "{report:?}");
 }
 
 async fn idle_timeout_of_handed_on_stream() {
-    // The least that there is.
+    // The smallest allowed value.
     let idle = Duration::from_secs(1);
     let mut limits = Limits::default();
     let mut deadlines = limits.deadlines();
@@ -226,13 +230,17 @@ async fn idle_timeout_of_handed_on_stream() {
     assert!(!control.is_ended());
     let mut rest = Vec::new();
     let end = timeout(idle * 10, client.read_to_end(&mut rest));
-    assert_eq!(end.await.unwrap().unwrap(), 0, "an end in order");
+    assert_eq!(
+        end.await.unwrap().unwrap(),
+        0,
+        "the connection must end in order"
+    );
     assert!(started.elapsed() >= idle, "{:?}", started.elapsed());
     drop(client);
     timeout(AMPLE, served.transport.wait_empty()).await.unwrap();
     assert!(
         served.transport.connections().is_empty(),
-        "its place is free"
+        "its place must be free"
     );
     let error = control.ended().await;
     assert!(

@@ -5,7 +5,7 @@ use ron_transport::TlsErrorKind;
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reload_narrows_the_servers_that_are_dialed() {
+async fn reload_narrows_dialed_servers() {
     let pki = Pki::new();
     let served = pki
         .serving(&[("tls_client.allow_sans", "first.example")])

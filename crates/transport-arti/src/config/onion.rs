@@ -1,4 +1,4 @@
-//! The settings of the onion service. Where its keys are is shown nowhere.
+//! The settings of the onion service. `Debug` hides the paths of its keys.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -8,10 +8,10 @@ use transport_core::schema::ValueError;
 
 use super::absolute;
 
-/// Longest nickname in bytes: it becomes a part of file names, which end at 255.
+/// Longest nickname in bytes: it is part of file names, which have at most 255.
 const MAX_NICKNAME: usize = 64;
 
-/// The onion service of the Tor backend.
+/// The settings of the onion service.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OnionServiceConfig {
     enabled: bool,
@@ -35,59 +35,52 @@ impl Default for OnionServiceConfig {
     }
 }
 
-/// Reads of one field each.
-impl OnionServiceConfig {
-    /// Whether the transport listens as an onion service.
-    #[must_use]
-    pub const fn enabled(&self) -> bool {
-        self.enabled
+transport_core::accessors! {
+    impl OnionServiceConfig {
+        /// Whether the transport listens as an onion service.
+        enabled, set_enabled: bool;
+        /// Whether clients must provide a proof of work under load.
+        pow, set_pow: bool;
     }
+}
 
-    /// The name under which Arti keeps the service's keys and state; no client sees it.
+impl OnionServiceConfig {
+    /// Returns the name of the service in Arti's state; clients do not see it.
     #[must_use]
     pub fn nickname(&self) -> &str {
         &self.nickname
     }
 
-    /// The ports that clients reach.
+    /// Returns the ports that clients connect to.
     #[must_use]
     pub fn ports(&self) -> &[u16] {
         &self.ports
     }
 
-    /// Where the service's private key is, which is its address; `None` leaves it to Arti.
+    /// Returns the file of the private key; `None` leaves it to Arti.
+    ///
+    /// The address of the service follows from the key.
     #[must_use]
     pub fn identity_path(&self) -> Option<&Path> {
         self.identity_path.as_deref()
     }
 
-    /// Where the keys of the clients are that may find the service; `None` lets everyone.
+    /// Returns the directory of authorized clients' keys; `None` admits all.
     #[must_use]
     pub fn client_keys_path(&self) -> Option<&Path> {
         self.client_keys_path.as_deref()
     }
-
-    /// Whether clients have to show a proof of work while the service is under load.
-    #[must_use]
-    pub const fn pow(&self) -> bool {
-        self.pow
-    }
 }
 
-/// Setters: each refuses what is out of range and leaves the setting as it was.
+/// Setters that validate. A refused value leaves the setting unchanged.
 ///
 /// # Errors
-/// Those that return a `Result`: a sentence that says what is allowed.
+/// A sentence that says what is allowed.
 #[allow(clippy::missing_errors_doc)]
 impl OnionServiceConfig {
-    /// Whether the transport listens as an onion service.
-    pub fn set_enabled(&mut self, on: bool) -> &mut Self {
-        self.enabled = on;
-        self
-    }
-
-    /// The name under which Arti keeps the service's keys and state: 1 to 64 lowercase letters,
-    /// digits, `-` and `_`, not beginning with `-`. That is a slug of `tor-persist`, and shorter.
+    /// Sets the nickname: 1 to 64 lowercase letters, digits, `-` and `_`.
+    ///
+    /// It does not begin with `-`: it is a slug of `tor-persist`, and shorter.
     pub fn set_nickname(&mut self, nickname: &str) -> Result<&mut Self, ValueError> {
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b);
         let fits = (1..=MAX_NICKNAME).contains(&nickname.len());
@@ -100,8 +93,9 @@ impl OnionServiceConfig {
         Ok(self)
     }
 
-    /// The ports that clients reach: each at least 1 and none twice. A service that is enabled
-    /// needs one.
+    /// Sets the ports: 1 to 65535, without duplicates.
+    ///
+    /// An enabled service needs one.
     pub fn set_ports(&mut self, ports: &[u16]) -> Result<&mut Self, ValueError> {
         let mut seen = HashSet::new();
         for port in ports {
@@ -116,27 +110,20 @@ impl OnionServiceConfig {
         Ok(self)
     }
 
-    /// Where the service's private key is: an absolute path, or `None` to leave it to Arti.
+    /// Sets the file of the private key: absolute, or `None`.
     pub fn set_identity_path(&mut self, path: Option<PathBuf>) -> Result<&mut Self, ValueError> {
         self.identity_path = absolute(path)?;
         Ok(self)
     }
 
-    /// Where the keys of the clients are that may find the service: an absolute path, or `None` to
-    /// let everyone.
+    /// Sets the directory of authorized clients' keys: absolute, or `None`.
     pub fn set_client_keys_path(&mut self, path: Option<PathBuf>) -> Result<&mut Self, ValueError> {
         self.client_keys_path = absolute(path)?;
         Ok(self)
     }
-
-    /// Whether clients have to show a proof of work while the service is under load.
-    pub fn set_pow(&mut self, on: bool) -> &mut Self {
-        self.pow = on;
-        self
-    }
 }
 
-/// Shows whether there are paths to keys, and none of them.
+/// Hides the paths of keys.
 impl fmt::Debug for OnionServiceConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hidden = |path: &Option<PathBuf>| path.as_ref().map(|_| format_args!("hidden"));

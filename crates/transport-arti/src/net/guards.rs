@@ -1,4 +1,4 @@
-//! Arti's stored choice of guards: takes one guard out of it.
+//! Edits Arti's stored choice of guards (`guards.json`).
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -7,14 +7,16 @@ use std::path::Path;
 
 use serde_json::Value;
 
-/// The choices that are made from the directory; the third, of bridges, is the user's own.
+/// Guard sets that Arti selects; the user configures the third, `bridges`.
 const SETS: [&str; 2] = ["default", "restricted"];
 
-/// Removes a guard from what Arti stores, while no client runs. The next client takes the others
-/// before it. Returns whether the file named it.
+/// Removes a guard from Arti's state; returns whether it was stored.
+///
+/// No client may run meanwhile. The next client prefers the other guards. A file of another format
+/// stays as it is.
 ///
 /// # Errors
-/// Where the file cannot be read or replaced.
+/// Fails if the file cannot be read, parsed or replaced.
 pub(super) fn forget(state_dir: &Path, ed25519: &str) -> io::Result<bool> {
     let path = state_dir.join("state").join("guards.json");
     let text = match fs::read_to_string(&path) {
@@ -65,7 +67,7 @@ mod tests {
     }"#;
 
     #[test]
-    fn one_guard_forgotten_and_others_kept() {
+    fn one_guard_forgotten_others_kept() {
         let dir = tempfile::tempdir().unwrap();
         assert!(!forget(dir.path(), "AAA").unwrap());
         fs::create_dir(dir.path().join("state")).unwrap();

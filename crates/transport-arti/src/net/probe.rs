@@ -1,4 +1,4 @@
-//! Asks the network whether it is there: a few bytes from a directory cache, over one relay.
+//! The probe: reads a byte from a directory cache over one relay.
 
 use std::sync::Arc;
 
@@ -8,26 +8,26 @@ use tor_circmgr::{CircMgr, DirInfo};
 use tor_netdir::Timeliness;
 use tor_proto::circuit::UniqId;
 
-use super::proof::Answer;
-use super::runtime::Runtime;
+use super::proof::ProbeResult;
+use crate::client::ArtiRuntime;
 
-/// A relay's own descriptor, which clients with bridges ask for as well; its first byte will do.
+/// Requests the relay's own descriptor, as clients with bridges do.
 const REQUEST: &[u8] = b"GET /tor/server/authority HTTP/1.0\r\n\r\n";
 
-/// Returns whether a relay answered. It may take long: the caller has a deadline.
-pub(super) async fn probe(tor: Arc<TorClient<Runtime>>) -> Answer {
-    match ask(&tor).await {
-        Some(()) => Answer::Carried,
-        None => Answer::Failed,
+/// Returns whether a relay responded. Has no deadline of its own.
+pub(super) async fn probe(tor: Arc<TorClient<ArtiRuntime>>) -> ProbeResult {
+    match request(&tor).await {
+        Some(()) => ProbeResult::Carried,
+        None => ProbeResult::Failed,
     }
 }
 
-async fn ask(tor: &TorClient<Runtime>) -> Option<()> {
+async fn request(tor: &TorClient<ArtiRuntime>) -> Option<()> {
     let (circuits, directory) = (tor.circmgr().ok()?, tor.dirmgr().ok()?);
     let netdir = directory.netdir(Timeliness::Unchecked).ok()?;
     let tunnel = circuits.get_or_launch_dir(DirInfo::Directory(&netdir));
     let tunnel = tunnel.await.ok()?;
-    let mut unproven = Unproven {
+    let mut circuit = RetireOnDrop {
         circuits: &circuits,
         id: Some(tunnel.unique_id()),
     };
@@ -35,16 +35,16 @@ async fn ask(tor: &TorClient<Runtime>) -> Option<()> {
     stream.write_all(REQUEST).await.ok()?;
     stream.flush().await.ok()?;
     let bytes = stream.read(&mut [0]).await.ok()?;
-    (bytes > 0).then(|| unproven.id = None)
+    (bytes > 0).then(|| circuit.id = None)
 }
 
-/// A circuit that has not answered: whatever ends the wait, the next probe takes another.
-struct Unproven<'a> {
-    circuits: &'a CircMgr<Runtime>,
+/// Retires a circuit without a response; the next probe uses another.
+struct RetireOnDrop<'a> {
+    circuits: &'a CircMgr<ArtiRuntime>,
     id: Option<UniqId>,
 }
 
-impl Drop for Unproven<'_> {
+impl Drop for RetireOnDrop<'_> {
     fn drop(&mut self) {
         if let Some(id) = &self.id {
             self.circuits.retire_circ(id);

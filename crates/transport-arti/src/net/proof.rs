@@ -1,8 +1,8 @@
-//! Proves that dials and the onion service have a path: builds a circuit of each kind they need.
+//! The proof of a path: builds a circuit of each required kind.
 //!
-//! A directory that is complete proves nothing yet. Arti chooses the guard before the exit, so that
-//! on a small network every exit can be the guard itself or of its family, and then no path exists
-//! for as long as that guard is the first choice.
+//! A complete directory is no proof. Arti selects the guard before the exit. On a small network
+//! every exit can be the guard itself or a member of its family, and then no path exists while Arti
+//! prefers that guard.
 
 use std::sync::Arc;
 
@@ -11,33 +11,38 @@ use tor_circmgr::isolation::StreamIsolation;
 use tor_circmgr::{CircMgr, DirInfo, TargetPort};
 use tor_netdir::{FamilyRules, NetDir, Relay, Timeliness};
 
-use super::needs::Needs;
-use super::runtime::Runtime;
-use super::TARGET;
+use crate::client::{exits_to, ArtiRuntime, PathNeeds};
+use crate::events::TARGET;
 
-/// What a probe or a proof found.
+/// The outcome of a probe or a proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// The network carried it.
+pub(super) enum ProbeResult {
+    /// The network responded.
     Carried,
     Failed,
     /// The directory allows no path.
     NoPath,
-    /// No path exists, since every exit is the guard or of its family: the guard's Ed25519
-    /// identity, in base64.
-    GuardInTheWay(String),
+    /// No path exists: every exit is the guard or in its family.
+    GuardBlocksExits {
+        /// The guard's Ed25519 identity, in base64.
+        guard: String,
+    },
 }
 
-/// Builds a circuit of each kind that the announced dials and the onion service need. Without
-/// either, an exit circuit where the network has exits, else one as to an onion service.
+/// Builds a circuit of each required kind.
 ///
-/// It may take long: the caller has a deadline.
-pub(super) async fn prove(tor: Arc<TorClient<Runtime>>, needs: Needs, serving: bool) -> Answer {
+/// Announced dials and the onion service determine the kinds. Without either, it builds an exit circuit, or on a network without exits a circuit as to an
+/// onion service. Has no deadline of its own.
+pub(super) async fn prove(
+    tor: Arc<TorClient<ArtiRuntime>>,
+    needs: PathNeeds,
+    serving: bool,
+) -> ProbeResult {
     let (Ok(circuits), Ok(directory)) = (tor.circmgr(), tor.dirmgr()) else {
-        return Answer::Failed;
+        return ProbeResult::Failed;
     };
     let Ok(netdir) = directory.netdir(Timeliness::Timely) else {
-        return Answer::Failed;
+        return ProbeResult::Failed;
     };
     let undecided = needs.is_empty() && !serving;
     let any_exit = undecided && netdir.relays().any(|relay| exits_to(&relay, None));
@@ -53,29 +58,12 @@ pub(super) async fn prove(tor: Arc<TorClient<Runtime>>, needs: Needs, serving: b
     if needs.onion || serving || (undecided && !any_exit) {
         return onion(&tor, &netdir, serving).await;
     }
-    Answer::Carried
+    ProbeResult::Carried
 }
 
-/// Returns whether an exit to this port is listed, where the directory is known.
-pub(crate) fn has_exit(tor: &TorClient<Runtime>, port: u16) -> bool {
-    let netdir = tor.dirmgr().ok();
-    let netdir = netdir.and_then(|directory| directory.netdir(Timeliness::Timely).ok());
-    netdir.map_or(true, |netdir| {
-        netdir.relays().any(|relay| exits_to(&relay, Some(port)))
-    })
-}
-
-fn exits_to(relay: &Relay<'_>, port: Option<u16>) -> bool {
-    let details = relay.low_level_details();
-    match port {
-        Some(port) => details.supports_exit_port_ipv4(port),
-        None => details.policies_allow_some_port(),
-    }
-}
-
-/// Builds an exit circuit that no stream shares.
+/// Builds an exit circuit and retires it before a stream uses it.
 async fn exit(
-    circuits: &CircMgr<Runtime>,
+    circuits: &CircMgr<ArtiRuntime>,
     netdir: &NetDir,
     port: Option<u16>,
 ) -> Result<(), ErrorKind> {
@@ -92,10 +80,10 @@ async fn exit(
     Ok(())
 }
 
-/// Builds a circuit as a client of onion services does, and one as a service does.
-async fn onion(tor: &TorClient<Runtime>, netdir: &NetDir, serving: bool) -> Answer {
+/// Builds a circuit as a client and, if `serving`, as a service.
+async fn onion(tor: &TorClient<ArtiRuntime>, netdir: &NetDir, serving: bool) -> ProbeResult {
     let Ok(circuits) = tor.hs_circ_pool() else {
-        return Answer::Failed;
+        return ProbeResult::Failed;
     };
     let relay = match circuits.get_or_launch_client_rend(netdir).await {
         Ok((_tunnel, relay)) => relay,
@@ -106,11 +94,11 @@ async fn onion(tor: &TorClient<Runtime>, netdir: &NetDir, serving: bool) -> Answ
             return failed("onion service", error.kind());
         }
     }
-    Answer::Carried
+    ProbeResult::Carried
 }
 
-/// Finds out why there is no path through an exit.
-async fn no_path(tor: &TorClient<Runtime>, netdir: &NetDir, port: Option<u16>) -> Answer {
+/// Determines why no path through an exit exists.
+async fn no_path(tor: &TorClient<ArtiRuntime>, netdir: &NetDir, port: Option<u16>) -> ProbeResult {
     let guard = guard(tor, netdir).await;
     let rules = FamilyRules::from(netdir.params());
     let mut exits = netdir
@@ -122,29 +110,31 @@ async fn no_path(tor: &TorClient<Runtime>, netdir: &NetDir, port: Option<u16>) -
             if exits.peek().is_some()
                 && exits.all(|exit| exit.low_level_details().in_same_family(&guard, rules)) =>
         {
-            Answer::GuardInTheWay(guard.id().to_string())
+            ProbeResult::GuardBlocksExits {
+                guard: guard.id().to_string(),
+            }
         }
         _ => {
             failed("exit", ErrorKind::NoPath);
-            Answer::NoPath
+            ProbeResult::NoPath
         }
     }
 }
 
-/// Returns the first hop of circuits that carry data; none where it is a bridge.
-async fn guard<'a>(tor: &TorClient<Runtime>, netdir: &'a NetDir) -> Option<Relay<'a>> {
+/// Returns the guard of data circuits; `None` if it is a bridge.
+async fn guard<'a>(tor: &TorClient<ArtiRuntime>, netdir: &'a NetDir) -> Option<Relay<'a>> {
     let circuits = tor.hs_circ_pool().ok()?;
     let (tunnel, _) = circuits.get_or_launch_client_rend(netdir).await.ok()?;
     let first = AsRef::<tor_proto::ClientTunnel>::as_ref(&tunnel).first_hop();
     netdir.by_ids(&first.ok()?)
 }
 
-fn failed(circuit: &str, kind: ErrorKind) -> Answer {
+fn failed(circuit: &str, kind: ErrorKind) -> ProbeResult {
     tracing::debug!(
         target: TARGET,
         event = "bootstrap",
         error = %kind,
-        "{circuit} circuit cannot be built yet",
+        "cannot build the {circuit} circuit yet",
     );
-    Answer::Failed
+    ProbeResult::Failed
 }

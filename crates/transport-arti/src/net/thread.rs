@@ -1,4 +1,4 @@
-//! The thread that runs Tor: one client after the other, until it is told to stop.
+//! The Tor thread, which runs one client after the other.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,33 +7,36 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep, Instant};
 use tokio_util::sync::CancellationToken;
-use transport_core::{Observer, ReadyState, TransportError};
+use transport_core::{Observer, ReadyState, Reloadable, TransportError};
 
-use super::client::{Client, Started};
+use super::bootstrap::LogFirstFailure;
 use super::guards;
-use super::watch::{End, Told, Watch};
-use super::Shared;
+use super::watch::{ClientWatch, OnReadiness, WatchEnd};
+use crate::client::{StartedInstance, TorClientSlot, TorInstance};
+use crate::events::TARGET;
 use crate::health::Health;
-use crate::onion::Onion;
-use crate::raw::ArtiPending;
-use crate::settings::{self, Settings};
-use crate::{provider, LiveArtiConfig};
+use crate::onion::OnionServiceSetup;
+use crate::raw::Arrival;
+use crate::settings::{self, TorSettings};
+use crate::{provider, ArtiConfig};
 
-/// Clients of the onion service that wait to be accepted; beyond these Arti holds them back.
+/// Onion service clients that wait for an accept. When the backlog is full, Arti queues further ones.
 const BACKLOG: usize = 128;
-/// How long the threads of a client may take to end. They end in a millisecond; one that reads a
-/// file may take longer, and then ends by itself.
+/// Time limit for the end of a client's threads.
+///
+/// They usually end within a millisecond; a thread that reads a file takes longer and then ends in
+/// the background.
 const GRACE: Duration = Duration::from_millis(500);
-/// Pause before a client that could not be started is tried again.
+/// Pause between two attempts to start a client.
 const START_PAUSE: Duration = Duration::from_secs(1);
 
-/// What the starter holds of the thread.
-pub(super) struct Handles {
-    /// The `.onion` name, once the first client is there.
+/// The caller's ends of the thread's channels.
+pub(super) struct TorThread {
+    /// The `.onion` name, if any, after the first client was created.
     pub(super) ready: oneshot::Receiver<Result<Option<String>, TransportError>>,
-    pub(super) shared: Arc<Shared>,
+    pub(super) slot: Arc<TorClientSlot>,
     pub(super) readiness: watch::Receiver<ReadyState>,
-    pub(super) arrivals: mpsc::Receiver<ArtiPending>,
+    pub(super) arrivals: mpsc::Receiver<Arrival>,
     /// Cancelled when the thread ends.
     pub(super) ended: CancellationToken,
 }
@@ -41,41 +44,41 @@ pub(super) struct Handles {
 /// Starts the thread.
 ///
 /// # Errors
-/// [`TransportError::Io`], where the system gives no thread.
+/// [`TransportError::Io`] if the system refuses a thread or a runtime.
 pub(super) fn start(
-    live: LiveArtiConfig,
+    live: Reloadable<ArtiConfig>,
     amnesia: bool,
     observer: Arc<dyn Observer>,
-    told: Told,
+    on_readiness: OnReadiness,
     stop: CancellationToken,
-) -> Result<Handles, TransportError> {
+) -> Result<TorThread, TransportError> {
     provider::install();
     let control = Builder::new_current_thread().enable_time().build()?;
     let health = Health::new(Instant::now());
     let (report, ready) = oneshot::channel();
     let ended = CancellationToken::new();
-    let finished = ended.clone().drop_guard();
+    let ended_on_drop = ended.clone().drop_guard();
     let (readiness, watched) = watch::channel(health.state());
     let (backlog, arrivals) = mpsc::channel(BACKLOG);
-    let shared = Arc::new(Shared::new());
-    let watch = Watch {
+    let slot = Arc::new(TorClientSlot::new());
+    let watch = ClientWatch {
         live: live.clone(),
         observer,
         stop,
-        shared: Arc::clone(&shared),
+        slot: Arc::clone(&slot),
         readiness,
-        told,
+        on_readiness,
         backlog,
         health,
     };
-    (watch.told)(watch.health.state());
-    let ended_for_all = EndOnDrop(Arc::clone(&shared));
+    (watch.on_readiness)(watch.health.state());
+    let slot_guard = EndSlotOnDrop(Arc::clone(&slot));
     let body = move || {
-        let ended_for_all = ended_for_all;
+        let slot_guard = slot_guard;
         match prepare(&live, amnesia) {
             Ok((settings, onion, first)) => {
                 let address = onion.as_ref().map(|onion| onion.address().to_owned());
-                // Nobody waits for it: then it has been told to stop as well.
+                // Fails only if the caller was dropped, which has cancelled `stop` as well.
                 let _ = report.send(Ok(address));
                 run(
                     watch,
@@ -84,126 +87,124 @@ pub(super) fn start(
                     onion.map(Arc::new).as_ref(),
                     first,
                 );
-                // The directory in memory goes before the end is told.
+                // Removes the directory in memory before `ended` is cancelled.
                 drop(settings);
             }
             Err(error) => {
                 let _ = report.send(Err(error));
             }
         }
-        drop(ended_for_all);
-        drop(finished);
+        drop(slot_guard);
+        drop(ended_on_drop);
     };
     std::thread::Builder::new()
         .name("ron-arti".to_owned())
         .spawn(body)?;
-    Ok(Handles {
+    Ok(TorThread {
         ready,
-        shared,
+        slot,
         readiness: watched,
         arrivals,
         ended,
     })
 }
 
-/// Tells whoever dials that there is no client any more, however the thread ends.
-struct EndOnDrop(Arc<Shared>);
+/// Ends the slot when the thread ends, including by a panic.
+struct EndSlotOnDrop(Arc<TorClientSlot>);
 
-impl Drop for EndOnDrop {
+impl Drop for EndSlotOnDrop {
     fn drop(&mut self) {
         self.0.end();
     }
 }
 
+/// Reads the settings and keys, and creates the first client.
 fn prepare(
-    live: &LiveArtiConfig,
+    live: &Reloadable<ArtiConfig>,
     amnesia: bool,
-) -> Result<(Settings, Option<Onion>, Started), TransportError> {
+) -> Result<(TorSettings, Option<OnionServiceSetup>, StartedInstance), TransportError> {
     let config = live.get();
     let settings = settings::load(&config, amnesia)?;
     let onion = config.onion_service();
     let onion = onion
         .enabled()
-        .then(|| Onion::set_up(onion, &settings.client))
+        .then(|| OnionServiceSetup::load(onion, &settings.client))
         .transpose()?;
-    let first = Client::start(&settings.client)?;
+    let first = TorInstance::start(&settings.client)?;
     Ok((settings, onion, first))
 }
 
+/// Watches one client after the other until the stop.
 fn run(
-    mut watch: Watch,
+    mut watch: ClientWatch,
     control: &Runtime,
-    settings: &Settings,
-    onion: Option<&Arc<Onion>>,
-    first: Started,
+    settings: &TorSettings,
+    onion: Option<&Arc<OnionServiceSetup>>,
+    first: StartedInstance,
 ) {
     let mut next = Some(first);
     while let Some(started) = next {
-        let Started {
-            client,
+        let StartedInstance {
+            instance,
             evidence,
             runtime,
         } = started;
-        let end = control.block_on(watch.over(&client, evidence, onion));
-        watch.shared.set(None);
-        client.end(runtime, GRACE);
+        let end = control.block_on(watch.watch(&instance, evidence, onion));
+        watch.slot.set(None);
+        instance.end(runtime, GRACE);
         next = match end {
-            End::Stop => None,
-            End::Replace => another(&mut watch, control, settings),
-            End::ReplaceGuard(guard) => {
+            WatchEnd::Stop => None,
+            WatchEnd::Replace => start_again(&mut watch, control, settings),
+            WatchEnd::ReplaceGuard { guard } => {
                 tracing::warn!(
-                    target: crate::net::TARGET,
+                    target: TARGET,
                     event = "bootstrap",
-                    "every exit is the guard or of its family; another guard is chosen",
+                    "every exit is the guard or in its family; choosing another guard",
                 );
-                forget(&guard, settings, &watch, control);
-                another(&mut watch, control, settings)
+                forget_guard(&guard, settings, &watch, control);
+                start_again(&mut watch, control, settings)
             }
         };
         watch.health.replaced(Instant::now());
     }
 }
 
-/// Takes a guard out of Arti's choice, so that the next client takes others before it.
-fn forget(guard: &str, settings: &Settings, watch: &Watch, control: &Runtime) {
-    // One that is not stored yet is drawn anew by the next client.
+/// Removes a guard from Arti's state; the next client prefers others.
+///
+/// A guard that is not stored needs no removal: the next client selects a new one at random.
+fn forget_guard(guard: &str, settings: &TorSettings, watch: &ClientWatch, control: &Runtime) {
     if let Err(error) = guards::forget(&settings.state_dir, guard) {
         tracing::warn!(
-            target: crate::net::TARGET,
+            target: TARGET,
             event = "bootstrap",
             error = %error,
-            "the guard cannot be taken out of arti.state_dir",
+            "cannot remove the guard from arti.state_dir",
         );
-        paused(watch, control);
+        pause(watch, control);
     }
 }
 
-/// Starts another client, however long it takes; `None` once there shall be none.
-fn another(watch: &mut Watch, control: &Runtime, settings: &Settings) -> Option<Started> {
-    let mut told = false;
+/// Starts another client, with retries; `None` after the stop.
+fn start_again(
+    watch: &mut ClientWatch,
+    control: &Runtime,
+    settings: &TorSettings,
+) -> Option<StartedInstance> {
+    let mut failures = LogFirstFailure::default();
     loop {
-        match Client::start(&settings.client) {
+        match TorInstance::start(&settings.client) {
             Ok(started) => return Some(started),
-            Err(error) if !told => {
-                told = true;
-                tracing::warn!(
-                    target: crate::net::TARGET,
-                    event = "bootstrap",
-                    error = %error,
-                    "tor could not be started again, and is tried until it can",
-                );
-            }
-            Err(_) => {}
+            Err(error) => failures.record(&error, "cannot restart Tor; retrying every second"),
         }
-        watch.tell(Instant::now());
-        if !paused(watch, control) {
+        watch.publish(Instant::now());
+        if !pause(watch, control) {
             return None;
         }
     }
 }
 
-/// Waits a while. False: there shall be no other client.
-fn paused(watch: &Watch, control: &Runtime) -> bool {
+/// Sleeps for [`START_PAUSE`]; returns false if it was stopped meanwhile.
+fn pause(watch: &ClientWatch, control: &Runtime) -> bool {
     control.block_on(async {
         tokio::select! {
             () = watch.stop.cancelled() => false,

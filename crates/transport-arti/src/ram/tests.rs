@@ -1,10 +1,10 @@
-//! The life of a directory in memory. These need `/dev/shm`, which every Linux has.
+//! The directory in memory. Needs `/dev/shm`.
 
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 
-/// A place of its own, so that tests do not clean up after each other.
+/// Returns a parent directory per test, so that tests stay independent.
 fn place() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").unwrap()
 }
@@ -14,7 +14,7 @@ fn entries(place: &Path) -> usize {
 }
 
 #[test]
-fn it_is_private_and_gone_afterwards() {
+fn directory_private_and_removed_on_drop() {
     let place = place();
     let dir = RamDir::create_at(place.path()).unwrap();
     let mode = fs::metadata(dir.path()).unwrap().permissions().mode();
@@ -25,21 +25,21 @@ fn it_is_private_and_gone_afterwards() {
 }
 
 #[test]
-fn a_living_one_is_left_alone_and_a_dead_one_is_removed() {
+fn only_stale_directory_removed() {
     let place = place();
-    let living = RamDir::create_at(place.path()).unwrap();
-    let dead = place.path().join(format!("{PREFIX}dead"));
-    fs::create_dir(&dead).unwrap();
-    fs::write(dead.join("state"), "secret").unwrap();
+    let locked = RamDir::create_at(place.path()).unwrap();
+    let stale = place.path().join(format!("{PREFIX}stale"));
+    fs::create_dir(&stale).unwrap();
+    fs::write(stale.join("state"), "secret").unwrap();
     let foreign = place.path().join("something-else");
     fs::create_dir(&foreign).unwrap();
     let next = RamDir::create_at(place.path()).unwrap();
-    assert!(!dead.exists() && foreign.exists());
-    assert!(living.path().exists() && next.path().exists());
+    assert!(!stale.exists() && foreign.exists());
+    assert!(locked.path().exists() && next.path().exists());
 }
 
 #[test]
-fn a_link_is_not_followed() {
+fn symlink_not_followed() {
     let (place, elsewhere) = (place(), place());
     fs::write(elsewhere.path().join("kept"), "").unwrap();
     let link = place.path().join(format!("{PREFIX}link"));
@@ -49,11 +49,11 @@ fn a_link_is_not_followed() {
 }
 
 #[test]
-fn what_is_not_memory_is_refused_with_the_reason() {
+fn disk_and_relative_path_refused() {
     let proc = RamDir::create_in(["/proc".into(), "relative".into()].into_iter());
     let error = proc.unwrap_err();
     assert_eq!(error.kind(), "config");
     let text = error.to_string();
-    assert!(text.contains("/proc: it is not in memory"), "{text}");
-    assert!(text.contains("relative: it is no absolute path"), "{text}");
+    assert!(text.contains("/proc: not in memory"), "{text}");
+    assert!(text.contains("relative: not an absolute path"), "{text}");
 }

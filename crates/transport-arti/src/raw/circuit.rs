@@ -1,108 +1,103 @@
-//! The circuit of one client of the onion service: which streams on it are taken, and how long it
-//! is kept.
+//! A client's circuit to the onion service: its streams and its lifetime.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{Stream, StreamExt};
-use tokio::sync::{mpsc, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::sleep;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tokio_util::task::TaskTracker;
 use tor_cell::relaycell::msg::{Connected, End, EndReason};
 use tor_hsservice::{RendRequest, StreamRequest};
 use tor_proto::stream::IncomingStreamRequest;
-use transport_core::{Backend, Observer, Reason, TransportError};
+use transport_core::{Backend, Reason, TransportError};
 
-use super::listener::ArtiPending;
+use super::arrival::{Arrival, ArrivalRequest, RendezvousCircuit};
 use super::stream::ArtiIo;
 use crate::error;
-use crate::net::Client;
 
-/// Refused streams after which a circuit is cut: the client is looking for open ports.
+/// Most refused streams of a circuit. One more suggests a port scan and ends the circuit.
 const MAX_REFUSED: usize = 8;
-/// How long a circuit without a stream is kept: a client that opens one after the other needs no
-/// new circuit for each.
+/// How long a circuit stays open without a stream.
+///
+/// A client that opens one stream after the other then needs no new circuit.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// Circuits that may be kept without a stream at a time; others end at once.
+/// Limits lingering circuits. Further circuits end with their last stream.
 static LINGERING: Semaphore = Semaphore::const_new(256);
 
-/// A circuit's number and what its streams need.
-#[derive(Clone)]
-pub(super) struct Circuit {
-    pub(super) number: u64,
-    pub(super) client: Arc<Client>,
-    pub(super) ports: Arc<[u16]>,
-    pub(super) backlog: mpsc::Sender<ArtiPending>,
-    pub(super) observer: Arc<dyn Observer>,
-}
-
-/// What to do with a stream that a client asks for.
+/// The response to a client's stream request.
 #[derive(Debug, PartialEq, Eq)]
-enum Verdict {
-    Take,
-    /// There is nothing at that port.
+enum StreamVerdict {
+    Accept,
+    /// The service does not serve this port.
     Refuse,
-    /// No client of an onion service asks for this.
-    Cut,
+    /// Ends the circuit: no onion service client sends such a request.
+    EndCircuit,
 }
 
-fn verdict(request: &IncomingStreamRequest, ports: &[u16]) -> Verdict {
+fn verdict(request: &IncomingStreamRequest, ports: &[u16]) -> StreamVerdict {
     match request {
-        IncomingStreamRequest::Begin(begin) if ports.contains(&begin.port()) => Verdict::Take,
-        IncomingStreamRequest::Begin(_) => Verdict::Refuse,
-        _ => Verdict::Cut,
+        IncomingStreamRequest::Begin(begin) if ports.contains(&begin.port()) => {
+            StreamVerdict::Accept
+        }
+        IncomingStreamRequest::Begin(_) => StreamVerdict::Refuse,
+        _ => StreamVerdict::EndCircuit,
     }
 }
 
-/// Builds the circuit, and takes the first stream to a port of ours. Further streams are let in
-/// line as pending connections of the same number.
+/// Builds the circuit and accepts its first stream to a served port.
+///
+/// Later streams become pending connections with the same circuit number.
 ///
 /// # Errors
-/// [`TransportError::Arti`], when the circuit fails, or the client's behaviour has it cut.
-pub(super) async fn open(request: RendRequest, circuit: Circuit) -> Result<ArtiIo, TransportError> {
+/// [`TransportError::Arti`] if the circuit fails, or ends before such a stream.
+pub(super) async fn open(
+    request: RendRequest,
+    circuit: RendezvousCircuit,
+) -> Result<ArtiIo, TransportError> {
     let mut streams = request.accept().await.map_err(error::accept)?;
     let mut refused = 0;
-    let first = next_taken(&mut streams, &circuit, &mut refused).await;
-    let first = first.ok_or_else(|| error::arti("the client left without a stream"))?;
+    let first = next_accepted(&mut streams, &circuit, &mut refused).await;
+    let first =
+        first.ok_or_else(|| error::arti("the circuit ended before the client opened a stream"))?;
     let users = TaskTracker::new();
     let io = accept(first, users.token(), circuit.clone()).await?;
-    let further = further(streams, circuit.clone(), users, refused);
-    // It ends with the circuit, and with the client.
-    circuit.client.spawn(further);
+    let further = queue_streams(streams, circuit.clone(), users, refused);
+    // The task ends with the circuit or with the instance.
+    circuit.instance.spawn(further);
     Ok(io)
 }
 
-/// Accepts a stream, which keeps its circuit from now on.
+/// Accepts a stream; the token keeps its circuit open.
 ///
 /// # Errors
-/// [`TransportError::Arti`].
+/// [`TransportError::Arti`] if the circuit fails.
 pub(super) async fn accept(
     request: StreamRequest,
     kept: TaskTrackerToken,
-    circuit: Circuit,
+    circuit: RendezvousCircuit,
 ) -> Result<ArtiIo, TransportError> {
     let stream = request.accept(Connected::new_empty()).await;
     let stream = stream.map_err(error::accept)?;
-    Ok(ArtiIo::accepted(stream, circuit.client, kept))
+    Ok(ArtiIo::accepted(stream, circuit.instance, kept))
 }
 
-/// The next stream to a port of ours; `None` when the circuit ends or is to end.
-async fn next_taken(
+/// Returns the next stream to a served port; `None` at the end.
+async fn next_accepted(
     streams: &mut (impl Stream<Item = StreamRequest> + Unpin),
-    circuit: &Circuit,
+    circuit: &RendezvousCircuit,
     refused: &mut usize,
 ) -> Option<StreamRequest> {
     loop {
         let request = streams.next().await?;
         match verdict(request.request(), &circuit.ports) {
-            Verdict::Take => return Some(request),
-            Verdict::Refuse if *refused < MAX_REFUSED => {
+            StreamVerdict::Accept => return Some(request),
+            StreamVerdict::Refuse if *refused < MAX_REFUSED => {
                 *refused += 1;
                 refuse(request).await;
             }
-            Verdict::Refuse | Verdict::Cut => {
+            StreamVerdict::Refuse | StreamVerdict::EndCircuit => {
                 let _ = request.shutdown_circuit();
                 return None;
             }
@@ -110,38 +105,42 @@ async fn next_taken(
     }
 }
 
-/// Refuses as every onion service does: other reasons would tell this one apart.
-pub(super) async fn refuse(request: StreamRequest) {
+/// Refuses a stream with `DONE`, as every onion service does.
+///
+/// Another reason would make this service distinguishable.
+async fn refuse(request: StreamRequest) {
     let done = End::new_with_reason(EndReason::DONE);
-    // A circuit that is gone needs no refusal.
+    // Fails only if the circuit has ended.
     let _ = request.reject(done).await;
 }
 
-/// Lets further streams in line until the circuit ends, or has been without one for long.
-async fn further(
+/// Queues later streams until the circuit ends or has lingered without one.
+async fn queue_streams(
     mut streams: impl Stream<Item = StreamRequest> + Unpin,
-    circuit: Circuit,
+    circuit: RendezvousCircuit,
     users: TaskTracker,
     mut refused: usize,
 ) {
-    // Waits are for nobody while it is open.
+    // `TaskTracker::wait` never completes on an open tracker.
     users.close();
     loop {
-        let next = next_taken(&mut streams, &circuit, &mut refused);
+        let next = next_accepted(&mut streams, &circuit, &mut refused);
         let idle = async {
             users.wait().await;
-            if let Ok(_place) = LINGERING.try_acquire() {
+            if let Ok(_permit) = LINGERING.try_acquire() {
                 sleep(LINGER).await;
             }
         };
         tokio::select! {
             next = next => {
                 let Some(request) = next else { return };
-                let pending = ArtiPending::stream(request, users.token(), &circuit);
-                if let Err(full) = circuit.backlog.try_send(pending) {
+                let arrival = Arrival::stream(request, users.token(), &circuit);
+                if let Err(full) = circuit.backlog.try_send(arrival) {
                     circuit.observer.accepted(Backend::Arti);
                     circuit.observer.rejected(Reason::HandshakeLimit);
-                    full.into_inner().refuse().await;
+                    if let ArrivalRequest::Stream(request, _) = full.into_inner().request {
+                        refuse(*request).await;
+                    }
                 }
             }
             () = idle => {

@@ -1,4 +1,4 @@
-//! Dialing over Tor: names are resolved at the other end of it, never here.
+//! Dials over Tor. Tor resolves host names; this process never does.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -7,42 +7,42 @@ use std::time::Duration;
 use arti_client::config::BoolOrAuto;
 use arti_client::{DataStream, ErrorKind, HasKind, StreamPrefs, TorClient};
 use tokio::time::{sleep, Instant};
-use transport_core::{Backend, ConnInfo, Connection, Dialer, Target, TransportError};
+use transport_core::{Backend, ConnInfo, Connection, Dialer, Reloadable, Target, TransportError};
 
 use super::stream::ArtiIo;
+use crate::client::{has_exit, is_onion, ArtiRuntime, TorClientSlot, TorInstance};
 use crate::error;
 use crate::health::Evidence;
 use crate::isolation::{self, IsolationToken};
-use crate::net::{has_exit, is_onion, Client, Runtime, Shared};
-use crate::{DialWhileBootstrapping, Isolation, LiveArtiConfig};
+use crate::{ArtiConfig, DialWhileBootstrapping, Isolation};
 
-/// A dial that takes longer is a reason to look whether the network is there.
+/// Dial duration that casts doubt on the network.
 const LONG_DIAL: Duration = Duration::from_secs(3);
-/// Pause before a dial that found no path looks for one again.
+/// Pause between two attempts of a dial that found no path.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
-/// Opens streams to hosts through exits, and to onion services. Cheap to clone.
+/// Opens streams to hosts through exits, and to onion services.
 ///
-/// A dial that finds no path, or whose client is replaced, is tried again until the caller drops
-/// it: the guard's `dial_timeout` ends it. A port that no exit of the network serves fails at once.
+/// Cheap to clone. Create one with [`ArtiNet::dialer`](crate::ArtiNet::dialer).
 #[derive(Debug, Clone)]
 pub struct ArtiDialer {
-    shared: Arc<Shared>,
-    live: LiveArtiConfig,
+    slot: Arc<TorClientSlot>,
+    live: Reloadable<ArtiConfig>,
     token: Option<IsolationToken>,
 }
 
 impl ArtiDialer {
-    pub(crate) const fn new(shared: Arc<Shared>, live: LiveArtiConfig) -> Self {
+    pub(crate) const fn new(slot: Arc<TorClientSlot>, live: Reloadable<ArtiConfig>) -> Self {
         Self {
-            shared,
+            slot,
             live,
             token: None,
         }
     }
 
-    /// A dialer whose streams share circuits with those of this token alone, instead of by
-    /// `arti.isolation`.
+    /// Returns a dialer that shares circuits only under this token.
+    ///
+    /// The token replaces the setting `arti.isolation` for its dials.
     #[must_use]
     pub fn isolated_by(&self, token: IsolationToken) -> Self {
         Self {
@@ -61,10 +61,22 @@ impl Dialer for ArtiDialer {
         Backend::Arti
     }
 
+    /// Opens a stream, after the configured `arti.pre_dial_delay`.
+    ///
+    /// It retries without a limit of its own if Arti finds no path or the client is replaced; the
+    /// guard's `dial_timeout` ends the dial. A port that no exit serves fails at once.
+    ///
+    /// # Errors
+    /// [`TransportError::Unsupported`] for a Unix socket; [`TransportError::ArtiBootstrap`] before
+    /// Tor carries traffic, with `arti.dial_while_bootstrapping = "fail"`;
+    /// [`TransportError::Cancelled`] once Tor has ended; otherwise the failure that Tor reports.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the attempt.
     async fn dial(&self, to: &Target) -> Result<Connection<ArtiIo>, TransportError> {
         let Target::Host { host, port } = to else {
             return Err(TransportError::Unsupported {
-                what: "a tor dial to a Unix socket".to_owned(),
+                what: "dialing a Unix socket over Tor".to_owned(),
             });
         };
         let config = self.live.get();
@@ -76,67 +88,67 @@ impl Dialer for ArtiDialer {
         let started = Instant::now();
         let mut choice = config.dial_while_bootstrapping();
         loop {
-            let client = self.shared.client(choice).await?;
-            // Until the stream is counted on its circuit.
-            let dialing = client.sharing().dialing();
-            match open(&client, host, *port, prefs.clone()).await {
-                Dialed::Opened(stream) => {
+            let instance = self.slot.client(choice).await?;
+            // Held until the stream is counted on its circuit.
+            let dialing = instance.circuit_streams().begin_dial();
+            match attempt(&instance, host, *port, prefs.clone()).await {
+                DialAttempt::Opened(stream) => {
                     let mut info = ConnInfo::new(Backend::Arti, None);
                     info.steps.connect = Some(started.elapsed());
                     return Ok(Connection::new(
-                        ArtiIo::dialed(*stream, client, exclusive),
+                        ArtiIo::dialed(*stream, instance, exclusive),
                         info,
                     ));
                 }
-                Dialed::Failed(error) => return Err(error),
-                Dialed::NoPathYet => {}
+                DialAttempt::Failed(error) => return Err(error),
+                DialAttempt::NoPathYet => {}
             }
             drop(dialing);
             sleep(RETRY_PAUSE).await;
-            // It was there when the dial began.
+            // Tor was ready when the dial began, so `Fail` no longer applies.
             choice = DialWhileBootstrapping::Wait;
         }
     }
 }
 
-/// How an attempt went.
-enum Dialed {
+/// The outcome of one attempt.
+enum DialAttempt {
     Opened(Box<DataStream>),
     Failed(TransportError),
-    /// The client has no path, or was replaced.
+    /// Arti found no path, or the client was replaced.
     NoPathYet,
 }
 
-/// Opens a stream on a client, once.
-async fn open(client: &Client, host: &str, port: u16, prefs: StreamPrefs) -> Dialed {
-    let Some(tor) = client.tor() else {
-        return Dialed::NoPathYet;
+/// Opens a stream, in one attempt.
+async fn attempt(instance: &TorInstance, host: &str, port: u16, prefs: StreamPrefs) -> DialAttempt {
+    let Some(tor) = instance.tor() else {
+        return DialAttempt::NoPathYet;
     };
     let target = (host.to_owned(), port);
     let on = Arc::clone(&tor);
     let dial = async move { on.connect_with_prefs(target, &prefs).await };
-    let mut dial = pin!(client.run(dial));
+    let mut dial = pin!(instance.run(dial));
     let dialed = tokio::select! {
         dialed = &mut dial => dialed,
         () = sleep(LONG_DIAL) => {
-            client.tell(Evidence::Doubt);
+            instance.report(Evidence::Doubt);
             dial.await
         }
     };
     match dialed {
         Some(Ok(stream)) => {
-            client.tell(Evidence::Carried);
-            Dialed::Opened(Box::new(stream))
+            instance.report(Evidence::Carried);
+            DialAttempt::Opened(Box::new(stream))
         }
         Some(Err(failed)) if is_pathless(failed.kind()) && may_have_path(&tor, host, port) => {
-            client.tell(Evidence::NoPath);
-            Dialed::NoPathYet
+            instance.report(Evidence::NoPath);
+            DialAttempt::NoPathYet
         }
         Some(Err(failed)) => {
-            client.tell_failure(error::blames(failed.kind()));
-            Dialed::Failed(error::dial(failed))
+            instance.report_failure(error::blame(failed.kind()));
+            DialAttempt::Failed(error::dial(failed))
         }
-        None => Dialed::NoPathYet,
+        None => DialAttempt::NoPathYet,
     }
 }
 
@@ -145,15 +157,17 @@ const fn is_pathless(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::NoPath | ErrorKind::NoExit)
 }
 
-/// Returns whether a path to this target can exist: a port that no exit serves stays without.
-fn may_have_path(tor: &TorClient<Runtime>, host: &str, port: u16) -> bool {
+/// Returns whether a retry can find a path to this target.
+fn may_have_path(tor: &TorClient<ArtiRuntime>, host: &str, port: u16) -> bool {
     is_onion(host) || has_exit(tor, port)
 }
 
-/// Half to all of a delay, at random: what always takes the same time is easy to recognize.
+/// Returns a random duration, half of `delay` to all of it.
+///
+/// A constant delay would make the dials of this process recognizable.
 fn jittered(delay: Duration) -> Duration {
     let mut random = [0; 4];
-    // Without random numbers there is no Tor either.
+    // On failure the delay is halved; Tor itself cannot work without random numbers.
     let _ = aws_lc_rs::rand::fill(&mut random);
     let part = f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX);
     delay.mul_f64(0.5 + part / 2.0)
@@ -167,11 +181,11 @@ mod tests {
     fn dialer(tune: impl FnOnce(&mut ArtiConfig)) -> ArtiDialer {
         let mut config = ArtiConfig::default();
         tune(&mut config);
-        ArtiDialer::new(Arc::new(Shared::new()), LiveArtiConfig::new(&config))
+        ArtiDialer::new(Arc::new(TorClientSlot::new()), Reloadable::new(config))
     }
 
     #[test]
-    fn jitter_stays_within_the_delay_and_varies() {
+    fn jitter_varies_within_delay() {
         let delay = Duration::from_secs(10);
         let drawn: Vec<_> = (0..64).map(|_| jittered(delay)).collect();
         assert!(drawn.iter().all(|d| (delay / 2..=delay).contains(d)));
@@ -180,7 +194,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn before_tor_carries_a_dial_fails_at_once_or_waits_as_configured() {
+    async fn dial_before_bootstrap_fails_or_waits() {
         let to = "example.org:443".parse().unwrap();
         let started = Instant::now();
         let error = dialer(|_| ()).dial(&to).await.unwrap_err();
@@ -197,7 +211,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_delay_passes_before_anything_else() {
+    async fn pre_dial_delay_elapses_first() {
         let to = "example.org:443".parse().unwrap();
         let delay = Duration::from_secs(8);
         let late = dialer(|config| {
@@ -209,7 +223,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_unix_socket_is_nowhere_on_tor() {
+    async fn unix_socket_unsupported() {
         let unix = Target::Unix("/run/x".into());
         let error = dialer(|_| ()).dial(&unix).await.unwrap_err();
         assert_eq!(error.kind(), "unsupported");

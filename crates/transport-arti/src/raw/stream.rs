@@ -1,4 +1,4 @@
-//! The stream of an established connection over Tor.
+//! A stream over Tor.
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -14,79 +14,82 @@ use tor_proto::client::stream::ClientStreamCtrl;
 use tor_proto::ClientTunnel;
 use transport_core::Io;
 
-use super::sharing::OnCircuit;
+use crate::client::{StreamOnCircuit, TorInstance};
 use crate::health::Evidence;
-use crate::net::Client;
 
 /// A stream over Tor.
 ///
-/// Writes are gathered into cells: they go out when a cell is full, or by a flush. Tor has no
-/// half-open streams: a shutdown flushes and ends both directions. What the peer had sent and
-/// nobody had read by then may be lost; reads find the end of the stream (a relay that wants the
-/// answer is [`relay_held`](transport_limits::relay_held)).
+/// **Writes** are gathered into cells. A cell is sent once it is full or on a flush.
 ///
-/// An [`abort`](Io::abort) of a dialed stream reaches an onion service where the stream is alone on
-/// its circuit, as with `arti.isolation = "stream"`: the circuit ends with it. A stream that shares
-/// its circuit ends as in order, since Arti ends each stream with the same reason. So does every
-/// accepted stream, whose circuit is its client's, and every stream behind an exit: an exit closes
-/// its connection to the target in the same way after either.
-/// A receiver that must know has TLS above, or frames.
+/// **No half-close.** A shutdown flushes and ends both directions, after which reads report the end
+/// of the stream. Data that the peer sent and this side had not read by then may be lost. A relay
+/// that needs the response uses the relay for streams without half-close in
+/// [`transport_limits`].
+///
+/// **Abort.** [`abort`](Io::abort) makes an onion service see an error only if the dialed stream is
+/// alone on its circuit, as with `arti.isolation = "stream"`: the circuit ends with the stream.
+/// Otherwise the peer sees an orderly end, because Arti ends every stream with the same reason.
+/// The same holds for every accepted stream, whose circuit belongs to the client, and for every
+/// stream through an exit, which closes its connection to the target in the same way after either.
+/// A receiver that must know the difference uses TLS or frames above.
 pub struct ArtiIo {
     inner: DataStream,
-    client: Arc<Client>,
-    /// It was shut down here.
+    instance: Arc<TorInstance>,
+    /// True after a shutdown by this side.
     ended: bool,
-    /// None for a stream that does not know its circuit.
-    circuit: Option<OnCircuit>,
+    /// `None` if Arti does not report the circuit.
+    circuit: Option<StreamOnCircuit>,
 }
 
 impl ArtiIo {
-    /// A stream that was dialed; `exclusive`: no other is ever let on its circuit.
-    pub(super) fn dialed(inner: DataStream, client: Arc<Client>, exclusive: bool) -> Self {
+    /// A dialed stream; `exclusive` if no other stream joins its circuit.
+    pub(super) fn dialed(inner: DataStream, instance: Arc<TorInstance>, exclusive: bool) -> Self {
         let tunnel = tunnel(&inner);
-        let joined = |id| client.sharing().joined(id, exclusive);
-        let circuit = tunnel.map(|tunnel| joined(tunnel.unique_id()));
+        let join = |id| instance.circuit_streams().join(id, exclusive);
+        let circuit = tunnel.map(|tunnel| join(tunnel.unique_id()));
         Self {
             inner,
-            client,
+            instance,
             ended: false,
             circuit,
         }
     }
 
-    /// A stream of the onion service, which keeps its circuit.
+    /// A stream of the onion service; the token keeps its circuit open.
     pub(super) const fn accepted(
         inner: DataStream,
-        client: Arc<Client>,
+        instance: Arc<TorInstance>,
         kept: TaskTrackerToken,
     ) -> Self {
         Self {
             inner,
-            client,
+            instance,
             ended: false,
-            circuit: Some(OnCircuit::Accepted(kept)),
+            circuit: Some(StreamOnCircuit::Accepted(kept)),
         }
     }
 
-    /// Passes a result on; a failure may mean that the network is gone.
-    fn seen<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    /// Returns the result unchanged; reports a failure as doubt about the network.
+    fn observed<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if let Poll::Ready(Err(_)) = &polled {
-            self.client.tell(Evidence::Doubt);
+            self.instance.report(Evidence::Doubt);
         }
         polled
     }
 }
 
-/// The circuit that a stream is on, while it is there.
+/// The stream's circuit; `None` once it has ended.
 fn tunnel(stream: &DataStream) -> Option<Arc<ClientTunnel>> {
     stream
         .client_stream_ctrl()
         .and_then(|control| control.tunnel())
 }
 
-/// Every Tor client, and Arti's services as well, end a stream in order with the reason MISC
-/// (tor-spec, "Closing streams"): other reasons would tell too much.
-fn is_end(error: &io::Error) -> bool {
+/// Returns whether the error is the peer's orderly end of the stream.
+///
+/// Tor clients and Arti's onion services send the reason MISC for an orderly end, since other
+/// reasons reveal too much (tor-spec, "Closing streams").
+fn is_orderly_end(error: &io::Error) -> bool {
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
     matches!(
         cause,
@@ -103,24 +106,25 @@ impl fmt::Debug for ArtiIo {
 }
 
 impl Io for ArtiIo {
-    /// Ends the circuit of a dialed stream where no other stream is on it; else only closes the
-    /// stream, and the peer sees an end in order. See [`ArtiIo`].
+    /// Ends the circuit if this dialed stream is alone on it.
+    ///
+    /// Otherwise it closes the stream, and the peer sees an orderly end; see [`ArtiIo`].
     fn abort(&mut self) {
         let (Some(circuit), Some(tunnel)) = (&self.circuit, tunnel(&self.inner)) else {
             return;
         };
-        // The circuit of an accepted stream is its client's, which may be about to dial on it again:
-        // that dial would get no answer.
+        // The circuit of an accepted stream belongs to the client. If the client dials on it at
+        // this moment, that dial would get no answer.
         let Some(id) = circuit.dialed() else {
             return;
         };
-        let Some(circuits) = self.client.tor().and_then(|tor| tor.circmgr().ok()) else {
+        let Some(circuits) = self.instance.tor().and_then(|tor| tor.circmgr().ok()) else {
             return;
         };
         if !circuit.is_alone() {
             return;
         }
-        // First of all no further dial gets it.
+        // Retired first, so that no later dial joins it.
         circuits.retire_circ(id);
         if circuit.is_alone() {
             tunnel.terminate();
@@ -136,13 +140,13 @@ impl AsyncRead for ArtiIo {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = match AsyncRead::poll_read(Pin::new(&mut self.inner), cx, buf) {
-            Poll::Ready(Err(error)) if self.ended || is_end(&error) => Poll::Ready(Ok(())),
+            Poll::Ready(Err(error)) if self.ended || is_orderly_end(&error) => Poll::Ready(Ok(())),
             polled => polled,
         };
         if buf.filled().len() > before {
-            self.client.carried();
+            self.instance.record_received();
         }
-        self.seen(polled)
+        self.observed(polled)
     }
 }
 
@@ -153,11 +157,10 @@ impl AsyncWrite for ArtiIo {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = AsyncWrite::poll_write(Pin::new(&mut self.inner), cx, buf);
-        self.seen(polled)
+        self.observed(polled)
     }
 
-    /// Takes as much as fits: Arti gathers what it is given, so one piece after the other costs
-    /// no cell more than all at once.
+    /// Writes one buffer after the other; Arti gathers them into cells.
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -172,7 +175,7 @@ impl AsyncWrite for ArtiIo {
                         break;
                     }
                 }
-                // Told again by the next write, if it is still so.
+                // The next write returns this result again if it persists.
                 _ if written > 0 => break,
                 other => return other,
             }
@@ -186,13 +189,13 @@ impl AsyncWrite for ArtiIo {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = AsyncWrite::poll_flush(Pin::new(&mut self.inner), cx);
-        self.seen(polled)
+        self.observed(polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = AsyncWrite::poll_shutdown(Pin::new(&mut self.inner), cx);
         self.ended |= matches!(polled, Poll::Ready(Ok(())));
-        self.seen(polled)
+        self.observed(polled)
     }
 }
 
@@ -201,11 +204,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_end_in_order_is_told_from_a_failure() {
+    fn orderly_end_distinguished_from_failure() {
         let ended = |reason| io::Error::from(tor_proto::Error::EndReceived(reason));
-        assert!(is_end(&ended(EndReason::MISC)) && is_end(&ended(EndReason::DONE)));
-        assert!(!is_end(&ended(EndReason::CONNRESET)) && !is_end(&ended(EndReason::DESTROY)));
-        assert!(!is_end(&io::Error::other("x")));
-        assert!(!is_end(&io::Error::from(tor_proto::Error::CircuitClosed)));
+        assert!(is_orderly_end(&ended(EndReason::MISC)) && is_orderly_end(&ended(EndReason::DONE)));
+        assert!(
+            !is_orderly_end(&ended(EndReason::CONNRESET))
+                && !is_orderly_end(&ended(EndReason::DESTROY))
+        );
+        assert!(!is_orderly_end(&io::Error::other("x")));
+        assert!(!is_orderly_end(&io::Error::from(
+            tor_proto::Error::CircuitClosed
+        )));
     }
 }

@@ -1,4 +1,4 @@
-//! Aborted streams: what the peer sees of them.
+//! Aborted streams, from the peer's view.
 
 use std::io;
 use std::time::Duration;
@@ -34,7 +34,7 @@ impl Rig {
         self.client.dialer().isolated_by(IsolationToken::unique())
     }
 
-    /// Both ends of a stream that has carried bytes in both directions.
+    /// Returns both ends of a stream that has carried bytes.
     async fn stream(&mut self, dialer: &ArtiDialer) -> (ArtiIo, ArtiIo) {
         let accepted = async {
             let pending = self.listener.accept().await.unwrap();
@@ -58,12 +58,13 @@ impl Rig {
 async fn read(io: &mut ArtiIo) -> io::Result<usize> {
     let mut byte = [0];
     let read = timeout(LONG, io.read(&mut byte));
-    read.await.expect("no end is seen")
+    read.await
+        .expect("neither data nor the stream's end was read")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn abort_seen_where_circuit_is_not_shared() {
-    if skip("abort_seen_where_circuit_is_not_shared") {
+async fn abort_visible_on_unshared_circuit() {
+    if skip("abort_visible_on_unshared_circuit") {
         return;
     }
     let mut rig = Rig::new().await;
@@ -72,12 +73,13 @@ async fn abort_seen_where_circuit_is_not_shared() {
     here.abort();
     drop(here);
     read(&mut there).await.unwrap_err();
-    // The next dial gets a new circuit. It is the client's: a service ends only the stream.
+    // The next dial builds a new circuit. An abort by the service ends only the stream, because the
+    // circuit belongs to the client.
     let (mut here, mut there) = rig.stream(&dialer).await;
     there.abort();
     drop(there);
     assert_eq!(read(&mut here).await.unwrap(), 0);
-    // An end in order stays one.
+    // A shutdown remains an orderly end.
     let (mut here, mut there) = rig.stream(&dialer).await;
     here.shutdown().await.unwrap();
     drop(here);
@@ -87,8 +89,8 @@ async fn abort_seen_where_circuit_is_not_shared() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn abort_spares_streams_of_shared_circuit() {
-    if skip("abort_spares_streams_of_shared_circuit") {
+async fn abort_keeps_other_streams_of_circuit() {
+    if skip("abort_keeps_other_streams_of_circuit") {
         return;
     }
     let mut rig = Rig::new().await;
@@ -97,13 +99,13 @@ async fn abort_spares_streams_of_shared_circuit() {
     let (mut second, mut second_there) = rig.stream(&dialer).await;
     first.abort();
     drop(first);
-    // To the peer it looks like an end in order.
+    // The peer sees an orderly end.
     assert_eq!(read(&mut first_there).await.unwrap(), 0);
     second.write_all(b"!").await.unwrap();
     second.flush().await.unwrap();
     assert_eq!(read(&mut second_there).await.unwrap(), 1);
     drop(first_there);
-    // Alone by now.
+    // The second stream is now alone on the circuit.
     second.abort();
     drop(second);
     read(&mut second_there).await.unwrap_err();

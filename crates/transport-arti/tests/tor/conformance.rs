@@ -1,11 +1,10 @@
-//! The suite that every backend passes, over a real onion circuit: those of its cases that a
-//! circuit can meet.
+//! The conformance suite over a real onion circuit.
 //!
-//! Left out: half-closes, with relays and echoes that need them (Tor has none), a write that
-//! blocks (kilobytes are under way on a circuit before a peer's silence is felt), a refused circuit
-//! (its client is told nothing and waits), vectored writes (gathered into cells), a stalled
-//! handshake and a dial that never ends (an onion service that is silent is none), and what needs
-//! ten connections at once of different peers.
+//! Omitted cases: half-closes, and relays and echoes that need them (Tor has none); a blocked write
+//! (a circuit buffers kilobytes before a silent peer blocks it); a refused circuit (its client
+//! receives no answer and waits); vectored writes (Arti gathers them into cells); a stalled
+//! handshake and a dial that never completes (an onion service cannot produce them); and cases with
+//! ten simultaneous connections of different peers.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -23,12 +22,12 @@ use transport_testkit::{Harness, Opened};
 
 use crate::rig::{config, pair, reach, serving, shared, skip, target, LONG};
 
-/// Keeps the service and the client of a case for as long as it runs.
+/// Keeps the service and the client alive during a case.
 #[derive(Default)]
 struct OnionHarness(Mutex<Vec<ArtiNet>>);
 
 impl Harness for OnionHarness {
-    /// Only where the stream is alone on its circuit.
+    /// True only for a stream alone on its circuit.
     const SIGNALS_ABORT: bool = false;
 
     type Listener = ArtiListener;
@@ -39,15 +38,15 @@ impl Harness for OnionHarness {
         let (service, client) = pair(&serving(tor, 80), &config(tor)).await;
         let mut listener = service.listener().unwrap();
         let target = target(&service, 80);
-        // One token: every connection comes through one circuit, from the same peer.
+        // One token, so that all connections use one circuit and count as one peer.
         let dialer = client.dialer().isolated_by(IsolationToken::unique());
-        // Proven to be there before the case looks at the clock.
+        // Dialed before the case starts, so that its timing excludes the publication.
         let other = client.dialer().isolated_by(IsolationToken::unique());
-        let proof = async {
+        let accepted = async {
             let pending = listener.accept().await.unwrap();
             pending.establish().await.map(|Connection { io, .. }| io)
         };
-        let (there, ours) = tokio::join!(reach(&other, &target), proof);
+        let (there, ours) = tokio::join!(reach(&other, &target), accepted);
         drop((there, ours));
         self.0.lock().unwrap().extend([service, client]);
         Opened {
@@ -69,15 +68,15 @@ macro_rules! cases {
 fn run(runtime: &tokio::runtime::Runtime) {
     let harness = OnionHarness::default();
     let cases = cases!(&harness,
-        a_silent_peer_is_ended_as_idle
-        a_connection_that_nobody_polls_is_ended_as_idle
-        owed_bytes_must_come
-        a_read_that_waits_learns_that_bytes_are_owed
-        paid_bytes_are_no_longer_owed
-        a_busy_connection_reaches_its_lifetime
-        the_connection_cap_holds_and_serves_again
-        the_peer_cap_holds
-        a_panic_gives_the_permit_back
+        silent_peer_ends_as_idle
+        unpolled_connection_ends_as_idle
+        owed_bytes_time_out
+        waiting_read_gets_deadline_for_owed_bytes
+        received_bytes_clear_deadline
+        busy_connection_reaches_lifetime
+        connection_cap_refuses_and_readmits
+        peer_cap_refuses
+        permit_returned_after_panic
         draining_refuses
         denied_address_is_refused
         admission_hook_refuses
@@ -85,25 +84,25 @@ fn run(runtime: &tokio::runtime::Runtime) {
         idle_connection_is_evicted
         busy_connection_is_not_evicted
         peer_at_its_cap_evicts_nothing
-        a_waiting_read_is_cancelled_at_once
-        a_flowing_transfer_is_cancelled_at_once
-        a_framed_connection_is_cancelled_with_its_tasks
+        waiting_read_cancelled_at_once
+        transfer_cancelled_at_once
+        framed_connection_cancelled_with_tasks
         bytes_are_counted_exactly
         bytes_are_counted_exactly_after_an_error
         dialed_connections_are_counted
         frames_arrive_whole
         frames_arrive_in_chunks
-        frames_go_out_as_they_are
-        a_frame_over_the_ceiling_is_refused_unread
-        a_trickled_frame_times_out
-        a_trickled_header_times_out
-        a_stream_that_ends_in_a_frame_is_truncated
+        frames_sent_unchanged
+        oversize_frame_refused_unread
+        trickled_frame_times_out
+        trickled_header_times_out
+        eof_within_frame_is_truncated
         one_frame_always_fits
-        a_frame_too_large_to_send_is_refused
-        a_connection_keeps_its_rate
-        a_peer_keeps_its_rate
-        ingress_keeps_its_rate
-        egress_keeps_its_rate
+        oversize_send_refused
+        connection_rate_holds
+        peer_rate_holds
+        ingress_rate_holds
+        egress_rate_holds
         orderly_end_visible
         abort_visible
         drain_keeps_owed_answer
@@ -133,15 +132,15 @@ fn run(runtime: &tokio::runtime::Runtime) {
 }
 
 #[test]
-fn on_the_current_thread_runtime() {
-    if !skip("on_the_current_thread_runtime") {
+fn current_thread_runtime_conforms() {
+    if !skip("current_thread_runtime_conforms") {
         run(&Builder::new_current_thread().enable_all().build().unwrap());
     }
 }
 
 #[test]
-fn on_the_multi_thread_runtime() {
-    if !skip("on_the_multi_thread_runtime") {
+fn multi_thread_runtime_conforms() {
+    if !skip("multi_thread_runtime_conforms") {
         run(&Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()

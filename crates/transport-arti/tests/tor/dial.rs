@@ -9,8 +9,8 @@ use transport_arti::IsolationToken;
 use crate::rig::{config, failed, pattern, reach, round_trip, shared, skip, started, tcp_echo};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn through_an_exit() {
-    if skip("through_an_exit") {
+async fn exit_carries_bytes_and_errors() {
+    if skip("exit_carries_bytes_and_errors") {
         return;
     }
     let tor = shared().await;
@@ -24,12 +24,12 @@ async fn through_an_exit() {
     assert!(connection.info.steps.connect.is_some());
     round_trip(&mut connection.io, &pattern(1 << 20)).await;
 
-    // Isolated streams arrive as well as others do.
+    // A stream with a token works as well.
     let isolated = dialer.isolated_by(IsolationToken::unique());
     round_trip(&mut isolated.dial(&to).await.unwrap().io, b"isolated").await;
 
     for (target, kind, retryable) in [
-        // The exit's to resolve, and it says that it cannot.
+        // The exit resolves the name and reports the failure.
         ("name.invalid:80".to_owned(), "resolve", true),
         (closed_port().await, "connect", true),
         ("not-an-address.onion:80".to_owned(), "arti_refused", false),
@@ -45,7 +45,7 @@ async fn through_an_exit() {
         let host = target.split(':').next().unwrap();
         assert!(!error.to_string().contains(host), "{error}");
     }
-    // What the target did is not held against the network.
+    // Failures of a target do not count against the network.
     let again = reach(&dialer, &to).await;
     drop(again);
     assert!(net.shutdown(Duration::from_secs(5)).await);

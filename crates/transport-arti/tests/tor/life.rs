@@ -1,4 +1,4 @@
-//! Starts and ends: nothing is left, and the next start finds everything free.
+//! Starts and shutdowns: no resource stays in use.
 
 use std::fs;
 use std::path::Path;
@@ -7,36 +7,34 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use transport_arti::transport_core::{Dialer, Target};
-use transport_arti::{ArtiNet, LiveArtiConfig};
+use transport_arti::{ArtiNet, Reloadable};
 use transport_testkit::Recorder;
 
 use crate::rig::{
-    config, names, nowhere, reach, round_trip, serving, shared, skip, start, started, target,
-    tcp_echo,
+    config, names, reach, round_trip, serving, shared, skip, start, started, stored_in, target,
+    tcp_echo, unreachable,
 };
 
 fn count(dir: &str) -> usize {
     names(Path::new(dir)).len()
 }
 
-fn in_memory() -> Vec<String> {
-    let own = |dir: &str| -> Vec<String> {
-        let all = if Path::new(dir).is_dir() {
-            names(Path::new(dir))
-        } else {
-            Vec::new()
-        };
-        let ours = all
-            .into_iter()
-            .filter(|name| name.starts_with("ron-transport-arti-"));
-        ours.collect()
-    };
+/// The names of the directories in memory.
+fn ram_dirs() -> Vec<String> {
     let runtime = std::env::var("XDG_RUNTIME_DIR").unwrap_or_default();
-    [own("/dev/shm"), own(&runtime)].concat()
+    let parents = [Path::new("/dev/shm"), Path::new(&runtime)];
+    parents
+        .into_iter()
+        .filter(|parent| parent.is_dir())
+        .flat_map(names)
+        .filter(|name| name.starts_with("ron-transport-arti-"))
+        .collect()
 }
 
-/// Waits for threads that were told to end and count for a moment longer.
-async fn falls_to(what: &str, limit: usize, count: impl Fn() -> usize) {
+/// Waits until a count falls to a limit.
+///
+/// Ending threads count for a moment longer.
+async fn falls_to(name: &str, limit: usize, count: impl Fn() -> usize) {
     for _ in 0..100 {
         if count() <= limit {
             return;
@@ -48,19 +46,23 @@ async fn falls_to(what: &str, limit: usize, count: impl Fn() -> usize) {
         .map(|fd| fs::read_link(format!("/proc/self/fd/{fd}")))
         .collect();
     let tcp = fs::read_to_string("/proc/self/net/tcp").unwrap();
-    panic!("{what}: {} are more than {limit}: {open:?} {tcp}", count());
+    panic!(
+        "{name}: {} exceed {limit}; open files: {open:?}; {tcp}",
+        count()
+    );
 }
 
-/// A TCP service that sends four bytes back and closes: its sockets are this process's too, and wait
-/// for no relay to end.
-async fn answers_once() -> std::net::SocketAddr {
+/// Starts a TCP service that echoes four bytes and closes.
+///
+/// Its sockets count as descriptors of this process, so it does not wait for a relay to close them.
+async fn echo_four_bytes() -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let mut question = [0; 4];
-            if stream.read_exact(&mut question).await.is_ok() {
-                let _ = stream.write_all(&question).await;
+            let mut request = [0; 4];
+            if stream.read_exact(&mut request).await.is_ok() {
+                let _ = stream.write_all(&request).await;
             }
         }
     });
@@ -68,47 +70,41 @@ async fn answers_once() -> std::net::SocketAddr {
 }
 
 #[tokio::test]
-async fn starts_and_ends_leave_nothing() {
-    if skip("starts_and_ends_leave_nothing") {
+async fn shutdown_releases_all_resources() {
+    if skip("shutdown_releases_all_resources") {
         return;
     }
     let tor = shared().await;
-    let echo: Target = answers_once().await.to_string().parse().unwrap();
-    let before_memory = in_memory();
+    let echo: Target = echo_four_bytes().await.to_string().parse().unwrap();
+    let before = ram_dirs();
     let mut first = None;
     for _ in 0..10 {
         let net = started(&serving(tor, 80)).await;
-        assert!(in_memory().len() > before_memory.len());
+        assert!(ram_dirs().len() > before.len());
         let mut connection = reach(&net.dialer(), &echo).await;
         round_trip(&mut connection.io, b"life").await;
-        // Held over the end on purpose: whoever holds a stream holds nothing else.
+        // Dropped after the shutdown: an open stream must keep no other resource.
         assert!(net.shutdown(Duration::from_secs(5)).await);
         drop(connection);
-        // The first cycle leaves what a process has once (threads of the test, caches).
+        // The first cycle creates what stays for the process (threads of the test, caches).
         let (fds, threads) = (count("/proc/self/fd"), count("/proc/self/task"));
         let (fds, threads) = *first.get_or_insert((fds, threads));
         falls_to("descriptors", fds, || count("/proc/self/fd")).await;
         falls_to("threads", threads, || count("/proc/self/task")).await;
-        assert_eq!(in_memory(), before_memory);
+        assert_eq!(ram_dirs(), before);
     }
 }
 
 #[tokio::test]
-async fn directories_are_free_again_and_held_streams_end() {
-    if skip("directories_are_free_again_and_held_streams_end") {
+async fn shutdown_unlocks_dirs_and_ends_streams() {
+    if skip("shutdown_unlocks_dirs_and_ends_streams") {
         return;
     }
     let tor = shared().await;
     let dir = tempfile::tempdir().unwrap();
-    let mut config = config(tor);
-    config
-        .set_state_dir(Some(dir.path().join("state")))
-        .unwrap();
-    config
-        .set_cache_dir(Some(dir.path().join("cache")))
-        .unwrap();
+    let config = stored_in(config(tor), dir.path());
     let echo: Target = tcp_echo().await.to_string().parse().unwrap();
-    let live = LiveArtiConfig::new(&config);
+    let live = Reloadable::new(config.clone());
     let mut held = Vec::new();
     for _ in 0..3 {
         let net = ArtiNet::start(&live, false, Recorder::new().observer())
@@ -122,41 +118,40 @@ async fn directories_are_free_again_and_held_streams_end() {
     for mut connection in held {
         let mut buf = [0];
         let read = tokio::time::timeout(Duration::from_secs(5), connection.io.read(&mut buf));
-        let read = read.await.expect("a stream outlives its Tor");
+        let read = read
+            .await
+            .expect("a stream is still open after the shutdown");
         assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
     }
 }
 
 #[tokio::test]
-async fn a_dropped_one_ends_by_itself_and_its_dialer_says_so() {
-    if skip("a_dropped_one_ends_by_itself_and_its_dialer_says_so") {
+async fn drop_ends_tor_and_cancels_dials() {
+    if skip("drop_ends_tor_and_cancels_dials") {
         return;
     }
     let tor = shared().await;
-    let before = in_memory().len();
+    let before = ram_dirs().len();
     let net = started(&serving(tor, 80)).await;
     let (dialer, to) = (net.dialer(), target(&net, 80));
     drop(net);
-    falls_to("directories in memory", before, || in_memory().len()).await;
+    falls_to("directories in memory", before, || ram_dirs().len()).await;
     let error = dialer.dial(&to).await.unwrap_err();
     assert_eq!(error.kind(), "cancelled");
-    // One that never bootstrapped ends as well.
+    // A client that has not bootstrapped ends as well.
     let (net, _) = start(&config(tor)).await;
     drop(net);
-    falls_to("directories in memory", before, || in_memory().len()).await;
+    falls_to("directories in memory", before, || ram_dirs().len()).await;
 }
 
 #[tokio::test]
-async fn what_cannot_be_used_fails_at_the_start() {
+async fn unusable_paths_fail_start() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, "x").unwrap();
-    let mut config = nowhere(dir.path());
+    let mut config = stored_in(unreachable(dir.path()), dir.path());
     config.set_state_dir(Some(file.clone())).unwrap();
-    config
-        .set_cache_dir(Some(dir.path().join("cache")))
-        .unwrap();
-    let live = LiveArtiConfig::new(&config);
+    let live = Reloadable::new(config.clone());
     let error = ArtiNet::start(&live, false, Recorder::new().observer())
         .await
         .unwrap_err();
@@ -165,7 +160,7 @@ async fn what_cannot_be_used_fails_at_the_start() {
     config
         .set_config_path(Some(dir.path().join("missing")))
         .unwrap();
-    live.set(&config);
+    live.replace(config);
     let error = ArtiNet::start(&live, false, Recorder::new().observer())
         .await
         .unwrap_err();

@@ -1,4 +1,4 @@
-//! Tor for real: clients and onion services on a private network of `tor` processes.
+//! Clients and onion services on a private network of `tor` processes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 mod abort;

@@ -11,16 +11,17 @@ use transport_arti::raw::{ArtiIo, ArtiListener};
 use transport_arti::transport_core::{
     Backend, Connection, Dialer, Listener, PeerAddr, Pending, Target,
 };
-use transport_arti::{ArtiConfig, ArtiNet, LiveArtiConfig};
+use transport_arti::{ArtiConfig, ArtiNet, Reloadable};
 use transport_testkit::Recorder;
 
 use crate::rig::{
-    config, failed, pair, pattern, reach, round_trip, serving, shared, skip, target, LONG,
+    config, failed, pair, pattern, reach, round_trip, serving, shared, skip, stored_in, target,
+    unreachable, LONG,
 };
 
 const PORT: u16 = 8080;
 
-/// Echoes on every connection, and tells the number of each circuit.
+/// Echoes on every connection; returns a receiver of the circuit numbers.
 fn echo(mut listener: ArtiListener) -> tokio::sync::mpsc::Receiver<u64> {
     let (numbers, seen) = tokio::sync::mpsc::channel(64);
     tokio::spawn(async move {
@@ -28,12 +29,12 @@ fn echo(mut listener: ArtiListener) -> tokio::sync::mpsc::Receiver<u64> {
             let pending = listener.accept().await.unwrap();
             let numbers = numbers.clone();
             tokio::spawn(async move {
-                let Ok(Connection { io, info }) = pending.establish().await else {
+                let Ok(Connection { io, info, .. }) = pending.establish().await else {
                     return;
                 };
                 assert_eq!(info.backend, Backend::Arti);
                 let Some(PeerAddr::Circuit(number)) = info.peer else {
-                    panic!("a peer that is no circuit");
+                    panic!("the peer address is not a circuit");
                 };
                 numbers.send(number).await.unwrap();
                 send_back(io).await;
@@ -53,8 +54,8 @@ async fn send_back(mut io: ArtiIo) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_service_and_its_clients() {
-    if skip("a_service_and_its_clients") {
+async fn service_serves_clients() {
+    if skip("service_serves_clients") {
         return;
     }
     let tor = shared().await;
@@ -69,18 +70,18 @@ async fn a_service_and_its_clients() {
     let mut first = reach(&dialer, &to).await;
     round_trip(&mut first.io, &pattern(1 << 20)).await;
     let circuit = seen.recv().await.unwrap();
-    // The same client comes through the same circuit, and is the same peer.
+    // The same client uses the same circuit, so it is the same peer.
     let mut second = dialer.dial(&to).await.unwrap();
     round_trip(&mut second.io, b"second").await;
     assert_eq!(seen.recv().await.unwrap(), circuit);
-    // Isolated it is another.
+    // An isolated stream uses another circuit.
     let token = transport_arti::IsolationToken::unique();
     let mut apart = reach(&dialer.isolated_by(token), &to).await;
     round_trip(&mut apart.io, b"apart").await;
     assert_ne!(seen.recv().await.unwrap(), circuit);
 
-    // A port that is not ours is refused, and the circuit goes on. A token, since by default each
-    // port is a destination with a circuit of its own.
+    // The service refuses another port, and the circuit stays open. The dialer needs a token, because
+    // by default each port is a destination with its own circuit.
     let dialer = dialer.isolated_by(transport_arti::IsolationToken::unique());
     let mut first = reach(&dialer, &to).await;
     round_trip(&mut first.io, b"first of its circuit").await;
@@ -88,7 +89,7 @@ async fn a_service_and_its_clients() {
     let error = failed(&dialer, &elsewhere).await;
     assert_eq!(error.kind(), "connect", "{error}");
     round_trip(&mut first.io, b"still there").await;
-    // Whoever tries port after port loses the circuit.
+    // A client that tries many ports loses the circuit.
     for _ in 0..16 {
         failed(&dialer, &elsewhere).await;
     }
@@ -99,18 +100,18 @@ async fn a_service_and_its_clients() {
             }
         }
     });
-    cut.await.expect("a circuit that scans ports is kept");
-    // It may come back.
+    cut.await.expect("the circuit stays open after a port scan");
+    // The client may connect again.
     round_trip(&mut reach(&dialer, &to).await.io, b"again").await;
 
-    // The peer's end is an end here.
+    // A shutdown by the client ends both directions.
     let mut ended = dialer.dial(&to).await.unwrap();
     ended.io.shutdown().await.unwrap();
     let read = timeout(LONG, ended.io.read(&mut [0])).await.unwrap();
     assert!(matches!(read, Ok(0)), "{read:?}");
 
-    // When its streams end at the clients is the relays' affair: mostly at once, sometimes after
-    // minutes. Whoever cannot wait has an idle deadline.
+    // The relays determine when the client's streams end: usually at once, sometimes after minutes.
+    // An idle deadline limits this in practice.
     assert!(service.shutdown(Duration::from_secs(5)).await);
     drop(second);
 }
@@ -133,58 +134,52 @@ fn identity_file(dir: &tempfile::TempDir) -> std::path::PathBuf {
     path
 }
 
-async fn kept(config: &ArtiConfig) -> ArtiNet {
-    let live = LiveArtiConfig::new(config);
+async fn start_stored(config: &ArtiConfig) -> ArtiNet {
+    let live = Reloadable::new(config.clone());
     ArtiNet::start(&live, false, Recorder::new().observer())
         .await
         .unwrap()
 }
 
 #[tokio::test]
-async fn who_a_service_is() {
-    // No network is needed for a name.
+async fn address_follows_key_and_nickname() {
+    // The address needs no network.
     let dir = tempfile::tempdir().unwrap();
-    let mut config = crate::rig::nowhere(dir.path());
-    config
-        .set_state_dir(Some(dir.path().join("state")))
-        .unwrap();
-    config
-        .set_cache_dir(Some(dir.path().join("cache")))
-        .unwrap();
+    let mut config = stored_in(unreachable(dir.path()), dir.path());
     config.onion_service_mut().set_enabled(true);
-    let names = |net: &ArtiNet| net.onion_address().unwrap().to_owned();
-    let second = Duration::from_secs(5);
+    let address = |net: &ArtiNet| net.onion_address().unwrap().to_owned();
+    let limit = Duration::from_secs(5);
 
-    // Of the keystore: the same after a start anew, another under another nickname.
-    let net = kept(&config).await;
-    let first = names(&net);
-    assert!(net.shutdown(second).await);
-    let net = kept(&config).await;
-    assert_eq!(names(&net), first);
-    assert!(net.shutdown(second).await);
+    // With a keystore: the same address after a restart, another one under another nickname.
+    let net = start_stored(&config).await;
+    let first = address(&net);
+    assert!(net.shutdown(limit).await);
+    let net = start_stored(&config).await;
+    assert_eq!(address(&net), first);
+    assert!(net.shutdown(limit).await);
     config.onion_service_mut().set_nickname("other").unwrap();
-    let net = kept(&config).await;
-    assert_ne!(names(&net), first);
-    assert!(net.shutdown(second).await);
+    let net = start_stored(&config).await;
+    assert_ne!(address(&net), first);
+    assert!(net.shutdown(limit).await);
 
-    // Under amnesia: another each time, unless there is a key.
-    let of = |config: ArtiConfig| async move {
+    // With amnesia: another address at each start, unless a key is configured.
+    let amnesic = |config: ArtiConfig| async move {
         let (net, _) = crate::rig::start(&config).await;
-        let name = net.onion_address().unwrap().to_owned();
+        let address = net.onion_address().unwrap().to_owned();
         assert!(net.shutdown(Duration::from_secs(5)).await);
-        name
+        address
     };
-    assert_ne!(of(config.clone()).await, of(config.clone()).await);
+    assert_ne!(amnesic(config.clone()).await, amnesic(config.clone()).await);
     let path = identity_file(&dir);
     config
         .onion_service_mut()
         .set_identity_path(Some(path))
         .unwrap();
-    let by_key = of(config.clone()).await;
-    assert_eq!(of(config.clone()).await, by_key);
+    let by_key = amnesic(config.clone()).await;
+    assert_eq!(amnesic(config.clone()).await, by_key);
 
-    // A key and a keystore that differ are an error.
-    let live = LiveArtiConfig::new(&config);
+    // A key that differs from the keystore's is an error.
+    let live = Reloadable::new(config.clone());
     let error = ArtiNet::start(&live, false, Recorder::new().observer()).await;
     let error = error.unwrap_err();
     assert_eq!(error.kind(), "config");
@@ -195,8 +190,8 @@ async fn who_a_service_is() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restricted_service_is_found_by_nobody_else() {
-    if skip("a_restricted_service_is_found_by_nobody_else") {
+async fn restricted_service_refuses_other_clients() {
+    if skip("restricted_service_refuses_other_clients") {
         return;
     }
     let tor = shared().await;
@@ -212,8 +207,8 @@ async fn a_restricted_service_is_found_by_nobody_else() {
     let (service, client) = pair(&config, &crate::rig::config(tor)).await;
     let to: Target = target(&service, PORT);
     let dialer = client.dialer();
-    // Not published yet is another error than published for others.
-    let told = timeout(LONG, async {
+    // An unpublished service gives another error than one published for other clients.
+    let refused = timeout(LONG, async {
         loop {
             let error = failed(&dialer, &to).await;
             if error.kind() == "arti_refused" {
@@ -222,6 +217,6 @@ async fn a_restricted_service_is_found_by_nobody_else() {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     });
-    let error = told.await.expect("the service is not published");
+    let error = refused.await.expect("the service is not published");
     assert!(!error.is_retryable(), "{error}");
 }

@@ -1,13 +1,13 @@
-//! Readiness through a network that is there, is not, and comes back.
+//! Readiness while the network is absent, fails and returns.
 
 use std::time::Duration;
 
+use ron_tornet::{TorNet, TorNetError};
 use tokio::time::{timeout, Instant};
 use transport_arti::transport_core::{
     Dialer, ReadyReason, ReadyState, Reason, Target, TransportError,
 };
 use transport_arti::ArtiNet;
-use transport_testkit::tornet::{TorNet, TorNetError};
 
 use crate::rig::{
     becomes, config, reach, round_trip, shared, skip, start, started, tcp_echo, LONG,
@@ -21,36 +21,36 @@ const LATE: ReadyState = ReadyState::NotReady {
     reason: ReadyReason::ArtiBootstrapTimeout,
 };
 
-/// A network of one's own, to be taken away.
+/// Starts a network for one test, which interrupts it.
 async fn own_network() -> TorNet {
     let start = tokio::task::spawn_blocking(TorNet::start);
     start.await.unwrap().unwrap()
 }
 
-fn tell(net: &TorNet, what: fn(&TorNet) -> Result<(), TorNetError>) {
-    tokio::task::block_in_place(|| what(net).unwrap());
+fn control(net: &TorNet, action: fn(&TorNet) -> Result<(), TorNetError>) {
+    tokio::task::block_in_place(|| action(net).unwrap());
 }
 
-/// Collects every state that is told, with when.
-fn story(net: &ArtiNet) -> tokio::task::JoinHandle<Vec<(ReadyState, Duration)>> {
+/// Records every published state with its time.
+fn record_states(net: &ArtiNet) -> tokio::task::JoinHandle<Vec<(ReadyState, Duration)>> {
     let mut readiness = net.readiness();
     let started = Instant::now();
-    let mut told = vec![(*readiness.borrow_and_update(), Duration::ZERO)];
+    let mut record = vec![(*readiness.borrow_and_update(), Duration::ZERO)];
     tokio::spawn(async move {
         while readiness.changed().await.is_ok() {
-            told.push((*readiness.borrow_and_update(), started.elapsed()));
+            record.push((*readiness.borrow_and_update(), started.elapsed()));
         }
-        told
+        record
     })
 }
 
-fn states(told: &[(ReadyState, Duration)]) -> Vec<ReadyState> {
-    told.iter().map(|(state, _)| *state).collect()
+fn states(record: &[(ReadyState, Duration)]) -> Vec<ReadyState> {
+    record.iter().map(|(state, _)| *state).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fresh_starts_are_degraded_then_ready() {
-    if skip("fresh_starts_are_degraded_then_ready") {
+async fn start_degraded_then_ready() {
+    if skip("start_degraded_then_ready") {
         return;
     }
     let tor = shared().await;
@@ -58,18 +58,18 @@ async fn fresh_starts_are_degraded_then_ready() {
     let mut took = Vec::new();
     for _ in 0..20 {
         let (net, recorder) = start(&config(tor)).await;
-        let story = story(&net);
+        let record = record_states(&net);
         becomes(&net, READY, LONG).await;
-        // Ready means ready.
+        // A dial works at once.
         let mut connection = timeout(LONG, net.dialer().dial(&echo))
             .await
             .unwrap()
             .unwrap();
         round_trip(&mut connection.io, b"at once").await;
         assert!(net.shutdown(Duration::from_secs(5)).await);
-        let told = story.await.unwrap();
-        assert_eq!(states(&told), [DEGRADED, READY]);
-        took.push(told[1].1);
+        let record = record.await.unwrap();
+        assert_eq!(states(&record), [DEGRADED, READY]);
+        took.push(record[1].1);
         assert_eq!(recorder.snapshot().all_rejected(), 0);
     }
     took.sort();
@@ -80,17 +80,17 @@ async fn fresh_starts_are_degraded_then_ready() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_network_that_is_not_there_at_the_start() {
-    if skip("a_network_that_is_not_there_at_the_start") {
+async fn network_absent_at_start() {
+    if skip("network_absent_at_start") {
         return;
     }
     let tor = own_network().await;
-    tell(&tor, TorNet::cut_off);
+    control(&tor, TorNet::cut_off);
     let limit = Duration::from_secs(5);
     let mut config = config(&tor);
     config.set_bootstrap_timeout(limit).unwrap();
     let (net, recorder) = start(&config).await;
-    let story = story(&net);
+    let record = record_states(&net);
     let to: Target = "127.0.0.1:1".parse().unwrap();
     let dialer = net.dialer();
     let refused = Instant::now();
@@ -101,38 +101,38 @@ async fn a_network_that_is_not_there_at_the_start() {
     assert!(dialer.dial(&to).await.is_err());
     tokio::time::sleep(Duration::from_secs(12)).await;
     let begun = Instant::now();
-    tell(&tor, TorNet::restore);
+    control(&tor, TorNet::restore);
     let back = Instant::now();
     becomes(&net, READY, LONG).await;
     println!(
-        "absent at the start: ready {:?} after the network was back ({:?} after it began to be)",
+        "absent at the start: ready {:?} after the network was restored ({:?} after that began)",
         back.elapsed(),
         begun.elapsed()
     );
     assert!(net.shutdown(Duration::from_secs(5)).await);
-    let told = story.await.unwrap();
-    assert_eq!(states(&told), [DEGRADED, LATE, READY]);
-    let late = told[1].1;
+    let record = record.await.unwrap();
+    assert_eq!(states(&record), [DEGRADED, LATE, READY]);
+    let late = record[1].1;
     assert!(late >= limit - Duration::from_millis(100), "{late:?}");
     assert!(late <= limit + Duration::from_millis(500), "{late:?}");
     assert_eq!(recorder.snapshot().rejected(Reason::ArtiBootstrap), 1);
 }
 
-/// Takes the network away under traffic and gives it back.
-async fn lost_under_traffic(
+/// Interrupts the network under traffic and restores it.
+async fn outage_under_traffic(
     name: &str,
-    away: fn(&TorNet) -> Result<(), TorNetError>,
-    back: fn(&TorNet) -> Result<(), TorNetError>,
+    interrupt: fn(&TorNet) -> Result<(), TorNetError>,
+    restore: fn(&TorNet) -> Result<(), TorNetError>,
 ) {
     let tor = own_network().await;
     let net = started(&config(&tor)).await;
-    let story = story(&net);
+    let record = record_states(&net);
     let echo: Target = tcp_echo().await.to_string().parse().unwrap();
     let dialer = net.dialer();
     let mut connection = reach(&dialer, &echo).await;
     round_trip(&mut connection.io, b"before").await;
 
-    tell(&tor, away);
+    control(&tor, interrupt);
     let gone = Instant::now();
     let traffic = tokio::spawn({
         let (dialer, echo) = (dialer.clone(), echo.clone());
@@ -144,28 +144,28 @@ async fn lost_under_traffic(
         }
     });
     becomes(&net, DEGRADED, Duration::from_secs(30)).await;
-    println!("{name}: noticed after {:?}", gone.elapsed());
+    println!("{name}: detected after {:?}", gone.elapsed());
     tokio::time::sleep(Duration::from_secs(10)).await;
-    tell(&tor, back);
+    control(&tor, restore);
     let returned = Instant::now();
     becomes(&net, READY, Duration::from_secs(45)).await;
-    println!("{name}: ready {:?} after its return", returned.elapsed());
+    println!("{name}: ready {:?} after the restore", returned.elapsed());
     traffic.abort();
     round_trip(&mut reach(&dialer, &echo).await.io, b"after").await;
     assert!(net.shutdown(Duration::from_secs(5)).await);
-    assert_eq!(states(&story.await.unwrap()), [READY, DEGRADED, READY]);
+    assert_eq!(states(&record.await.unwrap()), [READY, DEGRADED, READY]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_network_that_is_cut_off_under_traffic() {
-    if !skip("a_network_that_is_cut_off_under_traffic") {
-        lost_under_traffic("cut off", TorNet::cut_off, TorNet::restore).await;
+async fn network_cut_off_under_traffic() {
+    if !skip("network_cut_off_under_traffic") {
+        outage_under_traffic("cut off", TorNet::cut_off, TorNet::restore).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_network_that_hangs_under_traffic() {
-    if !skip("a_network_that_hangs_under_traffic") {
-        lost_under_traffic("frozen", TorNet::freeze, TorNet::thaw).await;
+async fn network_frozen_under_traffic() {
+    if !skip("network_frozen_under_traffic") {
+        outage_under_traffic("frozen", TorNet::freeze, TorNet::thaw).await;
     }
 }

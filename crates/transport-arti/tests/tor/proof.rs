@@ -1,34 +1,33 @@
-//! Readiness means that a dial works: a circuit of the kind it needs was built.
+//! Readiness is proven by a circuit of the required kind.
 
 use std::time::Duration;
 
+use ron_tornet::TorNet;
 use tokio::time::{timeout, Instant};
 use transport_arti::transport_core::{Dialer, ReadyReason, ReadyState, Target};
-use transport_arti::{ArtiConfig, ArtiNet, LiveArtiConfig};
-use transport_testkit::tornet::TorNet;
+use transport_arti::{ArtiConfig, ArtiNet, Reloadable};
 use transport_testkit::Recorder;
 
 use crate::rig::{
-    becomes, config, pair, round_trip, serving, shared, skip, start, target, tcp_echo, LONG,
+    becomes, config, pair, round_trip, serving, shared, skip, start, stored_in, target, tcp_echo,
+    LONG,
 };
 
 const READY: ReadyState = ReadyState::Ready;
 const STARTS: usize = 30;
 
-/// A client of its own directories, and those.
+/// Starts a client with its own state and cache directories.
 async fn with_state(config: &ArtiConfig) -> (ArtiNet, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
-    let mut config = config.clone();
-    let place = |name: &str| Some(dir.path().join(name));
-    config.set_state_dir(place("state")).unwrap();
-    config.set_cache_dir(place("cache")).unwrap();
-    let live = LiveArtiConfig::new(&config);
+    let config = stored_in(config.clone(), dir.path());
+    let live = Reloadable::new(config.clone());
     let net = ArtiNet::start(&live, false, Recorder::new().observer()).await;
     (net.unwrap(), dir)
 }
 
-/// Announces the target, waits for readiness, and dials in the same instant. Returns how long the
-/// start took, and how long the dial.
+/// Announces the target, waits for readiness and dials at once.
+///
+/// Returns the duration of the start and of the dial.
 async fn dial_once_ready(net: &ArtiNet, to: &Target) -> (Duration, Duration) {
     net.announce(to);
     let begun = Instant::now();
@@ -41,8 +40,8 @@ async fn dial_once_ready(net: &ArtiNet, to: &Target) -> (Duration, Duration) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fresh_starts_reach_the_exit_at_once() {
-    if skip("fresh_starts_reach_the_exit_at_once") {
+async fn ready_client_dials_exit_at_once() {
+    if skip("ready_client_dials_exit_at_once") {
         return;
     }
     let tor = tokio::task::spawn_blocking(TorNet::start_with_exit_as_guard);
@@ -67,8 +66,8 @@ async fn fresh_starts_reach_the_exit_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn announced_target_is_proven_first() {
-    if skip("announced_target_is_proven_first") {
+async fn announced_target_proven_before_ready() {
+    if skip("announced_target_proven_before_ready") {
         return;
     }
     let tor = shared().await;
@@ -76,7 +75,7 @@ async fn announced_target_is_proven_first() {
     let mut readiness = client.readiness();
     readiness.mark_unchanged();
     client.announce(&target(&service, 80));
-    // Degraded until proven; a second one of the same kind is covered by the proof.
+    // Degraded until proven; the proof covers a second target of the same kind.
     timeout(LONG, readiness.changed()).await.unwrap().unwrap();
     becomes(&client, READY, LONG).await;
     readiness.mark_unchanged();
@@ -94,7 +93,7 @@ async fn onion_service_needs_no_exit() {
     }
     let tor = tokio::task::spawn_blocking(TorNet::start);
     let tor = tor.await.unwrap().unwrap();
-    tokio::task::block_in_place(|| tor.stop_node(transport_testkit::tornet::Node::Exit)).unwrap();
+    tokio::task::block_in_place(|| tor.stop_node(ron_tornet::Node::Exit)).unwrap();
     let (service, client) = (
         start(&serving(&tor, 80)).await.0,
         start(&config(&tor)).await.0,
@@ -102,7 +101,7 @@ async fn onion_service_needs_no_exit() {
     client.announce(&target(&service, 80));
     becomes(&service, READY, LONG).await;
     becomes(&client, READY, LONG).await;
-    // An exit that is gone is no exit to be ready with.
+    // A stopped exit makes no client ready.
     let (other, _) = start(&config(&tor)).await;
     other.announce(&"example.org:443".parse().unwrap());
     let mut readiness = other.readiness();

@@ -1,28 +1,30 @@
-//! The private network and clients on it.
+//! Clients and services on the private network.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ron_tornet::TorNet;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use transport_arti::transport_core::{Connection, Dialer, Io, ReadyState, Target, TransportError};
-use transport_arti::{ArtiConfig, ArtiNet, LiveArtiConfig};
-use transport_testkit::tornet::TorNet;
+use transport_arti::{ArtiConfig, ArtiNet, Reloadable};
 use transport_testkit::Recorder;
 
-/// Far beyond what anything takes on loopback, a debug build and a busy machine included.
+/// Deadline of every step. Ample for a debug build on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
-/// Whether the test has to be left out; says so.
-pub(crate) use transport_testkit::tornet::skip;
+/// Returns whether to skip the test, and logs it.
+pub(crate) use ron_tornet::skip;
 
-/// Arti's configuration file for a network, within its directory.
+/// Returns Arti's configuration file for a network.
+///
+/// The first call creates it in the network's directory.
 pub(crate) fn config_path(net: &TorNet) -> PathBuf {
     let path = net.dir().join("client.toml");
     if !path.exists() {
-        // In place at once: tests of one process share it.
+        // Renamed into place, because concurrent tests share the file.
         let draft = tempfile::NamedTempFile::new_in(net.dir()).unwrap();
         fs::write(draft.path(), net.client_config()).unwrap();
         draft.persist(&path).unwrap();
@@ -30,7 +32,7 @@ pub(crate) fn config_path(net: &TorNet) -> PathBuf {
     path
 }
 
-/// The shared network; the first call takes half a minute.
+/// Returns the shared network; the first call takes half a minute.
 pub(crate) async fn shared() -> &'static TorNet {
     tokio::task::spawn_blocking(TorNet::shared).await.unwrap()
 }
@@ -41,8 +43,10 @@ pub(crate) fn config(net: &TorNet) -> ArtiConfig {
     config
 }
 
-/// A network of nobody: what is dialed refuses, and nothing leaves this machine.
-pub(crate) fn nowhere(dir: &Path) -> ArtiConfig {
+/// The settings of a network that does not exist.
+///
+/// Its only relay is a closed loopback port.
+pub(crate) fn unreachable(dir: &Path) -> ArtiConfig {
     let identity = "0".repeat(40);
     let text = format!(
         "[tor_network]\nauthorities = {{ v3idents = [\"{identity}\"] }}\n\
@@ -50,29 +54,36 @@ pub(crate) fn nowhere(dir: &Path) -> ArtiConfig {
          orports = [\"127.0.0.1:1\"] }}]\n",
         "A".repeat(43)
     );
-    let path = dir.join("nowhere.toml");
+    let path = dir.join("unreachable.toml");
     fs::write(&path, text).unwrap();
     let mut config = ArtiConfig::default();
     config.set_config_path(Some(path)).unwrap();
     config
 }
 
-/// A client that keeps nothing, and what it counts.
+/// Sets the state and cache directories below `dir`.
+pub(crate) fn stored_in(mut config: ArtiConfig, dir: &Path) -> ArtiConfig {
+    config.set_state_dir(Some(dir.join("state"))).unwrap();
+    config.set_cache_dir(Some(dir.join("cache"))).unwrap();
+    config
+}
+
+/// Starts a client with amnesia; returns it and its recorder.
 pub(crate) async fn start(config: &ArtiConfig) -> (ArtiNet, Recorder) {
     let recorder = Recorder::new();
-    let live = LiveArtiConfig::new(config);
+    let live = Reloadable::new(config.clone());
     let net = ArtiNet::start(&live, true, recorder.observer()).await;
     (net.unwrap(), recorder)
 }
 
-/// A client that is ready.
+/// Starts a client and waits until it is ready.
 pub(crate) async fn started(config: &ArtiConfig) -> ArtiNet {
     let (net, _) = start(config).await;
     becomes(&net, ReadyState::Ready, LONG).await;
     net
 }
 
-/// A service and a client, both ready.
+/// Starts a service and a client and waits until both are ready.
 pub(crate) async fn pair(service: &ArtiConfig, client: &ArtiConfig) -> (ArtiNet, ArtiNet) {
     tokio::join!(started(service), started(client))
 }
@@ -83,7 +94,7 @@ pub(crate) async fn becomes(net: &ArtiNet, state: ReadyState, within: Duration) 
     assert!(reached.is_ok(), "not {state}: {net:?}");
 }
 
-/// The configuration of an onion service on this port.
+/// The settings of an onion service on this port.
 pub(crate) fn serving(net: &TorNet, port: u16) -> ArtiConfig {
     let mut config = config(net);
     let onion = config.onion_service_mut();
@@ -91,12 +102,14 @@ pub(crate) fn serving(net: &TorNet, port: u16) -> ArtiConfig {
     config
 }
 
-/// Where a service is.
+/// The target of a service.
 pub(crate) fn target(net: &ArtiNet, port: u16) -> Target {
     Target::host(net.onion_address().unwrap(), port).unwrap()
 }
 
-/// Dials until it works: a service is found some time after it was published.
+/// Dials until it succeeds.
+///
+/// A service is reachable some time after its publication.
 pub(crate) async fn reach<D: Dialer>(dialer: &D, to: &Target) -> Connection<D::Io> {
     let reached = timeout(LONG, async {
         loop {
@@ -106,15 +119,17 @@ pub(crate) async fn reach<D: Dialer>(dialer: &D, to: &Target) -> Connection<D::I
             }
         }
     });
-    reached.await.expect("the service cannot be reached")
+    reached.await.expect("the target cannot be reached")
 }
 
 pub(crate) async fn failed<D: Dialer>(dialer: &D, to: &Target) -> TransportError {
     let dialed = timeout(LONG, dialer.dial(to)).await;
-    dialed.expect("a dial hangs").expect_err("a dial succeeds")
+    dialed
+        .expect("the dial does not complete")
+        .expect_err("the dial succeeds")
 }
 
-/// A TCP server that sends everything back.
+/// Starts a TCP echo server.
 pub(crate) async fn tcp_echo() -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
@@ -129,7 +144,7 @@ pub(crate) async fn tcp_echo() -> std::net::SocketAddr {
     addr
 }
 
-/// Bytes in which a lost, doubled or misplaced piece shows.
+/// Pseudorandom bytes, which reveal a lost, repeated or moved piece.
 pub(crate) fn pattern(len: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_u32;
     let mut next = || {
@@ -141,7 +156,7 @@ pub(crate) fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|_| next()).collect()
 }
 
-/// Sends these bytes to an echo and checks what comes back.
+/// Sends bytes to an echo and checks the response.
 pub(crate) async fn round_trip(io: &mut impl Io, sent: &[u8]) {
     let (mut read, mut write) = tokio::io::split(io);
     let mut back = vec![0; sent.len()];
@@ -154,11 +169,13 @@ pub(crate) async fn round_trip(io: &mut impl Io, sent: &[u8]) {
             async { read.read_exact(&mut back).await.unwrap() }
         );
     };
-    timeout(LONG, both).await.expect("an echo hangs");
-    assert!(back == sent, "bytes changed on the way");
+    timeout(LONG, both)
+        .await
+        .expect("the echo does not complete");
+    assert!(back == sent, "the echo differs from the bytes sent");
 }
 
-/// The names in a directory.
+/// The sorted names in a directory.
 pub(crate) fn names(dir: &Path) -> Vec<String> {
     let entries = fs::read_dir(dir).unwrap();
     let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name();

@@ -1,29 +1,27 @@
-//! TLS end to end over an onion circuit, with the post-quantum hybrid.
+//! TLS with post-quantum hybrid key exchange over an onion circuit.
 
 use std::sync::Arc;
 
-use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 use transport_arti::transport_core::{KeyExchange, Listener, NoObserver, Pending};
+use transport_testkit::pki::{Authority, PkiDir};
 use transport_tls::raw::{TlsDialer, TlsListener};
-use transport_tls::{
-    ClientTls, LiveClientTls, LiveServerTls, PqMode, ServerTls, TlsClientConfig, TlsConfig,
-    TrustStore,
-};
+use transport_tls::{ClientTls, PqMode, ServerTls, TlsClientConfig, TlsConfig, TrustStore};
 
 use crate::rig::{config, pair, reach, serving, shared, skip, target};
+use transport_arti::Reloadable;
 
 const PORT: u16 = 443;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hybrid_key_exchange_over_an_onion_circuit() {
-    if skip("hybrid_key_exchange_over_an_onion_circuit") {
+async fn hybrid_key_exchange_over_onion() {
+    if skip("hybrid_key_exchange_over_onion") {
         return;
     }
     let tor = shared().await;
     let (service, client) = pair(&serving(tor, PORT), &config(tor)).await;
     let to = target(&service, PORT);
-    let dir = tempfile::tempdir().unwrap();
-    let (server_tls, client_tls) = tls(dir.path(), service.onion_address().unwrap());
+    let dir = PkiDir::new();
+    let (server_tls, client_tls) = tls(&dir, service.onion_address().unwrap());
 
     let listener = service.listener().unwrap();
     let mut listener = TlsListener::over(listener, &server_tls, Arc::new(NoObserver));
@@ -31,7 +29,7 @@ async fn hybrid_key_exchange_over_an_onion_circuit() {
     let serve = tokio::spawn(async move {
         let mut ours = loop {
             let pending = listener.accept().await.unwrap();
-            // A dial that was given up is followed by another.
+            // Retried, because the client may have given up on its first dial.
             if let Ok(ours) = pending.establish().await {
                 break ours;
             }
@@ -47,28 +45,17 @@ async fn hybrid_key_exchange_over_an_onion_circuit() {
     assert_eq!(serve.await.unwrap(), Some(KeyExchange::X25519MlKem768));
 }
 
-fn tls(dir: &std::path::Path, name: &str) -> (LiveServerTls, LiveClientTls) {
-    use std::os::unix::fs::PermissionsExt;
-    let mut ca = CertificateParams::default();
-    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let leaf = CertificateParams::new([name.to_owned()]).unwrap();
-    let cert = leaf.signed_by(&key, &ca).unwrap();
-    let file = |name: &str, text: String| {
-        let path = dir.join(name);
-        std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        path
-    };
+fn tls(dir: &PkiDir, name: &str) -> (Reloadable<ServerTls>, Reloadable<ClientTls>) {
+    let authority = Authority::new();
+    dir.write_pair("server", &authority.leaf(&[name]));
     let mut server = TlsConfig::default();
-    server.set_cert_path(Some(file("cert", cert.pem())));
-    server.set_key_path(Some(file("key", key.serialize_pem())));
+    server.set_cert_path(Some(dir.path("server.pem")));
+    server.set_key_path(Some(dir.path("server.key")));
     let mut client = TlsClientConfig::default();
     client.set_trust_store(TrustStore::Path);
-    client.set_ca_bundle_path(Some(file("ca", ca.pem())));
+    client.set_ca_bundle_path(Some(dir.write("ca.pem", &authority.pem())));
     (
-        LiveServerTls::new(ServerTls::load(&server, PqMode::Required).unwrap()),
-        LiveClientTls::new(ClientTls::load(&client, PqMode::Required).unwrap()),
+        Reloadable::new(ServerTls::load(&server, PqMode::Required).unwrap()),
+        Reloadable::new(ClientTls::load(&client, PqMode::Required).unwrap()),
     )
 }

@@ -1,5 +1,6 @@
-//! What a process with Tor under amnesia asks of the kernel, as strace sees it: over bootstrap,
-//! dial, onion service, outage and shutdown.
+//! System calls of a process with Tor and amnesia, by strace.
+//!
+//! The trace covers bootstrap, dials, the onion service, an outage and the shutdown.
 
 use std::env;
 use std::fs;
@@ -8,22 +9,22 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use ron_tornet::TorNet;
 use transport_arti::transport_core::{ReadyReason, ReadyState, Target};
-use transport_testkit::tornet::TorNet;
 
 use crate::rig::{
     becomes, config_path, failed, reach, round_trip, skip, start, target, tcp_echo, LONG,
 };
 
-const NAME: &str = "trace::amnesia_leaves_nothing_outside_of_memory";
-/// In the child: Arti's configuration file.
+const NAME: &str = "trace::amnesia_writes_only_to_memory";
+/// Environment variable of the traced child: the path of Arti's configuration file.
 const ROLE: &str = "TRANSPORT_ARTI_TRACED_WITH";
 const CALLS: &str = "trace=open,openat,openat2,creat,mkdir,mkdirat,rename,renameat,renameat2,link,\
                      linkat,symlink,symlinkat,mknod,mknodat,truncate,unlink,unlinkat,execve,\
                      connect,sendto,sendmsg,sendmmsg,bind";
 
 #[test]
-fn amnesia_leaves_nothing_outside_of_memory() {
+fn amnesia_writes_only_to_memory() {
     if let Some(path) = env::var_os(ROLE) {
         let runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = { runtime }.worker_threads(2).enable_all().build().unwrap();
@@ -34,10 +35,7 @@ fn amnesia_leaves_nothing_outside_of_memory() {
         .stdout(Stdio::null())
         .status();
     if skip(NAME) || !strace.is_ok_and(|status| status.success()) {
-        let _ = writeln!(
-            std::io::stderr(),
-            "SKIPPED, since `strace` is needed: {NAME}"
-        );
+        let _ = writeln!(std::io::stderr(), "SKIPPED, `strace` is required: {NAME}");
         return;
     }
     let tor = TorNet::start().unwrap();
@@ -65,27 +63,29 @@ fn amnesia_leaves_nothing_outside_of_memory() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut said = BufReader::new(traced.stdout.take().unwrap()).lines();
-    let mut until = |word: &str| {
-        let found = said.by_ref().any(|line| line.unwrap().contains(word));
-        assert!(found, "the child ended before it was {word}");
+    let mut output = BufReader::new(traced.stdout.take().unwrap()).lines();
+    let mut wait_for = |word: &str| {
+        let found = output.by_ref().any(|line| line.unwrap().contains(word));
+        assert!(found, "the child ended before it printed {word:?}");
     };
-    until("child: up");
+    wait_for("child: up");
     tor.cut_off().unwrap();
-    until("child: degraded");
+    wait_for("child: degraded");
     tor.restore().unwrap();
-    until("child: again");
-    until("child: down");
+    wait_for("child: again");
+    wait_for("child: down");
     assert!(traced.wait().unwrap().success());
     let log = fs::read_to_string(&log).unwrap();
-    let found = offences(&log);
+    let found = violations(&log);
     assert!(found.is_empty(), "{}", found.join("\n"));
-    // The trace saw what is allowed, so it would have seen what is not.
+    // The trace contains allowed calls, so it would contain forbidden ones.
     assert!(log.contains("ron-transport-arti-") && log.contains("O_CREAT"));
     assert!(log.contains("connect("));
 }
 
-/// All of a life, with words to whoever takes the network away meanwhile.
+/// Runs in the traced child and prints its progress.
+///
+/// The parent waits for this progress and interrupts the network.
 async fn child(config_path: &Path) {
     const DEGRADED: ReadyState = ReadyState::Degraded {
         reason: ReadyReason::ArtiBootstrap,
@@ -110,7 +110,7 @@ async fn child(config_path: &Path) {
     let dialer = net.dialer();
     let echo: Target = tcp_echo().await.to_string().parse().unwrap();
     round_trip(&mut reach(&dialer, &echo).await.io, b"through an exit").await;
-    // Whoever resolved it here would ask a name server, or a file.
+    // Local resolution would contact a name server or read a file, which the trace would show.
     let by_name = Target::host("name.invalid", 80).unwrap();
     assert_eq!(failed(&dialer, &by_name).await.kind(), "resolve");
     let onion = target(&net, 80);
@@ -120,29 +120,31 @@ async fn child(config_path: &Path) {
     println!("child: degraded");
     becomes(&net, ReadyState::Ready, LONG).await;
     round_trip(&mut reach(&dialer, &echo).await.io, b"again").await;
-    // At the same address, whether or not the client was replaced.
+    // The address stays the same even if the client was replaced.
     round_trip(&mut reach(&dialer, &onion).await.io, b"served again").await;
     println!("child: again");
     assert!(net.shutdown(Duration::from_secs(5)).await);
     println!("child: down");
 }
 
-/// The calls that write, run, resolve or connect where nothing is to be.
-fn offences(log: &str) -> Vec<String> {
+/// Returns the calls that the test forbids.
+///
+/// These write, execute, resolve or connect outside of the allowed places.
+fn violations(log: &str) -> Vec<String> {
     let mut calls = log.lines().filter(|line| !line.contains("resumed>"));
-    // The first is the one that starts the process that is traced.
+    // The first call starts the traced process.
     let first = calls.next();
     assert!(
         first.is_some_and(|line| line.contains("execve(")),
         "{first:?}"
     );
     calls
-        .filter(|line| is_offence(line))
+        .filter(|line| is_violation(line))
         .map(str::to_owned)
         .collect()
 }
 
-fn is_offence(line: &str) -> bool {
+fn is_violation(line: &str) -> bool {
     let call = line
         .split_once(' ')
         .map_or(line, |(_pid, call)| call.trim_start());
@@ -152,13 +154,14 @@ fn is_offence(line: &str) -> bool {
         "open" | "openat" | "openat2" => {
             let writes = ["O_WRONLY", "O_RDWR", "O_CREAT", "O_TMPFILE"];
             let written = writes.iter().any(|flag| call.contains(flag));
-            // What the C library reads before it resolves a name.
+            // The C library reads these files before it resolves a name.
             let resolving = call.contains("resolv.conf") || call.contains("/etc/hosts");
             written && !in_memory && !call.contains("\"/dev/null\"") || resolving
         }
-        // Arti looks for its temporary files in the working directory, where they never are.
+        // Arti tries to remove its temporary files in the working directory.
         "unlink" | "unlinkat" => !(in_memory || call.contains(".tmp\"")),
-        // The name service cache is asked for users, whose files Arti trusts; then for no host.
+        // The C library asks the name service cache (nscd) for users, whose files Arti trusts. A
+        // running cache could resolve hosts as well, so only a failed connection is allowed.
         "connect" if call.contains("nscd") => !call.contains("ENOENT"),
         "connect" => !call.contains("127.0.0.1") || call.contains("htons(53)"),
         "sendto" | "sendmsg" | "sendmmsg" | "bind" => {

@@ -1,5 +1,6 @@
-//! Any bytes as a peer's text: the output is safe to show and bounded, and a JSON decoder reads
-//! text back from it.
+//! Escapes arbitrary bytes, as from a peer.
+//!
+//! The output must be safe to display and of bounded length, and a JSON decoder must restore the text.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,19 +1,22 @@
-//! Values as people write them: booleans, counts, durations, sizes.
+//! Values as a configuration contains them: booleans, counts, durations, sizes, paths.
 
-use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A value before it is parsed.
+use super::{Choice, ValueError};
+
+/// An unparsed value.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // A loader handles both forms.
 pub enum Raw {
-    /// One text; a number or boolean of a file is turned into its text first.
+    /// A text; a number or boolean of a file is converted to its text.
     Text(String),
     /// A list of texts.
     List(Vec<String>),
 }
 
 impl Raw {
-    /// The text of a single value.
+    /// Returns the text of a single value, without blanks around it.
     ///
     /// # Errors
     /// When it is a list.
@@ -24,7 +27,9 @@ impl Raw {
         }
     }
 
-    /// The elements of a list; a text is split at commas, an empty one is an empty list.
+    /// Returns the elements of a list; splits a text at commas.
+    ///
+    /// An empty text is an empty list.
     #[must_use]
     pub fn list(&self) -> Vec<String> {
         let trim = |s: &str| s.trim().to_owned();
@@ -37,6 +42,63 @@ impl Raw {
             Self::List(items) => items.iter().map(|item| trim(item)).collect(),
         }
     }
+
+    /// Parses a boolean; see [`parse_bool`].
+    ///
+    /// # Errors
+    /// As [`parse_bool`], and when it is a list.
+    pub fn bool(&self) -> Result<bool, ValueError> {
+        parse_bool(self.text()?)
+    }
+
+    /// Parses a whole number; see [`parse_count`].
+    ///
+    /// # Errors
+    /// As [`parse_count`], and when it is a list.
+    pub fn count(&self) -> Result<u64, ValueError> {
+        parse_count(self.text()?)
+    }
+
+    /// Parses a duration; see [`parse_duration`].
+    ///
+    /// # Errors
+    /// As [`parse_duration`], and when it is a list.
+    pub fn duration(&self) -> Result<Duration, ValueError> {
+        parse_duration(self.text()?)
+    }
+
+    /// Parses a number of bytes; see [`parse_size`].
+    ///
+    /// # Errors
+    /// As [`parse_size`], and when it is a list.
+    pub fn size(&self) -> Result<u64, ValueError> {
+        parse_size(self.text()?)
+    }
+
+    /// Returns a path; `None` for an empty text.
+    ///
+    /// # Errors
+    /// When it is a list.
+    pub fn path(&self) -> Result<Option<PathBuf>, ValueError> {
+        let text = self.text()?;
+        Ok((!text.is_empty()).then(|| text.into()))
+    }
+
+    /// Parses one of a few words.
+    ///
+    /// # Errors
+    /// As [`Choice::from_word`], and when it is a list.
+    pub fn choice<T: Choice>(&self) -> Result<T, ValueError> {
+        T::from_word(self.text()?)
+    }
+
+    /// Parses one of a few words, in any case.
+    ///
+    /// # Errors
+    /// As [`Choice::from_word`], and when it is a list.
+    pub fn choice_in_any_case<T: Choice>(&self) -> Result<T, ValueError> {
+        T::from_word(&self.text()?.to_ascii_lowercase())
+    }
 }
 
 impl From<&str> for Raw {
@@ -45,26 +107,7 @@ impl From<&str> for Raw {
     }
 }
 
-/// Why a value cannot be used: a sentence that says what is allowed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ValueError(String);
-
-impl ValueError {
-    /// From what is wrong or allowed.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-}
-
-impl fmt::Display for ValueError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for ValueError {}
-
-/// Reads `on`, `off`, `true`, `false` in any case.
+/// Parses `on`, `off`, `true`, `false` in any case.
 ///
 /// # Errors
 /// For anything else.
@@ -76,13 +119,13 @@ pub fn parse_bool(text: &str) -> Result<bool, ValueError> {
     }
 }
 
-/// Writes a boolean as it would be read.
+/// Formats a boolean as `true` or `false`.
 #[must_use]
 pub fn format_bool(value: bool) -> String {
     if value { "true" } else { "false" }.to_owned()
 }
 
-/// Reads a whole number.
+/// Parses a whole number.
 ///
 /// # Errors
 /// For anything but digits, and past `u64::MAX`.
@@ -92,7 +135,7 @@ pub fn parse_count(text: &str) -> Result<u64, ValueError> {
     number.ok_or_else(|| ValueError::new("expected a whole number such as 1024"))
 }
 
-/// Reads `250ms`, `5s`, `2m`, `1h`; `0` and `off` are zero.
+/// Parses `250ms`, `5s`, `2m`, `1h`; `0` and `off` are zero.
 ///
 /// # Errors
 /// Without a unit, with another unit, or past `u64::MAX` milliseconds.
@@ -117,7 +160,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, ValueError> {
         .ok_or_else(wrong)
 }
 
-/// Writes a duration in the largest unit that keeps it whole; one minute is `60s`.
+/// Formats a duration in the largest unit that divides it.
+///
+/// One minute is `60s`.
 #[must_use]
 pub fn format_duration(value: Duration) -> String {
     let millis = value.as_millis();
@@ -129,10 +174,10 @@ pub fn format_duration(value: Duration) -> String {
     }
 }
 
-/// Reads a number of bytes: `65536`, `64KiB`, `8MiB`, `1GiB`; `off` is zero.
+/// Parses bytes: `65536`, `64KiB`, `8MiB`, `1GiB`; `off` is zero.
 ///
 /// # Errors
-/// With another unit (`KB` is ambiguous and refused), or past `u64::MAX`.
+/// With another unit (`KB` is ambiguous), or past `u64::MAX`.
 pub fn parse_size(text: &str) -> Result<u64, ValueError> {
     let wrong = || ValueError::new("expected a size such as 64KiB, 8MiB or a number of bytes");
     if text.eq_ignore_ascii_case("off") {
@@ -153,7 +198,7 @@ pub fn parse_size(text: &str) -> Result<u64, ValueError> {
     number.checked_mul(scale).ok_or_else(wrong)
 }
 
-/// Writes a size in the largest unit that keeps it whole.
+/// Formats a size in the largest unit that divides it.
 #[must_use]
 pub fn format_size(bytes: u64) -> String {
     for (scale, unit) in [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")] {
@@ -162,4 +207,10 @@ pub fn format_size(bytes: u64) -> String {
         }
     }
     bytes.to_string()
+}
+
+/// Formats an optional path; `None` is empty.
+#[must_use]
+pub fn format_path(path: Option<&Path>) -> String {
+    path.map_or_else(String::new, |path| path.display().to_string())
 }

@@ -5,11 +5,11 @@ use super::*;
 /// A tick of tokio's timers.
 const MILLISECOND: u64 = SECOND / 1000;
 
-/// What a user of the bucket may do; sizes are parts of 255 of the burst.
+/// An action on the bucket. Sizes are parts of 255 of the burst.
 #[derive(Debug, Clone)]
 enum Step {
     Wait(u64),
-    /// Takes and settles at once, as an operation that does not park.
+    /// Takes and settles at once, like an operation that does not park.
     Take {
         want: u8,
         min: u8,
@@ -42,10 +42,10 @@ fn part(rate: Rate, of_255: u8) -> u64 {
     u64::try_from(tokens).unwrap()
 }
 
-/// When tokens were spent, and how many.
+/// Ticks and spent tokens.
 type Spent = Vec<(u64, u64)>;
 
-/// In no window more than rate × time + burst, to the token.
+/// Asserts at most rate × time + burst in every window, to the token.
 fn assert_within(spent: &Spent, rate: Rate) {
     for from in 0..spent.len() {
         let mut sum = 0_u128;
@@ -58,8 +58,8 @@ fn assert_within(spent: &Spent, rate: Rate) {
     }
 }
 
-/// How many tokens can be had now.
-fn room(bucket: &Bucket, now: u64, rate: Rate) -> u64 {
+/// Returns the tokens available now.
+fn room(bucket: &TokenBucket, now: u64, rate: Rate) -> u64 {
     let grant = bucket.take(now, rate, u64::MAX, 0).unwrap();
     bucket.settle(grant, 0);
     grant.tokens()
@@ -67,11 +67,11 @@ fn room(bucket: &Bucket, now: u64, rate: Rate) -> u64 {
 
 proptest! {
     #[test]
-    fn no_window_holds_more_than_rate_and_burst(
+    fn window_bounded_by_rate_and_burst(
         rate in rate(),
         steps in prop::collection::vec(step(), 1..60),
     ) {
-        let (bucket, mut now) = (Bucket::default(), 0);
+        let (bucket, mut now) = (TokenBucket::default(), 0);
         let mut spent = Spent::new();
         for step in steps {
             match step {
@@ -86,7 +86,7 @@ proptest! {
                             bucket.settle(grant, used);
                             spent.push((now, used));
                         }
-                        // As many as asked for are there after the wait.
+                        // After the wait, the tokens are available.
                         Err(wait) => {
                             prop_assert!(wait > 0);
                             prop_assert!(room(&bucket, now + wait, rate) >= min);
@@ -99,19 +99,19 @@ proptest! {
         assert_within(&spent, rate);
     }
 
-    /// What is given back late may be had twice, but no more than that.
+    /// Tokens given back late may be spent again, once.
     #[test]
-    fn a_late_refund_is_worth_itself_at_most(
+    fn late_refund_spent_once(
         rate in rate(),
         steps in prop::collection::vec((0..SECOND, any::<u8>(), any::<u8>()), 1..40),
     ) {
-        let (bucket, mut now) = (Bucket::default(), 0);
+        let (bucket, mut now) = (TokenBucket::default(), 0);
         let (mut spent, mut late) = (0_u128, 0_u128);
         let mut held = None;
         for (wait, want, used) in steps {
             now += wait;
             if let Some((grant, used)) = held.take() {
-                let grant: Grant = grant;
+                let grant: TokenGrant = grant;
                 bucket.settle(grant, used);
                 late += u128::from(grant.tokens() - used);
             }
@@ -126,27 +126,26 @@ proptest! {
     }
 
     #[test]
-    fn an_unused_grant_gives_everything_back(
+    fn unused_grant_returned_in_full(
         rate in rate(),
         now in 0..1_000 * SECOND,
         before in any::<u8>(),
         want in any::<u8>(),
     ) {
-        let bucket = Bucket::default();
+        let bucket = TokenBucket::default();
         let _spent = bucket.take(now, rate, part(rate, before), 0).unwrap();
-        let there = room(&bucket, now, rate);
+        let before = room(&bucket, now, rate);
         let grant = bucket.take(now, rate, part(rate, want), 0).unwrap();
         bucket.settle(grant, 0);
-        prop_assert_eq!(room(&bucket, now, rate), there);
+        prop_assert_eq!(room(&bucket, now, rate), before);
     }
 
-    /// From two chunks a second up, who always takes what is there gets the rate, on a clock
-    /// that wakes up at whole milliseconds.
+    /// Rates from two chunks a second up, with wake-ups at whole milliseconds.
     #[test]
-    fn a_greedy_user_gets_the_rate(chunk in 4_u64 << 10..=256 << 10, over in 1_u64..1 << 30) {
+    fn greedy_user_gets_rate(chunk in 4_u64 << 10..=256 << 10, over in 1_u64..1 << 30) {
         let per_sec = 2 * chunk - 1 + over;
         let rate = Rate::bytes(per_sec, chunk).unwrap();
-        let (bucket, mut now, mut spent) = (Bucket::default(), 0, 0);
+        let (bucket, mut now, mut spent) = (TokenBucket::default(), 0, 0);
         while now < 10 * SECOND {
             let wait = match bucket.take(now, rate, chunk, 4 << 10) {
                 Ok(grant) => {
@@ -162,14 +161,14 @@ proptest! {
     }
 
     #[test]
-    fn nothing_overflows(
+    fn extreme_values_do_not_overflow(
         per_sec in 1_u64..=u64::MAX,
         chunk in any::<u64>(),
         now in any::<u64>(),
         want in any::<u64>(),
         used in any::<u64>(),
     ) {
-        let (bucket, rate) = (Bucket::default(), Rate::bytes(per_sec, chunk).unwrap());
+        let (bucket, rate) = (TokenBucket::default(), Rate::bytes(per_sec, chunk).unwrap());
         for min in [0, want] {
             if let Ok(grant) = bucket.take(now, rate, want, min) {
                 bucket.settle(grant, used);
@@ -178,10 +177,10 @@ proptest! {
         bucket.rebase(now, rate);
     }
 
-    /// After a change of the rate the debts of the old one are worth a burst at most.
+    /// After a rate change, old debts are at most one burst.
     #[test]
-    fn a_rebased_bucket_is_at_worst_empty(old in rate(), new in rate(), debts in 1..20) {
-        let bucket = Bucket::default();
+    fn rebased_bucket_at_worst_empty(old in rate(), new in rate(), debts in 1..20) {
+        let bucket = TokenBucket::default();
         for _ in 0..debts {
             let _spent = bucket.take(0, old, old.burst_tokens(), 0);
         }
@@ -191,7 +190,7 @@ proptest! {
 }
 
 #[test]
-fn the_burst_is_a_quarter_second_and_at_least_a_chunk() {
+fn burst_of_quarter_second_or_chunk() {
     let burst = |per_sec, chunk| Rate::bytes(per_sec, chunk).unwrap().burst_tokens();
     assert_eq!(burst(1 << 20, 64 << 10), 256 << 10);
     assert_eq!(burst(64 << 10, 64 << 10), 64 << 10);

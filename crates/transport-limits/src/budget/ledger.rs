@@ -1,35 +1,44 @@
-//! The arithmetic of the memory budget: who holds how much, and who may have more.
+//! The arithmetic of the memory budget: charges and waiting requests by account.
 //!
-//! Sans-IO: the caller holds the lock, and calls the wakers that it is handed. An account is granted
-//! bytes while it then holds at most a quarter of the limit and no more than what is free then
-//! (a dynamic threshold, Choudhury and Hahne 1998). Waiting accounts are served in order: the one
-//! that holds least first, then by arrival. No request overtakes an earlier one in that order, so
-//! what is freed adds up until a large request fits.
+//! Sans-IO: the caller holds the lock and calls the returned wakers. A grant leaves its account with
+//! at most a quarter of the limit, and with no more than the bytes still free (a dynamic threshold,
+//! Choudhury and Hahne 1998). The waiting account with the fewest bytes is served first, then by
+//! arrival. No request overtakes an earlier one in that order, so freed bytes add up until a large
+//! request fits.
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::Account;
+use crate::peers::PeerKey;
 
-/// One account holds at most this part of the limit.
+/// The owner that held bytes are charged to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum MemoryAccount {
+    /// All accepted connections of a peer. It outlives them, so reconnecting frees nothing.
+    Peer(PeerKey),
+    /// A dialed connection.
+    Conn(u64),
+}
+
+/// An account holds at most this part of the limit: a quarter.
 const SHARE: u64 = 4;
 
-/// Number of a waiting request, ascending by arrival.
-pub(crate) type Ticket = u64;
+/// The number of a waiting request, ascending by arrival.
+pub(crate) type RequestId = u64;
 
-/// The place of an account among those that wait: what it holds, and its oldest request.
-type Place = (u64, Ticket);
+/// The position of a waiting account: its bytes, and its oldest request.
+type QueuePosition = (u64, RequestId);
 
 #[derive(Debug)]
-struct Entry {
+struct AccountEntry {
     held: u64,
     /// Requests by arrival, and their bytes.
-    queue: BTreeMap<Ticket, u64>,
-    place: Option<Place>,
+    queue: BTreeMap<RequestId, u64>,
+    place: Option<QueuePosition>,
 }
 
 #[derive(Debug)]
-struct Waiting<W> {
-    account: Account,
+struct WaitingRequest<W> {
+    account: MemoryAccount,
     bytes: u64,
     waker: Option<W>,
     granted: bool,
@@ -37,18 +46,18 @@ struct Waiting<W> {
 
 /// Charges by account, and waiting requests.
 #[derive(Debug)]
-pub(crate) struct Ledger<W> {
+pub(crate) struct BudgetLedger<W> {
     limit: u64,
     held: u64,
-    /// Accounts that hold something or wait.
-    accounts: HashMap<Account, Entry>,
-    /// Accounts that wait and are below their own share.
-    places: BTreeMap<Place, Account>,
-    waiting: BTreeMap<Ticket, Waiting<W>>,
-    next: Ticket,
+    /// Accounts that hold bytes or wait.
+    accounts: HashMap<MemoryAccount, AccountEntry>,
+    /// Waiting accounts below their own share.
+    places: BTreeMap<QueuePosition, MemoryAccount>,
+    waiting: BTreeMap<RequestId, WaitingRequest<W>>,
+    next: RequestId,
 }
 
-impl<W> Ledger<W> {
+impl<W> BudgetLedger<W> {
     pub(crate) fn new(limit: u64) -> Self {
         Self {
             limit,
@@ -60,19 +69,21 @@ impl<W> Ledger<W> {
         }
     }
 
-    /// Bytes that all accounts hold.
+    /// Returns the bytes of all accounts.
     pub(crate) fn held(&self) -> u64 {
         self.held
     }
 
-    /// Bytes that one account holds.
+    /// Returns the bytes of one account.
     #[cfg(test)]
-    pub(crate) fn held_by(&self, account: Account) -> u64 {
+    pub(crate) fn held_by(&self, account: MemoryAccount) -> u64 {
         self.accounts.get(&account).map_or(0, |entry| entry.held)
     }
 
-    /// Takes bytes at once; false where they are not to be had, or others wait for them.
-    pub(crate) fn take(&mut self, account: Account, bytes: u64) -> bool {
+    /// Takes bytes at once, or returns false.
+    ///
+    /// They must fit, and no other request may wait for them.
+    pub(crate) fn take(&mut self, account: MemoryAccount, bytes: u64) -> bool {
         let entry = self.accounts.get(&account);
         let held = entry.map_or(0, |entry| entry.held);
         let first = entry.map_or(true, |entry| entry.queue.is_empty())
@@ -88,17 +99,18 @@ impl<W> Ledger<W> {
         fits
     }
 
-    /// Takes bytes whether or not they are to be had.
-    pub(crate) fn force(&mut self, account: Account, bytes: u64) {
+    /// Takes bytes even if they exceed the limit.
+    pub(crate) fn force(&mut self, account: MemoryAccount, bytes: u64) {
         self.add(account, bytes);
     }
 
-    /// Waits for bytes, behind those that came before. They may be granted at once: something may
-    /// have been given back since they were not to be had.
-    pub(crate) fn wait(&mut self, account: Account, bytes: u64) -> (Ticket, Vec<W>) {
+    /// Adds a request behind earlier ones; returns the wakers of granted requests.
+    ///
+    /// The request itself may be granted at once: bytes may have been given back since `take`.
+    pub(crate) fn wait(&mut self, account: MemoryAccount, bytes: u64) -> (RequestId, Vec<W>) {
         let ticket = self.next;
         self.next += 1;
-        let waiting = Waiting {
+        let waiting = WaitingRequest {
             account,
             bytes,
             waker: None,
@@ -110,8 +122,8 @@ impl<W> Ledger<W> {
         (ticket, self.serve())
     }
 
-    /// Whether a request was granted, which ends it; else `waker` is called when it is.
-    pub(crate) fn poll(&mut self, ticket: Ticket, waker: W) -> bool {
+    /// Returns whether a request was granted; else stores the waker.
+    pub(crate) fn poll(&mut self, ticket: RequestId, waker: W) -> bool {
         let Some(waiting) = self.waiting.get_mut(&ticket) else {
             return true;
         };
@@ -123,8 +135,8 @@ impl<W> Ledger<W> {
         false
     }
 
-    /// Gives a request up; returns the wakers of those that are granted instead.
-    pub(crate) fn cancel(&mut self, ticket: Ticket) -> Vec<W> {
+    /// Cancels a request; returns the wakers of requests granted instead.
+    pub(crate) fn cancel(&mut self, ticket: RequestId) -> Vec<W> {
         let Some(waiting) = self.waiting.remove(&ticket) else {
             return Vec::new();
         };
@@ -136,15 +148,17 @@ impl<W> Ledger<W> {
         self.serve()
     }
 
-    /// Gives bytes back; returns the wakers of those that are granted.
-    pub(crate) fn give_back(&mut self, account: Account, bytes: u64) -> Vec<W> {
+    /// Gives bytes back; returns the wakers of granted requests.
+    pub(crate) fn give_back(&mut self, account: MemoryAccount, bytes: u64) -> Vec<W> {
         self.held -= bytes;
         self.entry(account).held -= bytes;
         self.replace(account);
         self.serve()
     }
 
-    /// Changes the limit. A smaller one takes nothing from those that hold.
+    /// Changes the limit; returns the wakers of granted requests.
+    ///
+    /// A smaller limit takes no bytes from accounts.
     pub(crate) fn set_limit(&mut self, limit: u64) -> Vec<W> {
         self.limit = limit;
         let waiting: Vec<_> = self.accounts.keys().copied().collect();
@@ -154,7 +168,7 @@ impl<W> Ledger<W> {
         self.serve()
     }
 
-    /// Grants to the first in order for as long as it fits.
+    /// Grants requests in order until one does not fit.
     fn serve(&mut self) -> Vec<W> {
         let mut wakers = Vec::new();
         while let Some(((held, ticket), account)) = self.places.iter().next().map(|(p, a)| (*p, *a))
@@ -175,22 +189,24 @@ impl<W> Ledger<W> {
         wakers
     }
 
-    fn add(&mut self, account: Account, bytes: u64) {
+    fn add(&mut self, account: MemoryAccount, bytes: u64) {
         self.held += bytes;
         self.entry(account).held += bytes;
         self.replace(account);
     }
 
-    fn entry(&mut self, account: Account) -> &mut Entry {
-        self.accounts.entry(account).or_insert_with(|| Entry {
-            held: 0,
-            queue: BTreeMap::new(),
-            place: None,
-        })
+    fn entry(&mut self, account: MemoryAccount) -> &mut AccountEntry {
+        self.accounts
+            .entry(account)
+            .or_insert_with(|| AccountEntry {
+                held: 0,
+                queue: BTreeMap::new(),
+                place: None,
+            })
     }
 
-    /// Finds an account's place after a change; forgets an account that has none and holds nothing.
-    fn replace(&mut self, account: Account) {
+    /// Updates an account's position after a change, and removes an empty account.
+    fn replace(&mut self, account: MemoryAccount) {
         let Some(entry) = self.accounts.get_mut(&account) else {
             return;
         };
@@ -220,13 +236,16 @@ impl<W> Ledger<W> {
     }
 }
 
-/// Whether an account stays within its share; one request it has in any case, however large.
+/// Returns whether an account stays within its share.
+///
+/// An account without bytes may take one request of any size.
 fn within_share(limit: u64, held: u64, bytes: u64) -> bool {
     held == 0 || held.saturating_add(bytes) <= limit / SHARE
 }
 
-/// Whether an account then holds no more than what is free then. An empty budget grants anything,
-/// so that a request that is larger than the limit has become does not wait without end.
+/// Returns whether the account's bytes would not exceed the free bytes.
+///
+/// An empty budget grants any request, so that one over a lowered limit does not wait indefinitely.
 fn fits(limit: u64, all: u64, held: u64, bytes: u64) -> bool {
     let free = limit.saturating_sub(all).saturating_sub(bytes);
     all == 0 || held.saturating_add(bytes) <= free

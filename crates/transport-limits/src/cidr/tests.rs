@@ -7,7 +7,7 @@ fn list(items: &[&str]) -> IpPrefixes {
 }
 
 #[test]
-fn prefixes_read_back_as_networks() {
+fn prefixes_parse_to_networks() {
     for (text, network) in [
         ("10.0.0.0/8", "10.0.0.0/8"),
         ("10.1.2.3", "10.1.2.3/32"),
@@ -30,7 +30,7 @@ fn prefixes_read_back_as_networks() {
 }
 
 #[test]
-fn wrong_prefix_error_names_the_mend() {
+fn wrong_prefix_error_names_fix() {
     for (text, said) in [
         ("10.1.2.3/8", "the network is 10.0.0.0/8"),
         ("10.1.2.3/8", "the single address is 10.1.2.3/32"),
@@ -87,9 +87,9 @@ fn addresses_match_by_family() {
 }
 
 proptest! {
-    /// The trie and a look at each prefix agree, also with nested and doubled prefixes.
+    /// Prefixes may be nested and repeated.
     #[test]
-    fn trie_agrees_with_a_scan(
+    fn trie_agrees_with_scan(
         prefixes in proptest::collection::vec((0_u32..64, 0_u8..=32), 0..40),
         wide in proptest::collection::vec((0_u128..64, 0_u8..=128), 0..40),
         addrs in proptest::collection::vec(0_u32..64, 1..40),

@@ -1,4 +1,4 @@
-//! Reads frames whole or chunk by chunk.
+//! Reads frames, whole or in chunks.
 
 use std::future::poll_fn;
 use std::io;
@@ -9,69 +9,73 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
 use transport_core::{Direction, TransportError};
 
-use crate::buffer::Buffer;
+use crate::buffer::ReceiveBuffer;
 use crate::control::Control;
-use crate::scratch;
+use crate::read_buf;
 
-use super::room::Room;
+use super::memory::FrameMemory;
 
-/// Bytes of the length before a frame.
+/// Size of the length prefix in bytes.
 pub(super) const HEADER: usize = 4;
 
 /// A piece of a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
-    /// Bytes of the whole frame.
+    /// Length of the whole frame in bytes.
     pub frame_len: usize,
-    /// Where in the frame this piece begins.
+    /// Offset of this piece in the frame.
     pub offset: usize,
-    /// The piece; empty only for an empty frame.
+    /// The bytes of the piece; empty only for an empty frame.
     pub bytes: Bytes,
 }
 
 impl Chunk {
-    /// Whether the frame ends with this piece.
+    /// Returns whether the frame ends with this piece.
     #[must_use]
     pub fn is_last(&self) -> bool {
         self.offset + self.bytes.len() == self.frame_len
     }
 }
 
-/// The frame that is being read.
+/// The frame that is currently read.
 #[derive(Debug, Clone, Copy)]
-struct Body {
+struct PartialFrame {
     len: usize,
-    /// Bytes that arrived.
+    /// Arrived bytes.
     got: usize,
-    /// Bytes that were handed out.
-    given: usize,
-    /// Whether the chunk at hand was asked for, so that it is owed: a reader that takes its time
-    /// between chunks costs the peer none.
+    /// Bytes returned to the handler.
+    returned: usize,
+    /// Whether the peer owes the current chunk: a read asked for it.
+    ///
+    /// Pauses of the reader between chunks do not count against the peer.
     owing: bool,
 }
 
-/// Reads frames. A length over `max_frame_bytes` is refused before a byte of the body is read or
-/// reserved; every chunk must be complete within `read_timeout` of its beginning.
+/// Reads frames of a guarded stream.
 ///
-/// Frames count towards `memory_bytes` until the last clone of their bytes is dropped; one of up to
-/// `chunk_bytes` at a time is free. While the peer of the connection holds its share, or nothing is
-/// free, reads wait, and no deadline but the lifetime runs. A handler that keeps frames copies them.
+/// A length over `max_frame_bytes` is refused before a byte of the body is read or reserved. Every
+/// chunk must be complete within `read_timeout` of its beginning.
+///
+/// Frames count towards `memory_bytes` until the last clone of their bytes is dropped. One frame of
+/// up to `chunk_bytes` at a time is free. While the connection's peer holds its share, or no memory
+/// is free, reads wait, and only the lifetime deadline runs. A handler that keeps frames should copy
+/// them.
 #[derive(Debug)]
 pub struct FrameReader<R> {
     io: R,
     control: Control,
     header: [u8; HEADER],
     header_len: usize,
-    body: Option<Body>,
-    buffer: Buffer,
-    room: Room,
-    /// After an error the place in the stream is lost.
+    body: Option<PartialFrame>,
+    buffer: ReceiveBuffer,
+    room: FrameMemory,
+    /// Whether a read has failed. The position in the stream is then unknown.
     failed: bool,
 }
 
 impl<R: AsyncRead + Unpin> FrameReader<R> {
     pub(super) fn new(io: R, control: Control) -> Self {
-        let buffer = Buffer::new(control.0.settings.amnesia);
+        let buffer = ReceiveBuffer::new(control.0.settings.amnesia);
         Self {
             io,
             control,
@@ -79,38 +83,42 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             header_len: 0,
             body: None,
             buffer,
-            room: Room::default(),
+            room: FrameMemory::default(),
             failed: false,
         }
     }
 
-    /// Reads a whole frame; `None` at the end of the stream.
+    /// Reads a whole frame, or `None` at the end of the stream.
     ///
     /// # Errors
     /// [`TransportError::TooLarge`], [`TransportError::FrameTruncated`], a deadline, or the
-    /// stream's failure; [`TransportError::Closed`] at every call after that.
+    /// stream's failure. Every later call returns [`TransportError::Closed`].
     ///
     /// # Cancel safety
-    /// Cancel-safe: what arrived stays for the next call.
+    /// Cancel-safe: arrived bytes stay for the next call.
     pub async fn read_frame(&mut self) -> Result<Option<Bytes>, TransportError> {
         poll_fn(|cx| self.poll_until(cx, usize::MAX)).await?;
-        Ok(self.hand_out().map(|chunk| chunk.bytes))
+        Ok(self.take_chunk().map(|chunk| chunk.bytes))
     }
 
-    /// Reads the next piece of a frame, up to `chunk_bytes`; `None` at the end of the stream.
+    /// Reads the next piece of a frame, or `None` at the end.
+    ///
+    /// A piece has at most `chunk_bytes`.
     ///
     /// # Errors
     /// As [`read_frame`](Self::read_frame).
     ///
     /// # Cancel safety
-    /// Cancel-safe: what arrived stays for the next call.
+    /// Cancel-safe: arrived bytes stay for the next call.
     pub async fn read_chunk(&mut self) -> Result<Option<Chunk>, TransportError> {
         let chunk = self.control.0.settings.chunk;
         poll_fn(|cx| self.poll_until(cx, chunk)).await?;
-        Ok(self.hand_out())
+        Ok(self.take_chunk())
     }
 
-    /// Ready when the buffer holds `most` bytes or the rest of the frame, or at the end.
+    /// Ready when the buffer holds `most` bytes or the frame's rest.
+    ///
+    /// It is also ready at the end of the stream.
     fn poll_until(
         &mut self,
         cx: &mut Context<'_>,
@@ -143,16 +151,16 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             if body.got == body.len || self.buffer.len() >= most {
                 return Poll::Ready(Ok(()));
             }
-            let goal = (body.len - body.given).min(most);
+            let goal = (body.len - body.returned).min(most);
             let waited = self.room.is_parked();
             let room = self.room.poll(cx, &self.control, self.buffer.len(), goal);
             let room = ready!(room)?;
             if room > self.control.0.settings.chunk {
                 self.buffer.reserve(room);
             }
-            // The peer owes nothing for the time that we had no room.
+            // The peer owes nothing for the time without memory.
             let owing = body.owing && !waited;
-            let body = self.owe_chunk(Body { owing, ..body });
+            let body = self.owe_chunk(PartialFrame { owing, ..body });
             if ready!(self.poll_body(cx, body, room))? == 0 {
                 return Poll::Ready(Err(self.truncated()));
             }
@@ -179,7 +187,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         TransportError::FrameTruncated
     }
 
-    /// The rest of a header is owed from its first byte on; later bytes buy no time.
+    /// The peer owes the rest of a header from its first byte. Later bytes add no time.
     fn owe_header(&self) {
         let started = self.header_len != 0;
         self.control.set_partial_frame(started);
@@ -190,39 +198,39 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         });
     }
 
-    /// Looks at a complete header.
+    /// Begins a frame with a complete header.
     fn begin(&mut self) -> Result<(), TransportError> {
-        let shared = &self.control.0;
+        let conn = &self.control.0;
         let len = u32::from_be_bytes(self.header);
-        let max = shared.settings.max_frame;
+        let max = conn.settings.max_frame;
         let fits = usize::try_from(len).ok().filter(|len| *len <= max);
         let Some(len) = fits else {
             let error = TransportError::TooLarge {
                 len: u64::from(len),
                 max: max as u64,
             };
-            shared.fail();
-            shared.reject(transport_core::Reason::TooLarge, &error);
+            conn.fail();
+            conn.reject(transport_core::Reason::TooLarge, &error);
             return Err(error);
         };
         self.header_len = 0;
-        self.body = Some(Body {
+        self.body = Some(PartialFrame {
             len,
             got: 0,
-            given: 0,
+            returned: 0,
             owing: false,
         });
         Ok(())
     }
 
-    /// The chunk at hand is owed from the first read of it on.
-    fn owe_chunk(&mut self, body: Body) -> Body {
+    /// Makes the peer owe the current chunk from its first read on.
+    fn owe_chunk(&mut self, body: PartialFrame) -> PartialFrame {
         if body.owing {
             return body;
         }
         let owed = (body.len - body.got).min(self.control.0.settings.chunk);
         self.control.0.owe(owed as u64);
-        let owing = Body {
+        let owing = PartialFrame {
             owing: true,
             ..body
         };
@@ -230,12 +238,13 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         owing
     }
 
-    /// Reads body bytes up to the end of the chunk, as far as `room` allows; with the frame's last ones the next header
-    /// is read along, so that a frame costs one read.
+    /// Reads body bytes up to the end of the chunk or `room`.
+    ///
+    /// The last read of a frame includes the next header, so that a frame costs one read.
     fn poll_body(
         &mut self,
         cx: &mut Context<'_>,
-        body: Body,
+        body: PartialFrame,
         room: usize,
     ) -> Poll<Result<usize, TransportError>> {
         let chunk = self.control.0.settings.chunk;
@@ -244,33 +253,33 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         let want = rest.min(to_boundary).min(room - self.buffer.len());
         let ahead = if want == rest { HEADER } else { 0 };
         let (io, buffer, header) = (&mut self.io, &mut self.buffer, &mut self.header);
-        let read = ready!(scratch::with(want + ahead, |buf| {
+        let read = ready!(read_buf::with(want + ahead, |buf| {
             ready!(Pin::new(io).poll_read(cx, buf))?;
             let (mine, next) = buf.filled().split_at(buf.filled().len().min(want));
-            buffer.extend(mine, body.len - body.given);
+            buffer.extend(mine, body.len - body.returned);
             header[..next.len()].copy_from_slice(next);
             Poll::Ready(io::Result::Ok((mine.len(), next.len())))
         }))?;
         let (mine, next) = read;
         let got = body.got + mine;
         let owing = got % chunk != 0;
-        self.body = Some(Body { got, owing, ..body });
+        self.body = Some(PartialFrame { got, owing, ..body });
         self.header_len = next;
         Poll::Ready(Ok(mine))
     }
 
-    fn hand_out(&mut self) -> Option<Chunk> {
+    fn take_chunk(&mut self) -> Option<Chunk> {
         let body = self.body.as_mut()?;
         let bytes = self.buffer.take(self.room.take());
         let chunk = Chunk {
             frame_len: body.len,
-            offset: body.given,
+            offset: body.returned,
             bytes,
         };
-        body.given += chunk.bytes.len();
+        body.returned += chunk.bytes.len();
         if chunk.is_last() {
             self.body = None;
-            // Before the frame counts as complete: it may owe an answer.
+            // Before the frame counts as complete: we may owe an answer to it.
             self.control.0.activity.frame(Direction::In);
             self.owe_header();
         }

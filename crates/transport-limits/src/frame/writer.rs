@@ -1,5 +1,4 @@
-//! The single writer of a framed connection: a task that owns the write half, and the bounded
-//! inbox before it.
+//! The writer task of a framed connection, and its bounded inbox.
 
 use std::io::{self, IoSlice};
 use std::sync::atomic::Ordering;
@@ -12,34 +11,30 @@ use transport_core::{Direction, Queue, Reason, TaskKind, TransportError};
 
 use crate::control::Control;
 
-use super::inbox::{Inbox, Stored};
+use super::inbox_memory::{InboxHold, InboxMemory};
 use super::reader::HEADER;
 
-/// The inbox holds this many times `max_frame_bytes` at most.
+/// The inbox holds at most this many times `max_frame_bytes`.
 const INBOX_FRAMES_OF_MAX: usize = 4;
-/// Frames that one vectored write carries at most.
+/// Most frames of one vectored write.
 const BATCH: usize = 16;
 
-/// A frame in the inbox; it counts while it exists.
+/// A frame in the inbox, counted until it is dropped.
 #[derive(Debug)]
-struct Queued {
+struct QueuedFrame {
     frame: Bytes,
     control: Control,
-    // After the frame: it is dropped in this order.
-    _stored: Stored,
+    // After the frame, so that it is dropped after it.
+    _stored: InboxHold,
     _room: OwnedSemaphorePermit,
 }
 
-impl Queued {
-    fn new(frame: Bytes, control: &Control, room: OwnedSemaphorePermit, stored: Stored) -> Self {
+impl QueuedFrame {
+    fn new(frame: Bytes, control: &Control, room: OwnedSemaphorePermit, stored: InboxHold) -> Self {
         let activity = &control.0.activity;
         activity.inbox_frames.fetch_add(1, Ordering::Relaxed);
         activity.frame(Direction::Out);
-        control
-            .0
-            .limiter
-            .observer()
-            .queue_depth(Queue::WriterInbox, 1);
+        control.0.core.observer().queue_depth(Queue::WriterInbox, 1);
         Self {
             frame,
             control: control.clone(),
@@ -49,7 +44,7 @@ impl Queued {
     }
 }
 
-impl Drop for Queued {
+impl Drop for QueuedFrame {
     fn drop(&mut self) {
         self.control
             .0
@@ -58,19 +53,19 @@ impl Drop for Queued {
             .fetch_sub(1, Ordering::Relaxed);
         self.control
             .0
-            .limiter
+            .core
             .observer()
             .queue_depth(Queue::WriterInbox, -1);
     }
 }
 
-/// Queues frames for a connection's writer. Cheap to clone.
+/// Queues frames for a connection's writer task. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct FrameSender {
     control: Control,
-    inbox: mpsc::Sender<Queued>,
+    inbox: mpsc::Sender<QueuedFrame>,
     room: Arc<Semaphore>,
-    memory: Inbox,
+    memory: InboxMemory,
 }
 
 impl FrameSender {
@@ -85,9 +80,9 @@ impl FrameSender {
             control: control.clone(),
             inbox,
             room: Arc::clone(&room),
-            memory: Inbox::default(),
+            memory: InboxMemory::default(),
         };
-        let tasks = control.0.limiter.tasks().clone();
+        let tasks = control.0.core.tasks().clone();
         tasks.spawn(TaskKind::Writer, async move {
             let result = tokio::select! {
                 biased;
@@ -95,9 +90,9 @@ impl FrameSender {
                 result = run(io, frames) => result,
             };
             if result.is_err() && control.is_ended() {
-                control.0.limiter.tasks().aborted(TaskKind::Writer);
+                control.0.core.tasks().aborted(TaskKind::Writer);
             } else if result.is_err() {
-                // The stream has noted why; the reader has to learn of it.
+                // The stream keeps the reason; the cancel ends the reader.
                 control.cancel();
             }
             room.close();
@@ -105,15 +100,16 @@ impl FrameSender {
         sender
     }
 
-    /// Queues a frame, waiting for room in the inbox and in the memory budget. One frame of the
-    /// connection at a time needs no room in the budget.
+    /// Queues a frame; waits for room in inbox and memory budget.
+    ///
+    /// One frame of the connection at a time needs no room in the budget.
     ///
     /// # Errors
-    /// [`TransportError::TooLarge`] over `max_frame_bytes`, [`TransportError::Closed`] when the
-    /// connection is gone.
+    /// [`TransportError::TooLarge`] over `max_frame_bytes`, [`TransportError::Closed`] after the
+    /// connection has ended.
     ///
     /// # Cancel safety
-    /// Cancel-safe: a dropped call has queued nothing.
+    /// Cancel-safe: a dropped call queues nothing.
     pub async fn send(&self, frame: Bytes) -> Result<(), TransportError> {
         let cost = self.cost(&frame)?;
         let room = Arc::clone(&self.room).acquire_many_owned(cost).await;
@@ -131,15 +127,18 @@ impl FrameSender {
                 stored = self.memory.wait(&self.control.0, frame.len()) => stored,
             },
         };
-        place.send(Queued::new(frame, &self.control, room, stored));
+        place.send(QueuedFrame::new(frame, &self.control, room, stored));
         Ok(())
     }
 
-    /// Queues a frame if there is room now.
+    /// Queues a frame if inbox and memory budget have room now.
+    ///
+    /// A refused frame is counted.
     ///
     /// # Errors
     /// [`TransportError::Busy`] with a full inbox or without memory,
-    /// [`TransportError::RateLimited`] while the writer waits for tokens, and as [`send`](Self::send). A refused frame is counted.
+    /// [`TransportError::RateLimited`] while the writer waits for tokens, and as
+    /// [`send`](Self::send).
     pub fn try_send(&self, frame: Bytes) -> Result<(), TransportError> {
         let cost = self.cost(&frame)?;
         if self.inbox.is_closed() {
@@ -157,7 +156,7 @@ impl FrameSender {
                 let Some(stored) = self.memory.take(&self.control.0, &frame) else {
                     return Err(self.refuse(TransportError::Busy));
                 };
-                place.send(Queued::new(frame, &self.control, room, stored));
+                place.send(QueuedFrame::new(frame, &self.control, room, stored));
                 Ok(())
             }
             Err(mpsc::error::TrySendError::Full(())) => Err(self.refuse(TransportError::Busy)),
@@ -165,13 +164,13 @@ impl FrameSender {
         }
     }
 
-    /// Frames queued and not yet written.
+    /// Returns the number of frames queued and not yet written.
     #[must_use]
     pub fn queued(&self) -> usize {
         self.control.0.activity.inbox_frames.load(Ordering::Relaxed)
     }
 
-    /// The room a frame takes, if it may be sent at all.
+    /// Returns the inbox room of a frame, unless it is too large.
     fn cost(&self, frame: &Bytes) -> Result<u32, TransportError> {
         let max = self.control.0.settings.max_frame;
         let fits = u32::try_from(frame.len())
@@ -188,19 +187,19 @@ impl FrameSender {
     }
 
     fn refuse(&self, error: TransportError) -> TransportError {
-        let shared = &self.control.0;
+        let conn = &self.control.0;
         if let Some(reason) = error.reason() {
-            shared.reject(reason, &error);
+            conn.reject(reason, &error);
         }
-        shared.limiter.observer().queue_dropped(Queue::WriterInbox);
+        conn.core.observer().queue_dropped(Queue::WriterInbox);
         error
     }
 }
 
-/// Writes until every sender is gone; flushes whenever the inbox runs dry.
+/// Writes until every sender is dropped. It flushes whenever the inbox is empty.
 async fn run<W: AsyncWrite + Unpin>(
     mut io: W,
-    mut frames: mpsc::Receiver<Queued>,
+    mut frames: mpsc::Receiver<QueuedFrame>,
 ) -> io::Result<()> {
     let mut batch = Vec::new();
     while frames.recv_many(&mut batch, BATCH).await != 0 {
@@ -208,16 +207,16 @@ async fn run<W: AsyncWrite + Unpin>(
         if frames.is_empty() {
             io.flush().await?;
         }
-        // Only now do these frames count as gone: a drain waits for what is not flushed.
+        // Counted as sent only after the flush, which a drain waits for.
         batch.clear();
     }
     io.shutdown().await
 }
 
-/// Writes headers and bodies of a batch with as few calls as the stream allows.
-async fn write_batch<W: AsyncWrite + Unpin>(io: &mut W, batch: &[Queued]) -> io::Result<()> {
-    // Checked when it was queued: a frame's length fits its header.
-    let header = |q: &Queued| {
+/// Writes headers and bodies of a batch in few calls.
+async fn write_batch<W: AsyncWrite + Unpin>(io: &mut W, batch: &[QueuedFrame]) -> io::Result<()> {
+    // A queued frame's length was checked: it fits the header.
+    let header = |q: &QueuedFrame| {
         u32::try_from(q.frame.len())
             .unwrap_or(u32::MAX)
             .to_be_bytes()

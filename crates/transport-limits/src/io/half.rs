@@ -1,107 +1,164 @@
-//! One direction of a guarded stream: byte counts, and the deadlines of a pending operation.
+//! One direction of a guarded stream: byte counts and waits.
 
+use std::io;
 use std::task::{ready, Context, Poll};
 
 use transport_core::{Direction, Op, TransportError};
 
-use super::grace::Grace;
-use super::pace::Pacer;
+use super::throttle::{ScopeGrants, Throttler};
 use super::timer::Timer;
 use crate::clock::duration;
-use crate::shared::Shared;
+use crate::conn_state::ConnState;
+use crate::grace::Grace;
 
-/// A byte-count delta is handed to the observer when it reaches this many bytes, and whenever
-/// an operation pends.
-const HAND_ON_BYTES: u64 = 256 << 10;
-/// One operation in this many has its size sampled.
+/// Byte counts are reported from this size on. They are also reported when an operation pends.
+const REPORT_BYTES: u64 = 256 << 10;
+/// The size of one operation in this many is sampled.
 const SAMPLE_EVERY: u32 = 64;
 
-/// One direction's private state: what no other task needs to see.
+/// State of one direction that only the stream's owner accesses.
 #[derive(Debug)]
-pub(super) struct Half {
-    pub(super) direction: Direction,
+pub(super) struct StreamHalf {
+    direction: Direction,
     pub(super) timer: Timer,
-    pub(super) pacer: Pacer,
+    throttler: Throttler,
     grace: Grace,
-    /// Bytes counted and not yet handed to the observer.
+    /// Bytes counted and not yet reported to the observer.
     delta: u64,
     ops: u32,
 }
 
-impl Half {
+impl StreamHalf {
     pub(super) fn new(direction: Direction) -> Self {
         Self {
             direction,
             timer: Timer::new(),
-            pacer: Pacer::new(),
+            throttler: Throttler::new(direction),
             grace: Grace::default(),
             delta: 0,
             ops: 0,
         }
     }
 
-    /// Counts bytes that moved.
-    pub(super) fn moved(&mut self, shared: &Shared, bytes: usize, now: u64) {
-        shared.moved(self.direction, bytes as u64, now);
+    /// Takes tokens for up to `want` bytes, or parks.
+    pub(super) fn poll_take(
+        &mut self,
+        conn: &ConnState,
+        cx: &mut Context<'_>,
+        mut now: u64,
+        want: usize,
+    ) -> Poll<io::Result<ScopeGrants>> {
+        if self.throttler.is_off(conn) {
+            return Poll::Ready(Ok(ScopeGrants::NONE));
+        }
+        loop {
+            if let Some(grants) = self.throttler.attempt(conn, now, want) {
+                return Poll::Ready(Ok(grants));
+            }
+            ready!(self.pend_parked(conn, cx))?;
+            now = conn.core.now();
+        }
+    }
+
+    /// Ends an operation that moved `used` bytes.
+    pub(super) fn settle(&mut self, conn: &ConnState, grants: ScopeGrants, used: usize) {
+        self.throttler.settle(conn, grants, used);
+    }
+
+    /// Counts moved bytes.
+    pub(super) fn moved(&mut self, conn: &ConnState, bytes: usize, now: u64) {
+        conn.moved(self.direction, bytes as u64, now);
         if self.ops % SAMPLE_EVERY == 0 {
-            shared
-                .limiter
+            conn.core
                 .observer()
-                .io_size(shared.backend, self.direction, bytes);
+                .io_size(conn.backend, self.direction, bytes);
         }
         self.ops = self.ops.wrapping_add(1);
         self.delta += bytes as u64;
-        if self.delta >= HAND_ON_BYTES {
-            self.hand_on(shared);
+        if self.delta >= REPORT_BYTES {
+            self.report(conn);
         }
     }
 
-    pub(super) fn hand_on(&mut self, shared: &Shared) {
+    /// Reports counted bytes to the observer.
+    pub(super) fn report(&mut self, conn: &ConnState) {
         if self.delta != 0 {
             let delta = std::mem::take(&mut self.delta);
-            shared
-                .limiter
+            conn.core
                 .observer()
-                .bytes(shared.backend, self.direction, delta);
+                .bytes(conn.backend, self.direction, delta);
         }
     }
 
-    /// Makes a pending operation visible to a cancel, and wakes it at the nearest of its own
-    /// deadline and those of the connection. Ready with the error once one has passed.
+    /// Ends the half of a closed stream.
+    pub(super) fn close(&mut self, conn: &ConnState) {
+        self.throttler.abandon(conn);
+        self.report(conn);
+    }
+
+    /// Registers a pending operation, and arms its timer for the nearest deadline.
+    ///
+    /// That is `own`, the deadline of the operation, or one of the connection's. Ready with the
+    /// error once a deadline has passed.
     pub(super) fn pend(
         &mut self,
-        shared: &Shared,
+        conn: &ConnState,
         cx: &mut Context<'_>,
         mut now: u64,
         own: Option<(u64, Op)>,
     ) -> Poll<TransportError> {
-        self.hand_on(shared);
-        shared.register(self.direction, cx.waker());
-        // Looked at again after registering: a cancel in between would be missed.
-        if let Some(error) = shared.end() {
+        self.report(conn);
+        conn.register(self.direction, cx.waker());
+        // Checked again after registering: a cancel in between would be missed.
+        if let Some(error) = conn.end() {
             return Poll::Ready(error);
         }
         loop {
-            // The clocks of this leg first: those of the other one are looked up only when these
-            // have run out.
-            let mut next = earliest(own, shared.end_of_life());
+            // The clocks of the other leg cost more to read, and can only extend the deadline.
+            let mut next = earliest(own, conn.end_of_life());
             if next.0 <= now {
-                next = earliest(own, shared.end_of_relay());
+                next = earliest(own, conn.end_of_relay());
             }
             if next.0 <= now {
                 ready!(self.grace.poll(cx, duration(now - next.0)));
-                return Poll::Ready(shared.expire(next.1));
+                return Poll::Ready(conn.expire(next.1));
             }
             self.grace.reset();
-            ready!(self.timer.poll(&shared.limiter, next.0, cx));
-            now = shared.limiter.now();
+            ready!(self.timer.poll(&conn.core, next.0, cx));
+            now = conn.core.now();
+        }
+    }
+
+    /// Waits until the next attempt of a parked operation is due.
+    ///
+    /// A cancel or a change of the rates wakes it. Only the connection's own deadlines apply.
+    fn pend_parked(&mut self, conn: &ConnState, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.report(conn);
+        conn.register(self.direction, cx.waker());
+        // Checked again after registering: a cancel or other rates in between would be missed.
+        if let Some(error) = conn.end() {
+            return Poll::Ready(Err(error.into()));
+        }
+        loop {
+            let now = conn.core.now();
+            let Some(retry_at) = self.throttler.retry_at(conn) else {
+                return Poll::Ready(Ok(()));
+            };
+            let (end, op) = conn.end_of_relay();
+            if end <= now {
+                return Poll::Ready(Err(conn.expire(op).into()));
+            }
+            if retry_at <= now {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(self.timer.poll(&conn.core, retry_at.min(end), cx));
         }
     }
 }
 
-fn earliest(own: Option<(u64, Op)>, life: (u64, Op)) -> (u64, Op) {
+fn earliest(own: Option<(u64, Op)>, conn: (u64, Op)) -> (u64, Op) {
     match own {
-        Some(own) if own.0 <= life.0 => own,
-        _ => life,
+        Some(own) if own.0 <= conn.0 => own,
+        _ => conn,
     }
 }

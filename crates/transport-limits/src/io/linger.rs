@@ -1,8 +1,8 @@
-//! The end of a stream that its handler has let go: in order with a lingering close, or aborted.
+//! The close of a stream: lingering and in order, or aborted.
 //!
-//! A socket that is closed with unread bytes resets the connection, and the reset destroys what is
-//! still on its way to the peer (RFC 1122 §4.2.2.13). So after our end of stream the peer's bytes
-//! are read and discarded, for a while.
+//! A socket closed with unread bytes resets the connection, and the reset destroys bytes still on
+//! their way to the peer (RFC 1122 §4.2.2.13). So after our end of stream, the peer's bytes are read
+//! and discarded for a while.
 
 use std::future::{poll_fn, Future};
 use std::pin::Pin;
@@ -14,93 +14,97 @@ use tokio::runtime::Handle;
 use tokio::time::{sleep, sleep_until, Instant};
 use transport_core::{Io, TaskKind};
 
-use crate::admission::Permit;
-use crate::ending::Manner;
-use crate::limiter::Limiter;
-use crate::scratch;
+use crate::core::Core;
+use crate::ending::CloseMode;
+use crate::permit::Permit;
+use crate::read_buf;
 
-/// How long a lingering close lasts at most.
+/// Longest duration of a lingering close.
 const LINGER: Duration = Duration::from_secs(2);
-/// Bytes discarded at most, once everything of ours has been sent.
+/// Most bytes that are discarded, once all of ours were sent.
 const MAX_DISCARDED: usize = 1 << 20;
-/// How soon a stream is asked whether it has sent everything; each time twice as long after, up to
-/// [`LOOK_AT_LEAST`]. An upstream that fails takes all its clients with it, and a look costs some
-/// system calls.
-const LOOK_FIRST: Duration = Duration::from_millis(10);
-const LOOK_AT_LEAST: Duration = Duration::from_millis(160);
+/// First interval between checks for unsent bytes; it doubles each time.
+///
+/// A failing upstream closes all its clients at once, and a check costs some system calls.
+const FIRST_CHECK: Duration = Duration::from_millis(10);
+/// Longest interval between two such checks.
+const MAX_CHECK: Duration = Duration::from_millis(160);
 /// Reads of one poll.
-const TURN: usize = 16;
+const READS_PER_POLL: usize = 16;
 
-/// A stream on its way out. The permit keeps its place until it is gone.
-pub(super) struct Leaving<I> {
+/// A closing stream; its permit keeps its place until the end.
+struct LingeringStream<I> {
     // First, so that the socket is closed before the permit is given back.
     io: I,
-    /// Our end of stream is out.
+    /// Whether our end of stream was sent.
     shut: bool,
-    /// The peer's is in, or enough was discarded.
+    /// Whether the peer's end of stream arrived, or enough was discarded.
     ended: bool,
     discarded: usize,
     _permit: Permit,
 }
 
-/// Ends a stream in this manner. `shut`: its write half was shut down already.
-pub(super) fn end<I: Io>(io: I, permit: Permit, limiter: &Limiter, manner: Manner, shut: bool) {
-    let mut leaving = Leaving {
+/// Closes a stream. `shut` says that its write half is already shut down.
+pub(super) fn close<I: Io>(io: I, permit: Permit, core: &Arc<Core>, mode: CloseMode, shut: bool) {
+    let mut stream = LingeringStream {
         io,
         shut,
         // An evicted connection has nothing in flight.
-        ended: permit.hurries(),
+        ended: permit.skips_linger(),
         discarded: 0,
         _permit: permit,
     };
-    match manner {
-        Manner::Abort => leaving.io.abort(),
-        Manner::InOrder => {
-            // Most peers have closed already: then no task is needed.
+    match mode {
+        CloseMode::Abort => stream.io.abort(),
+        CloseMode::InOrder => {
+            // Most peers have closed already, and then no task is needed.
             let mut cx = Context::from_waker(&NO_WAKER);
-            if leaving.poll_in_order(&mut cx).is_pending() {
-                spawn(limiter, |limiter| leaving.in_order(limiter));
+            if stream.poll_in_order(&mut cx).is_pending() {
+                spawn(core, |core| stream.in_order(core));
             }
         }
-        Manner::AbortSent => {
+        CloseMode::AbortSent => {
             let mut cx = Context::from_waker(&NO_WAKER);
-            let flushed = Pin::new(&mut leaving.io).poll_flush(&mut cx);
-            if flushed.is_ready() && leaving.io.has_sent_all() {
-                leaving.io.abort();
+            let flushed = Pin::new(&mut stream.io).poll_flush(&mut cx);
+            if flushed.is_ready() && stream.io.has_sent_all() {
+                stream.io.abort();
             } else {
-                spawn(limiter, |limiter| leaving.abort_sent(limiter));
+                spawn(core, |core| stream.abort_sent(core));
             }
         }
     }
 }
 
-/// Runs a lingering close as a task; outside of a runtime the stream is dropped at once.
-fn spawn<F>(limiter: &Limiter, closing: impl FnOnce(Limiter) -> F)
+/// Spawns a lingering close. Outside of a runtime the stream is dropped at once.
+fn spawn<F>(core: &Arc<Core>, closing: impl FnOnce(Arc<Core>) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
     if Handle::try_current().is_err() {
         return;
     }
-    let closing = closing(limiter.clone());
-    limiter.tasks().spawn(TaskKind::Linger, closing);
+    let closing = closing(Arc::clone(core));
+    core.tasks().spawn(TaskKind::Linger, closing);
 }
 
-impl<I: Io> Leaving<I> {
-    /// Waits for the peer's end of stream, at most as long as a lingering close lasts.
-    async fn in_order(mut self, limiter: Limiter) {
-        let _counted = limiter.lingers();
+impl<I: Io> LingeringStream<I> {
+    /// Waits for the peer's end of stream, for 2 s at most.
+    async fn in_order(mut self, core: Arc<Core>) {
+        let _counted = core.count_lingering();
         let until = sleep_until(Instant::now() + LINGER);
         tokio::select! {
             biased;
             () = poll_fn(|cx| self.poll_in_order(cx)) => {}
             () = until => {}
-            () = limiter.closed() => {}
+            () = core.closed() => {}
         }
     }
 
-    /// Sends our end of stream and discards what the peer sends: a peer that does not read before
-    /// it has written all of its own must not block our last bytes. Ready once both have ended.
+    /// Sends our end of stream, and discards the peer's bytes.
+    ///
+    /// Ready once both directions have ended.
+    ///
+    /// It discards first: a peer that writes all of its bytes before it reads must not block ours.
     fn poll_in_order(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.ended {
             self.ended = self.poll_discard(cx).is_ready();
@@ -118,10 +122,10 @@ impl<I: Io> Leaving<I> {
         Poll::Pending
     }
 
-    /// Ready at the peer's end of stream, at its failure, or when enough was discarded.
+    /// Ready at the peer's end or failure, or after enough bytes.
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        for _ in 0..TURN {
-            let read = scratch::with(scratch::BYTES, |buf| {
+        for _ in 0..READS_PER_POLL {
+            let read = read_buf::with(read_buf::BYTES, |buf| {
                 self.io
                     .poll_discard(cx, buf)
                     .map_ok(|()| buf.filled().len())
@@ -139,12 +143,13 @@ impl<I: Io> Leaving<I> {
         Poll::Pending
     }
 
-    /// Aborts once everything written was sent: what the peer was given before the failure
-    /// reaches it, as it would without us in between.
-    async fn abort_sent(mut self, limiter: Limiter) {
-        let _counted = limiter.lingers();
+    /// Aborts once everything written was sent.
+    ///
+    /// So bytes written before the failure reach the peer, as they would without a relay.
+    async fn abort_sent(mut self, core: Arc<Core>) {
+        let _counted = core.count_lingering();
         let until = Instant::now() + LINGER;
-        let mut pause = LOOK_FIRST;
+        let mut pause = FIRST_CHECK;
         while Instant::now() < until {
             let flushed = poll_fn(|cx| {
                 if !self.ended {
@@ -156,15 +161,15 @@ impl<I: Io> Leaving<I> {
                 break;
             }
             tokio::select! {
-                () = sleep(pause) => pause = (2 * pause).min(LOOK_AT_LEAST),
-                () = limiter.closed() => break,
+                () = sleep(pause) => pause = (2 * pause).min(MAX_CHECK),
+                () = core.closed() => break,
             }
         }
         self.io.abort();
     }
 }
 
-/// Wakes nothing: for a poll that is repeated elsewhere if it pends.
+/// Wakes no task, for a poll that is repeated elsewhere.
 static NO_WAKER: LazyLock<Waker> = LazyLock::new(|| Waker::from(Arc::new(NoWake)));
 
 struct NoWake;

@@ -1,5 +1,4 @@
-//! One timer for each half, made when it first waits and re-armed only when it fires or when a
-//! nearer deadline appears.
+//! A lazy timer for one half of a stream.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,8 +6,9 @@ use std::task::{Context, Poll};
 
 use tokio::time::{sleep_until, Sleep};
 
-use crate::limiter::Limiter;
+use crate::core::Core;
 
+/// Created by the first wait. It is re-armed when it fires or for an earlier deadline.
 #[derive(Debug)]
 pub(super) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
@@ -23,20 +23,17 @@ impl Timer {
         }
     }
 
-    /// Ready when the timer fired, which may be before `deadline`: the caller reckons anew.
-    pub(super) fn poll(
-        &mut self,
-        limiter: &Limiter,
-        deadline: u64,
-        cx: &mut Context<'_>,
-    ) -> Poll<()> {
+    /// Ready when the timer fired, possibly before `deadline`.
+    ///
+    /// The caller checks its deadlines.
+    pub(super) fn poll(&mut self, core: &Core, deadline: u64, cx: &mut Context<'_>) -> Poll<()> {
         let sleep = self.sleep.get_or_insert_with(|| {
             self.armed_for = deadline;
-            Box::pin(sleep_until(limiter.instant(deadline)))
+            Box::pin(sleep_until(core.instant(deadline)))
         });
         if deadline < self.armed_for || sleep.is_elapsed() {
             self.armed_for = deadline;
-            sleep.as_mut().reset(limiter.instant(deadline));
+            sleep.as_mut().reset(core.instant(deadline));
         }
         sleep.as_mut().poll(cx)
     }

@@ -1,4 +1,4 @@
-//! The table against a plain model of it.
+//! Property tests: the table against a simple model.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::clock::SECOND;
 #[derive(Debug, Clone)]
 enum Step {
     Enter(u32),
-    /// A handshake of this peer ends.
+    /// A handshake of this peer ends in success.
     Establish(u32),
     Leave(u32),
     /// A connection of this peer moves bytes.
@@ -29,11 +29,11 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// One peer in the model.
+/// A peer in the model.
 struct Known {
     conns: usize,
     pending: u64,
-    peer: Arc<Peer>,
+    peer: Arc<PeerState>,
 }
 
 impl Known {
@@ -42,7 +42,7 @@ impl Known {
         self.peer.established();
     }
 
-    /// One connection ends, a pending one only where no other exists.
+    /// Ends a connection, a pending one only if no other exists.
     fn leave(&mut self) {
         if self.pending == self.conns as u64 {
             self.establish();
@@ -53,14 +53,14 @@ impl Known {
 
 proptest! {
     #[test]
-    fn the_table_agrees_with_its_model(
+    fn table_agrees_with_model(
         cap in 0..4_u64,
         pending in 0..4_u64,
         steps in prop::collection::vec(step(), 1..200),
     ) {
         let caps = PeerCaps { max_conns: cap, accepts: None, pending };
         let rate = Rate::bytes(1_000, 4_096).unwrap();
-        let (mut peers, mut now) = (Peers::default(), 0);
+        let (mut peers, mut now) = (PeerTable::default(), 0);
         let mut model: HashMap<u32, Known> = HashMap::new();
         for step in steps {
             match step {
@@ -72,7 +72,7 @@ proptest! {
                         Ok(peer) => {
                             prop_assert!(!over && under_way < pending);
                             if let Some(known) = known {
-                                // Connected, or not full yet: it has to be the same bucket.
+                                // Connected or not yet full: it must be the same bucket.
                                 let kept = conns > 0 || known.peer.full_at() > now;
                                 prop_assert!(!kept || Arc::ptr_eq(&known.peer, &peer));
                             }
@@ -99,7 +99,7 @@ proptest! {
                 },
                 Step::Spend(key, tokens) => if let Some(known) = model.get(&key) {
                     if known.conns > 0 {
-                        let _spent = known.peer.lanes[0].bucket.take(now, rate, tokens, 0);
+                        let _spent = known.peer.buckets[0].bucket.take(now, rate, tokens, 0);
                     }
                 },
                 Step::Wait(ticks) => now += ticks,
@@ -111,7 +111,7 @@ proptest! {
             prop_assert!(peers.tracked() >= model.values().filter(filling).count());
             prop_assert!(peers.tracked() <= model.len() && peers.tracked() >= connected);
         }
-        // When everyone has gone and every bucket is full, a little traffic clears the table.
+        // After the last close, once every bucket is full, a few accepts clear the table.
         for (key, known) in &mut model {
             while known.conns > 0 {
                 known.leave();
@@ -127,11 +127,10 @@ proptest! {
         prop_assert_eq!((peers.tracked(), peers.max_conns()), (0, 0));
     }
 
-    /// With so many peers that take all they can get, each newcomer still finds a place as long
-    /// as the places last.
+    /// Greedy peers leave places for new ones.
     #[test]
     fn pending_shares_leave_room(places in 1..600_u64, hogs in 1..40_u32) {
-        let mut peers = Peers::default();
+        let mut peers = PeerTable::default();
         let mut held = Vec::new();
         let mut by_peer = vec![0_u64; hogs as usize];
         for _ in 0..places {

@@ -12,7 +12,7 @@ fn key(n: u32) -> PeerKey {
 }
 
 #[test]
-fn v6_prefixes_and_mapped_addresses_aggregate() {
+fn v6_prefixes_and_mapped_v4_aggregate() {
     let of = |text: &str, prefix| PeerKey::new(PeerAddr::Ip(text.parse().unwrap()), 32, prefix);
     assert_eq!(of("[2001:db8::1]:1", 64), of("[2001:db8::ffff:2]:9", 64));
     assert_ne!(of("[2001:db8:0:1::1]:1", 64), of("[2001:db8:0:2::1]:1", 64));
@@ -40,13 +40,13 @@ fn pending_share_of_every_size() {
 }
 
 #[test]
-fn refused_handshake_costs_nothing() {
+fn refused_handshake_spends_no_token() {
     let caps = PeerCaps {
         accepts: Rate::events(2),
         pending: 1,
         ..OFF
     };
-    let mut peers = Peers::default();
+    let mut peers = PeerTable::default();
     let first = peers.enter(key(1), 0, caps).unwrap();
     for _ in 0..3 {
         let refused = peers.enter(key(1), 0, caps).unwrap_err();
@@ -60,9 +60,9 @@ fn refused_handshake_costs_nothing() {
 }
 
 #[test]
-fn refused_newcomers_are_not_tracked() {
+fn refused_peers_not_tracked() {
     let full = PeerCaps { pending: 0, ..OFF };
-    let mut peers = Peers::default();
+    let mut peers = PeerTable::default();
     for n in 0..100 {
         peers.enter(key(n), 0, full).unwrap_err();
     }
@@ -70,8 +70,8 @@ fn refused_newcomers_are_not_tracked() {
 }
 
 #[test]
-fn the_maximum_is_known_without_a_scan() {
-    let mut peers = Peers::default();
+fn maximum_follows_enter_and_leave() {
+    let mut peers = PeerTable::default();
     for _ in 0..3 {
         peers.enter(key(1), 0, OFF).unwrap();
     }
@@ -91,12 +91,12 @@ fn the_maximum_is_known_without_a_scan() {
 }
 
 #[test]
-fn reconnecting_does_not_refill_a_bucket() {
+fn reconnect_does_not_refill_bucket() {
     let caps = PeerCaps {
         accepts: Rate::events(2),
         ..OFF
     };
-    let mut peers = Peers::default();
+    let mut peers = PeerTable::default();
     for _ in 0..2 {
         peers.enter(key(1), 0, caps).unwrap();
         peers.leave(key(1), 0);
@@ -114,12 +114,12 @@ fn reconnecting_does_not_refill_a_bucket() {
 }
 
 #[test]
-fn a_refused_newcomer_leaves_no_entry_behind_for_good() {
+fn entry_removed_after_refusal_and_close() {
     let caps = PeerCaps {
         max_conns: 1,
         ..OFF
     };
-    let mut peers = Peers::default();
+    let mut peers = PeerTable::default();
     peers.enter(key(1), 0, caps).unwrap();
     assert_eq!(peers.enter(key(1), 0, caps).unwrap_err(), Reason::PeerLimit);
     peers.leave(key(1), 0);
@@ -127,12 +127,12 @@ fn a_refused_newcomer_leaves_no_entry_behind_for_good() {
 }
 
 #[test]
-fn a_flood_of_peers_cannot_grow_the_table() {
+fn flood_of_peers_bounded() {
     let caps = PeerCaps {
         accepts: Rate::events(1),
         ..OFF
     };
-    let mut peers = Peers::default();
+    let mut peers = PeerTable::default();
     for n in 0..100_000 {
         peers.enter(key(n), 0, caps).unwrap();
         peers.leave(key(n), 0);

@@ -2,30 +2,31 @@
 
 use std::future::poll_fn;
 
-use transport_core::TransportError;
+use super::leg::Leg;
+use super::outcome::{RelayError, Relayed, Side};
+use super::pipe::{OneStream, Pipe, PipeError};
 
-use super::pipe::{Failed, One, Pipe};
-use super::Leg;
-
-/// How an echo went.
-#[derive(Debug)]
-pub struct Echoed {
-    /// Bytes sent back.
-    pub bytes: u64,
-    /// `Ok` when the peer ended in order and has everything back.
-    pub end: Result<(), TransportError>,
-}
-
-/// Sends back what comes until the peer ends. Deadlines and pacing are those of the stream, which
-/// is closed when it returns.
+/// Sends received bytes back until the peer ends; returns their number.
+///
+/// Deadlines and rates are those of the stream. The stream is closed when the future resolves.
+///
+/// # Errors
+/// When the stream fails before the peer has ended in order and received every byte.
 ///
 /// # Cancel safety
 /// Dropping the future closes the stream.
-pub async fn echo<I: Leg>(mut io: I) -> Echoed {
+pub async fn echo<I: Leg>(mut io: I) -> Result<u64, RelayError> {
     let mut pipe = Pipe::new(io.guard());
-    let end = poll_fn(|cx| pipe.poll(cx, &mut One(&mut io))).await;
-    Echoed {
-        bytes: pipe.bytes,
-        end: end.map_err(|(Failed::Read(error) | Failed::Write(error))| error.into()),
+    let end = poll_fn(|cx| pipe.poll(cx, &mut OneStream(&mut io))).await;
+    let bytes = pipe.bytes;
+    match end {
+        Ok(()) => Ok(bytes),
+        Err(PipeError::Read(error) | PipeError::Write(error)) => {
+            let relayed = Relayed {
+                a_to_b: bytes,
+                b_to_a: 0,
+            };
+            Err(RelayError::new(Side::A, relayed, error.into()))
+        }
     }
 }

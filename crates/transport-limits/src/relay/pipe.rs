@@ -1,32 +1,36 @@
-//! One direction of a relay: nothing is held while the writer takes what the reader gives.
+//! One direction of a relay.
+//!
+//! It holds bytes only while the writer cannot take them.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{ready, Context, Poll};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::buffer::Buffer;
+use crate::buffer::ReceiveBuffer;
 use crate::control::Control;
-use crate::limiter::Limiter;
-use crate::scratch;
+use crate::core::Core;
+use crate::read_buf;
 
-/// Reads of one direction in a row: then it is the other direction's turn, and other tasks'. Well
-/// below half of the 128 operations that tokio allows a task before it makes it yield.
-const TURN: u32 = 16;
+/// Reads of one direction before the other direction and other tasks run.
+///
+/// It is well below half of the 128 operations after which tokio makes a task yield.
+const READS_PER_POLL: u32 = 16;
 
 /// The two ends of a pipe.
-pub(super) trait Ends {
+pub(super) trait PipeEnds {
     type Reader: AsyncRead + Unpin;
     type Writer: AsyncWrite + Unpin;
     fn reader(&mut self) -> Pin<&mut Self::Reader>;
     fn writer(&mut self) -> Pin<&mut Self::Writer>;
 }
 
-pub(super) struct Two<'a, R, W>(pub(super) &'a mut R, pub(super) &'a mut W);
+pub(super) struct TwoStreams<'a, R, W>(pub(super) &'a mut R, pub(super) &'a mut W);
 
-impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Ends for Two<'_, R, W> {
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> PipeEnds for TwoStreams<'_, R, W> {
     type Reader = R;
     type Writer = W;
 
@@ -39,9 +43,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Ends for Two<'_, R, W> {
     }
 }
 
-pub(super) struct One<'a, I>(pub(super) &'a mut I);
+pub(super) struct OneStream<'a, I>(pub(super) &'a mut I);
 
-impl<I: AsyncRead + AsyncWrite + Unpin> Ends for One<'_, I> {
+impl<I: AsyncRead + AsyncWrite + Unpin> PipeEnds for OneStream<'_, I> {
     type Reader = I;
     type Writer = I;
 
@@ -54,158 +58,164 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Ends for One<'_, I> {
     }
 }
 
-/// A failure, and which end of the pipe it came from.
+/// A failure of one end of the pipe.
 #[derive(Debug)]
-pub(super) enum Failed {
+pub(super) enum PipeError {
     Read(io::Error),
     Write(io::Error),
 }
 
 #[derive(Debug, Default)]
-enum State {
+enum PipeState {
     #[default]
     Copying,
-    /// The reader has ended, and the writer is not shut down yet.
+    /// The reader has ended, and the writer is kept open.
     Held,
     /// The reader has ended; the writer is being shut down.
     Closing,
-    /// The reader has failed; the writer still gets what was read before.
+    /// The reader has failed; the writer still gets the bytes read before.
     Failing(io::Error),
-    /// The writer takes nothing any more; the reader is read on, so that a peer that writes
-    /// before it reads can get to the answer.
+    /// The writer accepts no more bytes; the reader's bytes are discarded.
+    ///
+    /// So a peer that writes all its bytes before it reads can still get the answer.
     Discarding,
     Done,
 }
 
-/// One direction.
+/// One direction of a relay.
 #[derive(Debug, Default)]
 pub(super) struct Pipe {
-    state: State,
-    /// Bytes that were read and that the writer did not take yet; unallocated most of the time.
+    state: PipeState,
+    /// Read bytes not yet taken by the writer; mostly unallocated.
     rest: Bytes,
     unflushed: bool,
     /// Bytes written.
     pub(super) bytes: u64,
-    /// The writer is not shut down by itself when the reader ends.
+    /// Whether the writer stays open when the reader ends, until `release`.
     pub(super) hold: bool,
-    /// Why the writer takes nothing any more.
+    /// Why the writer accepts no more bytes.
     pub(super) refused: Option<io::Error>,
-    /// Counts what is held, where the reader has a guard.
-    limiter: Option<Limiter>,
+    /// Counts held bytes, if the reader has a guard.
+    core: Option<Arc<Core>>,
 }
 
 impl Pipe {
-    /// A direction that reads from the stream with this guard.
+    /// Creates a direction that reads from the stream of this handle.
     pub(super) fn new(reader: Option<&Control>) -> Self {
         Self {
-            limiter: reader.map(|control| control.0.limiter.clone()),
+            core: reader.map(|control| Arc::clone(&control.0.core)),
             ..Self::default()
         }
     }
 
     /// Copies until the reader has ended and the writer is shut down.
-    pub(super) fn poll<E: Ends>(
+    pub(super) fn poll<E: PipeEnds>(
         &mut self,
         cx: &mut Context<'_>,
         ends: &mut E,
-    ) -> Poll<Result<(), Failed>> {
+    ) -> Poll<Result<(), PipeError>> {
         let mut reads = 0;
         loop {
             match &mut self.state {
-                State::Copying => {
-                    ready!(self.poll_rest(cx, ends)).map_err(Failed::Write)?;
+                PipeState::Copying => {
+                    ready!(self.poll_rest(cx, ends)).map_err(PipeError::Write)?;
                     match self.poll_copy(cx, ends)? {
-                        Poll::Ready(0) if self.hold => self.state = State::Held,
-                        Poll::Ready(0) => self.state = State::Closing,
+                        Poll::Ready(0) if self.hold => self.state = PipeState::Held,
+                        Poll::Ready(0) => self.state = PipeState::Closing,
                         Poll::Ready(_) => {
                             reads += 1;
-                            if reads == TURN {
+                            if reads == READS_PER_POLL {
                                 cx.waker().wake_by_ref();
                                 return Poll::Pending;
                             }
                         }
-                        Poll::Pending if matches!(self.state, State::Failing(_)) => {}
+                        Poll::Pending if matches!(self.state, PipeState::Failing(_)) => {}
                         Poll::Pending => {
                             ready!(self.poll_flush(cx, ends))?;
                             return Poll::Pending;
                         }
                     }
                 }
-                State::Held => {
+                PipeState::Held => {
                     ready!(self.poll_flush(cx, ends))?;
                     return Poll::Pending;
                 }
-                State::Closing => {
-                    ready!(self.poll_rest(cx, ends)).map_err(Failed::Write)?;
+                PipeState::Closing => {
+                    ready!(self.poll_rest(cx, ends)).map_err(PipeError::Write)?;
                     let closed = ends.writer().poll_shutdown(cx);
-                    ready!(closed).map_err(Failed::Write)?;
-                    self.state = State::Done;
+                    ready!(closed).map_err(PipeError::Write)?;
+                    self.state = PipeState::Done;
                 }
-                State::Failing(_) => {
-                    // A writer that fails as well changes nothing.
+                PipeState::Failing(_) => {
+                    // The reader's failure is reported even if the writer fails too.
                     let _ = ready!(self.poll_rest(cx, ends));
                     let _ = ready!(self.poll_flush(cx, ends));
-                    if let State::Failing(error) = std::mem::replace(&mut self.state, State::Done) {
-                        return Poll::Ready(Err(Failed::Read(error)));
+                    if let PipeState::Failing(error) =
+                        std::mem::replace(&mut self.state, PipeState::Done)
+                    {
+                        return Poll::Ready(Err(PipeError::Read(error)));
                     }
                 }
-                State::Discarding => match ready!(discard(cx, ends)) {
-                    Ok(0) => self.state = State::Done,
+                PipeState::Discarding => match ready!(discard(cx, ends)) {
+                    Ok(0) => self.state = PipeState::Done,
                     Ok(_) => {
                         reads += 1;
-                        if reads == TURN {
+                        if reads == READS_PER_POLL {
                             cx.waker().wake_by_ref();
                             return Poll::Pending;
                         }
                     }
-                    Err(error) => return Poll::Ready(Err(Failed::Read(error))),
+                    Err(error) => return Poll::Ready(Err(PipeError::Read(error))),
                 },
-                State::Done => return Poll::Ready(Ok(())),
+                PipeState::Done => return Poll::Ready(Ok(())),
             }
         }
     }
 
-    /// Goes on reading, for nothing: the writer takes nothing any more.
+    /// Discards the reader's bytes from now on: the writer accepts no more.
     pub(super) fn refuse(&mut self, error: io::Error) {
         self.rest = Bytes::new();
         self.refused = Some(error);
         self.state = match self.state {
-            State::Copying => State::Discarding,
-            _ => State::Done,
+            PipeState::Copying => PipeState::Discarding,
+            _ => PipeState::Done,
         };
     }
 
-    /// Returns whether the reader has ended, everything is written, and the writer is not shut
-    /// down yet.
+    /// Returns whether the writer is kept open with all bytes flushed.
     pub(super) fn is_held(&self) -> bool {
-        matches!(self.state, State::Held) && !self.unflushed
+        matches!(self.state, PipeState::Held) && !self.unflushed
     }
 
-    /// Shuts down a writer that was held open.
+    /// Shuts down a writer that was kept open.
     pub(super) fn release(&mut self) {
-        self.state = State::Closing;
+        self.state = PipeState::Closing;
     }
 
-    /// Returns whether the writer has yet to take something.
+    /// Returns whether the writer has not taken all read bytes.
     pub(super) fn has_rest(&self) -> bool {
         !self.rest.is_empty()
     }
 
-    fn poll_flush<E: Ends>(
+    fn poll_flush<E: PipeEnds>(
         &mut self,
         cx: &mut Context<'_>,
         ends: &mut E,
-    ) -> Poll<Result<(), Failed>> {
+    ) -> Poll<Result<(), PipeError>> {
         if self.unflushed {
             let flushed = ends.writer().poll_flush(cx);
-            ready!(flushed).map_err(Failed::Write)?;
+            ready!(flushed).map_err(PipeError::Write)?;
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Writes what an earlier read left over.
-    fn poll_rest<E: Ends>(&mut self, cx: &mut Context<'_>, ends: &mut E) -> Poll<io::Result<()>> {
+    /// Writes the rest of an earlier read.
+    fn poll_rest<E: PipeEnds>(
+        &mut self,
+        cx: &mut Context<'_>,
+        ends: &mut E,
+    ) -> Poll<io::Result<()>> {
         while !self.rest.is_empty() {
             let written = ready!(ends.writer().poll_write(cx, &self.rest))?;
             self.wrote(written)?;
@@ -215,18 +225,19 @@ impl Pipe {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads into the thread's buffer and writes straight on; a writer that takes less leaves
-    /// the rest here.
-    fn poll_copy<E: Ends>(
+    /// Reads into the thread's buffer and writes from it.
+    ///
+    /// It keeps a rest that the writer does not take.
+    fn poll_copy<E: PipeEnds>(
         &mut self,
         cx: &mut Context<'_>,
         ends: &mut E,
-    ) -> Result<Poll<usize>, Failed> {
-        scratch::with(scratch::BYTES, |buf| {
+    ) -> Result<Poll<usize>, PipeError> {
+        read_buf::with(read_buf::BYTES, |buf| {
             match ends.reader().poll_read(cx, buf) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => {
-                    self.state = State::Failing(error);
+                    self.state = PipeState::Failing(error);
                     return Ok(Poll::Pending);
                 }
                 Poll::Pending => return Ok(Poll::Pending),
@@ -236,15 +247,15 @@ impl Pipe {
             while !data.is_empty() {
                 match ends.writer().poll_write(cx, data) {
                     Poll::Ready(result) => {
-                        let written = result.map_err(Failed::Write)?;
-                        self.wrote(written).map_err(Failed::Write)?;
+                        let written = result.map_err(PipeError::Write)?;
+                        self.wrote(written).map_err(PipeError::Write)?;
                         data = &data[written..];
                     }
                     Poll::Pending => {
-                        let mut rest = Buffer::new(scratch::wipes());
+                        let mut rest = ReceiveBuffer::new(read_buf::wipes());
                         rest.extend(data, data.len());
-                        let counted = self.limiter.as_ref();
-                        let counted = counted.map(|limiter| limiter.budget().count(data.len()));
+                        let counted = self.core.as_ref();
+                        let counted = counted.map(|core| core.budget().count(data.len()));
                         self.rest = rest.take(counted.map(Into::into).unwrap_or_default());
                         break;
                     }
@@ -264,9 +275,9 @@ impl Pipe {
     }
 }
 
-/// Reads and forgets; 0 at the end of the stream.
-fn discard<E: Ends>(cx: &mut Context<'_>, ends: &mut E) -> Poll<io::Result<usize>> {
-    scratch::with(scratch::BYTES, |buf| {
+/// Reads and discards; returns 0 at the end of the stream.
+fn discard<E: PipeEnds>(cx: &mut Context<'_>, ends: &mut E) -> Poll<io::Result<usize>> {
+    read_buf::with(read_buf::BYTES, |buf| {
         let polled = ends.reader().poll_read(cx, buf);
         polled.map_ok(|()| buf.filled().len())
     })

@@ -1,10 +1,10 @@
-//! Threads are shared, bounded, and end with their owner.
+//! Sharing, bounds and end of the threads.
 
 use std::sync::mpsc::sync_channel;
 
 use super::*;
 
-/// Waits until a thread waits for work: it does so a moment after it has handed over a result.
+/// Waits until a thread is idle. It is shortly after it has sent a result.
 async fn idle(threads: &Threads) {
     while threads.0.pool.lock().idle == 0 {
         tokio::task::yield_now().await;
@@ -12,7 +12,7 @@ async fn idle(threads: &Threads) {
 }
 
 #[tokio::test]
-async fn jobs_share_the_first_thread() {
+async fn jobs_share_first_thread() {
     let threads = Threads::new("test", 4);
     threads.start().unwrap();
     threads.start().unwrap();
@@ -26,7 +26,7 @@ async fn jobs_share_the_first_thread() {
 }
 
 #[tokio::test]
-async fn panic_is_an_error_and_keeps_the_thread() {
+async fn panic_is_error_and_keeps_thread() {
     let threads = Threads::new("test", 1);
     let panicked = threads.run(|| panic!("a test panics")).await;
     let _: io::Error = panicked.map(|never: ()| never).unwrap_err();
@@ -35,12 +35,12 @@ async fn panic_is_an_error_and_keeps_the_thread() {
 }
 
 #[tokio::test]
-async fn threads_are_bounded_and_grow_on_demand() {
+async fn threads_bounded_and_started_on_demand() {
     let threads = Threads::new("test", 2);
     let (release, gate) = sync_channel::<()>(0);
     let blocked = threads.run(move || gate.recv());
     tokio::pin!(blocked);
-    // Begun, and not to end yet.
+    // Begun, and blocked.
     assert!(poll_once(blocked.as_mut()).await.is_none());
     assert_eq!(threads.run(|| 1).await.unwrap(), 1);
     assert_eq!(threads.0.pool.lock().threads, 2);
@@ -50,7 +50,7 @@ async fn threads_are_bounded_and_grow_on_demand() {
 }
 
 #[tokio::test]
-async fn job_dropped_before_it_begins_is_not_run() {
+async fn dropped_waiting_job_never_runs() {
     let threads = Threads::new("test", 1);
     let (release, gate) = sync_channel::<()>(0);
     let blocked = threads.run(move || gate.recv());
@@ -69,7 +69,7 @@ async fn job_dropped_before_it_begins_is_not_run() {
 }
 
 #[tokio::test]
-async fn threads_end_with_the_last_clone() {
+async fn threads_end_with_last_clone() {
     let threads = Threads::new("test", 1);
     threads.start().unwrap();
     let pool = Arc::clone(&threads.0.pool);

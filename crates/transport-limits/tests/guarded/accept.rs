@@ -1,4 +1,4 @@
-//! The accept loop: errors of a connection, errors of the process, and handshakes.
+//! The accept loop: errors of a connection or the process, handshakes.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,11 +11,11 @@ use transport_limits::{Guard, Limiter, Limits};
 use transport_testkit::{Handshake, MemoryDialer, MemoryListener, MemoryPending, Recorder};
 
 use crate::events::Log;
-use crate::rig::{anywhere, assert_took, Rig};
+use crate::harness::{anywhere, assert_took, Rig};
 
 type Errors = Arc<Mutex<VecDeque<io::Error>>>;
 
-/// Fails as told before it accepts.
+/// A listener that returns the given errors first.
 struct Failing {
     inner: MemoryListener,
     errors: Errors,
@@ -70,7 +70,7 @@ fn emfile() -> io::Error {
 }
 
 #[tokio::test(start_paused = true)]
-async fn out_of_descriptors_it_backs_off_and_says_so_once() {
+async fn missing_descriptors_back_off_and_log_once() {
     let (log, _guard) = Log::capture();
     let Rigged {
         mut guard,
@@ -81,7 +81,7 @@ async fn out_of_descriptors_it_backs_off_and_says_so_once() {
     let _peer = dialer.dial(&anywhere()).await.unwrap();
     let start = Instant::now();
     guard.accept().await.establish().await.unwrap();
-    // 10 ms doubled up to half a second.
+    // 10 ms, doubled up to 500 ms.
     let pauses: u64 = [10, 20, 40, 80, 160, 320, 500, 500].iter().sum();
     assert_took(start.elapsed(), Duration::from_millis(pauses));
     assert_eq!(log.count("accepting is paused"), 1);
@@ -91,9 +91,9 @@ async fn out_of_descriptors_it_backs_off_and_says_so_once() {
     );
 }
 
-/// At the edge accepts fail and succeed in turn: one story, told once.
+/// At the edge of exhaustion, accepts fail and succeed in turn.
 #[tokio::test(start_paused = true)]
-async fn failing_and_succeeding_in_turn_is_one_story() {
+async fn alternating_accept_failures_logged_once() {
     let (log, _guard) = Log::capture();
     let Rigged {
         mut guard,
@@ -109,14 +109,14 @@ async fn failing_and_succeeding_in_turn_is_one_story() {
     assert_eq!(
         (
             log.count("accepting is paused"),
-            log.count("accepting again")
+            log.count("accepting resumed")
         ),
         (1, 0)
     );
     tokio::time::sleep(Duration::from_secs(10)).await;
     let _peer = dialer.dial(&anywhere()).await.unwrap();
     guard.accept().await;
-    assert_eq!(log.count("accepting again"), 1);
+    assert_eq!(log.count("accepting resumed"), 1);
     errors.lock().unwrap().push_back(emfile());
     let _peer = dialer.dial(&anywhere()).await.unwrap();
     let start = Instant::now();
@@ -126,7 +126,7 @@ async fn failing_and_succeeding_in_turn_is_one_story() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn errors_of_one_connection_are_passed_over_at_once() {
+async fn errors_of_one_connection_skipped_at_once() {
     let kinds = [
         io::ErrorKind::ConnectionAborted,
         io::ErrorKind::ConnectionReset,
@@ -143,21 +143,21 @@ async fn errors_of_one_connection_are_passed_over_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_accept_loses_no_connection() {
+async fn dropped_accept_loses_no_connection() {
     let mut rig = Rig::new(|_| {});
     for _ in 0..100 {
-        // Given up before anybody comes, and again when somebody may have come.
-        let nobody = tokio::time::timeout(Duration::from_millis(1), rig.guard.accept()).await;
-        assert!(nobody.is_err());
+        // Dropped before a connection arrives, and then possibly after one has.
+        let early = tokio::time::timeout(Duration::from_millis(1), rig.guard.accept()).await;
+        assert!(early.is_err());
         let peer = rig.dialer.dial(&anywhere()).await.unwrap();
         let accepted = tokio::time::timeout(Duration::from_secs(1), rig.guard.accept()).await;
-        drop((accepted.expect("it was lost"), peer));
+        drop((accepted.expect("the connection was lost"), peer));
     }
     assert_eq!((rig.recorder.accepts(), rig.recorder.inflight()), (100, 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_handshake_is_waited_for_and_measured() {
+async fn slow_handshake_awaited_and_measured() {
     let slow = Duration::from_millis(300);
     let mut rig = Rig::new(|_| {});
     rig.dialer = rig.dialer.clone().accept_side(Handshake::Takes(slow));
@@ -167,7 +167,7 @@ async fn a_slow_handshake_is_waited_for_and_measured() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handshake_that_fails_is_counted_by_its_reason() {
+async fn failed_handshake_counted_by_reason() {
     let mut rig = Rig::new(|_| {});
     let dialer = rig.dialer.clone().accept_side(Handshake::Fails);
     let _peer = dialer.dial(&anywhere()).await.unwrap();
@@ -181,9 +181,9 @@ async fn a_handshake_that_fails_is_counted_by_its_reason() {
     assert!(rig.recorder.snapshot().handshakes.is_empty());
 }
 
-/// The handshake deadline counts from the accept, not from when somebody got round to it.
+/// The deadline includes the time before `establish` is called.
 #[tokio::test(start_paused = true)]
-async fn the_handshake_deadline_counts_from_the_accept() {
+async fn handshake_deadline_starts_at_accept() {
     let mut rig = Rig::new(|_| {});
     rig.dialer = rig.dialer.clone().accept_side(Handshake::Never);
     let _peer = rig.dialer.dial(&anywhere()).await.unwrap();
@@ -194,9 +194,9 @@ async fn the_handshake_deadline_counts_from_the_accept() {
     assert_took(start.elapsed(), Duration::from_secs(10));
 }
 
-/// A dial that is refused is an error of its own and no reject.
+/// A refused dial is not a reject.
 #[tokio::test(start_paused = true)]
-async fn a_refused_dial_is_counted_as_failed() {
+async fn refused_dial_counted_as_failed() {
     let recorder = Recorder::new();
     let limiter = Limiter::new(&Limits::default(), recorder.observer()).unwrap();
     let (listener, dialer) = MemoryListener::bind(Backend::Tcp);
@@ -215,9 +215,9 @@ async fn a_refused_dial_is_counted_as_failed() {
     );
 }
 
-/// Every health check does so: it must not page anybody.
+/// Every health check does this. It must not count as a reject.
 #[tokio::test]
-async fn end_before_handshake_is_close() {
+async fn end_before_handshake_counted_as_close() {
     let (log, _guard) = Log::capture();
     let mut rig = Rig::new(|_| ());
     rig.dialer = rig.dialer.clone().accept_side(Handshake::Unbegun);

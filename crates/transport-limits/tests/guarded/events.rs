@@ -1,4 +1,4 @@
-//! Log events, and how many of them a flood of refusals makes.
+//! Log events and their sampling.
 
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
@@ -11,14 +11,14 @@ use tracing::subscriber::{set_default, DefaultGuard};
 use tracing::{Event, Metadata, Subscriber};
 use transport_core::{Dialer, PeerAddr, Reason};
 
-use crate::rig::{anywhere, Rig};
+use crate::harness::{anywhere, Rig};
 
-/// Keeps every event of this thread as a line of `name=value` pairs.
+/// Records every event of this thread as a line of `name=value` pairs.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Log {
-    /// Captures until the guard is dropped.
+    /// Records until the guard is dropped.
     pub(crate) fn capture() -> (Self, DefaultGuard) {
         let log = Self::default();
         (log.clone(), set_default(log))
@@ -74,14 +74,14 @@ impl Subscriber for Log {
     fn exit(&self, _: &Id) {}
 }
 
-/// A number in a line.
+/// Returns a number in a line.
 fn number(line: &str, name: &str) -> u64 {
     let at = line.find(&format!("{name}=")).unwrap() + name.len() + 1;
     line[at..].split(' ').next().unwrap().parse().unwrap()
 }
 
 #[tokio::test(start_paused = true)]
-async fn refusals_are_counted_exactly_and_logged_sparingly() {
+async fn refusals_counted_exactly_and_sampled() {
     const REFUSED: u64 = 10_000;
     let (log, _guard) = Log::capture();
     let mut rig = Rig::new(|l| {
@@ -114,20 +114,20 @@ async fn refusals_are_counted_exactly_and_logged_sparingly() {
         lines.iter().all(|line| line.contains("reason=conn_limit")),
         "{lines:?}"
     );
-    // What was not logged is told by the line after it; the last ones have none yet.
-    let told = lines
+    // The next line reports rejects that were not logged; the last ones have no next line.
+    let reported = lines
         .iter()
         .map(|line| number(line, "not_logged") + 1)
         .sum::<u64>();
     assert!(
-        told <= REFUSED && told > REFUSED / 2,
-        "{told} of {REFUSED} told"
+        reported <= REFUSED && reported > REFUSED / 2,
+        "{reported} of {REFUSED} reported"
     );
 }
 
-/// Different reasons do not hide each other.
+/// A reason does not suppress another one.
 #[tokio::test(start_paused = true)]
-async fn every_reason_is_sampled_by_itself() {
+async fn each_reason_sampled_separately() {
     let (log, _guard) = Log::capture();
     let mut rig = Rig::new(|l| {
         l.set_max_conns(2).unwrap().set_peer_max_conns(1).unwrap();
@@ -170,9 +170,9 @@ async fn every_reason_is_sampled_by_itself() {
     );
 }
 
-/// A close says what moved and for whom; a Tor peer is never named.
+/// The event has byte counts and the peer. The peer of a Tor stream is left out.
 #[tokio::test(start_paused = true)]
-async fn a_close_tells_the_story_of_its_connection() {
+async fn close_event_describes_connection() {
     let (log, _guard) = Log::capture();
     let mut rig = Rig::new(|_| {});
     let (ours, _peer) = rig.connect().await;

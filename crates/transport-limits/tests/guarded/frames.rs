@@ -1,4 +1,4 @@
-//! Frames: whose slowness the read deadline judges, and what a full line does to a sender.
+//! Frames: the read deadline, a full inbox, a throttled writer.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout, Instant};
 use transport_core::{CloseReason, Op, Queue, Reason, TransportError};
 use transport_limits::framed;
 
-use crate::rig::{a_chunk_in, assert_took, deadlines, rates, Rig, CHUNK};
+use crate::harness::{assert_took, chunk_in, deadlines, rates, Rig, CHUNK};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -23,9 +23,9 @@ fn framed_rig() -> Rig {
     })
 }
 
-/// A reader that takes its time between chunks costs the peer none of its own.
+/// A pause between chunks does not count against the peer.
 #[tokio::test(start_paused = true)]
-async fn a_chunk_is_owed_from_when_it_is_asked_for() {
+async fn chunk_deadline_starts_at_read() {
     let mut rig = framed_rig();
     let (ours, mut peer) = rig.connect().await;
     let control = ours.io.control();
@@ -45,9 +45,9 @@ async fn a_chunk_is_owed_from_when_it_is_asked_for() {
     assert!(chunk.unwrap().unwrap().is_last());
 }
 
-/// Asking again and again does not prolong the deadline.
+/// Repeated calls do not extend the deadline.
 #[tokio::test(start_paused = true)]
-async fn a_read_that_is_tried_often_times_out_all_the_same() {
+async fn retried_read_keeps_deadline() {
     let mut rig = framed_rig();
     let (ours, mut peer) = rig.connect().await;
     let control = ours.io.control();
@@ -62,7 +62,7 @@ async fn a_read_that_is_tried_often_times_out_all_the_same() {
     let error = loop {
         match timeout(SECOND / 4, frames.read_chunk()).await {
             Ok(read) => break read.unwrap_err(),
-            Err(_) => assert!(start.elapsed() < 10 * SECOND, "it never times out"),
+            Err(_) => assert!(start.elapsed() < 10 * SECOND, "the read never times out"),
         }
     };
     assert!(
@@ -72,7 +72,7 @@ async fn a_read_that_is_tried_often_times_out_all_the_same() {
     assert_took(start.elapsed(), SECOND);
 }
 
-/// Each chunk has a deadline of its own, so a large frame on a slow line is no timeout.
+/// So a large frame on a slow link does not time out.
 #[tokio::test(start_paused = true)]
 async fn every_chunk_has_its_own_deadline() {
     let mut rig = framed_rig();
@@ -90,9 +90,9 @@ async fn every_chunk_has_its_own_deadline() {
     assert_eq!(frame.unwrap().unwrap().len(), 8 * CHUNK);
 }
 
-/// Between frames nothing is owed; only the idle timeout runs.
+/// Between frames only the idle timeout runs.
 #[tokio::test(start_paused = true)]
-async fn between_frames_nothing_is_owed() {
+async fn no_read_deadline_between_frames() {
     let mut rig = framed_rig();
     let (ours, mut peer) = rig.connect().await;
     let control = ours.io.control();
@@ -110,9 +110,9 @@ async fn between_frames_nothing_is_owed() {
     }
 }
 
-/// The start of the next frame read along with the last one is owed its rest.
+/// The peer owes the rest of a header read ahead.
 #[tokio::test(start_paused = true)]
-async fn the_start_of_a_header_read_along_is_a_partial_frame() {
+async fn partial_next_header_has_deadline() {
     let mut rig = framed_rig();
     let (ours, mut peer) = rig.connect().await;
     let control = ours.io.control();
@@ -129,7 +129,7 @@ async fn the_start_of_a_header_read_along_is_a_partial_frame() {
     assert_took(start.elapsed(), SECOND);
 }
 
-/// What is over the ceiling or cut off is no orderly end.
+/// Oversized and truncated frames end the connection with an error.
 #[tokio::test(start_paused = true)]
 async fn unusable_frames_close_as_errors() {
     for bytes in [&[255_u8, 0, 0, 0][..], &[0, 0, 0, 2, 1]] {
@@ -147,11 +147,10 @@ async fn unusable_frames_close_as_errors() {
     }
 }
 
-/// While the writer waits for tokens, nobody is told to wait with it.
 #[tokio::test(start_paused = true)]
-async fn try_send_is_refused_while_the_writer_is_throttled() {
+async fn try_send_refused_while_writer_throttled() {
     let mut rig = Rig::new(|l| {
-        let rate = a_chunk_in(l, 4 * SECOND);
+        let rate = chunk_in(l, 4 * SECOND);
         rates(l, |r| r.per_conn = rate);
     });
     let (ours, mut peer) = rig.connect().await;
@@ -174,7 +173,7 @@ async fn try_send_is_refused_while_the_writer_is_throttled() {
     sender.try_send(frame).unwrap();
 }
 
-/// A full inbox makes `send` wait, and what waits is sent in order.
+/// A full inbox makes `send` wait, and frames keep their order.
 #[tokio::test(start_paused = true)]
 async fn send_waits_for_room() {
     let mut rig = Rig::new(|l| {

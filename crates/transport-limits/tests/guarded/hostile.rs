@@ -1,4 +1,4 @@
-//! What a hostile peer, or an embedder that gives operations up, tried and must not get.
+//! Attacks by hostile peers, and operations that an embedder drops.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use tokio::time::{sleep, timeout, Instant};
 use transport_core::{CloseReason, Dialer, Direction, Op, PeerAddr, Reason, TransportError};
 use transport_limits::framed;
 
-use crate::rig::{anywhere, assert_took, deadlines, rates, Rig, CHUNK};
+use crate::harness::{anywhere, assert_took, deadlines, rates, Rig, CHUNK};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Peers that send nothing wait for the rate of all like anybody, and take no share of it.
+/// Peers that send few bytes take no tokens of others.
 #[tokio::test(start_paused = true)]
-async fn silent_and_chatty_peers_take_no_share_of_a_rate() {
+async fn silent_peers_take_no_share_of_rate() {
     const RATE: u64 = 1 << 20;
     let mut rig = Rig::new(|l| rates(l, |r| r.global_ingress = RATE));
     let mut crowd = Vec::new();
@@ -50,9 +50,9 @@ async fn silent_and_chatty_peers_take_no_share_of_a_rate() {
     crowd.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
-/// Putting the same limits in force again and again hands out nothing.
+/// Applying the same limits again refills no bucket.
 #[tokio::test(start_paused = true)]
-async fn applying_limits_hands_out_no_tokens() {
+async fn repeated_apply_grants_no_tokens() {
     const RATE: u64 = 1 << 20;
     let mut rig = Rig::new(|l| rates(l, |r| r.global_ingress = RATE));
     let mut readers = Vec::new();
@@ -81,9 +81,9 @@ async fn applying_limits_hands_out_no_tokens() {
     readers.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
-/// An operation that was given up while it was parked does not stop the idle clock.
+/// An operation dropped while parked does not stop the idle clock.
 #[tokio::test(start_paused = true)]
-async fn a_read_given_up_while_parked_still_goes_idle() {
+async fn read_dropped_while_parked_goes_idle() {
     let mut rig = Rig::new(|l| {
         l.set_chunk_bytes(CHUNK as u64).unwrap();
         rates(l, |r| r.per_conn = CHUNK as u64);
@@ -107,16 +107,16 @@ async fn a_read_given_up_while_parked_still_goes_idle() {
     assert!(!ours.io.control().is_idle() || ours.io.control().is_ended());
 }
 
-/// A sender that somebody keeps does not keep its connection alive.
+/// A sender alone does not keep its connection alive.
 #[tokio::test(start_paused = true)]
-async fn a_sender_that_outlives_its_reader_goes_idle() {
+async fn sender_without_reader_goes_idle() {
     let mut rig = Rig::new(|l| deadlines(l, |d| d.idle = 2 * SECOND));
     let (ours, peer) = rig.connect().await;
     let control = ours.io.control();
     let (frames, sender) = framed(ours.io, &control);
     drop((frames, peer));
     rig.recorder
-        .wait_for("it is gone", |s| s.inflight() == 0)
+        .wait_for("the connection to end", |s| s.inflight() == 0)
         .await;
     assert_eq!(rig.recorder.closes(CloseReason::Idle), 1);
     let error = sender.send(Bytes::from_static(b"late")).await.unwrap_err();
@@ -124,9 +124,9 @@ async fn a_sender_that_outlives_its_reader_goes_idle() {
     assert_eq!(rig.limiter.open(), 0);
 }
 
-/// What is established after the end is ended at once, accepted or dialed.
+/// A connection established after `close` is cancelled at once.
 #[tokio::test]
-async fn nothing_is_established_after_the_end() {
+async fn connection_after_close_cancelled() {
     let mut rig = Rig::new(|_| {});
     let _peer = rig.dialer.dial(&anywhere()).await.unwrap();
     let late = rig.guard.accept().await;
@@ -139,15 +139,15 @@ async fn nothing_is_established_after_the_end() {
     assert_eq!((rig.limiter.open(), rig.recorder.inflight()), (0, 0));
 }
 
-/// A peer over its own accept rate takes nothing from the rate of all, and the other way round.
+/// A peer over its accept rate takes no global token. The reverse holds too.
 #[tokio::test(start_paused = true)]
-async fn a_refusal_costs_nobody_else_a_token() {
+async fn refusal_costs_other_peers_no_token() {
     let mut rig = Rig::new(|l| {
         l.set_accept_rates(4, 1).unwrap();
     });
     let mut held = Vec::new();
     let dial = |n| rig.dialer.clone().from_peer(PeerAddr::Uid(n));
-    // One of the first peer gets in, nine do not; three of others still do.
+    // One connection of the first peer is admitted and nine are not; three of others are.
     for n in [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3, 4] {
         held.push(dial(n).dial(&anywhere()).await.unwrap());
     }

@@ -1,18 +1,18 @@
-//! What the guard does beyond the conformance suite: exact, in memory and with paused time.
+//! Tests of the guard, in memory and with paused time.
 
-// A test may fail, and its tasks need no tracking.
+// Tests may panic, and their tasks need no tracking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 mod accept;
-mod clocks;
-mod entry;
+mod admission;
+mod deadlines;
 mod events;
+mod fairness;
 mod frames;
-mod held;
+mod harness;
 mod hostile;
 mod memory;
-mod pacing;
 mod reload;
-mod rig;
-mod turns;
+mod throttling;
 mod vectored;
+mod without_half_close;

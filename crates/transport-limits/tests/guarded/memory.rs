@@ -1,4 +1,4 @@
-//! The memory budget: parking, waking, refusing, and charges that last until the last clone.
+//! The memory budget: parked reads, refusals, and charges of frames.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use transport_core::{Direction, Op, PeerAddr, Plain, Queue, Reason, Scope, Trans
 use transport_limits::{framed, relay, FrameReader, FrameSender, GuardedIo};
 use transport_testkit::MemoryIo;
 
-use crate::rig::{assert_took, deadlines, Peer, Rig, CHUNK};
+use crate::harness::{assert_took, deadlines, Peer, Rig, CHUNK};
 
 const SECOND: Duration = Duration::from_secs(1);
-/// The largest frame, and what a peer may hold: a quarter of four of them.
+/// The largest frame, and a peer's share: a quarter of four frames.
 const FRAME: usize = 64 << 10;
 
 type Framed = (FrameReader<ReadHalf<GuardedIo<MemoryIo>>>, FrameSender);
@@ -31,7 +31,7 @@ async fn connect(rig: &mut Rig) -> (Framed, Peer) {
     (framed(ours.io, &control), peer)
 }
 
-/// A peer that sends frames of this size, and stays.
+/// Sends frames of these sizes from a peer that stays connected.
 fn send(mut peer: Peer, frames: &'static [usize]) {
     tokio::spawn(async move {
         for len in frames {
@@ -43,7 +43,7 @@ fn send(mut peer: Peer, frames: &'static [usize]) {
     });
 }
 
-/// A frame that outlives its connection: the peer's share, and it stays with the peer.
+/// Returns a frame that uses up the peer's share. It outlives its connection.
 async fn kept_frame(rig: &mut Rig) -> Bytes {
     let ((mut frames, _sender), peer) = connect(rig).await;
     send(peer, &[FRAME]);
@@ -51,7 +51,7 @@ async fn kept_frame(rig: &mut Rig) -> Bytes {
 }
 
 #[tokio::test(start_paused = true)]
-async fn frame_is_charged_until_its_last_clone() {
+async fn frame_charged_until_last_clone() {
     let mut rig = memory_rig();
     assert_eq!(rig.recorder.snapshot().memory_limit, 4 * FRAME as u64);
     let ((mut frames, _sender), peer) = connect(&mut rig).await;
@@ -69,7 +69,7 @@ async fn frame_is_charged_until_its_last_clone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn frame_of_a_chunk_is_free_one_at_a_time() {
+async fn one_frame_of_a_chunk_is_free() {
     let mut rig = memory_rig();
     let ((mut frames, _sender), peer) = connect(&mut rig).await;
     send(peer, &[CHUNK, CHUNK, CHUNK]);
@@ -90,7 +90,7 @@ async fn frame_of_a_chunk_is_free_one_at_a_time() {
     );
 }
 
-/// Far longer than every deadline: they stand still, and the frame comes whole.
+/// The wait is far longer than every deadline. The frame arrives complete.
 #[tokio::test(start_paused = true)]
 async fn parked_read_outlives_its_deadlines() {
     let mut rig = memory_rig();
@@ -109,10 +109,9 @@ async fn parked_read_outlives_its_deadlines() {
     assert_eq!(rig.recorder.rejected(Reason::Timeout), 0);
 }
 
-/// A handler that keeps its frames and waits for more is what it waits for: it must not wait without
-/// end, and others with it.
+/// Handlers that keep frames and wait for more could deadlock.
 #[tokio::test(start_paused = true)]
-async fn handler_that_keeps_frames_meets_the_idle_timeout() {
+async fn handler_keeping_frames_goes_idle() {
     let mut rig = memory_rig();
     let ((mut frames, _sender), peer) = connect(&mut rig).await;
     send(peer, &[FRAME, FRAME]);
@@ -131,9 +130,9 @@ async fn handler_that_keeps_frames_meets_the_idle_timeout() {
     );
 }
 
-/// A read that was given up is parked no longer, although its place in the queue is kept.
+/// The place of a dropped read in the queue is kept.
 #[tokio::test(start_paused = true)]
-async fn read_that_was_given_up_is_not_parked() {
+async fn dropped_read_not_parked() {
     let mut rig = memory_rig();
     let kept = kept_frame(&mut rig).await;
     let (ours, peer) = rig.connect().await;
@@ -141,18 +140,18 @@ async fn read_that_was_given_up_is_not_parked() {
     let (mut frames, _sender) = framed(ours.io, &control);
     send(peer, &[FRAME]);
     assert!(timeout(10 * SECOND, frames.read_frame()).await.is_err());
-    let given_up = Instant::now();
+    let dropped = Instant::now();
     let error = control.ended().await;
     let is_idle = matches!(error, TransportError::Timeout { op: Op::Idle });
     assert!(is_idle, "{error:?}");
-    let took = given_up.elapsed();
+    let took = dropped.elapsed();
     assert!(took >= 60 * SECOND && took <= 63 * SECOND, "{took:?}");
     drop(kept);
     frames.read_frame().await.unwrap_err();
 }
 
 #[tokio::test(start_paused = true)]
-async fn cancel_ends_a_parked_read() {
+async fn cancel_ends_parked_read() {
     let mut rig = memory_rig();
     let kept = kept_frame(&mut rig).await;
     let (ours, peer) = rig.connect().await;
@@ -168,9 +167,9 @@ async fn cancel_ends_a_parked_read() {
     assert_eq!(rig.limiter.memory_held(), 0);
 }
 
-/// One peer at its share, and the other peers have theirs.
+/// A peer at its share does not use another peer's.
 #[tokio::test(start_paused = true)]
-async fn other_peer_is_not_delayed() {
+async fn other_peer_not_delayed() {
     let mut rig = memory_rig();
     let ((mut hog, _hog_sender), hog_peer) = connect(&mut rig).await;
     send(hog_peer, &[FRAME, FRAME]);
@@ -185,9 +184,8 @@ async fn other_peer_is_not_delayed() {
     drop(kept);
 }
 
-/// The limit is live: a larger one wakes parked reads.
 #[tokio::test(start_paused = true)]
-async fn larger_limit_wakes_a_parked_read() {
+async fn larger_limit_wakes_parked_read() {
     let mut rig = memory_rig();
     let ((mut frames, _sender), peer) = connect(&mut rig).await;
     send(peer, &[FRAME, FRAME]);
@@ -215,7 +213,7 @@ async fn sends_are_busy_or_wait_without_memory() {
     assert!(matches!(error, TransportError::Busy), "{error:?}");
     assert_eq!(rig.recorder.rejected(Reason::Busy), 1);
     assert_eq!(rig.recorder.queue_dropped(Queue::WriterInbox), 1);
-    // A small one needs no room, and neither does one that waits, once.
+    // The frame that waits needs no room, once.
     sender.send(frame.clone()).await.unwrap();
     let waits = sender.clone();
     let waiting = tokio::spawn(async move { waits.send(frame).await });
@@ -229,14 +227,13 @@ async fn sends_are_busy_or_wait_without_memory() {
         SECOND,
     );
     rig.recorder
-        .wait_for("nothing is held", |s| s.memory_held == 0)
+        .wait_for("no held bytes", |s| s.memory_held == 0)
         .await;
     assert_eq!(rig.limiter.memory_held(), 0);
 }
 
-/// A received frame that is sent on is charged once.
 #[tokio::test(start_paused = true)]
-async fn received_frame_is_sent_on_without_a_charge() {
+async fn forwarded_frame_charged_once() {
     let mut rig = memory_rig();
     rig.dialer = rig.dialer.clone().buffer_bytes(8);
     let ((mut frames, sender), peer) = connect(&mut rig).await;
@@ -246,7 +243,7 @@ async fn received_frame_is_sent_on_without_a_charge() {
     assert_eq!(rig.limiter.memory_held(), FRAME as u64);
 }
 
-/// An announced length charges nothing before bytes come.
+/// A length charges nothing before bytes arrive.
 #[tokio::test(start_paused = true)]
 async fn announced_length_charges_nothing() {
     let mut rig = memory_rig();
@@ -257,9 +254,9 @@ async fn announced_length_charges_nothing() {
     assert_eq!(rig.limiter.memory_held(), 0);
 }
 
-/// The remainder of a relay shows, and is gone with the relay.
+/// The count ends with the relay.
 #[tokio::test(start_paused = true)]
-async fn relay_remainder_is_counted() {
+async fn relay_remainder_counted() {
     let mut rig = memory_rig();
     let (ours, mut peer) = rig.connect().await;
     let (far, mut upstream) = duplex(64);

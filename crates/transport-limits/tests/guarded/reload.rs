@@ -1,4 +1,4 @@
-//! Limits that change under open connections.
+//! Changes of limits with open connections.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -9,14 +9,14 @@ use transport_core::{Backend, Dialer, Direction, Observer, Op, Reason, Transport
 use transport_limits::{framed, Guard, Limiter, Limits};
 use transport_testkit::MemoryListener;
 
-use crate::rig::{a_chunk_in, anywhere, assert_took, deadlines, rates, Ours, Peer, Rig, CHUNK};
+use crate::harness::{anywhere, assert_took, chunk_in, deadlines, rates, Ours, Peer, Rig, CHUNK};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A connection whose second chunk is parked for four seconds.
+/// Returns a connection whose second chunk is parked for 4 s.
 async fn parked() -> (Rig, tokio::task::JoinHandle<(Duration, Ours)>) {
     let mut rig = Rig::new(|l| {
-        let rate = a_chunk_in(l, 4 * SECOND);
+        let rate = chunk_in(l, 4 * SECOND);
         rates(l, |r| r.per_conn = rate);
     });
     let (mut ours, mut peer) = rig.connect().await;
@@ -32,21 +32,21 @@ async fn parked() -> (Rig, tokio::task::JoinHandle<(Duration, Ours)>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_faster_rate_wakes_who_is_parked() {
+async fn faster_rate_wakes_parked_read() {
     let (mut rig, reading) = parked().await;
     rig.apply(|l| rates(l, |r| r.per_conn = 10 << 20));
     assert_took(reading.await.unwrap().0, SECOND);
 }
 
 #[tokio::test(start_paused = true)]
-async fn switching_a_rate_off_wakes_who_is_parked() {
+async fn rate_turned_off_wakes_parked_read() {
     let (mut rig, reading) = parked().await;
     rig.apply(|l| rates(l, |r| r.per_conn = 0));
     assert_took(reading.await.unwrap().0, SECOND);
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_scope_may_take_over() {
+async fn rate_moved_to_another_scope() {
     let (mut rig, reading) = parked().await;
     rig.apply(|l| {
         rates(l, |r| {
@@ -64,7 +64,7 @@ async fn another_scope_may_take_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_refused_changes_nothing() {
+async fn refused_limits_change_nothing() {
     let (mut rig, reading) = parked().await;
     let before = rig.limits.clone();
     rates(&mut rig.limits, |r| r.per_conn = 1);
@@ -77,8 +77,7 @@ async fn what_is_refused_changes_nothing() {
     assert_took(reading.await.unwrap().0, 4 * SECOND);
 }
 
-/// Changes the rate at the worst moment: when a read has parked and has not yet said where it can
-/// be woken.
+/// Changes the rate between parking and registering the waker.
 struct Meddler {
     limiter: OnceLock<Limiter>,
     faster: Limits,
@@ -91,9 +90,9 @@ impl Observer for Meddler {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_while_it_parks_is_not_missed() {
+async fn rate_change_while_parking_not_missed() {
     let mut slow = Limits::default();
-    let rate = a_chunk_in(&mut slow, 4 * SECOND);
+    let rate = chunk_in(&mut slow, 4 * SECOND);
     rates(&mut slow, |r| r.per_conn = rate);
     let mut faster = slow.clone();
     rates(&mut faster, |r| r.per_conn = 10 << 20);
@@ -108,15 +107,18 @@ async fn a_change_while_it_parks_is_not_missed() {
     let mut peer = dialer.dial(&anywhere()).await.unwrap();
     let mut ours = guard.accept().await.establish().await.unwrap();
     peer.io.write_all(&[1; 2 * CHUNK]).await.unwrap();
-    // Nothing from before may wake the read once more.
+    // No earlier event may wake the read.
     sleep(SECOND).await;
     let start = Instant::now();
     ours.io.read_exact(&mut [0; 2 * CHUNK]).await.unwrap();
     assert_took(start.elapsed(), Duration::ZERO);
 }
 
-/// A connection whose deadlines are a second, and then a rate by which a chunk takes five: new
-/// connections have other deadlines, this one keeps its own.
+/// Returns a connection slower than its deadlines of 1 s.
+///
+/// A chunk takes 5 s at its rate.
+///
+/// New connections get longer deadlines; this one keeps its own.
 async fn slower_than_its_deadlines() -> (Rig, Ours, Peer) {
     let mut rig = Rig::new(|l| {
         l.set_chunk_bytes(CHUNK as u64).unwrap();
@@ -125,15 +127,15 @@ async fn slower_than_its_deadlines() -> (Rig, Ours, Peer) {
     let (ours, peer) = rig.connect().await;
     rig.apply(|l| {
         deadlines(l, |d| (d.read, d.write) = (5 * SECOND, 5 * SECOND));
-        let rate = a_chunk_in(l, 5 * SECOND);
+        let rate = chunk_in(l, 5 * SECOND);
         rates(l, |r| r.per_conn = rate);
     });
     (rig, ours, peer)
 }
 
-/// An open connection keeps its deadlines, and a live rate is not judged against them.
+/// An open connection keeps its deadlines. Waits for a rate do not count.
 #[tokio::test(start_paused = true)]
-async fn reads_outlast_a_slower_rate() {
+async fn reads_outlast_slower_rate() {
     let (rig, mut ours, mut peer) = slower_than_its_deadlines().await;
     ours.io.control().expect_read(3 * CHUNK as u64);
     peer.io.write_all(&[1; 3 * CHUNK]).await.unwrap();
@@ -141,11 +143,8 @@ async fn reads_outlast_a_slower_rate() {
     ours.io.read_exact(&mut [0; 3 * CHUNK]).await.unwrap();
     assert_took(start.elapsed(), 10 * SECOND);
     let rejected = rig.recorder.snapshot().all_rejected();
-    assert_eq!(
-        rejected, 1,
-        "throttled for the first time, and nothing else"
-    );
-    // The read deadline still holds where the peer is late and not the rate.
+    assert_eq!(rejected, 1, "only the first throttle");
+    // The read deadline still applies if the peer is late.
     sleep(5 * SECOND).await;
     ours.io.control().expect_read(1);
     let start = Instant::now();
@@ -158,7 +157,7 @@ async fn reads_outlast_a_slower_rate() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn writes_outlast_a_slower_rate() {
+async fn writes_outlast_slower_rate() {
     let (rig, mut ours, mut peer) = slower_than_its_deadlines().await;
     let mut got = [0; 3 * CHUNK];
     let start = Instant::now();
@@ -173,7 +172,7 @@ async fn writes_outlast_a_slower_rate() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn frames_outlast_a_slower_rate() {
+async fn frames_outlast_slower_rate() {
     let (rig, ours, mut peer) = slower_than_its_deadlines().await;
     let control = ours.io.control();
     let (mut frames, sender) = framed(ours.io, &control);
@@ -191,16 +190,17 @@ async fn frames_outlast_a_slower_rate() {
     assert_eq!(rig.recorder.snapshot().all_rejected(), 1);
 }
 
-/// A connection that keeps a large chunk has the burst of the settings in force, as all others:
-/// else it would keep a shared bucket so deep in debt that no other connection got a token.
+/// A connection with a large old chunk has the current burst.
+///
+/// Otherwise it would keep a shared bucket in such debt that no other connection got a token.
 #[tokio::test(start_paused = true)]
-async fn larger_old_chunk_starves_nobody() {
+async fn larger_old_chunk_starves_no_other() {
     let mut rig = Rig::new(|l| {
         l.set_chunk_bytes(256 << 10).unwrap();
     });
     let old = rig.connect().await;
     rig.apply(|l| {
-        let rate = 4 * a_chunk_in(l, SECOND);
+        let rate = 4 * chunk_in(l, SECOND);
         rates(l, |r| r.global_ingress = rate);
     });
     let new = rig.connect().await;
@@ -219,7 +219,7 @@ async fn larger_old_chunk_starves_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lower_cap_turns_nobody_out() {
+async fn lower_cap_keeps_open_connections() {
     let mut rig = Rig::new(|_| {});
     let mut open = vec![rig.connect().await, rig.connect().await];
     rig.apply(|l| {
@@ -235,7 +235,7 @@ async fn a_lower_cap_turns_nobody_out() {
     }
     open.clear();
     rig.recorder
-        .wait_for("both to be gone", |s| s.inflight() == 0)
+        .wait_for("both to end", |s| s.inflight() == 0)
         .await;
     rig.connect().await;
 }

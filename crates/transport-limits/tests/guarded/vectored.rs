@@ -1,4 +1,4 @@
-//! Vectored writes on their way through the guard.
+//! Vectored writes through the guard.
 
 use std::future::poll_fn;
 use std::io::IoSlice;
@@ -8,10 +8,10 @@ use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use transport_limits::framed;
 
-use crate::rig::{rates, Rig, CHUNK};
+use crate::harness::{rates, Rig, CHUNK};
 
 #[tokio::test(start_paused = true)]
-async fn buffers_reach_the_stream_as_they_are() {
+async fn vectored_buffers_reach_stream_unchanged() {
     let mut rig = Rig::new(|_| {});
     let (mut ours, _peer) = rig.connect().await;
     let parts = [
@@ -23,9 +23,9 @@ async fn buffers_reach_the_stream_as_they_are() {
     assert_eq!((written.unwrap(), rig.writes.calls()), (6, vec![3]));
 }
 
-/// A rate cuts a vectored write at a buffer, and a buffer only where it is the first.
+/// A rate truncates the list of buffers. It splits a buffer only if that is the first.
 #[tokio::test(start_paused = true)]
-async fn a_rate_cuts_a_vectored_write_where_it_must() {
+async fn rate_limits_vectored_write_at_buffers() {
     let mut rig = Rig::new(|l| {
         l.set_chunk_bytes(CHUNK as u64).unwrap();
         rates(l, |r| r.per_conn = CHUNK as u64);
@@ -37,9 +37,9 @@ async fn a_rate_cuts_a_vectored_write_where_it_must() {
     assert_eq!((written.unwrap(), rig.writes.calls()), (4, vec![1]));
 }
 
-/// Header and body of queued frames share one write.
+/// Headers and bodies are parts of one vectored write.
 #[tokio::test(start_paused = true)]
-async fn frames_are_gathered() {
+async fn queued_frames_share_one_write() {
     let mut rig = Rig::new(|_| {});
     let (ours, mut peer) = rig.connect().await;
     let control = ours.io.control();

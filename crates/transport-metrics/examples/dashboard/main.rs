@@ -1,8 +1,7 @@
-//! Prints a dashboard for Grafana, `docs/ops/grafana.json`, made from the table of metrics:
-//! `cargo run -q -p transport-metrics --example dashboard`.
+//! Prints the Grafana dashboard `docs/ops/grafana.json`, generated from the metrics table.
 //!
-//! A metric or label that the table does not have is an error, and so is a metric of the table that
-//! no panel shows.
+//! Run it with `cargo run -q -p transport-metrics --example dashboard`. A panel with an unknown metric
+//! or label is an error, and so is a metric without a panel.
 
 mod panel;
 mod query;
@@ -32,7 +31,7 @@ fn main() -> ExitCode {
         .chain(GATEWAY.iter().copied());
     let missing: Vec<_> = all.filter(|name| !shown(name)).collect();
     if !missing.is_empty() {
-        eprintln!("no panel shows {}", missing.join(", "));
+        eprintln!("metrics without a panel: {}", missing.join(", "));
         return ExitCode::FAILURE;
     }
     println!("{:#}", dashboard(&rows));
@@ -41,13 +40,13 @@ fn main() -> ExitCode {
 
 type Row = (&'static str, Vec<Panel>);
 
-/// What there is to see, the first look first.
+/// The rows of panels, the most important first.
 fn rows() -> Vec<Row> {
     vec![
         ("Readiness and traffic", overview()),
         ("Rejects and limits", rejects()),
         ("Handshakes and TLS", handshakes()),
-        ("Inside", inside()),
+        ("Internals", internals()),
         ("Process", process()),
     ]
 }
@@ -60,7 +59,7 @@ fn overview() -> Vec<Panel> {
     vec![
         Panel::readiness("Readiness", Query::gauge(names::READINESS, &[])),
         Panel::lines(
-            "Changes of readiness",
+            "Readiness changes",
             Unit::Count,
             [changes.legend("{{state}} {{reason}}")],
         ),
@@ -82,7 +81,7 @@ fn overview() -> Vec<Panel> {
             ],
         ),
         Panel::lines(
-            "Ends of connections",
+            "Closed connections",
             Unit::PerSecond,
             [Query::rate(names::CLOSES, &["backend", "reason"]).legend("{{backend}} {{reason}}")],
         ),
@@ -100,19 +99,19 @@ fn rejects() -> Vec<Panel> {
             Unit::PerSecond,
             [Query::rate(names::REJECTED, &["reason"]).legend("{{reason}}")],
         ),
-        Panel::lines("Rejects beside accepts and dials", Unit::Share, [share]).threshold(0.01),
+        Panel::lines("Rejects per accept and dial", Unit::Share, [share]).threshold(0.01),
         Panel::lines(
             "Peers",
             Unit::Count,
             [
                 Query::gauge(names::PEERS_TRACKED, &["backend"]).legend("tracked {{backend}}"),
                 Query::gauge(names::PEER_CONNS_MAX, &["backend"])
-                    .legend("connections of one, {{backend}}"),
+                    .legend("most connections of one, {{backend}}"),
                 Query::own("ron_gateway_peer_conns_limit").legend("per_peer.max_conns"),
             ],
         ),
         Panel::lines(
-            "Parked by rates and memory",
+            "Throttled by rates and memory",
             Unit::Seconds,
             [Query::rate(names::THROTTLE, &["scope", "direction"])
                 .legend("{{scope}} {{direction}}")],
@@ -141,25 +140,25 @@ fn handshakes() -> Vec<Panel> {
             ],
         ),
         Panel::figure(
-            "Certificate ends in",
+            "Certificate expires in",
             Unit::Seconds,
             Query::until(names::TLS_CERTIFICATE_EXPIRY),
         ),
         Panel::figure(
-            "Bootstrap of Tor",
+            "Tor bootstrap",
             Unit::Share,
             Query::gauge(names::ARTI_BOOTSTRAP_PROGRESS, &[]),
         ),
     ]
 }
 
-fn inside() -> Vec<Panel> {
+fn internals() -> Vec<Panel> {
     let size = |name, text: &str| {
         Query::quantile("0.5", name, &["backend"]).legend(&format!("median {text} {{{{backend}}}}"))
     };
     vec![
         Panel::lines(
-            "Memory for peers",
+            "Memory held for peers",
             Unit::Bytes,
             [
                 Query::gauge(names::MEMORY_HELD, &[]).legend("held"),
@@ -172,12 +171,12 @@ fn inside() -> Vec<Panel> {
             [Query::gauge(names::QUEUE_DEPTH, &["queue"]).legend("in {{queue}}")],
         ),
         Panel::lines(
-            "Refused by a full queue",
+            "Dropped by full queues",
             Unit::PerSecond,
             [Query::rate(names::QUEUE_DROPPED, &["queue"]).legend("{{queue}}")],
         ),
         Panel::lines(
-            "Size of operations",
+            "Operation size",
             Unit::Bytes,
             [
                 size(names::IO_READ_SIZE, "read"),
@@ -228,7 +227,7 @@ fn dashboard(rows: &[Row]) -> Value {
     json!({
         "title": "ron-transport",
         "uid": "ron-transport",
-        "description": "Made from the table of metrics; see docs/OBSERVABILITY.md.",
+        "description": "Generated from the metrics table; see docs/OBSERVABILITY.md.",
         "tags": ["ron-transport"],
         "schemaVersion": 39,
         "editable": true,
@@ -239,11 +238,11 @@ fn dashboard(rows: &[Row]) -> Value {
             variable("instance", names::READINESS),
             variable("backend", names::CONN_INFLIGHT),
         ] },
-        "panels": panel::laid_out(rows),
+        "panels": panel::layout(rows),
     })
 }
 
-/// A choice among the values that a label has on a metric.
+/// A dashboard variable with the values of a metric's label.
 fn variable(label: &str, of: &str) -> Value {
     let query = format!("label_values({of}, {label})");
     json!({

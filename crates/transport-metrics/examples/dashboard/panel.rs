@@ -1,16 +1,18 @@
-//! Panels, and where they are.
+//! Panels and their layout.
 
 use serde_json::{json, Value};
 
 use crate::query::Query;
 use crate::Row;
 
-/// Columns of the grid, and how many of them a panel has.
+/// Columns of Grafana's grid.
 const COLUMNS: usize = 24;
+/// Width of a panel, in columns.
 const WIDTH: usize = 8;
+/// Height of a panel, in grid units.
 const HEIGHT: usize = 8;
 
-/// How values are written.
+/// The unit of a panel's values.
 #[derive(Clone, Copy)]
 pub(crate) enum Unit {
     Count,
@@ -22,7 +24,7 @@ pub(crate) enum Unit {
 }
 
 impl Unit {
-    /// As Grafana calls it.
+    /// Grafana's name of the unit.
     fn id(self) -> &'static str {
         match self {
             Self::Count => "short",
@@ -35,7 +37,7 @@ impl Unit {
     }
 }
 
-/// One panel.
+/// A dashboard panel.
 pub(crate) struct Panel {
     pub(crate) queries: Vec<Query>,
     title: &'static str,
@@ -45,7 +47,7 @@ pub(crate) struct Panel {
 }
 
 impl Panel {
-    /// Curves over time.
+    /// A time series panel.
     pub(crate) fn lines<const N: usize>(
         title: &'static str,
         unit: Unit,
@@ -60,7 +62,7 @@ impl Panel {
         Self::new(title, "timeseries", queries.into(), defaults, options)
     }
 
-    /// A value of now.
+    /// A panel with the latest value.
     pub(crate) fn figure(title: &'static str, unit: Unit, query: Query) -> Self {
         let options = json!({ "reduceOptions": { "calcs": ["lastNotNull"] }, "colorMode": "none" });
         Self::new(
@@ -72,7 +74,7 @@ impl Panel {
         )
     }
 
-    /// The state in words, by instance.
+    /// A panel with the readiness state of each instance, in words.
     pub(crate) fn readiness(title: &'static str, query: Query) -> Self {
         let state = |text: &str, color: &str| json!({ "text": text, "color": color });
         let mappings = json!([{ "type": "value", "options": {
@@ -93,7 +95,7 @@ impl Panel {
         )
     }
 
-    /// The labels of series that have nothing else to tell.
+    /// A table of labels, for series with a constant value.
     pub(crate) fn table(title: &'static str, query: Query) -> Self {
         Self::new(
             title,
@@ -104,7 +106,7 @@ impl Panel {
         )
     }
 
-    /// Draws a line at the value from which it alerts.
+    /// Draws a line at the alert threshold.
     pub(crate) fn threshold(mut self, at: f64) -> Self {
         let steps =
             json!([{ "color": "transparent", "value": null }, { "color": "red", "value": at }]);
@@ -154,13 +156,13 @@ impl Panel {
     }
 }
 
-/// The data source that was chosen.
+/// The data source selected on the dashboard.
 pub(crate) fn source() -> Value {
     json!({ "type": "prometheus", "uid": "${datasource}" })
 }
 
-/// The panels of all rows in the grid, each row under its title.
-pub(crate) fn laid_out(rows: &[Row]) -> Vec<Value> {
+/// Lays out all panels in the grid, each row below its title.
+pub(crate) fn layout(rows: &[Row]) -> Vec<Value> {
     let mut all = Vec::new();
     let mut y = 0;
     for (title, panels) in rows {

@@ -1,8 +1,10 @@
-//! Queries, which can name nothing that is not in the table of metrics.
+//! Queries over the metrics table; an unknown name is a panic.
 
-use transport_metrics::{Kind, Metric, METRICS};
+use transport_metrics::{Metric, MetricKind, METRICS};
 
-/// What the gateway has beside the table; a test of its own compares them with what it serves.
+/// The gateway's own metrics, outside of the table.
+///
+/// A test of the gateway compares them with its `/metrics`.
 pub(crate) const GATEWAY: &[&str] = &[
     "process_open_fds",
     "process_max_fds",
@@ -13,12 +15,12 @@ pub(crate) const GATEWAY: &[&str] = &[
     "ron_gateway_build_info",
 ];
 
-/// The interval that Grafana chooses for rates.
+/// Grafana's automatic interval for rates.
 const INTERVAL: &str = "[$__rate_interval]";
 
 const CHOSEN_BACKEND: &str = ",backend=~\"$backend\"";
 
-/// One expression and how its series are called.
+/// A PromQL expression and the legend of its series.
 pub(crate) struct Query {
     pub(crate) expr: String,
     pub(crate) legend: String,
@@ -26,24 +28,24 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    /// A gauge, added up over what is not asked for.
+    /// A gauge, summed over all labels except these.
     pub(crate) fn gauge(name: &'static str, by: &[&str]) -> Self {
-        let metric = find(name, by, |kind| kind == Kind::Gauge);
+        let metric = find(name, by, |kind| kind == MetricKind::Gauge);
         Self::new(name, sum(by, &selected(metric, "")))
     }
 
-    /// A counter's growth per second.
+    /// A counter's increase per second.
     pub(crate) fn rate(name: &'static str, by: &[&str]) -> Self {
-        let metric = find(name, by, |kind| kind == Kind::Counter);
+        let metric = find(name, by, |kind| kind == MetricKind::Counter);
         Self::new(
             name,
             sum(by, &format!("rate({}{INTERVAL})", selected(metric, ""))),
         )
     }
 
-    /// A counter's growth, for what is rare.
+    /// A counter's increase, for rare events.
     pub(crate) fn increase(name: &'static str, by: &[&str]) -> Self {
-        let metric = find(name, by, |kind| kind == Kind::Counter);
+        let metric = find(name, by, |kind| kind == MetricKind::Counter);
         Self::new(
             name,
             sum(by, &format!("increase({}{INTERVAL})", selected(metric, ""))),
@@ -52,7 +54,7 @@ impl Query {
 
     /// A quantile of a histogram.
     pub(crate) fn quantile(quantile: &str, name: &'static str, by: &[&str]) -> Self {
-        let metric = find(name, by, |kind| matches!(kind, Kind::Histogram(_)));
+        let metric = find(name, by, |kind| matches!(kind, MetricKind::Histogram(_)));
         let rate = format!("rate({}{INTERVAL})", selected(metric, "_bucket"));
         let with_bounds: Vec<_> = by.iter().copied().chain(["le"]).collect();
         let expr = format!(
@@ -62,9 +64,9 @@ impl Query {
         Self::new(name, expr)
     }
 
-    /// The seconds until a time, where there is one.
+    /// The seconds until a timestamp, for series that have one.
     pub(crate) fn until(name: &'static str) -> Self {
-        let metric = find(name, &[], |kind| kind == Kind::Gauge);
+        let metric = find(name, &[], |kind| kind == MetricKind::Gauge);
         Self::new(name, format!("({} > 0) - time()", selected(metric, "")))
     }
 
@@ -73,12 +75,14 @@ impl Query {
         Self::new(name, of_gateway(name))
     }
 
-    /// The growth per second of a counter of the gateway.
+    /// The increase per second of a counter of the gateway.
     pub(crate) fn own_rate(name: &'static str) -> Self {
         Self::new(name, format!("rate({}{INTERVAL})", of_gateway(name)))
     }
 
-    /// As a share of these added up, whatever backend was chosen: it is not known of rejects.
+    /// Divides by the sum of these queries, over all backends.
+    ///
+    /// Rejects have no label `backend`, so the selected backend cannot apply.
     pub(crate) fn per(mut self, whole: &[Self]) -> Self {
         let of_all = |part: &Self| part.expr.replace(CHOSEN_BACKEND, "");
         let added: Vec<_> = whole.iter().map(of_all).collect();
@@ -87,7 +91,7 @@ impl Query {
         self
     }
 
-    /// What comes after the instance in the name of a series.
+    /// Sets the legend text after the instance.
     pub(crate) fn legend(mut self, text: &str) -> Self {
         self.legend = format!("{{{{instance}}}} {text}");
         self
@@ -102,11 +106,11 @@ impl Query {
     }
 }
 
-/// The metric of this name, which must be of this kind and have these labels.
-fn find(name: &str, labels: &[&str], fits: impl Fn(Kind) -> bool) -> &'static Metric {
+/// Returns a metric; panics if its kind or labels do not match.
+fn find(name: &str, labels: &[&str], fits: impl Fn(MetricKind) -> bool) -> &'static Metric {
     let metric = METRICS.iter().find(|metric| metric.name == name);
-    let metric = metric.unwrap_or_else(|| panic!("no metric is called {name}"));
-    assert!(fits(metric.kind), "{name} is of another kind");
+    let metric = metric.unwrap_or_else(|| panic!("the metrics table has no {name}"));
+    assert!(fits(metric.kind), "{name} is a metric of another kind");
     for label in labels {
         assert!(has(metric, label), "{name} has no label {label}");
     }
@@ -117,7 +121,7 @@ fn has(metric: &Metric, label: &str) -> bool {
     metric.labels.iter().any(|known| known.name == label)
 }
 
-/// The series of what was chosen on the dashboard.
+/// Selects the series by the dashboard's variables.
 fn selected(metric: &Metric, suffix: &str) -> String {
     let backend = if has(metric, "backend") {
         CHOSEN_BACKEND
@@ -131,7 +135,7 @@ fn selected(metric: &Metric, suffix: &str) -> String {
 }
 
 fn of_gateway(name: &str) -> String {
-    assert!(GATEWAY.contains(&name), "the gateway has no {name}");
+    assert!(GATEWAY.contains(&name), "GATEWAY does not list {name}");
     format!("{name}{{instance=~\"$instance\"}}")
 }
 

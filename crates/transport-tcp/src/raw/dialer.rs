@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::time::Instant;
-use transport_core::{Backend, ConnInfo, Connection, Dialer, PeerAddr, Target, TransportError};
+use transport_core::{
+    Backend, ConnInfo, Connection, Dialer, PeerAddr, Reloadable, Target, TransportError,
+};
 
 use super::resolve::Resolver;
 use super::{happy_eyeballs, options, TcpIo};
-use crate::{LiveTcpConfig, TcpConfig};
+use crate::TcpConfig;
 
 /// The dial timeout if none is configured: the default of `dial_timeout`.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,7 +36,7 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// ```
 #[derive(Clone)]
 pub struct TcpDialer {
-    config: LiveTcpConfig,
+    config: Reloadable<TcpConfig>,
     max_fd: Option<RawFd>,
     resolver: Resolver,
     dial_timeout: Arc<dyn Fn() -> Duration + Send + Sync>,
@@ -61,7 +63,7 @@ impl TcpDialer {
     #[must_use]
     pub fn new(config: &TcpConfig) -> Self {
         Self {
-            config: LiveTcpConfig::new(config),
+            config: Reloadable::new(config.clone()),
             max_fd: None,
             resolver: Resolver::new(),
             dial_timeout: Arc::new(|| DIAL_TIMEOUT),
@@ -70,7 +72,7 @@ impl TcpDialer {
 
     /// Reads the socket options from `config` at each dial.
     #[must_use]
-    pub fn with_config(mut self, config: &LiveTcpConfig) -> Self {
+    pub fn with_config(mut self, config: &Reloadable<TcpConfig>) -> Self {
         self.config = config.clone();
         self
     }

@@ -3,15 +3,16 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpStream;
 use transport_core::{
-    Backend, ConnInfo, Connection, Listener, PeerAddr, Pending, Reason, TransportError,
+    Backend, ConnInfo, Connection, Listener, PeerAddr, Pending, Reason, Reloadable, TransportError,
 };
 
 use super::{options, TcpIo};
-use crate::{LiveTcpConfig, TcpConfig};
+use crate::TcpConfig;
 
 /// A raw TCP listener.
 ///
@@ -35,7 +36,7 @@ use crate::{LiveTcpConfig, TcpConfig};
 #[derive(Debug)]
 pub struct TcpListener {
     inner: tokio::net::TcpListener,
-    config: LiveTcpConfig,
+    config: Reloadable<TcpConfig>,
     /// The options that accepted sockets inherit from the listening socket.
     inherited: Option<TcpConfig>,
     /// The local address of accepted sockets, unless the listener is bound to any address.
@@ -68,7 +69,7 @@ impl TcpListener {
         let local = inner.local_addr().ok();
         Self {
             inner,
-            config: LiveTcpConfig::new(config),
+            config: Reloadable::new(config.clone()),
             inherited,
             local: local.filter(|local| !local.ip().is_unspecified()),
             max_fd: None,
@@ -124,7 +125,7 @@ impl TcpListener {
 
     /// Reads the socket options from `config` at each accept.
     #[must_use]
-    pub fn with_config(mut self, config: &LiveTcpConfig) -> Self {
+    pub fn with_config(mut self, config: &Reloadable<TcpConfig>) -> Self {
         self.config = config.clone();
         self
     }
@@ -169,7 +170,7 @@ impl Listener for TcpListener {
         let (stream, peer) = self.inner.accept().await.map_err(TransportError::Io)?;
         let over_max_fd = self.max_fd.is_some_and(|limit| stream.as_raw_fd() >= limit);
         let config = self.config.get();
-        let inherits = self.inherited.as_ref() == Some(&config);
+        let inherits = self.inherited.as_ref() == Some(&*config);
         Ok(TcpPending {
             stream,
             peer,
@@ -188,7 +189,7 @@ pub struct TcpPending {
     local: Option<SocketAddr>,
     over_max_fd: bool,
     /// The options to set; `None` if the inherited ones are current.
-    config: Option<TcpConfig>,
+    config: Option<Arc<TcpConfig>>,
 }
 
 impl Pending for TcpPending {

@@ -1,4 +1,4 @@
-//! Admission: caps, accept rates, and permits that come back whatever happens.
+//! Admission: caps, accept rates, and the return of permits.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use super::rig::{limiter, ping, Rig};
 use super::waits::Watch;
 use crate::{Harness, Opened, Recorder};
 
-/// At the cap one more is refused, the others go on, and a place that is left is given anew.
-pub async fn the_connection_cap_holds_and_serves_again<H: Harness>(harness: &H) {
+/// The connection cap refuses a newcomer; a freed place is reused.
+pub async fn connection_cap_refuses_and_readmits<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| {
         l.set_max_conns(2).unwrap();
     })
@@ -29,8 +29,8 @@ pub async fn the_connection_cap_holds_and_serves_again<H: Harness>(harness: &H) 
     assert_eq!(rig.recorder.snapshot().all_rejected(), 1);
 }
 
-/// With as many handshakes pending as may be, one more is refused before its own begins.
-pub async fn the_pending_cap_holds<H: Harness>(harness: &H) {
+/// The cap on pending handshakes refuses before the handshake.
+pub async fn pending_cap_refuses<H: Harness>(harness: &H) {
     let recorder = Recorder::new();
     let limiter = limiter(&recorder, |l| {
         l.set_max_pending_handshakes(1).unwrap();
@@ -41,7 +41,7 @@ pub async fn the_pending_cap_holds<H: Harness>(harness: &H) {
         target,
     } = harness.open().await;
     let mut guard = Guard::new(listener, &limiter);
-    // Only the accepting side waits here, so the dials are left to themselves.
+    // The dials run in tasks of their own, because only the accepting side is awaited here.
     let (dialer, target) = (std::sync::Arc::new(dialer), std::sync::Arc::new(target));
     let dial = || {
         let (dialer, target) = (dialer.clone(), target.clone());
@@ -52,7 +52,7 @@ pub async fn the_pending_cap_holds<H: Harness>(harness: &H) {
     assert_eq!(recorder.queue_depth(Queue::PendingHandshakes), 1);
     let _dial = dial();
     tokio::select! {
-        _ = guard.accept() => panic!("a second pending handshake was admitted"),
+        _ = guard.accept() => panic!("admitted a second pending handshake"),
         () = recorder.wait_for("a refusal", |s| s.all_rejected() == 1) => {}
     }
     assert_eq!(recorder.rejected(Reason::HandshakeLimit), 1);
@@ -71,14 +71,14 @@ pub async fn the_pending_cap_holds<H: Harness>(harness: &H) {
     assert_eq!(
         recorder.queue_depth(Queue::PendingHandshakes),
         0,
-        "an established one is not pending"
+        "an established connection still counts as pending"
     );
     assert_eq!(recorder.inflight(), 1);
 }
 
-/// One peer holds its share of the pending handshakes and no more; each place comes back.
+/// A peer gets its share of the pending handshakes only.
 pub async fn pending_share_of_a_peer_holds<H: Harness>(harness: &H) {
-    // The automatic share of so many places, then an explicit cap of this number.
+    // The automatic share of 16 places, then an explicit cap.
     for (places, explicit, share) in [(16, 0, 4), (16, 2, 2)] {
         let recorder = Recorder::new();
         let limiter = limiter(&recorder, |l| {
@@ -103,13 +103,13 @@ pub async fn pending_share_of_a_peer_holds<H: Harness>(harness: &H) {
         }
         let _dial = dial();
         tokio::select! {
-            _ = guard.accept() => panic!("over the share of {share}"),
+            _ = guard.accept() => panic!("admitted above the share of {share}"),
             () = recorder.wait_for("a refusal", |s| s.all_rejected() == 1) => {}
         }
         assert_eq!(recorder.rejected(Reason::HandshakeLimit), 1);
         assert_eq!(recorder.queue_dropped(Queue::PendingHandshakes), 1);
         assert_eq!(recorder.queue_depth(Queue::PendingHandshakes), share);
-        // One is established, one given up: both places are free again.
+        // One handshake completes and one is dropped: both places are free again.
         let dropped = pending.pop();
         let _ours = pending.pop().unwrap().establish().await.unwrap();
         drop(dropped);
@@ -122,8 +122,8 @@ pub async fn pending_share_of_a_peer_holds<H: Harness>(harness: &H) {
     }
 }
 
-/// A peer at its own cap is refused while its connections go on.
-pub async fn the_peer_cap_holds<H: Harness>(harness: &H) {
+/// A peer at its own cap is refused while its connections continue.
+pub async fn peer_cap_refuses<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| {
         l.set_peer_max_conns(1).unwrap();
     })
@@ -146,16 +146,16 @@ pub async fn the_peer_cap_holds<H: Harness>(harness: &H) {
     ping(&mut ours.io, &mut peer.io).await;
 }
 
-/// Accepts a second, all peers together.
-pub async fn the_accept_rate_holds<H: Harness>(harness: &H) {
+/// The accept rate of all peers together.
+pub async fn accept_rate_holds<H: Harness>(harness: &H) {
     accept_rate(harness, |l| {
         l.set_accept_rates(2, 0).unwrap();
     })
     .await;
 }
 
-/// Accepts a second of one peer.
-pub async fn the_accept_rate_of_a_peer_holds<H: Harness>(harness: &H) {
+/// The accept rate of one peer.
+pub async fn accept_rate_of_peer_holds<H: Harness>(harness: &H) {
     accept_rate(harness, |l| {
         l.set_accept_rates(0, 2).unwrap();
     })
@@ -168,12 +168,12 @@ async fn accept_rate<H: Harness>(harness: &H, tune: impl FnOnce(&mut Limits)) {
     let recorder = rig.recorder.clone();
     let watch = Watch::start();
     for _ in 0..DIALS {
-        // Refused or not is the listener's affair.
+        // A refusal is the listener's decision, not an error of this test.
         let _ = rig.dialer.dial(&rig.target).await;
     }
     let mut let_in = 0;
     loop {
-        let judged = recorder.wait_for("every dial was judged", move |s| {
+        let judged = recorder.wait_for("every dial to be admitted or refused", move |s| {
             s.rejected(Reason::RateLimited) + let_in == DIALS
         });
         tokio::select! {
@@ -181,15 +181,18 @@ async fn accept_rate<H: Harness>(harness: &H, tune: impl FnOnce(&mut Limits)) {
             _ = rig.next() => let_in += 1,
         }
     }
-    // Two a second, and a burst of two.
+    // Two per second, and a burst of two.
     let most = 2 + (watch.elapsed().as_millis() * 2).div_ceil(1000);
-    assert!(u128::from(let_in) <= most, "{let_in} let in of {DIALS}");
-    assert!(let_in >= 2, "the burst was not let in: {let_in} of {DIALS}");
+    assert!(u128::from(let_in) <= most, "{let_in} admitted of {DIALS}");
+    assert!(
+        let_in >= 2,
+        "the burst was refused: {let_in} admitted of {DIALS}"
+    );
     assert_eq!(recorder.accepts(), DIALS);
 }
 
-/// A permit comes back from a connection, from a pending one, and from a cancelled handshake.
-pub async fn permits_come_back_on_every_path<H: Harness>(harness: &H) {
+/// Every path returns the permit: drop, pending, cancelled handshake.
+pub async fn permit_returned_on_every_path<H: Harness>(harness: &H) {
     let recorder = Recorder::new();
     let limiter = limiter(&recorder, |_| {});
     let Opened {
@@ -232,16 +235,16 @@ pub async fn permits_come_back_on_every_path<H: Harness>(harness: &H) {
     );
     drop(ours);
     assert_eq!(limiter.open(), 0);
-    // A lingering close keeps the place until the peer has ended too.
+    // A lingering close keeps its place until the peer has closed too.
     drop(peer);
     recorder.wait_for("the permit", |s| s.inflight() == 0).await;
     assert_eq!(limiter.admitted(), 0);
-    assert!(control.is_ended(), "a handle does not keep a connection");
+    assert!(control.is_ended(), "a handle keeps the connection alive");
     assert_eq!(recorder.queue_depth(Queue::PendingHandshakes), 0);
 }
 
-/// A handler that panics costs its own connection.
-pub async fn a_panic_gives_the_permit_back<H: Harness>(harness: &H) {
+/// A panicking handler ends its own connection only.
+pub async fn permit_returned_after_panic<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| {
         l.set_max_conns(1).unwrap();
     })
@@ -258,7 +261,7 @@ pub async fn a_panic_gives_the_permit_back<H: Harness>(harness: &H) {
     ping(&mut ours.io, &mut peer.io).await;
 }
 
-/// While draining everyone is turned away and those inside go on.
+/// A drain refuses newcomers; open connections continue.
 pub async fn draining_refuses<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |_| {}).await;
     let (mut ours, mut peer) = rig.connect().await;

@@ -1,4 +1,4 @@
-//! Bytes: counted exactly, written vectored, and closed half by half.
+//! Bytes: exact counts, vectored writes, and half-closes.
 
 use std::future::poll_fn;
 use std::io::IoSlice;
@@ -12,7 +12,7 @@ use super::rig::{limiter, pattern, Rig};
 use super::waits::{deadlines, SHORT};
 use crate::{Harness, Opened, Recorder};
 
-/// Both directions, over several hand-ons of the delta.
+/// Both directions, over several reports of the counter.
 pub async fn bytes_are_counted_exactly<H: Harness>(harness: &H) {
     const IN: usize = 700_001;
     const OUT: usize = 300_007;
@@ -23,7 +23,7 @@ pub async fn bytes_are_counted_exactly<H: Harness>(harness: &H) {
     let echo = async {
         let mut got = vec![0; IN];
         ours.io.read_exact(&mut got).await.unwrap();
-        assert!(got == up, "what arrived is not what was sent");
+        assert!(got == up, "received bytes differ from sent bytes");
         ours.io.write_all(&down).await.unwrap();
         ours.io.shutdown().await.unwrap();
         assert_eq!(ours.io.read(&mut [0; 16]).await.unwrap(), 0);
@@ -34,7 +34,7 @@ pub async fn bytes_are_counted_exactly<H: Harness>(harness: &H) {
         peer.io.flush().await.unwrap();
         let mut got = Vec::new();
         peer.io.read_to_end(&mut got).await.unwrap();
-        assert!(got == down, "what arrived is not what was sent");
+        assert!(got == down, "received bytes differ from sent bytes");
         peer.io.shutdown().await.unwrap();
     };
     tokio::join!(echo, exchange);
@@ -47,7 +47,7 @@ pub async fn bytes_are_counted_exactly<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.closes(CloseReason::Eof), 1);
 }
 
-/// A write deadline in mid-transfer changes nothing about what was accepted before it.
+/// A write deadline in mid-transfer keeps the count of earlier bytes.
 pub async fn bytes_are_counted_exactly_after_an_error<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.write = SHORT)).await;
     let (mut ours, mut peer) = rig.connect().await;
@@ -73,13 +73,13 @@ pub async fn bytes_are_counted_exactly_after_an_error<H: Harness>(harness: &H) {
     drop(ours);
     assert_eq!(control.bytes_in(), 1234);
     assert_eq!(rig.recorder.bytes(rig.backend, Direction::In), 1234);
-    // What the first peer gets is a prefix of what was accepted, if it gets anything at all.
+    // The first peer receives a prefix of the accepted bytes, or nothing.
     let mut delivered = Vec::new();
     let _ = peer.io.read_to_end(&mut delivered).await;
     assert!(delivered.len() as u64 <= accepted);
 }
 
-/// A dialed connection is counted, not capped, and has its own counts.
+/// A dialed connection is counted separately and not capped.
 pub async fn dialed_connections_are_counted<H: Harness>(harness: &H) {
     let Opened {
         mut listener,
@@ -106,7 +106,7 @@ pub async fn dialed_connections_are_counted<H: Harness>(harness: &H) {
     ours.io.write_all(b"hello").await.unwrap();
     ours.io.flush().await.unwrap();
     peer.io.read_exact(&mut [0; 5]).await.unwrap();
-    assert_ne!(ours.info.id, 0, "a guarded connection has a number");
+    assert_ne!(ours.info.id, 0, "a guarded connection has no id");
     drop(open);
     assert_eq!(recorder.bytes(backend, Direction::Out), 5);
     assert_eq!(recorder.snapshot().dials(true), 2);
@@ -116,7 +116,7 @@ pub async fn dialed_connections_are_counted<H: Harness>(harness: &H) {
     assert_eq!(recorder.snapshot().handshakes.len(), 2);
 }
 
-/// One vectored write reaches the stream as one, if the stream can do that at all.
+/// One vectored write stays one, where the stream supports it.
 pub async fn vectored_writes_are_preserved<H: Harness>(harness: &H) {
     let Opened {
         mut listener,
@@ -135,7 +135,7 @@ pub async fn vectored_writes_are_preserved<H: Harness>(harness: &H) {
     assert_eq!(
         ours.io.is_write_vectored(),
         vectored,
-        "the guard hides what the stream can do"
+        "the guard hides vectored writes of the stream"
     );
     let parts = [
         IoSlice::new(b"one "),
@@ -153,8 +153,8 @@ pub async fn vectored_writes_are_preserved<H: Harness>(harness: &H) {
     assert_eq!(got, &b"one two three"[..written]);
 }
 
-/// After the peer's half-close we read its end and can still answer.
-pub async fn the_peer_may_close_its_half_first<H: Harness>(harness: &H) {
+/// After the peer's half-close we read EOF and can still answer.
+pub async fn peer_half_closes_first<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |_| {}).await;
     let (mut ours, mut peer) = rig.connect().await;
     peer.io.write_all(b"request").await.unwrap();
@@ -171,8 +171,8 @@ pub async fn the_peer_may_close_its_half_first<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.closes(CloseReason::Eof), 1);
 }
 
-/// After our half-close the peer reads our end and can still answer.
-pub async fn we_may_close_our_half_first<H: Harness>(harness: &H) {
+/// After our half-close the peer reads EOF and can still answer.
+pub async fn we_half_close_first<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |_| {}).await;
     let (mut ours, mut peer) = rig.connect().await;
     ours.io.write_all(b"request").await.unwrap();

@@ -1,4 +1,4 @@
-//! Cancellation: whatever a connection is doing, it stops at once.
+//! Cancellation: a connection stops at once, in any operation.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use super::rig::{Ours, Rig};
 use super::waits::{assert_cancelled_at_once, deadlines, Watch, SHORT};
 use crate::Harness;
 
-/// How often each case is tried; see [`assert_cancelled_at_once`].
+/// Attempts of each case; see [`assert_cancelled_at_once`].
 const TRIES: usize = 3;
 
-/// No deadline cuts in before the cancel does.
+/// Sets deadlines that cannot expire before the cancel.
 fn patient(limits: &mut Limits) {
     deadlines(limits, |d| d.write = Duration::from_secs(60));
 }
@@ -24,18 +24,18 @@ fn assert_cancelled(error: std::io::Error) {
     assert!(matches!(error, TransportError::Cancelled), "{error:?}");
 }
 
-/// Cancels once the work is under way, and measures how long it goes on.
+/// Cancels a running operation, and measures how long it continues.
 async fn cancel<T>(control: &Control, work: tokio::task::JoinHandle<T>) -> (T, Duration) {
     tokio::time::sleep(SHORT / 2).await;
-    assert!(!work.is_finished(), "it ended before it was cancelled");
+    assert!(!work.is_finished(), "the operation ended before the cancel");
     let watch = Watch::start();
     control.cancel();
     let done = work.await.unwrap();
     (done, watch.elapsed())
 }
 
-/// With the read side waiting.
-pub async fn a_waiting_read_is_cancelled_at_once<H: Harness>(harness: &H) {
+/// With a waiting read.
+pub async fn waiting_read_cancelled_at_once<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, patient).await;
     let mut took = Vec::new();
     for _ in 0..TRIES {
@@ -61,8 +61,8 @@ async fn flood<H: Harness>(ours: &mut Ours<H>) -> std::io::Error {
     }
 }
 
-/// With the write side blocked by a peer that does not read.
-pub async fn a_blocked_write_is_cancelled_at_once<H: Harness>(harness: &H) {
+/// With a write that is blocked by a peer without reads.
+pub async fn blocked_write_cancelled_at_once<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, patient).await;
     let mut took = Vec::new();
     for _ in 0..TRIES {
@@ -78,8 +78,8 @@ pub async fn a_blocked_write_is_cancelled_at_once<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.closes(CloseReason::Cancelled), TRIES as u64);
 }
 
-/// In the middle of bytes that flow.
-pub async fn a_flowing_transfer_is_cancelled_at_once<H: Harness>(harness: &H) {
+/// In the middle of a transfer.
+pub async fn transfer_cancelled_at_once<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, patient).await;
     let mut took = Vec::new();
     for _ in 0..TRIES {
@@ -87,7 +87,7 @@ pub async fn a_flowing_transfer_is_cancelled_at_once<H: Harness>(harness: &H) {
         let control = ours.io.control();
         let sink = tokio::spawn(async move {
             let mut buf = vec![0; 64 << 10];
-            // A pause now and then lets a paused clock go on.
+            // A pause now and then lets a paused clock advance.
             while matches!(peer.io.read(&mut buf).await, Ok(read) if read > 0) {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
@@ -102,8 +102,8 @@ pub async fn a_flowing_transfer_is_cancelled_at_once<H: Harness>(harness: &H) {
     rig.inflight(0).await;
 }
 
-/// A framed connection's reader and writer stop, also with a full inbox.
-pub async fn a_framed_connection_is_cancelled_with_its_tasks<H: Harness>(harness: &H) {
+/// Reader and writer tasks stop, also with a full inbox.
+pub async fn framed_connection_cancelled_with_tasks<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, patient).await;
     let mut took = Vec::new();
     for _ in 0..TRIES {

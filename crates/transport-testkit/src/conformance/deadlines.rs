@@ -9,20 +9,20 @@ use super::rig::{limiter, ping, Rig};
 use super::waits::{deadlines, Watch, IDLE, SHORT};
 use crate::{Harness, Recorder};
 
-/// That an I/O error is this deadline's.
+/// Asserts that an I/O error is this deadline's.
 fn assert_timeout(error: std::io::Error, wanted: Op) {
     match TransportError::from(error) {
         TransportError::Timeout { op } if op == wanted => {}
-        other => panic!("a {wanted} timeout was due, not: {other:?}"),
+        other => panic!("expected a {wanted} timeout, got {other:?}"),
     }
 }
 
-/// A peer that says nothing costs a read no longer than the idle timeout, and is no reject.
-pub async fn a_silent_peer_is_ended_as_idle<H: Harness>(harness: &H) {
+/// A silent peer ends at the idle timeout, without a reject.
+pub async fn silent_peer_ends_as_idle<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.idle = IDLE)).await;
     let (mut ours, peer) = rig.connect().await;
     let watch = Watch::start();
-    // The idle clock began when the connection was established, a moment before the watch.
+    // The idle clock began when the connection was established, shortly before the watch.
     let began = ours.io.control().age();
     let error = ours.io.read(&mut [0; 16]).await.unwrap_err();
     assert_timeout(error, Op::Idle);
@@ -32,8 +32,8 @@ pub async fn a_silent_peer_is_ended_as_idle<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.snapshot().all_rejected(), 0);
 }
 
-/// The same where the embedder polls nothing and races `ended` alone.
-pub async fn a_connection_that_nobody_polls_is_ended_as_idle<H: Harness>(harness: &H) {
+/// The idle timeout applies where the embedder polls only `ended`.
+pub async fn unpolled_connection_ends_as_idle<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.idle = IDLE)).await;
     let (ours, _peer) = rig.connect().await;
     let control = ours.io.control();
@@ -48,8 +48,8 @@ pub async fn a_connection_that_nobody_polls_is_ended_as_idle<H: Harness>(harness
     assert_eq!(rig.recorder.closes(CloseReason::Idle), 1);
 }
 
-/// A peer that never shakes hands is dropped at the handshake deadline and counted.
-pub async fn a_stalled_handshake_is_ended<H: Harness>(harness: &H) {
+/// A peer without handshake is dropped and counted at the deadline.
+pub async fn stalled_handshake_times_out<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.handshake = SHORT)).await;
     let watch = Watch::start();
     let Some(_held) = harness.stall(&rig.dialer, &rig.target).await else {
@@ -66,13 +66,13 @@ pub async fn a_stalled_handshake_is_ended<H: Harness>(harness: &H) {
     assert_eq!(
         rig.recorder.snapshot().all_closes(),
         0,
-        "it was never established"
+        "the connection was never established"
     );
     assert_eq!(rig.limiter.admitted(), 0);
 }
 
-/// While one peer stalls, the next is served.
-pub async fn a_stalled_handshake_delays_nobody<H: Harness>(harness: &H) {
+/// While one peer stalls, the next one is served.
+pub async fn stalled_handshake_delays_no_other<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |_| {}).await;
     let Some(_held) = harness.stall(&rig.dialer, &rig.target).await else {
         return;
@@ -83,8 +83,8 @@ pub async fn a_stalled_handshake_delays_nobody<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.inflight(), 2);
 }
 
-/// The dial deadline covers the whole of a dial.
-pub async fn a_dial_that_never_ends_is_ended<H: Harness>(harness: &H) {
+/// The dial deadline covers the whole dial.
+pub async fn endless_dial_times_out<H: Harness>(harness: &H) {
     let Some((dialer, target, _held)) = harness.deaf().await else {
         return;
     };
@@ -105,8 +105,8 @@ pub async fn a_dial_that_never_ends_is_ended<H: Harness>(harness: &H) {
     assert_eq!(recorder.inflight(), 0);
 }
 
-/// Bytes that were declared owed and do not come end the connection.
-pub async fn owed_bytes_must_come<H: Harness>(harness: &H) {
+/// Owed bytes that do not arrive end the connection.
+pub async fn owed_bytes_time_out<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.read = SHORT)).await;
     let (mut ours, mut peer) = rig.connect().await;
     let watch = Watch::start();
@@ -121,8 +121,8 @@ pub async fn owed_bytes_must_come<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.closes(CloseReason::Timeout), 1);
 }
 
-/// A read that was waiting already when bytes became owed keeps their deadline too.
-pub async fn a_read_that_waits_learns_that_bytes_are_owed<H: Harness>(harness: &H) {
+/// A waiting read gets the deadline of bytes declared owed later.
+pub async fn waiting_read_gets_deadline_for_owed_bytes<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.read = SHORT)).await;
     let (mut ours, _peer) = rig.connect().await;
     let control = ours.io.control();
@@ -134,23 +134,29 @@ pub async fn a_read_that_waits_learns_that_bytes_are_owed<H: Harness>(harness: &
     watch.assert_took(SHORT);
 }
 
-/// Once all owed bytes came, a read may take its time again; so it may when the debt is waived.
-pub async fn paid_bytes_are_no_longer_owed<H: Harness>(harness: &H) {
+/// The deadline ends once owed bytes have arrived, or are waived.
+pub async fn received_bytes_clear_deadline<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.read = SHORT)).await;
     let (mut ours, mut peer) = rig.connect().await;
     ours.io.control().expect_read(4);
     ping(&mut ours.io, &mut peer.io).await;
     let waited = timeout(SHORT * 3, ours.io.read(&mut [0; 4])).await;
-    assert!(waited.is_err(), "nothing was owed: {waited:?}");
+    assert!(
+        waited.is_err(),
+        "a read without owed bytes ended: {waited:?}"
+    );
     ours.io.control().expect_read(4);
     ours.io.control().expect_read(0);
     let waited = timeout(SHORT * 3, ours.io.read(&mut [0; 4])).await;
-    assert!(waited.is_err(), "nothing was owed: {waited:?}");
+    assert!(
+        waited.is_err(),
+        "a read without owed bytes ended: {waited:?}"
+    );
     ping(&mut ours.io, &mut peer.io).await;
 }
 
-/// A write that the peer does not take ends at the write deadline.
-pub async fn a_peer_that_does_not_read_is_ended<H: Harness>(harness: &H) {
+/// An unacknowledged write ends at the write deadline.
+pub async fn peer_without_reads_times_out<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.write = SHORT)).await;
     let (mut ours, _peer) = rig.connect().await;
     let chunk = vec![7; 64 << 10];
@@ -167,8 +173,8 @@ pub async fn a_peer_that_does_not_read_is_ended<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.closes(CloseReason::Timeout), 1);
 }
 
-/// Traffic does not prolong a life.
-pub async fn a_busy_connection_reaches_its_lifetime<H: Harness>(harness: &H) {
+/// Traffic does not prolong the lifetime.
+pub async fn busy_connection_reaches_lifetime<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.lifetime = SHORT * 2)).await;
     let (mut ours, mut peer) = rig.connect().await;
     let (watch, began) = (Watch::start(), ours.io.control().age());
@@ -176,14 +182,14 @@ pub async fn a_busy_connection_reaches_its_lifetime<H: Harness>(harness: &H) {
     let mut buf = vec![0; 16 << 10];
     let error = loop {
         match ours.io.read(&mut buf).await {
-            Ok(0) => panic!("the peer goes on"),
-            // The in-memory flood would never let a paused clock go on.
+            Ok(0) => panic!("the peer is still sending"),
+            // The in-memory flood would never let a paused clock advance.
             Ok(_) => tokio::time::sleep(SHORT / 50).await,
             Err(error) => break error,
         }
     };
     assert_timeout(error, Op::Lifetime);
-    // Each connection draws its own lifetime, between 90 % and 100 %.
+    // Each connection draws its lifetime between 90 % and 100 %.
     assert!(watch.elapsed() + began >= SHORT * 9 / 5 && watch.elapsed() <= SHORT * 20);
     drop(ours);
     flood.await.unwrap();

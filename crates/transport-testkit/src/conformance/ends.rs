@@ -1,4 +1,4 @@
-//! How a connection ends, and what its peer sees of it.
+//! The end of a connection, as its peer sees it.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use super::rig::{pattern, ping, Rig};
 use super::waits::{deadlines, Watch, IDLE, SHORT};
 use crate::Harness;
 
-/// Without a byte for this long a raw connection may be idle.
+/// The silence after which a raw connection counts as idle.
 const QUIET: Duration = Duration::from_secs(1);
-/// Well past the moment at which it is.
+/// Clearly longer than that.
 const PAST_QUIET: Duration = Duration::from_millis(1200);
 
-/// An idle timeout ends in order: the peer reads an end of stream.
+/// An idle timeout ends in order: the peer reads EOF.
 pub async fn orderly_end_visible<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.idle = IDLE)).await;
     let (mut ours, mut peer) = rig.connect().await;
@@ -32,7 +32,7 @@ pub async fn orderly_end_visible<H: Harness>(harness: &H) {
     rig.inflight(0).await;
 }
 
-/// A cancelled transfer ends in an error for the peer, which never takes it for a whole stream.
+/// A cancelled transfer is an error for the peer.
 pub async fn abort_visible<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |_| {}).await;
     let (mut ours, mut peer) = rig.connect().await;
@@ -53,7 +53,7 @@ pub async fn abort_visible<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.closes(CloseReason::Cancelled), 1);
 }
 
-/// A reply arrives whole although the peer was still sending when the connection ended.
+/// A reply arrives whole although the peer was still sending.
 pub async fn last_reply_survives_linger<H: Harness>(harness: &H) {
     const UPLOAD: usize = 512 << 10;
     let mut rig = Rig::new(harness, |_| {}).await;
@@ -77,7 +77,7 @@ pub async fn last_reply_survives_linger<H: Harness>(harness: &H) {
     rig.inflight(0).await;
 }
 
-/// A drain leaves a connection alone on which an answer is owed, however long that takes.
+/// A drain keeps a connection on which an answer is owed.
 pub async fn drain_keeps_owed_answer<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |_| {}).await;
     let (mut ours, mut peer) = rig.connect().await;
@@ -86,13 +86,19 @@ pub async fn drain_keeps_owed_answer<H: Harness>(harness: &H) {
     peer.io.flush().await.unwrap();
     ours.io.read_exact(&mut [0; 8]).await.unwrap();
     sleep(PAST_QUIET).await;
-    assert!(!control.close_if_idle(), "an answer is owed");
+    assert!(
+        !control.close_if_idle(),
+        "closed although an answer is owed"
+    );
     ours.io.write_all(b"answer").await.unwrap();
     ours.io.flush().await.unwrap();
-    assert!(!control.close_if_idle(), "the next question may be coming");
+    assert!(
+        !control.close_if_idle(),
+        "closed within a second of the last byte"
+    );
     sleep(PAST_QUIET).await;
     let busy = control.busy();
-    assert!(!control.close_if_idle(), "work was announced");
+    assert!(!control.close_if_idle(), "closed although `busy` is held");
     drop(busy);
     sleep(PAST_QUIET).await;
     assert!(control.close_if_idle());
@@ -102,7 +108,7 @@ pub async fn drain_keeps_owed_answer<H: Harness>(harness: &H) {
     assert_eq!(got, b"answer");
 }
 
-/// A drain ends a connection in order on which nothing has moved for a second.
+/// A drain ends a connection that was silent for a second.
 pub async fn drain_closes_idle<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |_| {}).await;
     let (mut ours, mut peer) = rig.connect().await;
@@ -123,7 +129,7 @@ pub async fn drain_closes_idle<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.closes(CloseReason::Cancelled), 1);
 }
 
-/// Once one direction has ended, silence ends the connection, also with the idle timeout off.
+/// After a half-close, silence ends the connection even without idle timeout.
 pub async fn half_close_timeout_ends<H: Harness>(harness: &H) {
     let tune = |l: &mut transport_limits::Limits| {
         deadlines(l, |d| {
@@ -150,7 +156,7 @@ pub async fn half_close_timeout_ends<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.snapshot().all_rejected(), 0);
 }
 
-/// A deadline and a cancel close a stream that its owner holds and never polls.
+/// A deadline and a cancel close a stream without polls.
 pub async fn held_stream_closed<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.idle = IDLE)).await;
     let (held, mut peer) = rig.connect().await;
@@ -160,7 +166,7 @@ pub async fn held_stream_closed<H: Harness>(harness: &H) {
         matches!(error, TransportError::Timeout { op: Op::Idle }),
         "{error:?}"
     );
-    assert_eq!(peer.io.read(&mut [0]).await.unwrap(), 0, "an end in order");
+    assert_eq!(peer.io.read(&mut [0]).await.unwrap(), 0, "no end in order");
     drop(peer);
     rig.inflight(0).await;
     assert_eq!(rig.recorder.closes(CloseReason::Idle), 1);
@@ -183,7 +189,7 @@ pub async fn held_stream_closed<H: Harness>(harness: &H) {
     };
     tokio::select! {
         biased;
-        () = &mut waiting => panic!("no reset came"),
+        () = &mut waiting => panic!("no reset arrived"),
         () = cancelled => {}
     }
 }

@@ -1,4 +1,4 @@
-//! Admission: rules for addresses, the admission hook, overload, and eviction.
+//! Admission: address rules, the admission hook, overload, and eviction.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -12,18 +12,19 @@ use transport_limits::{Decision, IpPrefixes, Limits, Overflow};
 use super::rig::{ping, Rig};
 use crate::Harness;
 
-/// How long a connection must be idle before it can be evicted: the least that the setting takes.
+/// The idle time before eviction: the minimum of the setting.
 const EVICT_AFTER: Duration = Duration::from_secs(1);
-/// Well past it.
+/// Clearly longer than that.
 const IDLE: Duration = Duration::from_millis(1200);
 
-/// Both families, so that it is every peer with an address.
+/// Both address families, so every peer with an address matches.
 fn every_address() -> IpPrefixes {
     IpPrefixes::parse(&["0.0.0.0/0", "::/0"]).unwrap()
 }
 
-/// A denied address is refused before any work; peers without an address are not affected. Rules
-/// change by themselves on a reload.
+/// A denied address is refused before any work.
+///
+/// Peers without an address are unaffected. A reload replaces the rules.
 pub async fn denied_address_is_refused<H: Harness>(harness: &H) {
     let mut limits = Limits::default();
     let mut rig = Rig::new(harness, |_| {}).await;
@@ -40,7 +41,7 @@ pub async fn denied_address_is_refused<H: Harness>(harness: &H) {
         let (mut ours, mut peer) = rig.connect().await;
         ping(&mut ours.io, &mut peer.io).await;
     }
-    // An open connection stays.
+    // An open connection is kept.
     ping(&mut first.io, &mut first_peer.io).await;
     limits.set_denied_peers(IpPrefixes::default());
     rig.limiter.apply(&limits).unwrap();
@@ -48,7 +49,7 @@ pub async fn denied_address_is_refused<H: Harness>(harness: &H) {
     ping(&mut ours.io, &mut peer.io).await;
 }
 
-/// The embedder's hook refuses; one that panics refuses too, and accepting goes on.
+/// The admission hook refuses; a panicking hook refuses too.
 pub async fn admission_hook_refuses<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |_| {}).await;
     rig.limiter.set_admit(|_| Decision::Refuse);
@@ -57,7 +58,7 @@ pub async fn admission_hook_refuses<H: Harness>(harness: &H) {
     let panics = Arc::new(AtomicBool::new(true));
     let asked = Arc::clone(&panics);
     rig.limiter.set_admit(move |_| {
-        assert!(!asked.load(Ordering::Relaxed), "on purpose");
+        assert!(!asked.load(Ordering::Relaxed), "deliberate panic");
         Decision::Allow
     });
     rig.refused().await;
@@ -68,7 +69,7 @@ pub async fn admission_hook_refuses<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.inflight(), 1);
 }
 
-/// Under overload newcomers are refused and open connections go on.
+/// Under overload newcomers are refused and open connections continue.
 pub async fn overload_refuses<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |_| {}).await;
     let (mut ours, mut peer) = rig.connect().await;
@@ -81,17 +82,25 @@ pub async fn overload_refuses<H: Harness>(harness: &H) {
     ping(&mut ours.io, &mut peer.io).await;
 }
 
-/// At the cap a newcomer takes the place of an idle connection, which ends in order and gives back
-/// its place once.
+/// At the cap a newcomer evicts an idle connection.
+///
+/// The evicted connection ends in order and returns its place once.
 pub async fn idle_connection_is_evicted<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, evicting).await;
     let (mut first, mut first_peer) = rig.connect().await;
     ping(&mut first.io, &mut first_peer.io).await;
     sleep(IDLE).await;
     let (mut second, mut second_peer) = rig.connect().await;
-    assert!(first.io.read(&mut [0]).await.is_err(), "it was ended");
+    assert!(
+        first.io.read(&mut [0]).await.is_err(),
+        "an evicted connection was read"
+    );
     drop(first);
-    assert_eq!(first_peer.io.read(&mut [0]).await.unwrap(), 0, "in order");
+    assert_eq!(
+        first_peer.io.read(&mut [0]).await.unwrap(),
+        0,
+        "no end in order"
+    );
     assert_eq!(rig.recorder.closes(CloseReason::Evicted), 1);
     ping(&mut second.io, &mut second_peer.io).await;
     drop(first_peer);
@@ -104,7 +113,7 @@ pub async fn idle_connection_is_evicted<H: Harness>(harness: &H) {
     ping(&mut third.io, &mut third_peer.io).await;
 }
 
-/// A connection that was active a moment ago, or on which work was announced, keeps its place.
+/// A recently active or busy connection is not evicted.
 pub async fn busy_connection_is_not_evicted<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, evicting).await;
     let (mut ours, mut peer) = rig.connect().await;

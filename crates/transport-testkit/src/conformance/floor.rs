@@ -1,4 +1,4 @@
-//! The floor: a chunk within each write deadline is fast enough.
+//! The rate floor: one chunk within each write deadline is enough.
 
 use std::time::Duration;
 
@@ -11,16 +11,18 @@ use super::rig::Rig;
 use super::waits::{deadlines, Watch};
 use crate::Harness;
 
-/// The write deadline: a few retransmission timeouts, which a sender waits for to fill a window
-/// that is smaller than a segment.
+/// The write deadline.
+///
+/// A few retransmission timeouts: a sender waits for them to fill a window smaller than a segment.
 const DEADLINE: Duration = Duration::from_secs(1);
-/// Write deadlines that the reader lives through.
+/// Write deadlines that the reader survives.
 const DEADLINES: u32 = 4;
-/// Pause of a reader that is ahead of its rate.
+/// The pause of a reader that is ahead of its rate.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// A peer that reads at twice the floor is served for several write deadlines; after its last read
-/// it is ended.
+/// A peer at twice the floor is served for several write deadlines.
+///
+/// It is ended after its last read.
 pub async fn write_floor_held<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| deadlines(l, |d| d.write = DEADLINE)).await;
     let (mut ours, mut peer) = rig.connect().await;

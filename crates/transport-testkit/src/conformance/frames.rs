@@ -1,4 +1,4 @@
-//! Frames: whole and in chunks, within the ceiling, and within their deadline.
+//! Frames: whole and in chunks, within size limit and deadline.
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -11,7 +11,7 @@ use crate::Harness;
 
 const CHUNK: usize = 8 << 10;
 const MAX: usize = 64 << 10;
-/// Around every boundary that a reader could get wrong.
+/// Sizes around every boundary of the reader.
 const SIZES: [usize; 9] = [
     0,
     1,
@@ -47,7 +47,7 @@ pub(super) async fn read_frame<R: AsyncRead + Unpin>(io: &mut R) -> Vec<u8> {
     body
 }
 
-/// Frame by frame, to the end of the stream, with and without amnesia.
+/// Whole frames up to EOF, with and without amnesia.
 pub async fn frames_arrive_whole<H: Harness>(harness: &H) {
     for amnesia in [false, true] {
         whole(harness, amnesia).await;
@@ -75,10 +75,10 @@ async fn whole<H: Harness>(harness: &H, amnesia: bool) {
     tokio::join!(send, receive);
     let sent = SIZES.iter().map(|size| size + 4).sum::<usize>();
     assert_eq!(control.bytes_in(), sent as u64);
-    assert!(!control.is_idle(), "answers are owed");
+    assert!(!control.is_idle(), "idle although answers are owed");
 }
 
-/// Piece by piece: in order, none over the chunk, each frame complete, with and without amnesia.
+/// Frames in ordered chunks of bounded size, with and without amnesia.
 pub async fn frames_arrive_in_chunks<H: Harness>(harness: &H) {
     for amnesia in [false, true] {
         in_chunks(harness, amnesia).await;
@@ -119,8 +119,8 @@ async fn in_chunks<H: Harness>(harness: &H, amnesia: bool) {
     tokio::join!(send, receive);
 }
 
-/// The writer puts exactly length and body on the wire.
-pub async fn frames_go_out_as_they_are<H: Harness>(harness: &H) {
+/// The writer sends exactly the length and the body.
+pub async fn frames_sent_unchanged<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, small).await;
     let (ours, mut peer) = rig.connect().await;
     let control = ours.io.control();
@@ -139,15 +139,15 @@ pub async fn frames_go_out_as_they_are<H: Harness>(harness: &H) {
         }
     };
     tokio::join!(send, receive);
-    // The peer may have a frame before the writer has counted it.
+    // The peer may receive a frame before the writer has counted it.
     drop(sender);
     rig.limiter.tasks().wait().await;
     let sent = SIZES.iter().map(|size| size + 4).sum::<usize>();
     assert_eq!(control.bytes_out(), sent as u64);
 }
 
-/// A length over the ceiling ends it: the body is neither read nor waited for.
-pub async fn a_frame_over_the_ceiling_is_refused_unread<H: Harness>(harness: &H) {
+/// A length over the ceiling ends the connection before the body.
+pub async fn oversize_frame_refused_unread<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |_| {}).await;
     let (ours, mut peer) = rig.connect().await;
     let control = ours.io.control();
@@ -164,20 +164,20 @@ pub async fn a_frame_over_the_ceiling_is_refused_unread<H: Harness>(harness: &H)
         }
         other => panic!("{other:?}"),
     }
-    assert_eq!(control.bytes_in(), 4, "nothing of the body was read");
+    assert_eq!(control.bytes_in(), 4, "bytes of the body were read");
     assert_eq!(rig.recorder.rejected(Reason::TooLarge), 1);
-    // Asking again is not another reject.
+    // Another read is not another reject.
     frames.read_frame().await.unwrap_err();
     assert_eq!(rig.recorder.rejected(Reason::TooLarge), 1);
 }
 
-/// Bytes that come too slowly for a chunk do not keep a frame alive.
-pub async fn a_trickled_frame_times_out<H: Harness>(harness: &H) {
+/// Bytes that arrive too slowly do not keep a frame alive.
+pub async fn trickled_frame_times_out<H: Harness>(harness: &H) {
     trickled(harness, &[0, 0, 0, 100], SHORT / 4).await;
 }
 
-/// Nor do the four bytes of a length: each would have to buy a deadline of its own.
-pub async fn a_trickled_header_times_out<H: Harness>(harness: &H) {
+/// The four length bytes do not extend the deadline either.
+pub async fn trickled_header_times_out<H: Harness>(harness: &H) {
     trickled(harness, &[0], SHORT * 3 / 4).await;
 }
 
@@ -208,8 +208,8 @@ async fn trickled<H: Harness>(harness: &H, start: &[u8], every: std::time::Durat
     trickle.await.unwrap();
 }
 
-/// An end of stream inside a frame is an error of its own, and no reject.
-pub async fn a_stream_that_ends_in_a_frame_is_truncated<H: Harness>(harness: &H) {
+/// EOF inside a frame is a separate error, and no reject.
+pub async fn eof_within_frame_is_truncated<H: Harness>(harness: &H) {
     for cut in [&[0_u8, 0][..], &[0, 0, 0, 9, 1, 2, 3]] {
         let mut rig = Rig::new(harness, |_| {}).await;
         let (ours, mut peer) = rig.connect().await;
@@ -223,7 +223,7 @@ pub async fn a_stream_that_ends_in_a_frame_is_truncated<H: Harness>(harness: &H)
     }
 }
 
-/// The largest frames there and back, with every deadline short.
+/// The largest frames pass both ways with every deadline short.
 pub async fn large_frames_pass_at_full_speed<H: Harness>(harness: &H) {
     const FRAMES: usize = 16;
     let mut rig = Rig::new(harness, |l| {

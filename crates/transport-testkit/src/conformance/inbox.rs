@@ -1,4 +1,4 @@
-//! The writer's inbox: bounded, honest about being full, and never losing what it took.
+//! The writer's inbox: bounded, and without loss of accepted frames.
 
 use std::time::Duration;
 
@@ -23,15 +23,15 @@ fn inbox(limits: &mut Limits, frames: u64) {
     deadlines(limits, |d| d.write = Duration::from_secs(60));
 }
 
-/// A frame that carries its number.
+/// Returns a frame that carries its number.
 fn numbered(n: u32) -> Bytes {
     let mut body = pattern(MAX);
     body[..4].copy_from_slice(&n.to_be_bytes());
     body.into()
 }
 
-/// A peer that does not read fills socket and inbox; what was taken before `Busy` arrives.
-pub async fn a_full_inbox_is_busy_and_loses_nothing<H: Harness>(harness: &H) {
+/// Frames accepted before `Busy` arrive at a late reader.
+pub async fn full_inbox_is_busy_without_loss<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| inbox(l, 2)).await;
     let (ours, mut peer) = rig.connect().await;
     let control = ours.io.control();
@@ -42,13 +42,13 @@ pub async fn a_full_inbox_is_busy_and_loses_nothing<H: Harness>(harness: &H) {
             Ok(()) => taken += 1,
             Err(error) => break error,
         }
-        // The writer may fill the socket's buffers, so that the peer is what it waits for.
+        // The writer fills the socket's buffers first, so it waits for the peer.
         tokio::task::yield_now().await;
     };
     assert!(matches!(error, TransportError::Busy), "{error:?}");
     assert_eq!(rig.recorder.rejected(Reason::Busy), 1);
     assert_eq!(rig.recorder.queue_dropped(Queue::WriterInbox), 1);
-    assert!(!control.is_idle(), "frames are queued");
+    assert!(!control.is_idle(), "idle although frames are queued");
     for n in 0..taken {
         assert!(
             read_frame(&mut peer.io).await == numbered(n),
@@ -63,8 +63,8 @@ pub async fn a_full_inbox_is_busy_and_loses_nothing<H: Harness>(harness: &H) {
     assert!(read_frame(&mut peer.io).await == numbered(taken));
 }
 
-/// However many frames the inbox may hold, it holds no more than four of the largest.
-pub async fn the_inbox_is_bounded_by_bytes<H: Harness>(harness: &H) {
+/// The inbox holds at most four of the largest frames.
+pub async fn inbox_bounded_by_bytes<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| inbox(l, 1000)).await;
     let (ours, _peer) = rig.connect().await;
     let control = ours.io.control();
@@ -79,7 +79,7 @@ pub async fn the_inbox_is_bounded_by_bytes<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.rejected(Reason::Busy), 1);
 }
 
-/// An empty inbox takes the largest frame, whatever its bounds.
+/// An empty inbox accepts the largest frame.
 pub async fn one_frame_always_fits<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| inbox(l, 1)).await;
     let (ours, mut peer) = rig.connect().await;
@@ -95,8 +95,8 @@ pub async fn one_frame_always_fits<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.snapshot().all_rejected(), 0);
 }
 
-/// What may not be received may not be sent either.
-pub async fn a_frame_too_large_to_send_is_refused<H: Harness>(harness: &H) {
+/// The size limit of received frames applies to sent frames.
+pub async fn oversize_send_refused<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| inbox(l, 8)).await;
     let (ours, mut peer) = rig.connect().await;
     let control = ours.io.control();
@@ -117,7 +117,7 @@ pub async fn a_frame_too_large_to_send_is_refused<H: Harness>(harness: &H) {
     assert!(read_frame(&mut peer.io).await == numbered(1));
 }
 
-/// With the last sender gone, what is queued goes out and the peer reads our end.
+/// After the last sender's drop, queued frames are sent.
 pub async fn dropped_senders_close_the_write_half<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| inbox(l, 8)).await;
     let (ours, mut peer) = rig.connect().await;
@@ -138,7 +138,7 @@ pub async fn dropped_senders_close_the_write_half<H: Harness>(harness: &H) {
     assert_eq!(
         rig.recorder.inflight(),
         1,
-        "the reader still holds the connection"
+        "the connection ended although the reader holds it"
     );
     drop((frames, peer));
     rig.inflight(0).await;

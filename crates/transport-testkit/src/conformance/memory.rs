@@ -1,4 +1,4 @@
-//! The memory budget: a peer's share, and the chunk that every connection has beside it.
+//! The memory budget: a peer's share, and each connection's chunk.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::Harness;
 
 const CHUNK: usize = 8 << 10;
 const FRAME: usize = 64 << 10;
-/// Frames that a peer's quarter holds.
+/// The number of frames in a peer's quarter.
 const SHARE: usize = 4;
 
 fn budget(limits: &mut Limits) {
@@ -26,15 +26,16 @@ fn budget(limits: &mut Limits) {
         .unwrap();
 }
 
-/// A frame that carries its number.
+/// Returns a frame that carries its number.
 fn numbered(n: usize) -> Vec<u8> {
     let mut body = pattern(FRAME);
     body[0] = u8::try_from(n).unwrap();
     body
 }
 
-/// A handler keeps frames: its peer's reads park at a quarter of the budget, other connections have
-/// their free chunk, and each dropped frame makes room for the next.
+/// Kept frames park the peer's reads at a quarter of the budget.
+///
+/// Other connections have their free chunk, and each dropped frame makes room for the next.
 pub async fn memory_share_of_peer<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, budget).await;
     let (hog, mut hog_peer) = rig.connect().await;
@@ -53,7 +54,7 @@ pub async fn memory_share_of_peer<H: Harness>(harness: &H) {
         kept.push(frames.read_frame().await.unwrap().unwrap());
     }
     let parked = timeout(SHORT, frames.read_frame()).await;
-    assert!(parked.is_err(), "a frame over the share was read");
+    assert!(parked.is_err(), "read a frame beyond the share");
     assert_eq!(rig.limiter.memory_held(), (SHARE * FRAME) as u64);
     for _ in 0..3 {
         write_frame(&mut other_peer.io, &pattern(CHUNK)).await;

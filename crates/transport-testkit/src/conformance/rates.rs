@@ -1,4 +1,4 @@
-//! Byte rates: never more than rate × time + burst, and the wait charged to the short scope.
+//! Byte rates: at most rate × time + burst.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use super::waits::Watch;
 use crate::Harness;
 
 const RATE: u64 = 256 << 10;
-/// A quarter of a second's worth.
+/// The bytes of a quarter of a second.
 const BURST: u64 = RATE / 4;
-/// What is moved: the burst and a bit over a quarter of a second.
+/// The bytes to move, slightly over twice the burst.
 const BYTES: u64 = 2 * BURST + 1000;
 
 fn rates(limits: &mut Limits, set: impl FnOnce(&mut ByteRates)) {
@@ -23,7 +23,7 @@ fn rates(limits: &mut Limits, set: impl FnOnce(&mut ByteRates)) {
     limits.set_rates(rates).unwrap();
 }
 
-/// The least time that bytes take at the rate, the burst spent first.
+/// Returns the least time for these bytes, with the burst spent first.
 fn least(bytes: u64) -> Duration {
     Duration::from_secs_f64((bytes - BURST) as f64 / RATE as f64)
 }
@@ -54,7 +54,7 @@ async fn drain<H: Harness>(peer: &mut Peer<H>, bytes: u64) {
     peer.io.read_exact(&mut got).await.unwrap();
 }
 
-/// That operations were parked for this scope and direction and no other, about this long.
+/// Asserts the throttle time of this scope and direction only.
 fn assert_charged<H: Harness>(rig: &Rig<H>, wanted: &[(Scope, Direction)]) {
     for scope in Scope::ALL {
         for direction in Direction::ALL {
@@ -70,7 +70,7 @@ fn assert_charged<H: Harness>(rig: &Rig<H>, wanted: &[(Scope, Direction)]) {
 }
 
 /// Each direction of a connection has the connection's rate.
-pub async fn a_connection_keeps_its_rate<H: Harness>(harness: &H) {
+pub async fn connection_rate_holds<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| rates(l, |r| r.per_conn = RATE)).await;
     let (mut ours, mut peer) = rig.connect().await;
     let watch = Watch::start();
@@ -89,13 +89,13 @@ pub async fn a_connection_keeps_its_rate<H: Harness>(harness: &H) {
     assert_eq!(
         rig.recorder.rejected(Reason::RateLimited),
         1,
-        "a connection counts once"
+        "the connection was counted twice"
     );
     assert_eq!(rig.recorder.snapshot().all_rejected(), 1);
 }
 
 /// The connections of one peer share its rate.
-pub async fn a_peer_keeps_its_rate<H: Harness>(harness: &H) {
+pub async fn peer_rate_holds<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| rates(l, |r| r.per_peer = RATE)).await;
     let (mut a, mut a_peer) = rig.connect().await;
     let (mut b, mut b_peer) = rig.connect().await;
@@ -110,8 +110,8 @@ pub async fn a_peer_keeps_its_rate<H: Harness>(harness: &H) {
     assert_charged(&rig, &[(Scope::Peer, Direction::In)]);
 }
 
-/// All connections together, inbound; outbound bytes are free.
-pub async fn ingress_keeps_its_rate<H: Harness>(harness: &H) {
+/// All connections share the ingress rate; egress is unlimited.
+pub async fn ingress_rate_holds<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| rates(l, |r| r.global_ingress = RATE)).await;
     let (mut ours, mut peer) = rig.connect().await;
     let watch = Watch::start();
@@ -124,8 +124,8 @@ pub async fn ingress_keeps_its_rate<H: Harness>(harness: &H) {
     assert_charged(&rig, &[(Scope::Global, Direction::In)]);
 }
 
-/// All connections together, outbound; inbound bytes are free.
-pub async fn egress_keeps_its_rate<H: Harness>(harness: &H) {
+/// All connections share the egress rate; ingress is unlimited.
+pub async fn egress_rate_holds<H: Harness>(harness: &H) {
     let mut rig = Rig::new(harness, |l| rates(l, |r| r.global_egress = RATE)).await;
     let (mut ours, mut peer) = rig.connect().await;
     let watch = Watch::start();

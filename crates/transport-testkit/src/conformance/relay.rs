@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
-use transport_core::{CloseReason, Connection, Io, Listener, Op, Pending, TransportError};
-use transport_limits::{echo, relay, Control, Guard, Limits, Relayed, Side};
+use transport_core::{
+    CloseReason, Connection, ErrorKind, Io, Listener, Op, Pending, TransportError,
+};
+use transport_limits::{echo, relay, Control, Guard, Limits, RelayError, Relayed, Side};
 
 use super::rig::{pattern, AcceptedIo, Peer, Rig};
 use super::waits::{deadlines, Watch, IDLE, SHORT};
@@ -18,7 +20,7 @@ struct Joined<H: Harness> {
     upstream: Connection<AcceptedIo<H>>,
     /// Our end of the client's connection: the relay's side A.
     front: Control,
-    relaying: JoinHandle<Relayed>,
+    relaying: JoinHandle<Result<Relayed, RelayError>>,
 }
 
 async fn join<H: Harness>(harness: &H, tune: impl FnOnce(&mut Limits)) -> Joined<H> {
@@ -44,9 +46,8 @@ async fn join<H: Harness>(harness: &H, tune: impl FnOnce(&mut Limits)) -> Joined
     }
 }
 
-/// Request, half-close, and a reply that comes only after it: everything arrives whole, with and
-/// without amnesia.
-pub async fn a_relay_passes_half_closes_and_late_replies<H: Harness>(harness: &H) {
+/// Request, half-close and a later reply arrive whole, with and without amnesia.
+pub async fn relay_passes_half_close_and_late_reply<H: Harness>(harness: &H) {
     for amnesia in [false, true] {
         late_reply(harness, amnesia).await;
     }
@@ -82,16 +83,15 @@ async fn late_reply<H: Harness>(harness: &H, amnesia: bool) {
         upstream.io.shutdown().await.unwrap();
     };
     tokio::join!(asks, answers);
-    let relayed = relaying.await.unwrap();
-    relayed.end.unwrap();
+    let relayed = relaying.await.unwrap().unwrap();
     assert_eq!((relayed.a_to_b, relayed.b_to_a), (UP as u64, DOWN as u64));
     assert_eq!(rig.recorder.closes(CloseReason::Eof), 2);
     drop((client, upstream));
     rig.inflight(0).await;
 }
 
-/// Cancelled in the middle: the counts are those of what was passed on.
-pub async fn a_relay_counts_whatever_the_end_was<H: Harness>(harness: &H) {
+/// A relay cancelled in mid-transfer counts exactly the forwarded bytes.
+pub async fn relay_counts_bytes_of_every_end<H: Harness>(harness: &H) {
     let Joined {
         rig,
         mut client,
@@ -106,12 +106,12 @@ pub async fn a_relay_counts_whatever_the_end_was<H: Harness>(harness: &H) {
     upstream.io.flush().await.unwrap();
     client.io.read_exact(&mut [0; 77]).await.unwrap();
     front.cancel();
-    let relayed = relaying.await.unwrap();
-    let end = relayed.end.unwrap_err();
-    assert!(
-        matches!(end, (Side::A, TransportError::Cancelled)),
-        "{end:?}"
+    let failed = relaying.await.unwrap().unwrap_err();
+    assert_eq!(
+        (failed.side, failed.error.kind()),
+        (Side::A, ErrorKind::Cancelled)
     );
+    let relayed = failed.relayed;
     assert_eq!((relayed.a_to_b, relayed.b_to_a), (1000, 77));
     // Both ends are closed, whichever of them was cancelled.
     assert!(matches!(
@@ -122,8 +122,8 @@ pub async fn a_relay_counts_whatever_the_end_was<H: Harness>(harness: &H) {
     assert_eq!(rig.recorder.inflight(), 0);
 }
 
-/// An upstream that is gone ends the client, after what it had said.
-pub async fn a_relay_ends_with_a_dead_side<H: Harness>(harness: &H) {
+/// The end of the upstream ends the client, after its bytes.
+pub async fn relay_ends_with_dead_side<H: Harness>(harness: &H) {
     let Joined {
         rig,
         mut client,
@@ -135,7 +135,7 @@ pub async fn a_relay_ends_with_a_dead_side<H: Harness>(harness: &H) {
     upstream.io.flush().await.unwrap();
     client.io.read_exact(&mut [0; 10]).await.unwrap();
     drop(upstream);
-    // Its end is passed on; whoever still writes learns that nobody is there.
+    // The relay forwards the upstream's EOF; a client that still writes gets an error.
     let talk = async {
         while client.io.write_all(&[0; 512]).await.is_ok() {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -143,15 +143,14 @@ pub async fn a_relay_ends_with_a_dead_side<H: Harness>(harness: &H) {
     };
     tokio::time::timeout(Duration::from_secs(20), talk)
         .await
-        .expect("the client was not ended");
-    let relayed = relaying.await.unwrap();
-    assert_eq!(relayed.b_to_a, 10);
-    assert_eq!(relayed.end.unwrap_err().0, Side::B);
+        .expect("the client is still connected");
+    let failed = relaying.await.unwrap().unwrap_err();
+    assert_eq!((failed.side, failed.relayed.b_to_a), (Side::B, 10));
     assert_eq!(rig.recorder.inflight(), 0);
 }
 
-/// Half closed and silent: ended by the idle deadline, reckoned from the last byte.
-pub async fn a_half_closed_relay_ends_as_idle<H: Harness>(harness: &H) {
+/// A silent half-closed relay ends at the idle timeout.
+pub async fn half_closed_relay_ends_as_idle<H: Harness>(harness: &H) {
     let tune = |l: &mut Limits| deadlines(l, |d| d.idle = IDLE);
     let Joined {
         rig,
@@ -162,7 +161,8 @@ pub async fn a_half_closed_relay_ends_as_idle<H: Harness>(harness: &H) {
     } = join(harness, tune).await;
     client.io.shutdown().await.unwrap();
     assert_eq!(upstream.io.read(&mut [0; 8]).await.unwrap(), 0);
-    // Bytes the other way keep it: past the idle timeout in sum, below it each.
+    // Bytes in the other direction keep the relay alive: each pause is below the idle timeout,
+    // their sum is above.
     for _ in 0..3 {
         tokio::time::sleep(IDLE / 2).await;
         upstream.io.write_all(b"x").await.unwrap();
@@ -170,22 +170,23 @@ pub async fn a_half_closed_relay_ends_as_idle<H: Harness>(harness: &H) {
         client.io.read_exact(&mut [0; 1]).await.unwrap();
     }
     let watch = Watch::start();
-    let relayed = relaying.await.unwrap();
-    let (_, error) = relayed.end.unwrap_err();
+    let failed = relaying.await.unwrap().unwrap_err();
+    let (relayed, error) = (failed.relayed, failed.error);
     assert!(
         matches!(error, TransportError::Timeout { op: Op::Idle }),
         "{error:?}"
     );
-    // The last byte came through a moment before the watch was started.
+    // The last byte was forwarded shortly before the watch started.
     assert!(watch.elapsed() + SHORT >= IDLE && watch.elapsed() <= IDLE * 10);
     assert_eq!((relayed.a_to_b, relayed.b_to_a), (0, 3));
     rig.inflight(0).await;
     assert!(rig.recorder.closes(CloseReason::Idle) >= 1);
 }
 
-/// An echo gives everything back, also to a peer that reads only after its half-close, with and
-/// without amnesia.
-pub async fn an_echo_returns_everything<H: Harness>(harness: &H) {
+/// An echo returns all bytes, also after the peer's half-close.
+///
+/// With and without amnesia.
+pub async fn echo_returns_all_bytes<H: Harness>(harness: &H) {
     for amnesia in [false, true] {
         everything(harness, amnesia).await;
     }
@@ -208,13 +209,11 @@ async fn everything<H: Harness>(harness: &H, amnesia: bool) {
     });
     assert!(got == sent, "{} of {BYTES} bytes came back", got.len());
     let echoed = echoing.await.unwrap();
-    echoed.end.unwrap();
-    assert_eq!(echoed.bytes, BYTES as u64);
+    assert_eq!(echoed.unwrap(), BYTES as u64);
     assert_eq!(rig.recorder.closes(CloseReason::Eof), 1);
 }
 
-/// An answer that came before the upload was complete arrives whole, although the upstream takes
-/// no more bytes.
+/// An early answer arrives whole although the upload is refused.
 pub async fn relay_answer_survives_refused_upload<H: Harness>(harness: &H) {
     let Joined {
         rig,
@@ -237,7 +236,7 @@ pub async fn relay_answer_survives_refused_upload<H: Harness>(harness: &H) {
     let mut got = Vec::new();
     read.read_to_end(&mut got).await.unwrap();
     assert!(got == reply, "{} bytes of the reply arrived", got.len());
-    relaying.await.unwrap();
+    let _ = relaying.await.unwrap();
     drop((read, write));
     rig.inflight(0).await;
 }
@@ -258,17 +257,17 @@ pub async fn relay_reset_aborts_other_leg<H: Harness>(harness: &H) {
     drop(upstream);
     if !H::SIGNALS_ABORT {
         drop(client);
-        relaying.await.unwrap();
+        let _ = relaying.await.unwrap();
         return;
     }
     client.io.read(&mut [0; 16]).await.unwrap_err();
-    let relayed = relaying.await.unwrap();
-    assert!(matches!(relayed.end, Err((Side::B, _))), "{relayed:?}");
+    let failed = relaying.await.unwrap().unwrap_err();
+    assert_eq!(failed.side, Side::B, "{failed}");
     assert_eq!(rig.recorder.closes(CloseReason::PeerFailed), 1);
     assert_eq!(rig.recorder.closes(CloseReason::Eof), 0);
 }
 
-/// Bytes on one leg alone keep both alive: they share one activity clock.
+/// Bytes on one leg keep both alive: they share one activity clock.
 pub async fn relay_legs_idle_together<H: Harness>(harness: &H) {
     let Joined {
         rig,
@@ -278,7 +277,7 @@ pub async fn relay_legs_idle_together<H: Harness>(harness: &H) {
         ..
     } = join(harness, |l| deadlines(l, |d| d.idle = IDLE)).await;
     let watch = Watch::start();
-    relaying.await.unwrap().end.unwrap_err();
+    relaying.await.unwrap().unwrap_err();
     watch.assert_took(IDLE);
     assert_eq!(rig.recorder.closes(CloseReason::Idle), 2);
     drop((client, upstream));

@@ -1,4 +1,4 @@
-//! A guarded listener that is being served, and raw, unguarded peers that reach it.
+//! A served, guarded listener, and raw peers without a guard.
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -12,15 +12,15 @@ use crate::{Harness, Opened, Recorder};
 pub(super) type AcceptedIo<H> = <<<H as Harness>::Listener as Listener>::Pending as Pending>::Io;
 /// The raw stream of the dialing side.
 pub(super) type DialedIo<H> = <<H as Harness>::Dialer as Dialer>::Io;
-/// Our side: accepted and guarded.
+/// Our side: an accepted, guarded connection.
 pub(super) type Ours<H> = Connection<GuardedIo<AcceptedIo<H>>>;
-/// How the handshake of an admitted connection went.
+/// The result of an admitted connection's handshake.
 type Established<L> =
     Result<Connection<GuardedIo<<<L as Listener>::Pending as Pending>::Io>>, TransportError>;
-/// The other side: a peer without a guard.
+/// The other side: a connection without a guard.
 pub(super) type Peer<H> = Connection<DialedIo<H>>;
 
-/// Accepts and shakes hands until it is dropped.
+/// Accepts connections and completes their handshakes until it is dropped.
 pub(super) struct Rig<H: Harness> {
     pub(super) limiter: Limiter,
     pub(super) recorder: Recorder,
@@ -61,7 +61,7 @@ impl<H: Harness> Rig<H> {
         }
     }
 
-    /// The next connection that was let in.
+    /// Returns the next admitted connection.
     pub(super) async fn next(&mut self) -> Result<Ours<H>, TransportError> {
         self.established
             .recv()
@@ -69,14 +69,16 @@ impl<H: Harness> Rig<H> {
             .expect("the accept loop never ends")
     }
 
-    /// A peer dials and is let in.
+    /// Dials as a peer that is admitted.
     pub(super) async fn connect(&mut self) -> (Ours<H>, Peer<H>) {
         let (dialer, established) = (&self.dialer, &mut self.established);
         let (peer, ours) = tokio::join!(dialer.dial(&self.target), established.recv());
         (ours.unwrap().unwrap(), peer.unwrap())
     }
 
-    /// A peer dials and is turned away; it sees at most an end of the stream.
+    /// Dials as a peer that is refused.
+    ///
+    /// It sees at most an end of stream.
     pub(super) async fn refused(&self) {
         let Ok(mut peer) = self.dialer.dial(&self.target).await else {
             return;
@@ -97,7 +99,7 @@ impl<H: Harness> Rig<H> {
     }
 }
 
-/// Limits at work with a record of what they count.
+/// Returns a limiter whose events are recorded.
 pub(super) fn limiter(recorder: &Recorder, tune: impl FnOnce(&mut Limits)) -> Limiter {
     let mut limits = Limits::default();
     tune(&mut limits);
@@ -115,7 +117,7 @@ async fn accept<L: Listener>(mut guard: Guard<L>, queue: mpsc::Sender<Establishe
     }
 }
 
-/// Shows that a connection carries bytes both ways.
+/// Checks that a connection carries bytes both ways.
 pub(super) async fn ping<A, B>(ours: &mut A, peer: &mut B)
 where
     A: AsyncRead + AsyncWrite + Unpin,
@@ -132,7 +134,7 @@ where
     assert_eq!(&buf, b"pong");
 }
 
-/// Bytes in which a lost, doubled or misplaced piece shows.
+/// Returns bytes in which a lost, repeated or misplaced piece shows.
 pub(super) fn pattern(len: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_u32;
     let mut next = || {

@@ -1,25 +1,25 @@
-//! Deadlines of the suite, and how they are judged.
+//! Deadlines of the suite, and their assertions.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 use transport_limits::Limits;
 
-/// The deadline under test: long enough for a loaded machine, short enough to wait for.
+/// The deadline under test, long enough for a loaded machine.
 pub(super) const SHORT: Duration = Duration::from_millis(200);
-/// The shortest idle timeout that may be set.
+/// The shortest idle timeout that the limits accept.
 pub(super) const IDLE: Duration = Duration::from_secs(1);
-/// A cancelled connection has stopped within this.
+/// The longest time from a cancel to the end of the connection.
 const CANCEL: Duration = Duration::from_millis(100);
 
-/// Sets one deadline or more.
+/// Changes some of the deadlines.
 pub(super) fn deadlines(limits: &mut Limits, set: impl FnOnce(&mut transport_limits::Deadlines)) {
     let mut deadlines = limits.deadlines();
     set(&mut deadlines);
     limits.set_deadlines(deadlines).unwrap();
 }
 
-/// Measures how long something took.
+/// Measures elapsed time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Watch(Instant);
 
@@ -32,7 +32,7 @@ impl Watch {
         self.0.elapsed()
     }
 
-    /// It took at least the deadline, exactly, and no more than ten times that.
+    /// Asserts a duration between the deadline and ten times that.
     pub(super) fn assert_took(self, deadline: Duration) {
         let took = self.elapsed();
         assert!(
@@ -46,8 +46,9 @@ impl Watch {
     }
 }
 
-/// A busy machine may delay any one wake-up: of a few cancellations the quickest shows what the
-/// transport itself needs.
+/// Asserts that cancellations are prompt.
+///
+/// A busy machine may delay any one wake-up, so the quickest of a few counts.
 pub(super) fn assert_cancelled_at_once(took: &[Duration]) {
     let quickest = took.iter().min().unwrap();
     assert!(*quickest <= CANCEL, "cancelling took {took:?}");

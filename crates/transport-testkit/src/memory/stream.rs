@@ -1,4 +1,4 @@
-//! One end of an in-memory connection, which notes how it is written to.
+//! One end of an in-memory connection, with a log of its writes.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -11,15 +11,15 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::sync::Notify;
 use transport_core::Io;
 
-/// The write calls that reached a stream, in order: the number of buffers of each.
+/// The number of buffers of each write call, in order.
 #[derive(Debug, Default)]
 pub struct WriteLog(Mutex<Vec<usize>>);
 
 impl WriteLog {
-    /// Buffers of each call so far; 1 is a plain write.
+    /// Returns the buffers of each call; 1 is a plain write.
     ///
     /// # Panics
-    /// When a thread panicked while it noted a call.
+    /// A thread panicked while it recorded a call.
     #[must_use]
     pub fn calls(&self) -> Vec<usize> {
         self.0.lock().unwrap().clone()
@@ -30,7 +30,7 @@ impl WriteLog {
     }
 }
 
-/// A reset on its way to one end.
+/// A reset sent to one end.
 #[derive(Debug, Default)]
 struct Reset {
     sent: AtomicBool,
@@ -39,7 +39,7 @@ struct Reset {
 
 /// One end of an in-memory connection.
 ///
-/// After an abort the other end reads what had arrived, then a reset.
+/// After an abort, the other end reads the bytes that had arrived and then a reset.
 #[derive(Debug)]
 pub struct MemoryIo {
     inner: DuplexStream,
@@ -49,8 +49,9 @@ pub struct MemoryIo {
 }
 
 impl MemoryIo {
-    /// Both ends of a connection that holds this many bytes in each direction; the second notes
-    /// how it is written to.
+    /// Creates both ends of a connection.
+    ///
+    /// Each direction buffers `buffer_bytes`; the second end logs its writes.
     pub(super) fn pair(buffer_bytes: usize, log: Arc<WriteLog>) -> (Self, Self) {
         let (first, second) = tokio::io::duplex(buffer_bytes);
         let (to_first, to_second) = (Arc::<Reset>::default(), Arc::<Reset>::default());

@@ -1,4 +1,4 @@
-//! What a recorder has recorded.
+//! A copy of a record.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -9,7 +9,7 @@ use transport_core::{
     Backend, CloseReason, Direction, Queue, ReadyState, Reason, Scope, TaskKind, TlsHandshake,
 };
 
-/// Sums by label; a label that never came is 0.
+/// Sums by label; an absent label counts as 0.
 #[derive(Debug, Clone)]
 pub(super) struct Sums<K, V>(HashMap<K, V>);
 
@@ -39,7 +39,7 @@ impl<K: Eq + Hash + Copy, V: AddAssign + Default + Copy> Sums<K, V> {
     }
 }
 
-/// Everything recorded up to one moment.
+/// The record at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     pub(super) dials: Sums<(Backend, bool), u64>,
@@ -55,100 +55,100 @@ pub struct Snapshot {
     pub(super) tasks_aborted: Sums<TaskKind, u64>,
     /// Bytes held for peers.
     pub memory_held: i64,
-    /// Bytes that may be held for peers.
+    /// The limit of bytes held for peers.
     pub memory_limit: u64,
-    /// Latencies of handshakes, in order.
+    /// Handshake latencies, in order.
     pub handshakes: Vec<(Backend, Duration)>,
-    /// Sampled operations, in order.
+    /// Sampled operation sizes, in order.
     pub io_sizes: Vec<(Backend, Direction, usize)>,
-    /// The per-peer table as last shown: entries, and connections of the peer that has most.
+    /// The peer table: backend, entries, most connections of one peer.
     pub peers: Option<(Backend, usize, usize)>,
     /// TLS handshakes, in order.
     pub tls_handshakes: Vec<TlsHandshake>,
-    /// Until when the last loaded certificate is valid.
+    /// The end of validity of the last loaded certificate.
     pub certificate_expiry: Option<SystemTime>,
     /// Readiness states, in order.
     pub readiness: Vec<ReadyState>,
     /// Outcomes of reloads, in order.
     pub reloads: Vec<bool>,
-    /// Tor bootstrap progress.
+    /// Tor bootstrap progress, from 0 to 1.
     pub arti_progress: f64,
 }
 
 impl Snapshot {
-    /// Dials that ended like this, all backends.
+    /// Returns the dials of all backends with this outcome.
     #[must_use]
     pub fn dials(&self, ok: bool) -> u64 {
         self.dials.sum(|(_, with)| with == ok)
     }
 
-    /// Raw accepts, all backends.
+    /// Returns the raw accepts of all backends.
     #[must_use]
     pub fn accepts(&self) -> u64 {
         self.accepts.sum(|_| true)
     }
 
-    /// Connections in flight, all backends.
+    /// Returns the open connections of all backends.
     #[must_use]
     pub fn inflight(&self) -> i64 {
         self.inflight.sum(|_| true)
     }
 
-    /// Connections that ended like this, all backends.
+    /// Returns the connections of all backends that ended with this reason.
     #[must_use]
     pub fn closes(&self, reason: CloseReason) -> u64 {
         self.closes.sum(|(_, with)| with == reason)
     }
 
-    /// Connections that ended, all backends and reasons.
+    /// Returns the ended connections of all backends.
     #[must_use]
     pub fn all_closes(&self) -> u64 {
         self.closes.sum(|_| true)
     }
 
-    /// Bytes of this backend and direction.
+    /// Returns the bytes of this backend and direction.
     #[must_use]
     pub fn bytes(&self, backend: Backend, direction: Direction) -> u64 {
         self.bytes.get((backend, direction))
     }
 
-    /// Rejects of this reason.
+    /// Returns the rejects with this reason.
     #[must_use]
     pub fn rejected(&self, reason: Reason) -> u64 {
         self.rejected.get(reason)
     }
 
-    /// Rejects of every reason.
+    /// Returns all rejects.
     #[must_use]
     pub fn all_rejected(&self) -> u64 {
         self.rejected.sum(|_| true)
     }
 
-    /// How long operations were parked because of this scope.
+    /// Returns how long this scope has throttled operations.
     #[must_use]
     pub fn throttled(&self, scope: Scope, direction: Direction) -> Duration {
         self.throttled.get((scope, direction))
     }
 
-    /// A queue's depth.
+    /// Returns the depth of a queue.
     #[must_use]
     pub fn queue_depth(&self, queue: Queue) -> i64 {
         self.queue_depth.get(queue)
     }
 
-    /// Things that a queue did not take.
+    /// Returns the items that a queue dropped.
     #[must_use]
     pub fn queue_dropped(&self, queue: Queue) -> u64 {
         self.queue_dropped.get(queue)
     }
 
-    /// Tasks of this kind that were spawned.
+    /// Returns the spawned tasks of this kind.
     #[must_use]
     pub fn tasks_spawned(&self, kind: TaskKind) -> u64 {
         self.tasks_spawned.get(kind)
     }
 
-    /// Tasks of this kind that did not end by returning.
+    /// Returns the tasks of this kind that were aborted or panicked.
     #[must_use]
     pub fn tasks_aborted(&self, kind: TaskKind) -> u64 {
         self.tasks_aborted.get(kind)

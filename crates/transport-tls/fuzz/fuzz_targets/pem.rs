@@ -1,5 +1,7 @@
-//! Any bytes as a certificate file and as a key file: neither panics, nor does the search for what
-//! else they are, and of a key file no byte is left in the buffer.
+//! Parses arbitrary bytes as a certificate file and as a key file.
+//!
+//! Neither parser may panic, nor the diagnosis of other file formats. The key parser must zero its
+//! input buffer.
 #![no_main]
 
 #[allow(dead_code)]
@@ -14,9 +16,9 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|file: &[u8]| {
     let _ = pem::certificates(file);
     let _ = pem::revocation_lists(file);
-    let mut ours = file.to_vec();
-    let key = pem::private_key(&mut ours);
-    assert!(ours.iter().all(|&byte| byte == 0));
+    let mut buffer = file.to_vec();
+    let key = pem::private_key(&mut buffer);
+    assert!(buffer.iter().all(|&byte| byte == 0));
     if let Ok(key) = key {
         assert!(!key.secret_der().is_empty());
     }

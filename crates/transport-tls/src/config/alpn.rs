@@ -2,12 +2,12 @@
 
 use transport_core::schema::ValueError;
 
-/// What a list of names must keep to, in words.
+/// The allowed values, in words.
 pub(super) const RULE: &str = "up to 32 names of 1 to 255 bytes, most preferred first";
-/// Keeps a hello with every name within one TLS record (16 KiB).
+/// Keeps a hello with all names within one TLS record (16 KiB).
 const MAX_NAMES: usize = 32;
 
-/// Checks names as they go over the wire.
+/// Returns the names unless there are too many or one has a wrong length.
 pub(super) fn checked(names: Vec<String>) -> Result<Vec<String>, ValueError> {
     let fits = |name: &String| (1..=255).contains(&name.len());
     if names.len() > MAX_NAMES || !names.iter().all(fits) {

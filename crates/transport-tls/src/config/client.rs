@@ -1,4 +1,4 @@
-//! The table `tls_client`: whom a dialer trusts, and what it shows.
+//! The settings of a TLS dialer: the group `tls_client`.
 
 #[cfg(test)]
 mod tests;
@@ -6,37 +6,32 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use tokio_rustls::rustls::pki_types::ServerName;
-use transport_core::schema::{Key, Kind, PathUse, Raw, Reload, Section, ValueError};
+use transport_core::schema::{
+    format_path, Choice, Key, Kind, PathUse, Reload, SectionTable, Setting, ValueError,
+};
 
 use super::key_path::KeyPath;
 use super::peers::PeerList;
-use super::{alpn, crl_path, path, peers, text};
+use super::{alpn, crl_path, peers};
 use crate::{AllowedSan, SpkiPin};
 
-/// Where trusted authorities come from.
+/// The source of trusted authorities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum TrustStore {
-    /// The system's store.
+    /// The store of the system.
     #[default]
     System,
     /// A PEM file.
     Path,
 }
 
-impl TrustStore {
-    const ALL: [Self; 2] = [Self::System, Self::Path];
+transport_core::choice!(pub TrustStore {
+    System: "system",
+    Path: "path",
+});
 
-    /// The choice as it is written.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::System => "system",
-            Self::Path => "path",
-        }
-    }
-}
-
-/// Settings of a TLS dialer.
+/// The settings of a TLS dialer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TlsClientConfig {
     trust_store: TrustStore,
@@ -50,94 +45,205 @@ pub struct TlsClientConfig {
     key_path: KeyPath,
 }
 
-/// Reads of one field each.
-impl TlsClientConfig {
-    /// Where trusted authorities come from.
-    #[must_use]
-    pub const fn trust_store(&self) -> TrustStore {
-        self.trust_store
-    }
+impl SectionTable for TlsClientConfig {
+    const SETTINGS: &'static [Setting<Self>] = &[
+        Key::new(
+            "tls_client.trust_store",
+            Kind::Choice(TrustStore::WORDS),
+            Reload::New,
+        )
+        .allows("system or path; path needs tls_client.ca_bundle_path")
+        .doc("Source of the authorities that servers are verified against.")
+        .get(|c: &Self| c.trust_store.as_str().to_owned())
+        .set(|c, value| {
+            value
+                .choice_in_any_case()
+                .map(|store| c.trust_store = store)
+        }),
+        Key::new("tls_client.ca_bundle_path", READ, Reload::New)
+            .allows("a PEM file; only with tls_client.trust_store = path")
+            .doc("Authorities that servers are verified against.")
+            .get(|c: &Self| format_path(c.ca_bundle_path()))
+            .set(|c, value| value.path().map(|path| c.ca_bundle_path = path)),
+        Key::new("tls_client.crl_path", Kind::Paths, Reload::New)
+            .allows(
+                "files with CRLs in PEM, several in one file too, or one CRL in DER, 16 MiB \
+                 each",
+            )
+            .doc(
+                "CRLs that every certificate of a server's chain is checked against. With any, \
+                 a certificate without a CRL is refused, and so is one with an expired CRL.",
+            )
+            .get(|c: &Self| crl_path::format(&c.crl_path))
+            .set(|c, value| c.set_crl_path(crl_path::parse(value)).map(drop)),
+        Key::new("tls_client.sni_override", Kind::Text, Reload::New)
+            .allows("a DNS name or an IP address")
+            .doc("Name that servers are asked for and must prove, instead of the target's host.")
+            .get(|c: &Self| c.sni_override.clone().unwrap_or_default())
+            .set(|c, value| {
+                let name = Some(value.text()?).filter(|text| !text.is_empty());
+                c.set_sni_override(name.map(str::to_owned)).map(drop)
+            }),
+        Key::new("tls_client.allow_sans", Kind::List, Reload::New)
+            .allows(peers::SANS_RULE)
+            .doc(
+                "Subject alternative names, one of which a server must have besides the name \
+                 that it must prove.",
+            )
+            .get(|c: &Self| c.allow_sans.join())
+            .set(|c, value| c.set_allow_sans(value.list()).map(drop)),
+        Key::new("tls_client.spki_pins", Kind::List, Reload::New)
+            .allows(peers::PINS_RULE)
+            .doc(
+                "Public keys, one of which a server must have: in its certificate, in an \
+                 intermediate, or in the authority at the end of its verified chain.",
+            )
+            .get(|c: &Self| c.spki_pins.join())
+            .set(|c, value| c.set_spki_pins(value.list()).map(drop)),
+        Key::new("tls_client.alpn", Kind::List, Reload::New)
+            .allows(alpn::RULE)
+            .doc("Application protocols that are offered.")
+            .get(|c: &Self| c.alpn.join(","))
+            .set(|c, value| c.set_alpn(value.list()).map(drop)),
+        Key::new("tls_client.cert_path", READ, Reload::New)
+            .allows("a PEM file; together with tls_client.key_path")
+            .doc("Certificate for servers that request one, and its chain, leaf first.")
+            .get(|c: &Self| format_path(c.cert_path()))
+            .set(|c, value| value.path().map(|path| c.cert_path = path)),
+        Key::new("tls_client.key_path", READ, Reload::New)
+            .allows("a PEM file that only its owner may read; together with tls_client.cert_path")
+            .doc("Private key of that certificate, in the formats of tls.key_path.")
+            .get(|c: &Self| format_path(c.key_path()))
+            .set(|c, value| value.path().map(|path| c.key_path = KeyPath::new(path))),
+    ];
 
-    /// The PEM file of trusted authorities.
+    fn conflicts(&self) -> Vec<(&'static str, ValueError)> {
+        let mut conflicts = Vec::new();
+        let mut report = |key, text: &str| conflicts.push((key, ValueError::new(text)));
+        match (self.trust_store, self.ca_bundle_path()) {
+            (TrustStore::Path, None) => report(
+                "tls_client.ca_bundle_path",
+                "is needed with tls_client.trust_store = path",
+            ),
+            (TrustStore::System, Some(_)) => report(
+                "tls_client.trust_store",
+                "must be path where tls_client.ca_bundle_path is set",
+            ),
+            _ => {}
+        }
+        match (self.cert_path(), self.key_path()) {
+            (Some(_), None) => {
+                report("tls_client.key_path", "is needed with tls_client.cert_path");
+            }
+            (None, Some(_)) => {
+                report("tls_client.cert_path", "is needed with tls_client.key_path");
+            }
+            _ => {}
+        }
+        conflicts
+    }
+}
+
+const READ: Kind = Kind::Path(PathUse::Read);
+
+transport_core::accessors! {
+    impl TlsClientConfig {
+        /// The source of trusted authorities.
+        trust_store, set_trust_store: TrustStore;
+    }
+}
+
+impl TlsClientConfig {
+    /// Returns the PEM file of trusted authorities.
     #[must_use]
     pub fn ca_bundle_path(&self) -> Option<&Path> {
         self.ca_bundle_path.as_deref()
     }
 
-    /// The files of CRLs, in PEM or DER, that server certificates are checked against.
+    /// Returns the CRL files for server certificates, in PEM or DER.
     #[must_use]
     pub fn crl_path(&self) -> &[PathBuf] {
         &self.crl_path
     }
 
-    /// The name that servers are asked for and must prove, instead of the target's host.
+    /// Returns the name to request and verify, instead of the target's host.
     #[must_use]
     pub fn sni_override(&self) -> Option<&str> {
         self.sni_override.as_deref()
     }
 
-    /// The names of which a server must have one besides its own, as written; empty allows all.
+    /// Returns the names, one of which a server must have besides its own.
+    ///
+    /// As written; an empty list allows all.
     #[must_use]
     pub fn allow_sans(&self) -> &[String] {
         self.allow_sans.texts()
     }
 
-    /// The entries of [`allow_sans`](Self::allow_sans), with their types.
+    /// Returns the parsed entries of [`allow_sans`](Self::allow_sans).
     #[must_use]
     pub fn allowed(&self) -> &[AllowedSan] {
         self.allow_sans.parsed()
     }
 
-    /// The public keys of which a server's verified chain must have one; empty allows all.
+    /// Returns the public keys, one of which a server's chain must have.
+    ///
+    /// An empty list allows all.
     #[must_use]
     pub fn spki_pins(&self) -> &[SpkiPin] {
         self.spki_pins.parsed()
     }
 
-    /// Application protocols, most preferred first.
+    /// Returns the application protocols, most preferred first.
     #[must_use]
     pub fn alpn(&self) -> &[String] {
         &self.alpn
     }
 
-    /// The PEM file of the client's certificate and its chain, leaf first.
+    /// Returns the PEM file of the client's certificate and chain, leaf first.
     #[must_use]
     pub fn cert_path(&self) -> Option<&Path> {
         self.cert_path.as_deref()
     }
 
-    /// The PEM file of the client's private key. It belongs into no log and no error.
+    /// Returns the PEM file of the client's private key; keep it out of logs.
     #[must_use]
     pub fn key_path(&self) -> Option<&Path> {
         self.key_path.get()
     }
-}
 
-/// Setters: each refuses what is out of range and leaves the setting as it was.
-///
-/// # Errors
-/// Those that return a `Result`: a sentence that says what is allowed.
-#[allow(clippy::missing_errors_doc)]
-impl TlsClientConfig {
-    /// Where trusted authorities come from.
-    pub fn set_trust_store(&mut self, store: TrustStore) -> &mut Self {
-        self.trust_store = store;
-        self
-    }
-
-    /// The PEM file of trusted authorities.
+    /// Sets the PEM file of trusted authorities.
     pub fn set_ca_bundle_path(&mut self, path: Option<PathBuf>) -> &mut Self {
         self.ca_bundle_path = path;
         self
     }
 
-    /// The files of CRLs, in PEM or DER, that server certificates are checked against.
+    /// Sets the PEM file of the client's certificate and chain, leaf first.
+    pub fn set_cert_path(&mut self, path: Option<PathBuf>) -> &mut Self {
+        self.cert_path = path;
+        self
+    }
+
+    /// Sets the PEM file of the client's private key.
+    pub fn set_key_path(&mut self, path: Option<PathBuf>) -> &mut Self {
+        self.key_path = KeyPath::new(path);
+        self
+    }
+}
+
+/// Setters that validate. A refused value leaves the setting unchanged.
+///
+/// # Errors
+/// A sentence that says what is allowed.
+#[allow(clippy::missing_errors_doc)]
+impl TlsClientConfig {
+    /// Sets the CRL files for server certificates: at most 64.
     pub fn set_crl_path(&mut self, paths: Vec<PathBuf>) -> Result<&mut Self, ValueError> {
         self.crl_path = crl_path::checked(paths)?;
         Ok(self)
     }
 
-    /// The name that servers are asked for and must prove: a DNS name or an IP address.
+    /// Sets the name to request and verify: a DNS name or IP address.
     pub fn set_sni_override(&mut self, name: Option<String>) -> Result<&mut Self, ValueError> {
         let valid = |name: &str| ServerName::try_from(name).is_ok();
         if name.as_deref().is_some_and(|name| !valid(name)) {
@@ -147,180 +253,23 @@ impl TlsClientConfig {
         Ok(self)
     }
 
-    /// The names of which a server must have one, each as [`AllowedSan`] reads it. They are checked
-    /// after the name that the server must prove.
+    /// Sets the names, one of which a server must have; see [`AllowedSan`].
+    ///
+    /// They are checked after the name that the server must prove.
     pub fn set_allow_sans(&mut self, sans: Vec<String>) -> Result<&mut Self, ValueError> {
         self.allow_sans = PeerList::new(sans)?;
         Ok(self)
     }
 
-    /// The public keys of which a server's verified chain must have one, as [`SpkiPin`] reads them.
+    /// Sets the public keys, one of which a server must have; see [`SpkiPin`].
     pub fn set_spki_pins(&mut self, pins: Vec<String>) -> Result<&mut Self, ValueError> {
         self.spki_pins = PeerList::new(pins)?;
         Ok(self)
     }
 
-    /// Application protocols, most preferred first: names of 1 to 255 bytes.
+    /// Sets the application protocols: at most 32 names of 1 to 255 bytes.
     pub fn set_alpn(&mut self, names: Vec<String>) -> Result<&mut Self, ValueError> {
         self.alpn = alpn::checked(names)?;
         Ok(self)
-    }
-
-    /// The PEM file of the client's certificate and its chain, leaf first.
-    pub fn set_cert_path(&mut self, path: Option<PathBuf>) -> &mut Self {
-        self.cert_path = path;
-        self
-    }
-
-    /// The PEM file of the client's private key.
-    pub fn set_key_path(&mut self, path: Option<PathBuf>) -> &mut Self {
-        self.key_path = KeyPath::new(path);
-        self
-    }
-}
-
-const KEYS: &[Key] = &[
-    Key {
-        path: "tls_client.trust_store",
-        kind: Kind::Choice(&["system", "path"]),
-        default: "system",
-        rule: "system or path; path needs tls_client.ca_bundle_path",
-        reload: Reload::New,
-        doc: "Where the authorities come from that servers are verified against.",
-    },
-    Key {
-        path: "tls_client.ca_bundle_path",
-        kind: Kind::Path(PathUse::Read),
-        default: "",
-        rule: "a PEM file; only with tls_client.trust_store = path",
-        reload: Reload::New,
-        doc: "Authorities that servers are verified against.",
-    },
-    Key {
-        path: "tls_client.crl_path",
-        kind: Kind::Paths,
-        default: "",
-        rule: "files with CRLs in PEM, several in one file too, or one CRL in DER, 16 MiB each",
-        reload: Reload::New,
-        doc: "CRLs that server certificates are checked against, every certificate of a chain; \
-              with any, one that no CRL covers is refused, and so is one whose CRL has expired.",
-    },
-    Key {
-        path: "tls_client.sni_override",
-        kind: Kind::Text,
-        default: "",
-        rule: "a DNS name or an IP address",
-        reload: Reload::New,
-        doc: "Name that servers are asked for and must prove, instead of the target's host.",
-    },
-    Key {
-        path: "tls_client.allow_sans",
-        kind: Kind::List,
-        default: "",
-        rule: peers::SANS_RULE,
-        reload: Reload::New,
-        doc: "Subject alternative names of which a server must have one, besides the name that it \
-              must prove.",
-    },
-    Key {
-        path: "tls_client.spki_pins",
-        kind: Kind::List,
-        default: "",
-        rule: peers::PINS_RULE,
-        reload: Reload::New,
-        doc:
-            "Public keys of which a server must have one: of its certificate, of an intermediate, \
-              or of the authority at the end of its verified chain.",
-    },
-    Key {
-        path: "tls_client.alpn",
-        kind: Kind::List,
-        default: "",
-        rule: alpn::RULE,
-        reload: Reload::New,
-        doc: "Application protocols that are offered.",
-    },
-    Key {
-        path: "tls_client.cert_path",
-        kind: Kind::Path(PathUse::Read),
-        default: "",
-        rule: "a PEM file; together with tls_client.key_path",
-        reload: Reload::New,
-        doc: "Certificate shown to servers that ask for one, and its chain, leaf first.",
-    },
-    Key {
-        path: "tls_client.key_path",
-        kind: Kind::Path(PathUse::Read),
-        default: "",
-        rule: "a PEM file that only its owner may read; together with tls_client.cert_path",
-        reload: Reload::New,
-        doc: "Private key of that certificate, in the formats of tls.key_path.",
-    },
-];
-
-impl Section for TlsClientConfig {
-    fn keys() -> &'static [Key] {
-        KEYS
-    }
-
-    fn set(&mut self, key: &str, value: &Raw) -> Result<(), ValueError> {
-        match key {
-            "tls_client.trust_store" => {
-                let text = value.text()?.to_ascii_lowercase();
-                let store = TrustStore::ALL.into_iter().find(|s| s.as_str() == text);
-                let wrong = || ValueError::new("must be system or path");
-                self.set_trust_store(store.ok_or_else(wrong)?)
-            }
-            "tls_client.ca_bundle_path" => self.set_ca_bundle_path(path(value.text()?)),
-            "tls_client.crl_path" => self.set_crl_path(crl_path::of(value.list()))?,
-            "tls_client.sni_override" => {
-                let name = Some(value.text()?).filter(|text| !text.is_empty());
-                self.set_sni_override(name.map(str::to_owned))?
-            }
-            "tls_client.allow_sans" => self.set_allow_sans(value.list())?,
-            "tls_client.spki_pins" => self.set_spki_pins(value.list())?,
-            "tls_client.alpn" => self.set_alpn(value.list())?,
-            "tls_client.cert_path" => self.set_cert_path(path(value.text()?)),
-            "tls_client.key_path" => self.set_key_path(path(value.text()?)),
-            _ => return Err(ValueError::new("no such key")),
-        };
-        Ok(())
-    }
-
-    fn get(&self, path: &str) -> Option<String> {
-        Some(match path {
-            "tls_client.trust_store" => self.trust_store.as_str().to_owned(),
-            "tls_client.ca_bundle_path" => text(self.ca_bundle_path()),
-            "tls_client.crl_path" => crl_path::text(&self.crl_path),
-            "tls_client.sni_override" => self.sni_override.clone().unwrap_or_default(),
-            "tls_client.allow_sans" => self.allow_sans.join(),
-            "tls_client.spki_pins" => self.spki_pins.join(),
-            "tls_client.alpn" => self.alpn.join(","),
-            "tls_client.cert_path" => text(self.cert_path()),
-            "tls_client.key_path" => text(self.key_path()),
-            _ => return None,
-        })
-    }
-
-    fn check(&self) -> Vec<(&'static str, ValueError)> {
-        let mut wrong = Vec::new();
-        let mut blame = |key, text: &str| wrong.push((key, ValueError::new(text)));
-        match (self.trust_store, self.ca_bundle_path()) {
-            (TrustStore::Path, None) => blame(
-                "tls_client.ca_bundle_path",
-                "is needed with tls_client.trust_store = path",
-            ),
-            (TrustStore::System, Some(_)) => blame(
-                "tls_client.trust_store",
-                "must be path where tls_client.ca_bundle_path is set",
-            ),
-            _ => {}
-        }
-        match (self.cert_path(), self.key_path()) {
-            (Some(_), None) => blame("tls_client.key_path", "is needed with tls_client.cert_path"),
-            (None, Some(_)) => blame("tls_client.cert_path", "is needed with tls_client.key_path"),
-            _ => {}
-        }
-        wrong
     }
 }

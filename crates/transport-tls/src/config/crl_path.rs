@@ -2,18 +2,13 @@
 
 use std::path::PathBuf;
 
-use transport_core::schema::ValueError;
+use transport_core::schema::{Raw, ValueError};
 
-/// Most files of a list.
+/// Highest number of files.
 const MAX_FILES: usize = 64;
 
-/// Paths as they are written.
-pub(super) fn of(list: Vec<String>) -> Vec<PathBuf> {
-    list.into_iter().map(PathBuf::from).collect()
-}
-
-/// Paths as they would be written.
-pub(super) fn text(paths: &[PathBuf]) -> String {
+/// Formats paths as a configuration would contain them.
+pub(super) fn format(paths: &[PathBuf]) -> String {
     let texts: Vec<_> = paths
         .iter()
         .map(|path| path.display().to_string())
@@ -21,6 +16,12 @@ pub(super) fn text(paths: &[PathBuf]) -> String {
     texts.join(",")
 }
 
+/// Parses the paths of a list.
+pub(super) fn parse(value: &Raw) -> Vec<PathBuf> {
+    value.list().into_iter().map(PathBuf::from).collect()
+}
+
+/// Returns the paths unless there are too many or one is empty.
 pub(super) fn checked(paths: Vec<PathBuf>) -> Result<Vec<PathBuf>, ValueError> {
     if paths.len() > MAX_FILES || paths.iter().any(|path| path.as_os_str().is_empty()) {
         return Err(ValueError::new("must be up to 64 paths, none empty"));

@@ -1,9 +1,9 @@
-//! The path of a private key: its value is shown by nothing but [`KeyPath::get`].
+//! The path of a private key; only [`KeyPath::get`] returns it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// A path that `Debug` does not show.
+/// A path that `Debug` hides.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub(super) struct KeyPath(Option<PathBuf>);
 

@@ -16,7 +16,7 @@ pub(super) const PINS_RULE_CLIENTS: &str =
     "SHA-256 hashes of SubjectPublicKeyInfo in base64, sha256/ or sha256// before them or not; not \
      with tls.client_auth = off";
 
-/// Entries as they were written and as they are applied.
+/// The entries of a list, as texts and parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PeerList<T> {
     texts: Vec<String>,

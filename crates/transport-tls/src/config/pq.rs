@@ -1,9 +1,10 @@
-//! `pq.mode`: whether key exchanges resist a quantum computer.
+//! `pq.mode`: post-quantum key exchange.
 
-use transport_core::schema::{Key, Kind, Raw, Reload, Section, ValueError};
+use transport_core::schema::{Choice, Key, Kind, Reload, SectionTable, Setting};
 
-/// Which key exchanges are offered and taken, on both sides.
+/// The key exchanges that both sides offer and accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[allow(clippy::exhaustive_enums)] // Nothing lies between these three.
 pub enum PqMode {
     /// Classical groups only: X25519, P-256, P-384.
     #[default]
@@ -14,79 +15,49 @@ pub enum PqMode {
     Required,
 }
 
-impl PqMode {
-    const ALL: [Self; 3] = [Self::Off, Self::Hybrid, Self::Required];
+transport_core::choice!(pub PqMode {
+    Off: "off",
+    Hybrid: "hybrid",
+    Required: "required",
+});
 
-    /// The mode as it is written.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Hybrid => "hybrid",
-            Self::Required => "required",
-        }
-    }
-}
-
-/// The table `pq`.
+/// The settings of the key exchange: the group `pq`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PqConfig {
     mode: PqMode,
 }
 
-impl PqConfig {
-    /// The mode.
-    #[must_use]
-    pub const fn mode(&self) -> PqMode {
-        self.mode
-    }
-
-    /// Chooses the mode.
-    pub fn set_mode(&mut self, mode: PqMode) -> &mut Self {
-        self.mode = mode;
-        self
+transport_core::accessors! {
+    impl PqConfig {
+        /// The key exchanges that both sides offer and accept.
+        mode, set_mode: PqMode;
     }
 }
 
-const KEYS: &[Key] = &[Key {
-    path: "pq.mode",
-    kind: Kind::Choice(&["off", "hybrid", "required"]),
-    default: "off",
-    rule: "off, hybrid or required",
-    reload: Reload::Restart,
-    doc: "Post-quantum key exchange of TLS: off is classical only, hybrid prefers X25519MLKEM768 \
-          with a classical fallback, required refuses peers without it.",
-}];
-
-impl Section for PqConfig {
-    fn keys() -> &'static [Key] {
-        KEYS
-    }
-
-    fn set(&mut self, path: &str, value: &Raw) -> Result<(), ValueError> {
-        if path != "pq.mode" {
-            return Err(ValueError::new("no such key"));
-        }
-        let text = value.text()?.to_ascii_lowercase();
-        let mode = PqMode::ALL.into_iter().find(|mode| mode.as_str() == text);
-        self.mode = mode.ok_or_else(|| ValueError::new("must be off, hybrid or required"))?;
-        Ok(())
-    }
-
-    fn get(&self, path: &str) -> Option<String> {
-        (path == "pq.mode").then(|| self.mode.as_str().to_owned())
-    }
+impl SectionTable for PqConfig {
+    const SETTINGS: &'static [Setting<Self>] =
+        &[
+            Key::new("pq.mode", Kind::Choice(PqMode::WORDS), Reload::Restart)
+                .doc(
+                    "Post-quantum key exchange of TLS: off is classical only, hybrid prefers \
+                     X25519MLKEM768 with a classical fallback, required refuses peers without it.",
+                )
+                .get(|c: &Self| c.mode.as_str().to_owned())
+                .set(|c, value| value.choice_in_any_case().map(|mode| c.mode = mode)),
+        ];
 }
 
 #[cfg(test)]
 mod tests {
+    use transport_core::schema::Section;
+
     use super::*;
 
     #[test]
-    fn modes_are_read_as_they_are_written() {
+    fn modes_round_trip_in_any_case() {
         let mut pq = PqConfig::default();
-        assert_eq!(pq.get("pq.mode").unwrap(), KEYS[0].default);
-        for mode in PqMode::ALL {
+        assert_eq!(pq.get("pq.mode").unwrap(), "off");
+        for &mode in PqMode::ALL {
             pq.set("pq.mode", &mode.as_str().into()).unwrap();
             assert_eq!(pq.mode(), mode);
         }

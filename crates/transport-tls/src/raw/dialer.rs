@@ -4,13 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use tokio_rustls::TlsConnector;
-use transport_core::{Backend, Connection, Dialer, NoIdentity, Observer, Target, TransportError};
+use transport_core::{
+    Backend, Connection, Dialer, NoIdentity, Observer, Reloadable, Target, TransportError,
+};
 
 use super::handshake::{PendingHandshake, BUFFER_BYTES};
 use super::handshake_io::HandshakeIo;
 use super::stream::TlsIo;
 use super::tls_session::TlsSession;
-use crate::LiveClientTls;
+use crate::ClientTls;
 
 /// A TLS dialer over a raw dialer.
 ///
@@ -19,15 +21,15 @@ use crate::LiveClientTls;
 /// ```no_run
 /// use std::sync::Arc;
 ///
-/// use transport_core::{Dialer, NoObserver};
+/// use transport_core::{Dialer, NoObserver, Reloadable};
 /// use transport_tcp::raw::TcpDialer;
 /// use transport_tls::raw::TlsDialer;
-/// use transport_tls::{ClientTls, LiveClientTls, PqMode, TlsClientConfig};
+/// use transport_tls::{ClientTls, PqMode, TlsClientConfig};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let tls = ClientTls::load(&TlsClientConfig::default(), PqMode::Hybrid)?;
-/// let tls = LiveClientTls::new(tls);
+/// let tls = Reloadable::new(tls);
 /// let dialer = TlsDialer::over(TcpDialer::default(), &tls, Arc::new(NoObserver));
 /// // The certificate must be valid for `example.com`.
 /// let connection = dialer.dial(&"example.com:443".parse()?).await?;
@@ -37,7 +39,7 @@ use crate::LiveClientTls;
 /// ```
 pub struct TlsDialer<D> {
     raw: D,
-    live: LiveClientTls,
+    live: Reloadable<ClientTls>,
     observer: Arc<dyn Observer>,
 }
 
@@ -46,7 +48,7 @@ impl<D: Dialer> TlsDialer<D> {
     ///
     /// Each dial uses the configuration that is current when it starts.
     #[must_use]
-    pub fn over(raw: D, live: &LiveClientTls, observer: Arc<dyn Observer>) -> Self {
+    pub fn over(raw: D, live: &Reloadable<ClientTls>, observer: Arc<dyn Observer>) -> Self {
         Self {
             raw,
             live: live.clone(),
@@ -60,7 +62,7 @@ impl<D: Dialer> TlsDialer<D> {
     }
 
     /// Returns the TLS configuration, to replace or refresh it.
-    pub const fn live(&self) -> &LiveClientTls {
+    pub const fn live(&self) -> &Reloadable<ClientTls> {
         &self.live
     }
 }
@@ -108,7 +110,7 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
         let tls = self.live.get();
         // Before the connection: a target without a server name always fails.
         let name = tls.name(to, D::PRIVATE)?;
-        let Connection { io, info } = self.raw.dial(to).await?;
+        let (io, info) = self.raw.dial(to).await?.into_parts();
         let handshake = PendingHandshake::start(true, info, &self.observer);
         let (config, sessions) = tls.session();
         let connect = TlsConnector::from(Arc::clone(&config)).connect_with(

@@ -31,13 +31,13 @@ pub(super) const BUFFER_BYTES: usize = 64 << 10;
 /// A handshake in progress on a raw connection.
 pub(super) struct PendingHandshake {
     dialed: bool,
-    info: Box<ConnInfo>,
+    info: Arc<ConnInfo>,
     started: Instant,
     metrics: HandshakeMetrics,
 }
 
 impl PendingHandshake {
-    pub(super) fn start(dialed: bool, info: Box<ConnInfo>, observer: &Arc<dyn Observer>) -> Self {
+    pub(super) fn start(dialed: bool, info: Arc<ConnInfo>, observer: &Arc<dyn Observer>) -> Self {
         Self {
             dialed,
             info,
@@ -71,16 +71,17 @@ impl PendingHandshake {
         let (io, state) = stream.get_mut();
         io.finish_handshake();
         let state: &CommonState = state;
-        info.backend = Backend::Tls;
-        info.steps.handshake = Some(started.elapsed());
-        info.alpn = state.alpn_protocol().map(Box::from);
-        info.resumed = state.handshake_kind() == Some(HandshakeKind::Resumed);
+        let details = Arc::make_mut(&mut info);
+        details.backend = Backend::Tls;
+        details.steps.handshake = Some(started.elapsed());
+        details.alpn = state.alpn_protocol().map(Box::from);
+        details.resumed = state.handshake_kind() == Some(HandshakeKind::Resumed);
         let kx = state
             .negotiated_key_exchange_group()
             .map_or(KeyExchange::Other, |group| key_exchange(group.name()));
-        info.kx = Some(kx);
-        metrics.negotiated(kx, info.resumed);
-        info.identity = peer_identity(state, no_identity, peers);
+        details.kx = Some(kx);
+        metrics.negotiated(kx, details.resumed);
+        details.identity = peer_identity(state, no_identity, peers);
         let rejection = if state.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
             Some(explain::old_version())
         } else if info.resumed && has_expired(state) {

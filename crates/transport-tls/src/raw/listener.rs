@@ -5,24 +5,24 @@ use std::sync::Arc;
 
 use tokio_rustls::TlsAcceptor;
 use transport_core::{
-    Backend, Connection, Listener, Observer, PeerAddr, Pending, Reason, TransportError,
+    Backend, Connection, Listener, Observer, PeerAddr, Pending, Reason, Reloadable, TransportError,
 };
 
 use super::handshake::{PendingHandshake, BUFFER_BYTES};
 use super::handshake_io::HandshakeIo;
 use super::stream::TlsIo;
 use super::tls_session::TlsSession;
-use crate::LiveServerTls;
+use crate::ServerTls;
 
 /// A TLS listener over a raw listener.
 ///
 /// # Example
 ///
 /// ```no_run
-/// use transport_core::{Listener, NoObserver, Pending};
+/// use transport_core::{Listener, NoObserver, Pending, Reloadable};
 /// use transport_tcp::{raw::TcpListener, TcpConfig};
 /// use transport_tls::raw::TlsListener;
-/// use transport_tls::{LiveServerTls, PqMode, ServerTls, TlsConfig};
+/// use transport_tls::{PqMode, ServerTls, TlsConfig};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -30,7 +30,7 @@ use crate::LiveServerTls;
 /// config
 ///     .set_cert_path(Some("/etc/ron/tls.pem".into()))
 ///     .set_key_path(Some("/etc/ron/tls.key".into()));
-/// let tls = LiveServerTls::new(ServerTls::load(&config, PqMode::Off)?);
+/// let tls = Reloadable::new(ServerTls::load(&config, PqMode::Off)?);
 ///
 /// let tcp = TcpListener::bind(([127, 0, 0, 1], 8443).into(), &TcpConfig::default()).await?;
 /// let mut listener = TlsListener::over(tcp, &tls, std::sync::Arc::new(NoObserver));
@@ -43,7 +43,7 @@ use crate::LiveServerTls;
 /// ```
 pub struct TlsListener<L> {
     raw: L,
-    live: LiveServerTls,
+    live: Reloadable<ServerTls>,
     observer: Arc<dyn Observer>,
 }
 
@@ -52,7 +52,7 @@ impl<L: Listener> TlsListener<L> {
     ///
     /// Each handshake uses the configuration that is current when it starts.
     #[must_use]
-    pub fn over(raw: L, live: &LiveServerTls, observer: Arc<dyn Observer>) -> Self {
+    pub fn over(raw: L, live: &Reloadable<ServerTls>, observer: Arc<dyn Observer>) -> Self {
         Self {
             raw,
             live: live.clone(),
@@ -66,7 +66,7 @@ impl<L: Listener> TlsListener<L> {
     }
 
     /// Returns the TLS configuration, to replace or refresh it.
-    pub const fn live(&self) -> &LiveServerTls {
+    pub const fn live(&self) -> &Reloadable<ServerTls> {
         &self.live
     }
 }
@@ -105,7 +105,7 @@ impl<L: Listener> Listener for TlsListener<L> {
 /// An accepted connection before its TLS handshake.
 pub struct TlsPending<P> {
     raw: P,
-    live: LiveServerTls,
+    live: Reloadable<ServerTls>,
     observer: Arc<dyn Observer>,
 }
 
@@ -143,7 +143,7 @@ impl<P: Pending> Pending for TlsPending<P> {
     /// # Cancel safety
     /// Dropping the future closes the connection and counts the handshake as failed.
     async fn establish(self) -> Result<Connection<Self::Io>, TransportError> {
-        let Connection { io, info } = self.raw.establish().await?;
+        let (io, info) = self.raw.establish().await?.into_parts();
         let handshake = PendingHandshake::start(false, info, &self.observer);
         let tls = self.live.get();
         let config = tls.config();

@@ -20,7 +20,7 @@ use transport_testkit::{MemoryDialer, MemoryListener};
 use self::chain::{Ca, Cert};
 use crate::raw::{TlsDialer, TlsListener};
 use crate::{
-    ClientAuth, ClientTls, Live, PqMode, ServerTls, TlsClientConfig, TlsConfig, TrustStore,
+    ClientAuth, ClientTls, PqMode, Reloadable, ServerTls, TlsClientConfig, TlsConfig, TrustStore,
 };
 
 #[path = "../../tests/pki/chain.rs"]
@@ -75,9 +75,12 @@ impl Fixture {
             root: Ca::root("root"),
         };
         world.put("ca.pem", &world.root.pem());
-        let long = world.root.leaf("server.example", 1, &[], |_| {});
+        let long = chain::leaf(&world.root, "server.example", 1, &[], |_| {});
         world.put_cert("server", &long);
-        world.put_cert("client", &world.root.leaf("client.example", 2, &[], |_| {}));
+        world.put_cert(
+            "client",
+            &chain::leaf(&world.root, "client.example", 2, &[], |_| {}),
+        );
         world
     }
 
@@ -93,8 +96,8 @@ impl Fixture {
     }
 
     fn put_cert(&self, name: &str, cert: &Cert) {
-        self.put(&format!("{name}.pem"), &cert.chain);
-        self.put(&format!("{name}.key"), &cert.key);
+        self.put(&format!("{name}.pem"), &cert.cert);
+        self.put(&format!("{name}.key"), &cert.key_pem());
     }
 
     fn server_config(&self) -> TlsConfig {
@@ -111,7 +114,7 @@ impl Fixture {
     fn serve(&self, config: &TlsConfig) -> TestServer {
         let (raw, dialer) = MemoryListener::bind(Backend::Tcp);
         let tls = ServerTls::load_at(config, PqMode::Off, self.server.provider()).unwrap();
-        let live = Live::new(tls);
+        let live = Reloadable::new(tls);
         TestServer {
             listener: TlsListener::over(raw, &live, Arc::new(NoObserver)),
             raw: dialer,
@@ -119,7 +122,7 @@ impl Fixture {
         }
     }
 
-    fn client(&self) -> Live<ClientTls> {
+    fn client(&self) -> Reloadable<ClientTls> {
         self.client_with(|_| {})
     }
 
@@ -133,22 +136,22 @@ impl Fixture {
         config
     }
 
-    fn client_with(&self, tune: impl FnOnce(&mut TlsClientConfig)) -> Live<ClientTls> {
+    fn client_with(&self, tune: impl FnOnce(&mut TlsClientConfig)) -> Reloadable<ClientTls> {
         let mut config = self.client_config();
         tune(&mut config);
-        Live::new(ClientTls::load_at(&config, PqMode::Off, self.client.provider()).unwrap())
+        Reloadable::new(ClientTls::load_at(&config, PqMode::Off, self.client.provider()).unwrap())
     }
 }
 
 struct TestServer {
     listener: TlsListener<MemoryListener>,
     raw: MemoryDialer,
-    live: Live<ServerTls>,
+    live: Reloadable<ServerTls>,
 }
 
 impl TestServer {
     /// Connects once, sends a byte, and returns whether the session resumed.
-    async fn meet(&mut self, client: &Live<ClientTls>) -> Result<bool, TlsErrorKind> {
+    async fn meet(&mut self, client: &Reloadable<ClientTls>) -> Result<bool, TlsErrorKind> {
         let dialer = TlsDialer::over(self.raw.clone(), client, Arc::new(NoObserver));
         let target = Target::host("server.example", 1).unwrap();
         let accept = async { self.listener.accept().await?.establish().await };
@@ -170,10 +173,10 @@ impl TestServer {
 
 /// An intermediate that expires on the second day, with a leaf that does not.
 fn short_intermediate(world: &Fixture, san: &str) -> Cert {
-    let sub = world.root.sub("intermediate", 3, |params| {
+    let sub = chain::sub(&world.root, "intermediate", 3, |params| {
         params.not_after = date_time_ymd(2030, 1, 2);
     });
-    sub.leaf(san, 4, &[&sub], |_| {})
+    chain::leaf(&sub, san, 4, &[&sub], |_| {})
 }
 
 #[tokio::test]
@@ -193,12 +196,12 @@ async fn expired_client_intermediate_is_not_resumed() {
 #[tokio::test]
 async fn expired_extra_certificate_is_not_resumed() {
     let world = Fixture::new();
-    let extra = world.root.sub("extra", 5, |params| {
+    let extra = chain::sub(&world.root, "extra", 5, |params| {
         params.not_after = date_time_ymd(2030, 1, 2);
     });
     world.put_cert(
         "client",
-        &world.root.leaf("c.example", 6, &[&extra], |_| {}),
+        &chain::leaf(&world.root, "c.example", 6, &[&extra], |_| {}),
     );
     let (mut server, client) = (world.serve(&world.server_config()), world.client());
     world.server.set(DAY - HOUR);

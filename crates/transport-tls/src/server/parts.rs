@@ -56,10 +56,8 @@ impl ServerParts {
             "tls.ticket_keys_path",
         ];
         let is_included = |key: &&str| !EXCLUDED.contains(key);
-        let keys = TlsConfig::keys()
-            .iter()
-            .map(|key| key.path)
-            .filter(is_included);
+        let keys = self.settings.keys().into_iter();
+        let keys = keys.map(|key| key.path).filter(is_included);
         let value = |key| self.settings.get(key).unwrap_or_default();
         self.trust.digest(keys.map(|key| (key, value(key))))
     }

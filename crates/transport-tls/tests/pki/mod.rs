@@ -8,99 +8,29 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType,
-    SignatureAlgorithm, PKCS_ECDSA_P256_SHA256,
-};
 use tempfile::TempDir;
+pub(crate) use transport_testkit::pki::{Authority, Leaf};
 use transport_tls::rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use transport_tls::rustls::pki_types::pem::PemObject;
 use transport_tls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use transport_tls::rustls::sign::SigningKey;
 use transport_tls::{
-    ClientAuth, ClientTls, LiveClientTls, LiveServerTls, PqMode, ServerTls, TlsClientConfig,
-    TlsConfig, TrustStore,
+    ClientAuth, ClientTls, PqMode, Reloadable, ServerTls, TlsClientConfig, TlsConfig, TrustStore,
 };
 
 /// The name of every server.
 pub(crate) const SERVER: &str = "server.example";
 
-/// A certificate with its key, as the content of files.
-pub(crate) struct Leaf {
-    pub(crate) cert: String,
-    pub(crate) key: KeyPair,
+/// Returns the certificates of the chain as DER.
+pub(crate) fn ders(leaf: &Leaf) -> Vec<CertificateDer<'static>> {
+    let chain = CertificateDer::pem_slice_iter(leaf.cert.as_bytes());
+    chain.map(Result::unwrap).collect()
 }
 
-impl Leaf {
-    pub(crate) fn key_pem(&self) -> String {
-        self.key.serialize_pem()
-    }
-
-    /// Returns the chain as DER.
-    pub(crate) fn ders(&self) -> Vec<CertificateDer<'static>> {
-        let chain = CertificateDer::pem_slice_iter(self.cert.as_bytes());
-        chain.map(Result::unwrap).collect()
-    }
-
-    /// Returns the signing key for rustls.
-    pub(crate) fn signing_key(&self) -> Arc<dyn SigningKey> {
-        let key = PrivateKeyDer::try_from(self.key.serialize_der()).unwrap();
-        any_supported_type(&key).unwrap()
-    }
-}
-
-/// A certificate authority.
-pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    pub(crate) fn new() -> Self {
-        let mut params = CertificateParams::default();
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "test authority");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        Self(CertifiedIssuer::self_signed(params, key).unwrap())
-    }
-
-    pub(crate) fn pem(&self) -> String {
-        self.0.pem()
-    }
-
-    pub(crate) fn der(&self) -> &CertificateDer<'static> {
-        self.0.der()
-    }
-
-    /// Issues a certificate for these DNS names or URIs.
-    pub(crate) fn leaf(&self, sans: &[&str]) -> Leaf {
-        self.leaf_with(sans, &PKCS_ECDSA_P256_SHA256, |_| {})
-    }
-
-    pub(crate) fn leaf_with(
-        &self,
-        sans: &[&str],
-        kind: &'static SignatureAlgorithm,
-        tune: impl FnOnce(&mut CertificateParams),
-    ) -> Leaf {
-        let mut params = CertificateParams::default();
-        params.subject_alt_names = sans.iter().map(|san| san_type(san)).collect();
-        tune(&mut params);
-        let key = KeyPair::generate_for(kind).unwrap();
-        let cert = params.signed_by(&key, &self.0).unwrap().pem();
-        Leaf { cert, key }
-    }
-}
-
-fn san_type(san: &str) -> SanType {
-    if let Ok(ip) = san.parse() {
-        return SanType::IpAddress(ip);
-    }
-    let text = san.try_into().unwrap();
-    if san.contains("://") {
-        SanType::URI(text)
-    } else {
-        SanType::DnsName(text)
-    }
+/// Returns the key in the form that rustls signs with.
+pub(crate) fn signing_key(leaf: &Leaf) -> Arc<dyn SigningKey> {
+    let key = PrivateKeyDer::try_from(leaf.key.serialize_der()).unwrap();
+    any_supported_type(&key).unwrap()
 }
 
 /// A directory of files for one server and one client.
@@ -180,10 +110,10 @@ pub(crate) fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-pub(crate) fn server(config: &TlsConfig, pq: PqMode) -> LiveServerTls {
-    LiveServerTls::new(ServerTls::load(config, pq).unwrap())
+pub(crate) fn server(config: &TlsConfig, pq: PqMode) -> Reloadable<ServerTls> {
+    Reloadable::new(ServerTls::load(config, pq).unwrap())
 }
 
-pub(crate) fn client(config: &TlsClientConfig, pq: PqMode) -> LiveClientTls {
-    LiveClientTls::new(ClientTls::load(config, pq).unwrap())
+pub(crate) fn client(config: &TlsClientConfig, pq: PqMode) -> Reloadable<ClientTls> {
+    Reloadable::new(ClientTls::load(config, pq).unwrap())
 }

@@ -99,7 +99,7 @@ impl<P: Pending<Io = MemoryIo>> Pending for Buffering<P> {
     }
 
     async fn establish(self) -> Result<Connection<Cells>, TransportError> {
-        let Connection { io, info } = self.0.establish().await?;
+        let (io, info) = self.0.establish().await?.into_parts();
         let (cell_bytes, cell) = (self.1, Vec::new());
         let io = Cells {
             io,

@@ -57,7 +57,7 @@ impl ClientAuthListener {
         let server = pki::server(&config, PqMode::Off);
         let client = pki::client(&files.client_config(), PqMode::Off);
         let mut roots = RootCertStore::empty();
-        roots.add(authority.der().clone()).unwrap();
+        roots.add(authority.der().to_vec().into()).unwrap();
         Self {
             rig: Rig::new(&server, &client),
             roots,
@@ -68,7 +68,7 @@ impl ClientAuthListener {
     ///
     /// The client is plain rustls, because our dialer refuses to load some of these certificates.
     async fn judge(&mut self, leaf: &Leaf) -> Option<Kind> {
-        let pair = CertifiedKey::new(leaf.ders(), leaf.signing_key());
+        let pair = CertifiedKey::new(pki::ders(leaf), pki::signing_key(leaf));
         let config = ClientConfig::builder_with_protocol_versions(&[&TLS13])
             .with_root_certificates(self.roots.clone())
             .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));

@@ -2,14 +2,14 @@
 
 use transport_core::{CertificateChain, PeerIdentity, PeerName};
 use transport_tls::rustls::pki_types::CertificateDer;
-use transport_tls::{ClientAuth, LiveServerTls, PqMode};
+use transport_tls::{ClientAuth, PqMode, Reloadable, ServerTls};
 
 use crate::pki::{self, Authority, Files, Leaf};
 use crate::raw_certificates::{self, dns, email, ip, other_name, uri, Ca};
 use crate::rig::{files, ping, Rig};
 
 /// Returns a listener that trusts a root, with the files of its clients.
-fn listener(root: &Ca) -> (LiveServerTls, Files) {
+fn listener(root: &Ca) -> (Reloadable<ServerTls>, Files) {
     let (files, _) = files();
     let config = files.mutual_config(ClientAuth::Required, &Authority::new());
     files.put("client-ca.pem", &root.pem());
@@ -21,7 +21,7 @@ async fn identity(root: &Ca, leaf: &Leaf) -> PeerIdentity {
     let (server, files) = listener(root);
     let client = pki::client(&files.client_config_with(leaf), PqMode::Off);
     let (ours, _theirs) = Rig::new(&server, &client).connect().await;
-    ours.info.identity
+    ours.info.identity.clone()
 }
 
 fn chain(identity: &PeerIdentity) -> &CertificateChain {
@@ -123,8 +123,8 @@ async fn resumed_session_keeps_identity() {
         let (mut ours, mut theirs) = rig.connect().await;
         ping(&mut ours, &mut theirs).await;
         assert_eq!(ours.info.resumed, resumed);
-        assert_eq!(chain(&theirs.info.identity).len(), 1);
-        seen.push((ours.info.identity, theirs.info.identity));
+        assert_eq!(chain(&theirs.info.identity.clone()).len(), 1);
+        seen.push((ours.info.identity.clone(), theirs.info.identity.clone()));
     }
     assert_eq!(seen[0], seen[1]);
     assert_eq!(chain(&seen[0].0).len(), 2);

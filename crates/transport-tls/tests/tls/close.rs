@@ -47,7 +47,8 @@ async fn missing_close_notify_is_truncation() {
         );
         let error = read_failure(&mut reads).await;
         assert!(matches!(error, TransportError::TlsTruncated), "{error:?}");
-        assert_eq!((error.kind(), error.reason()), ("tls_truncated", None));
+        assert_eq!(error.kind(), "tls_truncated");
+        assert_eq!(error.reason(), None);
     }
 }
 

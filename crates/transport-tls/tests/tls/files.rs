@@ -5,7 +5,7 @@ use std::process::Command;
 
 use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PKCS_RSA_SHA256};
 use transport_core::TransportError;
-use transport_tls::{ClientAuth, ClientTls, PqMode, ServerTls, TlsConfig};
+use transport_tls::{ClientAuth, ClientTls, PqMode, Reloadable, ServerTls, TlsConfig};
 use x509_cert::der::asn1::{AnyRef, OctetStringRef};
 use x509_cert::der::{Decode, Reader, SliceReader};
 
@@ -279,11 +279,11 @@ async fn pair_from_memory_serves() {
     let key = transport_tls::rustls::pki_types::PrivatePkcs8KeyDer::from(leaf.key.serialize_der());
     let server =
         ServerTls::from_pair(chain, key.into(), &TlsConfig::default(), PqMode::Off).unwrap();
-    let live = transport_tls::LiveServerTls::new(server);
+    let live = Reloadable::new(server);
     let client = pki::client(&files.client_config(), PqMode::Off);
     let (mut ours, mut theirs) = Rig::new(&live, &client).connect().await;
     ping(&mut ours, &mut theirs).await;
-    assert!(!live.refresh().unwrap());
+    assert!(!ServerTls::refresh(&live).unwrap());
 }
 
 fn der_of(pem: &str) -> transport_tls::rustls::pki_types::CertificateDer<'static> {

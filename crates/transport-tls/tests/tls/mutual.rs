@@ -11,7 +11,7 @@ use transport_tls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use transport_tls::rustls::server::WebPkiClientVerifier;
 use transport_tls::rustls::version::TLS13;
 use transport_tls::rustls::{RootCertStore, ServerConfig};
-use transport_tls::{ClientAuth, LiveClientTls, LiveServerTls, PqMode, ServerTls, TlsConfig};
+use transport_tls::{ClientAuth, ClientTls, PqMode, Reloadable, ServerTls, TlsConfig};
 
 use crate::pki::{self, Authority, Files, SERVER};
 use crate::rig::{failure, files, message, read_failure, Rig};
@@ -21,9 +21,9 @@ const SPIFFE: &str = "spiffe://example/payments";
 
 /// A server, a client with a certificate, and one without.
 struct Mutual {
-    server: LiveServerTls,
-    known: LiveClientTls,
-    anonymous: LiveClientTls,
+    server: Reloadable<ServerTls>,
+    known: Reloadable<ClientTls>,
+    anonymous: Reloadable<ClientTls>,
 }
 
 fn mutual(auth: ClientAuth, allow: &[&str]) -> Mutual {
@@ -42,16 +42,19 @@ fn allow_sans(config: &mut TlsConfig, allow: &[&str]) {
     config.set_allow_sans(sans.collect()).unwrap();
 }
 
-fn known(files: &Files, authority: &Authority) -> LiveClientTls {
+fn known(files: &Files, authority: &Authority) -> Reloadable<ClientTls> {
     let leaf = authority.leaf(&[CLIENT, SPIFFE]);
     pki::client(&files.client_config_with(&leaf), PqMode::Off)
 }
 
 /// Returns the client identity at the server, or the server's error.
-async fn seen(server: &LiveServerTls, client: &LiveClientTls) -> Result<PeerIdentity, String> {
+async fn seen(
+    server: &Reloadable<ServerTls>,
+    client: &Reloadable<ClientTls>,
+) -> Result<PeerIdentity, String> {
     let (server, client) = Rig::new(server, client).handshake().await;
     match server {
-        Ok(server) => Ok(server.info.identity),
+        Ok(server) => Ok(server.info.identity.clone()),
         Err(error) => {
             // The client receives the refusal with its first read at the latest.
             if let Ok(mut client) = client {
@@ -145,13 +148,13 @@ async fn identity_has_public_key_hash() {
     let client = pki::client(&files.client_config_with(&leaf), PqMode::Off);
     let server = pki::server(&config, PqMode::Off);
     let (ours, theirs) = Rig::new(&server, &client).connect().await;
-    let PeerIdentity::Verified(identity) = ours.info.identity else {
+    let PeerIdentity::Verified(identity) = ours.info.identity.clone() else {
         panic!("the client was verified");
     };
     let spki = rcgen::PublicKeyData::subject_public_key_info(&leaf.key);
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &spki);
     assert_eq!(&identity.spki_sha256[..], hash.as_ref());
-    assert_eq!(sans(theirs.info.identity), [pki::SERVER]);
+    assert_eq!(sans(theirs.info.identity.clone()), [pki::SERVER]);
 }
 
 #[tokio::test]
@@ -164,7 +167,7 @@ async fn removed_authority_prevents_resumption() {
     let (mut ours, mut theirs) = rig.connect().await;
     crate::rig::ping(&mut ours, &mut theirs).await;
     files.put("client-ca.pem", &Authority::new().pem());
-    assert!(server.refresh().unwrap());
+    assert!(ServerTls::refresh(&server).unwrap());
     let (refused, _) = rig.handshake().await;
     let says = failure(refused);
     assert!(says.starts_with("the client's certificate "), "{says}");
@@ -183,9 +186,9 @@ async fn allow_list_applies_to_resumed_sessions() {
     crate::rig::ping(&mut ours, &mut theirs).await;
     let (ours, _theirs) = rig.connect().await;
     assert!(ours.info.resumed);
-    assert_eq!(sans(ours.info.identity), [CLIENT, SPIFFE]);
+    assert_eq!(sans(ours.info.identity.clone()), [CLIENT, SPIFFE]);
     allow_sans(&mut config, &["other.example"]);
-    server.set(transport_tls::ServerTls::load(&config, PqMode::Off).unwrap());
+    server.replace(transport_tls::ServerTls::load(&config, PqMode::Off).unwrap());
     let (refused, _) = rig.handshake().await;
     assert_eq!(
         failure(refused),
@@ -242,7 +245,7 @@ async fn expired_session_of_rustls_config_is_refused() {
     let key = PrivatePkcs8KeyDer::from(pair.key.serialize_der());
     let mut config = config.with_single_cert(chain, key.into()).unwrap();
     config.ticketer = Ticketer::new().unwrap();
-    let server = LiveServerTls::new(ServerTls::from_rustls(Arc::new(config)));
+    let server = Reloadable::new(ServerTls::from_rustls(Arc::new(config)));
     let expires = SystemTime::now() + Duration::from_secs(3);
     let leaf = authority.leaf_with(&[CLIENT], &PKCS_ECDSA_P256_SHA256, |params| {
         params.not_after = expires.into();

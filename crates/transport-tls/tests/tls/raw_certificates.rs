@@ -3,28 +3,34 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DistinguishedName,
-    DnType, IsCa, KeyPair,
+    CertificateParams, CustomExtension, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256,
 };
 use transport_tls::rustls::pki_types::CertificateDer;
 
-use crate::pki::Leaf;
+use crate::pki::{Authority, Leaf};
 
 /// An authority with the certificates between it and the root.
 pub(crate) struct Ca {
-    issuer: CertifiedIssuer<'static, KeyPair>,
+    authority: Authority,
     name: DistinguishedName,
-    /// Own certificate first; empty for a root.
+    der: CertificateDer<'static>,
+    /// Its own certificate first; empty for a root.
     chain: Vec<CertificateDer<'static>>,
 }
 
 impl Ca {
     pub(crate) fn root() -> Self {
-        let params = ca_params();
-        let name = params.distinguished_name.clone();
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap());
+        let name = &next_name();
+        Self::new(
+            Authority::root_with(name, |params| params.key_usages.clear()),
+            common_name(name),
+        )
+    }
+
+    fn new(authority: Authority, name: DistinguishedName) -> Self {
         Self {
-            issuer: issuer.unwrap(),
+            der: authority.der().to_vec().into(),
+            authority,
             name,
             chain: Vec::new(),
         }
@@ -32,21 +38,19 @@ impl Ca {
 
     /// Issues an intermediate authority.
     pub(crate) fn below(&self, tune: impl FnOnce(&mut CertificateParams)) -> Self {
-        let mut params = ca_params();
-        tune(&mut params);
-        let name = params.distinguished_name.clone();
-        let key = KeyPair::generate().unwrap();
-        let issuer = CertifiedIssuer::signed_by(params, key, &self.issuer).unwrap();
-        let mut chain = vec![issuer.der().clone()];
-        chain.extend(self.chain.iter().cloned());
-        Self {
-            issuer,
-            name,
-            chain,
-        }
+        let mut name = DistinguishedName::new();
+        let authority = self.authority.intermediate(&next_name(), |params| {
+            params.key_usages.clear();
+            tune(params);
+            name = params.distinguished_name.clone();
+        });
+        let mut ca = Self::new(authority, name);
+        ca.chain = vec![ca.der.clone()];
+        ca.chain.extend(self.chain.iter().cloned());
+        ca
     }
 
-    /// Issues a certificate with these names, and its chain.
+    /// Issues a certificate with these names, and appends its chain.
     pub(crate) fn leaf(&self, names: &[Vec<u8>]) -> Leaf {
         self.leaf_with(names, |_| {})
     }
@@ -56,19 +60,16 @@ impl Ca {
         names: &[Vec<u8>],
         tune: impl FnOnce(&mut CertificateParams),
     ) -> Leaf {
-        let mut params = CertificateParams::default();
-        if !names.is_empty() {
-            params.custom_extensions.push(san(names));
-        }
-        tune(&mut params);
-        let key = KeyPair::generate().unwrap();
-        let leaf = params.signed_by(&key, &self.issuer).unwrap();
-        let mut chain = vec![leaf.der().clone()];
-        chain.extend(self.chain.iter().cloned());
-        Leaf {
-            cert: pem(&chain),
-            key,
-        }
+        let params = |params: &mut CertificateParams| {
+            if !names.is_empty() {
+                params.custom_extensions.push(san(names));
+            }
+            tune(params);
+        };
+        let authority = &self.authority;
+        let mut leaf = authority.leaf_with(&[], &PKCS_ECDSA_P256_SHA256, params);
+        leaf.cert += &pem(&self.chain);
+        leaf
     }
 
     /// Returns the subject.
@@ -77,27 +78,28 @@ impl Ca {
     }
 
     pub(crate) fn pem(&self) -> String {
-        self.issuer.pem()
+        self.authority.pem()
     }
 
     pub(crate) fn der(&self) -> &CertificateDer<'static> {
-        self.issuer.der()
+        &self.der
     }
 
     pub(crate) fn key(&self) -> &KeyPair {
-        self.issuer.key()
+        self.authority.key()
     }
 }
 
-/// Returns the parameters of an authority with a unique name.
-fn ca_params() -> CertificateParams {
+/// Returns a name that no other authority has.
+fn next_name() -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let mut params = CertificateParams::default();
-    let name = format!("authority {number}");
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params
+    format!("authority {}", NUMBER.fetch_add(1, Ordering::Relaxed))
+}
+
+fn common_name(name: &str) -> DistinguishedName {
+    let mut subject = DistinguishedName::new();
+    subject.push(DnType::CommonName, name);
+    subject
 }
 
 /// Encodes certificates as PEM.

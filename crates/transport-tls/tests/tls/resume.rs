@@ -31,8 +31,8 @@ async fn replacement_prevents_resumption() {
     let mut resumes = Vec::new();
     for step in 0..6 {
         match step {
-            2 => server.set(ServerTls::load(&server_config, PqMode::Off).unwrap()),
-            4 => client.set(ClientTls::load(&client_config, PqMode::Off).unwrap()),
+            2 => server.replace(ServerTls::load(&server_config, PqMode::Off).unwrap()),
+            4 => client.replace(ClientTls::load(&client_config, PqMode::Off).unwrap()),
             _ => {}
         }
         let (mut ours, mut theirs) = rig.connect().await;

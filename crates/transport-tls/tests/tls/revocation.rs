@@ -4,9 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use transport_core::TlsErrorKind as Kind;
-use transport_tls::{ClientAuth, ClientTls, LiveServerTls, PqMode, ServerTls, TlsConfig};
+use transport_tls::{ClientAuth, ClientTls, PqMode, Reloadable, ServerTls, TlsConfig};
 
-use crate::pki::chain::{Ca, Cert};
+use crate::pki::chain::{self, Ca, Cert};
 use crate::pki::{self, Files, SERVER};
 use crate::rig::{message, Rig};
 
@@ -30,8 +30,8 @@ impl Chain {
 
     fn with_sub(tune: impl FnOnce(&mut rcgen::CertificateParams)) -> Self {
         let root = Ca::root("root");
-        let sub = root.sub("intermediate", INTERMEDIATE, tune);
-        let leaf = sub.leaf(SERVER, LEAF, &[&sub], |_| {});
+        let sub = chain::sub(&root, "intermediate", INTERMEDIATE, tune);
+        let leaf = chain::leaf(&sub, SERVER, LEAF, &[&sub], |_| {});
         Self { root, sub, leaf }
     }
 
@@ -50,8 +50,8 @@ pub(crate) struct Ends {
 impl Ends {
     pub(crate) fn new(chain: &Chain) -> Self {
         let files = Files::empty();
-        files.put("cert.pem", &chain.leaf.chain);
-        files.put_key("key.pem", &chain.leaf.key);
+        files.put("cert.pem", &chain.leaf.cert);
+        files.put_key("key.pem", &chain.leaf.key_pem());
         files.put("ca.pem", &chain.root.pem());
         let mut config = files.server_config();
         config
@@ -79,7 +79,7 @@ impl Ends {
         client
     }
 
-    pub(crate) fn serving(&self) -> (Rig, LiveServerTls) {
+    pub(crate) fn serving(&self) -> (Rig, Reloadable<ServerTls>) {
         let server = pki::server(&self.config, PqMode::Off);
         let client = pki::client(&self.client(), PqMode::Off);
         (Rig::new(&server, &client), server)
@@ -201,7 +201,7 @@ async fn newest_crl_of_issuer_applies() {
 #[tokio::test]
 async fn pem_bundle_and_der_are_read() {
     let chain = Chain::new();
-    let bundle = format!("a comment\n{}{}", chain.leaf.chain, chain.clean().concat());
+    let bundle = format!("a comment\n{}{}", chain.leaf.cert, chain.clean().concat());
     assert_eq!(verdicts(&chain, &[bundle]).await, [None; 2]);
     let ders = [
         chain.root.crl(NOW, &[]).der,
@@ -307,7 +307,7 @@ fn unusable_crl_files_are_refused() {
         ),
         (cut, "CRL 1 in it cannot be used"),
         (Vec::new(), "the file has no CRL"),
-        (chain.leaf.chain.clone().into(), "the file has no CRL"),
+        (chain.leaf.cert.clone().into(), "the file has no CRL"),
         (
             b"-----BEGIN X509 CRL-----\n".to_vec(),
             "it is not valid PEM",

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use transport_core::{Backend, Connection, Dialer, Listener, Pending, Target, TransportError};
 use transport_testkit::{MemoryDialer, MemoryIo, MemoryListener, Recorder};
 use transport_tls::raw::{TlsDialer, TlsIo, TlsListener};
-use transport_tls::{LiveClientTls, LiveServerTls, PqMode};
+use transport_tls::{ClientTls, PqMode, Reloadable, ServerTls};
 
 use crate::pki::{self, Authority, Files, SERVER};
 
@@ -24,14 +24,14 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    pub(crate) fn new(server: &LiveServerTls, client: &LiveClientTls) -> Self {
+    pub(crate) fn new(server: &Reloadable<ServerTls>, client: &Reloadable<ClientTls>) -> Self {
         Self::over(MemoryListener::bind(Backend::Tcp), server, client)
     }
 
     pub(crate) fn over(
         (listener, plain): (MemoryListener, MemoryDialer),
-        server: &LiveServerTls,
-        client: &LiveClientTls,
+        server: &Reloadable<ServerTls>,
+        client: &Reloadable<ClientTls>,
     ) -> Self {
         let (accepts, dials) = (Recorder::new(), Recorder::new());
         Self {

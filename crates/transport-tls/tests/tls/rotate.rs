@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 use transport_core::PeerIdentity;
-use transport_tls::PqMode;
+use transport_tls::{ClientTls, PqMode, ServerTls};
 
 use crate::pki::{self, Authority, Files, Leaf, SERVER};
 use crate::rig::{failure, files, message, ping, End, Rig};
@@ -35,9 +35,12 @@ async fn new_pair_applies_to_new_connections() {
     for number in 0..20 {
         if number > 0 {
             files.put_pair(&numbered(&authority, number));
-            assert!(server.refresh().unwrap());
+            assert!(ServerTls::refresh(&server).unwrap());
         }
-        assert!(!server.refresh().unwrap(), "nothing changed since");
+        assert!(
+            !ServerTls::refresh(&server).unwrap(),
+            "nothing changed since"
+        );
         let (ours, theirs) = rig.connect().await;
         assert_eq!(shown(&theirs), format!("n{number}.example"));
         open.push((ours, theirs));
@@ -57,15 +60,15 @@ async fn half_replaced_pair_is_not_used() {
     let next = numbered(&authority, 1);
     files.put("cert.pem", &next.cert);
     for _ in 0..2 {
-        let error = server.refresh().unwrap_err();
+        let error = ServerTls::refresh(&server).unwrap_err();
         assert!(message(&error).contains("it does not belong to the certificate"));
         assert_eq!(shown(&rig.connect().await.1), "n0.example");
     }
     files.put_key("key.pem", &next.key_pem());
-    assert!(server.refresh().unwrap());
+    assert!(ServerTls::refresh(&server).unwrap());
     assert_eq!(shown(&rig.connect().await.1), "n1.example");
     std::fs::remove_file(files.path("cert.pem")).unwrap();
-    assert!(message(&server.refresh().unwrap_err()).starts_with("tls cert read failed"));
+    assert!(message(&ServerTls::refresh(&server).unwrap_err()).starts_with("tls cert read failed"));
     assert_eq!(shown(&rig.connect().await.1), "n1.example");
 }
 
@@ -91,10 +94,10 @@ async fn symlink_swap_is_detected() {
     let client = pki::client(&files.client_config(), PqMode::Off);
     let mut rig = Rig::new(&server, &client);
     assert_eq!(shown(&rig.connect().await.1), "n0.example");
-    assert!(!server.refresh().unwrap());
+    assert!(!ServerTls::refresh(&server).unwrap());
     symlink("v1", files.path("..data_tmp")).unwrap();
     std::fs::rename(files.path("..data_tmp"), files.path("..data")).unwrap();
-    assert!(server.refresh().unwrap());
+    assert!(ServerTls::refresh(&server).unwrap());
     assert_eq!(shown(&rig.connect().await.1), "n1.example");
 }
 
@@ -106,7 +109,7 @@ async fn rewritten_same_content_is_unchanged() {
     let server = pki::server(&files.server_config(), PqMode::Off);
     let before = server.get();
     files.put_pair(&leaf);
-    assert!(!server.refresh().unwrap());
+    assert!(!ServerTls::refresh(&server).unwrap());
     assert!(Arc::ptr_eq(&before, &server.get()));
 }
 
@@ -118,9 +121,9 @@ async fn client_uses_new_bundle() {
     let client = pki::client(&files.client_config(), PqMode::Off);
     let mut rig = Rig::new(&server, &client);
     failure(rig.handshake().await.1);
-    assert!(!client.refresh().unwrap());
+    assert!(!ClientTls::refresh(&client).unwrap());
     files.put("ca.pem", &authority.pem());
-    assert!(client.refresh().unwrap());
+    assert!(ClientTls::refresh(&client).unwrap());
     rig.connect().await;
 }
 
@@ -162,9 +165,9 @@ async fn rotation_under_load_fails_no_handshake() {
     for number in 1..=ROTATIONS {
         let next = numbered(&authority, number);
         files.put("cert.pem", &next.cert);
-        server.refresh().unwrap_err();
+        ServerTls::refresh(&server).unwrap_err();
         files.put_key("key.pem", &next.key_pem());
-        assert!(server.refresh().unwrap());
+        assert!(ServerTls::refresh(&server).unwrap());
         in_force.store(number, Ordering::SeqCst);
         tokio::task::yield_now().await;
     }

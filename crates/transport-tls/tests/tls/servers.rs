@@ -112,7 +112,7 @@ async fn narrowed_list_applies_to_next_dial() {
         assert_eq!(theirs.info.resumed, resumed);
     }
     allow(&mut config, &["spiffe://td/db/2"]);
-    client.set(ClientTls::load(&config, PqMode::Off).unwrap());
+    client.replace(ClientTls::load(&config, PqMode::Off).unwrap());
     let (_server, refused) = rig.handshake().await;
     assert_eq!(refused.unwrap_err().tls_kind(), Some(Kind::NotAllowed));
 }

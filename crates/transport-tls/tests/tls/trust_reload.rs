@@ -3,7 +3,7 @@
 use std::fs;
 
 use transport_core::TlsErrorKind as Kind;
-use transport_tls::PqMode;
+use transport_tls::{PqMode, ServerTls};
 
 use crate::pki::chain::Ca;
 use crate::pki::SERVER;
@@ -31,13 +31,13 @@ async fn fresh_crl_applies_after_refresh() {
     assert_eq!(next(&mut rig).await, Ok(false));
     assert_eq!(next(&mut rig).await, Ok(true));
     fs::write(&paths[1], chain.sub.crl((2021, 2090), &[LEAF]).pem).unwrap();
-    assert!(live.refresh().unwrap());
+    assert!(ServerTls::refresh(&live).unwrap());
     // The old ticket is ignored, and the full handshake is refused.
     assert_eq!(next(&mut rig).await, Err(Kind::Revoked));
     fs::write(&paths[1], chain.sub.crl((2022, 2090), &[]).pem).unwrap();
-    assert!(live.refresh().unwrap());
+    assert!(ServerTls::refresh(&live).unwrap());
     assert_eq!(next(&mut rig).await, Ok(false));
-    assert!(!live.refresh().unwrap());
+    assert!(!ServerTls::refresh(&live).unwrap());
 }
 
 #[tokio::test]
@@ -47,9 +47,9 @@ async fn revocation_beside_broken_pair() {
     let paths = ends.crls(&chain.clean());
     let (mut rig, live) = ends.serving();
     assert_eq!(next(&mut rig).await, Ok(false));
-    ends.files.put_key("key.pem", &Chain::new().leaf.key);
+    ends.files.put_key("key.pem", &Chain::new().leaf.key_pem());
     fs::write(&paths[1], chain.sub.crl((2021, 2090), &[LEAF]).pem).unwrap();
-    let error = live.refresh().unwrap_err();
+    let error = ServerTls::refresh(&live).unwrap_err();
     assert!(
         message(&error).starts_with("tls key read failed"),
         "{error}"
@@ -57,7 +57,7 @@ async fn revocation_beside_broken_pair() {
     assert_eq!(next(&mut rig).await, Err(Kind::Revoked));
     // The error stays, and nothing else changes.
     let before = std::sync::Arc::as_ptr(&live.get());
-    live.refresh().unwrap_err();
+    ServerTls::refresh(&live).unwrap_err();
     assert_eq!(std::sync::Arc::as_ptr(&live.get()), before);
 }
 
@@ -68,7 +68,7 @@ async fn broken_crl_keeps_other_revocations() {
     let paths = ends.crls(&chain.clean());
     let (mut rig, live) = ends.serving();
     fs::write(&paths[0], "no CRL").unwrap();
-    let error = live.refresh().unwrap_err();
+    let error = ServerTls::refresh(&live).unwrap_err();
     assert!(
         message(&error).starts_with("tls crl read failed"),
         "{error}"
@@ -79,7 +79,7 @@ async fn broken_crl_keeps_other_revocations() {
         "the last good content stays"
     );
     fs::write(&paths[1], chain.sub.crl((2021, 2090), &[LEAF]).pem).unwrap();
-    live.refresh().unwrap_err();
+    ServerTls::refresh(&live).unwrap_err();
     assert_eq!(next(&mut rig).await, Err(Kind::Revoked));
 }
 
@@ -91,7 +91,7 @@ async fn removed_authority_beside_broken_pair() {
     assert_eq!(next(&mut rig).await, Ok(false));
     ends.files.put("cert.pem", "no certificate");
     ends.files.put("ca.pem", &Ca::root("another").pem());
-    live.refresh().unwrap_err();
+    ServerTls::refresh(&live).unwrap_err();
     assert_eq!(next(&mut rig).await, Err(Kind::UnknownCa));
 }
 
@@ -107,7 +107,7 @@ async fn narrower_allow_list_beside_broken_pair() {
         .set_allow_sans(vec!["other.example".into()])
         .unwrap();
     live.get().reconfigured(&narrower, PqMode::Off).unwrap_err();
-    live.set(live.get().reconfigured_trust(&narrower).unwrap());
+    live.replace(live.get().reconfigured_trust(&narrower).unwrap());
     assert_eq!(next(&mut rig).await, Err(Kind::NotAllowed));
     assert!(live.get().reconfigured_trust(&narrower).is_none());
 }

@@ -10,7 +10,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use transport_core::{Dialer, Listener, Pending};
 use transport_tls::rustls::pki_types::pem::PemObject;
 use transport_tls::rustls::pki_types::CertificateDer;
-use transport_tls::{LiveServerTls, PqMode, ServerTls};
+use transport_tls::{PqMode, Reloadable, ServerTls};
 
 use crate::pki::{self, Authority, Files, SERVER};
 use crate::rig::{failure, message, target, Rig};
@@ -125,7 +125,7 @@ async fn tls12_session_of_rustls_config_is_refused() {
     let files = Files::empty();
     files.put("ca.pem", &authority.pem());
     let config = Arc::new(old_server(&authority, true));
-    let server = LiveServerTls::new(ServerTls::from_rustls(config));
+    let server = Reloadable::new(ServerTls::from_rustls(config));
     let client = pki::client(&files.client_config(), PqMode::Off);
     let mut rig = Rig::new(&server, &client);
     let (old, _) = dial_old(&mut rig, &authority).await;

@@ -8,11 +8,12 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::time::{sleep, Instant};
 use transport_core::{
-    Backend, ConnInfo, Connection, Dialer, PeerAddr, PeerIdentity, Target, TransportError,
+    Backend, ConnInfo, Connection, Dialer, PeerAddr, PeerIdentity, Reloadable, Target,
+    TransportError,
 };
 
 use super::{send_buffer, UdsIo};
-use crate::{path, LiveUdsConfig, UdsConfig};
+use crate::{path, UdsConfig};
 
 /// First and longest pause before another attempt at a full backlog: the kernel tells nobody when
 /// there is a place again.
@@ -21,7 +22,7 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_mi
 /// Dials Unix sockets.
 #[derive(Debug, Clone, Default)]
 pub struct UdsDialer {
-    config: Option<LiveUdsConfig>,
+    config: Option<Reloadable<UdsConfig>>,
     max_fd: Option<RawFd>,
 }
 
@@ -37,7 +38,7 @@ impl UdsDialer {
 
     /// Takes the send buffer of dialed connections from here, as it is at each dial.
     #[must_use]
-    pub fn with_config(mut self, config: &LiveUdsConfig) -> Self {
+    pub fn with_config(mut self, config: &Reloadable<UdsConfig>) -> Self {
         self.config = Some(config.clone());
         self
     }
@@ -82,10 +83,10 @@ impl Dialer for UdsDialer {
         if self.max_fd.is_some_and(|limit| stream.as_raw_fd() >= limit) {
             return Err(connect(rustix::io::Errno::MFILE.into()));
         }
-        let chunk = self.config.as_ref().map_or_else(
-            || UdsConfig::default().chunk_bytes(),
-            LiveUdsConfig::chunk_bytes,
-        );
+        let chunk = match &self.config {
+            Some(config) => config.get().chunk_bytes(),
+            None => UdsConfig::default().chunk_bytes(),
+        };
         send_buffer::apply(&stream, chunk).map_err(connect)?;
         // The uid that the other side had when it began to listen.
         let uid = stream.peer_cred().map_err(connect)?.uid();

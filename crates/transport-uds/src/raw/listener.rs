@@ -9,14 +9,14 @@ use socket2::SockRef;
 use tokio::net::UnixStream;
 use transport_core::schema::ValueError;
 use transport_core::{
-    Backend, ConnInfo, Connection, Listener, PeerAddr, PeerIdentity, Pending, Reason,
+    Backend, ConnInfo, Connection, Listener, PeerAddr, PeerIdentity, Pending, Reason, Reloadable,
     TransportError,
 };
 
 use super::socket_file::SocketFile;
 use super::{send_buffer, UdsIo};
 use crate::config::UNKNOWN_UID;
-use crate::{LiveUdsConfig, UdsConfig};
+use crate::UdsConfig;
 
 /// A listening Unix socket. Dropping it removes the file that [`bind`](Self::bind) made, unless
 /// another one is in its place.
@@ -26,7 +26,7 @@ pub struct UdsListener {
     /// listens, and a start at the same moment does not take it for one of the dead.
     _file: Option<SocketFile>,
     inner: tokio::net::UnixListener,
-    config: LiveUdsConfig,
+    config: Reloadable<UdsConfig>,
     max_fd: Option<RawFd>,
 }
 
@@ -79,7 +79,7 @@ impl UdsListener {
         Self {
             _file: file,
             inner,
-            config: LiveUdsConfig::new(config),
+            config: Reloadable::new(config.clone()),
             max_fd: None,
         }
     }
@@ -95,7 +95,7 @@ impl UdsListener {
 
     /// Takes the uids that may connect from here, as they are at each accept.
     #[must_use]
-    pub fn with_config(mut self, config: &LiveUdsConfig) -> Self {
+    pub fn with_config(mut self, config: &Reloadable<UdsConfig>) -> Self {
         self.config = config.clone();
         self
     }
@@ -157,7 +157,8 @@ impl Listener for UdsListener {
         // the accept loop to pause.
         let uid = stream.peer_cred().map_or(UNKNOWN_UID, |peer| peer.uid());
         let over_max_fd = self.max_fd.is_some_and(|limit| stream.as_raw_fd() >= limit);
-        let refused = if !self.config.allows(uid) {
+        let config = self.config.get();
+        let refused = if !config.allows(uid) {
             Some(Reason::UidDenied)
         } else if over_max_fd {
             Some(Reason::ConnLimit)
@@ -168,7 +169,7 @@ impl Listener for UdsListener {
             stream,
             uid,
             refused,
-            chunk_bytes: self.config.chunk_bytes(),
+            chunk_bytes: config.chunk_bytes(),
         })
     }
 }

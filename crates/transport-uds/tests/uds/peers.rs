@@ -10,7 +10,7 @@ use transport_core::{Backend, Dialer, Direction, PeerAddr, PeerIdentity, Reason,
 use transport_limits::{Guard, Limiter, Limits};
 use transport_testkit::Recorder;
 use transport_uds::raw::{UdsDialer, UdsListener};
-use transport_uds::{LiveUdsConfig, UdsConfig, UdsGuard};
+use transport_uds::{Reloadable, UdsConfig, UdsGuard};
 
 use crate::log::Log;
 use crate::other_user::{self, OTHER, PAST_MODES, PLAIN};
@@ -20,7 +20,7 @@ struct Rig {
     place: Place,
     recorder: Recorder,
     guard: UdsGuard,
-    live: LiveUdsConfig,
+    live: Reloadable<UdsConfig>,
 }
 
 impl Rig {
@@ -28,7 +28,7 @@ impl Rig {
         let place = Place::new();
         let mut config = place.config();
         config.set_allow_uids(allowed.iter().copied()).unwrap();
-        let live = LiveUdsConfig::new(&config);
+        let live = Reloadable::new(config.clone());
         let listener = UdsListener::bind(&config).await.unwrap();
         let mut limits = Limits::default();
         tune(&mut limits);
@@ -161,7 +161,7 @@ async fn the_allowed_uids_change_under_a_running_listener() {
     let mut others = UdsConfig::default();
     others.set_allow_uids([our_uid() + 1]).unwrap();
     for (times, config) in [(1, others), (2, UdsConfig::default())] {
-        rig.live.set(&config);
+        rig.live.replace(config);
         let mut denied = dialer.dial(&target).await.unwrap();
         rig.denied(times).await;
         assert_eq!(denied.io.read(&mut [0; 16]).await.unwrap(), 0);
@@ -170,7 +170,7 @@ async fn the_allowed_uids_change_under_a_running_listener() {
     peer.io.write_all(b"x").await.unwrap();
     assert_eq!(before.io.read_u8().await.unwrap(), b'x');
 
-    rig.live.set(&rig.place.config());
+    rig.live.replace(rig.place.config());
     let _peer = dialer.dial(&target).await.unwrap();
     let again = rig.guard.accept().await.establish().await.unwrap();
     assert_eq!(again.info.identity, PeerIdentity::Uid(our_uid()));

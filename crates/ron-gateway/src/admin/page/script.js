@@ -1,36 +1,36 @@
 "use strict";
 
-// Asks every two seconds. The page opens with the gateway's last 15 minutes and keeps as much; after a
-// gap, such as a suspended browser, it takes them from the gateway again.
+// Polls every two seconds. The page loads the last 15 minutes from the gateway and keeps as many; after
+// a gap, such as a suspended browser, it loads them again.
 const EVERY = 2000, KEEP = 900, GAP = 15, MINUTE = 60, SHORT = 10;
 
-// What each reason means; one that is newer than this page stands for itself.
+// Descriptions of reject reasons; an unknown reason is shown without one.
 const REASONS = {
-  timeout: "a dial, handshake, read or write passed its deadline",
-  too_large: "a frame over limits.max_frame_bytes",
-  rate_limited: "over a rate: accepts, or bytes for the first time",
-  peer_limit: "that peer has per_peer.max_conns connections",
+  timeout: "a dial, handshake, read or write exceeded its deadline",
+  too_large: "a frame exceeded limits.max_frame_bytes",
+  rate_limited: "accept rate exceeded, or a byte rate for the first time",
+  peer_limit: "the peer has per_peer.max_conns connections",
   tls: "a handshake failed; the log says why",
   arti_bootstrap: "Tor did not bootstrap in time",
-  conn_limit: "all max_conns connections or descriptors are taken",
-  handshake_limit: "too many handshakes under way",
-  uid_denied: "a user that uds.allow_uids does not list",
-  draining: "came while the gateway stops",
+  conn_limit: "all max_conns connections or all descriptors are in use",
+  handshake_limit: "too many pending handshakes",
+  uid_denied: "the user is not in uds.allow_uids",
+  draining: "the gateway is draining",
   busy: "a bounded queue was full",
   upstream: "the dial to the upstream failed",
-  denied: "an address that peers.allow or peers.deny keeps out",
-  overload: "memory is short: memory.pressure",
+  denied: "peers.allow or peers.deny rejects the address",
+  overload: "memory usage reached memory.pressure",
 };
 const WORDS = { ready: "Ready", degraded: "Degraded", not_ready: "Not ready" };
 const WHY = {
-  starting: "has not bound its address yet",
-  bind_failed: "its address could not be bound",
-  tls: "certificate or key cannot be used",
+  starting: "the address is not bound yet",
+  bind_failed: "the address cannot be bound",
+  tls: "the certificate or key is unusable",
   arti_bootstrap: "Tor is bootstrapping",
-  arti_bootstrap_timeout: "Tor did not bootstrap in time; it is tried on",
-  draining: "is stopping and takes no new connection",
-  stopped: "has stopped",
-  overload: "memory is short: open connections go on, new ones are refused",
+  arti_bootstrap_timeout: "Tor did not bootstrap in time; retrying",
+  draining: "stopping; new connections are refused",
+  stopped: "stopped",
+  overload: "memory usage is high; open connections continue, new ones are refused",
 };
 
 const $ = (id) => document.getElementById(id);
@@ -58,7 +58,7 @@ const date = (seconds) => new Date(seconds * 1000).toLocaleString("en-GB", { dat
 const bound = (seconds) => seconds === null ? "–" : seconds === Infinity ? "> 10 s"
   : "≤ " + (seconds < 1 ? Math.round(seconds * 1000) + " ms" : seconds + " s");
 
-// The sum of a family, or of its samples that have these labels.
+// Returns the sum of a family, or of its samples with these labels.
 function sum(metrics, name, labels = {}) {
   const fits = (sample) => Object.entries(labels).every(([k, v]) => sample[k] === v);
   return (metrics[name] || []).filter(fits).reduce((all, sample) => all + sample.value, 0);
@@ -66,7 +66,7 @@ function sum(metrics, name, labels = {}) {
 
 const by = (metrics, name, label) => Object.fromEntries((metrics[name] || []).map((s) => [s[label], s.value]));
 
-// Buckets of the handshakes between two samples, by backend: [upper bound, count up to it].
+// Returns handshake buckets between two samples, by backend: [upper bound, cumulative count].
 function buckets(metrics, before) {
   const old = {};
   for (const s of before ? before.handshake_latency_seconds_bucket || [] : []) old[s.backend + s.le] = s.value;
@@ -85,7 +85,7 @@ function quantile(list, q) {
   return hit ? hit[0] : null;
 }
 
-// The oldest sample that is not older than this.
+// Returns the oldest sample within a number of seconds.
 let samples = [];
 function ago(seconds) {
   const now = samples[samples.length - 1].now;
@@ -153,7 +153,7 @@ function traffic(metrics, accepted) {
     const from = ago(SHORT);
     show(way, from === now ? "–" : bytes(rate(from, now)) + "/s");
     spark(way + "-spark", samples.slice(1).map((s, at) => [s.now, rate(samples[at], s)]));
-    show(way + "-total", bytes(sum(metrics, "bytes_" + way + "_total")) + " in all");
+    show(way + "-total", bytes(sum(metrics, "bytes_" + way + "_total")) + " in total");
   }
 }
 
@@ -165,7 +165,7 @@ function rejects(metrics, before) {
   show("rejects", count(all));
   const share = tried > 0 ? all / tried : 0;
   level($("rejects"), share, 0.01, 0.1);
-  show("rejects-share", tried === 0 ? "no accepts or dials" : "beside " + count(tried) + " accepts and dials: " + (100 * share).toFixed(share < 0.1 ? 1 : 0) + " %");
+  show("rejects-share", tried === 0 ? "no accepts or dials" : "of " + count(tried) + " accepts and dials: " + (100 * share).toFixed(share < 0.1 ? 1 : 0) + " %");
   const known = Object.keys(REASONS);
   const seen = Object.keys(total).filter((reason) => total[reason] > 0)
     .sort((a, b) => (known.indexOf(a) + 99) % 99 - (known.indexOf(b) + 99) % 99);
@@ -186,7 +186,7 @@ function handshakes(metrics, before) {
   let all = 0;
   const ever = by(metrics, "handshake_latency_seconds_count", "backend");
   for (const [backend, list] of Object.entries(buckets(metrics, before)).sort()) {
-    // The backends that are in use.
+    // Skip unused backends.
     if (ever[backend] === 0) continue;
     const n = list[list.length - 1][1];
     all += n;
@@ -212,8 +212,8 @@ function peers(metrics, near) {
 function certificate(metrics, now) {
   const ends = sum(metrics, "tls_certificate_expiry_timestamp_seconds");
   const days = Math.floor((ends - now) / 86400);
-  show("cert", !ends ? "none" : ends < now ? "expired" : days < 1 ? "ends today" : days + (days === 1 ? " day left" : " days left"));
-  show("cert-note", ends ? "until " + date(ends) : "no certificate is in use");
+  show("cert", !ends ? "none" : ends < now ? "expired" : days < 1 ? "expires today" : days + (days === 1 ? " day left" : " days left"));
+  show("cert-note", ends ? "until " + date(ends) : "no certificate in use");
   $("cert").className = "big" + (ends && days < 14 ? ends < now || days < 3 ? " alarm" : " care" : "");
 }
 
@@ -255,11 +255,11 @@ async function configuration(metrics, first) {
 
 async function ask(path) {
   const answer = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(5000) });
-  if (!answer.ok) throw new Error(path + " answers " + answer.status);
+  if (!answer.ok) throw new Error(path + " returned " + answer.status);
   return answer.json();
 }
 
-// The samples that the gateway kept, as those of this page.
+// Loads the samples of the gateway, in the format of this page.
 async function past() {
   const { started, series, samples } = await ask("/status/history.json");
   return samples.map(([now, ...values]) => {
@@ -275,7 +275,7 @@ async function keep(sample) {
   const last = samples[samples.length - 1];
   const goesOn = last && sample.started === last.started && sample.now - last.now < GAP;
   const before = goesOn ? samples : await past();
-  // Those of another process, whose counters began anew, are not of use.
+  // Drop samples of another process: its counters restarted.
   const fits = (s) => s.started === sample.started && s.now < sample.now && s.now > sample.now - KEEP;
   samples = [...before.filter(fits), sample];
 }
@@ -302,10 +302,10 @@ async function look() {
   } catch (error) {
     const silent = answered === null ? Infinity : Date.now() - answered;
     if (silent > 3 * EVERY) {
-      show("stale", "The gateway does not answer" + (answered === null ? "." : "; what is shown is " + span(silent / 1000) + " old."));
+      show("stale", "No response from the gateway" + (answered === null ? "." : "; these data are " + span(silent / 1000) + " old."));
       $("stale").hidden = false;
       document.body.dataset.stale = "";
-      document.title = "No answer · ron-gateway";
+      document.title = "No response · ron-gateway";
     }
   }
   setTimeout(look, EVERY);

@@ -1,6 +1,6 @@
 use tracing::Level;
 
-use super::super::record::Value;
+use super::super::entry::FieldValue;
 use super::super::timestamp::Timestamp;
 use super::*;
 
@@ -11,7 +11,7 @@ fn written(text: &str) -> String {
 }
 
 #[test]
-fn plain_values_stand_as_they_are() {
+fn plain_values_are_not_quoted() {
     for plain in [
         "eof",
         "127.0.0.1:9444",
@@ -24,7 +24,7 @@ fn plain_values_stand_as_they_are() {
 }
 
 #[test]
-fn anything_else_is_quoted_and_escaped() {
+fn other_values_are_quoted_and_escaped() {
     for (text, expected) in [
         ("", r#""""#),
         ("a b", r#""a b""#),
@@ -45,7 +45,7 @@ fn anything_else_is_quoted_and_escaped() {
     }
 }
 
-/// Reads a line as go-logfmt does (`decode.go`, `jsonstring.go`).
+/// Decodes a line as go-logfmt does (`decode.go`, `jsonstring.go`).
 fn decoded(line: &str) -> Result<Vec<(String, String)>, String> {
     let mut rest = line;
     let mut pairs = Vec::new();
@@ -76,7 +76,7 @@ fn decoded(line: &str) -> Result<Vec<(String, String)>, String> {
     }
 }
 
-/// The length of a value, with its quotes.
+/// Returns the length of a value, including quotes.
 fn value_len(text: &str) -> Result<usize, String> {
     let Some(inner) = text.strip_prefix('"') else {
         return Ok(text.find(|c| c <= ' ').unwrap_or(text.len()));
@@ -94,18 +94,18 @@ fn value_len(text: &str) -> Result<usize, String> {
 }
 
 fn line_of(message: &str, value: &str) -> String {
-    render(&Entry {
+    render(&LogEntry {
         at: Timestamp::now(),
         level: Level::INFO,
         target: "t",
         message: Some(message.to_owned()),
-        fields: vec![("error".into(), Value::Text(value.to_owned()))],
+        fields: vec![("error".into(), FieldValue::Text(value.to_owned()))],
     })
 }
 
-/// Each character there is, and texts that imitate the form of a line.
+/// Every character, and texts that imitate the format.
 #[test]
-fn go_logfmt_reads_every_line() {
+fn go_logfmt_decodes_every_line() {
     let all: Vec<char> = ('\0'..=char::MAX).collect();
     let of_all = all.chunks(97).map(String::from_iter);
     let nasty = [
@@ -132,7 +132,7 @@ fn go_logfmt_reads_every_line() {
     for text in of_all.chain(nasty.map(str::to_owned)) {
         let line = line_of(&text, &text);
         let body = line.strip_suffix('\n').unwrap();
-        assert!(body.chars().all(ron_transport::core::escape::is_safe));
+        assert!(body.chars().all(ron_transport::escape::is_safe));
         let pairs = decoded(body).unwrap_or_else(|why| panic!("{why}: {body}"));
         let names: Vec<_> = pairs.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["ts", "level", "target", "msg", "error"]);
@@ -141,7 +141,7 @@ fn go_logfmt_reads_every_line() {
 }
 
 #[test]
-fn keys_of_dependencies_fit_the_form() {
+fn keys_of_dependencies_are_sanitized() {
     for (name, written) in [("a.b", "a.b"), ("a b=\"c\u{e9}\n", "a_b__c__"), ("", "_")] {
         let mut line = String::new();
         key(&mut line, name).unwrap();

@@ -1,9 +1,9 @@
-//! Failing outputs: what is lost, what is counted, what goes on.
+//! Failing outputs: lost, counted and later lines.
 
 use super::*;
 use std::sync::{Arc, Mutex};
 
-/// Shared memory with room for so many bytes, or that fails in another way.
+/// An output in memory that fails on demand.
 #[derive(Clone, Default)]
 struct Out(Arc<Mutex<State>>);
 
@@ -57,8 +57,8 @@ fn begin(out: &Out) -> (Sink, Writer) {
     start(out.clone(), |lines| format!("dropped={lines}\n")).unwrap()
 }
 
-/// Waits until the writer has written or dropped everything that was offered.
-fn settle(out: &Out, dropped: &Dropped, lines: usize) {
+/// Waits until all offered lines are written or dropped.
+fn settle(out: &Out, dropped: &DroppedLines, lines: usize) {
     let count = |text: &str| text.lines().filter(|line| !line.contains('=')).count();
     for _ in 0..2000 {
         let gone = usize::try_from(dropped.total()).unwrap();
@@ -71,7 +71,7 @@ fn settle(out: &Out, dropped: &Dropped, lines: usize) {
 }
 
 #[test]
-fn everything_is_written_before_the_writer_is_gone() {
+fn writer_drop_waits_for_all_lines() {
     let out = Out::default();
     out.fail(Some(io::ErrorKind::WouldBlock));
     let (sink, writer) = begin(&out);
@@ -84,7 +84,7 @@ fn everything_is_written_before_the_writer_is_gone() {
 }
 
 #[test]
-fn closed_reader_ends_the_log_alone() {
+fn closed_reader_ends_log_only() {
     let out = Out::default();
     out.fail(Some(io::ErrorKind::BrokenPipe));
     let (sink, writer) = begin(&out);
@@ -95,10 +95,10 @@ fn closed_reader_ends_the_log_alone() {
     sink.offer("x".to_owned());
 }
 
-/// The line that was torn when the disk was full is whole afterwards, those that were lost are
-/// counted, and the count is in the log without a further line.
+/// A full disk tears one line, which is completed later. Lost lines are counted, and the count is
+/// logged without a further line.
 #[test]
-fn full_disk_costs_lines_and_ends() {
+fn full_disk_drops_lines_and_recovers() {
     let out = Out::default();
     out.room(Some(10));
     let (sink, writer) = begin(&out);
@@ -125,7 +125,7 @@ fn full_disk_costs_lines_and_ends() {
 }
 
 #[test]
-fn failing_device_is_told_when_it_recovers() {
+fn recovered_device_gets_the_notice() {
     let out = Out::default();
     out.fail(Some(io::ErrorKind::Other));
     let (sink, writer) = begin(&out);

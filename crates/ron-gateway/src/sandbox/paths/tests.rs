@@ -2,27 +2,27 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 
-/// A file directly in a directory that is shared.
-fn single() -> (tempfile::NamedTempFile, Allowed) {
+/// Returns a file in a shared directory.
+fn single() -> (tempfile::NamedTempFile, AllowedPaths) {
     let file = tempfile::NamedTempFile::new_in("/tmp").unwrap();
-    let mut allowed = Allowed::default();
+    let mut allowed = AllowedPaths::default();
     allowed.read(file.path());
     (file, allowed)
 }
 
 #[test]
-fn file_of_a_shared_directory_is_allowed_alone() {
+fn file_in_shared_directory_allowed_alone() {
     let (file, allowed) = single();
     let path = file.path().canonicalize().unwrap();
-    let access = Access::Read;
-    assert_eq!(allowed.grants(), [Grant { path, access }]);
+    let access = PathAccess::Read;
+    assert_eq!(allowed.grants(), [PathGrant { path, access }]);
     assert!(allowed.reads(file.path()));
     let other = tempfile::NamedTempFile::new_in("/tmp").unwrap();
     assert!(!allowed.reads(other.path()));
 }
 
 #[test]
-fn replaced_file_is_told_once() {
+fn replaced_file_is_reported_once() {
     let (file, allowed) = single();
     assert_eq!(allowed.newly_replaced(), Vec::<PathBuf>::new());
     let other = tempfile::NamedTempFile::new_in("/tmp").unwrap();
@@ -33,9 +33,9 @@ fn replaced_file_is_told_once() {
 }
 
 #[test]
-fn directory_of_its_own_is_allowed_whole() {
+fn own_directory_is_allowed_whole() {
     let dir = tempfile::tempdir().unwrap();
-    let mut allowed = Allowed::default();
+    let mut allowed = AllowedPaths::default();
     allowed.read(&dir.path().join("cert.pem"));
     let later = dir.path().join("later.pem");
     fs::write(&later, "").unwrap();
@@ -44,12 +44,12 @@ fn directory_of_its_own_is_allowed_whole() {
 }
 
 #[test]
-fn written_directory_is_made_private() {
+fn written_directory_is_created_private() {
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().join("a/b");
-    let mut allowed = Allowed::default();
+    let mut allowed = AllowedPaths::default();
     allowed.write(&state);
     let mode = fs::metadata(&state).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
-    assert_eq!(allowed.grants()[0].access, Access::Write);
+    assert_eq!(allowed.grants()[0].access, PathAccess::Write);
 }

@@ -1,13 +1,18 @@
 //! The lists of system calls.
 
+use std::collections::BTreeMap;
+
 use libc::*;
 use seccompiler::{
     BackendError, Error, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule,
 };
 
-use super::Rules;
+/// The rules of a filter: conditions for each call.
+///
+/// One of the conditions must hold; a call without conditions always matches.
+pub(super) type CallRules = BTreeMap<i64, Vec<SeccompRule>>;
 
-/// Calls of the service that are allowed with any argument.
+/// Calls that are allowed with any argument.
 #[rustfmt::skip]
 const ALWAYS: &[c_long] = &[
     // Descriptors.
@@ -21,7 +26,7 @@ const ALWAYS: &[c_long] = &[
     SYS_bind, SYS_listen, SYS_accept, SYS_accept4, SYS_connect, SYS_shutdown, SYS_getsockname,
     SYS_getpeername, SYS_getsockopt, SYS_setsockopt, SYS_sendto, SYS_recvfrom, SYS_sendmsg,
     SYS_recvmsg, SYS_sendmmsg, SYS_recvmmsg,
-    // Files. Landlock decides which.
+    // Files. Landlock restricts which.
     SYS_openat, SYS_newfstatat, SYS_fstat, SYS_statx, SYS_statfs, SYS_fstatfs, SYS_faccessat,
     SYS_faccessat2, SYS_readlinkat, SYS_getdents64, SYS_getcwd, SYS_mkdirat, SYS_unlinkat,
     SYS_renameat2, SYS_linkat, SYS_fchmod, SYS_fchmodat, SYS_fchown, SYS_utimensat,
@@ -44,7 +49,7 @@ const ALWAYS: &[c_long] = &[
     SYS_sysinfo, SYS_uname, SYS_getrandom,
 ];
 
-/// Older calls, which the C library of x86_64 still makes.
+/// Older calls that the C library of x86_64 still makes.
 #[cfg(target_arch = "x86_64")]
 #[rustfmt::skip]
 const OLDER: &[c_long] = &[
@@ -53,12 +58,13 @@ const OLDER: &[c_long] = &[
     SYS_epoll_create, SYS_epoll_wait, SYS_eventfd, SYS_inotify_init, SYS_arch_prctl, SYS_time,
     SYS_renameat, SYS_getrlimit,
 ];
-/// `renameat` and `getrlimit`, which not every libc of aarch64 names.
+/// `renameat` and `getrlimit`, which not every aarch64 libc names.
 #[cfg(target_arch = "aarch64")]
 const OLDER: &[c_long] = &[38, 163];
 
-/// Calls that end the process. A list of their own, so that a C library's probe for a new call is
-/// not among them.
+/// Calls that kill the process.
+///
+/// A separate list, so that a C library may probe for a new call.
 #[rustfmt::skip]
 const DEADLY: &[c_long] = &[
     // Programs.
@@ -80,14 +86,14 @@ const DEADLY: &[c_long] = &[
     SYS_setdomainname,
 ];
 
-/// More of them on x86_64.
+/// Further deadly calls of x86_64.
 #[cfg(target_arch = "x86_64")]
 const DEADLY_HERE: &[c_long] = &[SYS_kexec_file_load, SYS_iopl, SYS_ioperm, SYS_modify_ldt];
-/// `kexec_file_load`, which not every libc of aarch64 names.
+/// `kexec_file_load`, which not every aarch64 libc names.
 #[cfg(target_arch = "aarch64")]
 const DEADLY_HERE: &[c_long] = &[294];
 
-/// Families and kinds of sockets, with the protocol.
+/// Allowed sockets: family, kind and protocol.
 const SOCKETS: &[(c_int, c_int, c_int)] = &[
     (AF_UNIX, SOCK_STREAM, 0),
     (AF_UNIX, SOCK_DGRAM, 0),
@@ -99,15 +105,17 @@ const SOCKETS: &[(c_int, c_int, c_int)] = &[
     (AF_INET6, SOCK_STREAM, IPPROTO_TCP),
     (AF_INET6, SOCK_DGRAM, 0),
     (AF_INET6, SOCK_DGRAM, IPPROTO_UDP),
-    // The C library lists the machine's addresses to sort those of a name (RFC 6724).
+    // The C library lists the machine's addresses to sort resolved ones (RFC 6724).
     (AF_NETLINK, SOCK_RAW, NETLINK_ROUTE),
-    // The bytes that a peer has not taken (sock_diag(7)).
+    // The number of bytes that a peer has not read (sock_diag(7)).
     (AF_NETLINK, SOCK_DGRAM, NETLINK_SOCK_DIAG),
 ];
-/// The bits of a socket's kind; the others are flags.
+/// Bits of the socket kind; the others are flags.
 const SOCK_KIND: u64 = 0xf;
 
-/// Requests of ioctl(2). TIOCSTI, which types into a terminal, is none of them.
+/// Allowed requests of ioctl(2).
+///
+/// TIOCSTI, which types into a terminal, is excluded.
 #[allow(clippy::unnecessary_cast)] // musl has them as int
 const IOCTLS: &[u64] = &[
     FIONBIO as u64,
@@ -121,10 +129,10 @@ const IOCTLS: &[u64] = &[
     SIOCGIFNAME as u64,
 ];
 
-/// Options of prctl(2): names of threads and of memory.
+/// Allowed options of prctl(2): names of threads and memory.
 const PRCTLS: &[c_int] = &[PR_SET_NAME, PR_GET_NAME, PR_SET_VMA];
 
-/// Namespaces that a clone(2) would make.
+/// Flags of clone(2) that create namespaces.
 const NEW_NAMESPACES: c_int = CLONE_NEWCGROUP
     | CLONE_NEWIPC
     | CLONE_NEWNET
@@ -133,22 +141,22 @@ const NEW_NAMESPACES: c_int = CLONE_NEWCGROUP
     | CLONE_NEWUSER
     | CLONE_NEWUTS;
 
-/// The calls that end the process.
-pub(super) fn deadly() -> Rules {
+/// Returns the deadly list.
+pub(super) fn deadly() -> CallRules {
     let all = DEADLY.iter().chain(DEADLY_HERE);
     all.map(|&call| (call, Vec::new())).collect()
 }
 
-/// The calls that are allowed.
-pub(super) fn listed() -> Result<Rules, Error> {
+/// Returns the allow list.
+pub(super) fn listed() -> Result<CallRules, Error> {
     let all = ALWAYS.iter().chain(OLDER);
-    let mut rules: Rules = all.map(|&call| (call, Vec::new())).collect();
+    let mut rules: CallRules = all.map(|&call| (call, Vec::new())).collect();
     rules.extend(conditional().map_err(Error::Backend)?);
     Ok(rules)
 }
 
-/// The calls that are allowed with some arguments only.
-fn conditional() -> Result<Rules, BackendError> {
+/// Returns the calls that are allowed with some arguments only.
+fn conditional() -> Result<CallRules, BackendError> {
     let own_pid = u64::from(std::process::id());
     let sockets = SOCKETS.iter().map(|&(family, kind, protocol)| {
         SeccompRule::new(vec![
@@ -163,20 +171,20 @@ fn conditional() -> Result<Rules, BackendError> {
             masked(1, SOCK_KIND, number(kind))?,
         ])
     });
-    // A thread of this process, in its namespaces. The flags of clone3(2) are out of a filter's
-    // sight: it fails, and the C library calls clone(2).
+    // A thread of this process, in its namespaces. A filter cannot read the flags of clone3(2):
+    // that call fails, and the C library falls back to clone(2).
     let thread = number(CLONE_THREAD);
     let thread = masked(0, thread | number(NEW_NAMESPACES), thread)?;
     let written = masked(2, number(PROT_WRITE), 0)?;
     let executed = masked(2, number(PROT_EXEC), 0)?;
-    // Mapped for a module of the C library, but never writable and executable at once, or one after
-    // the other. Proof of work compiles its hash functions.
+    // Mapping a C library module is allowed. Memory is never writable and executable, at once or in
+    // sequence, except with `pow`: proof of work compiles its hash functions.
     let map = vec![one(written)?, one(executed.clone())?];
     let protect = match cfg!(feature = "pow") {
         true => map.clone(),
         false => vec![one(executed)?],
     };
-    Ok(Rules::from([
+    Ok(CallRules::from([
         (SYS_socket, sockets.collect::<Result<_, _>>()?),
         (SYS_socketpair, pairs.into_iter().collect::<Result<_, _>>()?),
         (SYS_clone, vec![one(thread)?]),
@@ -193,7 +201,7 @@ fn conditional() -> Result<Rules, BackendError> {
     ]))
 }
 
-/// A rule for each value that an argument may have.
+/// Returns a rule for each permitted value of an argument.
 fn any_of(
     argument: u8,
     values: impl IntoIterator<Item = u64>,
@@ -206,18 +214,18 @@ fn one(condition: SeccompCondition) -> Result<SeccompRule, BackendError> {
     SeccompRule::new(vec![condition])
 }
 
-/// The lower half of an argument has this value: the kernel takes an int.
+/// Matches the lower half of an argument: the kernel reads an int.
 fn is(argument: u8, value: u64) -> Result<SeccompCondition, BackendError> {
     SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)
 }
 
-/// These bits of an argument have these values.
+/// Matches some bits of an argument.
 fn masked(argument: u8, bits: u64, value: u64) -> Result<SeccompCondition, BackendError> {
     let masked = SeccompCmpOp::MaskedEq(bits);
     SeccompCondition::new(argument, SeccompCmpArgLen::Dword, masked, value)
 }
 
-/// The bits of a C constant.
+/// Returns the bits of a C constant.
 fn number(constant: c_int) -> u64 {
     u64::from(u32::from_ne_bytes(constant.to_ne_bytes()))
 }

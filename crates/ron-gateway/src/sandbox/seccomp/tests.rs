@@ -1,4 +1,4 @@
-//! The compiled filters: run on calls as the kernel runs them, and by the kernel itself.
+//! The compiled filters, interpreted here and run by the kernel.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output};
@@ -18,7 +18,7 @@ const ARCH: u32 = if cfg!(target_arch = "x86_64") {
     0xc000_00b7
 };
 
-/// Installs both filters and makes the call that it is given by number.
+/// A Python program that installs both filters and makes one call.
 const HELPER: &str = r#"
 import ctypes, sys
 libc = ctypes.CDLL(None, use_errno=True)
@@ -35,8 +35,9 @@ sys.stdout.write(f"{result} {ctypes.get_errno()}")
 sys.stdout.flush()
 "#;
 
-/// Runs one program; `seccomp_data` has the number, the architecture, the instruction pointer, and
-/// six arguments.
+/// Interprets one program.
+///
+/// `seccomp_data` holds the number, the architecture, the instruction pointer and six arguments.
 fn run(program: &[sock_filter], call: i64, args: &[u64]) -> u32 {
     let low = |value: u64| u32::try_from(value & 0xffff_ffff).unwrap();
     let word = |offset: u32| match offset {
@@ -67,7 +68,7 @@ fn run(program: &[sock_filter], call: i64, args: &[u64]) -> u32 {
     }
 }
 
-/// The verdict of both filters: the strictest.
+/// Returns the stricter verdict of both filters.
 fn verdict(call: i64, args: &[u64]) -> u32 {
     let [deadly, listed] = programs().unwrap();
     match run(&deadly, call, args) {
@@ -116,14 +117,14 @@ fn unlisted_calls_fail_with_enosys() {
     ] {
         assert_eq!(verdict(call, &[]), NO_SUCH_CALL, "{call}");
     }
-    // Numbers that no kernel has yet.
+    // Numbers that no kernel uses yet.
     for call in 600..700 {
         assert_eq!(verdict(call, &[]), NO_SUCH_CALL, "{call}");
     }
 }
 
 #[test]
-fn no_call_is_both_listed_and_deadly() {
+fn no_call_is_in_both_lists() {
     let listed = calls::listed().unwrap();
     for call in calls::deadly().keys() {
         assert!(!listed.contains_key(call), "{call}");
@@ -131,7 +132,7 @@ fn no_call_is_both_listed_and_deadly() {
 }
 
 #[test]
-fn sockets_are_ip_unix_and_two_of_netlink() {
+fn only_ip_unix_and_two_netlink_sockets() {
     let (inet, inet6) = (number(libc::AF_INET), number(libc::AF_INET6));
     let (unix, netlink) = (number(libc::AF_UNIX), number(libc::AF_NETLINK));
     let (packet, vsock) = (number(libc::AF_PACKET), number(libc::AF_VSOCK));
@@ -232,20 +233,22 @@ fn hex(program: &[sock_filter]) -> String {
     bytes.map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Makes a call under both filters in a process of its own; `None` without Python.
+/// Makes a call under both filters in a child process.
+///
+/// Returns `None` without Python.
 fn call_for_real(call: i64) -> Option<Output> {
     let [deadly, listed] = programs().unwrap();
     let mut python = Command::new("python3");
     python.args(["-c", HELPER, &hex(&deadly), &hex(&listed)]);
     let output = python.arg(call.to_string()).output().ok();
     if output.is_none() {
-        eprintln!("SKIPPED: python3 is not there; the kernel is not asked");
+        eprintln!("SKIPPED: no python3, so the kernel does not run the filters");
     }
     output
 }
 
 #[test]
-fn kernel_kills_for_every_deadly_call() {
+fn kernel_kills_on_every_deadly_call() {
     for &call in calls::deadly().keys() {
         let Some(output) = call_for_real(call) else {
             return;
@@ -256,7 +259,7 @@ fn kernel_kills_for_every_deadly_call() {
 }
 
 #[test]
-fn kernel_refuses_unlisted_calls() {
+fn kernel_rejects_unlisted_calls() {
     for (call, expected) in [
         (libc::SYS_getppid, None),
         (libc::SYS_io_uring_setup, Some(libc::ENOSYS)),

@@ -1,4 +1,4 @@
-//! What there is to be named.
+//! Names that documents may use.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use super::comparisons;
 use super::page::{page, root, spans};
 use crate::common::Gateway;
 
-/// What is named and is neither metric, value, field nor key. Each is in a document.
+/// Names other than metrics, values, fields and keys. Each is in a document.
 pub(super) const ELSEWHERE: &[&str] = &[
     // The API.
     "as_str",
@@ -18,7 +18,7 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "env_from_process",
     "into_framed",
     "ready.wait_for",
-    "relay_held",
+    "relay_without_half_close",
     "tls_truncated",
     "transport.dial",
     "transport.prepare_for",
@@ -31,10 +31,10 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "echo_frames",
     "ron_gateway",
     "ron_transport",
-    // Mistakes, shown to explain what is said of them.
+    // Mistakes in examples of error messages.
     "RON_TRANSPORT_READ_TIMOUT",
     "transport.max_conn",
-    // What Kubernetes injects.
+    // Variables that Kubernetes injects.
     "RON_TRANSPORT_METRICS_SERVICE_HOST",
     "RON_TRANSPORT_PORT",
     "RON_TRANSPORT_PORT_9444_TCP_ADDR",
@@ -68,9 +68,10 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "x86_64",
 ];
 
-/// Fields of the log that no line of the golden files has: the embedder's own, Tor's, those of a
-/// reader that is too slow, of a CRL, of a kernel that lacks a part of the sandbox, of a file that
-/// was replaced, and of an overload.
+/// Log fields that no golden file contains.
+///
+/// They come from embedders, Tor, a slow reader, a CRL, a kernel without a part of the sandbox, a
+/// replaced file, and overload.
 const OTHER_FIELDS: &[&str] = &[
     "corr_id",
     "progress",
@@ -83,7 +84,7 @@ const OTHER_FIELDS: &[&str] = &[
     "source",
 ];
 
-/// Where keys begin.
+/// Sections of keys.
 const SECTIONS: &[&str] = &[
     "limits",
     "rates",
@@ -122,7 +123,7 @@ impl Known {
         known
     }
 
-    /// Whether a key would begin so.
+    /// Returns whether a token starts with the section of a key.
     pub(super) fn is_section(token: &str) -> bool {
         SECTIONS.contains(&token.split('.').next().unwrap_or_default())
     }
@@ -136,12 +137,12 @@ impl Known {
         self.fields.contains(name)
     }
 
-    /// What can stand after a label, or after a field of the log with fixed values.
+    /// Returns the values of a label or a log field.
     pub(super) fn values_of(&self, label: &str) -> Option<&BTreeSet<String>> {
         self.values.get(label)
     }
 
-    /// The table's metrics, and what a gateway serves.
+    /// Adds the metrics of the table and of a running gateway.
     fn metrics(&mut self) {
         let served = Gateway::start(&[]).get("/metrics").body;
         let types = served
@@ -172,7 +173,9 @@ impl Known {
         }
     }
 
-    /// The keys of both tables of the manual, which must be those of this build, in every spelling.
+    /// Adds the keys of both tables of the manual, in every spelling.
+    ///
+    /// They must be the keys of this build.
     fn keys(&mut self) {
         let compiled: BTreeSet<_> = Config::keys().iter().map(|key| key.path).collect();
         let tor = COMPILED_BACKENDS.contains(&Backend::Arti);
@@ -189,13 +192,13 @@ impl Known {
             } else {
                 ours += 1;
                 let of_tor = key.starts_with("arti.") && !tor;
-                assert!(compiled.contains(key) || of_tor, "there is no key {key}");
+                assert!(compiled.contains(key) || of_tor, "unknown key {key}");
                 "transport"
             };
             self.names.insert(key.to_owned());
             self.names.insert(format!("{table}.{key}"));
             self.names.insert(variable.to_owned());
-            // In its table a key stands without its section.
+            // A table shows a key without its section.
             if let Some((section, last)) = key.rsplit_once('.') {
                 self.names.extend([section, last].map(str::to_owned));
                 self.names.insert(format!("{table}.{section}"));
@@ -207,7 +210,9 @@ impl Known {
         );
     }
 
-    /// Fields and events that the golden files have, and the error kinds that a `reason` can be too.
+    /// Adds fields and events of the golden files.
+    ///
+    /// A `reason` may also be an error kind.
     fn log(&mut self) {
         let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/log_lines");
         for file in std::fs::read_dir(dir).unwrap() {
@@ -239,7 +244,7 @@ impl Known {
         }
     }
 
-    /// The kinds of TLS failures, in the field `tls`.
+    /// Adds the kinds of TLS failures, of the field `tls`.
     fn tls_kinds(&mut self) {
         let kinds = TlsErrorKind::ALL.map(|kind| kind.as_str().to_owned());
         self.values.insert("tls".to_owned(), kinds.into());
@@ -250,7 +255,7 @@ impl Known {
         let lines = text.lines().map(str::trim);
         let alerts = lines.filter_map(|line| line.strip_prefix("- alert: "));
         self.names.extend(alerts.map(str::to_owned));
-        // A label that the rules look at and the scrape configuration sets.
+        // A label of the rules that the scrape configuration sets.
         let reach = comparisons(&text)
             .into_iter()
             .filter(|(label, _)| label == "reach");

@@ -1,4 +1,4 @@
-//! Reading the documents.
+//! A parser of the documents.
 
 use std::path::{Path, PathBuf};
 
@@ -7,13 +7,13 @@ pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// One document.
+/// A document.
 pub(super) struct Page {
     pub(super) name: String,
     pub(super) text: String,
 }
 
-/// A piece of code in a document: a block, or what stands in backticks.
+/// A code block, or a code span in backticks.
 #[derive(Debug, PartialEq)]
 pub(super) struct Code {
     pub(super) line: usize,
@@ -21,7 +21,7 @@ pub(super) struct Code {
     pub(super) is_block: bool,
 }
 
-/// A row of a table, below its header.
+/// A row of a table.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) line: usize,
@@ -30,14 +30,14 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// The cell of the column with this header.
+    /// Returns the cell of the column with this header.
     pub(super) fn cell(&self, column: &str) -> Option<&str> {
         let at = self.header.iter().position(|name| name == column)?;
         Some(self.cells.get(at).map_or("", String::as_str))
     }
 }
 
-/// Every document in `docs/`.
+/// Returns every document in `docs/`.
 pub(super) fn pages() -> Vec<Page> {
     let mut pages = Vec::new();
     for entry in std::fs::read_dir(root().join("docs")).unwrap() {
@@ -50,7 +50,7 @@ pub(super) fn pages() -> Vec<Page> {
     pages
 }
 
-/// The document of this name.
+/// Returns the document of this name.
 pub(super) fn page(name: &str) -> Page {
     Page {
         name: name.to_owned(),
@@ -58,19 +58,21 @@ pub(super) fn page(name: &str) -> Page {
     }
 }
 
-/// Words, without what encloses them.
+/// Returns the words, without enclosing punctuation.
 pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c.is_whitespace() || "`()[],;'".contains(c))
         .filter(|word| !word.is_empty())
 }
 
-/// What stands in backticks.
+/// Returns the code spans.
 pub(super) fn spans(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
 impl Page {
-    /// The numbered lines, without what programs said in the drills: that is the last column but two.
+    /// Returns the numbered lines, without generated output.
+    ///
+    /// That is the last column but two of the drills.
     pub(super) fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
         let is_generated = self.name == "DRILLS.md";
         let written = move |line: &'_ str| match line.match_indices(" | ").nth(3) {
@@ -81,7 +83,7 @@ impl Page {
         lines.map(move |(number, line)| (number, &line[..written(line)]))
     }
 
-    /// All code of the document.
+    /// Returns all code of the document.
     pub(super) fn code(&self) -> Vec<Code> {
         let mut found = Vec::new();
         let mut in_block = false;
@@ -100,7 +102,7 @@ impl Page {
             } else {
                 assert!(
                     text.matches('`').count() % 2 == 0,
-                    "{}:{line}: code that goes on in the next line: {text}",
+                    "{}:{line}: code span continues in the next line: {text}",
                     self.name
                 );
                 found.extend(spans(text).map(code));
@@ -109,7 +111,7 @@ impl Page {
         found
     }
 
-    /// The rows of all tables.
+    /// Returns the rows of all tables.
     pub(super) fn rows(&self) -> Vec<Row> {
         let mut rows = Vec::new();
         let mut header: Option<Vec<String>> = None;
@@ -144,7 +146,7 @@ fn cells(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn code_and_tables_are_read() {
+fn code_and_tables_are_parsed() {
     let page = Page {
         name: "x.md".to_owned(),
         text: "a `b` c\n```sh\nd e\n```\n| one | two |\n|---|---|\n| `1\\|2` | 3 |\n\nend `f`\n"

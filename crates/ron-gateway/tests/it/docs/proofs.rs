@@ -1,10 +1,12 @@
-//! Tests, commands, files and headings that documents point at.
+//! Tests, commands, files and headings that documents refer to.
 
 use std::path::Path;
 
 use super::page::{page, pages, root, spans, words};
 
-/// Whether `path.rs::name` is a test, with the path below `crates/`; or `path.rs` a file.
+/// Returns whether `path.rs::name` is a test, or `path.rs` a file.
+///
+/// Paths are below `crates/`.
 pub(super) fn is_test(proof: &str) -> bool {
     let (path, name) = proof.split_once("::").unwrap_or((proof, ""));
     let is_code = Path::new(path).extension().is_some_and(|end| end == "rs");
@@ -15,7 +17,7 @@ pub(super) fn is_test(proof: &str) -> bool {
     is_code && (name.is_empty() || is_there('(') || is_there('<'))
 }
 
-/// The steps of `cargo xtask`.
+/// Returns the steps of `cargo xtask`.
 fn steps() -> Vec<String> {
     let text = std::fs::read_to_string(root().join("xtask/src/steps.rs")).unwrap();
     let table = text.split("const STEPS").nth(1).unwrap();
@@ -28,7 +30,7 @@ fn steps() -> Vec<String> {
 }
 
 #[test]
-fn every_invariant_principle_and_gate_has_a_proof_that_exists() {
+fn every_invariant_and_gate_has_a_proof() {
     let mut proofs = 0;
     for row in page("IDB.md").rows() {
         let cell = row.cell("proof").unwrap();
@@ -38,7 +40,7 @@ fn every_invariant_principle_and_gate_has_a_proof_that_exists() {
             let is_command = proof.starts_with("cargo xtask ");
             assert!(
                 is_command || is_test(proof),
-                "IDB.md:{}: there is no {proof}",
+                "IDB.md:{}: unknown proof {proof}",
                 row.line
             );
         }
@@ -47,7 +49,7 @@ fn every_invariant_principle_and_gate_has_a_proof_that_exists() {
 }
 
 #[test]
-fn every_step_is_among_the_kinds_of_tests() {
+fn every_step_is_documented() {
     let page = page("TESTS.md").text;
     for step in steps().iter().filter(|step| *step != "test") {
         let is_there = [' ', '`'].map(|end| format!("`cargo xtask {step}{end}"));
@@ -76,7 +78,7 @@ fn every_command_is_a_step() {
 }
 
 #[test]
-fn every_file_that_is_named_exists() {
+fn every_documented_file_exists() {
     let crates = std::fs::read_dir(root().join("crates")).unwrap();
     let crates: Vec<_> = crates
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -107,13 +109,13 @@ fn every_file_that_is_named_exists() {
             }
         }
     }
-    assert!(wrong.is_empty(), "there is no such file: {wrong:#?}");
+    assert!(wrong.is_empty(), "missing files: {wrong:#?}");
     assert!(named > 100, "{named}");
 }
 
-/// `a/{b,c}.rs` as `a/b.rs` and `a/c.rs`; the comma has made words of it already.
+/// Returns a word, unless it is half of `a/{b,c}.rs`.
 fn alternatives(word: &str) -> Vec<String> {
-    // `{b` and `c}` are halves of one word: what cannot be read whole is not looked at.
+    // Skip the halves.
     if word.contains(['{', '}']) {
         return Vec::new();
     }
@@ -121,7 +123,7 @@ fn alternatives(word: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_has_a_target() {
     let (mut links, mut wrong) = (0, Vec::new());
     for here in pages() {
         for link in here.text.split("](").skip(1) {
@@ -142,7 +144,7 @@ fn every_link_leads_somewhere() {
     assert!(links > 50, "{links}");
 }
 
-/// The headings of a document, as links name them.
+/// Returns the anchors of the headings of a document.
 fn anchors(file: &str) -> impl Iterator<Item = String> {
     let text = page(file).text;
     let headings: Vec<_> = text.lines().filter(|line| line.starts_with('#')).collect();

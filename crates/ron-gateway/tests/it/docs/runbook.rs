@@ -1,4 +1,4 @@
-//! The runbook: complete for the drills and the reasons, and its one line finds what it should.
+//! The runbook: drills, reasons and the one-line metric query.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -10,7 +10,7 @@ use super::page::{page, pages, spans};
 use super::proofs::is_test;
 use crate::common::{command, Gateway};
 
-/// The families that the runbook's one look at the metrics has.
+/// Metric families of the one-line query.
 const FAMILIES: [&str; 7] = [
     "transport_dials_total",
     "transport_accepts_total",
@@ -21,7 +21,9 @@ const FAMILIES: [&str; 7] = [
     "handshake_latency_seconds",
 ];
 
-/// The names of the drills, by the page of results, which a test of theirs holds to the code.
+/// Returns the drills of the results page.
+///
+/// A test of its own compares that page with the code.
 fn drills() -> BTreeSet<String> {
     let page = page("DRILLS.md");
     let rows = page.rows();
@@ -32,7 +34,7 @@ fn drills() -> BTreeSet<String> {
 }
 
 #[test]
-fn every_row_has_a_drill_or_a_test_and_every_drill_a_row() {
+fn every_row_has_a_proof_every_drill_a_row() {
     let drills = drills();
     let mut named = BTreeSet::new();
     let mut rows = 0;
@@ -46,11 +48,11 @@ fn every_row_has_a_drill_or_a_test_and_every_drill_a_row() {
         for name in spans(cell) {
             proofs += 1;
             if cell.starts_with("test ") {
-                assert!(is_test(name), "RUNBOOK.md:{line}: there is no test {name}");
+                assert!(is_test(name), "RUNBOOK.md:{line}: unknown test {name}");
             } else {
                 assert!(
                     drills.contains(name),
-                    "RUNBOOK.md:{line}: there is no drill {name}"
+                    "RUNBOOK.md:{line}: unknown drill {name}"
                 );
                 named.insert(name.to_owned());
             }
@@ -75,7 +77,7 @@ fn every_reason_is_explained() {
     let all = Reason::ALL.map(|reason| format!("`{reason}`"));
     assert_eq!(explained, all);
     for reason in Reason::ALL {
-        // Sometimes by its series, sometimes by the field alone.
+        // The runbook may name the series or only the field.
         let found = runbook.contains(&format!("reason=\"{reason}\""));
         assert!(found, "{reason} is not in the runbook");
     }
@@ -86,7 +88,7 @@ fn every_reason_is_explained() {
 }
 
 #[test]
-fn the_one_line_finds_every_family() {
+fn one_line_query_finds_every_family() {
     let gateway = Gateway::start(&[]);
     let metrics = gateway.get("/metrics").body;
     let mut in_the_runbook = 0;
@@ -112,7 +114,7 @@ fn the_one_line_finds_every_family() {
     assert_eq!(in_the_runbook, 1);
 }
 
-/// What `grep -E` finds.
+/// Returns the output of `grep -E`.
 fn grep(pattern: &str, text: &str) -> String {
     let mut grep = command("grep");
     let grep = grep.args(["-E", pattern]);
@@ -131,7 +133,7 @@ fn grep(pattern: &str, text: &str) -> String {
 }
 
 #[test]
-fn it_says_whose_it_is_and_for_whom() {
+fn front_matter_has_owner_and_audience() {
     let runbook = page("RUNBOOK.md").text;
     let matter = runbook.strip_prefix("---\n").unwrap();
     let (matter, _) = matter.split_once("\n---\n").unwrap();

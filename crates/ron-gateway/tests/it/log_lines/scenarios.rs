@@ -1,4 +1,4 @@
-//! What is done to have each event logged.
+//! Scenarios that log every event.
 
 use std::io::Write;
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ use crate::common::{
 
 const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));
 
-/// A gateway that logs everything as JSON.
+/// Returns a gateway that logs all events as JSON.
 fn logging(args: &[&str]) -> Start {
     let json = [
         "--gateway.log.format",
@@ -21,7 +21,7 @@ fn logging(args: &[&str]) -> Start {
         "--gateway.log.level",
         "trace",
     ];
-    // The line about the sandbox is then the same on every kernel.
+    // The sandbox line is then equal on every kernel.
     let start = Start::default().env(SANDBOX, "off");
     start.args(&json).args(args)
 }
@@ -81,7 +81,7 @@ fn limits() {
     reject(&gateway, "conn_limit");
     drop(only);
     close(&gateway, "eof");
-    // The second of a peer within a second, however slow this machine is.
+    // Two connections of one peer within a second, also on a slow machine.
     crate::common::wait_for("a refusal by rate", || {
         drop((connect(gateway.addr), connect(gateway.addr)));
         gateway
@@ -90,7 +90,7 @@ fn limits() {
             .then_some(())
     });
     let log = gateway.stop();
-    // What becomes of the connections of the last moment is a matter of time.
+    // The last connections end in different ways, depending on timing.
     let is = |line: &str, event: &str| line.contains(&format!("\"event\":\"{event}\""));
     let of_time = |line: &&str| {
         is(line, "close") || is(line, "echo") || is(line, "reject") && line.contains("draining")
@@ -229,7 +229,7 @@ mod tls {
 
         let mut plain = connect(server.addr);
         plain.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
-        // An alert; the end may be a reset.
+        // The server sends an alert; the end may be a reset.
         let _ = plain.read_to_end(&mut Vec::new());
         reject(&server, "tls");
         assert!(refuses(server.addr));

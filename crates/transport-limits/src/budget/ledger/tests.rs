@@ -1,4 +1,4 @@
-//! The ledger against its promises, and against the sum of what it granted.
+//! The order of grants, and property tests of the sums.
 
 use proptest::prelude::*;
 
@@ -6,35 +6,35 @@ use super::*;
 
 const LIMIT: u64 = 1000;
 
-fn conn(n: u64) -> Account {
-    Account::Conn(n)
+fn conn(n: u64) -> MemoryAccount {
+    MemoryAccount::Conn(n)
 }
 
-/// A request that is not granted at once, or at least wakes no other.
-fn wait(ledger: &mut Ledger<u64>, account: Account, bytes: u64) -> Ticket {
+/// Adds a request that wakes no other request.
+fn wait(ledger: &mut BudgetLedger<u64>, account: MemoryAccount, bytes: u64) -> RequestId {
     let (ticket, granted) = ledger.wait(account, bytes);
     assert!(granted.is_empty());
     ticket
 }
 
-/// Takes as much as one account gets, a piece at a time.
-fn fill(ledger: &mut Ledger<u64>, account: Account, piece: u64) -> u64 {
+/// Takes all bytes that one account gets, piece by piece.
+fn fill(ledger: &mut BudgetLedger<u64>, account: MemoryAccount, piece: u64) -> u64 {
     while ledger.take(account, piece) {}
     ledger.held_by(account)
 }
 
 #[test]
-fn lone_hog_gets_a_quarter() {
-    let mut ledger = Ledger::<u64>::new(LIMIT);
+fn lone_account_gets_a_quarter() {
+    let mut ledger = BudgetLedger::<u64>::new(LIMIT);
     assert_eq!(fill(&mut ledger, conn(1), 1), LIMIT / 4);
 }
 
-/// Beyond four hogs what is free decides: each has one part of n + 1, and so has a newcomer.
+/// From four accounts on, each gets one part of n + 1. A new account gets as much.
 #[test]
-fn n_hogs_leave_as_much_as_each_has() {
+fn accounts_leave_one_more_equal_share() {
     for hogs in [4, 7, 9, 99] {
-        let mut ledger = Ledger::<u64>::new(LIMIT);
-        // Each in turn, as they would come.
+        let mut ledger = BudgetLedger::<u64>::new(LIMIT);
+        // In turn.
         let mut grown = true;
         while grown {
             grown = (0..hogs).filter(|n| ledger.take(conn(*n), 1)).count() > 0;
@@ -46,20 +46,20 @@ fn n_hogs_leave_as_much_as_each_has() {
         }
         let free = LIMIT - ledger.held();
         assert!(free >= part, "{free} are free of {part}");
-        assert!(ledger.take(conn(1000), free / 2), "a newcomer");
+        assert!(ledger.take(conn(1000), free / 2), "a new account");
     }
 }
 
 #[test]
-fn least_holder_is_served_first() {
-    let mut ledger = Ledger::<u64>::new(LIMIT);
+fn smallest_account_served_first() {
+    let mut ledger = BudgetLedger::<u64>::new(LIMIT);
     for n in 0..4 {
         fill(&mut ledger, conn(n), 10);
     }
     let hog = wait(&mut ledger, conn(3), 20);
     let poor = wait(&mut ledger, conn(9), 100);
     assert!(!ledger.poll(hog, 0) && !ledger.poll(poor, 9));
-    // Freed bytes add up for the first in order, although the hog's request fits earlier.
+    // Freed bytes add up for the first in order, although the other request fits earlier.
     assert!(ledger.give_back(conn(1), 50).is_empty());
     assert_eq!(ledger.give_back(conn(2), 20), [9]);
     assert!(ledger.poll(poor, 9) && !ledger.poll(hog, 0));
@@ -67,7 +67,7 @@ fn least_holder_is_served_first() {
 
 #[test]
 fn full_account_delays_no_other() {
-    let mut ledger = Ledger::<u64>::new(LIMIT);
+    let mut ledger = BudgetLedger::<u64>::new(LIMIT);
     fill(&mut ledger, conn(1), 10);
     let waits = wait(&mut ledger, conn(1), 10);
     assert!(ledger.take(conn(2), 200));
@@ -78,17 +78,21 @@ fn full_account_delays_no_other() {
 }
 
 #[test]
-fn request_over_the_share_gets_its_turn() {
-    let mut ledger = Ledger::<u64>::new(LIMIT);
+fn request_over_share_granted_when_alone() {
+    let mut ledger = BudgetLedger::<u64>::new(LIMIT);
     assert!(ledger.take(conn(1), 300), "the only one of its account");
     let over = wait(&mut ledger, conn(2), 2 * LIMIT);
     assert!(!ledger.poll(over, 2));
-    assert_eq!(ledger.give_back(conn(1), 300), [2], "nothing else is held");
+    assert_eq!(
+        ledger.give_back(conn(1), 300),
+        [2],
+        "no other bytes are held"
+    );
 }
 
 #[test]
-fn larger_limit_grants_and_a_smaller_one_takes_nothing() {
-    let mut ledger = Ledger::<u64>::new(LIMIT);
+fn changed_limit_grants_but_never_revokes() {
+    let mut ledger = BudgetLedger::<u64>::new(LIMIT);
     fill(&mut ledger, conn(1), 50);
     let waits = wait(&mut ledger, conn(1), 50);
     assert!(!ledger.poll(waits, 7));
@@ -99,8 +103,8 @@ fn larger_limit_grants_and_a_smaller_one_takes_nothing() {
 }
 
 #[test]
-fn given_up_grant_goes_to_the_next() {
-    let mut ledger = Ledger::<u64>::new(LIMIT);
+fn cancelled_grant_goes_to_next() {
+    let mut ledger = BudgetLedger::<u64>::new(LIMIT);
     fill(&mut ledger, conn(1), 50);
     let (first, second) = (
         wait(&mut ledger, conn(1), 50),
@@ -133,10 +137,10 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Collects granted requests.
+/// Moves granted requests to the held ones.
 fn claim(
-    ledger: &mut Ledger<u64>,
-    waits: &mut Vec<(Ticket, u64, u64)>,
+    ledger: &mut BudgetLedger<u64>,
+    waits: &mut Vec<(RequestId, u64, u64)>,
     held: &mut Vec<(u64, u64)>,
 ) {
     waits.retain(|(ticket, n, bytes)| {
@@ -151,7 +155,7 @@ fn claim(
 proptest! {
     #[test]
     fn sums_agree_and_all_waiters_end(steps in prop::collection::vec(step(), 0..200)) {
-        let mut ledger = Ledger::<u64>::new(LIMIT);
+        let mut ledger = BudgetLedger::<u64>::new(LIMIT);
         let (mut limit, mut held, mut waits) = (LIMIT, Vec::new(), Vec::new());
         for step in steps {
             match step {
@@ -184,9 +188,9 @@ proptest! {
             let by_account: u64 = (0..6).map(|n| ledger.held_by(conn(n))).sum();
             prop_assert_eq!(by_account, sum);
         }
-        // Once what is held is given back, every request is granted, however large.
+        // Once held bytes are given back, every request is granted, of any size.
         while !waits.is_empty() {
-            prop_assert!(!held.is_empty(), "{} requests wait for nothing", waits.len());
+            prop_assert!(!held.is_empty(), "{} requests wait without held bytes", waits.len());
             let (n, bytes) = held.remove(0);
             ledger.give_back(conn(n), bytes);
             claim(&mut ledger, &mut waits, &mut held);

@@ -1,4 +1,4 @@
-//! The reader against any bytes in any pieces.
+//! Property tests: any bytes in any pieces.
 
 use std::io;
 use std::pin::Pin;
@@ -10,14 +10,14 @@ use tokio::io::{AsyncRead, ReadBuf};
 use transport_core::{Backend, NoObserver, TransportError};
 
 use super::*;
+use crate::conn_state::ConnState;
 use crate::limiter::Limiter;
 use crate::settings::Limits;
-use crate::shared::Shared;
 
 const CHUNK: usize = 4 << 10;
 const MAX: usize = 64 << 10;
 
-/// Yields its bytes in pieces of the given sizes, over and over, and pends between them.
+/// A stream of pieces with these sizes; 0 is pending.
 struct Pieces {
     bytes: Vec<u8>,
     at: usize,
@@ -45,12 +45,12 @@ impl AsyncRead for Pieces {
     }
 }
 
-/// What a stream of bytes holds, read the simple way.
+/// The end of a byte stream, by the reference parser.
 #[derive(Debug, PartialEq)]
 enum End {
     Clean,
     Truncated,
-    /// A length over the ceiling, and where it ends.
+    /// A length over the ceiling, and the position after it.
     TooLarge(usize),
 }
 
@@ -83,9 +83,17 @@ fn reader(bytes: Vec<u8>, sizes: &[usize], amnesia: bool) -> FrameReader<Pieces>
     limits.set_chunk_bytes(CHUNK as u64).unwrap();
     limits.set_max_frame_bytes(MAX as u64).unwrap();
     let limiter = Limiter::new(&limits, Arc::new(NoObserver)).unwrap();
-    let settings = limiter.settings();
-    let shared = Shared::new(1, Backend::Tcp, limiter, settings, None, None, 0);
-    // One that always moves on.
+    let settings = limiter.core().settings();
+    let conn = ConnState::new(
+        1,
+        Backend::Tcp,
+        Arc::clone(limiter.core()),
+        settings,
+        None,
+        None,
+        0,
+    );
+    // One size that always makes progress.
     let sizes = sizes.iter().copied().chain([CHUNK]).collect();
     let pieces = Pieces {
         bytes,
@@ -93,10 +101,10 @@ fn reader(bytes: Vec<u8>, sizes: &[usize], amnesia: bool) -> FrameReader<Pieces>
         sizes,
         turn: 0,
     };
-    FrameReader::new(pieces, Control(Arc::new(shared)))
+    FrameReader::new(pieces, Control(Arc::new(conn)))
 }
 
-/// Reads to the end; `whole` says of each frame whether it is read whole or in chunks.
+/// Reads to the end. Each frame is read whole or in chunks, as `whole` says in turn.
 async fn read(reader: &mut FrameReader<Pieces>, whole: &[bool]) -> (Vec<Vec<u8>>, TransportError) {
     let mut frames = Vec::new();
     let clean = || TransportError::Closed;
@@ -177,7 +185,7 @@ fn frame() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// Sizes of pieces; 0 pends.
+/// Returns sizes of pieces; 0 is pending.
 fn sizes() -> impl Strategy<Value = Vec<usize>> {
     let size = prop_oneof![2 => 0..8_usize, 1 => 0..2 * CHUNK];
     prop::collection::vec(size, 0..12)
@@ -187,7 +195,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn any_split_gives_the_same_frames(
+    fn any_split_yields_same_frames(
         frames in prop::collection::vec(frame(), 0..8),
         cut in 0..12_usize,
         sizes in sizes(),
@@ -198,13 +206,13 @@ proptest! {
             bytes.extend(u32::try_from(frame.len()).unwrap().to_be_bytes());
             bytes.extend(frame);
         }
-        // Now and then the stream ends too early.
+        // Some streams are truncated.
         bytes.truncate(bytes.len().saturating_sub(cut.saturating_sub(4)));
         check(&bytes, &sizes, &whole);
     }
 
     #[test]
-    fn any_bytes_end_in_frames_or_an_error(
+    fn any_bytes_yield_frames_or_error(
         bytes in prop::collection::vec(prop_oneof![3 => 0..3_u8, 1 => any::<u8>()], 0..600),
         sizes in sizes(),
         whole in prop::collection::vec(any::<bool>(), 1..4),
@@ -213,7 +221,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_of_a_frame_over_the_ceiling_is_read(
+    fn oversized_frame_body_never_read(
         before in prop::collection::vec(frame(), 0..3),
         over in (64_u32 << 10) + 1..=u32::MAX,
         sizes in sizes(),

@@ -1,4 +1,4 @@
-//! The writer against streams that take what they like.
+//! Property test: streams that take any number of bytes.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -7,11 +7,11 @@ use proptest::prelude::*;
 use transport_core::{Backend, NoObserver};
 
 use super::*;
+use crate::conn_state::ConnState;
 use crate::limiter::Limiter;
 use crate::settings::Limits;
-use crate::shared::Shared;
 
-/// Takes bytes in pieces of the given sizes, over and over, and pends between them.
+/// Takes bytes in pieces of these sizes; 0 is pending.
 struct Sink {
     got: Vec<u8>,
     flushed: usize,
@@ -68,16 +68,16 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn the_wire_holds_every_frame_exactly(
+    fn wire_bytes_match_queued_frames(
         frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..80), 0..40),
         sizes in prop::collection::vec(0..60_usize, 0..8),
         vectored in any::<bool>(),
     ) {
         let limits = Limits::default();
         let limiter = Limiter::new(&limits, Arc::new(NoObserver)).unwrap();
-        let settings = limiter.settings();
-        let shared = Shared::new(1, Backend::Tcp, limiter, settings, None, None, 0);
-        let control = Control(Arc::new(shared));
+        let settings = limiter.core().settings();
+        let conn = ConnState::new(1, Backend::Tcp, Arc::clone(limiter.core()), settings, None, None, 0);
+        let control = Control(Arc::new(conn));
         let room = Arc::new(Semaphore::new(1 << 20));
         let (inbox, queue) = mpsc::channel(64);
         let mut wire = Vec::new();
@@ -86,7 +86,7 @@ proptest! {
             wire.extend(frame);
             let cost = u32::try_from(frame.len()).unwrap();
             let permit = Arc::clone(&room).try_acquire_many_owned(cost).unwrap();
-            let queued = Queued::new(Bytes::from(frame.clone()), &control, permit, Stored::default());
+            let queued = QueuedFrame::new(Bytes::from(frame.clone()), &control, permit, InboxHold::default());
             inbox.try_send(queued).unwrap();
         }
         drop(inbox);

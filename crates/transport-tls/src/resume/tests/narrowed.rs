@@ -81,7 +81,7 @@ async fn narrowed_rules_apply_to_next_dial() {
         config.set_allow_sans(vec![san.to_owned()]).unwrap();
         config.set_spki_pins(vec![pin]).unwrap();
         let next = client.get().reconfigured(&config, PqMode::Off).unwrap();
-        let next = Live::new(next.unwrap());
+        let next = Reloadable::new(next.unwrap());
         assert_eq!(server.meet(&next).await, Err(want));
     }
 }

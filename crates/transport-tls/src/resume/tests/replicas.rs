@@ -80,21 +80,24 @@ async fn rotated_ticket_keys_apply_after_refresh() {
     let client = world.client();
     assert_eq!(server.meet(&client).await, Ok(false));
     world.put("ticket.keys", &(key_line('B') + &key_line('A')));
-    assert!(server.live.refresh().unwrap());
+    assert!(ServerTls::refresh(&server.live).unwrap());
     assert_eq!(server.meet(&client).await, Ok(true), "the old key decrypts");
     world.put("ticket.keys", &key_line('B'));
-    assert!(server.live.refresh().unwrap());
+    assert!(ServerTls::refresh(&server.live).unwrap());
     assert_eq!(
         server.meet(&client).await,
         Ok(true),
         "encrypted with the new key"
     );
     world.put("ticket.keys", &key_line('C'));
-    assert!(server.live.refresh().unwrap());
+    assert!(ServerTls::refresh(&server.live).unwrap());
     assert_eq!(server.meet(&client).await, Ok(false), "its key was removed");
     // A renewed certificate keeps the sessions of shared keys.
-    world.put_cert("server", &world.root.leaf("server.example", 9, &[], |_| {}));
-    assert!(server.live.refresh().unwrap());
+    world.put_cert(
+        "server",
+        &super::chain::leaf(&world.root, "server.example", 9, &[], |_| {}),
+    );
+    assert!(ServerTls::refresh(&server.live).unwrap());
     assert_eq!(server.meet(&client).await, Ok(true));
 }
 
@@ -106,12 +109,12 @@ async fn removed_ticket_key_beside_broken_pair() {
     assert_eq!(server.meet(&client).await, Ok(false));
     world.put("server.pem", "no certificate");
     world.put("ticket.keys", &key_line('B'));
-    server.live.refresh().unwrap_err();
+    ServerTls::refresh(&server.live).unwrap_err();
     assert_eq!(server.meet(&client).await, Ok(false));
     assert_eq!(server.meet(&client).await, Ok(true));
     // An unusable key file keeps the previous keys.
     world.put("ticket.keys", "no key");
-    server.live.refresh().unwrap_err();
+    ServerTls::refresh(&server.live).unwrap_err();
     assert_eq!(server.meet(&client).await, Ok(true));
 }
 

@@ -1,0 +1,132 @@
+//! The compared proxies: processes with one worker each.
+//!
+//! A proxy terminates TLS and forwards to a TCP upstream.
+
+use std::fs::File;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::pki::Pki;
+use crate::servers::{any, LIMITS};
+
+/// A running proxy, ended on drop.
+pub(crate) struct Proxy {
+    child: Child,
+    pub(crate) addr: SocketAddr,
+}
+
+impl Proxy {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Starts the gateway, with every limit on.
+    ///
+    /// The release build lies beside this program.
+    pub(crate) fn gateway(pki: &Pki, settings: &[(&str, &str)]) -> Self {
+        let (addr, name) = (free(), "gateway.log");
+        let program = std::env::current_exe()
+            .unwrap()
+            .with_file_name("ron-gateway");
+        let mut command = ron_lab::Start::new(&program).bare(&[]);
+        // One worker, as the other proxies have.
+        command.env("TOKIO_WORKER_THREADS", "1");
+        let mut set = |key: &str, value: &str| {
+            command.args([format!("--{key}"), value.to_owned()]);
+        };
+        set("transport.backend", "tls");
+        set("transport.bind_addr", &addr.to_string());
+        set("transport.tls.cert_path", &pki.dir.file("cert.pem"));
+        set("transport.tls.key_path", &pki.dir.file("key.pem"));
+        set("gateway.admin_addr", "");
+        for (key, value) in LIMITS {
+            set(&format!("transport.{key}"), value);
+        }
+        for (key, value) in settings {
+            set(key, value);
+        }
+        start(command, pki, name, addr)
+    }
+
+    /// Starts an echo server of this program, in a separate process.
+    pub(crate) fn idle(pki: &Pki, kind: &str) -> Self {
+        let addr = free();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["idle", kind, &addr.to_string()]);
+        start(command, pki, "idle.log", addr)
+    }
+
+    /// Starts nginx with its stream module, as Debian builds it.
+    pub(crate) fn nginx(pki: &Pki, upstream: SocketAddr) -> Self {
+        let addr = free();
+        let (pid, log) = (pki.dir.file("nginx.pid"), pki.dir.file("nginx.error"));
+        let (cert, key) = (pki.dir.file("cert.pem"), pki.dir.file("key.pem"));
+        let config = format!(
+            "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n\
+             daemon off; worker_processes 1; pid {pid}; error_log {log} warn;\n\
+             events {{ worker_connections 4096; }}\n\
+             stream {{ server {{\n\
+             listen {addr} ssl backlog=1024; proxy_pass {upstream};\n\
+             ssl_certificate {cert}; ssl_certificate_key {key};\n\
+             ssl_protocols TLSv1.3; ssl_ecdh_curve X25519;\n\
+             }} }}\n"
+        );
+        pki.dir.write("nginx.conf", &config);
+        let mut command = Command::new("nginx");
+        command.args(["-c", &pki.dir.file("nginx.conf"), "-e", &log]);
+        start(command, pki, "nginx.log", addr)
+    }
+
+    /// Starts `HAProxy`, as Debian builds it.
+    pub(crate) fn haproxy(pki: &Pki, upstream: SocketAddr) -> Self {
+        let (addr, pair) = (free(), pki.dir.file("pair.pem"));
+        let config = format!(
+            "global\n  nbthread 1\n  maxconn 4096\n\
+             defaults\n  mode tcp\n  timeout connect 10s\n  timeout client 60s\n  timeout server 60s\n\
+             listen bench\n  bind {addr} ssl crt {pair} ssl-min-ver TLSv1.3 curves X25519\n  \
+             server upstream {upstream}\n"
+        );
+        pki.dir.write("haproxy.conf", &config);
+        let mut command = Command::new("haproxy");
+        command.args(["-db", "-f", &pki.dir.file("haproxy.conf")]);
+        start(command, pki, "haproxy.log", addr)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // SIGTERM, so that a master process ends its workers.
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        let _ = self.child.wait();
+    }
+}
+
+/// Returns a free address.
+///
+/// The other proxies do not report the port that port 0 became.
+fn free() -> SocketAddr {
+    TcpListener::bind(any()).unwrap().local_addr().unwrap()
+}
+
+/// Starts a proxy that logs to a file, and waits for it.
+fn start(mut command: Command, pki: &Pki, log: &str, addr: SocketAddr) -> Proxy {
+    let log = pki.dir.path(log);
+    let output = File::create(&log).unwrap();
+    let errors = output.try_clone().unwrap();
+    command.stdin(Stdio::null()).stdout(output).stderr(errors);
+    let child = command.spawn().unwrap();
+    let mut proxy = Proxy { child, addr };
+    for _ in 0..500 {
+        if TcpStream::connect(addr).is_ok() {
+            return proxy;
+        }
+        if proxy.child.try_wait().unwrap().is_some() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let said = std::fs::read_to_string(log).unwrap();
+    panic!("{command:?} does not listen: {said}");
+}

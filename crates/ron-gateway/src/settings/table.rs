@@ -1,0 +1,155 @@
+//! The keys of `[gateway]`.
+
+use ron_transport::schema::{
+    format_bool, Choice, Key, Kind, Reload, SectionTable, Setting, ValueError,
+};
+
+use super::parse::{parse_endpoint, parse_host};
+use super::{AdminAddr, Gateway, MemoryPressure, Mode, SandboxMode};
+use crate::logging::{LogFormat, LogLevel};
+
+impl SectionTable for Gateway {
+    const SETTINGS: &'static [Setting<Self>] = &[
+        Key::new("mode", Kind::Choice(Mode::WORDS), Reload::Restart)
+            .doc("Service for accepted connections.")
+            .get(|g: &Self| g.mode.as_str().to_owned())
+            .set(|g, value| value.choice().map(|mode| g.mode = mode)),
+        Key::new("forward_to", Kind::Text, Reload::Restart)
+            .allows("a target such as tcp://host:port")
+            .doc("Target that connections are forwarded to.")
+            .get(|g: &Self| text_of(g.forward_to.as_ref()))
+            .set(|g, value| parse_endpoint(value.text()?).map(|target| g.forward_to = target)),
+        Key::new("admin_addr", Kind::Text, Reload::Restart)
+            .allows(
+                "an IP address and port such as 127.0.0.1:9909, or unix: and an absolute path in \
+                 a directory of mode 0700 that belongs to this user; empty for none",
+            )
+            .doc(
+                "Address of the status page (`/`), `/metrics`, `/healthz`, `/readyz`, `/status` \
+                 and `/connections`. There is no login: a Unix socket has mode 0600 and serves \
+                 the gateway's user and root alone.",
+            )
+            .get(|g: &Self| text_of(g.admin_addr.as_ref()))
+            .set(|g, value| AdminAddr::parse(value.text()?).map(|addr| g.admin_addr = addr)),
+        Key::new("admin_hosts", Kind::List, Reload::Restart)
+            .allows("host names without port")
+            .doc(
+                "Names that a request to the admin endpoint may have in `Host`, besides IP \
+                 addresses and `localhost`; others are answered with 421.",
+            )
+            .get(|g: &Self| g.admin_hosts.join(","))
+            .set(|g, value| {
+                let hosts: Result<_, _> =
+                    value.list().iter().map(|host| parse_host(host)).collect();
+                hosts.map(|hosts| g.admin_hosts = hosts)
+            }),
+        Key::new("admin.show_peers", Kind::Bool, Reload::Restart)
+            .doc("Whether `/connections` shows the addresses of peers.")
+            .get(|g: &Self| format_bool(g.show_peers))
+            .set(|g, value| value.bool().map(|on| g.show_peers = on)),
+        Key::new("degraded_is_ready", Kind::Bool, Reload::Restart)
+            .doc("Whether `/readyz` answers 200 while the transport is degraded.")
+            .get(|g: &Self| format_bool(g.degraded_is_ready))
+            .set(|g, value| value.bool().map(|on| g.degraded_is_ready = on)),
+        Key::new(
+            "log.format",
+            Kind::Choice(LogFormat::WORDS),
+            Reload::Restart,
+        )
+        .doc("Form of the log; `auto` is text on a terminal and otherwise logfmt.")
+        .get(|g: &Self| g.log_format.as_str().to_owned())
+        .set(|g, value| value.choice().map(|format| g.log_format = format)),
+        Key::new("log.level", Kind::Choice(LogLevel::WORDS), Reload::Restart)
+            .doc("Level of the gateway and its transport; dependencies log at most warnings.")
+            .get(|g: &Self| g.log_level.as_str().to_owned())
+            .set(|g, value| value.choice().map(|level| g.log_level = level)),
+        Key::new("sandbox", Kind::Choice(SandboxMode::WORDS), Reload::Restart)
+            .doc(
+                "Confines the process by Landlock and seccomp: as far as the kernel can, or not \
+                 at all; with `on` the start fails where it cannot.",
+            )
+            .get(|g: &Self| g.sandbox.as_str().to_owned())
+            .set(|g, value| value.choice_in_any_case().map(|mode| g.sandbox = mode)),
+        Key::new("memory.pressure", Kind::Text, Reload::Restart)
+            .allows("auto, off, or a size of at least 16MiB such as 512MiB")
+            .doc(
+                "New connections are refused as `overload` while memory is above this: `auto` is \
+                 the cgroup's `memory.high` or 90 % of its `memory.max`, a size limits the \
+                 process's resident memory as well.",
+            )
+            .get(|g: &Self| g.memory_pressure.to_string())
+            .set(|g, value| {
+                MemoryPressure::parse(value.text()?).map(|limit| g.memory_pressure = limit)
+            }),
+    ];
+
+    fn conflicts(&self) -> Vec<(&'static str, ValueError)> {
+        if self.mode == Mode::Forward && self.forward_to.is_none() {
+            let what = "forward needs forward_to, a target such as tcp://host:port";
+            return vec![("mode", ValueError::new(what))];
+        }
+        Vec::new()
+    }
+}
+
+fn text_of(value: Option<&impl ToString>) -> String {
+    value.map(ToString::to_string).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use ron_transport::schema::Section;
+
+    use super::*;
+
+    #[test]
+    fn every_default_can_be_set() {
+        let mut gateway = Gateway::default();
+        for key in gateway.keys() {
+            let default = gateway.get(key.path).unwrap();
+            gateway.set(key.path, &default.as_str().into()).unwrap();
+        }
+        assert_eq!(gateway, Gateway::default());
+    }
+
+    #[test]
+    fn every_value_reads_back() {
+        let mut gateway = Gateway::default();
+        for (path, value) in [
+            ("mode", "forward"),
+            ("forward_to", "tcp://[::1]:7000"),
+            ("admin_addr", "[::1]:1"),
+            ("admin_addr", ""),
+            ("admin_hosts", "gateway.example,status"),
+            ("admin.show_peers", "true"),
+            ("degraded_is_ready", "true"),
+            ("log.format", "json"),
+            ("log.level", "trace"),
+            ("sandbox", "on"),
+            ("sandbox", "off"),
+            ("memory.pressure", "off"),
+            ("memory.pressure", "512MiB"),
+        ] {
+            gateway.set(path, &value.into()).unwrap();
+            assert_eq!(gateway.get(path).unwrap(), value, "{path}");
+        }
+        assert_eq!(gateway.check(), Vec::new());
+    }
+
+    #[test]
+    fn forward_without_target_conflicts() {
+        let mut gateway = Gateway::default();
+        gateway.set("mode", &"forward".into()).unwrap();
+        assert!(gateway.check()[0].1.to_string().contains("forward_to"));
+    }
+
+    #[cfg(not(feature = "arti"))]
+    #[test]
+    fn missing_scheme_is_named_with_feature() {
+        let mut gateway = Gateway::default();
+        let target = "tor://x.onion:80";
+        let error = gateway.set("forward_to", &target.into()).unwrap_err();
+        assert!(error.to_string().contains("`arti`"), "{error}");
+        assert_eq!(gateway, Gateway::default());
+    }
+}

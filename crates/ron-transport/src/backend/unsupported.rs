@@ -1,0 +1,21 @@
+//! Errors for backends that are not compiled in.
+
+use transport_core::{Backend, TransportError};
+
+use crate::scheme::Scheme;
+
+/// The error for a backend that this build lacks.
+pub(super) fn backend(backend: Backend) -> TransportError {
+    not_compiled_in(backend.as_str(), backend)
+}
+
+/// The error for a scheme with a backend that this build lacks.
+pub(super) fn scheme(scheme: Scheme) -> TransportError {
+    let missing = scheme.missing_backend().unwrap_or(scheme.backends()[0]);
+    not_compiled_in(scheme.as_str(), missing)
+}
+
+fn not_compiled_in(name: &str, backend: Backend) -> TransportError {
+    let what = format!("{name} is not compiled in; it needs the feature `{backend}`");
+    TransportError::Unsupported { what }
+}

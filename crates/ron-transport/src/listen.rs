@@ -1,0 +1,191 @@
+//! Binds or takes over a socket, accepts from it, and closes it.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+use transport_core::{ReadyReason, ReadyState, TransportError};
+
+use crate::backend::{AnyListener, ListenerParts};
+use crate::config::Config;
+use crate::incoming::IncomingConn;
+use crate::listen_addr::{Inherited, ListenAddr};
+use crate::listener_slot::{borrow, lock, ListenerSlot, ReturnOnDrop};
+use crate::readiness::Component;
+use crate::serve::accept_now;
+use crate::transport::Transport;
+
+/// Time for an accept loop to empty the backlog when accepting ends.
+const BACKLOG_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time for an embedder's accept loop to call `accept` again and see the end.
+const NEXT_ACCEPT_TIMEOUT: Duration = Duration::from_millis(20);
+
+impl Transport {
+    /// Binds the configured address and becomes `Ready`.
+    ///
+    /// Connections queue in the kernel until [`serve`](Self::serve) or [`accept`](Self::accept)
+    /// takes them.
+    ///
+    /// # Errors
+    /// [`TransportError::Bind`]; [`TransportError::Tls`] for an unusable certificate or key;
+    /// [`TransportError::Config`] without an address; [`TransportError::State`] at a second call
+    /// and after a shutdown. A failed bind sets readiness to `NotReady("bind_failed")` or
+    /// `NotReady("tls")`.
+    pub async fn listen(&self) -> Result<ListenAddr, TransportError> {
+        self.may_listen(&lock(&self.listener))?;
+        let config = self.config();
+        let bound = AnyListener::bind(&self.parts(&config)).await;
+        self.bound(bound)
+    }
+
+    /// Listens on a socket that another process has bound, such as a service manager.
+    ///
+    /// ```no_run
+    /// use ron_transport::{Inherited, Transport};
+    ///
+    /// # async fn run(socket: std::net::TcpListener) -> Result<(), ron_transport::TransportError> {
+    /// let transport = Transport::builder().build()?;
+    /// let addr = transport.listen_on(Inherited::Tcp(socket)).await?;
+    /// println!("listening on {addr}");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`TransportError::Config`] when the configured backend cannot use the socket, otherwise as
+    /// [`listen`](Self::listen).
+    pub async fn listen_on(&self, socket: Inherited) -> Result<ListenAddr, TransportError> {
+        self.may_listen(&lock(&self.listener))?;
+        let config = self.config();
+        let bound = AnyListener::from_inherited(socket, &self.parts(&config)).await;
+        self.bound(bound)
+    }
+
+    /// Returns the address of the listener; `None` before [`listen`](Self::listen).
+    #[must_use]
+    pub fn local_addr(&self) -> Option<ListenAddr> {
+        self.local_addr.get().cloned()
+    }
+
+    fn parts<'a>(&'a self, config: &'a Config) -> ListenerParts<'a> {
+        ListenerParts {
+            config,
+            backends: &self.backends,
+            max_fd: self.max_fd,
+            limiter: &self.state.limiter,
+        }
+    }
+
+    /// Stores a bound listener and updates readiness.
+    fn bound(
+        &self,
+        bound: Result<AnyListener, TransportError>,
+    ) -> Result<ListenAddr, TransportError> {
+        let readiness = &self.state.readiness;
+        let bound = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let mut slot = lock(&self.listener);
+        // A shutdown or another call may have come first while this one was binding.
+        self.may_listen(&slot)?;
+        let (local, listener) = bound.inspect_err(|error| {
+            let reason = match error {
+                TransportError::Tls { .. } => ReadyReason::Tls,
+                _ => ReadyReason::BindFailed,
+            };
+            readiness.not_ready(Component::Lifecycle, reason);
+        })?;
+        *slot = ListenerSlot::Idle(Box::new(listener));
+        let _ = self.local_addr.set(local.clone());
+        readiness.set(Component::Listener, ReadyState::Ready);
+        readiness.set(Component::Lifecycle, ReadyState::Ready);
+        Ok(local)
+    }
+
+    fn may_listen(&self, slot: &ListenerSlot) -> Result<(), TransportError> {
+        let what = if self.state.stop.is_cancelled() {
+            "the transport has shut down: build another one to listen"
+        } else if !matches!(slot, ListenerSlot::Unbound) {
+            "the transport is listening: listen() may be called once"
+        } else {
+            return Ok(());
+        };
+        Err(TransportError::State { what })
+    }
+
+    /// Waits for the next admitted connection, for an embedder's own accept loop.
+    ///
+    /// Returns `None` once accepting has ended and the backlog is empty. The loop also runs
+    /// [`watch_certificates`](Self::watch_certificates) beside it; [`serve`](Self::serve) does both.
+    ///
+    /// ```
+    /// use ron_transport::{Transport, TransportError};
+    ///
+    /// async fn accept_loop(transport: &Transport) -> Result<(), TransportError> {
+    ///     while let Some(incoming) = transport.accept().await? {
+    ///         // The handshake runs in a task: a slow peer does not delay the others.
+    ///         tokio::spawn(async move {
+    ///             if let Ok(conn) = incoming.establish().await {
+    ///                 let _ = ron_transport::echo(conn).await;
+    ///             }
+    ///         });
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`TransportError::State`] before [`listen`](Self::listen), and while another call accepts.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe: a dropped future loses no admitted connection.
+    pub async fn accept(&self) -> Result<Option<IncomingConn>, TransportError> {
+        let Some(mut borrowed) = self.borrow_listener()? else {
+            return Ok(None);
+        };
+        let Some(listener) = &mut borrowed.listener else {
+            return Ok(None);
+        };
+        let incoming = tokio::select! {
+            biased;
+            () = self.state.stop.cancelled() => {
+                // The kernel has completed these connections: the clients expect service.
+                let queued = accept_now(listener.accept()).await;
+                if queued.is_none() {
+                    borrowed.listener = None;
+                }
+                queued
+            }
+            incoming = listener.accept() => Some(incoming),
+        };
+        Ok(incoming.map(IncomingConn::new))
+    }
+
+    /// Borrows the listener for accepting; `None` once it is closed.
+    pub(crate) fn borrow_listener(&self) -> Result<Option<ReturnOnDrop<'_>>, TransportError> {
+        borrow(&self.listener, &self.state.stop, &self.state.released)
+    }
+
+    /// Closes the listener. A running accept loop first empties the backlog.
+    pub(crate) async fn close_listener(&self) {
+        let returned = self.listener_is(|slot| !matches!(slot, ListenerSlot::InUse));
+        let _ = timeout(BACKLOG_TIMEOUT, returned).await;
+        let is_closed =
+            |slot: &ListenerSlot| matches!(slot, ListenerSlot::Unbound | ListenerSlot::Closed);
+        let _ = timeout(NEXT_ACCEPT_TIMEOUT, self.listener_is(is_closed)).await;
+        let mut slot = lock(&self.listener);
+        if matches!(*slot, ListenerSlot::Idle(_) | ListenerSlot::Unbound) {
+            *slot = ListenerSlot::Closed;
+        }
+    }
+
+    /// Waits until the slot is in a state that `wanted` accepts.
+    async fn listener_is(&self, wanted: impl Fn(&ListenerSlot) -> bool) {
+        loop {
+            let released = self.state.released.notified();
+            tokio::pin!(released);
+            released.as_mut().enable();
+            if wanted(&lock(&self.listener)) {
+                return;
+            }
+            released.await;
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The schemes of dial targets.
+
+use transport_core::Backend;
+
+use crate::config::COMPILED_BACKENDS;
+
+/// The scheme of an [`Endpoint`](crate::Endpoint): the backends that carry a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scheme {
+    /// `tcp://host:port`
+    Tcp,
+    /// `tls://host:port`
+    Tls,
+    /// `unix:///path`
+    Unix,
+    /// `tor://host:port`, also with an onion name
+    Tor,
+    /// `tls+tor://host:port`
+    TlsOverTor,
+}
+
+impl Scheme {
+    /// Every scheme.
+    pub const ALL: [Self; 5] = [
+        Self::Tcp,
+        Self::Tls,
+        Self::Unix,
+        Self::Tor,
+        Self::TlsOverTor,
+    ];
+
+    /// Returns the text before `://`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Unix => "unix",
+            Self::Tor => "tor",
+            Self::TlsOverTor => "tls+tor",
+        }
+    }
+
+    /// Returns the backends of the scheme, outermost first.
+    #[must_use]
+    pub const fn backends(self) -> &'static [Backend] {
+        match self {
+            Self::Tcp => &[Backend::Tcp],
+            Self::Tls => &[Backend::Tls],
+            Self::Unix => &[Backend::Uds],
+            Self::Tor => &[Backend::Arti],
+            Self::TlsOverTor => &[Backend::Tls, Backend::Arti],
+        }
+    }
+
+    /// Returns whether a half-close still lets the peer answer: not over Tor.
+    ///
+    /// Over Tor, relay with [`relay_without_half_close`](crate::relay_without_half_close).
+    #[must_use]
+    pub const fn half_closes(self) -> bool {
+        !matches!(self, Self::Tor | Self::TlsOverTor)
+    }
+
+    /// Returns the first backend that this build lacks.
+    ///
+    /// The cargo feature that adds it has the name of the backend.
+    #[must_use]
+    pub fn missing_backend(self) -> Option<Backend> {
+        let mut needed = self.backends().iter();
+        needed
+            .find(|backend| !COMPILED_BACKENDS.contains(backend))
+            .copied()
+    }
+}

@@ -1,0 +1,285 @@
+//! The state of one connection that several tasks access.
+//!
+//! A stream reads this state with relaxed loads; no operation takes a lock for it. The clocks and
+//! deadlines are in `deadlines`.
+
+mod deadlines;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+
+use atomic_waker::AtomicWaker;
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use transport_core::{Backend, ConnInfo, Direction, Op, PeerAddr, Reason, Scope, TransportError};
+
+use crate::activity::Activity;
+use crate::budget::MemoryAccount;
+use crate::clock::scatter;
+use crate::conn_settings::ConnSettings;
+use crate::core::Core;
+use crate::ending::{CloseMode, Ending};
+use crate::event::ConnLabels;
+use crate::peers::PeerState;
+use crate::shared_bucket::SharedBucket;
+
+#[derive(Debug)]
+pub(crate) struct ConnState {
+    pub(crate) id: u64,
+    pub(crate) backend: Backend,
+    pub(crate) core: Arc<Core>,
+    pub(crate) settings: Arc<ConnSettings>,
+    pub(crate) peer_addr: Option<PeerAddr>,
+    info: OnceLock<Arc<ConnInfo>>,
+    peer: Option<Arc<PeerState>>,
+    /// Whether the peer opened the connection.
+    pub(crate) accepted: bool,
+    /// The account of held bytes: the peer's, or the connection's if dialed.
+    pub(crate) account: MemoryAccount,
+    /// Bytes in, bytes out: the connection's own scope.
+    pub(crate) buckets: [SharedBucket; 2],
+    pub(crate) born: u64,
+    /// Tick of the last activity that the registry has seen.
+    pub(crate) seen: AtomicU64,
+    /// An [`Ending`], or 0 while the connection is open.
+    state: crate::sync::AtomicU8,
+    wakers: [AtomicWaker; 2],
+    pub(crate) ended: Notify,
+    stream: OnceLock<Weak<dyn CloseStream>>,
+    pub(crate) activity: Activity,
+    /// Idle timeout in ticks; 0 is off.
+    idle: AtomicU64,
+    /// The tick at which the maximal lifetime ends.
+    dies_at: u64,
+    /// The other leg of a relay.
+    pair: OnceLock<Weak<ConnState>>,
+    /// Bytes that the peer owes, and since when.
+    owed: AtomicU64,
+    owed_since: AtomicU64,
+    /// Until when each half is parked. A dropped operation is not parked past that tick.
+    parked_until: [AtomicU64; 2],
+    /// The scope that each half was last parked for.
+    parked_for: [AtomicU8; 2],
+    /// Whether the connection was throttled before: it is counted once.
+    throttled: AtomicBool,
+    bytes: [AtomicU64; 2],
+    /// Whether its data was unusable, so that it counts as an error.
+    failed: AtomicBool,
+    corr_id: OnceLock<Box<str>>,
+}
+
+/// A stream that the end of its connection can close.
+pub(crate) trait CloseStream: Send + Sync {
+    /// Closes the stream, unless an operation is under way.
+    fn close(&self, conn: &ConnState);
+}
+
+impl ConnState {
+    pub(crate) fn new(
+        id: u64,
+        backend: Backend,
+        core: Arc<Core>,
+        settings: Arc<ConnSettings>,
+        peer_addr: Option<PeerAddr>,
+        peer: Option<Arc<PeerState>>,
+        born: u64,
+    ) -> Self {
+        let idle = AtomicU64::new(settings.idle);
+        let dies_at = match settings.lifetime {
+            0 => u64::MAX,
+            // A tenth of it varies by connection, so that connections opened together do not end
+            // and reconnect together.
+            life => born.saturating_add(life - scatter(id, born, life / 10)),
+        };
+        Self {
+            id,
+            backend,
+            core,
+            settings,
+            peer_addr,
+            info: OnceLock::new(),
+            accepted: peer.is_some(),
+            peer,
+            account: MemoryAccount::Conn(id),
+            buckets: Default::default(),
+            born,
+            seen: AtomicU64::new(born),
+            state: crate::sync::AtomicU8::new(0),
+            wakers: Default::default(),
+            ended: Notify::new(),
+            stream: OnceLock::new(),
+            activity: Activity::new(born),
+            idle,
+            dies_at,
+            pair: OnceLock::new(),
+            owed: AtomicU64::new(0),
+            owed_since: AtomicU64::new(0),
+            parked_until: Default::default(),
+            parked_for: Default::default(),
+            throttled: AtomicBool::new(false),
+            bytes: Default::default(),
+            failed: AtomicBool::new(false),
+            corr_id: OnceLock::new(),
+        }
+    }
+
+    /// Sets the description that [`info`](Self::info) returns; later calls have no effect.
+    pub(crate) fn set_info(&self, info: &Arc<ConnInfo>) {
+        let _ = self.info.set(Arc::clone(info));
+    }
+
+    /// Returns the description of the connection.
+    pub(crate) fn info(&self) -> &ConnInfo {
+        let of_state = || Arc::new(ConnInfo::new(self.backend, self.peer_addr));
+        self.info.get_or_init(of_state)
+    }
+
+    /// Returns why the connection was ended, if it was.
+    pub(crate) fn ending(&self) -> Option<Ending> {
+        Ending::from_word(self.state.load(Ordering::Acquire))
+    }
+
+    /// Returns the error of every operation once the connection was ended.
+    pub(crate) fn end(&self) -> Option<TransportError> {
+        self.ending().map(Ending::error)
+    }
+
+    /// Ends an open connection; counts an error with a reject reason.
+    pub(crate) fn end_with(&self, error: &TransportError) {
+        if self.end_as(Ending::of(error)) {
+            if let Some(reason) = error.reason() {
+                self.reject(reason, error);
+            }
+        }
+    }
+
+    /// Sets the stream that the end of the connection closes.
+    pub(crate) fn set_stream(&self, stream: Weak<dyn CloseStream>) {
+        let _ = self.stream.set(stream);
+    }
+
+    /// Closes the stream of an ended connection.
+    ///
+    /// An operation that is under way closes it instead, when it returns.
+    pub(crate) fn close_ended(&self) {
+        let Some(ending) = self.ending() else {
+            return;
+        };
+        // An end in order may need a task, which lingers.
+        if ending.close_mode() != CloseMode::Abort && Handle::try_current().is_err() {
+            return;
+        }
+        if let Some(stream) = self.stream.get().and_then(Weak::upgrade) {
+            stream.close(self);
+        }
+    }
+
+    /// Ends the connection and closes its stream; returns whether it was open.
+    pub(crate) fn end_as(&self, ending: Ending) -> bool {
+        let first = self
+            .state
+            .compare_exchange(0, ending.word(), Ordering::AcqRel, Ordering::Acquire)
+            .is_ok();
+        if first {
+            self.wake_all();
+            self.close_ended();
+        }
+        first
+    }
+
+    /// Ends the connection by a deadline; returns the error of its operations.
+    pub(crate) fn expire(&self, op: Op) -> TransportError {
+        if op == Op::Lifetime && self.is_idle() {
+            self.end_as(Ending::LifetimeIdle);
+        } else {
+            self.end_with(&TransportError::Timeout { op });
+        }
+        self.end().unwrap_or(TransportError::Timeout { op })
+    }
+
+    pub(crate) fn reject(&self, reason: Reason, error: &TransportError) {
+        self.core
+            .rejected(reason, self.backend, self.labels(), Some(error));
+    }
+
+    pub(crate) fn labels(&self) -> ConnLabels<'_> {
+        ConnLabels {
+            conn_id: Some(self.id),
+            corr_id: self.corr_id.get().map(|id| &**id),
+            peer: self.peer_addr,
+        }
+    }
+
+    /// Sets the embedder's id for log events; the first call wins.
+    pub(crate) fn set_corr_id(&self, id: &str) {
+        let _ = self.corr_id.set(id.into());
+    }
+
+    /// Notes that data of the connection was unusable.
+    pub(crate) fn fail(&self) {
+        self.failed.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Wakes both halves, so that they re-evaluate state, deadlines and rates.
+    pub(crate) fn wake(&self) {
+        for waker in &self.wakers {
+            waker.wake();
+        }
+    }
+
+    /// Wakes both halves, and the waiters of `Control::ended`.
+    fn wake_all(&self) {
+        self.wake();
+        self.ended.notify_waiters();
+    }
+
+    pub(crate) fn wake_half(&self, direction: Direction) {
+        self.wakers[direction as usize].wake();
+    }
+
+    pub(crate) fn register(&self, direction: Direction, waker: &std::task::Waker) {
+        self.wakers[direction as usize].register(waker);
+    }
+
+    /// Returns the bucket of a scope for operations in this direction.
+    pub(crate) fn shared_bucket(
+        &self,
+        scope: Scope,
+        direction: Direction,
+    ) -> Option<&SharedBucket> {
+        match scope {
+            Scope::Conn => Some(&self.buckets[direction as usize]),
+            Scope::Peer => self
+                .peer
+                .as_ref()
+                .map(|peer| &peer.buckets[direction as usize]),
+            Scope::Global => Some(self.core.global(direction)),
+            Scope::Memory => None,
+        }
+    }
+
+    /// Notes a throttle; returns whether it is the connection's first.
+    pub(crate) fn first_throttle(&self) -> bool {
+        !self.throttled.load(Ordering::Relaxed) && !self.throttled.swap(true, Ordering::Relaxed)
+    }
+
+    /// Counts moved bytes, and ends the connection past its lifetime.
+    pub(crate) fn moved(&self, direction: Direction, bytes: u64, now: u64) {
+        // Only the half's own task adds, so the count needs no read-modify-write.
+        let total = &self.bytes[direction as usize];
+        total.store(total.load(Ordering::Relaxed) + bytes, Ordering::Relaxed);
+        self.activity.moved(direction, now);
+        // A half that never waits polls no timer.
+        if now >= self.dies_at {
+            self.expire(Op::Lifetime);
+        }
+    }
+
+    pub(crate) fn total(&self, direction: Direction) -> u64 {
+        self.bytes[direction as usize].load(Ordering::Relaxed)
+    }
+}

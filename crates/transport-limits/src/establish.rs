@@ -1,0 +1,30 @@
+//! Wraps an established raw connection in its guard.
+
+use std::sync::Arc;
+
+use transport_core::{Connection, Io};
+
+use crate::conn_settings::ConnSettings;
+use crate::conn_state::ConnState;
+use crate::io::GuardedIo;
+use crate::limiter::Limiter;
+use crate::permit::Permit;
+
+/// Wraps an established connection, and adds it to the registry.
+pub(crate) fn guarded<I: Io>(
+    limiter: Limiter,
+    mut permit: Permit,
+    id: u64,
+    connection: Connection<I>,
+    settings: Arc<ConnSettings>,
+    now: u64,
+) -> Connection<GuardedIo<I>> {
+    let peer = permit.established();
+    let (core, registry) = limiter.into_parts();
+    let (io, mut info) = connection.into_parts();
+    Arc::make_mut(&mut info).id = id;
+    let mut conn = ConnState::new(id, info.backend, core, settings, info.peer, peer, now);
+    conn.set_info(&info);
+    conn.account = permit.account().unwrap_or(conn.account);
+    Connection::new(GuardedIo::new(io, conn, permit, &registry), info)
+}

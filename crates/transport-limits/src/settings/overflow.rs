@@ -1,0 +1,17 @@
+//! The treatment of a new connection at the total cap.
+
+/// The treatment of a new connection at `max_conns`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// The new connection is refused.
+    #[default]
+    Refuse,
+    /// An idle connection ends in order, and the new one takes its place.
+    Evict,
+}
+
+transport_core::choice!(pub Overflow {
+    Refuse: "refuse",
+    Evict: "evict",
+});

@@ -1,4 +1,0 @@
-//! Compiles the programs in the project's README.
-
-#[doc = include_str!("../../../README.md")]
-pub(crate) struct Readme;

@@ -1,0 +1,139 @@
+//! The load: the peers by kind, and their results.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::Scope;
+use std::time::{Duration, Instant};
+
+use ron_lab::client::tls_config;
+use ron_lab::Lab;
+use tokio_rustls::rustls::ClientConfig;
+
+use crate::peers;
+use crate::sites::Site;
+
+/// Transient peers of each gateway, and the pause between their connections.
+const CHURNERS: u64 = 4;
+const CHURN_EVERY: Duration = Duration::from_millis(125);
+/// The pause between bad connections.
+const BAD_EVERY: Duration = Duration::from_millis(500);
+/// The pause between exchanges on a steady connection.
+pub(crate) const STEADY_EVERY: Duration = Duration::from_millis(100);
+
+/// The load, its end, and its counts.
+pub(crate) struct Load {
+    pub(crate) tls: Arc<ClientConfig>,
+    /// One of this many connections stays open.
+    leak: Option<u64>,
+    over: (Mutex<bool>, Condvar),
+    failed: AtomicBool,
+    wrong: Mutex<Vec<String>>,
+    pub(crate) conns: AtomicU64,
+    pub(crate) bad: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+    pub(crate) held: Mutex<Vec<peers::Peer>>,
+}
+
+impl Load {
+    pub(crate) fn new(lab: &Lab, leak: Option<u64>) -> Result<Self, String> {
+        Ok(Self {
+            tls: tls_config(lab)?,
+            leak,
+            over: (Mutex::new(false), Condvar::new()),
+            failed: AtomicBool::new(false),
+            wrong: Mutex::default(),
+            conns: AtomicU64::new(0),
+            bad: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            held: Mutex::default(),
+        })
+    }
+
+    /// Starts every peer in a thread of its own.
+    pub(crate) fn start<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        sites: &'scope [Site],
+    ) {
+        for site in sites {
+            for churner in 0..CHURNERS {
+                scope.spawn(move || {
+                    self.again(site, CHURN_EVERY, |n| {
+                        peers::churn(self, site, n * CHURNERS + churner)
+                    });
+                });
+            }
+            scope.spawn(|| self.again(site, BAD_EVERY, |n| peers::bad(self, site, n)));
+            scope.spawn(|| self.again(site, Duration::ZERO, |_| peers::silent(self, site)));
+            scope.spawn(|| self.again(site, Duration::ZERO, |_| peers::steady(self, site)));
+        }
+    }
+
+    /// Repeats an action at this interval, or slower if it takes longer.
+    ///
+    /// A failure ends the load.
+    fn again(&self, site: &Site, every: Duration, act: impl Fn(u64) -> Result<(), String>) {
+        let mut next = Instant::now();
+        for n in 0.. {
+            if let Err(why) = act(n) {
+                self.stop_with(&format!("{}: {why}", site.name));
+                return;
+            }
+            next = Instant::now().max(next + every);
+            if self.is_over_within(next.saturating_duration_since(Instant::now())) {
+                return;
+            }
+        }
+    }
+
+    /// Returns whether this connection is leaked deliberately.
+    pub(crate) fn is_held(&self, n: u64) -> bool {
+        self.leak.is_some_and(|of| n % of == 0)
+    }
+
+    /// Waits for this duration; returns whether the load has ended.
+    pub(crate) fn is_over_within(&self, time: Duration) -> bool {
+        let (over, ended) = &self.over;
+        let over = over.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = ended.wait_timeout_while(over, time, |over| !*over);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Ends the load.
+    pub(crate) fn end(&self) {
+        let (over, ended) = &self.over;
+        *over.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        ended.notify_all();
+        self.held
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
+    /// Ends the load with this failure, and returns it.
+    pub(crate) fn stop_with(&self, why: &str) -> String {
+        let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        wrong.push(why.to_owned());
+        drop(wrong);
+        self.failed.store(true, Ordering::Relaxed);
+        self.end();
+        why.to_owned()
+    }
+
+    pub(crate) fn goes_well(&self) -> bool {
+        !self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Returns the failure.
+    pub(crate) fn wrong(&self) -> Vec<String> {
+        let wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        wrong.clone()
+    }
+
+    pub(crate) fn summary(&self) -> String {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let gib = of(&self.bytes) as f64 / f64::from(1 << 30);
+        let (conns, bad) = (of(&self.conns), of(&self.bad));
+        format!("{conns} good connections with {gib:.1} GiB echoed, {bad} bad ones")
+    }
+}
