@@ -15,11 +15,11 @@ mod general;
 mod layer;
 mod loaded;
 mod loader;
-mod nearest;
 mod paths;
 mod preset;
 mod settings;
 mod source;
+mod suggest;
 mod tree;
 
 pub use docs::{markdown, markdown_of, presets_markdown};
@@ -31,6 +31,7 @@ pub use paths::{named_paths, NamedPath};
 pub use preset::Preset;
 pub use settings::{changed, check, Settings};
 pub use source::Source;
+pub use suggest::suggest;
 
 use std::net::SocketAddr;
 

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use crate::escape::escape;
 
-/// Longest host name a [`Target`] takes, in bytes (RFC 1035 §2.3.4 less the root dot).
+/// Longest host name of a [`Target`] in bytes (RFC 1035 §2.3.4 less the root dot).
 const MAX_HOST_BYTES: usize = 253;
 
 /// A kind of transport; the value of the metric label `backend`.
@@ -25,10 +25,10 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Every backend, in the order of its [`index`](Self::index).
+    /// All backends, in the order of [`index`](Self::index).
     pub const ALL: [Self; 4] = [Self::Tcp, Self::Tls, Self::Uds, Self::Arti];
 
-    /// The label's value.
+    /// Returns the value of the metric label.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -39,7 +39,7 @@ impl Backend {
         }
     }
 
-    /// Position in [`Backend::ALL`]: lets a table of handles be indexed without a look-up.
+    /// Returns the position in [`Backend::ALL`], for tables.
     #[must_use]
     pub const fn index(self) -> usize {
         match self {
@@ -57,7 +57,7 @@ impl fmt::Display for Backend {
     }
 }
 
-/// A peer as the raw accept sees it.
+/// The address of a peer, from the raw accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PeerAddr {
@@ -65,7 +65,7 @@ pub enum PeerAddr {
     Ip(SocketAddr),
     /// User id of the process at the other end of a Unix socket.
     Uid(u32),
-    /// Number of the rendezvous circuit an onion-service client came through.
+    /// Number of the rendezvous circuit of an onion-service client.
     Circuit(u64),
 }
 
@@ -79,7 +79,7 @@ impl PeerAddr {
         }
     }
 
-    /// The form that may appear in a log: nothing at all for a Tor peer.
+    /// Returns the form for logs; `None` for a Tor peer.
     #[must_use]
     pub fn loggable(&self) -> Option<String> {
         match self {
@@ -90,7 +90,7 @@ impl PeerAddr {
     }
 }
 
-/// Where to dial.
+/// The target of a dial.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Target {
@@ -105,7 +105,7 @@ pub enum Target {
     Unix(PathBuf),
 }
 
-/// Why a text is no [`Target`].
+/// A text that is no [`Target`], and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetError(String);
 
@@ -118,11 +118,11 @@ impl fmt::Display for TargetError {
 impl std::error::Error for TargetError {}
 
 impl Target {
-    /// A host and a port.
+    /// Creates a target from a host and a port.
     ///
     /// # Errors
-    /// When the host is empty, longer than 253 bytes or holds a character no host name has, or
-    /// when the port is 0.
+    /// When the host is empty, longer than 253 bytes or has an invalid character, or when the port
+    /// is 0.
     pub fn host(host: impl Into<String>, port: u16) -> Result<Self, TargetError> {
         let host = host.into();
         let literal = host.parse::<Ipv6Addr>().is_ok();
@@ -142,8 +142,9 @@ impl Target {
         Ok(Self::Host { host, port })
     }
 
-    /// Whether it is the name of an onion service: one that means something to Tor alone, is never
-    /// asked of a resolver (RFC 7686) and is not written into logs.
+    /// Returns whether it is the name of an onion service.
+    ///
+    /// Only Tor resolves it. It must not reach a resolver (RFC 7686) or a log.
     #[must_use]
     pub fn is_onion(&self) -> bool {
         let Self::Host { host, .. } = self else {
@@ -158,7 +159,7 @@ impl Target {
 impl FromStr for Target {
     type Err = TargetError;
 
-    /// Reads `host:port` or `[v6]:port`.
+    /// Parses `host:port` or `[v6]:port`.
     fn from_str(text: &str) -> Result<Self, TargetError> {
         let form = || {
             let shown = escape(text).quoted();
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn an_onion_name_is_known_by_its_ending() {
+    fn onion_name_ends_with_onion() {
         for (text, onion) in [
             ("abc.onion:80", true),
             ("sub.ABC.Onion.:80", true),
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_target_is_refused() {
+    fn invalid_target_is_refused() {
         let long = format!("{}:1", "a".repeat(254));
         for text in [
             "",
@@ -244,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tor_peer_is_never_loggable() {
+    fn tor_peer_is_not_loggable() {
         assert_eq!(PeerAddr::Circuit(7).loggable(), None);
         assert_eq!(PeerAddr::Uid(3).loggable().unwrap(), "uid:3");
     }

@@ -1,4 +1,4 @@
-//! An established connection: the stream and what is known about it.
+//! An established connection: the stream and its description.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -50,7 +50,7 @@ impl<I: Io> fmt::Debug for Connection<I> {
     }
 }
 
-/// What is known about a connection once it is established.
+/// The description of an established connection.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ConnInfo {
@@ -58,11 +58,11 @@ pub struct ConnInfo {
     pub id: u64,
     /// The transport that carries it.
     pub backend: Backend,
-    /// The other end. For a dialed Tor stream there is no address: `None`.
+    /// The address of the peer; `None` for a dialed Tor stream.
     pub peer: Option<PeerAddr>,
-    /// Our end, where it has an IP address.
+    /// The local IP address, if it has one.
     pub local: Option<SocketAddr>,
-    /// Who the peer proved to be.
+    /// The authenticated identity of the peer.
     pub identity: PeerIdentity,
     /// The negotiated application protocol.
     pub alpn: Option<Box<[u8]>>,
@@ -70,24 +70,24 @@ pub struct ConnInfo {
     pub kx: Option<KeyExchange>,
     /// Whether the TLS session was resumed.
     pub resumed: bool,
-    /// How long the steps of a dial took.
+    /// The durations of a dial's steps.
     pub steps: DialSteps,
 }
 
-/// How long each step of a dial took; `None` for a step that there was not, or that nobody timed.
+/// The durations of a dial's steps; `None` for a step without a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct DialSteps {
-    /// Name to addresses.
+    /// Resolving the name.
     pub resolve: Option<Duration>,
-    /// The race of addresses, to the first that answered.
+    /// Connecting, to the first address that answered.
     pub connect: Option<Duration>,
     /// The handshake above the connection.
     pub handshake: Option<Duration>,
 }
 
 impl DialSteps {
-    /// Nothing timed.
+    /// No step with a time.
     pub const NONE: Self = Self {
         resolve: None,
         connect: None,
@@ -96,7 +96,7 @@ impl DialSteps {
 }
 
 impl ConnInfo {
-    /// A plain connection: no TLS, no identity.
+    /// Describes a connection without TLS and identity.
     #[must_use]
     pub const fn new(backend: Backend, peer: Option<PeerAddr>) -> Self {
         Self {
@@ -125,14 +125,14 @@ pub enum KeyExchange {
     Secp384r1,
     /// X25519 with ML-KEM-768, the post-quantum hybrid.
     X25519MlKem768,
-    /// A group that has no label of its own.
+    /// A group without its own label.
     Other,
-    /// The handshake ended before a group was agreed on.
+    /// No group: the handshake ended before.
     None,
 }
 
 impl KeyExchange {
-    /// Every value, in the order of its discriminant.
+    /// All values, in the order of the discriminants.
     pub const ALL: [Self; 6] = [
         Self::X25519,
         Self::Secp256r1,
@@ -142,7 +142,7 @@ impl KeyExchange {
         Self::None,
     ];
 
-    /// The label's value.
+    /// Returns the value of the metric label.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

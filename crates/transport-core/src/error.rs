@@ -1,4 +1,4 @@
-//! The one error type, with a stable kind and, where it is a reject, its reason.
+//! The error type, with a stable kind, and a reason if it is a rejection.
 
 mod kind;
 mod tls;
@@ -23,7 +23,7 @@ pub enum Op {
     Dial,
     /// Accept to established.
     Handshake,
-    /// A read for which data was owed.
+    /// A read for which the peer owed data.
     Read,
     /// A write and its flush.
     Write,
@@ -36,7 +36,7 @@ pub enum Op {
 }
 
 impl Op {
-    /// The stable text.
+    /// Returns the stable text.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -57,40 +57,40 @@ impl fmt::Display for Op {
     }
 }
 
-/// What can go wrong in a transport.
+/// A failure of a transport.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TransportError {
     /// A deadline passed.
     Timeout {
-        /// Whose.
+        /// The operation.
         op: Op,
     },
-    /// More bytes were announced or made than the ceiling allows.
+    /// A frame or a decompressed body is over the ceiling.
     TooLarge {
-        /// Announced or produced bytes.
+        /// Announced or decompressed bytes.
         len: u64,
         /// The ceiling in bytes.
         max: u64,
     },
-    /// A byte rate is spent, and the call does not wait for tokens.
+    /// A byte rate is exhausted, and the call does not wait for tokens.
     RateLimited {
-        /// The scope that was short.
+        /// The scope of the rate.
         scope: Scope,
     },
     /// Admission refused the connection.
     Refused {
-        /// Why.
+        /// The reason.
         reason: Reason,
     },
     /// A bounded queue is full.
     Busy,
     /// The connection or its transport was cancelled.
     Cancelled,
-    /// The other side of a queue or connection is gone.
+    /// The other side closed the queue or connection.
     ///
-    /// A handshake returns it where the peer ended the connection before its first byte, as health
-    /// checks do. It is no reject.
+    /// A handshake returns it if the peer ends the connection before its first byte, as health
+    /// checks do. It is not a rejection.
     Closed,
     /// The other leg of the relay failed, so this one was aborted.
     PeerFailed,
@@ -103,16 +103,16 @@ pub enum TransportError {
         /// The failure.
         source: BoxError,
     },
-    /// A TLS stream was cut without `close_notify`.
+    /// A TLS stream ended without `close_notify`.
     TlsTruncated,
     /// Tor failed.
     Arti {
         /// The failure.
         source: BoxError,
     },
-    /// Tor cannot carry traffic yet, or cannot for now.
+    /// Tor has not bootstrapped, or has lost the network.
     ArtiBootstrap,
-    /// Tor will not do this however often it is asked.
+    /// Tor refuses the request permanently.
     ArtiRefused {
         /// The failure.
         source: BoxError,
@@ -140,17 +140,17 @@ pub enum TransportError {
     },
     /// The configuration cannot be used.
     Config {
-        /// What is wrong.
+        /// The failure.
         source: BoxError,
     },
     /// The call does not fit the state of the transport, such as a second `listen`.
     State {
-        /// The state, and the call that it rules out.
+        /// The state, and the call that it excludes.
         what: &'static str,
     },
-    /// What was asked for does not exist here, or is not compiled in.
+    /// The operation is not supported here, or not compiled in.
     Unsupported {
-        /// What was asked for.
+        /// The operation.
         what: String,
     },
     /// Any other I/O failure.
@@ -186,7 +186,7 @@ impl TransportError {
         }
     }
 
-    /// The kind of a TLS failure; `None` for every other failure.
+    /// Returns the kind of a TLS failure; `None` for other failures.
     #[must_use]
     pub const fn tls_kind(&self) -> Option<TlsErrorKind> {
         match self {
@@ -195,7 +195,7 @@ impl TransportError {
         }
     }
 
-    /// The reject reason this failure counts as, if it is a reject at all.
+    /// Returns the reason if the failure is a rejection.
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
         match self {
@@ -218,7 +218,7 @@ impl TransportError {
         }
     }
 
-    /// Whether the same call may succeed later without any change.
+    /// Returns whether the same call may succeed later.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         match self {
@@ -239,7 +239,7 @@ impl TransportError {
         }
     }
 
-    /// How a connection that met this failure ended.
+    /// Returns how the failure ends a connection.
     #[must_use]
     pub fn close_reason(&self) -> CloseReason {
         match self {
@@ -256,14 +256,14 @@ impl TransportError {
         }
     }
 
-    /// Finds the transport's error inside an [`io::Error`] that one of its streams returned.
+    /// Returns the transport error inside an [`io::Error`] of one of its streams.
     #[must_use]
     pub fn find(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }
 }
 
-/// `EMFILE` and `ENFILE` (Linux and the BSDs): this process, or the system, has no descriptor left.
+/// `EMFILE` and `ENFILE` (Linux and the BSDs): the process or system has no free descriptor.
 fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(23 | 24))
 }
@@ -353,7 +353,7 @@ impl From<TransportError> for io::Error {
 }
 
 impl From<io::Error> for TransportError {
-    /// Takes a transport error back out of an [`io::Error`], or wraps a foreign one.
+    /// Extracts a transport error from an [`io::Error`], or wraps another error.
     fn from(error: io::Error) -> Self {
         if Self::find(&error).is_none() {
             return Self::Io(error);

@@ -10,7 +10,7 @@
 
 use std::fmt::{self, Write};
 
-/// Characters that are shown unless [`Escaped::max_chars`] says otherwise: a DNS name has 253.
+/// Default of [`Escaped::max_chars`]; a DNS name has at most 253.
 const MAX_CHARS: usize = 256;
 
 /// Escapes text from outside for a terminal or a log, and bounds its length.
@@ -31,10 +31,10 @@ pub fn escape<T: AsRef<[u8]> + ?Sized>(text: &T) -> Escaped<'_> {
     }
 }
 
-/// Escapes a text that holds escaped parts: backslashes stay, and the length is not bounded.
+/// Escapes a text with escaped parts: keeps backslashes and the full length.
 ///
-/// The last guard of a sink. It tells no escape from a text that looks like one, so each part from
-/// outside must pass [`escape`] first.
+/// The last guard of a sink. It cannot distinguish an escape from a text that looks like one, so
+/// each part from outside must pass [`escape`] first.
 #[must_use]
 pub fn escape_composed<T: AsRef<[u8]> + ?Sized>(text: &T) -> Escaped<'_> {
     Escaped {
@@ -44,11 +44,11 @@ pub fn escape_composed<T: AsRef<[u8]> + ?Sized>(text: &T) -> Escaped<'_> {
     }
 }
 
-/// Returns whether a character is shown as itself and changes nothing around it.
+/// Returns whether a character displays as itself and changes nothing around it.
 ///
-/// Not so are control characters, format characters (bidirectional overrides, zero-width
+/// Unsafe are control characters, format characters (bidirectional overrides, zero-width
 /// characters, tags), separators other than the space, private and unassigned characters,
-/// combining marks, and letters that are drawn as nothing.
+/// combining marks, and letters with a blank glyph.
 #[must_use]
 pub fn is_safe(c: char) -> bool {
     /// The Hangul fillers: letters by their category, blank by their glyph.
@@ -80,14 +80,14 @@ pub fn write_escape(out: &mut impl Write, c: char) -> fmt::Result {
     }
 }
 
-/// How the text stands among other text.
+/// The context of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     /// Alone.
     Bare,
     /// In double quotes.
     Quoted,
-    /// Its parts are escaped.
+    /// With escaped parts.
     Composed,
 }
 
@@ -102,7 +102,7 @@ pub struct Escaped<'a> {
 impl Escaped<'_> {
     /// Puts the text in double quotes and escapes those within it.
     ///
-    /// Of a text that is UTF-8 and not cut, this is its JSON string.
+    /// For UTF-8 text of full length, the result is its JSON string.
     #[must_use]
     pub const fn quoted(self) -> Self {
         Self {
@@ -117,13 +117,13 @@ impl Escaped<'_> {
         self.max_chars(usize::MAX)
     }
 
-    /// Shows so many characters, and `…` for the rest.
+    /// Shows at most this many characters, and `…` for the rest.
     #[must_use]
     pub const fn max_chars(self, max_chars: usize) -> Self {
         Self { max_chars, ..self }
     }
 
-    /// Writes the characters, and returns whether it left some out.
+    /// Writes the characters; returns whether it omitted some.
     fn write(self, f: &mut fmt::Formatter<'_>) -> Result<bool, fmt::Error> {
         let mut left = self.max_chars;
         for chunk in self.text.utf8_chunks() {

@@ -1,4 +1,4 @@
-//! Who a peer proved to be. Absence carries its reason.
+//! The authenticated identity of a peer; its absence has a reason.
 
 mod chain;
 mod name;
@@ -14,14 +14,14 @@ pub use name::PeerName;
 pub enum PeerIdentity {
     /// A certificate was verified.
     Verified(Arc<VerifiedIdentity>),
-    /// The kernel vouches for the user id (`SO_PEERCRED`).
+    /// The kernel reports the user id (`SO_PEERCRED`).
     Uid(u32),
-    /// There is no identity, and this is why.
+    /// No identity, for this reason.
     None(NoIdentity),
 }
 
 impl PeerIdentity {
-    /// The facts of the verified certificate, if the peer presented one.
+    /// Returns the contents of the verified certificate, if there is one.
     #[must_use]
     pub fn verified(&self) -> Option<&VerifiedIdentity> {
         match self {
@@ -30,34 +30,34 @@ impl PeerIdentity {
         }
     }
 
-    /// The names of the verified certificate; empty for a peer without one.
+    /// Returns the names of the verified certificate; empty without one.
     #[must_use]
     pub fn names(&self) -> &[PeerName] {
         self.verified().map_or(&[], |identity| &identity.names)
     }
 
-    /// The verified chain, if the peer presented a certificate.
+    /// Returns the verified chain, if the peer presented a certificate.
     #[must_use]
     pub fn chain(&self) -> Option<&CertificateChain> {
         self.verified().map(|identity| &identity.chain)
     }
 }
 
-/// Why a peer has no identity.
+/// The reason for a missing identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NoIdentity {
     /// The transport does not authenticate.
     TlsDisabled,
-    /// TLS is on; a client certificate was not asked for.
+    /// The TLS listener requested no client certificate.
     NotRequested,
-    /// A client certificate was optional and none came.
+    /// The client presented no optional certificate.
     NotPresented,
 }
 
 /// The contents of a verified certificate.
 ///
-/// The subject's common name is never part of it: a CA that may issue for one name can put any
+/// The subject's common name is not part of it: a CA with permission for one name can put any
 /// text there.
 ///
 /// ```

@@ -41,18 +41,18 @@ pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {
         true
     }
 
-    /// Returns how many bytes the peer has taken so far, exact to 1 KiB.
+    /// Returns how many bytes the peer has received so far, to within 1 KiB.
     ///
-    /// Only the difference between two results of the same kind has a meaning. A stream that cannot know returns
-    /// `None`; the write deadline then counts bytes that the stream accepted. A call may cost some
-    /// system calls.
+    /// Only the difference between two results of the same kind has a meaning. A stream that cannot
+    /// know returns `None`; the write deadline then counts the bytes that the stream accepted. A call
+    /// may cost some system calls.
     fn taken(&mut self) -> Option<Taken> {
         None
     }
 
     /// Resolves once the peer has reset the connection, whether or not unread bytes wait.
     ///
-    /// An end of stream is no reset. A stream that cannot know never resolves.
+    /// An end of stream is not a reset. A stream that cannot know never resolves.
     ///
     /// # Cancel safety
     /// Cancel-safe.
@@ -61,7 +61,7 @@ pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     }
 }
 
-/// How many bytes of a stream its peer has taken.
+/// The bytes that the peer of a stream has received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Taken {
@@ -117,6 +117,7 @@ impl<T: Io + ?Sized> Io for Box<T> {
 ///
 /// The peer of such a stream cannot tell an abort from an end of stream.
 #[derive(Debug)]
+#[allow(clippy::exhaustive_structs)] // A wrapper: `Plain(stream)`.
 pub struct Plain<T>(pub T);
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for Plain<T> {

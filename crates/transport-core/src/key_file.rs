@@ -1,8 +1,8 @@
-//! Whether an open file of a private key is its reader's alone.
+//! Checks that only this process's user can read the file of a private key.
 //!
-//! The mode decides, except where the file has an access control list: the group bits of its mode
-//! are then the list's mask (acl(5)) and do not say who may read. systemd's `LoadCredential=` makes
-//! such files: root's, mode 0440, with one entry for the service's user.
+//! The mode decides, unless the file has an access control list: the group bits of its mode are
+//! then the mask of the list (acl(5)), not the permissions of the group. systemd's `LoadCredential=`
+//! creates such files: owner root, mode 0440, one entry for the service's user.
 
 use std::fs::File;
 use std::io;
@@ -13,27 +13,27 @@ use rustix::process::geteuid;
 
 /// Permission bits of users other than the owner.
 const OTHERS: u32 = 0o077;
-/// Permission bits of all users; the only ones that count beside an access control list.
-const EVERYBODY: u32 = 0o007;
+/// Permission bits of all users; with an access control list only these count.
+const ALL_USERS: u32 = 0o007;
 /// The attribute that holds the list: `struct posix_acl_xattr_header` and its entries, little-endian.
 const ACL: &str = "system.posix_acl_access";
 const ACL_VERSION: u32 = 2;
 const HEADER_BYTES: usize = 4;
 const ENTRY_BYTES: usize = 8;
-/// Entries that are looked at; a list with more lets in somebody else.
+/// Highest number of entries of a private list.
 const MAX_ENTRIES: usize = 16;
 const USER_OBJ: u16 = 0x01;
 const USER: u16 = 0x02;
 const MASK: u16 = 0x10;
 
-/// Returns the mode of a key file that others than this process's user can get at.
+/// Returns the mode of a key file if other users can read it.
 ///
 /// # Errors
 /// When the file's metadata cannot be read.
 pub fn open_to_others(file: &File) -> io::Result<Option<u32>> {
     let mode = file.metadata()?.permissions().mode() & 0o7777;
     let is_private =
-        mode & OTHERS == 0 || mode & EVERYBODY == 0 && has_private_acl(file, geteuid().as_raw());
+        mode & OTHERS == 0 || mode & ALL_USERS == 0 && has_private_acl(file, geteuid().as_raw());
     Ok((!is_private).then_some(mode))
 }
 
@@ -43,7 +43,7 @@ fn has_private_acl(file: &File, user: u32) -> bool {
     fgetxattr(file, ACL, &mut list[..]).is_ok_and(|len| is_private(&list[..len], user))
 }
 
-/// Whether a list lets in its file's owner, root and one user alone.
+/// Returns whether a list admits only the owner, root and one user.
 fn is_private(list: &[u8], user: u32) -> bool {
     let Some((header, entries)) = list.split_at_checked(HEADER_BYTES) else {
         return false;

@@ -1,9 +1,12 @@
-//! What every ron-transport backend shares: the traits [`Dialer`], [`Listener`] and [`Pending`],
-//! the connection they yield, errors with stable kinds and reasons, tri-state readiness, the
-//! [`Observer`] that metrics hang on, the vocabulary of configuration keys, the check of who can get
-//! at the file of a private key, and [`escape`] for text that comes from peers.
+//! The vocabulary of ron-transport, for backends and for code that uses several of them.
 //!
-//! This crate holds no socket, reads no file and records no metric.
+//! - The traits [`Dialer`], [`Listener`] and [`Pending`], and the [`Connection`] that they yield.
+//! - [`TransportError`] with stable kinds, and the [`Reason`] of a rejection.
+//! - [`ReadyState`], and the [`Observer`] that metrics implement.
+//! - [`schema`]: configuration keys and their sections; [`Reloadable`] values.
+//! - [`escape`](mod@escape) for text from peers, and safe access to configured files.
+//!
+//! This crate holds no socket, spawns no task and records no metric.
 
 mod addr;
 mod conn;
@@ -14,6 +17,7 @@ mod file;
 mod identity;
 mod io;
 mod key_file;
+mod labels;
 mod observer;
 mod ready;
 mod reason;
@@ -29,9 +33,8 @@ pub use file::{open_file, open_regular_file, read_bounded};
 pub use identity::{CertificateChain, NoIdentity, PeerIdentity, PeerName, VerifiedIdentity};
 pub use io::{Io, Plain, Taken};
 pub use key_file::open_to_others;
-pub use observer::{
-    CloseReason, Direction, NoObserver, Observer, Queue, Scope, TaskKind, TlsHandshake,
-};
+pub use labels::{CloseReason, Direction, Queue, Scope, TaskKind};
+pub use observer::{NoObserver, Observer, TlsHandshake};
 pub use ready::{ReadyReason, ReadyState};
 pub use reason::Reason;
 pub use reloadable::Reloadable;

@@ -1,26 +1,29 @@
-//! Tri-state readiness with stable reasons.
+//! Readiness in three states, with stable reasons.
 
 use std::fmt;
 
-/// Whether the transport can serve. The order is from worst to best.
+/// The readiness of a transport, from worst to best.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums)] // Probes map exactly these three.
 pub enum ReadyState {
-    /// It cannot serve.
+    /// The transport cannot serve.
     NotReady {
-        /// Why.
+        /// The reason.
         reason: ReadyReason,
     },
-    /// It is usable but impaired.
+    /// The transport is usable but impaired.
     Degraded {
-        /// Why.
+        /// The reason.
         reason: ReadyReason,
     },
-    /// It can accept and dial.
+    /// The transport accepts and dials.
     Ready,
 }
 
 impl ReadyState {
-    /// 0 not ready, 1 degraded, 2 ready: the value of `transport_readiness`.
+    /// Returns the value of `transport_readiness`.
+    ///
+    /// 0 is not ready, 1 degraded, 2 ready.
     #[must_use]
     pub const fn level(self) -> u8 {
         match self {
@@ -30,7 +33,7 @@ impl ReadyState {
         }
     }
 
-    /// `ready`, `degraded` or `not_ready`: the metric label `state`.
+    /// Returns the metric label `state`: `ready`, `degraded` or `not_ready`.
     #[must_use]
     pub const fn state(self) -> &'static str {
         match self {
@@ -40,7 +43,7 @@ impl ReadyState {
         }
     }
 
-    /// Why it is not ready or degraded.
+    /// Returns the reason of a state other than ready.
     #[must_use]
     pub const fn reason(self) -> Option<ReadyReason> {
         match self {
@@ -49,7 +52,7 @@ impl ReadyState {
         }
     }
 
-    /// Every state that can exist, for registering series before the first transition.
+    /// Returns all states, for registering series before the first transition.
     #[must_use]
     pub fn all() -> Vec<Self> {
         let not_ready = ReadyReason::NOT_READY.map(|reason| Self::NotReady { reason });
@@ -72,33 +75,33 @@ impl fmt::Display for ReadyState {
     }
 }
 
-/// Why a transport is not [`ReadyState::Ready`].
+/// The reason of a state other than [`ReadyState::Ready`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReadyReason {
-    /// It has not bound yet.
+    /// The transport has not bound its address yet.
     Starting,
     /// The address could not be bound.
     BindFailed,
-    /// Certificate or key could not be used.
+    /// The certificate or key cannot be used.
     Tls,
     /// Tor is bootstrapping.
     ArtiBootstrap,
-    /// Tor did not bootstrap in time; it keeps trying.
+    /// Tor did not bootstrap in time; the bootstrap continues.
     ArtiBootstrapTimeout,
-    /// It is shutting down.
+    /// The transport is shutting down.
     Draining,
-    /// It has shut down.
+    /// The transport has shut down.
     Stopped,
-    /// It takes no new connection until memory is free again.
+    /// The transport accepts no connection until memory is free again.
     Overload,
 }
 
 impl ReadyReason {
-    /// The reasons that come with [`ReadyState::Degraded`].
+    /// The reasons of [`ReadyState::Degraded`].
     pub const DEGRADED: [Self; 2] = [Self::ArtiBootstrap, Self::Overload];
 
-    /// The reasons that come with [`ReadyState::NotReady`].
+    /// The reasons of [`ReadyState::NotReady`].
     pub const NOT_READY: [Self; 6] = [
         Self::Starting,
         Self::BindFailed,
@@ -108,7 +111,7 @@ impl ReadyReason {
         Self::Stopped,
     ];
 
-    /// The stable text.
+    /// Returns the stable text.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,24 +1,26 @@
-//! Why a connection, frame or operation was rejected. Append-only: dashboards depend on it.
+//! Reasons of rejections. Append-only: dashboards depend on them.
 
 use std::fmt;
 
-/// The value of `rejected_total{reason}` and of `reason=` in reject events.
+/// The reason of a rejection.
+///
+/// The label `reason` of `rejected_total`, and `reason=` in reject events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
     /// A dial, handshake, read or write deadline passed.
     Timeout,
-    /// A frame, or what a decompressor made of one, is over the ceiling.
+    /// A frame, or its decompressed content, is over the ceiling.
     TooLarge,
-    /// A byte or accept rate is spent.
+    /// A byte or accept rate is exhausted.
     RateLimited,
-    /// The peer has as many connections as one peer may have.
+    /// The peer has reached its limit of connections.
     PeerLimit,
     /// A TLS handshake or its configuration failed.
     Tls,
     /// Tor did not bootstrap in time.
     ArtiBootstrap,
-    /// All connections of the transport are taken.
+    /// The transport has reached its limit of connections.
     ConnLimit,
     /// Too many handshakes are pending.
     HandshakeLimit,
@@ -32,12 +34,12 @@ pub enum Reason {
     Upstream,
     /// The rules for addresses, or the embedder's admission hook, refused the peer.
     Denied,
-    /// The process is short of memory and takes no new connection.
+    /// The process is short of memory and accepts no new connection.
     Overload,
 }
 
 impl Reason {
-    /// Every reason, in the order of [`Reason::index`].
+    /// All reasons, in the order of [`Reason::index`].
     pub const ALL: [Self; 14] = [
         Self::Timeout,
         Self::TooLarge,
@@ -55,7 +57,7 @@ impl Reason {
         Self::Overload,
     ];
 
-    /// The stable text.
+    /// Returns the stable text.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -76,7 +78,7 @@ impl Reason {
         }
     }
 
-    /// Position in [`Reason::ALL`].
+    /// Returns the position in [`Reason::ALL`].
     #[must_use]
     pub const fn index(self) -> usize {
         self as usize
@@ -94,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn index_matches_all_and_texts_differ() {
+    fn index_matches_all_and_texts_are_unique() {
         for (at, reason) in Reason::ALL.iter().enumerate() {
             assert_eq!(reason.index(), at);
             assert!(Reason::ALL[..at]

@@ -1,4 +1,4 @@
-//! The traits a backend implements, on raw types: no limit is enforced here.
+//! The traits of a backend, on raw streams: they enforce no limit.
 
 use std::future::Future;
 
@@ -9,35 +9,36 @@ pub trait Dialer: Send + Sync + 'static {
     /// The raw stream of this backend.
     type Io: Io;
 
-    /// Whether nobody may learn from a log what is dialed: the target is then in no event, and the
-    /// texts of errors do not name it.
+    /// Whether logs and error texts must not name the target.
     const PRIVATE: bool = false;
 
-    /// Which transport this is; the label of its metrics.
+    /// Returns the kind of transport; the label of its metrics.
     fn backend(&self) -> Backend;
 
-    /// Resolves, connects and shakes hands.
+    /// Resolves, connects and runs the handshake.
     ///
     /// # Errors
     /// [`TransportError::Resolve`], [`TransportError::Connect`], or the backend's own failure.
     ///
     /// # Cancel safety
-    /// Dropping the future abandons the attempt and closes what was opened.
+    /// Dropping the future abandons the attempt and closes its sockets.
     fn dial(
         &self,
         to: &Target,
     ) -> impl Future<Output = Result<Connection<Self::Io>, TransportError>> + Send;
 }
 
-/// Yields connections that have not shaken hands yet.
+/// Yields connections before their handshake.
 pub trait Listener: Send + 'static {
-    /// An accepted, not yet established connection.
+    /// An accepted connection before its handshake.
     type Pending: Pending;
 
-    /// Which transport this is; the label of its metrics.
+    /// Returns the kind of transport; the label of its metrics.
     fn backend(&self) -> Backend;
 
-    /// Waits for the next peer. Never shakes hands and never waits for a byte of one peer.
+    /// Waits for the next peer.
+    ///
+    /// It runs no handshake and never waits for a byte of a peer.
     ///
     /// # Errors
     /// [`TransportError::Io`]; the listener stays usable after an error.
@@ -52,15 +53,17 @@ pub trait Pending: Send + Sized + 'static {
     /// The raw stream of this backend.
     type Io: Io;
 
-    /// Whether [`establish`](Self::establish) may have to wait for the peer. Where it never does,
-    /// no task is spawned for it.
+    /// Whether [`establish`](Self::establish) may wait for the peer.
+    ///
+    /// If it never does, no task is spawned for it.
     const HANDSHAKE: bool = true;
 
-    /// Who is there, as far as it is known before a handshake.
+    /// Returns the address of the peer.
     fn peer(&self) -> PeerAddr;
 
-    /// Why the backend itself refuses this peer, before admission is asked; it is counted and
-    /// logged as any refusal.
+    /// Returns the reason if the backend itself refuses this peer.
+    ///
+    /// It is asked before admission. The refusal is counted and logged like any other.
     fn refused(&self) -> Option<Reason> {
         None
     }
@@ -68,8 +71,8 @@ pub trait Pending: Send + Sized + 'static {
     /// Runs the handshake.
     ///
     /// # Errors
-    /// The backend's handshake failure. An end before the peer's first byte is none:
-    /// [`TransportError::Closed`], or [`TransportError::Io`] with a reset.
+    /// The backend's handshake failure. If the peer ends the connection before its first byte,
+    /// [`TransportError::Closed`], or [`TransportError::Io`] with a reset: no handshake failed.
     ///
     /// # Cancel safety
     /// Dropping the future refuses the peer.

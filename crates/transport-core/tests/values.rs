@@ -1,4 +1,4 @@
-//! The value parsers: what is taken, what is refused, and that what is written reads back.
+//! The value parsers: accepted and refused texts, and round trips.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use transport_core::schema::{
     Raw, ValueError,
 };
 
-/// One parser with the writer that belongs to it, by name: what a text reads as, written again.
+/// Parses a text and formats the value.
 type Rewrite = fn(&str) -> Option<String>;
 
 fn rewrite<T>(
@@ -31,7 +31,7 @@ const PARSERS: &[(&str, Rewrite)] = &[
     ("size", |text| rewrite(parse_size, format_size, text)),
 ];
 
-/// Parser, text, and what it is written as again; `None` is refused.
+/// Parser, text, and the formatted value; `None` is refused.
 const CASES: &[(&str, &str, Option<&str>)] = &[
     ("bool", "on", Some("true")),
     ("bool", "TRUE", Some("true")),
@@ -91,7 +91,7 @@ const CASES: &[(&str, &str, Option<&str>)] = &[
 ];
 
 #[test]
-fn each_text_is_taken_as_the_table_says() {
+fn texts_parse_as_listed() {
     for (name, text, want) in CASES {
         let (_, rewrite) = PARSERS.iter().find(|(parser, _)| parser == name).unwrap();
         assert_eq!(rewrite(text).as_deref(), *want, "{name} {text:?}");
@@ -104,7 +104,7 @@ fn same<T: Copy + Debug + PartialEq>(read: Result<T, ValueError>, want: Option<T
 
 proptest! {
     #[test]
-    fn any_text_is_refused_or_reads_back_as_it_is_written(
+    fn formatted_text_is_stable(
         text in prop_oneof![any::<String>(), "[0-9]{0,21} {0,2}[a-zA-Z]{0,3}"],
     ) {
         for (name, rewrite) in PARSERS {
@@ -125,7 +125,7 @@ proptest! {
     }
 
     #[test]
-    fn a_unit_is_its_factor_and_never_wraps(n in any::<u64>(), shift in 0_u32..64) {
+    fn units_scale_without_overflow(n in any::<u64>(), shift in 0_u32..64) {
         let n = n >> shift;
         for (unit, factor) in [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)] {
             same(parse_size(&format!("{n}{unit}")), n.checked_mul(factor));
@@ -137,7 +137,7 @@ proptest! {
     }
 
     #[test]
-    fn a_list_is_the_same_by_commas_and_as_an_array(
+    fn comma_list_equals_array(
         items in prop::collection::vec("[a-z0-9./:-]{1,8}", 0..5),
     ) {
         let text = Raw::Text(items.join(" , "));

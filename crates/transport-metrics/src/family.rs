@@ -1,23 +1,25 @@
-//! The handles of one metric, made once and reached by position.
+//! The handles of one metric, in a table indexed by label positions.
 
 use metrics::{
     Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit,
 };
 use transport_core::Backend;
 
-use crate::{Kind, Metric};
+use crate::{Metric, MetricKind};
 
 const METADATA: Metadata<'static> =
     Metadata::new("ron_transport", Level::INFO, Some(module_path!()));
 
-/// What registers handles: a recorder and the backends that exist.
+/// A recorder, and the backends to register handles for.
 #[derive(Clone, Copy)]
 pub(crate) struct Registrar<'a> {
     pub(crate) recorder: &'a dyn Recorder,
     pub(crate) backends: &'a [Backend],
 }
 
-/// The handles of a metric with `D` labels; those of series that cannot exist do nothing.
+/// The handles of a metric with `D` labels.
+///
+/// Handles of series that cannot exist do nothing.
 #[derive(Debug)]
 pub(crate) struct Family<H, const D: usize> {
     handles: Box<[H]>,
@@ -25,8 +27,9 @@ pub(crate) struct Family<H, const D: usize> {
 }
 
 impl<H: Handle, const D: usize> Family<H, D> {
-    /// Registers every series that can exist, so that all of them are there before the first
-    /// event, and describes the metric if there is one.
+    /// Registers all series that can exist, and describes the metric if it has one.
+    ///
+    /// A scrape thereby shows them before the first event.
     pub(crate) fn register(registrar: Registrar<'_>, metric: &Metric) -> Self {
         let cells = metric.cells(registrar.backends);
         if cells.iter().any(Option::is_some) {
@@ -56,7 +59,7 @@ impl<H: Handle, const D: usize> Family<H, D> {
 }
 
 impl<H, const D: usize> Family<H, D> {
-    /// The handle of the series whose labels have the values at these positions.
+    /// Returns the handle of the series with these positions of label values.
     pub(crate) fn at(&self, positions: [usize; D]) -> &H {
         let mut at = 0;
         for (position, width) in positions.into_iter().zip(self.widths) {
@@ -66,8 +69,10 @@ impl<H, const D: usize> Family<H, D> {
     }
 }
 
-/// A kind of handle. Making one adds 0 and never sets it: where two transports share a recorder,
-/// the second must not reset what the first has counted.
+/// A kind of handle.
+///
+/// A new handle adds 0 and sets nothing: where two transports share a recorder, the second must not
+/// reset the values of the first.
 pub(crate) trait Handle {
     fn make(recorder: &dyn Recorder, key: &Key) -> Self;
     fn noop() -> Self;
@@ -112,8 +117,8 @@ fn describe(recorder: &dyn Recorder, metric: &Metric) {
     let help = SharedString::const_str(metric.help);
     let unit: Option<Unit> = metric.unit;
     match metric.kind {
-        Kind::Counter => recorder.describe_counter(name, unit, help),
-        Kind::Gauge => recorder.describe_gauge(name, unit, help),
-        Kind::Histogram(_) => recorder.describe_histogram(name, unit, help),
+        MetricKind::Counter => recorder.describe_counter(name, unit, help),
+        MetricKind::Gauge => recorder.describe_gauge(name, unit, help),
+        MetricKind::Histogram(_) => recorder.describe_histogram(name, unit, help),
     }
 }

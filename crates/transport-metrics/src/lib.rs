@@ -1,15 +1,17 @@
-//! Metrics of ron-transport: [`METRICS`] names every metric with its labels, their possible
-//! values, buckets and help, and [`MetricsObserver`] counts on the [`metrics`] facade what the
-//! transport reports through [`transport_core::Observer`].
+//! Metrics of ron-transport, on the [`metrics`] facade.
 //!
-//! The recorder stays the embedder's choice: nothing is installed globally unless asked for. With
-//! the feature `prometheus` there is a ready one, `Prometheus`, with the table's buckets.
+//! [`METRICS`] lists all metrics with labels, label values, buckets and help texts.
+//! [`MetricsObserver`] counts the events that a transport reports to
+//! [`transport_core::Observer`].
+//!
+//! The embedder chooses the recorder; this crate installs none by itself. The feature `prometheus`
+//! adds a recorder with the buckets of the table, `Prometheus`.
 //!
 //! ```
 //! use transport_core::{Backend, Observer};
 //! use transport_metrics::MetricsObserver;
 //!
-//! // Without a recorder everything is counted into the void.
+//! // Without a global recorder, the events are discarded.
 //! let observer = MetricsObserver::new(&[Backend::Tcp]);
 //! observer.accepted(Backend::Tcp);
 //! ```
@@ -17,16 +19,16 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod family;
-#[cfg(feature = "prometheus")]
-mod ledger;
 mod markdown;
 pub mod names;
 mod observer;
 #[cfg(feature = "prometheus")]
 mod prometheus;
+#[cfg(feature = "prometheus")]
+mod scrape_recorder;
 mod series;
 mod table;
-mod throttle;
+mod throttle_seconds;
 mod values;
 
 pub use markdown::markdown;
@@ -35,7 +37,7 @@ pub use observer::MetricsObserver;
 #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
 pub use prometheus::{AlreadyInstalled, Prometheus};
 pub use series::Series;
-pub use table::{Kind, Label, Metric, IO_SIZE_BUCKETS, LATENCY_BUCKETS, METRICS};
+pub use table::{Label, Metric, MetricKind, IO_SIZE_BUCKETS, LATENCY_BUCKETS, METRICS};
 
 #[cfg(feature = "prometheus")]
 #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]

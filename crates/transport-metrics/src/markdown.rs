@@ -1,11 +1,12 @@
-//! The table as documentation.
+//! The metrics table as Markdown.
 
 use std::fmt::Write;
 
-use crate::{Kind, Metric, METRICS};
+use crate::{Metric, MetricKind, METRICS};
 
-/// Renders [`METRICS`] as a Markdown table (name, type, labels, help, unit), and the buckets of
-/// the histograms as a list below it.
+/// Renders [`METRICS`] as a Markdown table, and the buckets as a list.
+///
+/// The columns are name, type, labels, help and unit.
 #[must_use]
 pub fn markdown() -> String {
     let mut out = String::from("| name | type | labels | help | unit |\n|---|---|---|---|---|\n");
@@ -14,7 +15,7 @@ pub fn markdown() -> String {
     }
     out.push('\n');
     for metric in METRICS {
-        if let Kind::Histogram(bounds) = metric.kind {
+        if let MetricKind::Histogram(bounds) = metric.kind {
             let bounds: Vec<String> = bounds.iter().map(ToString::to_string).collect();
             line(
                 &mut out,
@@ -28,9 +29,9 @@ pub fn markdown() -> String {
 fn row(out: &mut String, metric: &Metric) {
     let Metric { name, help, .. } = metric;
     let kind = match metric.kind {
-        Kind::Counter => "counter",
-        Kind::Gauge => "gauge",
-        Kind::Histogram(_) => "histogram",
+        MetricKind::Counter => "counter",
+        MetricKind::Gauge => "gauge",
+        MetricKind::Histogram(_) => "histogram",
     };
     let labels: Vec<String> = metric.labels.iter().map(label).collect();
     let labels = if labels.is_empty() {
@@ -68,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_for_every_metric() {
+    fn every_metric_has_a_row() {
         let text = markdown();
         for metric in METRICS {
             assert!(

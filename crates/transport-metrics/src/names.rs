@@ -1,8 +1,8 @@
-//! The names of the metrics. Dashboards and alerts depend on them: they are never renamed.
+//! The names of the metrics; never renamed, since dashboards and alerts use them.
 
 /// Dials that ended.
 pub const DIALS: &str = "transport_dials_total";
-/// Raw accepts, refused ones too.
+/// Raw accepts, with those refused afterwards.
 pub const ACCEPTS: &str = "transport_accepts_total";
 /// Time to an established connection.
 pub const HANDSHAKE_LATENCY: &str = "handshake_latency_seconds";
@@ -18,25 +18,25 @@ pub const BYTES_OUT: &str = "bytes_out_total";
 pub const IO_READ_SIZE: &str = "io_read_size_bytes";
 /// Sizes of sampled writes.
 pub const IO_WRITE_SIZE: &str = "io_write_size_bytes";
-/// What was rejected, by reason.
+/// Rejected connections, frames and operations.
 pub const REJECTED: &str = "rejected_total";
 /// Entries of the per-peer table.
 pub const PEERS_TRACKED: &str = "peers_tracked";
-/// Connections of the peer that has most.
+/// Most connections of one peer.
 pub const PEER_CONNS_MAX: &str = "peer_conns_max";
 /// TLS handshakes that ended.
 pub const TLS_HANDSHAKES: &str = "tls_handshakes_total";
 /// End of the loaded certificate's validity.
 pub const TLS_CERTIFICATE_EXPIRY: &str = "tls_certificate_expiry_timestamp_seconds";
-/// Time that operations were parked for want of tokens or memory.
+/// Time that operations were parked for lack of tokens or memory.
 pub const THROTTLE: &str = "throttle_seconds_total";
 /// Bytes held for peers.
 pub const MEMORY_HELD: &str = "memory_held_bytes";
-/// Bytes that may be held for peers.
+/// Limit of the bytes held for peers.
 pub const MEMORY_LIMIT: &str = "memory_limit_bytes";
 /// Depth of the bounded queues.
 pub const QUEUE_DEPTH: &str = "queue_depth";
-/// What a full queue refused.
+/// Entries that a full queue refused.
 pub const QUEUE_DROPPED: &str = "queue_dropped_total";
 /// Tasks spawned.
 pub const TASKS_SPAWNED: &str = "tasks_spawned_total";

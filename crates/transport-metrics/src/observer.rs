@@ -1,4 +1,4 @@
-//! The observer that counts on the `metrics` facade.
+//! The observer on the `metrics` facade.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,13 +9,13 @@ use transport_core::{
 };
 
 use crate::family::{Family, Registrar};
-use crate::throttle::Throttle;
+use crate::throttle_seconds::ThrottleSeconds;
 use crate::{table, values};
 
-/// Counts what a transport reports into a recorder of the `metrics` facade.
+/// Counts the events of a transport with a recorder of the `metrics` facade.
 ///
-/// Its handles are made once. Where several observers share a recorder, counters, `conn_inflight`,
-/// `memory_held_bytes` and `queue_depth` add up; the other gauges show what was reported last.
+/// It creates its handles once. If several observers share a recorder, counters, `conn_inflight`,
+/// `memory_held_bytes` and `queue_depth` add up; the other gauges show the last value.
 #[derive(Debug)]
 pub struct MetricsObserver {
     dials: Family<Counter, 2>,
@@ -30,7 +30,7 @@ pub struct MetricsObserver {
     peer_conns_max: Family<Gauge, 1>,
     tls_handshakes: Family<Counter, 3>,
     tls_certificate_expiry: Family<Gauge, 0>,
-    throttle: Throttle,
+    throttle: ThrottleSeconds,
     memory_held: Family<Gauge, 0>,
     memory_limit: Family<Gauge, 0>,
     queue_depth: Family<Gauge, 1>,
@@ -44,15 +44,18 @@ pub struct MetricsObserver {
 }
 
 impl MetricsObserver {
-    /// Counts into the global recorder, which must be installed before; without one, into the
-    /// void. Where the calling thread has a local recorder, that one is taken.
+    /// Creates an observer on the current recorder.
+    ///
+    /// That is the local recorder of the calling thread, or the global one. Install it before;
+    /// without a recorder, events are discarded.
     #[must_use]
     pub fn new(backends: &[Backend]) -> Self {
         metrics::with_recorder(|recorder| Self::with_recorder(recorder, backends))
     }
 
-    /// Counts into this recorder. Every series that can exist with these backends is registered
-    /// with 0; events of another backend are not counted.
+    /// Creates an observer on this recorder.
+    ///
+    /// It registers all series of these backends with 0, and ignores events of other backends.
     #[must_use]
     pub fn with_recorder(recorder: &dyn Recorder, backends: &[Backend]) -> Self {
         let with = Registrar { recorder, backends };
@@ -70,7 +73,7 @@ impl MetricsObserver {
             peer_conns_max: Family::register(with, &table::PEER_CONNS_MAX),
             tls_handshakes: Family::register(with, &table::TLS_HANDSHAKES),
             tls_certificate_expiry: Family::register(with, &table::TLS_CERTIFICATE_EXPIRY),
-            throttle: Throttle::register(with),
+            throttle: ThrottleSeconds::register(with),
             memory_held: Family::register(with, &table::MEMORY_HELD),
             memory_limit: Family::register(with, &table::MEMORY_LIMIT),
             queue_depth: Family::register(with, &table::QUEUE_DEPTH),

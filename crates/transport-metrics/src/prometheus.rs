@@ -1,4 +1,4 @@
-//! A Prometheus recorder with the table's buckets.
+//! A Prometheus recorder with the buckets of the table.
 
 use std::fmt;
 use std::future::Future;
@@ -9,16 +9,16 @@ use metrics::Recorder;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
 use tokio::time::MissedTickBehavior;
 
-use crate::ledger::Ledger;
-use crate::{Kind, METRICS};
+use crate::scrape_recorder::ScrapeRecorder;
+use crate::{MetricKind, METRICS};
 
 /// Shortest interval of the upkeep.
 const MIN_UPKEEP: Duration = Duration::from_millis(1);
 
-/// A Prometheus recorder set up for [`METRICS`]. Clones share it.
+/// A Prometheus recorder with the buckets of [`METRICS`]. Clones share it.
 ///
-/// It opens no port and spawns nothing: whoever serves `/metrics` calls [`render`](Self::render),
-/// and a task of the embedder drives [`upkeep`](Self::upkeep).
+/// It opens no port and spawns no task. The embedder's `/metrics` handler calls
+/// [`render`](Self::render), and a task of the embedder polls [`upkeep`](Self::upkeep).
 ///
 /// ```
 /// use transport_core::Backend;
@@ -34,28 +34,28 @@ const MIN_UPKEEP: Duration = Duration::from_millis(1);
 /// ```
 #[derive(Debug, Clone)]
 pub struct Prometheus {
-    ledger: Arc<Ledger>,
+    ledger: Arc<ScrapeRecorder>,
 }
 
 impl Prometheus {
-    /// A recorder of its own, which nothing but this value refers to.
+    /// Creates a recorder that is not the global one.
     ///
     /// # Errors
     /// When the exporter refuses the buckets.
     pub fn new() -> Result<Self, BuildError> {
         let exporter = Self::with_buckets(PrometheusBuilder::new())?.build_recorder();
         Ok(Self {
-            ledger: Arc::new(Ledger::new(exporter)),
+            ledger: Arc::new(ScrapeRecorder::new(exporter)),
         })
     }
 
-    /// Sets the buckets of every histogram of [`METRICS`] on an exporter the embedder configures.
+    /// Sets the buckets of [`METRICS`] on an exporter of the embedder.
     ///
     /// # Errors
     /// When the exporter refuses the buckets.
     pub fn with_buckets(mut builder: PrometheusBuilder) -> Result<PrometheusBuilder, BuildError> {
         for metric in METRICS {
-            if let Kind::Histogram(bounds) = metric.kind {
+            if let MetricKind::Histogram(bounds) = metric.kind {
                 let matcher = Matcher::Full(metric.name.to_owned());
                 builder = builder.set_buckets_for_metric(matcher, bounds)?;
             }
@@ -63,23 +63,27 @@ impl Prometheus {
         Ok(builder)
     }
 
-    /// The recorder, for [`MetricsObserver::with_recorder`](crate::MetricsObserver::with_recorder).
+    /// Returns the recorder.
+    ///
+    /// See [`MetricsObserver::with_recorder`](crate::MetricsObserver::with_recorder).
     #[must_use]
     pub fn recorder(&self) -> &(dyn Recorder + Send + Sync) {
         &*self.ledger
     }
 
-    /// Every series in Prometheus' text format, version 0.0.4.
+    /// Renders all series in Prometheus' text format, version 0.0.4.
     #[must_use]
     pub fn render(&self) -> String {
         self.ledger.render()
     }
 
-    /// Moves recorded samples into their buckets, at once and then at this interval (at least
-    /// 1 ms), for ever. A scrape does the same; without either, samples pile up in memory.
+    /// Moves recorded samples into their buckets, at once and then periodically.
     ///
-    /// The future must be polled within a tokio runtime that has its timer on. Dropping it stops
-    /// the upkeep and loses nothing.
+    /// The interval is at least 1 ms; the future never returns. A scrape does the same; without
+    /// either, samples accumulate in memory. Poll the future within a tokio runtime with a timer.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops the upkeep and loses no sample.
     pub fn upkeep(&self, interval: Duration) -> impl Future<Output = ()> + Send + 'static {
         let handle = self.ledger.exporter().handle();
         async move {
@@ -92,10 +96,10 @@ impl Prometheus {
         }
     }
 
-    /// Makes this the process's global recorder.
+    /// Installs this as the global recorder of the process.
     ///
     /// # Errors
-    /// When the process has one already, which then stays.
+    /// When the process has a global recorder already. That one stays.
     pub fn install_global(&self) -> Result<(), AlreadyInstalled> {
         metrics::set_global_recorder(Arc::clone(&self.ledger)).map_err(|_| AlreadyInstalled)
     }
@@ -103,6 +107,7 @@ impl Prometheus {
 
 /// The process has a global metrics recorder already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AlreadyInstalled;
 
 impl fmt::Display for AlreadyInstalled {

@@ -1,4 +1,4 @@
-//! Which series of a metric exist.
+//! The series of a metric.
 
 use transport_core::{Backend, ReadyState};
 
@@ -9,14 +9,17 @@ use crate::{names, values};
 pub type Series = Vec<(&'static str, &'static str)>;
 
 impl Metric {
-    /// Every series that can exist where these backends do; none without the backend it needs.
+    /// Returns all series that can exist with these backends.
+    ///
+    /// None without the backend that the metric needs.
     #[must_use]
     pub fn series(&self, backends: &[Backend]) -> Vec<Series> {
         self.cells(backends).into_iter().flatten().collect()
     }
 
-    /// The product of all label values, the last label's changing fastest; `None` in place of
-    /// what cannot exist.
+    /// Returns the product of all label values, with the last label changing fastest.
+    ///
+    /// `None` stands for a series that cannot exist.
     pub(crate) fn cells(&self, backends: &[Backend]) -> Vec<Option<Series>> {
         let mut cells: Vec<Series> = vec![Vec::new()];
         for label in self.labels {
@@ -48,7 +51,7 @@ impl Metric {
     }
 }
 
-/// Not every reason goes with every state.
+/// Returns whether a state can have this reason.
 fn is_ready_state(cell: &Series) -> bool {
     let labels = |state| values::ready_labels(state);
     ReadyState::all().into_iter().any(|state| {
@@ -79,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn tls_and_arti_bring_their_own() {
+    fn tls_and_arti_add_their_series() {
         let tls = [names::TLS_HANDSHAKES, names::TLS_CERTIFICATE_EXPIRY];
         for metric in METRICS {
             let needs_tls = tls.contains(&metric.name);
@@ -91,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn readiness_has_its_states_and_no_others() {
+    fn readiness_has_only_possible_states() {
         let all = metric(names::READINESS_TRANSITIONS).series(&[]);
         assert_eq!(all.len(), ReadyState::all().len());
         assert!(all.contains(&vec![("state", "ready"), ("reason", "none")]));

@@ -1,41 +1,43 @@
-//! The table that registration, buckets and documentation are derived from.
+//! The metrics table: the source of registration, buckets and documentation.
 
 use metrics::Unit;
 use transport_core::Backend;
 
 use crate::{names, values};
 
-/// One metric: everything about it that is fixed.
+/// The fixed properties of a metric.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Metric {
     /// Its name.
     pub name: &'static str,
-    /// What it measures, in a sentence.
+    /// The help text, one sentence.
     pub help: &'static str,
     /// Counter, gauge or histogram.
-    pub kind: Kind,
+    pub kind: MetricKind,
     /// The unit of its value; `None` for a level or a ratio.
     pub unit: Option<Unit>,
     /// Its labels, in order.
     pub labels: &'static [Label],
-    /// The backend without which it does not exist.
+    /// The backend that it needs to exist.
     pub needs: Option<Backend>,
 }
 
 /// The type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Kind {
-    /// Only ever grows.
+#[non_exhaustive]
+pub enum MetricKind {
+    /// A value that never decreases.
     Counter,
-    /// Goes up and down.
+    /// A value that goes up and down.
     Gauge,
-    /// Counts values into buckets with these upper bounds, inclusive and ascending.
+    /// Buckets with these upper bounds, inclusive and ascending.
     Histogram(&'static [f64]),
 }
 
-/// A label and all the values it can have.
+/// A label and its possible values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Label {
     /// Its name.
     pub name: &'static str,
@@ -63,7 +65,7 @@ pub const IO_SIZE_BUCKETS: &[f64] = &[
     1_048_576.0,
 ];
 
-/// Every metric, in the order of the documentation.
+/// All metrics, in the order of the documentation.
 pub const METRICS: &[Metric] = &[
     DIALS,
     ACCEPTS,
@@ -92,7 +94,7 @@ pub const METRICS: &[Metric] = &[
     ARTI_BOOTSTRAP_PROGRESS,
 ];
 
-/// The name of the label that is restricted to the given backends.
+/// The label whose values are limited to the given backends.
 pub(crate) const BACKEND_LABEL: &str = "backend";
 
 const BACKEND: Label = label(BACKEND_LABEL, values::BACKEND);
@@ -105,7 +107,7 @@ const fn label(name: &'static str, values: &'static [&'static str]) -> Label {
     Label { name, values }
 }
 
-/// Declares rows; `needs` where a backend must be there.
+/// Declares rows; `needs` names the backend that a metric needs.
 macro_rules! rows {
     ($($row:ident: $kind:expr, $unit:expr, [$($label:expr),*] $(, needs $needs:ident)?; $help:literal)*) => {
         $(pub(crate) const $row: Metric = Metric {
@@ -122,56 +124,56 @@ macro_rules! rows {
 }
 
 rows! {
-    DIALS: Kind::Counter, Some(Unit::Count), [BACKEND, RESULT];
+    DIALS: MetricKind::Counter, Some(Unit::Count), [BACKEND, RESULT];
         "Dials that ended."
-    ACCEPTS: Kind::Counter, Some(Unit::Count), [BACKEND];
+    ACCEPTS: MetricKind::Counter, Some(Unit::Count), [BACKEND];
         "Connections the raw accept yielded, those refused afterwards too."
-    HANDSHAKE_LATENCY: Kind::Histogram(LATENCY_BUCKETS), Some(Unit::Seconds), [BACKEND];
+    HANDSHAKE_LATENCY: MetricKind::Histogram(LATENCY_BUCKETS), Some(Unit::Seconds), [BACKEND];
         "Time from accept, or from the start of a dial's connect, to an established connection."
-    CONN_INFLIGHT: Kind::Gauge, Some(Unit::Count), [BACKEND];
+    CONN_INFLIGHT: MetricKind::Gauge, Some(Unit::Count), [BACKEND];
         "Connections in flight, dialed and accepted; an accepted one from its admission on."
-    CLOSES: Kind::Counter, Some(Unit::Count), [BACKEND, label("reason", values::CLOSE_REASON)];
+    CLOSES: MetricKind::Counter, Some(Unit::Count), [BACKEND, label("reason", values::CLOSE_REASON)];
         "Connections that ended without a reject, by how they ended."
-    BYTES_IN: Kind::Counter, Some(Unit::Bytes), [BACKEND];
+    BYTES_IN: MetricKind::Counter, Some(Unit::Bytes), [BACKEND];
         "Bytes that reads from peers returned."
-    BYTES_OUT: Kind::Counter, Some(Unit::Bytes), [BACKEND];
+    BYTES_OUT: MetricKind::Counter, Some(Unit::Bytes), [BACKEND];
         "Bytes that writes to peers accepted."
-    IO_READ_SIZE: Kind::Histogram(IO_SIZE_BUCKETS), Some(Unit::Bytes), [BACKEND];
+    IO_READ_SIZE: MetricKind::Histogram(IO_SIZE_BUCKETS), Some(Unit::Bytes), [BACKEND];
         "Size of single reads, one in 64 sampled."
-    IO_WRITE_SIZE: Kind::Histogram(IO_SIZE_BUCKETS), Some(Unit::Bytes), [BACKEND];
+    IO_WRITE_SIZE: MetricKind::Histogram(IO_SIZE_BUCKETS), Some(Unit::Bytes), [BACKEND];
         "Size of single writes, one in 64 sampled."
-    REJECTED: Kind::Counter, Some(Unit::Count), [label("reason", values::REASON)];
+    REJECTED: MetricKind::Counter, Some(Unit::Count), [label("reason", values::REASON)];
         "Connections, frames and operations that were rejected."
-    PEERS_TRACKED: Kind::Gauge, Some(Unit::Count), [BACKEND];
+    PEERS_TRACKED: MetricKind::Gauge, Some(Unit::Count), [BACKEND];
         "Entries of the per-peer table."
-    PEER_CONNS_MAX: Kind::Gauge, Some(Unit::Count), [BACKEND];
+    PEER_CONNS_MAX: MetricKind::Gauge, Some(Unit::Count), [BACKEND];
         "Connections of the peer that has most."
-    TLS_HANDSHAKES: Kind::Counter, Some(Unit::Count),
+    TLS_HANDSHAKES: MetricKind::Counter, Some(Unit::Count),
         [label("kx", values::KX), label("resumed", values::RESUMED), RESULT], needs Tls;
         "TLS handshakes that ended, by key exchange."
-    TLS_CERTIFICATE_EXPIRY: Kind::Gauge, Some(Unit::Seconds), [], needs Tls;
+    TLS_CERTIFICATE_EXPIRY: MetricKind::Gauge, Some(Unit::Seconds), [], needs Tls;
         "When the certificate in use expires, as Unix time; 0 while none is loaded."
-    THROTTLE: Kind::Counter, Some(Unit::Seconds), [label("scope", values::SCOPE), DIRECTION];
+    THROTTLE: MetricKind::Counter, Some(Unit::Seconds), [label("scope", values::SCOPE), DIRECTION];
         "Whole seconds that operations were parked because this scope's rate, or the memory budget, was spent."
-    MEMORY_HELD: Kind::Gauge, Some(Unit::Bytes), [];
+    MEMORY_HELD: MetricKind::Gauge, Some(Unit::Bytes), [];
         "Bytes held for peers: frames, writer inboxes, remainders of relays; free chunks too."
-    MEMORY_LIMIT: Kind::Gauge, Some(Unit::Bytes), [];
+    MEMORY_LIMIT: MetricKind::Gauge, Some(Unit::Bytes), [];
         "`limits.memory_bytes`: what may be held for peers beyond the free chunks."
-    QUEUE_DEPTH: Kind::Gauge, Some(Unit::Count), [QUEUE];
+    QUEUE_DEPTH: MetricKind::Gauge, Some(Unit::Count), [QUEUE];
         "Entries of all queues of this kind together."
-    QUEUE_DROPPED: Kind::Counter, Some(Unit::Count), [QUEUE];
+    QUEUE_DROPPED: MetricKind::Counter, Some(Unit::Count), [QUEUE];
         "Entries refused because the queue was full."
-    TASKS_SPAWNED: Kind::Counter, Some(Unit::Count), [KIND];
+    TASKS_SPAWNED: MetricKind::Counter, Some(Unit::Count), [KIND];
         "Tasks spawned."
-    TASKS_ABORTED: Kind::Counter, Some(Unit::Count), [KIND];
+    TASKS_ABORTED: MetricKind::Counter, Some(Unit::Count), [KIND];
         "Tasks that ended by cancellation or panic instead of returning."
-    READINESS: Kind::Gauge, None, [];
+    READINESS: MetricKind::Gauge, None, [];
         "0 not ready, 1 degraded, 2 ready."
-    READINESS_TRANSITIONS: Kind::Counter, Some(Unit::Count),
+    READINESS_TRANSITIONS: MetricKind::Counter, Some(Unit::Count),
         [label("state", values::STATE), label("reason", values::READY_REASON)];
         "Changes of readiness, by the state they led to and why."
-    RELOADS: Kind::Counter, Some(Unit::Count), [label("result", values::RELOAD_RESULT)];
+    RELOADS: MetricKind::Counter, Some(Unit::Count), [label("result", values::RELOAD_RESULT)];
         "Reloads of the configuration, and renewals of TLS files without one, applied or rejected."
-    ARTI_BOOTSTRAP_PROGRESS: Kind::Gauge, None, [], needs Arti;
+    ARTI_BOOTSTRAP_PROGRESS: MetricKind::Gauge, None, [], needs Arti;
         "Progress of Tor's bootstrap, 0 to 1."
 }

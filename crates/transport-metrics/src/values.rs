@@ -1,12 +1,13 @@
-//! The possible values of each label, computed from the types of `transport-core`, and the
-//! position of a value in its list. A value added there appears here by itself.
+//! The possible values of each label, and the position of a value in its list.
+//!
+//! The lists follow from the types of `transport-core`: a value added there appears here.
 
 use transport_core::{
     Backend, CloseReason, Direction, KeyExchange, Queue, ReadyReason, ReadyState, Reason, Scope,
     TaskKind,
 };
 
-/// The texts of a type's `ALL`, in its order.
+/// Defines the texts of a type's `ALL`, in its order.
 macro_rules! texts {
     ($name:ident, $kind:ident) => {
         pub(crate) const $name: &[&str] = {
@@ -33,15 +34,15 @@ texts!(REASON, Reason);
 texts!(SCOPE, Scope);
 texts!(TASK, TaskKind);
 
-/// `result` of a dial or a handshake; at [`failed`].
+/// `result` of a dial or handshake, indexed by [`failed`].
 pub(crate) const RESULT: &[&str] = &["ok", "error"];
-/// `result` of a reload; at [`failed`].
+/// `result` of a reload, indexed by [`failed`].
 pub(crate) const RELOAD_RESULT: &[&str] = &["ok", "rejected"];
-/// `resumed` of a TLS handshake; at `usize::from(resumed)`.
+/// `resumed` of a TLS handshake, indexed by `usize::from(resumed)`.
 pub(crate) const RESUMED: &[&str] = &["no", "yes"];
-/// `state` of readiness; at [`ReadyState::level`].
+/// `state` of readiness, indexed by [`ReadyState::level`].
 pub(crate) const STATE: &[&str] = &["not_ready", "degraded", "ready"];
-/// `reason` of readiness; [`NO_REASON`], then what each state can have.
+/// `reason` of readiness: [`NO_REASON`], then the reasons of each state.
 pub(crate) const READY_REASON: &[&str] = {
     const DEGRADED: usize = ReadyReason::DEGRADED.len();
     const NOT_READY: usize = ReadyReason::NOT_READY.len();
@@ -62,20 +63,20 @@ pub(crate) const READY_REASON: &[&str] = {
     &TEXTS
 };
 
-/// The `reason` of a state that has none: an empty label value would be no label at all.
+/// The `reason` of a state without one; Prometheus drops a label with an empty value.
 const NO_REASON: &str = "none";
 
-/// Position in [`RESULT`] and [`RELOAD_RESULT`].
+/// Returns the position in [`RESULT`] and [`RELOAD_RESULT`].
 pub(crate) fn failed(ok: bool) -> usize {
     usize::from(!ok)
 }
 
-/// Position in [`KX`]; seen once per handshake.
+/// Returns the position in [`KX`]; called once per handshake.
 pub(crate) fn kx(kx: KeyExchange) -> Option<usize> {
     KeyExchange::ALL.iter().position(|known| *known == kx)
 }
 
-/// The label values of a readiness state.
+/// Returns the label values of a readiness state.
 pub(crate) fn ready_labels(state: ReadyState) -> [&'static str; 2] {
     [
         state.state(),
@@ -83,7 +84,7 @@ pub(crate) fn ready_labels(state: ReadyState) -> [&'static str; 2] {
     ]
 }
 
-/// Positions in [`STATE`] and [`READY_REASON`]; seen once per transition.
+/// Returns the positions in [`STATE`] and [`READY_REASON`]; called once per transition.
 pub(crate) fn ready(state: ReadyState) -> Option<[usize; 2]> {
     let [_, reason] = ready_labels(state);
     let at = READY_REASON.iter().position(|known| *known == reason)?;
@@ -95,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_readiness_state_has_its_place() {
+    fn every_readiness_state_has_positions() {
         for state in ReadyState::all() {
             let [at_state, at_reason] = ready(state).unwrap();
             assert_eq!(

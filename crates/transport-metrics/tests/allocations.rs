@@ -1,4 +1,4 @@
-//! What the observer does per event allocates nothing.
+//! The observer allocates no memory per event.
 
 use std::alloc::System;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use transport_metrics::MetricsObserver;
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// All but the histograms, whose storage is the recorder's.
+/// Reports all events but those of histograms: the recorder stores their samples.
 fn report(observer: &MetricsObserver) {
     let handshake = TlsHandshake {
         kx: KeyExchange::X25519,
@@ -42,10 +42,10 @@ fn report(observer: &MetricsObserver) {
 }
 
 #[test]
-fn events_allocate_nothing() {
+fn events_allocate_no_memory() {
     let recorder = DebuggingRecorder::new();
     let observer = MetricsObserver::with_recorder(&recorder, &Backend::ALL);
-    // The test harness may allocate on its own thread meanwhile: one clean round is the proof.
+    // The test harness may allocate on its own thread: one round without allocations is enough.
     let clean = (0..100).any(|_| {
         let region = Region::new(ALLOCATOR);
         report(&observer);

@@ -1,4 +1,4 @@
-//! The global recorder is touched when asked, and only then. One test: it is one per process.
+//! Only `install_global` installs the global recorder. One test: a process has one.
 
 use transport_core::{Backend, Observer};
 use transport_metrics::{AlreadyInstalled, MetricsObserver, Prometheus};
@@ -6,7 +6,7 @@ use transport_metrics::{AlreadyInstalled, MetricsObserver, Prometheus};
 const ACCEPTED_ONCE: &str = "transport_accepts_total{backend=\"tcp\"} 1\n";
 
 #[test]
-fn installed_only_when_asked() {
+fn only_install_global_installs() {
     let apart = Prometheus::new().unwrap();
     let observer = MetricsObserver::with_recorder(apart.recorder(), &[Backend::Tcp]);
     MetricsObserver::new(&[Backend::Tcp]).accepted(Backend::Tcp);

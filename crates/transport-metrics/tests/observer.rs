@@ -1,6 +1,6 @@
-//! Each method moves exactly its series, on any recorder of the facade.
+//! Each method changes its own series only, on any recorder of the facade.
 
-// The lints spare test functions, not what they call.
+// The lints exempt test functions, but not their helpers.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use transport_core::{
     Backend, CloseReason, Direction, KeyExchange, Observer, Queue, ReadyReason, ReadyState, Reason,
     Scope, TaskKind, TlsHandshake,
 };
-use transport_metrics::{Kind, MetricsObserver, METRICS};
+use transport_metrics::{MetricKind, MetricsObserver, METRICS};
 
 fn observed(backends: &[Backend]) -> (MetricsObserver, Snapshotter) {
     let recorder = DebuggingRecorder::new();
@@ -27,7 +27,7 @@ fn text(name: &str, labels: &[(&str, &str)]) -> String {
     format!("{name}{{{}}}", labels.join(","))
 }
 
-/// Every series and what was added since the last call.
+/// Returns all series and their changes since the last call.
 fn read(snapshotter: &Snapshotter) -> BTreeMap<String, Vec<f64>> {
     let series = snapshotter.snapshot().into_vec().into_iter();
     let read = series.map(|(composite, _, _, value)| {
@@ -50,7 +50,7 @@ fn moved(snapshotter: &Snapshotter) -> Vec<(String, f64)> {
 }
 
 #[test]
-fn the_series_of_the_table_are_there_at_the_start() {
+fn series_of_table_exist_at_start() {
     for backends in [
         &[Backend::Tcp][..],
         &[Backend::Tcp, Backend::Tls],
@@ -82,9 +82,9 @@ fn kind_unit_and_help_are_described() {
             .find(|metric| metric.name == key.key().name())
             .unwrap();
         let kind = match metric.kind {
-            Kind::Counter => MetricKind::Counter,
-            Kind::Gauge => MetricKind::Gauge,
-            Kind::Histogram(_) => MetricKind::Histogram,
+            MetricKind::Counter => MetricKind::Counter,
+            MetricKind::Gauge => MetricKind::Gauge,
+            MetricKind::Histogram(_) => MetricKind::Histogram,
         };
         assert_eq!((key.kind(), unit), (kind, metric.unit), "{}", metric.name);
         assert_eq!(help.unwrap().as_ref(), metric.help);
@@ -98,7 +98,7 @@ fn names_follow_the_conventions() {
     for metric in METRICS {
         assert_eq!(
             metric.name.ends_with("_total"),
-            metric.kind == Kind::Counter,
+            metric.kind == MetricKind::Counter,
             "{metric:?}"
         );
         let series = metric.series(&Backend::ALL).len();
@@ -107,7 +107,7 @@ fn names_follow_the_conventions() {
             "{} has {series} series",
             metric.name
         );
-        if let Kind::Histogram(bounds) = metric.kind {
+        if let MetricKind::Histogram(bounds) = metric.kind {
             assert!(
                 bounds.windows(2).all(|pair| pair[0] < pair[1]),
                 "{}",
@@ -124,7 +124,7 @@ fn case(call: impl Fn(&MetricsObserver) + 'static, moves: &[(&'static str, f64)]
 }
 
 #[test]
-fn each_method_moves_its_series_alone() {
+fn each_method_changes_its_series_only() {
     use Backend::{Arti, Tcp, Tls, Uds};
     let seconds = Duration::from_secs;
     let hybrid = TlsHandshake {
@@ -291,7 +291,7 @@ fn each_method_moves_its_series_alone() {
 }
 
 #[test]
-fn every_value_of_a_label_reaches_its_own_series() {
+fn every_label_value_has_its_own_series() {
     let (observer, snapshotter) = observed(&Backend::ALL);
     for reason in Reason::ALL {
         observer.rejected(reason);
@@ -318,7 +318,7 @@ fn every_value_of_a_label_reaches_its_own_series() {
 }
 
 #[test]
-fn a_backend_that_was_not_given_is_not_counted() {
+fn other_backends_are_not_counted() {
     let (observer, snapshotter) = observed(&[Backend::Tcp]);
     observer.accepted(Backend::Tls);
     observer.inflight(Backend::Arti, 1);
@@ -352,7 +352,7 @@ fn throttled_fractions_add_up() {
 }
 
 #[test]
-fn recorders_do_not_mix_and_a_shared_one_is_not_reset() {
+fn shared_recorder_is_not_reset() {
     let (first, first_seen) = observed(&[Backend::Tcp]);
     let (second, second_seen) = observed(&[Backend::Tcp]);
     first.accepted(Backend::Tcp);
@@ -381,7 +381,7 @@ fn recorders_do_not_mix_and_a_shared_one_is_not_reset() {
 }
 
 #[test]
-fn a_local_recorder_is_taken_by_new() {
+fn new_uses_local_recorder() {
     let recorder = DebuggingRecorder::new();
     let observer =
         metrics::with_local_recorder(&recorder, || MetricsObserver::new(&[Backend::Tcp]));

@@ -1,6 +1,6 @@
-//! What a scrape sees.
+//! The contents of a scrape.
 
-// The lints spare test functions, not what they call.
+// The lints exempt test functions, but not their helpers.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod exposition;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use exposition::parse;
 use transport_core::{Backend, Direction, Observer};
-use transport_metrics::{Kind, MetricsObserver, Prometheus, Series, METRICS};
+use transport_metrics::{MetricKind, MetricsObserver, Prometheus, Series, METRICS};
 
 fn set_up(backends: &[Backend]) -> (Prometheus, MetricsObserver) {
     let prometheus = Prometheus::new().unwrap();
@@ -26,9 +26,9 @@ fn series(name: &str, labels: &Series) -> String {
     format!("{name}{{{}}}", labels.join(","))
 }
 
-/// The samples that a scrape shows of this series, by kind.
-fn samples(name: &str, kind: Kind, labels: &Series) -> Vec<String> {
-    let Kind::Histogram(bounds) = kind else {
+/// Returns the sample names of a series, by kind.
+fn samples(name: &str, kind: MetricKind, labels: &Series) -> Vec<String> {
+    let MetricKind::Histogram(bounds) = kind else {
         return vec![series(name, labels)];
     };
     let bounds = bounds
@@ -45,7 +45,7 @@ fn samples(name: &str, kind: Kind, labels: &Series) -> Vec<String> {
 }
 
 #[test]
-fn the_first_scrape_shows_every_series_at_zero() {
+fn first_scrape_shows_all_series_at_zero() {
     for backends in [
         &[Backend::Tcp][..],
         &[Backend::Tls, Backend::Uds],
@@ -61,9 +61,9 @@ fn the_first_scrape_shows_every_series_at_zero() {
             wanted.insert(metric.name.to_owned());
             let family = &families[metric.name];
             let kind = match metric.kind {
-                Kind::Counter => "counter",
-                Kind::Gauge => "gauge",
-                Kind::Histogram(_) => "histogram",
+                MetricKind::Counter => "counter",
+                MetricKind::Gauge => "gauge",
+                MetricKind::Histogram(_) => "histogram",
             };
             assert_eq!(
                 (family.kind.as_str(), family.help.as_str()),
@@ -112,7 +112,7 @@ fn bucket_bounds_are_inclusive() {
 }
 
 #[test]
-fn two_recorders_do_not_mix() {
+fn recorders_do_not_mix() {
     let (first, observer) = set_up(&[Backend::Tcp]);
     let (second, _idle) = set_up(&[Backend::Tcp]);
     observer.bytes(Backend::Tcp, Direction::Out, u64::from(u32::MAX) + 1);
@@ -125,7 +125,7 @@ fn two_recorders_do_not_mix() {
 }
 
 #[test]
-fn the_documented_quick_look_matches() {
+fn documented_quick_look_matches() {
     let (prometheus, _observer) = set_up(&[Backend::Tcp]);
     let families = parse(&prometheus.render());
     for name in [
@@ -143,7 +143,7 @@ fn the_documented_quick_look_matches() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn upkeep_runs_until_it_is_dropped_and_loses_nothing() {
+async fn dropped_upkeep_loses_no_sample() {
     let (prometheus, observer) = set_up(&[Backend::Tcp]);
     let upkeep = prometheus.upkeep(Duration::from_secs(5));
     let recording = async {
@@ -165,7 +165,7 @@ async fn upkeep_runs_until_it_is_dropped_and_loses_nothing() {
 }
 
 #[test]
-fn an_embedders_own_metrics_are_seen_as_they_are() {
+fn other_metrics_are_unchanged() {
     let prometheus = Prometheus::new().unwrap();
     metrics::with_local_recorder(prometheus.recorder(), || {
         metrics::describe_gauge!("level", "How high it is.");
@@ -178,7 +178,7 @@ fn an_embedders_own_metrics_are_seen_as_they_are() {
         let text = prometheus.render();
         assert!(text.contains("# HELP level How high it is.\n# TYPE level gauge\nlevel 2.5\n"));
         assert!(text.contains("jobs{of=\"a\"} 3\n"));
-        // A gauge goes down again, a counter never does.
+        // A gauge may decrease, a counter never does.
         level.decrement(3.0);
         jobs.absolute(2);
         let text = prometheus.render();
@@ -188,7 +188,7 @@ fn an_embedders_own_metrics_are_seen_as_they_are() {
 }
 
 #[test]
-fn an_embedders_own_exporter_gets_the_buckets() {
+fn custom_exporter_gets_buckets() {
     let builder = metrics_exporter_prometheus::PrometheusBuilder::new().add_global_label("a", "b");
     let recorder = Prometheus::with_buckets(builder).unwrap().build_recorder();
     let _observer = MetricsObserver::with_recorder(&recorder, &[Backend::Tcp]);

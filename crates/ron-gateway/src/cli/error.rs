@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use ron_transport::config::suggest;
 use ron_transport::escape::escape;
 
 use crate::exit::ExitFailure;
@@ -42,34 +43,13 @@ impl UsageError {
 
     fn unknown(what: &'static str, word: &str, known: &[&str]) -> Self {
         let word: String = word.chars().take(MAX_SHOWN).collect();
-        let nearest = nearest(&word, known);
+        let nearest = suggest(&word, known.iter().copied()).map(str::to_owned);
         Self::Unknown {
             what,
             word,
             nearest,
         }
     }
-}
-
-/// Returns the nearest known word within a third of the length.
-///
-/// `_`, `-` and `.` are equal, and a key without its table is near.
-fn nearest(word: &str, known: &[&str]) -> Option<String> {
-    let plain = |text: &str| text.trim_start_matches('-').replace(['_', '.'], "-");
-    let word = plain(word);
-    let distance = |known: &&str| {
-        let known = plain(known);
-        match known.strip_suffix(&word) {
-            Some(table) if table.ends_with('-') && word.len() >= 4 => 1,
-            _ => strsim::osa_distance(&word, &known),
-        }
-    };
-    let near = |at: &usize| *at <= (word.chars().count() / 3).max(1);
-    let (at, known) = known
-        .iter()
-        .map(|known| (distance(known), known))
-        .min_by_key(|(at, _)| *at)?;
-    near(&at).then(|| (*known).to_owned())
 }
 
 impl fmt::Display for UsageError {

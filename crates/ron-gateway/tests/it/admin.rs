@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use ron_transport::metrics::{Kind, METRICS};
+use ron_transport::metrics::{MetricKind, METRICS};
 use ron_transport::Backend;
 
 use crate::common::{connect, Gateway, PATIENCE};
@@ -30,9 +30,9 @@ fn first_scrape_has_every_metric() {
     let expected = "content-type: text/plain; version=0.0.4; charset=utf-8\r\n";
     assert!(response.head.contains(expected), "{}", response.head);
     let kind = |kind| match kind {
-        Kind::Counter => "counter",
-        Kind::Gauge => "gauge",
-        Kind::Histogram(_) => "histogram",
+        MetricKind::Counter => "counter",
+        MetricKind::Gauge => "gauge",
+        MetricKind::Histogram(_) => "histogram",
     };
     let ours = METRICS
         .iter()

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use transport_core::schema::{Key, Raw};
 
 use super::layer::Layer;
-use super::nearest::unknown;
+use super::suggest::unknown;
 use super::{ConfigError, Settings, Source};
 
 /// Reads the variables of one table.
@@ -36,9 +36,7 @@ pub(super) fn layer<S: Settings>(
             }
             (None, value) if is_from_kubernetes(rest, value.unwrap_or_default()) => {}
             (None, _) => {
-                let message = unknown::<S>("variable", rest, &keys, wrong.len(), |key| {
-                    S::env_name(key.path)
-                });
+                let message = unknown::<S>("variable", rest, &keys, wrong.len(), S::env_name);
                 wrong.push(ConfigError::of_source(source, message));
             }
         }

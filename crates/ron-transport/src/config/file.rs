@@ -9,7 +9,7 @@ use transport_core::schema::{Key, Raw};
 use transport_core::{open_file, read_bounded};
 
 use super::layer::Layer;
-use super::nearest::unknown;
+use super::suggest::unknown;
 use super::tree::{join, Node};
 use super::{ConfigError, Settings, Source};
 
@@ -164,9 +164,9 @@ impl<S: Settings> Walk<'_, S> {
                 self.blame(path, format!("is a table: write [{}.{path}]", self.table));
             }
             (None, _) => {
-                let written = |key: &Key| key.path.to_owned();
-                let errors = self.errors.len();
-                self.blame(path, unknown::<S>("key", path, &self.keys, errors, written));
+                let earlier = self.errors.len();
+                let text = unknown::<S>("key", path, &self.keys, earlier, str::to_owned);
+                self.blame(path, text);
             }
         }
     }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use transport_core::schema::Raw;
 
 use super::layer::Layer;
-use super::nearest::unknown;
+use super::suggest::unknown;
 use super::{ConfigError, Settings, Source};
 
 /// Reads the flags of one table.
@@ -35,9 +35,7 @@ pub(super) fn layer<S: Settings>(
                 errors.push(ConfigError::of_key(&path, source, "the value is not UTF-8"));
             }
             (None, _) => {
-                let message = unknown::<S>("flag", &path, &keys, errors.len(), |key| {
-                    S::flag_name(key.path)
-                });
+                let message = unknown::<S>("flag", &path, &keys, errors.len(), S::flag_name);
                 errors.push(ConfigError::of_source(given(name), message));
             }
         }

@@ -22,7 +22,7 @@ fn foreign_error_is_wrapped() {
 }
 
 #[test]
-fn idle_and_lifetime_are_no_rejects() {
+fn idle_and_lifetime_are_no_rejections() {
     for op in [Op::Idle, Op::Lifetime, Op::HalfClose] {
         assert_eq!(TransportError::Timeout { op }.reason(), None);
     }
@@ -51,9 +51,9 @@ fn exhausted_descriptors_are_conn_limit() {
 
 #[test]
 fn refusal_names_its_reason() {
-    let told = |reason| TransportError::Refused { reason }.to_string();
-    assert_eq!(told(Reason::UidDenied), "uds peer not permitted");
-    assert_eq!(told(Reason::ConnLimit), "refused: conn_limit");
+    let text = |reason| TransportError::Refused { reason }.to_string();
+    assert_eq!(text(Reason::UidDenied), "uds peer not permitted");
+    assert_eq!(text(Reason::ConnLimit), "refused: conn_limit");
 }
 
 #[test]

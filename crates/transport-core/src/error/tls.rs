@@ -16,9 +16,9 @@ pub enum TlsErrorKind {
     UnknownCa,
     /// The server's certificate is for another name.
     WrongName,
-    /// The peer's certificate is trusted and on no allow-list.
+    /// The peer's certificate is trusted, but on no allow-list.
     NotAllowed,
-    /// No public key of the peer's verified chain is pinned.
+    /// No pin matches a public key of the peer's verified chain.
     PinMismatch,
     /// A name of the peer's chain violates the name constraints of an authority.
     NameConstraint,
@@ -26,13 +26,13 @@ pub enum TlsErrorKind {
     WrongPurpose,
     /// A certificate of the peer's chain is revoked.
     Revoked,
-    /// The CRL that covers the peer's chain has expired (`nextUpdate`).
+    /// The CRL for the peer's chain has expired (`nextUpdate`).
     CrlExpired,
-    /// The CRL that covers the peer's chain was not signed by the issuer, or not as it must be.
+    /// The CRL for the peer's chain has no valid signature of the issuer.
     CrlInvalid,
-    /// CRLs are configured and none covers a certificate of the peer's chain.
+    /// No configured CRL covers a certificate of the peer's chain.
     RevocationUnknown,
-    /// The peer's certificate cannot be used for another cause.
+    /// The peer's certificate is unusable for another reason.
     BadCertificate,
     /// The peer presented no certificate, and one is required.
     CertificateRequired,
@@ -42,9 +42,9 @@ pub enum TlsErrorKind {
     NoCommonVersion,
     /// No application protocol (ALPN) in common.
     NoCommonAlpn,
-    /// The peer spoke HTTP.
+    /// The peer sent plain HTTP.
     PlainHttp,
-    /// The peer spoke neither TLS nor HTTP.
+    /// The peer sent neither TLS nor HTTP.
     NotTls,
     /// The peer sent this alert (RFC 8446 §6).
     Alert(u8),
@@ -82,7 +82,7 @@ impl TlsErrorKind {
         Self::Other,
     ];
 
-    /// The stable text; the number of an alert is left out.
+    /// Returns the stable text, without the number of an alert.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

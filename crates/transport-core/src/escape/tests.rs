@@ -3,14 +3,14 @@ use proptest::prelude::*;
 use super::*;
 
 #[test]
-fn plain_text_stays_as_it_is() {
+fn plain_text_is_unchanged() {
     for text in ["", "a.example", "it's \"ü\" 中 = €", "spiffe://a/b", "😀"] {
         assert_eq!(escape(text).to_string(), text);
     }
 }
 
 #[test]
-fn nothing_that_acts_on_a_terminal_passes() {
+fn terminal_controls_are_escaped() {
     for (c, escaped) in [
         ('\0', r"\u0000"),
         ('\u{7}', r"\u0007"),
@@ -61,7 +61,7 @@ fn escapes_cannot_be_imitated() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_numbered() {
+fn invalid_utf8_is_shown_as_hex() {
     assert_eq!(escape(b"\x00\xffa\xc3").to_string(), r"\u0000\xffa\xc3");
     // A surrogate, an overlong slash, and a sequence that is cut.
     assert_eq!(escape(b"\xed\xa0\x80").to_string(), r"\xed\xa0\x80");
@@ -103,7 +103,7 @@ proptest! {
     }
 
     #[test]
-    fn quote_ends_quoted_text_alone(text in hostile()) {
+    fn inner_quotes_are_escaped(text in hostile()) {
         let shown = escape(&text).quoted().whole().to_string();
         let inner = shown.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap();
         let mut escaped = false;

@@ -11,24 +11,24 @@ use std::sync::Arc;
 pub struct CertificateChain(Arc<[Box<[u8]>]>);
 
 impl CertificateChain {
-    /// The peer's own certificate.
+    /// Returns the peer's own certificate.
     #[must_use]
     pub fn leaf(&self) -> Option<&[u8]> {
         self.iter().next()
     }
 
-    /// The certificates, leaf first.
+    /// Returns the certificates, leaf first.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.0.iter().map(|certificate| &**certificate)
     }
 
-    /// Number of certificates.
+    /// Returns the number of certificates.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether the chain has no certificate.
+    /// Returns whether the chain has no certificate.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -1,6 +1,6 @@
 //! Queries over the metrics table; an unknown name is a panic.
 
-use transport_metrics::{Kind, Metric, METRICS};
+use transport_metrics::{Metric, MetricKind, METRICS};
 
 /// The gateway's own metrics, outside of the table.
 ///
@@ -30,13 +30,13 @@ pub(crate) struct Query {
 impl Query {
     /// A gauge, summed over all labels except these.
     pub(crate) fn gauge(name: &'static str, by: &[&str]) -> Self {
-        let metric = find(name, by, |kind| kind == Kind::Gauge);
+        let metric = find(name, by, |kind| kind == MetricKind::Gauge);
         Self::new(name, sum(by, &selected(metric, "")))
     }
 
     /// A counter's increase per second.
     pub(crate) fn rate(name: &'static str, by: &[&str]) -> Self {
-        let metric = find(name, by, |kind| kind == Kind::Counter);
+        let metric = find(name, by, |kind| kind == MetricKind::Counter);
         Self::new(
             name,
             sum(by, &format!("rate({}{INTERVAL})", selected(metric, ""))),
@@ -45,7 +45,7 @@ impl Query {
 
     /// A counter's increase, for rare events.
     pub(crate) fn increase(name: &'static str, by: &[&str]) -> Self {
-        let metric = find(name, by, |kind| kind == Kind::Counter);
+        let metric = find(name, by, |kind| kind == MetricKind::Counter);
         Self::new(
             name,
             sum(by, &format!("increase({}{INTERVAL})", selected(metric, ""))),
@@ -54,7 +54,7 @@ impl Query {
 
     /// A quantile of a histogram.
     pub(crate) fn quantile(quantile: &str, name: &'static str, by: &[&str]) -> Self {
-        let metric = find(name, by, |kind| matches!(kind, Kind::Histogram(_)));
+        let metric = find(name, by, |kind| matches!(kind, MetricKind::Histogram(_)));
         let rate = format!("rate({}{INTERVAL})", selected(metric, "_bucket"));
         let with_bounds: Vec<_> = by.iter().copied().chain(["le"]).collect();
         let expr = format!(
@@ -66,7 +66,7 @@ impl Query {
 
     /// The seconds until a timestamp, for series that have one.
     pub(crate) fn until(name: &'static str) -> Self {
-        let metric = find(name, &[], |kind| kind == Kind::Gauge);
+        let metric = find(name, &[], |kind| kind == MetricKind::Gauge);
         Self::new(name, format!("({} > 0) - time()", selected(metric, "")))
     }
 
@@ -107,7 +107,7 @@ impl Query {
 }
 
 /// Returns a metric; panics if its kind or labels do not match.
-fn find(name: &str, labels: &[&str], fits: impl Fn(Kind) -> bool) -> &'static Metric {
+fn find(name: &str, labels: &[&str], fits: impl Fn(MetricKind) -> bool) -> &'static Metric {
     let metric = METRICS.iter().find(|metric| metric.name == name);
     let metric = metric.unwrap_or_else(|| panic!("the metrics table has no {name}"));
     assert!(fits(metric.kind), "{name} is a metric of another kind");

@@ -1,4 +1,4 @@
-//! A strict reader of Prometheus' text format: it panics at whatever a scraper might refuse.
+//! A strict parser of Prometheus' text format; panics where a scraper might refuse.
 
 use std::collections::BTreeMap;
 

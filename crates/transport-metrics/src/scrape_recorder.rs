@@ -1,4 +1,4 @@
-//! Counters and gauges between two scrapes.
+//! A recorder that passes counters and gauges to the exporter at a scrape.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,20 +12,21 @@ use std::sync::atomic::Ordering::Acquire;
 const METADATA: Metadata<'static> =
     Metadata::new("ron_transport", Level::INFO, Some(module_path!()));
 
-/// A recorder that counts in one atomic for each series and tells the exporter at a scrape. The
-/// exporter's own counters and gauges also count how often they moved, which nothing here asks for:
-/// three cache lines and two writes for each event, where one of each is enough.
+/// A recorder with one atomic per counter and gauge.
 ///
-/// Samples of histograms go to the exporter as they come: it has the buckets.
+/// A scrape copies the values to the exporter. The exporter's own counters and gauges also count
+/// their changes: three cache lines and two writes per event instead of one of each.
+///
+/// Samples of histograms go to the exporter at once: it has the buckets.
 #[derive(Debug)]
-pub(crate) struct Ledger {
+pub(crate) struct ScrapeRecorder {
     exporter: PrometheusRecorder,
     kept: Registry<Key, AtomicStorage>,
-    /// Held by a scrape: of two at once the later must not tell of the earlier's gauges.
+    /// Held during a scrape, so that two scrapes do not mix their gauges.
     scrape: Mutex<()>,
 }
 
-impl Ledger {
+impl ScrapeRecorder {
     pub(crate) fn new(exporter: PrometheusRecorder) -> Self {
         Self {
             exporter,
@@ -41,18 +42,18 @@ impl Ledger {
     pub(crate) fn render(&self) -> String {
         let _scrape = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
         self.kept.visit_counters(|key, counter| {
-            let told = self.exporter.register_counter(key, &METADATA);
-            told.absolute(counter.load(Acquire));
+            let copy = self.exporter.register_counter(key, &METADATA);
+            copy.absolute(counter.load(Acquire));
         });
         self.kept.visit_gauges(|key, gauge| {
-            let told = self.exporter.register_gauge(key, &METADATA);
-            told.set(f64::from_bits(gauge.load(Acquire)));
+            let copy = self.exporter.register_gauge(key, &METADATA);
+            copy.set(f64::from_bits(gauge.load(Acquire)));
         });
         self.exporter.handle().render()
     }
 }
 
-impl Recorder for Ledger {
+impl Recorder for ScrapeRecorder {
     fn describe_counter(&self, name: KeyName, unit: Option<Unit>, help: SharedString) {
         self.exporter.describe_counter(name, unit, help);
     }
