@@ -134,9 +134,13 @@ fn every_link_has_a_target() {
             }
             links += 1;
             let (file, heading) = link.split_once('#').unwrap_or((link, ""));
-            let file = if file.is_empty() { &here.name } else { file };
-            let exists = root().join("docs").join(file).exists();
-            if !exists || !(heading.is_empty() || anchors(file).any(|name| name == heading)) {
+            let dir = Path::new(&here.name).parent().unwrap();
+            let file = match file {
+                "" => here.name.clone(),
+                file => dir.join(file).to_str().unwrap().to_owned(),
+            };
+            let exists = root().join("docs").join(&file).exists();
+            if !exists || !(heading.is_empty() || anchors(&file).any(|name| name == heading)) {
                 wrong.push(format!("{}: {link}", here.name));
             }
         }
