@@ -37,15 +37,15 @@ impl Row {
     }
 }
 
-/// Returns every document in `docs/` and `docs/reports/`.
+/// Returns every document in `docs/`.
 pub(super) fn pages() -> Vec<Page> {
     let mut pages = Vec::new();
-    for dir in ["", "reports/"] {
-        for entry in std::fs::read_dir(root().join("docs").join(dir)).unwrap() {
+    for folder in ["", "reports/"] {
+        for entry in std::fs::read_dir(root().join("docs").join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|ending| ending == "md") {
                 let name = path.file_name().unwrap().to_str().unwrap();
-                pages.push(page(&format!("{dir}{name}")));
+                pages.push(page(&format!("{folder}{name}")));
             }
         }
     }
@@ -53,7 +53,7 @@ pub(super) fn pages() -> Vec<Page> {
     pages
 }
 
-/// Returns a document by its path below `docs/`.
+/// Returns the document of this name.
 pub(super) fn page(name: &str) -> Page {
     Page {
         name: name.to_owned(),
