@@ -23,6 +23,7 @@ const MIN_PENDING: u64 = 4;
 
 /// The identity of a peer: connections with equal keys count together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum PeerKey {
     /// An IPv4 network, also for v4-mapped addresses; later bits are 0.
     V4([u8; 4]),

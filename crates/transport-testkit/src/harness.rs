@@ -10,6 +10,7 @@ pub type Held = Box<dyn Any + Send>;
 
 /// A bound raw listener, and a raw dialer that reaches it.
 #[derive(Debug)]
+#[allow(clippy::exhaustive_structs)] // Each backend constructs it.
 pub struct Opened<L, D> {
     /// The bound listener.
     pub listener: L,

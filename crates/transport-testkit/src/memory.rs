@@ -25,6 +25,7 @@ const BUFFER_BYTES: usize = 16 << 10;
 
 /// The course of a handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Handshake {
     /// Ends at once.
     #[default]

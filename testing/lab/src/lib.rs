@@ -11,6 +11,8 @@
 #![allow(clippy::missing_errors_doc)]
 // Threads wait by the clock, and a test may fail.
 #![allow(clippy::disallowed_methods)]
+// This crate is not published.
+#![allow(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod admin;

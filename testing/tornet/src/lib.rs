@@ -6,6 +6,8 @@
 
 // Threads wait by the clock.
 #![allow(clippy::disallowed_methods, clippy::expect_used, clippy::unwrap_used)]
+// This crate is not published.
+#![allow(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod consensus;
 mod daemon;

@@ -1,4 +1,6 @@
 //! A crate's `lib.rs` has documentation, attributes, modules and re-exports only.
+//!
+//! `compile_error!` for an unsupported platform is allowed too.
 
 use super::source::{split, tokens, Token};
 use super::Finding;
@@ -33,6 +35,8 @@ fn first_stranger<'a>(tokens: &[Token<'a>]) -> Option<Token<'a>> {
             "mod" if word(at + 2) == "{" => at + 3,
             "pub" | "}" => at + 1,
             "use" | "mod" => after_semicolon(tokens, at),
+            // Rejects platforms and combinations of features.
+            "compile_error" if word(at + 1) == "!" => after_semicolon(tokens, at),
             "extern" if word(at + 1) == "crate" => after_semicolon(tokens, at),
             _ => return Some(tokens[at]),
         };
@@ -73,7 +77,8 @@ mod tests {
                     pub(crate) mod b;\n#[cfg(feature = \"x\")]\npub mod c;\n\
                     pub use a::{b::{C, D}, E};\nextern crate alloc;\n\
                     /// Raw.\npub mod raw {\n    pub use crate::b::Raw;\n}\n\
-                    #[cfg(test)]\nmod tests;\n";
+                    #[cfg(test)]\nmod tests;\n\
+                    #[cfg(windows)]\ncompile_error!(\"not on Windows\");\n";
         assert!(lib_rs(PATH, text).is_empty());
     }
 

@@ -6,6 +6,7 @@ use transport_core::escape::escape;
 
 /// The source of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Source {
     /// The default of the key.
     Default,

@@ -20,6 +20,7 @@ pub(super) const HEADER: usize = 4;
 
 /// A piece of a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Chunk {
     /// Length of the whole frame in bytes.
     pub frame_len: usize,

@@ -6,6 +6,7 @@ use crate::{Handshake, Harness, Held, MemoryDialer, MemoryListener, Opened};
 
 /// The in-memory backend.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::exhaustive_structs)] // A unit.
 pub struct MemoryHarness;
 
 fn anywhere() -> Target {

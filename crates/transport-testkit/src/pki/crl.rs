@@ -7,6 +7,7 @@ use rcgen::{
 
 /// A certificate revocation list in both encodings.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Crl {
     /// The list as PEM.
     pub pem: String,

@@ -2,10 +2,9 @@
 
 use rcgen::{CertificateParams, KeyPair, PublicKeyData as _, SanType};
 
-use super::Authority;
-
 /// A certificate with its private key.
 #[derive(Debug)]
+#[allow(clippy::exhaustive_structs)] // Tests construct it with other chains.
 pub struct Leaf {
     /// The certificate as PEM, followed by its chain where there is one.
     pub cert: String,
@@ -26,13 +25,6 @@ impl Leaf {
             cert: cert.pem(),
             key,
         }
-    }
-
-    /// Appends the certificates of these authorities to the chain.
-    #[must_use]
-    pub fn with_chain(mut self, chain: &[&Authority]) -> Self {
-        self.cert.extend(chain.iter().map(|issuer| issuer.pem()));
-        self
     }
 
     /// Returns the private key as PKCS #8 PEM.
