@@ -1,4 +1,4 @@
-//! The directory of a socket: private, owned by this user, and kept open.
+//! The socket's directory: private, owned by this user, kept open.
 //!
 //! The checks use the open descriptor, and names are looked up relative to it. So another directory
 //! that replaces it later is not used.
@@ -14,7 +14,9 @@ use rustix::process::geteuid;
 use tokio::time::{sleep, Instant};
 use transport_core::escape::escape;
 
-/// Longest wait for another start in the same directory, which needs a few system calls.
+/// Longest wait for another start in the same directory.
+///
+/// A start holds the lock for a few system calls.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 

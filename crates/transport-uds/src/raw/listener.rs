@@ -120,7 +120,9 @@ impl UdsListener {
         self
     }
 
-    /// Reads the allowed uids and the send buffer from `config` at each accept.
+    /// Reads settings from `config` at each accept.
+    ///
+    /// They are the allowed uids and the send buffer.
     #[must_use]
     pub fn with_config(mut self, config: &Reloadable<UdsConfig>) -> Self {
         self.config = config.clone();
@@ -158,9 +160,9 @@ fn from_passed(socket: UnixListener) -> io::Result<tokio::net::UnixListener> {
     registered(socket)
 }
 
-/// Returns whether a socket listens; true where the system does not report it.
+/// Returns whether a socket listens.
 ///
-/// There the first accept fails.
+/// True where the system does not report it. There the first accept fails.
 fn is_listening(socket: &SockRef<'_>) -> io::Result<bool> {
     #[cfg(target_os = "linux")]
     return socket.is_listener();
@@ -222,7 +224,9 @@ impl Pending for UdsPending {
 
     const HANDSHAKE: bool = false;
 
-    /// Returns the uid of the client (`SO_PEERCRED`); 4294967295 if the kernel does not know it.
+    /// Returns the uid of the client (`SO_PEERCRED`).
+    ///
+    /// It is 4294967295 if the kernel does not know it.
     fn peer(&self) -> PeerAddr {
         PeerAddr::Uid(self.uid)
     }

@@ -5,7 +5,9 @@ use std::io;
 use socket2::SockRef;
 use tokio::net::UnixStream;
 
-/// Sets the send buffer so that progress is visible in steps of at most a chunk.
+/// Sets the send buffer.
+///
+/// Progress is then visible in steps of at most a chunk.
 ///
 /// A socket accepts bytes until its buffer is full, in pieces of at most half of it. It is writable
 /// again once a quarter is left (`unix_writable` in Linux). So a step is at most 5/4 of the buffer,

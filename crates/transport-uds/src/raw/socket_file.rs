@@ -1,4 +1,6 @@
-//! The file of a listening socket: created with mode 0600, removed at the end.
+//! The file of a listening socket.
+//!
+//! It is created with mode 0600, and removed at the end.
 //!
 //! Names are looked up, compared and removed in the checked directory, even if its path changes.
 //! `bind` and `connect` accept only paths. So after `bind` the file must exist in the checked
@@ -33,7 +35,9 @@ pub(super) struct SocketFile {
 }
 
 impl SocketFile {
-    /// Creates a socket at an absolute path and listens; removes a stale socket first.
+    /// Creates a socket at an absolute path, and listens.
+    ///
+    /// Removes a stale socket first.
     ///
     /// # Errors
     /// If the directory is not private, if another file or a live socket is at the path, or if the

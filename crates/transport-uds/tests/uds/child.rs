@@ -1,4 +1,6 @@
-//! Runs a test of this binary in a child process, with its own umask and without destructors.
+//! Runs a test of this binary in a child process.
+//!
+//! The child has its own umask, and runs no destructors.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -11,9 +13,10 @@ pub(crate) fn role() -> Option<PathBuf> {
     env::var_os(ROLE).map(PathBuf::from)
 }
 
-/// Runs one test in a child with this umask, and returns its output.
+/// Runs a test in a child, and returns its output.
 ///
-/// The child must print a line with `child:`, which shows that the test name is right.
+/// The child has the given umask. The child must print a line with `child:`, which shows that the
+/// test name is right.
 pub(crate) fn run(test: &str, umask: &str, path: &Path) -> String {
     let output = Command::new("sh")
         .args(["-c", "umask \"$1\" && shift && exec \"$@\"", "sh", umask])

@@ -1,4 +1,4 @@
-//! The directory of the socket: private, owned by this user, locked during a start.
+//! The socket's directory: private, owned by this user, locked at startup.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::{chown, symlink};
@@ -69,7 +69,9 @@ async fn missing_directory_or_file_in_its_place() {
     assert!(error.to_string().contains("file is not a directory"));
 }
 
-/// A start waits for the lock up to a second, and writes no file for it.
+/// A start waits for the lock up to a second.
+///
+/// It writes no file for the lock.
 #[tokio::test]
 async fn starts_in_one_directory_are_serialized() {
     let place = Place::new();

@@ -1,4 +1,4 @@
-//! The file of the socket: its mode, other files at its path, and its removal.
+//! The socket's file: its mode, collisions at its path, its removal.
 
 use std::io::ErrorKind;
 use std::mem::MaybeUninit;
@@ -30,7 +30,9 @@ fn events(watch: OwnedFd) -> Vec<ReadFlags> {
     seen
 }
 
-/// The mode is set at creation and not changed afterwards, so it is never wider.
+/// The mode is set at creation, and never changed.
+///
+/// So it is never wider.
 #[test]
 fn socket_is_created_0600_with_any_umask() {
     const NAME: &str = "file::socket_is_created_0600_with_any_umask";

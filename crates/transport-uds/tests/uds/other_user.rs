@@ -1,4 +1,6 @@
-//! Runs code as another user, in a thread: Linux has credentials per thread.
+//! Runs code as another user, in a thread.
+//!
+//! Linux has credentials per thread.
 
 use std::io::Write;
 
@@ -13,7 +15,9 @@ use crate::place::our_uid;
 /// A uid other than ours; it needs no account.
 pub(crate) const OTHER: u32 = 1001;
 
-/// Returns whether this process can become another user; logs a skipped test otherwise.
+/// Returns whether this process can become another user.
+///
+/// Logs a skipped test otherwise.
 pub(crate) fn can_be(what: &str) -> bool {
     let root = our_uid() == 0;
     if !root {

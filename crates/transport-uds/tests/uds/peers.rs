@@ -104,7 +104,9 @@ async fn denied_uid_gets_no_byte_and_is_counted() {
     }
 }
 
-/// Without the capability the kernel refuses the client, and no metric counts it.
+/// Without the capability, the kernel refuses the client.
+///
+/// No metric counts it.
 #[tokio::test]
 async fn modes_refuse_other_user() {
     if !other_user::can_be("modes refuse other user") {
