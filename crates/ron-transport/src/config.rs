@@ -1,9 +1,9 @@
-//! Configuration: typed settings, and the loader that fills them from flags, environment and file.
+//! Typed settings, and a loader for flags, environment and files.
 //!
 //! [`Config`] is the table `[transport]`; [`Config::loader`] starts a [`Loader`]. Each group of
-//! settings is a [`Section`](transport_core::schema::Section) of the crate that uses it; what is
-//! composed here is only their list. The engine knows no key by name, so an embedder loads a table
-//! of its own, with its own prefix, by implementing [`Settings`].
+//! settings is a [`Section`](transport_core::schema::Section) of the crate that uses it; this module
+//! lists them. The loader knows no key by name: an embedder loads its own table, with its own
+//! prefix, by implementing [`Settings`].
 
 mod cross_checks;
 mod docs;
@@ -46,7 +46,7 @@ use transport_tls::{PqConfig, TlsClientConfig, TlsConfig};
 #[cfg(feature = "uds")]
 use transport_uds::UdsConfig;
 
-/// Every setting of a transport: the table `[transport]`.
+/// All settings of a transport: the table `[transport]`.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Config {
@@ -56,16 +56,16 @@ pub struct Config {
     pub limits: Limits,
     /// Socket options of the TCP backend.
     pub tcp: TcpConfig,
-    /// What a TLS listener proves and asks for.
+    /// TLS listener: certificate, client authentication, tickets.
     #[cfg(feature = "tls")]
     pub tls: TlsConfig,
-    /// What a TLS dialer trusts and shows.
+    /// TLS dialer: trusted authorities, client certificate.
     #[cfg(feature = "tls")]
     pub tls_client: TlsClientConfig,
     /// Post-quantum key exchange.
     #[cfg(feature = "tls")]
     pub pq: PqConfig,
-    /// Where the Unix socket is, and who may connect.
+    /// Unix sockets: path, allowed uids.
     #[cfg(feature = "uds")]
     pub uds: UdsConfig,
     /// Tor.
@@ -80,7 +80,7 @@ impl Config {
         Loader::default()
     }
 
-    /// Whether there is something to listen on; without it the transport only dials.
+    /// Returns whether it listens; otherwise it only dials.
     #[must_use]
     pub fn listens(&self) -> bool {
         match self.general.backend() {
@@ -92,9 +92,10 @@ impl Config {
         }
     }
 
-    /// The keys that listening on the configured backend cannot do without and that are not set:
-    /// the address, path or onion service, and with TLS the certificate and its key, unless the embedder gives
-    /// them in another way.
+    /// Returns the unset keys that are needed to listen.
+    ///
+    /// These are the address, path or onion service of the backend, and with TLS the certificate
+    /// and its key. An embedder may provide them in another way.
     #[must_use]
     pub fn missing_to_listen(&self) -> Vec<&'static str> {
         let mut missing = Vec::new();
@@ -119,7 +120,7 @@ impl Config {
         missing
     }
 
-    /// Returns a warning where one peer can take every place at this address.
+    /// Returns a warning if one peer can use all connections.
     ///
     /// The address is the configured one, or that of a socket which a service manager handed over.
     /// A loopback address has no strangers, and with `per_peer.max_conns` others find places.
@@ -146,7 +147,7 @@ impl Config {
     }
 }
 
-/// The one list of sections: a backend that joins adds its field here and to [`Config`].
+/// Implements the list of sections; a new field belongs here too.
 macro_rules! sections {
     ($($(#[$when:meta])? $field:ident),+ $(,)?) => {
         fn sections(&self) -> Vec<&dyn Section> {

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use crate::escape::escape;
 
-/// Longest host name of a [`Target`] in bytes (RFC 1035 §2.3.4 less the root dot).
+/// Longest host name in bytes: RFC 1035 §2.3.4 less the root dot.
 const MAX_HOST_BYTES: usize = 253;
 
 /// A kind of transport; the value of the metric label `backend`.
@@ -63,7 +63,7 @@ impl fmt::Display for Backend {
 pub enum PeerAddr {
     /// Address and port of an IP peer.
     Ip(SocketAddr),
-    /// User id of the process at the other end of a Unix socket.
+    /// User id of the peer process of a Unix socket.
     Uid(u32),
     /// Number of the rendezvous circuit of an onion-service client.
     Circuit(u64),
@@ -94,7 +94,7 @@ impl PeerAddr {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Target {
-    /// A host name or address literal (an IPv6 literal without brackets) and a port.
+    /// A host name or address literal, and a port.
     Host {
         /// Name or address literal.
         host: String,

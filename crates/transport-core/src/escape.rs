@@ -1,4 +1,4 @@
-//! Text from outside, in a form that a terminal or a log can show.
+//! Escapes for text from outside, before a terminal or log shows it.
 //!
 //! Peers choose the names in their certificates, their ALPN names and the texts of their errors. A
 //! control character in such a text moves the cursor of a terminal, a line feed begins a log line,
@@ -13,7 +13,7 @@ use std::fmt::{self, Write};
 /// Default of [`Escaped::max_chars`]; a DNS name has at most 253.
 const MAX_CHARS: usize = 256;
 
-/// Escapes text from outside for a terminal or a log, and bounds its length.
+/// Escapes text from outside for a terminal or log, with bounded length.
 ///
 /// ```
 /// use transport_core::escape::escape;

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// A stream ends *in order* by [`poll_shutdown`](AsyncWrite::poll_shutdown), or *aborted* by
 /// [`abort`](Self::abort). The peer sees which.
 pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {
-    /// Makes the peer see an error instead of an end of stream; discards unsent data.
+    /// Aborts the stream: the peer sees an error; unsent data is discarded.
     ///
     /// TCP sends RST when the stream is dropped. TLS sends no `close_notify` and aborts the stream
     /// below. A backend that cannot signal an abort says so in its documentation. The stream is
@@ -34,14 +34,14 @@ pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {
         Pin::new(self).poll_read(cx, buf)
     }
 
-    /// Returns whether every byte written so far has been sent to the peer.
+    /// Returns whether all bytes written so far have been sent.
     ///
     /// A stream that cannot know returns `true`.
     fn has_sent_all(&mut self) -> bool {
         true
     }
 
-    /// Returns how many bytes the peer has received so far, to within 1 KiB.
+    /// Returns how many bytes the peer has received, to within 1 KiB.
     ///
     /// Only the difference between two results of the same kind has a meaning. A stream that cannot
     /// know returns `None`; the write deadline then counts the bytes that the stream accepted. A call
@@ -50,7 +50,7 @@ pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {
         None
     }
 
-    /// Resolves once the peer has reset the connection, whether or not unread bytes wait.
+    /// Resolves once the peer has reset the connection, despite unread bytes.
     ///
     /// An end of stream is not a reset. A stream that cannot know never resolves.
     ///

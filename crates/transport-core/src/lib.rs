@@ -1,4 +1,4 @@
-//! The vocabulary of ron-transport, for backends and for code that uses several of them.
+//! The types and traits that the backends of ron-transport share.
 //!
 //! - The traits [`Dialer`], [`Listener`] and [`Pending`], and the [`Connection`] that they yield.
 //! - [`TransportError`] with stable kinds, and the [`Reason`] of a rejection.

@@ -154,7 +154,7 @@ transport_core::accessors! {
         peer_accepts_per_sec: u64;
         /// Connections of one peer at a time; 0 is off.
         peer_max_conns: u64;
-        /// Handshakes of one peer under way at a time; 0 is an automatic share.
+        /// Pending handshakes of one peer; 0 is an automatic share.
         ///
         /// The share is a quarter of [`max_pending_handshakes`](Self::max_pending_handshakes), no
         /// more than are free, and at least 4.

@@ -27,7 +27,7 @@ pub(crate) struct Family<H, const D: usize> {
 }
 
 impl<H: Handle, const D: usize> Family<H, D> {
-    /// Registers all series that can exist, and describes the metric if it has one.
+    /// Registers all series that can exist, and describes the metric.
     ///
     /// A scrape thereby shows them before the first event.
     pub(crate) fn register(registrar: Registrar<'_>, metric: &Metric) -> Self {

@@ -1,4 +1,4 @@
-//! The names of the metrics; never renamed, since dashboards and alerts use them.
+//! The names of the metrics. Dashboards use them: never rename one.
 
 /// Dials that ended.
 pub const DIALS: &str = "transport_dials_total";

@@ -1,4 +1,4 @@
-//! A recorder that passes counters and gauges to the exporter at a scrape.
+//! A recorder that exports counters and gauges at a scrape.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,7 +22,7 @@ const METADATA: Metadata<'static> =
 pub(crate) struct ScrapeRecorder {
     exporter: PrometheusRecorder,
     kept: Registry<Key, AtomicStorage>,
-    /// Held during a scrape, so that two scrapes do not mix their gauges.
+    /// Held during a scrape: two scrapes must not mix their gauges.
     scrape: Mutex<()>,
 }
 

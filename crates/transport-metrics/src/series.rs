@@ -17,7 +17,7 @@ impl Metric {
         self.cells(backends).into_iter().flatten().collect()
     }
 
-    /// Returns the product of all label values, with the last label changing fastest.
+    /// Returns the product of all label values, last label fastest.
     ///
     /// `None` stands for a series that cannot exist.
     pub(crate) fn cells(&self, backends: &[Backend]) -> Vec<Option<Series>> {

@@ -1,4 +1,4 @@
-//! The possible values of each label, and the position of a value in its list.
+//! The possible values of each label, and their positions.
 //!
 //! The lists follow from the types of `transport-core`: a value added there appears here.
 
@@ -63,7 +63,7 @@ pub(crate) const READY_REASON: &[&str] = {
     &TEXTS
 };
 
-/// The `reason` of a state without one; Prometheus drops a label with an empty value.
+/// The `reason` of a state without one: Prometheus drops empty labels.
 const NO_REASON: &str = "none";
 
 /// Returns the position in [`RESULT`] and [`RELOAD_RESULT`].

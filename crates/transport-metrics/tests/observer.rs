@@ -1,4 +1,4 @@
-//! Each method changes its own series only, on any recorder of the facade.
+//! Each method of the observer changes its own series only.
 
 // The lints exempt test functions, but not their helpers.
 #![allow(clippy::unwrap_used, clippy::expect_used)]

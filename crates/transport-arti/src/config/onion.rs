@@ -8,7 +8,7 @@ use transport_core::schema::ValueError;
 
 use super::absolute;
 
-/// Longest nickname in bytes: it is part of file names, which have at most 255.
+/// Longest nickname in bytes; it is part of file names (255 bytes).
 const MAX_NICKNAME: usize = 64;
 
 /// The settings of the onion service.
@@ -45,7 +45,7 @@ transport_core::accessors! {
 }
 
 impl OnionServiceConfig {
-    /// Returns the name of the service in Arti's state; clients do not see it.
+    /// Returns the service's name in Arti's state; clients do not see it.
     #[must_use]
     pub fn nickname(&self) -> &str {
         &self.nickname

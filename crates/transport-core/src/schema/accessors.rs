@@ -1,6 +1,6 @@
 //! Accessors of plain fields.
 
-/// Implements getters of fields that are `Copy`, and setters of those without a range.
+/// Implements getters of `Copy` fields, and setters without validation.
 ///
 /// ```
 /// #[derive(Default)]

@@ -27,7 +27,7 @@ pub trait Section {
     }
 }
 
-/// A key with access to its field in a struct `T`; see [`Key::get`].
+/// A key and access to its field of `T`; see [`Key::get`].
 #[derive(Debug)]
 pub struct Setting<T> {
     pub(super) key: Key,
@@ -36,7 +36,7 @@ pub struct Setting<T> {
 }
 
 impl Key {
-    /// Joins the key with a function that reads its value from a `T`.
+    /// Joins the key with a function that reads its value.
     ///
     /// The function returns the value as a configuration would contain it. Add [`Setting::set`].
     #[must_use]

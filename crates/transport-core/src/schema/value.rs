@@ -9,7 +9,7 @@ use super::{Choice, ValueError};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)] // A loader handles both forms.
 pub enum Raw {
-    /// A text; a number or boolean of a file is converted to its text.
+    /// A text; numbers and booleans of a file are converted to text.
     Text(String),
     /// A list of texts.
     List(Vec<String>),

@@ -7,7 +7,7 @@ pub enum Overflow {
     /// The new connection is refused.
     #[default]
     Refuse,
-    /// An idle connection ends in order, and the new one takes its place.
+    /// An idle connection ends in order in favor of the new one.
     Evict,
 }
 

@@ -1,4 +1,4 @@
-//! A strict parser of Prometheus' text format; panics where a scraper might refuse.
+//! A strict parser of Prometheus' text format; panics on any doubt.
 
 use std::collections::BTreeMap;
 
