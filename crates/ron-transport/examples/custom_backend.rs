@@ -2,7 +2,8 @@
 //!
 //! Implement [`Dialer`], [`Listener`] and [`Pending`] on raw streams; [`Guard`] adds admission,
 //! deadlines, rates and metrics. The connections count in the transport's limiter: its drain ends
-//! them too.
+//! them too. `transport-testkit` tests such a backend: its `conformance!` runs every case of the
+//! contract.
 
 use std::time::Duration;
 
