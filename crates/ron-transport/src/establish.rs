@@ -9,7 +9,7 @@ use std::time::Duration;
 use pin_project_lite::pin_project;
 use tokio::time::sleep;
 use transport_core::{Connection, Io, Pending, TaskKind, TransportError};
-use transport_limits::{GuardedIo, Incoming};
+use transport_limits::{Admitted, GuardedIo};
 
 use crate::conn::Conn;
 use crate::state::TransportState;
@@ -21,11 +21,11 @@ const HANDSHAKE_GRACE: Duration = Duration::from_secs(1);
 ///
 /// The guard counts and logs failures.
 pub(crate) fn establish<P: Pending>(
-    incoming: Incoming<P>,
+    admitted: Admitted<P>,
     state: Arc<TransportState>,
 ) -> impl Future<Output = Option<Conn>> + Send {
     HandshakeOrDrain {
-        handshake: incoming.establish(),
+        handshake: admitted.establish(),
         drained: handshakes_drained(Arc::clone(&state)),
         state,
     }

@@ -25,7 +25,7 @@ pub(crate) const MAX_BYTES: u64 = 16 << 20;
 
 /// A CRL with its dates.
 #[derive(Debug)]
-struct Crl {
+struct DatedCrl {
     der: CertificateRevocationListDer<'static>,
     dates: CrlDates,
 }
@@ -35,7 +35,7 @@ struct Crl {
 pub(crate) struct CrlFile {
     path: PathBuf,
     hash: [u8; 32],
-    lists: Vec<Crl>,
+    lists: Vec<DatedCrl>,
 }
 
 impl CrlFile {
@@ -60,7 +60,7 @@ impl CrlFile {
             let wrong = |why: &str| failed(&format!("CRL {} in it {why}", number + 1));
             check_usable(&der).map_err(|why| wrong(&why))?;
             let dates = dates::crl_dates(&der).ok_or_else(|| wrong("has unreadable dates"))?;
-            Ok(Crl { der, dates })
+            Ok(DatedCrl { der, dates })
         });
         Ok(Arc::new(Self {
             path: path.to_owned(),

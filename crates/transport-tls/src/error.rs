@@ -1,8 +1,6 @@
 //! TLS errors with a text for people and the cause as source.
 
-use transport_core::{Failure, TlsErrorKind, TransportError};
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use transport_core::{BoxError, Failure, TlsErrorKind, TransportError};
 
 /// Returns the error of files or settings that cannot be used.
 pub(crate) fn tls(text: impl Into<String>) -> TransportError {
