@@ -13,7 +13,7 @@ use super::Settings;
 pub struct NamedPath {
     /// The key that names it.
     pub key: &'static Key,
-    /// How it is used.
+    /// The use of the path.
     pub usage: PathUse,
     /// The path, as configured.
     pub path: PathBuf,
