@@ -71,7 +71,9 @@ impl ConnFrames {
         self.reader.read_frame().await
     }
 
-    /// Reads the next piece of a frame, up to `chunk_bytes`; `None` at the end.
+    /// Reads the next piece of a frame; `None` at the end.
+    ///
+    /// A piece has up to `chunk_bytes`.
     ///
     /// # Errors
     /// As [`read_frame`](Self::read_frame).

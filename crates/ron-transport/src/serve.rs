@@ -18,7 +18,9 @@ use crate::state::TransportState;
 /// Time for a handler to return once its connection has ended. Well within the 100 ms after which
 /// a cancelled connection has no task left.
 const HANDLER_GRACE: Duration = Duration::from_millis(50);
-/// One turn of the reactor: after it, every connection of the backlog has been reported.
+/// One turn of the reactor.
+///
+/// After it, every connection of the backlog has been reported.
 const REACTOR_TURN: Duration = Duration::from_millis(1);
 /// Connections taken from the backlog when accepting ends. Without a bound, clients that keep
 /// connecting would keep the listener open.
@@ -115,7 +117,9 @@ pub(crate) async fn accept_now<F: Future>(accept: F) -> Option<F::Output> {
     }
 }
 
-/// Establishes a connection, in a task of its own if the handshake may wait for the peer.
+/// Establishes a connection.
+///
+/// In a task of its own if the handshake may wait for the peer.
 async fn begin<P, E>(admitted: Admitted<P>, state: &Arc<TransportState>, then: &E)
 where
     P: Pending,
