@@ -1,5 +1,5 @@
-//! The paths that settings name, for a sandbox: found by the kind of their keys, so that a key which
-//! joins the schema is among them.
+//! The configured paths, for a sandbox. They are found by the kind of their keys, so that a new key
+//! is included.
 
 use std::path::PathBuf;
 
@@ -7,11 +7,11 @@ use transport_core::schema::{Key, Kind, PathUse, Raw};
 
 use super::Settings;
 
-/// A path that a setting names.
+/// A configured path.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct NamedPath {
-    /// The key that names it.
+    /// The key with the path as its value.
     pub key: &'static Key,
     /// The use of the path.
     pub usage: PathUse,
@@ -19,7 +19,7 @@ pub struct NamedPath {
     pub path: PathBuf,
 }
 
-/// Every path that these settings name, in the order of the keys.
+/// Returns the configured paths in the order of the keys.
 ///
 /// ```
 /// use ron_transport::config::{named_paths, Config};
