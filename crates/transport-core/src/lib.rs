@@ -1,4 +1,6 @@
-//! The vocabulary of ron-transport, for backends and for code that uses several of them.
+//! The vocabulary of ron-transport.
+//!
+//! For backends, and for code that uses several of them.
 //!
 //! - The traits [`Dialer`], [`Listener`] and [`Pending`], and the [`Connection`] that they yield.
 //! - [`TransportError`] with stable kinds, and the [`Reason`] of a rejection.

@@ -36,16 +36,15 @@ pub(super) async fn serve(transport: &Transport, gateway: &Gateway) -> Result<()
 }
 
 async fn echo_bytes(conn: Conn) {
-    let echoed = echo(conn).await;
-    let bytes = match &echoed {
-        Ok(bytes) => *bytes,
-        Err(failed) => failed.relayed.a_to_b,
+    let (bytes, error) = match echo(conn).await {
+        Ok(bytes) => (bytes, None),
+        Err(failed) => (failed.relayed.a_to_b, Some(failed.error)),
     };
     debug!(
         target: TARGET,
         event = "echo",
         bytes,
-        error = echoed.as_ref().err().map(tracing::field::display),
+        error = error.map(tracing::field::display),
     );
 }
 

@@ -6,7 +6,7 @@ use transport_core::schema::Key;
 
 use super::{Config, Preset, Settings};
 
-/// Returns the keys of `[transport]` as a Markdown table.
+/// The keys of `[transport]` as a Markdown table.
 #[must_use]
 pub fn markdown() -> String {
     markdown_of::<Config>()
@@ -14,7 +14,7 @@ pub fn markdown() -> String {
 
 /// Returns the keys of a table as a Markdown table.
 ///
-/// The columns are key, variable, flag, default, allowed values, reload class and effect.
+/// The columns are key, variable, flag, default, allowed values, reload and purpose.
 #[must_use]
 pub fn markdown_of<S: Settings>() -> String {
     let mut out = String::from(

@@ -1,5 +1,6 @@
-//! The configured paths, for a sandbox. They are found by the kind of their keys, so that a new key
-//! is included.
+//! The paths in settings, for a sandbox.
+//!
+//! They are found by the kind of their keys, so that the paths of new keys are among them.
 
 use std::path::PathBuf;
 
@@ -7,11 +8,11 @@ use transport_core::schema::{Key, Kind, PathUse, Raw};
 
 use super::Settings;
 
-/// A configured path.
+/// A path that a setting names.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct NamedPath {
-    /// The key with the path as its value.
+    /// The key that names it.
     pub key: &'static Key,
     /// The use of the path.
     pub usage: PathUse,
@@ -19,7 +20,7 @@ pub struct NamedPath {
     pub path: PathBuf,
 }
 
-/// Returns the configured paths in the order of the keys.
+/// Every path that these settings name, in the order of the keys.
 ///
 /// ```
 /// use ron_transport::config::{named_paths, Config};
@@ -56,7 +57,7 @@ mod tests {
     use super::super::Config;
     use super::*;
 
-    /// A key by this name that were mere text would be closed to a sandboxed process.
+    /// A sandboxed process could not open the path of a text key.
     #[test]
     fn path_keys_have_the_kind_of_a_path() {
         let is_path = |key: &&Key| {
