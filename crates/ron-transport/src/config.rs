@@ -1,7 +1,7 @@
 //! Configuration: typed settings, and their loader from flags, environment and files.
 //!
 //! [`Config`] is the table `[transport]`; [`Config::loader`] starts a [`Loader`]. Each group of
-//! settings is a [`Section`](transport_core::schema::Section) of the crate that uses it;
+//! settings is a [`Section`] of the crate that uses it;
 //! this module only lists the sections. The loader knows no key by name: an embedder implements
 //! [`Settings`] to load a table of its own, with its own prefix.
 

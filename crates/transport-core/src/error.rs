@@ -15,7 +15,8 @@ pub use tls::TlsErrorKind;
 use crate::escape::escape;
 use crate::{CloseReason, Reason, Scope};
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+/// Any error, as the source of another.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The operation whose deadline passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

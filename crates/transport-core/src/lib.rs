@@ -29,7 +29,7 @@ mod traits;
 
 pub use addr::{Backend, PeerAddr, Target, TargetError};
 pub use conn::{ConnInfo, Connection, DialSteps, KeyExchange};
-pub use error::{ErrorKind, Op, TlsErrorKind, TransportError};
+pub use error::{BoxError, ErrorKind, Op, TlsErrorKind, TransportError};
 pub use failure::Failure;
 pub use file::{open_file, open_regular_file, read_bounded};
 pub use identity::{CertificateChain, NoIdentity, PeerIdentity, PeerName, VerifiedIdentity};
