@@ -13,11 +13,11 @@ pub fn markdown() -> String {
 }
 
 /// The keys of a table as a Markdown table: key, variable, flag, default, what is allowed, when a
-/// change takes effect, what it does.
+/// change takes effect, and its effect.
 #[must_use]
 pub fn markdown_of<S: Settings>() -> String {
     let mut out = String::from(
-        "| key | environment | flag | default | allowed | reload | what it does |\n\
+        "| key | environment | flag | default | allowed | reload | effect |\n\
          |---|---|---|---|---|---|---|\n",
     );
     let defaults = S::default();
