@@ -18,7 +18,7 @@ pub fn markdown() -> String {
 #[must_use]
 pub fn markdown_of<S: Settings>() -> String {
     let mut out = String::from(
-        "| key | environment | flag | default | allowed | reload | what it does |\n\
+        "| key | environment | flag | default | allowed | reload | effect |\n\
          |---|---|---|---|---|---|---|\n",
     );
     let defaults = S::default();
