@@ -36,7 +36,9 @@ impl ClientTls {
     }
 }
 
-/// Replaces the value by the reloaded one; after an error, applies the trust changes.
+/// Replaces the value by the reloaded one.
+///
+/// After an error, applies the trust changes.
 fn refresh<T>(
     live: &Reloadable<T>,
     reloaded: impl FnOnce(&T) -> Result<Option<T>, TransportError>,
