@@ -63,6 +63,8 @@ pub trait Observer: Send + Sync + 'static {
     fn tls_handshake(&self, handshake: TlsHandshake) {}
     /// Reports the end of validity of a loaded certificate.
     fn certificate_expiry(&self, not_after: SystemTime) {}
+    /// Reports when the first loaded CRL expires; `None` without CRLs.
+    fn crl_expiry(&self, next_update: Option<SystemTime>) {}
     /// Reports how long an operation was parked for lack of tokens or memory.
     fn throttled(&self, scope: Scope, direction: Direction, parked: Duration) {}
     /// Reports a change of the bytes held for peers.
