@@ -1,8 +1,9 @@
-//! A backend of the embedder's own, guarded by the limits of a transport.
+//! A custom backend, guarded by the limits of a transport.
 //!
 //! Implement [`Dialer`], [`Listener`] and [`Pending`] on raw streams; [`Guard`] adds admission,
 //! deadlines, rates and metrics. The connections count in the transport's limiter: its drain ends
-//! them too.
+//! them too. `transport-testkit` tests such a backend: its `conformance!` runs every case of the
+//! contract.
 
 use std::time::Duration;
 
@@ -13,7 +14,9 @@ use ron_transport::{
 use tokio::io::{duplex, AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
 
-/// The label of the metrics: there is no backend of this kind, so the nearest one stands in.
+/// The label of the metrics.
+///
+/// No label exists for this kind of backend; the nearest one is used.
 const LABEL: Backend = Backend::Uds;
 /// The peer: every caller in this process has the same address.
 const PEER: PeerAddr = PeerAddr::Uid(0);
@@ -62,7 +65,7 @@ struct PipePending(DuplexStream);
 impl Pending for PipePending {
     type Io = Plain<DuplexStream>;
 
-    /// Nothing waits for the peer, so no task is needed for the handshake.
+    /// Establishing needs no task: no step of it waits for the peer.
     const HANDSHAKE: bool = false;
 
     fn peer(&self) -> PeerAddr {

@@ -8,7 +8,9 @@ use ron_transport::{echo, Backend, CloseReason, Direction, Limits, Observer, Rea
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Counts with atomics: calls come from hot paths, so an observer must not block or lock.
+/// Counts with atomics.
+///
+/// Calls come from hot paths, so an observer must not block or lock.
 #[derive(Debug, Default)]
 struct Counters {
     accepted: AtomicU64,

@@ -1,4 +1,6 @@
-//! The smallest service: guarded echo on 127.0.0.1:9444, or on the address of the first argument.
+//! The smallest service: guarded echo.
+//!
+//! It listens on 127.0.0.1:9444, or on the address of the first argument.
 
 use ron_transport::{echo, Transport};
 

@@ -1,4 +1,6 @@
-//! Mutual TLS: the server requires a client certificate and sees the client's names.
+//! Mutual TLS: the server requires a client certificate.
+//!
+//! It sees the client's names.
 
 use std::time::Duration;
 
@@ -14,7 +16,9 @@ async fn greet(mut conn: Conn) -> std::io::Result<()> {
     conn.shutdown().await
 }
 
-/// A client that shows the certificate of this name, if there is one.
+/// Returns a client with the certificate of this name.
+///
+/// `None` is a client without a certificate.
 fn client(files: &PkiDir, name: Option<&str>) -> Result<Transport, TransportError> {
     let mut config = Config::default();
     config.tls_client.set_trust_store(TrustStore::Path);

@@ -12,7 +12,9 @@ async fn handle(incoming: IncomingConn) -> Result<u64, TransportError> {
     Ok(ron_transport::echo(conn).await?)
 }
 
-/// Accepts until the listener is closed; returns the bytes that all connections sent.
+/// Accepts until the listener is closed.
+///
+/// Returns the bytes that all connections sent.
 async fn accept_loop(transport: &Transport) -> Result<u64, TransportError> {
     let mut tasks = JoinSet::new();
     let mut bytes = 0;

@@ -1,4 +1,6 @@
-//! A forwarder: each client is relayed to an upstream, under the same limits.
+//! A forwarder that relays each client to an upstream.
+//!
+//! Both sides are under the same limits.
 
 use std::time::Duration;
 

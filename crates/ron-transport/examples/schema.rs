@@ -1,5 +1,7 @@
-//! Prints the tables of the manual: `cargo run -q -p ron-transport --example schema -- config`
-//! for the configuration keys, `-- presets` for the presets, `-- metrics` for the metrics.
+//! Prints the tables of the manual.
+//!
+//! `cargo run -q -p ron-transport --example schema -- config` prints the configuration keys,
+//! `-- presets` the presets, `-- metrics` the metrics.
 
 use std::process::ExitCode;
 

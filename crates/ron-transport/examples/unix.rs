@@ -1,4 +1,6 @@
-//! A Unix socket for one user: the kernel reports the user id of each peer.
+//! A Unix socket for one user.
+//!
+//! The kernel reports the user id of each peer.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::Duration;

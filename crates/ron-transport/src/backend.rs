@@ -12,5 +12,5 @@ mod tor;
 mod unsupported;
 
 pub(crate) use dialers::Dialers;
-pub(crate) use listener::{AnyIncoming, AnyListener, ListenerParts};
+pub(crate) use listener::{AnyAdmitted, AnyListener, ListenerParts};
 pub(crate) use state::BackendState;

@@ -91,9 +91,9 @@ impl TransportBuilder {
         self
     }
 
-    /// Listens with TLS, with a certificate chain and a key from PEM files.
+    /// Listens with TLS, with certificate and key from PEM files.
     ///
-    /// The key must be readable by its owner only (mode 0600).
+    /// The first file has the whole chain. The key must be readable by its owner only (mode 0600).
     /// [`watch_certificates`](Transport::watch_certificates) reloads both.
     #[cfg(feature = "tls")]
     #[must_use]
@@ -102,9 +102,10 @@ impl TransportBuilder {
         self
     }
 
-    /// Listens with TLS, with a certificate and key in memory or a rustls configuration.
+    /// Listens with TLS, without files.
     ///
-    /// It replaces `tls.cert_path` and `tls.key_path`, and no reload replaces it.
+    /// The credentials are a certificate and key in memory, or a rustls configuration. It replaces
+    /// `tls.cert_path` and `tls.key_path`, and no reload replaces it.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn server_tls(mut self, tls: transport_tls::ServerTls) -> Self {

@@ -1,9 +1,9 @@
-//! Configuration: typed settings, and the loader that fills them from flags, environment and file.
+//! Configuration: typed settings, and their loader from flags, environment and files.
 //!
 //! [`Config`] is the table `[transport]`; [`Config::loader`] starts a [`Loader`]. Each group of
-//! settings is a [`Section`](transport_core::schema::Section) of the crate that uses it; what is
-//! composed here is only their list. The engine knows no key by name, so an embedder loads a table
-//! of its own, with its own prefix, by implementing [`Settings`].
+//! settings is a [`Section`] of the crate that uses it;
+//! this module only lists the sections. The loader knows no key by name: an embedder implements
+//! [`Settings`] to load a table of its own, with its own prefix.
 
 mod cross_checks;
 mod docs;
@@ -46,41 +46,41 @@ use transport_tls::{PqConfig, TlsClientConfig, TlsConfig};
 #[cfg(feature = "uds")]
 use transport_uds::UdsConfig;
 
-/// Every setting of a transport: the table `[transport]`.
+/// The settings of a transport: the table `[transport]`.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Config {
-    /// Backend, address, drain.
+    /// Backend, address and drain.
     pub general: General,
-    /// Connections, deadlines, frames, rates, peers.
+    /// Connections, deadlines, frames, rates and peers.
     pub limits: Limits,
     /// Socket options of the TCP backend.
     pub tcp: TcpConfig,
-    /// What a TLS listener proves and asks for.
+    /// Certificate and client authentication of a TLS listener.
     #[cfg(feature = "tls")]
     pub tls: TlsConfig,
-    /// What a TLS dialer trusts and shows.
+    /// Trust store and client certificate of a TLS dialer.
     #[cfg(feature = "tls")]
     pub tls_client: TlsClientConfig,
     /// Post-quantum key exchange.
     #[cfg(feature = "tls")]
     pub pq: PqConfig,
-    /// Where the Unix socket is, and who may connect.
+    /// Path of the Unix socket, and its allowed users.
     #[cfg(feature = "uds")]
     pub uds: UdsConfig,
-    /// Tor.
+    /// Settings of the Tor client and its onion service.
     #[cfg(feature = "arti")]
     pub arti: ArtiConfig,
 }
 
 impl Config {
-    /// Starts loading: nothing is read until [`Loader::load`].
+    /// Returns a loader. It reads nothing before [`Loader::load`].
     #[must_use]
     pub fn loader() -> Loader {
         Loader::default()
     }
 
-    /// Whether there is something to listen on; without it the transport only dials.
+    /// Returns whether the transport listens; otherwise it only dials.
     #[must_use]
     pub fn listens(&self) -> bool {
         match self.general.backend() {
@@ -92,9 +92,10 @@ impl Config {
         }
     }
 
-    /// The keys that listening on the configured backend cannot do without and that are not set:
-    /// the address, path or onion service, and with TLS the certificate and its key, unless the embedder gives
-    /// them in another way.
+    /// Returns the unset keys that a listener of the configured backend needs.
+    ///
+    /// They are the address, path or onion service, and with TLS the certificate and its key. The
+    /// embedder may pass a socket or a certificate instead.
     #[must_use]
     pub fn missing_to_listen(&self) -> Vec<&'static str> {
         let mut missing = Vec::new();
@@ -119,10 +120,10 @@ impl Config {
         missing
     }
 
-    /// Returns a warning where one peer can take every place at this address.
+    /// Returns a warning if one peer can use all connections at this address.
     ///
-    /// The address is the configured one, or that of a socket which a service manager handed over.
-    /// A loopback address has no strangers, and with `per_peer.max_conns` others find places.
+    /// The address is the configured one or that of an inherited socket. There is no warning for a
+    /// loopback address, or with `per_peer.max_conns`.
     #[must_use]
     pub fn uncapped(&self, listen: SocketAddr) -> Option<String> {
         let is_local = listen.ip().to_canonical().is_loopback();
@@ -139,14 +140,14 @@ impl Config {
         ))
     }
 
-    /// Every key of `[transport]`, in the order they are documented.
+    /// Returns the keys of `[transport]` in the order of the manual.
     #[must_use]
     pub fn keys() -> Vec<&'static Key> {
         Self::all_keys()
     }
 }
 
-/// The one list of sections: a backend that joins adds its field here and to [`Config`].
+/// The list of sections. A new backend adds its field here and to [`Config`].
 macro_rules! sections {
     ($($(#[$when:meta])? $field:ident),+ $(,)?) => {
         fn sections(&self) -> Vec<&dyn Section> {
@@ -224,7 +225,7 @@ impl Settings for Config {
     }
 }
 
-/// Likely mistakes with `overflow = "evict"`.
+/// Returns warnings about likely mistakes with `overflow = "evict"`.
 fn eviction(limits: &Limits) -> Vec<String> {
     if limits.overflow() != Overflow::Evict {
         return Vec::new();

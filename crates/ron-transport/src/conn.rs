@@ -6,12 +6,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::io::{split, AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use transport_core::{ConnInfo, Connection, Io, Taken};
-use transport_limits::{framed, Control, FrameSender, GuardedIo, Leg};
+use transport_limits::{Control, GuardedIo, Leg};
 
-use crate::conn_frames::ConnFrames;
-use crate::conn_halves::{ConnReader, ConnWriter};
 use crate::exclusive::Exclusive;
 
 /// A guarded connection. It reads and writes like any tokio stream.
@@ -84,57 +82,9 @@ impl Conn {
         async move { control.draining().await }
     }
 
-    /// Splits the connection into a frame reader and a frame sender.
-    ///
-    /// The [`frame`](crate::frame) module describes the wire format.
-    ///
-    /// ```
-    /// use ron_transport::{Conn, TransportError};
-    ///
-    /// async fn echo_frames(conn: Conn) -> Result<(), TransportError> {
-    ///     let (mut frames, sender) = conn.into_framed();
-    ///     while let Some(frame) = frames.read_frame().await? {
-    ///         sender.send(frame).await?;
-    ///     }
-    ///     Ok(())
-    /// }
-    /// ```
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime.
-    #[must_use]
-    pub fn into_framed(self) -> (ConnFrames, FrameSender) {
-        let (info, control) = (Arc::clone(&self.info), self.control.clone());
-        let (reader, sender) = framed(self, &control);
-        (ConnFrames::new(reader, info, control), sender)
-    }
-
-    /// Splits the connection into halves that different tasks can own.
-    ///
-    /// The connection ends once both halves are dropped. [`AsyncWriteExt::shutdown`] on the writer
-    /// sends a half-close.
-    ///
-    /// ```
-    /// use ron_transport::Conn;
-    /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    ///
-    /// async fn handler(conn: Conn) {
-    ///     let (mut reader, mut writer) = conn.into_split();
-    ///     tokio::spawn(async move { writer.write_all(b"hello").await });
-    ///     let mut request = Vec::new();
-    ///     let _ = reader.read_to_end(&mut request).await;
-    /// }
-    /// ```
-    ///
-    /// [`AsyncWriteExt::shutdown`]: tokio::io::AsyncWriteExt::shutdown
-    #[must_use]
-    pub fn into_split(self) -> (ConnReader, ConnWriter) {
-        let (info, control) = (Arc::clone(&self.info), self.control.clone());
-        let (read, write) = split(self);
-        (
-            ConnReader::new(read, info, control.clone()),
-            ConnWriter::new(write, control),
-        )
+    /// Returns the description for a part of this connection.
+    pub(crate) fn shared_info(&self) -> Arc<ConnInfo> {
+        Arc::clone(&self.info)
     }
 
     /// Returns the stream, its description and its control handle.
@@ -236,8 +186,5 @@ mod tests {
     fn conn_is_send_and_sync() {
         const fn check<T: Send + Sync + 'static>() {}
         check::<Conn>();
-        check::<ConnFrames>();
-        check::<ConnReader>();
-        check::<ConnWriter>();
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::io::ReadHalf;
 use transport_core::{ConnInfo, TransportError};
-use transport_limits::{Chunk, Control, FrameReader};
+use transport_limits::{framed, Chunk, Control, FrameReader, FrameSender};
 
 use crate::conn::Conn;
 
@@ -17,6 +17,33 @@ pub struct ConnFrames {
     reader: FrameReader<ReadHalf<Conn>>,
     info: Arc<ConnInfo>,
     control: Control,
+}
+
+impl Conn {
+    /// Splits the connection into a frame reader and a frame sender.
+    ///
+    /// The [`frame`](crate::frame) module describes the wire format.
+    ///
+    /// ```
+    /// use ron_transport::{Conn, TransportError};
+    ///
+    /// async fn echo_frames(conn: Conn) -> Result<(), TransportError> {
+    ///     let (mut frames, sender) = conn.into_framed();
+    ///     while let Some(frame) = frames.read_frame().await? {
+    ///         sender.send(frame).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    #[must_use]
+    pub fn into_framed(self) -> (ConnFrames, FrameSender) {
+        let (info, control) = (self.shared_info(), self.control().clone());
+        let (reader, sender) = framed(self, &control);
+        (ConnFrames::new(reader, info, control), sender)
+    }
 }
 
 impl ConnFrames {
@@ -44,7 +71,9 @@ impl ConnFrames {
         self.reader.read_frame().await
     }
 
-    /// Reads the next piece of a frame, up to `chunk_bytes`; `None` at the end.
+    /// Reads the next piece of a frame; `None` at the end.
+    ///
+    /// A piece has up to `chunk_bytes`.
     ///
     /// # Errors
     /// As [`read_frame`](Self::read_frame).
@@ -73,5 +102,16 @@ impl std::fmt::Debug for ConnFrames {
         f.debug_struct("ConnFrames")
             .field("info", &self.info)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_send_and_sync() {
+        const fn check<T: Send + Sync + 'static>() {}
+        check::<ConnFrames>();
     }
 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf, WriteHalf};
+use tokio::io::{split, AsyncRead, AsyncWrite, ReadBuf, ReadHalf, WriteHalf};
 use transport_core::ConnInfo;
 use transport_limits::Control;
 
@@ -24,6 +24,36 @@ pub struct ConnReader {
 pub struct ConnWriter {
     half: WriteHalf<Conn>,
     control: Control,
+}
+
+impl Conn {
+    /// Splits the connection into halves that different tasks can own.
+    ///
+    /// The connection ends once both halves are dropped. [`AsyncWriteExt::shutdown`] on the writer
+    /// sends a half-close.
+    ///
+    /// ```
+    /// use ron_transport::Conn;
+    /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    ///
+    /// async fn handler(conn: Conn) {
+    ///     let (mut reader, mut writer) = conn.into_split();
+    ///     tokio::spawn(async move { writer.write_all(b"hello").await });
+    ///     let mut request = Vec::new();
+    ///     let _ = reader.read_to_end(&mut request).await;
+    /// }
+    /// ```
+    ///
+    /// [`AsyncWriteExt::shutdown`]: tokio::io::AsyncWriteExt::shutdown
+    #[must_use]
+    pub fn into_split(self) -> (ConnReader, ConnWriter) {
+        let (info, control) = (self.shared_info(), self.control().clone());
+        let (read, write) = split(self);
+        (
+            ConnReader::new(read, info, control.clone()),
+            ConnWriter::new(write, control),
+        )
+    }
 }
 
 impl ConnReader {
@@ -106,5 +136,17 @@ impl AsyncWrite for ConnWriter {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.half).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_are_send_and_sync() {
+        const fn check<T: Send + Sync + 'static>() {}
+        check::<ConnReader>();
+        check::<ConnWriter>();
     }
 }

@@ -14,7 +14,9 @@ use crate::state::TransportState;
 
 /// Interval at which a drain looks for connections that have become idle.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// Connections that a drain examines, and closes if idle, before it lets other tasks run.
+/// Connections that a drain examines before other tasks run.
+///
+/// The drain closes the idle ones.
 const CONNS_PER_TURN: usize = 64;
 /// Time for the tasks of cancelled connections to end.
 const TASK_GRACE: Duration = Duration::from_millis(200);
@@ -44,7 +46,9 @@ pub(crate) fn stop_accepting(state: &TransportState) {
     state.stop.cancel();
 }
 
-/// Stops accepting, announces the drain to handlers, and drains once the listener is closed.
+/// Stops accepting, and drains once the listener is closed.
+///
+/// Announces the drain to handlers before.
 pub(crate) async fn run(
     state: &TransportState,
     closing: impl Future<Output = ()>,
@@ -152,7 +156,9 @@ impl<'a> Drain<'a> {
         control.is_accepted() || self.ids.contains(&control.id())
     }
 
-    /// Ends connections in order as they become idle, until the transport is empty.
+    /// Ends connections in order as they become idle.
+    ///
+    /// Runs until the transport is empty.
     async fn until_empty(&mut self) {
         loop {
             for (nth, control) in self.limiter.connections().into_iter().enumerate() {

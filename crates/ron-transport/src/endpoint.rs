@@ -31,7 +31,9 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// A TCP target: a host name or an IP address, and a port.
+    /// A TCP target: a host and a port.
+    ///
+    /// The host is a name or an IP address.
     ///
     /// # Errors
     /// As [`Target::host`].
@@ -55,7 +57,9 @@ impl Endpoint {
         }
     }
 
-    /// A target over Tor: a host name, an IP address or an onion name, and a port.
+    /// A target over Tor: a host and a port.
+    ///
+    /// The host is a name, an IP address or an onion name.
     ///
     /// # Errors
     /// As [`Target::host`].
@@ -88,7 +92,9 @@ impl Endpoint {
         &self.target
     }
 
-    /// Returns the form for logs: for a Tor or onion target, the scheme only.
+    /// Returns the form for logs.
+    ///
+    /// For a Tor or onion target, it is the scheme only.
     #[must_use]
     pub fn loggable(&self) -> String {
         let over_tor = self.scheme.backends().contains(&Backend::Arti);

@@ -9,23 +9,25 @@ use std::time::Duration;
 use pin_project_lite::pin_project;
 use tokio::time::sleep;
 use transport_core::{Connection, Io, Pending, TaskKind, TransportError};
-use transport_limits::{GuardedIo, Incoming};
+use transport_limits::{Admitted, GuardedIo};
 
 use crate::conn::Conn;
 use crate::state::TransportState;
 
-/// Time for handshakes to complete during a drain, as for a connection without a byte.
+/// Time for handshakes to complete during a drain.
+///
+/// It equals the time of a connection without a byte.
 const HANDSHAKE_GRACE: Duration = Duration::from_secs(1);
 
-/// Establishes a connection; `None` if the handshake fails or a drain ends first.
+/// Establishes a connection.
 ///
-/// The guard counts and logs failures.
+/// `None` if the handshake fails or a drain ends first. The guard counts and logs failures.
 pub(crate) fn establish<P: Pending>(
-    incoming: Incoming<P>,
+    admitted: Admitted<P>,
     state: Arc<TransportState>,
 ) -> impl Future<Output = Option<Conn>> + Send {
     HandshakeOrDrain {
-        handshake: incoming.establish(),
+        handshake: admitted.establish(),
         drained: handshakes_drained(Arc::clone(&state)),
         state,
     }

@@ -16,7 +16,9 @@ use crate::serve::{self, Established};
 use crate::state::TransportState;
 use crate::transport::Transport;
 
-/// Established connections that wait for the consumer of the stream, besides one per task.
+/// Established connections that wait for the stream's consumer.
+///
+/// One more waits in each task.
 const QUEUE: usize = 1;
 
 type Accepting = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -140,7 +142,7 @@ async fn accept(mut owner: ListenerOwner, then: SendToStream) {
     }
 }
 
-/// Owns the listener of a stream, and reports its end to the transport.
+/// Owns a stream's listener, and reports its end to the transport.
 struct ListenerOwner {
     listener: Option<Box<AnyListener>>,
     transport: Arc<Transport>,

@@ -2,9 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
-/// Makes a `Send` value `Sync`: `&self` gives no access, `&mut self` needs no lock.
+/// Makes a `Send` value `Sync`.
 ///
-/// The mutex is never locked. `std::sync::Exclusive` does the same and is unstable.
+/// `&self` gives no access, and `&mut self` needs no lock. The mutex is never locked.
+/// `std::sync::Exclusive` does the same and is unstable.
 pub(crate) struct Exclusive<T: ?Sized>(Mutex<T>);
 
 impl<T> Exclusive<T> {

@@ -2,16 +2,16 @@
 
 use transport_core::{PeerAddr, TransportError};
 
-use crate::backend::AnyIncoming;
+use crate::backend::AnyAdmitted;
 use crate::conn::Conn;
 
 /// An admitted connection before its handshake. Dropping it refuses the peer.
 #[derive(Debug)]
-pub struct IncomingConn(AnyIncoming);
+pub struct IncomingConn(AnyAdmitted);
 
 impl IncomingConn {
-    pub(crate) const fn new(incoming: AnyIncoming) -> Self {
-        Self(incoming)
+    pub(crate) const fn new(admitted: AnyAdmitted) -> Self {
+        Self(admitted)
     }
 
     /// Returns the peer's address.

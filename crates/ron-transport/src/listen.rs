@@ -16,7 +16,9 @@ use crate::transport::Transport;
 
 /// Time for an accept loop to empty the backlog when accepting ends.
 const BACKLOG_TIMEOUT: Duration = Duration::from_secs(1);
-/// Time for an embedder's accept loop to call `accept` again and see the end.
+/// Time in which an embedder's accept loop calls `accept` again.
+///
+/// The call then sees the end.
 const NEXT_ACCEPT_TIMEOUT: Duration = Duration::from_millis(20);
 
 impl Transport {
@@ -37,7 +39,9 @@ impl Transport {
         self.bound(bound)
     }
 
-    /// Listens on a socket that another process has bound, such as a service manager.
+    /// Listens on a socket that another process has bound.
+    ///
+    /// An example of such a process is a service manager.
     ///
     /// ```no_run
     /// use ron_transport::{Inherited, Transport};

@@ -1,4 +1,6 @@
-//! The place of a transport's listener, and the guard that returns a borrowed one.
+//! The place of a transport's listener.
+//!
+//! A guard returns a borrowed listener.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -27,7 +29,9 @@ pub(crate) fn lock(slot: &Mutex<ListenerSlot>) -> MutexGuard<'_, ListenerSlot> {
     slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes the listener for accepting; `None` once it is closed or accepting has stopped.
+/// Takes the listener for accepting.
+///
+/// `None` once it is closed or accepting has stopped.
 pub(crate) fn borrow<'a>(
     slot: &'a Mutex<ListenerSlot>,
     stop: &CancellationToken,
@@ -61,7 +65,9 @@ pub(crate) fn borrow<'a>(
     Err(TransportError::State { what })
 }
 
-/// Returns a borrowed listener to its slot when dropped, unless it was taken out.
+/// Returns a borrowed listener to its slot when dropped.
+///
+/// Does nothing if the listener was taken out.
 pub(crate) struct ReturnOnDrop<'a> {
     slot: &'a Mutex<ListenerSlot>,
     released: &'a Notify,
@@ -75,7 +81,9 @@ impl ReturnOnDrop<'_> {
         self.listener.take()
     }
 
-    /// Takes the listener out and leaves the slot in use: the new owner calls [`close`].
+    /// Takes the listener out, and leaves the slot in use.
+    ///
+    /// The new owner calls [`close`].
     pub(crate) fn take_over(mut self) -> Option<Box<AnyListener>> {
         self.is_taken_over = true;
         self.listener.take()

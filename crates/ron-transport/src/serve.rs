@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tracing::Instrument;
 use transport_core::{Listener, Pending, TaskKind, TransportError};
-use transport_limits::{Guard, Incoming};
+use transport_limits::{Admitted, Guard};
 
 use crate::backend::AnyListener;
 use crate::conn::Conn;
@@ -18,7 +18,9 @@ use crate::state::TransportState;
 /// Time for a handler to return once its connection has ended. Well within the 100 ms after which
 /// a cancelled connection has no task left.
 const HANDLER_GRACE: Duration = Duration::from_millis(50);
-/// One turn of the reactor: after it, every connection of the backlog has been reported.
+/// One turn of the reactor.
+///
+/// After it, every connection of the backlog has been reported.
 const REACTOR_TURN: Duration = Duration::from_millis(1);
 /// Connections taken from the backlog when accepting ends. Without a bound, clients that keep
 /// connecting would keep the listener open.
@@ -90,17 +92,17 @@ where
     let stopped = state.stop.cancelled();
     tokio::pin!(stopped);
     loop {
-        let incoming = tokio::select! {
+        let admitted = tokio::select! {
             biased;
             () = &mut stopped => break,
-            incoming = guard.accept() => incoming,
+            admitted = guard.accept() => admitted,
         };
-        begin(incoming, state, then).await;
+        begin(admitted, state, then).await;
     }
     // The kernel has completed these connections: the clients expect service.
     for _ in 0..MAX_BACKLOG {
         match accept_now(guard.accept()).await {
-            Some(incoming) => begin(incoming, state, then).await,
+            Some(admitted) => begin(admitted, state, then).await,
             None => return,
         }
     }
@@ -115,8 +117,10 @@ pub(crate) async fn accept_now<F: Future>(accept: F) -> Option<F::Output> {
     }
 }
 
-/// Establishes a connection, in a task of its own if the handshake may wait for the peer.
-async fn begin<P, E>(incoming: Incoming<P>, state: &Arc<TransportState>, then: &E)
+/// Establishes a connection.
+///
+/// In a task of its own if the handshake may wait for the peer.
+async fn begin<P, E>(admitted: Admitted<P>, state: &Arc<TransportState>, then: &E)
 where
     P: Pending,
     E: Established,
@@ -125,7 +129,7 @@ where
     let tasks = state.limiter.tasks();
     if P::HANDSHAKE {
         // Boxed, so that the memory of the handshake is freed when it is over.
-        let establishing = Box::pin(establish(incoming, Arc::clone(state)));
+        let establishing = Box::pin(establish(admitted, Arc::clone(state)));
         let establishing = tasks.counted(TaskKind::Handshake, establishing);
         tasks.spawn_counted(async move {
             if let Some(conn) = establishing.await {
@@ -136,7 +140,7 @@ where
                 handling.await;
             }
         });
-    } else if let Some(conn) = establish(incoming, also_state).await {
+    } else if let Some(conn) = establish(admitted, also_state).await {
         // Not in a task: a burst of accepts would fill the pending handshakes before the tasks run.
         let handling = then.established(conn, Arc::clone(state));
         tasks.spawn(TaskKind::Serve, handling);

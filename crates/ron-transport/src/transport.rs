@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use transport_core::{Backend, Observer, ReadyReason, ReadyState, Reloadable, TransportError};
-use transport_limits::{ConnSnapshot, Control, Limiter};
+use transport_limits::Limiter;
 
 use crate::backend::{BackendState, Dialers};
 use crate::config::Config;
@@ -15,12 +15,10 @@ use crate::conn::Conn;
 use crate::credentials::Credentials;
 use crate::dialer::TransportDialer;
 use crate::drain::{self, DrainReport};
-use crate::endpoint::Endpoint;
 use crate::handler::HandlerOutput;
 use crate::listen_addr::ListenAddr;
 use crate::listener_slot::ListenerSlot;
 use crate::readiness::{Component, Readiness};
-use crate::scheme::Scheme;
 use crate::serve::{self, RunHandler};
 use crate::state::TransportState;
 
@@ -63,7 +61,7 @@ pub struct Transport {
     pub(crate) listener: Mutex<ListenerSlot>,
     pub(crate) local_addr: OnceLock<ListenAddr>,
     pub(crate) max_fd: Option<RawFd>,
-    dialer: TransportDialer,
+    pub(crate) dialer: TransportDialer,
     pub(crate) state: Arc<TransportState>,
 }
 
@@ -164,80 +162,6 @@ impl Transport {
         self.serve(handler).await
     }
 
-    /// Opens a guarded connection, under the same limits.
-    ///
-    /// The target is an [`Endpoint`], its text or a `SocketAddr`.
-    ///
-    /// # Errors
-    /// A timeout; the failure of the resolver, the connect or the handshake;
-    /// [`TransportError::Config`] for an invalid target; [`TransportError::Cancelled`] when the
-    /// transport ends first.
-    ///
-    /// # Cancel safety
-    /// Dropping the future abandons the dial.
-    pub async fn dial<E>(&self, to: E) -> Result<Conn, TransportError>
-    where
-        E: TryInto<Endpoint>,
-        E::Error: Into<TransportError>,
-    {
-        self.dialer.dial(to).await
-    }
-
-    /// Dials over Tor on circuits that only this token shares, whatever `arti.isolation` says.
-    ///
-    /// # Errors
-    /// As [`dial`](Self::dial), and [`TransportError::Unsupported`] for a scheme without Tor.
-    ///
-    /// # Cancel safety
-    /// Dropping the future abandons the dial.
-    #[cfg(feature = "arti")]
-    pub async fn dial_isolated<E>(
-        &self,
-        to: E,
-        token: transport_arti::IsolationToken,
-    ) -> Result<Conn, TransportError>
-    where
-        E: TryInto<Endpoint>,
-        E::Error: Into<TransportError>,
-    {
-        self.dialer.dial_isolated(to, token).await
-    }
-
-    /// Loads the files that dials through a scheme need, and starts the Tor client.
-    ///
-    /// An unusable trust store or key then fails here, before the first dial. The bootstrap of Tor
-    /// continues in the background. Without this call, the first dial does all this.
-    ///
-    /// # Errors
-    /// [`TransportError::Tls`] or [`TransportError::Config`] for unusable files or settings,
-    /// [`TransportError::Unsupported`] for a scheme that is not compiled in,
-    /// [`TransportError::Cancelled`] when the transport ends first.
-    ///
-    /// # Cancel safety
-    /// Cancel-safe.
-    pub async fn prepare(&self, scheme: Scheme) -> Result<(), TransportError> {
-        self.dialer.prepare(scheme).await
-    }
-
-    /// Prepares dials to a target, as [`prepare`](Self::prepare) does for its scheme.
-    ///
-    /// Over Tor, readiness covers the target from then on: `Ready` means that a suitable circuit was
-    /// built, through an exit to its port or to onion services.
-    ///
-    /// # Errors
-    /// As [`prepare`](Self::prepare).
-    ///
-    /// # Cancel safety
-    /// Cancel-safe.
-    pub async fn prepare_for<E>(&self, to: E) -> Result<(), TransportError>
-    where
-        E: TryInto<Endpoint>,
-        E::Error: Into<TransportError>,
-    {
-        let to = to.try_into().map_err(Into::into)?;
-        self.dialer.prepare_for(&to).await
-    }
-
     /// Checks certificates, keys and trust stores every two seconds and applies changed ones.
     ///
     /// [`serve`](Self::serve) does this itself. An embedder with its own accept loop runs this
@@ -269,75 +193,11 @@ impl Transport {
         self.state.readiness.subscribe()
     }
 
-    /// Returns the progress of the Tor bootstrap, 0 to 1; `None` without a Tor client.
-    #[must_use]
-    pub fn tor_progress(&self) -> Option<f64> {
-        self.backends.tor_progress()
-    }
-
-    /// Returns the current configuration.
-    #[must_use]
-    pub fn config(&self) -> Arc<Config> {
-        self.config.get()
-    }
-
-    /// Returns the backend of the listener.
-    #[must_use]
-    pub fn backend(&self) -> Backend {
-        self.config().general.backend()
-    }
-
-    /// Returns the limiter, for an embedder that counts its own rejects.
-    #[must_use]
-    pub fn limiter(&self) -> &Limiter {
-        &self.state.limiter
-    }
-
-    /// Refuses new connections as `overload`, or accepts them again.
-    ///
-    /// Readiness is `Degraded("overload")` meanwhile. Open connections and dials continue. The
-    /// embedder decides when: the gateway does by the memory of its cgroup.
-    pub fn set_overloaded(&self, overloaded: bool) {
-        self.state.limiter.set_overloaded(overloaded);
-        let state = if overloaded {
-            ReadyState::Degraded {
-                reason: ReadyReason::Overload,
-            }
-        } else {
-            ReadyState::Ready
-        };
-        self.state.readiness.set(Component::Load, state);
-    }
-
-    /// Returns handles on all open connections.
-    #[must_use]
-    pub fn connections(&self) -> Vec<Control> {
-        self.state.limiter.connections()
-    }
-
-    /// Returns at most `max` open connections with a number above `after`, ascending.
-    ///
-    /// A caller that passes the last number of one page gets the next page.
-    #[must_use]
-    pub fn connections_after(&self, after: u64, max: usize) -> Vec<ConnSnapshot> {
-        self.state.limiter.connections_after(after, max)
-    }
-
-    /// Cancels the open connection with this number; returns whether it exists.
-    pub fn cancel(&self, id: u64) -> bool {
-        let found = self.state.limiter.connection(id);
-        let found = found.filter(|control| !control.is_ended());
-        found.is_some_and(|control| {
-            control.cancel();
-            true
-        })
-    }
-
     /// Drains the transport and stops it.
     ///
     /// Readiness becomes `NotReady("draining")`, the listener closes after the connections that
     /// the kernel has accepted, and [`Conn::draining`] resolves. Each connection ends in order as
-    /// soon as it [`is_idle`](Control::is_idle); the others are aborted at the deadline. A Tor client
+    /// soon as it [`is_idle`](transport_limits::Control::is_idle); the others are aborted at the deadline. A Tor client
     /// stops after them, within one more second.
     ///
     /// ```

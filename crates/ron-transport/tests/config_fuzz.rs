@@ -1,4 +1,6 @@
-//! Arbitrary input to the loader yields a configuration or errors, never a panic.
+//! Arbitrary input to the loader never panics.
+//!
+//! It yields a configuration or errors.
 
 use proptest::prelude::*;
 use ron_transport::config::{Config, Settings};

@@ -1,4 +1,6 @@
-//! Shapes of TOML files: each one is accepted, rejected or left to the embedder.
+//! Shapes of TOML files.
+//!
+//! Each one is accepted, rejected or left to the embedder.
 
 use std::io::Write;
 
@@ -202,7 +204,9 @@ fn key_outside_its_table_warns() {
     );
 }
 
-/// Opening a pipe waits for a writer, and a second read finds it empty.
+/// Opening a pipe waits for a writer.
+///
+/// A second read finds the pipe empty.
 #[test]
 fn pipe_refused_at_once() {
     let dir = tempfile::tempdir().unwrap();

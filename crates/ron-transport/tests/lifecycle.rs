@@ -39,7 +39,9 @@ async fn served(addr: SocketAddr) -> TcpStream {
     client
 }
 
-/// Asserts that the connection is reset: the client must not take it for a complete stream.
+/// Asserts that the connection is reset.
+///
+/// The client must not take it for a complete stream.
 async fn aborted(client: &mut TcpStream) {
     let error = client.read(&mut [0]).await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
@@ -269,7 +271,9 @@ async fn second_listen_refused() {
     );
 }
 
-/// Connections of a backend without a handshake do not count as pending handshakes.
+/// Connections without a handshake do not count as pending handshakes.
+///
+/// Their backend has none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn burst_of_connections_served() {
     let mut limits = ron_transport::Limits::default();

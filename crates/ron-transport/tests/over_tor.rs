@@ -1,4 +1,6 @@
-//! The facade with a Tor client whose relays all refuse, so that nothing leaves this machine.
+//! The facade with a Tor client whose relays all refuse.
+//!
+//! No traffic leaves this machine.
 #![cfg(feature = "arti")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -55,7 +57,7 @@ fn config(dir: &Path, settings: &[(&str, &str)]) -> Config {
     loader.load().unwrap().into_settings()
 }
 
-/// Counts the directories in memory in which this process has an open file.
+/// Counts in-memory directories with an open file of this process.
 fn in_memory() -> usize {
     let open = std::fs::read_dir("/proc/self/fd").unwrap();
     let open = open.filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok());

@@ -1,4 +1,6 @@
-//! A reload applies whole or not at all, and some keys apply to open connections.
+//! A reload applies whole or not at all.
+//!
+//! Some keys apply to open connections.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 use std::net::SocketAddr;
@@ -125,7 +127,9 @@ async fn reload_during_drain_refused() {
     assert_eq!(transport.config().limits.max_conns(), 1024);
 }
 
-/// A reload refuses or applies every key according to its class in the schema.
+/// A reload refuses or applies every key.
+///
+/// The key's class in the schema decides.
 #[tokio::test]
 async fn each_key_follows_its_reload_class() {
     // Keys that only change together with others; other tests cover them.

@@ -195,7 +195,9 @@ async fn reload_of_good_and_bad_files() {
     );
 }
 
-/// The server's part of a reload does not apply if the client's part fails.
+/// The server's part of a reload needs the client's part.
+///
+/// It does not apply if the client's part fails.
 #[tokio::test(flavor = "multi_thread")]
 async fn reload_with_bad_last_file_changes_nothing() {
     let pki = Pki::new();
@@ -312,7 +314,9 @@ async fn trust_store_read_at_first_use() {
     served.transport.shutdown(Duration::from_secs(5)).await;
 }
 
-/// A handshake that began before the drain completes, and its connection is served.
+/// A handshake that precedes the drain completes.
+///
+/// Its connection is served.
 #[tokio::test(flavor = "multi_thread")]
 async fn pending_handshake_completes_during_drain() {
     let pki = Pki::new();

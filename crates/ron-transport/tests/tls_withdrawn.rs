@@ -13,7 +13,9 @@ use transport_testkit::pki::rcgen::PKCS_ECDSA_P256_SHA256;
 use transport_testkit::pki::{Authority, PkiDir};
 use transport_testkit::Recorder;
 
-/// A service that requires client certificates, a client with one, and their files.
+/// A service that requires client certificates, and a client.
+///
+/// The client has one. Their files are here too.
 struct World {
     dir: PkiDir,
     ca: Authority,
@@ -71,7 +73,7 @@ impl World {
         sent && conn.read_u8().await.is_ok()
     }
 
-    /// Asserts that a reload of the service fails because of its broken files.
+    /// Asserts that a reload fails because of the service's broken files.
     fn refused(&self, settings: &[(&str, &str)], why: &str) {
         let error = self
             .service

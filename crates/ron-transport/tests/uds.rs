@@ -1,4 +1,6 @@
-//! Unix sockets through the facade: listen, dial, reload of allowed users, inherited sockets.
+//! Unix sockets through the facade.
+//!
+//! Listen, dial, reload of allowed users, inherited sockets.
 #![cfg(feature = "uds")]
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
@@ -156,7 +158,9 @@ fn settings_of_another_backend_refused() {
     );
 }
 
-/// Binding waits for another process that starts in the directory; a shutdown comes first.
+/// Binding waits for another start in the directory.
+///
+/// A shutdown ends the wait.
 #[tokio::test]
 async fn listen_completes_after_shutdown() {
     use rustix::fs::{flock, FlockOperation};

@@ -167,7 +167,9 @@ impl ArtiConfig {
     }
 }
 
-/// Refuses a path relative to the working directory; the error does not contain it.
+/// Refuses a path relative to the working directory.
+///
+/// The error does not contain the path.
 fn absolute(path: Option<PathBuf>) -> Result<Option<PathBuf>, ValueError> {
     if path.as_ref().is_some_and(|path| !path.is_absolute()) {
         return Err(ValueError::new("must be an absolute path"));

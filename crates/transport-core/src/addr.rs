@@ -7,7 +7,9 @@ use std::str::FromStr;
 
 use crate::escape::escape;
 
-/// Longest host name of a [`Target`] in bytes (RFC 1035 §2.3.4 less the root dot).
+/// Longest host name of a [`Target`] in bytes.
+///
+/// The limit of RFC 1035 §2.3.4, less the root dot.
 const MAX_HOST_BYTES: usize = 253;
 
 /// A kind of transport; the value of the metric label `backend`.
@@ -63,7 +65,7 @@ impl fmt::Display for Backend {
 pub enum PeerAddr {
     /// Address and port of an IP peer.
     Ip(SocketAddr),
-    /// User id of the process at the other end of a Unix socket.
+    /// User id of the process that holds a Unix socket's other end.
     Uid(u32),
     /// Number of the rendezvous circuit of an onion-service client.
     Circuit(u64),
@@ -94,7 +96,9 @@ impl PeerAddr {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Target {
-    /// A host name or address literal (an IPv6 literal without brackets) and a port.
+    /// A host name or address literal, and a port.
+    ///
+    /// An IPv6 literal has no brackets.
     Host {
         /// Name or address literal.
         host: String,

@@ -54,7 +54,9 @@ impl<I: Io> fmt::Debug for Connection<I> {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ConnInfo {
-    /// Number of the connection, unique in the process; 0 until a guard has set it.
+    /// Number of the connection, unique in the process.
+    ///
+    /// 0 until a guard has set it.
     pub id: u64,
     /// The transport that carries it.
     pub backend: Backend,
@@ -74,7 +76,9 @@ pub struct ConnInfo {
     pub steps: DialSteps,
 }
 
-/// The durations of a dial's steps; `None` for a step without a time.
+/// The durations of a dial's steps.
+///
+/// `None` for a step without a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct DialSteps {

@@ -1,4 +1,6 @@
-//! The error type, with a stable kind, and a reason if it is a rejection.
+//! The error type, with its stable kinds.
+//!
+//! The error of a rejection carries a reason.
 
 mod kind;
 mod tls;
@@ -13,7 +15,8 @@ pub use tls::TlsErrorKind;
 use crate::escape::escape;
 use crate::{CloseReason, Reason, Scope};
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+/// Any error, as the source of another.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The operation whose deadline passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,7 +76,9 @@ pub enum TransportError {
         /// The ceiling in bytes.
         max: u64,
     },
-    /// A byte rate is exhausted, and the call does not wait for tokens.
+    /// A byte rate is exhausted.
+    ///
+    /// The call does not wait for tokens.
     RateLimited {
         /// The scope of the rate.
         scope: Scope,
@@ -143,7 +148,9 @@ pub enum TransportError {
         /// The failure.
         source: BoxError,
     },
-    /// The call does not fit the state of the transport, such as a second `listen`.
+    /// The call does not fit the state of the transport.
+    ///
+    /// An example is a second `listen`.
     State {
         /// The state, and the call that it excludes.
         what: &'static str,
@@ -263,7 +270,9 @@ impl TransportError {
     }
 }
 
-/// `EMFILE` and `ENFILE` (Linux and the BSDs): the process or system has no free descriptor.
+/// Returns whether the process or system has no free descriptor.
+///
+/// `EMFILE` and `ENFILE` on Linux and the BSDs.
 fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(23 | 24))
 }

@@ -1,4 +1,4 @@
-//! Text from outside, in a form that a terminal or a log can show.
+//! Escapes text from outside for terminals and logs.
 //!
 //! Peers choose the names in their certificates, their ALPN names and the texts of their errors. A
 //! control character in such a text moves the cursor of a terminal, a line feed begins a log line,
@@ -13,7 +13,9 @@ use std::fmt::{self, Write};
 /// Default of [`Escaped::max_chars`]; a DNS name has at most 253.
 const MAX_CHARS: usize = 256;
 
-/// Escapes text from outside for a terminal or a log, and bounds its length.
+/// Escapes text from outside for a terminal or a log.
+///
+/// [`Escaped::max_chars`] bounds its length.
 ///
 /// ```
 /// use transport_core::escape::escape;

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-type BoxError = Box<dyn Error + Send + Sync>;
+use crate::error::BoxError;
 
 /// A sentence for people, and the error that caused it.
 ///

@@ -12,11 +12,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// A stream ends *in order* by [`poll_shutdown`](AsyncWrite::poll_shutdown), or *aborted* by
 /// [`abort`](Self::abort). The peer sees which.
 pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {
-    /// Makes the peer see an error instead of an end of stream; discards unsent data.
+    /// Shows the peer an error instead of an end of stream.
     ///
-    /// TCP sends RST when the stream is dropped. TLS sends no `close_notify` and aborts the stream
-    /// below. A backend that cannot signal an abort says so in its documentation. The stream is
-    /// dropped after this call.
+    /// Unsent data is discarded. TCP sends RST when the stream is dropped. TLS sends no
+    /// `close_notify` and aborts the stream below. A backend that cannot signal an abort says so in
+    /// its documentation. The stream is dropped after this call.
     fn abort(&mut self);
 
     /// Reads bytes that are about to be discarded, for a lingering close.
@@ -34,25 +34,26 @@ pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {
         Pin::new(self).poll_read(cx, buf)
     }
 
-    /// Returns whether every byte written so far has been sent to the peer.
+    /// Returns whether all written bytes have been sent to the peer.
     ///
     /// A stream that cannot know returns `true`.
     fn has_sent_all(&mut self) -> bool {
         true
     }
 
-    /// Returns how many bytes the peer has received so far, to within 1 KiB.
+    /// Returns the number of bytes that the peer has received.
     ///
-    /// Only the difference between two results of the same kind has a meaning. A stream that cannot
-    /// know returns `None`; the write deadline then counts the bytes that the stream accepted. A call
-    /// may cost some system calls.
+    /// The number is exact to within 1 KiB. Only the difference between two results of the same
+    /// kind has a meaning. A stream that cannot know returns `None`; the write deadline then counts
+    /// the bytes that the stream accepted. A call may cost some system calls.
     fn taken(&mut self) -> Option<Taken> {
         None
     }
 
-    /// Resolves once the peer has reset the connection, whether or not unread bytes wait.
+    /// Resolves once the peer has reset the connection.
     ///
-    /// An end of stream is not a reset. A stream that cannot know never resolves.
+    /// Unread bytes do not delay it. An end of stream is not a reset. A stream that cannot know
+    /// never resolves.
     ///
     /// # Cancel safety
     /// Cancel-safe.

@@ -1,4 +1,4 @@
-//! Checks that only this process's user can read the file of a private key.
+//! Checks that no other user can read a private key file.
 //!
 //! The mode decides, unless the file has an access control list: the group bits of its mode are
 //! then the mask of the list (acl(5)), not the permissions of the group. systemd's `LoadCredential=`
@@ -13,7 +13,9 @@ use rustix::process::geteuid;
 
 /// Permission bits of users other than the owner.
 const OTHERS: u32 = 0o077;
-/// Permission bits of all users; with an access control list only these count.
+/// Permission bits of all users.
+///
+/// With an access control list only these count.
 const ALL_USERS: u32 = 0o007;
 /// The attribute that holds the list: `struct posix_acl_xattr_header` and its entries, little-endian.
 const ACL: &str = "system.posix_acl_access";
@@ -26,7 +28,7 @@ const USER_OBJ: u16 = 0x01;
 const USER: u16 = 0x02;
 const MASK: u16 = 0x10;
 
-/// Returns the mode of a key file if other users can read it.
+/// Returns a key file's mode if other users can read it.
 ///
 /// # Errors
 /// When the file's metadata cannot be read.

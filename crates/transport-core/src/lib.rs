@@ -1,4 +1,6 @@
-//! The vocabulary of ron-transport, for backends and for code that uses several of them.
+//! The vocabulary of ron-transport.
+//!
+//! For backends, and for code that uses several of them.
 //!
 //! - The traits [`Dialer`], [`Listener`] and [`Pending`], and the [`Connection`] that they yield.
 //! - [`TransportError`] with stable kinds, and the [`Reason`] of a rejection.
@@ -27,7 +29,7 @@ mod traits;
 
 pub use addr::{Backend, PeerAddr, Target, TargetError};
 pub use conn::{ConnInfo, Connection, DialSteps, KeyExchange};
-pub use error::{ErrorKind, Op, TlsErrorKind, TransportError};
+pub use error::{BoxError, ErrorKind, Op, TlsErrorKind, TransportError};
 pub use failure::Failure;
 pub use file::{open_file, open_regular_file, read_bounded};
 pub use identity::{CertificateChain, NoIdentity, PeerIdentity, PeerName, VerifiedIdentity};

@@ -43,7 +43,9 @@ pub trait Observer: Send + Sync + 'static {
     fn dialed(&self, backend: Backend, ok: bool) {}
     /// Reports a connection from the raw accept, before any refusal.
     fn accepted(&self, backend: Backend) {}
-    /// Reports the duration of a handshake, or of a dial's connect and handshake.
+    /// Reports the duration of a handshake.
+    ///
+    /// For a dial, the duration covers the connect and the handshake.
     fn handshake(&self, backend: Backend, latency: Duration) {}
     /// Reports a change of the connections in flight.
     fn inflight(&self, backend: Backend, delta: i64) {}
@@ -51,13 +53,17 @@ pub trait Observer: Send + Sync + 'static {
     ///
     /// It was established, or its peer left before the handshake began.
     fn closed(&self, backend: Backend, reason: CloseReason) {}
-    /// Reports bytes read from or written to peers: a delta, exact in sum.
+    /// Reports bytes read from or written to peers.
+    ///
+    /// The value is a delta; the sum of all is exact.
     fn bytes(&self, backend: Backend, direction: Direction, bytes: u64) {}
     /// Reports the size of one sampled read or write.
     fn io_size(&self, backend: Backend, direction: Direction, bytes: usize) {}
     /// Reports a rejected connection, frame or operation.
     fn rejected(&self, reason: Reason) {}
-    /// Reports the entries of the per-peer table, and the most connections of a peer.
+    /// Reports the size of the per-peer table.
+    ///
+    /// `tracked` counts its entries; `max_conns` is the largest number of connections of one peer.
     fn peers(&self, backend: Backend, tracked: usize, max_conns: usize) {}
     /// Reports the end of a TLS handshake.
     fn tls_handshake(&self, handshake: TlsHandshake) {}
@@ -65,7 +71,9 @@ pub trait Observer: Send + Sync + 'static {
     fn certificate_expiry(&self, not_after: SystemTime) {}
     /// Reports when the first loaded CRL expires; `None` without CRLs.
     fn crl_expiry(&self, next_update: Option<SystemTime>) {}
-    /// Reports how long an operation was parked for lack of tokens or memory.
+    /// Reports the time that an operation was throttled.
+    ///
+    /// It waited for tokens or memory.
     fn throttled(&self, scope: Scope, direction: Direction, parked: Duration) {}
     /// Reports a change of the bytes held for peers.
     fn memory_held(&self, delta: i64) {}

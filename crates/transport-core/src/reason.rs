@@ -24,7 +24,7 @@ pub enum Reason {
     ConnLimit,
     /// Too many handshakes are pending.
     HandshakeLimit,
-    /// The user id at the other end of a Unix socket is not allowed.
+    /// The user id of a Unix socket's peer is not allowed.
     UidDenied,
     /// The transport is shutting down.
     Draining,

@@ -36,7 +36,10 @@ impl<T> Reloadable<T> {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(value);
     }
 
-    /// Replaces the value unless it is no longer `seen`; returns whether it did.
+    /// Replaces the value unless it is no longer `seen`.
+    ///
+    /// Returns whether it replaced the value. A slow reader of files thereby does not undo a reload
+    /// that came in between.
     ///
     /// A slow reader of files thereby does not undo a reload that came in between.
     pub fn replace_if_current(&self, seen: &Arc<T>, value: T) -> bool {

@@ -1,4 +1,4 @@
-//! The vocabulary of configuration: keys, how their values are written, and sections of them.
+//! The vocabulary of configuration: keys, values and sections.
 //!
 //! A crate with settings keeps them in a typed struct and describes each as one row of a
 //! [`SectionTable`]: the key, a function that reads the field and one that sets it. A loader works

@@ -8,10 +8,10 @@ use transport_core::{
     Backend, Connection, Dialer, Listener, Op, PeerAddr, Pending, Reason, Target, TransportError,
 };
 
+use crate::admitted::Admitted;
 use crate::deadline::until;
 use crate::establish::guarded;
 use crate::event::{self, ConnLabels};
-use crate::incoming::Incoming;
 use crate::io::GuardedIo;
 use crate::limiter::Limiter;
 use crate::permit::Permit;
@@ -35,9 +35,9 @@ const RECOVERED_AFTER: Duration = Duration::from_secs(5);
 /// async fn serve<L: Listener>(raw: L, limiter: &Limiter) {
 ///     let mut listener = Guard::new(raw, limiter);
 ///     loop {
-///         let incoming = listener.accept().await; // admitted
+///         let admitted = listener.accept().await;
 ///         tokio::spawn(async move {
-///             let connection = incoming.establish().await?; // within `handshake_timeout`
+///             let connection = admitted.establish().await?; // within `handshake_timeout`
 ///             echo(connection.io).await?;
 ///             Ok::<_, TransportError>(())
 ///         });
@@ -81,7 +81,7 @@ impl<L: Listener> Guard<L> {
     ///
     /// # Cancel safety
     /// Cancel-safe: no admitted connection is lost when the future is dropped.
-    pub async fn accept(&mut self) -> Incoming<L::Pending> {
+    pub async fn accept(&mut self) -> Admitted<L::Pending> {
         let backend = self.raw.backend();
         loop {
             if let Some((_, until)) = self.backoff {
@@ -108,7 +108,7 @@ impl<L: Listener> Guard<L> {
             }
             let now = self.limiter.core().now();
             match self.limiter.admit(backend, peer, now) {
-                Ok(permit) => return Incoming::new(pending, permit, &self.limiter, backend, now),
+                Ok(permit) => return Admitted::new(pending, permit, &self.limiter, backend, now),
                 Err(reason) => self.refused(reason, backend, peer, None),
             }
         }

@@ -9,7 +9,7 @@
 //! | limit | enforced in |
 //! |---|---|
 //! | address rules, overload, accept rates, connection caps, eviction, pending handshakes | admission, after the raw accept and before the handshake |
-//! | dial and handshake deadlines | [`Guard`] and [`Incoming`] |
+//! | dial and handshake deadlines | [`Guard`] and [`Admitted`] |
 //! | read, write, idle, half-close deadlines, lifetime, byte rates, byte counts | [`GuardedIo`] |
 //! | frame ceiling, chunks, inbox | [`FrameReader`] and [`FrameSender`] |
 //! | held bytes | the memory budget, which frame reader, frame sender and relay charge |
@@ -18,6 +18,7 @@ mod activity;
 mod admission;
 mod admission_rules;
 mod admit;
+mod admitted;
 pub mod bucket;
 mod budget;
 mod buffer;
@@ -36,7 +37,6 @@ mod evict;
 pub mod frame;
 mod grace;
 mod guard;
-mod incoming;
 mod inflation;
 mod io;
 mod limiter;
@@ -56,11 +56,11 @@ mod tasks;
 mod threads;
 
 pub use admission_rules::Decision;
+pub use admitted::Admitted;
 pub use cidr::{IpPrefix, IpPrefixes};
 pub use control::{AbortOnPanic, Busy, Control};
 pub use frame::{framed, Chunk, FrameReader, FrameSender};
 pub use guard::Guard;
-pub use incoming::Incoming;
 pub use inflation::{InflationGuard, InflationInput, InflationOutput, MAX_INFLATION};
 pub use io::GuardedIo;
 pub use limiter::Limiter;

@@ -154,10 +154,11 @@ transport_core::accessors! {
         peer_accepts_per_sec: u64;
         /// Connections of one peer at a time; 0 is off.
         peer_max_conns: u64;
-        /// Handshakes of one peer under way at a time; 0 is an automatic share.
+        /// Maximum of concurrent handshakes of one peer; 0 is automatic.
         ///
-        /// The share is a quarter of [`max_pending_handshakes`](Self::max_pending_handshakes), no
-        /// more than are free, and at least 4.
+        /// The automatic share is a quarter of
+        /// [`max_pending_handshakes`](Self::max_pending_handshakes), no more than are free, and at
+        /// least 4.
         peer_pending_handshakes: u64;
         /// Leading bits of an IPv4 address that identify a peer.
         ipv4_prefix: u8;

@@ -27,7 +27,10 @@ pub(crate) struct Family<H, const D: usize> {
 }
 
 impl<H: Handle, const D: usize> Family<H, D> {
-    /// Registers all series that can exist, and describes the metric if it has one.
+    /// Registers all series that can exist.
+    ///
+    /// Describes the metric if it has a series. A scrape thereby shows the series before the first
+    /// event.
     ///
     /// A scrape thereby shows them before the first event.
     pub(crate) fn register(registrar: Registrar<'_>, metric: &Metric) -> Self {

@@ -1,4 +1,6 @@
-//! The names of the metrics; never renamed, since dashboards and alerts use them.
+//! The names of the metrics.
+//!
+//! They are never renamed, since dashboards and alerts use them.
 
 /// Dials that ended.
 pub const DIALS: &str = "transport_dials_total";

@@ -12,7 +12,7 @@ use crate::family::{Family, Registrar};
 use crate::throttle_seconds::ThrottleSeconds;
 use crate::{table, values};
 
-/// Counts the events of a transport with a recorder of the `metrics` facade.
+/// Counts a transport's events with a recorder of the `metrics` facade.
 ///
 /// It creates its handles once. If several observers share a recorder, counters, `conn_inflight`,
 /// `memory_held_bytes` and `queue_depth` add up; the other gauges show the last value.

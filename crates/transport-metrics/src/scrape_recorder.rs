@@ -1,4 +1,6 @@
-//! A recorder that passes counters and gauges to the exporter at a scrape.
+//! A recorder that passes values to the exporter at a scrape.
+//!
+//! The values are those of counters and gauges.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,7 +24,9 @@ const METADATA: Metadata<'static> =
 pub(crate) struct ScrapeRecorder {
     exporter: PrometheusRecorder,
     kept: Registry<Key, AtomicStorage>,
-    /// Held during a scrape, so that two scrapes do not mix their gauges.
+    /// Held during a scrape.
+    ///
+    /// Two scrapes thereby do not mix their gauges.
     scrape: Mutex<()>,
 }
 

@@ -17,9 +17,9 @@ impl Metric {
         self.cells(backends).into_iter().flatten().collect()
     }
 
-    /// Returns the product of all label values, with the last label changing fastest.
+    /// Returns the product of all label values.
     ///
-    /// `None` stands for a series that cannot exist.
+    /// The last label changes fastest. `None` stands for a series that cannot exist.
     pub(crate) fn cells(&self, backends: &[Backend]) -> Vec<Option<Series>> {
         let mut cells: Vec<Series> = vec![Vec::new()];
         for label in self.labels {

@@ -50,7 +50,9 @@ pub const LATENCY_BUCKETS: &[f64] = &[
     0.01, 0.025, 0.05, 0.08, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0,
 ];
 
-/// Buckets of read and write sizes, in bytes: the powers of two from 1 KiB to 1 MiB.
+/// Buckets of read and write sizes, in bytes.
+///
+/// The powers of two from 1 KiB to 1 MiB.
 pub const IO_SIZE_BUCKETS: &[f64] = &[
     1024.0,
     2048.0,

@@ -1,6 +1,7 @@
-//! The possible values of each label, and the position of a value in its list.
+//! The possible values of each label.
 //!
-//! The lists follow from the types of `transport-core`: a value added there appears here.
+//! Each value has a position in its list. The lists follow from the types of `transport-core`: a
+//! value added there appears here.
 
 use transport_core::{
     Backend, CloseReason, Direction, KeyExchange, Queue, ReadyReason, ReadyState, Reason, Scope,
@@ -63,7 +64,9 @@ pub(crate) const READY_REASON: &[&str] = {
     &TEXTS
 };
 
-/// The `reason` of a state without one; Prometheus drops a label with an empty value.
+/// The `reason` of a state without one.
+///
+/// Prometheus drops a label with an empty value.
 const NO_REASON: &str = "none";
 
 /// Returns the position in [`RESULT`] and [`RELOAD_RESULT`].

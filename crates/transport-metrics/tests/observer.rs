@@ -1,4 +1,6 @@
-//! Each method changes its own series only, on any recorder of the facade.
+//! Each method changes its own series only.
+//!
+//! The tests use any recorder of the facade.
 
 // The lints exempt test functions, but not their helpers.
 #![allow(clippy::unwrap_used, clippy::expect_used)]

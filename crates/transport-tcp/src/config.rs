@@ -8,7 +8,9 @@ use transport_core::schema::{
 
 /// Longest keepalive idle time, in seconds, that Linux accepts (`MAX_TCP_KEEPIDLE`).
 const MAX_KEEPALIVE: Duration = Duration::from_secs(32_767);
-/// Longest user timeout: 24 days, just under the `i32::MAX` milliseconds that the kernel accepts.
+/// Longest user timeout: 24 days.
+///
+/// The kernel accepts `i32::MAX` milliseconds, a little more.
 const MAX_USER_TIMEOUT: Duration = Duration::from_secs(24 * 24 * 3600);
 
 /// Socket options of the TCP backend.

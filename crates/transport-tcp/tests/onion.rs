@@ -1,4 +1,6 @@
-//! `.onion` names are refused before any lookup, in an error without the name.
+//! `.onion` names are refused before any lookup.
+//!
+//! The error does not contain the name.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use transport_core::{Dialer, Target, TransportError};

@@ -127,7 +127,7 @@ async fn unsent_bytes_follow_configuration() {
     }
 }
 
-/// Small reads of the peer are visible before the socket is writable again.
+/// The peer's small reads are visible before the socket is writable.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn taken_bytes_are_visible_before_writability() {

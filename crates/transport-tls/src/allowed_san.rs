@@ -179,7 +179,7 @@ fn same_address(allowed: &str, presented: &str) -> bool {
     allowed.0 == presented.0 && allowed.1.eq_ignore_ascii_case(presented.1)
 }
 
-/// Returns whether a name is the base with one label, or `*`, before it.
+/// Returns whether `name` is one label, or `*`, below `base`.
 fn is_one_label_below(name: &str, base: &str) -> bool {
     let Some((label, rest)) = name.split_once('.') else {
         return false;

@@ -1,4 +1,6 @@
-//! The order of a certificate chain: the leaf, then each issuer (RFC 8446 §4.4.2).
+//! The order of a certificate chain (RFC 8446 §4.4.2).
+//!
+//! The leaf is first, then each issuer follows.
 
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::server::ParsedCertificate;
@@ -12,13 +14,16 @@ pub(crate) struct OrderedChain {
     pub(crate) chain: Vec<CertificateDer<'static>>,
     /// Whether the file has another order.
     was_reordered: bool,
-    /// Number of certificates outside of the chain, which are sent too, as by nginx and HAProxy.
+    /// Number of certificates outside of the chain.
+    ///
+    /// They are sent too, as by nginx and HAProxy.
     unrelated: usize,
 }
 
-/// Puts the certificate of this key first, then its issuers; `None` without such a certificate.
+/// Puts the certificate of this key first, then its issuers.
 ///
-/// A file with the right order is not changed: alternative issuers can be between the others.
+/// `None` without such a certificate. A file with the right order is not changed: alternative
+/// issuers can be between the others.
 pub(crate) fn ordered(chain: Vec<CertificateDer<'static>>, spki: &[u8]) -> Option<OrderedChain> {
     let leaf = chain
         .iter()
@@ -45,7 +50,7 @@ pub(crate) fn ordered(chain: Vec<CertificateDer<'static>>, spki: &[u8]) -> Optio
 }
 
 impl OrderedChain {
-    /// Logs a warning for a file in another order, or with unrelated certificates.
+    /// Logs a warning for a wrong order or unrelated certificates.
     pub(crate) fn warn(&self, setting: &'static str) {
         if self.was_reordered {
             warn!(

@@ -25,7 +25,7 @@ pub(crate) const MAX_BYTES: u64 = 16 << 20;
 
 /// A CRL with its dates.
 #[derive(Debug)]
-struct Crl {
+struct DatedCrl {
     der: CertificateRevocationListDer<'static>,
     dates: CrlDates,
 }
@@ -35,11 +35,13 @@ struct Crl {
 pub(crate) struct CrlFile {
     path: PathBuf,
     hash: [u8; 32],
-    lists: Vec<Crl>,
+    lists: Vec<DatedCrl>,
 }
 
 impl CrlFile {
-    /// Reads a file with any number of CRLs in PEM, or with one in DER.
+    /// Reads a file of CRLs.
+    ///
+    /// PEM files have any number of them, DER files one.
     ///
     /// # Errors
     /// With `tls crl read failed`, the key and the path.
@@ -60,7 +62,7 @@ impl CrlFile {
             let wrong = |why: &str| failed(&format!("CRL {} in it {why}", number + 1));
             check_usable(&der).map_err(|why| wrong(&why))?;
             let dates = dates::crl_dates(&der).ok_or_else(|| wrong("has unreadable dates"))?;
-            Ok(Crl { der, dates })
+            Ok(DatedCrl { der, dates })
         });
         Ok(Arc::new(Self {
             path: path.to_owned(),
@@ -137,13 +139,17 @@ impl Crls {
             .map_or(Seconds::MAX, |dates| dates.next_update)
     }
 
-    /// Logs one warning for a CRL that expires soon, and one for an expired CRL.
+    /// Logs warnings for CRLs that expire soon or have expired.
+    ///
+    /// One warning for each of the two.
     pub(crate) fn warn(&self, now: Seconds) {
         self.expiry.warn(now);
     }
 }
 
-/// Checks that rustls supports a CRL; it needs a trust anchor to parse one.
+/// Checks that rustls supports a CRL.
+///
+/// It needs a trust anchor to parse one.
 fn check_usable(der: &CertificateRevocationListDer<'static>) -> Result<(), String> {
     use CertRevocationListError as E;
     let provider: Arc<CryptoProvider> = crate::provider::provider(crate::PqMode::Off);
@@ -177,7 +183,9 @@ fn check_usable(der: &CertificateRevocationListDer<'static>) -> Result<(), Strin
     }
 }
 
-/// The expiry of the CRL that expires first, with the last warned stage.
+/// The expiry of the CRL that expires first.
+///
+/// With the last stage that was warned about.
 #[derive(Debug, Clone, Default)]
 struct CrlExpiry {
     key: &'static str,
@@ -199,7 +207,9 @@ impl CrlExpiry {
         }
     }
 
-    /// Returns 0 for a fresh CRL, 1 in the last tenth of its period, 2 once expired.
+    /// Returns the stage of the expiry warning.
+    ///
+    /// 0 for a fresh CRL, 1 in the last tenth of its period, 2 once expired.
     fn stage(&self, now: Seconds) -> u8 {
         let Some(dates) = self.dates else {
             return 0;

@@ -30,7 +30,9 @@ pub(crate) fn not_after(certificate: &[u8]) -> Option<Seconds> {
     time(&mut validity)
 }
 
-/// Returns the earliest `notAfter` of a chain; `None` if one cannot be read.
+/// Returns the earliest `notAfter` of a chain.
+///
+/// `None` if one cannot be read.
 pub(crate) fn earliest_end<C: AsRef<[u8]>>(chain: impl IntoIterator<Item = C>) -> Option<Seconds> {
     let mut ends = chain.into_iter().map(|one| not_after(one.as_ref()));
     ends.try_fold(Seconds::MAX, |earliest, end| Some(earliest.min(end?)))
@@ -56,7 +58,9 @@ fn to_be_signed(der: &[u8]) -> Option<SliceReader<'_>> {
     enter(&mut enter(&mut outer)?)
 }
 
-/// Returns the content of the next sequence, and leaves the reader behind it.
+/// Returns the content of the next sequence.
+///
+/// Leaves the reader behind the sequence.
 fn enter<'a>(reader: &mut SliceReader<'a>) -> Option<SliceReader<'a>> {
     let header = Header::decode(reader).ok()?;
     header.tag.assert_eq(Tag::Sequence).ok()?;

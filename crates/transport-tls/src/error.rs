@@ -1,15 +1,13 @@
 //! TLS errors with a text for people and the cause as source.
 
-use transport_core::{Failure, TlsErrorKind, TransportError};
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use transport_core::{BoxError, Failure, TlsErrorKind, TransportError};
 
 /// Returns the error of files or settings that cannot be used.
 pub(crate) fn tls(text: impl Into<String>) -> TransportError {
     failure(TlsErrorKind::Config, text.into(), None)
 }
 
-/// Returns the error of files or settings that cannot be used, with its cause.
+/// Returns the error of unusable files or settings, with its cause.
 pub(crate) fn tls_by(text: impl Into<String>, cause: impl Into<BoxError>) -> TransportError {
     failure(TlsErrorKind::Config, text.into(), Some(cause.into()))
 }

@@ -1,4 +1,6 @@
-//! Log warnings for the listener's certificate: 14 days before it expires, and once expired.
+//! Log warnings for the expiry of the listener's certificate.
+//!
+//! One is logged 14 days before it expires, and one once it has expired.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, SystemTime};

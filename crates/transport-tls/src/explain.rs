@@ -21,11 +21,15 @@ use alert::alert;
 use first_bytes::{is_http, is_record, no_common_version, ssl2};
 use kind::{is_name_constraint, kind};
 
-/// Most names of the peer in an error; a certificate can have thousands.
+/// Maximum of the peer's names in an error.
+///
+/// A certificate can have thousands.
 const MAX_NAMES: usize = 3;
 /// Most characters of a shown name, so that three names fit.
 const MAX_NAME_CHARS: usize = 80;
-/// Longest text in bytes: it is logged, and the peer controls parts of it.
+/// Longest text in bytes.
+///
+/// It is logged, and the peer controls parts of it.
 const MAX_TEXT_BYTES: usize = 400;
 
 /// The facts about a handshake that its error text depends on.

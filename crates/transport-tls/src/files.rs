@@ -1,6 +1,7 @@
-//! Bounded reads of configured files, private keys with care, and the texts of their errors.
+//! Bounded reads of configured files, and their error texts.
 //!
-//! A changed file is recognized by its hash, whatever its name, link or date.
+//! Private keys are read with care. A changed file is recognized by its hash, whatever its name,
+//! link or date.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -13,7 +14,9 @@ use zeroize::Zeroizing;
 
 use crate::error::{tls, tls_by};
 
-/// Longest certificate or key file in bytes: four times a whole trust store.
+/// Longest certificate or key file in bytes.
+///
+/// Four times a whole trust store.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// A configuration key with the path that it holds.
@@ -50,7 +53,9 @@ pub(crate) fn cert_failed(at: ConfiguredPath<'_>, why: &str) -> TransportError {
     tls(cert_text(at, why))
 }
 
-/// Returns the error of a certificate in a file, by its index, that cannot be parsed.
+/// Returns the error of a certificate that cannot be parsed.
+///
+/// The certificate has this index in its file.
 pub(crate) fn cert_unparsable(
     at: ConfiguredPath<'_>,
     index: usize,
@@ -78,7 +83,9 @@ pub(crate) fn crl_text(at: ConfiguredPath<'_>, why: &str) -> String {
     format!("tls crl read failed: {}: {why}", at.shown())
 }
 
-/// Names the configuration key only: the path of a private key is not logged.
+/// Names the configuration key only.
+///
+/// The path of a private key is not logged.
 pub(crate) fn key_text(key: &str, why: &str) -> String {
     format!("tls key read failed: {key}: {why}")
 }

@@ -1,11 +1,13 @@
-//! Cleartext fields of a hello, for a failed handshake, which leaves no session to query.
+//! Cleartext fields of a hello, for a failed handshake.
 //!
-//! They are the version of either side and the server's key exchange group (RFC 8446 §4.1.2,
-//! §4.1.3).
+//! Such a handshake leaves no session to query. They are the version of either side and the
+//! server's key exchange group (RFC 8446 §4.1.2, §4.1.3).
 
 use tokio_rustls::rustls::{NamedGroup, ProtocolVersion};
 
-/// The content type of a handshake record (RFC 8446 §5.1); below it message types (§4).
+/// Content type of a handshake record (RFC 8446 §5.1).
+///
+/// The message types (§4) are below.
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 const SERVER_HELLO: u8 = 2;
@@ -38,9 +40,10 @@ pub(crate) fn agreed_group(mut bytes: &[u8]) -> Option<NamedGroup> {
     }
 }
 
-/// Returns the legacy version of a hello: a client's highest one, a server's choice.
+/// Returns the legacy version of a hello.
 ///
-/// Covers SSL 3 to TLS 1.2. A TLS 1.3 hello has the version of TLS 1.2 here.
+/// It is a client's highest version, or a server's choice. Covers SSL 3 to TLS 1.2. A TLS 1.3 hello
+/// has the version of TLS 1.2 here.
 pub(crate) fn legacy_version(mut bytes: &[u8]) -> Option<ProtocolVersion> {
     let rest = &mut bytes;
     let [record] = take(rest)?;

@@ -7,7 +7,9 @@ use transport_core::{CertificateChain, VerifiedIdentity};
 use crate::files::sha256;
 use crate::names;
 
-/// Returns the identity of a verified certificate; `None` if it cannot be parsed.
+/// Returns the identity of a verified certificate.
+///
+/// `None` if it cannot be parsed.
 pub(crate) fn identity(
     certificate: &CertificateDer<'_>,
     chain: CertificateChain,

@@ -1,8 +1,8 @@
-//! The TLS backend of ron-transport: TLS 1.3 for servers and clients, over any raw backend.
+//! TLS 1.3 for servers and clients, over any raw backend.
 //!
-//! Most services use the facade, `ron-transport`. A service that needs only guarded TLS depends on
-//! this crate and on the backend below, such as `transport-tcp`: [`listen`] and [`dialer`] guard the
-//! [`raw`] backend with a [`Limiter`].
+//! This crate is the TLS backend of ron-transport. Most services use the facade, `ron-transport`. A
+//! service that needs only guarded TLS depends on this crate and on the backend below, such as
+//! `transport-tcp`: [`listen`] and [`dialer`] guard the [`raw`] backend with a [`Limiter`].
 //!
 //! [`ServerTls`] and [`ClientTls`] are loaded from files. A [`Reloadable`] holds one, so that a
 //! reload or a refresh replaces it while listeners use it. This crate starts no task and no timer.

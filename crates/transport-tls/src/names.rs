@@ -58,7 +58,9 @@ fn typed(name: &GeneralName) -> Option<PeerName> {
     }
 }
 
-/// Parses 4 or 16 bytes (RFC 5280 §4.2.1.6); a v4-mapped address stays IPv6.
+/// Parses 4 or 16 bytes (RFC 5280 §4.2.1.6).
+///
+/// A v4-mapped address stays IPv6.
 fn ip(bytes: &[u8]) -> Option<IpAddr> {
     if let Ok(bytes) = <[u8; 4]>::try_from(bytes) {
         return Some(bytes.into());

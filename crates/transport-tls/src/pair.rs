@@ -67,7 +67,9 @@ impl<'a> PairFiles<'a> {
         [&self.cert, &self.key].map(|file| file.as_ref().map(|bytes| files::sha256(bytes)))
     }
 
-    /// Parses the pair and checks that key and certificate match; `None` without either file.
+    /// Parses the pair, and checks that key and certificate match.
+    ///
+    /// `None` without either file.
     ///
     /// # Errors
     /// As [`PairFiles::read`], for files that cannot be parsed or used, or do not match.
@@ -86,9 +88,9 @@ impl<'a> PairFiles<'a> {
     }
 }
 
-/// Parses a chain and its key, checks that they match, and orders the chain.
+/// Parses a chain and its key, and orders the chain.
 ///
-/// The caller overwrites the bytes of the key.
+/// Checks that they match. The caller overwrites the bytes of the key.
 ///
 /// # Errors
 /// With `tls cert read failed` or `tls key read failed`.
@@ -139,10 +141,10 @@ pub(crate) fn pair(
     Ok(Arc::new(pair))
 }
 
-/// Returns the length of a chain's Certificate message (RFC 8446 §4.4.2) in bytes.
+/// Returns the byte length of a chain's Certificate message.
 ///
-/// It has a header, an empty context, the length of the list, and per certificate its length and its
-/// empty extensions.
+/// RFC 8446 §4.4.2 defines it. It has a header, an empty context, the length of the list, and per
+/// certificate its length and its empty extensions.
 fn message_len(chain: &[CertificateDer<'_>]) -> usize {
     let entries = chain.iter().map(|certificate| 3 + certificate.len() + 2);
     4 + 1 + 3 + entries.sum::<usize>()

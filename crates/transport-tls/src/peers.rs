@@ -1,4 +1,6 @@
-//! Rules for verified peers beyond a trusted chain: allowed names and pinned keys.
+//! Rules for verified peers: allowed names and pinned keys.
+//!
+//! They apply in addition to a trusted chain.
 
 mod check;
 mod path;

@@ -42,7 +42,9 @@ pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, S
     Ok(certificates)
 }
 
-/// Returns every CRL of a PEM file, or the one of a DER file; skips other sections.
+/// Returns the CRLs of a file.
+///
+/// A PEM file has any number of them, a DER file one. Skips other sections.
 ///
 /// # Errors
 /// If the file is neither, or has no CRL.
@@ -110,7 +112,9 @@ fn only_private_key(pem: &mut [u8]) -> Result<Zeroizing<PrivateKeyDer<'static>>,
     }
 }
 
-/// Removes byte order marks, white space at the start of lines, and tabs.
+/// Removes byte order marks, leading white space and tabs.
+///
+/// White space is leading at the start of a line.
 fn normalize(pem: &mut [u8]) {
     let mut starts_line = true;
     for at in 0..pem.len() {
@@ -141,7 +145,9 @@ fn certificate(block: &PemBlock<'_>) -> Result<Option<CertificateDer<'static>>, 
     })
 }
 
-/// Returns the kind of a file without the required section, and whether it is DER.
+/// Returns the kind of a file without the required section.
+///
+/// Also returns whether the file is DER.
 fn actual_kind(pem: &[u8], blocks: &[PemBlock<'_>]) -> (FileKind, bool) {
     if blocks.is_empty() {
         let kind = pem_diagnosis::file_kind(pem);

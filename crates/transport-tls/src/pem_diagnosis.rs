@@ -1,6 +1,7 @@
-//! Diagnosis of a file without the required PEM block, with the command that converts it.
+//! Diagnosis of a file without the required PEM block.
 //!
-//! Texts contain no part of the file, which can be a key, and no path: `FILE` stands for it.
+//! The text has the command that converts the file. Texts contain no part of the file, which can be
+//! a key, and no path: `FILE` stands for it.
 
 use x509_cert::der::asn1::AnyRef;
 use x509_cert::der::{Decode, Reader, SliceReader, Tag, Tagged};
@@ -103,7 +104,9 @@ pub(crate) fn file_kind(bytes: &[u8]) -> FileKind {
     }
 }
 
-/// Returns the kind of an X.509 or PKCS structure, by its first fields.
+/// Returns the kind of an X.509 or PKCS structure.
+///
+/// Its first fields decide.
 fn der(bytes: &[u8]) -> Option<FileKind> {
     use Tag::{BitString, Integer, ObjectIdentifier as Oid, OctetString, Sequence};
     let fields = fields(bytes)?;
@@ -125,7 +128,9 @@ fn der(bytes: &[u8]) -> Option<FileKind> {
     })
 }
 
-/// Returns the kind of the signed part of a certificate, a request or a CRL.
+/// Returns the kind of a signed part.
+///
+/// A certificate, a request and a CRL have such a part.
 fn signed(body: &[u8]) -> Option<FileKind> {
     use Tag::{Integer, Sequence};
     let tags: Vec<Tag> = values(body)?.iter().map(|field| field.0).collect();
@@ -178,7 +183,9 @@ pub(crate) fn no_certificate(kind: FileKind, is_der: bool) -> String {
     explain("there is no certificate in it", kind, is_der, conversion)
 }
 
-/// Explains a file without a usable key, with the command that converts it.
+/// Explains a file without a usable key.
+///
+/// The text has the command that converts it.
 pub(crate) fn no_key(kind: FileKind, is_der: bool) -> String {
     let conversion = match (kind, is_der) {
         (FileKind::Key, _) => Some("openssl pkey -inform der -in FILE -out FILE.pem"),

@@ -16,8 +16,8 @@ impl ServerTls {
     ///
     /// # Errors
     /// As [`ServerTls::load`]. The configuration then stays, except for
-    /// [withdrawals](ServerTls::reconfigured_trust). While a certificate and its key are replaced one after
-    /// the other, they do not match.
+    /// [trust changes](ServerTls::reconfigured_trust). While a certificate and its key are replaced
+    /// one after the other, they do not match.
     pub fn refresh(live: &Reloadable<Self>) -> Result<bool, TransportError> {
         refresh(live, Self::reloaded, Self::reloaded_trust)
     }
@@ -30,25 +30,25 @@ impl ClientTls {
     ///
     /// # Errors
     /// As [`ClientTls::load`]. The configuration then stays, except for
-    /// [withdrawals](ClientTls::reconfigured_trust).
+    /// [trust changes](ClientTls::reconfigured_trust).
     pub fn refresh(live: &Reloadable<Self>) -> Result<bool, TransportError> {
         refresh(live, Self::reloaded, Self::reloaded_trust)
     }
 }
 
-/// Replaces the value by the reloaded one; after an error, by the one with less trust.
+/// Replaces the value by the reloaded one; after an error, applies the trust changes.
 fn refresh<T>(
     live: &Reloadable<T>,
     reloaded: impl FnOnce(&T) -> Result<Option<T>, TransportError>,
-    withdrawn: impl FnOnce(&T) -> Option<T>,
+    reloaded_trust: impl FnOnce(&T) -> Option<T>,
 ) -> Result<bool, TransportError> {
-    let seen = live.get();
-    match reloaded(&seen) {
-        Ok(next) => Ok(next.is_some_and(|next| live.replace_if_current(&seen, next))),
+    let current = live.get();
+    match reloaded(&current) {
+        Ok(next) => Ok(next.is_some_and(|next| live.replace_if_current(&current, next))),
         Err(error) => {
-            let seen = live.get();
-            if let Some(next) = withdrawn(&seen) {
-                live.replace_if_current(&seen, next);
+            let current = live.get();
+            if let Some(next) = reloaded_trust(&current) {
+                live.replace_if_current(&current, next);
             }
             Err(error)
         }

@@ -7,10 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
 use transport_core::schema::ValueError;
 
-/// A pinned public key: SHA-256 of the subject public key info (RFC 7469 §2.4).
+/// A pinned public key.
 ///
-/// The text is base64. A prefix `sha256/` or `sha256//` is accepted. This command prints the pin of
-/// a certificate:
+/// SHA-256 of the subject public key info (RFC 7469 §2.4). The text is base64. A prefix `sha256/`
+/// or `sha256//` is accepted. This command prints the pin of a certificate:
 ///
 /// ```sh
 /// openssl x509 -in cert.pem -noout -pubkey | openssl pkey -pubin -outform der |

@@ -64,9 +64,9 @@ impl TrustMaterial {
         }
     }
 
-    /// Reads every part; a part that cannot be used stays as in `before`.
+    /// Reads every part.
     ///
-    /// Also returns the first error.
+    /// A part that cannot be used stays as in `before`. Also returns the first error.
     pub(crate) fn read(paths: &TrustPaths<'_>, before: &Self) -> (Self, Option<TransportError>) {
         let (crls, crl_error) = Crls::read(paths.crl_key, paths.crls, &before.crls);
         let mut next = Self {

@@ -1,4 +1,6 @@
-//! Trust changes that apply although another file of the same reload is broken.
+//! Applies trust changes of a partly broken reload.
+//!
+//! They apply although another file of the reload is broken.
 
 use crate::allowed_san::is_narrower;
 use crate::trust::{TrustMaterial, TrustPaths};
@@ -23,10 +25,11 @@ pub(crate) trait TrustSettings: Section + Clone + PartialEq {
     fn copy_credentials(&mut self, other: &Self) -> Result<(), ValueError>;
 }
 
-/// Returns the settings and the trust material that apply now; `None` if unchanged.
+/// Returns the trust settings and material that apply now.
 ///
-/// If every part of `wanted` can be used, all of its trust settings apply. Otherwise the settings in
-/// force stay, except for a narrower allow-list, and the parts that can be read apply.
+/// `None` if unchanged. If every part of `wanted` can be used, all of its trust settings apply.
+/// Otherwise the settings in force stay, except for a narrower allow-list, and the parts that can
+/// be read apply.
 pub(crate) fn trust_update<S: TrustSettings>(
     wanted: &S,
     in_force: &S,

@@ -26,7 +26,9 @@ pub(crate) fn is_expired(certificate: &CertificateDer<'_>, now: SystemTime) -> b
 pub(crate) struct IssuerLinks {
     subject: Name,
     issuer: Name,
-    /// Identifiers of this key and of the issuer's (RFC 5280 §4.2.1.1 and §4.2.1.2).
+    /// Identifiers of this key and of the issuer's key.
+    ///
+    /// RFC 5280 §4.2.1.1 and §4.2.1.2.
     key_id: Option<Vec<u8>>,
     issuer_key_id: Option<Vec<u8>>,
 }

@@ -1,4 +1,6 @@
-//! The system's trust store: a single test, because the process environment sets its path.
+//! The system's trust store.
+//!
+//! A single test, because the process environment sets the path.
 #![allow(clippy::unwrap_used)]
 
 mod pki;

@@ -85,7 +85,7 @@ impl UdsConfig {
         &self.allow_uids
     }
 
-    /// Returns how many bytes the peer reads at most before the kernel reports it.
+    /// Returns the largest step of the reported read progress, in bytes.
     #[must_use]
     pub const fn chunk_bytes(&self) -> usize {
         self.chunk_bytes
@@ -133,7 +133,7 @@ impl UdsConfig {
         Ok(self)
     }
 
-    /// Sets how many bytes the peer reads at most before the kernel reports it.
+    /// Sets the largest step of the reported read progress, in bytes.
     ///
     /// The size of the send buffer follows from it. No key sets it: guarded constructors and the
     /// facade set it to `limits.chunk_bytes`.

@@ -1,4 +1,4 @@
-//! Unix sockets pass the suite that every backend passes.
+//! The conformance suite for Unix sockets.
 #![allow(clippy::unwrap_used)]
 
 use std::fs::Permissions;
@@ -14,7 +14,7 @@ use transport_testkit::{Harness, Held, Opened};
 use transport_uds::raw::{UdsDialer, UdsListener};
 use transport_uds::UdsConfig;
 
-/// Keeps the directories of its sockets for as long as the case runs.
+/// Keeps the directories of its sockets until the end of the case.
 #[derive(Default)]
 struct UdsHarness(Mutex<Vec<TempDir>>);
 
@@ -60,7 +60,7 @@ impl Harness for UdsHarness {
         }
     }
 
-    /// A listener whose backlog is full: the kernel turns every further connect away.
+    /// A listener with a full backlog: the kernel refuses every further connection.
     async fn deaf(&self) -> Option<(UdsDialer, Target, Held)> {
         let path = self.fresh_path();
         let listener = socket();

@@ -14,7 +14,9 @@ use tokio::time::{sleep_until, Instant};
 
 /// Rendering takes at most this part of the time.
 const SHARE: u32 = 20;
-/// Shortest pause after a rendering, which leaves the core to the data plane.
+/// Shortest pause after a rendering.
+///
+/// It leaves the core to the data plane.
 const MIN_PAUSE: Duration = Duration::from_millis(5);
 /// Longest pause after a rendering.
 const MAX_PAUSE: Duration = Duration::from_millis(100);

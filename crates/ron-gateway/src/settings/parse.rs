@@ -8,7 +8,9 @@ use ron_transport::Endpoint;
 /// Longest host name in bytes (RFC 1035 §2.3.4 less the root dot).
 const MAX_HOST_BYTES: usize = 253;
 
-/// Parses an endpoint that this build can dial; an empty text is none.
+/// Parses an endpoint that this build can dial.
+///
+/// An empty text is none.
 pub(super) fn parse_endpoint(text: &str) -> Result<Option<Endpoint>, ValueError> {
     if text.is_empty() {
         return Ok(None);
@@ -16,7 +18,9 @@ pub(super) fn parse_endpoint(text: &str) -> Result<Option<Endpoint>, ValueError>
     dialable(text).map(Some)
 }
 
-/// Parses an endpoint that this build can dial; the error names a missing feature.
+/// Parses an endpoint that this build can dial.
+///
+/// The error names a missing feature.
 pub(crate) fn dialable(text: &str) -> Result<Endpoint, ValueError> {
     let endpoint: Endpoint = text
         .parse()
@@ -30,7 +34,9 @@ pub(crate) fn dialable(text: &str) -> Result<Endpoint, ValueError> {
     }
 }
 
-/// Parses a host name without port; converts it to lower case without a final dot.
+/// Parses a host name without port.
+///
+/// Converts it to lower case without a final dot.
 pub(super) fn parse_host(text: &str) -> Result<String, ValueError> {
     let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
@@ -54,7 +60,9 @@ pub(crate) enum MemoryPressure {
     Bytes(u64),
 }
 
-/// Twice the memory of an idle gateway; with less it might never accept.
+/// Twice the memory of an idle gateway.
+///
+/// With less it might never accept.
 const MIN_MEMORY: u64 = 16 << 20;
 
 impl MemoryPressure {

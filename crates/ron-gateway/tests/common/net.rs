@@ -23,7 +23,7 @@ pub(crate) fn refuses(to: SocketAddr) -> bool {
     }
 }
 
-/// What tokio's sockets need.
+/// Returns a runtime with the drivers that tokio's sockets need.
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_io().build().unwrap()

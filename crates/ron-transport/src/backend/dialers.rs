@@ -113,7 +113,9 @@ impl Dialers {
         let _ = self.tcp.get_ref().start_resolver();
     }
 
-    /// Prepares dials to this target; over Tor, readiness covers it from now on.
+    /// Prepares dials to this target.
+    ///
+    /// Over Tor, readiness covers the target from now on.
     pub(crate) async fn prepare_for(&self, to: &Endpoint) -> Result<(), TransportError> {
         self.prepare(to.scheme()).await?;
         #[cfg(feature = "arti")]

@@ -5,7 +5,7 @@ use std::os::fd::RawFd;
 #[cfg(feature = "arti")]
 use transport_arti::raw::{ArtiListener, ArtiPending};
 use transport_core::{Backend, PeerAddr, TransportError};
-use transport_limits::{Guard, Incoming, Limiter};
+use transport_limits::{Admitted, Guard, Limiter};
 use transport_tcp::raw::{TcpListener, TcpPending};
 #[cfg(feature = "tls")]
 use transport_tls::raw::{TlsListener, TlsPending};
@@ -117,15 +117,15 @@ impl AnyListener {
     }
 
     /// Accepts the next admitted connection. Cancel-safe.
-    pub(crate) async fn accept(&mut self) -> AnyIncoming {
+    pub(crate) async fn accept(&mut self) -> AnyAdmitted {
         match self {
-            Self::Tcp(guard) => AnyIncoming::Tcp(guard.accept().await),
+            Self::Tcp(guard) => AnyAdmitted::Tcp(guard.accept().await),
             #[cfg(feature = "tls")]
-            Self::Tls(guard) => AnyIncoming::Tls(Box::new(guard.accept().await)),
+            Self::Tls(guard) => AnyAdmitted::Tls(Box::new(guard.accept().await)),
             #[cfg(feature = "uds")]
-            Self::Uds(guard) => AnyIncoming::Uds(guard.accept().await),
+            Self::Uds(guard) => AnyAdmitted::Uds(guard.accept().await),
             #[cfg(feature = "arti")]
-            Self::Arti(guard, _) => AnyIncoming::Arti(Box::new(guard.accept().await)),
+            Self::Arti(guard, _) => AnyAdmitted::Arti(Box::new(guard.accept().await)),
         }
     }
 }
@@ -168,50 +168,50 @@ impl ListenerParts<'_> {
 
 /// An admitted connection of any backend, before its handshake. Dropping it refuses the peer.
 #[derive(Debug)]
-pub(crate) enum AnyIncoming {
-    Tcp(Incoming<TcpPending>),
+pub(crate) enum AnyAdmitted {
+    Tcp(Admitted<TcpPending>),
     #[cfg(feature = "tls")]
-    Tls(Box<Incoming<TlsPending<TcpPending>>>),
+    Tls(Box<Admitted<TlsPending<TcpPending>>>),
     #[cfg(feature = "uds")]
-    Uds(Incoming<UdsPending>),
+    Uds(Admitted<UdsPending>),
     #[cfg(feature = "arti")]
-    Arti(Box<Incoming<ArtiPending>>),
+    Arti(Box<Admitted<ArtiPending>>),
 }
 
-impl AnyIncoming {
+impl AnyAdmitted {
     pub(crate) fn peer(&self) -> PeerAddr {
         match self {
-            Self::Tcp(incoming) => incoming.peer(),
+            Self::Tcp(admitted) => admitted.peer(),
             #[cfg(feature = "tls")]
-            Self::Tls(incoming) => incoming.peer(),
+            Self::Tls(admitted) => admitted.peer(),
             #[cfg(feature = "uds")]
-            Self::Uds(incoming) => incoming.peer(),
+            Self::Uds(admitted) => admitted.peer(),
             #[cfg(feature = "arti")]
-            Self::Arti(incoming) => incoming.peer(),
+            Self::Arti(admitted) => admitted.peer(),
         }
     }
 
     pub(crate) fn id(&self) -> u64 {
         match self {
-            Self::Tcp(incoming) => incoming.id(),
+            Self::Tcp(admitted) => admitted.id(),
             #[cfg(feature = "tls")]
-            Self::Tls(incoming) => incoming.id(),
+            Self::Tls(admitted) => admitted.id(),
             #[cfg(feature = "uds")]
-            Self::Uds(incoming) => incoming.id(),
+            Self::Uds(admitted) => admitted.id(),
             #[cfg(feature = "arti")]
-            Self::Arti(incoming) => incoming.id(),
+            Self::Arti(admitted) => admitted.id(),
         }
     }
 
     pub(crate) async fn establish(self) -> Result<Conn, TransportError> {
         match self {
-            Self::Tcp(incoming) => incoming.establish().await.map(Conn::new),
+            Self::Tcp(admitted) => admitted.establish().await.map(Conn::new),
             #[cfg(feature = "tls")]
-            Self::Tls(incoming) => Box::pin(incoming.establish()).await.map(Conn::new),
+            Self::Tls(admitted) => Box::pin(admitted.establish()).await.map(Conn::new),
             #[cfg(feature = "uds")]
-            Self::Uds(incoming) => incoming.establish().await.map(Conn::new),
+            Self::Uds(admitted) => admitted.establish().await.map(Conn::new),
             #[cfg(feature = "arti")]
-            Self::Arti(incoming) => Box::pin(incoming.establish()).await.map(Conn::new),
+            Self::Arti(admitted) => Box::pin(admitted.establish()).await.map(Conn::new),
         }
     }
 }

@@ -57,7 +57,9 @@ impl BackendState {
         }
     }
 
-    /// Reads the files that the settings name, and applies both; a failure changes nothing.
+    /// Reads the files of the settings, and applies both.
+    ///
+    /// A failure changes nothing.
     pub(crate) fn set(&self, config: &Config) -> Result<(), TransportError> {
         #[cfg(feature = "tls")]
         self.tls.reload(config)?;

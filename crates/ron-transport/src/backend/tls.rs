@@ -1,4 +1,6 @@
-//! The TLS state of a transport: loaded at its first use, replaced by reloads and changed files.
+//! The TLS state of a transport.
+//!
+//! It is loaded at its first use, and replaced by reloads and changed files.
 
 use std::convert::Infallible;
 use std::fmt::Display;
@@ -14,26 +16,35 @@ use crate::config::Config;
 
 /// Interval at which the files are checked.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
-/// Longest time that a dial waits for the trust store: a file system may hang.
+/// Longest time that a dial waits for the trust store.
+///
+/// A file system may hang.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time for unusable files to become usable before a listener fails: a renewal replaces the
-/// certificate and its key one after the other.
+/// Time for unusable files to become usable before a listener fails.
+///
+/// A renewal replaces the certificate and its key one after the other.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Pause between such attempts.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
-/// Threads that read files: one for checks and one for a dial, if a file system hangs.
+/// Maximum of threads that read files.
+///
+/// If a file system hangs: one for checks and one for a dial.
 const MAX_READERS: usize = 2;
 
 /// The TLS state of a transport, server side and client side.
 pub(crate) struct TlsState {
     observer: Arc<dyn Observer>,
-    /// Whether the embedder passed the server side in memory: files do not replace it.
+    /// Whether the embedder passed the server side in memory.
+    ///
+    /// Files do not replace it.
     in_memory: bool,
     server: OnceLock<Reloadable<ServerTls>>,
     client: OnceLock<Reloadable<ClientTls>>,
     settings: Mutex<TlsSettings>,
     readers: Threads,
-    /// The failure of the last check, and the number of checks in a row that met it.
+    /// The failure of the last check, and its repetitions.
+    ///
+    /// The number counts consecutive checks with this failure.
     failure: Mutex<Option<(String, u32)>>,
 }
 
@@ -122,10 +133,11 @@ impl TlsState {
         Ok(live.clone())
     }
 
-    /// Reads the files of the loaded sides, and applies them and the settings.
+    /// Reads the files of the loaded sides, and applies them.
     ///
-    /// A failure changes nothing, except for revocations: authorities, CRLs and allow-lists apply at
-    /// both sides even if a certificate of the same reload is broken. Blocks on files.
+    /// Applies the settings too. A failure changes nothing, except for revocations: authorities,
+    /// CRLs and allow-lists apply at both sides even if a certificate of the same reload is broken.
+    /// Blocks on files.
     pub(super) fn reload(&self, config: &Config) -> Result<(), TransportError> {
         let mut settings = self.settings();
         let next = TlsSettings::of(config);

@@ -71,7 +71,9 @@ impl TorState {
         Ok(net)
     }
 
-    /// Returns the progress of the bootstrap, 0 to 1; `None` without a client.
+    /// Returns the progress of the bootstrap, 0 to 1.
+    ///
+    /// `None` without a client.
     pub(crate) fn progress(&self) -> Option<f64> {
         self.net.get().map(ArtiNet::progress)
     }

@@ -1,4 +1,4 @@
-//! Rules that span the sections of several crates, such as keys that need a backend.
+//! Rules that span the sections of several crates.
 
 use transport_core::schema::ValueError;
 

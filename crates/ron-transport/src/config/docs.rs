@@ -12,12 +12,13 @@ pub fn markdown() -> String {
     markdown_of::<Config>()
 }
 
-/// The keys of a table as a Markdown table: key, variable, flag, default, what is allowed, when a
-/// change takes effect, what it does.
+/// Returns the keys of a table as a Markdown table.
+///
+/// The columns are key, variable, flag, default, allowed values, reload and purpose.
 #[must_use]
 pub fn markdown_of<S: Settings>() -> String {
     let mut out = String::from(
-        "| key | environment | flag | default | allowed | reload | what it does |\n\
+        "| key | environment | flag | default | allowed | reload | effect |\n\
          |---|---|---|---|---|---|---|\n",
     );
     let defaults = S::default();
@@ -28,7 +29,9 @@ pub fn markdown_of<S: Settings>() -> String {
     out
 }
 
-/// The presets as a Markdown table: each key that one of them changes, and its value in each.
+/// Returns the presets as a Markdown table.
+///
+/// It has each key that a preset changes, and its value in each preset.
 #[must_use]
 pub fn presets_markdown() -> String {
     let names = Preset::ALL.map(|preset| format!(" `{}` |", preset.as_str()));

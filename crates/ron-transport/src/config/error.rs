@@ -12,7 +12,7 @@ const MAX_CHARS: usize = 120;
 /// Errors that are printed; the rest is counted.
 pub(super) const MAX_SHOWN: usize = 100;
 
-/// An error of a configuration: the key, its source, the value, the reason.
+/// A configuration error: key, source, value and reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     key: Option<String>,
@@ -22,7 +22,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// An error of a whole source, such as an unreadable file or an unknown variable.
+    /// An error of a source: an unreadable file, an unknown variable.
     pub(super) fn of_source(source: Source, message: impl Into<String>) -> Self {
         Self {
             key: None,
@@ -144,7 +144,7 @@ impl<'a> IntoIterator for &'a ConfigErrors {
     }
 }
 
-/// Prints one error on one line, or a headline and a line for each error.
+/// Prints one error on one line, several below a headline.
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let [only] = self.0.as_slice() {
@@ -163,7 +163,7 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// Returns whether a value has an onion name, which must not appear in logs.
+/// Returns whether a value has an onion name, which logs hide.
 fn names_onion(value: &str) -> bool {
     value.to_ascii_lowercase().contains(".onion")
 }

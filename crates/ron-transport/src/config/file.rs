@@ -1,4 +1,4 @@
-//! A file as a layer: reads it, parses it, and checks its table against the keys.
+//! A file as a layer: its table, checked against the keys.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -110,7 +110,7 @@ impl Document {
         }
     }
 
-    /// Returns warnings about keys of `S` outside of its table, where they have no effect.
+    /// Returns warnings about keys of `S` outside of its table.
     pub(super) fn misplaced<S: Settings>(&self) -> Vec<String> {
         let (mut warnings, table) = (Vec::new(), S::TABLE);
         for (name, node) in self.top.iter().filter(|(name, _)| name != table) {

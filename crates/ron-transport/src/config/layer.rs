@@ -57,7 +57,7 @@ impl ::config::Source for Layer {
     }
 }
 
-/// Merges layers: for each path, the value of the last layer that sets it.
+/// Merges layers; a later layer overrides an earlier one.
 pub(super) fn merge(
     layers: Vec<Layer>,
 ) -> Result<HashMap<String, (Raw, Source)>, ::config::ConfigError> {

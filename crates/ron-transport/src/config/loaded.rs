@@ -1,4 +1,4 @@
-//! Loaded settings with the source of each value, and the rest of the files.
+//! Loaded settings, the source of each value, and other tables.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -37,7 +37,7 @@ impl<S: Settings> Loaded<S> {
         self.sources.get(path).unwrap_or(&Source::Default)
     }
 
-    /// Returns every key with its value and source, in the order of the manual.
+    /// Returns all keys with value and source, in the manual's order.
     #[must_use]
     pub fn effective(&self) -> Vec<Effective> {
         let keys = S::all_keys().into_iter();
@@ -58,7 +58,7 @@ impl<S: Settings> Loaded<S> {
         &self.warnings
     }
 
-    /// Returns the values of another top-level table of the files, by dotted path.
+    /// Returns the values of another top-level table by dotted path.
     ///
     /// A later file's value replaces an earlier one. `None` if no file has the table.
     #[must_use]
@@ -78,7 +78,7 @@ impl<S: Settings> Loaded<S> {
     }
 }
 
-/// Prints the values, except for secret ones, and the names of the other tables.
+/// Prints the values that are not secret, and the other tables' names.
 impl<S: Settings> fmt::Debug for Loaded<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let effective: Vec<_> = self.effective().iter().map(ToString::to_string).collect();
@@ -98,7 +98,7 @@ impl<S: Settings> fmt::Debug for Loaded<S> {
 pub struct Effective {
     /// The key.
     pub key: &'static Key,
-    /// The value as a file writes it; empty for none; `<set>` for a secret one.
+    /// The value as in a file; `<set>` for a secret one.
     pub value: String,
     /// The source of the value.
     pub source: Source,

@@ -61,7 +61,7 @@ impl Loader {
         self
     }
 
-    /// Adds the text of a TOML file below all others, such as an embedder's defaults.
+    /// Adds the text of a TOML file below all others.
     #[must_use]
     pub fn toml_str_below(mut self, text: impl Into<String>, name: impl Into<String>) -> Self {
         let input = Input::Text {
@@ -72,7 +72,7 @@ impl Loader {
         self
     }
 
-    /// Reads the files now, so that all further loads see the same text.
+    /// Reads the files now; all further loads see the same text.
     ///
     /// Unreadable files are tried again by each load. Blocks on the file system.
     #[must_use]
@@ -156,7 +156,7 @@ impl Loader {
         ConfigErrors::unless_empty(errors, (transport, own))
     }
 
-    /// Returns the text that a key of `S` would get, without any checks.
+    /// Returns the unchecked text for a key of `S`.
     ///
     /// For an embedder whose own defaults depend on it. Blocks on the file system.
     #[must_use]

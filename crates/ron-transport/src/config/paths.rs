@@ -1,5 +1,6 @@
-//! The paths that settings name, for a sandbox: found by the kind of their keys, so that a key which
-//! joins the schema is among them.
+//! The paths in settings, for a sandbox.
+//!
+//! They are found by the kind of their keys, so that the paths of new keys are among them.
 
 use std::path::PathBuf;
 
@@ -13,7 +14,7 @@ use super::Settings;
 pub struct NamedPath {
     /// The key that names it.
     pub key: &'static Key,
-    /// How it is used.
+    /// The use of the path.
     pub usage: PathUse,
     /// The path, as configured.
     pub path: PathBuf,
@@ -56,7 +57,7 @@ mod tests {
     use super::super::Config;
     use super::*;
 
-    /// A key by this name that were mere text would be closed to a sandboxed process.
+    /// A sandboxed process could not open the path of a text key.
     #[test]
     fn path_keys_have_the_kind_of_a_path() {
         let is_path = |key: &&Key| {

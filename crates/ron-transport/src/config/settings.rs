@@ -50,7 +50,7 @@ use transport_core::schema::{ConflictingSettings, Key, Section, ValueError};
 /// # Ok::<(), ron_transport::config::ConfigErrors>(())
 /// ```
 pub trait Settings: Default {
-    /// Name of the table in the file, and first part of each flag.
+    /// Name of the table in the file and in flags.
     const TABLE: &'static str;
 
     /// Prefix of the environment variables, with the last `_`.
@@ -69,7 +69,7 @@ pub trait Settings: Default {
         Vec::new()
     }
 
-    /// Returns the cargo feature that an unknown key needs and this build lacks.
+    /// Returns the missing cargo feature of an unknown key.
     ///
     /// The name is in lower case; `.` may be `_`.
     #[must_use]
@@ -129,7 +129,7 @@ pub trait Settings: Default {
     }
 }
 
-/// Returns whether the value of a key is hidden: it is the path of a private key.
+/// Returns whether the value is hidden: a private key's path.
 pub(super) fn is_secret(path: &str) -> bool {
     ["key_path", "keys_path", "identity_path"]
         .iter()

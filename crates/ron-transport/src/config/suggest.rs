@@ -5,10 +5,10 @@ use transport_core::schema::Key;
 use super::error::MAX_SHOWN;
 use super::Settings;
 
-/// Longest name that is compared, in bytes; a longer one is not a typing error.
+/// Longest compared name in bytes; a longer one is no typing error.
 const MAX_COMPARED: usize = 64;
 
-/// Returns the known name nearest to an unknown one, if it is near.
+/// Returns the nearest known name, if it is near.
 ///
 /// Ignores case, leading dashes, and the difference between `-`, `.` and `_`. A name with its group
 /// missing, or with one too many, is near.

@@ -85,7 +85,7 @@ pub(super) fn join(path: &str, name: &str) -> String {
     format!("{path}.{name}")
 }
 
-/// Formats an integer in decimal if it fits 128 bits, otherwise as written.
+/// Formats an integer in decimal if it fits 128 bits.
 fn integer(number: &DeInteger<'_>) -> String {
     i128::from_str_radix(number.as_str(), number.radix())
         .map_or_else(|_| number.to_string(), |n| n.to_string())

@@ -40,7 +40,9 @@ impl Answers {
         (Self { asked, may_go }, go)
     }
 
-    /// Answers `/` at once, and `/MILLIS` that many milliseconds after the start of the drain.
+    /// Answers `/` at once.
+    ///
+    /// Answers `/MILLIS` that many milliseconds after the start of the drain.
     async fn answer(
         mut self,
         request: Request<Incoming>,
@@ -53,7 +55,9 @@ impl Answers {
         Ok(Response::new(Full::new(Bytes::from(vec![7; BODY]))))
     }
 
-    /// Serves a connection with hyper; if `is_aware`, closes it when the transport drains.
+    /// Serves a connection with hyper.
+    ///
+    /// If `is_aware`, closes the connection when the transport drains.
     async fn serve(self, conn: Conn, is_aware: bool) {
         let control = conn.control().clone();
         let service = service_fn(move |request| self.clone().answer(request));
@@ -87,9 +91,9 @@ async fn answered(client: &mut TcpStream) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Drains with requests in flight and with idle connections; returns the report and the results.
+/// Drains with requests in flight and with idle connections.
 ///
-/// Each connection has received one answer before.
+/// Returns the report and the results. Each connection has received one answer before.
 async fn drain_http(is_aware: bool, deadline: Duration) -> (DrainReport, Vec<std::io::Result<()>>) {
     let (answers, go) = Answers::held();
     let asked = Arc::clone(&answers.asked);

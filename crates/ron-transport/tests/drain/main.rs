@@ -1,5 +1,6 @@
-//! Drains as embedders see them: HTTP/1.1 by hyper, frames, an own shutdown order. Each test runs
-//! under both runtimes.
+//! Drains as embedders see them.
+//!
+//! HTTP/1.1 by hyper, frames, a custom shutdown order. Each test runs under both runtimes.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 mod http;
@@ -27,7 +28,9 @@ use http::{
 
 /// A drain deadline that no test should reach.
 const AMPLE: Duration = Duration::from_secs(5);
-/// Frames that a client sends at once, and the time that the handler takes for each.
+/// Frames that a client sends at once.
+///
+/// The handler takes `FRAME_TAKES` for each.
 const FRAMES: usize = 3;
 const FRAME_TAKES: Duration = Duration::from_millis(350);
 

@@ -8,7 +8,9 @@ use transport_core::schema::ValueError;
 
 use super::absolute;
 
-/// Longest nickname in bytes: it is part of file names, which have at most 255.
+/// Longest nickname in bytes.
+///
+/// It is part of file names, which have at most 255.
 const MAX_NICKNAME: usize = 64;
 
 /// The settings of the onion service.
@@ -45,7 +47,9 @@ transport_core::accessors! {
 }
 
 impl OnionServiceConfig {
-    /// Returns the name of the service in Arti's state; clients do not see it.
+    /// Returns the name of the service in Arti's state.
+    ///
+    /// Clients do not see it.
     #[must_use]
     pub fn nickname(&self) -> &str {
         &self.nickname

@@ -20,7 +20,7 @@ pub enum TlsErrorKind {
     NotAllowed,
     /// No pin matches a public key of the peer's verified chain.
     PinMismatch,
-    /// A name of the peer's chain violates the name constraints of an authority.
+    /// A name in the peer's chain violates an authority's name constraints.
     NameConstraint,
     /// The peer's certificate is for another purpose (extended key usage).
     WrongPurpose,
@@ -28,7 +28,7 @@ pub enum TlsErrorKind {
     Revoked,
     /// The CRL for the peer's chain has expired (`nextUpdate`).
     CrlExpired,
-    /// The CRL for the peer's chain has no valid signature of the issuer.
+    /// The CRL for the peer's chain has no valid issuer signature.
     CrlInvalid,
     /// No configured CRL covers a certificate of the peer's chain.
     RevocationUnknown,

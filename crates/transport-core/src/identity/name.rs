@@ -9,7 +9,9 @@ use std::net::IpAddr;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PeerName {
-    /// A DNS name as the certificate spells it; the leftmost label may be `*`.
+    /// A DNS name as the certificate spells it.
+    ///
+    /// The leftmost label may be `*`.
     DnsName(Box<str>),
     /// An absolute URI.
     Uri(Box<str>),

@@ -1,6 +1,8 @@
 //! Accessors of plain fields.
 
-/// Implements getters of fields that are `Copy`, and setters of those without a range.
+/// Implements getters and setters of a settings struct.
+///
+/// Getters are for fields that are `Copy`, setters for fields without a range.
 ///
 /// ```
 /// #[derive(Default)]

@@ -50,13 +50,15 @@ pub enum Kind {
     Paths,
 }
 
-/// The access that a process needs to a configured path; a sandbox grants it.
+/// The access that a process needs to a configured path.
+///
+/// A sandbox grants it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)] // A sandbox must grant each of them.
 pub enum PathUse {
     /// Reads a file, or the files of a directory. Another file may be renamed over it.
     Read,
-    /// Creates a Unix socket at the start and removes it at the end.
+    /// Creates a Unix socket at startup and removes it at the end.
     Socket,
     /// Writes the files of a directory.
     Write,

@@ -27,7 +27,9 @@ pub trait Section {
     }
 }
 
-/// A key with access to its field in a struct `T`; see [`Key::get`].
+/// A key with access to its field in a `T`.
+///
+/// [`Key::get`] creates one.
 #[derive(Debug)]
 pub struct Setting<T> {
     pub(super) key: Key,
@@ -36,7 +38,9 @@ pub struct Setting<T> {
 }
 
 impl Key {
-    /// Joins the key with a function that reads its value from a `T`.
+    /// Joins the key with the getter of its field.
+    ///
+    /// The function returns the value as a configuration would contain it. Add [`Setting::set`].
     ///
     /// The function returns the value as a configuration would contain it. Add [`Setting::set`].
     #[must_use]

@@ -9,7 +9,9 @@ use super::{Choice, ValueError};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)] // A loader handles both forms.
 pub enum Raw {
-    /// A text; a number or boolean of a file is converted to its text.
+    /// A text.
+    ///
+    /// A number or boolean of a file is converted to its text.
     Text(String),
     /// A list of texts.
     List(Vec<String>),

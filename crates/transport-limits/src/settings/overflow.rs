@@ -7,7 +7,9 @@ pub enum Overflow {
     /// The new connection is refused.
     #[default]
     Refuse,
-    /// An idle connection ends in order, and the new one takes its place.
+    /// The new connection takes the place of an idle one.
+    ///
+    /// The idle connection ends in order.
     Evict,
 }
 

@@ -13,9 +13,13 @@ use crate::cidr::IpPrefixes;
 const FRAME_RANGE: RangeInclusive<u64> = (64 << 10)..=(1 << 20);
 /// Allowed `chunk_bytes`.
 const CHUNK_RANGE: RangeInclusive<u64> = (4 << 10)..=(256 << 10);
-/// Allowed `memory_bytes`: from four of the smallest frames to more than any machine has.
+/// Allowed `memory_bytes`.
+///
+/// From four of the smallest frames to more than any machine has.
 const MEMORY_RANGE: RangeInclusive<u64> = (256 << 10)..=(1 << 40);
-/// Largest rate in bytes per second (256 TiB/s): the cost of a burst stays far below 64 bits.
+/// Largest rate in bytes per second: 256 TiB/s.
+///
+/// The cost of a burst stays far below 64 bits.
 const MAX_RATE: u64 = (1 << 48) - 1;
 /// Longest duration, ten years: clock arithmetic stays far from an overflow.
 const MAX_DURATION: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -32,7 +36,7 @@ impl Limits {
         Ok(self)
     }
 
-    /// Sets the idle time after which a connection can be evicted: at least 1 s.
+    /// Sets the idle time before eviction is allowed: at least 1 s.
     pub fn set_evict_after(&mut self, after: Duration) -> Result<&mut Self, ValueError> {
         self.evict_after = at_most_ten_years(at_least_a_second(after)?)?;
         Ok(self)
@@ -77,7 +81,7 @@ impl Limits {
         Ok(self)
     }
 
-    /// Sets the bytes held for all peers together: 256 KiB to 1,024 GiB.
+    /// Sets the bytes held for all peers: 256 KiB to 1,024 GiB.
     ///
     /// One peer may hold a quarter, which must hold the largest frame;
     /// [`Section::check`](transport_core::schema::Section::check) checks that.
@@ -116,7 +120,9 @@ impl Limits {
         Ok(self)
     }
 
-    /// Sets the accepts per second, of all peers and of one; 0 is off.
+    /// Sets the accepts per second, in total and per peer.
+    ///
+    /// 0 is off.
     pub fn set_accept_rates(&mut self, all: u64, peer: u64) -> Result<&mut Self, ValueError> {
         if all.max(peer) > u64::from(u32::MAX) {
             return Err(ValueError::new("must be at most 4294967295"));
@@ -131,19 +137,21 @@ impl Limits {
         Ok(self)
     }
 
-    /// Sets the handshakes of one peer under way at a time; 0 is an automatic share.
+    /// Sets the maximum of concurrent handshakes of one peer.
+    ///
+    /// 0 is an automatic share.
     pub fn set_peer_pending_handshakes(&mut self, n: u64) -> Result<&mut Self, ValueError> {
         self.peer_pending_handshakes = n;
         Ok(self)
     }
 
-    /// Sets the leading bits of an IPv4 address that identify a peer: 8 to 32.
+    /// Sets the IPv4 prefix length that identifies a peer: 8 to 32.
     pub fn set_ipv4_prefix(&mut self, bits: u64) -> Result<&mut Self, ValueError> {
         self.ipv4_prefix = bits_within(bits, 8..=32)?;
         Ok(self)
     }
 
-    /// Sets the leading bits of an IPv6 address that identify a peer: 32 to 128.
+    /// Sets the IPv6 prefix length that identifies a peer: 32 to 128.
     pub fn set_ipv6_prefix(&mut self, bits: u64) -> Result<&mut Self, ValueError> {
         self.ipv6_prefix = bits_within(bits, 32..=128)?;
         Ok(self)

@@ -30,7 +30,7 @@ macro_rules! with {
 with! {
     /// Sets the accepted connections at a time: at least 1.
     with_max_conns = set_max_conns(conns: u64);
-    /// Sets the idle time before a connection can be evicted: at least 1 s.
+    /// Sets the idle time before eviction is allowed: at least 1 s.
     with_evict_after = set_evict_after(after: Duration);
     /// Sets the deadlines.
     with_deadlines = set_deadlines(deadlines: Deadlines);
@@ -40,7 +40,7 @@ with! {
     with_chunk_bytes = set_chunk_bytes(bytes: u64);
     /// Sets the frames that wait for a connection's writer: 1 to 65,536.
     with_writer_inbox = set_writer_inbox(frames: u64);
-    /// Sets the bytes held for all peers together: 256 KiB to 1,024 GiB.
+    /// Sets the bytes held for all peers: 256 KiB to 1,024 GiB.
     with_memory_bytes = set_memory_bytes(bytes: u64);
     /// Sets the pending handshakes at a time: at least 1.
     with_max_pending_handshakes = set_max_pending_handshakes(handshakes: u64);
@@ -50,9 +50,9 @@ with! {
     with_peer_max_conns = set_peer_max_conns(conns: u64);
     /// Sets the pending handshakes of one peer; 0 is an automatic share.
     with_peer_pending_handshakes = set_peer_pending_handshakes(handshakes: u64);
-    /// Sets the bits of an IPv4 address that make one peer: 8 to 32.
+    /// Sets the IPv4 prefix length that identifies a peer: 8 to 32.
     with_ipv4_prefix = set_ipv4_prefix(bits: u64);
-    /// Sets the bits of an IPv6 address that make one peer: 32 to 128.
+    /// Sets the IPv6 prefix length that identifies a peer: 32 to 128.
     with_ipv6_prefix = set_ipv6_prefix(bits: u64);
 }
 
@@ -136,7 +136,7 @@ macro_rules! with_fields {
 with_fields! { Deadlines {
     /// Sets the deadline of a read for which data is owed.
     with_read = read: Duration;
-    /// Sets the time in which a peer takes a chunk that is being written.
+    /// Sets the time in which a peer takes a written chunk.
     with_write = write: Duration;
     /// Sets the time without a byte in either direction; zero is off.
     with_idle = idle: Duration;
@@ -151,9 +151,13 @@ with_fields! { Deadlines {
 }}
 
 with_fields! { ByteRates {
-    /// Sets the rate of each connection, in each direction, in bytes per second.
+    /// Sets the rate of each connection, in bytes per second.
+    ///
+    /// It applies to each direction.
     with_per_conn = per_conn: u64;
-    /// Sets the rate of each peer, in each direction, in bytes per second.
+    /// Sets the rate of each peer, in bytes per second.
+    ///
+    /// It applies to each direction.
     with_per_peer = per_peer: u64;
     /// Sets the inbound rate of all connections, in bytes per second.
     with_global_ingress = global_ingress: u64;

@@ -1,4 +1,6 @@
-//! A strict parser of Prometheus' text format; panics where a scraper might refuse.
+//! A strict parser of Prometheus' text format.
+//!
+//! It panics where a scraper might refuse.
 
 use std::collections::BTreeMap;
 

@@ -100,7 +100,9 @@ impl TcpDialer {
         self
     }
 
-    /// Starts the thread for name lookups, which otherwise starts with the first lookup.
+    /// Starts the thread for name lookups.
+    ///
+    /// Without this call it starts with the first lookup.
     ///
     /// # Errors
     /// If the system refuses a thread.

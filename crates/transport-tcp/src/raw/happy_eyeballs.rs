@@ -14,7 +14,9 @@ use tokio::time::{sleep_until, timeout, Instant};
 
 /// The recommended delay between attempts (RFC 8305 §5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
-/// Most concurrent attempts, so that a name with many addresses opens few sockets.
+/// Maximum of concurrent attempts.
+///
+/// A name with many addresses thereby opens few sockets.
 const MAX_RUNNING: u8 = 16;
 
 /// Connects to the first address that answers.
@@ -82,9 +84,10 @@ impl AttemptSchedule {
         Self { addrs, delay }
     }
 
-    /// Returns the time limit of an attempt by its index; `None` for no limit.
+    /// Returns the time limit of an attempt by its index.
     ///
-    /// The limit ends an attempt for a later one if more than [`MAX_RUNNING`] would run.
+    /// `None` for no limit. The limit ends an attempt for a later one if more than [`MAX_RUNNING`]
+    /// would run.
     fn max_duration(self, number: usize) -> Option<Duration> {
         let has_limit = number + usize::from(MAX_RUNNING) < self.addrs;
         has_limit.then(|| self.delay * u32::from(MAX_RUNNING))

@@ -39,7 +39,9 @@ pub struct TcpListener {
     config: Reloadable<TcpConfig>,
     /// The options that accepted sockets inherit from the listening socket.
     inherited: Option<TcpConfig>,
-    /// The local address of accepted sockets, unless the listener is bound to any address.
+    /// The local address of accepted sockets.
+    ///
+    /// `None` if the listener is bound to any address.
     local: Option<SocketAddr>,
     max_fd: Option<RawFd>,
 }
@@ -139,9 +141,9 @@ impl TcpListener {
     }
 }
 
-/// Returns whether a socket listens; true where the system does not report it.
+/// Returns whether a socket listens.
 ///
-/// There the first accept fails.
+/// True where the system does not report it. There the first accept fails.
 fn is_listening(socket: &SockRef<'_>) -> io::Result<bool> {
     #[cfg(target_os = "linux")]
     return socket.is_listener();

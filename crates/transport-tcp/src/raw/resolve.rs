@@ -36,7 +36,9 @@ impl Resolver {
         self.threads.start()
     }
 
-    /// Returns the addresses of a host in the system's order; parses an address literal.
+    /// Returns the addresses of a host in the system's order.
+    ///
+    /// An address literal is parsed.
     ///
     /// # Errors
     /// The error of the system, or of a missing thread or descriptor.

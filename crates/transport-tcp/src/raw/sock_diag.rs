@@ -50,7 +50,9 @@ impl SendQueueState {
     }
 }
 
-/// Returns the send queue; `None` if the kernel or a sandbox does not answer.
+/// Returns the send queue.
+///
+/// `None` if the kernel or a sandbox does not answer.
 ///
 /// It includes bytes that a peer on this host has not read. On loopback the receiver's kernel keeps
 /// up to its whole receive buffer as one segment, and opens the window once all of it is read. So
@@ -75,7 +77,9 @@ pub(super) fn send_queue_state(stream: &TcpStream) -> Option<SendQueueState> {
     })
 }
 
-/// Returns the written bytes that the peer has not acknowledged, sent or not.
+/// Returns the written bytes that the peer has not acknowledged.
+///
+/// Some of them may be unsent.
 ///
 /// Selectively acknowledged bytes (RFC 2018) count as acknowledged: while a lost segment is
 /// retransmitted, the cumulative acknowledgement does not move for a round trip or more. Returns

@@ -71,7 +71,9 @@ impl TcpIo {
         self.stream
     }
 
-    /// Counts accepted bytes, and records a reset, which the kernel reports only once.
+    /// Counts accepted bytes, and records a reset.
+    ///
+    /// The kernel reports a reset only once.
     fn record_write(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &polled {
             Poll::Ready(Ok(written)) => self.written += *written as u64,
@@ -113,9 +115,10 @@ impl Io for TcpIo {
         poll(&mut fds, Some(&now)) != Ok(0)
     }
 
-    /// Counts acknowledged bytes, or bytes that a peer on this host has read.
+    /// Counts acknowledged bytes.
     ///
-    /// Without sock_diag(7) it counts sent bytes, which the peer's window bounds.
+    /// For a peer on this host, it counts bytes that the peer has read. Without sock_diag(7) it
+    /// counts sent bytes, which the peer's window bounds.
     #[cfg(target_os = "linux")]
     fn taken(&mut self) -> Option<Taken> {
         match &mut self.probe {

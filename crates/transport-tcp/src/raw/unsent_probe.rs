@@ -10,7 +10,9 @@ use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
-/// Start of the search: more than the unsent bytes with the default mark.
+/// Start of the search.
+///
+/// It is more than the unsent bytes with the default mark.
 const LIKELY: u64 = 256 << 10;
 /// More than any send buffer can hold.
 const MOST: u64 = 1 << 30;
@@ -35,10 +37,10 @@ impl UnsentProbe {
         }
     }
 
-    /// Returns how many of the `written` bytes are unsent, rounded up to
-    /// [`RESOLUTION`](Self::RESOLUTION).
+    /// Returns how many of the `written` bytes are unsent.
     ///
-    /// Returns `None` if the size of the send buffer limits writes instead of the mark.
+    /// Rounds up to [`RESOLUTION`](Self::RESOLUTION). Returns `None` if the size of the send buffer
+    /// limits writes instead of the mark.
     pub(super) fn measure(&mut self, stream: &TcpStream, written: u64) -> Option<u64> {
         let socket = SockRef::from(stream);
         let mark = socket.tcp_notsent_lowat().ok()?;

@@ -15,7 +15,7 @@ pub(super) type DialedIo<H> = <<H as Harness>::Dialer as Dialer>::Io;
 /// Our side: an accepted, guarded connection.
 pub(super) type Ours<H> = Connection<GuardedIo<AcceptedIo<H>>>;
 /// The result of an admitted connection's handshake.
-type Established<L> =
+type HandshakeResult<L> =
     Result<Connection<GuardedIo<<<L as Listener>::Pending as Pending>::Io>>, TransportError>;
 /// The other side: a connection without a guard.
 pub(super) type Peer<H> = Connection<DialedIo<H>>;
@@ -27,7 +27,7 @@ pub(super) struct Rig<H: Harness> {
     pub(super) dialer: H::Dialer,
     pub(super) target: Target,
     pub(super) backend: Backend,
-    established: mpsc::Receiver<Established<H::Listener>>,
+    established: mpsc::Receiver<HandshakeResult<H::Listener>>,
     accepting: JoinHandle<()>,
 }
 
@@ -106,7 +106,7 @@ pub(super) fn limiter(recorder: &Recorder, tune: impl FnOnce(&mut Limits)) -> Li
     Limiter::new(&limits, recorder.observer()).unwrap()
 }
 
-async fn accept<L: Listener>(mut guard: Guard<L>, queue: mpsc::Sender<Established<L>>) {
+async fn accept<L: Listener>(mut guard: Guard<L>, queue: mpsc::Sender<HandshakeResult<L>>) {
     loop {
         let incoming = guard.accept().await;
         let queue = queue.clone();

@@ -12,7 +12,9 @@ use crate::pair::{PairHashes, PairPaths};
 use crate::trust::TrustMaterial;
 use crate::{PqMode, TlsClientConfig, TrustStore};
 
-/// The parts of a client configuration, to build another one with some replaced.
+/// The parts of a client configuration.
+///
+/// Another one is built with some of them replaced.
 pub(super) struct ClientParts {
     pub(super) settings: TlsClientConfig,
     pub(super) pq: PqMode,
@@ -39,7 +41,9 @@ pub(super) fn pair_paths(config: &TlsClientConfig) -> PairPaths<'_> {
     )
 }
 
-/// Returns the system's trust store if it is configured, or `before` without reading it again.
+/// Returns the system's trust store if it is configured.
+///
+/// With `before`, the store is not read again.
 ///
 /// # Errors
 /// If no certificate of the store can be read. Unreadable ones among others are skipped.

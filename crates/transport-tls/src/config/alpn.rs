@@ -7,7 +7,7 @@ pub(super) const RULE: &str = "up to 32 names of 1 to 255 bytes, most preferred 
 /// Keeps a hello with all names within one TLS record (16 KiB).
 const MAX_NAMES: usize = 32;
 
-/// Returns the names unless there are too many or one has a wrong length.
+/// Checks the number of names and their lengths.
 pub(super) fn checked(names: Vec<String>) -> Result<Vec<String>, ValueError> {
     let fits = |name: &String| (1..=255).contains(&name.len());
     if names.len() > MAX_NAMES || !names.iter().all(fits) {

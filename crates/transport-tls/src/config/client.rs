@@ -172,7 +172,7 @@ impl TlsClientConfig {
         self.sni_override.as_deref()
     }
 
-    /// Returns the names, one of which a server must have besides its own.
+    /// Returns the names, one of which a server must have.
     ///
     /// As written; an empty list allows all.
     #[must_use]
@@ -206,7 +206,7 @@ impl TlsClientConfig {
         self.cert_path.as_deref()
     }
 
-    /// Returns the PEM file of the client's private key; keep it out of logs.
+    /// Returns the client's private key file; keep it out of logs.
     #[must_use]
     pub fn key_path(&self) -> Option<&Path> {
         self.key_path.get()
@@ -243,7 +243,7 @@ impl TlsClientConfig {
         Ok(self)
     }
 
-    /// Sets the name to request and verify: a DNS name or IP address.
+    /// Sets the name to request and verify: DNS name or address.
     pub fn set_sni_override(&mut self, name: Option<String>) -> Result<&mut Self, ValueError> {
         let valid = |name: &str| ServerName::try_from(name).is_ok();
         if name.as_deref().is_some_and(|name| !valid(name)) {
@@ -261,13 +261,13 @@ impl TlsClientConfig {
         Ok(self)
     }
 
-    /// Sets the public keys, one of which a server must have; see [`SpkiPin`].
+    /// Sets the public keys of allowed servers; see [`SpkiPin`].
     pub fn set_spki_pins(&mut self, pins: Vec<String>) -> Result<&mut Self, ValueError> {
         self.spki_pins = PeerList::new(pins)?;
         Ok(self)
     }
 
-    /// Sets the application protocols: at most 32 names of 1 to 255 bytes.
+    /// Sets the application protocols: up to 32, 1 to 255 bytes each.
     pub fn set_alpn(&mut self, names: Vec<String>) -> Result<&mut Self, ValueError> {
         self.alpn = alpn::checked(names)?;
         Ok(self)

@@ -179,7 +179,7 @@ const READ: Kind = Kind::Path(PathUse::Read);
 
 transport_core::accessors! {
     impl TlsConfig {
-        /// Whether TLS is explicitly on or off; `None` leaves it to the backend.
+        /// Whether TLS is on; `None` leaves it to the backend.
         enabled, set_enabled: Option<bool>;
         /// Whether clients present a certificate.
         client_auth, set_client_auth: ClientAuth;
@@ -193,7 +193,7 @@ impl TlsConfig {
         self.cert_path.as_deref()
     }
 
-    /// Returns the PEM file of the private key; keep it out of logs.
+    /// Returns the private key file; keep it out of logs.
     #[must_use]
     pub fn key_path(&self) -> Option<&Path> {
         self.key_path.get()
@@ -294,7 +294,7 @@ impl TlsConfig {
         Ok(self)
     }
 
-    /// Sets the application protocols: at most 32 names of 1 to 255 bytes.
+    /// Sets the application protocols: up to 32, 1 to 255 bytes each.
     pub fn set_alpn(&mut self, names: Vec<String>) -> Result<&mut Self, ValueError> {
         self.alpn = alpn::checked(names)?;
         Ok(self)

@@ -4,16 +4,19 @@ use tokio_rustls::rustls::ProtocolVersion;
 
 use crate::hello::{is_ssl2, legacy_version};
 
-/// Returns whether the bytes are empty or start a TLS record (RFC 8446 §5.1).
+/// Returns whether the bytes are a TLS record's start (RFC 8446 §5.1).
 ///
-/// The content types are change_cipher_spec, alert, handshake and application_data.
+/// No bytes count as a start. The content types are change_cipher_spec, alert, handshake and
+/// application_data.
 pub(super) const fn is_record(first_bytes: &[u8]) -> bool {
     matches!(first_bytes.first(), None | Some(20..=23))
 }
 
 /// Returns whether the bytes start an HTTP request or response.
 pub(super) fn is_http(first_bytes: &[u8]) -> bool {
-    /// Request methods and the status line (RFC 9110 §9, RFC 9112 §4, RFC 9113 §3.4).
+    /// Request methods and the start of a status line.
+    ///
+    /// RFC 9110 §9, RFC 9112 §4, RFC 9113 §3.4.
     const HTTP: [&[u8]; 10] = [
         b"GET ",
         b"HEAD ",
@@ -46,7 +49,9 @@ pub(super) fn no_common_version(first_bytes: &[u8]) -> String {
     format!("{text}, but {highest} at most")
 }
 
-/// Explains a client that starts with an SSL 2 hello; `None` for other clients.
+/// Explains a client that starts with an SSL 2 hello.
+///
+/// `None` for other clients.
 pub(super) fn ssl2(first_bytes: &[u8]) -> Option<String> {
     let text = "no TLS version in common: the peer does not speak TLS 1.3, and started with a \
                 hello of SSL 2";

@@ -5,7 +5,9 @@ pub(crate) fn strip_wildcard(name: &str) -> Option<&str> {
     name.strip_prefix("*.")
 }
 
-/// Checks the base of a wildcard: at least two labels, as in OpenSSL and webpki.
+/// Checks the base of a wildcard.
+///
+/// It needs at least two labels, as in OpenSSL and webpki.
 ///
 /// # Errors
 /// Names the violated rule.

@@ -1,4 +1,6 @@
-//! The rules for the peers of one role, with the authorities of their chains.
+//! The rules for the peers of one role.
+//!
+//! Includes the authorities of their chains.
 
 #[cfg(test)]
 mod tests;

@@ -78,7 +78,9 @@ impl PeerRules {
         }
     }
 
-    /// Returns whether an intermediate or the trust anchor of the path is pinned.
+    /// Returns whether a certificate above the leaf is pinned.
+    ///
+    /// It is an intermediate or the trust anchor of the path.
     fn has_pin_above_leaf(&self, path: &VerifiedPath<'_>) -> bool {
         let mut used = path.intermediate_certificates();
         used.any(|cert| self.is_pinned(&cert.subject_public_key_info()))

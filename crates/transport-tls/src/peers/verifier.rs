@@ -1,6 +1,7 @@
-//! The certificate verifier of both roles: rustls' own, then the rules of [`PeerCheck`].
+//! The certificate verifier of both roles.
 //!
-//! It runs within the handshake, so the peer receives an alert.
+//! rustls' own verifier is first, then the rules of [`PeerCheck`]. It runs within the handshake, so
+//! the peer receives an alert.
 
 use std::sync::Arc;
 
@@ -90,12 +91,16 @@ impl ServerCertVerifier for PeerVerifier<dyn ServerCertVerifier> {
 }
 
 impl ClientCertVerifier for PeerVerifier<dyn ClientCertVerifier> {
-    /// Returns true with rules: a client without a certificate has neither name nor key.
+    /// Returns true with rules.
+    ///
+    /// A client without a certificate has neither name nor key.
     fn client_auth_mandatory(&self) -> bool {
         self.check.has_rules() || self.inner.client_auth_mandatory()
     }
 
-    /// Verifies a client and records when its chain expires, which limits session tickets.
+    /// Verifies a client, and records when its chain expires.
+    ///
+    /// The expiry limits session tickets.
     fn verify_client_cert(
         &self,
         end_entity: &CertificateDer<'_>,

@@ -1,4 +1,6 @@
-//! The part of a handshake that servers and clients share: metrics, checks, errors.
+//! The part of a handshake that servers and clients share.
+//!
+//! Metrics, checks and errors.
 
 use std::io;
 use std::sync::Arc;
@@ -25,7 +27,9 @@ use crate::provider::{key_exchange, requires_pq};
 use crate::resume::ConnSessionStore;
 use crate::x509;
 
-/// Most bytes that rustls buffers for a peer that does not read: four records.
+/// Maximum of bytes that rustls buffers for a peer.
+///
+/// Four records, for a peer that does not read.
 pub(super) const BUFFER_BYTES: usize = 64 << 10;
 
 /// A handshake in progress on a raw connection.
@@ -101,9 +105,10 @@ impl PendingHandshake {
         Ok(Connection::new(TlsIo::new(session), info))
     }
 
-    /// Ends a failed handshake and returns its error, without the peer's names if `private`.
+    /// Ends a failed handshake, and returns its error.
     ///
-    /// An end of stream before the client's first byte is not a failed handshake and is not counted.
+    /// The error has no names of the peer if `private`. An end of stream before the client's first
+    /// byte is not a failed handshake and is not counted.
     pub(super) async fn failed<I: Io>(
         self,
         error: io::Error,

@@ -16,7 +16,9 @@ use transport_core::{Io, Taken};
 
 use super::write_coalescer::WriteCoalescer;
 
-/// Recorded bytes of each direction: a server's hello up to its key share.
+/// Recorded bytes of each direction.
+///
+/// They hold a server's hello up to its key share.
 const PREFIX_BYTES: usize = 160;
 /// The first byte of an encrypted record (RFC 8446 §5.1).
 ///
@@ -49,7 +51,9 @@ pub(super) struct Prefixes {
     pub(super) sent: Prefix,
 }
 
-/// The first bytes of one direction, in an array to save an allocation.
+/// The first bytes of one direction.
+///
+/// An array saves an allocation.
 pub(super) struct Prefix {
     bytes: [u8; PREFIX_BYTES],
     len: usize,
@@ -130,13 +134,15 @@ impl<I: Io> HandshakeIo<I> {
         Poll::Pending
     }
 
-    /// Sends the buffered bytes and flushes the stream below, which may buffer too.
+    /// Sends the buffered bytes, and flushes the stream below.
+    ///
+    /// That stream may buffer too.
     fn poll_drain_and_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.coalescer.poll_drain(&mut self.io, cx))?;
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
-    /// Returns whether a write is the end of the handshake, or follows it.
+    /// Returns whether a write ends the handshake or follows it.
     fn should_coalesce(&self, bufs: &[IoSlice<'_>]) -> bool {
         let first = || bufs.iter().find_map(|buf| buf.first());
         let in_handshake = self.prefixes.is_some();
@@ -163,7 +169,9 @@ impl<I: Io> Io for HandshakeIo<I> {
         self.coalescer.is_empty() && self.io.has_sent_all()
     }
 
-    /// Falls back to the accepted bytes if the stream below has never measured.
+    /// Returns the measurement of the stream below.
+    ///
+    /// Falls back to the accepted bytes if that stream has never measured.
     fn taken(&mut self) -> Option<Taken> {
         let measured = self.io.taken();
         self.is_measured |= measured.is_some();

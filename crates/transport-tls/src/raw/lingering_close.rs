@@ -1,4 +1,6 @@
-//! Lingering close after a failed handshake, so that the peer receives the alert.
+//! Lingering close after a failed handshake.
+//!
+//! The peer thereby receives the alert.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -15,10 +17,10 @@ const LINGER: Duration = Duration::from_millis(100);
 /// Most bytes that are discarded while lingering.
 const MAX_DISCARDED_BYTES: usize = 64 << 10;
 
-/// Shuts down the write half, then discards incoming bytes until EOF or [`LINGER`].
+/// Shuts down the write half, then discards incoming bytes.
 ///
-/// A socket that is closed with unread bytes resets the connection, and the reset can destroy an
-/// alert that the peer has not read yet.
+/// Ends at EOF or after [`LINGER`]. A socket that is closed with unread bytes resets the
+/// connection, and the reset can destroy an alert that the peer has not read yet.
 ///
 /// # Cancel safety
 /// Dropping the future closes the connection at once.

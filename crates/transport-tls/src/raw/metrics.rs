@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use transport_core::{KeyExchange, Observer, TlsHandshake};
 
-/// Reports one handshake to the observer when it is dropped, by default as failed.
+/// Reports one handshake to the observer when it is dropped.
+///
+/// By default the handshake counts as failed.
 pub(super) struct HandshakeMetrics {
     observer: Arc<dyn Observer>,
     event: TlsHandshake,

@@ -48,7 +48,9 @@ impl WriteCoalescer {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes the buffered bytes followed by `bufs`; returns the bytes written from `bufs`.
+    /// Writes the buffered bytes followed by `bufs`.
+    ///
+    /// Returns the bytes written from `bufs`.
     pub(super) fn poll_write_with<I: Io>(
         &mut self,
         io: &mut I,

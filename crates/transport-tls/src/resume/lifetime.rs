@@ -2,7 +2,7 @@
 
 use crate::dates::Seconds;
 
-/// Longest time from a full handshake to the last resumption based on it.
+/// Longest time from a full handshake to its last resumption.
 pub(crate) const MAX_AGE: Seconds = 12 * 3600;
 /// Encoded length in bytes: a version and two numbers.
 pub(super) const LEN: usize = 1 + 8 + 8;

@@ -171,7 +171,9 @@ impl TestServer {
     }
 }
 
-/// An intermediate that expires on the second day, with a leaf that does not.
+/// An intermediate that expires on the second day.
+///
+/// Its leaf expires later.
 fn short_intermediate(world: &Fixture, san: &str) -> Cert {
     let sub = chain::sub(&world.root, "intermediate", 3, |params| {
         params.not_after = date_time_ymd(2030, 1, 2);

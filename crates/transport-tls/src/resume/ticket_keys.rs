@@ -32,7 +32,9 @@ use super::lifetime::MAX_AGE;
 
 /// Longest line in bytes that is decoded.
 const MAX_LINE: usize = 120;
-/// Key lengths in bytes: HAProxy's name and two keys of 16 or 32 bytes.
+/// Key lengths in bytes.
+///
+/// They are HAProxy's name and two keys of 16 or 32 bytes.
 const KEY_LENS: [usize; 2] = [48, 80];
 /// Most keys in a file.
 const MAX_KEYS: usize = 32;

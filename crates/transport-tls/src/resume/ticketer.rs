@@ -10,7 +10,9 @@ use super::handshake_record;
 use super::lifetime::{self, SessionLifetime, MAX_AGE};
 use crate::dates::Seconds;
 
-/// Longest ticket in bytes (RFC 8446 §4.6.1); rustls stores the client's chain in it.
+/// Longest ticket in bytes (RFC 8446 §4.6.1).
+///
+/// rustls stores the client's chain in it.
 const MAX_LEN: usize = u16::MAX as usize;
 
 /// A ticketer that limits each ticket by the [`SessionLifetime`] of its session.
@@ -68,7 +70,9 @@ impl ProducesTickets for LifetimeTicketer {
         u32::try_from(hint).unwrap_or(u32::MAX)
     }
 
-    /// Issues no ticket for an expired session, nor one longer than its message allows.
+    /// Issues no ticket for an expired session.
+    ///
+    /// Issues no ticket longer than its message allows.
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
         let lifetime = self.session_lifetime()?;
         self.remaining(lifetime)?;

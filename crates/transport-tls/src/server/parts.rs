@@ -13,7 +13,9 @@ use crate::provider::provider;
 use crate::trust::TrustMaterial;
 use crate::{PqMode, TlsConfig};
 
-/// The parts of a server configuration, to build another one with some replaced.
+/// The parts of a server configuration.
+///
+/// Another one is built with some of them replaced.
 pub(super) struct ServerParts {
     pub(super) settings: TlsConfig,
     pub(super) pq: PqMode,
@@ -25,7 +27,9 @@ pub(super) struct ServerParts {
 }
 
 impl ServerParts {
-    /// Reads the pair of `config`; keeps the current one if the files are unchanged.
+    /// Reads the pair of `config`.
+    ///
+    /// Keeps the current pair if the files are unchanged.
     pub(super) fn pair_of(
         &self,
         config: &TlsConfig,
@@ -44,7 +48,9 @@ impl ServerParts {
         Ok((pair, hashes))
     }
 
-    /// Returns the hash of the settings and files that decide which clients are accepted.
+    /// Returns the hash of the client trust.
+    ///
+    /// It covers the settings and files that decide which clients are accepted.
     pub(super) fn trust_digest(&self) -> [u8; 32] {
         /// Keys that may differ between replicas: credentials and paths.
         const EXCLUDED: [&str; 6] = [

@@ -18,7 +18,9 @@ pub(crate) fn sub(
     })
 }
 
-/// Issues a leaf with this serial number, and appends these certificates to its chain.
+/// Issues a leaf with this serial number.
+///
+/// Appends these certificates to its chain.
 pub(crate) fn leaf(
     ca: &Ca,
     san: &str,

@@ -1,6 +1,7 @@
-//! TLS over a stream that buffers writes until a cell is full or until a flush, like Tor.
+//! TLS over a stream that buffers writes, like Tor.
 //!
-//! A handshake must not wait for bytes that were written and not flushed.
+//! The stream buffers until a cell is full or until a flush. A handshake must not wait for bytes
+//! that were written and not flushed.
 
 use std::io;
 use std::pin::Pin;
@@ -19,7 +20,9 @@ use transport_tls::PqMode;
 use crate::pki;
 use crate::rig::{files, target};
 
-/// Wraps the accepting end; `.1` is the size of a cell in bytes.
+/// Wraps the accepting end.
+///
+/// `.1` is the size of a cell in bytes.
 struct Buffering<T>(T, usize);
 
 struct Cells {

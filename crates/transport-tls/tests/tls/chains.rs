@@ -8,7 +8,9 @@ use crate::pki::{self, Authority, Files, Leaf};
 use crate::raw_certificates::{self, dns, email, ip, other_name, uri, Ca};
 use crate::rig::{files, ping, Rig};
 
-/// Returns a listener that trusts a root, with the files of its clients.
+/// Returns a listener that trusts a root.
+///
+/// Also returns the files of its clients.
 fn listener(root: &Ca) -> (Reloadable<ServerTls>, Files) {
     let (files, _) = files();
     let config = files.mutual_config(ClientAuth::Required, &Authority::new());

@@ -227,7 +227,9 @@ async fn ip_address_is_verified_like_a_name() {
     }
 }
 
-/// Generates at least one byte, sometimes after a record header to pass the first check.
+/// Generates at least one byte.
+///
+/// Sometimes after a record header, to pass the first check.
 fn hostile_bytes() -> impl Strategy<Value = Vec<u8>> {
     let body = proptest::collection::vec(any::<u8>(), 1..2000);
     (prop_oneof![Just(22), any::<u8>()], any::<bool>(), body).prop_map(|(kind, header, body)| {

@@ -1,4 +1,6 @@
-//! Formats of certificate and key files: accepted ones, and errors with the conversion command.
+//! Formats of certificate and key files.
+//!
+//! Some are accepted; the errors of others have the conversion command.
 
 use rcgen::{CertificateParams, KeyPair};
 use transport_tls::{ClientAuth, ClientTls, PqMode, ServerTls};
@@ -28,7 +30,9 @@ fn put_cert(files: &Files, bytes: &[u8]) {
     std::fs::write(files.path("cert.pem"), bytes).unwrap();
 }
 
-/// The start of a keystore (RFC 7292 §4): version 3, then a ContentInfo.
+/// The start of a keystore (RFC 7292 §4).
+///
+/// Version 3, then a ContentInfo.
 const PKCS12: &[u8] = &[
     0x30, 0x0f, 2, 1, 3, 0x30, 0x0a, 6, 3, 0x2a, 3, 4, 0xa0, 3, 4, 1, 0xff,
 ];

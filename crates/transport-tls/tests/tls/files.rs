@@ -12,7 +12,9 @@ use x509_cert::der::{Decode, Reader, SliceReader};
 use crate::pki::{self, set_mode, Authority, Files, Leaf, SERVER};
 use crate::rig::{files, message, ping, Rig};
 
-/// Returns the PKCS#1 or SEC1 key inside of a PKCS#8 key (RFC 5958 §2).
+/// Returns the key inside of a PKCS#8 key (RFC 5958 §2).
+///
+/// The inner key is PKCS#1 or SEC1.
 fn inner_key(pkcs8: &[u8]) -> Vec<u8> {
     let mut reader = SliceReader::new(pkcs8).unwrap();
     let inner = reader.sequence(|fields| {
@@ -291,7 +293,9 @@ fn der_of(pem: &str) -> transport_tls::rustls::pki_types::CertificateDer<'static
     transport_tls::rustls::pki_types::CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
 }
 
-/// Writes a leaf with copies of the authority, which verification does not need.
+/// Writes a leaf with copies of the authority.
+///
+/// Verification does not need the copies.
 fn long_chain(authority: &Authority, copies: usize) -> Files {
     let leaf = authority.leaf(&[SERVER]);
     let files = Files::new(authority, &leaf);

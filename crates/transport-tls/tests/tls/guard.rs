@@ -55,7 +55,7 @@ pub(crate) async fn guarded_with(set: impl FnOnce(&mut Deadlines)) -> Guarded {
 }
 
 #[tokio::test]
-async fn constructors_join_listener_dialer_and_observer() {
+async fn constructors_join_listener_and_dialer() {
     let mut rig = guarded(Duration::from_secs(10)).await;
     assert!(rig.recorder.snapshot().certificate_expiry.is_some());
     let mut config = rig.files.client_config();
@@ -119,7 +119,9 @@ async fn partial_hello_times_out() {
     times_out(guarded(DEADLINE).await, &[22, 3, 1, 2, 0, 1, 0]).await;
 }
 
-/// More bytes are in flight: a plain close would reset the connection and destroy the alert.
+/// The alert arrives although more bytes are in flight.
+///
+/// A plain close would reset the connection and destroy the alert.
 async fn alert_arrives(mut rig: Guarded) {
     let peer = async {
         let mut io = TcpStream::connect(rig.addr).await.unwrap();
@@ -149,7 +151,9 @@ async fn alert_is_delivered_on_many_threads() {
     alert_arrives(guarded(Duration::from_secs(10)).await).await;
 }
 
-/// A failed handshake is not counted as a timeout, although the peer stays.
+/// A failed handshake is not counted as a timeout.
+///
+/// The peer stays connected.
 #[tokio::test]
 async fn lingering_peer_is_not_a_timeout() {
     let mut rig = guarded(DEADLINE * 2).await;

@@ -1,4 +1,6 @@
-//! Ends of guarded connections: in order with `close_notify` and the last answer, or reset.
+//! Ends of guarded connections.
+//!
+//! In order, with `close_notify` and the last answer, or by a reset.
 
 use std::io;
 use std::time::Duration;
@@ -59,7 +61,9 @@ async fn cancelled_stream_is_reset() {
     assert_eq!(rig.recorder.closes(CloseReason::Cancelled), 1);
 }
 
-/// Unread bytes at the close would reset the connection and destroy the answer in flight.
+/// Unread bytes at the close would reset the connection.
+///
+/// The reset would destroy the answer in flight.
 #[tokio::test]
 async fn last_answer_survives_garbage() {
     let answer = vec![7; 200_000];

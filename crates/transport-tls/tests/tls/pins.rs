@@ -45,7 +45,9 @@ impl Chain {
     }
 }
 
-/// Connects a client with this chain to a listener with these pins; server result first.
+/// Connects a client with this chain to a pinning listener.
+///
+/// The server's result is first.
 async fn accept(chain: &Chain, leaf: &Leaf, pins: &[String]) -> (HandshakeResult, HandshakeResult) {
     let (files, _) = files();
     let mut config = files.mutual_config(ClientAuth::Optional, &Authority::new());
@@ -124,7 +126,9 @@ async fn server_without_a_pinned_key_is_refused() {
     assert_eq!(alert, Some(Kind::Alert(unknown)));
 }
 
-/// A peer can send any certificate; only those of the verified path count.
+/// Only certificates of the verified path count.
+///
+/// A peer can send any certificate.
 #[tokio::test]
 async fn pinned_key_beside_the_path_does_not_count() {
     let chain = Chain::new();

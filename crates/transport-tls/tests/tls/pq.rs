@@ -69,7 +69,7 @@ async fn classical_server_error_mentions_pq_mode() {
     );
 }
 
-/// Writes a fixed number of bytes at a time, and yields in between.
+/// Writes in pieces of fixed size, and yields in between.
 struct Pieces {
     io: MemoryIo,
     bytes: usize,
@@ -110,7 +110,9 @@ impl AsyncWrite for Pieces {
     }
 }
 
-/// A hello with a post-quantum share exceeds 1200 bytes and takes several segments.
+/// A hello with a post-quantum share takes several segments.
+///
+/// It exceeds 1200 bytes.
 async fn in_pieces_of(bytes: usize) {
     let (files, authority) = files();
     let server = pki::server(&files.server_config(), PqMode::Hybrid);

@@ -16,7 +16,9 @@ pub(crate) const PAST: (i32, i32) = (2019, 2020);
 pub(crate) const INTERMEDIATE: u64 = 7;
 pub(crate) const LEAF: u64 = 42;
 
-/// A root, an intermediate and a leaf, for a server or a client.
+/// A root, an intermediate and a leaf.
+///
+/// The leaf is for a server or a client.
 pub(crate) struct Chain {
     pub(crate) root: Ca,
     pub(crate) sub: Ca,
@@ -41,7 +43,9 @@ impl Chain {
     }
 }
 
-/// Files of both ends: the peer under test presents the chain, the other verifies it.
+/// Files of both ends.
+///
+/// The peer under test presents the chain; the other verifies it.
 pub(crate) struct Ends {
     pub(crate) files: Files,
     pub(crate) config: TlsConfig,

@@ -84,14 +84,18 @@ pub(crate) fn target() -> Target {
     Target::host(SERVER, 443).unwrap()
 }
 
-/// Returns the files of a server and of a client that trusts it.
+/// Returns the files of a server and of its client.
+///
+/// The client trusts the server.
 pub(crate) fn files() -> (Files, Authority) {
     let authority = Authority::new();
     let files = Files::new(&authority, &authority.leaf(&[SERVER]));
     (files, authority)
 }
 
-/// Returns the text of a TLS error, and checks that it has a source.
+/// Returns the text of a TLS error.
+///
+/// Checks that the error has a source.
 pub(crate) fn message(error: &TransportError) -> String {
     let TransportError::Tls { source, .. } = error else {
         panic!("a TLS failure was due, not: {error:?}");

@@ -72,7 +72,9 @@ async fn half_replaced_pair_is_not_used() {
     assert_eq!(shown(&rig.connect().await.1), "n1.example");
 }
 
-/// Kubernetes replaces the symlink `..data` that the files of a volume lead through.
+/// Kubernetes replaces the symlink `..data`.
+///
+/// The files of a volume lead through it.
 #[tokio::test]
 async fn symlink_swap_is_detected() {
     let authority = Authority::new();

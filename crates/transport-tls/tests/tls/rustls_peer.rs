@@ -19,7 +19,9 @@ pub(crate) struct Peer<I> {
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Peer<I> {
-    /// Returns after the last handshake message is written, before any ticket is read.
+    /// Returns after the last handshake message is written.
+    ///
+    /// No ticket has been read then.
     pub(crate) async fn connect(io: I, authority: &Authority) -> Self {
         let name = ServerName::try_from(SERVER).unwrap();
         let connecting = connector(authority, &[&TLS13]).connect(name, io);

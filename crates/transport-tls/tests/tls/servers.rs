@@ -69,7 +69,9 @@ async fn refused_server_receives_alert() {
     assert_eq!(alert, Some(Kind::Alert(denied)));
 }
 
-/// The list restricts servers in addition to the target name, and never replaces it.
+/// The list never replaces the check of the target name.
+///
+/// It restricts servers in addition.
 #[tokio::test]
 async fn allowed_name_does_not_replace_the_target() {
     let root = Ca::root();

@@ -153,7 +153,9 @@ async fn garbage_after_close_notify_is_ignored() {
     }
 }
 
-/// Data that arrives while lingering can be endless, so it is not decrypted.
+/// Data that arrives while lingering is not decrypted.
+///
+/// It can be endless.
 #[tokio::test]
 async fn discard_does_not_decrypt_records() {
     let (mut ours, mut peer) = meet(true).await;
@@ -165,7 +167,9 @@ async fn discard_does_not_decrypt_records() {
     assert_eq!(discarded(&mut ours).await, late.len() + 99);
 }
 
-/// Ends a peer with or without `close_notify` and reset; returns our shutdown result.
+/// Ends a peer, and returns the result of our shutdown.
+///
+/// The peer ends with or without `close_notify` and reset.
 async fn gone(close_notify: bool, reset: bool, reads: bool) -> (Ours, io::Result<()>) {
     let (mut ours, mut peer) = meet(true).await;
     let last = peer.records(b"?", close_notify);

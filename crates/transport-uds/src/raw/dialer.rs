@@ -1,4 +1,4 @@
-//! Dialing: connect, and wait where the other side's backlog is full.
+//! The Unix-socket dialer, which waits while the listener's backlog is full.
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -15,11 +15,27 @@ use transport_core::{
 use super::{send_buffer, UdsIo};
 use crate::{path, UdsConfig};
 
-/// First and longest pause before another attempt at a full backlog: the kernel tells nobody when
-/// there is a place again.
+/// First and longest pause between attempts at a full backlog.
+///
+/// The kernel does not report free places in a backlog.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
-/// Dials Unix sockets.
+/// A raw dialer for Unix sockets.
+///
+/// # Example
+///
+/// ```no_run
+/// use transport_core::{Dialer, Target};
+/// use transport_uds::raw::UdsDialer;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let target = Target::Unix("/run/ron/gateway.sock".into());
+/// let connection = UdsDialer::new().dial(&target).await?;
+/// println!("{:?}", connection.info.identity);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct UdsDialer {
     config: Option<Reloadable<UdsConfig>>,
@@ -27,7 +43,7 @@ pub struct UdsDialer {
 }
 
 impl UdsDialer {
-    /// A dialer.
+    /// Creates a dialer.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -36,14 +52,16 @@ impl UdsDialer {
         }
     }
 
-    /// Takes the send buffer of dialed connections from here, as it is at each dial.
+    /// Reads the size of the send buffer from `config` at each dial.
     #[must_use]
     pub fn with_config(mut self, config: &Reloadable<UdsConfig>) -> Self {
         self.config = Some(config.clone());
         self
     }
 
-    /// As [`UdsListener::with_max_fd`](super::UdsListener::with_max_fd).
+    /// Refuses sockets with a descriptor of `limit` or higher, with `EMFILE`.
+    ///
+    /// See [`UdsListener::with_max_fd`](super::UdsListener::with_max_fd).
     #[must_use]
     pub const fn with_max_fd(mut self, limit: Option<RawFd>) -> Self {
         self.max_fd = limit;
@@ -58,12 +76,16 @@ impl Dialer for UdsDialer {
         Backend::Uds
     }
 
-    /// Connects. A full backlog is waited for without an end of its own: the guard's dial
-    /// deadline is that.
+    /// Connects, and waits for a place in a full backlog.
+    ///
+    /// Only the guard's dial deadline ends this wait.
     ///
     /// # Errors
-    /// [`TransportError::Unsupported`] for another kind of target or a path that no Unix socket
-    /// can have, [`TransportError::Connect`] when the system refuses.
+    /// [`TransportError::Unsupported`] for another kind of target or an invalid path,
+    /// [`TransportError::Connect`] if the system refuses.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the socket.
     async fn dial(&self, to: &Target) -> Result<Connection<UdsIo>, TransportError> {
         let Target::Unix(path) = to else {
             return Err(TransportError::Unsupported {
@@ -78,7 +100,7 @@ impl Dialer for UdsDialer {
             source,
         };
         let started = Instant::now();
-        let stream = connect_patiently(path).await.map_err(connect)?;
+        let stream = connect_waiting_for_backlog(path).await.map_err(connect)?;
         let connected = Instant::now();
         if self.max_fd.is_some_and(|limit| stream.as_raw_fd() >= limit) {
             return Err(connect(rustix::io::Errno::MFILE.into()));
@@ -88,7 +110,7 @@ impl Dialer for UdsDialer {
             None => UdsConfig::default().chunk_bytes(),
         };
         send_buffer::apply(&stream, chunk).map_err(connect)?;
-        // The uid that the other side had when it began to listen.
+        // The uid of the listener at the time of `listen`.
         let uid = stream.peer_cred().map_err(connect)?.uid();
         let mut info = ConnInfo::new(Backend::Uds, Some(PeerAddr::Uid(uid)));
         info.identity = PeerIdentity::Uid(uid);
@@ -97,7 +119,7 @@ impl Dialer for UdsDialer {
     }
 }
 
-async fn connect_patiently(path: &Path) -> io::Result<UnixStream> {
+async fn connect_waiting_for_backlog(path: &Path) -> io::Result<UnixStream> {
     let mut pause = PAUSE.0;
     loop {
         match UnixStream::connect(path).await {

@@ -1,7 +1,7 @@
-//! The directory a socket is made in: private, ours, and held open.
+//! The socket's directory: private, owned by this user, kept open.
 //!
-//! The checks run on the open descriptor, and whoever holds it looks names up relative to it, so
-//! that a directory put in its place afterwards is not mistaken for it.
+//! The checks use the open descriptor, and names are looked up relative to it. So another directory
+//! that replaces it later is not used.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -14,16 +14,17 @@ use rustix::process::geteuid;
 use tokio::time::{sleep, Instant};
 use transport_core::escape::escape;
 
-/// How long a start waits for another one in the same directory. A start holds the lock for a few
-/// system calls.
-const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+/// Longest wait for another start in the same directory.
+///
+/// A start holds the lock for a few system calls.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
-/// Opens a directory that nobody but this user can change.
+/// Opens a directory that only this user can access.
 ///
 /// # Errors
-/// When it is missing, a symlink or no directory, when others have any access, and when it
-/// belongs to another user.
+/// If it is missing, a symlink or not a directory, if others have any access, or if it belongs to
+/// another user.
 pub(super) fn open_private(path: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let fd = open(path, flags, Mode::empty()).map_err(|errno| cannot_open(path, errno))?;
@@ -47,22 +48,23 @@ fn cannot_open(path: &Path, errno: Errno) -> io::Error {
         Ok(found) if found.is_symlink() => {
             format!("directory {dir} is a symlink: it must be a real directory")
         }
-        Ok(found) if !found.is_dir() => format!("{dir} is no directory"),
+        Ok(found) if !found.is_dir() => format!("{dir} is not a directory"),
         _ => format!("directory {dir} cannot be opened: {error}"),
     };
     io::Error::new(error.kind(), what)
 }
 
-/// Waits for the other starts in this directory. The lock is the kernel's alone, no file is
-/// written, and it ends with the descriptor at the latest.
+/// Locks the directory against other starts, with `flock`.
+///
+/// It writes no file. Closing the descriptor releases the lock.
 ///
 /// # Errors
-/// When it is still taken after a second.
+/// `WouldBlock` if another process holds the lock for a second.
 ///
 /// # Cancel safety
-/// A dropped call has not locked.
+/// A dropped call has not locked the directory.
 pub(super) async fn lock(directory: &OwnedFd) -> io::Result<()> {
-    let until = Instant::now() + LOCK_PATIENCE;
+    let until = Instant::now() + LOCK_TIMEOUT;
     loop {
         match flock(directory, FlockOperation::NonBlockingLockExclusive) {
             Err(Errno::WOULDBLOCK) if Instant::now() < until => sleep(LOCK_PAUSE).await,
@@ -77,7 +79,7 @@ pub(super) async fn lock(directory: &OwnedFd) -> io::Result<()> {
     }
 }
 
-/// Lets the next start go on.
+/// Releases the lock for the next start.
 pub(super) fn unlock(directory: &OwnedFd) -> io::Result<()> {
     Ok(flock(directory, FlockOperation::Unlock)?)
 }

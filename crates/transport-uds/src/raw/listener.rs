@@ -1,4 +1,4 @@
-//! Listening and accepting.
+//! The Unix-socket listener.
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -18,12 +18,35 @@ use super::{send_buffer, UdsIo};
 use crate::config::UNKNOWN_UID;
 use crate::UdsConfig;
 
-/// A listening Unix socket. Dropping it removes the file that [`bind`](Self::bind) made, unless
-/// another one is in its place.
+/// A raw listener on a Unix socket.
+///
+/// Dropping it removes the file that [`bind`](Self::bind) created, unless another file has replaced
+/// it.
+///
+/// # Example
+///
+/// ```no_run
+/// use transport_core::{Listener, Pending};
+/// use transport_uds::raw::UdsListener;
+/// use transport_uds::UdsConfig;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut config = UdsConfig::default();
+/// // The directory must have mode 0700 and belong to this user.
+/// config.set_path("/run/ron/gateway.sock")?;
+/// config.set_allow_uids([1000])?;
+/// let mut listener = UdsListener::bind(&config).await?;
+/// let connection = listener.accept().await?.establish().await?;
+/// println!("{:?}", connection.info.identity);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct UdsListener {
-    /// Before the socket, so that it is dropped first: as long as the file is there somebody
-    /// listens, and a start at the same moment does not take it for one of the dead.
+    /// Declared before the socket, so that it is dropped first.
+    ///
+    /// While the file exists the socket listens, so a concurrent start does not remove it as stale.
     _file: Option<SocketFile>,
     inner: tokio::net::UnixListener,
     config: Reloadable<UdsConfig>,
@@ -31,23 +54,25 @@ pub struct UdsListener {
 }
 
 impl UdsListener {
-    /// Makes the socket at `uds.path` and listens. The file has mode 0600 from its first moment,
-    /// in a directory that must be 0700 and belong to the effective user. The socket of a dead
-    /// process is removed first; to see whether it is dead, it is connected to once.
+    /// Creates the socket at `uds.path` and listens.
+    ///
+    /// The file is created with mode 0600, in a directory that must have mode 0700 and belong to the
+    /// effective user. A stale socket is removed first. A socket is stale if a connection attempt to
+    /// it is refused.
     ///
     /// # Errors
-    /// [`TransportError::Config`] without a path or without a uid that may connect, else
-    /// [`TransportError::Bind`] with the path: the directory is not private, something else is at
-    /// the path, or a live process listens there (`AddrInUse`).
+    /// [`TransportError::Config`] without a path or without an allowed uid, otherwise
+    /// [`TransportError::Bind`] with the path: the directory is not private, another file is at the
+    /// path, or another process listens there (`AddrInUse`).
     ///
     /// # Cancel safety
-    /// A dropped call has made nothing.
+    /// A dropped call has created no file.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
     pub async fn bind(config: &UdsConfig) -> Result<Self, TransportError> {
-        let path = config.needs_path().map_err(wrong)?;
-        config.needs_uids().map_err(wrong)?;
+        let path = config.needs_path().map_err(config_error)?;
+        config.needs_uids().map_err(config_error)?;
         let bind = |source| TransportError::Bind {
             addr: path.display().to_string(),
             source,
@@ -57,19 +82,20 @@ impl UdsListener {
         Ok(Self::new(Some(file), inner, config))
     }
 
-    /// Listens on a socket that somebody else made and owns, such as systemd: its file, its mode
-    /// and its directory are theirs, and the file is left alone at the end.
+    /// Uses a listening socket that another program created, such as systemd.
+    ///
+    /// File, mode and directory are not checked, and the file is not removed.
     ///
     /// # Errors
-    /// [`TransportError::Config`] without a uid that may connect, [`TransportError::Bind`] when it
-    /// is no listening Unix socket.
+    /// [`TransportError::Config`] without an allowed uid, [`TransportError::Bind`] if it is not a
+    /// listening Unix socket.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn from_std(socket: UnixListener, config: &UdsConfig) -> Result<Self, TransportError> {
-        config.needs_uids().map_err(wrong)?;
-        let inner = handed_over(socket).map_err(|source| TransportError::Bind {
-            addr: "the socket that was handed over".to_owned(),
+        config.needs_uids().map_err(config_error)?;
+        let inner = from_passed(socket).map_err(|source| TransportError::Bind {
+            addr: "the passed socket".to_owned(),
             source,
         })?;
         Ok(Self::new(None, inner, config))
@@ -84,23 +110,26 @@ impl UdsListener {
         }
     }
 
-    /// Refuses connections whose descriptor is this number or higher as `conn_limit`: the kernel
-    /// hands out the lowest free number, so those above stay free for
-    /// whatever else the process must be able to open.
+    /// Refuses connections with a descriptor of `limit` or higher, as `conn_limit`.
+    ///
+    /// The kernel assigns the lowest free descriptor. So those above stay free for other files that
+    /// the process must be able to open.
     #[must_use]
     pub const fn with_max_fd(mut self, limit: Option<RawFd>) -> Self {
         self.max_fd = limit;
         self
     }
 
-    /// Takes the uids that may connect from here, as they are at each accept.
+    /// Reads settings from `config` at each accept.
+    ///
+    /// They are the allowed uids and the send buffer.
     #[must_use]
     pub fn with_config(mut self, config: &Reloadable<UdsConfig>) -> Self {
         self.config = config.clone();
         self
     }
 
-    /// The path it listens at; `None` for a socket that was handed over without one.
+    /// Returns the path; `None` for a passed socket without one.
     #[must_use]
     pub fn local_path(&self) -> Option<PathBuf> {
         let addr = self.inner.local_addr().ok()?;
@@ -108,7 +137,7 @@ impl UdsListener {
     }
 }
 
-fn wrong((key, why): (&'static str, ValueError)) -> TransportError {
+fn config_error((key, why): (&'static str, ValueError)) -> TransportError {
     TransportError::Config {
         source: format!("{key}: {why}").into(),
     }
@@ -119,21 +148,21 @@ fn registered(socket: UnixListener) -> io::Result<tokio::net::UnixListener> {
     tokio::net::UnixListener::from_std(socket)
 }
 
-fn handed_over(socket: UnixListener) -> io::Result<tokio::net::UnixListener> {
-    // Fails for a descriptor of another family.
+fn from_passed(socket: UnixListener) -> io::Result<tokio::net::UnixListener> {
+    // Fails for a socket of another family.
     socket.local_addr()?;
     if !is_listening(&SockRef::from(&socket))? {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            "it does not listen",
+            "the socket does not listen",
         ));
     }
     registered(socket)
 }
 
-/// Returns whether a socket listens; true where the system does not report it.
+/// Returns whether a socket listens.
 ///
-/// There the first accept fails.
+/// True where the system does not report it. There the first accept fails.
 fn is_listening(socket: &SockRef<'_>) -> io::Result<bool> {
     #[cfg(target_os = "linux")]
     return socket.is_listener();
@@ -151,10 +180,17 @@ impl Listener for UdsListener {
         Backend::Uds
     }
 
+    /// Accepts a connection and checks its uid.
+    ///
+    /// # Errors
+    /// [`TransportError::Io`]; the listener stays usable.
+    ///
+    /// # Cancel safety
+    /// A dropped call loses no connection.
     async fn accept(&mut self) -> Result<UdsPending, TransportError> {
         let (stream, _) = self.inner.accept().await.map_err(TransportError::Io)?;
-        // Who is not known is not allowed: refused and counted as any other, and no reason for
-        // the accept loop to pause.
+        // An unknown uid is refused and counted as denied. It is not an error, which would pause
+        // the accept loop.
         let uid = stream.peer_cred().map_or(UNKNOWN_UID, |peer| peer.uid());
         let over_max_fd = self.max_fd.is_some_and(|limit| stream.as_raw_fd() >= limit);
         let config = self.config.get();
@@ -174,7 +210,7 @@ impl Listener for UdsListener {
     }
 }
 
-/// An accepted connection of a Unix socket, whose uid was looked up and judged.
+/// An accepted connection, with its uid already checked.
 #[derive(Debug)]
 pub struct UdsPending {
     stream: UnixStream,
@@ -188,8 +224,9 @@ impl Pending for UdsPending {
 
     const HANDSHAKE: bool = false;
 
-    /// The uid that the connecting process had (`SO_PEERCRED`); 4294967295 where the kernel does
-    /// not tell.
+    /// Returns the uid of the client (`SO_PEERCRED`).
+    ///
+    /// It is 4294967295 if the kernel does not know it.
     fn peer(&self) -> PeerAddr {
         PeerAddr::Uid(self.uid)
     }
@@ -198,11 +235,11 @@ impl Pending for UdsPending {
         self.refused
     }
 
-    /// Sets the send buffer; there is nothing to shake hands about.
+    /// Sets the send buffer; never waits for the peer.
     ///
     /// # Errors
-    /// [`TransportError::Refused`] for a peer that [`refused`](Self::refused) turns away,
-    /// [`TransportError::Io`] when the send buffer cannot be set.
+    /// [`TransportError::Refused`] for a [`refused`](Self::refused) peer, [`TransportError::Io`] if
+    /// the send buffer cannot be set.
     async fn establish(self) -> Result<Connection<UdsIo>, TransportError> {
         if let Some(reason) = self.refused {
             return Err(TransportError::Refused { reason });

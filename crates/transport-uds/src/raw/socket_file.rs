@@ -1,11 +1,14 @@
-//! The file of a listening socket: made with mode 0600, and removed at the end.
+//! The file of a listening socket.
 //!
-//! What is guaranteed: names are looked up, compared and removed in the directory that was
-//! checked, whatever has become of its path. `bind` and `connect` know paths alone, so after the
-//! bind the file must be there in the checked directory, where nobody but this user (and root)
-//! can have made it. Who may rename that directory (its parents must be as safe
-//! as it is) can make the start fail, leave a socket nobody listens on elsewhere, or lead clients
-//! to another one.
+//! It is created with mode 0600, and removed at the end.
+//!
+//! Names are looked up, compared and removed in the checked directory, even if its path changes.
+//! `bind` and `connect` accept only paths. So after `bind` the file must exist in the checked
+//! directory, where only this user and root can create files.
+//!
+//! A user with write access to a parent directory can rename the checked one. That can make the
+//! start fail, leave a stale socket elsewhere, or lead clients to another socket. So the parents must
+//! be as safe as the directory.
 
 use std::ffi::OsString;
 use std::io;
@@ -19,28 +22,29 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::directory;
 
-/// Connections the kernel holds until they are accepted; it may lower this itself.
+/// The listen backlog in connections, which the kernel can lower.
 const BACKLOG: i32 = 1024;
 
-/// A name in a private directory, and the socket that was made there.
+/// A name in a private directory, with the socket created there.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     directory: OwnedFd,
     name: OsString,
-    /// The file as it was made. While the socket is open, the kernel keeps its inode and gives
-    /// the number to no other file.
-    made: Option<Stat>,
+    /// The created file. While the socket is open, no other file gets its inode number.
+    created: Option<Stat>,
 }
 
 impl SocketFile {
-    /// Makes a socket at an absolute path and listens. What a dead process left there is removed.
+    /// Creates a socket at an absolute path, and listens.
+    ///
+    /// Removes a stale socket first.
     ///
     /// # Errors
-    /// When the directory is not private, when something else or a live socket is at the path,
-    /// and when the system refuses.
+    /// If the directory is not private, if another file or a live socket is at the path, or if the
+    /// system refuses.
     ///
     /// # Cancel safety
-    /// A dropped call has made nothing.
+    /// A dropped call has created no file.
     pub(super) async fn listen(path: &Path) -> io::Result<(Self, UnixListener)> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -48,25 +52,28 @@ impl SocketFile {
         let mut file = Self {
             directory: directory::open_private(parent)?,
             name: name.to_owned(),
-            made: None,
+            created: None,
         };
         directory::lock(&file.directory).await?;
-        file.clear(path)?;
+        file.remove_stale(path)?;
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-        // Linux makes the file with the mode of the socket, less the umask: at no moment is it
-        // wider than this.
+        // Linux creates the file with the mode of the socket, minus the umask. So it never has a
+        // wider mode.
         fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
         socket.bind(&SockAddr::unix(path)?)?;
-        file.made()?;
-        // Before the lock is given back: a socket that does not listen looks like one of the dead.
+        file.record_created()?;
+        // Before the lock is released: a socket that does not listen looks stale.
         socket.listen(BACKLOG)?;
         directory::unlock(&file.directory)?;
         Ok((file, socket.into()))
     }
 
-    /// Makes the name free, or says why that may not be.
-    fn clear(&self, path: &Path) -> io::Result<()> {
-        let Some(found) = self.look()? else {
+    /// Removes a stale socket, if any.
+    ///
+    /// # Errors
+    /// If the name belongs to another file, or to a socket that may be in use.
+    fn remove_stale(&self, path: &Path) -> io::Result<()> {
+        let Some(found) = self.stat()? else {
             return Ok(());
         };
         let kind = FileType::from_raw_mode(found.st_mode);
@@ -87,7 +94,7 @@ impl SocketFile {
                 let text = format!("cannot tell whether the socket there is in use: {e}");
                 Err(io::Error::new(e.kind(), text))
             }
-            // A full backlog is that of a listener that lives.
+            // `WouldBlock` is a full backlog, so a process listens.
             Ok(()) | Err(_) => Err(io::Error::new(
                 io::ErrorKind::AddrInUse,
                 "address in use: another process listens there",
@@ -95,23 +102,23 @@ impl SocketFile {
         }
     }
 
-    /// Finds what `bind` made.
-    fn made(&mut self) -> io::Result<()> {
-        let Some(made) = self.look()? else {
-            let text = "the directory was moved while the socket was made";
+    /// Records the file that `bind` created, and checks its mode.
+    fn record_created(&mut self) -> io::Result<()> {
+        let Some(created) = self.stat()? else {
+            let text = "the directory was moved while the socket was created";
             return Err(io::Error::new(io::ErrorKind::NotFound, text));
         };
-        self.made = Some(made);
-        match made.st_mode & 0o7777 {
+        self.created = Some(created);
+        match created.st_mode & 0o7777 {
             0o600 => Ok(()),
             mode => Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
-                format!("the socket got mode {mode:04o} instead of 0600: look at the umask"),
+                format!("the socket got mode {mode:04o} instead of 0600: check the umask"),
             )),
         }
     }
 
-    fn look(&self) -> io::Result<Option<Stat>> {
+    fn stat(&self) -> io::Result<Option<Stat>> {
         match statat(&self.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(found) => Ok(Some(found)),
             Err(Errno::NOENT) => Ok(None),
@@ -119,9 +126,9 @@ impl SocketFile {
         }
     }
 
-    /// Removes this very file, if it is still there.
+    /// Removes this file, unless another one has replaced it.
     fn remove(&self, file: &Stat) -> io::Result<()> {
-        match self.look()? {
+        match self.stat()? {
             Some(found) if (found.st_dev, found.st_ino) == (file.st_dev, file.st_ino) => {
                 Ok(unlinkat(&self.directory, &self.name, AtFlags::empty())?)
             }
@@ -132,17 +139,17 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if let Some(made) = &self.made {
-            // A file that cannot be removed is one that the next start finds dead.
-            let _ = self.remove(made);
+        if let Some(created) = &self.created {
+            // If it fails, the next start removes the stale socket.
+            let _ = self.remove(created);
         }
     }
 }
 
-/// Connects and hangs up at once, to see whether anybody listens.
+/// Connects and closes at once, to find out whether a process listens.
 fn probe(path: &Path) -> io::Result<()> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // Or a full backlog would be waited for.
+    // A blocking connect would wait while the backlog is full.
     socket.set_nonblocking(true)?;
     socket.connect(&SockAddr::unix(path)?)
 }

@@ -9,12 +9,12 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::UnixStream;
 use transport_core::Io;
 
-/// An established connection of a Unix socket.
+/// An established Unix-socket connection.
 ///
-/// Unix sockets have no reset: an abort closes the socket, and the peer sees an error only where
-/// bytes that it sent were still unread (`unix(7)`: `ECONNRESET`). Everything that a peer wrote
-/// before it closed arrives all the same, so that error is reported as an end of stream. A peer
-/// that must tell a cut from an end uses frames, or TLS.
+/// Unix sockets have no reset. An abort closes the socket, and the peer receives an error only if
+/// bytes that it sent were unread (unix(7): `ECONNRESET`). All bytes written before a close are
+/// delivered, so reads report that error as end of stream. A peer that must distinguish an abort
+/// from an end uses frames or TLS.
 #[derive(Debug)]
 pub struct UdsIo(UnixStream);
 

@@ -1,5 +1,6 @@
-//! A test of this binary, run again in a process of its own: for what a whole process has but
-//! once, such as its umask, and to end without any destructor.
+//! Runs a test of this binary in a child process.
+//!
+//! The child has its own umask, and runs no destructors.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -7,13 +8,15 @@ use std::process::Command;
 
 const ROLE: &str = "TRANSPORT_UDS_CHILD_AT";
 
-/// In the child, the path that it was given.
+/// Returns the path given to the child; `None` in the parent.
 pub(crate) fn role() -> Option<PathBuf> {
     env::var_os(ROLE).map(PathBuf::from)
 }
 
-/// Runs one test in a child under this umask, and returns what it printed. The child must print
-/// something, or the name of the test is wrong.
+/// Runs a test in a child, and returns its output.
+///
+/// The child has the given umask. The child must print a line with `child:`, which shows that the
+/// test name is right.
 pub(crate) fn run(test: &str, umask: &str, path: &Path) -> String {
     let output = Command::new("sh")
         .args(["-c", "umask \"$1\" && shift && exec \"$@\"", "sh", umask])

@@ -1,4 +1,4 @@
-//! Dialing: the server's uid, waiting for a place in the backlog, and what cannot be dialed.
+//! Dialing: the server's uid, full backlogs, and invalid targets.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use tokio::time::timeout;
 use transport_core::{Dialer, PeerAddr, PeerIdentity, Reason, Target, TransportError};
 use transport_uds::raw::UdsDialer;
 
-use crate::place::{leave_a_dead_socket, our_uid, Place};
+use crate::place::{leave_stale_socket, our_uid, Place};
 
 fn target(place: &Place) -> Target {
     Target::Unix(place.path().to_owned())
 }
 
 #[tokio::test]
-async fn the_server_is_known_by_its_uid() {
+async fn server_uid_is_reported() {
     let place = Place::new();
     let _listener = place.bind().await.unwrap();
     let info = UdsDialer::new().dial(&target(&place)).await.unwrap().info;
@@ -25,7 +25,7 @@ async fn the_server_is_known_by_its_uid() {
 }
 
 #[tokio::test]
-async fn a_full_backlog_is_waited_for() {
+async fn dial_waits_for_full_backlog() {
     let place = Place::new();
     let busy = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
     busy.bind(&SockAddr::unix(place.path()).unwrap()).unwrap();
@@ -43,15 +43,15 @@ async fn a_full_backlog_is_waited_for() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_an_error_at_once() {
+async fn missing_listener_fails_at_once() {
     let place = Place::new();
     let refused = |kind| async move {
         let place = Place::new();
         if kind == ErrorKind::ConnectionRefused {
-            leave_a_dead_socket(place.path());
+            leave_stale_socket(place.path());
         }
         let error = UdsDialer::new().dial(&target(&place)).await.unwrap_err();
-        assert!(error.is_retryable(), "a start may be under way");
+        assert!(error.is_retryable(), "a start may be in progress");
         let TransportError::Connect { source, .. } = error else {
             panic!("{error:?}");
         };
@@ -67,13 +67,13 @@ async fn nobody_there_is_an_error_at_once() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_dialed_is_told() {
+async fn invalid_targets_are_refused() {
     let long = format!("/{}", "x".repeat(107));
-    for (to, told) in [
+    for (to, text) in [
         (Target::host("example.org", 1).unwrap(), "over uds"),
         (Target::Unix(long.into()), "at most 107 bytes"),
-        (Target::Unix("\0abstract".into()), "not offered"),
-        (Target::Unix("@abstract".into()), "not offered"),
+        (Target::Unix("\0abstract".into()), "not supported"),
+        (Target::Unix("@abstract".into()), "not supported"),
         (Target::Unix("relative".into()), "absolute"),
         (Target::Unix("".into()), "absolute"),
     ] {
@@ -82,6 +82,6 @@ async fn what_cannot_be_dialed_is_told() {
             matches!(error, TransportError::Unsupported { .. }),
             "{error:?}"
         );
-        assert!(error.to_string().contains(told), "{error}");
+        assert!(error.to_string().contains(text), "{error}");
     }
 }

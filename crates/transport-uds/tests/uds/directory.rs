@@ -1,4 +1,4 @@
-//! The directory of the socket: real, private, ours, and used by one start at a time.
+//! The socket's directory: private, owned by this user, locked at startup.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::{chown, symlink};
@@ -11,22 +11,22 @@ use crate::other_user::{self, OTHER};
 use crate::place::{config_at, refusal, Place};
 
 #[tokio::test]
-async fn a_directory_that_others_can_enter_is_refused() {
+async fn directory_open_to_others_is_refused() {
     for mode in [0o755, 0o750, 0o701, 0o777, 0o1777, 0o710] {
         let place = Place::with_mode(mode);
         let error = place.refusal().await;
         assert_eq!(error.kind(), ErrorKind::PermissionDenied);
-        let told = format!(
+        let text = format!(
             "directory {} is open to others (mode {mode:04o}): it must be 0700 and belong to this user",
             place.dir().display()
         );
-        assert_eq!(error.to_string(), told);
+        assert_eq!(error.to_string(), text);
         assert!(!place.path().exists());
     }
 }
 
 #[tokio::test]
-async fn a_directory_of_another_user_is_refused() {
+async fn directory_of_another_user_is_refused() {
     if !other_user::can_be("a directory of another user is refused") {
         return;
     }
@@ -34,13 +34,13 @@ async fn a_directory_of_another_user_is_refused() {
     chown(place.dir(), Some(OTHER), Some(OTHER)).unwrap();
     let error = place.refusal().await;
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
-    let told = error.to_string();
-    assert!(told.contains("belongs to uid 1001"), "{told}");
+    let text = error.to_string();
+    assert!(text.contains("belongs to uid 1001"), "{text}");
     assert!(!place.path().exists());
 }
 
 #[tokio::test]
-async fn a_symlink_to_a_private_directory_is_refused() {
+async fn symlink_to_private_directory_is_refused() {
     let place = Place::new();
     let real = place.dir().join("real");
     std::fs::create_dir(&real).unwrap();
@@ -48,17 +48,17 @@ async fn a_symlink_to_a_private_directory_is_refused() {
     std::fs::set_permissions(&real, private).unwrap();
     let link = place.dir().join("link");
     symlink(&real, &link).unwrap();
-    // The kernel follows a link that a dot comes after.
+    // The kernel follows a symlink before a dot.
     for path in [link.join("s"), link.join("./s")] {
         let error = refusal(&config_at(&path)).await;
-        let told = error.to_string();
-        assert!(told.contains("link is a symlink"), "{told}");
+        let text = error.to_string();
+        assert!(text.contains("link is a symlink"), "{text}");
     }
     assert_eq!(real.read_dir().unwrap().count(), 0);
 }
 
 #[tokio::test]
-async fn a_missing_directory_and_a_file_in_its_place_are_told() {
+async fn missing_directory_or_file_in_its_place() {
     let place = Place::new();
     let missing = place.dir().join("missing/s");
     let error = refusal(&config_at(&missing)).await;
@@ -66,12 +66,14 @@ async fn a_missing_directory_and_a_file_in_its_place_are_told() {
     assert!(error.to_string().contains("missing cannot be opened"));
     std::fs::write(place.dir().join("file"), "").unwrap();
     let error = refusal(&config_at(&place.dir().join("file/s"))).await;
-    assert!(error.to_string().contains("file is no directory"));
+    assert!(error.to_string().contains("file is not a directory"));
 }
 
-/// The lock is waited for, not forever, and nothing is written for it.
+/// A start waits for the lock up to a second.
+///
+/// It writes no file for the lock.
 #[tokio::test]
-async fn starts_in_one_directory_take_turns() {
+async fn starts_in_one_directory_are_serialized() {
     let place = Place::new();
     let other = std::fs::File::open(place.dir()).unwrap();
     flock(&other, FlockOperation::LockExclusive).unwrap();
@@ -86,7 +88,7 @@ async fn starts_in_one_directory_take_turns() {
     };
     let (bound, ()) = tokio::join!(place.bind(), release);
     let _first = bound.unwrap();
-    // The lock is not kept: another socket of the same directory is made at once.
+    // The lock is released: another socket in the same directory is created at once.
     flock(&other, FlockOperation::NonBlockingLockExclusive).unwrap();
     flock(&other, FlockOperation::Unlock).unwrap();
     let beside = config_at(&place.dir().join("beside"));

@@ -1,4 +1,4 @@
-//! The file of the socket: its mode, what may be at its path, and that it goes again.
+//! The socket's file: its mode, collisions at its path, its removal.
 
 use std::io::ErrorKind;
 use std::mem::MaybeUninit;
@@ -13,13 +13,13 @@ use transport_core::{Dialer, Listener, Pending, Target, TransportError};
 use transport_uds::raw::{UdsDialer, UdsListener};
 
 use crate::child;
-use crate::place::{config_at, leave_a_dead_socket, Place};
+use crate::place::{config_at, leave_stale_socket, Place};
 
 fn mode(path: &Path) -> u32 {
     path.symlink_metadata().unwrap().mode() & 0o7777
 }
 
-/// Everything that happened to the files of the watched directory.
+/// Returns every event of the watched directory.
 fn events(watch: OwnedFd) -> Vec<ReadFlags> {
     let mut buf = [MaybeUninit::uninit(); 4096];
     let mut reader = inotify::Reader::new(watch, &mut buf);
@@ -30,10 +30,12 @@ fn events(watch: OwnedFd) -> Vec<ReadFlags> {
     seen
 }
 
-/// Made with its mode, which is not changed afterwards: there is no moment in which it is wider.
+/// The mode is set at creation, and never changed.
+///
+/// So it is never wider.
 #[test]
-fn the_file_is_0600_from_its_first_moment_whatever_the_umask() {
-    const NAME: &str = "file::the_file_is_0600_from_its_first_moment_whatever_the_umask";
+fn socket_is_created_0600_with_any_umask() {
+    const NAME: &str = "file::socket_is_created_0600_with_any_umask";
     if let Some(path) = child::role() {
         let watch = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
         let dir = path.parent().unwrap();
@@ -44,19 +46,19 @@ fn the_file_is_0600_from_its_first_moment_whatever_the_umask() {
             Ok(_) => println!("child: mode {:o}, {:?}", mode(&path), events(watch)),
             Err(error) => println!("child: {error}, there: {}", path.exists()),
         }
-        // No destructor runs, as in a process that is killed.
+        // Exits without destructors, as a killed process.
         std::process::exit(0);
     }
     let only_created = format!("{:?}", [ReadFlags::CREATE]);
     let place = Place::new();
     for umask in ["0", "022", "077", "0"] {
-        // Each finds what the one before it left.
+        // Each child finds the stale socket of the one before.
         let printed = child::run(NAME, umask, place.path());
         assert!(
             printed.contains(&format!("child: mode 600, {only_created}")),
             "{printed}"
         );
-        assert!(place.path().exists(), "the child left nothing behind");
+        assert!(place.path().exists(), "the child left no socket");
     }
     let place = Place::new();
     let printed = child::run(NAME, "0277", place.path());
@@ -67,7 +69,7 @@ fn the_file_is_0600_from_its_first_moment_whatever_the_umask() {
 }
 
 #[tokio::test]
-async fn the_file_goes_with_the_listener() {
+async fn file_is_removed_with_listener() {
     let place = Place::new();
     for _ in 0..2 {
         let listener = place.bind().await.unwrap();
@@ -79,7 +81,7 @@ async fn the_file_goes_with_the_listener() {
 }
 
 #[tokio::test]
-async fn the_file_is_found_where_its_directory_went() {
+async fn file_is_removed_in_renamed_directory() {
     let place = Place::new();
     let (before, after) = (place.dir().join("a"), place.dir().join("b"));
     std::fs::create_dir(&before).unwrap();
@@ -93,7 +95,7 @@ async fn the_file_is_found_where_its_directory_went() {
 }
 
 #[tokio::test]
-async fn a_file_that_took_its_place_is_left_alone() {
+async fn replacement_file_is_not_removed() {
     let place = Place::new();
     let listener = place.bind().await.unwrap();
     std::fs::remove_file(place.path()).unwrap();
@@ -111,7 +113,7 @@ async fn a_file_that_took_its_place_is_left_alone() {
 }
 
 #[tokio::test]
-async fn what_is_no_socket_is_refused_and_left_alone() {
+async fn other_file_at_path_is_kept_and_refused() {
     let refused = |place: Place, what: &'static str| async move {
         let error = place.refusal().await;
         assert_eq!(error.kind(), ErrorKind::AlreadyExists);
@@ -128,10 +130,10 @@ async fn what_is_no_socket_is_refused_and_left_alone() {
     let place = refused(place, "there is a directory").await;
     assert!(place.path().is_dir());
 
-    // To a dead socket, which is as removable as can be, and to nothing.
+    // Symlinks to a stale socket and to a missing file.
     let place = Place::new();
     let dead = place.dir().join("dead");
-    leave_a_dead_socket(&dead);
+    leave_stale_socket(&dead);
     symlink(&dead, place.path()).unwrap();
     let place = refused(place, "there is a symlink").await;
     assert!(place.path().is_symlink() && dead.exists());
@@ -143,16 +145,16 @@ async fn what_is_no_socket_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn the_socket_of_a_dead_process_is_replaced() {
+async fn stale_socket_is_replaced() {
     let place = Place::new();
-    leave_a_dead_socket(place.path());
+    leave_stale_socket(place.path());
     let _listener = place.bind().await.unwrap();
     assert_eq!(mode(place.path()), 0o600);
     UnixStream::connect(place.path()).unwrap();
 }
 
 #[tokio::test]
-async fn a_live_socket_is_refused_and_goes_on() {
+async fn live_socket_is_refused_and_continues() {
     let place = Place::new();
     let mut first = place.bind().await.unwrap();
     let inode = place.path().metadata().unwrap().ino();
@@ -161,7 +163,7 @@ async fn a_live_socket_is_refused_and_goes_on() {
     assert!(error.to_string().contains("address in use"), "{error}");
     assert_eq!(place.path().metadata().unwrap().ino(), inode);
 
-    // The look at whether it lives came first, and hung up.
+    // The first connection is the probe, which closed at once.
     drop(first.accept().await.unwrap());
     let target = Target::Unix(place.path().to_owned());
     UdsDialer::new().dial(&target).await.unwrap();
@@ -169,7 +171,7 @@ async fn a_live_socket_is_refused_and_goes_on() {
 }
 
 #[tokio::test]
-async fn a_live_socket_with_a_full_backlog_is_refused_too() {
+async fn live_socket_with_full_backlog_is_refused() {
     let place = Place::new();
     let socket = || Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
     let addr = SockAddr::unix(place.path()).unwrap();
@@ -189,22 +191,22 @@ async fn a_live_socket_with_a_full_backlog_is_refused_too() {
     busy.accept().unwrap();
 }
 
-/// What is not of the dead for sure is left alone.
+/// A socket that may be in use is kept.
 #[tokio::test]
-async fn a_socket_of_another_kind_is_refused() {
+async fn datagram_socket_is_refused() {
     let place = Place::new();
     let _datagrams = UnixDatagram::bind(place.path()).unwrap();
-    let told = place.refusal().await.to_string();
-    assert!(told.contains("cannot tell whether"), "{told}");
+    let text = place.refusal().await.to_string();
+    assert!(text.contains("cannot tell whether"), "{text}");
     assert!(place.path().exists());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_many_starts_at_a_time_one_wins() {
+async fn one_of_many_concurrent_starts_wins() {
     const STARTS: usize = 16;
     for _ in 0..20 {
         let place = Place::new();
-        leave_a_dead_socket(place.path());
+        leave_stale_socket(place.path());
         let mut starts = tokio::task::JoinSet::new();
         for _ in 0..STARTS {
             let config = place.config();
@@ -223,9 +225,9 @@ async fn of_many_starts_at_a_time_one_wins() {
     }
 }
 
-/// The end of one listener and the start of the next: never a start that loses its file.
+/// A start concurrent with the end of another listener keeps its file.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_start_beside_an_end_keeps_its_file() {
+async fn start_beside_end_keeps_its_file() {
     let place = Place::new();
     let mut listener = place.bind().await.unwrap();
     for _ in 0..300 {

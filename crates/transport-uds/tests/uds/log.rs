@@ -1,4 +1,4 @@
-//! Log events, kept to be read back.
+//! A recorder of log events.
 
 use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::{set_default, DefaultGuard};
 use tracing::{Event, Metadata, Subscriber};
 
-/// Keeps every event of this thread as a line of `name=value` pairs.
+/// Records every event of this thread as a line of `name=value` pairs.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
 

@@ -1,12 +1,12 @@
-//! What is particular to Unix sockets: their file, its directory, and the uid of the peer.
+//! Tests specific to Unix sockets: file, directory and peer uid.
 #![allow(clippy::unwrap_used)]
 
 mod child;
 mod dial;
 mod directory;
 mod file;
-mod handed_over;
 mod log;
 mod other_user;
+mod passed_socket;
 mod peers;
 mod place;

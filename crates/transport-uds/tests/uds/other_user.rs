@@ -1,4 +1,6 @@
-//! Work done as another user: in a thread, since Linux keeps credentials for each thread.
+//! Runs code as another user, in a thread.
+//!
+//! Linux has credentials per thread.
 
 use std::io::Write;
 
@@ -10,25 +12,27 @@ use rustix::thread::{
 
 use crate::place::our_uid;
 
-/// A uid that is not ours and needs no account.
+/// A uid other than ours; it needs no account.
 pub(crate) const OTHER: u32 = 1001;
 
-/// Whether this process may become another user. Says so past the test harness's capture if not.
+/// Returns whether this process can become another user.
+///
+/// Logs a skipped test otherwise.
 pub(crate) fn can_be(what: &str) -> bool {
     let root = our_uid() == 0;
     if !root {
         let mut stderr = std::io::stderr();
-        writeln!(stderr, "SKIPPED, since only root can do it: {what}").unwrap();
+        writeln!(stderr, "SKIPPED, because it needs root: {what}").unwrap();
     }
     root
 }
 
-/// Passes every file mode, as a process with `CAP_DAC_OVERRIDE` does.
+/// Bypasses file modes with `CAP_DAC_OVERRIDE`.
 pub(crate) const PAST_MODES: CapabilitySet = CapabilitySet::DAC_OVERRIDE;
-/// Has no privilege at all.
+/// No capability.
 pub(crate) const PLAIN: CapabilitySet = CapabilitySet::empty();
 
-/// Does something as [`OTHER`], with these capabilities and no others.
+/// Runs `work` as [`OTHER`] with only these capabilities.
 pub(crate) async fn run<T, F>(capabilities: CapabilitySet, work: F) -> T
 where
     T: Send + 'static,

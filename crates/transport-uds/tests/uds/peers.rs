@@ -1,4 +1,4 @@
-//! Who may connect: judged by uid, before any byte.
+//! Access control by uid, before any byte.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -42,10 +42,10 @@ impl Rig {
         }
     }
 
-    /// Serves until the client is through; nobody is let in meanwhile.
-    async fn letting_nobody_in<T>(&mut self, client: impl std::future::Future<Output = T>) -> T {
+    /// Runs the client; fails if a connection is accepted meanwhile.
+    async fn without_accept<T>(&mut self, client: impl std::future::Future<Output = T>) -> T {
         tokio::select! {
-            incoming = self.guard.accept() => panic!("let in: {incoming:?}"),
+            incoming = self.guard.accept() => panic!("accepted: {incoming:?}"),
             done = client => done,
         }
     }
@@ -53,7 +53,7 @@ impl Rig {
     async fn denied(&mut self, times: u64) {
         let recorder = self.recorder.clone();
         let counted = recorder.wait_for("a denied uid", |s| s.rejected(Reason::UidDenied) == times);
-        self.letting_nobody_in(counted).await;
+        self.without_accept(counted).await;
         let seen = self.recorder.snapshot();
         assert_eq!(seen.all_rejected(), times);
         for direction in [Direction::In, Direction::Out] {
@@ -62,12 +62,12 @@ impl Rig {
     }
 }
 
-/// What a client gets that says something, or says nothing, and then reads.
+/// Connects, sends `says`, and returns the received bytes.
 fn talk(path: &Path, says: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut stream = UnixStream::connect(path)?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     let mut got = Vec::new();
-    // It may have been hung up on before it could say anything.
+    // The server may have closed the connection already.
     let _ = stream.write_all(says);
     match stream.read_to_end(&mut got) {
         Err(e) if e.kind() == ErrorKind::ConnectionReset => Ok(got),
@@ -75,10 +75,10 @@ fn talk(path: &Path, says: &[u8]) -> std::io::Result<Vec<u8>> {
     }
 }
 
-/// Past the modes of file and directory, by a capability: connected, and hung up on.
+/// A client that bypasses the modes connects and receives end of stream.
 #[tokio::test]
-async fn a_uid_that_is_not_allowed_gets_nothing_and_is_counted() {
-    if !other_user::can_be("a uid that is not allowed gets nothing and is counted") {
+async fn denied_uid_gets_no_byte_and_is_counted() {
+    if !other_user::can_be("denied uid") {
         return;
     }
     let (log, _captured) = Log::capture();
@@ -86,7 +86,7 @@ async fn a_uid_that_is_not_allowed_gets_nothing_and_is_counted() {
     for (times, says) in [(1, &b""[..]), (2, b"let me in")] {
         let path = rig.place.path().to_owned();
         let client = other_user::run(PAST_MODES, move || talk(&path, says));
-        let got = rig.letting_nobody_in(client).await;
+        let got = rig.without_accept(client).await;
         assert_eq!(got.unwrap(), b"");
         rig.denied(times).await;
         assert_eq!(rig.recorder.accepts(), times);
@@ -104,25 +104,27 @@ async fn a_uid_that_is_not_allowed_gets_nothing_and_is_counted() {
     }
 }
 
-/// Without the capability the kernel says no, and here nothing is seen of it: the other symptom.
+/// Without the capability, the kernel refuses the client.
+///
+/// No metric counts it.
 #[tokio::test]
-async fn a_plain_second_user_does_not_get_through_the_modes() {
-    if !other_user::can_be("a plain second user does not get through the modes") {
+async fn modes_refuse_other_user() {
+    if !other_user::can_be("modes refuse other user") {
         return;
     }
     let mut rig = Rig::new(&[our_uid(), OTHER], |_| {}).await;
     let path = rig.place.path().to_owned();
     let client = other_user::run(PLAIN, move || talk(&path, b""));
-    let refused = rig.letting_nobody_in(client).await.unwrap_err();
+    let refused = rig.without_accept(client).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::PermissionDenied);
     assert_eq!(rig.recorder.accepts(), 0);
     assert_eq!(rig.recorder.snapshot().all_rejected(), 0);
 }
 
-/// A uid is one peer, whatever its processes.
+/// All processes of a uid are one peer.
 #[tokio::test]
-async fn an_allowed_second_user_is_served_and_limited_as_a_peer_of_its_own() {
-    if !other_user::can_be("an allowed second user is a peer of its own") {
+async fn allowed_other_user_is_a_separate_peer() {
+    if !other_user::can_be("allowed other user") {
         return;
     }
     let mut rig = Rig::new(&[our_uid(), OTHER], |l| {
@@ -151,7 +153,7 @@ async fn an_allowed_second_user_is_served_and_limited_as_a_peer_of_its_own() {
 }
 
 #[tokio::test]
-async fn the_allowed_uids_change_under_a_running_listener() {
+async fn allowed_uids_change_while_listening() {
     let mut rig = Rig::new(&[our_uid()], |_| {}).await;
     let target = Target::Unix(rig.place.path().to_owned());
     let dialer = UdsDialer::new();
@@ -166,7 +168,7 @@ async fn the_allowed_uids_change_under_a_running_listener() {
         rig.denied(times).await;
         assert_eq!(denied.io.read(&mut [0; 16]).await.unwrap(), 0);
     }
-    // Who is in stays in.
+    // Accepted connections stay.
     peer.io.write_all(b"x").await.unwrap();
     assert_eq!(before.io.read_u8().await.unwrap(), b'x');
 
@@ -185,7 +187,7 @@ async fn descriptors_over_the_limit_are_refused() {
     let mut guard = Guard::new(listener, &limiter);
     let _peer = UnixStream::connect(place.path()).unwrap();
     tokio::select! {
-        incoming = guard.accept() => panic!("let in: {incoming:?}"),
+        incoming = guard.accept() => panic!("accepted: {incoming:?}"),
         () = recorder.wait_for("a refusal", |s| s.rejected(Reason::ConnLimit) == 1) => {}
     }
 }

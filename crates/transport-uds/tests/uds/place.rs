@@ -1,4 +1,4 @@
-//! A private directory with the path of a socket in it.
+//! A private directory with the path of a socket.
 
 use std::fs::Permissions;
 use std::io;
@@ -22,7 +22,7 @@ impl Place {
 
     pub(crate) fn with_mode(mode: u32) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        // Not at its making, where the umask has a say.
+        // After its creation, because of the umask.
         std::fs::set_permissions(dir.path(), Permissions::from_mode(mode)).unwrap();
         let path = dir.path().join("s");
         Self { dir, path }
@@ -36,7 +36,7 @@ impl Place {
         &self.path
     }
 
-    /// Lets this user connect.
+    /// Returns a configuration that allows this user.
     pub(crate) fn config(&self) -> UdsConfig {
         config_at(&self.path)
     }
@@ -45,7 +45,7 @@ impl Place {
         UdsListener::bind(&self.config()).await
     }
 
-    /// Why a bind at this place is refused: it names the place, and leaves it as it was.
+    /// Returns the bind error, and checks that it names the path.
     pub(crate) async fn refusal(&self) -> io::Error {
         refusal(&self.config()).await
     }
@@ -72,8 +72,8 @@ pub(crate) fn our_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// What a process leaves behind that is killed: a socket that nobody listens on.
-pub(crate) fn leave_a_dead_socket(path: &Path) {
+/// Creates a stale socket, as a killed process leaves it.
+pub(crate) fn leave_stale_socket(path: &Path) {
     drop(std::os::unix::net::UnixListener::bind(path).unwrap());
     assert!(path.exists());
 }

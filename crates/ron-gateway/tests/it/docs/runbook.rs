@@ -71,7 +71,7 @@ fn every_reason_is_explained() {
     let rows = manual.rows();
     let explained: Vec<_> = rows
         .iter()
-        .filter(|row| row.cell("what to look at").is_some())
+        .filter(|row| row.cell("check").is_some())
         .filter_map(|row| row.cell("reason"))
         .collect();
     let all = Reason::ALL.map(|reason| format!("`{reason}`"));

@@ -12,7 +12,9 @@ use crate::peers::KeyPurpose;
 use crate::provider::provider;
 use crate::{PqMode, SpkiPin};
 
-/// Returns the rules of one entry and one pin; an empty entry is none.
+/// Returns the rules of one entry and one pin.
+///
+/// An empty entry is none.
 fn check(san: &str, pin: Option<SpkiPin>) -> PeerCheck {
     let sans = [san].into_iter().filter(|san| !san.is_empty());
     let sans: Vec<_> = sans.map(|san| san.parse().unwrap()).collect();

@@ -96,7 +96,9 @@ async fn every_link_is_verified() {
     judge(&root, cases).await;
 }
 
-/// webpki verifies up to six certificates between the leaf and the root, OpenSSL up to 100.
+/// webpki verifies up to six certificates between leaf and root.
+///
+/// OpenSSL verifies up to 100.
 #[tokio::test]
 async fn chain_length_is_limited() {
     let root = Ca::root();

@@ -1,4 +1,4 @@
-//! Sockets that somebody else made, and configurations that cannot listen.
+//! Sockets created by another program, and configurations that cannot listen.
 
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -11,8 +11,8 @@ use transport_uds::UdsConfig;
 use crate::place::Place;
 
 #[tokio::test]
-async fn a_socket_that_was_handed_over_is_served_and_its_file_stays() {
-    // Whoever made it answers for its directory as well.
+async fn passed_socket_is_served_and_kept() {
+    // Its directory is not checked.
     let place = Place::with_mode(0o755);
     let made = UnixListener::bind(place.path()).unwrap();
     let mut listener = UdsListener::from_std(made, &place.config()).unwrap();
@@ -26,7 +26,7 @@ async fn a_socket_that_was_handed_over_is_served_and_its_file_stays() {
 }
 
 #[tokio::test]
-async fn what_is_no_listening_unix_socket_is_refused() {
+async fn other_descriptors_are_refused() {
     let place = Place::new();
     let (connected, _other) = UnixStream::pair().unwrap();
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -40,18 +40,18 @@ async fn what_is_no_listening_unix_socket_is_refused() {
 }
 
 #[tokio::test]
-async fn without_uids_or_a_path_there_is_no_start() {
+async fn missing_uids_or_path_is_refused() {
     let place = Place::new();
     let mut config = UdsConfig::default();
     config.set_path(place.path()).unwrap();
     let made = UnixListener::bind(place.dir().join("made")).unwrap();
-    let handed_over = UdsListener::from_std(made, &config).unwrap_err();
-    for refused in [UdsListener::bind(&config).await.unwrap_err(), handed_over] {
+    let passed = UdsListener::from_std(made, &config).unwrap_err();
+    for refused in [UdsListener::bind(&config).await.unwrap_err(), passed] {
         assert_eq!(refused.kind(), "config");
-        let told = refused.to_string();
+        let text = refused.to_string();
         assert!(
-            told.contains("uds.allow_uids") && told.contains("id -u"),
-            "{told}"
+            text.contains("uds.allow_uids") && text.contains("id -u"),
+            "{text}"
         );
     }
     assert!(!place.path().exists());

@@ -21,9 +21,9 @@ use crate::permit::Permit;
 ///
 /// Dropping it refuses the peer and frees its place.
 #[derive(Debug)]
-pub struct Incoming<P> {
+pub struct Admitted<P> {
     pending: P,
-    admitted: PendingConn,
+    conn: PendingConn,
 }
 
 #[derive(Debug)]
@@ -37,7 +37,7 @@ struct PendingConn {
     accepted_at: u64,
 }
 
-impl<P: Pending> Incoming<P> {
+impl<P: Pending> Admitted<P> {
     pub(crate) fn new(
         pending: P,
         permit: Permit,
@@ -49,7 +49,7 @@ impl<P: Pending> Incoming<P> {
         event::accepted(backend, id, peer);
         Self {
             pending,
-            admitted: PendingConn {
+            conn: PendingConn {
                 permit,
                 limiter: limiter.clone(),
                 backend,
@@ -62,12 +62,12 @@ impl<P: Pending> Incoming<P> {
 
     /// Returns the peer's address.
     pub const fn peer(&self) -> PeerAddr {
-        self.admitted.peer
+        self.conn.peer
     }
 
     /// Returns the connection's number; `conn_id` in logs.
     pub const fn id(&self) -> u64 {
-        self.admitted.id
+        self.conn.id
     }
 
     /// Runs the handshake within its deadline.
@@ -84,16 +84,14 @@ impl<P: Pending> Incoming<P> {
     pub fn establish(
         self,
     ) -> impl Future<Output = Result<Connection<GuardedIo<P::Io>>, TransportError>> + Send {
-        let Self { pending, admitted } = self;
-        let core = admitted.limiter.core();
+        let Self { pending, conn } = self;
+        let core = conn.limiter.core();
         let settings = core.settings();
-        let deadline = admitted
-            .accepted_at
-            .saturating_add(ticks(settings.handshake));
+        let deadline = conn.accepted_at.saturating_add(ticks(settings.handshake));
         let deadline = core.instant(deadline);
         GuardedHandshake {
             handshake: Some(until(deadline, pending.establish())),
-            admitted: Some((admitted, settings)),
+            conn: Some((conn, settings)),
         }
     }
 }
@@ -104,7 +102,7 @@ pin_project! {
         // First, so that the socket is closed before the permit is given back.
         #[pin]
         handshake: Option<UntilDeadline<F>>,
-        admitted: Option<(PendingConn, Arc<ConnSettings>)>,
+        conn: Option<(PendingConn, Arc<ConnSettings>)>,
     }
 }
 
@@ -123,11 +121,11 @@ where
             None => return Poll::Pending,
         };
         this.handshake.set(None);
-        let Some((admitted, settings)) = this.admitted.take() else {
+        let Some((conn, settings)) = this.conn.take() else {
             return Poll::Pending;
         };
         let result = result.unwrap_or(Err(TransportError::Timeout { op: Op::Handshake }));
-        Poll::Ready(admitted.end(settings, result))
+        Poll::Ready(conn.end(settings, result))
     }
 }
 

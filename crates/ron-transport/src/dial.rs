@@ -1,0 +1,84 @@
+//! Dials, and their preparation.
+
+use transport_core::TransportError;
+
+use crate::conn::Conn;
+use crate::endpoint::Endpoint;
+use crate::scheme::Scheme;
+use crate::transport::Transport;
+
+impl Transport {
+    /// Opens a guarded connection, under the same limits.
+    ///
+    /// The target is an [`Endpoint`], its text or a `SocketAddr`.
+    ///
+    /// # Errors
+    /// A timeout; the failure of the resolver, the connect or the handshake;
+    /// [`TransportError::Config`] for an invalid target; [`TransportError::Cancelled`] when the
+    /// transport ends first.
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the dial.
+    pub async fn dial<E>(&self, to: E) -> Result<Conn, TransportError>
+    where
+        E: TryInto<Endpoint>,
+        E::Error: Into<TransportError>,
+    {
+        self.dialer.dial(to).await
+    }
+
+    /// Dials over Tor on circuits that only this token shares, whatever `arti.isolation` says.
+    ///
+    /// # Errors
+    /// As [`dial`](Self::dial), and [`TransportError::Unsupported`] for a scheme without Tor.
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the dial.
+    #[cfg(feature = "arti")]
+    pub async fn dial_isolated<E>(
+        &self,
+        to: E,
+        token: transport_arti::IsolationToken,
+    ) -> Result<Conn, TransportError>
+    where
+        E: TryInto<Endpoint>,
+        E::Error: Into<TransportError>,
+    {
+        self.dialer.dial_isolated(to, token).await
+    }
+
+    /// Loads the files that dials through a scheme need, and starts the Tor client.
+    ///
+    /// An unusable trust store or key then fails here, before the first dial. The bootstrap of Tor
+    /// continues in the background. Without this call, the first dial does all this.
+    ///
+    /// # Errors
+    /// [`TransportError::Tls`] or [`TransportError::Config`] for unusable files or settings,
+    /// [`TransportError::Unsupported`] for a scheme that is not compiled in,
+    /// [`TransportError::Cancelled`] when the transport ends first.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn prepare(&self, scheme: Scheme) -> Result<(), TransportError> {
+        self.dialer.prepare(scheme).await
+    }
+
+    /// Prepares dials to a target, as [`prepare`](Self::prepare) does for its scheme.
+    ///
+    /// Over Tor, readiness covers the target from then on: `Ready` means that a suitable circuit was
+    /// built, through an exit to its port or to onion services.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn prepare_for<E>(&self, to: E) -> Result<(), TransportError>
+    where
+        E: TryInto<Endpoint>,
+        E::Error: Into<TransportError>,
+    {
+        let to = to.try_into().map_err(Into::into)?;
+        self.dialer.prepare_for(&to).await
+    }
+}

@@ -1,0 +1,76 @@
+//! The current state of a transport: configuration, connections, overload.
+
+use std::sync::Arc;
+
+use transport_core::{Backend, ReadyReason, ReadyState};
+use transport_limits::{ConnSnapshot, Control, Limiter};
+
+use crate::config::Config;
+use crate::readiness::Component;
+use crate::transport::Transport;
+
+impl Transport {
+    /// Returns the progress of the Tor bootstrap, 0 to 1; `None` without a Tor client.
+    #[must_use]
+    pub fn tor_progress(&self) -> Option<f64> {
+        self.backends.tor_progress()
+    }
+
+    /// Returns the current configuration.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
+        self.config.get()
+    }
+
+    /// Returns the backend of the listener.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.config().general.backend()
+    }
+
+    /// Returns the limiter, for an embedder that counts its own rejects.
+    #[must_use]
+    pub fn limiter(&self) -> &Limiter {
+        &self.state.limiter
+    }
+
+    /// Refuses new connections as `overload`, or accepts them again.
+    ///
+    /// Readiness is `Degraded("overload")` meanwhile. Open connections and dials continue. The
+    /// embedder decides when: the gateway does by the memory of its cgroup.
+    pub fn set_overloaded(&self, overloaded: bool) {
+        self.state.limiter.set_overloaded(overloaded);
+        let state = if overloaded {
+            ReadyState::Degraded {
+                reason: ReadyReason::Overload,
+            }
+        } else {
+            ReadyState::Ready
+        };
+        self.state.readiness.set(Component::Load, state);
+    }
+
+    /// Returns handles on all open connections.
+    #[must_use]
+    pub fn connections(&self) -> Vec<Control> {
+        self.state.limiter.connections()
+    }
+
+    /// Returns at most `max` open connections with a number above `after`, ascending.
+    ///
+    /// A caller that passes the last number of one page gets the next page.
+    #[must_use]
+    pub fn connections_after(&self, after: u64, max: usize) -> Vec<ConnSnapshot> {
+        self.state.limiter.connections_after(after, max)
+    }
+
+    /// Cancels the open connection with this number; returns whether it exists.
+    pub fn cancel(&self, id: u64) -> bool {
+        let found = self.state.limiter.connection(id);
+        let found = found.filter(|control| !control.is_ended());
+        found.is_some_and(|control| {
+            control.cancel();
+            true
+        })
+    }
+}
