@@ -69,6 +69,8 @@ pub trait Observer: Send + Sync + 'static {
     fn tls_handshake(&self, handshake: TlsHandshake) {}
     /// Reports the end of validity of a loaded certificate.
     fn certificate_expiry(&self, not_after: SystemTime) {}
+    /// Reports when the first loaded CRL expires; `None` without CRLs.
+    fn crl_expiry(&self, next_update: Option<SystemTime>) {}
     /// Reports the time that an operation was throttled.
     ///
     /// It waited for tokens or memory.

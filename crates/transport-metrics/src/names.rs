@@ -30,6 +30,8 @@ pub const PEER_CONNS_MAX: &str = "peer_conns_max";
 pub const TLS_HANDSHAKES: &str = "tls_handshakes_total";
 /// End of the loaded certificate's validity.
 pub const TLS_CERTIFICATE_EXPIRY: &str = "tls_certificate_expiry_timestamp_seconds";
+/// First `nextUpdate` of the loaded CRLs.
+pub const TLS_CRL_EXPIRY: &str = "tls_crl_expiry_timestamp_seconds";
 /// Time that operations were parked for lack of tokens or memory.
 pub const THROTTLE: &str = "throttle_seconds_total";
 /// Bytes held for peers.

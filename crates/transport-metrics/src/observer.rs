@@ -30,6 +30,7 @@ pub struct MetricsObserver {
     peer_conns_max: Family<Gauge, 1>,
     tls_handshakes: Family<Counter, 3>,
     tls_certificate_expiry: Family<Gauge, 0>,
+    tls_crl_expiry: Family<Gauge, 0>,
     throttle: ThrottleSeconds,
     memory_held: Family<Gauge, 0>,
     memory_limit: Family<Gauge, 0>,
@@ -73,6 +74,7 @@ impl MetricsObserver {
             peer_conns_max: Family::register(with, &table::PEER_CONNS_MAX),
             tls_handshakes: Family::register(with, &table::TLS_HANDSHAKES),
             tls_certificate_expiry: Family::register(with, &table::TLS_CERTIFICATE_EXPIRY),
+            tls_crl_expiry: Family::register(with, &table::TLS_CRL_EXPIRY),
             throttle: ThrottleSeconds::register(with),
             memory_held: Family::register(with, &table::MEMORY_HELD),
             memory_limit: Family::register(with, &table::MEMORY_LIMIT),
@@ -145,11 +147,14 @@ impl Observer for MetricsObserver {
     }
 
     fn certificate_expiry(&self, not_after: SystemTime) {
-        let unix_seconds = match not_after.duration_since(UNIX_EPOCH) {
-            Ok(after) => after.as_secs_f64(),
-            Err(before) => -before.duration().as_secs_f64(),
-        };
-        self.tls_certificate_expiry.at([]).set(unix_seconds);
+        self.tls_certificate_expiry
+            .at([])
+            .set(unix_seconds(not_after));
+    }
+
+    fn crl_expiry(&self, next_update: Option<SystemTime>) {
+        let seconds = next_update.map_or(0.0, unix_seconds);
+        self.tls_crl_expiry.at([]).set(seconds);
     }
 
     fn throttled(&self, scope: Scope, direction: Direction, parked: Duration) {
@@ -204,5 +209,13 @@ fn shift(gauge: &Gauge, delta: i64) {
         gauge.decrement(by);
     } else {
         gauge.increment(by);
+    }
+}
+
+/// Returns the Unix time in seconds, negative before 1970.
+fn unix_seconds(time: SystemTime) -> f64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => after.as_secs_f64(),
+        Err(before) => -before.duration().as_secs_f64(),
     }
 }

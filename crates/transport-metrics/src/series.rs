@@ -83,7 +83,11 @@ mod tests {
 
     #[test]
     fn tls_and_arti_add_their_series() {
-        let tls = [names::TLS_HANDSHAKES, names::TLS_CERTIFICATE_EXPIRY];
+        let tls = [
+            names::TLS_HANDSHAKES,
+            names::TLS_CERTIFICATE_EXPIRY,
+            names::TLS_CRL_EXPIRY,
+        ];
         for metric in METRICS {
             let needs_tls = tls.contains(&metric.name);
             let needs_arti = metric.name == names::ARTI_BOOTSTRAP_PROGRESS;

@@ -83,6 +83,7 @@ pub const METRICS: &[Metric] = &[
     PEER_CONNS_MAX,
     TLS_HANDSHAKES,
     TLS_CERTIFICATE_EXPIRY,
+    TLS_CRL_EXPIRY,
     THROTTLE,
     MEMORY_HELD,
     MEMORY_LIMIT,
@@ -155,6 +156,8 @@ rows! {
         "TLS handshakes that ended, by key exchange."
     TLS_CERTIFICATE_EXPIRY: MetricKind::Gauge, Some(Unit::Seconds), [], needs Tls;
         "When the certificate in use expires, as Unix time; 0 while none is loaded."
+    TLS_CRL_EXPIRY: MetricKind::Gauge, Some(Unit::Seconds), [], needs Tls;
+        "When the first CRL in use expires, as Unix time; 0 without CRLs."
     THROTTLE: MetricKind::Counter, Some(Unit::Seconds), [label("scope", values::SCOPE), DIRECTION];
         "Whole seconds that operations were parked because this scope's rate, or the memory budget, was spent."
     MEMORY_HELD: MetricKind::Gauge, Some(Unit::Bytes), [];

@@ -218,6 +218,10 @@ fn each_method_changes_its_series_only() {
             )],
         ),
         case(
+            move |o| o.crl_expiry(Some(UNIX_EPOCH + seconds(1_800_000_000))),
+            &[("tls_crl_expiry_timestamp_seconds{}", 1_800_000_000.0)],
+        ),
+        case(
             move |o| o.throttled(Scope::Peer, Direction::Out, seconds(3)),
             &[("throttle_seconds_total{scope=peer,direction=out}", 3.0)],
         ),
@@ -331,6 +335,7 @@ fn other_backends_are_not_counted() {
         ok: true,
     });
     observer.certificate_expiry(UNIX_EPOCH);
+    observer.crl_expiry(None);
     observer.arti_progress(1.0);
     assert_eq!(moved(&snapshotter), []);
 }

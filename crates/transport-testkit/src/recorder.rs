@@ -192,6 +192,10 @@ impl Observer for Recorder {
         self.record(|s| s.certificate_expiry = Some(not_after));
     }
 
+    fn crl_expiry(&self, next_update: Option<SystemTime>) {
+        self.record(|s| s.crl_expiry = next_update);
+    }
+
     fn throttled(&self, scope: Scope, direction: Direction, parked: Duration) {
         self.record(|s| s.throttled.add((scope, direction), parked));
     }

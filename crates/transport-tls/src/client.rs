@@ -200,6 +200,12 @@ impl ClientTls {
         self.reconfigured_trust(&self.parts.settings)
     }
 
+    /// Returns when the first CRL expires; `None` without CRLs.
+    #[must_use]
+    pub fn crl_next_update(&self) -> Option<SystemTime> {
+        self.parts.trust.crl_next_update()
+    }
+
     fn warn_of_expiry(&self) {
         let now = clock::seconds(SystemTime::now());
         self.parts.trust.crls().warn(now);

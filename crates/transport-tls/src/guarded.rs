@@ -59,6 +59,9 @@ pub fn listen<L: Listener>(
     if let Some(not_after) = tls.not_after() {
         observer.certificate_expiry(not_after);
     }
+    if let Some(next_update) = tls.crl_next_update() {
+        observer.crl_expiry(Some(next_update));
+    }
     let listener = TlsListener::over(raw, &Reloadable::new(tls), observer);
     Ok(Guard::new(listener, limiter))
 }
@@ -92,7 +95,11 @@ pub fn dialer<D: Dialer>(
     pq: PqMode,
     limiter: &Limiter,
 ) -> Result<TlsDialGuard<D>, TransportError> {
-    let live = Reloadable::new(ClientTls::load(config, pq)?);
-    let dialer = TlsDialer::over(raw, &live, limiter.shared_observer());
+    let tls = ClientTls::load(config, pq)?;
+    let observer = limiter.shared_observer();
+    if let Some(next_update) = tls.crl_next_update() {
+        observer.crl_expiry(Some(next_update));
+    }
+    let dialer = TlsDialer::over(raw, &Reloadable::new(tls), observer);
     Ok(Guard::new(dialer, limiter))
 }

@@ -182,6 +182,12 @@ impl ServerTls {
         self.expiry.as_ref().map(CertificateExpiry::not_after)
     }
 
+    /// Returns when the first CRL expires; `None` without CRLs.
+    #[must_use]
+    pub fn crl_next_update(&self) -> Option<SystemTime> {
+        self.parts.as_ref()?.trust.crl_next_update()
+    }
+
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
     }

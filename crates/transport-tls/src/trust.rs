@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use tokio_rustls::rustls::RootCertStore;
 use transport_core::TransportError;
@@ -118,6 +119,12 @@ impl TrustMaterial {
 
     pub(crate) fn crls(&self) -> &Crls {
         &self.crls
+    }
+
+    /// Returns when the first CRL expires; `None` without CRLs.
+    pub(crate) fn crl_next_update(&self) -> Option<SystemTime> {
+        let end = self.crls.end();
+        (end != Seconds::MAX).then(|| SystemTime::UNIX_EPOCH + Duration::from_secs(end))
     }
 
     /// Returns when the first CRL expires; `MAX` without CRLs.

@@ -30,6 +30,7 @@ const QUIET: u32 = 15;
 const EMPTY: &[&str] = &[
     "arti_bootstrap_progress",
     "tls_certificate_expiry_timestamp_seconds",
+    "tls_crl_expiry_timestamp_seconds",
 ];
 
 pub(crate) fn run(

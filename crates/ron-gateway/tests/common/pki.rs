@@ -86,6 +86,14 @@ impl Pki {
         self.dir.write_private("cert.pem", cert);
     }
 
+    /// Writes `crl.pem`, valid until the first day of a year, and returns its path.
+    #[cfg(feature = "tls")]
+    pub(crate) fn crl_until(&self, year: i32) -> String {
+        let crl = self.authority.crl((2020, year), &[]);
+        self.dir.write("crl.pem", &crl.pem);
+        self.file("crl.pem")
+    }
+
     /// Returns the arguments of a gateway that listens with that pair.
     pub(crate) fn listen(&self) -> Vec<String> {
         let (cert, key) = (self.file("cert.pem"), self.file("key.pem"));

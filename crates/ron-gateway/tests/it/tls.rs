@@ -135,6 +135,28 @@ fn renewed_pair_is_loaded_and_invalid_is_not() {
     gateway.stop();
 }
 
+/// The Unix time of the first day of 2080, and of 2090.
+const CRL_ENDS: [f64; 2] = [3_471_292_800.0, 3_786_912_000.0];
+
+#[test]
+fn crl_expiry_is_exported_and_follows_renewal() {
+    let pki = Pki::new();
+    pki.server("one");
+    let expiry = |gateway: &Gateway| gateway.metric("tls_crl_expiry_timestamp_seconds");
+    let without = start(&pki).spawn();
+    assert!(expiry(&without).abs() < f64::EPSILON);
+    let (ca, crl) = (pki.file("ca.pem"), pki.crl_until(2080));
+    let gateway = start(&pki)
+        .args(&["--transport.tls.client-auth", "required"])
+        .args(&["--transport.tls.client-ca-path", &ca])
+        .args(&["--transport.tls.crl-path", &crl])
+        .spawn();
+    assert!((expiry(&gateway) - CRL_ENDS[0]).abs() < f64::EPSILON);
+    pki.crl_until(2090);
+    gateway.line_with(&["event=reload", "result=ok", "tls files were renewed"]);
+    assert!((expiry(&gateway) - CRL_ENDS[1]).abs() < f64::EPSILON);
+}
+
 #[test]
 fn tls_is_terminated_originated_and_both() {
     let pki = Pki::new();

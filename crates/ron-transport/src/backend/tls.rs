@@ -115,7 +115,9 @@ impl TlsState {
             }
         };
         self.report_expiry(&server);
-        Ok(self.server.get_or_init(|| Reloadable::new(server)).clone())
+        let live = self.server.get_or_init(|| Reloadable::new(server)).clone();
+        self.report_crls();
+        Ok(live)
     }
 
     /// Returns the client side. The first call blocks on files.
@@ -127,6 +129,7 @@ impl TlsState {
         let settings = self.settings();
         let client = ClientTls::load(&settings.client, settings.pq)?;
         let live = self.client.get_or_init(|| Reloadable::new(client));
+        self.report_crls();
         Ok(live.clone())
     }
 
@@ -162,6 +165,7 @@ impl TlsState {
                         live.replace(new);
                     }
                 }
+                self.report_crls();
                 return Err(error);
             }
         };
@@ -172,6 +176,7 @@ impl TlsState {
         if let (Some((live, _)), Some(new)) = (client, new_client) {
             live.replace(new);
         }
+        self.report_crls();
         *settings = next;
         Ok(())
     }
@@ -202,6 +207,8 @@ impl TlsState {
         let client = self.client.get().map_or(Ok(false), ClientTls::refresh);
         let changed = matches!(server, Ok(true)) || matches!(client, Ok(true));
         self.renewed(matches!(server, Ok(true)));
+        // Revocations apply even if the check fails.
+        self.report_crls();
         let failed = server.and(client).err().map(|error| error.to_string());
         let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         if changed {
@@ -227,6 +234,20 @@ impl TlsState {
         if let Some(not_after) = server.not_after() {
             self.observer.certificate_expiry(not_after);
         }
+    }
+
+    /// Reports when the first CRL of both sides expires.
+    fn report_crls(&self) {
+        let server = self
+            .server
+            .get()
+            .and_then(|live| live.get().crl_next_update());
+        let client = self
+            .client
+            .get()
+            .and_then(|live| live.get().crl_next_update());
+        self.observer
+            .crl_expiry(server.into_iter().chain(client).min());
     }
 
     fn report(&self, result: Result<(), &dyn Display>) {

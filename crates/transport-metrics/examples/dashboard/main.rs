@@ -145,6 +145,11 @@ fn handshakes() -> Vec<Panel> {
             Query::until(names::TLS_CERTIFICATE_EXPIRY),
         ),
         Panel::figure(
+            "CRL expires in",
+            Unit::Seconds,
+            Query::until(names::TLS_CRL_EXPIRY),
+        ),
+        Panel::figure(
             "Tor bootstrap",
             Unit::Share,
             Query::gauge(names::ARTI_BOOTSTRAP_PROGRESS, &[]),

@@ -67,6 +67,8 @@ pub struct Snapshot {
     pub tls_handshakes: Vec<TlsHandshake>,
     /// The end of validity of the last loaded certificate.
     pub certificate_expiry: Option<SystemTime>,
+    /// When the first CRL expires.
+    pub crl_expiry: Option<SystemTime>,
     /// Readiness states, in order.
     pub readiness: Vec<ReadyState>,
     /// Outcomes of reloads, in order.

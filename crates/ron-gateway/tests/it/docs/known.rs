@@ -40,7 +40,6 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "RON_TRANSPORT_PORT_9444_TCP_ADDR",
     "RON_TRANSPORT_SERVICE_HOST",
     // Prometheus and Loki.
-    "TransportCrlExpires",
     "TransportTlsStartFailed",
     "count_over_time",
     "job_name",
