@@ -14,7 +14,7 @@ use crate::error::tls_by;
 pub(crate) fn check(now: SystemTime) -> Result<(), TransportError> {
     match now.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(_) => Ok(()),
-        Err(cause) => Err(tls_by("the system clock is before 1970; set it", cause)),
+        Err(cause) => Err(tls_by("the system's clock is before 1970; set it", cause)),
     }
 }
 

@@ -240,7 +240,7 @@ fn certificate(error: &CertificateError, context: &FailureContext<'_>) -> String
         }
         E::BadSignature => format!("the {whose}'s certificate has a wrong signature"),
         E::Revoked => format!(
-            "the {whose}'s certificate, or one above it in its chain, is revoked ({})",
+            "the {whose}'s certificate is revoked, or one above it in its chain is ({})",
             crl_path(context)
         ),
         E::ExpiredRevocationList | E::ExpiredRevocationListContext { .. } => format!(

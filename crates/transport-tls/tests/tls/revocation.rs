@@ -225,7 +225,7 @@ async fn error_texts_name_the_remedy() {
                 chain.root.crl(NOW, &[]).pem,
                 chain.sub.crl(NOW, &[LEAF]).pem,
             ],
-            "above it in its chain, is revoked",
+            "the client's certificate is revoked",
         ),
         (
             [chain.root.crl(PAST, &[]).pem, chain.sub.crl(PAST, &[]).pem],
