@@ -68,7 +68,7 @@ const TREE_CHECKS: &[(&str, TreeCheck)] = &[
 ];
 
 /// Tree checks that run by name only. The notices of `words` are hints for authors.
-const BY_NAME_ONLY: &[&str] = &["words", "english", "types", "circles"];
+const BY_NAME_ONLY: &[&str] = &["words"];
 
 /// Folders without files of the project.
 const SKIPPED: &[&str] = &[".git", "target"];

@@ -1,4 +1,4 @@
-//! TLS: a server with a certificate from files, and a client that verifies it.
+//! TLS: a server with certificate files, and a verifying client.
 
 use std::time::Duration;
 

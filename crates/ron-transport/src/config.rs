@@ -120,9 +120,9 @@ impl Config {
         missing
     }
 
-    /// Returns a warning if one peer can use all connections at this address.
+    /// Returns a warning if one peer can use all connections.
     ///
-    /// The address is the configured one or that of an inherited socket. There is no warning for a
+    /// `listen` is the configured address or that of an inherited socket. There is no warning for a
     /// loopback address, or with `per_peer.max_conns`.
     #[must_use]
     pub fn uncapped(&self, listen: SocketAddr) -> Option<String> {

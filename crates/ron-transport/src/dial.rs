@@ -27,7 +27,9 @@ impl Transport {
         self.dialer.dial(to).await
     }
 
-    /// Dials over Tor on circuits that only this token shares, whatever `arti.isolation` says.
+    /// Dials over Tor on circuits that only this token shares.
+    ///
+    /// `arti.isolation` does not change that.
     ///
     /// # Errors
     /// As [`dial`](Self::dial), and [`TransportError::Unsupported`] for a scheme without Tor.
@@ -47,10 +49,11 @@ impl Transport {
         self.dialer.dial_isolated(to, token).await
     }
 
-    /// Loads the files that dials through a scheme need, and starts the Tor client.
+    /// Loads the files that dials through a scheme need.
     ///
-    /// An unusable trust store or key then fails here, before the first dial. The bootstrap of Tor
-    /// continues in the background. Without this call, the first dial does all this.
+    /// An unusable trust store or key then fails here, before the first dial. For a scheme over Tor
+    /// it starts the Tor client, whose bootstrap continues in the background. Without this call, the
+    /// first dial does all this.
     ///
     /// # Errors
     /// [`TransportError::Tls`] or [`TransportError::Config`] for unusable files or settings,

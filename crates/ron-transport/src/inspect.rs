@@ -10,7 +10,9 @@ use crate::readiness::Component;
 use crate::transport::Transport;
 
 impl Transport {
-    /// Returns the progress of the Tor bootstrap, 0 to 1; `None` without a Tor client.
+    /// Returns the progress of the Tor bootstrap, 0 to 1.
+    ///
+    /// `None` without a Tor client.
     #[must_use]
     pub fn tor_progress(&self) -> Option<f64> {
         self.backends.tor_progress()

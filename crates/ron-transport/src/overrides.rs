@@ -94,7 +94,7 @@ impl Overrides {
     }
 }
 
-/// Fails if the configuration sets a key that the builder sets to another value.
+/// Fails if configuration and builder set a key to different values.
 fn unless_set<T: PartialEq>(
     key: &str,
     current: &T,

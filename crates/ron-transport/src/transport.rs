@@ -162,10 +162,10 @@ impl Transport {
         self.serve(handler).await
     }
 
-    /// Checks certificates, keys and trust stores every two seconds and applies changed ones.
+    /// Applies changed certificates, keys and trust stores.
     ///
-    /// [`serve`](Self::serve) does this itself. An embedder with its own accept loop runs this
-    /// future beside it. It never resolves.
+    /// Checks the files every two seconds. [`serve`](Self::serve) does this itself. An embedder
+    /// with its own accept loop runs this future beside it. It never resolves.
     ///
     /// # Cancel safety
     /// Dropping the future stops the checks.
