@@ -56,6 +56,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             ARTI,
         ],
     ),
+    ("transport-http", &["ron-transport"]),
     ("ron-gateway", &["ron-transport"]),
     (TESTKIT, BACKEND),
 ];
