@@ -56,6 +56,20 @@ const CHECKS: &[Check] = &[
     words::issues,
 ];
 
+/// A check of all files together.
+type TreeCheck = fn(files: &[(String, String)]) -> Vec<Finding>;
+
+/// Checks of all files, which also run alone by name.
+const TREE_CHECKS: &[(&str, TreeCheck)] = &[
+    ("english", |files| each(english::check, files)),
+    ("types", types::twice),
+    ("circles", circles::find),
+    ("words", |files| each(english::words, files)),
+];
+
+/// Tree checks that run by name only. The notices of `words` are hints for authors.
+const BY_NAME_ONLY: &[&str] = &["words", "english", "types", "circles"];
+
 /// Folders without files of the project.
 const SKIPPED: &[&str] = &[".git", "target"];
 
@@ -72,6 +86,11 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     let mut findings = Vec::new();
     for (path, text) in &files {
         findings.extend(CHECKS.iter().flat_map(|check| check(path, text)));
+    }
+    for (name, check) in TREE_CHECKS {
+        if !BY_NAME_ONLY.contains(name) {
+            findings.extend(check(&files));
+        }
     }
     for Finding {
         path,
@@ -94,21 +113,14 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
 
 /// Runs one check and prints `path:line: finding` for the chosen paths.
 fn run_one(name: &str, paths: &[String], files: &[(String, String)]) -> Outcome {
-    let each = |check: Check| files.iter().flat_map(move |(path, text)| check(path, text));
-    let mut findings: Vec<Finding> = match name {
-        "english" => each(english::check).collect(),
-        "words" => each(english::words).collect(),
-        "types" => types::twice(files),
-        "circles" => {
-            eprint!("{}", circles::report(files));
-            circles::find(files)
-        }
-        _ => {
-            return Err(format!(
-                "unknown check {name:?}: use english, words, types or circles"
-            ))
-        }
+    let Some((_, check)) = TREE_CHECKS.iter().find(|(known, _)| *known == name) else {
+        let known: Vec<&str> = TREE_CHECKS.iter().map(|(name, _)| *name).collect();
+        return Err(format!("unknown check {name:?}: use {}", known.join(", ")));
     };
+    if name == "circles" {
+        eprint!("{}", circles::report(files));
+    }
+    let mut findings = check(files);
     let chosen = |path: &str| {
         let mut paths = paths.iter().map(|chosen| chosen.trim_end_matches('/'));
         paths.any(|chosen| path == chosen || path.starts_with(&format!("{chosen}/")))
@@ -124,6 +136,11 @@ fn run_one(name: &str, paths: &[String], files: &[(String, String)]) -> Outcome 
         0 => Ok(()),
         count => Err(format!("{count} findings")),
     }
+}
+
+fn each(check: Check, files: &[(String, String)]) -> Vec<Finding> {
+    let found = files.iter().flat_map(|(path, text)| check(path, text));
+    found.collect()
 }
 
 /// Collects every UTF-8 file below `dir`; other files are not checked.

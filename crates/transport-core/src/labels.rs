@@ -26,7 +26,7 @@ impl Direction {
 
 /// The cause that parks an operation: a rate, or the memory budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
+#[allow(clippy::exhaustive_enums)] // The limits must handle each of them.
 pub enum Scope {
     /// The rate of one connection.
     Conn,

@@ -107,7 +107,7 @@ impl Prometheus {
 
 /// The process has a global metrics recorder already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
+#[allow(clippy::exhaustive_structs)] // A unit.
 pub struct AlreadyInstalled;
 
 impl fmt::Display for AlreadyInstalled {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, UNIX_EPOCH};
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
-use metrics_util::MetricKind;
+use metrics_util::MetricKind as FacadeKind;
 use transport_core::{
     Backend, CloseReason, Direction, KeyExchange, Observer, Queue, ReadyReason, ReadyState, Reason,
     Scope, TaskKind, TlsHandshake,
@@ -82,9 +82,9 @@ fn kind_unit_and_help_are_described() {
             .find(|metric| metric.name == key.key().name())
             .unwrap();
         let kind = match metric.kind {
-            MetricKind::Counter => MetricKind::Counter,
-            MetricKind::Gauge => MetricKind::Gauge,
-            MetricKind::Histogram(_) => MetricKind::Histogram,
+            MetricKind::Counter => FacadeKind::Counter,
+            MetricKind::Gauge => FacadeKind::Gauge,
+            MetricKind::Histogram(_) => FacadeKind::Histogram,
         };
         assert_eq!((key.kind(), unit), (kind, metric.unit), "{}", metric.name);
         assert_eq!(help.unwrap().as_ref(), metric.help);

@@ -1,4 +1,4 @@
-//! Guarded constructors, for a service that embeds this backend without the facade.
+//! Guarded constructors, for services that use this backend without the facade.
 
 use std::net::SocketAddr;
 
@@ -8,18 +8,42 @@ use transport_limits::{Guard, Limiter};
 use crate::raw::{TcpDialer, TcpListener};
 use crate::TcpConfig;
 
-/// A guarded listener.
+/// A guarded TCP listener.
 pub type TcpGuard = Guard<TcpListener>;
-/// A guarded dialer.
+/// A guarded TCP dialer.
 pub type TcpDialGuard = Guard<TcpDialer>;
 
-/// Binds and listens, guarded.
+/// Binds a guarded listener.
 ///
 /// # Errors
 /// [`TransportError::Bind`].
 ///
 /// # Panics
 /// Outside of a tokio runtime.
+///
+/// # Example
+///
+/// ```no_run
+/// use std::sync::Arc;
+///
+/// use transport_core::NoObserver;
+/// use transport_tcp::{listen, Limiter, Limits, TcpConfig};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let limiter = Limiter::new(&Limits::default(), Arc::new(NoObserver))?;
+/// let addr = ([127, 0, 0, 1], 9444).into();
+/// let mut listener = listen(addr, &TcpConfig::default(), &limiter).await?;
+/// loop {
+///     let incoming = listener.accept().await;
+///     tokio::spawn(async move {
+///         let connection = incoming.establish().await?;
+///         println!("{:?}", connection.info.peer);
+///         Ok::<(), transport_core::TransportError>(())
+///     });
+/// }
+/// # }
+/// ```
 pub async fn listen(
     addr: SocketAddr,
     config: &TcpConfig,
@@ -29,7 +53,24 @@ pub async fn listen(
     Ok(Guard::new(TcpListener::bind(addr, &config).await?, limiter))
 }
 
-/// A guarded dialer.
+/// Creates a guarded dialer.
+///
+/// # Example
+///
+/// ```no_run
+/// use std::sync::Arc;
+///
+/// use transport_core::NoObserver;
+/// use transport_tcp::{dialer, Limiter, Limits, TcpConfig};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let limiter = Limiter::new(&Limits::default(), Arc::new(NoObserver))?;
+/// let dialer = dialer(&TcpConfig::default(), &limiter);
+/// let connection = dialer.dial(&"example.com:80".parse()?).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use]
 pub fn dialer(config: &TcpConfig, limiter: &Limiter) -> TcpDialGuard {
     let limits = limiter.clone();
@@ -38,7 +79,7 @@ pub fn dialer(config: &TcpConfig, limiter: &Limiter) -> TcpDialGuard {
     Guard::new(raw, limiter)
 }
 
-/// The configuration with the limiter's chunk as the mark of unsent bytes.
+/// Sets `unsent_bytes` to the limiter's chunk size.
 fn chunked(config: &TcpConfig, limiter: &Limiter) -> TcpConfig {
     let mut config = config.clone();
     config.set_unsent_bytes(limiter.chunk_bytes());

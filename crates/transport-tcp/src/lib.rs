@@ -1,8 +1,17 @@
 //! The TCP backend of ron-transport.
 //!
-//! Most services use the facade, `ron-transport`. A service that wants guarded TCP and nothing
-//! else depends on this crate alone: [`listen`] and [`dialer`] guard the [`raw`] backend with a
-//! [`Limiter`], and compile no TLS, no Tor and no configuration loader.
+//! Most services use the facade, `ron-transport`. A service that needs only guarded TCP depends on
+//! this crate alone: [`listen`] and [`dialer`] guard the [`raw`] backend with a [`Limiter`], without
+//! TLS, Tor and the configuration loader.
+//!
+//! # Platforms
+//!
+//! Linux is supported. Other Unix systems, such as macOS, build without the options that only Linux
+//! has: `user_timeout` and `unsent_bytes`, and progress in acknowledged bytes. Windows is not
+//! supported.
+
+#[cfg(not(unix))]
+compile_error!("transport-tcp supports Unix systems only: build for Linux or macOS");
 
 mod config;
 mod guarded;

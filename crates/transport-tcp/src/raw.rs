@@ -8,6 +8,7 @@ mod resolve;
 #[cfg(target_os = "linux")]
 mod sock_diag;
 mod stream;
+#[cfg(target_os = "linux")]
 mod unsent_probe;
 
 pub use dialer::TcpDialer;

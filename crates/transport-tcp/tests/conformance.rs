@@ -1,4 +1,4 @@
-//! TCP passes the suite that every backend passes.
+//! The conformance suite for TCP.
 #![allow(clippy::unwrap_used)]
 
 use std::net::{SocketAddr, TcpStream};
@@ -33,14 +33,14 @@ impl Harness for TcpHarness {
         }
     }
 
-    /// A listener whose backlog is full: the kernel drops every further SYN.
+    /// A listener with a full backlog: the kernel drops every further SYN.
     async fn deaf(&self) -> Option<(TcpDialer, Target, Held)> {
         let mut config = TcpConfig::default();
         config.set_backlog(1).unwrap();
         let (listener, addr) = bind(&config).await;
         let fill = move || {
             let mut held = Vec::new();
-            // The kernel takes one more than the backlog, or a few more.
+            // The kernel accepts a few connections more than the backlog.
             while held.len() < 64 {
                 match TcpStream::connect_timeout(&addr, Duration::from_millis(200)) {
                     Ok(stream) => held.push(stream),

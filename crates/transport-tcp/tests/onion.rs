@@ -1,4 +1,4 @@
-//! An `.onion` name is refused before anybody is asked for it, and the refusal does not name it.
+//! `.onion` names are refused before any lookup, in an error without the name.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use transport_core::{Dialer, Target, TransportError};
@@ -6,7 +6,7 @@ use transport_tcp::raw::TcpDialer;
 use transport_tcp::TcpConfig;
 
 #[tokio::test]
-async fn an_onion_name_is_not_dialed_over_tcp() {
+async fn onion_name_is_not_dialed_over_tcp() {
     let dialer = TcpDialer::new(&TcpConfig::default());
     for name in [
         "secretname.onion",

@@ -1,4 +1,4 @@
-//! Accepted connections have the configured options, also after these were replaced.
+//! Accepted connections have the current socket options, also after a change.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ fn any(ip: [u8; 4]) -> SocketAddr {
     SocketAddr::from((ip, 0))
 }
 
-/// Nodelay, idle time of keepalive, user timeout.
+/// Nodelay, keepalive idle time, user timeout.
 type Options = (bool, Option<Duration>, Option<Duration>);
 
 async fn accepted(listener: &mut TcpListener) -> (TcpStream, Options, Option<SocketAddr>) {
@@ -48,7 +48,7 @@ fn config((nodelay, keepalive, user_timeout): Options) -> TcpConfig {
 }
 
 #[tokio::test]
-async fn options_are_those_in_force_at_the_accept() {
+async fn current_options_apply_at_accept() {
     let secs = |n| Some(Duration::from_secs(n));
     let all: [Options; 4] = [
         (true, secs(60), None),
@@ -69,16 +69,16 @@ async fn options_are_those_in_force_at_the_accept() {
 }
 
 #[tokio::test]
-async fn a_socket_that_is_taken_over_gets_them_too() {
+async fn passed_socket_gets_options() {
     let wanted = (true, Some(Duration::from_secs(11)), None);
     let socket = std::net::TcpListener::bind(any([127, 0, 0, 1])).unwrap();
     let mut listener = TcpListener::from_std(socket, &config(wanted)).unwrap();
     assert_eq!(accepted(&mut listener).await.1, wanted);
 }
 
-/// Who connected before it was taken over has what the socket had then.
+/// Connections in the backlog of a passed socket get the options too.
 #[tokio::test]
-async fn so_does_who_waited_in_its_queue() {
+async fn queued_connection_gets_options() {
     let wanted = (
         true,
         Some(Duration::from_secs(11)),
@@ -94,7 +94,7 @@ async fn so_does_who_waited_in_its_queue() {
 }
 
 #[tokio::test]
-async fn the_local_address_is_the_connections_own() {
+async fn local_address_is_of_the_connection() {
     for ip in [[127, 0, 0, 1], [0, 0, 0, 0]] {
         let mut listener = TcpListener::bind(any(ip), &TcpConfig::default())
             .await
@@ -106,7 +106,7 @@ async fn the_local_address_is_the_connections_own() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn unsent_bytes_follow_the_configuration() {
+async fn unsent_bytes_follow_configuration() {
     let marked = |bytes| {
         let mut config = TcpConfig::default();
         config.set_unsent_bytes(bytes);
@@ -127,7 +127,7 @@ async fn unsent_bytes_follow_the_configuration() {
     }
 }
 
-/// A reader that takes little at a time is seen to take it, although the socket is not writable.
+/// Small reads of the peer are visible before the socket is writable again.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn taken_bytes_are_visible_before_writability() {

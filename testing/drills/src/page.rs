@@ -20,8 +20,8 @@ fn text(table: &Table, version: &str, today: Day) -> String {
     format!(
         "<!-- Written by `cargo xtask drill --all`; do not edit. -->\n\
          # Drills\n\n\
-         For operators: the failures of the [runbook](RUNBOOK.md), caused deliberately against the built\n\
-         gateway, with their signals and cures. `cargo xtask drill NAME` runs one,\n\
+         For operators: the failures of the [runbook](../RUNBOOK.md), caused deliberately against the\n\
+         built gateway, with their signals and cures. `cargo xtask drill NAME` runs one,\n\
          `cargo xtask drill --all` all of them and writes this page; `--list` prints the names. The quick\n\
          ones are part of `cargo xtask ci`, where times and ratios do not decide.\n\n\
          Version: {version}\n\

@@ -3,8 +3,10 @@
 use std::io::{BufRead as _, BufReader, Read};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
-use crate::process::PATIENCE;
+/// The longest wait for anything but a scanner.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The output of a process so far.
 #[derive(Clone, Default)]

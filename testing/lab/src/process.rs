@@ -11,10 +11,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{kill_process, kill_process_group, Pid, Signal};
 
-pub use crate::output::Output;
+pub use crate::output::{Output, PATIENCE};
 
-/// The longest wait for anything but a scanner.
-pub const PATIENCE: Duration = Duration::from_secs(20);
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Polls until `look` returns a value.

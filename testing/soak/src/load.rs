@@ -1,24 +1,15 @@
-//! The load: the peers by kind, and their results.
+//! The load: its end, and the results of its peers.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use ron_lab::client::tls_config;
 use ron_lab::Lab;
 use tokio_rustls::rustls::ClientConfig;
 
-use crate::peers;
+use crate::peer::Peer;
 use crate::sites::Site;
-
-/// Transient peers of each gateway, and the pause between their connections.
-const CHURNERS: u64 = 4;
-const CHURN_EVERY: Duration = Duration::from_millis(125);
-/// The pause between bad connections.
-const BAD_EVERY: Duration = Duration::from_millis(500);
-/// The pause between exchanges on a steady connection.
-pub(crate) const STEADY_EVERY: Duration = Duration::from_millis(100);
 
 /// The load, its end, and its counts.
 pub(crate) struct Load {
@@ -31,7 +22,7 @@ pub(crate) struct Load {
     pub(crate) conns: AtomicU64,
     pub(crate) bad: AtomicU64,
     pub(crate) bytes: AtomicU64,
-    pub(crate) held: Mutex<Vec<peers::Peer>>,
+    pub(crate) held: Mutex<Vec<Peer>>,
 }
 
 impl Load {
@@ -49,30 +40,15 @@ impl Load {
         })
     }
 
-    /// Starts every peer in a thread of its own.
-    pub(crate) fn start<'scope>(
-        &'scope self,
-        scope: &'scope Scope<'scope, '_>,
-        sites: &'scope [Site],
-    ) {
-        for site in sites {
-            for churner in 0..CHURNERS {
-                scope.spawn(move || {
-                    self.again(site, CHURN_EVERY, |n| {
-                        peers::churn(self, site, n * CHURNERS + churner)
-                    });
-                });
-            }
-            scope.spawn(|| self.again(site, BAD_EVERY, |n| peers::bad(self, site, n)));
-            scope.spawn(|| self.again(site, Duration::ZERO, |_| peers::silent(self, site)));
-            scope.spawn(|| self.again(site, Duration::ZERO, |_| peers::steady(self, site)));
-        }
-    }
-
     /// Repeats an action at this interval, or slower if it takes longer.
     ///
     /// A failure ends the load.
-    fn again(&self, site: &Site, every: Duration, act: impl Fn(u64) -> Result<(), String>) {
+    pub(crate) fn again(
+        &self,
+        site: &Site,
+        every: Duration,
+        act: impl Fn(u64) -> Result<(), String>,
+    ) {
         let mut next = Instant::now();
         for n in 0.. {
             if let Err(why) = act(n) {

@@ -13,6 +13,7 @@ mod args;
 mod changes;
 mod figures;
 mod load;
+mod peer;
 mod peers;
 mod plot;
 mod report;
@@ -52,7 +53,7 @@ fn run(args: &Args) -> Result<bool, String> {
     let (load, changes) = (Load::new(&lab, args.leak)?, Changes::default());
     let mut samples = Samples::new(&sites);
     let sampled = thread::scope(|scope| {
-        load.start(scope, &sites);
+        peers::start(&load, scope, &sites);
         let changing = scope.spawn(|| changes.run(&lab, &sites, &load));
         let sampled = sample(args.duration, &sites, &load, &mut samples);
         load.end();

@@ -1,17 +1,24 @@
-//! Good and bad peers.
+//! The peers of the load, good and bad.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::Ordering;
 use std::sync::PoisonError;
+use std::thread::Scope;
 use std::time::Duration;
 
-use ron_lab::client::{connect, echo, ended, frame, pattern, tls, Tls};
-use rustix::net::sockopt::set_socket_linger;
+use ron_lab::client::{connect, ended, frame, pattern};
 
-use crate::load::{Load, STEADY_EVERY};
+use crate::load::Load;
+use crate::peer::Peer;
 use crate::sites::{Kind, Site};
 
+/// Transient peers of each gateway, and the pause between their connections.
+const CHURNERS: u64 = 4;
+const CHURN_EVERY: Duration = Duration::from_millis(125);
+/// The pause between bad connections.
+const BAD_EVERY: Duration = Duration::from_millis(500);
+/// The pause between exchanges on a steady connection.
+const STEADY_EVERY: Duration = Duration::from_millis(100);
 /// Message sizes: below a segment, several segments, a chunk, several chunks.
 const SIZES: [usize; 5] = [1, 1000, 16 << 10, 64 << 10, 256 << 10];
 /// Steady connections of a gateway, and the exchanges of each.
@@ -20,68 +27,30 @@ const EXCHANGES: usize = 600;
 /// The largest allowed frame.
 const CEILING: usize = 1 << 20;
 
-/// An established connection.
-pub(crate) enum Peer {
-    Plain(TcpStream),
-    Secret(Box<Tls>),
-}
-
-impl Peer {
-    fn open(load: &Load, site: &Site) -> io::Result<Self> {
-        let conn = connect(site.gateway.addr)?;
-        if site.kind == Kind::Tls {
-            return Ok(Self::Secret(Box::new(tls(&load.tls, conn)?)));
+/// Starts every peer in a thread of its own.
+pub(crate) fn start<'scope>(
+    load: &'scope Load,
+    scope: &'scope Scope<'scope, '_>,
+    sites: &'scope [Site],
+) {
+    for site in sites {
+        for churner in 0..CHURNERS {
+            scope.spawn(move || {
+                load.again(site, CHURN_EVERY, |n| {
+                    churn(load, site, n * CHURNERS + churner)
+                });
+            });
         }
-        Ok(Self::Plain(conn))
-    }
-
-    /// Sends bytes and waits for their echo; returns their number.
-    fn exchange(&mut self, site: &Site, bytes: usize) -> io::Result<usize> {
-        let sent = match site.kind {
-            Kind::Frames => frame(bytes),
-            Kind::Tcp | Kind::Tls => pattern(bytes),
-        };
-        match self {
-            Self::Plain(conn) => echo(conn, &sent)?,
-            Self::Secret(conn) => echo(conn, &sent)?,
-        }
-        Ok(sent.len())
-    }
-
-    fn socket(&self) -> &TcpStream {
-        match self {
-            Self::Plain(conn) => conn,
-            Self::Secret(conn) => conn.get_ref(),
-        }
-    }
-
-    /// Ends the connection in one of the possible ways.
-    fn close(self, way: u64) -> io::Result<()> {
-        match (way % 4, self) {
-            // A reset.
-            (0, peer) => set_socket_linger(peer.socket(), Some(Duration::ZERO))?,
-            // Cut off: with TLS, without `close_notify`.
-            (1, peer) => drop(peer),
-            // In order: all remaining bytes are read.
-            (_, Self::Plain(mut conn)) => {
-                conn.shutdown(Shutdown::Write)?;
-                conn.read_to_end(&mut Vec::new())?;
-            }
-            (_, Self::Secret(mut conn)) => {
-                conn.conn.send_close_notify();
-                conn.flush()?;
-                conn.sock.shutdown(Shutdown::Write)?;
-                conn.read_to_end(&mut Vec::new())?;
-            }
-        }
-        Ok(())
+        scope.spawn(|| load.again(site, BAD_EVERY, |n| bad(load, site, n)));
+        scope.spawn(|| load.again(site, Duration::ZERO, |_| silent(load, site)));
+        scope.spawn(|| load.again(site, Duration::ZERO, |_| steady(load, site)));
     }
 }
 
 /// Connects, exchanges bytes, and disconnects.
-pub(crate) fn churn(load: &Load, site: &Site, n: u64) -> Result<(), String> {
+fn churn(load: &Load, site: &Site, n: u64) -> Result<(), String> {
     let all = || {
-        let mut peer = Peer::open(load, site)?;
+        let mut peer = Peer::open(&load.tls, site)?;
         for turn in 0..=n % 3 {
             let size = SIZES[usize::try_from((n + turn) % 5).unwrap_or(0)];
             let bytes = peer.exchange(site, size)?;
@@ -99,9 +68,9 @@ pub(crate) fn churn(load: &Load, site: &Site, n: u64) -> Result<(), String> {
 }
 
 /// Keeps connections with occasional exchanges, and replaces them after a minute's worth.
-pub(crate) fn steady(load: &Load, site: &Site) -> Result<(), String> {
+fn steady(load: &Load, site: &Site) -> Result<(), String> {
     let all = || {
-        let peers = (0..STEADY).map(|_| Peer::open(load, site));
+        let peers = (0..STEADY).map(|_| Peer::open(&load.tls, site));
         let mut peers = peers.collect::<io::Result<Vec<_>>>()?;
         load.conns.fetch_add(STEADY as u64, Ordering::Relaxed);
         for turn in 0..EXCHANGES {
@@ -120,7 +89,7 @@ pub(crate) fn steady(load: &Load, site: &Site) -> Result<(), String> {
 /// Sends invalid bytes, and must be cut off.
 ///
 /// On TCP every byte is valid: there the peer leaves in mid-transfer with the answer unread.
-pub(crate) fn bad(load: &Load, site: &Site, n: u64) -> Result<(), String> {
+fn bad(load: &Load, site: &Site, n: u64) -> Result<(), String> {
     let mut conn = connect(site.gateway.addr).map_err(|e| format!("bad connection {n}: {e}"))?;
     load.bad.fetch_add(1, Ordering::Relaxed);
     let sent = match site.kind {
@@ -145,7 +114,7 @@ pub(crate) fn bad(load: &Load, site: &Site, n: u64) -> Result<(), String> {
 }
 
 /// Stays silent until the gateway ends the handshake or the connection.
-pub(crate) fn silent(load: &Load, site: &Site) -> Result<(), String> {
+fn silent(load: &Load, site: &Site) -> Result<(), String> {
     let conn = connect(site.gateway.addr).map_err(|e| format!("a silent connection: {e}"))?;
     load.bad.fetch_add(1, Ordering::Relaxed);
     let short = Duration::from_millis(500);

@@ -129,7 +129,9 @@ fn missing_thread_fails_the_start() {
     let can_run = can_switch && {
         let mut version = command("setpriv");
         let version = version.args(["--reuid", "64133", "--regid", "64133", "--clear-groups"]);
-        let output = version.args(["prlimit", "--core=0", PROGRAM, "--version"]).output();
+        let output = version
+            .args(["prlimit", "--core=0", PROGRAM, "--version"])
+            .output();
         output.is_ok_and(|output| output.status.success())
     };
     if !can_run {

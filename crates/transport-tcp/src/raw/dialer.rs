@@ -1,4 +1,4 @@
-//! Dialing: resolve, race, set options.
+//! The TCP dialer: name resolution, connection attempts, socket options.
 
 use std::fmt;
 use std::os::fd::RawFd;
@@ -15,10 +15,25 @@ use super::resolve::Resolver;
 use super::{happy_eyeballs, options, TcpIo};
 use crate::TcpConfig;
 
-/// The deadline of a dial where none is given: the default of `dial_timeout`.
+/// The dial timeout if none is configured: the default of `dial_timeout`.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Dials TCP targets.
+/// A raw TCP dialer for `host:port` targets.
+///
+/// # Example
+///
+/// ```no_run
+/// use transport_core::Dialer;
+/// use transport_tcp::raw::TcpDialer;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let dialer = TcpDialer::default();
+/// let connection = dialer.dial(&"example.com:80".parse()?).await?;
+/// println!("connected in {:?}", connection.info.steps.connect);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct TcpDialer {
     config: Reloadable<TcpConfig>,
@@ -44,7 +59,7 @@ impl Default for TcpDialer {
 }
 
 impl TcpDialer {
-    /// A dialer whose connections get these options.
+    /// Creates a dialer with these socket options.
     #[must_use]
     pub fn new(config: &TcpConfig) -> Self {
         Self {
@@ -55,14 +70,16 @@ impl TcpDialer {
         }
     }
 
-    /// Takes the options of dialed connections from here, as they are at each dial.
+    /// Reads the socket options from `config` at each dial.
     #[must_use]
     pub fn with_config(mut self, config: &Reloadable<TcpConfig>) -> Self {
         self.config = config.clone();
         self
     }
 
-    /// As [`TcpListener::with_max_fd`](super::TcpListener::with_max_fd).
+    /// Refuses sockets with a descriptor of `limit` or higher, with `EMFILE`.
+    ///
+    /// See [`TcpListener::with_max_fd`](super::TcpListener::with_max_fd).
     #[must_use]
     pub const fn with_max_fd(mut self, limit: Option<RawFd>) -> Self {
         self.max_fd = limit;
@@ -70,7 +87,9 @@ impl TcpDialer {
         self
     }
 
-    /// Takes the deadline of each dial from here. Whoever dials applies it; the dialer only paces
+    /// Reads the dial timeout from `timeout` at each dial.
+    ///
+    /// The dialer does not enforce it, [`Guard`](transport_limits::Guard) does. The dialer schedules
     /// its attempts by it, so that every address of a name is tried in time.
     #[must_use]
     pub fn with_dial_timeout(
@@ -81,10 +100,10 @@ impl TcpDialer {
         self
     }
 
-    /// Starts the thread for name look-ups, which the first look-up does otherwise.
+    /// Starts the thread for name lookups, which otherwise starts with the first lookup.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// If the system refuses a thread.
     pub fn start_resolver(&self) -> std::io::Result<()> {
         self.resolver.start()
     }
@@ -97,6 +116,15 @@ impl Dialer for TcpDialer {
         Backend::Tcp
     }
 
+    /// Resolves the host, connects, and sets the socket options.
+    ///
+    /// # Errors
+    /// [`TransportError::Unsupported`] for another kind of target and for `.onion` names,
+    /// [`TransportError::Resolve`], [`TransportError::Connect`], and [`TransportError::Io`] if an
+    /// option cannot be set.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes every socket. A running name lookup continues on its thread.
     async fn dial(&self, to: &Target) -> Result<Connection<TcpIo>, TransportError> {
         let Target::Host { host, port } = to else {
             return Err(TransportError::Unsupported {
@@ -104,9 +132,9 @@ impl Dialer for TcpDialer {
             });
         };
         if to.is_onion() {
-            // The resolver, and whoever sees its questions, is not told the name.
+            // The name must not leak to the resolver and to name servers.
             return Err(TransportError::Unsupported {
-                what: "dialing an .onion name over tcp: it is reached through Tor alone".to_owned(),
+                what: "dialing an .onion name over tcp: use the Tor backend".to_owned(),
             });
         }
         let resolve = |source| TransportError::Resolve {

@@ -1,5 +1,6 @@
-//! Happy eyeballs (RFC 8305): addresses of both families in turn, each attempt a little after
-//! the one before, the first to connect wins and the rest are dropped.
+//! Happy Eyeballs (RFC 8305): staggered connection attempts over both address families.
+//!
+//! The first attempt to connect wins, and the others are dropped.
 
 use std::future::Future;
 use std::io;
@@ -11,17 +12,18 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep_until, timeout, Instant};
 
-/// RFC 8305 §5: the recommended delay between attempts.
+/// The recommended delay between attempts (RFC 8305 §5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
-/// Attempts under way at a time: a name with thousands of addresses must not open thousands of
-/// sockets.
+/// Most concurrent attempts, so that a name with many addresses opens few sockets.
 const MAX_RUNNING: u8 = 16;
 
-/// Connects to the first address that answers. Within this time every address has been tried,
-/// with a quarter of it left for the last ones. No socket gets a descriptor at or above the limit.
+/// Connects to the first address that answers.
+///
+/// Attempts to all addresses start in the first three quarters of `within`. No socket gets a
+/// descriptor of `max_fd` or higher.
 ///
 /// # Errors
-/// That of the last attempt to fail, or `NotFound` without any address.
+/// The error of the last failed attempt, or `NotFound` without an address.
 pub(super) async fn race(
     addrs: &[SocketAddr],
     within: Duration,
@@ -37,20 +39,19 @@ async fn connect(addr: SocketAddr, max_fd: Option<RawFd>) -> io::Result<TcpStrea
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
     }?;
-    // Before it connects: an attempt may last, and would hold a descriptor of the reserve.
+    // Before it connects: a slow attempt would hold a reserved descriptor.
     if max_fd.is_some_and(|limit| socket.as_raw_fd() >= limit) {
         return Err(out_of_descriptors());
     }
     socket.connect(addr).await
 }
 
-/// `EMFILE`, as where the system refuses a descriptor: those that connections may have are used
-/// up.
+/// Returns `EMFILE`: no descriptor is left for connections.
 pub(super) fn out_of_descriptors() -> io::Error {
     io::Error::from_raw_os_error(24)
 }
 
-/// Families in turn, in the order the resolver gave within each; the first address leads.
+/// Alternates address families, starting with the first; keeps the order within each.
 fn interleave(addrs: &[SocketAddr]) -> Vec<SocketAddr> {
     let first_is_v6 = addrs.first().is_some_and(SocketAddr::is_ipv6);
     let (mut lead, mut other): (Vec<_>, Vec<_>) = addrs
@@ -67,7 +68,7 @@ fn interleave(addrs: &[SocketAddr]) -> Vec<SocketAddr> {
     order
 }
 
-/// When attempts begin, and how long each may last.
+/// The start times and time limits of attempts.
 #[derive(Debug, Clone, Copy)]
 struct AttemptSchedule {
     addrs: usize,
@@ -81,11 +82,12 @@ impl AttemptSchedule {
         Self { addrs, delay }
     }
 
-    /// The time of the attempt with this number; `None` is without an end of its own. An attempt
-    /// makes way for a later one where more than [`MAX_RUNNING`] would be under way.
+    /// Returns the time limit of an attempt by its index; `None` for no limit.
+    ///
+    /// The limit ends an attempt for a later one if more than [`MAX_RUNNING`] would run.
     fn max_duration(self, number: usize) -> Option<Duration> {
-        let makes_way = number + usize::from(MAX_RUNNING) < self.addrs;
-        makes_way.then(|| self.delay * u32::from(MAX_RUNNING))
+        let has_limit = number + usize::from(MAX_RUNNING) < self.addrs;
+        has_limit.then(|| self.delay * u32::from(MAX_RUNNING))
     }
 }
 
@@ -98,7 +100,7 @@ where
     F: Fn(SocketAddr) -> Fut,
     Fut: Future<Output = io::Result<S>>,
 {
-    // Ends without a result when its turn is over.
+    // Yields `None` at its time limit.
     let attempt = |(number, addr): (usize, SocketAddr)| {
         let connecting = connect(addr);
         async move {
@@ -114,7 +116,7 @@ where
     let mut next_at = Instant::now();
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     loop {
-        // Several at a time where the delay is shorter than a tick of the timer.
+        // Several at once if the delay is shorter than a timer tick.
         while Instant::now() >= next_at && waiting.len() != 0 && may_start(attempts.len()) {
             attempts.extend(waiting.next().map(attempt));
             next_at += schedule.delay;
@@ -147,7 +149,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// Enough for the recommended delay.
+    /// Enough time for the recommended delay.
     const AMPLE: Duration = Duration::from_secs(10);
 
     fn schedule(order: &[SocketAddr]) -> AttemptSchedule {
@@ -169,7 +171,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_silent_address_is_overtaken_after_250_ms() {
+    async fn next_attempt_starts_after_250_ms() {
         let started = Instant::now();
         let order = ["[::1]:1", "1.1.1.1:1"].map(addr);
         let won = race_with(&order, schedule(&order), |addr| async move {
@@ -183,7 +185,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_refusal_starts_the_next_attempt_at_once() {
+    async fn refusal_starts_next_attempt_at_once() {
         let started = Instant::now();
         let order = ["[::1]:1", "1.1.1.1:1", "[::2]:1"].map(addr);
         let tried = Mutex::new(Vec::new());
@@ -203,7 +205,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn when_all_fail_the_last_failure_is_told() {
+    async fn last_error_is_returned() {
         let order = ["[::1]:1", "1.1.1.1:1"].map(addr);
         let fail = |_| async { io::Result::<()>::Err(io::ErrorKind::HostUnreachable.into()) };
         let error = race_with(&order, schedule(&order), fail).await.unwrap_err();
@@ -212,10 +214,9 @@ mod tests {
         assert_eq!(none.kind(), io::ErrorKind::NotFound);
     }
 
-    /// The last of many silent addresses answers: it has its turn within the time of the dial,
-    /// with a bounded number of attempts beside it.
+    /// Only the last of many addresses answers, within the dial timeout.
     #[tokio::test(start_paused = true)]
-    async fn every_address_has_its_turn() {
+    async fn every_address_is_tried() {
         for (count, within) in [(16, 10), (17, 10), (100, 10), (1000, 5), (4000, 5)] {
             let order = many(count);
             let within = Duration::from_secs(within);
@@ -242,7 +243,7 @@ mod tests {
         }
     }
 
-    /// Counts itself out when an attempt ends.
+    /// Decrements the counter when an attempt ends.
     struct RunningAttempt<'a>(&'a AtomicUsize);
 
     impl Drop for RunningAttempt<'_> {

@@ -1,4 +1,4 @@
-//! Listening and accepting.
+//! The TCP listener.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,21 +14,38 @@ use transport_core::{
 use super::{options, TcpIo};
 use crate::TcpConfig;
 
-/// A bound TCP listener.
+/// A raw TCP listener.
+///
+/// # Example
+///
+/// ```
+/// use transport_core::{Listener, Pending};
+/// use transport_tcp::raw::TcpListener;
+/// use transport_tcp::TcpConfig;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let any_port = ([127, 0, 0, 1], 0).into();
+/// let mut listener = TcpListener::bind(any_port, &TcpConfig::default()).await?;
+/// let client = tokio::net::TcpStream::connect(listener.local_addr()?).await?;
+/// let connection = listener.accept().await?.establish().await?;
+/// assert_eq!(connection.info.local, Some(client.peer_addr()?));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct TcpListener {
     inner: tokio::net::TcpListener,
     config: Reloadable<TcpConfig>,
-    /// The options that the listening socket has had from the start, and so every socket it
-    /// accepts.
+    /// The options that accepted sockets inherit from the listening socket.
     inherited: Option<TcpConfig>,
-    /// Where accepted sockets are, if that is the same for all.
+    /// The local address of accepted sockets, unless the listener is bound to any address.
     local: Option<SocketAddr>,
     max_fd: Option<RawFd>,
 }
 
 impl TcpListener {
-    /// Binds and listens. Port 0 takes a free one.
+    /// Binds and listens; port 0 selects a free port.
     ///
     /// # Errors
     /// [`TransportError::Bind`] with the address.
@@ -59,11 +76,12 @@ impl TcpListener {
         }
     }
 
-    /// Takes over a socket that listens already, such as one that a service manager passes on.
-    /// Its backlog and `reuse_port` stay as they are.
+    /// Uses a listening socket, such as one that a service manager passes.
+    ///
+    /// Its backlog and `reuse_port` stay.
     ///
     /// # Errors
-    /// [`TransportError::Io`] when it does not listen.
+    /// [`TransportError::Io`] if the socket does not listen.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -71,19 +89,19 @@ impl TcpListener {
         listener: std::net::TcpListener,
         config: &TcpConfig,
     ) -> Result<Self, TransportError> {
-        if !SockRef::from(&listener).is_listener()? {
+        if !is_listening(&SockRef::from(&listener))? {
             let error = io::Error::new(io::ErrorKind::InvalidInput, "the socket does not listen");
             return Err(TransportError::Io(error));
         }
         listener.set_nonblocking(true)?;
         let inner = tokio::net::TcpListener::from_std(listener)?;
-        // What waits in its queue has the options that somebody else gave it.
+        // Connections in its backlog have options that are unknown here.
         Ok(Self::new(inner, config, None))
     }
 
     fn open(addr: SocketAddr, config: &TcpConfig) -> io::Result<tokio::net::TcpListener> {
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
-        // A restart must not wait for connections of the last run to leave TIME_WAIT.
+        // A restart must not wait for old connections to leave TIME_WAIT.
         socket.set_reuse_address(true)?;
         if config.reuse_port() {
             socket.set_reuse_port(true)?;
@@ -95,28 +113,42 @@ impl TcpListener {
         tokio::net::TcpListener::from_std(socket.into())
     }
 
-    /// Refuses connections whose descriptor is this number or higher as `conn_limit`: the kernel
-    /// hands out the lowest free number, so those above stay free for
-    /// whatever else the process must be able to open.
+    /// Refuses connections with a descriptor of `limit` or higher, as `conn_limit`.
+    ///
+    /// The kernel assigns the lowest free descriptor. So those above stay free for other files that
+    /// the process must be able to open.
     #[must_use]
     pub const fn with_max_fd(mut self, limit: Option<RawFd>) -> Self {
         self.max_fd = limit;
         self
     }
 
-    /// Takes the options of accepted connections from here, as they are at each accept.
+    /// Reads the socket options from `config` at each accept.
     #[must_use]
     pub fn with_config(mut self, config: &Reloadable<TcpConfig>) -> Self {
         self.config = config.clone();
         self
     }
 
-    /// The address it listens on.
+    /// Returns the bound address.
     ///
     /// # Errors
-    /// When the socket has none any more.
+    /// If the system cannot report it.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.inner.local_addr()
+    }
+}
+
+/// Returns whether a socket listens; true where the system does not report it.
+///
+/// There the first accept fails.
+fn is_listening(socket: &SockRef<'_>) -> io::Result<bool> {
+    #[cfg(target_os = "linux")]
+    return socket.is_listener();
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = socket;
+        Ok(true)
     }
 }
 
@@ -127,6 +159,13 @@ impl Listener for TcpListener {
         Backend::Tcp
     }
 
+    /// Accepts a connection.
+    ///
+    /// # Errors
+    /// [`TransportError::Io`]; the listener stays usable.
+    ///
+    /// # Cancel safety
+    /// A dropped call loses no connection.
     async fn accept(&mut self) -> Result<TcpPending, TransportError> {
         let (stream, peer) = self.inner.accept().await.map_err(TransportError::Io)?;
         let over_max_fd = self.max_fd.is_some_and(|limit| stream.as_raw_fd() >= limit);
@@ -142,14 +181,14 @@ impl Listener for TcpListener {
     }
 }
 
-/// An accepted TCP connection.
+/// An accepted TCP connection; dropping it closes the connection.
 #[derive(Debug)]
 pub struct TcpPending {
     stream: TcpStream,
     peer: SocketAddr,
     local: Option<SocketAddr>,
     over_max_fd: bool,
-    /// What its options have to be replaced by.
+    /// The options to set; `None` if the inherited ones are current.
     config: Option<Arc<TcpConfig>>,
 }
 
@@ -166,7 +205,10 @@ impl Pending for TcpPending {
         self.over_max_fd.then_some(Reason::ConnLimit)
     }
 
-    /// Sets the socket's options where it has others: TCP itself has shaken hands already.
+    /// Sets the socket options that differ; never waits for the peer.
+    ///
+    /// # Errors
+    /// [`TransportError::Io`] if an option cannot be set.
     async fn establish(self) -> Result<Connection<TcpIo>, TransportError> {
         if let Some(config) = &self.config {
             let socket = SockRef::from(&self.stream);

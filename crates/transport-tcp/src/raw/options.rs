@@ -1,4 +1,4 @@
-//! Socket options of a connection, or of a listener for those it accepts.
+//! Socket options of connections and listeners.
 
 use std::io;
 
@@ -6,10 +6,10 @@ use socket2::{SockRef, TcpKeepalive};
 
 use crate::TcpConfig;
 
-/// Whether an accepted socket has the options of the listening one (Linux copies them).
+/// Whether accepted sockets inherit the options of the listener, as on Linux.
 pub(super) const ARE_INHERITED: bool = cfg!(target_os = "linux");
 
-/// Sets the mark of unsent bytes and what is on. A socket that was just made has all of it off.
+/// Sets the options of a new socket, which has every option off.
 pub(super) fn apply(socket: &SockRef<'_>, config: &TcpConfig) -> io::Result<()> {
     socket.set_tcp_nodelay(config.nodelay())?;
     if let Some(idle) = config.keepalive() {
@@ -24,7 +24,7 @@ pub(super) fn apply(socket: &SockRef<'_>, config: &TcpConfig) -> io::Result<()> 
     Ok(())
 }
 
-/// Sets all of it, on a socket that had the options of another configuration.
+/// Sets every option of a socket that had another configuration.
 pub(super) fn replace(socket: &SockRef<'_>, config: &TcpConfig) -> io::Result<()> {
     socket.set_keepalive(config.keepalive().is_some())?;
     #[cfg(target_os = "linux")]

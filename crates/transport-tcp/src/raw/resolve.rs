@@ -1,4 +1,4 @@
-//! Names to addresses, through the system's resolver.
+//! Name resolution through the system's resolver.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs, UdpSocket};
@@ -6,11 +6,13 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use transport_limits::Threads;
 
-/// Look-ups of one dialer at a time. A look-up cannot be cancelled: it holds a thread until the
-/// system gives up. So look-ups are counted until they end, and a name server that does not answer
-/// holds no more threads than these.
+/// Most concurrent lookups of one dialer.
+///
+/// A lookup cannot be cancelled and holds its thread until the system gives up. This bounds the
+/// threads that a silent name server can block.
 const MAX_LOOKUPS: usize = 64;
 
+/// Resolves names on a bounded number of threads.
 #[derive(Debug, Clone)]
 pub(super) struct Resolver {
     threads: Threads,
@@ -34,32 +36,36 @@ impl Resolver {
         self.threads.start()
     }
 
-    /// The addresses of a host, in the order the system gives them; an address literal is its own.
+    /// Returns the addresses of a host in the system's order; parses an address literal.
+    ///
+    /// # Errors
+    /// The error of the system, or of a missing thread or descriptor.
     ///
     /// # Cancel safety
-    /// A dropped call gives up its look-up, which counts until it ends.
+    /// A dropped call abandons its lookup, which keeps its thread until it ends.
     pub(super) async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         if let Ok(ip) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(ip, port)]);
         }
         let (host, max_fd) = (host.to_owned(), self.max_fd);
         let lookup = move || {
-            find_descriptor(max_fd)?;
+            check_free_descriptor(max_fd)?;
             (host.as_str(), port)
                 .to_socket_addrs()
                 .map(Iterator::collect)
         };
         let thread = |error: io::Error| {
-            let text = format!("no thread for the look-up: {error}");
+            let text = format!("no thread for the name lookup: {error}");
             io::Error::new(error.kind(), text)
         };
         self.threads.run(lookup).await.map_err(thread)?
     }
 }
 
-/// Checks that a descriptor below the limit is free. The system's resolver opens sockets of its
-/// own, and would take the descriptors that are kept for the rest of the process.
-fn find_descriptor(limit: Option<RawFd>) -> io::Result<()> {
+/// Checks that a descriptor below the limit is free.
+///
+/// The system's resolver opens its own sockets and would use reserved descriptors.
+fn check_free_descriptor(limit: Option<RawFd>) -> io::Result<()> {
     let Some(limit) = limit else {
         return Ok(());
     };
@@ -79,7 +85,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_name_and_a_literal_resolve() {
+    async fn name_and_literal_resolve() {
         let resolver = Resolver::new();
         let addrs = resolver.resolve("localhost", 7).await.unwrap();
         assert!(!addrs.is_empty() && addrs.iter().all(|addr| addr.ip().is_loopback()));
@@ -89,7 +95,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn names_wait_for_a_place_and_literals_do_not() {
+    async fn only_names_wait_for_a_thread() {
         let threads = Threads::new("test", 1);
         let full = Resolver {
             threads: threads.clone(),

@@ -1,4 +1,4 @@
-//! Asks the kernel how many bytes of a connection the peer has not acknowledged (sock_diag(7)).
+//! Unacknowledged bytes of a connection, from the kernel (sock_diag(7)).
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,32 +7,32 @@ use rustix::net::{SocketFlags, SocketType};
 use tokio::net::TcpStream;
 use transport_core::Taken;
 
-/// `SOCK_DIAG_BY_FAMILY`, the type of the request and of its answer.
+/// `SOCK_DIAG_BY_FAMILY`, the type of request and answer.
 const BY_FAMILY: u16 = 20;
 /// `NLM_F_REQUEST`.
 const REQUEST: u16 = 1;
 const IPPROTO_TCP: u8 = 6;
-/// Bytes of `struct nlmsghdr`, and of it with a `struct inet_diag_req_v2`.
+/// Length of `struct nlmsghdr`, and with a `struct inet_diag_req_v2`, in bytes.
 const HEADER: usize = 16;
 const REQUEST_LEN: u32 = 72;
-/// Where `idiag_rqueue` and `idiag_wqueue` are in `struct inet_diag_msg`, and its length.
+/// Offsets of `idiag_rqueue` and `idiag_wqueue` in `struct inet_diag_msg`, and its length.
 const RQUEUE: usize = 56;
 const WQUEUE: usize = 60;
 const MESSAGE: usize = 72;
-/// `INET_DIAG_INFO`: the attribute of the answer that is a `struct tcp_info`.
+/// `INET_DIAG_INFO`: the attribute with a `struct tcp_info`.
 const INFO: u16 = 2;
-/// Where `tcpi_snd_mss`, `tcpi_unacked` and `tcpi_sacked` are in it.
+/// Offsets of `tcpi_snd_mss`, `tcpi_unacked` and `tcpi_sacked` in `struct tcp_info`.
 const SND_MSS: usize = 16;
 const UNACKED: usize = 24;
 const SACKED: usize = 28;
 
-/// Written bytes that the peer has not taken.
+/// Written bytes that the peer has not acknowledged or read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SendQueueState {
     unacknowledged: u64,
-    /// Whether any of them are sent.
+    /// Whether any of them was sent.
     in_flight: bool,
-    /// Acknowledged and not read; known if the peer is on this host.
+    /// Acknowledged and unread bytes; known for a peer on this host.
     unread: Option<u64>,
 }
 
@@ -50,22 +50,21 @@ impl SendQueueState {
     }
 }
 
-/// Returns the bytes that the peer has not taken; `None` where the kernel or a sandbox does not
-/// answer.
+/// Returns the send queue; `None` if the kernel or a sandbox does not answer.
 ///
-/// On loopback a receiver's kernel keeps up to its whole receive buffer as one segment, and opens
-/// the window only once all of it is read: acknowledgements alone would show no progress of a slow
-/// reader for seconds.
+/// It includes bytes that a peer on this host has not read. On loopback the receiver's kernel keeps
+/// up to its whole receive buffer as one segment, and opens the window once all of it is read. So
+/// acknowledgements alone would show no progress of a slow reader for seconds.
 pub(super) fn send_queue_state(stream: &TcpStream) -> Option<SendQueueState> {
     let (local, peer) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
-    let answer = ask(local, peer)?;
-    let unacknowledged = bytes_of(&answer)?;
+    let answer = query(local, peer)?;
+    let unacknowledged = unacknowledged_bytes(&answer)?;
     let unacked = info(message(&answer)?).and_then(|info| number(info, UNACKED));
     let on_this_host = peer.ip().to_canonical() == local.ip().to_canonical()
         || peer.ip().to_canonical().is_loopback();
     let unread = if on_this_host {
-        // In another network namespace there is no such socket.
-        ask(peer, local).and_then(|answer| number(message(&answer)?, RQUEUE))
+        // `None` for a peer in another network namespace.
+        query(peer, local).and_then(|answer| number(message(&answer)?, RQUEUE))
     } else {
         None
     };
@@ -76,17 +75,17 @@ pub(super) fn send_queue_state(stream: &TcpStream) -> Option<SendQueueState> {
     })
 }
 
-/// Returns how many written bytes the peer has not acknowledged, sent or not; `None` where the
-/// kernel or a sandbox does not answer.
+/// Returns the written bytes that the peer has not acknowledged, sent or not.
 ///
-/// Selective acknowledgements (RFC 2018) count: while a lost segment is sent again, the cumulative
-/// one stands still for a round trip or more.
+/// Selectively acknowledged bytes (RFC 2018) count as acknowledged: while a lost segment is
+/// retransmitted, the cumulative acknowledgement does not move for a round trip or more. Returns
+/// `None` if the kernel or a sandbox does not answer.
 pub(super) fn unacknowledged(stream: &TcpStream) -> Option<u64> {
-    bytes_of(&ask(stream.local_addr().ok()?, stream.peer_addr().ok()?)?)
+    unacknowledged_bytes(&query(stream.local_addr().ok()?, stream.peer_addr().ok()?)?)
 }
 
-/// Asks about the socket with these addresses.
-fn ask(local: SocketAddr, peer: SocketAddr) -> Option<Vec<u8>> {
+/// Queries the socket with these addresses.
+fn query(local: SocketAddr, peer: SocketAddr) -> Option<Vec<u8>> {
     let request = request(local, peer)?;
     let kernel = socket_with(
         AddressFamily::NETLINK,
@@ -120,7 +119,7 @@ fn request(local: SocketAddr, peer: SocketAddr) -> Option<Vec<u8>> {
         1 << (INFO - 1),
         0,
     ]);
-    // Every state.
+    // Sockets in every state.
     bytes.extend(u32::MAX.to_ne_bytes());
     bytes.extend(local.port().to_be_bytes());
     bytes.extend(peer.port().to_be_bytes());
@@ -133,13 +132,13 @@ fn request(local: SocketAddr, peer: SocketAddr) -> Option<Vec<u8>> {
             IpAddr::V6(ip) => bytes.extend(ip.octets()),
         }
     }
-    // Any interface, any cookie.
+    // Any interface and any cookie.
     bytes.extend([0; 4]);
     bytes.extend([u8::MAX; 8]);
     Some(bytes)
 }
 
-/// The `struct inet_diag_msg` of an answer and its attributes, unless it is an error.
+/// Returns the `struct inet_diag_msg` with its attributes; `None` for an error.
 fn message(answer: &[u8]) -> Option<&[u8]> {
     let kind = answer.get(4..6)?;
     if kind != BY_FAMILY.to_ne_bytes() {
@@ -148,7 +147,7 @@ fn message(answer: &[u8]) -> Option<&[u8]> {
     answer.get(HEADER..)
 }
 
-fn bytes_of(answer: &[u8]) -> Option<u64> {
+fn unacknowledged_bytes(answer: &[u8]) -> Option<u64> {
     let message = message(answer)?;
     let queued = number(message, WQUEUE)?;
     let sacked = info(message).map_or(0, |info| {
@@ -157,7 +156,7 @@ fn bytes_of(answer: &[u8]) -> Option<u64> {
     Some(queued.saturating_sub(sacked))
 }
 
-/// The `struct tcp_info` among the attributes of a message.
+/// Returns the `struct tcp_info` among the attributes of a message.
 fn info(message: &[u8]) -> Option<&[u8]> {
     let mut attributes = message.get(MESSAGE..)?;
     while let Some(&[a, b, c, d]) = attributes.get(..4) {
@@ -184,7 +183,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn unacknowledged_bytes_are_what_the_peer_left() {
+    async fn unacknowledged_bytes_follow_the_peer() {
         for any in ["127.0.0.1:0", "[::1]:0", "[::]:0"] {
             let Ok(listener) = TcpListener::bind(any).await else {
                 continue;
@@ -197,7 +196,7 @@ mod tests {
             let mut client = TcpStream::connect(to).await.unwrap();
             let (mut ours, _) = listener.accept().await.unwrap();
             if unacknowledged(&ours).is_none() {
-                // A sandbox without netlink.
+                // Skipped in a sandbox without netlink.
                 return;
             }
             ours.write_all(&[7; 1000]).await.unwrap();
@@ -220,8 +219,8 @@ mod tests {
         let mut answer = vec![0; HEADER + MESSAGE];
         answer[4..6].copy_from_slice(&BY_FAMILY.to_ne_bytes());
         answer[HEADER + WQUEUE..][..4].copy_from_slice(&10_000_u32.to_ne_bytes());
-        assert_eq!(bytes_of(&answer), Some(10_000));
-        // An attribute of one byte, padded, before the one that is looked for.
+        assert_eq!(unacknowledged_bytes(&answer), Some(10_000));
+        // A padded attribute of one byte precedes the wanted one.
         answer.extend(5_u16.to_ne_bytes());
         answer.extend(8_u16.to_ne_bytes());
         answer.extend([1, 0, 0, 0]);
@@ -231,14 +230,14 @@ mod tests {
         info[4 + SND_MSS..][..4].copy_from_slice(&1000_u32.to_ne_bytes());
         info[4 + SACKED..][..4].copy_from_slice(&3_u32.to_ne_bytes());
         answer.extend(info);
-        assert_eq!(bytes_of(&answer), Some(7000));
+        assert_eq!(unacknowledged_bytes(&answer), Some(7000));
     }
 
     #[test]
-    fn error_answer_is_no_measurement() {
+    fn error_answer_is_none() {
         let mut answer = [0; 100];
         answer[4] = 2;
-        assert_eq!(bytes_of(&answer), None);
-        assert_eq!(bytes_of(&BY_FAMILY.to_ne_bytes()), None);
+        assert_eq!(unacknowledged_bytes(&answer), None);
+        assert_eq!(unacknowledged_bytes(&BY_FAMILY.to_ne_bytes()), None);
     }
 }

@@ -9,33 +9,38 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
-use transport_core::{Io, Taken};
+use transport_core::Io;
+#[cfg(target_os = "linux")]
+use transport_core::Taken;
 
 #[cfg(target_os = "linux")]
-use super::sock_diag;
-use super::unsent_probe::UnsentProbe;
+use super::{sock_diag, unsent_probe::UnsentProbe};
 
 /// An established TCP connection.
 ///
-/// An abort sends RST. After a write that failed with a reset, the end of what had arrived before
-/// is reported as a reset too, and not as an end of stream.
+/// An abort sends RST. If a write fails with a reset, reads return the bytes that arrived before and
+/// then a reset instead of end of stream.
 #[derive(Debug)]
 pub struct TcpIo {
     stream: TcpStream,
-    /// The peer has reset the connection, and a write has consumed the error.
-    reset: bool,
-    /// Bytes that the kernel has accepted.
+    /// Whether a write has consumed the error of a reset.
+    is_reset: bool,
+    /// Bytes accepted by the kernel.
     written: u64,
-    measure: TakenProbe,
+    #[cfg(target_os = "linux")]
+    probe: TakenProbe,
 }
 
-/// How [`Io::taken`] is measured.
+/// The method that measures [`Io::taken`].
+#[cfg(target_os = "linux")]
 #[derive(Debug)]
 enum TakenProbe {
-    /// By the kernel's diagnosis of sockets; whether it has answered before.
+    /// sock_diag(7).
     Diagnosis {
-        answers: bool,
+        /// Whether it has answered before.
+        has_answered: bool,
     },
+    /// Probes of `TCP_NOTSENT_LOWAT`, where sock_diag(7) is not available.
     Unsent(UnsentProbe),
 }
 
@@ -45,9 +50,12 @@ impl TcpIo {
     pub const fn new(stream: TcpStream) -> Self {
         Self {
             stream,
-            reset: false,
+            is_reset: false,
             written: 0,
-            measure: TakenProbe::Diagnosis { answers: false },
+            #[cfg(target_os = "linux")]
+            probe: TakenProbe::Diagnosis {
+                has_answered: false,
+            },
         }
     }
 
@@ -63,13 +71,12 @@ impl TcpIo {
         self.stream
     }
 
-    /// Counts accepted bytes, and remembers a reset: the kernel reports it once, to whichever
-    /// call comes first.
-    fn written(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    /// Counts accepted bytes, and records a reset, which the kernel reports only once.
+    fn record_write(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &polled {
             Poll::Ready(Ok(written)) => self.written += *written as u64,
             Poll::Ready(Err(error)) => {
-                self.reset |= error.kind() == io::ErrorKind::ConnectionReset;
+                self.is_reset |= error.kind() == io::ErrorKind::ConnectionReset;
             }
             Poll::Pending => {}
         }
@@ -79,7 +86,7 @@ impl TcpIo {
 
 impl Io for TcpIo {
     fn abort(&mut self) {
-        // A socket that is gone already needs no reset.
+        // Fails only for a closed socket.
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
 
@@ -87,10 +94,10 @@ impl Io for TcpIo {
     fn has_sent_all(&mut self) -> bool {
         use rustix::event::{poll, PollFd, PollFlags, Timespec};
         if let Some(bytes) = sock_diag::unacknowledged(&self.stream) {
-            // Our end of stream counts as one byte.
+            // The FIN counts as one byte.
             return bytes <= 1;
         }
-        // With this mark the kernel reports a socket as writable once nothing is unsent (tcp(7)).
+        // With this mark the socket is writable once no byte is unsent (tcp(7)).
         if SockRef::from(&self.stream)
             .set_tcp_notsent_lowat(1)
             .is_err()
@@ -102,27 +109,30 @@ impl Io for TcpIo {
             tv_sec: 0,
             tv_nsec: 0,
         };
-        // An error is an event too: then there is nothing to wait for.
+        // An error is an event too, and ends the wait.
         poll(&mut fds, Some(&now)) != Ok(0)
     }
 
-    /// Counts bytes that the peer has acknowledged, or read where it is on this host; where the
-    /// kernel does not tell, bytes that it has sent, which is no more than the peer's window takes.
+    /// Counts acknowledged bytes, or bytes that a peer on this host has read.
+    ///
+    /// Without sock_diag(7) it counts sent bytes, which the peer's window bounds.
     #[cfg(target_os = "linux")]
     fn taken(&mut self) -> Option<Taken> {
-        match &mut self.measure {
-            TakenProbe::Diagnosis { answers } => match sock_diag::send_queue_state(&self.stream) {
-                Some(left) => {
-                    *answers = true;
-                    Some(left.taken(self.written))
+        match &mut self.probe {
+            TakenProbe::Diagnosis { has_answered } => {
+                match sock_diag::send_queue_state(&self.stream) {
+                    Some(left) => {
+                        *has_answered = true;
+                        Some(left.taken(self.written))
+                    }
+                    // Temporarily out of descriptors or memory.
+                    None if *has_answered => None,
+                    None => {
+                        self.probe = TakenProbe::Unsent(UnsentProbe::new());
+                        self.taken()
+                    }
                 }
-                // No descriptor or no memory for a question, this time.
-                None if *answers => None,
-                None => {
-                    self.measure = TakenProbe::Unsent(UnsentProbe::new());
-                    self.taken()
-                }
-            },
+            }
             TakenProbe::Unsent(unsent) => {
                 let left = unsent.measure(&self.stream, self.written)?;
                 Some(Taken::Acknowledged {
@@ -150,7 +160,7 @@ impl AsyncRead for TcpIo {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if self.reset
+        if self.is_reset
             && matches!(polled, Poll::Ready(Ok(())))
             && buf.filled().len() == before
             && buf.remaining() != 0
@@ -168,7 +178,7 @@ impl AsyncWrite for TcpIo {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.written(polled)
+        self.record_write(polled)
     }
 
     fn poll_write_vectored(
@@ -177,7 +187,7 @@ impl AsyncWrite for TcpIo {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.written(polled)
+        self.record_write(polled)
     }
 
     fn is_write_vectored(&self) -> bool {

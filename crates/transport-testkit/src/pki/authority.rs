@@ -129,6 +129,15 @@ impl Authority {
     }
 }
 
+impl Leaf {
+    /// Appends the certificates of these authorities to the chain.
+    #[must_use]
+    pub fn with_chain(mut self, chain: &[&Authority]) -> Self {
+        self.cert.extend(chain.iter().map(|issuer| issuer.pem()));
+        self
+    }
+}
+
 impl Default for Authority {
     fn default() -> Self {
         Self::new()

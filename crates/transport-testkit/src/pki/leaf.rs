@@ -2,8 +2,6 @@
 
 use rcgen::{CertificateParams, KeyPair, PublicKeyData as _, SanType};
 
-use super::Authority;
-
 /// A certificate with its private key.
 #[derive(Debug)]
 pub struct Leaf {
@@ -26,13 +24,6 @@ impl Leaf {
             cert: cert.pem(),
             key,
         }
-    }
-
-    /// Appends the certificates of these authorities to the chain.
-    #[must_use]
-    pub fn with_chain(mut self, chain: &[&Authority]) -> Self {
-        self.cert.extend(chain.iter().map(|issuer| issuer.pem()));
-        self
     }
 
     /// Returns the private key as PKCS #8 PEM.

@@ -65,7 +65,7 @@ async fn classical_server_error_mentions_pq_mode() {
     assert_eq!(
         failure(client),
         "the peer sent alert handshake_failure: no acceptable set of parameters in common (pq.mode is required \
-         here: the peer may have no X25519MLKEM768)"
+         here: the peer may not support X25519MLKEM768)"
     );
 }
 

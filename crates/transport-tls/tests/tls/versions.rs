@@ -182,7 +182,7 @@ async fn old_client_versions_are_distinguished() {
         let [high, low] = version;
         let old = [0x80, 28, 1, high, low, 0, 3, 0, 0, 0, 16, 7, 0, 192];
         let says = refusal(&[&old[..], &[5; 16]].concat()).await;
-        assert_eq!(says, format!("{none}, and began with a hello of SSL 2"));
+        assert_eq!(says, format!("{none}, and started with a hello of SSL 2"));
     }
 }
 

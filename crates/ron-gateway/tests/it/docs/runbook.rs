@@ -25,7 +25,7 @@ const FAMILIES: [&str; 7] = [
 ///
 /// A test of its own compares that page with the code.
 fn drills() -> BTreeSet<String> {
-    let page = page("DRILLS.md");
+    let page = page("reports/DRILLS.md");
     let rows = page.rows();
     let cells = rows.iter().filter_map(|row| row.cell("drill"));
     let names: BTreeSet<_> = cells.flat_map(spans).map(str::to_owned).collect();

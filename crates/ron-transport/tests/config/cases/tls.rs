@@ -29,7 +29,7 @@ pub(super) const TLS: &[Case] = &[
             "can never match: a SPIFFE ID needs a trust domain",
         ],
     ),
-    case("tls.spki_pins", "", [PIN, PIN], ["abc", "is no pin"]),
+    case("tls.spki_pins", "", [PIN, PIN], ["abc", "is not a pin"]),
     case(
         "tls.crl_path",
         "",
@@ -68,7 +68,12 @@ pub(super) const TLS: &[Case] = &[
         ["spiffe://td/a/*, ::1", "spiffe://td/a/*,::1"],
         ["no t a name", "can never match: it has a space"],
     ),
-    case("tls_client.spki_pins", "", [PIN, PIN], ["abc", "is no pin"]),
+    case(
+        "tls_client.spki_pins",
+        "",
+        [PIN, PIN],
+        ["abc", "is not a pin"],
+    ),
     case("tls_client.alpn", "", ["h2", "h2"], [""; 2]),
     case(
         "tls_client.cert_path",

@@ -59,7 +59,7 @@ fn refused_value_changes_nothing() {
         (
             "tls_client.spki_pins",
             "x",
-            "\"x\" is no pin: it must be a SHA-256 hash in base64 (44 characters), with or without \
+            "\"x\" is not a pin: it must be a SHA-256 hash in base64 (44 characters), with or without \
              sha256/ before it",
         ),
         ("tls_client.verify", "off", "no such key"),

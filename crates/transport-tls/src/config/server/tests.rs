@@ -66,7 +66,7 @@ fn refused_value_changes_nothing() {
         (
             "tls.spki_pins",
             "sha256/AAAA",
-            "\"sha256/AAAA\" is no pin: it must be a SHA-256 hash in base64 (44 characters), with or \
+            "\"sha256/AAAA\" is not a pin: it must be a SHA-256 hash in base64 (44 characters), with or \
              without sha256/ before it",
         ),
         ("tls.nothing", "1", "no such key"),
