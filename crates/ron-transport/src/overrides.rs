@@ -41,6 +41,7 @@ impl Overrides {
             unless_set("limits", &config.limits, &default.limits, &limits)?;
             config.limits = limits;
         }
+        #[cfg_attr(not(any(feature = "tls", feature = "uds")), allow(unused_mut))]
         let mut implied = None;
         #[cfg(feature = "tls")]
         {

@@ -24,10 +24,10 @@ pub struct ServeOptions {
 }
 
 impl Default for ServeOptions {
-    /// 10 s as `read_timeout`, 100 header fields, 100 concurrent streams of HTTP/2.
+    /// 5 s as `read_timeout`, 100 header fields, 100 concurrent streams of HTTP/2.
     fn default() -> Self {
         Self {
-            read_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(5),
             max_headers: 100,
             max_concurrent_streams: 100,
         }
@@ -38,7 +38,7 @@ impl ServeOptions {
     /// The defaults, with the `read_timeout` of a transport.
     #[must_use]
     pub fn of(transport: &Transport) -> Self {
-        Self::default().with_read_timeout(transport.config().limits().read_timeout())
+        Self::default().with_read_timeout(transport.config().limits.deadlines().read)
     }
 
     /// Sets the longest wait for data over HTTP/2.
