@@ -28,11 +28,10 @@ pub(crate) struct RequestState {
 }
 
 impl RequestState {
-    pub(crate) fn new(control: Control, tracked: bool) -> Self {
-        let phase = if tracked { IDLE } else { UNTRACKED };
+    pub(crate) fn new(control: Control) -> Self {
         Self {
             control,
-            phase: Arc::new(AtomicU8::new(phase)),
+            phase: Arc::new(AtomicU8::new(IDLE)),
         }
     }
 
@@ -42,9 +41,9 @@ impl RequestState {
 
     /// Notes bytes from the client.
     pub(crate) fn bytes_arrived(&self) {
-        let began =
-            self.phase
-                .compare_exchange(IDLE, HEAD, Ordering::Relaxed, Ordering::Relaxed);
+        let began = self
+            .phase
+            .compare_exchange(IDLE, HEAD, Ordering::Relaxed, Ordering::Relaxed);
         if began.is_ok() {
             self.control.expect_read(HEAD_BYTES);
         }

@@ -122,8 +122,7 @@ where
     B::Error: Into<BoxError>,
 {
     let alpn = conn.info().alpn.clone();
-    let is_http2 = alpn.as_deref() == Some(b"h2");
-    let state = RequestState::new(conn.control().clone(), !is_http2);
+    let state = RequestState::new(conn.control().clone());
     let details = ConnDetails::new(&conn);
     let draining = conn.draining();
     let _panic = conn.control().abort_on_panic();

@@ -9,8 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::request_state::RequestState;
 
-/// The beginning of the client preface of HTTP/2 (RFC 9113 §3.4). No method of HTTP/1.1 begins so.
-const HTTP2_PREFACE: &[u8] = b"PRI ";
+/// The client preface of HTTP/2 (RFC 9113 §3.4). A part of it is under the deadline of a head.
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A connection that reports arriving bytes to [`RequestState`].
 pub(crate) struct ServerIo {
