@@ -155,16 +155,13 @@ impl Transport {
     ///
     /// # Cancel safety
     /// As [`serve`](Self::serve).
-    pub fn serve_owned<H, F>(
-        self: Arc<Self>,
-        handler: H,
-    ) -> impl Future<Output = Result<(), TransportError>> + Send + 'static
+    pub async fn serve_owned<H, F>(self: Arc<Self>, handler: H) -> Result<(), TransportError>
     where
         H: Fn(Conn) -> F + Send + Sync + 'static,
         F: Future + Send + 'static,
         F::Output: HandlerOutput,
     {
-        async move { self.serve(handler).await }
+        self.serve(handler).await
     }
 
     /// Opens a guarded connection, under the same limits.
