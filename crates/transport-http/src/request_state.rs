@@ -1,6 +1,6 @@
 //! The deadline of request heads on one connection.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::Arc;
 
 use ron_transport::Control;
@@ -25,6 +25,7 @@ const UNTRACKED: u8 = 3;
 pub(crate) struct RequestState {
     control: Control,
     phase: Arc<AtomicU8>,
+    has_bytes: Arc<AtomicBool>,
 }
 
 impl RequestState {
@@ -32,6 +33,7 @@ impl RequestState {
         Self {
             control,
             phase: Arc::new(AtomicU8::new(IDLE)),
+            has_bytes: Arc::default(),
         }
     }
 
@@ -41,12 +43,18 @@ impl RequestState {
 
     /// Notes bytes from the client.
     pub(crate) fn bytes_arrived(&self) {
+        self.has_bytes.store(true, Ordering::Relaxed);
         let began = self
             .phase
             .compare_exchange(IDLE, HEAD, Ordering::Relaxed, Ordering::Relaxed);
         if began.is_ok() {
             self.control.expect_read(HEAD_BYTES);
         }
+    }
+
+    /// Returns whether the client has sent a byte on this connection.
+    pub(crate) fn has_bytes(&self) -> bool {
+        self.has_bytes.load(Ordering::Relaxed)
     }
 
     /// Notes a complete request head.

@@ -1,8 +1,10 @@
 //! The HTTP server: HTTP/1.1 and HTTP/2 over guarded connections.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{poll_fn, Future};
+use std::pin::{pin, Pin};
+use std::task::Poll;
+use std::time::Duration;
 
 use http::{Request, Response, StatusCode, Version};
 use http_body::Body;
@@ -12,6 +14,7 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use ron_transport::{Conn, Incoming};
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 use tower_service::Service;
 use tracing::Instrument;
 
@@ -21,6 +24,10 @@ use crate::server_io::ServerIo;
 use crate::{ConnDetails, RequestBody, ResponseBody, ServeOptions};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Time for the first byte of a new connection once the transport drains. Its client connected before
+/// the drain, and may have sent a request.
+const FIRST_BYTE: Duration = Duration::from_secs(1);
 
 /// A failed HTTP connection: a malformed request, a timeout, a reset, or an error of the service.
 #[derive(Debug)]
@@ -101,7 +108,7 @@ where
 /// A request head that is incomplete `read_timeout` after its first byte ends the connection, and so
 /// does a body that pauses for as long; over HTTP/2 the late body fails alone. When the transport
 /// drains, the connection ends after the requests in flight: HTTP/1.1 with `connection: close`,
-/// HTTP/2 with GOAWAY. An upgraded connection, a WebSocket for example, keeps all limits.
+/// HTTP/2 with GOAWAY. A new connection has a second for its first request. An upgraded connection, a WebSocket for example, keeps all limits.
 ///
 /// # Errors
 /// A failure of the connection. Most of them are the client's.
@@ -133,13 +140,24 @@ where
         options: options.clone(),
     };
     let builder = builder(&options, alpn.as_deref());
-    let io = TokioIo::new(ServerIo::new(conn, state));
+    let control = conn.control().clone();
+    let io = TokioIo::new(ServerIo::new(conn, state.clone()));
     let serving = builder.serve_connection_with_upgrades(io, service);
     tokio::pin!(serving);
     tokio::select! {
         served = serving.as_mut() => return served.map_err(ServeError),
-        () = draining => serving.as_mut().graceful_shutdown(),
+        () = draining => {}
     }
+    let mut first_byte = pin!(sleep(FIRST_BYTE.saturating_sub(control.age())));
+    let served = poll_fn(|cx| match serving.as_mut().poll(cx) {
+        Poll::Ready(served) => Poll::Ready(Some(served)),
+        Poll::Pending if state.has_bytes() => Poll::Ready(None),
+        Poll::Pending => first_byte.as_mut().poll(cx).map(|()| None),
+    });
+    if let Some(served) = served.await {
+        return served.map_err(ServeError);
+    }
+    serving.as_mut().graceful_shutdown();
     serving.await.map_err(ServeError)
 }
 
