@@ -6,6 +6,9 @@
 use crate::cmd::{no_args, run as run_command, Cx, Outcome};
 use crate::meta::{self, Krate};
 
+/// Crates whose features are adapters that users choose one by one.
+const EACH_FEATURE_ALONE: &[&str] = &["transport-http"];
+
 /// Runs clippy on each crate alone; warnings of slim builds are errors.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     no_args(args)?;
@@ -19,15 +22,20 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     Ok(())
 }
 
-/// No features, and the default ones if the crate has any.
-fn feature_sets(krate: &Krate) -> Vec<Option<&'static str>> {
+/// No features; the default ones if the crate has any; each adapter alone.
+fn feature_sets(krate: &Krate) -> Vec<Vec<String>> {
+    let none = "--no-default-features".to_owned();
+    let mut sets = vec![vec![none.clone()]];
     let has_default = krate
         .features
         .get("default")
         .is_some_and(|list| !list.is_empty());
-    let mut sets = vec![Some("--no-default-features")];
     if has_default {
-        sets.push(None);
+        sets.push(Vec::new());
+    }
+    if EACH_FEATURE_ALONE.contains(&krate.name.as_str()) {
+        let features = krate.features.keys().filter(|name| *name != "default");
+        sets.extend(features.map(|name| vec![none.clone(), format!("--features={name}")]));
     }
     sets
 }
@@ -42,10 +50,24 @@ mod tests {
             name: "a".into(),
             ..Krate::default()
         };
-        assert_eq!(feature_sets(&krate), [Some("--no-default-features")]);
+        assert_eq!(feature_sets(&krate), [["--no-default-features"]]);
         krate.features.insert("default".into(), vec![]);
         assert_eq!(feature_sets(&krate).len(), 1);
         krate.features.insert("default".into(), vec!["x".into()]);
         assert_eq!(feature_sets(&krate).len(), 2);
+    }
+
+    #[test]
+    fn each_adapter_is_one_set() {
+        let mut krate = Krate {
+            name: "transport-http".into(),
+            ..Krate::default()
+        };
+        for feature in ["default", "axum", "tonic"] {
+            krate.features.insert(feature.into(), vec![]);
+        }
+        let sets = feature_sets(&krate);
+        assert_eq!(sets.len(), 3);
+        assert!(sets[1].contains(&"--features=axum".to_owned()));
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! transport-core <- transport-limits  <- transport-tcp, -tls, -uds, -arti <- ron-transport
 //! transport-core <- transport-metrics                                     <- ron-transport
-//! ron-transport  <- ron-gateway
+//! ron-transport  <- ron-gateway, transport-http
 //! transport-core, transport-limits <- transport-testkit <- testing/*, benches/*
 //! ```
 //!
@@ -56,6 +56,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             ARTI,
         ],
     ),
+    ("transport-http", &["ron-transport"]),
     ("ron-gateway", &["ron-transport"]),
     (TESTKIT, BACKEND),
 ];

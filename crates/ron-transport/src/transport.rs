@@ -173,6 +173,16 @@ impl Transport {
         self.backends.watch_certificates().await;
     }
 
+    /// Resolves once the transport stops accepting, at the latest when it shuts down.
+    ///
+    /// The future borrows nothing: it is the shutdown signal of a server that accepts by itself.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub fn draining(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.state.stop.clone().cancelled_owned()
+    }
+
     /// Returns a dialer for handlers. It does not keep the transport alive.
     #[must_use]
     pub fn dialer(&self) -> TransportDialer {

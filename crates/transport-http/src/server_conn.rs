@@ -1,0 +1,73 @@
+//! A connection for servers that drain by themselves.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use ron_transport::{Busy, Conn};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::ConnDetails;
+
+/// A connection for a server that drains by itself, such as axum's or tonic's.
+///
+/// A drain does not close it as idle: only the server knows whether a request is in flight. The
+/// server must be told to shut down gracefully.
+#[derive(Debug)]
+pub struct ServerConn {
+    conn: Conn,
+    _busy: Busy,
+}
+
+impl ServerConn {
+    pub(crate) fn new(conn: Conn) -> Self {
+        let busy = conn.control().busy();
+        Self { conn, _busy: busy }
+    }
+
+    /// Describes the connection.
+    #[must_use]
+    pub fn details(&self) -> ConnDetails {
+        ConnDetails::new(&self.conn)
+    }
+}
+
+impl AsyncRead for ServerConn {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.conn).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for ServerConn {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.conn).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.conn).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.conn.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.conn).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.conn).poll_shutdown(cx)
+    }
+}
