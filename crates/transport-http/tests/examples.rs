@@ -165,6 +165,20 @@ fn borrowed<'a>(settings: &'a [(&'static str, String)]) -> Vec<(&'static str, &'
 }
 
 #[test]
+fn embedding_page_has_programs() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("../../docs/EMBEDDING.md")).unwrap();
+    for name in ["axum", "tonic", "hyper_client", "websocket"] {
+        let program = root.join(format!("examples/{name}.rs"));
+        let program = fs::read_to_string(program).unwrap();
+        assert!(
+            page.contains(&program),
+            "{name}: copy the example to the page"
+        );
+    }
+}
+
+#[test]
 fn axum_answers_curl_over_tcp() {
     let server = Server::start("axum", &[]);
     let uri = format!("http://{}/", server.at);
