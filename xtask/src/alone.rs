@@ -22,6 +22,8 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     Ok(())
 }
 
+/// Returns the feature sets of a crate.
+///
 /// No features; the default ones if the crate has any; each adapter alone.
 fn feature_sets(krate: &Krate) -> Vec<Vec<String>> {
     let none = "--no-default-features".to_owned();

@@ -173,9 +173,10 @@ impl Transport {
         self.backends.watch_certificates().await;
     }
 
-    /// Resolves once the transport stops accepting, at the latest when it shuts down.
+    /// Resolves once the transport stops accepting.
     ///
-    /// The future borrows nothing: it is the shutdown signal of a server that accepts by itself.
+    /// It resolves at the latest when the transport shuts down. The future borrows nothing: it is
+    /// the shutdown signal of a server that accepts by itself.
     ///
     /// # Cancel safety
     /// Cancel-safe.

@@ -86,7 +86,9 @@ impl Pki {
         self.dir.write_private("cert.pem", cert);
     }
 
-    /// Writes `crl.pem`, valid until the first day of a year, and returns its path.
+    /// Writes `crl.pem`, and returns its path.
+    ///
+    /// The CRL is valid until the first day of a year.
     #[cfg(feature = "tls")]
     pub(crate) fn crl_until(&self, year: i32) -> String {
         let crl = self.authority.crl((2020, year), &[]);
