@@ -12,12 +12,11 @@ use hyper::body::Incoming as HyperBody;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
-use ron_transport::{Conn, Incoming};
+use ron_transport::{BoxError, Conn, Incoming};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tower_service::Service;
 use tracing::Instrument;
-use transport_core::BoxError;
 
 use crate::request_state::RequestState;
 use crate::response_body::RequestInFlight;
