@@ -1,6 +1,7 @@
-//! An axum service over TCP, TLS or a Unix socket; drains on SIGTERM.
+//! An axum service over TCP, TLS or a Unix socket.
 //!
-//! Configuration comes from the environment: `RON_TRANSPORT_BIND_ADDR`, `RON_TRANSPORT_BACKEND`.
+//! It drains on SIGTERM. Configuration comes from the environment: `RON_TRANSPORT_BIND_ADDR`,
+//! `RON_TRANSPORT_BACKEND`.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
-//! A client of hyper-util: `hyper_client URI [SOCKET]` prints the response, over a Unix socket if
-//! its path is given.
+//! A client of hyper-util.
 //!
+//! `hyper_client URI [SOCKET]` prints the response, over a Unix socket if its path is given.
 //! Configuration comes from the environment, `RON_TRANSPORT_TLS_CLIENT_ALPN=h2` for example.
 
 use http_body_util::{BodyExt, Empty};

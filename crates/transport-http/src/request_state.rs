@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use ron_transport::Control;
 
-/// More than any server accepts for a request head: the deadline ends with the head.
+/// More than any server accepts for a request head.
+///
+/// The deadline ends with the head.
 const HEAD_BYTES: u64 = 1 << 20;
 
 /// No request: the next byte starts a request head.

@@ -12,7 +12,7 @@ use hyper::body::Incoming as HyperBody;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
-use ron_transport::{Conn, Incoming};
+use ron_transport::{BoxError, Conn, Incoming};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tower_service::Service;
@@ -23,13 +23,14 @@ use crate::response_body::RequestInFlight;
 use crate::server_io::ServerIo;
 use crate::{ConnDetails, RequestBody, ResponseBody, ServeOptions};
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// Time for the first byte of a new connection once the transport drains. Its client connected before
-/// the drain, and may have sent a request.
+/// Time for a new connection's first byte during a drain.
+///
+/// Its client connected before the drain, and may have sent a request.
 const FIRST_BYTE: Duration = Duration::from_secs(1);
 
-/// A failed HTTP connection: a malformed request, a timeout, a reset, or an error of the service.
+/// A failed HTTP connection.
+///
+/// A malformed request, a timeout, a reset, or an error of the service.
 #[derive(Debug)]
 pub struct ServeError(BoxError);
 
@@ -45,10 +46,11 @@ impl std::error::Error for ServeError {
     }
 }
 
-/// Serves HTTP on each connection of a stream, until the stream ends and all have ended.
+/// Serves HTTP on each connection of a stream.
 ///
-/// The service is any tower service: axum's `Router`, tonic's `Routes`. Each connection has a task of
-/// its own with the span [`Conn::span`]. See [`serve_connection`] for deadlines and drain.
+/// Returns when the stream and all connections have ended. The service is any tower service: axum's
+/// `Router`, tonic's `Routes`. Each connection has a task of its own with the span [`Conn::span`].
+/// See [`serve_connection`] for deadlines and drain.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -183,7 +185,9 @@ fn builder(options: &ServeOptions, alpn: Option<&[u8]>) -> Builder<TokioExecutor
     }
 }
 
-/// Adds the connection to each request, and keeps it busy until the response has ended.
+/// Adds the connection to each request.
+///
+/// Keeps the connection busy until the response has ended.
 #[derive(Clone)]
 struct RequestService<S> {
     service: TowerToHyperService<S>,

@@ -9,10 +9,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::ConnDetails;
 
-/// A connection for a server that drains by itself, such as axum's or tonic's.
+/// A connection for a server that drains itself.
 ///
-/// A drain does not close it as idle: only the server knows whether a request is in flight. The
-/// server must be told to shut down gracefully.
+/// Examples are the servers of axum and tonic. A drain does not close it as idle: only the server
+/// knows whether a request is in flight. The server must be told to shut down gracefully.
 #[derive(Debug)]
 pub struct ServerConn {
     conn: Conn,

@@ -116,7 +116,7 @@ fn hyper_client(args: &[&str], settings: &[(&str, &str)]) -> String {
     client(command).unwrap()
 }
 
-/// Certificates, and the settings of a server and of a client that use them.
+/// Certificates, and the settings of a server and its client.
 struct Pki {
     dir: PkiDir,
     server: Vec<(&'static str, String)>,

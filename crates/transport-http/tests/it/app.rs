@@ -21,7 +21,9 @@ use transport_http::{ConnDetails, IdentityLayer};
 
 /// Bytes of `/big`, more than all socket buffers hold.
 pub(crate) const BIG: usize = 64 << 20;
-/// Pause of `/stream` before each chunk: a connection that pauses as long is idle for the guard.
+/// Pause of `/stream` before each chunk.
+///
+/// A connection that pauses as long is idle for the guard.
 pub(crate) const PAUSE: Duration = Duration::from_millis(1300);
 
 pub(crate) fn app() -> Router {

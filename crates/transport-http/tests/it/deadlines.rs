@@ -21,7 +21,9 @@ both! {
     stopped_reader_ends_at_write_timeout
 }
 
-/// Writes a byte every 20 ms until the server closes; returns the time that took.
+/// Writes a byte every 20 ms until the server closes.
+///
+/// Returns the elapsed time.
 async fn dribble(client: &mut TcpStream, bytes: &[u8]) -> Duration {
     let started = Instant::now();
     let mut bytes = bytes.iter().chain(std::iter::repeat(&b'a'));

@@ -71,7 +71,9 @@ async fn axum_connect_info() {
     assert_eq!(get(&mut client, "/").await.1, "Some([\"client.example\"])");
 }
 
-/// A service of tonic without code generation: answers with the number of the connection.
+/// A service of tonic without code generation.
+///
+/// It answers with the number of the connection.
 #[derive(Clone)]
 struct Numbers;
 

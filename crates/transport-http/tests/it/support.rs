@@ -81,7 +81,9 @@ pub(crate) fn addr(transport: &Transport) -> SocketAddr {
     transport.local_addr().unwrap().socket_addr().unwrap()
 }
 
-/// Sends a GET request over HTTP/1.1 and returns the head and the body of the response.
+/// Sends a GET request over HTTP/1.1.
+///
+/// Returns the head and the body of the response.
 pub(crate) async fn get<S>(stream: &mut S, path: &str) -> (String, String)
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -129,7 +131,9 @@ where
     sender
 }
 
-/// Sends a GET request over HTTP/2 and returns the body of the response.
+/// Sends a GET request over HTTP/2.
+///
+/// Returns the body of the response.
 pub(crate) async fn get2(sender: &mut Http2, path: &str) -> Result<String, hyper::Error> {
     sender.ready().await?;
     let uri = format!("http://localhost{path}");
@@ -198,7 +202,7 @@ impl Pki {
     }
 }
 
-/// A directory for a Unix socket, and the settings of a server on it.
+/// A directory for a Unix socket, and a server's settings.
 pub(crate) struct UnixDir(tempfile::TempDir);
 
 impl UnixDir {
