@@ -24,7 +24,7 @@ const FAMILIES: [&str; 7] = [
 /// Returns the drills of the results page.
 ///
 /// A test of its own compares that page with the code.
-fn drills() -> BTreeSet<String> {
+pub(super) fn drills() -> BTreeSet<String> {
     let page = page("reports/DRILLS.md");
     let rows = page.rows();
     let cells = rows.iter().filter_map(|row| row.cell("drill"));
