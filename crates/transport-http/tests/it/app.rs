@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{ready, Context, Poll};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use http_body::Frame;
 use hyper_util::rt::TokioIo;
 use ron_transport::VerifiedIdentity;
 use tokio::io::copy_bidirectional;
+use tokio::sync::Semaphore;
 use tokio::time::{sleep, Sleep};
 use transport_http::{ConnDetails, IdentityLayer};
 
@@ -26,7 +28,8 @@ pub(crate) const BIG: usize = 64 << 20;
 /// A connection that pauses as long is idle for the guard.
 pub(crate) const PAUSE: Duration = Duration::from_millis(1300);
 
-pub(crate) fn app() -> Router {
+/// The service; each request of `/sleep` adds a permit as it arrives.
+pub(crate) fn app(arrived: Arc<Semaphore>) -> Router {
     Router::new()
         .route("/", get(|| async { "hello" }))
         .route("/echo", post(|body: Bytes| async { body }))
@@ -39,9 +42,11 @@ pub(crate) fn app() -> Router {
         .route("/conn", get(conn))
         .route("/upgrade", get(upgrade))
         .layer(IdentityLayer::new())
+        .layer(Extension(arrived))
 }
 
-async fn slept(Path(ms): Path<u64>) -> String {
+async fn slept(Extension(arrived): Extension<Arc<Semaphore>>, Path(ms): Path<u64>) -> String {
+    arrived.add_permits(1);
     sleep(Duration::from_millis(ms)).await;
     format!("slept {ms}")
 }

@@ -62,7 +62,7 @@ async fn http2_requests_in_flight_are_answered() {
         }
         clients.push(client);
     }
-    sleep(Duration::from_millis(100)).await;
+    server.arrived(u32::try_from(requests.len()).unwrap()).await;
     let report = server.transport.shutdown(AMPLE).await;
     let mut answered = 0;
     while let Some(body) = requests.join_next().await {
@@ -101,7 +101,7 @@ async fn connection_close_in_last_response() {
     let mut client = server.connect().await;
     let request = "GET /sleep/200 HTTP/1.1\r\nhost: localhost\r\n\r\n";
     client.write_all(request.as_bytes()).await.unwrap();
-    sleep(Duration::from_millis(100)).await;
+    server.arrived(1).await;
     let answer = async {
         let (head, body) = response(&mut client).await;
         let end = client.read(&mut [0]).await.unwrap();
@@ -168,7 +168,7 @@ async fn request_at_deadline_is_aborted() {
     busy.write_all(request.as_bytes()).await.unwrap();
     let mut idle = server.connect().await;
     get(&mut idle, "/").await;
-    sleep(Duration::from_millis(50)).await;
+    server.arrived(1).await;
     let report = server.transport.shutdown(Duration::from_millis(500)).await;
     assert_eq!(report.aborted, 1, "{report:?}");
     let error = busy.read(&mut [0]).await.unwrap_err();

@@ -14,6 +14,7 @@ use http::Response;
 use http_body_util::{BodyExt, Full};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tonic::body::Body;
 use tonic::service::Routes;
@@ -32,14 +33,20 @@ both! {
 async fn axum_serve_drains() {
     let (transport, _) = listening(&[]).await;
     let listener = transport_http::axum::listener(&transport).unwrap();
-    let serving = axum::serve(listener, app()).with_graceful_shutdown(transport.draining());
+    let arrived = Arc::new(Semaphore::new(0));
+    let serving = axum::serve(listener, app(Arc::clone(&arrived)))
+        .with_graceful_shutdown(transport.draining());
     let serving = tokio::spawn(async move { serving.await });
     let mut idle = TcpStream::connect(addr(&transport)).await.unwrap();
     assert_eq!(get(&mut idle, "/").await.1, "hello");
     let mut busy = TcpStream::connect(addr(&transport)).await.unwrap();
     let request = "GET /sleep/1500 HTTP/1.1\r\nhost: localhost\r\n\r\n";
     busy.write_all(request.as_bytes()).await.unwrap();
-    sleep(Duration::from_millis(100)).await;
+    timeout(AMPLE, arrived.acquire())
+        .await
+        .unwrap()
+        .unwrap()
+        .forget();
     let (report, answer) = tokio::join!(transport.shutdown(AMPLE), response(&mut busy));
     assert!(answer.0.contains("connection: close"), "{}", answer.0);
     assert_eq!(answer.1, "slept 1500");

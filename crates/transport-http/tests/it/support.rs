@@ -13,6 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use ron_transport::{Config, Conn, Transport};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use transport_http::{serve_http, ServeOptions};
@@ -48,11 +49,12 @@ pub(crate) async fn listening(settings: &[(&str, &str)]) -> (Arc<Transport>, Rec
     (Arc::new(transport), recorder)
 }
 
-/// A transport that serves [`app`] by [`serve_http`].
+/// A transport that serves [`app`](crate::app::app) by [`serve_http`].
 pub(crate) struct Server {
     pub(crate) transport: Arc<Transport>,
     pub(crate) recorder: Recorder,
     pub(crate) serving: JoinHandle<()>,
+    arrived: Arc<Semaphore>,
 }
 
 impl Server {
@@ -60,12 +62,21 @@ impl Server {
         let (transport, recorder) = listening(settings).await;
         let incoming = transport.incoming().unwrap();
         let options = ServeOptions::of(&transport);
-        let serving = tokio::spawn(serve_http(incoming, app(), options));
+        let arrived = Arc::new(Semaphore::new(0));
+        let app = app(Arc::clone(&arrived));
+        let serving = tokio::spawn(serve_http(incoming, app, options));
         Self {
             transport,
             recorder,
             serving,
+            arrived,
         }
+    }
+
+    /// Waits until as many requests of `/sleep` have arrived.
+    pub(crate) async fn arrived(&self, requests: u32) {
+        let arrived = timeout(AMPLE, self.arrived.acquire_many(requests)).await;
+        arrived.unwrap().unwrap().forget();
     }
 
     pub(crate) fn addr(&self) -> SocketAddr {
