@@ -6,11 +6,12 @@ use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use transport_core::{Backend, Observer, PeerAddr, TransportError};
+use transport_core::{Backend, Dialer, Listener, Observer, PeerAddr, TransportError};
 use transport_limits::{Decision, Limiter, Limits};
 use transport_metrics::MetricsObserver;
 
-use crate::config::{check, Config, COMPILED_BACKENDS};
+use crate::backend::CustomBackends;
+use crate::config::{check, Config};
 use crate::credentials::Credentials;
 use crate::overrides::Overrides;
 use crate::transport::Transport;
@@ -40,6 +41,7 @@ pub struct TransportBuilder {
     observer: Option<Arc<dyn Observer>>,
     max_fd: Option<RawFd>,
     admit: Option<AdmissionHook>,
+    custom: CustomBackends,
 }
 
 impl std::fmt::Debug for TransportBuilder {
@@ -135,10 +137,12 @@ impl TransportBuilder {
     /// Sets the metrics recorder.
     ///
     /// By default it is the global recorder, which must be installed before
-    /// [`build`](Self::build).
+    /// [`build`](Self::build). Call it after [`raw_listener`](Self::raw_listener) and
+    /// [`raw_dialer`](Self::raw_dialer), whose names are labels.
     #[must_use]
-    pub fn recorder(self, recorder: &dyn metrics::Recorder) -> Self {
-        let observer = MetricsObserver::with_recorder(recorder, COMPILED_BACKENDS);
+    pub fn recorder(mut self, recorder: &dyn metrics::Recorder) -> Self {
+        let backends = self.custom.labels_for_recorder();
+        let observer = MetricsObserver::with_recorder(recorder, &backends);
         self.observer(Arc::new(observer))
     }
 
@@ -186,6 +190,78 @@ impl TransportBuilder {
         self
     }
 
+    /// Listens with a raw listener of the embedder, which is already bound.
+    ///
+    /// Everything that holds for built-in backends holds for it: limits, deadlines, metrics, logs,
+    /// readiness, drain and reload. The name is the label `backend` of its metrics, in place of
+    /// [`Listener::backend`]. Its peers are counted by [`PeerAddr`], see [`PeerAddr::Other`]. With
+    /// [`server_tls`](Self::server_tls), [`tls_files`](Self::tls_files) or `backend = "tls"`, TLS
+    /// runs over it. The key `backend` keeps its default otherwise, and `bind_addr` stays unset.
+    ///
+    /// [`listen`](Transport::listen) begins to accept, and the listener is dropped when accepting
+    /// ends. The contract of a backend is in
+    /// [`transport_core::contract`](transport_core::contract).
+    ///
+    /// # Errors
+    /// [`build`](Self::build) fails for an invalid name ([`Target::is_custom_name`](transport_core::Target::is_custom_name)), for a second
+    /// listener, and with `bind_addr` or another backend than TLS.
+    #[must_use]
+    pub fn raw_listener<L: Listener>(mut self, name: &'static str, listener: L) -> Self {
+        self.custom.add_listener(name, listener);
+        self
+    }
+
+    /// Adds a raw dialer of the embedder for the targets `scheme://address`.
+    ///
+    /// The dialer receives [`Target::Custom`](transport_core::Target::Custom). `tls+scheme://address` dials with TLS over it; then
+    /// `tls_client.sni_override` has the server's name. The scheme is the label `backend` of the
+    /// metrics, in place of [`Dialer::backend`].
+    ///
+    /// ```
+    /// use ron_transport::{
+    ///     ConnInfo, Connection, Dialer, Backend, Plain, Target, Transport, TransportError,
+    /// };
+    /// use tokio::io::DuplexStream;
+    ///
+    /// /// Connects to an echo in memory.
+    /// struct Loopback;
+    ///
+    /// impl Dialer for Loopback {
+    ///     type Io = Plain<DuplexStream>;
+    ///
+    ///     fn backend(&self) -> Backend {
+    ///         Backend::Custom("loopback")
+    ///     }
+    ///
+    ///     async fn dial(&self, to: &Target) -> Result<Connection<Self::Io>, TransportError> {
+    ///         assert_eq!(to.to_string(), "anywhere");
+    ///         let (ours, mut theirs) = tokio::io::duplex(1024);
+    ///         tokio::spawn(async move {
+    ///             let (mut read, mut write) = tokio::io::split(&mut theirs);
+    ///             let _ = tokio::io::copy(&mut read, &mut write).await;
+    ///         });
+    ///         Ok(Connection::new(Plain(ours), ConnInfo::new(self.backend(), None)))
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let transport = Transport::builder().raw_dialer("loopback", Loopback).build()?;
+    /// let conn = transport.dial("loopback://anywhere").await?;
+    /// assert_eq!(conn.info().backend, Backend::Custom("loopback"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`build`](Self::build) fails for an invalid scheme ([`Target::is_custom_name`](transport_core::Target::is_custom_name)) and for one
+    /// that another dialer has.
+    #[must_use]
+    pub fn raw_dialer<D: Dialer>(mut self, scheme: &'static str, dialer: D) -> Self {
+        self.custom.add_dialer(scheme, dialer);
+        self
+    }
+
     /// Builds the transport. It binds nothing.
     ///
     /// # Errors
@@ -198,10 +274,12 @@ impl TransportBuilder {
             observer,
             max_fd,
             admit,
+            custom,
         } = self;
         let config = overrides.merge_into(config)?;
+        custom.check(&config)?;
         let observer =
-            observer.unwrap_or_else(|| Arc::new(MetricsObserver::new(COMPILED_BACKENDS)));
+            observer.unwrap_or_else(|| Arc::new(MetricsObserver::new(&custom.labels())));
         check(&config)?;
         let limiter = Limiter::new(&config.limits, Arc::clone(&observer))?;
         if let Some(hook) = admit {
@@ -210,6 +288,7 @@ impl TransportBuilder {
         Ok(Transport::new(
             config,
             credentials,
+            custom,
             limiter,
             observer,
             max_fd,
