@@ -278,8 +278,7 @@ impl TransportBuilder {
         } = self;
         let config = overrides.merge_into(config)?;
         custom.check(&config)?;
-        let observer =
-            observer.unwrap_or_else(|| Arc::new(MetricsObserver::new(&custom.labels())));
+        let observer = observer.unwrap_or_else(|| Arc::new(MetricsObserver::new(&custom.labels())));
         check(&config)?;
         let limiter = Limiter::new(&config.limits, Arc::clone(&observer))?;
         if let Some(hook) = admit {

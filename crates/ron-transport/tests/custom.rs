@@ -120,10 +120,7 @@ async fn custom_backend_is_served_and_counted() {
         .recorder
         .wait_for("both ends closed", |s| s.closes(CloseReason::Eof) == 2)
         .await;
-    for direction in [
-        ron_transport::Direction::In,
-        ron_transport::Direction::Out,
-    ] {
+    for direction in [ron_transport::Direction::In, ron_transport::Direction::Out] {
         assert_eq!(served.recorder.bytes(VSOCK, direction), 8);
         assert_eq!(served.recorder.bytes(Backend::Uds, direction), 0);
     }

@@ -198,9 +198,7 @@ impl Target {
         }
         if address.chars().any(char::is_control) {
             let shown = escape(&address).quoted();
-            return Err(TargetError(format!(
-                "{shown} contains a control character"
-            )));
+            return Err(TargetError(format!("{shown} contains a control character")));
         }
         Ok(Self::Custom { scheme, address })
     }
@@ -356,7 +354,10 @@ mod tests {
             ("vsock", "a\nb"),
             ("vsock", "x".repeat(1025).as_str()),
         ] {
-            assert!(Target::custom(scheme, address).is_err(), "{scheme} {address}");
+            assert!(
+                Target::custom(scheme, address).is_err(),
+                "{scheme} {address}"
+            );
         }
         assert!(Target::custom("a-1", "x".repeat(1024)).is_ok());
     }

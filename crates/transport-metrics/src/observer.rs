@@ -115,7 +115,9 @@ impl Observer for MetricsObserver {
     }
 
     fn handshake(&self, backend: Backend, latency: Duration) {
-        self.handshake_latency.at([self.position(backend)]).record(latency);
+        self.handshake_latency
+            .at([self.position(backend)])
+            .record(latency);
     }
 
     fn inflight(&self, backend: Backend, delta: i64) {
@@ -145,7 +147,9 @@ impl Observer for MetricsObserver {
     }
 
     fn peers(&self, backend: Backend, tracked: usize, max_conns: usize) {
-        self.peers_tracked.at([self.position(backend)]).set(tracked as f64);
+        self.peers_tracked
+            .at([self.position(backend)])
+            .set(tracked as f64);
         self.peer_conns_max
             .at([self.position(backend)])
             .set(max_conns as f64);

@@ -346,7 +346,10 @@ fn custom_backend_has_its_own_series() {
     let (observer, snapshotter) = observed(&[Backend::Tcp, vsock]);
     let counted = |series: &str| [(series.to_owned(), 1.0)];
     observer.accepted(vsock);
-    assert_eq!(moved(&snapshotter), counted("transport_accepts_total{backend=vsock}"));
+    assert_eq!(
+        moved(&snapshotter),
+        counted("transport_accepts_total{backend=vsock}")
+    );
     observer.closed(vsock, CloseReason::Eof);
     let series = "transport_closes_total{backend=vsock,reason=eof}";
     assert_eq!(moved(&snapshotter), counted(series));

@@ -14,7 +14,9 @@ fn refused(builder: TransportBuilder) -> String {
 
 #[test]
 fn invalid_name_is_refused() {
-    for name in ["", "VSOCK", "1a", "a b", "a_b", "ä", "tcp", "uds", "tor", "arti", "tls+a"] {
+    for name in [
+        "", "VSOCK", "1a", "a b", "a_b", "ä", "tcp", "uds", "tor", "arti", "tls+a",
+    ] {
         let (listener, dialer) = memory();
         let error = refused(Transport::builder().raw_listener(name, listener));
         assert!(error.contains("a name has 1 to 32"), "{error}");

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use ron_transport::{echo, Backend, Config, Listener, PeerAddr, ReadyReason, ReadyState, Reason, Transport};
+use ron_transport::{
+    echo, Backend, Config, Listener, PeerAddr, ReadyReason, ReadyState, Reason, Transport,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use transport_testkit::pki::{Authority, PkiDir};
 use transport_testkit::{MemoryListener, Recorder, Snapshot};

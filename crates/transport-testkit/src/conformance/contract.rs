@@ -86,7 +86,11 @@ pub async fn dropped_listener_serves_no_client<H: Harness>(harness: &H) {
     }
     peer.io.write_all(b"x").await.unwrap();
     peer.io.flush().await.unwrap();
-    let read = soon("listener-drop", "an open connection continues", ours.io.read_u8());
+    let read = soon(
+        "listener-drop",
+        "an open connection continues",
+        ours.io.read_u8(),
+    );
     assert_eq!(read.await.unwrap(), b'x');
 }
 
@@ -157,7 +161,11 @@ pub async fn peers_are_stable<H: Harness>(harness: &H) {
         let peer = pending.peer();
         let (ours, other) = tokio::join!(pending.establish(), dialing);
         let ours = ours.unwrap();
-        assert_eq!(ours.info.peer, Some(peer), "rule peer: establish changed it");
+        assert_eq!(
+            ours.info.peer,
+            Some(peer),
+            "rule peer: establish changed it"
+        );
         keys.push(key(peer));
         drop((ours, other));
     }
