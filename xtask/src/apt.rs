@@ -14,6 +14,8 @@ const FOR_TESTS: &[(&str, &str, &str)] = &[
     // Shows the files that a process writes.
     STRACE, // A process with another user id and one capability.
     SETPRIV,
+    // The client and, under another name, the server of the Redis example.
+    ("redis-cli", "--version", "redis-tools"),
 ];
 
 /// Programs for drills.
