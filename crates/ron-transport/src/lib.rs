@@ -78,11 +78,11 @@ pub use bytes::Bytes;
 #[cfg(feature = "arti")]
 pub use transport_arti as arti;
 pub use transport_core::{
-    contract, escape, open_file, read_bounded, schema, Backend, BoxError, CertificateChain, CloseReason,
-    ConnInfo, Connection, DialSteps, Dialer, Direction, ErrorKind, Io, KeyExchange, Listener,
-    NoIdentity, NoObserver, Observer, Op, PeerAddr, PeerIdentity, PeerName, Pending, Plain, Queue,
-    ReadyReason, ReadyState, Reason, Scope, Taken, Target, TargetError, TaskKind, TlsErrorKind,
-    TlsHandshake, TransportError, VerifiedIdentity,
+    contract, escape, open_file, read_bounded, schema, Backend, BoxError, CertificateChain,
+    CloseReason, ConnInfo, Connection, DialSteps, Dialer, Direction, ErrorKind, Io, KeyExchange,
+    Listener, NoIdentity, NoObserver, Observer, Op, PeerAddr, PeerIdentity, PeerName, Pending,
+    Plain, Queue, ReadyReason, ReadyState, Reason, Scope, Taken, Target, TargetError, TaskKind,
+    TlsErrorKind, TlsHandshake, TransportError, VerifiedIdentity,
 };
 pub use transport_limits::{
     self as limits, echo, frame, framed, relay, relay_without_half_close, AbortOnPanic, Busy,

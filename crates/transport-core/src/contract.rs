@@ -1,4 +1,4 @@
-//! The contract of a backend: the duties of its types, and those of the guard.
+//! The contract of a backend: its duties, and the guard's promises.
 //!
 //! For authors of backends. A backend implements [`Listener`](crate::Listener),
 //! [`Pending`](crate::Pending), [`Dialer`](crate::Dialer) and [`Io`](crate::Io) on raw types, and a

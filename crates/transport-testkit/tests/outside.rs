@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 /// The abort of the example.
 const ABORT: &str = "self.resets_peer.store(true, Ordering::Release);";
 
-/// Creates the package from the example and a change; `None` outside of the repository.
+/// Creates the package; `None` outside of the repository.
 fn package(name: &str, change: impl FnOnce(String) -> String) -> Option<PathBuf> {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let example = crates.join("ron-transport/examples/custom_backend.rs");
@@ -37,14 +37,16 @@ fn package(name: &str, change: impl FnOnce(String) -> String) -> Option<PathBuf>
     Some(dir)
 }
 
-/// Writes a file unless it has this text: cargo builds again what is newer.
+/// Writes a file unless it has this text: cargo rebuilds newer files.
 fn write(path: &Path, text: &str) {
     if fs::read_to_string(path).map_or(true, |now| now != text) {
         fs::write(path, text).unwrap();
     }
 }
 
-/// Runs cargo in a package; both packages share the folder of built dependencies.
+/// Runs cargo in a package.
+///
+/// Both packages share the folder of built dependencies.
 fn cargo(dir: &Path, args: &[&str]) -> Output {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("outside-target");

@@ -1,4 +1,4 @@
-//! Backends of the embedder: a raw listener and raw dialers without their types.
+//! Backends of the embedder, without their types.
 
 mod dialer;
 mod listener;

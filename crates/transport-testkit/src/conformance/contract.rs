@@ -40,7 +40,9 @@ pub async fn accept_waits_for_no_handshake<H: Harness>(harness: &H) {
     drop(dialing);
 }
 
-/// Accepts that are dropped lose no connection; dials run at the same time.
+/// Accepts that are dropped lose no connection.
+///
+/// The dials run at the same time.
 pub async fn cancelled_accept_loses_no_connection<H: Harness>(harness: &H) {
     let mut rig = RawRig::new(harness).await;
     let dialing: Vec<_> = (0..CONNS).map(|_| dial::<H>(&rig)).collect();
@@ -314,7 +316,7 @@ pub async fn write_to_gone_peer_fails<H: Harness>(harness: &H) {
     soon("gone", "a write to a peer that has left fails", writing).await;
 }
 
-/// The end of the peer's stream does not resolve a wait for a reset.
+/// A peer's end of stream resolves no wait for a reset.
 pub async fn end_of_stream_is_no_reset<H: Harness>(harness: &H) {
     let mut rig = RawRig::new(harness).await;
     let RawEnds { mut ours, mut peer } = connect::<H>(&mut rig).await;
