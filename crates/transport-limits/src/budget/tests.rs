@@ -7,7 +7,7 @@ use super::*;
 use crate::buffer::ReceiveBuffer;
 
 fn budget() -> Budget {
-    Budget::new(1000, Arc::new(NoObserver))
+    Budget::new(&SharedBudget::new(1000), Arc::new(NoObserver))
 }
 
 const ACCOUNT: MemoryAccount = MemoryAccount::Conn(1);
@@ -90,7 +90,7 @@ async fn dropped_wait_passes_grant_on() {
 #[tokio::test]
 #[allow(clippy::unwrap_used)]
 async fn freed_bytes_notified_per_step() {
-    let budget = Budget::new(4 * FREED_STEP, Arc::new(NoObserver));
+    let budget = Budget::new(&SharedBudget::new(4 * FREED_STEP), Arc::new(NoObserver));
     let free = |bytes: u64| {
         let bytes = usize::try_from(bytes).unwrap();
         drop(budget.take(ACCOUNT, bytes).unwrap());
