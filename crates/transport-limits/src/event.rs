@@ -229,6 +229,19 @@ pub(crate) fn handshake_failed(
     );
 }
 
+/// Logs the handshake of an upgrade, such as to TLS.
+pub(crate) fn upgraded(info: &ConnInfo, took: Duration) {
+    debug!(
+        target: TARGET,
+        event = "upgrade",
+        backend = info.backend.as_str(),
+        conn_id = info.id,
+        duration_ms = millis(took),
+        alpn = alpn(info),
+        kx = info.kx.map(KeyExchange::as_str),
+    );
+}
+
 /// Logs a connection that its peer closed during the handshake.
 pub(crate) fn closed_early(
     backend: Backend,
