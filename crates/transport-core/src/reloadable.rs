@@ -52,6 +52,12 @@ impl<T> Reloadable<T> {
     }
 }
 
+impl<T> From<Arc<T>> for Reloadable<T> {
+    fn from(value: Arc<T>) -> Self {
+        Self(Arc::new(RwLock::new(value)))
+    }
+}
+
 impl<T> Clone for Reloadable<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
