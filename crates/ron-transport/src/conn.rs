@@ -28,7 +28,7 @@ use crate::exclusive::Exclusive;
 /// }
 /// ```
 pub struct Conn {
-    io: Exclusive<Box<dyn Io>>,
+    io: Exclusive<Box<dyn ConnIo>>,
     is_write_vectored: bool,
     info: Arc<ConnInfo>,
     control: Control,
@@ -90,11 +90,41 @@ impl Conn {
     /// Returns the stream, its description and its control handle.
     #[must_use]
     pub fn into_parts(self) -> (Box<dyn Io>, Arc<ConnInfo>, Control) {
-        (self.io.into_inner(), self.info, self.control)
+        (self.io.into_inner().into_io(), self.info, self.control)
     }
 
-    fn io(&mut self) -> &mut Box<dyn Io> {
+    #[cfg(feature = "tls")]
+    pub(crate) fn into_stream(self) -> Box<dyn ConnIo> {
+        self.io.into_inner()
+    }
+
+    fn io(&mut self) -> &mut Box<dyn ConnIo> {
         self.io.get_mut()
+    }
+}
+
+/// The guarded stream of a connection, of any backend.
+pub(crate) trait ConnIo: Io {
+    fn into_io(self: Box<Self>) -> Box<dyn Io>;
+
+    /// Replaces the raw stream by TLS over it.
+    #[cfg(feature = "tls")]
+    fn upgrade(self: Box<Self>, tls: crate::tls_upgrade::TlsUpgrade) -> UpgradeFuture;
+}
+
+/// The future of an upgrade, boxed: its type depends on the backend.
+#[cfg(feature = "tls")]
+pub(crate) type UpgradeFuture =
+    Pin<Box<dyn Future<Output = Result<Conn, transport_core::TransportError>> + Send>>;
+
+impl<I: Io> ConnIo for GuardedIo<I> {
+    fn into_io(self: Box<Self>) -> Box<dyn Io> {
+        self
+    }
+
+    #[cfg(feature = "tls")]
+    fn upgrade(self: Box<Self>, tls: crate::tls_upgrade::TlsUpgrade) -> UpgradeFuture {
+        Box::pin(crate::tls_upgrade::upgrade(*self, tls))
     }
 }
 

@@ -21,7 +21,7 @@
 //! | task | entry |
 //! |---|---|
 //! | accept connections | [`Transport::serve`], or [`Transport::accept`] for an own loop |
-//! | open connections | [`Transport::dial`], [`TransportDialer`] in a handler |
+//! | open connections | [`Transport::dial`], [`Transport::dial_with`], [`TransportDialer`] in a handler |
 //! | frames instead of bytes | [`Conn::into_framed`], [`frame`] |
 //! | forward | [`relay`](fn@relay) |
 //! | limits | [`Limits`], [`TransportBuilder::admit`] |
@@ -38,6 +38,7 @@ mod conn_frames;
 mod conn_halves;
 mod credentials;
 mod dial;
+mod dial_options;
 mod dialer;
 mod drain;
 mod endpoint;
@@ -56,6 +57,10 @@ mod reload;
 mod scheme;
 mod serve;
 mod state;
+#[cfg(feature = "tls")]
+mod tls_memory;
+#[cfg(feature = "tls")]
+mod tls_upgrade;
 mod transport;
 
 pub use self::config::Config;
@@ -63,6 +68,7 @@ pub use builder::TransportBuilder;
 pub use conn::Conn;
 pub use conn_frames::ConnFrames;
 pub use conn_halves::{ConnReader, ConnWriter};
+pub use dial_options::DialOptions;
 pub use dialer::TransportDialer;
 pub use drain::DrainReport;
 pub use endpoint::{Endpoint, EndpointError};
@@ -72,6 +78,8 @@ pub use incoming::IncomingConn;
 pub use listen_addr::{Inherited, ListenAddr, OnionName};
 pub use reload::{ReloadError, ReloadReport};
 pub use scheme::Scheme;
+#[cfg(feature = "tls")]
+pub use tls_upgrade::TlsUpgrade;
 pub use transport::Transport;
 
 pub use bytes::Bytes;

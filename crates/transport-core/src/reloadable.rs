@@ -32,8 +32,8 @@ impl<T> Reloadable<T> {
     }
 
     /// Replaces the value for all clones.
-    pub fn replace(&self, value: T) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(value);
+    pub fn replace(&self, value: impl Into<Arc<T>>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = value.into();
     }
 
     /// Replaces the value unless it is no longer `seen`.

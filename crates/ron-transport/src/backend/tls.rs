@@ -4,8 +4,9 @@
 
 use std::convert::Infallible;
 use std::fmt::Display;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::{sleep, timeout, Instant};
 use transport_core::{Observer, Op, Reloadable, TransportError};
@@ -13,6 +14,7 @@ use transport_limits::Threads;
 use transport_tls::{ClientTls, PqMode, ServerTls, TlsClientConfig, TlsConfig};
 
 use crate::config::Config;
+use crate::credentials::check_pq;
 
 /// Interval at which the files are checked.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
@@ -34,10 +36,9 @@ const MAX_READERS: usize = 2;
 /// The TLS state of a transport, server side and client side.
 pub(crate) struct TlsState {
     observer: Arc<dyn Observer>,
-    /// Whether the embedder passed the server side in memory.
-    ///
-    /// Files do not replace it.
-    in_memory: bool,
+    /// Only a restart changes it.
+    pq: PqMode,
+    in_memory: InMemory,
     server: OnceLock<Reloadable<ServerTls>>,
     client: OnceLock<Reloadable<ClientTls>>,
     settings: Mutex<TlsSettings>,
@@ -46,6 +47,15 @@ pub(crate) struct TlsState {
     ///
     /// The number counts consecutive checks with this failure.
     failure: Mutex<Option<(String, u32)>>,
+}
+
+/// The sides that the embedder passed in memory. A reload does not replace them.
+///
+/// A flag is set before its side is replaced, and a reload replaces only what it has seen. So a
+/// reload that is under way does not undo a replacement.
+struct InMemory {
+    server: AtomicBool,
+    client: AtomicBool,
 }
 
 /// The current settings, loaded or not.
@@ -77,12 +87,16 @@ impl std::fmt::Debug for TlsState {
 impl TlsState {
     pub(crate) fn new(
         config: &Config,
-        server: Option<ServerTls>,
+        (server, client): (Option<ServerTls>, Option<ClientTls>),
         observer: &Arc<dyn Observer>,
     ) -> Self {
         let tls = Self {
             observer: Arc::clone(observer),
-            in_memory: server.is_some(),
+            pq: config.pq.mode(),
+            in_memory: InMemory {
+                server: AtomicBool::new(server.is_some()),
+                client: AtomicBool::new(client.is_some()),
+            },
             server: OnceLock::new(),
             client: OnceLock::new(),
             settings: Mutex::new(TlsSettings::of(config)),
@@ -93,11 +107,15 @@ impl TlsState {
             tls.report_expiry(&server);
             let _ = tls.server.set(Reloadable::new(server));
         }
+        if let Some(client) = client {
+            let _ = tls.client.set(Reloadable::new(client));
+        }
+        tls.report_crls();
         tls
     }
 
     /// Returns the server side. The first call reads the files, and retries for [`SETTLE_TIMEOUT`].
-    pub(super) async fn server(
+    pub(crate) async fn server(
         &self,
         config: &Config,
     ) -> Result<Reloadable<ServerTls>, TransportError> {
@@ -114,10 +132,48 @@ impl TlsState {
                 Err(_) => sleep(RETRY_INTERVAL).await,
             }
         };
-        self.report_expiry(&server);
         let live = self.server.get_or_init(|| Reloadable::new(server)).clone();
+        // Another thread may have replaced it.
+        self.report_expiry(&live.get());
         self.report_crls();
         Ok(live)
+    }
+
+    /// Replaces the server side by one from memory.
+    pub(crate) fn replace_server(&self, tls: ServerTls) -> Result<(), TransportError> {
+        self.check_pq(tls.pq_mode())?;
+        self.in_memory.server.store(true, Ordering::SeqCst);
+        replace(&self.server, tls);
+        self.replaced("server");
+        Ok(())
+    }
+
+    /// Replaces the client side by one from memory.
+    pub(crate) fn replace_client(&self, tls: ClientTls) -> Result<(), TransportError> {
+        self.check_pq(tls.pq_mode())?;
+        self.in_memory.client.store(true, Ordering::SeqCst);
+        replace(&self.client, tls);
+        self.replaced("client");
+        Ok(())
+    }
+
+    /// Fails for groups that `pq.mode = required` excludes.
+    pub(crate) fn check_pq(&self, offered: PqMode) -> Result<(), TransportError> {
+        check_pq(self.pq, offered)
+    }
+
+    fn replaced(&self, side: &'static str) {
+        if let Some(live) = self.server.get().filter(|_| side == "server") {
+            self.report_expiry(&live.get());
+        }
+        self.report_crls();
+        self.observer.reloaded(true);
+        tracing::info!(
+            target: "ron_transport",
+            event = "reload",
+            result = "ok",
+            "the tls configuration of the {side} side was replaced from memory",
+        );
     }
 
     /// Returns the client side. The first call blocks on files.
@@ -143,38 +199,45 @@ impl TlsState {
         let next = TlsSettings::of(config);
         let server = self.server.get().map(|live| (live, live.get()));
         let client = self.client.get().map(|live| (live, live.get()));
+        let in_memory = (
+            self.in_memory.server.load(Ordering::SeqCst),
+            self.in_memory.client.load(Ordering::SeqCst),
+        );
         let new_server = server
             .as_ref()
-            .map_or(Ok(None), |(_, now)| match self.in_memory {
+            .map_or(Ok(None), |(_, now)| match in_memory.0 {
                 true => Ok(None),
                 false => now.reconfigured(&next.server, next.pq),
             });
         let new_client = client
             .as_ref()
-            .map_or(Ok(None), |(_, now)| now.reconfigured(&next.client, next.pq));
+            .map_or(Ok(None), |(_, now)| match in_memory.1 {
+                true => Ok(None),
+                false => now.reconfigured(&next.client, next.pq),
+            });
         let (new_server, new_client) = match (new_server, new_client) {
             (Ok(server), Ok(client)) => (server, client),
             (Err(error), _) | (_, Err(error)) => {
-                if let Some((live, now)) = server.filter(|_| !self.in_memory) {
+                if let Some((live, now)) = server.filter(|_| !in_memory.0) {
                     if let Some(new) = now.reconfigured_trust(&next.server) {
-                        live.replace(new);
+                        live.replace_if_current(&now, new);
                     }
                 }
-                if let Some((live, now)) = client {
+                if let Some((live, now)) = client.filter(|_| !in_memory.1) {
                     if let Some(new) = now.reconfigured_trust(&next.client) {
-                        live.replace(new);
+                        live.replace_if_current(&now, new);
                     }
                 }
                 self.report_crls();
                 return Err(error);
             }
         };
-        if let (Some((live, _)), Some(new)) = (server, new_server) {
-            self.report_expiry(&new);
-            live.replace(new);
+        if let (Some((live, now)), Some(new)) = (server, new_server) {
+            live.replace_if_current(&now, new);
+            self.report_expiry(&live.get());
         }
-        if let (Some((live, _)), Some(new)) = (client, new_client) {
-            live.replace(new);
+        if let (Some((live, now)), Some(new)) = (client, new_client) {
+            live.replace_if_current(&now, new);
         }
         self.report_crls();
         *settings = next;
@@ -231,9 +294,9 @@ impl TlsState {
     }
 
     fn report_expiry(&self, server: &ServerTls) {
-        if let Some(not_after) = server.not_after() {
-            self.observer.certificate_expiry(not_after);
-        }
+        // 0 in the metric for an unknown one: it must not show that of the certificate before.
+        let not_after = server.not_after().unwrap_or(SystemTime::UNIX_EPOCH);
+        self.observer.certificate_expiry(not_after);
     }
 
     /// Reports when the first CRL of both sides expires.
@@ -274,8 +337,17 @@ impl TlsState {
     }
 }
 
+/// Replaces a side, loaded or not.
+fn replace<T>(side: &OnceLock<Reloadable<T>>, new: T) {
+    if let Err(new) = side.set(Reloadable::new(new)) {
+        if let Some(live) = side.get() {
+            live.replace(new.get());
+        }
+    }
+}
+
 /// Returns the client side, loaded on a thread of its own.
-pub(super) async fn client(tls: &Arc<TlsState>) -> Result<Reloadable<ClientTls>, TransportError> {
+pub(crate) async fn client(tls: &Arc<TlsState>) -> Result<Reloadable<ClientTls>, TransportError> {
     if let Some(live) = tls.client.get() {
         return Ok(live.clone());
     }
