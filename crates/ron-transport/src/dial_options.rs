@@ -1,8 +1,8 @@
 //! Options of one dial.
 
-use std::time::Duration;
 #[cfg(feature = "tls")]
 use std::sync::Arc;
+use std::time::Duration;
 
 use transport_core::{Failure, TransportError};
 use transport_limits::{Deadlines, Limits};

@@ -30,6 +30,9 @@ mod clock;
 mod config;
 mod crl;
 mod dates;
+#[cfg(feature = "dev")]
+#[cfg_attr(docsrs, doc(cfg(feature = "dev")))]
+pub mod dev;
 mod error;
 mod expiry;
 mod explain;

@@ -27,7 +27,10 @@ use zeroize::Zeroizing;
 /// ```
 #[derive(Default)]
 pub struct TlsMaterial {
-    pub(crate) pair: Option<(Vec<CertificateDer<'static>>, Zeroizing<PrivateKeyDer<'static>>)>,
+    pub(crate) pair: Option<(
+        Vec<CertificateDer<'static>>,
+        Zeroizing<PrivateKeyDer<'static>>,
+    )>,
     pub(crate) authorities: Option<Vec<CertificateDer<'static>>>,
 }
 

@@ -43,6 +43,8 @@ pub(crate) struct TlsState {
     client: OnceLock<Reloadable<ClientTls>>,
     settings: Mutex<TlsSettings>,
     readers: Threads,
+    /// Held while the expiry of the certificate is reported.
+    reporting: Mutex<()>,
     /// The failure of the last check, and its repetitions.
     ///
     /// The number counts consecutive checks with this failure.
@@ -101,11 +103,12 @@ impl TlsState {
             client: OnceLock::new(),
             settings: Mutex::new(TlsSettings::of(config)),
             readers: Threads::new("tls-files", MAX_READERS),
+            reporting: Mutex::default(),
             failure: Mutex::default(),
         };
         if let Some(server) = server {
-            tls.report_expiry(&server);
             let _ = tls.server.set(Reloadable::new(server));
+            tls.report_expiry();
         }
         if let Some(client) = client {
             let _ = tls.client.set(Reloadable::new(client));
@@ -133,8 +136,7 @@ impl TlsState {
             }
         };
         let live = self.server.get_or_init(|| Reloadable::new(server)).clone();
-        // Another thread may have replaced it.
-        self.report_expiry(&live.get());
+        self.report_expiry();
         self.report_crls();
         Ok(live)
     }
@@ -163,9 +165,7 @@ impl TlsState {
     }
 
     fn replaced(&self, side: &'static str) {
-        if let Some(live) = self.server.get().filter(|_| side == "server") {
-            self.report_expiry(&live.get());
-        }
+        self.report_expiry();
         self.report_crls();
         self.observer.reloaded(true);
         tracing::info!(
@@ -234,7 +234,7 @@ impl TlsState {
         };
         if let (Some((live, now)), Some(new)) = (server, new_server) {
             live.replace_if_current(&now, new);
-            self.report_expiry(&live.get());
+            self.report_expiry();
         }
         if let (Some((live, now)), Some(new)) = (client, new_client) {
             live.replace_if_current(&now, new);
@@ -269,7 +269,9 @@ impl TlsState {
         let server = self.server.get().map_or(Ok(false), ServerTls::refresh);
         let client = self.client.get().map_or(Ok(false), ClientTls::refresh);
         let changed = matches!(server, Ok(true)) || matches!(client, Ok(true));
-        self.renewed(matches!(server, Ok(true)));
+        if matches!(server, Ok(true)) {
+            self.report_expiry();
+        }
         // Revocations apply even if the check fails.
         self.report_crls();
         let failed = server.and(client).err().map(|error| error.to_string());
@@ -286,17 +288,15 @@ impl TlsState {
         }
     }
 
-    /// Reports the expiry of a renewed certificate.
-    fn renewed(&self, renewed: bool) {
-        if let Some(live) = self.server.get().filter(|_| renewed) {
-            self.report_expiry(&live.get());
+    /// Reports the expiry of the certificate in force.
+    fn report_expiry(&self) {
+        // Held over both steps, so that the last report is of the newest certificate.
+        let _one_at_a_time = self.reporting.lock();
+        if let Some(live) = self.server.get() {
+            // 0 in the metric for an unknown one: it must not show that of the certificate before.
+            let not_after = live.get().not_after().unwrap_or(SystemTime::UNIX_EPOCH);
+            self.observer.certificate_expiry(not_after);
         }
-    }
-
-    fn report_expiry(&self, server: &ServerTls) {
-        // 0 in the metric for an unknown one: it must not show that of the certificate before.
-        let not_after = server.not_after().unwrap_or(SystemTime::UNIX_EPOCH);
-        self.observer.certificate_expiry(not_after);
     }
 
     /// Reports when the first CRL of both sides expires.

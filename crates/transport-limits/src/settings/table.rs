@@ -71,7 +71,11 @@ impl SectionTable for Limits {
         Key::new("dial_idle_timeout", Kind::Duration, Reload::New)
             .allows("unset is idle_timeout, 0 is off, else at least 1s")
             .doc("As `idle_timeout`, for dialed connections; a relay ends at the earlier of both.")
-            .get(|l: &Self| l.deadlines.dial_idle.map_or_else(String::new, format_duration))
+            .get(|l: &Self| {
+                l.deadlines
+                    .dial_idle
+                    .map_or_else(String::new, format_duration)
+            })
             .set(|l, value| {
                 let is_set = !value.text()?.is_empty();
                 let mut deadlines = l.deadlines;

@@ -14,5 +14,6 @@ mod hostile;
 mod memory;
 mod reload;
 mod throttling;
+mod upgrade;
 mod vectored;
 mod without_half_close;

@@ -76,7 +76,9 @@ impl ClientOptions {
         let fits = |name: &Vec<u8>| (1..=255).contains(&name.len());
         if let Some(name) = alpn.iter().find(|name| !fits(name)) {
             let len = name.len();
-            return Err(config(format!("a protocol of {len} bytes: ALPN takes {ALPN_RULE}")));
+            return Err(config(format!(
+                "a protocol of {len} bytes: ALPN takes {ALPN_RULE}"
+            )));
         }
         if alpn.len() > MAX_ALPN {
             let many = alpn.len();
@@ -114,13 +116,28 @@ mod tests {
         assert!(ClientOptions::new().is_empty());
         let most = ClientOptions::new().with_alpn(vec![vec![b'x'; 255]; 32]);
         most.check().unwrap();
-        ClientOptions::new().with_alpn([] as [&str; 0]).check().unwrap();
+        ClientOptions::new()
+            .with_alpn([] as [&str; 0])
+            .check()
+            .unwrap();
         for (options, text) in [
-            (ClientOptions::new().with_alpn([""]), "a protocol of 0 bytes"),
-            (ClientOptions::new().with_alpn([vec![0; 256]]), "a protocol of 256 bytes"),
+            (
+                ClientOptions::new().with_alpn([""]),
+                "a protocol of 0 bytes",
+            ),
+            (
+                ClientOptions::new().with_alpn([vec![0; 256]]),
+                "a protocol of 256 bytes",
+            ),
             (ClientOptions::new().with_alpn(["x"; 33]), "33 protocols"),
-            (ClientOptions::new().with_server_name(""), "is not a valid server name"),
-            (ClientOptions::new().with_server_name("a b"), "is not a valid server name"),
+            (
+                ClientOptions::new().with_server_name(""),
+                "is not a valid server name",
+            ),
+            (
+                ClientOptions::new().with_server_name("a b"),
+                "is not a valid server name",
+            ),
         ] {
             let said = refused(&options);
             assert!(said.contains(text), "{said}");

@@ -3,9 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use transport_core::{
-    Backend, Connection, Dialer, Observer, Reloadable, Target, TransportError,
-};
+use transport_core::{Backend, Connection, Dialer, Observer, Reloadable, Target, TransportError};
 
 use super::over::ClientOver;
 use super::stream::TlsIo;

@@ -30,21 +30,17 @@ pub async fn accept_over<I: Io>(
     let (io, info) = connection.into_parts();
     let handshake = PendingHandshake::start(false, info, observer);
     let config = tls.config();
-    let accept = TlsAcceptor::from(Arc::clone(&config)).accept_with(
-        HandshakeIo::server(io),
-        |session| {
+    let accept =
+        TlsAcceptor::from(Arc::clone(&config)).accept_with(HandshakeIo::server(io), |session| {
             session.set_buffer_limit(Some(BUFFER_BYTES));
-        },
-    );
+        });
     let mut session = TlsSession::accepting(accept.into_fallible());
     // Failure paths are boxed: they would make the future of every handshake larger.
     match session.handshake().await {
-        Ok(()) => {
-            match handshake.succeeded(session, tls.no_identity(), tls.client_check(), None) {
-                Ok(connection) => Ok(connection),
-                Err(rejected) => Err(Box::pin(rejected.close()).await),
-            }
-        }
+        Ok(()) => match handshake.succeeded(session, tls.no_identity(), tls.client_check(), None) {
+            Ok(connection) => Ok(connection),
+            Err(rejected) => Err(Box::pin(rejected.close()).await),
+        },
         Err((error, io)) => {
             let provider = config.crypto_provider();
             Err(Box::pin(handshake.failed(error, io, provider, false)).await)
