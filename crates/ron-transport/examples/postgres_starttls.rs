@@ -1,8 +1,8 @@
-//! Puts TLS in front of a PostgreSQL server, and verifies clients by certificate.
+//! Puts TLS in front of a PostgreSQL server.
 //!
 //! A client asks for TLS in plaintext (`SSLRequest`), gets `S`, and starts its handshake on the
-//! same connection. What is inside of TLS goes to the server behind; a client that goes on in
-//! plaintext is refused.
+//! same connection. The example relays the decrypted bytes to the server, and refuses a client that
+//! continues in plaintext.
 //!
 //! ```sh
 //! RON_TRANSPORT_BIND_ADDR=0.0.0.0:5433 RON_TRANSPORT_TLS_CERT_PATH=tls.pem \

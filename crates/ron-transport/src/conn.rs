@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use transport_core::{ConnInfo, Connection, Io, Taken};
 use transport_limits::{Control, GuardedIo, Leg};
 
+use crate::conn_io::ConnIo;
 use crate::exclusive::Exclusive;
 
 /// A guarded connection. It reads and writes like any tokio stream.
@@ -100,31 +101,6 @@ impl Conn {
 
     fn io(&mut self) -> &mut Box<dyn ConnIo> {
         self.io.get_mut()
-    }
-}
-
-/// The guarded stream of a connection, of any backend.
-pub(crate) trait ConnIo: Io {
-    fn into_io(self: Box<Self>) -> Box<dyn Io>;
-
-    /// Replaces the raw stream by TLS over it.
-    #[cfg(feature = "tls")]
-    fn upgrade(self: Box<Self>, tls: crate::tls_upgrade::TlsUpgrade) -> UpgradeFuture;
-}
-
-/// The future of an upgrade, boxed: its type depends on the backend.
-#[cfg(feature = "tls")]
-pub(crate) type UpgradeFuture =
-    Pin<Box<dyn Future<Output = Result<Conn, transport_core::TransportError>> + Send>>;
-
-impl<I: Io> ConnIo for GuardedIo<I> {
-    fn into_io(self: Box<Self>) -> Box<dyn Io> {
-        self
-    }
-
-    #[cfg(feature = "tls")]
-    fn upgrade(self: Box<Self>, tls: crate::tls_upgrade::TlsUpgrade) -> UpgradeFuture {
-        Box::pin(crate::tls_upgrade::upgrade(*self, tls))
     }
 }
 

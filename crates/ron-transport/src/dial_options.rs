@@ -66,9 +66,9 @@ impl DialOptions {
         self
     }
 
-    /// Sets the offered protocols, most preferred first, in place of `tls_client.alpn`.
+    /// Sets the offered protocols (ALPN), most preferred first.
     ///
-    /// An empty list offers none. [`ConnInfo::alpn`](crate::ConnInfo::alpn) has the result.
+    /// They take the place of `tls_client.alpn`. An empty list offers none. [`ConnInfo::alpn`](crate::ConnInfo::alpn) has the result.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn with_alpn<P: Into<Vec<u8>>>(mut self, protocols: impl IntoIterator<Item = P>) -> Self {
@@ -76,7 +76,7 @@ impl DialOptions {
         self
     }
 
-    /// Sets the name that the server is asked for (SNI) and must prove.
+    /// Sets the name that the server must prove (SNI).
     ///
     /// It takes the place of the target's host and of `tls_client.sni_override`.
     #[cfg(feature = "tls")]
@@ -97,7 +97,7 @@ impl DialOptions {
         self
     }
 
-    /// Sets the whole client-side TLS configuration, in place of `tls_client.*`.
+    /// Sets the client-side TLS configuration, in place of `tls_client.*`.
     ///
     /// The other TLS options change it for this dial. Share one value between dials: it has the
     /// cache of their sessions.

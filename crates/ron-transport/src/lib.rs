@@ -36,6 +36,9 @@ pub mod config;
 mod conn;
 mod conn_frames;
 mod conn_halves;
+mod conn_io;
+#[cfg(feature = "tls")]
+mod conn_upgrade;
 mod credentials;
 mod dial;
 mod dial_options;

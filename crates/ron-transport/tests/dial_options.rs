@@ -114,16 +114,16 @@ async fn options_replace_configuration_of_one_dial() {
     assert_eq!(served.ask(&both).await.0, "nobody two");
     let stranger = named
         .clone()
-        .with_client_tls(trusting(&MemoryPki::new(), &[]));
+        .with_client_tls(trusting(&MemoryPki::named("stranger"), &[]));
     let error = served.dial(&stranger).await.unwrap_err();
     assert_eq!(
-        error.tls_kind().map(|kind| kind.as_str()),
+        error.tls_kind().map(ron_transport::TlsErrorKind::as_str),
         Some("unknown_ca")
     );
     assert_eq!(served.ask(&named).await.0, "nobody one", "one dial only");
 }
 
-/// A ticket from a dial without a certificate, or with another one, does not carry its identity.
+/// A ticket never carries the identity of another dial.
 #[tokio::test(flavor = "multi_thread")]
 async fn identity_of_a_dial_is_never_resumed() {
     let pki = MemoryPki::new();

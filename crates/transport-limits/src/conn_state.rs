@@ -70,7 +70,7 @@ pub(crate) struct ConnState {
     corr_id: OnceLock<Box<str>>,
 }
 
-/// The stream and description that an upgrade, such as to TLS, has put in place.
+/// The stream and description of an upgraded connection.
 #[derive(Debug)]
 struct UpgradedStream {
     stream: Weak<dyn CloseStream>,
@@ -174,10 +174,10 @@ impl ConnState {
         let _ = self.stream.set(stream);
     }
 
-    /// Sets the stream and the description after an upgrade; returns whether it was the first.
-    pub(crate) fn set_upgraded(&self, stream: Weak<dyn CloseStream>, info: Arc<ConnInfo>) -> bool {
+    /// Sets stream and description after an upgrade; later calls have no effect.
+    pub(crate) fn set_upgraded(&self, stream: Weak<dyn CloseStream>, info: Arc<ConnInfo>) {
         let upgraded = Box::new(UpgradedStream { stream, info });
-        self.upgraded.set(upgraded).is_ok()
+        let _ = self.upgraded.set(upgraded);
     }
 
     /// Returns whether an upgrade has replaced the stream.

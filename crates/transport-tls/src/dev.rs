@@ -67,7 +67,9 @@ impl DevCertificate {
         bytes.join(":")
     }
 
-    /// Returns the server's side; the paths of a certificate in `config` are ignored.
+    /// Returns the server's side.
+    ///
+    /// The paths of a certificate in `config` are ignored.
     ///
     /// # Errors
     /// As [`ServerTls::load`].

@@ -14,7 +14,6 @@ use ron_transport::tls::{
 use ron_transport::{echo, Conn, PeerIdentity, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
-use transport_testkit::pki::Authority;
 use transport_testkit::Recorder;
 
 use pki::{pair, MemoryPki};
@@ -133,7 +132,9 @@ async fn hundred_rotations_from_memory_under_load() {
     assert_eq!(taken.reloads, [true; 110]);
 }
 
-/// The first authority is removed at the server, then at the client; no session of before resumes.
+/// The authority is removed at the server, then at the client.
+///
+/// No earlier session resumes.
 #[tokio::test(flavor = "multi_thread")]
 async fn removed_authority_applies_at_once() {
     let (old, new) = (MemoryPki::new(), MemoryPki::new());
@@ -192,7 +193,7 @@ async fn expiry_metric_follows_the_certificate() {
     assert!(second > first);
     served.transport.replace_server_tls(next).unwrap();
     assert_eq!(expiry(), second);
-    let ready = served.transport.readiness().borrow().clone();
+    let ready = *served.transport.readiness().borrow();
     assert_eq!(ready, ron_transport::ReadyState::Ready);
     // The expiry of a rustls configuration is unknown, and not that of the one before.
     let rustls = ServerTls::from_rustls(Arc::new(rustls_server(&pki)));
@@ -232,7 +233,7 @@ async fn client_from_rustls_dials() {
     let other = served.to.replace("localhost", "127.0.0.1");
     let error = served.transport.dial(&other).await.unwrap_err();
     assert_eq!(
-        error.tls_kind().map(|kind| kind.as_str()),
+        error.tls_kind().map(ron_transport::TlsErrorKind::as_str),
         Some("wrong_name")
     );
     // Its own session store resumes.
@@ -261,7 +262,6 @@ async fn unusable_material_refused_by_constructor() {
     let (chain, key) = pki.issue("localhost");
     let error = ServerTls::from_pair(chain, key, &config, PqMode::Off).unwrap_err();
     assert!(error.to_string().contains("tls.client_ca_path"), "{error}");
-    drop(Authority::new());
 }
 
 #[test]

@@ -18,8 +18,12 @@ pub(crate) struct MemoryPki {
 #[allow(dead_code)] // Each test program uses a part.
 impl MemoryPki {
     pub(crate) fn new() -> Self {
+        Self::named("test authority")
+    }
+
+    pub(crate) fn named(name: &str) -> Self {
         Self {
-            authority: Authority::new(),
+            authority: Authority::root(name),
         }
     }
 

@@ -19,7 +19,7 @@ async fn greet(mut conn: Conn) -> Conn {
     conn
 }
 
-/// Upgrades as a foreign client; returns the first byte, and how the stream then ended.
+/// Upgrades as a foreign client, and returns the end of the stream.
 async fn foreign(served: &Listening, pki: &MemoryPki) -> Result<usize, ErrorKind> {
     let (port, mut session) = (served.port(), session(pki));
     let read = spawn_blocking(move || {

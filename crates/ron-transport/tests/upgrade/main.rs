@@ -1,4 +1,4 @@
-//! Upgrades to TLS (STARTTLS) over TCP and Unix sockets, with own and foreign peers.
+//! Upgrades to TLS (STARTTLS), with own and foreign peers.
 #![cfg(all(feature = "tls", feature = "uds"))]
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
@@ -6,6 +6,7 @@ mod ends;
 mod foreign;
 #[path = "../memory_tls/pki.rs"]
 mod pki;
+mod postgres;
 mod rig;
 mod security;
 

@@ -30,13 +30,13 @@ pub(crate) struct Listening {
     pub(crate) transport: Arc<Transport>,
     pub(crate) recorder: Recorder,
     pub(crate) to: Endpoint,
-    /// What became of each upgrade.
+    /// The result of each upgrade.
     ended: Mutex<Receiver<Result<Conn, TransportError>>>,
     _dir: TempDir,
 }
 
 impl Listening {
-    /// Serves connections: plaintext, the upgrade, then the handler, which returns them.
+    /// Serves connections: the upgrade, then the handler, which returns them.
     pub(crate) async fn start<H, F>(over: Over, pki: &MemoryPki, handler: H) -> Self
     where
         H: Fn(Conn) -> F + Clone + Send + Sync + 'static,
@@ -98,7 +98,7 @@ impl Listening {
         }
     }
 
-    /// Returns what became of the next upgrade.
+    /// Returns the result of the next upgrade.
     pub(crate) async fn ended(&self) -> Result<Conn, TransportError> {
         let mut ended = self.ended.lock().await;
         let next = timeout(Duration::from_secs(20), ended.recv());
@@ -111,7 +111,7 @@ impl Listening {
     }
 }
 
-/// Reads the request byte by byte, as one that knows its length may.
+/// Reads exactly the request, and upgrades.
 async fn accept_upgrade(mut conn: Conn, tls: Arc<ServerTls>) -> Result<Conn, TransportError> {
     let mut request = [0; 9];
     conn.read_exact(&mut request).await?;

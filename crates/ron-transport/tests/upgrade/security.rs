@@ -68,7 +68,7 @@ async fn injected_plaintext_breaks_the_handshake() {
     assert_eq!(taken.all_closes(), 1);
 }
 
-/// A server that sends plaintext behind its answer does not speak inside of TLS either.
+/// Plaintext of a hostile server, behind its answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn injected_answer_breaks_the_handshake() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -90,7 +90,7 @@ async fn injected_answer_breaks_the_handshake() {
     hostile.await.unwrap();
 }
 
-/// The hello came in the segment of the request, and no byte of it was read before.
+/// The hello comes in the segment of the request, unread.
 #[tokio::test(flavor = "multi_thread")]
 async fn hello_in_segment_of_request_works() {
     let pki = MemoryPki::new();

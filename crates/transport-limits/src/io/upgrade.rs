@@ -22,7 +22,7 @@ use crate::deadline::until;
 use crate::event;
 
 impl<I: Io> GuardedIo<I> {
-    /// Runs a handshake on the raw stream, and guards the stream that it returns.
+    /// Replaces the raw stream by the result of a handshake on it.
     ///
     /// This is how a plaintext connection becomes a TLS connection (STARTTLS). The handshake gets
     /// the raw stream and the observer, and must end within `handshake_timeout`. The connection
@@ -245,7 +245,7 @@ impl<I: Io> AsyncWrite for UpgradeIo<I> {
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
-    /// Ends the stream in order: a failed handshake sends its alert and then this.
+    /// Ends the stream in order, as after the alert of a failed handshake.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.is_unfinished.store(false, Ordering::Relaxed);
         Pin::new(&mut self.io).poll_shutdown(cx)

@@ -288,14 +288,14 @@ async fn dialed_connection_has_own_idle_timeout() {
     assert_took(idle_of_dialed(idle, None).await, 2 * SECOND);
     let both = |l: &mut Limits| {
         deadlines(l, |d| {
-            (d.idle, d.dial_idle) = (2 * SECOND, Some(3 * SECOND))
+            (d.idle, d.dial_idle) = (2 * SECOND, Some(3 * SECOND));
         });
     };
     assert_took(idle_of_dialed(both, None).await, 3 * SECOND);
     assert_took(idle_of_dialed(both, Some(SECOND)).await, SECOND);
     let off = |l: &mut Limits| {
         deadlines(l, |d| {
-            (d.idle, d.dial_idle) = (2 * SECOND, Some(Duration::ZERO))
+            (d.idle, d.dial_idle) = (2 * SECOND, Some(Duration::ZERO));
         });
     };
     assert_took(idle_of_dialed(off, None).await, 60 * SECOND);

@@ -1,4 +1,4 @@
-//! Upgrades of an open connection: its place, its counts, its deadlines, its ends.
+//! Upgrades of an open connection: place, counts, deadlines, ends.
 
 use std::io::ErrorKind::ConnectionReset;
 use std::time::Duration;

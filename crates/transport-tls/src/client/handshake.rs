@@ -1,4 +1,4 @@
-//! What one handshake of a client uses.
+//! The preparation of one handshake of a client.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use transport_core::{Target, TransportError};
 use super::{server_name, ClientOptions, ClientTls};
 use crate::resume::ConnSessionStore;
 
-/// What one handshake of a client uses.
+/// The prepared handshake of a client.
 pub(crate) struct ClientHandshake {
     /// The name that the server's certificate must be valid for.
     pub(crate) name: ServerName<'static>,

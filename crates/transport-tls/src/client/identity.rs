@@ -28,7 +28,9 @@ use crate::PqMode;
 pub struct ClientIdentity(Arc<CertifiedKey>);
 
 impl ClientIdentity {
-    /// Uses a chain (leaf first) and a key from memory; overwrites the key after parsing.
+    /// Uses a chain (leaf first) and a key from memory.
+    ///
+    /// The key is overwritten after parsing.
     ///
     /// # Errors
     /// [`TransportError::Tls`] for a certificate or key that cannot be used, or that do not match.

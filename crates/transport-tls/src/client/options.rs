@@ -32,16 +32,16 @@ impl ClientOptions {
         Self::default()
     }
 
-    /// Sets the offered protocols, most preferred first, in place of `tls_client.alpn`.
+    /// Sets the offered protocols (ALPN), most preferred first.
     ///
-    /// An empty list offers none.
+    /// They take the place of `tls_client.alpn`. An empty list offers none.
     #[must_use]
     pub fn with_alpn<P: Into<Vec<u8>>>(mut self, protocols: impl IntoIterator<Item = P>) -> Self {
         self.alpn = Some(protocols.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Sets the name that the server is asked for (SNI) and must prove.
+    /// Sets the name that the server must prove (SNI).
     ///
     /// It takes the place of the dialed host and of `tls_client.sni_override`.
     #[must_use]

@@ -84,7 +84,9 @@ impl std::fmt::Debug for ClientOver<'_> {
 }
 
 impl<'a> ClientOver<'a> {
-    /// Prepares a handshake with the server name of the options or of the configuration.
+    /// Prepares a handshake.
+    ///
+    /// The server name is that of the options, else of the configuration.
     ///
     /// # Errors
     /// [`TransportError::Config`] as [`ClientOptions::check`], [`TransportError::Unsupported`]

@@ -31,7 +31,7 @@ impl ServerTls {
         Self::from_material(TlsMaterial::new().with_pair(chain, key), config, pq)
     }
 
-    /// Uses a certificate with its key, and optionally the clients' authorities, from memory.
+    /// Uses a certificate and key, and authorities of clients, from memory.
     ///
     /// Paths in `config` for a part that `material` has are ignored. CRLs and ticket keys are files,
     /// which [`refresh`](Self::refresh) rereads.

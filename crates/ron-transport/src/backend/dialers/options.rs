@@ -67,7 +67,7 @@ impl Dialers {
         Ok(conn)
     }
 
-    /// Returns a dialer that shares this time among the addresses of a name.
+    /// Returns a dialer that has this long for all addresses.
     fn tcp_within(&self, timeout: Duration) -> TcpDialer {
         let dialer = self.tcp.get_ref().clone();
         dialer.with_dial_timeout(move || timeout)
