@@ -73,7 +73,7 @@ impl Transport {
         observer: Arc<dyn Observer>,
         max_fd: Option<RawFd>,
     ) -> Self {
-        let readiness = Readiness::new(Arc::clone(&observer));
+        let readiness = Readiness::new(Arc::clone(&observer), limiter.clone());
         if config.general.backend() == Backend::Arti {
             // Until the Tor client reports its own state.
             let reason = ReadyReason::ArtiBootstrap;

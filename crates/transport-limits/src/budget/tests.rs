@@ -7,7 +7,7 @@ use super::*;
 use crate::buffer::ReceiveBuffer;
 
 fn budget() -> Budget {
-    Budget::new(1000, Arc::new(NoObserver))
+    Budget::new(&SharedBudget::new(1000), Arc::new(NoObserver))
 }
 
 const ACCOUNT: MemoryAccount = MemoryAccount::Conn(1);
