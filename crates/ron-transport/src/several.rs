@@ -21,7 +21,8 @@ pub(crate) struct Shared {
     observer: Option<Arc<dyn Observer>>,
     /// Name and prefix at the call of `recorder`.
     recorded: Option<(Option<String>, Option<String>)>,
-    tee: Option<Arc<dyn Observer>>,
+    /// The observers beside it.
+    added: Vec<Arc<dyn Observer>>,
 }
 
 impl TransportBuilder {
@@ -127,10 +128,7 @@ impl TransportBuilder {
     /// ```
     #[must_use]
     pub fn also_observe(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.shared.tee = Some(match self.shared.tee.take() {
-            Some(first) => Arc::new(Tee::new(first, observer)),
-            None => observer,
-        });
+        self.shared.added.push(observer);
         self
     }
 }
@@ -152,9 +150,9 @@ impl Shared {
         }
         let observer = self.observer.take();
         let observer = observer.unwrap_or_else(|| Arc::new(metrics.build(COMPILED_BACKENDS)));
-        let observer = match self.tee.take() {
-            Some(tee) => Arc::new(Tee::new(observer, tee)),
-            None => observer,
+        let observer = match self.added.is_empty() {
+            true => observer,
+            false => Arc::new(Tee::new(observer, self.added.split_off(0))),
         };
         let mut limiter = Limiter::builder()
             .limits(limits.clone())

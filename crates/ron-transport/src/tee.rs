@@ -1,4 +1,4 @@
-//! An observer beside another one.
+//! Observers beside the metrics.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,34 +10,43 @@ use transport_core::{
     TlsHandshake,
 };
 
-/// Passes each event to the metrics first, then to the embedder's observer.
+/// Passes each event to the metrics first, then to the embedder's observers.
 ///
-/// A panic of the embedder's observer is caught, and logged once.
+/// A panic of an embedder's observer is caught, and logged once.
 pub(crate) struct Tee {
     metrics: Arc<dyn Observer>,
-    embedder: Arc<dyn Observer>,
+    added: Vec<AddedObserver>,
+}
+
+struct AddedObserver {
+    observer: Arc<dyn Observer>,
     panicked: AtomicBool,
 }
 
 impl Tee {
-    pub(crate) fn new(metrics: Arc<dyn Observer>, embedder: Arc<dyn Observer>) -> Self {
+    pub(crate) fn new(metrics: Arc<dyn Observer>, added: Vec<Arc<dyn Observer>>) -> Self {
+        let added = added.into_iter().map(|observer| AddedObserver {
+            observer,
+            panicked: AtomicBool::new(false),
+        });
         Self {
             metrics,
-            embedder,
-            panicked: AtomicBool::new(false),
+            added: added.collect(),
         }
     }
 
-    fn both(&self, report: impl Fn(&dyn Observer)) {
+    fn all(&self, report: impl Fn(&dyn Observer)) {
         report(&*self.metrics);
-        let embedder = AssertUnwindSafe(|| report(&*self.embedder));
-        if catch_unwind(embedder).is_err() && !self.panicked.swap(true, Ordering::Relaxed) {
-            tracing::error!(
-                target: "ron_transport",
-                event = "observer",
-                error = "observer panicked; the event is lost for it, and later panics are not logged; \
-                         fix the observer",
-            );
+        for added in &self.added {
+            let reported = catch_unwind(AssertUnwindSafe(|| report(&*added.observer)));
+            if reported.is_err() && !added.panicked.swap(true, Ordering::Relaxed) {
+                tracing::error!(
+                    target: "ron_transport",
+                    event = "observer",
+                    error = "added observer panicked and lost the event; its later panics are not \
+                             logged; fix the observer",
+                );
+            }
         }
     }
 }
@@ -46,7 +55,7 @@ impl Tee {
 macro_rules! pass {
     ($($name:ident($($arg:ident: $type:ty),*);)*) => {
         $(fn $name(&self, $($arg: $type),*) {
-            self.both(|observer| observer.$name($($arg),*));
+            self.all(|observer| observer.$name($($arg),*));
         })*
     };
 }

@@ -263,5 +263,9 @@ impl Drop for Transport {
         self.state.kill.cancel();
         self.backends.stop();
         self.state.limiter.close();
+        // The gauge of a transport that is gone must not stay at `Ready`.
+        self.state
+            .readiness
+            .not_ready(Component::Lifecycle, ReadyReason::Stopped);
     }
 }
