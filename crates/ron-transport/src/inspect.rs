@@ -71,6 +71,21 @@ impl Transport {
         self.state.readiness.set(Component::Load, state);
     }
 
+    /// Reports that no upstream answers, or that one may answer again.
+    ///
+    /// Readiness is `Degraded("upstream")` meanwhile. Nothing else changes: connections are
+    /// accepted, and the embedder decides what to do with them.
+    pub fn set_upstream_down(&self, down: bool) {
+        let state = if down {
+            ReadyState::Degraded {
+                reason: ReadyReason::Upstream,
+            }
+        } else {
+            ReadyState::Ready
+        };
+        self.state.readiness.set(Component::Upstream, state);
+    }
+
     /// Returns handles on all open connections.
     #[must_use]
     pub fn connections(&self) -> Vec<Control> {

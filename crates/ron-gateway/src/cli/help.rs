@@ -13,7 +13,8 @@ Options:
   --config FILE               TOML file with the tables [transport] and [gateway]
   --echo                      echo every byte (the default)
   --echo-frames               echo every frame: u32 big-endian length, then the body
-  --forward TARGET            dial TARGET for every connection and relay both
+  --forward TARGET            dial TARGET for every connection and relay both; several times for
+                              several targets
   --admin ADDR                address of the status page, /metrics, /healthz, /readyz, /status,
                               /connections: IP:PORT or unix:/path
   --transport.<key> VALUE     a key of [transport], such as --transport.max-conns 5
