@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_rustls::TlsAcceptor;
 use transport_core::{
@@ -128,6 +129,14 @@ impl<P: Pending> Pending for TlsPending<P> {
 
     fn refused(&self) -> Option<Reason> {
         self.raw.refused()
+    }
+
+    fn hop_timeout(&self) -> Option<Duration> {
+        self.raw.hop_timeout()
+    }
+
+    async fn identify(&mut self) -> Result<(), TransportError> {
+        self.raw.identify().await
     }
 
     /// Runs the handshake.
