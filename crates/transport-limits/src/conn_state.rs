@@ -126,7 +126,10 @@ impl ConnState {
     /// Sets the description that [`info`](Self::info) returns; later calls have no effect.
     pub(crate) fn set_info(&self, info: &Arc<ConnInfo>) {
         let _ = self.info.set(Arc::clone(info));
-        let id = info.proxied.as_ref().and_then(|facts| facts.unique_id_text());
+        let id = info
+            .proxied
+            .as_ref()
+            .and_then(|facts| facts.unique_id_text());
         if let Some(id) = id.filter(|id| !id.is_empty()) {
             self.set_corr_id(&id);
         }

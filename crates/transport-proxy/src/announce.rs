@@ -100,9 +100,7 @@ fn tls(client: &ConnInfo, common_name: Option<&str>) -> ProxiedTls {
 mod tests {
     use std::sync::Arc;
 
-    use transport_core::{
-        Backend, CertificateChain, KeyExchange, PeerIdentity, VerifiedIdentity,
-    };
+    use transport_core::{Backend, CertificateChain, KeyExchange, PeerIdentity, VerifiedIdentity};
 
     use super::*;
 
@@ -128,12 +126,19 @@ mod tests {
 
     #[test]
     fn circuit_has_address_of_tor_daemon() {
-        let header = announce(&client(PeerAddr::Circuit(0x0001_002a)), ProxyVersion::V1, None);
+        let header = announce(
+            &client(PeerAddr::Circuit(0x0001_002a)),
+            ProxyVersion::V1,
+            None,
+        );
         let source = header.source().unwrap();
         assert_eq!(source.to_string(), "[fc00:dead:beef:4dad::1:2a]:42");
         assert_eq!(header.destination().unwrap().to_string(), "[::1]:0");
         let last = circuit_addr(u64::MAX);
-        assert_eq!(last.to_string(), "[fc00:dead:beef:4dad:ffff:ffff:ffff:ffff]:65535");
+        assert_eq!(
+            last.to_string(),
+            "[fc00:dead:beef:4dad:ffff:ffff:ffff:ffff]:65535"
+        );
     }
 
     #[test]
@@ -158,7 +163,11 @@ mod tests {
         received.addrs = ProxiedAddrs::Unknown;
         info.proxied = Some(Arc::new(received));
         let header = announce(&info, ProxyVersion::V2, None);
-        assert_eq!(header.addrs, ProxiedAddrs::Unknown, "the hop is not the client");
+        assert_eq!(
+            header.addrs,
+            ProxiedAddrs::Unknown,
+            "the hop is not the client"
+        );
     }
 
     #[test]

@@ -94,7 +94,9 @@ impl TrustedHops {
         let is_unix = |item: &&S| item.as_ref() == UNIX;
         let networks = items.iter().filter(|item| !is_unix(item));
         Ok(Self {
-            networks: networks.map(|item| item.as_ref().parse()).collect::<Result<_, _>>()?,
+            networks: networks
+                .map(|item| item.as_ref().parse())
+                .collect::<Result<_, _>>()?,
             unix: items.iter().any(|item| is_unix(&item)),
         })
     }

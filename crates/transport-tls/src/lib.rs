@@ -60,5 +60,5 @@ pub use server::ServerTls;
 pub use spki_pin::SpkiPin;
 pub use tokio_rustls::rustls;
 pub use transport_core::{self, Reloadable};
-pub use x509::common_name;
 pub use transport_limits::{self, Control, GuardedIo, Limiter, Limits};
+pub use x509::common_name;

@@ -114,7 +114,7 @@ impl Forwarder {
         let _busy = control.busy();
         let dialed = tokio::select! {
             biased;
-            dialed = self.dialer.dial(&self.to) => dialed,
+            dialed = self.dialer.dial_for(&self.to, control.info()) => dialed,
             () = conn.wait_reset() => return None,
         };
         match dialed {

@@ -87,7 +87,11 @@ fn v2(header: &Proxied) -> Vec<u8> {
     let authority = header.authority.as_deref().map(str::as_bytes);
     let tls = header.tls.as_ref().map(tls);
     for (kind, value, max) in [
-        (tlv::UNIQUE_ID, header.unique_id.as_deref(), tlv::MAX_UNIQUE_ID),
+        (
+            tlv::UNIQUE_ID,
+            header.unique_id.as_deref(),
+            tlv::MAX_UNIQUE_ID,
+        ),
         (tlv::SSL, tls.as_deref(), usize::MAX),
         (tlv::AUTHORITY, authority, tlv::MAX_AUTHORITY),
         (tlv::ALPN, header.alpn.as_deref(), tlv::MAX_ALPN),

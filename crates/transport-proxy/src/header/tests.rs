@@ -73,9 +73,21 @@ fn with_fields(fields: &[(u8, &[u8])]) -> Vec<u8> {
 #[test]
 fn line_with_addresses() {
     for (line, source, destination) in [
-        ("PROXY TCP4 192.0.2.1 192.0.2.9 5000 443", "192.0.2.1:5000", "192.0.2.9:443"),
-        ("PROXY TCP6 2001:db8::1 ::1 0 65535", "[2001:db8::1]:0", "[::1]:65535"),
-        ("PROXY TCP6 ::ffff:192.0.2.1 ::1 1 2", "192.0.2.1:1", "[::1]:2"),
+        (
+            "PROXY TCP4 192.0.2.1 192.0.2.9 5000 443",
+            "192.0.2.1:5000",
+            "192.0.2.9:443",
+        ),
+        (
+            "PROXY TCP6 2001:db8::1 ::1 0 65535",
+            "[2001:db8::1]:0",
+            "[::1]:65535",
+        ),
+        (
+            "PROXY TCP6 ::ffff:192.0.2.1 ::1 1 2",
+            "192.0.2.1:1",
+            "[::1]:2",
+        ),
     ] {
         let header = decoded(format!("{line}\r\n").as_bytes());
         assert_eq!(header.version, ProxyVersion::V1);
@@ -131,7 +143,10 @@ fn line_that_breaks_the_grammar() {
     // Without the carriage return the line has no end.
     let longer = [b"PROXY UNKNOWN\n".as_slice(), &[b'x'; 100]].concat();
     let max = 107;
-    assert_eq!(whole(&longer), Err(HeaderError::TooLarge { bytes: max, max }));
+    assert_eq!(
+        whole(&longer),
+        Err(HeaderError::TooLarge { bytes: max, max })
+    );
 }
 
 #[test]
@@ -140,7 +155,10 @@ fn line_of_107_bytes_is_the_longest() {
     assert_eq!(longest.len(), 107);
     decoded(longest.as_bytes());
     let longer = format!("PROXY UNKNOWN {}\r\n", "x".repeat(92));
-    assert!(matches!(whole(longer.as_bytes()), Err(HeaderError::TooLarge { .. })));
+    assert!(matches!(
+        whole(longer.as_bytes()),
+        Err(HeaderError::TooLarge { .. })
+    ));
 }
 
 #[test]
@@ -175,7 +193,13 @@ fn unix_addresses_are_trimmed() {
 
 #[test]
 fn fields_of_other_types_are_skipped() {
-    let ssl = [&[1, 0, 0, 0, 0, 0x21][..], &[0, 7], b"TLSv1.2", &[0x24, 0, 1, 9]].concat();
+    let ssl = [
+        &[1, 0, 0, 0, 0, 0x21][..],
+        &[0, 7],
+        b"TLSv1.2",
+        &[0x24, 0, 1, 9],
+    ]
+    .concat();
     let header = decoded(&with_fields(&[
         (0x04, &[0; 9]),
         (0xea, b"vendor"),
@@ -229,7 +253,10 @@ fn wrong_checksum_is_refused() {
     decoded(&bytes);
     *bytes.last_mut().unwrap() ^= 1;
     assert!(matches!(whole(&bytes), Err(HeaderError::Checksum { .. })));
-    assert!(matches!(read(&bytes, &[1]), Err(HeaderError::Checksum { .. })));
+    assert!(matches!(
+        read(&bytes, &[1]),
+        Err(HeaderError::Checksum { .. })
+    ));
 }
 
 #[test]
@@ -244,7 +271,12 @@ fn header_over_1024_bytes_is_refused_unread() {
 
 #[test]
 fn other_protocols_are_refused_at_once() {
-    for bytes in [&b"\x16\x03\x01\x02\x00"[..], b"GET / HTTP/1.1\r\n", b"PROXX", b"\r\n\r\n\0\r\nQUIX"] {
+    for bytes in [
+        &b"\x16\x03\x01\x02\x00"[..],
+        b"GET / HTTP/1.1\r\n",
+        b"PROXX",
+        b"\r\n\r\n\0\r\nQUIX",
+    ] {
         assert_eq!(whole(bytes), Err(HeaderError::NoSignature), "{bytes:?}");
         assert_eq!(read(bytes, &[1]), Err(HeaderError::NoSignature));
     }
@@ -264,7 +296,8 @@ fn line_is_read_in_few_pieces() {
 }
 
 fn text(max: usize) -> impl Strategy<Value = Option<Box<str>>> {
-    let text = vec(any::<char>(), 0..max / 4).prop_map(|chars| chars.into_iter().collect::<String>());
+    let text =
+        vec(any::<char>(), 0..max / 4).prop_map(|chars| chars.into_iter().collect::<String>());
     proptest::option::of(text.prop_map(Box::from))
 }
 
@@ -301,7 +334,12 @@ fn tls() -> impl Strategy<Value = ProxiedTls> {
 }
 
 fn header() -> impl Strategy<Value = Proxied> {
-    let facts = (text(200), bytes(100), proptest::option::of(tls()), bytes(128));
+    let facts = (
+        text(200),
+        bytes(100),
+        proptest::option::of(tls()),
+        bytes(128),
+    );
     (any::<bool>(), addrs(), facts).prop_map(|(is_v2, addrs, facts)| {
         let mut header = Proxied::new(if is_v2 {
             ProxyVersion::V2
@@ -320,7 +358,10 @@ fn header() -> impl Strategy<Value = Proxied> {
 
 /// Bytes that are close to a header.
 fn almost_header() -> impl Strategy<Value = Vec<u8>> {
-    let changed = (header(), vec((any::<prop::sample::Index>(), any::<u8>()), 0..3));
+    let changed = (
+        header(),
+        vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+    );
     let changed = changed.prop_map(|(header, changes)| {
         let mut bytes = encode(&header);
         for (at, byte) in changes {

@@ -27,11 +27,7 @@ pub(super) const MAX_ALPN: usize = 255;
 pub(super) const MAX_UNIQUE_ID: usize = 128;
 
 /// Decodes the fields from this position on, and checks the checksum.
-pub(super) fn decode(
-    bytes: &[u8],
-    start: usize,
-    header: &mut Proxied,
-) -> Result<(), HeaderError> {
+pub(super) fn decode(bytes: &[u8], start: usize, header: &mut Proxied) -> Result<(), HeaderError> {
     let mut checksum = None;
     let mut fields = Fields(&bytes[start..]);
     let mut seen = [false; 256];

@@ -79,7 +79,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Proxied, HeaderError> {
     }
     let fields: Vec<&str> = line.splitn(SPACES + 2, ' ').collect();
     let [_, family, source, destination, from, to] = fields[..] else {
-        return malformed("version 1: a line with addresses has six fields, separated by one space");
+        return malformed(
+            "version 1: a line with addresses has six fields, separated by one space",
+        );
     };
     let parse: fn(&str) -> Option<IpAddr> = match family {
         "TCP4" => |text| text.parse().ok().map(|ip: Ipv4Addr| ip.into()),

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use transport_core::{Backend, Listener, Observer, Pending, ProxyResult, Reloadable, TransportError};
+use transport_core::{
+    Backend, Listener, Observer, Pending, ProxyResult, Reloadable, TransportError,
+};
 
 use super::pending::ProxyPending;
 use crate::ProxyConfig;
