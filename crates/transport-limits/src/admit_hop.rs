@@ -6,7 +6,7 @@
 use transport_core::{Backend, PeerAddr, Queue, Reason};
 
 use crate::limiter::Limiter;
-use crate::permit::Permit;
+use crate::permit::{Permit, TotalPlace};
 
 impl Limiter {
     /// Takes the places of a connection whose peer is not known.
@@ -46,12 +46,16 @@ impl Limiter {
             })?;
             permit.identified(key, state);
         }
-        if permit.is_surplus() {
-            if !self.take_place(None, now) {
-                return Err(Reason::ConnLimit);
-            }
-            permit.placed();
+        if permit.total() != TotalPlace::Surplus {
+            return Ok(());
         }
-        Ok(())
+        let mut has_surplus = true;
+        let is_placed = self.take_place(None, &mut has_surplus, now);
+        permit.replaced(is_placed, has_surplus);
+        if is_placed {
+            Ok(())
+        } else {
+            Err(Reason::ConnLimit)
+        }
     }
 }

@@ -25,10 +25,20 @@ struct AcceptedPlaces {
     peer: Option<Arc<PeerState>>,
     /// Whether the handshake is pending.
     is_pending: bool,
-    /// Whether it holds a surplus place instead of one of `max_conns`.
+    total: TotalPlace,
+}
+
+/// The place of an accepted connection among all connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TotalPlace {
+    /// One of `max_conns`.
+    Conns,
+    /// A surplus place.
     ///
     /// Another connection has taken over its place, or it has not evicted one yet.
-    is_surplus: bool,
+    Surplus,
+    /// None: it is about to be refused.
+    None,
 }
 
 impl Permit {
@@ -47,11 +57,16 @@ impl Permit {
     /// Wraps the places of a connection from a hop, whose peer is not known.
     pub(crate) fn of_hop(core: &Arc<Core>, backend: Backend, is_surplus: bool) -> Self {
         core.observer().queue_depth(Queue::PendingHandshakes, 1);
+        let total = if is_surplus {
+            TotalPlace::Surplus
+        } else {
+            TotalPlace::Conns
+        };
         let places = AcceptedPlaces {
             key: None,
             peer: None,
             is_pending: true,
-            is_surplus,
+            total,
         };
         Self::new(core, backend, Some(places))
     }
@@ -84,15 +99,23 @@ impl Permit {
         self.accepted.is_some()
     }
 
-    /// Returns whether it holds a surplus place.
-    pub(crate) fn is_surplus(&self) -> bool {
-        self.accepted.as_ref().is_some_and(|a| a.is_surplus)
+    /// Returns the place among all connections.
+    pub(crate) fn total(&self) -> TotalPlace {
+        let places = self.accepted.as_ref();
+        places.map_or(TotalPlace::None, |places| places.total)
     }
 
-    /// Exchanges the surplus place for one of `max_conns`, which the caller has taken.
-    pub(crate) fn placed(&mut self) {
-        if let Some(places) = self.accepted.as_mut().filter(|a| a.is_surplus) {
-            places.is_surplus = false;
+    /// Notes the result of the attempt to exchange the surplus place for one of `max_conns`.
+    pub(crate) fn replaced(&mut self, is_placed: bool, has_surplus: bool) {
+        let Some(places) = &mut self.accepted else {
+            return;
+        };
+        places.total = match (is_placed, has_surplus) {
+            (true, _) => TotalPlace::Conns,
+            (false, true) => TotalPlace::Surplus,
+            (false, false) => TotalPlace::None,
+        };
+        if is_placed && has_surplus {
             self.core.admission().surplus.leave();
         }
     }
@@ -116,13 +139,13 @@ impl Permit {
     /// Notes that another connection has taken over the place.
     pub(crate) fn evicted(&mut self) {
         if let Some(places) = &mut self.accepted {
-            places.is_surplus = true;
+            places.total = TotalPlace::Surplus;
         }
     }
 
     /// Returns whether an evicted connection must close without lingering.
     pub(crate) fn skips_linger(&self) -> bool {
-        self.is_surplus() && self.core.admission().surplus_is_short()
+        self.total() == TotalPlace::Surplus && self.core.admission().surplus_is_short()
     }
 
     /// Returns the memory account of an accepted connection's peer.
@@ -147,10 +170,10 @@ impl Drop for Permit {
             if let Some(key) = places.key {
                 admission.peers().leave(key, self.core.now());
             }
-            if places.is_surplus {
-                admission.surplus.leave();
-            } else {
-                admission.conns.leave();
+            match places.total {
+                TotalPlace::Conns => admission.conns.leave(),
+                TotalPlace::Surplus => admission.surplus.leave(),
+                TotalPlace::None => {}
             }
             if places.key.is_some() {
                 self.report_peers();
