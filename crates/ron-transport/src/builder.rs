@@ -157,7 +157,8 @@ impl TransportBuilder {
     ///
     /// It runs after the address rules (`peers.allow`, `peers.deny`) and before any other limit. A
     /// refused peer counts as `denied`. The accept loop waits for the hook, so it must not block; a
-    /// hook that panics refuses the peer.
+    /// hook that panics refuses the peer. Behind a balancer (`proxy.trusted`) it decides about the announced
+    /// address, once that is known.
     ///
     /// ```
     /// use ron_transport::{Decision, PeerAddr, Transport};

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use metrics::{Counter, Gauge, Histogram, Recorder};
 use transport_core::{
-    Backend, CloseReason, Direction, Observer, Queue, ReadyState, Reason, Scope, TaskKind,
-    TlsHandshake,
+    Backend, CloseReason, Direction, Observer, ProxyResult, ProxyVersion, Queue, ReadyState,
+    Reason, Scope, TaskKind, TlsHandshake,
 };
 
 use crate::family::{Family, Registrar};
@@ -32,6 +32,7 @@ pub struct MetricsObserver {
     peers_tracked: Family<Gauge, 1>,
     peer_conns_max: Family<Gauge, 1>,
     tls_handshakes: Family<Counter, 3>,
+    proxy_headers: Family<Counter, 2>,
     tls_certificate_expiry: Family<Gauge, 0>,
     tls_crl_expiry: Family<Gauge, 0>,
     throttle: ThrottleSeconds,
@@ -80,6 +81,7 @@ impl MetricsObserver {
             peers_tracked: Family::register(with, &table::PEERS_TRACKED),
             peer_conns_max: Family::register(with, &table::PEER_CONNS_MAX),
             tls_handshakes: Family::register(with, &table::TLS_HANDSHAKES),
+            proxy_headers: Family::register(with, &table::PROXY_HEADERS),
             tls_certificate_expiry: Family::register(with, &table::TLS_CERTIFICATE_EXPIRY),
             tls_crl_expiry: Family::register(with, &table::TLS_CRL_EXPIRY),
             throttle: ThrottleSeconds::register(with),
@@ -164,6 +166,11 @@ impl Observer for MetricsObserver {
             let at = [kx, usize::from(resumed), values::failed(ok)];
             self.tls_handshakes.at(at).increment(1);
         }
+    }
+
+    fn proxy_header(&self, version: Option<ProxyVersion>, result: ProxyResult) {
+        let at = [values::proxy_version(version), result as usize];
+        self.proxy_headers.at(at).increment(1);
     }
 
     fn certificate_expiry(&self, not_after: SystemTime) {

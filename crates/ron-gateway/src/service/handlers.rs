@@ -117,7 +117,9 @@ impl Forwarder {
     async fn dial(&self, conn: &mut Conn) -> Option<(Conn, Arc<Endpoint>)> {
         let control = conn.control().clone();
         let _busy = control.busy();
-        let dial = |target: Arc<Endpoint>| async move { self.dialer.dial(&*target).await };
+        let client = control.info();
+        let dial =
+            |target: Arc<Endpoint>| async move { self.dialer.dial_for(&*target, client).await };
         let dialed = tokio::select! {
             biased;
             dialed = self.upstreams.dial(self.limiter.dial_timeout(), dial) => dialed,
