@@ -14,6 +14,11 @@ const FOR_TESTS: &[(&str, &str, &str)] = &[
     // Shows the files that a process writes.
     STRACE, // A process with another user id and one capability.
     SETPRIV,
+    // Completions, and the manual pages.
+    ("zsh", "--version", "zsh"),
+    ("fish", "--version", "fish"),
+    ("man", "--version", "man-db"),
+    ("mandoc", "/dev/null", "mandoc"),
 ];
 
 /// Programs for drills.
@@ -70,6 +75,16 @@ const PROXIES: &[(&str, &str, &str)] = &[
     ("haproxy", "-v", "haproxy"),
 ];
 
+/// Programs that build the Debian package and check it.
+const FOR_DEB: &[(&str, &str, &str)] = &[
+    ("dpkg-shlibdeps", "--version", "dpkg-dev"),
+    ("strip", "--version", "binutils"),
+    ("debootstrap", "--version", "debootstrap"),
+    ("unshare", "--version", "util-linux"),
+    ("ip", "-V", "iproute2"),
+    ("lintian", "--version", "lintian"),
+];
+
 /// The nodes of the private Tor network.
 ///
 /// With systemd, Debian's package also enables and starts a service: a client that listens for SOCKS on
@@ -110,6 +125,13 @@ pub(crate) fn for_edge(cx: &Cx) -> Outcome {
 /// Installs the missing programs that build and run aarch64 code.
 pub(crate) fn for_aarch64(cx: &Cx) -> Outcome {
     FOR_AARCH64
+        .iter()
+        .try_for_each(|program| make_sure(cx, program))
+}
+
+/// Installs the missing programs that build and check the Debian package.
+pub(crate) fn for_deb(cx: &Cx) -> Outcome {
+    FOR_DEB
         .iter()
         .try_for_each(|program| make_sure(cx, program))
 }

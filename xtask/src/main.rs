@@ -12,6 +12,7 @@ mod bench;
 mod ci;
 mod clippy;
 mod cmd;
+mod deb;
 mod deny;
 mod doc;
 mod docs_gen;

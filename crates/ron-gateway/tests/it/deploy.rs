@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::common::{command, run};
 
-const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/deploy");
+const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/systemd");
 
 fn unit(name: &str) -> String {
     fs::read_to_string(Path::new(DEPLOY).join(name)).unwrap()
