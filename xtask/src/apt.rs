@@ -85,6 +85,24 @@ const FOR_DEB: &[(&str, &str, &str)] = &[
     ("lintian", "--version", "lintian"),
 ];
 
+/// Programs that build the container image and run it.
+const FOR_IMAGE: &[(&str, &str, &str)] = &[
+    // musl-gcc without a file prints an error; the file of its package shows that it exists.
+    ("ls", "/usr/bin/musl-gcc", "musl-tools"),
+    ("strip", "--version", "binutils"),
+    (
+        "ls",
+        "/etc/ssl/certs/ca-certificates.crt",
+        "ca-certificates",
+    ),
+    ("buildah", "--version", "buildah"),
+    ("umoci", "--version", "umoci"),
+    ("crun", "--version", "crun"),
+    ("openssl", "version", "openssl"),
+    ("unshare", "--version", "util-linux"),
+    ("ip", "-V", "iproute2"),
+];
+
 /// The nodes of the private Tor network.
 ///
 /// With systemd, Debian's package also enables and starts a service: a client that listens for SOCKS on
@@ -132,6 +150,13 @@ pub(crate) fn for_aarch64(cx: &Cx) -> Outcome {
 /// Installs the missing programs that build and check the Debian package.
 pub(crate) fn for_deb(cx: &Cx) -> Outcome {
     FOR_DEB
+        .iter()
+        .try_for_each(|program| make_sure(cx, program))
+}
+
+/// Installs the missing programs that build and run the container image.
+pub(crate) fn for_image(cx: &Cx) -> Outcome {
+    FOR_IMAGE
         .iter()
         .try_for_each(|program| make_sure(cx, program))
 }

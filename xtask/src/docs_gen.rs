@@ -27,6 +27,10 @@ const GENERATED: &[(&str, &str)] = &[
     ("deploy/completions/ron-gateway.fish", "fish"),
 ];
 
+/// The alerts, and the same as a custom resource of the Prometheus operator.
+const ALERTS: &str = "docs/ops/alerts.yml";
+const RULE: &str = "deploy/kubernetes/monitoring/prometheusrule.yaml";
+
 /// Rewrites the pages; with `--check` reports stale pages as an error.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     let check = match args {
@@ -68,6 +72,7 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
         let text = capture(&mut cx.cargo(["run", "-q", "-p", krate, "--example", example]))?;
         files.push((file, text));
     }
+    files.push((RULE, prometheus_rule(&read(&cx.root.join(ALERTS))?)?));
     // The features and the build of the step `test`.
     let build = ["build", "-q", "--workspace", "--all-features", "--bin"];
     run_command(cx.cargo(build).arg("ron-gateway"))?;
@@ -97,6 +102,22 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
         "generated text differs from the code at {}: run `cargo xtask docs-gen`",
         stale.join(", ")
     ))
+}
+
+/// Returns the rules as a `PrometheusRule`, whose `spec` has the format of the file.
+fn prometheus_rule(alerts: &str) -> Result<String, String> {
+    let groups = alerts.split_once("\ngroups:\n").ok_or("no groups")?.1;
+    let mut out = String::from(
+        "# Generated from docs/ops/alerts.yml by `cargo xtask docs-gen`.\n\
+         apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata:\n  \
+         name: ron-gateway\n  labels:\n    app.kubernetes.io/name: ron-gateway\n\
+         spec:\n  groups:\n",
+    );
+    for line in groups.lines() {
+        let indent = if line.is_empty() { "" } else { "  " };
+        out += &format!("{indent}{line}\n");
+    }
+    Ok(out)
 }
 
 /// Replaces the text between the markers of table `name`.
@@ -169,6 +190,14 @@ mod tests {
             .contains("twice"));
         let open = "<!-- generated: a -->\n<!-- generated: b -->\n<!-- /generated -->";
         assert!(replace(open, "a", "x").unwrap_err().contains("another"));
+    }
+
+    #[test]
+    fn rule_has_the_groups_indented() {
+        let rule = prometheus_rule("# a\n\ngroups:\n  - name: x\n\n    rules: []\n").unwrap();
+        let end = "spec:\n  groups:\n    - name: x\n\n      rules: []\n";
+        assert!(rule.ends_with(end), "{rule}");
+        assert!(prometheus_rule("rules:\n").is_err());
     }
 
     #[test]

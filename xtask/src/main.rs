@@ -22,6 +22,8 @@ mod edge;
 mod fmt;
 mod fuzz;
 mod graph;
+mod image;
+mod kubernetes;
 mod loom;
 mod meta;
 mod msrv;

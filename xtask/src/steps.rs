@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use crate::cmd::{Cx, Outcome};
 use crate::{
     alerts, alone, api, auditable, bench, clippy, deb, deny, doc, docs_gen, doctest, drills, edge,
-    fmt, fuzz, graph, loom, msrv, package, page, peers, readme, sbom, semver, soak, test, tidy,
-    tornet,
+    fmt, fuzz, graph, image, kubernetes, loom, msrv, package, page, peers, readme, sbom, semver,
+    soak, test, tidy, tornet,
 };
 
 /// One subcommand of `cargo xtask`.
@@ -142,6 +142,16 @@ pub(crate) const STEPS: &[Step] = &[
         "deb",
         "the Debian package in target/deb: `deb [--check] [--dev]`; --check installs and purges it in a chroot",
         deb::run,
+    ),
+    step(
+        "image",
+        "the container image in target/image: `image [--check]`; --check runs it (installs buildah and crun)",
+        image::run,
+    ),
+    step(
+        "kubernetes",
+        "deploy/kubernetes rendered by kubectl and validated against schemas (from npm and PyPI)",
+        kubernetes::run,
     ),
     step(
         "fuzz",

@@ -13,7 +13,7 @@ mount -t proc proc "$root/proc"
 in_root() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 \
     DEBIAN_FRONTEND=noninteractive "$@"; }
 fail() { echo "FAILED: $*" >&2; exit 1; }
-files() { in_root find / -xdev \( -path /proc -o -path /var/lib/dpkg -o -path /var/log \
+files() { in_root find / -xdev \( -path /proc -o -path /run -o -path /var/lib/dpkg -o -path /var/log \
     -o -path /var/cache -o -path /packages \) -prune -o -print | sort; }
 version() { in_root dpkg-query -W -f '${Version}' ron-gateway; }
 
@@ -39,7 +39,6 @@ serves() {
 }
 
 files >"$root/packages/before"
-grep -v '^_apt' "$root/etc/passwd" >/dev/null
 cp "$root/etc/passwd" "$root/packages/passwd"
 
 in_root dpkg -i "$old" >/dev/null || fail "install"

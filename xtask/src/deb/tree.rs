@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::cmd::{capture, read, run as run_command, write, Cx, Outcome};
+use crate::meta::commit_date;
 
 /// Copied files: source, destination.
 const FILES: &[(&str, &str)] = &[
@@ -193,12 +194,6 @@ fn maintainer(cx: &Cx) -> Result<String, String> {
     Ok(line
         .ok_or("deploy/debian/control has no maintainer")?
         .to_owned())
-}
-
-fn commit_date(cx: &Cx, format: &str) -> Result<String, String> {
-    let format = format!("--format={format}");
-    let date = capture(&mut cx.program("git", ["log", "-1", format.as_str()]))?;
-    Ok(date.trim().to_owned())
 }
 
 fn make_folder(file: &Path) -> Outcome {
