@@ -7,9 +7,13 @@ BUNDLE is an unpacked OCI bundle. Run it as root in mount, pid and network names
 import json
 import os
 import re
+import socket
+import socketserver
+import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -23,6 +27,8 @@ max_conns = {conns}
 tls.cert_path = "/etc/ron-tls/tls.crt"
 tls.key_path = "/etc/ron-tls/tls.key"
 [gateway]
+mode = "forward"
+forward_to = "tcp://upstream.example:7000"
 admin_addr = "0.0.0.0:9909"
 sandbox = "try"
 """
@@ -47,6 +53,31 @@ def wait_for(what, look):
             return found
         time.sleep(0.05)
     fail(f"{what} within {PATIENCE} s")
+
+
+class NameServer(socketserver.BaseRequestHandler):
+    """Answers each question for an IPv4 address with 127.0.0.1, and others with no address."""
+
+    def handle(self):
+        question, out = self.request
+        end = question.index(0, 12) + 5
+        is_a = question[end - 4:end - 2] == b"\0\1"
+        head = question[:2] + struct.pack("!HHHHH", 0x8180, 1, int(is_a), 0, 0)
+        answer = b"\xc0\x0c\0\1\0\1" + struct.pack("!IH", 1, 4) + socket.inet_aton("127.0.0.1")
+        out.sendto(head + question[12:end] + (answer if is_a else b""), self.client_address)
+
+
+class Echo(socketserver.BaseRequestHandler):
+    def handle(self):
+        try:
+            while data := self.request.recv(4096):
+                self.request.sendall(data)
+        except ConnectionError:
+            pass  # The client of a probe is killed.
+
+
+def serve(server):
+    threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
 class Volume:
@@ -136,8 +167,15 @@ def main():
     # crun refuses the hybrid hierarchy of control groups, and needs none here.
     subprocess.run(["umount", "-R", "/sys/fs/cgroup"], capture_output=True)
     run("mount", "-t", "cgroup2", "none", "/sys/fs/cgroup")
+    # The resolver of musl makes other system calls than that of glibc; the sandbox must permit them.
+    serve(socketserver.ThreadingUDPServer(("127.0.0.1", 53), NameServer))
+    serve(socketserver.ThreadingTCPServer(("127.0.0.1", 7000), Echo))
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
+        resolver = os.path.join(folder, "resolv.conf")
+        with open(resolver, "w") as out:
+            out.write("nameserver 127.0.0.1\n")
+        os.chmod(resolver, 0o644)
         secret = Volume(os.path.join(folder, "secret"))
         config = Volume(os.path.join(folder, "config"))
         certificates = []
@@ -148,7 +186,8 @@ def main():
                 out.write(files["tls.crt"])
         secret.write(certificates[0][0], 0o440)
         config.write({"gateway.toml": CONFIG.format(conns=100)}, 0o644)
-        bundle_with(bundle, {secret.path: "/etc/ron-tls", config.path: "/etc/ron"})
+        bundle_with(bundle, {secret.path: "/etc/ron-tls", config.path: "/etc/ron",
+                             resolver: "/etc/resolv.conf"})
         log_path = os.path.join(folder, "log")
         crun = ["crun", "--cgroup-manager=disabled", "--root", os.path.join(folder, "crun")]
         with open(log_path, "w") as log:
@@ -166,15 +205,16 @@ def main():
 
         wait_for("/readyz 200", ready)
         if not serves(certificates[0][1]):
-            fail(f"no echo through TLS: {text()}")
+            fail(f"no echo through TLS from the upstream: {text()}")
         sandbox = json.loads(get("/status")).get("sandbox")
-        pids = run(*crun, "ps", "gateway").split()
-        with open(f"/proc/{pids[-1]}/status") as status:
+        pid = json.loads(run(*crun, "state", "gateway"))["pid"]
+        with open(f"/proc/{pid}/status") as status:
             status = status.read()
         for field, expected in [("Uid", str(USER)), ("CapEff", "0" * 16), ("NoNewPrivs", "1")]:
             found = re.search(rf"^{field}:\s+(\S+)", status, re.M)[1]
             if found != expected:
                 fail(f"{field} is {found}, not {expected}")
+        print("forwarded      TLS to an upstream whose name DNS resolves")
         print(f"started        user {USER}, read-only root, no capability, key mode 0440; "
               f"sandbox {json.dumps(sandbox)}")
 
