@@ -8,6 +8,7 @@ mod alone;
 mod api;
 mod apt;
 mod auditable;
+mod balancers;
 mod bench;
 mod ci;
 mod clippy;

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use crate::cmd::{Cx, Outcome};
 use crate::{
-    alerts, alone, api, auditable, bench, clippy, deb, deny, doc, docs_gen, doctest, drills, edge,
-    fmt, fuzz, graph, image, kubernetes, loom, msrv, package, page, peers, readme, sbom, semver,
-    soak, test, tidy, tornet,
+    alerts, alone, api, auditable, balancers, bench, clippy, deb, deny, doc, docs_gen, doctest,
+    drills, edge, fmt, fuzz, graph, image, kubernetes, loom, msrv, package, page, peers, readme,
+    sbom, semver, soak, test, tidy, tornet,
 };
 
 /// One subcommand of `cargo xtask`.
@@ -152,6 +152,11 @@ pub(crate) const STEPS: &[Step] = &[
         "kubernetes",
         "deploy/kubernetes rendered by kubectl and validated against schemas (from npm and PyPI)",
         kubernetes::run,
+    ),
+    step(
+        "balancers",
+        "the example configurations of HAProxy and Envoy under the programs (installed when missing)",
+        balancers::run,
     ),
     step(
         "fuzz",
