@@ -1,4 +1,4 @@
-//! `balancers`: checks the example configurations of HAProxy and Envoy with the programs themselves.
+//! `balancers`: lets HAProxy and Envoy check their example configurations.
 
 use crate::apt;
 use crate::cmd::{no_args, run as run_command, Cx, Outcome};

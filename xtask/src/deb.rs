@@ -1,6 +1,6 @@
-//! `deb`: the Debian package of the gateway; `--check` installs, upgrades and purges it in a chroot.
+//! `deb`: the Debian package of the gateway.
 //!
-//! The files are those of `deploy/`. dpkg-deb writes the package, because it needs no source package
+//! `--check` installs, upgrades and purges it in a chroot. The files are those of `deploy/`. dpkg-deb writes the package, because it needs no source package
 //! and no tool beyond those of Debian's `dpkg-dev`.
 
 mod chroot;
@@ -49,7 +49,7 @@ fn build(cx: &Cx, dev: bool) -> Result<PathBuf, String> {
     Ok(cx.optimized("ron-gateway"))
 }
 
-/// Tags about uploads to Debian, and about a year that the licence does not have.
+/// Tags about uploads to Debian, and about the licence's missing year.
 const NOT_APPLICABLE: &str = "initial-upload-closes-no-bugs,copyright-without-copyright-notice";
 
 /// Runs lintian; its warnings are errors.

@@ -27,7 +27,7 @@ const GENERATED: &[(&str, &str)] = &[
     ("deploy/completions/ron-gateway.fish", "fish"),
 ];
 
-/// The alerts, and the same as a custom resource of the Prometheus operator.
+/// The alerts, and their custom resource for the Prometheus operator.
 const ALERTS: &str = "docs/ops/alerts.yml";
 const RULE: &str = "deploy/kubernetes/monitoring/prometheusrule.yaml";
 
@@ -104,7 +104,9 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     ))
 }
 
-/// Returns the rules as a `PrometheusRule`, whose `spec` has the format of the file.
+/// Returns the rules as a `PrometheusRule`.
+///
+/// Its `spec` has the format of the file.
 fn prometheus_rule(alerts: &str) -> Result<String, String> {
     let groups = alerts.split_once("\ngroups:\n").ok_or("no groups")?.1;
     let mut out = String::from(

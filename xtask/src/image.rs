@@ -1,6 +1,6 @@
-//! `image`: a container image of the gateway; `--check` runs it under a real runtime.
+//! `image`: a container image of the gateway.
 //!
-//! The program is linked statically against musl, so that the image has no other program or library.
+//! `--check` runs it under a real runtime. The program is linked statically against musl, so that the image has no other program or library.
 //! buildah needs no daemon, and with `FROM scratch` no registry.
 
 use std::fs;

@@ -14,7 +14,7 @@ const SCHEMAS: Packages = Packages {
     folder: "kubernetes-validate",
     wanted: &["kubernetes-validate==1.37.0"],
 };
-/// The oldest version with the manifests' fields, and the newest one with a schema.
+/// The oldest version with these fields, and the newest with schemas.
 const VERSIONS: [&str; 2] = ["1.30", "1.37"];
 /// kubectl within an archive, and the schemas of the custom resources.
 const NPM: [&str; 2] = [
@@ -68,7 +68,7 @@ fn modules(cx: &Cx) -> Result<PathBuf, String> {
     Ok(folder)
 }
 
-/// Returns a kubectl: that of the system, or that of the npm package.
+/// Returns the kubectl of the system, or of the npm package.
 fn kubectl(cx: &Cx, modules: &Path) -> Result<PathBuf, String> {
     const VERSION: [&str; 2] = ["version", "--client"];
     if works(&mut cx.program("kubectl", VERSION)) {

@@ -1,4 +1,6 @@
-//! `generate`: manual pages and shell completions, from the command line's table and the schema.
+//! `generate`: manual pages and shell completions.
+//!
+//! They follow the table of the command line and the keys of the build.
 
 mod bash;
 mod candidates;

@@ -19,7 +19,7 @@ const OTHERS: u32 = 0o077;
 ///
 /// With an access control list only these count.
 const ALL_USERS: u32 = 0o007;
-/// Permission bits that a group may not have on a file of root.
+/// Bits that the group may not have on a file of root.
 const BEYOND_GROUP_READ: u32 = 0o037;
 /// The attribute that holds the list: `struct posix_acl_xattr_header` and its entries, little-endian.
 const ACL: &str = "system.posix_acl_access";
@@ -48,7 +48,7 @@ pub fn open_to_others(file: &File) -> io::Result<Option<u32>> {
     Ok((!is_private).then_some(mode))
 }
 
-/// Returns whether root owns the file, and its group may at most read it.
+/// Returns whether root owns the file and lends it to a group.
 const fn is_lent_by_root(mode: u32, owner: u32, user: u32) -> bool {
     owner == 0 && user != 0 && mode & BEYOND_GROUP_READ == 0
 }

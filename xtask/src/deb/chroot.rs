@@ -1,4 +1,4 @@
-//! Installs, upgrades and purges the package in a chroot of this machine's release.
+//! Tests the package in a chroot with this machine's release.
 
 use std::fs;
 use std::path::Path;

@@ -124,7 +124,7 @@ fn copy_files(cx: &Cx, tree: &Path, version: &str) -> Outcome {
     )
 }
 
-/// A line of a multi-line field: indented, and a dot if it is empty.
+/// A line of a multi-line field; an empty one is a dot.
 fn paragraph_line(line: &str) -> String {
     let text = if line.is_empty() { "." } else { line };
     format!(" {text}")
@@ -142,7 +142,7 @@ fn unit(cx: &Cx) -> Result<String, String> {
     Ok(text)
 }
 
-/// Writes the control files; they follow the installed ones, whose size and sums they have.
+/// Writes the control files, with size and sums of the installed files.
 fn control(cx: &Cx, tree: &Path, version: &str, architecture: &str) -> Outcome {
     let folder = tree.join("DEBIAN");
     let size = capture(cx.program("du", ["-sk", "--apparent-size"]).arg(tree))?;
@@ -201,7 +201,7 @@ fn make_folder(file: &Path) -> Outcome {
     fs::create_dir_all(folder).map_err(|e| format!("creating {}: {e}", folder.display()))
 }
 
-/// Gives every folder mode 0755 and every file mode 0644, whatever the umask is.
+/// Gives folders mode 0755 and files 0644, whatever the umask is.
 fn set_modes(folder: &Path) -> Outcome {
     set_mode(folder, 0o755)?;
     let entries = fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;

@@ -1,4 +1,6 @@
-//! The commands and flags: for the parser, the help, the manual page and the completions.
+//! The commands and flags.
+//!
+//! Parser, help, manual page and completions use them.
 
 /// A word that selects what the program does.
 pub(crate) struct CliCommand {

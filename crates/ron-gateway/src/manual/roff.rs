@@ -91,7 +91,7 @@ fn escaped(text: &str) -> String {
     text.replace('\\', "\\e")
 }
 
-/// Escapes words that a reader copies: dashes, carets, tildes and accents stay ASCII.
+/// Escapes words for copying: dashes, carets and tildes stay ASCII.
 fn code(text: &str) -> String {
     let text = escaped(text).replace('-', "\\-").replace('~', "\\(ti");
     text.replace('^', "\\(ha").replace('\'', "\\(aq")
