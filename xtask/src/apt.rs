@@ -31,6 +31,8 @@ const FOR_DRILLS: &[(&str, &str, &str)] = &[
     ("prlimit", "--version", "util-linux"),
     // Socket activation.
     ("systemd-socket-activate", "--version", "systemd"),
+    // The balancer in front of replicas.
+    ("haproxy", "-v", "haproxy"),
 ];
 
 /// Programs that measure the `edge` preset.
