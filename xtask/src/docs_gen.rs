@@ -200,6 +200,9 @@ mod tests {
         let end = "spec:\n  groups:\n    - name: x\n\n      rules: []\n";
         assert!(rule.ends_with(end), "{rule}");
         assert!(prometheus_rule("rules:\n").is_err());
+        let root = Cx::new().unwrap().root;
+        let alerts = prometheus_rule(&read(&root.join(ALERTS)).unwrap()).unwrap();
+        assert_eq!(alerts, read(&root.join(RULE)).unwrap());
     }
 
     #[test]
