@@ -55,7 +55,7 @@ pub(super) fn text() -> String {
         let _ = write!(flags, "\n            {}", candidate.long);
         match &candidate.values {
             FlagValues::None => {
-                switches.extend(candidate.short.into_iter().chain([&*candidate.long]))
+                switches.extend(candidate.short.into_iter().chain([&*candidate.long]));
             }
             FlagValues::Path => paths.push(&*candidate.long),
             FlagValues::Text => texts.push(&*candidate.long),
