@@ -4,7 +4,7 @@ mod error;
 mod help;
 mod table;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use lexopt::{Arg, Parser, ValueExt};
 use ron_transport::config::{Config, Settings};
@@ -72,7 +72,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
             Arg::Long("echo-frames") => line.mode(Mode::EchoFrames)?,
             Arg::Long("forward") => {
                 line.mode(Mode::Forward)?;
-                line.flag("gateway.forward-to", parser.value()?);
+                line.forward_to.push(parser.value()?);
             }
             Arg::Long("admin") => line.flag("gateway.admin-addr", parser.value()?),
             Arg::Long("dev-tls") if cfg!(feature = "tls") => line.dev_tls(),
@@ -96,6 +96,8 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
 struct CommandLine {
     sources: Sources,
     mode: Option<Mode>,
+    /// The values of `--forward`.
+    forward_to: Vec<OsString>,
     words: Vec<String>,
 }
 
@@ -141,7 +143,11 @@ impl CommandLine {
         Ok(())
     }
 
-    fn command(self) -> Result<Command, UsageError> {
+    fn command(mut self) -> Result<Command, UsageError> {
+        if !self.forward_to.is_empty() {
+            let targets = std::mem::take(&mut self.forward_to);
+            self.flag("gateway.forward-to", targets.join(OsStr::new(",")));
+        }
         let mut words = self.words.into_iter();
         match (words.next().as_deref(), words.next()) {
             (Some("check"), _) => Ok(Command::Check(self.sources)),
@@ -192,14 +198,17 @@ mod tests {
             "--forward",
             "tcp://a:1",
             "--transport.max-conns=5",
+            "--forward",
+            "tcp://b:1",
             "--admin",
             "x",
         ]);
         let expected = [
             ("gateway.mode", "forward"),
-            ("gateway.forward-to", "tcp://a:1"),
             ("transport.max-conns", "5"),
+            ("gateway.mode", "forward"),
             ("gateway.admin-addr", "x"),
+            ("gateway.forward-to", "tcp://a:1,tcp://b:1"),
         ];
         let expected: Vec<_> = expected.map(|(a, b)| (a.to_owned(), b.to_owned())).into();
         assert_eq!(given, expected);

@@ -27,6 +27,7 @@ mod settings;
 mod startup;
 mod systemd;
 mod term;
+mod upstream;
 
 use std::process::ExitCode;
 

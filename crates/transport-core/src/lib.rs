@@ -12,6 +12,7 @@
 
 mod addr;
 mod conn;
+pub mod contract;
 mod error;
 pub mod escape;
 mod failure;

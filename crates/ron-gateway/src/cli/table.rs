@@ -55,7 +55,7 @@ pub(crate) const FLAGS: &[CliFlag] = &[
     flag(
         "--forward",
         "TARGET",
-        "dial TARGET for every connection and relay both",
+        "dial TARGET for every connection and relay both; several times for several targets",
     ),
     flag(
         "--admin",

@@ -35,4 +35,5 @@ mod status_page;
 mod systemd;
 mod tls;
 mod uds;
+mod upstreams;
 mod watch;

@@ -20,7 +20,7 @@ use transport_uds::raw::UdsDialer;
 use super::tls::{self, TlsState};
 #[cfg(feature = "arti")]
 use super::tor::TorState;
-use super::{unsupported, BackendState};
+use super::{unsupported, BackendState, CustomDialers};
 use crate::conn::Conn;
 use crate::endpoint::Endpoint;
 use crate::scheme::Scheme;
@@ -35,6 +35,7 @@ pub(crate) struct Dialers {
     uds: Guard<UdsDialer>,
     #[cfg(feature = "arti")]
     tor: OverTor,
+    custom: CustomDialers,
 }
 
 /// The TLS dialer. The first dial reads the trust store, so that other dials need none.
@@ -56,7 +57,12 @@ struct OverTor {
 }
 
 impl Dialers {
-    pub(crate) fn new(backends: &BackendState, max_fd: Option<RawFd>, limiter: &Limiter) -> Self {
+    pub(crate) fn new(
+        backends: &BackendState,
+        custom: CustomDialers,
+        max_fd: Option<RawFd>,
+        limiter: &Limiter,
+    ) -> Self {
         let limits = limiter.clone();
         let tcp = TcpDialer::default()
             .with_config(&backends.tcp)
@@ -82,6 +88,7 @@ impl Dialers {
                 #[cfg(feature = "tls")]
                 tls: OnceLock::new(),
             },
+            custom,
         }
     }
 
@@ -104,6 +111,9 @@ impl Dialers {
             Scheme::Tor => self.tor().await.map(drop),
             #[cfg(all(feature = "arti", feature = "tls"))]
             Scheme::TlsOverTor => self.tls_over_tor().await.map(drop),
+            Scheme::Custom => Ok(()),
+            #[cfg(feature = "tls")]
+            Scheme::TlsOverCustom => tls::client(&self.tls.tls).await.map(drop),
             #[allow(unreachable_patterns)]
             scheme => Err(unsupported::scheme(scheme)),
         }
@@ -119,6 +129,9 @@ impl Dialers {
     ///
     /// Over Tor, readiness covers the target from now on.
     pub(crate) async fn prepare_for(&self, to: &Endpoint) -> Result<(), TransportError> {
+        if matches!(to.scheme(), Scheme::Custom | Scheme::TlsOverCustom) {
+            self.custom.find(to)?;
+        }
         self.prepare(to.scheme()).await?;
         #[cfg(feature = "arti")]
         if matches!(to.scheme(), Scheme::Tor | Scheme::TlsOverTor) {
@@ -146,6 +159,16 @@ impl Dialers {
             Scheme::TlsOverTor => {
                 let dialer = self.tls_over_tor().await?;
                 Box::pin(dialer.dial(to.target())).await.map(Conn::new)
+            }
+            Scheme::Custom => {
+                let dialer = self.custom.find(to)?;
+                dialer.dial(to.target(), self.tcp.limiter()).await
+            }
+            #[cfg(feature = "tls")]
+            Scheme::TlsOverCustom => {
+                let dialer = self.custom.find(to)?;
+                let live = tls::client(&self.tls.tls).await?;
+                dialer.dial_tls(to.target(), self.tcp.limiter(), live).await
             }
             #[allow(unreachable_patterns)]
             scheme => Err(unsupported::scheme(scheme)),

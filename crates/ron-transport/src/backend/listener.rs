@@ -12,6 +12,7 @@ use transport_tls::raw::{TlsListener, TlsPending};
 #[cfg(feature = "uds")]
 use transport_uds::raw::{UdsListener, UdsPending};
 
+use super::custom::{CustomAdmitted, CustomGuard, CustomListener};
 use super::{unsupported, BackendState};
 use crate::config::Config;
 use crate::conn::Conn;
@@ -23,6 +24,7 @@ use crate::listen_addr::{Inherited, ListenAddr};
 pub(crate) struct ListenerParts<'a> {
     pub(crate) config: &'a Config,
     pub(crate) backends: &'a BackendState,
+    pub(crate) custom: Option<&'a CustomListener>,
     pub(crate) max_fd: Option<RawFd>,
     pub(crate) limiter: &'a Limiter,
 }
@@ -37,12 +39,16 @@ pub(crate) enum AnyListener {
     Uds(Guard<UdsListener>),
     #[cfg(feature = "arti")]
     Arti(Guard<ArtiListener>, OnionName),
+    Custom(CustomGuard, &'static str),
 }
 
 impl AnyListener {
     /// Binds the configured address.
     pub(crate) async fn bind(parts: &ListenerParts<'_>) -> Result<Self, TransportError> {
         let config = parts.config;
+        if let Some(custom) = parts.custom {
+            return Ok(Self::Custom(custom.guard(parts).await?, custom.name()));
+        }
         match config.general.backend() {
             #[cfg(feature = "uds")]
             Backend::Uds => parts.uds(UdsListener::bind(&config.uds).await?),
@@ -74,6 +80,16 @@ impl AnyListener {
         parts: &ListenerParts<'_>,
     ) -> Result<Self, TransportError> {
         let config = parts.config;
+        if let Some(custom) = parts.custom {
+            let name = custom.name();
+            return Err(TransportError::Config {
+                source: format!(
+                    "the transport has the raw listener {name:?} and cannot listen on an \
+                     inherited socket: call listen()"
+                )
+                .into(),
+            });
+        }
         match (config.general.backend(), socket) {
             (backend @ (Backend::Tcp | Backend::Tls), Inherited::Tcp(socket)) => {
                 parts.prepare(backend).await?;
@@ -113,6 +129,7 @@ impl AnyListener {
             }
             #[cfg(feature = "arti")]
             Self::Arti(_, name) => Ok(ListenAddr::Onion(name.clone())),
+            Self::Custom(_, name) => Ok(ListenAddr::Custom(name)),
         }
     }
 
@@ -126,6 +143,7 @@ impl AnyListener {
             Self::Uds(guard) => AnyAdmitted::Uds(guard.accept().await),
             #[cfg(feature = "arti")]
             Self::Arti(guard, _) => AnyAdmitted::Arti(Box::new(guard.accept().await)),
+            Self::Custom(guard, _) => AnyAdmitted::Custom(guard.accept().await),
         }
     }
 }
@@ -176,6 +194,7 @@ pub(crate) enum AnyAdmitted {
     Uds(Admitted<UdsPending>),
     #[cfg(feature = "arti")]
     Arti(Box<Admitted<ArtiPending>>),
+    Custom(Box<dyn CustomAdmitted>),
 }
 
 impl AnyAdmitted {
@@ -188,6 +207,7 @@ impl AnyAdmitted {
             Self::Uds(admitted) => admitted.peer(),
             #[cfg(feature = "arti")]
             Self::Arti(admitted) => admitted.peer(),
+            Self::Custom(admitted) => admitted.peer(),
         }
     }
 
@@ -200,6 +220,7 @@ impl AnyAdmitted {
             Self::Uds(admitted) => admitted.id(),
             #[cfg(feature = "arti")]
             Self::Arti(admitted) => admitted.id(),
+            Self::Custom(admitted) => admitted.id(),
         }
     }
 
@@ -212,6 +233,7 @@ impl AnyAdmitted {
             Self::Uds(admitted) => admitted.establish().await.map(Conn::new),
             #[cfg(feature = "arti")]
             Self::Arti(admitted) => Box::pin(admitted.establish()).await.map(Conn::new),
+            Self::Custom(admitted) => admitted.establish_boxed().await,
         }
     }
 }
