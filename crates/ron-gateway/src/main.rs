@@ -16,6 +16,7 @@ mod dial;
 mod effective;
 mod exit;
 mod logging;
+mod manual;
 mod pressure;
 mod process;
 mod progress;
