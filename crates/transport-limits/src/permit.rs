@@ -1,5 +1,6 @@
 //! The places of one connection, given back by its permit's drop.
 
+use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use transport_core::{Backend, Queue};
@@ -34,6 +35,7 @@ impl Permit {
         key: PeerKey,
         peer: Arc<PeerState>,
     ) -> Self {
+        core.pending().fetch_add(1, Ordering::Relaxed);
         core.observer().queue_depth(Queue::PendingHandshakes, 1);
         let admitted = AdmittedPeer {
             key,
@@ -64,6 +66,7 @@ impl Permit {
         let peer = self.admitted.as_mut()?.pending.take()?;
         peer.established();
         self.core.admission().leave_pending();
+        self.core.pending().fetch_sub(1, Ordering::Relaxed);
         let observer = self.core.observer();
         observer.queue_depth(Queue::PendingHandshakes, -1);
         Some(peer)
