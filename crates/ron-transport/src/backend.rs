@@ -14,3 +14,5 @@ mod unsupported;
 pub(crate) use dialers::Dialers;
 pub(crate) use listener::{AnyAdmitted, AnyListener, ListenerParts};
 pub(crate) use state::BackendState;
+#[cfg(feature = "tls")]
+pub(crate) use tls::client as client_tls;

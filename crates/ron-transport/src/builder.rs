@@ -104,12 +104,22 @@ impl TransportBuilder {
     /// Listens with TLS, without files.
     ///
     /// The credentials are a certificate and key in memory, or a rustls configuration. It replaces
-    /// `tls.cert_path` and `tls.key_path`, and no reload replaces it.
+    /// `tls.*`. No reload replaces it; [`Transport::replace_server_tls`] does.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn server_tls(mut self, tls: transport_tls::ServerTls) -> Self {
         self.overrides.has_server_tls = true;
         self.credentials.server_tls = Some(tls);
+        self
+    }
+
+    /// Dials with this TLS configuration, in place of `tls_client.*`.
+    ///
+    /// No reload replaces it; [`Transport::replace_client_tls`] does.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn client_tls(mut self, tls: transport_tls::ClientTls) -> Self {
+        self.credentials.client_tls = Some(tls);
         self
     }
 
@@ -186,6 +196,7 @@ impl TransportBuilder {
         let mut config = overrides.merge_into(config)?;
         let (limiter, observer) = shared.into_limiter(&mut config.limits)?;
         check(&config)?;
+        credentials.check(&config)?;
         if let Some(hook) = admit {
             limiter.set_admit(hook);
         }

@@ -3,6 +3,7 @@
 use transport_core::TransportError;
 
 use crate::conn::Conn;
+use crate::dial_options::DialOptions;
 use crate::endpoint::Endpoint;
 use crate::scheme::Scheme;
 use crate::transport::Transport;
@@ -25,6 +26,37 @@ impl Transport {
         E::Error: Into<TransportError>,
     {
         self.dialer.dial(to).await
+    }
+
+    /// Dials with options of its own, in place of the configuration.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// use ron_transport::{DialOptions, ErrorKind, Transport};
+    ///
+    /// let transport = Transport::builder().build()?;
+    /// let options = DialOptions::new().with_timeout(Duration::from_secs(1));
+    /// let refused = transport.dial_with("tcp://127.0.0.1:1", &options).await;
+    /// assert_eq!(refused.unwrap_err().kind(), ErrorKind::Connect);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`dial`](Self::dial), and [`TransportError::Config`] for an option out of range or
+    /// without a use, such as a server name for `tcp://`.
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the dial.
+    pub async fn dial_with<E>(&self, to: E, options: &DialOptions) -> Result<Conn, TransportError>
+    where
+        E: TryInto<Endpoint>,
+        E::Error: Into<TransportError>,
+    {
+        self.dialer.dial_with(to, options).await
     }
 
     /// Dials over Tor on circuits that only this token shares.

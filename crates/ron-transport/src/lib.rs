@@ -21,7 +21,7 @@
 //! | task | entry |
 //! |---|---|
 //! | accept connections | [`Transport::serve`], or [`Transport::accept`] for an own loop |
-//! | open connections | [`Transport::dial`], [`TransportDialer`] in a handler |
+//! | open connections | [`Transport::dial`], [`Transport::dial_with`], [`TransportDialer`] in a handler |
 //! | frames instead of bytes | [`Conn::into_framed`], [`frame`] |
 //! | forward | [`relay`](fn@relay) |
 //! | limits | [`Limits`], [`TransportBuilder::admit`] |
@@ -37,8 +37,12 @@ pub mod config;
 mod conn;
 mod conn_frames;
 mod conn_halves;
+mod conn_io;
+#[cfg(feature = "tls")]
+mod conn_upgrade;
 mod credentials;
 mod dial;
+mod dial_options;
 mod dialer;
 mod drain;
 mod endpoint;
@@ -59,6 +63,10 @@ mod serve;
 mod several;
 mod state;
 mod tee;
+#[cfg(feature = "tls")]
+mod tls_memory;
+#[cfg(feature = "tls")]
+mod tls_upgrade;
 mod transport;
 
 pub use self::config::Config;
@@ -66,6 +74,7 @@ pub use builder::TransportBuilder;
 pub use conn::Conn;
 pub use conn_frames::ConnFrames;
 pub use conn_halves::{ConnReader, ConnWriter};
+pub use dial_options::DialOptions;
 pub use dialer::TransportDialer;
 pub use drain::DrainReport;
 pub use endpoint::{Endpoint, EndpointError};
@@ -75,6 +84,8 @@ pub use incoming::IncomingConn;
 pub use listen_addr::{Inherited, ListenAddr, OnionName};
 pub use reload::{ReloadError, ReloadReport};
 pub use scheme::Scheme;
+#[cfg(feature = "tls")]
+pub use tls_upgrade::TlsUpgrade;
 pub use transport::Transport;
 
 pub use bytes::Bytes;

@@ -67,7 +67,9 @@ pub trait Observer: Send + Sync + 'static {
     fn peers(&self, backend: Backend, tracked: usize, max_conns: usize) {}
     /// Reports the end of a TLS handshake.
     fn tls_handshake(&self, handshake: TlsHandshake) {}
-    /// Reports the end of validity of a loaded certificate.
+    /// Reports the end of validity of the certificate in force.
+    ///
+    /// The Unix epoch if it is unknown.
     fn certificate_expiry(&self, not_after: SystemTime) {}
     /// Reports when the first loaded CRL expires; `None` without CRLs.
     fn crl_expiry(&self, next_update: Option<SystemTime>) {}

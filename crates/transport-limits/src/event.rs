@@ -251,6 +251,20 @@ impl LogEvents {
         );
     }
 
+    /// Logs the handshake of an upgrade, such as to TLS.
+    pub(crate) fn upgraded(&self, info: &ConnInfo, took: Duration) {
+        debug!(
+            target: TARGET,
+            transport = self.transport(),
+            event = "upgrade",
+            backend = info.backend.as_str(),
+            conn_id = info.id,
+            duration_ms = millis(took),
+            alpn = alpn(info),
+            kx = info.kx.map(KeyExchange::as_str),
+        );
+    }
+
     /// Logs a connection that its peer closed during the handshake.
     pub(crate) fn closed_early(
         &self,

@@ -18,6 +18,8 @@ use crate::permit::Permit;
 
 /// First and longest pause of the accept loop without descriptors or memory.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
+/// Longest deadline of a dial, which no clock overflows.
+const MAX_DIAL: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// The accept loop has recovered after this long without a failure.
 ///
 /// At the edge of exhaustion, accepts fail and succeed in turn. That is logged once.
@@ -200,11 +202,29 @@ impl<D: Dialer> Guard<D> {
     /// # Cancel safety
     /// Dropping the future abandons the dial, which is then not counted.
     pub async fn dial(&self, to: &Target) -> Result<Connection<GuardedIo<D::Io>>, TransportError> {
+        self.dial_within(to, self.limiter.dial_timeout()).await
+    }
+
+    /// As [`dial`](Self::dial), with a deadline that replaces `dial_timeout`.
+    ///
+    /// A deadline over ten years counts as ten years.
+    ///
+    /// # Errors
+    /// As [`dial`](Self::dial).
+    ///
+    /// # Cancel safety
+    /// As [`dial`](Self::dial).
+    pub async fn dial_within(
+        &self,
+        to: &Target,
+        deadline: Duration,
+    ) -> Result<Connection<GuardedIo<D::Io>>, TransportError> {
         let (core, backend) = (self.limiter.core(), self.raw.backend());
         let named = (!D::PRIVATE).then_some(to);
         let settings = core.settings();
         let started = Instant::now();
-        let result = match until(started + settings.dial, self.raw.dial(to)).await {
+        let deadline = started + deadline.min(MAX_DIAL);
+        let result = match until(deadline, self.raw.dial(to)).await {
             Ok(result) => result,
             Err(_) => Err(TransportError::Timeout { op: Op::Dial }),
         };

@@ -65,7 +65,7 @@ pub use control::{AbortOnPanic, Busy, Control};
 pub use frame::{framed, Chunk, FrameReader, FrameSender};
 pub use guard::Guard;
 pub use inflation::{InflationGuard, InflationInput, InflationOutput, MAX_INFLATION};
-pub use io::GuardedIo;
+pub use io::{GuardedIo, UpgradeIo};
 pub use limiter::Limiter;
 pub use limiter_builder::LimiterBuilder;
 pub use peers::PeerKey;

@@ -203,6 +203,16 @@ impl Limiter {
         self.core.budget().used().await;
     }
 
+    /// Waits until about 1 MiB of charged bytes is freed.
+    ///
+    /// An embedder can then return the pages to the system. Several tasks may wait.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn memory_freed(&self) {
+        self.core.budget().freed().await;
+    }
+
     /// Returns the number of pending handshakes of accepted connections.
     #[must_use]
     pub fn pending(&self) -> usize {

@@ -32,6 +32,18 @@ pub(crate) fn requires_pq(provider: &CryptoProvider) -> bool {
     groups.all(|group| group.name() == NamedGroup::X25519MLKEM768)
 }
 
+/// Returns the mode that a provider's groups amount to.
+pub(crate) fn mode_of(provider: &CryptoProvider) -> PqMode {
+    let mut groups = provider.kx_groups.iter();
+    if requires_pq(provider) {
+        PqMode::Required
+    } else if groups.any(|group| group.name() == NamedGroup::X25519MLKEM768) {
+        PqMode::Hybrid
+    } else {
+        PqMode::Off
+    }
+}
+
 /// Returns the group as used in metrics and logs.
 pub(crate) fn key_exchange(group: NamedGroup) -> KeyExchange {
     match group {
@@ -45,6 +57,8 @@ pub(crate) fn key_exchange(group: NamedGroup) -> KeyExchange {
 
 #[cfg(test)]
 mod tests {
+    use transport_core::schema::Choice;
+
     use super::*;
 
     #[test]
@@ -73,5 +87,8 @@ mod tests {
         assert!(requires_pq(&provider(PqMode::Required)));
         assert!(!requires_pq(&provider(PqMode::Hybrid)));
         assert!(!requires_pq(&provider(PqMode::Off)));
+        for &mode in PqMode::ALL {
+            assert_eq!(mode_of(&provider(mode)), mode);
+        }
     }
 }

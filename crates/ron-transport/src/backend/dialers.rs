@@ -1,5 +1,7 @@
 //! The guarded dialers, one for each scheme.
 
+mod options;
+
 use std::os::fd::RawFd;
 #[cfg(any(feature = "tls", feature = "arti"))]
 use std::sync::{Arc, OnceLock};

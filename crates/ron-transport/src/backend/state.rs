@@ -42,7 +42,7 @@ impl BackendState {
             #[cfg(feature = "tls")]
             tls: Arc::new(TlsState::new(
                 config,
-                credentials.server_tls.take(),
+                (credentials.server_tls.take(), credentials.client_tls.take()),
                 observer,
                 state.span(),
             )),

@@ -105,6 +105,12 @@ const LIMITS: &[Case] = &[
         ["0s", "0s"],
         ["999ms", "0 is off, else at least 1s"],
     ),
+    case(
+        "dial_idle_timeout",
+        "",
+        ["0s", "0s"],
+        ["999ms", "unset is idle_timeout"],
+    ),
     case("half_close_timeout", "60s", ["5m", "5m"], ["0", "over 0"]),
     case(
         "handshake_timeout",
