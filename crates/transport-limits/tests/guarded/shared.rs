@@ -386,7 +386,8 @@ fn shared_keys_are_those_of_ceilings() {
             "limits.memory_bytes" => "64MiB",
             "per_peer.ipv4_prefix" => "24",
             "per_peer.ipv6_prefix" => "56",
-            _ if ceilings.get(path).unwrap().ends_with('s') || path == "max_lifetime" => "77s",
+            "max_lifetime" | "evict_after" => "77s",
+            _ if path.ends_with("_timeout") => "77s",
             _ => "77",
         };
         ceilings.set(path, &other.into()).unwrap();
