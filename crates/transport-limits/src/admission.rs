@@ -104,6 +104,7 @@ impl Admission {
     }
 
     /// Returns the number of pending handshakes.
+    #[cfg(all(test, ron_loom))]
     pub(crate) fn pending_inside(&self) -> u64 {
         self.pending.inside()
     }

@@ -1,5 +1,6 @@
 //! The places of one connection, given back by its permit's drop.
 
+use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use transport_core::{Backend, Queue};
@@ -56,6 +57,7 @@ impl Permit {
 
     /// Wraps the places of a connection from a hop, whose peer is not known.
     pub(crate) fn of_hop(core: &Arc<Core>, backend: Backend, is_surplus: bool) -> Self {
+        core.pending().fetch_add(1, Ordering::Relaxed);
         core.observer().queue_depth(Queue::PendingHandshakes, 1);
         let total = if is_surplus {
             TotalPlace::Surplus
@@ -131,6 +133,7 @@ impl Permit {
             peer.established();
         }
         self.core.admission().leave_pending();
+        self.core.pending().fetch_sub(1, Ordering::Relaxed);
         let observer = self.core.observer();
         observer.queue_depth(Queue::PendingHandshakes, -1);
         peer

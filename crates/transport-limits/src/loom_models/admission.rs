@@ -62,6 +62,35 @@ fn permits_of_two_peers_returned() {
     });
 }
 
+/// Two limiters that share ceilings have one place.
+#[test]
+fn permits_of_two_limiters_returned() {
+    check_bounded(3, || {
+        let owner = limiter(|limits| {
+            limits.set_max_conns(1).unwrap();
+        });
+        let other = Limiter::builder().share(&owner).build().unwrap();
+        let inside = Arc::new(AtomicU64::new(0));
+        let visit = |limiter: &Limiter, inside: &AtomicU64| {
+            let Some(permit) = admit(limiter, 1) else {
+                return false;
+            };
+            assert_eq!(inside.fetch_add(1, Ordering::Relaxed), 0, "one at a time");
+            inside.fetch_sub(1, Ordering::Relaxed);
+            drop(permit);
+            true
+        };
+        let theirs = {
+            let (limiter, inside) = (other.clone(), Arc::clone(&inside));
+            thread::spawn(move || visit(&limiter, &inside))
+        };
+        let mine = visit(&owner, &inside);
+        assert!(theirs.join().unwrap() || mine, "at least one is admitted");
+        assert_nothing_left(&owner);
+        assert_eq!((owner.pending(), other.pending()), (0, 0));
+    });
+}
+
 #[test]
 fn permits_of_one_peer_returned() {
     permits([1, 1], |limits| {
