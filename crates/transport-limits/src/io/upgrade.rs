@@ -245,7 +245,7 @@ impl<I: Io> AsyncWrite for UpgradeIo<I> {
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
-    /// Ends the stream in order, as after the alert of a failed handshake.
+    /// Ends the stream in order, as a failed handshake does.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.is_unfinished.store(false, Ordering::Relaxed);
         Pin::new(&mut self.io).poll_shutdown(cx)
