@@ -26,13 +26,15 @@ impl<I: Io> GuardedIo<I> {
     ///
     /// This is how a plaintext connection becomes a TLS connection (STARTTLS). The handshake gets
     /// the raw stream and the observer, and must end within `handshake_timeout`. The connection
-    /// keeps its place, its handle, its byte counts and its backend; meanwhile it is busy. The bytes
-    /// of the handshake are not counted. The guard holds no received bytes, so every byte that the
+    /// keeps its place, its handle, its byte counts and its backend. Meanwhile it is busy, and an
+    /// accepted one has a place among the pending handshakes. The bytes of the handshake are not
+    /// counted. The guard holds no received bytes, so every byte that the
     /// caller has not read belongs to the handshake.
     ///
     /// # Errors
     /// [`TransportError::Timeout`] with [`Op::Handshake`], the failure of the handshake, or the end
-    /// of the connection. [`TransportError::State`] for a connection that was upgraded before, that
+    /// of the connection. [`TransportError::Refused`] at the limit of pending handshakes.
+    /// [`TransportError::State`] for a connection that was upgraded before, that
     /// is framed or half-closed, or with an unfinished write. Every error ends the connection.
     ///
     /// # Cancel safety
@@ -50,9 +52,15 @@ impl<I: Io> GuardedIo<I> {
         check_upgradable(conn)?;
         let _busy = control.busy();
         let open = self.slot.lock().take();
-        let Some(open) = open else {
+        let Some(mut open) = open else {
             return Err(conn.end().unwrap_or(TransportError::Closed));
         };
+        if let Err(reason) = open.begin_handshake(conn) {
+            let error = TransportError::Refused { reason };
+            conn.reject(reason, &error);
+            open.close(conn);
+            return Err(error);
+        }
         let (io, open) = open.replace_io(Plain(tokio::io::empty()));
         // Before the handshake, so that it is dropped after the raw stream.
         let mut closing = CloseOnDrop {
@@ -90,9 +98,10 @@ impl<I: Io> GuardedIo<I> {
         (details.id, details.backend) = (conn.id, conn.backend);
         event::upgraded(&info, took);
         let is_write_vectored = io.is_write_vectored();
-        let Some(open) = closing.open.take() else {
+        let Some(mut open) = closing.open.take() else {
             return Err(TransportError::Closed);
         };
+        open.end_handshake();
         let slot = Arc::new(StreamSlot::new(open.replace_io(io).1));
         let stream = Arc::downgrade(&slot) as Weak<dyn CloseStream>;
         conn.set_upgraded(stream, Arc::clone(&info));
