@@ -157,6 +157,7 @@ async fn each_key_follows_its_reload_class() {
         "tls_client.spki_pins" => Some("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
         "bind_addr" => Some("127.0.0.1:1"),
         "overflow" => Some("evict"),
+        "dial_idle_timeout" => Some("7s"),
         "peers.allow" | "peers.deny" => Some("192.0.2.0/24"),
         "limits.max_frame_bytes" => Some("512KiB"),
         "limits.chunk_bytes" => Some("32KiB"),
