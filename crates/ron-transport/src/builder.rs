@@ -4,15 +4,14 @@ use std::net::SocketAddr;
 use std::os::fd::RawFd;
 #[cfg(any(feature = "tls", feature = "uds"))]
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use transport_core::{Backend, Observer, PeerAddr, TransportError};
-use transport_limits::{Decision, Limiter, Limits};
-use transport_metrics::MetricsObserver;
+use transport_core::{Backend, PeerAddr, TransportError};
+use transport_limits::{Decision, Limits};
 
-use crate::config::{check, Config, COMPILED_BACKENDS};
+use crate::config::{check, Config};
 use crate::credentials::Credentials;
 use crate::overrides::Overrides;
+use crate::several::Shared;
 use crate::transport::Transport;
 
 type AdmissionHook = Box<dyn Fn(PeerAddr) -> Decision + Send + Sync>;
@@ -37,7 +36,7 @@ pub struct TransportBuilder {
     config: Config,
     overrides: Overrides,
     credentials: Credentials,
-    observer: Option<Arc<dyn Observer>>,
+    pub(crate) shared: Shared,
     max_fd: Option<RawFd>,
     admit: Option<AdmissionHook>,
 }
@@ -142,23 +141,6 @@ impl TransportBuilder {
         self
     }
 
-    /// Sets the metrics recorder.
-    ///
-    /// By default it is the global recorder, which must be installed before
-    /// [`build`](Self::build).
-    #[must_use]
-    pub fn recorder(self, recorder: &dyn metrics::Recorder) -> Self {
-        let observer = MetricsObserver::with_recorder(recorder, COMPILED_BACKENDS);
-        self.observer(Arc::new(observer))
-    }
-
-    /// Sets an observer, which replaces the metrics recorder.
-    #[must_use]
-    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.observer = Some(observer);
-        self
-    }
-
     /// Sets the first file descriptor that no connection may use.
     ///
     /// Descriptors from this number on stay free for the rest of the process, such as an admin
@@ -199,22 +181,22 @@ impl TransportBuilder {
     /// Builds the transport. It binds nothing.
     ///
     /// # Errors
-    /// [`TransportError::Config`] when settings contradict each other.
+    /// [`TransportError::Config`] when settings contradict each other or those of the shared
+    /// [`limiter`](Self::limiter), and for an invalid [`name`](Self::name) or
+    /// [`metrics_prefix`](Self::metrics_prefix).
     pub fn build(self) -> Result<Transport, TransportError> {
         let Self {
             config,
             overrides,
             credentials,
-            observer,
+            shared,
             max_fd,
             admit,
         } = self;
-        let config = overrides.merge_into(config)?;
-        let observer =
-            observer.unwrap_or_else(|| Arc::new(MetricsObserver::new(COMPILED_BACKENDS)));
+        let mut config = overrides.merge_into(config)?;
+        let (limiter, observer) = shared.into_limiter(&mut config.limits)?;
         check(&config)?;
         credentials.check(&config)?;
-        let limiter = Limiter::new(&config.limits, Arc::clone(&observer))?;
         if let Some(hook) = admit {
             limiter.set_admit(hook);
         }

@@ -67,6 +67,7 @@ impl Conn {
         tracing::info_span!(
             target: "ron_transport",
             "conn",
+            transport = self.control.transport(),
             conn_id = self.control.id(),
             backend = self.info.backend.as_str(),
         )

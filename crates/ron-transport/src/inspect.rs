@@ -18,10 +18,24 @@ impl Transport {
         self.backends.tor_progress()
     }
 
-    /// Returns the current configuration.
+    /// Returns the current configuration, with the ceilings of a shared limiter.
     #[must_use]
     pub fn config(&self) -> Arc<Config> {
-        self.config.get()
+        let config = self.config.get();
+        let limits = self.state.limiter.limits();
+        if config.limits == limits {
+            return config;
+        }
+        // The owner of the shared limiter has changed its ceilings.
+        let mut config = Config::clone(&config);
+        config.limits = limits;
+        Arc::new(config)
+    }
+
+    /// Returns the [`name`](crate::TransportBuilder::name) of the transport.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.state.limiter.name()
     }
 
     /// Returns the backend of the listener.

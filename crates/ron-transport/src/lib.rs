@@ -25,6 +25,7 @@
 //! | frames instead of bytes | [`Conn::into_framed`], [`frame`] |
 //! | forward | [`relay`](fn@relay) |
 //! | limits | [`Limits`], [`TransportBuilder::admit`] |
+//! | several transports in a process | [`TransportBuilder::name`], [`TransportBuilder::limiter`] |
 //! | configuration from files, environment and flags | [`Config::loader`], [`Transport::reload`] |
 //! | metrics | [`TransportBuilder::recorder`], [`Observer`] |
 //! | readiness and shutdown | [`Transport::readiness`], [`Transport::shutdown`] |
@@ -59,7 +60,9 @@ mod readiness;
 mod reload;
 mod scheme;
 mod serve;
+mod several;
 mod state;
+mod tee;
 #[cfg(feature = "tls")]
 mod tls_memory;
 #[cfg(feature = "tls")]
@@ -93,13 +96,13 @@ pub use transport_core::{
     ConnInfo, Connection, DialSteps, Dialer, Direction, ErrorKind, Io, KeyExchange, Listener,
     NoIdentity, NoObserver, Observer, Op, PeerAddr, PeerIdentity, PeerName, Pending, Plain, Queue,
     ReadyReason, ReadyState, Reason, Scope, Taken, Target, TargetError, TaskKind, TlsErrorKind,
-    TlsHandshake, TransportError, VerifiedIdentity,
+    TlsHandshake, TransportError, TransportName, VerifiedIdentity,
 };
 pub use transport_limits::{
     self as limits, echo, frame, framed, relay, relay_without_half_close, AbortOnPanic, Busy,
     ByteRates, Chunk, ConnSnapshot, Control, Deadlines, Decision, FrameReader, FrameSender, Guard,
-    GuardedIo, InflationGuard, IpPrefix, IpPrefixes, Leg, Limiter, Limits, Overflow, RelayError,
-    Relayed, Side,
+    GuardedIo, InflationGuard, IpPrefix, IpPrefixes, Leg, Limiter, LimiterBuilder, Limits,
+    Overflow, RelayError, Relayed, Side,
 };
 pub use transport_metrics as metrics;
 pub use transport_tcp as tcp;

@@ -4,12 +4,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 use transport_core::{Observer, ReadyReason, ReadyState};
+use transport_limits::Limiter;
 
 /// Combines the components and reports each transition once: watch, log, metric.
 #[derive(Clone)]
 pub(crate) struct Readiness {
     components: Arc<Mutex<[ReadyState; Component::COUNT]>>,
     watch: watch::Sender<ReadyState>,
+    /// Has the name of the transport, for the log.
+    limiter: Limiter,
     observer: Arc<dyn Observer>,
 }
 
@@ -31,7 +34,7 @@ impl Component {
 }
 
 impl Readiness {
-    pub(crate) fn new(observer: Arc<dyn Observer>) -> Self {
+    pub(crate) fn new(observer: Arc<dyn Observer>, limiter: Limiter) -> Self {
         let starting = ReadyState::NotReady {
             reason: ReadyReason::Starting,
         };
@@ -41,6 +44,7 @@ impl Readiness {
         Self {
             components: Arc::new(Mutex::new(components)),
             watch: watch::Sender::new(starting),
+            limiter,
             observer,
         }
     }
@@ -64,6 +68,7 @@ impl Readiness {
             self.observer.readiness(state);
             tracing::info!(
                 target: "ron_transport",
+                transport = self.limiter.name(),
                 event = "ready",
                 state = %state,
                 reason = state.reason().map(ReadyReason::as_str),

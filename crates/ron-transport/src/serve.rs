@@ -156,7 +156,7 @@ where
 {
     let control = conn.control().clone();
     let _panic = control.abort_on_panic();
-    let handling = LogError::new(handler(conn));
+    let handling = LogError::new(handler(conn), control.clone());
     tokio::pin!(handling);
     let ended = tokio::select! {
         biased;

@@ -73,7 +73,7 @@ impl Transport {
         observer: Arc<dyn Observer>,
         max_fd: Option<RawFd>,
     ) -> Self {
-        let readiness = Readiness::new(Arc::clone(&observer));
+        let readiness = Readiness::new(Arc::clone(&observer), limiter.clone());
         if config.general.backend() == Backend::Arti {
             // Until the Tor client reports its own state.
             let reason = ReadyReason::ArtiBootstrap;
@@ -263,5 +263,9 @@ impl Drop for Transport {
         self.state.kill.cancel();
         self.backends.stop();
         self.state.limiter.close();
+        // The gauge of a transport that is gone must not stay at `Ready`.
+        self.state
+            .readiness
+            .not_ready(Component::Lifecycle, ReadyReason::Stopped);
     }
 }

@@ -26,6 +26,7 @@ mod reason;
 mod reloadable;
 pub mod schema;
 mod traits;
+mod transport_name;
 
 pub use addr::{Backend, PeerAddr, Target, TargetError};
 pub use conn::{ConnInfo, Connection, DialSteps, KeyExchange};
@@ -41,3 +42,4 @@ pub use ready::{ReadyReason, ReadyState};
 pub use reason::Reason;
 pub use reloadable::Reloadable;
 pub use traits::{Dialer, Listener, Pending};
+pub use transport_name::TransportName;

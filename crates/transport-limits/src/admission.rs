@@ -7,7 +7,6 @@ use std::sync::{Arc, PoisonError};
 
 use transport_core::{PeerAddr, Reason};
 
-use crate::admission_rules::AdmissionRules;
 use crate::bucket::{Rate, TokenBucket};
 use crate::clock::ticks;
 use crate::count_limit::CountLimit;
@@ -22,9 +21,6 @@ pub(crate) const MAX_SURPLUS: u64 = 256;
 
 #[derive(Debug)]
 pub(crate) struct Admission {
-    pub(crate) rules: AdmissionRules,
-    /// Whether new connections are refused as `overload`.
-    overloaded: AtomicBool,
     pub(crate) conns: CountLimit,
     /// Evicted connections that are still closing.
     pub(crate) surplus: CountLimit,
@@ -47,8 +43,6 @@ pub(crate) struct Admission {
 impl Admission {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
-            rules: AdmissionRules::new(limits),
-            overloaded: AtomicBool::new(false),
             conns: CountLimit::new(limits.max_conns()),
             surplus: CountLimit::new(MAX_SURPLUS.min(limits.max_conns())),
             evicts: AtomicBool::new(limits.overflow() == Overflow::Evict),
@@ -66,7 +60,6 @@ impl Admission {
     }
 
     pub(crate) fn apply(&self, limits: &Limits) {
-        self.rules.apply(limits);
         self.conns.set_max(limits.max_conns());
         self.surplus.set_max(MAX_SURPLUS.min(limits.max_conns()));
         let evicts = limits.overflow() == Overflow::Evict;
@@ -90,14 +83,6 @@ impl Admission {
 
     pub(crate) fn peer_key(&self, peer: PeerAddr) -> PeerKey {
         PeerKey::new(peer, self.ipv4_prefix, self.ipv6_prefix)
-    }
-
-    pub(crate) fn set_overloaded(&self, overloaded: bool) {
-        self.overloaded.store(overloaded, Ordering::Relaxed);
-    }
-
-    pub(crate) fn is_overloaded(&self) -> bool {
-        self.overloaded.load(Ordering::Relaxed)
     }
 
     pub(crate) fn evicts(&self) -> bool {

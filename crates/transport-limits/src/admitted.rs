@@ -12,7 +12,7 @@ use crate::clock::{duration, ticks};
 use crate::conn_settings::ConnSettings;
 use crate::deadline::{until, UntilDeadline};
 use crate::establish::guarded;
-use crate::event::{self, ConnLabels};
+use crate::event::ConnLabels;
 use crate::io::GuardedIo;
 use crate::limiter::Limiter;
 use crate::permit::Permit;
@@ -46,7 +46,7 @@ impl<P: Pending> Admitted<P> {
         accepted_at: u64,
     ) -> Self {
         let (peer, id) = (pending.peer(), Limiter::next_id());
-        event::accepted(backend, id, peer);
+        limiter.core().events().accepted(backend, id, peer);
         Self {
             pending,
             conn: PendingConn {
@@ -145,13 +145,14 @@ impl PendingConn {
             accepted_at,
         } = self;
         let core = limiter.core();
+        let events = core.events();
         let now = core.now();
         let took = duration(now.saturating_sub(accepted_at));
         match result {
             Ok(connection) => {
                 core.observer().handshake(backend, took);
-                let connection = guarded(limiter, permit, id, connection, settings, now);
-                event::established(connection.info(), took);
+                let connection = guarded(limiter.clone(), permit, id, connection, settings, now);
+                events.established(connection.info(), took);
                 Ok(connection)
             }
             Err(error) => {
@@ -161,12 +162,12 @@ impl PendingConn {
                     ..ConnLabels::default()
                 };
                 if let Some(reason) = error.reason() {
-                    event::handshake_failed(backend, id, took, &error);
+                    events.handshake_failed(backend, id, took, &error);
                     core.rejected(reason, backend, conn, Some(&error));
                 } else {
                     let reason = error.close_reason();
                     core.observer().closed(backend, reason);
-                    event::closed_early(backend, conn, took, reason, &error);
+                    events.closed_early(backend, conn, took, reason, &error);
                 }
                 Err(error)
             }

@@ -10,7 +10,7 @@ use tracing::{debug, error, info, warn};
 use transport_core::escape::escape;
 use transport_core::{
     Backend, CloseReason, ConnInfo, KeyExchange, PeerAddr, Reason, Target, TlsErrorKind,
-    TransportError,
+    TransportError, TransportName,
 };
 
 use crate::clock::SECOND;
@@ -20,6 +20,8 @@ pub(crate) const TARGET: &str = "ron_transport";
 
 #[derive(Debug, Default)]
 pub(crate) struct LogEvents {
+    /// The value of the field `transport`, which events without a name lack.
+    name: Option<TransportName>,
     rejects: [EventSampler; Reason::ALL.len()],
     failed_dials: EventSampler,
     hook_panics: EventSampler,
@@ -83,6 +85,18 @@ impl<const PER_SEC: u64> EventSampler<PER_SEC> {
 }
 
 impl LogEvents {
+    pub(crate) fn new(name: Option<TransportName>) -> Self {
+        Self {
+            name,
+            ..Self::default()
+        }
+    }
+
+    /// Returns the value of the field `transport`.
+    pub(crate) fn transport(&self) -> Option<&str> {
+        self.name.as_ref().map(TransportName::as_str)
+    }
+
     pub(crate) fn reject(
         &self,
         now: u64,
@@ -96,6 +110,7 @@ impl LogEvents {
         };
         warn!(
             target: TARGET,
+            transport = self.transport(),
             event = "reject",
             backend = backend.as_str(),
             reason = reason.as_str(),
@@ -115,6 +130,7 @@ impl LogEvents {
         };
         error!(
             target: TARGET,
+            transport = self.transport(),
             event = "admit",
             backend = backend.as_str(),
             not_logged,
@@ -139,6 +155,7 @@ impl LogEvents {
         match result {
             Ok(info) => debug!(
                 target: TARGET,
+                transport = self.transport(),
                 event = "dial",
                 backend,
                 conn_id = info.id,
@@ -153,6 +170,7 @@ impl LogEvents {
                 };
                 warn!(
                     target: TARGET,
+                    transport = self.transport(),
                     event = "dial",
                     backend,
                     to,
@@ -174,6 +192,7 @@ impl LogEvents {
         let labels = &conn.labels;
         info!(
             target: TARGET,
+            transport = self.transport(),
             event = "close",
             backend = conn.backend.as_str(),
             conn_id = labels.conn_id,
@@ -187,81 +206,88 @@ impl LogEvents {
             error = conn.error,
         );
     }
-}
 
-pub(crate) fn accepted(backend: Backend, conn_id: u64, peer: PeerAddr) {
-    debug!(
-        target: TARGET,
-        event = "accept",
-        backend = backend.as_str(),
-        conn_id,
-        peer = peer.loggable(),
-    );
-}
+    pub(crate) fn accepted(&self, backend: Backend, conn_id: u64, peer: PeerAddr) {
+        debug!(
+            target: TARGET,
+            transport = self.transport(),
+            event = "accept",
+            backend = backend.as_str(),
+            conn_id,
+            peer = peer.loggable(),
+        );
+    }
 
-pub(crate) fn established(info: &ConnInfo, took: Duration) {
-    debug!(
-        target: TARGET,
-        event = "handshake",
-        backend = info.backend.as_str(),
-        conn_id = info.id,
-        duration_ms = millis(took),
-        alpn = alpn(info),
-        kx = info.kx.map(KeyExchange::as_str),
-    );
-}
+    pub(crate) fn established(&self, info: &ConnInfo, took: Duration) {
+        debug!(
+            target: TARGET,
+            transport = self.transport(),
+            event = "handshake",
+            backend = info.backend.as_str(),
+            conn_id = info.id,
+            duration_ms = millis(took),
+            alpn = alpn(info),
+            kx = info.kx.map(KeyExchange::as_str),
+        );
+    }
 
-pub(crate) fn handshake_failed(
-    backend: Backend,
-    conn_id: u64,
-    took: Duration,
-    error: &TransportError,
-) {
-    debug!(
-        target: TARGET,
-        event = "handshake",
-        backend = backend.as_str(),
-        conn_id,
-        duration_ms = millis(took),
-        reason = error.kind().as_str(),
-        tls = tls(Some(error)),
-        error = %error,
-    );
-}
+    pub(crate) fn handshake_failed(
+        &self,
+        backend: Backend,
+        conn_id: u64,
+        took: Duration,
+        error: &TransportError,
+    ) {
+        debug!(
+            target: TARGET,
+            transport = self.transport(),
+            event = "handshake",
+            backend = backend.as_str(),
+            conn_id,
+            duration_ms = millis(took),
+            reason = error.kind().as_str(),
+            tls = tls(Some(error)),
+            error = %error,
+        );
+    }
 
-/// Logs the handshake of an upgrade, such as to TLS.
-pub(crate) fn upgraded(info: &ConnInfo, took: Duration) {
-    debug!(
-        target: TARGET,
-        event = "upgrade",
-        backend = info.backend.as_str(),
-        conn_id = info.id,
-        duration_ms = millis(took),
-        alpn = alpn(info),
-        kx = info.kx.map(KeyExchange::as_str),
-    );
-}
+    /// Logs the handshake of an upgrade, such as to TLS.
+    pub(crate) fn upgraded(&self, info: &ConnInfo, took: Duration) {
+        debug!(
+            target: TARGET,
+            transport = self.transport(),
+            event = "upgrade",
+            backend = info.backend.as_str(),
+            conn_id = info.id,
+            duration_ms = millis(took),
+            alpn = alpn(info),
+            kx = info.kx.map(KeyExchange::as_str),
+        );
+    }
 
-/// Logs a connection that its peer closed during the handshake.
-pub(crate) fn closed_early(
-    backend: Backend,
-    conn: ConnLabels<'_>,
-    took: Duration,
-    reason: CloseReason,
-    error: &TransportError,
-) {
-    debug!(
-        target: TARGET,
-        event = "close",
-        backend = backend.as_str(),
-        conn_id = conn.conn_id,
-        reason = reason.as_str(),
-        duration_ms = millis(took),
-        bytes_in = 0_u64,
-        bytes_out = 0_u64,
-        peer = conn.peer.and_then(|peer| peer.loggable()),
-        error = %error,
-    );
+    /// Logs a connection that its peer closed during the handshake.
+    pub(crate) fn closed_early(
+        &self,
+        backend: Backend,
+        conn: ConnLabels<'_>,
+        took: Duration,
+        reason: CloseReason,
+        error: &TransportError,
+    ) {
+        debug!(
+            target: TARGET,
+            transport = self.transport(),
+            event = "close",
+            backend = backend.as_str(),
+            conn_id = conn.conn_id,
+            reason = reason.as_str(),
+            duration_ms = millis(took),
+            bytes_in = 0_u64,
+            bytes_out = 0_u64,
+            peer = conn.peer.and_then(|peer| peer.loggable()),
+            error = %error,
+        );
+    }
 }
 
 /// Returns the kind of a TLS failure, which details the reason `tls`.

@@ -147,6 +147,7 @@ impl<L: Listener> Guard<L> {
             None => {
                 tracing::warn!(
                     target: event::TARGET,
+                    transport = self.limiter.name(),
                     event = "accept",
                     backend = backend.as_str(),
                     error = %error,
@@ -166,6 +167,7 @@ impl<L: Listener> Guard<L> {
             self.backoff = None;
             tracing::info!(
                 target: event::TARGET,
+                transport = self.limiter.name(),
                 event = "accept",
                 backend = backend.as_str(),
                 "accepting resumed",

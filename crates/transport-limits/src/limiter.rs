@@ -48,11 +48,8 @@ impl Limiter {
     /// # Errors
     /// When settings contradict each other: the keys, and the reason for each.
     pub fn new(limits: &Limits, observer: Arc<dyn Observer>) -> Result<Self, ConflictingSettings> {
-        ConflictingSettings::into_result(limits.check())?;
-        Ok(Self {
-            core: Arc::new(Core::new(limits, observer)),
-            registry: Arc::default(),
-        })
+        let limits = limits.clone();
+        Self::builder().limits(limits).observer(observer).build()
     }
 
     /// Applies caps and rates at once, other limits to new connections.
@@ -60,16 +57,59 @@ impl Limiter {
     /// Caps and rates apply to open connections as well. Throttled operations are woken, so that
     /// they re-evaluate against the new rates.
     ///
+    /// A limiter that [shares](crate::LimiterBuilder::share) ceilings does not change them: it
+    /// accepts only their default and their current values. The limiter that was built without
+    /// `share` owns them, and changes them for all. It does not compare them with the deadlines
+    /// and frame sizes of the others; their next `apply` does.
+    ///
     /// # Errors
-    /// As [`new`](Self::new); the limits stay as they were.
+    /// As [`LimiterBuilder::build`](crate::LimiterBuilder::build); the limits stay as they were.
     pub fn apply(&self, limits: &Limits) -> Result<(), ConflictingSettings> {
+        let limits = self.effective(limits)?;
         ConflictingSettings::into_result(limits.check())?;
-        self.core.apply(limits);
-        self.registry.for_each(|conn| {
-            self.core.rebase(Scope::Conn, &conn.buckets);
-        });
-        self.registry.for_each(|conn| conn.wake());
+        self.core.apply(&limits);
+        if !self.core.joined() {
+            self.registry.rates_changed(|conn| {
+                self.core.ceilings().rebase(Scope::Conn, &conn.buckets);
+            });
+        }
         Ok(())
+    }
+
+    /// Returns these limits with the ceilings of the limiter that owns them.
+    ///
+    /// Unchanged for a limiter without shared ceilings.
+    ///
+    /// # Errors
+    /// When a shared key has neither its default nor the shared value.
+    pub fn effective(&self, limits: &Limits) -> Result<Limits, ConflictingSettings> {
+        if !self.core.joined() {
+            return Ok(limits.clone());
+        }
+        limits.under(&self.core.ceilings().limits())
+    }
+
+    /// Returns the name of the transport, which is the field `transport` of log events.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.core.events().transport()
+    }
+
+    /// Returns these limits with the shared ceilings in force, without a check.
+    ///
+    /// Unchanged for a limiter without shared ceilings.
+    #[must_use]
+    pub fn refreshed(&self, limits: &Limits) -> Limits {
+        match self.core.joined() {
+            true => limits.with_ceilings(&self.core.ceilings().limits()),
+            false => limits.clone(),
+        }
+    }
+
+    /// Returns the limits in force.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.core.limits()
     }
 
     /// Announces a drain: [`Control::draining`] resolves. Connections are still admitted.
@@ -148,6 +188,16 @@ impl Limiter {
         self.core.budget().used().await;
     }
 
+    /// Waits until about 1 MiB of charged bytes is freed.
+    ///
+    /// An embedder can then return the pages to the system. Several tasks may wait.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn memory_freed(&self) {
+        self.core.budget().freed().await;
+    }
+
     /// Returns the number of pending handshakes of accepted connections.
     #[must_use]
     pub fn pending(&self) -> usize {
@@ -197,6 +247,10 @@ impl Limiter {
     #[must_use]
     pub fn dial_timeout(&self) -> std::time::Duration {
         self.core.settings().dial
+    }
+
+    pub(crate) fn from_parts(core: Arc<Core>, registry: Arc<Registry>) -> Self {
+        Self { core, registry }
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {

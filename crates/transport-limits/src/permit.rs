@@ -41,7 +41,7 @@ impl Permit {
             evicted: false,
         };
         let permit = Self::new(core, backend, Some(admitted));
-        permit.report_peers();
+        core.report_peers(backend);
         permit
     }
 
@@ -108,13 +108,6 @@ impl Permit {
         let admitted = self.admitted.as_ref();
         admitted.map(|admitted| MemoryAccount::Peer(admitted.key))
     }
-
-    fn report_peers(&self) {
-        let peers = self.core.admission().peers();
-        let (tracked, max) = (peers.tracked(), peers.max_conns());
-        // Under the lock, so that the last report is the newest.
-        self.core.observer().peers(self.backend, tracked, max);
-    }
 }
 
 impl Drop for Permit {
@@ -128,7 +121,7 @@ impl Drop for Permit {
             } else {
                 admission.conns.leave();
             }
-            self.report_peers();
+            self.core.report_peers(self.backend);
         }
         self.core.observer().inflight(self.backend, -1);
     }

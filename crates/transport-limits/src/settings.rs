@@ -3,6 +3,7 @@
 mod conflicts;
 mod overflow;
 mod setters;
+mod shared;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -54,3 +54,6 @@ pub const READINESS_TRANSITIONS: &str = "transport_readiness_transitions_total";
 pub const RELOADS: &str = "transport_reloads_total";
 /// Progress of Tor's bootstrap.
 pub const ARTI_BOOTSTRAP_PROGRESS: &str = "arti_bootstrap_progress";
+
+/// The label with the name of a transport, on every series of a named one.
+pub const TRANSPORT_LABEL: &str = "transport";

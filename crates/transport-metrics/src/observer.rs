@@ -59,7 +59,10 @@ impl MetricsObserver {
     /// It registers all series of these backends with 0, and ignores events of other backends.
     #[must_use]
     pub fn with_recorder(recorder: &dyn Recorder, backends: &[Backend]) -> Self {
-        let with = Registrar { recorder, backends };
+        Self::builder().build_with(recorder, backends)
+    }
+
+    pub(crate) fn register(with: Registrar<'_>) -> Self {
         Self {
             dials: Family::register(with, &table::DIALS),
             accepts: Family::register(with, &table::ACCEPTS),

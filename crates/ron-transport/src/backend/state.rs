@@ -44,6 +44,7 @@ impl BackendState {
                 config,
                 (credentials.server_tls.take(), credentials.client_tls.take()),
                 observer,
+                state.span(),
             )),
             #[cfg(feature = "uds")]
             uds: Reloadable::new(uds(config)),
@@ -53,6 +54,7 @@ impl BackendState {
                 observer,
                 &state.readiness,
                 &state.kill,
+                state.span(),
             )),
         }
     }

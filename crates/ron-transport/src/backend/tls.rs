@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::{sleep, timeout, Instant};
+use tracing::{Instrument, Span};
 use transport_core::{Observer, Op, Reloadable, TransportError};
 use transport_limits::Threads;
 use transport_tls::{ClientTls, PqMode, ServerTls, TlsClientConfig, TlsConfig};
@@ -43,6 +44,8 @@ pub(crate) struct TlsState {
     client: OnceLock<Reloadable<ClientTls>>,
     settings: Mutex<TlsSettings>,
     readers: Threads,
+    /// Has the name of the transport, for log events below this state.
+    span: Span,
     /// Held while the expiry of the certificate is reported.
     reporting: Mutex<()>,
     /// The failure of the last check, and its repetitions.
@@ -91,6 +94,7 @@ impl TlsState {
         config: &Config,
         (server, client): (Option<ServerTls>, Option<ClientTls>),
         observer: &Arc<dyn Observer>,
+        span: Span,
     ) -> Self {
         let tls = Self {
             observer: Arc::clone(observer),
@@ -103,6 +107,7 @@ impl TlsState {
             client: OnceLock::new(),
             settings: Mutex::new(TlsSettings::of(config)),
             readers: Threads::new("tls-files", MAX_READERS),
+            span,
             reporting: Mutex::default(),
             failure: Mutex::default(),
         };
@@ -128,7 +133,8 @@ impl TlsState {
         let until = Instant::now() + SETTLE_TIMEOUT;
         let server = loop {
             let (tls, pq) = (config.tls.clone(), config.pq.mode());
-            let read = self.readers.run(move || ServerTls::load(&tls, pq)).await;
+            let read = self.readers.run(move || ServerTls::load(&tls, pq));
+            let read = read.instrument(self.span.clone()).await;
             match read.map_err(TransportError::Io)? {
                 Ok(server) => break server,
                 Err(error) if Instant::now() >= until => return Err(error),
@@ -181,6 +187,7 @@ impl TlsState {
         if let Some(live) = self.client.get() {
             return Ok(live.clone());
         }
+        let _named = self.span.enter();
         // Held while files are read, so that a reload comes before or after.
         let settings = self.settings();
         let client = ClientTls::load(&settings.client, settings.pq)?;
@@ -195,6 +202,7 @@ impl TlsState {
     /// CRLs and allow-lists apply at both sides even if a certificate of the same reload is broken.
     /// Blocks on files.
     pub(super) fn reload(&self, config: &Config) -> Result<(), TransportError> {
+        let _named = self.span.enter();
         let mut settings = self.settings();
         let next = TlsSettings::of(config);
         let server = self.server.get().map(|live| (live, live.get()));
@@ -266,6 +274,7 @@ impl TlsState {
     /// A failure is reported when the next check meets it too: the files of a pair are replaced one
     /// after the other.
     fn check_files(&self) {
+        let _named = self.span.enter();
         let server = self.server.get().map_or(Ok(false), ServerTls::refresh);
         let client = self.client.get().map_or(Ok(false), ClientTls::refresh);
         let changed = matches!(server, Ok(true)) || matches!(client, Ok(true));
@@ -314,6 +323,7 @@ impl TlsState {
     }
 
     fn report(&self, result: Result<(), &dyn Display>) {
+        let _named = self.span.enter();
         self.observer.reloaded(result.is_ok());
         match result {
             Ok(()) => tracing::info!(

@@ -19,7 +19,6 @@ use super::GuardedIo;
 use crate::conn_state::{CloseStream, ConnState};
 use crate::control::Control;
 use crate::deadline::until;
-use crate::event;
 
 impl<I: Io> GuardedIo<I> {
     /// Replaces the raw stream by the result of a handshake on it.
@@ -96,7 +95,7 @@ impl<I: Io> GuardedIo<I> {
         let details = Arc::make_mut(&mut info);
         // As in every metric and log event of this connection.
         (details.id, details.backend) = (conn.id, conn.backend);
-        event::upgraded(&info, took);
+        conn.core.events().upgraded(&info, took);
         let is_write_vectored = io.is_write_vectored();
         let Some(mut open) = closing.open.take() else {
             return Err(TransportError::Closed);

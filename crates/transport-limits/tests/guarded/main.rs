@@ -13,6 +13,7 @@ mod harness;
 mod hostile;
 mod memory;
 mod reload;
+mod shared;
 mod throttling;
 mod upgrade;
 mod vectored;
