@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
-use transport_core::{Backend, Queue};
+use transport_core::{Backend, Queue, Reason};
 
 use crate::budget::MemoryAccount;
 use crate::core::Core;
@@ -137,6 +137,27 @@ impl Permit {
         let observer = self.core.observer();
         observer.queue_depth(Queue::PendingHandshakes, -1);
         peer
+    }
+
+    /// Takes a pending place again, for the handshake of an upgrade.
+    ///
+    /// [`established`](Self::established) gives it back. Dialed connections need none.
+    ///
+    /// # Errors
+    /// The limit of pending handshakes.
+    pub(crate) fn pend(&mut self, peer: &Arc<PeerState>) -> Result<(), Reason> {
+        let Some(admitted) = &mut self.admitted else {
+            return Ok(());
+        };
+        let observer = self.core.observer();
+        let entered = self.core.admission().enter_pending(peer);
+        if entered.is_err() {
+            observer.queue_dropped(Queue::PendingHandshakes);
+            return entered;
+        }
+        admitted.pending = Some(Arc::clone(peer));
+        observer.queue_depth(Queue::PendingHandshakes, 1);
+        Ok(())
     }
 
     /// Notes that another connection has taken over the place.
