@@ -195,12 +195,12 @@ impl Admission {
     }
 
     /// Takes a place for the handshake of an open connection, as of an accepted one.
-    pub(crate) fn enter_pending(&self, peer: &PeerState) -> Result<(), Reason> {
+    pub(crate) fn enter_pending(&self, peer: Option<&PeerState>) -> Result<(), Reason> {
         if !self.pending.enter() {
             return Err(Reason::HandshakeLimit);
         }
         let table = self.peers();
-        let has_room = peer.pend(self.peer_share());
+        let has_room = peer.map_or(true, |peer| peer.pend(self.peer_share()));
         drop(table);
         if has_room {
             return Ok(());

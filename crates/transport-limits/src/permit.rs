@@ -145,17 +145,19 @@ impl Permit {
     ///
     /// # Errors
     /// The limit of pending handshakes.
-    pub(crate) fn pend(&mut self, peer: &Arc<PeerState>) -> Result<(), Reason> {
-        let Some(admitted) = &mut self.admitted else {
+    pub(crate) fn pend(&mut self, peer: Option<&Arc<PeerState>>) -> Result<(), Reason> {
+        let Some(places) = &mut self.accepted else {
             return Ok(());
         };
         let observer = self.core.observer();
-        let entered = self.core.admission().enter_pending(peer);
+        let entered = self.core.admission().enter_pending(peer.map(AsRef::as_ref));
         if entered.is_err() {
             observer.queue_dropped(Queue::PendingHandshakes);
             return entered;
         }
-        admitted.pending = Some(Arc::clone(peer));
+        places.peer = peer.cloned();
+        places.is_pending = true;
+        self.core.pending().fetch_add(1, Ordering::Relaxed);
         observer.queue_depth(Queue::PendingHandshakes, 1);
         Ok(())
     }
