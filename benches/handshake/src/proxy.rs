@@ -128,7 +128,7 @@ impl Proxy {
     fn haproxy_with(pki: &Pki, upstream: SocketAddr, tls: &str) -> Self {
         let addr = free();
         let config = format!(
-            "global\n  nbthread 1\n  maxconn 16384\n\
+            "global\n  nbthread 1\n  maxconn 8192\n\
              defaults\n  mode tcp\n  timeout connect 10s\n  timeout client 60s\n  timeout server 60s\n\
              listen bench\n  bind {addr}{tls}\n  \
              server upstream {upstream}\n"

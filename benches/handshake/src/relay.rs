@@ -2,8 +2,11 @@
 
 use std::net::SocketAddr;
 
-use tokio::io::copy_bidirectional;
+use tokio::io::copy_bidirectional_with_sizes;
 use tokio::net::{TcpListener, TcpStream};
+
+/// Bytes of a buffer, which holds as much as the one of the gateway.
+const BUFFER: usize = 64 << 10;
 
 /// Relays at this address until the process is killed.
 pub(crate) fn run(addr: SocketAddr, upstream: SocketAddr) {
@@ -21,7 +24,8 @@ pub(crate) fn run(addr: SocketAddr, upstream: SocketAddr) {
                     return;
                 };
                 server.set_nodelay(true).unwrap();
-                let _ = copy_bidirectional(&mut client, &mut server).await;
+                let _ =
+                    copy_bidirectional_with_sizes(&mut client, &mut server, BUFFER, BUFFER).await;
             });
         }
     });

@@ -9,12 +9,13 @@ mod prepare;
 mod reload;
 pub(crate) mod signals;
 mod start;
+mod workers;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ron_transport::limits::Threads;
-use ron_transport::{Endpoint, ReloadError, Transport, TransportError};
+use ron_transport::{Endpoint, ReloadError, Transport};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -55,12 +56,13 @@ pub(crate) fn run(sources: &Sources) -> Result<(), ExitFailure> {
     };
     drop(front);
     prepared.sandbox.restrict_last_thread()?;
-    let runtime = runtime::build(Builder::new_multi_thread())?;
-    let workers = loader.start_workers()?;
+    // For signals, reloads and background tasks; connections live on the workers.
+    let runtime = runtime::build(Builder::new_current_thread())?;
+    let workers = loader.start_workers(&prepared.effective)?;
     let begun = Arc::default();
     let serving = serve(sources, prepared, &workers, &begun, signals);
     let outcome = runtime.block_on(serving);
-    // The admin endpoint ends first: it owns the transport, whose tasks belong to this runtime.
+    // They end first: the admin endpoint owns the transport, whose tasks belong to the workers.
     drop(workers);
     // Do not wait for a pending name lookup.
     runtime.shutdown_background();
@@ -125,7 +127,10 @@ async fn run_on(
     // Background tasks, until the process ends.
     let mut beside = JoinSet::new();
     beside.spawn(prometheus.upkeep(UPKEEP));
+    // A thread can return only its own freed memory.
     beside.spawn(memory::give_back(transport.limiter().clone()));
+    let limiter = transport.limiter();
+    let _giving_back = workers.data.each(|| memory::give_back(limiter.clone()));
     let reading = pressure.reading();
     beside.spawn(pressure.watch(Arc::clone(transport)));
     beside.spawn(systemd::watchdog());
@@ -146,7 +151,10 @@ async fn run_on(
         progress::show(&shown).await;
         std::future::pending::<()>().await;
     });
-    let serving = handlers::serve(transport, &gateway);
+    let serving = workers.data.serve(|| {
+        let (transport, gateway) = (Arc::clone(transport), gateway.clone());
+        async move { handlers::serve(&transport, &gateway).await }
+    });
     tokio::pin!(serving);
     manager.ready();
     let mut reloads = Reloader::new(
@@ -163,7 +171,7 @@ async fn run_on(
     }
     let name = loop {
         tokio::select! {
-            ended = &mut serving => return ended.map_err(ExitFailure::from),
+            ended = &mut serving => return ended,
             event = signals.next() => match event {
                 SignalEvent::Stop(name) => break name,
                 SignalEvent::Reload => {
@@ -199,7 +207,7 @@ async fn run_on(
 /// Accepting continues until the transport stops it, so that readiness changes first.
 async fn drain(
     transport: &Transport,
-    serving: impl std::future::Future<Output = Result<(), TransportError>>,
+    serving: impl std::future::Future<Output = Result<(), ExitFailure>>,
     signals: &mut Signals,
 ) -> Result<(), ExitFailure> {
     let deadline = transport.config().general.drain_timeout();

@@ -5,6 +5,7 @@ mod mode;
 mod parse;
 mod sandbox_mode;
 mod table;
+mod worker_count;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -18,6 +19,7 @@ pub(crate) use admin_addr::AdminAddr;
 pub(crate) use mode::Mode;
 pub(crate) use parse::{dialable, MemoryPressure};
 pub(crate) use sandbox_mode::SandboxMode;
+pub(crate) use worker_count::WorkerCount;
 
 /// Default address of the admin endpoint.
 const ADMIN_ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9909);
@@ -36,6 +38,7 @@ pub(crate) struct Gateway {
     pub(crate) log_level: LogLevel,
     pub(crate) sandbox: SandboxMode,
     pub(crate) memory_pressure: MemoryPressure,
+    pub(crate) workers: WorkerCount,
 }
 
 impl Default for Gateway {
@@ -51,6 +54,7 @@ impl Default for Gateway {
             log_level: LogLevel::Info,
             sandbox: SandboxMode::Try,
             memory_pressure: MemoryPressure::Auto,
+            workers: WorkerCount::Auto,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! It may block on files for as long as the file system takes, so it runs on another thread than
 //! the signals.
 
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -87,10 +88,11 @@ pub(super) async fn start(
     let (handle, begun) = (Handle::current(), Arc::clone(begun));
     let sources = sources.clone();
     let bind = workers.admin.binds();
+    let loops = workers.data.count();
     let starting = workers.load.run(move || {
         handle.block_on(async {
             tokio::select! {
-                started = steps(&sources, prepared, &bind, &begun) => started.map(Some),
+                started = steps(&sources, prepared, &bind, loops, &begun) => started.map(Some),
                 _ = given_up => Ok(None),
             }
         })
@@ -113,6 +115,7 @@ async fn steps(
     sources: &Sources,
     prepared: Prepared,
     bind: &AdminBinder,
+    loops: NonZeroUsize,
     begun: &StartedParts,
 ) -> Result<StartedService, ExitFailure> {
     let Prepared {
@@ -138,7 +141,7 @@ async fn steps(
     let pressure = PressureMonitor::start(gateway.memory_pressure)?;
     let prometheus = Prometheus::new()
         .map_err(|error| ExitFailure::runtime("cannot create the metrics exporter", &error))?;
-    let transport = Arc::new(build(sources, effective.transport, &prometheus)?);
+    let transport = Arc::new(build(sources, effective.transport, loops, &prometheus)?);
     *lock(&begun.transport) = Some(Arc::clone(&transport));
     let admin = match &gateway.admin_addr {
         Some(addr) => Some(bind.to(addr).await?),
@@ -194,6 +197,7 @@ fn warn_uncapped(config: &Config, listen: &ListenAddr) {
 fn build(
     sources: &Sources,
     config: Loaded<Config>,
+    loops: NonZeroUsize,
     prometheus: &Prometheus,
 ) -> Result<Transport, ExitFailure> {
     #[cfg(feature = "tls")]
@@ -202,6 +206,7 @@ fn build(
     let _ = sources;
     let mut builder = Transport::builder()
         .config(config.into_settings())
+        .accept_loops(loops)
         .recorder(prometheus.recorder());
     if let Some(limit) = process::max_conn_fd() {
         builder = builder.max_fd(limit);

@@ -5,7 +5,7 @@ use ron_transport::schema::{
 };
 
 use super::parse::{parse_endpoint, parse_host};
-use super::{AdminAddr, Gateway, MemoryPressure, Mode, SandboxMode};
+use super::{AdminAddr, Gateway, MemoryPressure, Mode, SandboxMode, WorkerCount};
 use crate::logging::{LogFormat, LogLevel};
 
 impl SectionTable for Gateway {
@@ -81,6 +81,14 @@ impl SectionTable for Gateway {
             .set(|g, value| {
                 MemoryPressure::parse(value.text()?).map(|limit| g.memory_pressure = limit)
             }),
+        Key::new("workers", Kind::Text, Reload::Restart)
+            .allows("auto or 1 to 1024")
+            .doc(
+                "Threads that serve connections, each with its own accept loop; `auto` is one for \
+                 each core, and fewer below 64 file descriptors for each.",
+            )
+            .get(|g: &Self| g.workers.to_string())
+            .set(|g, value| WorkerCount::parse(value.text()?).map(|count| g.workers = count)),
     ];
 
     fn conflicts(&self) -> Vec<(&'static str, ValueError)> {
@@ -129,6 +137,7 @@ mod tests {
             ("sandbox", "off"),
             ("memory.pressure", "off"),
             ("memory.pressure", "512MiB"),
+            ("workers", "3"),
         ] {
             gateway.set(path, &value.into()).unwrap();
             assert_eq!(gateway.get(path).unwrap(), value, "{path}");

@@ -116,6 +116,19 @@ impl AnyListener {
         }
     }
 
+    /// Returns another listener on the same socket, for the current runtime.
+    pub(crate) fn share(&self) -> Result<Option<Self>, TransportError> {
+        Ok(match self {
+            Self::Tcp(guard) => guard.share()?.map(Self::Tcp),
+            #[cfg(feature = "tls")]
+            Self::Tls(guard) => guard.share()?.map(Self::Tls),
+            #[cfg(feature = "uds")]
+            Self::Uds(guard) => guard.share()?.map(Self::Uds),
+            #[cfg(feature = "arti")]
+            Self::Arti(..) => None,
+        })
+    }
+
     /// Accepts the next admitted connection. Cancel-safe.
     pub(crate) async fn accept(&mut self) -> AnyAdmitted {
         match self {
@@ -132,7 +145,7 @@ impl AnyListener {
 
 impl ListenerParts<'_> {
     #[allow(clippy::unused_async)]
-    async fn prepare(&self, backend: Backend) -> Result<(), TransportError> {
+    pub(super) async fn prepare(&self, backend: Backend) -> Result<(), TransportError> {
         match backend {
             Backend::Tcp => Ok(()),
             #[cfg(feature = "tls")]
@@ -142,7 +155,7 @@ impl ListenerParts<'_> {
     }
 
     #[allow(clippy::unused_async)]
-    async fn over_tcp(
+    pub(super) async fn over_tcp(
         &self,
         backend: Backend,
         raw: TcpListener,

@@ -46,6 +46,8 @@ pub(crate) struct TlsState {
     ///
     /// The number counts consecutive checks with this failure.
     failure: Mutex<Option<(String, u32)>>,
+    /// Held by the task that checks the files.
+    watching: tokio::sync::Mutex<()>,
 }
 
 /// The current settings, loaded or not.
@@ -88,6 +90,7 @@ impl TlsState {
             settings: Mutex::new(TlsSettings::of(config)),
             readers: Threads::new("tls-files", MAX_READERS),
             failure: Mutex::default(),
+            watching: tokio::sync::Mutex::default(),
         };
         if let Some(server) = server {
             tls.report_expiry(&server);
@@ -183,6 +186,8 @@ impl TlsState {
 
     /// Checks the files of the loaded sides. Never resolves.
     pub(super) async fn watch_certificates(self: &Arc<Self>) -> Infallible {
+        // Each accept loop calls this: one of them checks.
+        let _only = self.watching.lock().await;
         let is_used = || self.server.get().is_some() || self.client.get().is_some();
         if is_used() {
             // While the system can still create a thread; on failure, each check tries again.
