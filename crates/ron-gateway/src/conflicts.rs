@@ -89,15 +89,21 @@ fn configured(config: &Config) -> Option<ListenAddr> {
 
 /// Returns the forward target if it is the listener itself.
 fn looping<'a>(gateway: &'a Gateway, listen: &ListenAddr) -> Option<&'a Endpoint> {
-    let to = gateway.forward_to.as_ref()?;
-    let same = match (to.scheme(), to.target(), listen) {
+    if gateway.mode != Mode::Forward {
+        return None;
+    }
+    gateway.forward_to.iter().find(|to| leads_to(to, listen))
+}
+
+/// Returns whether a dial of the target reaches the listener.
+fn leads_to(to: &Endpoint, listen: &ListenAddr) -> bool {
+    match (to.scheme(), to.target(), listen) {
         (Scheme::Tcp | Scheme::Tls, Target::Host { host, port }, ListenAddr::Ip(listen)) => {
             *port == listen.port() && addresses(host).any(|ip| reaches(ip, listen.ip()))
         }
         (Scheme::Unix, Target::Unix(path), ListenAddr::Unix(listen)) => same_file(path, listen),
         _ => false,
-    };
-    (same && gateway.mode == Mode::Forward).then_some(to)
+    }
 }
 
 /// Returns the addresses of a host that are known without DNS.
@@ -196,7 +202,10 @@ mod tests {
     fn loops(to: &str, listen: &str) -> bool {
         let gateway = Gateway {
             mode: Mode::Forward,
-            forward_to: Some(to.parse().unwrap()),
+            forward_to: vec![
+                "tcp://service.example:1".parse().unwrap(),
+                to.parse().unwrap(),
+            ],
             ..Gateway::default()
         };
         let listen = match listen.parse() {

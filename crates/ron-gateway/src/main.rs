@@ -16,6 +16,7 @@ mod dial;
 mod effective;
 mod exit;
 mod logging;
+mod manual;
 mod pressure;
 mod process;
 mod progress;
@@ -26,6 +27,7 @@ mod settings;
 mod startup;
 mod systemd;
 mod term;
+mod upstream;
 
 use std::process::ExitCode;
 

@@ -27,6 +27,7 @@ use crate::runtime;
 use crate::sandbox::Sandbox;
 use crate::startup::Sources;
 use crate::systemd::{self, ServiceNotifier};
+use crate::upstream::UpstreamPool;
 
 use prepare::{FileThreads, Prepared, WorkerThreads};
 use reload::Reloader;
@@ -118,10 +119,11 @@ async fn run_on(
         inherited = is_inherited.then_some(true),
         admin = admin.as_ref().map(|admin| tracing::field::display(&admin.addr)),
         mode = gateway.mode.as_str(),
-        forward_to = gateway.forward_to.as_ref().map(Endpoint::loggable),
+        forward_to = loggable(&gateway.forward_to),
         backend = transport.backend().as_str(),
         version = env!("CARGO_PKG_VERSION"),
     );
+    let upstreams = Arc::new(UpstreamPool::new(gateway.targets()));
     // Background tasks, until the process ends.
     let mut beside = JoinSet::new();
     beside.spawn(prometheus.upkeep(UPKEEP));
@@ -133,7 +135,7 @@ async fn run_on(
     let manager = ServiceNotifier::default();
     beside.spawn(manager.clone().resend());
     if let Some(BoundAdmin { addr, listener }) = admin {
-        let source = StatusSource::new(transport, &in_force, dropped, reading);
+        let source = StatusSource::new(transport, &upstreams, &in_force, dropped, reading);
         let report = sandbox.report();
         let state = AdminState::new(
             addr, &gateway, prometheus, transport, listen, source, report,
@@ -146,7 +148,7 @@ async fn run_on(
         progress::show(&shown).await;
         std::future::pending::<()>().await;
     });
-    let serving = handlers::serve(transport, &gateway);
+    let serving = handlers::serve(transport, gateway.mode, &upstreams);
     tokio::pin!(serving);
     manager.ready();
     let mut reloads = Reloader::new(
@@ -154,6 +156,7 @@ async fn run_on(
         &workers.load,
         transport,
         &gateway,
+        &upstreams,
         &in_force,
         sandbox,
     );
@@ -192,6 +195,12 @@ async fn run_on(
     tracing::info!(target: TARGET, event = "signal", signal = name, "draining");
     manager.stopping();
     drain(transport, serving, &mut signals).await
+}
+
+/// Returns the targets as logs show them; `None` without a target.
+fn loggable(targets: &[Endpoint]) -> Option<String> {
+    let targets: Vec<_> = targets.iter().map(Endpoint::loggable).collect();
+    (!targets.is_empty()).then(|| targets.join(","))
 }
 
 /// Drains the transport; a second signal interrupts the drain.

@@ -26,7 +26,8 @@ const ADMIN_ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LO
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Gateway {
     pub(crate) mode: Mode,
-    pub(crate) forward_to: Option<Endpoint>,
+    /// The targets of mode `forward`, each once.
+    pub(crate) forward_to: Vec<Endpoint>,
     pub(crate) admin_addr: Option<AdminAddr>,
     /// In lower case, without a trailing dot.
     pub(crate) admin_hosts: Vec<String>,
@@ -42,7 +43,7 @@ impl Default for Gateway {
     fn default() -> Self {
         Self {
             mode: Mode::Echo,
-            forward_to: None,
+            forward_to: Vec::new(),
             admin_addr: Some(AdminAddr::Ip(ADMIN_ADDR)),
             admin_hosts: Vec::new(),
             show_peers: false,
@@ -51,6 +52,16 @@ impl Default for Gateway {
             log_level: LogLevel::Info,
             sandbox: SandboxMode::Try,
             memory_pressure: MemoryPressure::Auto,
+        }
+    }
+}
+
+impl Gateway {
+    /// Returns the targets to dial: none unless the mode is `forward`.
+    pub(crate) fn targets(&self) -> Vec<Endpoint> {
+        match self.mode {
+            Mode::Forward => self.forward_to.clone(),
+            Mode::Echo | Mode::EchoFrames => Vec::new(),
         }
     }
 }
@@ -81,7 +92,7 @@ impl Settings for Gateway {
                 ));
             }
         }
-        if self.forward_to.is_some() && self.mode != Mode::Forward {
+        if !self.forward_to.is_empty() && self.mode != Mode::Forward {
             warnings.push(format!(
                 "forward_to has no effect: mode is {}",
                 self.mode.as_str()

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use ron_transport::config::{Loaded, Settings};
+use ron_transport::schema::Kind;
 use ron_transport::Endpoint;
 use serde_json::{json, Value};
 
@@ -39,9 +40,12 @@ pub(crate) fn shown(effective: &EffectiveConfig) -> Value {
 
 fn entries<S: Settings>(loaded: &Loaded<S>) -> Vec<Value> {
     let entry = |entry: ron_transport::config::Effective| {
-        let value = match entry.value.parse::<Endpoint>() {
-            Ok(endpoint) => endpoint.loggable(),
-            Err(_) => entry.value,
+        let value = match entry.key.kind {
+            Kind::List => {
+                let items: Vec<_> = entry.value.split(',').map(loggable).collect();
+                items.join(",")
+            }
+            _ => entry.value,
         };
         json!({
             "key": entry.key.path,
@@ -50,6 +54,14 @@ fn entries<S: Settings>(loaded: &Loaded<S>) -> Vec<Value> {
         })
     };
     loaded.effective().into_iter().map(entry).collect()
+}
+
+/// Hides the onion name of an endpoint; other texts stay.
+fn loggable(text: &str) -> String {
+    match text.parse::<Endpoint>() {
+        Ok(endpoint) => endpoint.loggable(),
+        Err(_) => text.to_owned(),
+    }
 }
 
 #[cfg(test)]

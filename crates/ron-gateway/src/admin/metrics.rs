@@ -3,6 +3,7 @@
 use std::fmt::{Display, Write};
 
 use crate::process::ProcessFigures;
+use crate::upstream::TargetStatus;
 
 /// Figures of the service itself.
 #[derive(Debug, Clone, Copy)]
@@ -132,9 +133,42 @@ fn text(figures: &ProcessFigures, own: ServiceFigures) -> String {
     out
 }
 
+/// Renders the state of the upstream targets.
+pub(super) fn upstreams(targets: &[TargetStatus]) -> String {
+    if targets.is_empty() {
+        return String::new();
+    }
+    let mut out = String::from(
+        "# HELP upstream_state Whether an upstream target may be dialed: 1, or 0 while it rests \
+         after a failure.\n# TYPE upstream_state gauge\n",
+    );
+    for (index, target) in targets.iter().enumerate() {
+        let state = u8::from(target.is_available);
+        // Writing to a string does not fail.
+        let _ = writeln!(out, "upstream_state{{target_index=\"{index}\"}} {state}");
+    }
+    out + "\n"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn upstream_state_has_a_series_per_target() {
+        let target = |is_available| TargetStatus {
+            target: "tcp://a:1".to_owned(),
+            is_available,
+        };
+        let text = upstreams(&[target(true), target(false)]);
+        let expected =
+            "gauge\nupstream_state{target_index=\"0\"} 1\nupstream_state{target_index=\"1\"} 0\n\n";
+        assert!(
+            text.ends_with(expected) && !text.contains("tcp://"),
+            "{text}"
+        );
+        assert_eq!(upstreams(&[]), "");
+    }
 
     #[test]
     fn every_sample_has_help_and_type() {

@@ -82,7 +82,8 @@ impl AdminState {
 
     /// Returns all metrics in Prometheus' text format.
     pub(super) fn exposition(&self) -> String {
-        self.prometheus.render() + &metrics::render(self.source.figures())
+        let own = metrics::render(self.source.figures());
+        self.prometheus.render() + &own + &metrics::upstreams(&self.source.upstreams())
     }
 
     /// Adds a sample to the history every 5 s, indefinitely.
@@ -134,9 +135,18 @@ impl AdminState {
                 ListenAddr::Onion(name) => name.as_str().to_owned(),
                 other => other.to_string(),
             },
+            "upstreams": self.upstreams_json(),
             "arti_bootstrap_progress": (self.tor_progress)(),
             "sandbox": self.sandbox.json(),
         })
+    }
+
+    /// Returns `[{"target":"tcp://a:1","available":true}]`.
+    fn upstreams_json(&self) -> Vec<Value> {
+        let targets = self.source.upstreams().into_iter();
+        targets
+            .map(|target| json!({"target": target.target, "available": target.is_available}))
+            .collect()
     }
 
     /// Records the time of readiness changes, indefinitely.
@@ -187,6 +197,7 @@ mod tests {
     use crate::pressure::PressureGauge;
     use crate::settings::SandboxMode;
     use crate::startup::Sources;
+    use crate::upstream::UpstreamPool;
 
     const DEGRADED: ReadyState = ReadyState::Degraded {
         reason: ReadyReason::ArtiBootstrap,
@@ -201,6 +212,7 @@ mod tests {
         let transport = Arc::new(Transport::builder().build().unwrap());
         let source = StatusSource::new(
             &transport,
+            &Arc::new(UpstreamPool::new(Vec::new())),
             &Arc::new(in_force),
             DroppedLines::default(),
             PressureGauge::default(),

@@ -13,10 +13,12 @@ use super::metrics::ServiceFigures;
 use super::samples;
 use crate::logging::DroppedLines;
 use crate::pressure::PressureGauge;
+use crate::upstream::{TargetStatus, UpstreamPool};
 
 /// The running transport and its configuration.
 pub(crate) struct StatusSource {
     transport: Arc<Transport>,
+    upstreams: Arc<UpstreamPool>,
     in_force: Arc<ActiveConfig>,
     /// Start in Unix seconds with fraction, which identifies the process.
     started: f64,
@@ -31,12 +33,14 @@ impl StatusSource {
     /// Records the current time as the start.
     pub(crate) fn new(
         transport: &Arc<Transport>,
+        upstreams: &Arc<UpstreamPool>,
         in_force: &Arc<ActiveConfig>,
         dropped: DroppedLines,
         pressure: PressureGauge,
     ) -> Self {
         Self {
             transport: Arc::clone(transport),
+            upstreams: Arc::clone(upstreams),
             in_force: Arc::clone(in_force),
             started: unix_seconds(),
             dropped,
@@ -68,6 +72,11 @@ impl StatusSource {
             admin_evicted: self.evicted.load(Ordering::Relaxed),
             memory_pressure: self.pressure.ratio(),
         }
+    }
+
+    /// Returns the upstream targets.
+    pub(super) fn upstreams(&self) -> Vec<TargetStatus> {
+        self.upstreams.status()
     }
 
     /// Returns the time, counts and metrics for the status page.

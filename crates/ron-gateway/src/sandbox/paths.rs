@@ -302,8 +302,8 @@ fn of_tor(effective: &EffectiveConfig) -> Vec<SandboxPath> {
     use ron_transport::{Backend, Scheme};
 
     let config = effective.transport.settings();
-    let to = effective.gateway.settings().forward_to.as_ref();
-    let dials = to.is_some_and(|to| matches!(to.scheme(), Scheme::Tor | Scheme::TlsOverTor));
+    let mut targets = effective.gateway.settings().forward_to.iter();
+    let dials = targets.any(|to| matches!(to.scheme(), Scheme::Tor | Scheme::TlsOverTor));
     if config.general.backend() != Backend::Arti && !dials {
         return Vec::new();
     }

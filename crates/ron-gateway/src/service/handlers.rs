@@ -12,26 +12,31 @@ use ron_transport::{
 use tracing::debug;
 
 use crate::logging::TARGET;
-use crate::settings::{Gateway, Mode};
+use crate::settings::Mode;
+use crate::upstream::UpstreamPool;
 
 /// Accepts and handles connections until the transport stops.
-pub(super) async fn serve(transport: &Transport, gateway: &Gateway) -> Result<(), TransportError> {
-    match (gateway.mode, &gateway.forward_to) {
-        (Mode::Echo, _) => transport.serve(echo_bytes).await,
-        (Mode::EchoFrames, _) => transport.serve(echo_frames).await,
-        (Mode::Forward, Some(to)) => {
+pub(super) async fn serve(
+    transport: &Transport,
+    mode: Mode,
+    upstreams: &Arc<UpstreamPool>,
+) -> Result<(), TransportError> {
+    match mode {
+        Mode::Echo => transport.serve(echo_bytes).await,
+        Mode::EchoFrames => transport.serve(echo_frames).await,
+        Mode::Forward => {
             let forward = Arc::new(Forwarder {
                 dialer: transport.dialer(),
                 limiter: transport.limiter().clone(),
-                to: to.clone(),
+                upstreams: Arc::clone(upstreams),
             });
-            transport
-                .serve(move |conn| Arc::clone(&forward).run(conn))
-                .await
+            let serving = transport.serve(move |conn| Arc::clone(&forward).run(conn));
+            let watching = upstreams.watch(|all_rest| transport.set_upstream_down(all_rest));
+            tokio::select! {
+                ended = serving => ended,
+                () = watching => Ok(()),
+            }
         }
-        (Mode::Forward, None) => Err(TransportError::Config {
-            source: "mode forward needs gateway.forward_to".into(),
-        }),
     }
 }
 
@@ -71,19 +76,19 @@ async fn echo_frames(conn: Conn) {
     );
 }
 
-/// Dials the target for each connection and relays both.
+/// Dials a target for each connection and relays both.
 struct Forwarder {
     dialer: TransportDialer,
     limiter: Limiter,
-    to: Endpoint,
+    upstreams: Arc<UpstreamPool>,
 }
 
 impl Forwarder {
     async fn run(self: Arc<Self>, mut conn: Conn) {
-        let Some(upstream) = self.dial(&mut conn).await else {
+        let Some((upstream, target)) = self.dial(&mut conn).await else {
             return;
         };
-        let half_closes = self.to.scheme().half_closes();
+        let half_closes = target.scheme().half_closes();
         // Release the dialer and the limiter: the relay needs neither.
         drop(self);
         let upstream_id = upstream.control().id();
@@ -109,12 +114,15 @@ impl Forwarder {
     /// Dials for a client.
     ///
     /// Returns `None` if the dial failed or the client reset.
-    async fn dial(&self, conn: &mut Conn) -> Option<Conn> {
+    async fn dial(&self, conn: &mut Conn) -> Option<(Conn, Arc<Endpoint>)> {
         let control = conn.control().clone();
         let _busy = control.busy();
+        let client = control.info();
+        let dial =
+            |target: Arc<Endpoint>| async move { self.dialer.dial_for(&*target, client).await };
         let dialed = tokio::select! {
             biased;
-            dialed = self.dialer.dial(&self.to) => dialed,
+            dialed = self.upstreams.dial(self.limiter.dial_timeout(), dial) => dialed,
             () = conn.wait_reset() => return None,
         };
         match dialed {

@@ -144,7 +144,7 @@ async fn steps(
         Some(addr) => Some(bind.to(addr).await?),
         None => None,
     };
-    if let Some(to) = &gateway.forward_to {
+    for to in &gateway.forward_to {
         transport.prepare_for(to).await.map_err(failure)?;
     }
     let inherited = systemd::inherited()?;

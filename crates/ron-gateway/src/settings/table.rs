@@ -3,8 +3,9 @@
 use ron_transport::schema::{
     format_bool, Choice, Key, Kind, Reload, SectionTable, Setting, ValueError,
 };
+use ron_transport::Endpoint;
 
-use super::parse::{parse_endpoint, parse_host};
+use super::parse::{parse_host, parse_targets};
 use super::{AdminAddr, Gateway, MemoryPressure, Mode, SandboxMode};
 use crate::logging::{LogFormat, LogLevel};
 
@@ -14,11 +15,15 @@ impl SectionTable for Gateway {
             .doc("Service for accepted connections.")
             .get(|g: &Self| g.mode.as_str().to_owned())
             .set(|g, value| value.choice().map(|mode| g.mode = mode)),
-        Key::new("forward_to", Kind::Text, Reload::Restart)
-            .allows("a target such as tcp://host:port")
-            .doc("Target that connections are forwarded to.")
-            .get(|g: &Self| text_of(g.forward_to.as_ref()))
-            .set(|g, value| parse_endpoint(value.text()?).map(|target| g.forward_to = target)),
+        Key::new("forward_to", Kind::List, Reload::New)
+            .allows("targets such as tcp://host:port, up to 64")
+            .doc(
+                "Targets that connections are forwarded to, tried in turn from a rotating start \
+                 until one answers, all within `dial_timeout`. A target that fails rests for 1 s \
+                 to 30 s.",
+            )
+            .get(|g: &Self| joined(&g.forward_to))
+            .set(|g, value| parse_targets(value).map(|targets| g.forward_to = targets)),
         Key::new("admin_addr", Kind::Text, Reload::Restart)
             .allows(
                 "an IP address and port such as 127.0.0.1:9909, or unix: and an absolute path in \
@@ -84,12 +89,18 @@ impl SectionTable for Gateway {
     ];
 
     fn conflicts(&self) -> Vec<(&'static str, ValueError)> {
-        if self.mode == Mode::Forward && self.forward_to.is_none() {
+        if self.mode == Mode::Forward && self.forward_to.is_empty() {
             let what = "forward needs forward_to, a target such as tcp://host:port";
             return vec![("mode", ValueError::new(what))];
         }
         Vec::new()
     }
+}
+
+/// Joins targets as the environment and flags list them.
+pub(super) fn joined(targets: &[Endpoint]) -> String {
+    let targets: Vec<_> = targets.iter().map(ToString::to_string).collect();
+    targets.join(",")
 }
 
 fn text_of(value: Option<&impl ToString>) -> String {
@@ -117,6 +128,7 @@ mod tests {
         let mut gateway = Gateway::default();
         for (path, value) in [
             ("mode", "forward"),
+            ("forward_to", "tcp://[::1]:7000,tcp://b:1"),
             ("forward_to", "tcp://[::1]:7000"),
             ("admin_addr", "[::1]:1"),
             ("admin_addr", ""),

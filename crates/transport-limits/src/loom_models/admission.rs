@@ -188,3 +188,22 @@ fn evicted_place_goes_to_one() {
         assert_nothing_left(&limiter);
     });
 }
+
+/// A hop's surplus place passes to the connection that it evicts.
+#[test]
+fn surplus_place_of_hop_passes_on() {
+    check_bounded(3, || {
+        let (limiter, io) = one_idle();
+        let dropping = thread::spawn(move || drop(io));
+        let permit = limiter.admit_hop(Backend::Uds).ok().and_then(|mut permit| {
+            let peer = PeerAddr::Uid(2);
+            let admitted = limiter.admit_identified(&mut permit, Backend::Uds, peer, false);
+            admitted.ok().map(|()| permit)
+        });
+        dropping.join().unwrap();
+        assert_eq!(places(&limiter), (u64::from(permit.is_some()), 0));
+        drop(permit);
+        assert_eq!(places(&limiter), (0, 0));
+        assert_nothing_left(&limiter);
+    });
+}

@@ -31,6 +31,7 @@ const WHY = {
   draining: "stopping; new connections are refused",
   stopped: "stopped",
   overload: "memory usage is high; open connections continue, new ones are refused",
+  upstream: "every upstream target failed and rests; connections still try one",
 };
 
 const $ = (id) => document.getElementById(id);
@@ -134,7 +135,20 @@ function readiness(status, now) {
   show("sandbox", mode === "off" ? "off" : parts);
   $("sandbox").className = mode !== "off" && !(abi && seccomp) ? "care" : "";
   show("what", status.mode.replace("_", " ") + " over " + status.backend + ", " + status.listen);
+  upstreams(status.upstreams);
   document.title = word + " · ron-gateway";
+}
+
+function upstreams(targets) {
+  $("upstream-part").hidden = targets.length === 0;
+  const rows = document.createElement("tbody");
+  targets.forEach(({ target, available }, index) => {
+    const row = rows.insertRow();
+    cell(row, index);
+    cell(row, target);
+    cell(row, available ? "available" : "rests after a failure", available ? "" : "care");
+  });
+  $("upstreams").tBodies[0].replaceWith(rows);
 }
 
 function traffic(metrics, accepted) {
