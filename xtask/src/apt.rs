@@ -19,6 +19,8 @@ const FOR_TESTS: &[(&str, &str, &str)] = &[
     ("fish", "--version", "fish"),
     ("man", "--version", "man-db"),
     ("mandoc", "/dev/null", "mandoc"),
+    // The client and, under another name, the server of the Redis example.
+    ("redis-cli", "--version", "redis-tools"),
 ];
 
 /// Programs for drills.

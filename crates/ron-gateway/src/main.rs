@@ -15,6 +15,7 @@ mod dev_tls;
 mod dial;
 mod effective;
 mod exit;
+mod listener;
 mod logging;
 mod manual;
 mod pressure;

@@ -42,6 +42,8 @@ impl Conn {
     /// - [`TransportError::Unsupported`] for a connection over TLS or Tor, which is encrypted.
     /// - [`TransportError::State`] for a connection that was upgraded before, that is half-closed,
     ///   or with an unfinished write. [`into_framed`](Self::into_framed) comes after the upgrade.
+    /// - [`TransportError::Refused`] with `handshake_limit`: the handshake counts towards
+    ///   `limits.max_pending_handshakes` and the peer's share, if the peer opened the connection.
     /// - [`TransportError::Config`] for an invalid server name.
     /// - [`TransportError::Tls`] for a failed handshake, [`TransportError::Timeout`] with
     ///   [`Op::Handshake`](crate::Op::Handshake), or the end of the connection.

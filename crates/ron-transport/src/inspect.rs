@@ -86,6 +86,14 @@ impl Transport {
         self.state.readiness.set(Component::Upstream, state);
     }
 
+    /// Reports the readiness to the metrics and the observer again.
+    ///
+    /// For a transport that takes the [`name`](crate::TransportBuilder::name) of one that drains:
+    /// the reports of both have the same series.
+    pub fn report_readiness(&self) {
+        self.state.readiness.report();
+    }
+
     /// Returns handles on all open connections.
     #[must_use]
     pub fn connections(&self) -> Vec<Control> {

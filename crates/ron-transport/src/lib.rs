@@ -29,7 +29,7 @@
 //! | configuration from files, environment and flags | [`Config::loader`], [`Transport::reload`] |
 //! | metrics | [`TransportBuilder::recorder`], [`Observer`] |
 //! | readiness and shutdown | [`Transport::readiness`], [`Transport::shutdown`] |
-//! | a backend of one's own | [`Dialer`], [`Listener`], [`Guard`] |
+//! | a backend of one's own | [`TransportBuilder::raw_listener`], [`TransportBuilder::raw_dialer`], [`contract`] |
 
 mod backend;
 mod builder;
@@ -92,11 +92,11 @@ pub use bytes::Bytes;
 #[cfg(feature = "arti")]
 pub use transport_arti as arti;
 pub use transport_core::{
-    escape, open_file, read_bounded, schema, Backend, BoxError, CertificateChain, CloseReason,
-    ConnInfo, Connection, DialSteps, Dialer, Direction, ErrorKind, Io, KeyExchange, Listener,
-    NoIdentity, NoObserver, Observer, Op, PeerAddr, PeerIdentity, PeerName, Pending, Plain,
-    Proxied, ProxiedAddrs, ProxiedTls, ProxyResult, ProxyVersion, Queue, ReadyReason, ReadyState,
-    Reason, Scope, Taken, Target, TargetError, TaskKind, TlsErrorKind, TlsHandshake,
+    contract, escape, open_file, read_bounded, schema, Backend, BoxError, CertificateChain,
+    CloseReason, ConnInfo, Connection, DialSteps, Dialer, Direction, ErrorKind, Io, KeyExchange,
+    Listener, NoIdentity, NoObserver, Observer, Op, PeerAddr, PeerIdentity, PeerName, Pending,
+    Plain, Proxied, ProxiedAddrs, ProxiedTls, ProxyResult, ProxyVersion, Queue, ReadyReason,
+    ReadyState, Reason, Scope, Taken, Target, TargetError, TaskKind, TlsErrorKind, TlsHandshake,
     TransportError, TransportName, VerifiedIdentity,
 };
 pub use transport_limits::{

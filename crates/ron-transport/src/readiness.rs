@@ -82,6 +82,16 @@ impl Readiness {
         self.set(component, ReadyState::NotReady { reason });
     }
 
+    /// Reports the current state to the observer again.
+    pub(crate) fn report(&self) {
+        let _one_at_a_time = self
+            .components
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let state = *self.watch.borrow();
+        self.observer.readiness(state);
+    }
+
     pub(crate) fn subscribe(&self) -> watch::Receiver<ReadyState> {
         self.watch.subscribe()
     }

@@ -160,6 +160,7 @@ async fn each_key_follows_its_reload_class() {
         "overflow" => Some("evict"),
         "peers.allow" | "peers.deny" | "proxy.trusted" => Some("192.0.2.0/24"),
         "proxy.send" => Some("v2"),
+        "dial_idle_timeout" => Some("7s"),
         "limits.max_frame_bytes" => Some("512KiB"),
         "limits.chunk_bytes" => Some("32KiB"),
         "limits.memory_bytes" => Some("64MiB"),

@@ -194,6 +194,21 @@ impl Admission {
         self.peers().leave(key, now);
     }
 
+    /// Takes a place for the handshake of an open connection, as of an accepted one.
+    pub(crate) fn enter_pending(&self, peer: Option<&PeerState>) -> Result<(), Reason> {
+        if !self.pending.enter() {
+            return Err(Reason::HandshakeLimit);
+        }
+        let table = self.peers();
+        let has_room = peer.map_or(true, |peer| peer.pend(self.peer_share()));
+        drop(table);
+        if has_room {
+            return Ok(());
+        }
+        self.pending.leave();
+        Err(Reason::HandshakeLimit)
+    }
+
     /// Frees one place among the pending handshakes.
     pub(crate) fn leave_pending(&self) {
         self.pending.leave();

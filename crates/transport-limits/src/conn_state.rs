@@ -31,7 +31,7 @@ pub(crate) struct ConnState {
     pub(crate) settings: Arc<ConnSettings>,
     pub(crate) peer_addr: Option<PeerAddr>,
     info: OnceLock<Arc<ConnInfo>>,
-    peer: Option<Arc<PeerState>>,
+    pub(crate) peer: Option<Arc<PeerState>>,
     /// Whether the peer opened the connection.
     pub(crate) accepted: bool,
     /// The account of held bytes: the peer's, or the connection's if dialed.

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
-use transport_core::{Backend, Queue};
+use transport_core::{Backend, Queue, Reason};
 
 use crate::budget::MemoryAccount;
 use crate::core::Core;
@@ -137,6 +137,29 @@ impl Permit {
         let observer = self.core.observer();
         observer.queue_depth(Queue::PendingHandshakes, -1);
         peer
+    }
+
+    /// Takes a pending place again, for the handshake of an upgrade.
+    ///
+    /// [`established`](Self::established) gives it back. Dialed connections need none.
+    ///
+    /// # Errors
+    /// The limit of pending handshakes.
+    pub(crate) fn pend(&mut self, peer: Option<&Arc<PeerState>>) -> Result<(), Reason> {
+        let Some(places) = &mut self.accepted else {
+            return Ok(());
+        };
+        let observer = self.core.observer();
+        let entered = self.core.admission().enter_pending(peer.map(AsRef::as_ref));
+        if entered.is_err() {
+            observer.queue_dropped(Queue::PendingHandshakes);
+            return entered;
+        }
+        places.peer = peer.cloned();
+        places.is_pending = true;
+        self.core.pending().fetch_add(1, Ordering::Relaxed);
+        observer.queue_depth(Queue::PendingHandshakes, 1);
+        Ok(())
     }
 
     /// Notes that another connection has taken over the place.

@@ -133,21 +133,28 @@ fn text(figures: &ProcessFigures, own: ServiceFigures) -> String {
     out
 }
 
-/// Renders the state of the upstream targets.
-pub(super) fn upstreams(targets: &[TargetStatus]) -> String {
-    if targets.is_empty() {
-        return String::new();
+/// Renders the state of the upstream targets of each listener.
+pub(super) fn upstreams<'a>(
+    listeners: impl Iterator<Item = (Option<&'a str>, Vec<TargetStatus>)>,
+) -> String {
+    let mut samples = String::new();
+    for (name, targets) in listeners {
+        let name = name.map(|name| format!("transport=\"{name}\","));
+        let name = name.unwrap_or_default();
+        for (index, target) in targets.iter().enumerate() {
+            let state = u8::from(target.is_available);
+            // Writing to a string does not fail.
+            let _ = writeln!(
+                samples,
+                "upstream_state{{{name}target_index=\"{index}\"}} {state}"
+            );
+        }
     }
-    let mut out = String::from(
-        "# HELP upstream_state Whether an upstream target may be dialed: 1, or 0 while it rests \
-         after a failure.\n# TYPE upstream_state gauge\n",
-    );
-    for (index, target) in targets.iter().enumerate() {
-        let state = u8::from(target.is_available);
-        // Writing to a string does not fail.
-        let _ = writeln!(out, "upstream_state{{target_index=\"{index}\"}} {state}");
+    if samples.is_empty() {
+        return samples;
     }
-    out + "\n"
+    let help = "Whether an upstream target may be dialed: 1, or 0 while it rests after a failure.";
+    format!("# HELP upstream_state {help}\n# TYPE upstream_state gauge\n{samples}\n")
 }
 
 #[cfg(test)]
@@ -160,14 +167,16 @@ mod tests {
             target: "tcp://a:1".to_owned(),
             is_available,
         };
-        let text = upstreams(&[target(true), target(false)]);
-        let expected =
-            "gauge\nupstream_state{target_index=\"0\"} 1\nupstream_state{target_index=\"1\"} 0\n\n";
+        let unnamed = (None, vec![target(true), target(false)]);
+        let text = upstreams([unnamed, (Some("edge"), vec![target(true)])].into_iter());
+        let expected = "gauge\nupstream_state{target_index=\"0\"} 1\n\
+                        upstream_state{target_index=\"1\"} 0\n\
+                        upstream_state{transport=\"edge\",target_index=\"0\"} 1\n\n";
         assert!(
             text.ends_with(expected) && !text.contains("tcp://"),
             "{text}"
         );
-        assert_eq!(upstreams(&[]), "");
+        assert_eq!(upstreams([(None, Vec::new())].into_iter()), "");
     }
 
     #[test]

@@ -2,7 +2,9 @@
 //!
 //! The transport counts and logs how each connection ends.
 
-use std::sync::Arc;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ron_transport::limits::Limiter;
 use ron_transport::{
@@ -11,32 +13,59 @@ use ron_transport::{
 };
 use tracing::debug;
 
+use super::listeners::RunningListener;
 use crate::logging::TARGET;
-use crate::settings::Mode;
+use crate::settings::{ListenerService, Mode};
 use crate::upstream::UpstreamPool;
 
-/// Accepts and handles connections until the transport stops.
-pub(super) async fn serve(
-    transport: &Transport,
-    mode: Mode,
-    upstreams: &Arc<UpstreamPool>,
-) -> Result<(), TransportError> {
-    match mode {
-        Mode::Echo => transport.serve(echo_bytes).await,
-        Mode::EchoFrames => transport.serve(echo_frames).await,
-        Mode::Forward => {
-            let forward = Arc::new(Forwarder {
+/// What a listener does with its connections. A reload changes it for later ones.
+pub(super) struct ConnHandler {
+    mode: Mutex<Mode>,
+    forwarder: Arc<Forwarder>,
+    pub(super) upstreams: Arc<UpstreamPool>,
+}
+
+/// The handling of one connection. Boxed, so that an echo does not have the size of a relay.
+type Handling = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl ConnHandler {
+    pub(super) fn new(transport: &Transport, service: &ListenerService) -> Self {
+        let upstreams = Arc::new(UpstreamPool::new(service.targets().to_vec()));
+        Self {
+            mode: Mutex::new(service.mode),
+            forwarder: Arc::new(Forwarder {
                 dialer: transport.dialer(),
                 limiter: transport.limiter().clone(),
-                upstreams: Arc::clone(upstreams),
-            });
-            let serving = transport.serve(move |conn| Arc::clone(&forward).run(conn));
-            let watching = upstreams.watch(|all_rest| transport.set_upstream_down(all_rest));
-            tokio::select! {
-                ended = serving => ended,
-                () = watching => Ok(()),
-            }
+                upstreams: Arc::clone(&upstreams),
+            }),
+            upstreams,
         }
+    }
+
+    /// Changes mode and targets; targets that stay keep their state.
+    pub(super) fn set_service(&self, service: &ListenerService) {
+        self.upstreams.replace(service.targets().to_vec());
+        *self.mode.lock().unwrap_or_else(PoisonError::into_inner) = service.mode;
+    }
+
+    fn handle(&self, conn: Conn) -> Handling {
+        let mode = *self.mode.lock().unwrap_or_else(PoisonError::into_inner);
+        match mode {
+            Mode::Echo => Box::pin(echo_bytes(conn)),
+            Mode::EchoFrames => Box::pin(echo_frames(conn)),
+            Mode::Forward => Box::pin(Arc::clone(&self.forwarder).run(conn)),
+        }
+    }
+}
+
+/// Accepts and handles connections until the transport of the listener stops.
+pub(super) async fn serve(listener: Arc<RunningListener>) -> Result<(), TransportError> {
+    let (transport, handler) = (&listener.transport, Arc::clone(&listener.handler));
+    let serving = transport.serve(move |conn| handler.handle(conn));
+    let upstreams = &listener.handler.upstreams;
+    tokio::select! {
+        ended = serving => ended,
+        () = upstreams.watch(|all_rest| transport.set_upstream_down(all_rest)) => Ok(()),
     }
 }
 

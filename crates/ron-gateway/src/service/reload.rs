@@ -1,7 +1,9 @@
 //! Reloads of the configuration.
 //!
-//! The transport decides which changes it can apply. Of the gateway's keys only `forward_to` can
+//! A reload applies to all listeners or to none. Of `[gateway]` only the service of listeners can
 //! change without a restart.
+
+mod changes;
 
 use std::future::Future;
 use std::io;
@@ -11,59 +13,82 @@ use std::sync::Arc;
 use ron_transport::config::changed;
 use ron_transport::limits::Threads;
 use ron_transport::schema::Reload;
-use ron_transport::{Config, Endpoint, Scheme, Transport, TransportError};
-use serde_json::Value;
+use ron_transport::Limits;
 use tokio::runtime::Handle;
 
 use super::config_watch::ConfigWatch;
+use super::listeners::{ListenerStarter, Listeners, RunningListener};
 use crate::admin::{shown, ActiveConfig};
 use crate::conflicts;
 use crate::exit::ExitFailure;
+use crate::listener::ListenerPlan;
 use crate::logging::TARGET;
 use crate::sandbox::Sandbox;
 use crate::settings::Gateway;
 use crate::startup::Sources;
-use crate::upstream::UpstreamPool;
 
-/// A reload in progress; returns the digest of the loaded files.
-type RunningReload = Pin<Box<dyn Future<Output = io::Result<u64>> + Send>>;
+use changes::ListenerChanges;
+
+/// The listeners that a reload has started and removed.
+#[derive(Default)]
+pub(super) struct AppliedReload {
+    /// Bound; the caller serves them.
+    pub(super) added: Vec<Arc<RunningListener>>,
+    /// Still accepting; the caller drains them.
+    pub(super) removed: Vec<Arc<RunningListener>>,
+}
+
+/// The end of a reload: the digest of the loaded files, and the changed listeners.
+pub(super) struct EndedReload {
+    pub(super) digest: u64,
+    pub(super) applied: AppliedReload,
+}
+
+/// The reason why a reload changed no listener.
+enum Rejection {
+    /// The transport at fault has counted and logged it.
+    Reported,
+    /// Not reported yet.
+    Why(String),
+}
+
+impl From<String> for Rejection {
+    fn from(why: String) -> Self {
+        Self::Why(why)
+    }
+}
+
+type RunningReload = Pin<Box<dyn Future<Output = io::Result<EndedReload>> + Send>>;
+
+/// What a reload needs; it runs on a thread of its own.
+#[derive(Clone)]
+pub(super) struct ReloadParts {
+    pub(super) sources: Sources,
+    pub(super) listeners: Listeners,
+    pub(super) starter: ListenerStarter,
+    /// The configuration of the process, which only a restart changes.
+    pub(super) gateway: Gateway,
+    pub(super) in_force: Arc<ActiveConfig>,
+    pub(super) sandbox: Sandbox,
+}
 
 /// Runs reloads one at a time on their own thread.
 ///
 /// The service continues meanwhile: a file system may take long for the configuration and the
 /// certificates.
 pub(super) struct Reloader {
-    sources: Sources,
+    parts: ReloadParts,
     load: Threads,
-    transport: Arc<Transport>,
-    gateway: Gateway,
-    upstreams: Arc<UpstreamPool>,
-    in_force: Arc<ActiveConfig>,
-    sandbox: Sandbox,
     running: Option<RunningReload>,
     /// A further reload was requested during this one.
     again: bool,
 }
 
 impl Reloader {
-    /// Creates a reloader of the running `gateway`; updates `in_force`.
-    pub(super) fn new(
-        sources: &Sources,
-        load: &Threads,
-        transport: &Arc<Transport>,
-        gateway: &Gateway,
-        upstreams: &Arc<UpstreamPool>,
-        in_force: &Arc<ActiveConfig>,
-        sandbox: Sandbox,
-    ) -> Self {
+    pub(super) fn new(parts: ReloadParts, load: &Threads) -> Self {
         Self {
-            sources: sources.clone(),
+            parts,
             load: load.clone(),
-            transport: Arc::clone(transport),
-            gateway: gateway.clone(),
-            upstreams: Arc::clone(upstreams),
-            in_force: Arc::clone(in_force),
-            sandbox,
             running: None,
             again: false,
         }
@@ -80,34 +105,33 @@ impl Reloader {
             self.again = true;
             return;
         }
-        let (sources, gateway) = (self.sources.clone(), self.gateway.clone());
-        let (transport, digest) = (Arc::clone(&self.transport), watch.digest());
-        let (in_force, sandbox) = (Arc::clone(&self.in_force), self.sandbox.clone());
-        let (upstreams, runtime) = (Arc::clone(&self.upstreams), Handle::current());
+        let (parts, digest, runtime) = (self.parts.clone(), watch.digest(), Handle::current());
         let job = move || {
             // Before the load, so that a change meanwhile is detected.
             let digest = digest();
-            let prepare = |to: &Endpoint| runtime.block_on(transport.prepare_for(to));
-            if let Some(loaded) = load(&sources, &transport, &gateway, &sandbox, prepare) {
-                loaded.apply(&transport, &upstreams, &in_force);
-            }
-            digest
+            let applied = parts.reload(&runtime).unwrap_or_else(|rejection| {
+                if let Rejection::Why(why) = rejection {
+                    parts.listeners.reload_rejected(&why);
+                }
+                AppliedReload::default()
+            });
+            EndedReload { digest, applied }
         };
         let load = self.load.clone();
         self.running = Some(Box::pin(async move { load.run(job).await }));
     }
 
-    /// Waits for the end of a reload; returns its digest.
+    /// Waits for the end of a reload.
     ///
     /// Pends while no reload is in progress. Cancel-safe.
-    pub(super) async fn ended(&mut self) -> Option<u64> {
+    pub(super) async fn ended(&mut self) -> Option<EndedReload> {
         let Some(running) = &mut self.running else {
             return std::future::pending().await;
         };
         let ended = running.await;
         self.running = None;
         ended
-            .inspect_err(|error| self.transport.reload_rejected(error))
+            .inspect_err(|error| self.parts.listeners.reload_rejected(error))
             .ok()
     }
 
@@ -117,78 +141,119 @@ impl Reloader {
     }
 }
 
-/// A configuration that passed every check before the transport's own.
-struct LoadedReload {
-    config: Config,
-    targets: Vec<Endpoint>,
-    shown: Value,
-}
-
-impl LoadedReload {
-    /// Applies the configuration, unless the transport rejects it.
-    fn apply(self, transport: &Transport, upstreams: &UpstreamPool, in_force: &ActiveConfig) {
-        // The transport counts and logs the result.
-        if transport.reload(self.config).is_ok() {
-            upstreams.replace(self.targets);
-            in_force.set(self.shown);
+impl ReloadParts {
+    /// Loads and applies the configuration, to all listeners or to none.
+    fn reload(&self, runtime: &Handle) -> Result<AppliedReload, Rejection> {
+        self.sandbox.check_files(&self.sources.files)?;
+        let effective = self.sources.load_to_listen().map_err(text)?;
+        let needs_restart = changed(&self.gateway, effective.gateway.settings()).into_iter();
+        let fixed: Vec<_> = needs_restart
+            .filter(|key| key.reload == Reload::Restart)
+            .map(|key| format!("gateway.{}", key.path))
+            .collect();
+        if !fixed.is_empty() {
+            return Err(format!("needs a restart: {}", fixed.join(", ")).into());
         }
+        let plans = effective.plans();
+        let running = self.listeners.all();
+        for one in &running {
+            for plan in &plans {
+                conflicts::check_listening(plan, &one.listen).map_err(text)?;
+            }
+        }
+        let changes = ListenerChanges::between(&running, plans)?;
+        if let Err(why) = self.sandbox.check(&effective) {
+            // The reload fails at that file, but still applies revocations.
+            tracing::warn!(target: TARGET, event = "sandbox", error = %why);
+        }
+        let (shown, limits) = (shown(&effective), &effective.transport.settings().limits);
+        let names: Vec<_> = changes.added.iter().map(|plan| plan.name.clone()).collect();
+        let applied = self.apply(changes, limits, runtime).inspect_err(|_| {
+            // A new listener that failed may have the name of a running one.
+            for name in &names {
+                self.listeners.report_successor(name.as_deref());
+            }
+        })?;
+        self.in_force.set(shown);
+        Ok(applied)
+    }
+
+    /// Starts the added listeners, changes the kept ones, and then replaces the set.
+    fn apply(
+        &self,
+        changes: ListenerChanges,
+        limits: &Limits,
+        runtime: &Handle,
+    ) -> Result<AppliedReload, Rejection> {
+        let mut added = Vec::new();
+        for plan in changes.added {
+            // A transport that is dropped closes its listener.
+            let started = runtime.block_on(self.start(&plan));
+            added.push(Arc::new(
+                started.map_err(|why| named(&plan, &why.to_string()))?,
+            ));
+        }
+        for (one, plan) in &changes.kept {
+            let prepared = super::listeners::prepare(&one.transport, plan);
+            let prepared = runtime.block_on(prepared);
+            prepared.map_err(|why| named(plan, &why.to_string()))?;
+        }
+        self.change(&changes.kept, limits)?;
+        let kept = changes.kept.into_iter().map(|(one, plan)| {
+            one.set_plan(plan);
+            one
+        });
+        let mut all: Vec<_> = kept.chain(added.iter().cloned()).collect();
+        all.sort_by(|one, other| one.name().cmp(&other.name()));
+        self.listeners.replace(all);
+        Ok(AppliedReload {
+            added,
+            removed: changes.removed,
+        })
+    }
+
+    async fn start(&self, plan: &ListenerPlan) -> Result<RunningListener, ExitFailure> {
+        let transport = Arc::new(self.starter.build(plan)?);
+        self.starter.listen(transport, plan.clone(), None).await
+    }
+
+    /// Reloads the transports of listeners; a failure restores those that were changed before.
+    fn change(
+        &self,
+        kept: &[(Arc<RunningListener>, ListenerPlan)],
+        limits: &Limits,
+    ) -> Result<(), Rejection> {
+        let shared = self.starter.shared.as_ref();
+        let before = shared.map(ron_transport::Limiter::limits);
+        if let Some(shared) = shared {
+            shared.apply(limits).map_err(|why| why.to_string())?;
+        }
+        for (at, (one, plan)) in kept.iter().enumerate() {
+            if one.transport.reload(plan.config.clone()).is_ok() {
+                continue;
+            }
+            if let (Some(shared), Some(before)) = (shared, &before) {
+                // These limits were in force, so they are valid.
+                let _ = shared.apply(before);
+            }
+            for (changed, _) in &kept[..at] {
+                // Its result is logged: a file may have become unusable in the meantime.
+                let _ = changed.transport.reload(changed.plan().config);
+            }
+            return Err(Rejection::Reported);
+        }
+        Ok(())
     }
 }
 
-/// Loads and checks the configuration.
-///
-/// A rejected reload is counted and logged, and changes nothing.
-fn load(
-    sources: &Sources,
-    transport: &Transport,
-    running: &Gateway,
-    sandbox: &Sandbox,
-    prepare: impl Fn(&Endpoint) -> Result<(), TransportError>,
-) -> Option<LoadedReload> {
-    let checked = checked(sources, transport, running, sandbox, prepare);
-    checked
-        .inspect_err(|why| transport.reload_rejected(why))
-        .ok()
+fn named(plan: &ListenerPlan, why: &str) -> String {
+    match &plan.name {
+        Some(name) => format!("listeners.{name}: {why}"),
+        None => why.to_owned(),
+    }
 }
 
-fn checked(
-    sources: &Sources,
-    transport: &Transport,
-    running: &Gateway,
-    sandbox: &Sandbox,
-    prepare: impl Fn(&Endpoint) -> Result<(), TransportError>,
-) -> Result<LoadedReload, String> {
-    sandbox.check_files(&sources.files)?;
-    let text = |failure: ExitFailure| failure.to_string();
-    let effective = sources.load_to_listen().map_err(text)?;
-    let gateway = effective.gateway.settings();
-    let needs_restart = changed(running, gateway).into_iter();
-    let mut fixed: Vec<_> = needs_restart
-        .filter(|key| key.reload == Reload::Restart)
-        .map(|key| format!("gateway.{}", key.path))
-        .collect();
-    let uses_tor = |to: &Endpoint| matches!(to.scheme(), Scheme::Tor | Scheme::TlsOverTor);
-    if gateway.forward_to.iter().any(uses_tor) && transport.tor_progress().is_none() {
-        // The sandbox opens the directories of a Tor client at the start only.
-        fixed.push("gateway.forward_to (the first target over Tor)".to_owned());
-    }
-    if !fixed.is_empty() {
-        return Err(format!("needs a restart: {}", fixed.join(", ")));
-    }
-    if let Some(listen) = transport.local_addr() {
-        conflicts::check_listening(gateway, &listen).map_err(text)?;
-    }
-    for to in &gateway.forward_to {
-        prepare(to).map_err(|error| format!("gateway.forward_to ({}): {error}", to.loggable()))?;
-    }
-    if let Err(why) = sandbox.check(&effective) {
-        // The reload fails at that file, but still applies revocations.
-        tracing::warn!(target: TARGET, event = "sandbox", error = %why);
-    }
-    let shown = shown(&effective);
-    Ok(LoadedReload {
-        targets: gateway.targets(),
-        config: effective.transport.into_settings(),
-        shown,
-    })
+#[allow(clippy::needless_pass_by_value)] // For `map_err`.
+fn text(failure: ExitFailure) -> String {
+    failure.to_string()
 }

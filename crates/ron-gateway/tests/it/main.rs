@@ -20,6 +20,7 @@ mod forward;
 mod frames;
 mod lifecycle;
 mod limits;
+mod listeners;
 mod load;
 mod log_lines;
 mod log_secrets;

@@ -71,8 +71,8 @@ fn dead_target_costs_no_connection() {
     assert!(field(&line, "upstream").is_some(), "{line}");
     assert_eq!(gateway.get("/readyz").status, 200);
     let status = serde_json::from_str::<serde_json::Value>(&gateway.get("/status").body).unwrap();
-    assert_eq!(status["upstreams"][0]["available"], false);
-    assert_eq!(status["upstreams"][1]["available"], true);
+    assert_eq!(status["listeners"][0]["upstreams"][0]["available"], false);
+    assert_eq!(status["listeners"][0]["upstreams"][1]["available"], true);
 }
 
 #[test]
@@ -125,9 +125,14 @@ fn reload_replaces_targets_and_keeps_rests() {
     let open = connect(gateway.addr);
     gateway.wait_metric("conn_inflight{backend=\"tcp\"}", 2);
 
-    write(&[named("c"), dead]);
+    let third = named("c");
+    write(&[third, dead]);
     gateway.signal(Signal::HUP);
     gateway.line_with(&["event=reload", "result=ok"]);
+    wait_for("the new targets", || {
+        let status = gateway.get("/status").body;
+        status.contains(&third.to_string()).then_some(())
+    });
     assert_eq!([ask(&gateway), ask(&gateway)], ["c", "c"]);
     gateway.wait_metric(&state(0), 1);
     assert_eq!(round_trip(open, b"?"), b"b");

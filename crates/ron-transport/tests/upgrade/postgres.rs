@@ -96,6 +96,17 @@ fn example(name: &str) -> PathBuf {
 }
 
 #[test]
+fn embedding_page_has_the_example() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let (page, program) = ("../../docs/EMBEDDING.md", "examples/postgres_starttls.rs");
+    assert!(
+        read(page).contains(&read(program)),
+        "copy the example to the page"
+    );
+}
+
+#[test]
 fn psql_reaches_postgres_through_the_example() {
     let home = tempfile::tempdir_in("/tmp").unwrap();
     let Some(_server) = postgres(home.path()) else {

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::task::{ready, Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
-use transport_core::{CloseReason, Direction, Io, Op, TransportError};
+use transport_core::{CloseReason, Direction, Io, Op, Reason, TransportError};
 
 use super::half::StreamHalf;
 use super::linger;
@@ -175,6 +175,19 @@ impl<I: Io> OpenStream<I> {
         let error = TransportError::from(error);
         self.fail_as(&error);
         error.into()
+    }
+
+    /// Takes a place among the pending handshakes, for an upgrade.
+    ///
+    /// # Errors
+    /// The limit of pending handshakes.
+    pub(super) fn begin_handshake(&mut self, conn: &ConnState) -> Result<(), Reason> {
+        self.permit.pend(conn.peer.as_ref())
+    }
+
+    /// Gives that place back.
+    pub(super) fn end_handshake(&mut self) {
+        self.permit.established();
     }
 
     pub(super) const fn has_failed(&self) -> bool {

@@ -25,13 +25,15 @@ impl<I: Io> GuardedIo<I> {
     ///
     /// This is how a plaintext connection becomes a TLS connection (STARTTLS). The handshake gets
     /// the raw stream and the observer, and must end within `handshake_timeout`. The connection
-    /// keeps its place, its handle, its byte counts and its backend; meanwhile it is busy. The bytes
-    /// of the handshake are not counted. The guard holds no received bytes, so every byte that the
+    /// keeps its place, its handle, its byte counts and its backend. Meanwhile it is busy, and an
+    /// accepted one has a place among the pending handshakes. The bytes of the handshake are not
+    /// counted. The guard holds no received bytes, so every byte that the
     /// caller has not read belongs to the handshake.
     ///
     /// # Errors
     /// [`TransportError::Timeout`] with [`Op::Handshake`], the failure of the handshake, or the end
-    /// of the connection. [`TransportError::State`] for a connection that was upgraded before, that
+    /// of the connection. [`TransportError::Refused`] at the limit of pending handshakes.
+    /// [`TransportError::State`] for a connection that was upgraded before, that
     /// is framed or half-closed, or with an unfinished write. Every error ends the connection.
     ///
     /// # Cancel safety
@@ -49,9 +51,15 @@ impl<I: Io> GuardedIo<I> {
         check_upgradable(conn)?;
         let _busy = control.busy();
         let open = self.slot.lock().take();
-        let Some(open) = open else {
+        let Some(mut open) = open else {
             return Err(conn.end().unwrap_or(TransportError::Closed));
         };
+        if let Err(reason) = open.begin_handshake(conn) {
+            let error = TransportError::Refused { reason };
+            conn.reject(reason, &error);
+            open.close(conn);
+            return Err(error);
+        }
         let (io, open) = open.replace_io(Plain(tokio::io::empty()));
         // Before the handshake, so that it is dropped after the raw stream.
         let mut closing = CloseOnDrop {
@@ -89,9 +97,10 @@ impl<I: Io> GuardedIo<I> {
         (details.id, details.backend) = (conn.id, conn.backend);
         conn.core.events().upgraded(&info, took);
         let is_write_vectored = io.is_write_vectored();
-        let Some(open) = closing.open.take() else {
+        let Some(mut open) = closing.open.take() else {
             return Err(TransportError::Closed);
         };
+        open.end_handshake();
         let slot = Arc::new(StreamSlot::new(open.replace_io(io).1));
         let stream = Arc::downgrade(&slot) as Weak<dyn CloseStream>;
         conn.set_upgraded(stream, Arc::clone(&info));
@@ -244,7 +253,7 @@ impl<I: Io> AsyncWrite for UpgradeIo<I> {
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
-    /// Ends the stream in order, as after the alert of a failed handshake.
+    /// Ends the stream in order, as a failed handshake does.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.is_unfinished.store(false, Ordering::Relaxed);
         Pin::new(&mut self.io).poll_shutdown(cx)

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, Instant};
-use transport_core::{CloseReason, Connection, Io, Op, Plain, Reason, TransportError};
-use transport_limits::{framed, GuardedIo, UpgradeIo};
+use transport_core::{CloseReason, Connection, Io, Op, Plain, Queue, Reason, TransportError};
+use transport_limits::{framed, Guard, GuardedIo, UpgradeIo};
 use transport_testkit::{MemoryIo, Snapshot};
 
-use crate::harness::{assert_took, deadlines, ping, Ours, Peer, Rig};
+use crate::harness::{anywhere, assert_took, deadlines, ping, Ours, Peer, Rig};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -227,4 +227,55 @@ async fn upgraded_stream_keeps_its_deadlines() {
     assert!(matches!(error, TransportError::Timeout { op: Op::Read }));
     assert_took(start.elapsed(), 2 * SECOND);
     assert!(is_reset(&mut peer).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pending_handshakes_of_upgrades_capped() {
+    let mut rig = Rig::new(|l| {
+        l.set_max_pending_handshakes(2).unwrap();
+    });
+    let (third, mut third_peer) = rig.connect().await;
+    let (mut conns, mut pending) = (Vec::new(), Vec::new());
+    for _ in 0..2 {
+        conns.push(rig.connect().await);
+    }
+    for (ours, peer) in conns {
+        pending.push((tokio::spawn(upgrade(ours)), peer));
+    }
+    sleep(SECOND).await;
+    assert_eq!(rig.limiter.pending(), 2);
+    let error = upgrade(third).await.unwrap_err();
+    assert_eq!(error.reason(), Some(Reason::HandshakeLimit));
+    assert_eq!(
+        third_peer.io.read(&mut [0; 1]).await.unwrap(),
+        0,
+        "in order"
+    );
+    let taken = rig.recorder.snapshot();
+    assert_eq!(taken.rejected(Reason::HandshakeLimit), 1);
+    assert_eq!(taken.queue_depth(Queue::PendingHandshakes), 2);
+    let (task, mut peer) = pending.pop().unwrap();
+    peer.io.write_all(b"?").await.unwrap();
+    task.await.unwrap().unwrap();
+    let (task, _peer) = pending.pop().unwrap();
+    task.abort();
+    task.await.unwrap_err();
+    assert_eq!(rig.limiter.pending(), 0);
+    let depth = rig.recorder.snapshot();
+    assert_eq!(depth.queue_depth(Queue::PendingHandshakes), 0);
+}
+
+#[tokio::test]
+async fn upgrade_of_dialed_connection_takes_no_place() {
+    let mut rig = Rig::new(|l| {
+        l.set_max_pending_handshakes(1).unwrap();
+    });
+    let dialer = Guard::new(rig.dialer.clone(), &rig.limiter);
+    let dialed = dialer.dial(&anywhere()).await.unwrap();
+    // Its handshake is pending.
+    let accepted = rig.guard.accept().await;
+    assert_eq!(rig.limiter.pending(), 1);
+    let upgrading = dialed.io.upgrade(|raw, _| async move { Ok(raw) });
+    upgrading.await.unwrap();
+    drop(accepted);
 }
