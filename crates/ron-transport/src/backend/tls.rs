@@ -174,6 +174,7 @@ impl TlsState {
     }
 
     fn replaced(&self, side: &'static str) {
+        let _named = self.span.enter();
         self.report_expiry();
         self.report_crls();
         self.observer.reloaded(true);
