@@ -15,17 +15,21 @@ mod dev_tls;
 mod dial;
 mod effective;
 mod exit;
+mod listener;
 mod logging;
+mod manual;
 mod pressure;
 mod process;
 mod progress;
 mod runtime;
+mod runtime_thread;
 mod sandbox;
 mod service;
 mod settings;
 mod startup;
 mod systemd;
 mod term;
+mod upstream;
 
 use std::process::ExitCode;
 

@@ -2,6 +2,8 @@
 //!
 //! A new backend adds a variant here; no other part of the facade names a backend.
 
+mod accept_loops;
+mod announce;
 mod custom;
 mod dialers;
 mod listener;
@@ -16,3 +18,5 @@ pub(crate) use custom::{CustomBackends, CustomDialers, CustomGuard, CustomListen
 pub(crate) use dialers::Dialers;
 pub(crate) use listener::{AnyAdmitted, AnyListener, ListenerParts};
 pub(crate) use state::BackendState;
+#[cfg(feature = "tls")]
+pub(crate) use tls::client as client_tls;

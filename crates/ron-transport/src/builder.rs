@@ -1,19 +1,19 @@
 //! The builder of a transport.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::os::fd::RawFd;
 #[cfg(any(feature = "tls", feature = "uds"))]
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use transport_core::{Backend, Dialer, Listener, Observer, PeerAddr, TransportError};
-use transport_limits::{Decision, Limiter, Limits};
-use transport_metrics::MetricsObserver;
+use transport_core::{Backend, Dialer, Listener, PeerAddr, TransportError};
+use transport_limits::{Decision, Limits};
 
 use crate::backend::CustomBackends;
 use crate::config::{check, Config};
 use crate::credentials::Credentials;
 use crate::overrides::Overrides;
+use crate::several::Shared;
 use crate::transport::Transport;
 
 type AdmissionHook = Box<dyn Fn(PeerAddr) -> Decision + Send + Sync>;
@@ -38,10 +38,11 @@ pub struct TransportBuilder {
     config: Config,
     overrides: Overrides,
     credentials: Credentials,
-    observer: Option<Arc<dyn Observer>>,
+    pub(crate) shared: Shared,
     max_fd: Option<RawFd>,
+    accept_loops: Option<NonZeroUsize>,
     admit: Option<AdmissionHook>,
-    custom: CustomBackends,
+    pub(crate) custom: CustomBackends,
 }
 
 impl std::fmt::Debug for TransportBuilder {
@@ -107,12 +108,22 @@ impl TransportBuilder {
     /// Listens with TLS, without files.
     ///
     /// The credentials are a certificate and key in memory, or a rustls configuration. It replaces
-    /// `tls.cert_path` and `tls.key_path`, and no reload replaces it.
+    /// `tls.*`. No reload replaces it; [`Transport::replace_server_tls`] does.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn server_tls(mut self, tls: transport_tls::ServerTls) -> Self {
         self.overrides.has_server_tls = true;
         self.credentials.server_tls = Some(tls);
+        self
+    }
+
+    /// Dials with this TLS configuration, in place of `tls_client.*`.
+    ///
+    /// No reload replaces it; [`Transport::replace_client_tls`] does.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn client_tls(mut self, tls: transport_tls::ClientTls) -> Self {
+        self.credentials.client_tls = Some(tls);
         self
     }
 
@@ -134,25 +145,6 @@ impl TransportBuilder {
         self
     }
 
-    /// Sets the metrics recorder.
-    ///
-    /// By default it is the global recorder, which must be installed before
-    /// [`build`](Self::build). Call it after [`raw_listener`](Self::raw_listener) and
-    /// [`raw_dialer`](Self::raw_dialer), whose names are labels.
-    #[must_use]
-    pub fn recorder(mut self, recorder: &dyn metrics::Recorder) -> Self {
-        let backends = self.custom.labels_for_recorder();
-        let observer = MetricsObserver::with_recorder(recorder, &backends);
-        self.observer(Arc::new(observer))
-    }
-
-    /// Sets an observer, which replaces the metrics recorder.
-    #[must_use]
-    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.observer = Some(observer);
-        self
-    }
-
     /// Sets the first file descriptor that no connection may use.
     ///
     /// Descriptors from this number on stay free for the rest of the process, such as an admin
@@ -163,11 +155,53 @@ impl TransportBuilder {
         self
     }
 
+    /// Sets the number of accept loops, for a service with a runtime per core.
+    ///
+    /// Each of that many [`serve`](Transport::serve) calls accepts on the runtime that polls it, and
+    /// its connections stay on that runtime. All share the limits of the transport. On Linux each
+    /// loop has a socket of its own (`SO_REUSEPORT`), over which the kernel spreads connections by a
+    /// hash of their addresses. Loops share a passed socket and a Unix socket; an onion service has
+    /// one loop, and further calls wait until the transport stops accepting.
+    ///
+    /// ```no_run
+    /// use std::num::NonZeroUsize;
+    /// use std::sync::Arc;
+    /// use std::thread;
+    ///
+    /// use ron_transport::{echo, Transport};
+    /// use tokio::runtime::Builder;
+    ///
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// let cores = thread::available_parallelism()?;
+    /// let transport = Transport::builder()
+    ///     .bind_addr("127.0.0.1:9444".parse()?)
+    ///     .accept_loops(cores)
+    ///     .build()?;
+    /// transport.listen().await?;
+    /// let transport = Arc::new(transport);
+    /// for _ in 0..cores.get() {
+    ///     let worker = Builder::new_current_thread().enable_all().build()?;
+    ///     let serving = Arc::clone(&transport).serve_owned(echo);
+    ///     thread::spawn(move || worker.block_on(serving));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// The runtimes must run until [`shutdown`](Transport::shutdown) has returned: a runtime that
+    /// ends earlier drops its connections.
+    #[must_use]
+    pub fn accept_loops(mut self, loops: NonZeroUsize) -> Self {
+        self.accept_loops = Some(loops);
+        self
+    }
+
     /// Sets a hook that decides on every accepted connection.
     ///
     /// It runs after the address rules (`peers.allow`, `peers.deny`) and before any other limit. A
     /// refused peer counts as `denied`. The accept loop waits for the hook, so it must not block; a
-    /// hook that panics refuses the peer.
+    /// hook that panics refuses the peer. Behind a balancer (`proxy.trusted`) it decides about the announced
+    /// address, once that is known.
     ///
     /// ```
     /// use ron_transport::{Decision, PeerAddr, Transport};
@@ -265,22 +299,25 @@ impl TransportBuilder {
     /// Builds the transport. It binds nothing.
     ///
     /// # Errors
-    /// [`TransportError::Config`] when settings contradict each other.
+    /// [`TransportError::Config`] when settings contradict each other or those of the shared
+    /// [`limiter`](Self::limiter), and for an invalid [`name`](Self::name) or
+    /// [`metrics_prefix`](Self::metrics_prefix).
     pub fn build(self) -> Result<Transport, TransportError> {
         let Self {
             config,
             overrides,
             credentials,
-            observer,
+            shared,
             max_fd,
+            accept_loops,
             admit,
             custom,
         } = self;
-        let config = overrides.merge_into(config)?;
+        let mut config = overrides.merge_into(config)?;
         custom.check(&config)?;
-        let observer = observer.unwrap_or_else(|| Arc::new(MetricsObserver::new(&custom.labels())));
+        let (limiter, observer) = shared.into_limiter(&mut config.limits, &custom.labels())?;
         check(&config)?;
-        let limiter = Limiter::new(&config.limits, Arc::clone(&observer))?;
+        credentials.check(&config)?;
         if let Some(hook) = admit {
             limiter.set_admit(hook);
         }
@@ -291,6 +328,7 @@ impl TransportBuilder {
             limiter,
             observer,
             max_fd,
+            accept_loops,
         ))
     }
 }

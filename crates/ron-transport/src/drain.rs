@@ -79,6 +79,7 @@ pub(crate) async fn run(
     };
     tracing::info!(
         target: "ron_transport",
+        transport = limiter.name(),
         event = "shutdown",
         open = drain.open,
         drained = report.finished + report.closed_idle,

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{ready, Context, Poll};
 
 use pin_project_lite::pin_project;
+use transport_limits::Control;
 
 /// The output of a connection handler: `()` or a `Result`.
 ///
@@ -34,12 +35,13 @@ pin_project! {
     pub(crate) struct LogError<F> {
         #[pin]
         handler: F,
+        control: Control,
     }
 }
 
 impl<F> LogError<F> {
-    pub(crate) const fn new(handler: F) -> Self {
-        Self { handler }
+    pub(crate) const fn new(handler: F, control: Control) -> Self {
+        Self { handler, control }
     }
 }
 
@@ -51,9 +53,11 @@ where
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let output = ready!(self.project().handler.poll(cx));
+        let this = self.project();
+        let output = ready!(this.handler.poll(cx));
+        let transport = this.control.transport();
         output.report(|error| {
-            tracing::debug!(target: "ron_transport", event = "handler", error = %error);
+            tracing::debug!(target: "ron_transport", transport, event = "handler", error = %error);
         });
         Poll::Ready(())
     }

@@ -18,10 +18,24 @@ impl Transport {
         self.backends.tor_progress()
     }
 
-    /// Returns the current configuration.
+    /// Returns the current configuration, with the ceilings of a shared limiter.
     #[must_use]
     pub fn config(&self) -> Arc<Config> {
-        self.config.get()
+        let config = self.config.get();
+        let limits = self.state.limiter.limits();
+        if config.limits == limits {
+            return config;
+        }
+        // The owner of the shared limiter has changed its ceilings.
+        let mut config = Config::clone(&config);
+        config.limits = limits;
+        Arc::new(config)
+    }
+
+    /// Returns the [`name`](crate::TransportBuilder::name) of the transport.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.state.limiter.name()
     }
 
     /// Returns the backend of the listener.
@@ -55,6 +69,29 @@ impl Transport {
             ReadyState::Ready
         };
         self.state.readiness.set(Component::Load, state);
+    }
+
+    /// Reports that no upstream answers, or that one may answer again.
+    ///
+    /// Readiness is `Degraded("upstream")` meanwhile. Nothing else changes: connections are
+    /// accepted, and the embedder decides what to do with them.
+    pub fn set_upstream_down(&self, down: bool) {
+        let state = if down {
+            ReadyState::Degraded {
+                reason: ReadyReason::Upstream,
+            }
+        } else {
+            ReadyState::Ready
+        };
+        self.state.readiness.set(Component::Upstream, state);
+    }
+
+    /// Reports the readiness to the metrics and the observer again.
+    ///
+    /// For a transport that takes the [`name`](crate::TransportBuilder::name) of one that drains:
+    /// the reports of both have the same series.
+    pub fn report_readiness(&self) {
+        self.state.readiness.report();
     }
 
     /// Returns handles on all open connections.

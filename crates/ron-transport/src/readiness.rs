@@ -4,12 +4,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 use transport_core::{Observer, ReadyReason, ReadyState};
+use transport_limits::Limiter;
 
 /// Combines the components and reports each transition once: watch, log, metric.
 #[derive(Clone)]
 pub(crate) struct Readiness {
     components: Arc<Mutex<[ReadyState; Component::COUNT]>>,
     watch: watch::Sender<ReadyState>,
+    /// Has the name of the transport, for the log.
+    limiter: Limiter,
     observer: Arc<dyn Observer>,
 }
 
@@ -24,23 +27,26 @@ pub(crate) enum Component {
     Tor,
     /// The refusal of new connections because of overload.
     Load,
+    /// The upstream of an embedder that forwards.
+    Upstream,
 }
 
 impl Component {
-    const COUNT: usize = 4;
+    const COUNT: usize = 5;
 }
 
 impl Readiness {
-    pub(crate) fn new(observer: Arc<dyn Observer>) -> Self {
+    pub(crate) fn new(observer: Arc<dyn Observer>, limiter: Limiter) -> Self {
         let starting = ReadyState::NotReady {
             reason: ReadyReason::Starting,
         };
         observer.readiness(starting);
         let ready = ReadyState::Ready;
-        let components = [starting, ready, ready, ready];
+        let components = [starting, ready, ready, ready, ready];
         Self {
             components: Arc::new(Mutex::new(components)),
             watch: watch::Sender::new(starting),
+            limiter,
             observer,
         }
     }
@@ -64,6 +70,7 @@ impl Readiness {
             self.observer.readiness(state);
             tracing::info!(
                 target: "ron_transport",
+                transport = self.limiter.name(),
                 event = "ready",
                 state = %state,
                 reason = state.reason().map(ReadyReason::as_str),
@@ -73,6 +80,16 @@ impl Readiness {
 
     pub(crate) fn not_ready(&self, component: Component, reason: ReadyReason) {
         self.set(component, ReadyState::NotReady { reason });
+    }
+
+    /// Reports the current state to the observer again.
+    pub(crate) fn report(&self) {
+        let _one_at_a_time = self
+            .components
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let state = *self.watch.borrow();
+        self.observer.readiness(state);
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<ReadyState> {

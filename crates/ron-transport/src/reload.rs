@@ -53,7 +53,9 @@ impl Transport {
     /// Applies another configuration, whole or not at all.
     ///
     /// Caps and rates apply at once, on open connections too; the rest applies to new connections.
-    /// A refused reload changes nothing, except for revocations ([`ReloadError::Files`]).
+    /// A refused reload changes nothing, except for revocations ([`ReloadError::Files`]). Caps and
+    /// rates of a shared [`limiter`](crate::TransportBuilder::limiter) change by
+    /// [`Limiter::apply`](transport_limits::Limiter::apply) on it, before the reload of each transport.
     ///
     /// ```
     /// use ron_transport::{Config, Transport};
@@ -70,9 +72,10 @@ impl Transport {
     /// With TLS, the call blocks on files.
     ///
     /// # Errors
-    /// When a changed key needs a restart, when settings contradict each other, when a file cannot
-    /// be used, and while the transport shuts down.
-    pub fn reload(&self, config: Config) -> Result<ReloadReport, ReloadError> {
+    /// When a changed key needs a restart, when settings contradict each other or those of a shared
+    /// [`limiter`](crate::TransportBuilder::limiter), when a file cannot be used, and while the
+    /// transport shuts down.
+    pub fn reload(&self, mut config: Config) -> Result<ReloadReport, ReloadError> {
         // A lock of its own: while files are read, other threads may read the configuration.
         let _one_at_a_time = self
             .reloading
@@ -80,6 +83,7 @@ impl Transport {
             .unwrap_or_else(PoisonError::into_inner);
         let planned = self
             .unless_draining()
+            .and_then(|()| self.under_ceilings(&mut config))
             .and_then(|()| plan(&self.config(), &config));
         let applied = planned.and_then(|applied| {
             check(&config).map_err(ReloadError::Invalid)?;
@@ -88,7 +92,9 @@ impl Transport {
             files.map_err(|error| ReloadError::Files(error.to_string()))?;
             // A shutdown may have begun while the files were read.
             self.unless_draining()?;
-            let limits = self.state.limiter.apply(&config.limits);
+            // Those of a shared limiter may have changed since.
+            let limits = self.state.limiter.refreshed(&config.limits);
+            let limits = self.state.limiter.apply(&limits);
             limits.map(|()| applied).map_err(ReloadError::Invalid)
         });
         match applied {
@@ -97,6 +103,7 @@ impl Transport {
                 self.state.observer.reloaded(true);
                 tracing::info!(
                     target: "ron_transport",
+                    transport = self.name(),
                     event = "reload",
                     result = "ok",
                     keys = applied.join(","),
@@ -108,6 +115,13 @@ impl Transport {
                 Err(error)
             }
         }
+    }
+
+    /// Gives a configuration the ceilings of a shared limiter.
+    fn under_ceilings(&self, config: &mut Config) -> Result<(), ReloadError> {
+        let limits = self.state.limiter.effective(&config.limits);
+        config.limits = limits.map_err(ReloadError::Invalid)?;
+        Ok(())
     }
 
     fn unless_draining(&self) -> Result<(), ReloadError> {
@@ -124,6 +138,7 @@ impl Transport {
         self.state.observer.reloaded(false);
         tracing::warn!(
             target: "ron_transport",
+            transport = self.name(),
             event = "reload",
             result = "rejected",
             error = %why,

@@ -133,7 +133,7 @@ where
 {
     let (also_state, then) = (Arc::clone(state), then.clone());
     let tasks = state.limiter.tasks();
-    if P::HANDSHAKE {
+    if admitted.may_wait() {
         // Boxed, so that the memory of the handshake is freed when it is over.
         let establishing = Box::pin(establish(admitted, Arc::clone(state)));
         let establishing = tasks.counted(TaskKind::Handshake, establishing);
@@ -162,7 +162,7 @@ where
 {
     let control = conn.control().clone();
     let _panic = control.abort_on_panic();
-    let handling = LogError::new(handler(conn));
+    let handling = LogError::new(handler(conn), control.clone());
     tokio::pin!(handling);
     let ended = tokio::select! {
         biased;

@@ -37,6 +37,17 @@ impl TransportState {
     }
 }
 
+impl TransportState {
+    /// Returns a span `transport` with the name of the transport; none without a name.
+    ///
+    /// It is for log events of backends, which do not know the name.
+    pub(crate) fn span(&self) -> tracing::Span {
+        let name = self.limiter.name();
+        let span = |name| tracing::info_span!(target: "ron_transport", parent: None, "transport", transport = name);
+        name.map_or_else(tracing::Span::none, span)
+    }
+}
+
 impl std::fmt::Debug for TransportState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TransportState")

@@ -89,6 +89,55 @@ fn custom_backend_is_guarded_and_drained() {
 }
 
 #[test]
+fn own_metrics_has_prefix_and_name() {
+    assert_eq!(
+        run("own_metrics"),
+        "myapp_transport_accepts_total{transport=\"public\",backend=\"tcp\"} 3\n\
+         ended in order: 3\n"
+    );
+}
+
+#[test]
+fn opentelemetry_has_the_buckets() {
+    let out = run("opentelemetry");
+    assert_eq!(
+        out,
+        "handshake_latency_seconds 3 [0.01, 0.025, 0.05, 0.08, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0, \
+         5.0, 10.0]\nbytes_in_total 15\n"
+    );
+}
+
+#[cfg(all(feature = "tls", feature = "uds", feature = "prometheus"))]
+#[test]
+fn two_transports_share_a_cap() {
+    let out = run("two_transports");
+    let text = "open 2\nmax_conns 1000\npublic NotReady(\"stopped\")\nprivate Ready\n";
+    assert!(out.starts_with(text), "{out}");
+    for name in ["public", "private"] {
+        let series = format!("{{transport=\"{name}\",reason=\"conn_limit\"}} 1\n");
+        assert!(out.contains(&series), "{out}");
+    }
+}
+
+#[test]
+fn embedding_page_has_programs() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("../../docs/EMBEDDING.md")).unwrap();
+    for name in [
+        "two_transports.rs",
+        "own_metrics.rs",
+        "opentelemetry/bridge.rs",
+        "opentelemetry/main.rs",
+    ] {
+        let program = std::fs::read_to_string(root.join("examples").join(name)).unwrap();
+        assert!(
+            page.contains(&program),
+            "{name}: copy the example to the page"
+        );
+    }
+}
+
+#[test]
 fn schema_prints_a_table() {
     let mut command = Command::new(program("schema"));
     command.arg("config");

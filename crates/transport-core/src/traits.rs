@@ -3,6 +3,7 @@
 //! [`contract`](crate::contract) has each rule, and the case of the conformance suite that checks it.
 
 use std::future::Future;
+use std::time::Duration;
 
 use crate::{Backend, Connection, Io, PeerAddr, Reason, Target, TransportError};
 
@@ -59,6 +60,23 @@ pub trait Listener: Send + 'static {
     /// Cancel-safe: no accepted connection is lost when the future is dropped. The next call yields
     /// it.
     fn accept(&mut self) -> impl Future<Output = Result<Self::Pending, TransportError>> + Send;
+
+    /// Returns another listener on the same socket, for the current runtime.
+    ///
+    /// A service accepts on several threads with it. `None` if the backend has no such listener, by
+    /// default.
+    ///
+    /// # Errors
+    /// [`TransportError::Io`] if the system refuses a descriptor.
+    ///
+    /// # Panics
+    /// Outside of the runtime that the backend needs.
+    fn share(&self) -> Result<Option<Self>, TransportError>
+    where
+        Self: Sized,
+    {
+        Ok(None)
+    }
 }
 
 /// An accepted connection before its handshake. Dropping it refuses the peer.
@@ -84,6 +102,28 @@ pub trait Pending: Send + Sized + 'static {
     /// It is asked before admission. The refusal is counted and logged like any other.
     fn refused(&self) -> Option<Reason> {
         None
+    }
+
+    /// Returns the time for [`identify`](Self::identify) if `peer` is only a hop before the peer.
+    ///
+    /// A guard asks before and after `identify`. If it is still a hop after, no limit for single peers
+    /// applies to it.
+    fn hop_timeout(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Learns the address of the peer behind a hop; [`peer`](Self::peer) then returns it.
+    ///
+    /// It reads no byte that follows the hop's header.
+    ///
+    /// # Errors
+    /// [`TransportError::Proxy`] for an invalid header. If the hop ends the connection before its
+    /// first byte, [`TransportError::Closed`], or [`TransportError::Io`] with a reset.
+    ///
+    /// # Cancel safety
+    /// Not cancel-safe: drop the pending connection with the future, which refuses the peer.
+    fn identify(&mut self) -> impl Future<Output = Result<(), TransportError>> + Send {
+        async { Ok(()) }
     }
 
     /// Runs the handshake.

@@ -14,7 +14,7 @@ impl Limiter {
     ///
     /// The hook decides about every accepted connection, after the address rules and before any
     /// other limit. It runs in the accept loop, so it must not block. A hook that panics refuses
-    /// the peer.
+    /// the peer. Behind a hop it decides about the announced peer, once that is known.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -32,25 +32,25 @@ impl Limiter {
     where
         F: Fn(PeerAddr) -> Decision + Send + Sync + 'static,
     {
-        self.core().admission().rules.set_hook(Arc::new(hook));
+        self.core().rules().set_hook(Arc::new(hook));
     }
 
     /// Starts or stops refusing every newly accepted connection as `overload`.
     ///
     /// Open connections and dials are not affected.
     pub fn set_overloaded(&self, overloaded: bool) {
-        self.core().admission().set_overloaded(overloaded);
+        self.core().set_overloaded(overloaded);
     }
 
     /// Returns whether new connections are refused as `overload`.
     #[must_use]
     pub fn is_overloaded(&self) -> bool {
-        self.core().admission().is_overloaded()
+        self.core().is_overloaded()
     }
 
     /// Checks the address rules, then the hook.
     pub(crate) fn check_rules(&self, backend: Backend, peer: PeerAddr) -> Result<(), Denied> {
-        let Some(hook) = self.core().admission().rules.check(peer)? else {
+        let Some(hook) = self.core().rules().check(peer)? else {
             return Ok(());
         };
         match catch_unwind(AssertUnwindSafe(|| hook(peer))) {
@@ -64,6 +64,18 @@ impl Limiter {
         }
     }
 
+    /// Returns why no connection is admitted now, if none is.
+    pub(crate) fn is_open(&self) -> Result<(), Reason> {
+        let core = self.core();
+        if core.refuses() {
+            return Err(Reason::Draining);
+        }
+        if core.is_overloaded() {
+            return Err(Reason::Overload);
+        }
+        Ok(())
+    }
+
     /// Takes every place that an accepted connection needs.
     pub(crate) fn admit(
         &self,
@@ -71,14 +83,9 @@ impl Limiter {
         peer: PeerAddr,
         now: u64,
     ) -> Result<Permit, Reason> {
+        self.is_open()?;
         let core = self.core();
-        if core.refuses() {
-            return Err(Reason::Draining);
-        }
         let admission = core.admission();
-        if admission.is_overloaded() {
-            return Err(Reason::Overload);
-        }
         let key = admission.peer_key(peer);
         let entered = match admission.enter(key, now) {
             Err(Reason::ConnLimit) if admission.evicts() => self.enter_by_eviction(key, now),

@@ -16,19 +16,35 @@ use std::task::{Context, Poll, Waker};
 use tokio::sync::Notify;
 use transport_core::Observer;
 
-use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
 pub(crate) use ledger::MemoryAccount;
 use ledger::{BudgetLedger, RequestId};
 
-/// The memory budget of a transport. Cheap to clone.
+/// Freed bytes between two notifications.
+const FREED_STEP: u64 = 1 << 20;
+
+/// A memory budget as one limiter uses it. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Budget(Arc<BudgetState>);
+pub(crate) struct Budget(Arc<BudgetUser>);
+
+struct BudgetUser {
+    shared: SharedBudget,
+    /// Receives changes of the bytes held through this budget.
+    observer: Arc<dyn Observer>,
+}
+
+/// A memory budget that limiters can share.
+#[derive(Clone)]
+pub(crate) struct SharedBudget(Arc<BudgetState>);
 
 struct BudgetState {
     book: Mutex<BudgetBook>,
     /// Notified when bytes are charged.
     used: Notify,
-    observer: Arc<dyn Observer>,
+    /// All bytes that charges have given back.
+    given_back: AtomicU64,
+    /// Notified once per [`FREED_STEP`] of them.
+    freed: Notify,
 }
 
 struct BudgetBook {
@@ -43,9 +59,8 @@ impl std::fmt::Debug for Budget {
     }
 }
 
-impl Budget {
-    pub(crate) fn new(limit: u64, observer: Arc<dyn Observer>) -> Self {
-        observer.memory_limit(limit);
+impl SharedBudget {
+    pub(crate) fn new(limit: u64) -> Self {
         let book = BudgetBook {
             ledger: BudgetLedger::new(limit),
             frames: BTreeMap::new(),
@@ -53,15 +68,29 @@ impl Budget {
         Self(Arc::new(BudgetState {
             book: Mutex::new(book),
             used: Notify::new(),
-            observer,
+            given_back: AtomicU64::new(0),
+            freed: Notify::new(),
         }))
     }
 
     /// Changes the limit, and grants the requests that fit now.
     pub(crate) fn set_limit(&self, limit: u64) {
-        self.0.observer.memory_limit(limit);
         let granted = self.book().ledger.set_limit(limit);
         wake(granted);
+    }
+
+    fn book(&self) -> MutexGuard<'_, BudgetBook> {
+        self.0.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Budget {
+    /// Uses a budget, and reports the bytes held through it.
+    pub(crate) fn new(shared: &SharedBudget, observer: Arc<dyn Observer>) -> Self {
+        Self(Arc::new(BudgetUser {
+            shared: shared.clone(),
+            observer,
+        }))
     }
 
     /// Returns the bytes that are charged now.
@@ -71,12 +100,17 @@ impl Budget {
 
     /// Waits until bytes are charged.
     pub(crate) async fn used(&self) {
-        let used = self.0.used.notified();
+        let used = self.0.shared.0.used.notified();
         tokio::pin!(used);
         used.as_mut().enable();
         if self.held() == 0 {
             used.await;
         }
+    }
+
+    /// Waits until the given-back bytes pass the next multiple of [`FREED_STEP`].
+    pub(crate) async fn freed(&self) {
+        self.0.shared.0.freed.notified().await;
     }
 
     /// Charges bytes if they are available now.
@@ -123,11 +157,23 @@ impl Budget {
     }
 
     fn charge(&self, account: MemoryAccount, bytes: usize) -> Charge {
-        self.0.used.notify_waiters();
+        self.0.shared.0.used.notify_waiters();
         Charge {
             counted: self.count(bytes),
             account,
             frame: None,
+        }
+    }
+
+    fn freed_bytes(&self, bytes: u64) {
+        let before = self
+            .0
+            .shared
+            .0
+            .given_back
+            .fetch_add(bytes, Ordering::Relaxed);
+        if before / FREED_STEP != before.wrapping_add(bytes) / FREED_STEP {
+            self.0.shared.0.freed.notify_waiters();
         }
     }
 
@@ -140,7 +186,7 @@ impl Budget {
     ///
     /// It is locked per frame over the free chunk.
     fn book(&self) -> MutexGuard<'_, BudgetBook> {
-        self.0.book.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.shared.book()
     }
 }
 
@@ -218,6 +264,7 @@ impl Drop for Charge {
         }
         let granted = book.ledger.give_back(self.account, *bytes as u64);
         drop(book);
+        budget.freed_bytes(*bytes as u64);
         wake(granted);
     }
 }

@@ -27,6 +27,12 @@ impl Control {
         self.0.id
     }
 
+    /// Returns the name of the transport, if it has one.
+    #[must_use]
+    pub fn transport(&self) -> Option<&str> {
+        self.0.core.events().transport()
+    }
+
     /// Returns the description of the connection: peer, backend, identity, protocol.
     #[must_use]
     pub fn info(&self) -> &ConnInfo {

@@ -1,20 +1,26 @@
 //! State that a limiter shares with its connections and their permits.
 //!
-//! `Core` is the layer below connections: clock, observer, admission, rates, memory budget, tasks,
-//! log and drain flags. It holds no connection; those are in the registry, a layer above.
+//! `Core` is the layer below connections: the ceilings, which limiters can share, and what each
+//! limiter has by itself: observer, deadlines, address rules, tasks, log and drain flags. It holds
+//! no connection; those are in the registry, a layer above.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use transport_core::{Backend, Direction, Observer, Reason, Reloadable, Scope, TransportError};
+use transport_core::{
+    Backend, Direction, Observer, Reason, Reloadable, TransportError, TransportName,
+};
 
 use crate::admission::Admission;
+use crate::admission_rules::AdmissionRules;
 use crate::budget::Budget;
+use crate::ceilings::Ceilings;
 use crate::clock::Clock;
 use crate::conn_settings::ConnSettings;
 use crate::event::{ConnLabels, LogEvents};
+use crate::participant::Participant;
 use crate::rates::CurrentRates;
 use crate::settings::Limits;
 use crate::shared_bucket::SharedBucket;
@@ -23,11 +29,16 @@ use crate::tasks::Tasks;
 pub(crate) struct Core {
     clock: Clock,
     observer: Arc<dyn Observer>,
-    admission: Admission,
+    ceilings: Arc<Ceilings>,
+    /// Whether another limiter owns the ceilings.
+    joined: bool,
+    participant: Arc<Participant>,
     budget: Budget,
-    rates: CurrentRates,
-    /// Bytes in, bytes out: the buckets of all connections together.
-    global: [SharedBucket; 2],
+    rules: AdmissionRules,
+    /// Whether new connections are refused as `overload`.
+    overloaded: AtomicBool,
+    /// The limits in force; those of the ceilings may be newer.
+    limits: Reloadable<Limits>,
     /// Settings that new connections get.
     settings: Reloadable<ConnSettings>,
     /// Whether accepted connections are refused as `draining`.
@@ -36,6 +47,8 @@ pub(crate) struct Core {
     draining: CancellationToken,
     /// Cancelled when every connection is.
     closed: CancellationToken,
+    /// Pending handshakes of accepted connections.
+    pending: AtomicUsize,
     /// Streams in a lingering close.
     lingering: AtomicUsize,
     tasks: Tasks,
@@ -49,44 +62,78 @@ impl std::fmt::Debug for Core {
 }
 
 impl Core {
-    pub(crate) fn new(limits: &Limits, observer: Arc<dyn Observer>) -> Self {
+    /// Creates the state of one limiter under these ceilings.
+    pub(crate) fn new(
+        limits: &Limits,
+        observer: Arc<dyn Observer>,
+        name: Option<TransportName>,
+        ceilings: Arc<Ceilings>,
+        joined: bool,
+    ) -> Self {
+        let participant = Arc::new(Participant::new(Arc::clone(&observer)));
+        ceilings.join(&participant);
         Self {
-            clock: Clock::start(),
+            clock: ceilings.clock,
             tasks: Tasks::new(Arc::clone(&observer)),
-            budget: Budget::new(limits.memory_bytes(), Arc::clone(&observer)),
+            budget: Budget::new(&ceilings.budget, Arc::clone(&observer)),
             observer,
-            admission: Admission::new(limits),
-            rates: CurrentRates::new(limits),
-            global: Default::default(),
+            ceilings,
+            joined,
+            participant,
+            rules: AdmissionRules::new(limits),
+            overloaded: AtomicBool::new(false),
+            limits: Reloadable::new(limits.clone()),
             settings: Reloadable::new(ConnSettings::new(limits)),
             refuses: AtomicBool::new(false),
             draining: CancellationToken::new(),
             closed: CancellationToken::new(),
+            pending: AtomicUsize::new(0),
             lingering: AtomicUsize::new(0),
-            events: LogEvents::default(),
+            events: LogEvents::new(name),
         }
     }
 
     /// Applies other limits to everything but open connections.
+    ///
+    /// Ceilings of another limiter stay.
     pub(crate) fn apply(&self, limits: &Limits) {
+        self.limits.replace(limits.clone());
         self.settings.replace(ConnSettings::new(limits));
-        self.admission.apply(limits);
-        self.budget.set_limit(limits.memory_bytes());
-        self.rates.store(limits);
-        self.rebase(Scope::Global, &self.global);
-        for peer in self.admission.peers().iter() {
-            self.rebase(Scope::Peer, &peer.buckets);
+        self.rules.apply(limits);
+        if !self.joined {
+            self.ceilings.apply(limits);
         }
     }
 
-    /// Caps the debts of a scope's two buckets at the new rate.
-    pub(crate) fn rebase(&self, scope: Scope, buckets: &[SharedBucket; 2]) {
-        let now = self.now();
-        for direction in Direction::ALL {
-            if let Some(rate) = self.rates.rate(scope, direction) {
-                buckets[direction as usize].bucket.rebase(now, rate);
-            }
-        }
+    /// Returns the limits in force.
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits.get().with_ceilings(&self.ceilings.limits())
+    }
+
+    /// Returns whether another limiter owns the ceilings.
+    pub(crate) fn joined(&self) -> bool {
+        self.joined
+    }
+
+    pub(crate) fn ceilings(&self) -> &Arc<Ceilings> {
+        &self.ceilings
+    }
+
+    pub(crate) fn rules(&self) -> &AdmissionRules {
+        &self.rules
+    }
+
+    pub(crate) fn set_overloaded(&self, overloaded: bool) {
+        self.overloaded.store(overloaded, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_overloaded(&self) -> bool {
+        self.overloaded.load(Ordering::Relaxed)
+    }
+
+    /// Reports the size of the peer table after a change by this limiter.
+    pub(crate) fn report_peers(&self, backend: Backend) {
+        self.ceilings.report_peers(&self.participant, backend);
     }
 
     pub(crate) fn begin_drain(&self) {
@@ -111,6 +158,9 @@ impl Core {
     pub(crate) fn close(&self) {
         self.drain();
         self.closed.cancel();
+        if self.joined {
+            self.ceilings.leave(&self.participant);
+        }
     }
 
     /// Resolves once every connection was cancelled.
@@ -122,6 +172,11 @@ impl Core {
     pub(crate) fn count_lingering(&self) -> LingerCount<'_> {
         self.lingering.fetch_add(1, Ordering::Relaxed);
         LingerCount(self)
+    }
+
+    /// Returns the count of pending handshakes, which permits change.
+    pub(crate) fn pending(&self) -> &AtomicUsize {
+        &self.pending
     }
 
     pub(crate) fn lingering(&self) -> usize {
@@ -157,7 +212,7 @@ impl Core {
     }
 
     pub(crate) fn admission(&self) -> &Admission {
-        &self.admission
+        &self.ceilings.admission
     }
 
     pub(crate) fn budget(&self) -> &Budget {
@@ -165,11 +220,11 @@ impl Core {
     }
 
     pub(crate) fn rates(&self) -> &CurrentRates {
-        &self.rates
+        &self.ceilings.rates
     }
 
     pub(crate) fn global(&self, direction: Direction) -> &SharedBucket {
-        &self.global[direction as usize]
+        &self.ceilings.global[direction as usize]
     }
 
     pub(crate) fn tasks(&self) -> &Tasks {

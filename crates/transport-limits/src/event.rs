@@ -9,8 +9,8 @@ use std::time::Duration;
 use tracing::{debug, error, info, warn};
 use transport_core::escape::escape;
 use transport_core::{
-    Backend, CloseReason, ConnInfo, KeyExchange, PeerAddr, Reason, Target, TlsErrorKind,
-    TransportError,
+    Backend, CloseReason, ConnInfo, KeyExchange, PeerAddr, Proxied, Reason, Target, TlsErrorKind,
+    TransportError, TransportName,
 };
 
 use crate::clock::SECOND;
@@ -20,6 +20,8 @@ pub(crate) const TARGET: &str = "ron_transport";
 
 #[derive(Debug, Default)]
 pub(crate) struct LogEvents {
+    /// The value of the field `transport`, which events without a name lack.
+    name: Option<TransportName>,
     rejects: [EventSampler; Reason::ALL.len()],
     failed_dials: EventSampler,
     hook_panics: EventSampler,
@@ -35,6 +37,8 @@ pub(crate) struct ConnLabels<'a> {
     pub(crate) conn_id: Option<u64>,
     pub(crate) corr_id: Option<&'a str>,
     pub(crate) peer: Option<PeerAddr>,
+    /// The hop that announced the peer.
+    pub(crate) via: Option<PeerAddr>,
 }
 
 /// A closed connection, as its log event shows it.
@@ -83,6 +87,18 @@ impl<const PER_SEC: u64> EventSampler<PER_SEC> {
 }
 
 impl LogEvents {
+    pub(crate) fn new(name: Option<TransportName>) -> Self {
+        Self {
+            name,
+            ..Self::default()
+        }
+    }
+
+    /// Returns the value of the field `transport`.
+    pub(crate) fn transport(&self) -> Option<&str> {
+        self.name.as_ref().map(TransportName::as_str)
+    }
+
     pub(crate) fn reject(
         &self,
         now: u64,
@@ -96,12 +112,14 @@ impl LogEvents {
         };
         warn!(
             target: TARGET,
+            transport = self.transport(),
             event = "reject",
             backend = backend.as_str(),
             reason = reason.as_str(),
             conn_id = conn.conn_id,
             corr_id = conn.corr_id.map(|id| tracing::field::display(escape(id))),
-            peer = conn.peer.and_then(|peer| peer.loggable()),
+            peer = loggable(conn.peer),
+            via = loggable(conn.via),
             not_logged,
             tls = tls(error),
             error = error.map(tracing::field::display),
@@ -115,6 +133,7 @@ impl LogEvents {
         };
         error!(
             target: TARGET,
+            transport = self.transport(),
             event = "admit",
             backend = backend.as_str(),
             not_logged,
@@ -139,6 +158,7 @@ impl LogEvents {
         match result {
             Ok(info) => debug!(
                 target: TARGET,
+                transport = self.transport(),
                 event = "dial",
                 backend,
                 conn_id = info.id,
@@ -153,6 +173,7 @@ impl LogEvents {
                 };
                 warn!(
                     target: TARGET,
+                    transport = self.transport(),
                     event = "dial",
                     backend,
                     to,
@@ -174,6 +195,7 @@ impl LogEvents {
         let labels = &conn.labels;
         info!(
             target: TARGET,
+            transport = self.transport(),
             event = "close",
             backend = conn.backend.as_str(),
             conn_id = labels.conn_id,
@@ -182,73 +204,127 @@ impl LogEvents {
             duration_ms = millis(conn.age),
             bytes_in = conn.bytes_in,
             bytes_out = conn.bytes_out,
-            peer = labels.peer.and_then(|peer| peer.loggable()),
+            peer = loggable(labels.peer),
+            via = loggable(labels.via),
             not_logged = (not_logged != 0).then_some(not_logged),
             error = conn.error,
         );
     }
+
+    pub(crate) fn accepted(&self, backend: Backend, conn: ConnLabels<'_>) {
+        debug!(
+            target: TARGET,
+            transport = self.transport(),
+            event = "accept",
+            backend = backend.as_str(),
+            conn_id = conn.conn_id,
+            peer = loggable(conn.peer),
+            via = loggable(conn.via),
+        );
+    }
+
+    pub(crate) fn established(&self, info: &ConnInfo, took: Duration) {
+        debug!(
+            target: TARGET,
+            transport = self.transport(),
+            event = "handshake",
+            backend = info.backend.as_str(),
+            conn_id = info.id,
+            duration_ms = millis(took),
+            alpn = alpn(info),
+            kx = info.kx.map(KeyExchange::as_str),
+        );
+        if let Some(facts) = &info.proxied {
+            self.proxied(info, facts);
+        }
+    }
+
+    /// Logs the facts that the hop announced. The peer may control some of the texts.
+    fn proxied(&self, info: &ConnInfo, facts: &Proxied) {
+        let text = |text: &Option<Box<str>>| text.as_deref().map(|text| escape(text).to_string());
+        let tls = facts.tls.as_ref();
+        debug!(
+            target: TARGET,
+            transport = self.transport(),
+            event = "proxy",
+            backend = info.backend.as_str(),
+            conn_id = info.id,
+            corr_id = facts.unique_id_text(),
+            peer = loggable(info.peer),
+            via = loggable(facts.via),
+            version = facts.version.as_str(),
+            to = facts.destination().map(tracing::field::display),
+            authority = text(&facts.authority),
+            alpn = facts.alpn.as_deref().map(|alpn| escape(alpn).to_string()),
+            tls_version = tls.and_then(|tls| text(&tls.version)),
+            tls_cipher = tls.and_then(|tls| text(&tls.cipher)),
+            tls_cn = tls.and_then(|tls| text(&tls.common_name)),
+            tls_verified = tls.map(|tls| tls.verified),
+        );
+    }
+
+    pub(crate) fn handshake_failed(
+        &self,
+        backend: Backend,
+        conn_id: u64,
+        took: Duration,
+        error: &TransportError,
+    ) {
+        debug!(
+            target: TARGET,
+            transport = self.transport(),
+            event = "handshake",
+            backend = backend.as_str(),
+            conn_id,
+            duration_ms = millis(took),
+            reason = error.kind().as_str(),
+            tls = tls(Some(error)),
+            error = %error,
+        );
+    }
+
+    /// Logs the handshake of an upgrade, such as to TLS.
+    pub(crate) fn upgraded(&self, info: &ConnInfo, took: Duration) {
+        debug!(
+            target: TARGET,
+            transport = self.transport(),
+            event = "upgrade",
+            backend = info.backend.as_str(),
+            conn_id = info.id,
+            duration_ms = millis(took),
+            alpn = alpn(info),
+            kx = info.kx.map(KeyExchange::as_str),
+        );
+    }
+
+    /// Logs a connection that its peer closed during the handshake.
+    pub(crate) fn closed_early(
+        &self,
+        backend: Backend,
+        conn: ConnLabels<'_>,
+        took: Duration,
+        reason: CloseReason,
+        error: &TransportError,
+    ) {
+        debug!(
+            target: TARGET,
+            transport = self.transport(),
+            event = "close",
+            backend = backend.as_str(),
+            conn_id = conn.conn_id,
+            reason = reason.as_str(),
+            duration_ms = millis(took),
+            bytes_in = 0_u64,
+            bytes_out = 0_u64,
+            peer = loggable(conn.peer),
+            via = loggable(conn.via),
+            error = %error,
+        );
+    }
 }
 
-pub(crate) fn accepted(backend: Backend, conn_id: u64, peer: PeerAddr) {
-    debug!(
-        target: TARGET,
-        event = "accept",
-        backend = backend.as_str(),
-        conn_id,
-        peer = peer.loggable(),
-    );
-}
-
-pub(crate) fn established(info: &ConnInfo, took: Duration) {
-    debug!(
-        target: TARGET,
-        event = "handshake",
-        backend = info.backend.as_str(),
-        conn_id = info.id,
-        duration_ms = millis(took),
-        alpn = alpn(info),
-        kx = info.kx.map(KeyExchange::as_str),
-    );
-}
-
-pub(crate) fn handshake_failed(
-    backend: Backend,
-    conn_id: u64,
-    took: Duration,
-    error: &TransportError,
-) {
-    debug!(
-        target: TARGET,
-        event = "handshake",
-        backend = backend.as_str(),
-        conn_id,
-        duration_ms = millis(took),
-        reason = error.kind().as_str(),
-        tls = tls(Some(error)),
-        error = %error,
-    );
-}
-
-/// Logs a connection that its peer closed during the handshake.
-pub(crate) fn closed_early(
-    backend: Backend,
-    conn: ConnLabels<'_>,
-    took: Duration,
-    reason: CloseReason,
-    error: &TransportError,
-) {
-    debug!(
-        target: TARGET,
-        event = "close",
-        backend = backend.as_str(),
-        conn_id = conn.conn_id,
-        reason = reason.as_str(),
-        duration_ms = millis(took),
-        bytes_in = 0_u64,
-        bytes_out = 0_u64,
-        peer = conn.peer.and_then(|peer| peer.loggable()),
-        error = %error,
-    );
+fn loggable(peer: Option<PeerAddr>) -> Option<String> {
+    peer.and_then(|peer| peer.loggable())
 }
 
 /// Returns the kind of a TLS failure, which details the reason `tls`.

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
-use transport_core::schema::{ConflictingSettings, Section};
+use transport_core::schema::{ConflictingSettings, Section, ValueError};
 use transport_core::{Observer, Reason, Scope, TransportError};
 
 use crate::control::Control;
@@ -48,11 +48,8 @@ impl Limiter {
     /// # Errors
     /// When settings contradict each other: the keys, and the reason for each.
     pub fn new(limits: &Limits, observer: Arc<dyn Observer>) -> Result<Self, ConflictingSettings> {
-        ConflictingSettings::into_result(limits.check())?;
-        Ok(Self {
-            core: Arc::new(Core::new(limits, observer)),
-            registry: Arc::default(),
-        })
+        let limits = limits.clone();
+        Self::builder().limits(limits).observer(observer).build()
     }
 
     /// Applies caps and rates at once, other limits to new connections.
@@ -60,16 +57,70 @@ impl Limiter {
     /// Caps and rates apply to open connections as well. Throttled operations are woken, so that
     /// they re-evaluate against the new rates.
     ///
+    /// A limiter that [shares](crate::LimiterBuilder::share) ceilings does not change them: it
+    /// accepts only their default and their current values. The limiter that was built without
+    /// `share` owns them, and changes them for all. It does not compare them with the deadlines
+    /// and frame sizes of the others; their next `apply` does.
+    ///
     /// # Errors
-    /// As [`new`](Self::new); the limits stay as they were.
+    /// As [`LimiterBuilder::build`](crate::LimiterBuilder::build), and for another
+    /// `per_peer.ipv4_prefix` or `per_peer.ipv6_prefix`; the limits stay as they were.
     pub fn apply(&self, limits: &Limits) -> Result<(), ConflictingSettings> {
+        let limits = self.effective(limits)?;
         ConflictingSettings::into_result(limits.check())?;
-        self.core.apply(limits);
-        self.registry.for_each(|conn| {
-            self.core.rebase(Scope::Conn, &conn.buckets);
-        });
-        self.registry.for_each(|conn| conn.wake());
+        ConflictingSettings::into_result(self.changed_prefixes(&limits))?;
+        self.core.apply(&limits);
+        if !self.core.joined() {
+            self.registry.rates_changed(|conn| {
+                self.core.ceilings().rebase(Scope::Conn, &conn.buckets);
+            });
+        }
         Ok(())
+    }
+
+    /// Returns the changed keys that open connections rule out.
+    fn changed_prefixes(&self, limits: &Limits) -> Vec<(&'static str, ValueError)> {
+        let now = self.core.ceilings().limits();
+        let keys = ["per_peer.ipv4_prefix", "per_peer.ipv6_prefix"].into_iter();
+        let changed = keys.filter(|key| now.get(key) != limits.get(key));
+        let why = || ValueError::new("cannot change while the limiter is in use: build another");
+        changed.map(|key| (key, why())).collect()
+    }
+
+    /// Returns these limits with the ceilings of the limiter that owns them.
+    ///
+    /// Unchanged for a limiter without shared ceilings.
+    ///
+    /// # Errors
+    /// When a shared key has neither its default nor the shared value.
+    pub fn effective(&self, limits: &Limits) -> Result<Limits, ConflictingSettings> {
+        if !self.core.joined() {
+            return Ok(limits.clone());
+        }
+        limits.under(&self.core.ceilings().limits())
+    }
+
+    /// Returns the name of the transport, which is the field `transport` of log events.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.core.events().transport()
+    }
+
+    /// Returns these limits with the shared ceilings in force, without a check.
+    ///
+    /// Unchanged for a limiter without shared ceilings.
+    #[must_use]
+    pub fn refreshed(&self, limits: &Limits) -> Limits {
+        match self.core.joined() {
+            true => limits.with_ceilings(&self.core.ceilings().limits()),
+            false => limits.clone(),
+        }
+    }
+
+    /// Returns the limits in force.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.core.limits()
     }
 
     /// Announces a drain: [`Control::draining`] resolves. Connections are still admitted.
@@ -121,6 +172,8 @@ impl Limiter {
     }
 
     /// Returns the number of admitted connections, pending handshakes included.
+    ///
+    /// Of all limiters that share ceilings, together.
     #[must_use]
     pub fn admitted(&self) -> u64 {
         self.core.admission().inside()
@@ -128,13 +181,15 @@ impl Limiter {
 
     /// Returns the number of peers with at least `conns` accepted connections.
     ///
-    /// 0 counts as 1.
+    /// 0 counts as 1. The table of peers is that of all limiters that share ceilings.
     #[must_use]
     pub fn peers_with_at_least(&self, conns: usize) -> usize {
         self.core.admission().peers().with_at_least(conns)
     }
 
     /// Returns the bytes charged to the memory budget now, without free chunks.
+    ///
+    /// By all limiters that share ceilings, together.
     #[must_use]
     pub fn memory_held(&self) -> u64 {
         self.core.budget().held()
@@ -148,10 +203,20 @@ impl Limiter {
         self.core.budget().used().await;
     }
 
+    /// Waits until about 1 MiB of charged bytes is freed.
+    ///
+    /// An embedder can then return the pages to the system. Several tasks may wait.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn memory_freed(&self) {
+        self.core.budget().freed().await;
+    }
+
     /// Returns the number of pending handshakes of accepted connections.
     #[must_use]
     pub fn pending(&self) -> usize {
-        usize::try_from(self.core.admission().pending_inside()).unwrap_or(usize::MAX)
+        self.core.pending().load(Ordering::Relaxed)
     }
 
     /// Returns the tracker of all tasks of the transport.
@@ -197,6 +262,10 @@ impl Limiter {
     #[must_use]
     pub fn dial_timeout(&self) -> std::time::Duration {
         self.core.settings().dial
+    }
+
+    pub(crate) fn from_parts(core: Arc<Core>, registry: Arc<Registry>) -> Self {
+        Self { core, registry }
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {

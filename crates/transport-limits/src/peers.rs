@@ -73,6 +73,17 @@ pub(crate) struct PeerState {
 }
 
 impl PeerState {
+    /// Starts a handshake on an open connection, up to `most` pending ones.
+    ///
+    /// The caller holds the lock of the table.
+    pub(crate) fn pend(&self, most: u64) -> bool {
+        let next = |pending: u64| (pending < most).then_some(pending + 1);
+        let pending = &self.pending;
+        pending
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
+            .is_ok()
+    }
+
     /// Ends a pending handshake of this peer.
     pub(crate) fn established(&self) {
         self.pending.fetch_sub(1, Ordering::Relaxed);

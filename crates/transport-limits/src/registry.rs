@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use transport_core::TransportError;
 
@@ -21,8 +21,13 @@ const SAMPLE: usize = 16;
 const MAX_CHECKED: usize = 256;
 
 /// The open connections of one transport.
-#[derive(Default)]
-pub(crate) struct Registry(Mutex<Conns>);
+pub(crate) struct Registry {
+    conns: Mutex<Conns>,
+    siblings: Siblings,
+}
+
+/// The registries of all limiters that share ceilings.
+type Siblings = Arc<RwLock<Vec<Weak<Registry>>>>;
 
 #[derive(Default)]
 struct Conns {
@@ -34,6 +39,50 @@ struct Conns {
 }
 
 impl Registry {
+    /// Creates the registry of a limiter that owns its ceilings.
+    pub(crate) fn alone() -> Arc<Self> {
+        Self::among(Siblings::default())
+    }
+
+    /// Creates the registry of another limiter with the same ceilings.
+    pub(crate) fn sibling(&self) -> Arc<Self> {
+        Self::among(Arc::clone(&self.siblings))
+    }
+
+    fn among(siblings: Siblings) -> Arc<Self> {
+        let registry = Arc::new(Self {
+            conns: Mutex::default(),
+            siblings,
+        });
+        let mut all = registry
+            .siblings
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        all.retain(|one| one.strong_count() > 0);
+        all.push(Arc::downgrade(&registry));
+        drop(all);
+        registry
+    }
+
+    /// Returns this registry and those of the limiters with the same ceilings.
+    fn all(&self) -> Vec<Arc<Self>> {
+        let all = self.siblings.read().unwrap_or_else(PoisonError::into_inner);
+        all.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    fn is_alone(&self) -> bool {
+        let all = self.siblings.read();
+        all.unwrap_or_else(PoisonError::into_inner).len() == 1
+    }
+
+    /// Applies changed rates to all connections under the same ceilings, and wakes them.
+    pub(crate) fn rates_changed(&self, rebase: impl Fn(&ConnState)) {
+        for registry in self.all() {
+            registry.for_each(|conn| rebase(conn));
+            registry.for_each(|conn| conn.wake());
+        }
+    }
+
     /// Adds a connection that was just established, and cancels it after [`close`](Self::close).
     pub(crate) fn enter(&self, conn: &Arc<ConnState>) {
         let mut conns = self.lock();
@@ -65,6 +114,10 @@ impl Registry {
         conns.accepted.len() + conns.dialed.len()
     }
 
+    fn accepted(&self) -> usize {
+        self.lock().accepted.len()
+    }
+
     /// Calls `each` with every connection, under the lock.
     pub(crate) fn for_each(&self, each: impl FnMut(&Arc<ConnState>)) {
         self.lock().iter().for_each(each);
@@ -77,17 +130,27 @@ impl Registry {
 
     /// Returns an accepted connection that has been idle for `after` ticks.
     ///
-    /// It is the least recently active of a sample.
+    /// It is the least recently active of a sample, here or in a sibling with more connections;
+    /// the largest is searched first. So many connections of one transport do not evict the few of
+    /// another.
     pub(crate) fn longest_idle(&self, now: u64, after: u64) -> Option<Arc<ConnState>> {
         let due = now.checked_sub(after)?;
-        self.lock().longest_idle(now, due)
+        if self.is_alone() {
+            return self.lock().longest_idle(now, due);
+        }
+        let own = self.accepted();
+        let mut found: Vec<_> = self.all().into_iter().map(|r| (r.accepted(), r)).collect();
+        found.retain(|(size, registry)| *size > own || std::ptr::eq(&**registry, self));
+        found.sort_by_key(|(size, _)| std::cmp::Reverse(*size));
+        let mut registries = found.into_iter().map(|(_, registry)| registry);
+        registries.find_map(|registry| registry.lock().longest_idle(now, due))
     }
 
     /// Locks the connections for a few map operations.
     ///
     /// That is at open, at close, and for a sample of idle connections.
     fn lock(&self) -> MutexGuard<'_, Conns> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.conns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

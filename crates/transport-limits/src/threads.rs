@@ -95,6 +95,8 @@ impl Threads {
 
     /// Runs a blocking job on a thread, and returns its result.
     ///
+    /// The job runs in the current span of the caller.
+    ///
     /// # Errors
     /// When no thread runs and the system cannot start one, or when the job panicked.
     ///
@@ -109,9 +111,10 @@ impl Threads {
         let place = Arc::clone(&self.0.places).acquire_owned().await;
         let place = place.map_err(io::Error::other)?;
         let (done, result) = oneshot::channel();
+        let span = tracing::Span::current();
         self.0.pool.push(Box::new(move || {
             if !done.is_closed() {
-                let value = job();
+                let value = span.in_scope(job);
                 // Before the result is sent, so that the place is free when the caller continues.
                 drop(place);
                 let _ = done.send(value);

@@ -3,18 +3,20 @@
 use metrics::{
     Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit,
 };
-use transport_core::Backend;
+use transport_core::{Backend, TransportName};
 
-use crate::{Metric, MetricKind};
+use crate::{names, Metric, MetricKind, MetricsPrefix};
 
 const METADATA: Metadata<'static> =
     Metadata::new("ron_transport", Level::INFO, Some(module_path!()));
 
-/// A recorder, and the backends to register handles for.
+/// A recorder, and the properties of the handles to register.
 #[derive(Clone, Copy)]
 pub(crate) struct Registrar<'a> {
     pub(crate) recorder: &'a dyn Recorder,
     pub(crate) backends: &'a [Backend],
+    pub(crate) prefix: &'a MetricsPrefix,
+    pub(crate) transport: Option<&'a TransportName>,
 }
 
 /// The handles of a metric with `D` labels.
@@ -31,19 +33,19 @@ impl<H: Handle, const D: usize> Family<H, D> {
     ///
     /// Describes the metric if it has a series. A scrape thereby shows the series before the first
     /// event.
-    ///
-    /// A scrape thereby shows them before the first event.
     pub(crate) fn register(registrar: Registrar<'_>, metric: &Metric) -> Self {
         let cells = metric.cells(registrar.backends);
         if cells.iter().any(Option::is_some) {
-            describe(registrar.recorder, metric);
+            describe(registrar, metric);
         }
         let handle = |cell: Option<Vec<(&'static str, &'static str)>>| match cell {
             Some(series) => {
-                let labels = series
+                let transport = registrar.transport.map(transport_label);
+                let own = series
                     .into_iter()
                     .map(|(k, v)| Label::from_static_parts(k, v));
-                let key = Key::from_parts(metric.name, labels.collect::<Vec<_>>());
+                let labels: Vec<_> = transport.into_iter().chain(own).collect();
+                let key = Key::from_parts(registrar.prefix.name(metric.name), labels);
                 H::make(registrar.recorder, &key)
             }
             None => H::noop(),
@@ -121,8 +123,13 @@ impl Handle for Histogram {
     }
 }
 
-fn describe(recorder: &dyn Recorder, metric: &Metric) {
-    let name = KeyName::from_const_str(metric.name);
+fn transport_label(name: &TransportName) -> Label {
+    Label::new(names::TRANSPORT_LABEL, name.as_str().to_owned())
+}
+
+fn describe(registrar: Registrar<'_>, metric: &Metric) {
+    let recorder = registrar.recorder;
+    let name = KeyName::from(registrar.prefix.name(metric.name));
     let help = SharedString::const_str(metric.help);
     let unit: Option<Unit> = metric.unit;
     match metric.kind {

@@ -18,10 +18,12 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod builder;
 mod family;
 mod markdown;
 pub mod names;
 mod observer;
+mod prefix;
 #[cfg(feature = "prometheus")]
 mod prometheus;
 #[cfg(feature = "prometheus")]
@@ -31,8 +33,10 @@ mod table;
 mod throttle_seconds;
 mod values;
 
+pub use builder::MetricsBuilder;
 pub use markdown::markdown;
 pub use observer::MetricsObserver;
+pub use prefix::MetricsPrefix;
 #[cfg(feature = "prometheus")]
 #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
 pub use prometheus::{AlreadyInstalled, Prometheus};

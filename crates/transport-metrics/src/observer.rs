@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use metrics::{Counter, Gauge, Histogram, Recorder};
 use transport_core::{
-    Backend, CloseReason, Direction, Observer, Queue, ReadyState, Reason, Scope, TaskKind,
-    TlsHandshake,
+    Backend, CloseReason, Direction, Observer, ProxyResult, ProxyVersion, Queue, ReadyState,
+    Reason, Scope, TaskKind, TlsHandshake,
 };
 
 use crate::family::{Family, Registrar};
@@ -32,6 +32,7 @@ pub struct MetricsObserver {
     peers_tracked: Family<Gauge, 1>,
     peer_conns_max: Family<Gauge, 1>,
     tls_handshakes: Family<Counter, 3>,
+    proxy_headers: Family<Counter, 2>,
     tls_certificate_expiry: Family<Gauge, 0>,
     tls_crl_expiry: Family<Gauge, 0>,
     throttle: ThrottleSeconds,
@@ -62,9 +63,12 @@ impl MetricsObserver {
     /// It registers all series of these backends with 0, and ignores events of other backends.
     #[must_use]
     pub fn with_recorder(recorder: &dyn Recorder, backends: &[Backend]) -> Self {
-        let with = Registrar { recorder, backends };
+        Self::builder().build_with(recorder, backends)
+    }
+
+    pub(crate) fn register(with: Registrar<'_>) -> Self {
         Self {
-            custom: custom_names(backends).into(),
+            custom: custom_names(with.backends).into(),
             dials: Family::register(with, &table::DIALS),
             accepts: Family::register(with, &table::ACCEPTS),
             handshake_latency: Family::register(with, &table::HANDSHAKE_LATENCY),
@@ -77,6 +81,7 @@ impl MetricsObserver {
             peers_tracked: Family::register(with, &table::PEERS_TRACKED),
             peer_conns_max: Family::register(with, &table::PEER_CONNS_MAX),
             tls_handshakes: Family::register(with, &table::TLS_HANDSHAKES),
+            proxy_headers: Family::register(with, &table::PROXY_HEADERS),
             tls_certificate_expiry: Family::register(with, &table::TLS_CERTIFICATE_EXPIRY),
             tls_crl_expiry: Family::register(with, &table::TLS_CRL_EXPIRY),
             throttle: ThrottleSeconds::register(with),
@@ -163,6 +168,11 @@ impl Observer for MetricsObserver {
             let at = [kx, usize::from(resumed), values::failed(ok)];
             self.tls_handshakes.at(at).increment(1);
         }
+    }
+
+    fn proxy_header(&self, version: Option<ProxyVersion>, result: ProxyResult) {
+        let at = [values::proxy_version(version), result as usize];
+        self.proxy_headers.at(at).increment(1);
     }
 
     fn certificate_expiry(&self, not_after: SystemTime) {

@@ -10,7 +10,7 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
 use tokio::time::MissedTickBehavior;
 
 use crate::scrape_recorder::ScrapeRecorder;
-use crate::{MetricKind, METRICS};
+use crate::{MetricKind, MetricsPrefix, METRICS};
 
 /// Shortest interval of the upkeep.
 const MIN_UPKEEP: Duration = Duration::from_millis(1);
@@ -43,7 +43,19 @@ impl Prometheus {
     /// # Errors
     /// When the exporter refuses the buckets.
     pub fn new() -> Result<Self, BuildError> {
-        let exporter = Self::with_buckets(PrometheusBuilder::new())?.build_recorder();
+        Self::with_prefix(&MetricsPrefix::default())
+    }
+
+    /// Creates a recorder for metrics with this prefix.
+    ///
+    /// Without the prefix of the observer here, its histograms have no buckets and appear as
+    /// summaries.
+    ///
+    /// # Errors
+    /// When the exporter refuses the buckets.
+    pub fn with_prefix(prefix: &MetricsPrefix) -> Result<Self, BuildError> {
+        let builder = Self::with_prefixed_buckets(PrometheusBuilder::new(), prefix)?;
+        let exporter = builder.build_recorder();
         Ok(Self {
             ledger: Arc::new(ScrapeRecorder::new(exporter)),
         })
@@ -53,10 +65,21 @@ impl Prometheus {
     ///
     /// # Errors
     /// When the exporter refuses the buckets.
-    pub fn with_buckets(mut builder: PrometheusBuilder) -> Result<PrometheusBuilder, BuildError> {
+    pub fn with_buckets(builder: PrometheusBuilder) -> Result<PrometheusBuilder, BuildError> {
+        Self::with_prefixed_buckets(builder, &MetricsPrefix::default())
+    }
+
+    /// Sets the buckets of [`METRICS`] with this prefix on an exporter of the embedder.
+    ///
+    /// # Errors
+    /// When the exporter refuses the buckets.
+    pub fn with_prefixed_buckets(
+        mut builder: PrometheusBuilder,
+        prefix: &MetricsPrefix,
+    ) -> Result<PrometheusBuilder, BuildError> {
         for metric in METRICS {
             if let MetricKind::Histogram(bounds) = metric.kind {
-                let matcher = Matcher::Full(metric.name.to_owned());
+                let matcher = Matcher::Full(prefix.name(metric.name));
                 builder = builder.set_buckets_for_metric(matcher, bounds)?;
             }
         }

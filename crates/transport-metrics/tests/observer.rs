@@ -11,8 +11,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use metrics_util::MetricKind as FacadeKind;
 use transport_core::{
-    Backend, CloseReason, Direction, KeyExchange, Observer, Queue, ReadyReason, ReadyState, Reason,
-    Scope, TaskKind, TlsHandshake,
+    Backend, CloseReason, Direction, KeyExchange, Observer, ProxyResult, ProxyVersion, Queue,
+    ReadyReason, ReadyState, Reason, Scope, TaskKind, TlsHandshake,
 };
 use transport_metrics::{MetricKind, MetricsObserver, METRICS};
 
@@ -209,6 +209,14 @@ fn each_method_changes_its_series_only() {
         case(
             move |o| o.tls_handshake(failed),
             &[("tls_handshakes_total{kx=none,resumed=no,result=error}", 1.0)],
+        ),
+        case(
+            |o| o.proxy_header(Some(ProxyVersion::V2), ProxyResult::Checksum),
+            &[("proxy_headers_total{version=v2,result=checksum}", 1.0)],
+        ),
+        case(
+            |o| o.proxy_header(None, ProxyResult::Untrusted),
+            &[("proxy_headers_total{version=none,result=untrusted}", 1.0)],
         ),
         case(
             move |o| o.certificate_expiry(UNIX_EPOCH + seconds(1_900_000_000)),

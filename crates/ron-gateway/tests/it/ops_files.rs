@@ -109,7 +109,7 @@ fn every_compared_value_exists() {
 }
 
 #[test]
-fn dashboard_filters_instance_and_backend() {
+fn dashboard_filters_instance_and_labels() {
     let text = std::fs::read_to_string(OPS.to_owned() + "grafana.json").unwrap();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     let variables = json["templating"]["list"].as_array().unwrap();
@@ -117,10 +117,12 @@ fn dashboard_filters_instance_and_backend() {
         .iter()
         .map(|v| v["name"].as_str().unwrap())
         .collect();
-    assert_eq!(names, ["datasource", "instance", "backend"]);
+    assert_eq!(names, ["datasource", "instance", "transport", "backend"]);
     let exprs = dashboard();
     for expr in exprs.lines() {
         assert!(expr.contains("instance=~\"$instance\""), "{expr}");
     }
     assert!(exprs.matches("backend=~\"$backend\"").count() > 10);
+    let of_transport = |expr: &&str| expr.contains("transport=~\"$transport\"");
+    assert!(exprs.lines().filter(of_transport).count() > 25);
 }

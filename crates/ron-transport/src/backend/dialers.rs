@@ -1,13 +1,16 @@
 //! The guarded dialers, one for each scheme.
 
+mod options;
+
 use std::os::fd::RawFd;
 #[cfg(any(feature = "tls", feature = "arti"))]
 use std::sync::{Arc, OnceLock};
 
 #[cfg(feature = "arti")]
 use transport_arti::{raw::ArtiDialer, IsolationToken};
-use transport_core::TransportError;
+use transport_core::{Reloadable, TransportError};
 use transport_limits::{Guard, Limiter};
+use transport_proxy::ProxyConfig;
 use transport_tcp::raw::TcpDialer;
 #[cfg(feature = "tls")]
 use transport_tls::raw::TlsDialer;
@@ -26,11 +29,12 @@ use crate::scheme::Scheme;
 /// The guarded dialers.
 #[derive(Debug)]
 pub(crate) struct Dialers {
-    tcp: Guard<TcpDialer>,
+    pub(super) tcp: Guard<TcpDialer>,
+    pub(super) proxy: Reloadable<ProxyConfig>,
     #[cfg(feature = "tls")]
     tls: OverTls,
     #[cfg(feature = "uds")]
-    uds: Guard<UdsDialer>,
+    pub(super) uds: Guard<UdsDialer>,
     #[cfg(feature = "arti")]
     tor: OverTor,
     custom: CustomDialers,
@@ -72,6 +76,7 @@ impl Dialers {
             .with_max_fd(max_fd);
         Self {
             tcp: Guard::new(tcp, limiter),
+            proxy: backends.proxy.clone(),
             #[cfg(feature = "tls")]
             tls: OverTls {
                 tls: Arc::clone(&backends.tls),
@@ -205,7 +210,7 @@ impl Dialers {
     }
 
     #[cfg(feature = "tls")]
-    async fn tls(&self) -> Result<&Guard<TlsDialer<TcpDialer>>, TransportError> {
+    pub(super) async fn tls(&self) -> Result<&Guard<TlsDialer<TcpDialer>>, TransportError> {
         let OverTls { tls, dialer } = &self.tls;
         if let Some(dialer) = dialer.get() {
             return Ok(dialer);
@@ -217,14 +222,16 @@ impl Dialers {
     }
 
     #[cfg(feature = "arti")]
-    async fn tor(&self) -> Result<&Guard<ArtiDialer>, TransportError> {
+    pub(super) async fn tor(&self) -> Result<&Guard<ArtiDialer>, TransportError> {
         let OverTor { tor, dialer, .. } = &self.tor;
         let net = tor.net().await?;
         Ok(dialer.get_or_init(|| Guard::new(net.dialer(), self.tcp.limiter())))
     }
 
     #[cfg(all(feature = "arti", feature = "tls"))]
-    async fn tls_over_tor(&self) -> Result<&Guard<TlsDialer<ArtiDialer>>, TransportError> {
+    pub(super) async fn tls_over_tor(
+        &self,
+    ) -> Result<&Guard<TlsDialer<ArtiDialer>>, TransportError> {
         let OverTor { tor, tls, .. } = &self.tor;
         if let Some(dialer) = tls.get() {
             return Ok(dialer);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 use transport_arti::{ArtiConfig, ArtiNet};
 use transport_core::{Observer, Reloadable, TransportError};
 
@@ -23,6 +24,8 @@ pub(crate) struct TorState {
     readiness: Readiness,
     /// Cancelled when the transport ends.
     kill: CancellationToken,
+    /// Has the name of the transport, for the client's log events.
+    span: Span,
     net: OnceCell<ArtiNet>,
 }
 
@@ -40,6 +43,7 @@ impl TorState {
         observer: &Arc<dyn Observer>,
         readiness: &Readiness,
         kill: &CancellationToken,
+        span: Span,
     ) -> Self {
         Self {
             live: Reloadable::new(config.arti.clone()),
@@ -47,6 +51,7 @@ impl TorState {
             observer: Arc::clone(observer),
             readiness: readiness.clone(),
             kill: kill.clone(),
+            span,
             net: OnceCell::new(),
         }
     }
@@ -62,7 +67,8 @@ impl TorState {
             let report = move |state| readiness.set(Component::Tor, state);
             ArtiNet::start_with_callback(&self.live, self.amnesia, observer, report)
         };
-        let net = self.net.get_or_try_init(start).await?;
+        let started = self.net.get_or_try_init(start);
+        let net = started.instrument(self.span.clone()).await?;
         // The transport may have ended while the client started.
         if self.kill.is_cancelled() {
             net.stop();
@@ -91,6 +97,7 @@ impl TorState {
             return;
         };
         if !net.shutdown(SHUTDOWN_TIMEOUT).await {
+            let _named = self.span.enter();
             tracing::warn!(
                 target: "ron_transport",
                 event = "shutdown",

@@ -97,9 +97,11 @@ pub(super) fn start(
         drop(slot_guard);
         drop(ended_on_drop);
     };
+    // The log fields of the transport that starts the client.
+    let span = tracing::Span::current();
     std::thread::Builder::new()
         .name("ron-arti".to_owned())
-        .spawn(body)?;
+        .spawn(move || span.in_scope(body))?;
     Ok(TorThread {
         ready,
         slot,

@@ -7,12 +7,12 @@ use loom::thread;
 use transport_core::NoObserver;
 
 use super::check_bounded;
-use crate::budget::{Budget, FreeChunk, MemoryAccount};
+use crate::budget::{Budget, FreeChunk, MemoryAccount, SharedBudget};
 
 const ACCOUNT: MemoryAccount = MemoryAccount::Conn(1);
 
 fn budget() -> Budget {
-    Budget::new(40, std::sync::Arc::new(NoObserver))
+    Budget::new(&SharedBudget::new(40), std::sync::Arc::new(NoObserver))
 }
 
 #[test]

@@ -13,6 +13,8 @@ mod harness;
 mod hostile;
 mod memory;
 mod reload;
+mod shared;
 mod throttling;
+mod upgrade;
 mod vectored;
 mod without_half_close;

@@ -167,7 +167,7 @@ fn internals() -> Vec<Panel> {
             Unit::Bytes,
             [
                 Query::gauge(names::MEMORY_HELD, &[]).legend("held"),
-                Query::gauge(names::MEMORY_LIMIT, &[]).legend("limit"),
+                Query::shared(names::MEMORY_LIMIT).legend("limit"),
             ],
         ),
         Panel::lines(
@@ -241,6 +241,7 @@ fn dashboard(rows: &[Row]) -> Value {
         "templating": { "list": [
             { "name": "datasource", "type": "datasource", "query": "prometheus", "label": "Data source" },
             variable("instance", names::READINESS),
+            variable(names::TRANSPORT_LABEL, names::READINESS),
             variable("backend", names::CONN_INFLIGHT),
         ] },
         "panels": panel::layout(rows),
@@ -248,12 +249,14 @@ fn dashboard(rows: &[Row]) -> Value {
 }
 
 /// A dashboard variable with the values of a metric's label.
+///
+/// `All` also selects series without the label: a transport without a name has none.
 fn variable(label: &str, of: &str) -> Value {
     let query = format!("label_values({of}, {label})");
     json!({
         "name": label, "label": label, "type": "query", "datasource": panel::source(),
         "definition": query, "query": { "query": query, "refId": label },
-        "refresh": 2, "sort": 1, "multi": true, "includeAll": true,
+        "refresh": 2, "sort": 1, "multi": true, "includeAll": true, "allValue": ".*",
         "current": { "text": "All", "value": "$__all" },
     })
 }

@@ -1,6 +1,6 @@
 //! Queries over the metrics table; an unknown name is a panic.
 
-use transport_metrics::{Metric, MetricKind, METRICS};
+use transport_metrics::{names, Metric, MetricKind, METRICS};
 
 /// The gateway's own metrics, outside of the table.
 ///
@@ -28,10 +28,19 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    /// A gauge, summed over all labels except these.
+    /// A gauge, summed over all labels except `transport` and these.
     pub(crate) fn gauge(name: &'static str, by: &[&str]) -> Self {
         let metric = find(name, by, |kind| kind == MetricKind::Gauge);
-        Self::new(name, sum(by, &selected(metric, "")))
+        Self::new(name, sum(by, &selected(metric, ""))).named()
+    }
+
+    /// A gauge with one value for all transports that share a limiter.
+    pub(crate) fn shared(name: &'static str) -> Self {
+        let metric = find(name, &[], |kind| kind == MetricKind::Gauge);
+        Self::new(
+            name,
+            format!("max by (instance) ({})", selected(metric, "")),
+        )
     }
 
     /// A counter's increase per second.
@@ -41,6 +50,7 @@ impl Query {
             name,
             sum(by, &format!("rate({}{INTERVAL})", selected(metric, ""))),
         )
+        .named()
     }
 
     /// A counter's increase, for rare events.
@@ -50,6 +60,7 @@ impl Query {
             name,
             sum(by, &format!("increase({}{INTERVAL})", selected(metric, ""))),
         )
+        .named()
     }
 
     /// A quantile of a histogram.
@@ -61,13 +72,13 @@ impl Query {
             "histogram_quantile({quantile}, {})",
             sum(&with_bounds, &rate)
         );
-        Self::new(name, expr)
+        Self::new(name, expr).named()
     }
 
     /// The seconds until a timestamp, for series that have one.
     pub(crate) fn until(name: &'static str) -> Self {
         let metric = find(name, &[], |kind| kind == MetricKind::Gauge);
-        Self::new(name, format!("({} > 0) - time()", selected(metric, "")))
+        Self::new(name, format!("({} > 0) - time()", selected(metric, ""))).named()
     }
 
     /// A gauge of the gateway.
@@ -91,9 +102,15 @@ impl Query {
         self
     }
 
-    /// Sets the legend text after the instance.
+    /// Sets the legend text after the instance, and after the transport's name.
     pub(crate) fn legend(mut self, text: &str) -> Self {
-        self.legend = format!("{{{{instance}}}} {text}");
+        self.legend = format!("{} {text}", self.legend);
+        self
+    }
+
+    /// Adds the name of the transport to the legend. It is empty without a name.
+    fn named(mut self) -> Self {
+        self.legend = format!("{} {{{{{}}}}}", self.legend, names::TRANSPORT_LABEL);
         self
     }
 
@@ -129,8 +146,9 @@ fn selected(metric: &Metric, suffix: &str) -> String {
         ""
     };
     format!(
-        "{}{suffix}{{instance=~\"$instance\"{backend}}}",
-        metric.name
+        "{}{suffix}{{instance=~\"$instance\",{label}=~\"$transport\"{backend}}}",
+        metric.name,
+        label = names::TRANSPORT_LABEL,
     )
 }
 
@@ -140,7 +158,8 @@ fn of_gateway(name: &str) -> String {
 }
 
 fn sum(by: &[&str], expr: &str) -> String {
-    let labels: Vec<_> = std::iter::once("instance")
+    let labels: Vec<_> = ["instance", names::TRANSPORT_LABEL]
+        .into_iter()
         .chain(by.iter().copied())
         .collect();
     format!("sum by ({}) ({expr})", labels.join(", "))
