@@ -96,6 +96,28 @@ pub async fn dropped_listener_serves_no_client<H: Harness>(harness: &H) {
     assert_eq!(read.await.unwrap(), b'x');
 }
 
+/// A shared listener accepts, and its drop leaves the other one accepting.
+pub async fn dropped_share_leaves_the_listener<H: Harness>(harness: &H) {
+    let mut rig = RawRig::new(harness).await;
+    let Some(mut shared) = rig.listener.share().unwrap() else {
+        return;
+    };
+    let dialing = dial::<H>(&rig);
+    let pending = soon("share", "the shared listener accepts", shared.accept()).await;
+    drop(shared);
+    let (ours, peer) = tokio::join!(pending.unwrap().establish(), dialing);
+    let RawEnds {
+        ours: later,
+        peer: later_peer,
+    } = soon(
+        "share",
+        "the other listener accepts",
+        connect::<H>(&mut rig),
+    )
+    .await;
+    let _open = (ours.unwrap(), peer.unwrap().unwrap(), later, later_peer);
+}
+
 /// Listener, dialer and connections report the same backend.
 pub async fn labels_are_equal<H: Harness>(harness: &H) {
     let mut rig = RawRig::new(harness).await;
@@ -159,7 +181,10 @@ pub async fn peers_are_stable<H: Harness>(harness: &H) {
     let mut keys = Vec::new();
     for _ in 0..2 {
         let dialing = dial::<H>(&rig);
-        let pending = rig.listener.accept().await.unwrap();
+        let mut pending = rig.listener.accept().await.unwrap();
+        if pending.hop_timeout().is_some() {
+            pending.identify().await.unwrap();
+        }
         let peer = pending.peer();
         let (ours, other) = tokio::join!(pending.establish(), dialing);
         let ours = ours.unwrap();
