@@ -72,8 +72,7 @@ pub(super) struct UnguardedDialer {
 
 impl UnguardedDialer {
     pub(super) fn new<D: Dialer>(scheme: &'static str, dialer: D) -> Self {
-        let dialer = Arc::new(dialer);
-        let dialer = Box::new(NamedDialer { scheme, dialer });
+        let dialer = Box::new(NamedDialer::new(scheme, Arc::new(dialer)));
         Self { scheme, dialer }
     }
 
@@ -83,9 +82,20 @@ impl UnguardedDialer {
 }
 
 /// A raw dialer. The scheme replaces the backend that it reports.
-struct NamedDialer<D> {
+pub(super) struct NamedDialer<D> {
     scheme: &'static str,
     dialer: Arc<D>,
+}
+
+impl<D> NamedDialer<D> {
+    pub(super) const fn new(scheme: &'static str, dialer: Arc<D>) -> Self {
+        Self { scheme, dialer }
+    }
+
+    #[cfg(test)]
+    pub(super) fn get_ref(&self) -> &D {
+        &self.dialer
+    }
 }
 
 impl<D> Clone for NamedDialer<D> {
