@@ -187,6 +187,7 @@ impl Shared {
     }
 }
 
+#[allow(clippy::needless_pass_by_value)] // For `map_err`.
 fn invalid(error: ValueError) -> TransportError {
     TransportError::Config {
         source: error.to_string().into(),

@@ -343,6 +343,25 @@ fn invalid_names_and_prefixes() {
     assert!(build(late).contains("must be set before recorder"));
 }
 
+/// A missing method would lose its events.
+#[test]
+fn added_observers_get_every_method() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path| std::fs::read_to_string(root.join(path)).unwrap();
+    let (observer, tee) = (
+        read("../transport-core/src/observer.rs"),
+        read("src/tee.rs"),
+    );
+    let methods: Vec<_> = observer
+        .lines()
+        .filter_map(|line| line.strip_prefix("    fn ")?.split_once("(&self, "))
+        .collect();
+    assert!(methods.len() > 20, "{methods:?}");
+    for (method, _) in methods {
+        assert!(tee.contains(&format!("        {method}(")), "{method}");
+    }
+}
+
 #[test]
 fn prefix_applies_to_every_metric() {
     let prefix = "myapp_".parse().unwrap();
