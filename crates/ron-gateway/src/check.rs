@@ -2,20 +2,26 @@
 //!
 //! Each value has its source in a comment.
 
-use ron_transport::config::{Effective as Entry, Loaded, Settings};
+use ron_transport::config::{Effective as Entry, Loaded, NamedSettings, Settings};
 use ron_transport::escape::is_safe;
 use ron_transport::schema::Kind;
 
 use crate::effective::source_name;
 use crate::exit::ExitFailure;
+use crate::settings::ListenerSettings;
 use crate::startup::Sources;
 use crate::term;
 
 /// Validates and prints the configuration; warnings go to stderr.
 pub(crate) fn run(sources: &Sources) -> Result<(), ExitFailure> {
     let effective = sources.load_to_listen()?;
-    let (transport, gateway) = (table(&effective.transport), table(&effective.gateway));
-    term::out(&format!("{transport}\n{gateway}"));
+    let mut text = table("transport", &effective.transport);
+    text += &format!("\n{}", table("gateway", &effective.gateway));
+    for listener in &effective.listeners {
+        let name = format!("listeners.{}", listener.name);
+        text += &format!("\n{}", own_table(&name, &listener.loaded));
+    }
+    term::out(&text);
     for warning in effective.warnings() {
         term::err_line(format_args!("warning: {warning}"));
     }
@@ -23,12 +29,22 @@ pub(crate) fn run(sources: &Sources) -> Result<(), ExitFailure> {
 }
 
 /// Renders one table with aligned columns; the text loads again.
-fn table<S: Settings>(loaded: &Loaded<S>) -> String {
-    let entries = loaded.effective();
+fn table<S: Settings>(name: &str, loaded: &Loaded<S>) -> String {
+    render(name, &loaded.effective())
+}
+
+/// Renders the keys of a listener that it may set.
+fn own_table(name: &str, loaded: &Loaded<ListenerSettings>) -> String {
+    let mut entries = loaded.effective();
+    entries.retain(|entry| !ListenerSettings::is_shared(entry.key.path));
+    render(name, &entries)
+}
+
+fn render(name: &str, entries: &[Entry]) -> String {
     let values: Vec<String> = entries.iter().map(value).collect();
     let key_width = entries.iter().map(|e| e.key.path.len()).max().unwrap_or(0);
     let value_width = values.iter().map(|v| v.chars().count()).max().unwrap_or(0);
-    let mut out = format!("[{}]\n", S::TABLE);
+    let mut out = format!("[{name}]\n");
     for (entry, value) in entries.iter().zip(&values) {
         let (path, source) = (entry.key.path, source_name(&entry.source));
         out += &format!("{path:key_width$} = {value:value_width$}  # {source}\n");
@@ -75,7 +91,11 @@ mod tests {
                     [gateway]\nmode = 'forward'\nforward_to = 'tcp://a:1'\nlog.level = 'debug'";
         let load = |text: &str| Config::loader().toml_str(text, "a").load_with::<Gateway>();
         let (transport, gateway) = load(text).unwrap();
-        let printed = format!("{}{}", table(&transport), table(&gateway));
+        let printed = format!(
+            "{}{}",
+            table("transport", &transport),
+            table("gateway", &gateway)
+        );
         let (transport_again, gateway_again) = load(&printed).unwrap();
         assert_eq!(transport.settings(), transport_again.settings());
         assert_eq!(gateway.settings(), gateway_again.settings());
@@ -84,7 +104,10 @@ mod tests {
 
     #[test]
     fn columns_are_aligned() {
-        let printed = table(&Config::loader().load_section::<Gateway>().unwrap());
+        let printed = table(
+            "gateway",
+            &Config::loader().load_section::<Gateway>().unwrap(),
+        );
         let column = |line: &str| line.find("  # ").unwrap();
         let columns: Vec<_> = printed.lines().skip(1).map(column).collect();
         assert!(

@@ -2,18 +2,23 @@
 
 mod error;
 mod help;
+mod table;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use lexopt::{Arg, Parser, ValueExt};
 use ron_transport::config::{Config, Settings};
+use ron_transport::schema::Choice;
 
 use crate::exit::ExitFailure;
+use crate::manual::Generated;
 use crate::settings::{Gateway, Mode};
 use crate::startup::Sources;
 use crate::{check, dial, service, term};
 
 pub(crate) use error::UsageError;
+pub(crate) use help::NOTES;
+pub(crate) use table::{CliFlag, COMMANDS, FLAGS, KEY_FLAGS};
 
 /// A parsed command.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,6 +29,8 @@ pub(crate) enum Command {
     Check(Sources),
     /// Connect once.
     Dial(Sources, String),
+    /// Print a manual page or completions.
+    Generate(Generated),
     /// Print the help.
     Help,
     /// Print the version.
@@ -36,8 +43,12 @@ impl Command {
             Self::Run(sources) => service::run(&sources),
             Self::Check(sources) => check::run(&sources),
             Self::Dial(sources, target) => dial::run(&sources, &target),
+            Self::Generate(what) => {
+                term::out(&what.text());
+                Ok(())
+            }
             Self::Help => {
-                term::out(help::TEXT);
+                term::out(&help::text());
                 Ok(())
             }
             Self::Version => {
@@ -47,21 +58,6 @@ impl Command {
         }
     }
 }
-
-/// Names of the commands; no name runs the service.
-const COMMANDS: &[&str] = &["check", "dial"];
-
-/// Flags other than `--transport.…` and `--gateway.…`.
-const FLAGS: &[&str] = &[
-    "--config",
-    "--echo",
-    "--echo-frames",
-    "--forward",
-    "--admin",
-    "--dev-tls",
-    "--help",
-    "--version",
-];
 
 /// Parses the command line, including the program name.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
@@ -76,7 +72,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
             Arg::Long("echo-frames") => line.mode(Mode::EchoFrames)?,
             Arg::Long("forward") => {
                 line.mode(Mode::Forward)?;
-                line.flag("gateway.forward-to", parser.value()?);
+                line.forward_to.push(parser.value()?);
             }
             Arg::Long("admin") => line.flag("gateway.admin-addr", parser.value()?),
             Arg::Long("dev-tls") if cfg!(feature = "tls") => line.dev_tls(),
@@ -100,6 +96,8 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
 struct CommandLine {
     sources: Sources,
     mode: Option<Mode>,
+    /// The values of `--forward`.
+    forward_to: Vec<OsString>,
     words: Vec<String>,
 }
 
@@ -125,25 +123,39 @@ impl CommandLine {
 
     /// Adds a positional argument: first the command, then its target.
     fn word(&mut self, word: String) -> Result<(), UsageError> {
-        let command = self.words.first().map(String::as_str);
-        match command {
-            None if !COMMANDS.contains(&word.as_str()) => {
-                return Err(UsageError::command(&word, COMMANDS))
+        let is_command = |name: &str| COMMANDS.iter().find(|command| command.name == name);
+        match self.words.first() {
+            None if is_command(&word).is_none() => {
+                let known: Vec<_> = COMMANDS.iter().map(|command| command.name).collect();
+                return Err(UsageError::command(&word, &known));
             }
-            Some("dial") if self.words.len() == 1 => {}
-            Some(_) => return Err(UsageError::Surplus(word)),
-            None => {}
+            Some(command)
+                if self.words.len() > 1
+                    || is_command(command)
+                        .and_then(|command| command.argument)
+                        .is_none() =>
+            {
+                return Err(UsageError::Surplus(word))
+            }
+            _ => {}
         }
         self.words.push(word);
         Ok(())
     }
 
-    fn command(self) -> Result<Command, UsageError> {
+    fn command(mut self) -> Result<Command, UsageError> {
+        if !self.forward_to.is_empty() {
+            let targets = std::mem::take(&mut self.forward_to);
+            self.flag("gateway.forward-to", targets.join(OsStr::new(",")));
+        }
         let mut words = self.words.into_iter();
         match (words.next().as_deref(), words.next()) {
             (Some("check"), _) => Ok(Command::Check(self.sources)),
             (Some("dial"), Some(target)) => Ok(Command::Dial(self.sources, target)),
             (Some("dial"), None) => Err(UsageError::NoTarget),
+            (Some("generate"), what) => Generated::from_word(&what.unwrap_or_default())
+                .map(Command::Generate)
+                .map_err(|error| UsageError::Value(format!("generate: WHAT {error}"))),
             _ => Ok(Command::Run(self.sources)),
         }
     }
@@ -156,7 +168,7 @@ fn known_flags() -> Vec<String> {
     let gateway = Gateway::all_keys()
         .into_iter()
         .map(|key| Gateway::flag_name(key.path));
-    let own = FLAGS.iter().map(|&flag| flag.to_owned());
+    let own = FLAGS.iter().map(|flag| flag.long.to_owned());
     own.chain(transport).chain(gateway).collect()
 }
 
@@ -186,14 +198,17 @@ mod tests {
             "--forward",
             "tcp://a:1",
             "--transport.max-conns=5",
+            "--forward",
+            "tcp://b:1",
             "--admin",
             "x",
         ]);
         let expected = [
             ("gateway.mode", "forward"),
-            ("gateway.forward-to", "tcp://a:1"),
             ("transport.max-conns", "5"),
+            ("gateway.mode", "forward"),
             ("gateway.admin-addr", "x"),
+            ("gateway.forward-to", "tcp://a:1,tcp://b:1"),
         ];
         let expected: Vec<_> = expected.map(|(a, b)| (a.to_owned(), b.to_owned())).into();
         assert_eq!(given, expected);
@@ -236,9 +251,28 @@ mod tests {
     }
 
     #[test]
-    fn help_names_every_flag_and_command() {
-        for name in FLAGS.iter().chain(COMMANDS) {
-            assert!(help::TEXT.contains(name), "{name}");
+    fn every_flag_of_the_table_parses() {
+        for flag in FLAGS {
+            let args = [Some(flag.long), flag.value];
+            let args: Vec<_> = args.into_iter().flatten().collect();
+            let parsed = parsed(&args);
+            let known = !matches!(parsed, Err(UsageError::Unknown { .. }));
+            assert!(known, "{}: {parsed:?}", flag.long);
+        }
+    }
+
+    #[test]
+    fn generate_needs_known_word() {
+        for word in Generated::WORDS {
+            let command = parsed(&["generate", word]);
+            assert!(matches!(command, Ok(Command::Generate(_))), "{command:?}");
+        }
+        for args in [&["generate"][..], &["generate", "csh"]] {
+            let error = parsed(args).unwrap_err().to_string();
+            assert_eq!(
+                error,
+                "generate: WHAT must be man, man-toml, bash, zsh or fish"
+            );
         }
     }
 }

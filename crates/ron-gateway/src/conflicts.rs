@@ -7,11 +7,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use ron_transport::Target;
-use ron_transport::{Config, Endpoint, ListenAddr, Scheme};
+use ron_transport::{Endpoint, ListenAddr, Scheme};
 
 use crate::effective::EffectiveConfig;
 use crate::exit::ExitFailure;
-use crate::settings::{AdminAddr, Gateway, Mode};
+use crate::listener::ListenerPlan;
+use crate::settings::{AdminAddr, ListenerService};
 
 /// Names of this machine: RFC 6761 §6.3, and common hosts files.
 const LOCAL_NAMES: &[&str] = &[
@@ -22,37 +23,55 @@ const LOCAL_NAMES: &[&str] = &[
 ];
 
 /// Checks the configured addresses against each other.
-pub(crate) fn check(effective: &EffectiveConfig) -> Result<(), ExitFailure> {
-    let (transport, gateway) = (effective.transport.settings(), effective.gateway.settings());
-    let Some(listen) = configured(transport) else {
-        return Ok(());
-    };
+pub(crate) fn check(
+    effective: &EffectiveConfig,
+    plans: &[ListenerPlan],
+) -> Result<(), ExitFailure> {
     let mut wrong = Vec::new();
-    let source = |key| effective.gateway.source(key);
-    if let Some(admin) = &gateway.admin_addr {
-        let source = source("admin_addr");
-        match (admin, &listen) {
-            (AdminAddr::Ip(addr), ListenAddr::Ip(bind)) if overlap(*addr, *bind) => {
+    let addrs: Vec<_> = plans
+        .iter()
+        .filter_map(|plan| Some((plan, plan.addr()?)))
+        .collect();
+    let admin = effective.gateway.settings().process.admin_addr.as_ref();
+    for (at, (plan, addr)) in addrs.iter().enumerate() {
+        let admin = admin.filter(|admin| is_shared(&as_listen(admin), addr));
+        if let Some(admin) = admin {
+            let (part, source) = (part(addr), effective.gateway.source("admin_addr"));
+            let key = plan.addr_key();
+            wrong.push(format!(
+                "gateway.admin_addr = \"{admin}\" ({source}): the transport listens there \
+                 ({key} = \"{addr}\"); give the admin endpoint another {part}",
+            ));
+        }
+        for (other, same) in addrs.iter().take(at) {
+            if is_shared(addr, same) {
+                let (key, other) = (plan.addr_key(), other.addr_key());
                 wrong.push(format!(
-                    "gateway.admin_addr = \"{admin}\" ({source}): the transport listens there \
-                     (transport.bind_addr = \"{bind}\"); give the admin endpoint another port",
+                    "{key} = \"{addr}\": another listener has this address \
+                     ({other} = \"{same}\"); give each listener another {}",
+                    part(addr),
                 ));
             }
-            (AdminAddr::Unix(path), ListenAddr::Unix(bind)) if same_file(path, bind) => {
-                wrong.push(format!(
-                    "gateway.admin_addr = \"{admin}\" ({source}): the transport listens there \
-                     (transport.uds.path = \"{}\"); give the admin endpoint another path",
-                    bind.display(),
-                ));
-            }
-            _ => {}
         }
     }
-    if let Some(to) = looping(gateway, &listen) {
+    for plan in plans {
+        let mut all = addrs.iter();
+        let looping = all.find_map(|(_, addr)| Some((looping(&plan.service, addr)?, addr)));
+        if let Some((to, addr)) = looping {
+            wrong.push(format!(
+                "{} = \"{to}\" ({}): {}",
+                plan.service_key("forward_to"),
+                effective.source(plan, "forward_to"),
+                itself(addr),
+            ));
+        }
+    }
+    if plans.iter().filter(|plan| plan.uses_tor()).count() > 1 {
+        let tor = plans.iter().filter(|plan| plan.uses_tor());
+        let names: Vec<_> = tor.filter_map(|plan| plan.name.as_deref()).collect();
         wrong.push(format!(
-            "gateway.forward_to = \"{to}\" ({}): {}",
-            source("forward_to"),
-            itself(&listen),
+            "listeners {} need a Tor client each, and a process has one: let one listener use Tor",
+            names.join(", "),
         ));
     }
     match wrong.as_slice() {
@@ -65,11 +84,12 @@ pub(crate) fn check(effective: &EffectiveConfig) -> Result<(), ExitFailure> {
 }
 
 /// Checks the address that was bound or inherited.
-pub(crate) fn check_listening(gateway: &Gateway, listen: &ListenAddr) -> Result<(), ExitFailure> {
-    match looping(gateway, listen) {
+pub(crate) fn check_listening(plan: &ListenerPlan, listen: &ListenAddr) -> Result<(), ExitFailure> {
+    match looping(&plan.service, listen) {
         None => Ok(()),
         Some(to) => Err(ExitFailure::Config(format!(
-            "configuration: gateway.forward_to = \"{to}\": {}",
+            "configuration: {} = \"{to}\": {}",
+            plan.service_key("forward_to"),
             itself(listen)
         ))),
     }
@@ -79,25 +99,44 @@ fn itself(listen: &ListenAddr) -> String {
     format!("this is the gateway itself, which listens on {listen}; name the service behind it")
 }
 
-fn configured(config: &Config) -> Option<ListenAddr> {
-    #[cfg(feature = "uds")]
-    if let Some(path) = config.uds.path() {
-        return Some(ListenAddr::Unix(path.to_path_buf()));
+fn as_listen(admin: &AdminAddr) -> ListenAddr {
+    match admin {
+        AdminAddr::Ip(addr) => ListenAddr::Ip(*addr),
+        AdminAddr::Unix(path) => ListenAddr::Unix(path.clone()),
     }
-    config.general.bind_addr().map(ListenAddr::Ip)
 }
 
-/// Returns the forward target if it is the listener itself.
-fn looping<'a>(gateway: &'a Gateway, listen: &ListenAddr) -> Option<&'a Endpoint> {
-    let to = gateway.forward_to.as_ref()?;
-    let same = match (to.scheme(), to.target(), listen) {
+/// Returns the part of an address that distinguishes listeners.
+fn part(addr: &ListenAddr) -> &'static str {
+    match addr {
+        ListenAddr::Unix(_) => "path",
+        _ => "port",
+    }
+}
+
+/// Returns whether two sockets cannot listen at both addresses.
+pub(crate) fn is_shared(one: &ListenAddr, other: &ListenAddr) -> bool {
+    match (one, other) {
+        (ListenAddr::Ip(one), ListenAddr::Ip(other)) => overlap(*one, *other),
+        (ListenAddr::Unix(one), ListenAddr::Unix(other)) => same_file(one, other),
+        _ => false,
+    }
+}
+
+/// Returns the forward target that is the listener itself, if any.
+fn looping<'a>(service: &'a ListenerService, listen: &ListenAddr) -> Option<&'a Endpoint> {
+    service.targets().iter().find(|to| leads_to(to, listen))
+}
+
+/// Returns whether a dial of the target reaches the listener.
+fn leads_to(to: &Endpoint, listen: &ListenAddr) -> bool {
+    match (to.scheme(), to.target(), listen) {
         (Scheme::Tcp | Scheme::Tls, Target::Host { host, port }, ListenAddr::Ip(listen)) => {
             *port == listen.port() && addresses(host).any(|ip| reaches(ip, listen.ip()))
         }
         (Scheme::Unix, Target::Unix(path), ListenAddr::Unix(listen)) => same_file(path, listen),
         _ => false,
-    };
-    (same && gateway.mode == Mode::Forward).then_some(to)
+    }
 }
 
 /// Returns the addresses of a host that are known without DNS.
@@ -169,6 +208,7 @@ fn resolved(path: &Path) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Mode;
 
     fn addr(text: &str) -> SocketAddr {
         text.parse().unwrap()
@@ -194,16 +234,17 @@ mod tests {
     }
 
     fn loops(to: &str, listen: &str) -> bool {
-        let gateway = Gateway {
+        let service = ListenerService {
             mode: Mode::Forward,
-            forward_to: Some(to.parse().unwrap()),
-            ..Gateway::default()
+            forward_to: ["tcp://service.example:1", to]
+                .map(|to| to.parse().unwrap())
+                .into(),
         };
         let listen = match listen.parse() {
             Ok(addr) => ListenAddr::Ip(addr),
             Err(_) => ListenAddr::Unix(listen.into()),
         };
-        looping(&gateway, &listen).is_some()
+        looping(&service, &listen).is_some()
     }
 
     #[test]

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use ron_transport::config::{Config, Loaded, Source};
+use ron_transport::config::{Config, Loaded, NamedTable, Source};
 use ron_transport::limits::Limits;
 use ron_transport::schema::{format_duration, format_size};
 
-use crate::settings::{Gateway, MemoryPressure};
+use crate::listener::ListenerPlan;
+use crate::settings::{Gateway, ListenerSettings, MemoryPressure, Mode};
 
 /// Name of the layer with the gateway's defaults.
 pub(crate) const DEFAULTS_NAME: &str = "gateway default";
-/// `TimeoutStopSec` of the unit file in `docs/deploy/`.
+/// `TimeoutStopSec` of the unit file in `deploy/systemd/`.
 const STOP_TIMEOUT: Duration = Duration::from_secs(75);
 /// Time that a stop takes at most beyond its drain.
 const AFTER_DRAIN: Duration = Duration::from_millis(250);
@@ -21,27 +22,74 @@ const IDLE_BYTES: u64 = 8 << 20;
 pub(crate) struct EffectiveConfig {
     pub(crate) transport: Loaded<Config>,
     pub(crate) gateway: Loaded<Gateway>,
+    /// The tables `[listeners.NAME]`, by name.
+    pub(crate) listeners: Vec<NamedTable<ListenerSettings>>,
 }
 
 impl EffectiveConfig {
+    /// Returns the configuration of each listener, by name.
+    pub(crate) fn plans(&self) -> Vec<ListenerPlan> {
+        if self.listeners.is_empty() {
+            return vec![ListenerPlan {
+                name: None,
+                config: self.transport.settings().clone(),
+                service: self.gateway.settings().service.clone(),
+            }];
+        }
+        let plan = |table: &NamedTable<ListenerSettings>| {
+            let settings = table.loaded.settings().clone();
+            ListenerPlan {
+                name: Some(table.name.clone()),
+                config: settings.transport,
+                service: settings.service,
+            }
+        };
+        self.listeners.iter().map(plan).collect()
+    }
+
+    /// Returns the source of a key of a listener, of either table.
+    pub(crate) fn source(&self, plan: &ListenerPlan, path: &str) -> &Source {
+        let mut named = self.listeners.iter();
+        match named.find(|table| Some(&table.name) == plan.name.as_ref()) {
+            Some(table) => table.loaded.source(path),
+            None => match self.transport.source(path) {
+                Source::Default => self.gateway.source(path),
+                source => source,
+            },
+        }
+    }
+
     /// Returns the warnings of both tables and of their combination, each once.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings: Vec<String> = Vec::new();
         let both = self.transport.warnings().iter();
-        for warning in both.chain(self.gateway.warnings()) {
+        let listeners = self.listeners.iter();
+        let listeners = listeners.flat_map(|table| table.loaded.warnings());
+        for warning in both.chain(self.gateway.warnings()).chain(listeners) {
             if !warnings.contains(warning) {
                 warnings.push(warning.clone());
             }
         }
+        warnings.extend(self.plans().iter().filter_map(idle_targets));
         let settings = self.transport.settings();
         warnings.extend(long_stops(settings));
         warnings.extend(denied_families(&settings.limits));
         warnings.extend(small_pressure(
-            self.gateway.settings().memory_pressure,
+            self.gateway.settings().process.memory_pressure,
             settings.limits.memory_bytes(),
         ));
         warnings
     }
+}
+
+/// Warns of targets that no connection is forwarded to.
+fn idle_targets(plan: &ListenerPlan) -> Option<String> {
+    let is_unnamed = plan.name.is_none();
+    let has_targets = !plan.service.forward_to.is_empty();
+    let mode = plan.service.mode;
+    // A named listener may inherit the targets of another one.
+    (is_unnamed && has_targets && mode != Mode::Forward)
+        .then(|| format!("forward_to has no effect: mode is {}", mode.as_str()))
 }
 
 /// Warns of durations that exceed the stop timeout of the unit file.

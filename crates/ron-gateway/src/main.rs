@@ -15,7 +15,9 @@ mod dev_tls;
 mod dial;
 mod effective;
 mod exit;
+mod listener;
 mod logging;
+mod manual;
 mod pressure;
 mod process;
 mod progress;
@@ -26,6 +28,7 @@ mod settings;
 mod startup;
 mod systemd;
 mod term;
+mod upstream;
 
 use std::process::ExitCode;
 

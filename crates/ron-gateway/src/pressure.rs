@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ron_transport::limits::Threads;
-use ron_transport::Transport;
 use tokio::time::sleep;
 
 use crate::cgroup::{Cgroup, MemoryReading};
@@ -17,6 +16,7 @@ use crate::exit::ExitFailure;
 use crate::logging::TARGET;
 use crate::process::ResidentMemory;
 use crate::runtime;
+use crate::service::Listeners;
 use crate::settings::MemoryPressure;
 
 /// Interval between readings if a limit exists.
@@ -71,7 +71,7 @@ impl PressureMonitor {
     }
 
     /// Watches indefinitely.
-    pub(crate) async fn watch(self, transport: Arc<Transport>) {
+    pub(crate) async fn watch(self, listeners: Listeners) {
         let Some((sensor, threads)) = self.sensor else {
             return std::future::pending().await;
         };
@@ -83,7 +83,7 @@ impl PressureMonitor {
             if let Some(now) = step(overloaded, usage) {
                 overloaded = now;
                 log_change(overloaded, usage);
-                transport.set_overloaded(overloaded);
+                listeners.set_overloaded(overloaded);
             }
             sleep(if usage.is_some() {
                 EVERY

@@ -65,7 +65,7 @@ impl Sandbox {
     ///
     /// Blocks on the file system.
     pub(crate) fn new(effective: &EffectiveConfig, config_files: &[PathBuf]) -> Self {
-        let mode = effective.gateway.settings().sandbox;
+        let mode = effective.gateway.settings().process.sandbox;
         let (allowed, files) = match mode {
             SandboxMode::Off => (AllowedPaths::default(), Err("sandbox is off".to_owned())),
             SandboxMode::Try | SandboxMode::On => {

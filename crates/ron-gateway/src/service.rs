@@ -4,17 +4,19 @@
 
 mod config_watch;
 mod handlers;
+mod listeners;
 mod memory;
 mod prepare;
 mod reload;
 pub(crate) mod signals;
 mod start;
+mod tasks;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ron_transport::limits::Threads;
-use ron_transport::{Endpoint, ReloadError, Transport, TransportError};
+use ron_transport::{Endpoint, ReloadError};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -25,13 +27,17 @@ use crate::logging::TARGET;
 use crate::progress;
 use crate::runtime;
 use crate::sandbox::Sandbox;
+use crate::settings::AdminAddr;
 use crate::startup::Sources;
 use crate::systemd::{self, ServiceNotifier};
 
 use prepare::{FileThreads, Prepared, WorkerThreads};
-use reload::Reloader;
+use reload::{EndedReload, ReloadParts, Reloader};
 use signals::{SignalEvent, Signals};
 use start::{StartedParts, StartedService};
+use tasks::ListenerTasks;
+
+pub(crate) use listeners::{Listeners, RunningListener};
 
 /// Interval of moving samples into buckets between scrapes.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -98,72 +104,62 @@ async fn run_on(
     mut signals: Signals,
 ) -> Result<(), ExitFailure> {
     let StartedService {
-        transport,
+        listeners,
+        starter,
         gateway,
         in_force,
-        prometheus,
         admin,
-        listen,
-        is_inherited,
         mut watch,
         dropped,
         sandbox,
         pressure,
     } = started;
-    let transport = &transport;
-    tracing::info!(
-        target: TARGET,
-        event = "start",
-        listen = %listen,
-        inherited = is_inherited.then_some(true),
-        admin = admin.as_ref().map(|admin| tracing::field::display(&admin.addr)),
-        mode = gateway.mode.as_str(),
-        forward_to = gateway.forward_to.as_ref().map(Endpoint::loggable),
-        backend = transport.backend().as_str(),
-        version = env!("CARGO_PKG_VERSION"),
-    );
+    let admin_addr = admin.as_ref().map(|admin| admin.addr.clone());
     // Background tasks, until the process ends.
     let mut beside = JoinSet::new();
-    beside.spawn(prometheus.upkeep(UPKEEP));
-    beside.spawn(memory::give_back(transport.limiter().clone()));
+    beside.spawn(starter.prometheus.upkeep(UPKEEP));
+    beside.spawn(give_back(listeners.clone()));
     let reading = pressure.reading();
-    beside.spawn(pressure.watch(Arc::clone(transport)));
+    beside.spawn(pressure.watch(listeners.clone()));
     beside.spawn(systemd::watchdog());
     beside.spawn(watch_replaced(sandbox.clone(), workers.look.clone()));
     let manager = ServiceNotifier::default();
     beside.spawn(manager.clone().resend());
+    let mut tasks = ListenerTasks::default();
+    for one in listeners.all() {
+        log_start(&one, admin_addr.as_ref());
+        tasks.serve(&listeners, one);
+    }
     if let Some(BoundAdmin { addr, listener }) = admin {
-        let source = StatusSource::new(transport, &in_force, dropped, reading);
-        let report = sandbox.report();
+        let source = StatusSource::new(&listeners, &in_force, dropped, reading);
         let state = AdminState::new(
-            addr, &gateway, prometheus, transport, listen, source, report,
+            addr,
+            &gateway.process,
+            starter.prometheus.clone(),
+            source,
+            sandbox.report(),
         );
         let served = workers.admin.run(admin::serve(listener, Arc::new(state)));
         beside.spawn(async move { drop(served.await) });
     }
-    let shown = Arc::clone(transport);
-    beside.spawn(async move {
-        progress::show(&shown).await;
-        std::future::pending::<()>().await;
-    });
-    let serving = handlers::serve(transport, &gateway);
-    tokio::pin!(serving);
+    beside.spawn(show_progress(listeners.clone()));
     manager.ready();
-    let mut reloads = Reloader::new(
-        sources,
-        &workers.load,
-        transport,
-        &gateway,
-        &in_force,
+    let parts = ReloadParts {
+        sources: sources.clone(),
+        listeners: listeners.clone(),
+        starter,
+        gateway,
+        in_force,
         sandbox,
-    );
+    };
+    let mut reloads = Reloader::new(parts, &workers.load);
     if signals.take_reload() {
         manager.reloading();
         reloads.begin(&watch);
     }
     let name = loop {
         tokio::select! {
-            ended = &mut serving => return ended.map_err(ExitFailure::from),
+            failure = tasks.failed() => return Err(failure),
             event = signals.next() => match event {
                 SignalEvent::Stop(name) => break name,
                 SignalEvent::Reload => {
@@ -176,9 +172,14 @@ async fn run_on(
                 manager.reloading();
                 reloads.begin(&watch);
             }
-            loaded = reloads.ended() => {
-                if let Some(digest) = loaded {
+            ended = reloads.ended() => {
+                if let Some(EndedReload { digest, applied }) = ended {
                     watch.acted_on(digest);
+                    for one in applied.added {
+                        log_start(&one, admin_addr.as_ref());
+                        tasks.serve(&listeners, one);
+                    }
+                    applied.removed.into_iter().for_each(|one| tasks.drain(&listeners, one));
                 }
                 if reloads.again() {
                     reloads.begin(&watch);
@@ -191,26 +192,66 @@ async fn run_on(
     };
     tracing::info!(target: TARGET, event = "signal", signal = name, "draining");
     manager.stopping();
-    drain(transport, serving, &mut signals).await
+    // A reload in progress would add listeners: those that it has bound end with the process.
+    drain(&listeners, tasks, &mut signals).await
 }
 
-/// Drains the transport; a second signal interrupts the drain.
+/// Logs a listener that accepts from now on.
+fn log_start(one: &RunningListener, admin: Option<&AdminAddr>) {
+    let service = one.plan().service;
+    tracing::info!(
+        target: TARGET,
+        event = "start",
+        transport = one.name(),
+        listen = %one.listen,
+        inherited = one.is_inherited.then_some(true),
+        admin = admin.map(tracing::field::display),
+        mode = service.mode.as_str(),
+        forward_to = loggable(&service.forward_to),
+        backend = one.transport.backend().as_str(),
+        version = env!("CARGO_PKG_VERSION"),
+    );
+}
+
+/// Returns freed memory to the system, indefinitely.
+async fn give_back(listeners: Listeners) {
+    match listeners.limiter() {
+        Some(limiter) => memory::give_back(limiter).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Shows the bootstrap of the Tor client, if any.
+async fn show_progress(listeners: Listeners) {
+    let mut all = listeners.all().into_iter();
+    if let Some(one) = all.find(|one| one.transport.tor_progress().is_some()) {
+        progress::show(&one.transport).await;
+    }
+    std::future::pending().await
+}
+
+/// Returns the targets as logs show them; `None` without a target.
+fn loggable(targets: &[Endpoint]) -> Option<String> {
+    let targets: Vec<_> = targets.iter().map(Endpoint::loggable).collect();
+    (!targets.is_empty()).then(|| targets.join(","))
+}
+
+/// Drains all listeners; a second signal interrupts the drain.
 ///
-/// Accepting continues until the transport stops it, so that readiness changes first.
+/// Accepting continues until the transports stop it, so that readiness changes first.
 async fn drain(
-    transport: &Transport,
-    serving: impl std::future::Future<Output = Result<(), TransportError>>,
+    listeners: &Listeners,
+    tasks: ListenerTasks,
     signals: &mut Signals,
 ) -> Result<(), ExitFailure> {
-    let deadline = transport.config().general.drain_timeout();
-    let drained = async { tokio::join!(transport.shutdown(deadline), serving) };
+    let drained = async { tokio::join!(listeners.shutdown(), tasks.ended()) };
     tokio::pin!(drained);
     loop {
         tokio::select! {
             _ = &mut drained => return Ok(()),
             event = signals.next() => match event {
                 SignalEvent::Stop(_) => return Err(ExitFailure::CutShort),
-                SignalEvent::Reload => transport.reload_rejected(&ReloadError::Draining),
+                SignalEvent::Reload => listeners.reload_rejected(&ReloadError::Draining),
                 SignalEvent::Ignored(name) => ignored(name),
             },
         }

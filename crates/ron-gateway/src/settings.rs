@@ -1,6 +1,7 @@
 //! The table `[gateway]`: handler mode, admin endpoint, log and sandbox.
 
 mod admin_addr;
+mod listener;
 mod mode;
 mod parse;
 mod sandbox_mode;
@@ -10,11 +11,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use ron_transport::config::Settings;
 use ron_transport::schema::Section;
-use ron_transport::Endpoint;
 
 use crate::logging::{LogFormat, LogLevel};
 
 pub(crate) use admin_addr::AdminAddr;
+pub(crate) use listener::{ListenerService, ListenerSettings};
 pub(crate) use mode::Mode;
 pub(crate) use parse::{dialable, MemoryPressure};
 pub(crate) use sandbox_mode::SandboxMode;
@@ -23,10 +24,17 @@ pub(crate) use sandbox_mode::SandboxMode;
 const ADMIN_ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9909);
 
 /// The gateway's own settings.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Gateway {
-    pub(crate) mode: Mode,
-    pub(crate) forward_to: Option<Endpoint>,
+    /// The service of an unnamed listener, and the defaults of named ones.
+    pub(crate) service: ListenerService,
+    /// The other keys.
+    pub(crate) process: GatewayProcess,
+}
+
+/// The settings of the process, which a restart changes.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct GatewayProcess {
     pub(crate) admin_addr: Option<AdminAddr>,
     /// In lower case, without a trailing dot.
     pub(crate) admin_hosts: Vec<String>,
@@ -38,11 +46,9 @@ pub(crate) struct Gateway {
     pub(crate) memory_pressure: MemoryPressure,
 }
 
-impl Default for Gateway {
+impl Default for GatewayProcess {
     fn default() -> Self {
         Self {
-            mode: Mode::Echo,
-            forward_to: None,
             admin_addr: Some(AdminAddr::Ip(ADMIN_ADDR)),
             admin_hosts: Vec::new(),
             show_peers: false,
@@ -60,32 +66,27 @@ impl Settings for Gateway {
     const ENV_PREFIX: &'static str = "RON_GATEWAY_";
 
     fn sections(&self) -> Vec<&dyn Section> {
-        vec![self]
+        vec![&self.service, &self.process]
     }
 
     fn sections_mut(&mut self) -> Vec<&mut dyn Section> {
-        vec![self]
+        vec![&mut self.service, &mut self.process]
     }
 
     fn warnings(&self, _max_fd: Option<u64>) -> Vec<String> {
         let mut warnings = Vec::new();
-        if let Some(addr) = self.admin_addr.as_ref().filter(|addr| !addr.is_local()) {
+        let process = &self.process;
+        if let Some(addr) = process.admin_addr.as_ref().filter(|addr| !addr.is_local()) {
             warnings.push(format!(
                 "admin_addr is {addr}: every host that reaches it can read metrics and status \
                  without a login"
             ));
-            if self.show_peers {
+            if process.show_peers {
                 warnings.push(format!(
                     "admin.show_peers has no effect: admin_addr is {addr}, and /connections is \
                      served on loopback and Unix sockets only"
                 ));
             }
-        }
-        if self.forward_to.is_some() && self.mode != Mode::Forward {
-            warnings.push(format!(
-                "forward_to has no effect: mode is {}",
-                self.mode.as_str()
-            ));
         }
         warnings
     }

@@ -9,6 +9,7 @@ use crate::conflicts;
 use crate::effective::{EffectiveConfig, DEFAULTS_NAME};
 use crate::exit::ExitFailure;
 use crate::process;
+use crate::settings::ListenerSettings;
 use crate::systemd;
 
 /// The gateway's own defaults for `[transport]`, below every other layer.
@@ -33,11 +34,16 @@ impl Sources {
         // Read the sources once: the backend and the load must see the same content.
         let mut loader = self.layers().snapshot();
         let backend = loader.peek::<Config>("backend");
-        if !matches!(backend.as_deref(), Some("uds" | "arti")) {
+        let needs_path = matches!(backend.as_deref(), Some("uds" | "arti"));
+        if !needs_path && !loader.has_named::<ListenerSettings>() {
             loader = loader.toml_str_below(DEFAULTS, DEFAULTS_NAME);
         }
-        let (transport, gateway) = loader.load_with()?;
-        Ok(EffectiveConfig { transport, gateway })
+        let (transport, gateway, listeners) = loader.load_with_named()?;
+        Ok(EffectiveConfig {
+            transport,
+            gateway,
+            listeners,
+        })
     }
 
     /// Returns the layers, from the file to the flags.
@@ -55,25 +61,29 @@ impl Sources {
     /// Loads both tables and checks the keys that listening requires.
     pub(crate) fn load_to_listen(&self) -> Result<EffectiveConfig, ExitFailure> {
         let effective = self.load()?;
-        let mut missing = effective.transport.settings().missing_to_listen();
-        if self.dev_tls {
-            missing.retain(|key| !key.starts_with("tls."));
-        }
-        if missing.is_empty() {
-            // An inherited socket replaces the configured address.
-            if !systemd::is_passed_sockets() {
-                conflicts::check(&effective)?;
+        let plans = effective.plans();
+        let passed = systemd::passed_names();
+        for plan in &plans {
+            let mut missing = plan.config.missing_to_listen();
+            if self.dev_tls {
+                missing.retain(|key| !key.starts_with("tls."));
             }
-            return Ok(effective);
+            if plan.name.as_ref().is_some_and(|name| passed.contains(name)) {
+                // An inherited socket replaces the configured address.
+                missing.retain(|key| !matches!(*key, "bind_addr" | "uds.path"));
+            }
+            if !missing.is_empty() {
+                let backend = plan.config.general.backend();
+                let keys: Vec<_> = missing.iter().map(|key| plan.transport_key(key)).collect();
+                return Err(ExitFailure::Config(format!(
+                    "configuration: backend {backend} cannot listen without {}",
+                    keys.join(", ")
+                )));
+            }
         }
-        let backend = effective.transport.settings().general.backend();
-        let keys: Vec<_> = missing
-            .iter()
-            .map(|key| format!("transport.{key}"))
-            .collect();
-        Err(ExitFailure::Config(format!(
-            "configuration: backend {backend} cannot listen without {}",
-            keys.join(", ")
-        )))
+        if !systemd::is_passed_sockets() {
+            conflicts::check(&effective, &plans)?;
+        }
+        Ok(effective)
     }
 }

@@ -8,7 +8,7 @@ mod watchdog;
 pub(crate) use watchdog::feed as watchdog;
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use listenfd::ListenFd;
@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::exit::ExitFailure;
+use crate::listener::ListenerPlan;
 use crate::logging::TARGET;
 
 use notify::send;
@@ -31,35 +32,81 @@ pub(crate) fn is_passed_sockets() -> bool {
     passed().is_some()
 }
 
-/// Returns the number of passed sockets as written; `None` for none.
-fn passed() -> Option<String> {
-    let variable = |name| std::env::var(name).unwrap_or_default();
-    let (count, pid) = (variable("LISTEN_FDS"), variable("LISTEN_PID"));
-    // Another `LISTEN_PID` means an environment inherited from another process.
-    let is_ours = pid.is_empty() || pid == std::process::id().to_string();
-    let count = count.trim();
-    (is_ours && !matches!(count, "" | "0")).then(|| count.to_owned())
+/// What a manager passed: the number of sockets as written, and their names.
+///
+/// `None` for no socket. Read once: taking the sockets removes the variables.
+fn passed() -> Option<&'static (String, Vec<String>)> {
+    static PASSED: OnceLock<Option<(String, Vec<String>)>> = OnceLock::new();
+    let read = || {
+        let variable = |name| std::env::var(name).unwrap_or_default();
+        let (count, pid) = (variable("LISTEN_FDS"), variable("LISTEN_PID"));
+        // Another `LISTEN_PID` means an environment inherited from another process.
+        let is_ours = pid.is_empty() || pid == std::process::id().to_string();
+        let count = count.trim();
+        let names = variable("LISTEN_FDNAMES");
+        let names = names.split(':').map(str::to_owned).collect();
+        (is_ours && !matches!(count, "" | "0")).then(|| (count.to_owned(), names))
+    };
+    PASSED.get_or_init(read).as_ref()
 }
 
-/// Returns the socket that a manager passed, if any.
-pub(crate) fn inherited() -> Result<Option<Inherited>, ExitFailure> {
-    let Some(count) = passed() else {
-        return Ok(None);
+/// Returns the names of the passed sockets (`LISTEN_FDNAMES`).
+pub(crate) fn passed_names() -> &'static [String] {
+    passed().map_or(&[], |(_, names)| names)
+}
+
+/// Returns the socket for each listener; `None` without passed sockets.
+///
+/// Sockets of named listeners have the names of `LISTEN_FDNAMES`. A single socket for a single
+/// listener may have any name.
+pub(crate) fn inherited(plans: &[ListenerPlan]) -> Result<Vec<Option<Inherited>>, ExitFailure> {
+    let mut inherited: Vec<Option<Inherited>> = plans.iter().map(|_| None).collect();
+    let Some((count, passed)) = passed() else {
+        return Ok(inherited);
     };
-    match count.as_str() {
-        "1" => {}
-        n => {
-            return Err(ExitFailure::Config(format!(
-                "LISTEN_FDS is {}: the gateway accepts exactly one socket",
-                escape(n)
-            )))
-        }
+    let names: Vec<_> = plans
+        .iter()
+        .filter_map(|plan| plan.name.as_deref())
+        .collect();
+    let is_single = count == "1" && plans.len() == 1;
+    if names.is_empty() && !is_single {
+        return Err(ExitFailure::Config(format!(
+            "LISTEN_FDS is {}: the gateway accepts exactly one socket without [listeners.NAME]",
+            escape(count)
+        )));
     }
     let mut sockets = ListenFd::from_env();
-    if let Ok(Some(listener)) = sockets.take_unix_listener(0) {
+    for at in 0..sockets.len() {
+        let name = passed.get(at).map_or("", String::as_str);
+        let index = match names.iter().position(|known| *known == name) {
+            Some(index) => index,
+            None if is_single => 0,
+            None => {
+                return Err(ExitFailure::Config(format!(
+                    "LISTEN_FDNAMES names a socket {}, which is no listener: set \
+                     FileDescriptorName= to one of {}",
+                    escape(name).quoted(),
+                    names.join(", ")
+                )))
+            }
+        };
+        let socket = take(&mut sockets, at)?;
+        if socket.is_some() && inherited[index].is_some() {
+            return Err(ExitFailure::Config(format!(
+                "LISTEN_FDNAMES names two sockets {}: a listener has one socket",
+                escape(name).quoted()
+            )));
+        }
+        inherited[index] = socket;
+    }
+    Ok(inherited)
+}
+
+fn take(sockets: &mut ListenFd, at: usize) -> Result<Option<Inherited>, ExitFailure> {
+    if let Ok(Some(listener)) = sockets.take_unix_listener(at) {
         return Ok(Some(Inherited::Unix(listener)));
     }
-    match sockets.take_tcp_listener(0) {
+    match sockets.take_tcp_listener(at) {
         Ok(Some(listener)) => Ok(Some(Inherited::Tcp(listener))),
         Ok(None) => Ok(None),
         Err(_) => Err(unusable("it is neither a TCP nor a Unix stream socket")),

@@ -5,9 +5,10 @@ use std::os::fd::RawFd;
 #[cfg(any(feature = "tls", feature = "uds"))]
 use std::path::PathBuf;
 
-use transport_core::{Backend, PeerAddr, TransportError};
+use transport_core::{Backend, Dialer, Listener, PeerAddr, TransportError};
 use transport_limits::{Decision, Limits};
 
+use crate::backend::CustomBackends;
 use crate::config::{check, Config};
 use crate::credentials::Credentials;
 use crate::overrides::Overrides;
@@ -39,6 +40,7 @@ pub struct TransportBuilder {
     pub(crate) shared: Shared,
     max_fd: Option<RawFd>,
     admit: Option<AdmissionHook>,
+    pub(crate) custom: CustomBackends,
 }
 
 impl std::fmt::Debug for TransportBuilder {
@@ -155,7 +157,8 @@ impl TransportBuilder {
     ///
     /// It runs after the address rules (`peers.allow`, `peers.deny`) and before any other limit. A
     /// refused peer counts as `denied`. The accept loop waits for the hook, so it must not block; a
-    /// hook that panics refuses the peer.
+    /// hook that panics refuses the peer. Behind a balancer (`proxy.trusted`) it decides about the announced
+    /// address, once that is known.
     ///
     /// ```
     /// use ron_transport::{Decision, PeerAddr, Transport};
@@ -178,6 +181,78 @@ impl TransportBuilder {
         self
     }
 
+    /// Listens with a raw listener of the embedder, which is already bound.
+    ///
+    /// Everything that holds for built-in backends holds for it: limits, deadlines, metrics, logs,
+    /// readiness, drain and reload. The name is the label `backend` of its metrics, in place of
+    /// [`Listener::backend`]. Its peers are counted by [`PeerAddr`], see [`PeerAddr::Other`]. With
+    /// [`server_tls`](Self::server_tls), [`tls_files`](Self::tls_files) or `backend = "tls"`, TLS
+    /// runs over it. The key `backend` keeps its default otherwise, and `bind_addr` stays unset.
+    ///
+    /// [`listen`](Transport::listen) begins to accept, and the listener is dropped when accepting
+    /// ends. The contract of a backend is in
+    /// [`transport_core::contract`](transport_core::contract).
+    ///
+    /// # Errors
+    /// [`build`](Self::build) fails for an invalid name ([`Target::is_custom_name`](transport_core::Target::is_custom_name)), for a second
+    /// listener, and with `bind_addr` or another backend than TLS.
+    #[must_use]
+    pub fn raw_listener<L: Listener>(mut self, name: &'static str, listener: L) -> Self {
+        self.custom.add_listener(name, listener);
+        self
+    }
+
+    /// Adds a raw dialer of the embedder for the targets `scheme://address`.
+    ///
+    /// The dialer receives [`Target::Custom`](transport_core::Target::Custom). `tls+scheme://address` dials with TLS over it; then
+    /// `tls_client.sni_override` has the server's name. The scheme is the label `backend` of the
+    /// metrics, in place of [`Dialer::backend`].
+    ///
+    /// ```
+    /// use ron_transport::{
+    ///     ConnInfo, Connection, Dialer, Backend, Plain, Target, Transport, TransportError,
+    /// };
+    /// use tokio::io::DuplexStream;
+    ///
+    /// /// Connects to an echo in memory.
+    /// struct Loopback;
+    ///
+    /// impl Dialer for Loopback {
+    ///     type Io = Plain<DuplexStream>;
+    ///
+    ///     fn backend(&self) -> Backend {
+    ///         Backend::Custom("loopback")
+    ///     }
+    ///
+    ///     async fn dial(&self, to: &Target) -> Result<Connection<Self::Io>, TransportError> {
+    ///         assert_eq!(to.to_string(), "anywhere");
+    ///         let (ours, mut theirs) = tokio::io::duplex(1024);
+    ///         tokio::spawn(async move {
+    ///             let (mut read, mut write) = tokio::io::split(&mut theirs);
+    ///             let _ = tokio::io::copy(&mut read, &mut write).await;
+    ///         });
+    ///         Ok(Connection::new(Plain(ours), ConnInfo::new(self.backend(), None)))
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let transport = Transport::builder().raw_dialer("loopback", Loopback).build()?;
+    /// let conn = transport.dial("loopback://anywhere").await?;
+    /// assert_eq!(conn.info().backend, Backend::Custom("loopback"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`build`](Self::build) fails for an invalid scheme ([`Target::is_custom_name`](transport_core::Target::is_custom_name)) and for one
+    /// that another dialer has.
+    #[must_use]
+    pub fn raw_dialer<D: Dialer>(mut self, scheme: &'static str, dialer: D) -> Self {
+        self.custom.add_dialer(scheme, dialer);
+        self
+    }
+
     /// Builds the transport. It binds nothing.
     ///
     /// # Errors
@@ -192,9 +267,11 @@ impl TransportBuilder {
             shared,
             max_fd,
             admit,
+            custom,
         } = self;
         let mut config = overrides.merge_into(config)?;
-        let (limiter, observer) = shared.into_limiter(&mut config.limits)?;
+        custom.check(&config)?;
+        let (limiter, observer) = shared.into_limiter(&mut config.limits, &custom.labels())?;
         check(&config)?;
         credentials.check(&config)?;
         if let Some(hook) = admit {
@@ -203,6 +280,7 @@ impl TransportBuilder {
         Ok(Transport::new(
             config,
             credentials,
+            custom,
             limiter,
             observer,
             max_fd,

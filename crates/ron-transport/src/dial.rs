@@ -1,6 +1,6 @@
 //! Dials, and their preparation.
 
-use transport_core::TransportError;
+use transport_core::{ConnInfo, TransportError};
 
 use crate::conn::Conn;
 use crate::dial_options::DialOptions;
@@ -57,6 +57,36 @@ impl Transport {
         E::Error: Into<TransportError>,
     {
         self.dialer.dial_with(to, options).await
+    }
+
+    /// Dials on behalf of an accepted connection.
+    ///
+    /// With `proxy.send` the connection begins with a PROXY header, below TLS, that announces the
+    /// client: its address, and in version 2 its TLS session and the number of its connection. Without
+    /// it, this is [`dial`](Self::dial).
+    ///
+    /// ```
+    /// use ron_transport::{relay, Conn, Transport, TransportError};
+    ///
+    /// /// Forwards a connection to an upstream, and announces the client.
+    /// async fn forward(client: Conn, transport: &Transport) -> Result<(), TransportError> {
+    ///     let upstream = transport.dial_for("tcp://127.0.0.1:8080", client.info()).await?;
+    ///     relay(client, upstream).await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`dial`](Self::dial).
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the dial.
+    pub async fn dial_for<E>(&self, to: E, client: &ConnInfo) -> Result<Conn, TransportError>
+    where
+        E: TryInto<Endpoint>,
+        E::Error: Into<TransportError>,
+    {
+        self.dialer.dial_for(to, client).await
     }
 
     /// Dials over Tor on circuits that only this token shares.

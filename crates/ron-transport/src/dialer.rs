@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use transport_core::TransportError;
+use transport_core::{ConnInfo, TransportError};
 
 use crate::backend::Dialers;
 use crate::conn::Conn;
@@ -67,6 +67,22 @@ impl TransportDialer {
         let to = to.try_into().map_err(Into::into)?;
         self.unless_killed(self.dialers.dial_with(&to, options))
             .await
+    }
+
+    /// Dials as [`Transport::dial_for`](crate::Transport::dial_for) does.
+    ///
+    /// # Errors
+    /// As [`Transport::dial`](crate::Transport::dial).
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the dial.
+    pub async fn dial_for<E>(&self, to: E, client: &ConnInfo) -> Result<Conn, TransportError>
+    where
+        E: TryInto<Endpoint>,
+        E::Error: Into<TransportError>,
+    {
+        let to = to.try_into().map_err(Into::into)?;
+        self.unless_killed(self.dialers.dial_for(&to, client)).await
     }
 
     /// Dials as [`Transport::dial_isolated`](crate::Transport::dial_isolated) does.

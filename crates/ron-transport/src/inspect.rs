@@ -39,9 +39,14 @@ impl Transport {
     }
 
     /// Returns the backend of the listener.
+    ///
+    /// TLS over a raw listener is [`Backend::Tls`].
     #[must_use]
     pub fn backend(&self) -> Backend {
-        self.config().general.backend()
+        match (self.config().general.backend(), &self.custom) {
+            (Backend::Tcp, Some(custom)) => Backend::Custom(custom.name()),
+            (backend, _) => backend,
+        }
     }
 
     /// Returns the limiter, for an embedder that counts its own rejects.
@@ -64,6 +69,29 @@ impl Transport {
             ReadyState::Ready
         };
         self.state.readiness.set(Component::Load, state);
+    }
+
+    /// Reports that no upstream answers, or that one may answer again.
+    ///
+    /// Readiness is `Degraded("upstream")` meanwhile. Nothing else changes: connections are
+    /// accepted, and the embedder decides what to do with them.
+    pub fn set_upstream_down(&self, down: bool) {
+        let state = if down {
+            ReadyState::Degraded {
+                reason: ReadyReason::Upstream,
+            }
+        } else {
+            ReadyState::Ready
+        };
+        self.state.readiness.set(Component::Upstream, state);
+    }
+
+    /// Reports the readiness to the metrics and the observer again.
+    ///
+    /// For a transport that takes the [`name`](crate::TransportBuilder::name) of one that drains:
+    /// the reports of both have the same series.
+    pub fn report_readiness(&self) {
+        self.state.readiness.report();
     }
 
     /// Returns handles on all open connections.

@@ -23,13 +23,13 @@
 //! | accept connections | [`Transport::serve`], or [`Transport::accept`] for an own loop |
 //! | open connections | [`Transport::dial`], [`Transport::dial_with`], [`TransportDialer`] in a handler |
 //! | frames instead of bytes | [`Conn::into_framed`], [`frame`] |
-//! | forward | [`relay`](fn@relay) |
+//! | forward | [`relay`](fn@relay), [`Transport::dial_for`] |
 //! | limits | [`Limits`], [`TransportBuilder::admit`] |
 //! | several transports in a process | [`TransportBuilder::name`], [`TransportBuilder::limiter`] |
 //! | configuration from files, environment and flags | [`Config::loader`], [`Transport::reload`] |
 //! | metrics | [`TransportBuilder::recorder`], [`Observer`] |
 //! | readiness and shutdown | [`Transport::readiness`], [`Transport::shutdown`] |
-//! | a backend of one's own | [`Dialer`], [`Listener`], [`Guard`] |
+//! | a backend of one's own | [`TransportBuilder::raw_listener`], [`TransportBuilder::raw_dialer`], [`contract`] |
 
 mod backend;
 mod builder;
@@ -92,11 +92,12 @@ pub use bytes::Bytes;
 #[cfg(feature = "arti")]
 pub use transport_arti as arti;
 pub use transport_core::{
-    escape, open_file, read_bounded, schema, Backend, BoxError, CertificateChain, CloseReason,
-    ConnInfo, Connection, DialSteps, Dialer, Direction, ErrorKind, Io, KeyExchange, Listener,
-    NoIdentity, NoObserver, Observer, Op, PeerAddr, PeerIdentity, PeerName, Pending, Plain, Queue,
-    ReadyReason, ReadyState, Reason, Scope, Taken, Target, TargetError, TaskKind, TlsErrorKind,
-    TlsHandshake, TransportError, TransportName, VerifiedIdentity,
+    contract, escape, open_file, read_bounded, schema, Backend, BoxError, CertificateChain,
+    CloseReason, ConnInfo, Connection, DialSteps, Dialer, Direction, ErrorKind, Io, KeyExchange,
+    Listener, NoIdentity, NoObserver, Observer, Op, PeerAddr, PeerIdentity, PeerName, Pending,
+    Plain, Proxied, ProxiedAddrs, ProxiedTls, ProxyResult, ProxyVersion, Queue, ReadyReason,
+    ReadyState, Reason, Scope, Taken, Target, TargetError, TaskKind, TlsErrorKind, TlsHandshake,
+    TransportError, TransportName, VerifiedIdentity,
 };
 pub use transport_limits::{
     self as limits, echo, frame, framed, relay, relay_without_half_close, AbortOnPanic, Busy,
@@ -105,6 +106,7 @@ pub use transport_limits::{
     Overflow, RelayError, Relayed, Side,
 };
 pub use transport_metrics as metrics;
+pub use transport_proxy as proxy;
 pub use transport_tcp as tcp;
 #[cfg(feature = "tls")]
 pub use transport_tls as tls;

@@ -74,6 +74,7 @@ impl Transport {
         ListenerParts {
             config,
             backends: &self.backends,
+            custom: self.custom.as_ref(),
             max_fd: self.max_fd,
             limiter: &self.state.limiter,
         }

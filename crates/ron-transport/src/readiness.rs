@@ -27,10 +27,12 @@ pub(crate) enum Component {
     Tor,
     /// The refusal of new connections because of overload.
     Load,
+    /// The upstream of an embedder that forwards.
+    Upstream,
 }
 
 impl Component {
-    const COUNT: usize = 4;
+    const COUNT: usize = 5;
 }
 
 impl Readiness {
@@ -40,7 +42,7 @@ impl Readiness {
         };
         observer.readiness(starting);
         let ready = ReadyState::Ready;
-        let components = [starting, ready, ready, ready];
+        let components = [starting, ready, ready, ready, ready];
         Self {
             components: Arc::new(Mutex::new(components)),
             watch: watch::Sender::new(starting),
@@ -78,6 +80,16 @@ impl Readiness {
 
     pub(crate) fn not_ready(&self, component: Component, reason: ReadyReason) {
         self.set(component, ReadyState::NotReady { reason });
+    }
+
+    /// Reports the current state to the observer again.
+    pub(crate) fn report(&self) {
+        let _one_at_a_time = self
+            .components
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let state = *self.watch.borrow();
+        self.observer.readiness(state);
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<ReadyState> {

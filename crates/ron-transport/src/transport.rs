@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use transport_core::{Backend, Observer, ReadyReason, ReadyState, Reloadable, TransportError};
 use transport_limits::Limiter;
 
-use crate::backend::{BackendState, Dialers};
+use crate::backend::{BackendState, CustomBackends, CustomListener, Dialers};
 use crate::config::Config;
 use crate::conn::Conn;
 use crate::credentials::Credentials;
@@ -58,6 +58,7 @@ pub struct Transport {
     /// Held by a reload, so that two reloads do not mix.
     pub(crate) reloading: Mutex<()>,
     pub(crate) backends: BackendState,
+    pub(crate) custom: Option<CustomListener>,
     pub(crate) listener: Mutex<ListenerSlot>,
     pub(crate) local_addr: OnceLock<ListenAddr>,
     pub(crate) max_fd: Option<RawFd>,
@@ -69,6 +70,7 @@ impl Transport {
     pub(crate) fn new(
         config: Config,
         mut credentials: Credentials,
+        custom: CustomBackends,
         limiter: Limiter,
         observer: Arc<dyn Observer>,
         max_fd: Option<RawFd>,
@@ -79,18 +81,25 @@ impl Transport {
             let reason = ReadyReason::ArtiBootstrap;
             readiness.set(Component::Tor, ReadyState::Degraded { reason });
         }
-        if !config.listens() {
+        let (custom, custom_dialers) = custom.into_parts();
+        if !config.listens() && custom.is_none() {
             // A transport that only dials is ready at once.
             readiness.set(Component::Lifecycle, ReadyState::Ready);
         }
         let state = Arc::new(TransportState::new(limiter, readiness, observer));
         let backends = BackendState::new(&config, &mut credentials, &state);
-        let dialers = Arc::new(Dialers::new(&backends, max_fd, &state.limiter));
+        let dialers = Arc::new(Dialers::new(
+            &backends,
+            custom_dialers,
+            max_fd,
+            &state.limiter,
+        ));
         let dialer = TransportDialer::new(dialers, Arc::clone(&state));
         Self {
             config: Reloadable::new(config),
             reloading: Mutex::default(),
             backends,
+            custom,
             listener: Mutex::default(),
             local_addr: OnceLock::new(),
             max_fd,

@@ -95,11 +95,13 @@ pub enum ReadyReason {
     Stopped,
     /// The transport accepts no connection until memory is free again.
     Overload,
+    /// No upstream of the service answers.
+    Upstream,
 }
 
 impl ReadyReason {
     /// The reasons of [`ReadyState::Degraded`].
-    pub const DEGRADED: [Self; 2] = [Self::ArtiBootstrap, Self::Overload];
+    pub const DEGRADED: [Self; 3] = [Self::ArtiBootstrap, Self::Overload, Self::Upstream];
 
     /// The reasons of [`ReadyState::NotReady`].
     pub const NOT_READY: [Self; 6] = [
@@ -123,6 +125,7 @@ impl ReadyReason {
             Self::Draining => "draining",
             Self::Stopped => "stopped",
             Self::Overload => "overload",
+            Self::Upstream => "upstream",
         }
     }
 }

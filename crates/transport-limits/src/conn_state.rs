@@ -139,6 +139,13 @@ impl ConnState {
     /// Sets the description that [`info`](Self::info) returns; later calls have no effect.
     pub(crate) fn set_info(&self, info: &Arc<ConnInfo>) {
         let _ = self.info.set(Arc::clone(info));
+        let id = info
+            .proxied
+            .as_ref()
+            .and_then(|facts| facts.unique_id_text());
+        if let Some(id) = id.filter(|id| !id.is_empty()) {
+            self.set_corr_id(&id);
+        }
     }
 
     /// Returns the description of the connection.
@@ -238,6 +245,7 @@ impl ConnState {
             conn_id: Some(self.id),
             corr_id: self.corr_id.get().map(|id| &**id),
             peer: self.peer_addr,
+            via: self.info.get().and_then(|info| info.proxied.as_ref()?.via),
         }
     }
 

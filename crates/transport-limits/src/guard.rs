@@ -99,7 +99,9 @@ impl<L: Listener> Guard<L> {
             self.recovered(backend);
             self.limiter.core().observer().accepted(backend);
             let peer = pending.peer();
-            if self.limiter.check_rules(backend, peer).is_err() {
+            // The rules for addresses are about the peer, which a hop announces later.
+            let is_hop = pending.hop_timeout().is_some();
+            if !is_hop && self.limiter.check_rules(backend, peer).is_err() {
                 self.refused(Reason::Denied, backend, peer, None);
                 continue;
             }
@@ -109,7 +111,12 @@ impl<L: Listener> Guard<L> {
                 continue;
             }
             let now = self.limiter.core().now();
-            match self.limiter.admit(backend, peer, now) {
+            let admitted = if is_hop {
+                self.limiter.admit_hop(backend)
+            } else {
+                self.limiter.admit(backend, peer, now)
+            };
+            match admitted {
                 Ok(permit) => return Admitted::new(pending, permit, &self.limiter, backend, now),
                 Err(reason) => self.refused(reason, backend, peer, None),
             }

@@ -33,6 +33,8 @@ pub enum PeerKey {
     Uid(u32),
     /// A Tor rendezvous circuit.
     Circuit(u64),
+    /// A peer of a custom backend.
+    Other(u64),
 }
 
 impl PeerKey {
@@ -54,7 +56,8 @@ impl PeerKey {
             },
             PeerAddr::Uid(uid) => Self::Uid(uid),
             PeerAddr::Circuit(circuit) => Self::Circuit(circuit),
-            _ => Self::Circuit(u64::MAX),
+            PeerAddr::Other(number) => Self::Other(number),
+            _ => Self::Other(u64::MAX),
         }
     }
 }

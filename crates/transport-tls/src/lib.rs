@@ -66,3 +66,4 @@ pub use spki_pin::SpkiPin;
 pub use tokio_rustls::rustls;
 pub use transport_core::{self, Reloadable};
 pub use transport_limits::{self, Control, GuardedIo, Limiter, Limits};
+pub use x509::common_name;

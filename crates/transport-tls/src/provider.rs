@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio_rustls::rustls::crypto::aws_lc_rs::{default_provider, kx_group};
 use tokio_rustls::rustls::crypto::CryptoProvider;
-use tokio_rustls::rustls::NamedGroup;
+use tokio_rustls::rustls::{CipherSuite, NamedGroup};
 use transport_core::KeyExchange;
 
 use crate::PqMode;
@@ -52,6 +52,16 @@ pub(crate) fn key_exchange(group: NamedGroup) -> KeyExchange {
         NamedGroup::secp384r1 => KeyExchange::Secp384r1,
         NamedGroup::X25519MLKEM768 => KeyExchange::X25519MlKem768,
         _ => KeyExchange::Other,
+    }
+}
+
+/// Returns the name of a cipher suite of TLS 1.3 in the IANA registry, as OpenSSL writes it.
+pub(crate) fn cipher_name(cipher: CipherSuite) -> Option<&'static str> {
+    match cipher {
+        CipherSuite::TLS13_AES_128_GCM_SHA256 => Some("TLS_AES_128_GCM_SHA256"),
+        CipherSuite::TLS13_AES_256_GCM_SHA384 => Some("TLS_AES_256_GCM_SHA384"),
+        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => Some("TLS_CHACHA20_POLY1305_SHA256"),
+        _ => None,
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use ron_transport::config::{Loaded, Settings};
+use ron_transport::config::{Loaded, NamedSettings, Settings};
+use ron_transport::schema::Kind;
 use ron_transport::Endpoint;
 use serde_json::{json, Value};
 
 use crate::effective::{source_name, EffectiveConfig};
+use crate::settings::ListenerSettings;
 
 /// Every key with its value and source, without hidden values.
 ///
@@ -30,18 +32,31 @@ impl ActiveConfig {
 }
 
 /// Returns `{"transport":[{"key":…,"value":…,"source":…}…],"gateway":[…]}`.
+///
+/// Each listener has a member such as `"listeners.public"`, with the keys that it may set.
 pub(crate) fn shown(effective: &EffectiveConfig) -> Value {
-    json!({
-        "transport": entries(&effective.transport),
-        "gateway": entries(&effective.gateway),
-    })
+    let mut tables = serde_json::Map::new();
+    tables.insert("transport".to_owned(), entries(&effective.transport).into());
+    tables.insert("gateway".to_owned(), entries(&effective.gateway).into());
+    for table in &effective.listeners {
+        let mut own = entries(&table.loaded);
+        own.retain(|entry| {
+            let key = entry["key"].as_str().unwrap_or_default();
+            !ListenerSettings::is_shared(key)
+        });
+        tables.insert(format!("listeners.{}", table.name), own.into());
+    }
+    Value::Object(tables)
 }
 
 fn entries<S: Settings>(loaded: &Loaded<S>) -> Vec<Value> {
     let entry = |entry: ron_transport::config::Effective| {
-        let value = match entry.value.parse::<Endpoint>() {
-            Ok(endpoint) => endpoint.loggable(),
-            Err(_) => entry.value,
+        let value = match entry.key.kind {
+            Kind::List => {
+                let items: Vec<_> = entry.value.split(',').map(loggable).collect();
+                items.join(",")
+            }
+            _ => entry.value,
         };
         json!({
             "key": entry.key.path,
@@ -50,6 +65,14 @@ fn entries<S: Settings>(loaded: &Loaded<S>) -> Vec<Value> {
         })
     };
     loaded.effective().into_iter().map(entry).collect()
+}
+
+/// Hides the onion name of an endpoint; other texts stay.
+fn loggable(text: &str) -> String {
+    match text.parse::<Endpoint>() {
+        Ok(endpoint) => endpoint.loggable(),
+        Err(_) => text.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! The open connections as JSON, in pages.
 
-use ron_transport::{ConnSnapshot, Transport};
+use ron_transport::ConnSnapshot;
 use serde_json::{json, Value};
+
+use crate::service::Listeners;
 
 /// Connections per page.
 const PAGE: usize = 1000;
@@ -23,15 +25,15 @@ pub(super) fn to_cancel(path: &str) -> Option<&str> {
 ///
 /// `{"open":2,"connections":[…],"truncated":false,"next":null}`: `next` is the `after` of the next
 /// page.
-pub(super) fn json(transport: &Transport, after: u64, show_peers: bool) -> Value {
+pub(super) fn json(listeners: &Listeners, after: u64, show_peers: bool) -> Value {
     // A further connection means a further page.
-    let mut found = transport.connections_after(after, PAGE + 1);
+    let mut found = listeners.connections_after(after, PAGE + 1);
     let truncated = found.len() > PAGE;
     found.truncate(PAGE);
     let next = found.last().filter(|_| truncated).map(|last| last.id);
     let connections: Vec<Value> = found.iter().map(|conn| entry(conn, show_peers)).collect();
     json!({
-        "open": transport.limiter().open(),
+        "open": listeners.open(),
         "connections": connections,
         "truncated": truncated,
         "next": next,

@@ -3,6 +3,7 @@
 use std::fmt::{Display, Write};
 
 use crate::process::ProcessFigures;
+use crate::upstream::TargetStatus;
 
 /// Figures of the service itself.
 #[derive(Debug, Clone, Copy)]
@@ -132,9 +133,51 @@ fn text(figures: &ProcessFigures, own: ServiceFigures) -> String {
     out
 }
 
+/// Renders the state of the upstream targets of each listener.
+pub(super) fn upstreams<'a>(
+    listeners: impl Iterator<Item = (Option<&'a str>, Vec<TargetStatus>)>,
+) -> String {
+    let mut samples = String::new();
+    for (name, targets) in listeners {
+        let name = name.map(|name| format!("transport=\"{name}\","));
+        let name = name.unwrap_or_default();
+        for (index, target) in targets.iter().enumerate() {
+            let state = u8::from(target.is_available);
+            // Writing to a string does not fail.
+            let _ = writeln!(
+                samples,
+                "upstream_state{{{name}target_index=\"{index}\"}} {state}"
+            );
+        }
+    }
+    if samples.is_empty() {
+        return samples;
+    }
+    let help = "Whether an upstream target may be dialed: 1, or 0 while it rests after a failure.";
+    format!("# HELP upstream_state {help}\n# TYPE upstream_state gauge\n{samples}\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn upstream_state_has_a_series_per_target() {
+        let target = |is_available| TargetStatus {
+            target: "tcp://a:1".to_owned(),
+            is_available,
+        };
+        let unnamed = (None, vec![target(true), target(false)]);
+        let text = upstreams([unnamed, (Some("edge"), vec![target(true)])].into_iter());
+        let expected = "gauge\nupstream_state{target_index=\"0\"} 1\n\
+                        upstream_state{target_index=\"1\"} 0\n\
+                        upstream_state{transport=\"edge\",target_index=\"0\"} 1\n\n";
+        assert!(
+            text.ends_with(expected) && !text.contains("tcp://"),
+            "{text}"
+        );
+        assert_eq!(upstreams([(None, Vec::new())].into_iter()), "");
+    }
 
     #[test]
     fn every_sample_has_help_and_type() {

@@ -97,7 +97,7 @@ fn ready(state: &AdminState) -> Response {
         StatusCode::UNAVAILABLE
     };
     let answer = Response::json(status, format!("{}\n", AdminState::readiness_json(now)));
-    match (state.tor_progress)() {
+    match state.source.listeners.tor_progress() {
         Some(progress) => answer.with(PROGRESS, format!("{progress:.2}")),
         None => answer,
     }

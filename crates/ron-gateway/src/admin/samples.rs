@@ -1,5 +1,7 @@
 //! The metrics as JSON, for the status page.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
 /// Returns every sample by name.
@@ -19,6 +21,87 @@ pub(super) fn json(exposition: &str) -> Value {
         }
     }
     Value::Object(families)
+}
+
+/// Omits the series of transports that do not run.
+///
+/// The recorder keeps the series of a removed listener, and an alert would fire on its readiness.
+pub(super) fn of_transports(exposition: &str, running: &[&str]) -> String {
+    let is_kept = |line: &&str| match transport(line) {
+        Some(name) => running.contains(&name),
+        None => true,
+    };
+    let kept = exposition.lines().filter(is_kept);
+    kept.fold(String::with_capacity(exposition.len()), |text, line| {
+        text + line + "\n"
+    })
+}
+
+/// Joins the series of all transports, for the status page.
+pub(super) fn without_transport(exposition: &str) -> String {
+    let mut joined: Vec<(String, f64)> = Vec::new();
+    let mut known: HashMap<String, usize> = HashMap::new();
+    for (series, value) in exposition.lines().filter_map(split) {
+        let series = match transport(series) {
+            Some(name) => strip(series, name),
+            None => series.to_owned(),
+        };
+        let Ok(value) = value.parse::<f64>() else {
+            continue;
+        };
+        match known.get(&series) {
+            Some(at) => joined[*at].1 = join(&series, joined[*at].1, value),
+            None => {
+                known.insert(series.clone(), joined.len());
+                joined.push((series, value));
+            }
+        }
+    }
+    let lines = joined
+        .iter()
+        .map(|(series, value)| format!("{series} {value}\n"));
+    lines.collect()
+}
+
+/// Returns the value of a series for all transports.
+fn join(series: &str, one: f64, other: f64) -> f64 {
+    let name = series.split('{').next().unwrap_or_default();
+    if name == "transport_readiness" || name.ends_with("_timestamp_seconds") {
+        // The worst, and the next to expire; 0 is no certificate.
+        match (one == 0.0 && name != "transport_readiness", other == 0.0) {
+            (true, _) => other,
+            (false, true) if name != "transport_readiness" => one,
+            _ => one.min(other),
+        }
+    } else if SHARED.contains(&name) {
+        one.max(other)
+    } else {
+        one + other
+    }
+}
+
+/// Gauges of what all transports share.
+const SHARED: &[&str] = &[
+    "memory_limit_bytes",
+    "peer_conns_max",
+    "arti_bootstrap_progress",
+];
+
+/// Returns the value of the label `transport` of a line.
+fn transport(line: &str) -> Option<&str> {
+    if line.starts_with('#') {
+        return None;
+    }
+    let (_, rest) = line.split_once("transport=\"")?;
+    Some(rest.split_once('"')?.0)
+}
+
+/// Returns a series without its label `transport`.
+fn strip(series: &str, name: &str) -> String {
+    let label = format!("transport=\"{name}\"");
+    let series = series.replacen(&format!("{label},"), "", 1);
+    let series = series.replacen(&format!(",{label}"), "", 1);
+    series.replacen(&format!("{{{label}}}"), "", 1)
 }
 
 /// Splits a line into series and value; `None` for a comment.
@@ -76,6 +159,17 @@ mod tests {
             "d": [{"value": null}],
         });
         assert_eq!(json(text), expected);
+    }
+
+    #[test]
+    fn series_of_transports_are_joined() {
+        let text = "# TYPE a counter\na{transport=\"x\",b=\"1\"} 3\na{transport=\"y\",b=\"1\"} 4\n\
+                    transport_readiness{transport=\"x\"} 2\ntransport_readiness{transport=\"y\"} 0\n\
+                    c{le=\"1\",transport=\"y\"} 1\nd 5\n";
+        let joined = "a{b=\"1\"} 7\ntransport_readiness 0\nc{le=\"1\"} 1\nd 5\n";
+        assert_eq!(without_transport(text), joined);
+        let of_x = of_transports(text, &["x"]);
+        assert!(!of_x.contains("\"y\"") && of_x.contains("\"x\"") && of_x.ends_with("d 5\n"));
     }
 
     #[test]

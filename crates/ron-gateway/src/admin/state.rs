@@ -1,21 +1,22 @@
 //! Shared state of the admin endpoint.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ron_transport::metrics::Prometheus;
-use ron_transport::{Backend, ListenAddr, ReadyReason, ReadyState, Transport};
+use ron_transport::{ListenAddr, ReadyReason, ReadyState};
 use serde_json::{json, Value};
-use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::history::{self, History};
 use super::host::AllowedHosts;
 use super::metrics;
 use super::render_queue::{RenderQueue, WaitLimit};
+use super::samples;
 use super::status_source::{self, StatusSource};
 use crate::sandbox::SandboxReport;
-use crate::settings::{AdminAddr, Gateway, Mode};
+use crate::service::RunningListener;
+use crate::settings::{AdminAddr, GatewayProcess};
 
 /// State of the admin endpoint.
 pub(crate) struct AdminState {
@@ -23,14 +24,8 @@ pub(crate) struct AdminState {
     pub(super) addr: AdminAddr,
     pub(super) hosts: AllowedHosts,
     pub(super) show_peers: bool,
-    readiness: watch::Receiver<ReadyState>,
     degraded_is_ready: bool,
-    backend: Backend,
-    mode: Mode,
-    listen: ListenAddr,
     since: ReadySince,
-    /// Progress of Tor's bootstrap, 0 to 1.
-    pub(super) tor_progress: Box<dyn Fn() -> Option<f64> + Send + Sync>,
     pub(super) source: StatusSource,
     sandbox: SandboxReport,
     history: History,
@@ -42,34 +37,23 @@ pub(crate) struct AdminState {
 }
 
 impl AdminState {
-    /// Creates the state for an endpoint and its transport.
-    ///
-    /// The endpoint is at `addr`, and the transport listens at `listen`.
+    /// Creates the state for an endpoint at `addr`.
     pub(crate) fn new(
         addr: AdminAddr,
-        gateway: &Gateway,
+        gateway: &GatewayProcess,
         prometheus: Prometheus,
-        transport: &Arc<Transport>,
-        listen: ListenAddr,
         source: StatusSource,
         sandbox: SandboxReport,
     ) -> Self {
-        let readiness = transport.readiness();
-        let since = ReadySince::now(*readiness.borrow());
-        let of_tor = Arc::clone(transport);
+        let since = ReadySince::now(source.listeners.readiness());
         let limit = WaitLimit::new(crate::process::admin_conns());
         Self {
             prometheus,
             addr,
             hosts: AllowedHosts::new(&gateway.admin_hosts),
             show_peers: gateway.show_peers,
-            readiness,
             degraded_is_ready: gateway.degraded_is_ready,
-            backend: transport.backend(),
-            mode: gateway.mode,
-            listen,
             since,
-            tor_progress: Box::new(move || of_tor.tor_progress()),
             source,
             sandbox,
             history: History::default(),
@@ -82,14 +66,22 @@ impl AdminState {
 
     /// Returns all metrics in Prometheus' text format.
     pub(super) fn exposition(&self) -> String {
-        self.prometheus.render() + &metrics::render(self.source.figures())
+        let listeners = self.source.listeners.all();
+        let mut text = self.prometheus.render();
+        if self.source.listeners.are_named() {
+            let names: Vec<_> = listeners.iter().filter_map(|one| one.name()).collect();
+            text = samples::of_transports(&text, &names);
+        }
+        let own = metrics::render(self.source.figures());
+        let targets = listeners.iter().map(|one| (one.name(), one.upstreams()));
+        text + &own + &metrics::upstreams(targets)
     }
 
     /// Adds a sample to the history every 5 s, indefinitely.
     pub(super) async fn sample(&self) {
         loop {
-            self.history
-                .add(status_source::unix_seconds(), &self.exposition());
+            let exposition = samples::without_transport(&self.exposition());
+            self.history.add(status_source::unix_seconds(), &exposition);
             sleep(history::EVERY).await;
         }
     }
@@ -100,7 +92,7 @@ impl AdminState {
 
     /// Returns readiness, and whether `/readyz` reports it as ready.
     pub(super) fn readiness(&self) -> (ReadyState, bool) {
-        let state = *self.readiness.borrow();
+        let state = self.source.listeners.readiness();
         let ready = match state {
             ReadyState::Ready => true,
             ReadyState::Degraded { .. } => self.degraded_is_ready,
@@ -122,26 +114,27 @@ impl AdminState {
 
     pub(super) fn status_json(&self) -> Value {
         let (state, _) = self.readiness();
+        let listeners = self.source.listeners.all();
+        let listeners: Vec<Value> = listeners.iter().map(|one| listener_json(one)).collect();
+        // Without names there is one.
+        let first = listeners.first().cloned().unwrap_or_default();
         json!({
             "state": state.state(),
             "reason": state.reason().map(ReadyReason::as_str),
             "since": self.since.of(state),
             "version": env!("CARGO_PKG_VERSION"),
-            "backend": self.backend.as_str(),
-            "mode": self.mode.as_str(),
-            // Only this page shows the name of an onion service.
-            "listen": match &self.listen {
-                ListenAddr::Onion(name) => name.as_str().to_owned(),
-                other => other.to_string(),
-            },
-            "arti_bootstrap_progress": (self.tor_progress)(),
+            "backend": first["backend"],
+            "mode": first["mode"],
+            "listen": first["listen"],
+            "listeners": listeners,
+            "arti_bootstrap_progress": self.source.listeners.tor_progress(),
             "sandbox": self.sandbox.json(),
         })
     }
 
     /// Records the time of readiness changes, indefinitely.
     pub(super) async fn watch(&self) {
-        let mut readiness = self.readiness.clone();
+        let mut readiness = self.source.listeners.watch_readiness();
         loop {
             let state = *readiness.borrow_and_update();
             self.since.of(state);
@@ -151,6 +144,28 @@ impl AdminState {
             }
         }
     }
+}
+
+/// Returns the state of one listener; `name` is null without `[listeners.NAME]`.
+fn listener_json(one: &RunningListener) -> Value {
+    let state = one.readiness();
+    let targets = one.upstreams().into_iter();
+    let targets: Vec<Value> = targets
+        .map(|target| json!({"target": target.target, "available": target.is_available}))
+        .collect();
+    json!({
+        "name": one.name(),
+        "state": state.state(),
+        "reason": state.reason().map(ReadyReason::as_str),
+        "backend": one.transport.backend().as_str(),
+        "mode": one.mode().as_str(),
+        // Only this page shows the name of an onion service.
+        "listen": match &one.listen {
+            ListenAddr::Onion(name) => name.as_str().to_owned(),
+            other => other.to_string(),
+        },
+        "upstreams": targets,
+    })
 }
 
 /// The current readiness and the time of its last change.
@@ -181,10 +196,15 @@ fn unix_seconds() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use ron_transport::Transport;
+
     use super::super::config::ActiveConfig;
     use super::*;
     use crate::logging::DroppedLines;
     use crate::pressure::PressureGauge;
+    use crate::service::Listeners;
     use crate::settings::SandboxMode;
     use crate::startup::Sources;
 
@@ -192,70 +212,61 @@ mod tests {
         reason: ReadyReason::ArtiBootstrap,
     };
 
-    fn state(
-        degraded_is_ready: bool,
-        readiness: ReadyState,
-    ) -> (AdminState, watch::Sender<ReadyState>) {
-        let (sender, readiness) = watch::channel(readiness);
-        let in_force = ActiveConfig::new(&Sources::default().load().unwrap());
+    fn state(degraded_is_ready: bool) -> (AdminState, Arc<Transport>) {
+        let effective = Sources::default().load().unwrap();
+        let in_force = ActiveConfig::new(&effective);
+        // Without an address, so that it is ready at once.
         let transport = Arc::new(Transport::builder().build().unwrap());
+        let listen = ListenAddr::Ip(([127, 0, 0, 1], 1).into());
+        let plan = effective.plans().remove(0);
+        let one = RunningListener::new(Arc::clone(&transport), listen, false, plan);
         let source = StatusSource::new(
-            &transport,
+            &Listeners::new(vec![Arc::new(one)], None),
             &Arc::new(in_force),
             DroppedLines::default(),
             PressureGauge::default(),
         );
-        let gateway = Gateway {
+        let gateway = GatewayProcess {
             degraded_is_ready,
-            ..Gateway::default()
+            ..GatewayProcess::default()
         };
-        let listen = ListenAddr::Ip(([127, 0, 0, 1], 1).into());
         let prometheus = Prometheus::new().unwrap();
         let addr = gateway.admin_addr.clone().unwrap();
-        let state = AdminState {
-            readiness,
-            tor_progress: Box::new(|| Some(0.25)),
-            ..AdminState::new(
-                addr,
-                &gateway,
-                prometheus,
-                &transport,
-                listen,
-                source,
-                SandboxReport::new(SandboxMode::Try),
-            )
-        };
-        (state, sender)
+        let report = SandboxReport::new(SandboxMode::Try);
+        let state = AdminState::new(addr, &gateway, prometheus, source, report);
+        (state, transport)
     }
 
-    #[test]
-    fn degraded_is_ready_follows_setting() {
+    #[tokio::test]
+    async fn degraded_is_ready_follows_setting() {
         for ready in [false, true] {
-            let (state, sender) = state(ready, DEGRADED);
-            assert_eq!(state.readiness(), (DEGRADED, ready));
-            sender.send_replace(ReadyState::Ready);
+            let (state, transport) = state(ready);
             assert_eq!(state.readiness(), (ReadyState::Ready, true));
-            let reason = ReadyReason::Draining;
-            sender.send_replace(ReadyState::NotReady { reason });
+            transport.set_upstream_down(true);
+            let reason = ReadyReason::Upstream;
+            assert_eq!(state.readiness(), (ReadyState::Degraded { reason }, ready));
+            transport.stop_accepting().await;
             assert!(!state.readiness().1);
         }
     }
 
-    #[test]
-    fn readiness_has_its_reason() {
+    #[tokio::test]
+    async fn readiness_has_its_reason() {
         let degraded = r#"{"state":"degraded","reason":"arti_bootstrap"}"#;
         assert_eq!(AdminState::readiness_json(DEGRADED), degraded);
         assert_eq!(
             AdminState::readiness_json(ReadyState::Ready),
             r#"{"state":"ready"}"#
         );
-        let (state, _sender) = state(false, DEGRADED);
+        let (state, transport) = state(false);
+        transport.set_upstream_down(true);
         let status = state.status_json();
-        assert_eq!(
-            (&status["state"], &status["reason"]),
-            (&json!("degraded"), &json!("arti_bootstrap"))
-        );
-        assert_eq!(status["arti_bootstrap_progress"], json!(0.25));
+        for of_one in [&status, &status["listeners"][0]] {
+            assert_eq!(
+                (&of_one["state"], &of_one["reason"]),
+                (&json!("degraded"), &json!("upstream"))
+            );
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ron_transport::Transport;
+use ron_transport::limits::Limiter;
 use serde_json::{json, Value};
 
 use super::config::ActiveConfig;
@@ -13,10 +13,11 @@ use super::metrics::ServiceFigures;
 use super::samples;
 use crate::logging::DroppedLines;
 use crate::pressure::PressureGauge;
+use crate::service::Listeners;
 
-/// The running transport and its configuration.
+/// The running listeners and their configuration.
 pub(crate) struct StatusSource {
-    transport: Arc<Transport>,
+    pub(super) listeners: Listeners,
     in_force: Arc<ActiveConfig>,
     /// Start in Unix seconds with fraction, which identifies the process.
     started: f64,
@@ -30,13 +31,13 @@ pub(crate) struct StatusSource {
 impl StatusSource {
     /// Records the current time as the start.
     pub(crate) fn new(
-        transport: &Arc<Transport>,
+        listeners: &Listeners,
         in_force: &Arc<ActiveConfig>,
         dropped: DroppedLines,
         pressure: PressureGauge,
     ) -> Self {
         Self {
-            transport: Arc::clone(transport),
+            listeners: listeners.clone(),
             in_force: Arc::clone(in_force),
             started: unix_seconds(),
             dropped,
@@ -58,7 +59,7 @@ impl StatusSource {
 
     /// Returns the service's own figures and the active caps.
     pub(super) fn figures(&self) -> ServiceFigures {
-        let limits = &self.transport.config().limits;
+        let limits = self.listeners.limits();
         ServiceFigures {
             conns: limits.max_conns(),
             peer_conns: limits.peer_max_conns(),
@@ -76,13 +77,13 @@ impl StatusSource {
     /// without a cap) and the metrics of `exposition`.
     pub(super) fn metrics_json(&self, exposition: &str) -> Value {
         let near = near_cap(self.figures().peer_conns);
-        let limiter = self.transport.limiter();
+        let limiter = self.listeners.limiter();
         json!({
             "now": unix_seconds(),
             "started": self.started,
-            "accepted": limiter.admitted(),
-            "peers_near_cap": near.map(|conns| limiter.peers_with_at_least(conns)),
-            "metrics": samples::json(exposition),
+            "accepted": limiter.as_ref().map(Limiter::admitted),
+            "peers_near_cap": near.zip(limiter).map(|(conns, all)| all.peers_with_at_least(conns)),
+            "metrics": samples::json(&samples::without_transport(exposition)),
         })
     }
 
@@ -92,12 +93,12 @@ impl StatusSource {
     }
 
     pub(super) fn connections_json(&self, after: u64, show_peers: bool) -> Value {
-        connections::json(&self.transport, after, show_peers)
+        connections::json(&self.listeners, after, show_peers)
     }
 
     /// Cancels a connection; returns whether it existed.
     pub(super) fn cancel(&self, id: u64) -> bool {
-        self.transport.cancel(id)
+        self.listeners.cancel(id)
     }
 
     pub(super) fn config_json(&self) -> Value {

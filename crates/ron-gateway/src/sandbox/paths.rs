@@ -8,12 +8,14 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use ron_transport::config::{named_paths, Settings};
+use ron_transport::config::{named_paths, NamedPath, Settings};
 use ron_transport::schema::PathUse;
+use ron_transport::Config;
 
 use super::links::{follow, is_shared};
 use super::system_paths;
 use crate::effective::EffectiveConfig;
+use crate::settings::{Gateway, ListenerSettings};
 
 /// The access to allow below a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -266,21 +268,28 @@ fn files(config_files: &[PathBuf]) -> impl Iterator<Item = SandboxPath> + '_ {
 
 /// Returns every path of the configuration.
 fn configured(effective: &EffectiveConfig) -> Vec<SandboxPath> {
-    let mut all: Vec<_> = in_table(effective.transport.settings())
-        .chain(in_table(effective.gateway.settings()))
+    let mut all: Vec<_> = in_table(Config::TABLE, effective.transport.settings())
+        .into_iter()
+        .chain(in_table(Gateway::TABLE, effective.gateway.settings()))
         .collect();
+    for table in &effective.listeners {
+        let name = format!("{}.{}", ListenerSettings::TABLE, table.name);
+        all.extend(in_table(&name, table.loaded.settings()));
+    }
     all.extend(admin_socket(effective));
     #[cfg(feature = "arti")]
     all.extend(of_tor(effective));
     all
 }
 
-fn in_table<S: Settings>(settings: &S) -> impl Iterator<Item = SandboxPath> {
-    named_paths(settings).into_iter().map(|named| SandboxPath {
-        key: format!("{}.{}", S::TABLE, named.key.path),
+fn in_table<S: Settings>(table: &str, settings: &S) -> Vec<SandboxPath> {
+    let named = named_paths(settings).into_iter();
+    let path = |named: NamedPath| SandboxPath {
+        key: format!("{table}.{}", named.key.path),
         usage: named.usage,
         path: named.path,
-    })
+    };
+    named.map(path).collect()
 }
 
 /// Returns the socket path of the admin endpoint, if it has one.
@@ -299,17 +308,14 @@ fn admin_socket(effective: &EffectiveConfig) -> Option<SandboxPath> {
 /// Returns the directories of the Tor client, if one is used.
 #[cfg(feature = "arti")]
 fn of_tor(effective: &EffectiveConfig) -> Vec<SandboxPath> {
-    use ron_transport::{Backend, Scheme};
-
-    let config = effective.transport.settings();
-    let to = effective.gateway.settings().forward_to.as_ref();
-    let dials = to.is_some_and(|to| matches!(to.scheme(), Scheme::Tor | Scheme::TlsOverTor));
-    if config.general.backend() != Backend::Arti && !dials {
+    let plans = effective.plans();
+    let Some(plan) = plans.iter().find(|plan| plan.uses_tor()) else {
         return Vec::new();
-    }
+    };
+    let config = &plan.config;
     let dirs = config.arti.written_dirs(config.limits.amnesia());
     let configured = |path| SandboxPath {
-        key: "transport.arti".to_owned(),
+        key: plan.transport_key("arti"),
         usage: PathUse::Write,
         path,
     };

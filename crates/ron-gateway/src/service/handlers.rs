@@ -2,7 +2,9 @@
 //!
 //! The transport counts and logs how each connection ends.
 
-use std::sync::Arc;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ron_transport::limits::Limiter;
 use ron_transport::{
@@ -11,27 +13,59 @@ use ron_transport::{
 };
 use tracing::debug;
 
+use super::listeners::RunningListener;
 use crate::logging::TARGET;
-use crate::settings::{Gateway, Mode};
+use crate::settings::{ListenerService, Mode};
+use crate::upstream::UpstreamPool;
 
-/// Accepts and handles connections until the transport stops.
-pub(super) async fn serve(transport: &Transport, gateway: &Gateway) -> Result<(), TransportError> {
-    match (gateway.mode, &gateway.forward_to) {
-        (Mode::Echo, _) => transport.serve(echo_bytes).await,
-        (Mode::EchoFrames, _) => transport.serve(echo_frames).await,
-        (Mode::Forward, Some(to)) => {
-            let forward = Arc::new(Forwarder {
+/// What a listener does with its connections. A reload changes it for later ones.
+pub(super) struct ConnHandler {
+    mode: Mutex<Mode>,
+    forwarder: Arc<Forwarder>,
+    pub(super) upstreams: Arc<UpstreamPool>,
+}
+
+/// The handling of one connection. Boxed, so that an echo does not have the size of a relay.
+type Handling = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl ConnHandler {
+    pub(super) fn new(transport: &Transport, service: &ListenerService) -> Self {
+        let upstreams = Arc::new(UpstreamPool::new(service.targets().to_vec()));
+        Self {
+            mode: Mutex::new(service.mode),
+            forwarder: Arc::new(Forwarder {
                 dialer: transport.dialer(),
                 limiter: transport.limiter().clone(),
-                to: to.clone(),
-            });
-            transport
-                .serve(move |conn| Arc::clone(&forward).run(conn))
-                .await
+                upstreams: Arc::clone(&upstreams),
+            }),
+            upstreams,
         }
-        (Mode::Forward, None) => Err(TransportError::Config {
-            source: "mode forward needs gateway.forward_to".into(),
-        }),
+    }
+
+    /// Changes mode and targets; targets that stay keep their state.
+    pub(super) fn set_service(&self, service: &ListenerService) {
+        self.upstreams.replace(service.targets().to_vec());
+        *self.mode.lock().unwrap_or_else(PoisonError::into_inner) = service.mode;
+    }
+
+    fn handle(&self, conn: Conn) -> Handling {
+        let mode = *self.mode.lock().unwrap_or_else(PoisonError::into_inner);
+        match mode {
+            Mode::Echo => Box::pin(echo_bytes(conn)),
+            Mode::EchoFrames => Box::pin(echo_frames(conn)),
+            Mode::Forward => Box::pin(Arc::clone(&self.forwarder).run(conn)),
+        }
+    }
+}
+
+/// Accepts and handles connections until the transport of the listener stops.
+pub(super) async fn serve(listener: Arc<RunningListener>) -> Result<(), TransportError> {
+    let (transport, handler) = (&listener.transport, Arc::clone(&listener.handler));
+    let serving = transport.serve(move |conn| handler.handle(conn));
+    let upstreams = &listener.handler.upstreams;
+    tokio::select! {
+        ended = serving => ended,
+        () = upstreams.watch(|all_rest| transport.set_upstream_down(all_rest)) => Ok(()),
     }
 }
 
@@ -71,19 +105,19 @@ async fn echo_frames(conn: Conn) {
     );
 }
 
-/// Dials the target for each connection and relays both.
+/// Dials a target for each connection and relays both.
 struct Forwarder {
     dialer: TransportDialer,
     limiter: Limiter,
-    to: Endpoint,
+    upstreams: Arc<UpstreamPool>,
 }
 
 impl Forwarder {
     async fn run(self: Arc<Self>, mut conn: Conn) {
-        let Some(upstream) = self.dial(&mut conn).await else {
+        let Some((upstream, target)) = self.dial(&mut conn).await else {
             return;
         };
-        let half_closes = self.to.scheme().half_closes();
+        let half_closes = target.scheme().half_closes();
         // Release the dialer and the limiter: the relay needs neither.
         drop(self);
         let upstream_id = upstream.control().id();
@@ -109,12 +143,15 @@ impl Forwarder {
     /// Dials for a client.
     ///
     /// Returns `None` if the dial failed or the client reset.
-    async fn dial(&self, conn: &mut Conn) -> Option<Conn> {
+    async fn dial(&self, conn: &mut Conn) -> Option<(Conn, Arc<Endpoint>)> {
         let control = conn.control().clone();
         let _busy = control.busy();
+        let client = control.info();
+        let dial =
+            |target: Arc<Endpoint>| async move { self.dialer.dial_for(&*target, client).await };
         let dialed = tokio::select! {
             biased;
-            dialed = self.dialer.dial(&self.to) => dialed,
+            dialed = self.upstreams.dial(self.limiter.dial_timeout(), dial) => dialed,
             () = conn.wait_reset() => return None,
         };
         match dialed {

@@ -1,6 +1,9 @@
 //! Reloads of the configuration.
 //!
-//! The transport decides which changes it can apply; every gateway key needs a restart.
+//! A reload applies to all listeners or to none. Of `[gateway]` only the service of listeners can
+//! change without a restart.
+
+mod changes;
 
 use std::future::Future;
 use std::io;
@@ -9,52 +12,83 @@ use std::sync::Arc;
 
 use ron_transport::config::changed;
 use ron_transport::limits::Threads;
-use ron_transport::Transport;
-use serde_json::Value;
+use ron_transport::schema::Reload;
+use ron_transport::Limits;
+use tokio::runtime::Handle;
 
 use super::config_watch::ConfigWatch;
+use super::listeners::{ListenerStarter, Listeners, RunningListener};
 use crate::admin::{shown, ActiveConfig};
+use crate::conflicts;
+use crate::exit::ExitFailure;
+use crate::listener::ListenerPlan;
 use crate::logging::TARGET;
 use crate::sandbox::Sandbox;
 use crate::settings::Gateway;
 use crate::startup::Sources;
 
-/// A reload in progress; returns the digest of the loaded files.
-type RunningReload = Pin<Box<dyn Future<Output = io::Result<u64>> + Send>>;
+use changes::ListenerChanges;
+
+/// The listeners that a reload has started and removed.
+#[derive(Default)]
+pub(super) struct AppliedReload {
+    /// Bound; the caller serves them.
+    pub(super) added: Vec<Arc<RunningListener>>,
+    /// Still accepting; the caller drains them.
+    pub(super) removed: Vec<Arc<RunningListener>>,
+}
+
+/// The end of a reload: the digest of the loaded files, and the changed listeners.
+pub(super) struct EndedReload {
+    pub(super) digest: u64,
+    pub(super) applied: AppliedReload,
+}
+
+/// The reason why a reload changed no listener.
+enum Rejection {
+    /// The transport at fault has counted and logged it.
+    Reported,
+    /// Not reported yet.
+    Why(String),
+}
+
+impl From<String> for Rejection {
+    fn from(why: String) -> Self {
+        Self::Why(why)
+    }
+}
+
+type RunningReload = Pin<Box<dyn Future<Output = io::Result<EndedReload>> + Send>>;
+
+/// What a reload needs; it runs on a thread of its own.
+#[derive(Clone)]
+pub(super) struct ReloadParts {
+    pub(super) sources: Sources,
+    pub(super) listeners: Listeners,
+    pub(super) starter: ListenerStarter,
+    /// The configuration of the process, which only a restart changes.
+    pub(super) gateway: Gateway,
+    pub(super) in_force: Arc<ActiveConfig>,
+    pub(super) sandbox: Sandbox,
+}
 
 /// Runs reloads one at a time on their own thread.
 ///
 /// The service continues meanwhile: a file system may take long for the configuration and the
 /// certificates.
 pub(super) struct Reloader {
-    sources: Sources,
+    parts: ReloadParts,
     load: Threads,
-    transport: Arc<Transport>,
-    gateway: Gateway,
-    in_force: Arc<ActiveConfig>,
-    sandbox: Sandbox,
     running: Option<RunningReload>,
     /// A further reload was requested during this one.
     again: bool,
 }
 
 impl Reloader {
-    /// Creates a reloader of the running `gateway`; updates `in_force`.
-    pub(super) fn new(
-        sources: &Sources,
-        load: &Threads,
-        transport: &Arc<Transport>,
-        gateway: &Gateway,
-        in_force: &Arc<ActiveConfig>,
-        sandbox: Sandbox,
-    ) -> Self {
+    pub(super) fn new(parts: ReloadParts, load: &Threads) -> Self {
         Self {
-            sources: sources.clone(),
+            parts,
             load: load.clone(),
-            transport: Arc::clone(transport),
-            gateway: gateway.clone(),
-            in_force: Arc::clone(in_force),
-            sandbox,
             running: None,
             again: false,
         }
@@ -71,32 +105,33 @@ impl Reloader {
             self.again = true;
             return;
         }
-        let (sources, gateway) = (self.sources.clone(), self.gateway.clone());
-        let (transport, digest) = (Arc::clone(&self.transport), watch.digest());
-        let (in_force, sandbox) = (Arc::clone(&self.in_force), self.sandbox.clone());
+        let (parts, digest, runtime) = (self.parts.clone(), watch.digest(), Handle::current());
         let job = move || {
             // Before the load, so that a change meanwhile is detected.
             let digest = digest();
-            if let Some(effective) = reload(&sources, &transport, &gateway, &sandbox) {
-                in_force.set(effective);
-            }
-            digest
+            let applied = parts.reload(&runtime).unwrap_or_else(|rejection| {
+                if let Rejection::Why(why) = rejection {
+                    parts.listeners.reload_rejected(&why);
+                }
+                AppliedReload::default()
+            });
+            EndedReload { digest, applied }
         };
         let load = self.load.clone();
         self.running = Some(Box::pin(async move { load.run(job).await }));
     }
 
-    /// Waits for the end of a reload; returns its digest.
+    /// Waits for the end of a reload.
     ///
     /// Pends while no reload is in progress. Cancel-safe.
-    pub(super) async fn ended(&mut self) -> Option<u64> {
+    pub(super) async fn ended(&mut self) -> Option<EndedReload> {
         let Some(running) = &mut self.running else {
             return std::future::pending().await;
         };
         let ended = running.await;
         self.running = None;
         ended
-            .inspect_err(|error| self.transport.reload_rejected(error))
+            .inspect_err(|error| self.parts.listeners.reload_rejected(error))
             .ok()
     }
 
@@ -106,42 +141,119 @@ impl Reloader {
     }
 }
 
-/// Loads and applies the configuration; returns it as it may be shown.
-///
-/// A rejected reload is counted and logged, and changes nothing.
-fn reload(
-    sources: &Sources,
-    transport: &Transport,
-    running: &Gateway,
-    sandbox: &Sandbox,
-) -> Option<Value> {
-    if let Err(why) = sandbox.check_files(&sources.files) {
-        transport.reload_rejected(&why);
-        return None;
-    }
-    let effective = match sources.load_to_listen() {
-        Ok(effective) => effective,
-        Err(failure) => {
-            transport.reload_rejected(&failure);
-            return None;
-        }
-    };
-    let fixed = changed(running, effective.gateway.settings());
-    if !fixed.is_empty() {
-        let keys: Vec<_> = fixed
-            .iter()
+impl ReloadParts {
+    /// Loads and applies the configuration, to all listeners or to none.
+    fn reload(&self, runtime: &Handle) -> Result<AppliedReload, Rejection> {
+        self.sandbox.check_files(&self.sources.files)?;
+        let effective = self.sources.load_to_listen().map_err(text)?;
+        let needs_restart = changed(&self.gateway, effective.gateway.settings()).into_iter();
+        let fixed: Vec<_> = needs_restart
+            .filter(|key| key.reload == Reload::Restart)
             .map(|key| format!("gateway.{}", key.path))
             .collect();
-        let why = format!("needs a restart: {}", keys.join(", "));
-        transport.reload_rejected(&why);
-        return None;
+        if !fixed.is_empty() {
+            return Err(format!("needs a restart: {}", fixed.join(", ")).into());
+        }
+        let plans = effective.plans();
+        let running = self.listeners.all();
+        for one in &running {
+            for plan in &plans {
+                conflicts::check_listening(plan, &one.listen).map_err(text)?;
+            }
+        }
+        let changes = ListenerChanges::between(&running, plans)?;
+        if let Err(why) = self.sandbox.check(&effective) {
+            // The reload fails at that file, but still applies revocations.
+            tracing::warn!(target: TARGET, event = "sandbox", error = %why);
+        }
+        let (shown, limits) = (shown(&effective), &effective.transport.settings().limits);
+        let names: Vec<_> = changes.added.iter().map(|plan| plan.name.clone()).collect();
+        let applied = self.apply(changes, limits, runtime).inspect_err(|_| {
+            // A new listener that failed may have the name of a running one.
+            for name in &names {
+                self.listeners.report_successor(name.as_deref());
+            }
+        })?;
+        self.in_force.set(shown);
+        Ok(applied)
     }
-    if let Err(why) = sandbox.check(&effective) {
-        // The reload fails at that file, but still applies revocations.
-        tracing::warn!(target: TARGET, event = "sandbox", error = %why);
+
+    /// Starts the added listeners, changes the kept ones, and then replaces the set.
+    fn apply(
+        &self,
+        changes: ListenerChanges,
+        limits: &Limits,
+        runtime: &Handle,
+    ) -> Result<AppliedReload, Rejection> {
+        let mut added = Vec::new();
+        for plan in changes.added {
+            // A transport that is dropped closes its listener.
+            let started = runtime.block_on(self.start(&plan));
+            added.push(Arc::new(
+                started.map_err(|why| named(&plan, &why.to_string()))?,
+            ));
+        }
+        for (one, plan) in &changes.kept {
+            let prepared = super::listeners::prepare(&one.transport, plan);
+            let prepared = runtime.block_on(prepared);
+            prepared.map_err(|why| named(plan, &why.to_string()))?;
+        }
+        self.change(&changes.kept, limits)?;
+        let kept = changes.kept.into_iter().map(|(one, plan)| {
+            one.set_plan(plan);
+            one
+        });
+        let mut all: Vec<_> = kept.chain(added.iter().cloned()).collect();
+        all.sort_by(|one, other| one.name().cmp(&other.name()));
+        self.listeners.replace(all);
+        Ok(AppliedReload {
+            added,
+            removed: changes.removed,
+        })
     }
-    let shown = shown(&effective);
-    // The transport counts and logs the result.
-    let reloaded = transport.reload(effective.transport.into_settings());
-    reloaded.is_ok().then_some(shown)
+
+    async fn start(&self, plan: &ListenerPlan) -> Result<RunningListener, ExitFailure> {
+        let transport = Arc::new(self.starter.build(plan)?);
+        self.starter.listen(transport, plan.clone(), None).await
+    }
+
+    /// Reloads the transports of listeners; a failure restores those that were changed before.
+    fn change(
+        &self,
+        kept: &[(Arc<RunningListener>, ListenerPlan)],
+        limits: &Limits,
+    ) -> Result<(), Rejection> {
+        let shared = self.starter.shared.as_ref();
+        let before = shared.map(ron_transport::Limiter::limits);
+        if let Some(shared) = shared {
+            shared.apply(limits).map_err(|why| why.to_string())?;
+        }
+        for (at, (one, plan)) in kept.iter().enumerate() {
+            if one.transport.reload(plan.config.clone()).is_ok() {
+                continue;
+            }
+            if let (Some(shared), Some(before)) = (shared, &before) {
+                // These limits were in force, so they are valid.
+                let _ = shared.apply(before);
+            }
+            for (changed, _) in &kept[..at] {
+                // Its result is logged: a file may have become unusable in the meantime.
+                let _ = changed.transport.reload(changed.plan().config);
+            }
+            return Err(Rejection::Reported);
+        }
+        Ok(())
+    }
+}
+
+fn named(plan: &ListenerPlan, why: &str) -> String {
+    match &plan.name {
+        Some(name) => format!("listeners.{name}: {why}"),
+        None => why.to_owned(),
+    }
+}
+
+#[allow(clippy::needless_pass_by_value)] // For `map_err`.
+fn text(failure: ExitFailure) -> String {
+    failure.to_string()
 }

@@ -6,20 +6,20 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ron_transport::config::Loaded;
+use ron_transport::limits::Limiter;
 use ron_transport::metrics::Prometheus;
-use ron_transport::{Config, ListenAddr, Transport, TransportError};
+use ron_transport::Transport;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::config_watch::ConfigWatch;
+use super::listeners::{ListenerStarter, Listeners};
 use super::prepare::{Prepared, WorkerThreads};
 use super::signals::Signals;
 use crate::admin::{ActiveConfig, AdminBinder, BoundAdmin};
 use crate::conflicts;
-#[cfg(feature = "tls")]
-use crate::dev_tls;
+use crate::effective::EffectiveConfig;
 use crate::exit::ExitFailure;
 use crate::logging::{self, DroppedLines, Writer, TARGET};
 use crate::pressure::PressureMonitor;
@@ -34,13 +34,11 @@ const GIVE_UP: Duration = Duration::from_millis(250);
 
 /// The parts of a started service.
 pub(super) struct StartedService {
-    pub(super) transport: Arc<Transport>,
+    pub(super) listeners: Listeners,
+    pub(super) starter: ListenerStarter,
     pub(super) gateway: Gateway,
     pub(super) in_force: Arc<ActiveConfig>,
-    pub(super) prometheus: Prometheus,
     pub(super) admin: Option<BoundAdmin>,
-    pub(super) listen: ListenAddr,
-    pub(super) is_inherited: bool,
     pub(super) watch: ConfigWatch,
     pub(super) dropped: DroppedLines,
     pub(super) sandbox: Sandbox,
@@ -51,7 +49,7 @@ pub(super) struct StartedService {
 #[derive(Default)]
 pub(super) struct StartedParts {
     log: Mutex<Option<Writer>>,
-    transport: Mutex<Option<Arc<Transport>>>,
+    transports: Mutex<Vec<Arc<Transport>>>,
 }
 
 impl StartedParts {
@@ -64,8 +62,8 @@ impl StartedParts {
     ///
     /// After a clean drain this has no effect.
     pub(super) async fn end_tor(&self) {
-        let transport = lock(&self.transport).take();
-        if let Some(transport) = transport.filter(|t| t.tor_progress().is_some()) {
+        let transports = std::mem::take(&mut *lock(&self.transports));
+        for transport in transports.iter().filter(|t| t.tor_progress().is_some()) {
             transport.shutdown(Duration::ZERO).await;
         }
     }
@@ -120,56 +118,56 @@ async fn steps(
         effective,
         sandbox,
     } = prepared;
-    let gateway = effective.gateway.settings();
-    let log = logging::start(gateway.log_format, gateway.log_level)
+    let process = &effective.gateway.settings().process;
+    let log = logging::start(process.log_format, process.log_level)
         .map_err(|error| ExitFailure::runtime("cannot start the log thread", &error))?;
     let dropped = log.dropped();
     *lock(&begun.log) = Some(log);
     for warning in effective.warnings() {
         tracing::warn!(target: TARGET, event = "config", "{warning}");
     }
-    if effective.transport.settings().limits.amnesia() {
+    let plans = effective.plans();
+    if plans.iter().any(|plan| plan.config.limits.amnesia()) {
         process::no_core_dumps()
             .map_err(|error| ExitFailure::runtime("cannot disable core dumps", &error))?;
     }
-    let config = effective.transport.settings().clone();
     let in_force = Arc::new(ActiveConfig::new(&effective));
-    let gateway = effective.gateway.into_settings();
-    let pressure = PressureMonitor::start(gateway.memory_pressure)?;
+    let pressure = PressureMonitor::start(process.memory_pressure)?;
     let prometheus = Prometheus::new()
         .map_err(|error| ExitFailure::runtime("cannot create the metrics exporter", &error))?;
-    let transport = Arc::new(build(sources, effective.transport, &prometheus)?);
-    *lock(&begun.transport) = Some(Arc::clone(&transport));
-    let admin = match &gateway.admin_addr {
+    let starter = ListenerStarter {
+        prometheus,
+        shared: shared_limiter(&effective)?,
+        dev_tls: sources.dev_tls,
+    };
+    let mut transports = Vec::new();
+    for plan in &plans {
+        let transport = Arc::new(starter.build(plan)?);
+        lock(&begun.transports).push(Arc::clone(&transport));
+        transports.push(transport);
+    }
+    let admin = match &process.admin_addr {
         Some(addr) => Some(bind.to(addr).await?),
         None => None,
     };
-    if let Some(to) = &gateway.forward_to {
-        transport.prepare_for(to).await.map_err(failure)?;
+    let mut running = Vec::new();
+    let sockets = systemd::inherited(&plans)?;
+    for ((plan, transport), socket) in plans.into_iter().zip(transports).zip(sockets) {
+        let listener = starter.listen(transport, plan, socket).await?;
+        running.push(Arc::new(listener));
     }
-    let inherited = systemd::inherited()?;
-    let is_inherited = inherited.is_some();
-    let listen = match inherited {
-        Some(socket) => transport
-            .listen_on(socket)
-            .await
-            .map_err(|error| match error {
-                TransportError::Tls { .. } => failure(error),
-                error => systemd::unusable(error),
-            })?,
-        None => transport.listen().await.map_err(failure)?,
-    };
-    conflicts::check_listening(&gateway, &listen)?;
-    warn_uncapped(&config, &listen);
+    for one in &running {
+        for plan in running.iter().map(|other| other.plan()) {
+            conflicts::check_listening(&plan, &one.listen)?;
+        }
+    }
     sandbox.filter_calls()?;
     Ok(StartedService {
-        transport,
-        gateway,
+        listeners: Listeners::new(running, starter.shared.clone()),
+        starter,
+        gateway: effective.gateway.into_settings(),
         in_force,
-        prometheus,
         admin,
-        listen,
-        is_inherited,
         watch,
         dropped,
         sandbox,
@@ -177,48 +175,14 @@ async fn steps(
     })
 }
 
-/// Warns of an uncapped address that a service manager chose.
-///
-/// The configuration warns of configured addresses.
-fn warn_uncapped(config: &Config, listen: &ListenAddr) {
-    let configured = config.general.bind_addr();
-    let is_warned = configured.is_some_and(|addr| config.uncapped(addr).is_some());
-    let ListenAddr::Ip(addr) = listen else {
-        return;
-    };
-    if let Some(warning) = config.uncapped(*addr).filter(|_| !is_warned) {
-        tracing::warn!(target: TARGET, event = "config", "{warning}");
+/// Returns the limiter with the ceilings of named listeners.
+fn shared_limiter(effective: &EffectiveConfig) -> Result<Option<Limiter>, ExitFailure> {
+    if effective.listeners.is_empty() {
+        return Ok(None);
     }
-}
-
-fn build(
-    sources: &Sources,
-    config: Loaded<Config>,
-    prometheus: &Prometheus,
-) -> Result<Transport, ExitFailure> {
-    #[cfg(feature = "tls")]
-    let dev_tls = sources.dev_tls.then(|| dev_tls::make(config.settings()));
-    #[cfg(not(feature = "tls"))]
-    let _ = sources;
-    let mut builder = Transport::builder()
-        .config(config.into_settings())
-        .recorder(prometheus.recorder());
-    if let Some(limit) = process::max_conn_fd() {
-        builder = builder.max_fd(limit);
-    }
-    #[cfg(feature = "tls")]
-    if let Some(tls) = dev_tls {
-        builder = builder.server_tls(tls?);
-    }
-    Ok(builder.build()?)
-}
-
-/// Maps TLS errors to configuration errors.
-///
-/// They mean an unusable certificate, key or trust store.
-fn failure(error: TransportError) -> ExitFailure {
-    match error {
-        TransportError::Tls { .. } => ExitFailure::Config(error.to_string()),
-        error => error.into(),
-    }
+    let limits = effective.transport.settings().limits.clone();
+    let limiter = Limiter::builder().limits(limits).build();
+    let limiter =
+        limiter.map_err(|error| ExitFailure::Config(format!("configuration: {error}")))?;
+    Ok(Some(limiter))
 }

@@ -2,29 +2,43 @@
 
 use std::fmt;
 
-use ron_transport::schema::{format_size, parse_size, ValueError};
+use ron_transport::schema::{format_size, parse_size, Raw, ValueError};
 use ron_transport::Endpoint;
+
+use crate::upstream::MAX_TARGETS;
 
 /// Longest host name in bytes (RFC 1035 §2.3.4 less the root dot).
 const MAX_HOST_BYTES: usize = 253;
 
-/// Parses an endpoint that this build can dial.
-///
-/// An empty text is none.
-pub(super) fn parse_endpoint(text: &str) -> Result<Option<Endpoint>, ValueError> {
-    if text.is_empty() {
-        return Ok(None);
+/// Parses targets that this build can dial, each at most once.
+pub(super) fn parse_targets(value: &Raw) -> Result<Vec<Endpoint>, ValueError> {
+    let mut targets = Vec::new();
+    for text in value.list() {
+        if text.contains(',') {
+            // The environment and flags separate targets by commas.
+            let what = format!("{text:?} contains a comma, which separates targets");
+            return Err(ValueError::new(what));
+        }
+        let target = dialable(&text)?;
+        if targets.contains(&target) {
+            return Err(ValueError::new(format!("lists {text:?} twice")));
+        }
+        targets.push(target);
     }
-    dialable(text).map(Some)
+    if targets.len() > MAX_TARGETS {
+        let count = targets.len();
+        let what = format!("lists {count} targets; at most {MAX_TARGETS} are allowed");
+        return Err(ValueError::new(what));
+    }
+    Ok(targets)
 }
 
 /// Parses an endpoint that this build can dial.
 ///
 /// The error names a missing feature.
 pub(crate) fn dialable(text: &str) -> Result<Endpoint, ValueError> {
-    let endpoint: Endpoint = text
-        .parse()
-        .map_err(|error: ron_transport::EndpointError| ValueError::new(error.to_string()))?;
+    let endpoint =
+        Endpoint::parse_built_in(text).map_err(|error| ValueError::new(error.to_string()))?;
     match endpoint.scheme().missing_backend() {
         None => Ok(endpoint),
         Some(feature) => Err(ValueError::new(format!(
@@ -94,6 +108,31 @@ impl fmt::Display for MemoryPressure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn invalid_target_lists_are_refused() {
+        let targets = |items: &[&str]| {
+            let items = items.iter().map(ToString::to_string).collect();
+            parse_targets(&Raw::List(items))
+        };
+        assert_eq!(targets(&["tcp://a:1", "tcp://b:1"]).unwrap().len(), 2);
+        assert_eq!(parse_targets(&"".into()), Ok(Vec::new()));
+        assert_eq!(
+            parse_targets(&"tcp://a:1, tcp://b:1".into()).unwrap().len(),
+            2
+        );
+        for wrong in [
+            &["tcp://a:1", "tcp://a:1"][..],
+            &["tcp://a:1,tcp://b:1"],
+            &["a"],
+            &[""],
+        ] {
+            assert!(targets(wrong).is_err(), "{wrong:?}");
+        }
+        let many: Vec<_> = (1..=65).map(|port| format!("tcp://a:{port}")).collect();
+        let error = parse_targets(&Raw::List(many)).unwrap_err().to_string();
+        assert!(error.contains("at most 64"), "{error}");
+    }
 
     #[test]
     fn host_with_port_or_wildcard_is_refused() {

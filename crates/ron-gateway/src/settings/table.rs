@@ -1,24 +1,31 @@
 //! The keys of `[gateway]`.
 
-use ron_transport::schema::{
-    format_bool, Choice, Key, Kind, Reload, SectionTable, Setting, ValueError,
-};
+use ron_transport::schema::{format_bool, Choice, Key, Kind, Reload, SectionTable, Setting};
+use ron_transport::Endpoint;
 
-use super::parse::{parse_endpoint, parse_host};
-use super::{AdminAddr, Gateway, MemoryPressure, Mode, SandboxMode};
+use super::parse::{parse_host, parse_targets};
+use super::{AdminAddr, GatewayProcess, ListenerService, MemoryPressure, Mode, SandboxMode};
 use crate::logging::{LogFormat, LogLevel};
 
-impl SectionTable for Gateway {
+/// The keys of the service for connections, in `[gateway]` and `[listeners.NAME]`.
+pub(super) const SERVICE: &[Setting<ListenerService>] = &[
+    Key::new("mode", Kind::Choice(Mode::WORDS), Reload::New)
+        .doc("Service for accepted connections.")
+        .get(|s: &ListenerService| s.mode.as_str().to_owned())
+        .set(|s, value| value.choice().map(|mode| s.mode = mode)),
+    Key::new("forward_to", Kind::List, Reload::New)
+        .allows("targets such as tcp://host:port, up to 64")
+        .doc(
+            "Targets that connections are forwarded to, tried in turn from a rotating start \
+             until one answers, all within `dial_timeout`. A target that fails rests for 1 s \
+             to 30 s.",
+        )
+        .get(|s: &ListenerService| joined(&s.forward_to))
+        .set(|s, value| parse_targets(value).map(|targets| s.forward_to = targets)),
+];
+
+impl SectionTable for GatewayProcess {
     const SETTINGS: &'static [Setting<Self>] = &[
-        Key::new("mode", Kind::Choice(Mode::WORDS), Reload::Restart)
-            .doc("Service for accepted connections.")
-            .get(|g: &Self| g.mode.as_str().to_owned())
-            .set(|g, value| value.choice().map(|mode| g.mode = mode)),
-        Key::new("forward_to", Kind::Text, Reload::Restart)
-            .allows("a target such as tcp://host:port")
-            .doc("Target that connections are forwarded to.")
-            .get(|g: &Self| text_of(g.forward_to.as_ref()))
-            .set(|g, value| parse_endpoint(value.text()?).map(|target| g.forward_to = target)),
         Key::new("admin_addr", Kind::Text, Reload::Restart)
             .allows(
                 "an IP address and port such as 127.0.0.1:9909, or unix: and an absolute path in \
@@ -82,14 +89,12 @@ impl SectionTable for Gateway {
                 MemoryPressure::parse(value.text()?).map(|limit| g.memory_pressure = limit)
             }),
     ];
+}
 
-    fn conflicts(&self) -> Vec<(&'static str, ValueError)> {
-        if self.mode == Mode::Forward && self.forward_to.is_none() {
-            let what = "forward needs forward_to, a target such as tcp://host:port";
-            return vec![("mode", ValueError::new(what))];
-        }
-        Vec::new()
-    }
+/// Joins targets as the environment and flags list them.
+pub(super) fn joined(targets: &[Endpoint]) -> String {
+    let targets: Vec<_> = targets.iter().map(ToString::to_string).collect();
+    targets.join(",")
 }
 
 fn text_of(value: Option<&impl ToString>) -> String {
@@ -98,16 +103,25 @@ fn text_of(value: Option<&impl ToString>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ron_transport::schema::Section;
+    use ron_transport::config::{check, Settings};
+    use ron_transport::schema::{Raw, ValueError};
 
-    use super::*;
+    use super::super::Gateway;
+
+    fn set(gateway: &mut Gateway, path: &str, value: &str) -> Result<(), ValueError> {
+        let mut sections = gateway.sections_mut().into_iter();
+        let of_key = |section: &&mut dyn ron_transport::schema::Section| {
+            section.keys().iter().any(|key| key.path == path)
+        };
+        sections.find(of_key).unwrap().set(path, &Raw::from(value))
+    }
 
     #[test]
     fn every_default_can_be_set() {
         let mut gateway = Gateway::default();
-        for key in gateway.keys() {
-            let default = gateway.get(key.path).unwrap();
-            gateway.set(key.path, &default.as_str().into()).unwrap();
+        for key in Gateway::all_keys() {
+            let default = gateway.value(key.path).unwrap();
+            set(&mut gateway, key.path, &default).unwrap();
         }
         assert_eq!(gateway, Gateway::default());
     }
@@ -117,6 +131,7 @@ mod tests {
         let mut gateway = Gateway::default();
         for (path, value) in [
             ("mode", "forward"),
+            ("forward_to", "tcp://[::1]:7000,tcp://b:1"),
             ("forward_to", "tcp://[::1]:7000"),
             ("admin_addr", "[::1]:1"),
             ("admin_addr", ""),
@@ -130,25 +145,25 @@ mod tests {
             ("memory.pressure", "off"),
             ("memory.pressure", "512MiB"),
         ] {
-            gateway.set(path, &value.into()).unwrap();
-            assert_eq!(gateway.get(path).unwrap(), value, "{path}");
+            set(&mut gateway, path, value).unwrap();
+            assert_eq!(gateway.value(path).unwrap(), value, "{path}");
         }
-        assert_eq!(gateway.check(), Vec::new());
+        assert_eq!(check(&gateway), Ok(()));
     }
 
     #[test]
     fn forward_without_target_conflicts() {
         let mut gateway = Gateway::default();
-        gateway.set("mode", &"forward".into()).unwrap();
-        assert!(gateway.check()[0].1.to_string().contains("forward_to"));
+        set(&mut gateway, "mode", "forward").unwrap();
+        let error = check(&gateway).unwrap_err().to_string();
+        assert!(error.contains("forward_to"), "{error}");
     }
 
     #[cfg(not(feature = "arti"))]
     #[test]
     fn missing_scheme_is_named_with_feature() {
         let mut gateway = Gateway::default();
-        let target = "tor://x.onion:80";
-        let error = gateway.set("forward_to", &target.into()).unwrap_err();
+        let error = set(&mut gateway, "forward_to", "tor://x.onion:80").unwrap_err();
         assert!(error.to_string().contains("`arti`"), "{error}");
         assert_eq!(gateway, Gateway::default());
     }

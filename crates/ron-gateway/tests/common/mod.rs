@@ -99,6 +99,11 @@ impl Start {
         self.map(|start| start.socket(socket))
     }
 
+    /// Runs the gateway through a wrapper: the words before its name.
+    pub(crate) fn before(self, words: &[&str]) -> Self {
+        self.map(|start| start.before(words))
+    }
+
     /// Writes the gateway's file system calls to a file, by strace.
     ///
     /// The tracer is a separate process, so signals reach the gateway.

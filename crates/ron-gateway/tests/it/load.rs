@@ -81,7 +81,7 @@ fn reloads_lose_no_connection_and_no_byte() {
         "idle_timeout = 'soon'\n",
         "tcp.backlog = 7\n",
         "no_such_key = 1\n",
-        "[gateway]\nmode = 'echo_frames'\n",
+        "[gateway]\ndegraded_is_ready = true\n",
         "[[[",
     ];
     for round in 0..100 {

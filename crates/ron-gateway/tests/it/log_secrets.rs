@@ -70,16 +70,18 @@ fn onion_names_are_not_logged() {
     drop(connect(gateway.addr));
     gateway.line_with(&["\"reason\":\"upstream\"", "onion name"]);
     gateway.line_with(&["\"event\":\"start\"", "tcp://<hidden>"]);
-    // Rejected as another target, as one that this build cannot dial, and as invalid.
-    for (n, target) in ["tcp://sub.{}.onion:80", "tor://{}.ONION:80", "{}.onion"]
-        .iter()
-        .enumerate()
-    {
+    // Accepted, rejected as one that this build cannot dial or as the first one over Tor, and
+    // rejected as invalid.
+    for (target, result, n) in [
+        ("tcp://sub.{}.onion:80", "ok", 1),
+        ("tor://{}.ONION:80", "rejected", 1),
+        ("{}.onion", "rejected", 2),
+    ] {
         write(&target.replace("{}", ONION));
         gateway.signal(Signal::HUP);
         gateway.wait_metric(
-            "transport_reloads_total{result=\"rejected\"}",
-            u32::try_from(n).unwrap() + 1,
+            &format!("transport_reloads_total{{result=\"{result}\"}}"),
+            n,
         );
     }
     for path in [

@@ -35,7 +35,10 @@ fn sighup_applies_valid_configuration_only() {
             "[transport]\nmax_conns = 9\n[transport.tcp]\nbacklog = 9\n",
             "tcp.backlog",
         ),
-        ("[gateway]\nmode = \"echo_frames\"\n", "gateway.mode"),
+        (
+            "[gateway]\ndegraded_is_ready = true\n",
+            "gateway.degraded_is_ready",
+        ),
         ("no toml", "gateway.toml"),
     ] {
         fs::write(&file, bad).unwrap();

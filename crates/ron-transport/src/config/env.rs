@@ -16,27 +16,39 @@ pub(super) fn layer<S: Settings>(
     prefixes: &[&str],
     errors: &mut Vec<ConfigError>,
 ) -> Layer {
+    layer_below::<S>(vars, S::ENV_PREFIX, S::TABLE, prefixes, errors)
+}
+
+/// Reads the variables of one table with this prefix.
+pub(super) fn layer_below<S: Settings>(
+    vars: &[(OsString, OsString)],
+    own: &str,
+    table: &str,
+    prefixes: &[&str],
+    errors: &mut Vec<ConfigError>,
+) -> Layer {
     let keys = S::all_keys();
-    let named: Vec<(String, &Key)> = keys.iter().map(|k| (S::env_name(k.path), *k)).collect();
+    let env_name = |path: &str| {
+        let path = path.replace('.', "_").to_ascii_uppercase();
+        format!("{own}{path}")
+    };
+    let named: Vec<(String, &Key)> = keys.iter().map(|k| (env_name(k.path), *k)).collect();
     let mut layer = Layer::default();
     let mut wrong = Vec::new();
-    for (name, value) in vars
-        .iter()
-        .filter(|(name, _)| owner(name, prefixes) == S::ENV_PREFIX)
-    {
+    for (name, value) in vars.iter().filter(|(name, _)| owner(name, prefixes) == own) {
         let source = Source::Env(name.to_string_lossy().into_owned());
         let text = name.to_string_lossy();
-        let rest = text.strip_prefix(S::ENV_PREFIX).unwrap_or_default();
+        let rest = text.strip_prefix(own).unwrap_or_default();
         let key = named.iter().find(|(known, _)| OsStr::new(known) == name);
         match (key, value.to_str()) {
             (Some((_, key)), Some(value)) => layer.set(key.path, Raw::from(value), source),
             (Some((_, key)), None) => {
-                let path = format!("{}.{}", S::TABLE, key.path);
+                let path = format!("{table}.{}", key.path);
                 wrong.push(ConfigError::of_key(&path, source, "the value is not UTF-8"));
             }
             (None, value) if is_from_kubernetes(rest, value.unwrap_or_default()) => {}
             (None, _) => {
-                let message = unknown::<S>("variable", rest, &keys, wrong.len(), S::env_name);
+                let message = unknown::<S>("variable", rest, &keys, wrong.len(), env_name);
                 wrong.push(ConfigError::of_source(source, message));
             }
         }
@@ -45,6 +57,27 @@ pub(super) fn layer<S: Settings>(
     wrong.sort_by_key(|error| error.origin().to_origin());
     errors.append(&mut wrong);
     layer
+}
+
+/// Reports variables of a group whose name belongs to none of its tables.
+pub(super) fn strays(
+    vars: &[(OsString, OsString)],
+    group: &str,
+    prefixes: &[&str],
+    errors: &mut Vec<ConfigError>,
+) {
+    for (name, value) in vars {
+        let text = name.to_string_lossy();
+        let rest = text.strip_prefix(group).unwrap_or_default();
+        let value = value.to_str().unwrap_or_default();
+        if owner(name, prefixes) == group && !is_from_kubernetes(rest, value) {
+            let message = "no table has this name; a file or a flag must define it";
+            errors.push(ConfigError::of_source(
+                Source::Env(text.into_owned()),
+                message,
+            ));
+        }
+    }
 }
 
 /// Returns the longest prefix of the name; empty if none matches.

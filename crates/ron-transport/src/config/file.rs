@@ -74,7 +74,53 @@ impl Document {
 
     /// Returns the settings of the table of `S`.
     pub(super) fn layer<S: Settings>(&self, errors: &mut Vec<ConfigError>) -> Layer {
-        let (table, source) = (S::TABLE, &self.source);
+        let node = self.top.iter().find(|(name, _)| name == S::TABLE);
+        self.walk::<S>(S::TABLE, node.map(|(_, node)| node), errors)
+    }
+
+    /// Returns the settings of the table `[group.NAME]`, whose keys are those of `S`.
+    pub(super) fn named_layer<S: Settings>(
+        &self,
+        name: &str,
+        errors: &mut Vec<ConfigError>,
+    ) -> Layer {
+        let node = self.named::<S>().find(|(known, _)| *known == name);
+        let table = join(S::TABLE, name);
+        self.walk::<S>(&table, node.map(|(_, node)| node), errors)
+    }
+
+    /// Returns the tables below the group of `S`; no entries if the group is not a table.
+    pub(super) fn named<S: Settings>(&self) -> impl Iterator<Item = (&str, &Node)> {
+        let group = self.top.iter().find(|(name, _)| name == S::TABLE);
+        let entries: &[(String, Node)] = match group {
+            Some((_, Node::Table(entries))) => entries,
+            _ => &[],
+        };
+        entries.iter().map(|(name, node)| (name.as_str(), node))
+    }
+
+    /// Returns the error of a group that is not a table.
+    pub(super) fn not_a_group<S: Settings>(&self) -> Option<ConfigError> {
+        let is_wrong =
+            |(name, node): &&(String, Node)| name == S::TABLE && !matches!(node, Node::Table(_));
+        self.top.iter().find(is_wrong).map(|_| {
+            let message = format!("must have tables with names, such as [{}.public]", S::TABLE);
+            ConfigError::of_key(S::TABLE, self.source.clone(), message)
+        })
+    }
+
+    /// Returns the source of its values.
+    pub(super) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    fn walk<S: Settings>(
+        &self,
+        table: &str,
+        node: Option<&Node>,
+        errors: &mut Vec<ConfigError>,
+    ) -> Layer {
+        let source = &self.source;
         let mut walk = Walk::<S> {
             settings: PhantomData,
             table,
@@ -83,8 +129,8 @@ impl Document {
             errors,
             found: Vec::new(),
         };
-        match self.top.iter().find(|(name, _)| name == S::TABLE) {
-            Some((_, Node::Table(entries))) => walk.table("", entries),
+        match node {
+            Some(Node::Table(entries)) => walk.table("", entries),
             Some(_) => {
                 let message = format!("must be one table: [{table}]");
                 walk.errors
@@ -139,7 +185,7 @@ impl Document {
 /// A walk through one table of the file.
 struct Walk<'a, S> {
     settings: PhantomData<S>,
-    table: &'static str,
+    table: &'a str,
     source: &'a Source,
     keys: Vec<&'static Key>,
     errors: &'a mut Vec<ConfigError>,

@@ -23,6 +23,13 @@ impl Layer {
     pub(super) fn set(&mut self, path: impl Into<String>, value: Raw, source: Source) {
         self.0.push((path.into(), value, source));
     }
+
+    /// Returns each path with its source.
+    pub(super) fn paths(&self) -> impl Iterator<Item = (&str, &Source)> {
+        self.0
+            .iter()
+            .map(|(path, _, source)| (path.as_str(), source))
+    }
 }
 
 /// Hides the values, since some are secret.

@@ -37,10 +37,10 @@ const PRESET: &str = "preset";
 /// ```
 #[derive(Clone, Default)]
 pub struct Loader {
-    files: Vec<Input>,
-    env: Vec<(OsString, OsString)>,
-    flags: Vec<(String, OsString)>,
-    max_fd: Option<u64>,
+    pub(super) files: Vec<Input>,
+    pub(super) env: Vec<(OsString, OsString)>,
+    pub(super) flags: Vec<(String, OsString)>,
+    pub(super) max_fd: Option<u64>,
 }
 
 impl Loader {
@@ -168,7 +168,7 @@ impl Loader {
         Some(shown(raw))
     }
 
-    fn read(&self, errors: &mut Vec<ConfigError>) -> Vec<Document> {
+    pub(super) fn read(&self, errors: &mut Vec<ConfigError>) -> Vec<Document> {
         let mut documents = Vec::new();
         for input in &self.files {
             match Document::read(input) {
@@ -180,7 +180,7 @@ impl Loader {
     }
 
     /// Returns the values of one table from all layers, by path.
-    fn values<S: Settings>(
+    pub(super) fn values<S: Settings>(
         &self,
         files: &[Document],
         prefixes: &[&str],
@@ -204,13 +204,34 @@ impl Loader {
     }
 
     /// Loads and checks one table. If there are errors, it has the valid settings only.
-    fn table<S: Settings>(
+    pub(super) fn table<S: Settings>(
         &self,
         files: &[Document],
         prefixes: &[&str],
         errors: &mut Vec<ConfigError>,
     ) -> Loaded<S> {
         let values = self.values::<S>(files, prefixes, errors);
+        let mut filled = Filled::<S>::new(&values, S::TABLE, errors);
+        filled.check_rules(S::TABLE, errors);
+        let warnings = filled.settings.warnings(self.max_fd);
+        filled.into_loaded(files, warnings)
+    }
+}
+
+/// Settings with the values of all layers.
+pub(super) struct Filled<S> {
+    pub(super) settings: S,
+    sources: BTreeMap<&'static str, Source>,
+    failed: BTreeSet<&'static str>,
+}
+
+impl<S: Settings> Filled<S> {
+    /// Sets each value. `table` is the name of the table in errors.
+    pub(super) fn new(
+        values: &HashMap<String, (Raw, Source)>,
+        table: &str,
+        errors: &mut Vec<ConfigError>,
+    ) -> Self {
         let (mut settings, mut sources) = (S::default(), BTreeMap::new());
         let mut failed = BTreeSet::new();
         for section in settings.sections_mut() {
@@ -222,24 +243,42 @@ impl Loader {
                 if let Err(error) = section.set(key.path, raw) {
                     failed.insert(key.path);
                     let allowed = key.allowed();
-                    errors.push(blame::<S>(key.path, source, &shown(raw), &error, &allowed));
+                    errors.push(blame(
+                        table,
+                        key.path,
+                        source,
+                        &shown(raw),
+                        &error,
+                        &allowed,
+                    ));
                 }
             }
         }
-        for (path, error) in rules_to_blame(&settings, &failed) {
-            let source = sources.get(path).unwrap_or(&Source::Default);
-            let value = settings.value(path).unwrap_or_default();
-            errors.push(blame::<S>(path, source, &value, &error, ""));
+        Self {
+            settings,
+            sources,
+            failed,
         }
+    }
+
+    /// Checks the rules that span several keys.
+    pub(super) fn check_rules(&mut self, table: &str, errors: &mut Vec<ConfigError>) {
+        for (path, error) in rules_to_blame(&self.settings, &self.failed) {
+            let source = self.sources.get(path).unwrap_or(&Source::Default);
+            let value = self.settings.value(path).unwrap_or_default();
+            errors.push(blame(table, path, source, &value, &error, ""));
+        }
+    }
+
+    pub(super) fn into_loaded(self, files: &[Document], mut warnings: Vec<String>) -> Loaded<S> {
         let mut rest = BTreeMap::new();
-        let mut warnings = settings.warnings(self.max_fd);
         for file in files {
             file.rest::<S>(&mut rest);
             warnings.extend(file.misplaced::<S>());
         }
         Loaded {
-            settings,
-            sources,
+            settings: self.settings,
+            sources: self.sources,
             rest,
             warnings,
         }
@@ -275,14 +314,15 @@ fn rules_to_blame<S: Settings>(
     broken
 }
 
-fn blame<S: Settings>(
+fn blame(
+    table: &str,
     path: &str,
     source: &Source,
     value: &str,
     error: &ValueError,
     rule: &str,
 ) -> ConfigError {
-    let key = format!("{}.{path}", S::TABLE);
+    let key = format!("{table}.{path}");
     ConfigError::of_value(&key, source.clone(), value, &error.to_string(), rule)
 }
 

@@ -39,6 +39,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         GENERAL,
         LIMITS,
         TCP,
+        PROXY,
         #[cfg(feature = "tls")]
         tls::TLS,
         #[cfg(feature = "uds")]
@@ -48,6 +49,28 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     ];
     groups.iter().copied().flatten()
 }
+
+const PROXY: &[Case] = &[
+    case(
+        "proxy.trusted",
+        "",
+        ["10.0.0.0/8, unix, ::1", "10.0.0.0/8,::1/128,unix"],
+        ["10.0.0.1/8", "10.0.0.0/8"],
+    ),
+    case(
+        "proxy.required",
+        "false",
+        ["on", "true"],
+        ["maybe", "on, off"],
+    ),
+    case(
+        "proxy.header_timeout",
+        "3s",
+        ["250ms", "250ms"],
+        ["61s", "10ms to 60s"],
+    ),
+    case("proxy.send", "off", ["v2", "v2"], ["v3", "off, v1 or v2"]),
+];
 
 const GENERAL: &[Case] = &[
     case(

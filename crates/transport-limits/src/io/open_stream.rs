@@ -182,10 +182,7 @@ impl<I: Io> OpenStream<I> {
     /// # Errors
     /// The limit of pending handshakes.
     pub(super) fn begin_handshake(&mut self, conn: &ConnState) -> Result<(), Reason> {
-        match &conn.peer {
-            Some(peer) => self.permit.pend(peer),
-            None => Ok(()),
-        }
+        self.permit.pend(conn.peer.as_ref())
     }
 
     /// Gives that place back.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use transport_core::{
     Backend, Connection, Listener, Observer, PeerAddr, Pending, Reason, Reloadable, TransportError,
@@ -125,6 +126,14 @@ impl<P: Pending> Pending for TlsPending<P> {
 
     fn refused(&self) -> Option<Reason> {
         self.raw.refused()
+    }
+
+    fn hop_timeout(&self) -> Option<Duration> {
+        self.raw.hop_timeout()
+    }
+
+    async fn identify(&mut self) -> Result<(), TransportError> {
+        self.raw.identify().await
     }
 
     /// Runs the handshake.

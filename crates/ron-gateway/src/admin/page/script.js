@@ -31,6 +31,7 @@ const WHY = {
   draining: "stopping; new connections are refused",
   stopped: "stopped",
   overload: "memory usage is high; open connections continue, new ones are refused",
+  upstream: "every upstream target failed and rests; connections still try one",
 };
 
 const $ = (id) => document.getElementById(id);
@@ -133,8 +134,38 @@ function readiness(status, now) {
   const parts = (abi ? "Landlock " + abi : "no Landlock") + ", " + (seccomp ? "seccomp" : "no seccomp");
   show("sandbox", mode === "off" ? "off" : parts);
   $("sandbox").className = mode !== "off" && !(abi && seccomp) ? "care" : "";
-  show("what", status.mode.replace("_", " ") + " over " + status.backend + ", " + status.listen);
+  const [first] = status.listeners;
+  show("what", first.name === null ? service(first) + ", " + first.listen : status.listeners.length + " listeners");
+  listeners(status.listeners);
   document.title = word + " · ron-gateway";
+}
+
+const service = (one) => one.mode.replace("_", " ") + " over " + one.backend;
+
+function listeners(all) {
+  const named = all.filter((one) => one.name !== null);
+  $("listeners-part").hidden = named.length === 0;
+  const rows = document.createElement("tbody");
+  for (const one of named) {
+    const row = rows.insertRow();
+    cell(row, one.name);
+    cell(row, service(one));
+    cell(row, one.listen);
+    const care = one.state === "ready" ? "" : one.state === "degraded" ? "care" : "alarm";
+    cell(row, (WORDS[one.state] || one.state) + (one.reason ? " (" + one.reason + ")" : ""), care);
+  }
+  $("listeners").tBodies[0].replaceWith(rows);
+  const targets = document.createElement("tbody");
+  for (const one of all) {
+    one.upstreams.forEach(({ target, available }, index) => {
+      const row = targets.insertRow();
+      cell(row, (one.name === null ? "" : one.name + " ") + index);
+      cell(row, target);
+      cell(row, available ? "available" : "rests after a failure", available ? "" : "care");
+    });
+  }
+  $("upstream-part").hidden = targets.rows.length === 0;
+  $("upstreams").tBodies[0].replaceWith(targets);
 }
 
 function traffic(metrics, accepted) {
@@ -243,7 +274,7 @@ async function configuration(metrics, first) {
       const row = (/default$/.test(source) ? rest : set).insertRow();
       if (/default$/.test(source)) row.className = "default";
       const name = document.createElement("code");
-      name.textContent = (table === "gateway" ? "gateway." : "") + key;
+      name.textContent = (table === "transport" ? "" : table + ".") + key;
       row.insertCell().append(name);
       cell(row, value || "none");
       cell(row, source, "note");

@@ -39,6 +39,9 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "RON_TRANSPORT_PORT",
     "RON_TRANSPORT_PORT_9444_TCP_ADDR",
     "RON_TRANSPORT_SERVICE_HOST",
+    // Settings of Envoy.
+    "max_connect_attempts",
+    "source_ip",
     // Prometheus and Loki.
     "TransportTlsStartFailed",
     "count_over_time",
@@ -143,7 +146,9 @@ impl Known {
 
     /// Adds the metrics of the table and of a running gateway.
     fn metrics(&mut self) {
-        let served = Gateway::start(&[]).get("/metrics").body;
+        let served = Gateway::start(&["--forward", "tcp://127.0.0.1:9"])
+            .get("/metrics")
+            .body;
         let types = served
             .lines()
             .filter_map(|line| line.strip_prefix("# TYPE "));

@@ -133,6 +133,7 @@ fn forward() {
     assert!(refuses(gateway.addr));
     reject(&gateway, "upstream");
     close(&gateway, "error");
+    wait(&gateway, "ready", &["upstream"]);
     expect(
         "upstream-fails",
         &gateway.stop(),

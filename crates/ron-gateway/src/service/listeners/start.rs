@@ -1,0 +1,117 @@
+//! Builds and binds listeners, at the start and at a reload.
+
+use std::sync::Arc;
+
+use ron_transport::limits::Limiter;
+use ron_transport::metrics::Prometheus;
+use ron_transport::{Config, Inherited, ListenAddr, Transport, TransportError};
+
+use super::RunningListener;
+use crate::conflicts;
+#[cfg(feature = "tls")]
+use crate::dev_tls;
+use crate::exit::ExitFailure;
+use crate::listener::ListenerPlan;
+use crate::logging::TARGET;
+use crate::process;
+use crate::systemd;
+
+/// The parts that all listeners of the process share.
+#[derive(Clone)]
+pub(in crate::service) struct ListenerStarter {
+    pub(in crate::service) prometheus: Prometheus,
+    /// The owner of the ceilings of named listeners.
+    pub(in crate::service) shared: Option<Limiter>,
+    pub(in crate::service) dev_tls: bool,
+}
+
+impl ListenerStarter {
+    /// Builds a transport, without binding its address.
+    pub(in crate::service) fn build(&self, plan: &ListenerPlan) -> Result<Transport, ExitFailure> {
+        let mut builder = Transport::builder().config(plan.config.clone());
+        // The name is a label of the series that the recorder registers.
+        if let Some(name) = &plan.name {
+            builder = builder.name(name);
+        }
+        if let Some(shared) = &self.shared {
+            builder = builder.limiter(shared);
+        }
+        builder = builder.recorder(self.prometheus.recorder());
+        if let Some(limit) = process::max_conn_fd() {
+            builder = builder.max_fd(limit);
+        }
+        #[cfg(feature = "tls")]
+        if self.makes_certificate(plan) {
+            builder = builder.server_tls(dev_tls::make(&plan.config)?);
+        }
+        Ok(builder.build()?)
+    }
+
+    /// Returns whether `--dev-tls` makes the certificate of a listener.
+    #[cfg(feature = "tls")]
+    fn makes_certificate(&self, plan: &ListenerPlan) -> bool {
+        let lacks_one = plan.config.general.backend() == ron_transport::Backend::Tls
+            && plan.config.tls.cert_path().is_none();
+        // Without a name, a contradiction is an error.
+        self.dev_tls && (plan.name.is_none() || lacks_one)
+    }
+
+    /// Prepares the dials of a listener, and binds or takes over its socket.
+    pub(in crate::service) async fn listen(
+        &self,
+        transport: Arc<Transport>,
+        plan: ListenerPlan,
+        inherited: Option<Inherited>,
+    ) -> Result<RunningListener, ExitFailure> {
+        prepare(&transport, &plan).await?;
+        let is_inherited = inherited.is_some();
+        let listen = match inherited {
+            Some(socket) => transport
+                .listen_on(socket)
+                .await
+                .map_err(|error| match error {
+                    TransportError::Tls { .. } => failure(error),
+                    error => systemd::unusable(error),
+                })?,
+            None => transport.listen().await.map_err(failure)?,
+        };
+        conflicts::check_listening(&plan, &listen)?;
+        warn_uncapped(&plan.config, &listen);
+        Ok(RunningListener::new(transport, listen, is_inherited, plan))
+    }
+}
+
+/// Loads the files that dials to the targets need.
+pub(in crate::service) async fn prepare(
+    transport: &Transport,
+    plan: &ListenerPlan,
+) -> Result<(), ExitFailure> {
+    for to in plan.service.targets() {
+        transport.prepare_for(to).await.map_err(failure)?;
+    }
+    Ok(())
+}
+
+/// Warns of an uncapped address that a service manager chose.
+///
+/// The configuration warns of configured addresses.
+fn warn_uncapped(config: &Config, listen: &ListenAddr) {
+    let configured = config.general.bind_addr();
+    let is_warned = configured.is_some_and(|addr| config.uncapped(addr).is_some());
+    let ListenAddr::Ip(addr) = listen else {
+        return;
+    };
+    if let Some(warning) = config.uncapped(*addr).filter(|_| !is_warned) {
+        tracing::warn!(target: TARGET, event = "config", "{warning}");
+    }
+}
+
+/// Maps TLS errors to configuration errors.
+///
+/// They mean an unusable certificate, key or trust store.
+fn failure(error: TransportError) -> ExitFailure {
+    match error {
+        TransportError::Tls { .. } => ExitFailure::Config(error.to_string()),
+        error => error.into(),
+    }
+}
