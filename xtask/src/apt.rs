@@ -14,6 +14,13 @@ const FOR_TESTS: &[(&str, &str, &str)] = &[
     // Shows the files that a process writes.
     STRACE, // A process with another user id and one capability.
     SETPRIV,
+    // Completions, and the manual pages.
+    ("zsh", "--version", "zsh"),
+    ("fish", "--version", "fish"),
+    ("man", "--version", "man-db"),
+    ("mandoc", "/dev/null", "mandoc"),
+    // The client and, under another name, the server of the Redis example.
+    ("redis-cli", "--version", "redis-tools"),
 ];
 
 /// Programs for drills.
@@ -26,6 +33,8 @@ const FOR_DRILLS: &[(&str, &str, &str)] = &[
     ("prlimit", "--version", "util-linux"),
     // Socket activation.
     ("systemd-socket-activate", "--version", "systemd"),
+    // The balancer in front of replicas.
+    ("haproxy", "-v", "haproxy"),
 ];
 
 /// Programs that measure the `edge` preset.
@@ -70,6 +79,34 @@ const PROXIES: &[(&str, &str, &str)] = &[
     ("haproxy", "-v", "haproxy"),
 ];
 
+/// Programs that build the Debian package and check it.
+const FOR_DEB: &[(&str, &str, &str)] = &[
+    ("dpkg-shlibdeps", "--version", "dpkg-dev"),
+    ("strip", "--version", "binutils"),
+    ("debootstrap", "--version", "debootstrap"),
+    ("unshare", "--version", "util-linux"),
+    ("ip", "-V", "iproute2"),
+    ("lintian", "--version", "lintian"),
+];
+
+/// Programs that build the container image and run it.
+const FOR_IMAGE: &[(&str, &str, &str)] = &[
+    // musl-gcc without a file prints an error; the file of its package shows that it exists.
+    ("ls", "/usr/bin/musl-gcc", "musl-tools"),
+    ("strip", "--version", "binutils"),
+    (
+        "ls",
+        "/etc/ssl/certs/ca-certificates.crt",
+        "ca-certificates",
+    ),
+    ("buildah", "--version", "buildah"),
+    ("umoci", "--version", "umoci"),
+    ("crun", "--version", "crun"),
+    ("openssl", "version", "openssl"),
+    ("unshare", "--version", "util-linux"),
+    ("ip", "-V", "iproute2"),
+];
+
 /// The nodes of the private Tor network.
 ///
 /// With systemd, Debian's package also enables and starts a service: a client that listens for SOCKS on
@@ -110,6 +147,20 @@ pub(crate) fn for_edge(cx: &Cx) -> Outcome {
 /// Installs the missing programs that build and run aarch64 code.
 pub(crate) fn for_aarch64(cx: &Cx) -> Outcome {
     FOR_AARCH64
+        .iter()
+        .try_for_each(|program| make_sure(cx, program))
+}
+
+/// Installs the missing programs that build and check the Debian package.
+pub(crate) fn for_deb(cx: &Cx) -> Outcome {
+    FOR_DEB
+        .iter()
+        .try_for_each(|program| make_sure(cx, program))
+}
+
+/// Installs the missing programs that build and run the container image.
+pub(crate) fn for_image(cx: &Cx) -> Outcome {
+    FOR_IMAGE
         .iter()
         .try_for_each(|program| make_sure(cx, program))
 }

@@ -1,10 +1,10 @@
-//! `docs-gen`: generates tables in `docs/` from the code.
+//! `docs-gen`: generates tables in `docs/`, manual pages and completions from the code.
 //!
 //! The facade's example `schema` prints each table, because xtask links none of the crates and so
-//! compiles in seconds. A table is between `<!-- generated: NAME -->` and `<!-- /generated -->`; the text
+//! compiles in seconds. The gateway prints its manual pages and completions. A table is between `<!-- generated: NAME -->` and `<!-- /generated -->`; the text
 //! around it is written by hand.
 
-use crate::cmd::{capture, read, write, Cx, Outcome};
+use crate::cmd::{capture, read, run as run_command, write, Cx, Outcome};
 
 const CLOSE: &str = "<!-- /generated -->";
 
@@ -17,6 +17,19 @@ const TABLES: &[(&str, &str)] = &[
 
 /// Files that an example prints completely: file, crate, example.
 const FILES: &[(&str, &str, &str)] = &[("docs/ops/grafana.json", "transport-metrics", "dashboard")];
+
+/// Files that the gateway's `generate` prints: file, and the argument.
+const GENERATED: &[(&str, &str)] = &[
+    ("deploy/man/ron-gateway.1", "man"),
+    ("deploy/man/ron-gateway.toml.5", "man-toml"),
+    ("deploy/completions/ron-gateway.bash", "bash"),
+    ("deploy/completions/_ron-gateway", "zsh"),
+    ("deploy/completions/ron-gateway.fish", "fish"),
+];
+
+/// The alerts, and their custom resource for the Prometheus operator.
+const ALERTS: &str = "docs/ops/alerts.yml";
+const RULE: &str = "deploy/kubernetes/monitoring/prometheusrule.yaml";
 
 /// Rewrites the pages; with `--check` reports stale pages as an error.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
@@ -54,10 +67,25 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
             }
         }
     }
+    let mut files = Vec::new();
     for &(file, krate, example) in FILES {
+        let text = capture(&mut cx.cargo(["run", "-q", "-p", krate, "--example", example]))?;
+        files.push((file, text));
+    }
+    files.push((RULE, prometheus_rule(&read(&cx.root.join(ALERTS))?)?));
+    // The features and the build of the step `test`.
+    let build = ["build", "-q", "--workspace", "--all-features", "--bin"];
+    run_command(cx.cargo(build).arg("ron-gateway"))?;
+    for &(file, what) in GENERATED {
+        let generate = ["generate", what];
+        files.push((
+            file,
+            capture(&mut cx.program(cx.built("ron-gateway"), generate))?,
+        ));
+    }
+    for (file, after) in files {
         let path = cx.root.join(file);
         let before = std::fs::read_to_string(&path).unwrap_or_default();
-        let after = capture(&mut cx.cargo(["run", "-q", "-p", krate, "--example", example]))?;
         match first_difference(&before, &after) {
             None => eprintln!("{file} is up to date"),
             Some(line) if check => stale.push(format!("{file}:{line}")),
@@ -74,6 +102,24 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
         "generated text differs from the code at {}: run `cargo xtask docs-gen`",
         stale.join(", ")
     ))
+}
+
+/// Returns the rules as a `PrometheusRule`.
+///
+/// Its `spec` has the format of the file.
+fn prometheus_rule(alerts: &str) -> Result<String, String> {
+    let groups = alerts.split_once("\ngroups:\n").ok_or("no groups")?.1;
+    let mut out = String::from(
+        "# Generated from docs/ops/alerts.yml by `cargo xtask docs-gen`.\n\
+         apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata:\n  \
+         name: ron-gateway\n  labels:\n    app.kubernetes.io/name: ron-gateway\n\
+         spec:\n  groups:\n",
+    );
+    for line in groups.lines() {
+        let indent = if line.is_empty() { "" } else { "  " };
+        out += &format!("{indent}{line}\n");
+    }
+    Ok(out)
 }
 
 /// Replaces the text between the markers of table `name`.
@@ -146,6 +192,17 @@ mod tests {
             .contains("twice"));
         let open = "<!-- generated: a -->\n<!-- generated: b -->\n<!-- /generated -->";
         assert!(replace(open, "a", "x").unwrap_err().contains("another"));
+    }
+
+    #[test]
+    fn rule_has_the_groups_indented() {
+        let rule = prometheus_rule("# a\n\ngroups:\n  - name: x\n\n    rules: []\n").unwrap();
+        let end = "spec:\n  groups:\n    - name: x\n\n      rules: []\n";
+        assert!(rule.ends_with(end), "{rule}");
+        assert!(prometheus_rule("rules:\n").is_err());
+        let root = Cx::new().unwrap().root;
+        let alerts = prometheus_rule(&read(&root.join(ALERTS)).unwrap()).unwrap();
+        assert_eq!(alerts, read(&root.join(RULE)).unwrap());
     }
 
     #[test]

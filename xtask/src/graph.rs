@@ -1,7 +1,7 @@
 //! `graph`: allows only the architecture's dependencies between crates.
 //!
 //! ```text
-//! transport-core <- transport-limits  <- transport-tcp, -tls, -uds, -arti <- ron-transport
+//! transport-core <- transport-limits  <- transport-tcp, -tls, -uds, -arti, -proxy <- ron-transport
 //! transport-core <- transport-metrics                                     <- ron-transport
 //! ron-transport  <- ron-gateway, transport-http
 //! transport-core, transport-limits <- transport-testkit <- testing/*, benches/*
@@ -43,6 +43,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("transport-tcp", BACKEND),
     ("transport-tls", BACKEND),
     ("transport-uds", BACKEND),
+    ("transport-proxy", BACKEND),
     (ARTI, BACKEND),
     (
         "ron-transport",
@@ -53,6 +54,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "transport-tcp",
             "transport-tls",
             "transport-uds",
+            "transport-proxy",
             ARTI,
         ],
     ),

@@ -49,6 +49,20 @@ pub(crate) fn load(cx: &Cx) -> Result<Vec<Krate>, String> {
     crates(&parse(&capture(&mut cx.cargo(args))?)?)
 }
 
+/// The version of the gateway.
+pub(crate) fn gateway_version(cx: &Cx) -> Result<String, String> {
+    let id = capture(&mut cx.cargo(["pkgid", "--offline", "-p", "ron-gateway"]))?;
+    let version = id.trim().rsplit(['#', '@']).next();
+    Ok(version.unwrap_or_default().to_owned())
+}
+
+/// The date of the last commit, in a format of `git log`.
+pub(crate) fn commit_date(cx: &Cx, format: &str) -> Result<String, String> {
+    let format = format!("--format={format}");
+    let date = capture(&mut cx.program("git", ["log", "-1", &format]))?;
+    Ok(date.trim().to_owned())
+}
+
 /// Parses the output of `cargo metadata`.
 pub(crate) fn parse(text: &str) -> Result<Value, String> {
     serde_json::from_str(text).map_err(|e| format!("cargo metadata is not JSON: {e}"))

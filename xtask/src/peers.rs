@@ -1,4 +1,4 @@
-//! `peers`: tests the built gateway with other TLS implementations.
+//! `peers`: tests the built gateway with TLS and PROXY implementations of other projects.
 //!
 //! `testing/interop` has the peers and their rows; this step installs their programs. If an installation
 //! fails, the step prints the reason and the harness skips the peer.
@@ -43,6 +43,13 @@ const PROGRAMS: &[(&str, &[Program])] = &[
     ("sslyze", &[PYTHON]),
 ];
 
+/// The peers of the PROXY protocol with the programs that each needs.
+const PROXY_PROGRAMS: &[(&str, &[Program])] = &[
+    ("haproxy", &[("haproxy", "-v", "haproxy"), OPENSSL]),
+    ("nginx", &[("nginx", "-v", "libnginx-mod-stream")]),
+    ("curl", &[CURL, PYTHON]),
+];
+
 /// Peers from PyPI.
 const PACKAGES: &[Packages] = &[
     // The wheels have an OpenSSL with X25519MLKEM768.
@@ -63,16 +70,24 @@ const PACKAGES: &[Packages] = &[
 
 /// Runs the chosen peers.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
-    let Some(("tls", rest)) = args.split_first().map(|(kind, rest)| (kind.as_str(), rest)) else {
-        return Err(
-            "no kind of peers is chosen: `tls [--quick] [--json] [--all-features] [PEER…]`".into(),
-        );
+    let (kind, rest) = match args.split_first() {
+        Some((kind, rest)) if kind == "tls" => (&[][..], rest),
+        Some((kind, rest)) if kind == "proxy" => (&["--proxy"][..], rest),
+        _ => {
+            let usage = "`tls|proxy [--quick] [--json] [--all-features] [PEER…]`";
+            return Err(format!("no kind of peers is chosen: {usage}"));
+        }
     };
     let (build, chosen): (Vec<_>, Vec<_>) = rest.iter().partition(|arg| *arg == "--all-features");
-    let list = capture(harness(cx).arg("--list").args(&chosen))?;
-    install(cx, &list.lines().collect::<Vec<_>>());
+    let list = capture(harness(cx).args(kind).arg("--list").args(&chosen))?;
+    let programs = if kind.is_empty() {
+        PROGRAMS
+    } else {
+        PROXY_PROGRAMS
+    };
+    install(cx, programs, &list.lines().collect::<Vec<_>>());
     run_command(cx.cargo(["build", "-p", "ron-gateway"]).args(build))?;
-    run_command(harness(cx).args(chosen))
+    run_command(harness(cx).args(kind).args(chosen))
 }
 
 /// The harness, with the paths of the gateway and of the tools.
@@ -84,8 +99,8 @@ fn harness(cx: &Cx) -> Command {
 }
 
 /// Installs the missing programs of these peers.
-fn install(cx: &Cx, names: &[&str]) {
-    let chosen = PROGRAMS.iter().filter(|(name, _)| names.contains(name));
+fn install(cx: &Cx, programs: &[(&str, &[Program])], names: &[&str]) {
+    let chosen = programs.iter().filter(|(name, _)| names.contains(name));
     let programs: BTreeSet<_> = chosen.flat_map(|(_, programs)| *programs).collect();
     for program in programs {
         if let Err(why) = apt::make_sure(cx, program) {

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use crate::cmd::{Cx, Outcome};
 use crate::{
-    alerts, alone, api, auditable, bench, clippy, deny, doc, docs_gen, doctest, drills, edge, fmt,
-    fuzz, graph, loom, msrv, package, page, peers, readme, sbom, semver, soak, test, tidy, tornet,
+    alerts, alone, api, auditable, balancers, bench, clippy, deb, deny, doc, docs_gen, doctest,
+    drills, edge, fmt, fuzz, graph, image, kubernetes, loom, msrv, package, page, peers, readme,
+    sbom, semver, soak, test, tidy, tornet,
 };
 
 /// One subcommand of `cargo xtask`.
@@ -59,7 +60,7 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     step(
         "docs-gen",
-        "regenerate the tables in docs/ from the code; --check only compares",
+        "regenerate tables, manual pages and completions from the code; --check only compares",
         docs_gen::run,
     ),
     step(
@@ -136,6 +137,26 @@ pub(crate) const STEPS: &[Step] = &[
         "auditable",
         "a release build of the gateway with its dependency list, checked against `sbom` (installs its tools)",
         auditable::run,
+    ),
+    step(
+        "deb",
+        "the Debian package in target/deb: `deb [--check] [--dev]`; --check installs and purges it in a chroot",
+        deb::run,
+    ),
+    step(
+        "image",
+        "the container image in target/image: `image [--check]`; --check runs it (installs buildah and crun)",
+        image::run,
+    ),
+    step(
+        "kubernetes",
+        "deploy/kubernetes rendered by kubectl and validated against schemas (from npm and PyPI)",
+        kubernetes::run,
+    ),
+    step(
+        "balancers",
+        "the example configurations of HAProxy and Envoy under the programs (installed when missing)",
+        balancers::run,
     ),
     step(
         "fuzz",

@@ -2,18 +2,23 @@
 
 mod error;
 mod help;
+mod table;
 
 use std::ffi::{OsStr, OsString};
 
 use lexopt::{Arg, Parser, ValueExt};
 use ron_transport::config::{Config, Settings};
+use ron_transport::schema::Choice;
 
 use crate::exit::ExitFailure;
+use crate::manual::Generated;
 use crate::settings::{Gateway, Mode};
 use crate::startup::Sources;
 use crate::{check, dial, service, term};
 
 pub(crate) use error::UsageError;
+pub(crate) use help::NOTES;
+pub(crate) use table::{CliFlag, COMMANDS, FLAGS, KEY_FLAGS};
 
 /// A parsed command.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,6 +29,8 @@ pub(crate) enum Command {
     Check(Sources),
     /// Connect once.
     Dial(Sources, String),
+    /// Print a manual page or completions.
+    Generate(Generated),
     /// Print the help.
     Help,
     /// Print the version.
@@ -36,8 +43,12 @@ impl Command {
             Self::Run(sources) => service::run(&sources),
             Self::Check(sources) => check::run(&sources),
             Self::Dial(sources, target) => dial::run(&sources, &target),
+            Self::Generate(what) => {
+                term::out(&what.text());
+                Ok(())
+            }
             Self::Help => {
-                term::out(help::TEXT);
+                term::out(&help::text());
                 Ok(())
             }
             Self::Version => {
@@ -47,21 +58,6 @@ impl Command {
         }
     }
 }
-
-/// Names of the commands; no name runs the service.
-const COMMANDS: &[&str] = &["check", "dial"];
-
-/// Flags other than `--transport.…` and `--gateway.…`.
-const FLAGS: &[&str] = &[
-    "--config",
-    "--echo",
-    "--echo-frames",
-    "--forward",
-    "--admin",
-    "--dev-tls",
-    "--help",
-    "--version",
-];
 
 /// Parses the command line, including the program name.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
@@ -127,14 +123,21 @@ impl CommandLine {
 
     /// Adds a positional argument: first the command, then its target.
     fn word(&mut self, word: String) -> Result<(), UsageError> {
-        let command = self.words.first().map(String::as_str);
-        match command {
-            None if !COMMANDS.contains(&word.as_str()) => {
-                return Err(UsageError::command(&word, COMMANDS))
+        let is_command = |name: &str| COMMANDS.iter().find(|command| command.name == name);
+        match self.words.first() {
+            None if is_command(&word).is_none() => {
+                let known: Vec<_> = COMMANDS.iter().map(|command| command.name).collect();
+                return Err(UsageError::command(&word, &known));
             }
-            Some("dial") if self.words.len() == 1 => {}
-            Some(_) => return Err(UsageError::Surplus(word)),
-            None => {}
+            Some(command)
+                if self.words.len() > 1
+                    || is_command(command)
+                        .and_then(|command| command.argument)
+                        .is_none() =>
+            {
+                return Err(UsageError::Surplus(word))
+            }
+            _ => {}
         }
         self.words.push(word);
         Ok(())
@@ -150,6 +153,9 @@ impl CommandLine {
             (Some("check"), _) => Ok(Command::Check(self.sources)),
             (Some("dial"), Some(target)) => Ok(Command::Dial(self.sources, target)),
             (Some("dial"), None) => Err(UsageError::NoTarget),
+            (Some("generate"), what) => Generated::from_word(&what.unwrap_or_default())
+                .map(Command::Generate)
+                .map_err(|error| UsageError::Value(format!("generate: WHAT {error}"))),
             _ => Ok(Command::Run(self.sources)),
         }
     }
@@ -162,7 +168,7 @@ fn known_flags() -> Vec<String> {
     let gateway = Gateway::all_keys()
         .into_iter()
         .map(|key| Gateway::flag_name(key.path));
-    let own = FLAGS.iter().map(|&flag| flag.to_owned());
+    let own = FLAGS.iter().map(|flag| flag.long.to_owned());
     own.chain(transport).chain(gateway).collect()
 }
 
@@ -245,9 +251,28 @@ mod tests {
     }
 
     #[test]
-    fn help_names_every_flag_and_command() {
-        for name in FLAGS.iter().chain(COMMANDS) {
-            assert!(help::TEXT.contains(name), "{name}");
+    fn every_flag_of_the_table_parses() {
+        for flag in FLAGS {
+            let args = [Some(flag.long), flag.value];
+            let args: Vec<_> = args.into_iter().flatten().collect();
+            let parsed = parsed(&args);
+            let known = !matches!(parsed, Err(UsageError::Unknown { .. }));
+            assert!(known, "{}: {parsed:?}", flag.long);
+        }
+    }
+
+    #[test]
+    fn generate_needs_known_word() {
+        for word in Generated::WORDS {
+            let command = parsed(&["generate", word]);
+            assert!(matches!(command, Ok(Command::Generate(_))), "{command:?}");
+        }
+        for args in [&["generate"][..], &["generate", "csh"]] {
+            let error = parsed(args).unwrap_err().to_string();
+            assert_eq!(
+                error,
+                "generate: WHAT must be man, man-toml, bash, zsh or fish"
+            );
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::settings::{Gateway, ListenerSettings, MemoryPressure, Mode};
 
 /// Name of the layer with the gateway's defaults.
 pub(crate) const DEFAULTS_NAME: &str = "gateway default";
-/// `TimeoutStopSec` of the unit file in `docs/deploy/`.
+/// `TimeoutStopSec` of the unit file in `deploy/systemd/`.
 const STOP_TIMEOUT: Duration = Duration::from_secs(75);
 /// Time that a stop takes at most beyond its drain.
 const AFTER_DRAIN: Duration = Duration::from_millis(250);

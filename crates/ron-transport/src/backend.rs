@@ -2,6 +2,9 @@
 //!
 //! A new backend adds a variant here; no other part of the facade names a backend.
 
+mod accept_loops;
+mod announce;
+mod custom;
 mod dialers;
 mod listener;
 mod state;
@@ -11,6 +14,9 @@ mod tls;
 mod tor;
 mod unsupported;
 
+pub(crate) use custom::{CustomBackends, CustomDialers, CustomGuard, CustomListener};
 pub(crate) use dialers::Dialers;
 pub(crate) use listener::{AnyAdmitted, AnyListener, ListenerParts};
 pub(crate) use state::BackendState;
+#[cfg(feature = "tls")]
+pub(crate) use tls::client as client_tls;

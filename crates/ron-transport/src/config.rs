@@ -42,6 +42,7 @@ use transport_arti::ArtiConfig;
 use transport_core::schema::{format_duration, Choice, Key, Section, ValueError};
 use transport_core::Backend;
 use transport_limits::{Limits, Overflow};
+use transport_proxy::ProxyConfig;
 use transport_tcp::TcpConfig;
 #[cfg(feature = "tls")]
 use transport_tls::{PqConfig, TlsClientConfig, TlsConfig};
@@ -58,6 +59,8 @@ pub struct Config {
     pub limits: Limits,
     /// Socket options of the TCP backend.
     pub tcp: TcpConfig,
+    /// Trusted balancers in front, and the PROXY header to upstreams.
+    pub proxy: ProxyConfig,
     /// Certificate and client authentication of a TLS listener.
     #[cfg(feature = "tls")]
     pub tls: TlsConfig,
@@ -170,6 +173,7 @@ impl Settings for Config {
         general,
         limits,
         tcp,
+        proxy,
         #[cfg(feature = "tls")]
         tls,
         #[cfg(feature = "tls")]
@@ -222,9 +226,19 @@ impl Settings for Config {
                 .bind_addr()
                 .and_then(|addr| self.uncapped(addr)),
         );
+        warnings.extend(spoofable(&self.proxy));
         warnings.extend(eviction(&self.limits));
         warnings
     }
+}
+
+/// Returns a warning if every peer may announce any address.
+fn spoofable(proxy: &ProxyConfig) -> Option<String> {
+    let network = proxy.trusted().everyone()?;
+    Some(format!(
+        "proxy.trusted has {network}: every peer can announce any address, and evade per_peer limits and \
+         peers.deny; list the addresses of the balancers"
+    ))
 }
 
 /// Returns warnings about likely mistakes with `overflow = "evict"`.

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use transport_core::{ConnInfo, Connection, Io, Taken};
 use transport_limits::{Control, GuardedIo, Leg};
 
+use crate::conn_io::ConnIo;
 use crate::exclusive::Exclusive;
 
 /// A guarded connection. It reads and writes like any tokio stream.
@@ -28,7 +29,7 @@ use crate::exclusive::Exclusive;
 /// }
 /// ```
 pub struct Conn {
-    io: Exclusive<Box<dyn Io>>,
+    io: Exclusive<Box<dyn ConnIo>>,
     is_write_vectored: bool,
     info: Arc<ConnInfo>,
     control: Control,
@@ -91,10 +92,15 @@ impl Conn {
     /// Returns the stream, its description and its control handle.
     #[must_use]
     pub fn into_parts(self) -> (Box<dyn Io>, Arc<ConnInfo>, Control) {
-        (self.io.into_inner(), self.info, self.control)
+        (self.io.into_inner().into_io(), self.info, self.control)
     }
 
-    fn io(&mut self) -> &mut Box<dyn Io> {
+    #[cfg(feature = "tls")]
+    pub(crate) fn into_stream(self) -> Box<dyn ConnIo> {
+        self.io.into_inner()
+    }
+
+    fn io(&mut self) -> &mut Box<dyn ConnIo> {
         self.io.get_mut()
     }
 }

@@ -1,8 +1,9 @@
 //! Dials, and their preparation.
 
-use transport_core::TransportError;
+use transport_core::{ConnInfo, TransportError};
 
 use crate::conn::Conn;
+use crate::dial_options::DialOptions;
 use crate::endpoint::Endpoint;
 use crate::scheme::Scheme;
 use crate::transport::Transport;
@@ -25,6 +26,67 @@ impl Transport {
         E::Error: Into<TransportError>,
     {
         self.dialer.dial(to).await
+    }
+
+    /// Dials with options of its own, in place of the configuration.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// use ron_transport::{DialOptions, ErrorKind, Transport};
+    ///
+    /// let transport = Transport::builder().build()?;
+    /// let options = DialOptions::new().with_timeout(Duration::from_secs(1));
+    /// let refused = transport.dial_with("tcp://127.0.0.1:1", &options).await;
+    /// assert_eq!(refused.unwrap_err().kind(), ErrorKind::Connect);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`dial`](Self::dial), and [`TransportError::Config`] for an option out of range or
+    /// without a use, such as a server name for `tcp://`.
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the dial.
+    pub async fn dial_with<E>(&self, to: E, options: &DialOptions) -> Result<Conn, TransportError>
+    where
+        E: TryInto<Endpoint>,
+        E::Error: Into<TransportError>,
+    {
+        self.dialer.dial_with(to, options).await
+    }
+
+    /// Dials on behalf of an accepted connection.
+    ///
+    /// With `proxy.send` the connection begins with a PROXY header, below TLS, that announces the
+    /// client: its address, and in version 2 its TLS session and the number of its connection. Without
+    /// it, this is [`dial`](Self::dial).
+    ///
+    /// ```
+    /// use ron_transport::{relay, Conn, Transport, TransportError};
+    ///
+    /// /// Forwards a connection to an upstream, and announces the client.
+    /// async fn forward(client: Conn, transport: &Transport) -> Result<(), TransportError> {
+    ///     let upstream = transport.dial_for("tcp://127.0.0.1:8080", client.info()).await?;
+    ///     relay(client, upstream).await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`dial`](Self::dial).
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the dial.
+    pub async fn dial_for<E>(&self, to: E, client: &ConnInfo) -> Result<Conn, TransportError>
+    where
+        E: TryInto<Endpoint>,
+        E::Error: Into<TransportError>,
+    {
+        self.dialer.dial_for(to, client).await
     }
 
     /// Dials over Tor on circuits that only this token shares.

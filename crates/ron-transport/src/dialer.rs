@@ -3,10 +3,11 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use transport_core::TransportError;
+use transport_core::{ConnInfo, TransportError};
 
 use crate::backend::Dialers;
 use crate::conn::Conn;
+use crate::dial_options::DialOptions;
 use crate::endpoint::Endpoint;
 use crate::scheme::Scheme;
 use crate::state::TransportState;
@@ -49,6 +50,39 @@ impl TransportDialer {
     {
         let to = to.try_into().map_err(Into::into)?;
         self.unless_killed(self.dialers.dial(&to)).await
+    }
+
+    /// Dials as [`Transport::dial_with`](crate::Transport::dial_with) does.
+    ///
+    /// # Errors
+    /// As [`Transport::dial_with`](crate::Transport::dial_with).
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the dial.
+    pub async fn dial_with<E>(&self, to: E, options: &DialOptions) -> Result<Conn, TransportError>
+    where
+        E: TryInto<Endpoint>,
+        E::Error: Into<TransportError>,
+    {
+        let to = to.try_into().map_err(Into::into)?;
+        self.unless_killed(self.dialers.dial_with(&to, options))
+            .await
+    }
+
+    /// Dials as [`Transport::dial_for`](crate::Transport::dial_for) does.
+    ///
+    /// # Errors
+    /// As [`Transport::dial`](crate::Transport::dial).
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the dial.
+    pub async fn dial_for<E>(&self, to: E, client: &ConnInfo) -> Result<Conn, TransportError>
+    where
+        E: TryInto<Endpoint>,
+        E::Error: Into<TransportError>,
+    {
+        let to = to.try_into().map_err(Into::into)?;
+        self.unless_killed(self.dialers.dial_for(&to, client)).await
     }
 
     /// Dials as [`Transport::dial_isolated`](crate::Transport::dial_isolated) does.

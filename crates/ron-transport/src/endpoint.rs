@@ -75,6 +75,73 @@ impl Endpoint {
         Self::host(Scheme::TlsOverTor, host, port)
     }
 
+    /// A target of a custom dialer: `scheme://address`.
+    ///
+    /// The dialer reads the address. Each transport has its own custom schemes, so a dial reports a
+    /// scheme without a dialer.
+    ///
+    /// # Errors
+    /// As [`Target::custom`].
+    pub fn custom(
+        scheme: impl Into<String>,
+        address: impl Into<String>,
+    ) -> Result<Self, TargetError> {
+        Self::of_custom(Scheme::Custom, scheme.into(), address.into())
+    }
+
+    /// A target of a custom dialer, with TLS over the connection.
+    ///
+    /// `tls_client.sni_override` has the name that the certificate must be valid for.
+    ///
+    /// # Errors
+    /// As [`custom`](Self::custom).
+    pub fn tls_over_custom(
+        scheme: impl Into<String>,
+        address: impl Into<String>,
+    ) -> Result<Self, TargetError> {
+        Self::of_custom(Scheme::TlsOverCustom, scheme.into(), address.into())
+    }
+
+    /// Parses a target of a built-in scheme.
+    ///
+    /// For configuration of programs without raw dialers: a misspelled scheme is an error here, and
+    /// not only when it is dialed.
+    ///
+    /// # Errors
+    /// When the scheme is not built in, or the target is not valid.
+    pub fn parse_built_in(text: &str) -> Result<Self, EndpointError> {
+        let wrong = |error| EndpointError {
+            text: text.to_owned(),
+            error,
+        };
+        let (scheme, rest) = text.split_once("://").ok_or_else(|| wrong(None))?;
+        let scheme = Scheme::ALL
+            .into_iter()
+            .find(|known| known.as_str() == scheme)
+            .ok_or_else(|| wrong(None))?;
+        let target = match scheme {
+            Scheme::Unix if rest.starts_with('/') => Target::Unix(PathBuf::from(rest)),
+            Scheme::Unix => return Err(wrong(None)),
+            _ => rest.parse().map_err(|error| wrong(Some(error)))?,
+        };
+        Ok(Self { scheme, target })
+    }
+
+    /// Parses a target of a custom scheme; `None` for another form.
+    fn parse_custom(text: &str) -> Option<Self> {
+        let (name, address) = text.split_once("://")?;
+        let (scheme, name) = match name.strip_prefix("tls+") {
+            Some(name) => (Scheme::TlsOverCustom, name),
+            None => (Scheme::Custom, name),
+        };
+        Self::of_custom(scheme, name.to_owned(), address.to_owned()).ok()
+    }
+
+    fn of_custom(scheme: Scheme, name: String, address: String) -> Result<Self, TargetError> {
+        let target = Target::custom(name, address)?;
+        Ok(Self { scheme, target })
+    }
+
     fn host(scheme: Scheme, host: impl Into<String>, port: u16) -> Result<Self, TargetError> {
         let target = Target::host(host, port)?;
         Ok(Self { scheme, target })
@@ -152,27 +219,24 @@ impl TryFrom<&String> for Endpoint {
 impl FromStr for Endpoint {
     type Err = EndpointError;
 
+    /// Parses a target of a built-in or custom scheme.
+    ///
+    /// Only a transport knows its custom schemes, so a scheme without a dialer fails when it is
+    /// dialed. [`parse_built_in`](Endpoint::parse_built_in) knows the built-in ones only.
     fn from_str(text: &str) -> Result<Self, EndpointError> {
-        let wrong = |error| EndpointError {
-            text: text.to_owned(),
-            error,
-        };
-        let (scheme, rest) = text.split_once("://").ok_or_else(|| wrong(None))?;
-        let scheme = Scheme::ALL
-            .into_iter()
-            .find(|known| known.as_str() == scheme)
-            .ok_or_else(|| wrong(None))?;
-        let target = match scheme {
-            Scheme::Unix if rest.starts_with('/') => Target::Unix(PathBuf::from(rest)),
-            Scheme::Unix => return Err(wrong(None)),
-            _ => rest.parse().map_err(|error| wrong(Some(error)))?,
-        };
-        Ok(Self { scheme, target })
+        Self::parse_built_in(text).or_else(|error| Self::parse_custom(text).ok_or(error))
     }
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Target::Custom { scheme, address } = &self.target {
+            let tls = match self.scheme {
+                Scheme::TlsOverCustom => "tls+",
+                _ => "",
+            };
+            return write!(f, "{tls}{scheme}://{address}");
+        }
         write!(f, "{}://{}", self.scheme.as_str(), self.target)
     }
 }
@@ -221,6 +285,8 @@ mod tests {
             "unix:///run/x",
             "tor://x.onion:80",
             "tls+tor://a:1",
+            "vsock://3:1234",
+            "tls+vsock://3:1234",
         ] {
             assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
         }
@@ -237,6 +303,11 @@ mod tests {
             (Endpoint::tor("x.onion", 80).unwrap(), "tor://x.onion:80"),
             (Endpoint::tls_over_tor("a", 1).unwrap(), "tls+tor://a:1"),
             (Endpoint::from(v6), "tcp://[::1]:443"),
+            (Endpoint::custom("vsock", "3:1").unwrap(), "vsock://3:1"),
+            (
+                Endpoint::tls_over_custom("vsock", "3:1").unwrap(),
+                "tls+vsock://3:1",
+            ),
         ] {
             assert_eq!(built, parsed(text));
         }
@@ -257,7 +328,11 @@ mod tests {
         for text in [
             "",
             "a:1",
-            "http://a:1",
+            "HTTP://a:1",
+            "vsock://",
+            "tls+tls://a:1",
+            "tls+uds://a:1",
+            "://a:1",
             "unix://run/x",
             "tcp://a",
             "tcp://a:0",
@@ -265,7 +340,7 @@ mod tests {
         ] {
             assert!(text.parse::<Endpoint>().is_err(), "{text}");
         }
-        let error = "udp://a:1".parse::<Endpoint>().unwrap_err().to_string();
+        let error = "tcp:a:1".parse::<Endpoint>().unwrap_err().to_string();
         assert!(error.contains("tcp://host:port"), "{error}");
     }
 }

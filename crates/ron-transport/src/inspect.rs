@@ -39,9 +39,14 @@ impl Transport {
     }
 
     /// Returns the backend of the listener.
+    ///
+    /// TLS over a raw listener is [`Backend::Tls`].
     #[must_use]
     pub fn backend(&self) -> Backend {
-        self.config().general.backend()
+        match (self.config().general.backend(), &self.custom) {
+            (Backend::Tcp, Some(custom)) => Backend::Custom(custom.name()),
+            (backend, _) => backend,
+        }
     }
 
     /// Returns the limiter, for an embedder that counts its own rejects.

@@ -21,15 +21,15 @@
 //! | task | entry |
 //! |---|---|
 //! | accept connections | [`Transport::serve`], or [`Transport::accept`] for an own loop |
-//! | open connections | [`Transport::dial`], [`TransportDialer`] in a handler |
+//! | open connections | [`Transport::dial`], [`Transport::dial_with`], [`TransportDialer`] in a handler |
 //! | frames instead of bytes | [`Conn::into_framed`], [`frame`] |
-//! | forward | [`relay`](fn@relay) |
+//! | forward | [`relay`](fn@relay), [`Transport::dial_for`] |
 //! | limits | [`Limits`], [`TransportBuilder::admit`] |
 //! | several transports in a process | [`TransportBuilder::name`], [`TransportBuilder::limiter`] |
 //! | configuration from files, environment and flags | [`Config::loader`], [`Transport::reload`] |
 //! | metrics | [`TransportBuilder::recorder`], [`Observer`] |
 //! | readiness and shutdown | [`Transport::readiness`], [`Transport::shutdown`] |
-//! | a backend of one's own | [`Dialer`], [`Listener`], [`Guard`] |
+//! | a backend of one's own | [`TransportBuilder::raw_listener`], [`TransportBuilder::raw_dialer`], [`contract`] |
 
 mod backend;
 mod builder;
@@ -37,8 +37,12 @@ pub mod config;
 mod conn;
 mod conn_frames;
 mod conn_halves;
+mod conn_io;
+#[cfg(feature = "tls")]
+mod conn_upgrade;
 mod credentials;
 mod dial;
+mod dial_options;
 mod dialer;
 mod drain;
 mod endpoint;
@@ -59,6 +63,10 @@ mod serve;
 mod several;
 mod state;
 mod tee;
+#[cfg(feature = "tls")]
+mod tls_memory;
+#[cfg(feature = "tls")]
+mod tls_upgrade;
 mod transport;
 
 pub use self::config::Config;
@@ -66,6 +74,7 @@ pub use builder::TransportBuilder;
 pub use conn::Conn;
 pub use conn_frames::ConnFrames;
 pub use conn_halves::{ConnReader, ConnWriter};
+pub use dial_options::DialOptions;
 pub use dialer::TransportDialer;
 pub use drain::DrainReport;
 pub use endpoint::{Endpoint, EndpointError};
@@ -75,17 +84,20 @@ pub use incoming::IncomingConn;
 pub use listen_addr::{Inherited, ListenAddr, OnionName};
 pub use reload::{ReloadError, ReloadReport};
 pub use scheme::Scheme;
+#[cfg(feature = "tls")]
+pub use tls_upgrade::TlsUpgrade;
 pub use transport::Transport;
 
 pub use bytes::Bytes;
 #[cfg(feature = "arti")]
 pub use transport_arti as arti;
 pub use transport_core::{
-    escape, open_file, read_bounded, schema, Backend, BoxError, CertificateChain, CloseReason,
-    ConnInfo, Connection, DialSteps, Dialer, Direction, ErrorKind, Io, KeyExchange, Listener,
-    NoIdentity, NoObserver, Observer, Op, PeerAddr, PeerIdentity, PeerName, Pending, Plain, Queue,
-    ReadyReason, ReadyState, Reason, Scope, Taken, Target, TargetError, TaskKind, TlsErrorKind,
-    TlsHandshake, TransportError, TransportName, VerifiedIdentity,
+    contract, escape, open_file, read_bounded, schema, Backend, BoxError, CertificateChain,
+    CloseReason, ConnInfo, Connection, DialSteps, Dialer, Direction, ErrorKind, Io, KeyExchange,
+    Listener, NoIdentity, NoObserver, Observer, Op, PeerAddr, PeerIdentity, PeerName, Pending,
+    Plain, Proxied, ProxiedAddrs, ProxiedTls, ProxyResult, ProxyVersion, Queue, ReadyReason,
+    ReadyState, Reason, Scope, Taken, Target, TargetError, TaskKind, TlsErrorKind, TlsHandshake,
+    TransportError, TransportName, VerifiedIdentity,
 };
 pub use transport_limits::{
     self as limits, echo, frame, framed, relay, relay_without_half_close, AbortOnPanic, Busy,
@@ -94,6 +106,7 @@ pub use transport_limits::{
     Overflow, RelayError, Relayed, Side,
 };
 pub use transport_metrics as metrics;
+pub use transport_proxy as proxy;
 pub use transport_tcp as tcp;
 #[cfg(feature = "tls")]
 pub use transport_tls as tls;

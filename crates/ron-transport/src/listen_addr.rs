@@ -15,6 +15,8 @@ pub enum ListenAddr {
     Unix(PathBuf),
     /// An onion service.
     Onion(OnionName),
+    /// A custom raw listener, by its name.
+    Custom(&'static str),
 }
 
 /// The `.onion` name of a service in this process.
@@ -65,6 +67,7 @@ impl fmt::Display for ListenAddr {
             Self::Ip(addr) => write!(f, "{addr}"),
             Self::Unix(path) => write!(f, "{}", path.display()),
             Self::Onion(name) => write!(f, "{name}"),
+            Self::Custom(name) => f.write_str(name),
         }
     }
 }

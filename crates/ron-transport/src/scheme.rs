@@ -18,10 +18,15 @@ pub enum Scheme {
     Tor,
     /// `tls+tor://host:port`
     TlsOverTor,
+    /// `NAME://address`, for a dialer of
+    /// [`raw_dialer`](crate::TransportBuilder::raw_dialer)
+    Custom,
+    /// `tls+NAME://address`, TLS over such a dialer
+    TlsOverCustom,
 }
 
 impl Scheme {
-    /// Every scheme.
+    /// Every built-in scheme.
     pub const ALL: [Self; 5] = [
         Self::Tcp,
         Self::Tls,
@@ -31,6 +36,8 @@ impl Scheme {
     ];
 
     /// Returns the text before `://`.
+    ///
+    /// `custom` stands for the name of a custom scheme, which its target has.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -39,10 +46,12 @@ impl Scheme {
             Self::Unix => "unix",
             Self::Tor => "tor",
             Self::TlsOverTor => "tls+tor",
+            Self::Custom => "custom",
+            Self::TlsOverCustom => "tls+custom",
         }
     }
 
-    /// Returns the backends of the scheme, outermost first.
+    /// Returns the built-in backends of the scheme, outermost first.
     #[must_use]
     pub const fn backends(self) -> &'static [Backend] {
         match self {
@@ -51,6 +60,8 @@ impl Scheme {
             Self::Unix => &[Backend::Uds],
             Self::Tor => &[Backend::Arti],
             Self::TlsOverTor => &[Backend::Tls, Backend::Arti],
+            Self::Custom => &[],
+            Self::TlsOverCustom => &[Backend::Tls],
         }
     }
 

@@ -9,7 +9,7 @@ use tracing::Instrument;
 use transport_core::{Listener, Pending, TaskKind, TransportError};
 use transport_limits::{Admitted, Guard};
 
-use crate::backend::AnyListener;
+use crate::backend::{AnyListener, CustomGuard};
 use crate::conn::Conn;
 use crate::establish::establish;
 use crate::handler::{HandlerOutput, LogError};
@@ -81,6 +81,12 @@ pub(crate) async fn run<E: Established>(
         AnyListener::Uds(guard) => accept(guard, state, then).await,
         #[cfg(feature = "arti")]
         AnyListener::Arti(guard, _) => accept(guard, state, then).await,
+        AnyListener::Custom(custom, _) => match custom {
+            CustomGuard::Handshake(guard) => accept(guard, state, then).await,
+            CustomGuard::Instant(guard) => accept(guard, state, then).await,
+            #[cfg(feature = "tls")]
+            CustomGuard::Tls(guard) => accept(guard, state, then).await,
+        },
     }
 }
 
@@ -127,7 +133,7 @@ where
 {
     let (also_state, then) = (Arc::clone(state), then.clone());
     let tasks = state.limiter.tasks();
-    if P::HANDSHAKE {
+    if admitted.may_wait() {
         // Boxed, so that the memory of the handshake is freed when it is over.
         let establishing = Box::pin(establish(admitted, Arc::clone(state)));
         let establishing = tasks.counted(TaskKind::Handshake, establishing);

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use transport_core::schema::ValueError;
-use transport_core::{Observer, TransportError, TransportName};
+use transport_core::{Backend, Observer, TransportError, TransportName};
 use transport_limits::{Limiter, Limits};
 use transport_metrics::{MetricsBuilder, MetricsObserver, MetricsPrefix};
 
 use crate::builder::TransportBuilder;
-use crate::config::COMPILED_BACKENDS;
 use crate::tee::Tee;
 
 /// Name, metrics and shared limiter of a transport that is being built.
@@ -79,13 +78,15 @@ impl TransportBuilder {
     /// Sets the metrics recorder.
     ///
     /// By default it is the global recorder, which must be installed before
-    /// [`build`](Self::build). Call [`name`](Self::name) and
-    /// [`metrics_prefix`](Self::metrics_prefix) before: this call registers the series.
+    /// [`build`](Self::build). This call registers the series, so call it after
+    /// [`name`](Self::name), [`metrics_prefix`](Self::metrics_prefix),
+    /// [`raw_listener`](Self::raw_listener) and [`raw_dialer`](Self::raw_dialer).
     #[must_use]
     pub fn recorder(mut self, recorder: &dyn metrics::Recorder) -> Self {
+        let backends = self.custom.labels_for_recorder();
         // An invalid name or prefix fails the build.
         if let Ok(metrics) = self.shared.metrics() {
-            let observer = metrics.build_with(recorder, COMPILED_BACKENDS);
+            let observer = metrics.build_with(recorder, &backends);
             self.shared.observer = Some(Arc::new(observer));
         }
         self.shared.recorded = Some((self.shared.name.clone(), self.shared.prefix.clone()));
@@ -140,6 +141,7 @@ impl Shared {
     pub(crate) fn into_limiter(
         mut self,
         limits: &mut Limits,
+        backends: &[Backend],
     ) -> Result<(Limiter, Arc<dyn Observer>), TransportError> {
         let metrics = self.metrics().map_err(invalid)?;
         if let Some(recorded) = &self.recorded {
@@ -149,7 +151,7 @@ impl Shared {
             }
         }
         let observer = self.observer.take();
-        let observer = observer.unwrap_or_else(|| Arc::new(metrics.build(COMPILED_BACKENDS)));
+        let observer = observer.unwrap_or_else(|| Arc::new(metrics.build(backends)));
         let observer = match self.added.is_empty() {
             true => observer,
             false => Arc::new(Tee::new(observer, self.added.split_off(0))),
@@ -185,6 +187,7 @@ impl Shared {
     }
 }
 
+#[allow(clippy::needless_pass_by_value)] // For `map_err`.
 fn invalid(error: ValueError) -> TransportError {
     TransportError::Config {
         source: error.to_string().into(),

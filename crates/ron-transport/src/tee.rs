@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use transport_core::{
-    Backend, CloseReason, Direction, Observer, Queue, ReadyState, Reason, Scope, TaskKind,
-    TlsHandshake,
+    Backend, CloseReason, Direction, Observer, ProxyResult, ProxyVersion, Queue, ReadyState,
+    Reason, Scope, TaskKind, TlsHandshake,
 };
 
 /// Passes each event to the metrics first, then to the embedder's observers.
@@ -72,6 +72,7 @@ impl Observer for Tee {
         rejected(reason: Reason);
         peers(backend: Backend, tracked: usize, max_conns: usize);
         tls_handshake(handshake: TlsHandshake);
+        proxy_header(version: Option<ProxyVersion>, result: ProxyResult);
         certificate_expiry(not_after: SystemTime);
         crl_expiry(next_update: Option<SystemTime>);
         throttled(scope: Scope, direction: Direction, parked: Duration);

@@ -1,6 +1,7 @@
 //! The transport: dials, serves, reports, shuts down.
 
 use std::future::Future;
+use std::num::NonZeroUsize;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use tokio::sync::watch;
 use transport_core::{Backend, Observer, ReadyReason, ReadyState, Reloadable, TransportError};
 use transport_limits::Limiter;
 
-use crate::backend::{BackendState, Dialers};
+use crate::backend::{BackendState, CustomBackends, CustomListener, Dialers};
 use crate::config::Config;
 use crate::conn::Conn;
 use crate::credentials::Credentials;
@@ -58,9 +59,11 @@ pub struct Transport {
     /// Held by a reload, so that two reloads do not mix.
     pub(crate) reloading: Mutex<()>,
     pub(crate) backends: BackendState,
+    pub(crate) custom: Option<CustomListener>,
     pub(crate) listener: Mutex<ListenerSlot>,
     pub(crate) local_addr: OnceLock<ListenAddr>,
     pub(crate) max_fd: Option<RawFd>,
+    pub(crate) accept_loops: Option<NonZeroUsize>,
     pub(crate) dialer: TransportDialer,
     pub(crate) state: Arc<TransportState>,
 }
@@ -69,9 +72,11 @@ impl Transport {
     pub(crate) fn new(
         config: Config,
         mut credentials: Credentials,
+        custom: CustomBackends,
         limiter: Limiter,
         observer: Arc<dyn Observer>,
         max_fd: Option<RawFd>,
+        accept_loops: Option<NonZeroUsize>,
     ) -> Self {
         let readiness = Readiness::new(Arc::clone(&observer), limiter.clone());
         if config.general.backend() == Backend::Arti {
@@ -79,21 +84,29 @@ impl Transport {
             let reason = ReadyReason::ArtiBootstrap;
             readiness.set(Component::Tor, ReadyState::Degraded { reason });
         }
-        if !config.listens() {
+        let (custom, custom_dialers) = custom.into_parts();
+        if !config.listens() && custom.is_none() {
             // A transport that only dials is ready at once.
             readiness.set(Component::Lifecycle, ReadyState::Ready);
         }
         let state = Arc::new(TransportState::new(limiter, readiness, observer));
         let backends = BackendState::new(&config, &mut credentials, &state);
-        let dialers = Arc::new(Dialers::new(&backends, max_fd, &state.limiter));
+        let dialers = Arc::new(Dialers::new(
+            &backends,
+            custom_dialers,
+            max_fd,
+            &state.limiter,
+        ));
         let dialer = TransportDialer::new(dialers, Arc::clone(&state));
         Self {
             config: Reloadable::new(config),
             reloading: Mutex::default(),
             backends,
+            custom,
             listener: Mutex::default(),
             local_addr: OnceLock::new(),
             max_fd,
+            accept_loops,
             dialer,
             state,
         }
@@ -106,21 +119,23 @@ impl Transport {
     /// connection is cancelled, the handler first sees the error and has 50 ms to return.
     ///
     /// # Errors
-    /// [`TransportError::State`] before [`listen`](Self::listen), and while another call accepts.
+    /// [`TransportError::State`] before [`listen`](Self::listen), and while as many other calls
+    /// accept as there are [accept loops](crate::TransportBuilder::accept_loops).
     ///
     /// # Cancel safety
-    /// Dropping the future closes the listener; connections continue.
+    /// Dropping the future closes the listener of this accept loop; connections continue.
     pub async fn serve<H, F>(&self, handler: H) -> Result<(), TransportError>
     where
         H: Fn(Conn) -> F + Send + Sync + 'static,
         F: Future + Send + 'static,
         F::Output: HandlerOutput,
     {
-        let Some(mut borrowed) = self.borrow_listener()? else {
+        let Some(mut borrowed) = self.borrow_listener().await? else {
             return Ok(());
         };
         let then = RunHandler::new(handler);
-        if let Some(mut listener) = borrowed.take() {
+        if let Some(listener) = borrowed.take() {
+            let mut listener = self.register_here(listener)?;
             tokio::select! {
                 () = serve::run(&mut listener, &self.state, &then) => {}
                 () = self.backends.watch_certificates() => {}

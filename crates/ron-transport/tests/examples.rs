@@ -77,7 +77,14 @@ fn custom_observer_counts_a_refusal() {
 #[test]
 fn custom_backend_is_guarded_and_drained() {
     let out = run("custom_backend");
-    assert!(out.contains("of backend uds: echoed"), "{out}");
+    assert!(out.contains("listening on bus"), "{out}");
+    assert!(out.contains("backend bus: echoed"), "{out}");
+    assert!(out.contains("second connection: 0 bytes"), "{out}");
+    assert!(
+        out.contains("bus://printer: cannot connect to printer"),
+        "{out}"
+    );
+    assert!(out.contains("scheme \"can\" has no dialer"), "{out}");
     assert!(out.contains("aborted 0"), "{out}");
 }
 

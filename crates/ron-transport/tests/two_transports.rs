@@ -207,6 +207,22 @@ async fn cap_over_the_sum_without_leak() {
     }
 }
 
+/// A handshake of one transport does not hold up the drain of the other.
+#[tokio::test]
+async fn drain_beside_pending_handshake() {
+    let edge = Edge::new(Limits::new()).await;
+    let _silent = tokio::net::TcpStream::connect(edge.addr).await.unwrap();
+    edge.events[0]
+        .wait_for("a handshake", |s| s.accepts() == 1)
+        .await;
+    assert_eq!(edge.shared.admitted(), 1);
+    let report = edge.private.shutdown(Duration::from_secs(5)).await;
+    assert!(report.took < Duration::from_secs(4), "{report:?}");
+    assert_eq!((report.finished, report.aborted), (0, 0), "{report:?}");
+    let report = edge.public.shutdown(Duration::ZERO).await;
+    assert_eq!(report.aborted, 1, "{report:?}");
+}
+
 #[tokio::test]
 async fn dropped_transport_frees_its_places() {
     let mut edge = Edge::new(capped(1)).await;
@@ -325,6 +341,25 @@ fn invalid_names_and_prefixes() {
         .recorder(prometheus.recorder())
         .name("late");
     assert!(build(late).contains("must be set before recorder"));
+}
+
+/// A missing method would lose its events.
+#[test]
+fn added_observers_get_every_method() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path| std::fs::read_to_string(root.join(path)).unwrap();
+    let (observer, tee) = (
+        read("../transport-core/src/observer.rs"),
+        read("src/tee.rs"),
+    );
+    let methods: Vec<_> = observer
+        .lines()
+        .filter_map(|line| line.strip_prefix("    fn ")?.split_once("(&self, "))
+        .collect();
+    assert!(methods.len() > 20, "{methods:?}");
+    for (method, _) in methods {
+        assert!(tee.contains(&format!("        {method}(")), "{method}");
+    }
 }
 
 #[test]

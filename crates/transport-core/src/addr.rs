@@ -11,6 +11,12 @@ use crate::escape::escape;
 ///
 /// The limit of RFC 1035 §2.3.4, less the root dot.
 const MAX_HOST_BYTES: usize = 253;
+/// Longest name of a custom scheme in bytes; it is a metric label.
+const MAX_SCHEME_BYTES: usize = 32;
+/// The names of built-in backends and schemes.
+const BUILT_IN: [&str; 6] = ["tcp", "tls", "uds", "unix", "tor", "arti"];
+/// Longest address of a custom target in bytes.
+const MAX_ADDRESS_BYTES: usize = 1024;
 
 /// A kind of transport; the value of the metric label `backend`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,10 +30,14 @@ pub enum Backend {
     Uds,
     /// Tor, in process, through Arti.
     Arti,
+    /// A backend of the embedder, by its name.
+    ///
+    /// The name is a metric label, so a program has few of them, all known when it starts.
+    Custom(&'static str),
 }
 
 impl Backend {
-    /// All backends, in the order of [`index`](Self::index).
+    /// All built-in backends, in the order of [`index`](Self::index).
     pub const ALL: [Self; 4] = [Self::Tcp, Self::Tls, Self::Uds, Self::Arti];
 
     /// Returns the value of the metric label.
@@ -38,17 +48,19 @@ impl Backend {
             Self::Tls => "tls",
             Self::Uds => "uds",
             Self::Arti => "arti",
+            Self::Custom(name) => name,
         }
     }
 
-    /// Returns the position in [`Backend::ALL`], for tables.
+    /// Returns the position in [`Backend::ALL`]; `None` for a custom backend.
     #[must_use]
-    pub const fn index(self) -> usize {
+    pub const fn index(self) -> Option<usize> {
         match self {
-            Self::Tcp => 0,
-            Self::Tls => 1,
-            Self::Uds => 2,
-            Self::Arti => 3,
+            Self::Tcp => Some(0),
+            Self::Tls => Some(1),
+            Self::Uds => Some(2),
+            Self::Arti => Some(3),
+            Self::Custom(_) => None,
         }
     }
 }
@@ -69,6 +81,13 @@ pub enum PeerAddr {
     Uid(u32),
     /// Number of the rendezvous circuit of an onion-service client.
     Circuit(u64),
+    /// Number of the peer of a custom backend, such as the CID of a vsock peer.
+    ///
+    /// All connections of a peer have the same number, and different peers have different numbers:
+    /// the limits per peer (`per_peer.*`) count by it. With a number per connection those limits
+    /// never apply, and with one number for all peers they apply to all peers together. It appears
+    /// in logs.
+    Other(u64),
 }
 
 impl PeerAddr {
@@ -77,7 +96,7 @@ impl PeerAddr {
     pub const fn ip(&self) -> Option<IpAddr> {
         match self {
             Self::Ip(addr) => Some(addr.ip()),
-            Self::Uid(_) | Self::Circuit(_) => None,
+            Self::Uid(_) | Self::Circuit(_) | Self::Other(_) => None,
         }
     }
 
@@ -88,6 +107,7 @@ impl PeerAddr {
             Self::Ip(addr) => Some(addr.to_string()),
             Self::Uid(uid) => Some(format!("uid:{uid}")),
             Self::Circuit(_) => None,
+            Self::Other(number) => Some(format!("other:{number}")),
         }
     }
 }
@@ -107,6 +127,13 @@ pub enum Target {
     },
     /// The path of a Unix socket.
     Unix(PathBuf),
+    /// An address that only a custom dialer can read.
+    Custom {
+        /// The scheme before `://`.
+        scheme: String,
+        /// The text after `://`, unchanged.
+        address: String,
+    },
 }
 
 /// A text that is no [`Target`], and the reason.
@@ -144,6 +171,49 @@ impl Target {
             return Err(TargetError("port must be 1 to 65535".into()));
         }
         Ok(Self::Host { host, port })
+    }
+
+    /// Creates the target of a custom dialer, `scheme://address`.
+    ///
+    /// # Errors
+    /// When the scheme is no [custom name](Self::is_custom_name), or when the address is empty,
+    /// longer than 1,024 bytes or contains a control character.
+    pub fn custom(
+        scheme: impl Into<String>,
+        address: impl Into<String>,
+    ) -> Result<Self, TargetError> {
+        let (scheme, address) = (scheme.into(), address.into());
+        if !Self::is_custom_name(&scheme) {
+            let shown = escape(&scheme).quoted();
+            return Err(TargetError(format!(
+                "{shown} is no custom scheme: its name has 1 to {MAX_SCHEME_BYTES} of a-z, 0-9 and \
+                 '-', starts with a letter and is not {}",
+                BUILT_IN.join(", ")
+            )));
+        }
+        if address.is_empty() || address.len() > MAX_ADDRESS_BYTES {
+            return Err(TargetError(format!(
+                "the address after {scheme}:// must have 1 to {MAX_ADDRESS_BYTES} bytes"
+            )));
+        }
+        if address.chars().any(char::is_control) {
+            let shown = escape(&address).quoted();
+            return Err(TargetError(format!("{shown} contains a control character")));
+        }
+        Ok(Self::Custom { scheme, address })
+    }
+
+    /// Returns whether a text can name a custom scheme or a custom backend.
+    ///
+    /// Such a name has 1 to 32 lower-case letters, digits and hyphens, starts with a letter, and is
+    /// not `tcp`, `tls`, `uds`, `unix`, `tor` or `arti`.
+    #[must_use]
+    pub fn is_custom_name(name: &str) -> bool {
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        name.len() <= MAX_SCHEME_BYTES
+            && !BUILT_IN.contains(&name)
+            && name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name.chars().all(allowed)
     }
 
     /// Returns whether it is the name of an onion service.
@@ -192,6 +262,7 @@ impl fmt::Display for Target {
             Self::Host { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
             Self::Host { host, port } => write!(f, "{host}:{port}"),
             Self::Unix(path) => write!(f, "{}", path.display()),
+            Self::Custom { address, .. } => f.write_str(address),
         }
     }
 }
@@ -252,12 +323,42 @@ mod tests {
     fn tor_peer_is_not_loggable() {
         assert_eq!(PeerAddr::Circuit(7).loggable(), None);
         assert_eq!(PeerAddr::Uid(3).loggable().unwrap(), "uid:3");
+        assert_eq!(PeerAddr::Other(3).loggable().unwrap(), "other:3");
     }
 
     #[test]
     fn index_matches_all() {
         for (at, backend) in Backend::ALL.iter().enumerate() {
-            assert_eq!(backend.index(), at);
+            assert_eq!(backend.index(), Some(at));
         }
+        assert_eq!(Backend::Custom("vsock").index(), None);
+        assert_eq!(Backend::Custom("vsock").to_string(), "vsock");
+    }
+
+    #[test]
+    fn custom_target_keeps_its_address() {
+        let target = Target::custom("vsock", "3:1234?x#y").unwrap();
+        assert_eq!(target.to_string(), "3:1234?x#y");
+        assert!(!target.is_onion());
+        let long = "a".repeat(33);
+        for (scheme, address) in [
+            ("", "a"),
+            ("VSOCK", "a"),
+            ("1a", "a"),
+            ("tls+x", "a"),
+            ("a_b", "a"),
+            ("uds", "a"),
+            ("unix", "a"),
+            (long.as_str(), "a"),
+            ("vsock", ""),
+            ("vsock", "a\nb"),
+            ("vsock", "x".repeat(1025).as_str()),
+        ] {
+            assert!(
+                Target::custom(scheme, address).is_err(),
+                "{scheme} {address}"
+            );
+        }
+        assert!(Target::custom("a-1", "x".repeat(1024)).is_ok());
     }
 }

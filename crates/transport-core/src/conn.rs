@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Backend, Io, NoIdentity, PeerAddr, PeerIdentity};
+use crate::{Backend, Io, NoIdentity, PeerAddr, PeerIdentity, Proxied};
 
 /// An established stream and its description.
 #[non_exhaustive]
@@ -61,6 +61,8 @@ pub struct ConnInfo {
     /// The transport that carries it.
     pub backend: Backend,
     /// The address of the peer; `None` for a dialed Tor stream.
+    ///
+    /// Behind a balancer it is the address that the PROXY header announced.
     pub peer: Option<PeerAddr>,
     /// The local IP address, if it has one.
     pub local: Option<SocketAddr>,
@@ -70,8 +72,14 @@ pub struct ConnInfo {
     pub alpn: Option<Box<[u8]>>,
     /// The key exchange of the TLS handshake.
     pub kx: Option<KeyExchange>,
+    /// The cipher suite of the TLS session, by its name in the IANA registry.
+    pub cipher: Option<&'static str>,
+    /// The host name that a TLS client requested (SNI, RFC 6066 §3).
+    pub server_name: Option<Box<str>>,
     /// Whether the TLS session was resumed.
     pub resumed: bool,
+    /// The facts of the PROXY header; `None` if the connection had none.
+    pub proxied: Option<Arc<Proxied>>,
     /// The durations of a dial's steps.
     pub steps: DialSteps,
 }
@@ -111,7 +119,10 @@ impl ConnInfo {
             identity: PeerIdentity::None(NoIdentity::TlsDisabled),
             alpn: None,
             kx: None,
+            cipher: None,
+            server_name: None,
             resumed: false,
+            proxied: None,
             steps: DialSteps::NONE,
         }
     }

@@ -36,6 +36,8 @@ pub enum Op {
     Lifetime,
     /// No byte after one direction had ended.
     HalfClose,
+    /// Accept to the complete PROXY header.
+    ProxyHeader,
 }
 
 impl Op {
@@ -50,6 +52,7 @@ impl Op {
             Self::Idle => "idle",
             Self::Lifetime => "lifetime",
             Self::HalfClose => "half_close",
+            Self::ProxyHeader => "proxy_header",
         }
     }
 }
@@ -110,6 +113,11 @@ pub enum TransportError {
     },
     /// A TLS stream ended without `close_notify`.
     TlsTruncated,
+    /// The PROXY header of the connection is invalid.
+    Proxy {
+        /// The failure.
+        source: BoxError,
+    },
     /// Tor failed.
     Arti {
         /// The failure.
@@ -180,6 +188,7 @@ impl TransportError {
             Self::FrameTruncated => ErrorKind::FrameTruncated,
             Self::Tls { .. } => ErrorKind::Tls,
             Self::TlsTruncated => ErrorKind::TlsTruncated,
+            Self::Proxy { .. } => ErrorKind::Proxy,
             Self::Arti { .. } => ErrorKind::Arti,
             Self::ArtiBootstrap => ErrorKind::ArtiBootstrap,
             Self::ArtiRefused { .. } => ErrorKind::ArtiRefused,
@@ -215,6 +224,7 @@ impl TransportError {
             Self::Refused { reason } => Some(*reason),
             Self::Busy => Some(Reason::Busy),
             Self::Tls { .. } => Some(Reason::Tls),
+            Self::Proxy { .. } => Some(Reason::Proxy),
             Self::ArtiBootstrap => Some(Reason::ArtiBootstrap),
             Self::Connect { source, .. } | Self::Resolve { source, .. } | Self::Io(source)
                 if is_out_of_descriptors(source) =>
@@ -240,7 +250,7 @@ impl TransportError {
             | Self::ArtiBootstrap => true,
             Self::Refused { reason } => !matches!(
                 reason,
-                Reason::UidDenied | Reason::Draining | Reason::Denied
+                Reason::UidDenied | Reason::Draining | Reason::Denied | Reason::Proxy
             ),
             _ => false,
         }
@@ -301,6 +311,7 @@ impl fmt::Display for TransportError {
             Self::FrameTruncated => f.write_str("the stream ended inside a frame"),
             Self::Tls { source, .. } => write!(f, "tls: {source}"),
             Self::TlsTruncated => f.write_str("the TLS stream was cut without close_notify"),
+            Self::Proxy { source } => write!(f, "proxy header: {source}"),
             Self::Arti { source } | Self::ArtiRefused { source } => write!(f, "tor: {source}"),
             Self::ArtiBootstrap => f.write_str("tor: not bootstrapped"),
             Self::Bind { addr, source } => {
@@ -324,6 +335,7 @@ impl std::error::Error for TransportError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Tls { source, .. }
+            | Self::Proxy { source }
             | Self::Arti { source }
             | Self::ArtiRefused { source }
             | Self::Config { source } => Some(source.as_ref()),

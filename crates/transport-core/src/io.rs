@@ -10,13 +10,20 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// A byte stream that can be moved between tasks.
 ///
 /// A stream ends *in order* by [`poll_shutdown`](AsyncWrite::poll_shutdown), or *aborted* by
-/// [`abort`](Self::abort). The peer sees which.
+/// [`abort`](Self::abort). The peer sees which. [`contract`](crate::contract) has the rules.
+///
+/// `poll_shutdown` sends all written bytes, then an end of stream. It ends this direction only: reads
+/// continue. A stream that is dropped without either ends for its peer too, as an end of stream or as
+/// an error; a guard always does one of the two before. Writes to a peer that has dropped its stream
+/// fail after a while.
 pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     /// Shows the peer an error instead of an end of stream.
     ///
-    /// Unsent data is discarded. TCP sends RST when the stream is dropped. TLS sends no
-    /// `close_notify` and aborts the stream below. A backend that cannot signal an abort says so in
-    /// its documentation. The stream is dropped after this call.
+    /// Unsent data is discarded, and the call does not wait. The signal may be sent by the drop that
+    /// follows; no other call follows. The peer's read fails with a reset, or for TLS with an
+    /// unexpected end. TCP sends RST when the stream is dropped. TLS sends no `close_notify` and
+    /// aborts the stream below. A backend that cannot signal an abort says so in its documentation,
+    /// and its peers read an end of stream.
     fn abort(&mut self);
 
     /// Reads bytes that are about to be discarded, for a lingering close.
@@ -52,8 +59,8 @@ pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {
 
     /// Resolves once the peer has reset the connection.
     ///
-    /// Unread bytes do not delay it. An end of stream is not a reset. A stream that cannot know
-    /// never resolves.
+    /// Unread bytes do not delay it, and it takes none. An end of stream is not a reset. A stream that
+    /// cannot know never resolves.
     ///
     /// # Cancel safety
     /// Cancel-safe.

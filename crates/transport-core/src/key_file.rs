@@ -1,15 +1,17 @@
 //! Checks that no other user can read a private key file.
 //!
-//! The mode decides, unless the file has an access control list: the group bits of its mode are
-//! then the mask of the list (acl(5)), not the permissions of the group. systemd's `LoadCredential=`
-//! creates such files: owner root, mode 0440, one entry for the service's user.
+//! The mode decides, with two exceptions. If the file has an access control list, the group bits of
+//! its mode are the mask of the list (acl(5)), not the permissions of the group: systemd's
+//! `LoadCredential=` creates owner root, mode 0440, one entry for the service's user. A file of root may
+//! be readable by a group of this process: a Kubernetes Secret has owner root, mode 0440 and the
+//! pod's `fsGroup`.
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::MetadataExt;
 
 use rustix::fs::fgetxattr;
-use rustix::process::geteuid;
+use rustix::process::{getegid, geteuid, getgroups};
 
 /// Permission bits of users other than the owner.
 const OTHERS: u32 = 0o077;
@@ -17,6 +19,8 @@ const OTHERS: u32 = 0o077;
 ///
 /// With an access control list only these count.
 const ALL_USERS: u32 = 0o007;
+/// Bits that the group may not have on a file of root.
+const BEYOND_GROUP_READ: u32 = 0o037;
 /// The attribute that holds the list: `struct posix_acl_xattr_header` and its entries, little-endian.
 const ACL: &str = "system.posix_acl_access";
 const ACL_VERSION: u32 = 2;
@@ -30,13 +34,28 @@ const MASK: u16 = 0x10;
 
 /// Returns a key file's mode if other users can read it.
 ///
+/// A file of root that a group of this process can read is private, unless the process runs as root.
+///
 /// # Errors
 /// When the file's metadata cannot be read.
 pub fn open_to_others(file: &File) -> io::Result<Option<u32>> {
-    let mode = file.metadata()?.permissions().mode() & 0o7777;
-    let is_private =
-        mode & OTHERS == 0 || mode & ALL_USERS == 0 && has_private_acl(file, geteuid().as_raw());
+    let metadata = file.metadata()?;
+    let (mode, owner) = (metadata.mode() & 0o7777, metadata.uid());
+    let user = geteuid().as_raw();
+    let is_private = mode & OTHERS == 0
+        || mode & ALL_USERS == 0 && has_private_acl(file, user)
+        || is_lent_by_root(mode, owner, user) && is_in_group(metadata.gid())?;
     Ok((!is_private).then_some(mode))
+}
+
+/// Returns whether root owns the file and lends it to a group.
+const fn is_lent_by_root(mode: u32, owner: u32, user: u32) -> bool {
+    owner == 0 && user != 0 && mode & BEYOND_GROUP_READ == 0
+}
+
+fn is_in_group(group: u32) -> io::Result<bool> {
+    let mut ours = getgroups()?.into_iter().chain([getegid()]);
+    Ok(ours.any(|ours| ours.as_raw() == group))
 }
 
 fn has_private_acl(file: &File, user: u32) -> bool {
@@ -67,6 +86,7 @@ fn is_private(list: &[u8], user: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
 
     use rustix::fs::{fsetxattr, XattrFlags};
 
@@ -138,6 +158,19 @@ mod tests {
             let file = File::open(&path).unwrap();
             assert_eq!(open_to_others(&file).unwrap(), open);
         }
+    }
+
+    #[test]
+    fn group_may_read_a_file_of_root_only() {
+        for mode in [0o440, 0o640, 0o400] {
+            assert!(is_lent_by_root(mode, 0, US), "{mode:o}");
+            assert!(!is_lent_by_root(mode, US, US), "{mode:o}");
+            assert!(!is_lent_by_root(mode, 0, 0), "{mode:o}");
+        }
+        for mode in [0o660, 0o450, 0o444, 0o644] {
+            assert!(!is_lent_by_root(mode, 0, US), "{mode:o}");
+        }
+        assert!(is_in_group(getegid().as_raw()).unwrap());
     }
 
     #[test]

@@ -12,6 +12,7 @@
 
 mod addr;
 mod conn;
+pub mod contract;
 mod error;
 pub mod escape;
 mod failure;
@@ -21,6 +22,7 @@ mod io;
 mod key_file;
 mod labels;
 mod observer;
+mod proxied;
 mod ready;
 mod reason;
 mod reloadable;
@@ -38,6 +40,7 @@ pub use io::{Io, Plain, Taken};
 pub use key_file::open_to_others;
 pub use labels::{CloseReason, Direction, Queue, Scope, TaskKind};
 pub use observer::{NoObserver, Observer, TlsHandshake};
+pub use proxied::{Proxied, ProxiedAddrs, ProxiedTls, ProxyResult, ProxyVersion};
 pub use ready::{ReadyReason, ReadyState};
 pub use reason::Reason;
 pub use reloadable::Reloadable;

@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use crate::{
-    Backend, CloseReason, Direction, KeyExchange, Queue, ReadyState, Reason, Scope, TaskKind,
+    Backend, CloseReason, Direction, KeyExchange, ProxyResult, ProxyVersion, Queue, ReadyState,
+    Reason, Scope, TaskKind,
 };
 
 /// A finished TLS handshake.
@@ -67,7 +68,13 @@ pub trait Observer: Send + Sync + 'static {
     fn peers(&self, backend: Backend, tracked: usize, max_conns: usize) {}
     /// Reports the end of a TLS handshake.
     fn tls_handshake(&self, handshake: TlsHandshake) {}
-    /// Reports the end of validity of a loaded certificate.
+    /// Reports the outcome of a PROXY header on an accepted connection.
+    ///
+    /// The version is `None` if the connection ended before it was known.
+    fn proxy_header(&self, version: Option<ProxyVersion>, result: ProxyResult) {}
+    /// Reports the end of validity of the certificate in force.
+    ///
+    /// The Unix epoch if it is unknown.
     fn certificate_expiry(&self, not_after: SystemTime) {}
     /// Reports when the first loaded CRL expires; `None` without CRLs.
     fn crl_expiry(&self, next_update: Option<SystemTime>) {}

@@ -36,11 +36,13 @@ pub enum Reason {
     Denied,
     /// The process is short of memory and accepts no new connection.
     Overload,
+    /// The PROXY header is invalid, or a required one is missing.
+    Proxy,
 }
 
 impl Reason {
     /// All reasons, in the order of [`Reason::index`].
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Timeout,
         Self::TooLarge,
         Self::RateLimited,
@@ -55,6 +57,7 @@ impl Reason {
         Self::Upstream,
         Self::Denied,
         Self::Overload,
+        Self::Proxy,
     ];
 
     /// Returns the stable text.
@@ -75,6 +78,7 @@ impl Reason {
             Self::Upstream => "upstream",
             Self::Denied => "denied",
             Self::Overload => "overload",
+            Self::Proxy => "proxy",
         }
     }
 

@@ -32,8 +32,8 @@ impl<T> Reloadable<T> {
     }
 
     /// Replaces the value for all clones.
-    pub fn replace(&self, value: T) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(value);
+    pub fn replace(&self, value: impl Into<Arc<T>>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = value.into();
     }
 
     /// Replaces the value unless it is no longer `seen`.
@@ -49,6 +49,12 @@ impl<T> Reloadable<T> {
             *current = Arc::new(value);
         }
         is_current
+    }
+}
+
+impl<T> From<Arc<T>> for Reloadable<T> {
+    fn from(value: Arc<T>) -> Self {
+        Self(Arc::new(RwLock::new(value)))
     }
 }
 

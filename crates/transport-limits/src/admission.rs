@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError};
 
 use transport_core::{PeerAddr, Reason};
 
-use crate::bucket::{Rate, TokenBucket};
+use crate::bucket::{Rate, TokenBucket, TokenGrant};
 use crate::clock::ticks;
 use crate::count_limit::CountLimit;
 use crate::peers::{pending_share, PeerCaps, PeerKey, PeerState, PeerTable};
@@ -104,6 +104,7 @@ impl Admission {
     }
 
     /// Returns the number of pending handshakes.
+    #[cfg(all(test, ron_loom))]
     pub(crate) fn pending_inside(&self) -> u64 {
         self.pending.inside()
     }
@@ -123,31 +124,65 @@ impl Admission {
         peer
     }
 
+    /// Takes the total and the pending place of a connection whose peer is not known.
+    ///
+    /// Returns whether the total one is a surplus place: with eviction, the connection takes another
+    /// place once its peer is admitted.
+    pub(crate) fn enter_hop(&self) -> Result<bool, Reason> {
+        let is_surplus = !self.conns.enter();
+        if is_surplus && !(self.evicts() && self.surplus.enter()) {
+            return Err(Reason::ConnLimit);
+        }
+        if self.pending.enter() {
+            return Ok(is_surplus);
+        }
+        if is_surplus {
+            self.surplus.leave();
+        } else {
+            self.conns.leave();
+        }
+        Err(Reason::HandshakeLimit)
+    }
+
     /// Checks every limit but the total cap.
     ///
     /// The order is: accept rate of all peers, caps and accept rate of the peer, pending handshakes.
     pub(crate) fn enter_peer(&self, key: PeerKey, now: u64) -> Result<Arc<PeerState>, Reason> {
-        let rate = Rate::events(self.accepts_per_sec.load(Ordering::Relaxed));
-        let token = match rate.map(|rate| self.accepts.take(now, rate, 1, 1)) {
-            Some(Err(_)) => return Err(Reason::RateLimited),
-            Some(Ok(token)) => Some(token),
-            None => None,
-        };
         // Taken first and judged last, so that a peer over its own caps is refused for those.
         let place = self.pending.enter();
+        let peer = self.enter_rated(key, now, place);
+        if peer.is_err() && place {
+            self.pending.leave();
+        }
+        peer
+    }
+
+    /// Checks the same limits for a connection that has its pending place.
+    pub(crate) fn enter_pending_peer(
+        &self,
+        key: PeerKey,
+        now: u64,
+    ) -> Result<Arc<PeerState>, Reason> {
+        self.enter_rated(key, now, true)
+    }
+
+    /// Takes a token of the accept rate of all peers; `None` without that rate.
+    pub(crate) fn take_accept(&self, now: u64) -> Result<Option<TokenGrant>, Reason> {
+        let rate = Rate::events(self.accepts_per_sec.load(Ordering::Relaxed));
+        let taken = rate.map(|rate| self.accepts.take(now, rate, 1, 1));
+        taken.transpose().map_err(|_| Reason::RateLimited)
+    }
+
+    fn enter_rated(&self, key: PeerKey, now: u64, place: bool) -> Result<Arc<PeerState>, Reason> {
+        let token = self.take_accept(now)?;
         let caps = PeerCaps {
             max_conns: self.peer_max_conns.load(Ordering::Relaxed),
             accepts: Rate::events(self.peer_accepts_per_sec.load(Ordering::Relaxed)),
             pending: if place { self.peer_share() } else { 0 },
         };
         let peer = self.peers().enter(key, now, caps);
-        if peer.is_err() {
-            if place {
-                self.pending.leave();
-            }
-            if let Some(token) = token {
-                self.accepts.settle(token, 0);
-            }
+        if let (Err(_), Some(token)) = (&peer, token) {
+            self.accepts.settle(token, 0);
         }
         peer
     }
@@ -157,6 +192,21 @@ impl Admission {
         peer.established();
         self.leave_pending();
         self.peers().leave(key, now);
+    }
+
+    /// Takes a place for the handshake of an open connection, as of an accepted one.
+    pub(crate) fn enter_pending(&self, peer: Option<&PeerState>) -> Result<(), Reason> {
+        if !self.pending.enter() {
+            return Err(Reason::HandshakeLimit);
+        }
+        let table = self.peers();
+        let has_room = peer.map_or(true, |peer| peer.pend(self.peer_share()));
+        drop(table);
+        if has_room {
+            return Ok(());
+        }
+        self.pending.leave();
+        Err(Reason::HandshakeLimit)
     }
 
     /// Frees one place among the pending handshakes.

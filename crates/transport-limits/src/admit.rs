@@ -14,7 +14,7 @@ impl Limiter {
     ///
     /// The hook decides about every accepted connection, after the address rules and before any
     /// other limit. It runs in the accept loop, so it must not block. A hook that panics refuses
-    /// the peer.
+    /// the peer. Behind a hop it decides about the announced peer, once that is known.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -64,13 +64,8 @@ impl Limiter {
         }
     }
 
-    /// Takes every place that an accepted connection needs.
-    pub(crate) fn admit(
-        &self,
-        backend: Backend,
-        peer: PeerAddr,
-        now: u64,
-    ) -> Result<Permit, Reason> {
+    /// Returns why no connection is admitted now, if none is.
+    pub(crate) fn is_open(&self) -> Result<(), Reason> {
         let core = self.core();
         if core.refuses() {
             return Err(Reason::Draining);
@@ -78,6 +73,18 @@ impl Limiter {
         if core.is_overloaded() {
             return Err(Reason::Overload);
         }
+        Ok(())
+    }
+
+    /// Takes every place that an accepted connection needs.
+    pub(crate) fn admit(
+        &self,
+        backend: Backend,
+        peer: PeerAddr,
+        now: u64,
+    ) -> Result<Permit, Reason> {
+        self.is_open()?;
+        let core = self.core();
         let admission = core.admission();
         let key = admission.peer_key(peer);
         let entered = match admission.enter(key, now) {

@@ -8,13 +8,12 @@ use std::task::{ready, Context, Poll};
 use pin_project_lite::pin_project;
 use transport_core::{Backend, Connection, Io, Op, PeerAddr, Pending, TransportError};
 
-use crate::clock::{duration, ticks};
 use crate::conn_settings::ConnSettings;
 use crate::deadline::{until, UntilDeadline};
-use crate::establish::guarded;
-use crate::event::ConnLabels;
+use crate::identify::{identify, Identifying};
 use crate::io::GuardedIo;
 use crate::limiter::Limiter;
+use crate::pending_conn::PendingConn;
 use crate::permit::Permit;
 
 /// An admitted connection before its handshake.
@@ -26,17 +25,6 @@ pub struct Admitted<P> {
     conn: PendingConn,
 }
 
-#[derive(Debug)]
-struct PendingConn {
-    permit: Permit,
-    limiter: Limiter,
-    backend: Backend,
-    peer: PeerAddr,
-    id: u64,
-    /// In ticks.
-    accepted_at: u64,
-}
-
 impl<P: Pending> Admitted<P> {
     pub(crate) fn new(
         pending: P,
@@ -46,23 +34,26 @@ impl<P: Pending> Admitted<P> {
         accepted_at: u64,
     ) -> Self {
         let (peer, id) = (pending.peer(), Limiter::next_id());
-        limiter.core().events().accepted(backend, id, peer);
-        Self {
-            pending,
-            conn: PendingConn {
-                permit,
-                limiter: limiter.clone(),
-                backend,
-                peer,
-                id,
-                accepted_at,
-            },
-        }
+        let is_hop = pending.hop_timeout().is_some();
+        let conn = PendingConn {
+            permit,
+            limiter: limiter.clone(),
+            backend,
+            peer: (!is_hop).then_some(peer),
+            via: is_hop.then_some(peer),
+            id,
+            accepted_at,
+        };
+        conn.limiter
+            .core()
+            .events()
+            .accepted(backend, conn.labels());
+        Self { pending, conn }
     }
 
-    /// Returns the peer's address.
-    pub const fn peer(&self) -> PeerAddr {
-        self.conn.peer
+    /// Returns the peer's address, or that of the hop before it.
+    pub fn peer(&self) -> PeerAddr {
+        self.pending.peer()
     }
 
     /// Returns the connection's number; `conn_id` in logs.
@@ -70,11 +61,19 @@ impl<P: Pending> Admitted<P> {
         self.conn.id
     }
 
-    /// Runs the handshake within its deadline.
+    /// Returns whether [`establish`](Self::establish) may wait for the peer.
+    ///
+    /// If not, an accept loop can await it without a task.
+    pub fn may_wait(&self) -> bool {
+        P::HANDSHAKE || self.pending.hop_timeout().is_some()
+    }
+
+    /// Identifies the peer behind a hop and runs the handshake, each within its deadline.
     ///
     /// # Errors
-    /// [`TransportError::Timeout`] with [`Op::Handshake`], or the backend's failure. It counts as a
-    /// reject if it has a [reason](TransportError::reason), else as a close.
+    /// [`TransportError::Timeout`] with [`Op::Handshake`] or [`Op::ProxyHeader`],
+    /// [`TransportError::Refused`] if a limit refuses the peer behind a hop, or the backend's failure.
+    /// It counts as a reject if it has a [reason](TransportError::reason), else as a close.
     ///
     /// # Cancel safety
     /// Dropping the future refuses the peer.
@@ -85,29 +84,41 @@ impl<P: Pending> Admitted<P> {
         self,
     ) -> impl Future<Output = Result<Connection<GuardedIo<P::Io>>, TransportError>> + Send {
         let Self { pending, conn } = self;
-        let core = conn.limiter.core();
-        let settings = core.settings();
-        let deadline = conn.accepted_at.saturating_add(ticks(settings.handshake));
-        let deadline = core.instant(deadline);
-        GuardedHandshake {
-            handshake: Some(until(deadline, pending.establish())),
-            conn: Some((conn, settings)),
+        let settings = conn.limiter.core().settings();
+        let mut guarded = GuardedHandshake {
+            handshake: None,
+            identifying: None,
+            start: P::establish,
+            conn: None,
+        };
+        if let Some(limit) = pending.hop_timeout() {
+            guarded.identifying = Some(Box::pin(identify(pending, conn, settings, limit)));
+        } else {
+            let deadline = conn.deadline(settings.handshake);
+            guarded.handshake = Some(until(deadline, pending.establish()));
+            guarded.conn = Some((conn, settings));
         }
+        guarded
     }
 }
 
 pin_project! {
     /// A handshake with its deadline. An `async` block would store the future twice.
-    struct GuardedHandshake<F> {
+    struct GuardedHandshake<P, S, F> {
         // First, so that the socket is closed before the permit is given back.
         #[pin]
         handshake: Option<UntilDeadline<F>>,
+        // Boxed: most connections have no hop.
+        identifying: Option<Identifying<P>>,
+        // Begins the handshake once the peer is known.
+        start: S,
         conn: Option<(PendingConn, Arc<ConnSettings>)>,
     }
 }
 
-impl<I, F> Future for GuardedHandshake<F>
+impl<P, S, I, F> Future for GuardedHandshake<P, S, F>
 where
+    S: Fn(P) -> F,
     I: Io,
     F: Future<Output = Result<Connection<I>, TransportError>>,
 {
@@ -115,6 +126,15 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
+        if let Some(identifying) = this.identifying {
+            let identified = ready!(identifying.as_mut().poll(cx));
+            *this.identifying = None;
+            let (pending, conn, settings) = identified?;
+            let deadline = conn.deadline(settings.handshake);
+            this.handshake
+                .set(Some(until(deadline, (this.start)(pending))));
+            *this.conn = Some((conn, settings));
+        }
         let result = match this.handshake.as_mut().as_pin_mut() {
             Some(handshake) => ready!(handshake.poll(cx)),
             // Polled after completion.
@@ -126,51 +146,5 @@ where
         };
         let result = result.unwrap_or(Err(TransportError::Timeout { op: Op::Handshake }));
         Poll::Ready(conn.end(settings, result))
-    }
-}
-
-impl PendingConn {
-    /// Counts and logs the end of the handshake.
-    fn end<I: Io>(
-        self,
-        settings: Arc<ConnSettings>,
-        result: Result<Connection<I>, TransportError>,
-    ) -> Result<Connection<GuardedIo<I>>, TransportError> {
-        let Self {
-            permit,
-            limiter,
-            backend,
-            peer,
-            id,
-            accepted_at,
-        } = self;
-        let core = limiter.core();
-        let events = core.events();
-        let now = core.now();
-        let took = duration(now.saturating_sub(accepted_at));
-        match result {
-            Ok(connection) => {
-                core.observer().handshake(backend, took);
-                let connection = guarded(limiter.clone(), permit, id, connection, settings, now);
-                events.established(connection.info(), took);
-                Ok(connection)
-            }
-            Err(error) => {
-                let conn = ConnLabels {
-                    conn_id: Some(id),
-                    peer: Some(peer),
-                    ..ConnLabels::default()
-                };
-                if let Some(reason) = error.reason() {
-                    events.handshake_failed(backend, id, took, &error);
-                    core.rejected(reason, backend, conn, Some(&error));
-                } else {
-                    let reason = error.close_reason();
-                    core.observer().closed(backend, reason);
-                    events.closed_early(backend, conn, took, reason, &error);
-                }
-                Err(error)
-            }
-        }
     }
 }

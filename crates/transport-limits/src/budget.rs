@@ -16,9 +16,12 @@ use std::task::{Context, Poll, Waker};
 use tokio::sync::Notify;
 use transport_core::Observer;
 
-use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
 pub(crate) use ledger::MemoryAccount;
 use ledger::{BudgetLedger, RequestId};
+
+/// Freed bytes between two notifications.
+const FREED_STEP: u64 = 1 << 20;
 
 /// A memory budget as one limiter uses it. Cheap to clone.
 #[derive(Clone)]
@@ -38,6 +41,10 @@ struct BudgetState {
     book: Mutex<BudgetBook>,
     /// Notified when bytes are charged.
     used: Notify,
+    /// All bytes that charges have given back.
+    given_back: AtomicU64,
+    /// Notified once per [`FREED_STEP`] of them.
+    freed: Notify,
 }
 
 struct BudgetBook {
@@ -61,6 +68,8 @@ impl SharedBudget {
         Self(Arc::new(BudgetState {
             book: Mutex::new(book),
             used: Notify::new(),
+            given_back: AtomicU64::new(0),
+            freed: Notify::new(),
         }))
     }
 
@@ -97,6 +106,11 @@ impl Budget {
         if self.held() == 0 {
             used.await;
         }
+    }
+
+    /// Waits until the given-back bytes pass the next multiple of [`FREED_STEP`].
+    pub(crate) async fn freed(&self) {
+        self.0.shared.0.freed.notified().await;
     }
 
     /// Charges bytes if they are available now.
@@ -148,6 +162,18 @@ impl Budget {
             counted: self.count(bytes),
             account,
             frame: None,
+        }
+    }
+
+    fn freed_bytes(&self, bytes: u64) {
+        let before = self
+            .0
+            .shared
+            .0
+            .given_back
+            .fetch_add(bytes, Ordering::Relaxed);
+        if before / FREED_STEP != before.wrapping_add(bytes) / FREED_STEP {
+            self.0.shared.0.freed.notify_waiters();
         }
     }
 
@@ -238,6 +264,7 @@ impl Drop for Charge {
         }
         let granted = book.ledger.give_back(self.account, *bytes as u64);
         drop(book);
+        budget.freed_bytes(*bytes as u64);
         wake(granted);
     }
 }

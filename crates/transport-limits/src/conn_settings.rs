@@ -11,6 +11,8 @@ pub(crate) struct ConnSettings {
     pub(crate) write: u64,
     /// 0 is off.
     pub(crate) idle: u64,
+    /// `idle` of dialed connections; 0 is off.
+    pub(crate) dial_idle: u64,
     pub(crate) half_close: u64,
     pub(crate) lifetime: u64,
     pub(crate) handshake: std::time::Duration,
@@ -31,6 +33,7 @@ impl ConnSettings {
             read: ticks(deadlines.read),
             write: ticks(deadlines.write),
             idle: ticks(deadlines.idle),
+            dial_idle: ticks(deadlines.dial_idle.unwrap_or(deadlines.idle)),
             half_close: ticks(deadlines.half_close),
             lifetime: ticks(deadlines.lifetime),
             handshake: deadlines.handshake,

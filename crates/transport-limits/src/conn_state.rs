@@ -31,7 +31,7 @@ pub(crate) struct ConnState {
     pub(crate) settings: Arc<ConnSettings>,
     pub(crate) peer_addr: Option<PeerAddr>,
     info: OnceLock<Arc<ConnInfo>>,
-    peer: Option<Arc<PeerState>>,
+    pub(crate) peer: Option<Arc<PeerState>>,
     /// Whether the peer opened the connection.
     pub(crate) accepted: bool,
     /// The account of held bytes: the peer's, or the connection's if dialed.
@@ -46,6 +46,8 @@ pub(crate) struct ConnState {
     wakers: [AtomicWaker; 2],
     pub(crate) ended: Notify,
     stream: OnceLock<Weak<dyn CloseStream>>,
+    /// Set once an upgrade has replaced the stream.
+    upgraded: OnceLock<Box<UpgradedStream>>,
     pub(crate) activity: Activity,
     /// Idle timeout in ticks; 0 is off.
     idle: AtomicU64,
@@ -68,6 +70,13 @@ pub(crate) struct ConnState {
     corr_id: OnceLock<Box<str>>,
 }
 
+/// The stream and description of an upgraded connection.
+#[derive(Debug)]
+struct UpgradedStream {
+    stream: Weak<dyn CloseStream>,
+    info: Arc<ConnInfo>,
+}
+
 /// A stream that the end of its connection can close.
 pub(crate) trait CloseStream: Send + Sync {
     /// Closes the stream, unless an operation is under way.
@@ -84,7 +93,10 @@ impl ConnState {
         peer: Option<Arc<PeerState>>,
         born: u64,
     ) -> Self {
-        let idle = AtomicU64::new(settings.idle);
+        let idle = AtomicU64::new(match peer {
+            Some(_) => settings.idle,
+            None => settings.dial_idle,
+        });
         let dies_at = match settings.lifetime {
             0 => u64::MAX,
             // A tenth of it varies by connection, so that connections opened together do not end
@@ -108,6 +120,7 @@ impl ConnState {
             wakers: Default::default(),
             ended: Notify::new(),
             stream: OnceLock::new(),
+            upgraded: OnceLock::new(),
             activity: Activity::new(born),
             idle,
             dies_at,
@@ -126,10 +139,20 @@ impl ConnState {
     /// Sets the description that [`info`](Self::info) returns; later calls have no effect.
     pub(crate) fn set_info(&self, info: &Arc<ConnInfo>) {
         let _ = self.info.set(Arc::clone(info));
+        let id = info
+            .proxied
+            .as_ref()
+            .and_then(|facts| facts.unique_id_text());
+        if let Some(id) = id.filter(|id| !id.is_empty()) {
+            self.set_corr_id(&id);
+        }
     }
 
     /// Returns the description of the connection.
     pub(crate) fn info(&self) -> &ConnInfo {
+        if let Some(upgraded) = self.upgraded.get() {
+            return &upgraded.info;
+        }
         let of_state = || Arc::new(ConnInfo::new(self.backend, self.peer_addr));
         self.info.get_or_init(of_state)
     }
@@ -158,6 +181,17 @@ impl ConnState {
         let _ = self.stream.set(stream);
     }
 
+    /// Sets stream and description after an upgrade; later calls have no effect.
+    pub(crate) fn set_upgraded(&self, stream: Weak<dyn CloseStream>, info: Arc<ConnInfo>) {
+        let upgraded = Box::new(UpgradedStream { stream, info });
+        let _ = self.upgraded.set(upgraded);
+    }
+
+    /// Returns whether an upgrade has replaced the stream.
+    pub(crate) fn is_upgraded(&self) -> bool {
+        self.upgraded.get().is_some()
+    }
+
     /// Closes the stream of an ended connection.
     ///
     /// An operation that is under way closes it instead, when it returns.
@@ -169,7 +203,11 @@ impl ConnState {
         if ending.close_mode() != CloseMode::Abort && Handle::try_current().is_err() {
             return;
         }
-        if let Some(stream) = self.stream.get().and_then(Weak::upgrade) {
+        let stream = match self.upgraded.get() {
+            Some(upgraded) => upgraded.stream.upgrade(),
+            None => self.stream.get().and_then(Weak::upgrade),
+        };
+        if let Some(stream) = stream {
             stream.close(self);
         }
     }
@@ -207,6 +245,7 @@ impl ConnState {
             conn_id: Some(self.id),
             corr_id: self.corr_id.get().map(|id| &**id),
             peer: self.peer_addr,
+            via: self.info.get().and_then(|info| info.proxied.as_ref()?.via),
         }
     }
 

@@ -47,6 +47,8 @@ pub(crate) struct Core {
     draining: CancellationToken,
     /// Cancelled when every connection is.
     closed: CancellationToken,
+    /// Pending handshakes of accepted connections.
+    pending: AtomicUsize,
     /// Streams in a lingering close.
     lingering: AtomicUsize,
     tasks: Tasks,
@@ -85,6 +87,7 @@ impl Core {
             refuses: AtomicBool::new(false),
             draining: CancellationToken::new(),
             closed: CancellationToken::new(),
+            pending: AtomicUsize::new(0),
             lingering: AtomicUsize::new(0),
             events: LogEvents::new(name),
         }
@@ -169,6 +172,11 @@ impl Core {
     pub(crate) fn count_lingering(&self) -> LingerCount<'_> {
         self.lingering.fetch_add(1, Ordering::Relaxed);
         LingerCount(self)
+    }
+
+    /// Returns the count of pending handshakes, which permits change.
+    pub(crate) fn pending(&self) -> &AtomicUsize {
+        &self.pending
     }
 
     pub(crate) fn lingering(&self) -> usize {

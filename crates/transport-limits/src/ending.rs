@@ -45,10 +45,12 @@ pub(crate) enum Ending {
     Closed,
     /// A new connection took its place while idle.
     Evicted,
+    /// The handshake deadline of an upgrade.
+    Handshake,
 }
 
 /// Every ending, at the index of its discriminant minus one.
-const ALL: [Ending; 13] = [
+const ALL: [Ending; 14] = [
     Ending::Cancelled,
     Ending::Idle,
     Ending::HalfClose,
@@ -62,6 +64,7 @@ const ALL: [Ending; 13] = [
     Ending::Panicked,
     Ending::Closed,
     Ending::Evicted,
+    Ending::Handshake,
 ];
 
 impl Ending {
@@ -83,6 +86,7 @@ impl Ending {
                 Op::HalfClose => Self::HalfClose,
                 Op::Lifetime => Self::Lifetime,
                 Op::Read => Self::Read,
+                Op::Handshake => Self::Handshake,
                 _ => Self::Write,
             },
             TransportError::Closed => Self::Closed,
@@ -103,6 +107,7 @@ impl Ending {
             Self::Lifetime | Self::LifetimeIdle => timeout(Op::Lifetime),
             Self::Read => timeout(Op::Read),
             Self::Write => timeout(Op::Write),
+            Self::Handshake => timeout(Op::Handshake),
             Self::PeerFailed => TransportError::PeerFailed,
             Self::Reset => TransportError::Io(io::ErrorKind::ConnectionReset.into()),
             Self::Closed => TransportError::Closed,
@@ -132,6 +137,7 @@ impl Ending {
             | Self::Lifetime
             | Self::Read
             | Self::Write
+            | Self::Handshake
             | Self::Reset
             | Self::Panicked => CloseMode::Abort,
         }
@@ -149,7 +155,7 @@ mod tests {
             assert_eq!(usize::from(ending.word()), at + 1);
             assert_eq!(Ending::from_word(ending.word()), Some(ending));
         }
-        assert_eq!(Ending::from_word(14), None);
+        assert_eq!(Ending::from_word(15), None);
     }
 
     #[test]
@@ -160,6 +166,7 @@ mod tests {
             Ending::Lifetime,
             Ending::Read,
             Ending::Write,
+            Ending::Handshake,
             Ending::PeerFailed,
             Ending::Cancelled,
             Ending::Closed,

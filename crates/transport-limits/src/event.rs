@@ -9,7 +9,7 @@ use std::time::Duration;
 use tracing::{debug, error, info, warn};
 use transport_core::escape::escape;
 use transport_core::{
-    Backend, CloseReason, ConnInfo, KeyExchange, PeerAddr, Reason, Target, TlsErrorKind,
+    Backend, CloseReason, ConnInfo, KeyExchange, PeerAddr, Proxied, Reason, Target, TlsErrorKind,
     TransportError, TransportName,
 };
 
@@ -37,6 +37,8 @@ pub(crate) struct ConnLabels<'a> {
     pub(crate) conn_id: Option<u64>,
     pub(crate) corr_id: Option<&'a str>,
     pub(crate) peer: Option<PeerAddr>,
+    /// The hop that announced the peer.
+    pub(crate) via: Option<PeerAddr>,
 }
 
 /// A closed connection, as its log event shows it.
@@ -116,7 +118,8 @@ impl LogEvents {
             reason = reason.as_str(),
             conn_id = conn.conn_id,
             corr_id = conn.corr_id.map(|id| tracing::field::display(escape(id))),
-            peer = conn.peer.and_then(|peer| peer.loggable()),
+            peer = loggable(conn.peer),
+            via = loggable(conn.via),
             not_logged,
             tls = tls(error),
             error = error.map(tracing::field::display),
@@ -201,20 +204,22 @@ impl LogEvents {
             duration_ms = millis(conn.age),
             bytes_in = conn.bytes_in,
             bytes_out = conn.bytes_out,
-            peer = labels.peer.and_then(|peer| peer.loggable()),
+            peer = loggable(labels.peer),
+            via = loggable(labels.via),
             not_logged = (not_logged != 0).then_some(not_logged),
             error = conn.error,
         );
     }
 
-    pub(crate) fn accepted(&self, backend: Backend, conn_id: u64, peer: PeerAddr) {
+    pub(crate) fn accepted(&self, backend: Backend, conn: ConnLabels<'_>) {
         debug!(
             target: TARGET,
             transport = self.transport(),
             event = "accept",
             backend = backend.as_str(),
-            conn_id,
-            peer = peer.loggable(),
+            conn_id = conn.conn_id,
+            peer = loggable(conn.peer),
+            via = loggable(conn.via),
         );
     }
 
@@ -228,6 +233,33 @@ impl LogEvents {
             duration_ms = millis(took),
             alpn = alpn(info),
             kx = info.kx.map(KeyExchange::as_str),
+        );
+        if let Some(facts) = &info.proxied {
+            self.proxied(info, facts);
+        }
+    }
+
+    /// Logs the facts that the hop announced. The peer may control some of the texts.
+    fn proxied(&self, info: &ConnInfo, facts: &Proxied) {
+        let text = |text: &Option<Box<str>>| text.as_deref().map(|text| escape(text).to_string());
+        let tls = facts.tls.as_ref();
+        debug!(
+            target: TARGET,
+            transport = self.transport(),
+            event = "proxy",
+            backend = info.backend.as_str(),
+            conn_id = info.id,
+            corr_id = facts.unique_id_text(),
+            peer = loggable(info.peer),
+            via = loggable(facts.via),
+            version = facts.version.as_str(),
+            to = facts.destination().map(tracing::field::display),
+            authority = text(&facts.authority),
+            alpn = facts.alpn.as_deref().map(|alpn| escape(alpn).to_string()),
+            tls_version = tls.and_then(|tls| text(&tls.version)),
+            tls_cipher = tls.and_then(|tls| text(&tls.cipher)),
+            tls_cn = tls.and_then(|tls| text(&tls.common_name)),
+            tls_verified = tls.map(|tls| tls.verified),
         );
     }
 
@@ -251,6 +283,20 @@ impl LogEvents {
         );
     }
 
+    /// Logs the handshake of an upgrade, such as to TLS.
+    pub(crate) fn upgraded(&self, info: &ConnInfo, took: Duration) {
+        debug!(
+            target: TARGET,
+            transport = self.transport(),
+            event = "upgrade",
+            backend = info.backend.as_str(),
+            conn_id = info.id,
+            duration_ms = millis(took),
+            alpn = alpn(info),
+            kx = info.kx.map(KeyExchange::as_str),
+        );
+    }
+
     /// Logs a connection that its peer closed during the handshake.
     pub(crate) fn closed_early(
         &self,
@@ -270,10 +316,15 @@ impl LogEvents {
             duration_ms = millis(took),
             bytes_in = 0_u64,
             bytes_out = 0_u64,
-            peer = conn.peer.and_then(|peer| peer.loggable()),
+            peer = loggable(conn.peer),
+            via = loggable(conn.via),
             error = %error,
         );
     }
+}
+
+fn loggable(peer: Option<PeerAddr>) -> Option<String> {
+    peer.and_then(|peer| peer.loggable())
 }
 
 /// Returns the kind of a TLS failure, which details the reason `tls`.

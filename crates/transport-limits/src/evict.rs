@@ -29,32 +29,49 @@ impl Limiter {
         if admission.surplus.free() == 0 {
             return Err(Reason::ConnLimit);
         }
-        let mut victim = Some(self.victim(now).ok_or(Reason::ConnLimit)?);
+        let victim = self.victim(now).ok_or(Reason::ConnLimit)?;
         let peer = admission.enter_peer(key, now)?;
-        for _ in 0..TRIES {
-            let Some(conn) = victim.take().or_else(|| self.victim(now)) else {
-                break;
-            };
-            if self.evict(&conn) && admission.conns.enter() {
-                return Ok(peer);
-            }
-        }
-        // A connection may have ended in the meantime.
-        if admission.conns.enter() {
+        if self.take_place(Some(victim), &mut false, now) {
             return Ok(peer);
         }
         admission.leave_peer(key, &peer, now);
         Err(Reason::ConnLimit)
     }
 
+    /// Takes a place of `max_conns` from an idle connection: from this one, or from the next.
+    ///
+    /// `has_surplus` tells whether the caller has a surplus place. An evicted connection takes it over.
+    pub(crate) fn take_place(
+        &self,
+        mut victim: Option<Arc<ConnState>>,
+        has_surplus: &mut bool,
+        now: u64,
+    ) -> bool {
+        let conns = &self.core().admission().conns;
+        for _ in 0..TRIES {
+            let Some(conn) = victim.take().or_else(|| self.victim(now)) else {
+                break;
+            };
+            if self.evict(&conn, has_surplus) && conns.enter() {
+                return true;
+            }
+        }
+        // A connection may have ended in the meantime.
+        conns.enter()
+    }
+
     /// Ends a still idle connection in order, and frees its place.
-    pub(crate) fn evict(&self, conn: &ConnState) -> bool {
+    fn evict(&self, conn: &ConnState, has_surplus: &mut bool) -> bool {
         let admission = self.core().admission();
-        if !admission.surplus.enter() {
+        let surplus = std::mem::take(has_surplus);
+        if !surplus && !admission.surplus.enter() {
             return false;
         }
         if !conn.is_idle() || !conn.end_as(Ending::Evicted) {
-            admission.surplus.leave();
+            *has_surplus = surplus;
+            if !surplus {
+                admission.surplus.leave();
+            }
             return false;
         }
         // Its permit gives back the surplus place instead.

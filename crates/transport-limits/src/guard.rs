@@ -18,6 +18,8 @@ use crate::permit::Permit;
 
 /// First and longest pause of the accept loop without descriptors or memory.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
+/// Longest deadline of a dial, which no clock overflows.
+const MAX_DIAL: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// The accept loop has recovered after this long without a failure.
 ///
 /// At the edge of exhaustion, accepts fail and succeed in turn. That is logged once.
@@ -97,7 +99,9 @@ impl<L: Listener> Guard<L> {
             self.recovered(backend);
             self.limiter.core().observer().accepted(backend);
             let peer = pending.peer();
-            if self.limiter.check_rules(backend, peer).is_err() {
+            // The rules for addresses are about the peer, which a hop announces later.
+            let is_hop = pending.hop_timeout().is_some();
+            if !is_hop && self.limiter.check_rules(backend, peer).is_err() {
                 self.refused(Reason::Denied, backend, peer, None);
                 continue;
             }
@@ -107,11 +111,27 @@ impl<L: Listener> Guard<L> {
                 continue;
             }
             let now = self.limiter.core().now();
-            match self.limiter.admit(backend, peer, now) {
+            let admitted = if is_hop {
+                self.limiter.admit_hop(backend)
+            } else {
+                self.limiter.admit(backend, peer, now)
+            };
+            match admitted {
                 Ok(permit) => return Admitted::new(pending, permit, &self.limiter, backend, now),
                 Err(reason) => self.refused(reason, backend, peer, None),
             }
         }
+    }
+
+    /// Returns another guard on the same socket, for the current runtime.
+    ///
+    /// See [`Listener::share`].
+    ///
+    /// # Errors
+    /// [`TransportError::Io`] if the system refuses a descriptor.
+    pub fn share(&self) -> Result<Option<Self>, TransportError> {
+        let raw = self.raw.share()?;
+        Ok(raw.map(|raw| Self::new(raw, &self.limiter)))
     }
 
     /// Counts a refusal; `error` is the backend's explanation, if it refused.
@@ -200,11 +220,29 @@ impl<D: Dialer> Guard<D> {
     /// # Cancel safety
     /// Dropping the future abandons the dial, which is then not counted.
     pub async fn dial(&self, to: &Target) -> Result<Connection<GuardedIo<D::Io>>, TransportError> {
+        self.dial_within(to, self.limiter.dial_timeout()).await
+    }
+
+    /// As [`dial`](Self::dial), with a deadline that replaces `dial_timeout`.
+    ///
+    /// A deadline over ten years counts as ten years.
+    ///
+    /// # Errors
+    /// As [`dial`](Self::dial).
+    ///
+    /// # Cancel safety
+    /// As [`dial`](Self::dial).
+    pub async fn dial_within(
+        &self,
+        to: &Target,
+        deadline: Duration,
+    ) -> Result<Connection<GuardedIo<D::Io>>, TransportError> {
         let (core, backend) = (self.limiter.core(), self.raw.backend());
         let named = (!D::PRIVATE).then_some(to);
         let settings = core.settings();
         let started = Instant::now();
-        let result = match until(started + settings.dial, self.raw.dial(to)).await {
+        let deadline = started + deadline.min(MAX_DIAL);
+        let result = match until(deadline, self.raw.dial(to)).await {
             Ok(result) => result,
             Err(_) => Err(TransportError::Timeout { op: Op::Dial }),
         };

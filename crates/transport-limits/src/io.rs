@@ -6,6 +6,7 @@ mod open_stream;
 mod stream_slot;
 mod throttle;
 mod timer;
+mod upgrade;
 mod write_clock;
 
 use std::future::Future;
@@ -24,6 +25,7 @@ use crate::permit::Permit;
 use crate::registry::{Registration, Registry};
 use open_stream::OpenStream;
 use stream_slot::StreamSlot;
+pub use upgrade::UpgradeIo;
 
 /// A stream with every limit of its connection applied.
 ///

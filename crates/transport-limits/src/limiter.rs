@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
-use transport_core::schema::{ConflictingSettings, Section};
+use transport_core::schema::{ConflictingSettings, Section, ValueError};
 use transport_core::{Observer, Reason, Scope, TransportError};
 
 use crate::control::Control;
@@ -63,10 +63,12 @@ impl Limiter {
     /// and frame sizes of the others; their next `apply` does.
     ///
     /// # Errors
-    /// As [`LimiterBuilder::build`](crate::LimiterBuilder::build); the limits stay as they were.
+    /// As [`LimiterBuilder::build`](crate::LimiterBuilder::build), and for another
+    /// `per_peer.ipv4_prefix` or `per_peer.ipv6_prefix`; the limits stay as they were.
     pub fn apply(&self, limits: &Limits) -> Result<(), ConflictingSettings> {
         let limits = self.effective(limits)?;
         ConflictingSettings::into_result(limits.check())?;
+        ConflictingSettings::into_result(self.changed_prefixes(&limits))?;
         self.core.apply(&limits);
         if !self.core.joined() {
             self.registry.rates_changed(|conn| {
@@ -74,6 +76,15 @@ impl Limiter {
             });
         }
         Ok(())
+    }
+
+    /// Returns the changed keys that open connections rule out.
+    fn changed_prefixes(&self, limits: &Limits) -> Vec<(&'static str, ValueError)> {
+        let now = self.core.ceilings().limits();
+        let keys = ["per_peer.ipv4_prefix", "per_peer.ipv6_prefix"].into_iter();
+        let changed = keys.filter(|key| now.get(key) != limits.get(key));
+        let why = || ValueError::new("cannot change while the limiter is in use: build another");
+        changed.map(|key| (key, why())).collect()
     }
 
     /// Returns these limits with the ceilings of the limiter that owns them.
@@ -161,6 +172,8 @@ impl Limiter {
     }
 
     /// Returns the number of admitted connections, pending handshakes included.
+    ///
+    /// Of all limiters that share ceilings, together.
     #[must_use]
     pub fn admitted(&self) -> u64 {
         self.core.admission().inside()
@@ -168,13 +181,15 @@ impl Limiter {
 
     /// Returns the number of peers with at least `conns` accepted connections.
     ///
-    /// 0 counts as 1.
+    /// 0 counts as 1. The table of peers is that of all limiters that share ceilings.
     #[must_use]
     pub fn peers_with_at_least(&self, conns: usize) -> usize {
         self.core.admission().peers().with_at_least(conns)
     }
 
     /// Returns the bytes charged to the memory budget now, without free chunks.
+    ///
+    /// By all limiters that share ceilings, together.
     #[must_use]
     pub fn memory_held(&self) -> u64 {
         self.core.budget().held()
@@ -188,10 +203,20 @@ impl Limiter {
         self.core.budget().used().await;
     }
 
+    /// Waits until about 1 MiB of charged bytes is freed.
+    ///
+    /// An embedder can then return the pages to the system. Several tasks may wait.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn memory_freed(&self) {
+        self.core.budget().freed().await;
+    }
+
     /// Returns the number of pending handshakes of accepted connections.
     #[must_use]
     pub fn pending(&self) -> usize {
-        usize::try_from(self.core.admission().pending_inside()).unwrap_or(usize::MAX)
+        self.core.pending().load(Ordering::Relaxed)
     }
 
     /// Returns the tracker of all tasks of the transport.

@@ -1,36 +1,40 @@
 //! One limiter among those that share ceilings, as the ceilings see it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use transport_core::{Backend, Observer};
-
-/// Before the first accepted connection.
-const ACCEPTS_NONE: usize = usize::MAX;
-/// After the end.
-const ENDED: usize = usize::MAX - 1;
 
 /// Reports shared gauges to the observer of one limiter.
 ///
 /// Each observer shows the current value, also after a change by another limiter.
 pub(crate) struct Participant {
     observer: Arc<dyn Observer>,
-    /// Index of the backend that accepted last, or one of the constants.
-    accepts: AtomicUsize,
+    accepts: RwLock<Accepts>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Accepts {
+    /// Before the first accepted connection.
+    None,
+    /// The backend that accepted last.
+    On(Backend),
+    /// After the end of the limiter.
+    Ended,
 }
 
 impl Participant {
     pub(crate) fn new(observer: Arc<dyn Observer>) -> Self {
         Self {
             observer,
-            accepts: AtomicUsize::new(ACCEPTS_NONE),
+            accepts: RwLock::new(Accepts::None),
         }
     }
 
     /// Notes the backend of an accepted connection.
     pub(crate) fn accepts(&self, backend: Backend) {
-        if self.accepts.load(Ordering::Relaxed) != ENDED {
-            self.accepts.store(backend.index(), Ordering::Relaxed);
+        let known = self.accepting();
+        if known != Accepts::On(backend) && known != Accepts::Ended {
+            self.set(Accepts::On(backend));
         }
     }
 
@@ -39,15 +43,25 @@ impl Participant {
     }
 
     pub(crate) fn peers(&self, tracked: usize, max_conns: usize) {
-        let at = self.accepts.load(Ordering::Relaxed);
-        if let Some(backend) = Backend::ALL.get(at) {
-            self.observer.peers(*backend, tracked, max_conns);
+        if let Accepts::On(backend) = self.accepting() {
+            self.observer.peers(backend, tracked, max_conns);
         }
     }
 
     /// Ends the reports with 0; peers of other limiters no longer count here.
     pub(crate) fn end(&self) {
         self.peers(0, 0);
-        self.accepts.store(ENDED, Ordering::Relaxed);
+        self.set(Accepts::Ended);
+    }
+
+    fn accepting(&self) -> Accepts {
+        *self.accepts.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, next: Accepts) {
+        let mut accepts = self.accepts.write().unwrap_or_else(PoisonError::into_inner);
+        if *accepts != Accepts::Ended {
+            *accepts = next;
+        }
     }
 }

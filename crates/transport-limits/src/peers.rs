@@ -33,6 +33,8 @@ pub enum PeerKey {
     Uid(u32),
     /// A Tor rendezvous circuit.
     Circuit(u64),
+    /// A peer of a custom backend.
+    Other(u64),
 }
 
 impl PeerKey {
@@ -54,7 +56,8 @@ impl PeerKey {
             },
             PeerAddr::Uid(uid) => Self::Uid(uid),
             PeerAddr::Circuit(circuit) => Self::Circuit(circuit),
-            _ => Self::Circuit(u64::MAX),
+            PeerAddr::Other(number) => Self::Other(number),
+            _ => Self::Other(u64::MAX),
         }
     }
 }
@@ -70,6 +73,17 @@ pub(crate) struct PeerState {
 }
 
 impl PeerState {
+    /// Starts a handshake on an open connection, up to `most` pending ones.
+    ///
+    /// The caller holds the lock of the table.
+    pub(crate) fn pend(&self, most: u64) -> bool {
+        let next = |pending: u64| (pending < most).then_some(pending + 1);
+        let pending = &self.pending;
+        pending
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
+            .is_ok()
+    }
+
     /// Ends a pending handshake of this peer.
     pub(crate) fn established(&self) {
         self.pending.fetch_sub(1, Ordering::Relaxed);

@@ -1,8 +1,9 @@
 //! The places of one connection, given back by its permit's drop.
 
+use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
-use transport_core::{Backend, Queue};
+use transport_core::{Backend, Queue, Reason};
 
 use crate::budget::MemoryAccount;
 use crate::core::Core;
@@ -13,17 +14,32 @@ use crate::peers::{PeerKey, PeerState};
 pub(crate) struct Permit {
     core: Arc<Core>,
     backend: Backend,
-    admitted: Option<AdmittedPeer>,
+    accepted: Option<AcceptedPlaces>,
 }
 
 /// The places of an accepted connection.
 #[derive(Debug)]
-struct AdmittedPeer {
-    key: PeerKey,
-    /// The peer, while the handshake is pending.
-    pending: Option<Arc<PeerState>>,
-    /// Whether another connection has taken over its place.
-    evicted: bool,
+struct AcceptedPlaces {
+    /// The peer; `None` while only its hop is known, and for a hop itself.
+    key: Option<PeerKey>,
+    /// The peer's state, while the handshake is pending.
+    peer: Option<Arc<PeerState>>,
+    /// Whether the handshake is pending.
+    is_pending: bool,
+    total: TotalPlace,
+}
+
+/// The place of an accepted connection among all connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TotalPlace {
+    /// One of `max_conns`.
+    Conns,
+    /// A surplus place.
+    ///
+    /// Another connection has taken over its place, or it has not evicted one yet.
+    Surplus,
+    /// None: it is about to be refused.
+    None,
 }
 
 impl Permit {
@@ -34,15 +50,27 @@ impl Permit {
         key: PeerKey,
         peer: Arc<PeerState>,
     ) -> Self {
-        core.observer().queue_depth(Queue::PendingHandshakes, 1);
-        let admitted = AdmittedPeer {
-            key,
-            pending: Some(peer),
-            evicted: false,
-        };
-        let permit = Self::new(core, backend, Some(admitted));
-        core.report_peers(backend);
+        let mut permit = Self::of_hop(core, backend, false);
+        permit.identified(key, peer);
         permit
+    }
+
+    /// Wraps the places of a connection from a hop, whose peer is not known.
+    pub(crate) fn of_hop(core: &Arc<Core>, backend: Backend, is_surplus: bool) -> Self {
+        core.pending().fetch_add(1, Ordering::Relaxed);
+        core.observer().queue_depth(Queue::PendingHandshakes, 1);
+        let total = if is_surplus {
+            TotalPlace::Surplus
+        } else {
+            TotalPlace::Conns
+        };
+        let places = AcceptedPlaces {
+            key: None,
+            peer: None,
+            is_pending: true,
+            total,
+        };
+        Self::new(core, backend, Some(places))
     }
 
     /// Counts a dialed connection, which has no cap.
@@ -50,57 +78,125 @@ impl Permit {
         Self::new(core, backend, None)
     }
 
-    fn new(core: &Arc<Core>, backend: Backend, admitted: Option<AdmittedPeer>) -> Self {
+    fn new(core: &Arc<Core>, backend: Backend, accepted: Option<AcceptedPlaces>) -> Self {
         core.observer().inflight(backend, 1);
         Self {
             core: Arc::clone(core),
             backend,
-            admitted,
+            accepted,
         }
     }
 
-    /// Gives back the pending place; the first call returns the peer.
+    /// Adds the peer's places, which admission took after the hop's.
+    pub(crate) fn identified(&mut self, key: PeerKey, peer: Arc<PeerState>) {
+        if let Some(places) = &mut self.accepted {
+            places.key = Some(key);
+            places.peer = Some(peer);
+            self.core.report_peers(self.backend);
+        }
+    }
+
+    /// Returns whether the peer opened the connection.
+    pub(crate) const fn is_accepted(&self) -> bool {
+        self.accepted.is_some()
+    }
+
+    /// Returns the place among all connections.
+    pub(crate) fn total(&self) -> TotalPlace {
+        let places = self.accepted.as_ref();
+        places.map_or(TotalPlace::None, |places| places.total)
+    }
+
+    /// Notes the result of the attempt to exchange the surplus place for one of `max_conns`.
+    pub(crate) fn replaced(&mut self, is_placed: bool, has_surplus: bool) {
+        let Some(places) = &mut self.accepted else {
+            return;
+        };
+        places.total = match (is_placed, has_surplus) {
+            (true, _) => TotalPlace::Conns,
+            (false, true) => TotalPlace::Surplus,
+            (false, false) => TotalPlace::None,
+        };
+        if is_placed && has_surplus {
+            self.core.admission().surplus.leave();
+        }
+    }
+
+    /// Gives back the pending place; the first call returns the peer, if it is known.
     pub(crate) fn established(&mut self) -> Option<Arc<PeerState>> {
-        let peer = self.admitted.as_mut()?.pending.take()?;
-        peer.established();
+        let places = self.accepted.as_mut()?;
+        if !std::mem::take(&mut places.is_pending) {
+            return None;
+        }
+        let peer = places.peer.take();
+        if let Some(peer) = &peer {
+            peer.established();
+        }
         self.core.admission().leave_pending();
+        self.core.pending().fetch_sub(1, Ordering::Relaxed);
         let observer = self.core.observer();
         observer.queue_depth(Queue::PendingHandshakes, -1);
-        Some(peer)
+        peer
+    }
+
+    /// Takes a pending place again, for the handshake of an upgrade.
+    ///
+    /// [`established`](Self::established) gives it back. Dialed connections need none.
+    ///
+    /// # Errors
+    /// The limit of pending handshakes.
+    pub(crate) fn pend(&mut self, peer: Option<&Arc<PeerState>>) -> Result<(), Reason> {
+        let Some(places) = &mut self.accepted else {
+            return Ok(());
+        };
+        let observer = self.core.observer();
+        let entered = self.core.admission().enter_pending(peer.map(AsRef::as_ref));
+        if entered.is_err() {
+            observer.queue_dropped(Queue::PendingHandshakes);
+            return entered;
+        }
+        places.peer = peer.cloned();
+        places.is_pending = true;
+        self.core.pending().fetch_add(1, Ordering::Relaxed);
+        observer.queue_depth(Queue::PendingHandshakes, 1);
+        Ok(())
     }
 
     /// Notes that another connection has taken over the place.
     pub(crate) fn evicted(&mut self) {
-        if let Some(admitted) = &mut self.admitted {
-            admitted.evicted = true;
+        if let Some(places) = &mut self.accepted {
+            places.total = TotalPlace::Surplus;
         }
     }
 
     /// Returns whether an evicted connection must close without lingering.
     pub(crate) fn skips_linger(&self) -> bool {
-        let evicted = self.admitted.as_ref().is_some_and(|a| a.evicted);
-        evicted && self.core.admission().surplus_is_short()
+        self.total() == TotalPlace::Surplus && self.core.admission().surplus_is_short()
     }
 
     /// Returns the memory account of an accepted connection's peer.
     pub(crate) fn account(&self) -> Option<MemoryAccount> {
-        let admitted = self.admitted.as_ref();
-        admitted.map(|admitted| MemoryAccount::Peer(admitted.key))
+        let places = self.accepted.as_ref();
+        places.and_then(|a| a.key).map(MemoryAccount::Peer)
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         self.established();
-        if let Some(admitted) = self.admitted.take() {
+        if let Some(places) = self.accepted.take() {
             let admission = self.core.admission();
-            admission.peers().leave(admitted.key, self.core.now());
-            if admitted.evicted {
-                admission.surplus.leave();
-            } else {
-                admission.conns.leave();
+            if let Some(key) = places.key {
+                admission.peers().leave(key, self.core.now());
             }
-            self.core.report_peers(self.backend);
+            match places.total {
+                TotalPlace::Conns => admission.conns.leave(),
+                TotalPlace::Surplus => admission.surplus.leave(),
+                TotalPlace::None => {}
+            }
+            if places.key.is_some() {
+                self.core.report_peers(self.backend);
+            }
         }
         self.core.observer().inflight(self.backend, -1);
     }

@@ -40,6 +40,8 @@ pub struct Deadlines {
     pub write: Duration,
     /// Longest time without a byte in either direction; zero is off.
     pub idle: Duration,
+    /// As `idle`, for dialed connections; `None` is `idle`.
+    pub dial_idle: Option<Duration>,
     /// Longest time without a byte after one direction has ended.
     pub half_close: Duration,
     /// Longest time from accept to established.
@@ -105,6 +107,7 @@ impl Default for Limits {
                 read: Duration::from_secs(5),
                 write: Duration::from_secs(5),
                 idle: Duration::from_secs(60),
+                dial_idle: None,
                 half_close: Duration::from_secs(60),
                 handshake: Duration::from_secs(10),
                 dial: Duration::from_secs(10),

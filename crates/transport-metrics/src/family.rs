@@ -51,13 +51,13 @@ impl<H: Handle, const D: usize> Family<H, D> {
             None => H::noop(),
         };
         let width = |at| {
-            metric
-                .labels
-                .get(at)
-                .map_or(1, |label: &crate::Label| label.values.len())
+            let label: Option<&crate::Label> = metric.labels.get(at);
+            label.map_or(1, |label| label.values_with(registrar.backends).len())
         };
+        // The last handle is for a backend without a position.
+        let cells = cells.into_iter().chain([None]);
         Self {
-            handles: cells.into_iter().map(handle).collect(),
+            handles: cells.map(handle).collect(),
             widths: std::array::from_fn(width),
         }
     }
@@ -65,9 +65,15 @@ impl<H: Handle, const D: usize> Family<H, D> {
 
 impl<H, const D: usize> Family<H, D> {
     /// Returns the handle of the series with these positions of label values.
+    ///
+    /// A position that no value has yields a handle that does nothing.
     pub(crate) fn at(&self, positions: [usize; D]) -> &H {
         let mut at = 0;
         for (position, width) in positions.into_iter().zip(self.widths) {
+            if position >= width {
+                at = self.handles.len() - 1;
+                break;
+            }
             at = at * width + position;
         }
         &self.handles[at]

@@ -28,6 +28,8 @@ pub const PEERS_TRACKED: &str = "peers_tracked";
 pub const PEER_CONNS_MAX: &str = "peer_conns_max";
 /// TLS handshakes that ended.
 pub const TLS_HANDSHAKES: &str = "tls_handshakes_total";
+/// PROXY headers of accepted connections.
+pub const PROXY_HEADERS: &str = "proxy_headers_total";
 /// End of the loaded certificate's validity.
 pub const TLS_CERTIFICATE_EXPIRY: &str = "tls_certificate_expiry_timestamp_seconds";
 /// First `nextUpdate` of the loaded CRLs.

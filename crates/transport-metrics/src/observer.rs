@@ -4,11 +4,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use metrics::{Counter, Gauge, Histogram, Recorder};
 use transport_core::{
-    Backend, CloseReason, Direction, Observer, Queue, ReadyState, Reason, Scope, TaskKind,
-    TlsHandshake,
+    Backend, CloseReason, Direction, Observer, ProxyResult, ProxyVersion, Queue, ReadyState,
+    Reason, Scope, TaskKind, TlsHandshake,
 };
 
 use crate::family::{Family, Registrar};
+use crate::series::custom_names;
 use crate::throttle_seconds::ThrottleSeconds;
 use crate::{table, values};
 
@@ -18,6 +19,8 @@ use crate::{table, values};
 /// `memory_held_bytes` and `queue_depth` add up; the other gauges show the last value.
 #[derive(Debug)]
 pub struct MetricsObserver {
+    /// The names of the custom backends. Their positions follow those of the built-in backends.
+    custom: Box<[&'static str]>,
     dials: Family<Counter, 2>,
     accepts: Family<Counter, 1>,
     handshake_latency: Family<Histogram, 1>,
@@ -29,6 +32,7 @@ pub struct MetricsObserver {
     peers_tracked: Family<Gauge, 1>,
     peer_conns_max: Family<Gauge, 1>,
     tls_handshakes: Family<Counter, 3>,
+    proxy_headers: Family<Counter, 2>,
     tls_certificate_expiry: Family<Gauge, 0>,
     tls_crl_expiry: Family<Gauge, 0>,
     throttle: ThrottleSeconds,
@@ -64,6 +68,7 @@ impl MetricsObserver {
 
     pub(crate) fn register(with: Registrar<'_>) -> Self {
         Self {
+            custom: custom_names(with.backends).into(),
             dials: Family::register(with, &table::DIALS),
             accepts: Family::register(with, &table::ACCEPTS),
             handshake_latency: Family::register(with, &table::HANDSHAKE_LATENCY),
@@ -76,6 +81,7 @@ impl MetricsObserver {
             peers_tracked: Family::register(with, &table::PEERS_TRACKED),
             peer_conns_max: Family::register(with, &table::PEER_CONNS_MAX),
             tls_handshakes: Family::register(with, &table::TLS_HANDSHAKES),
+            proxy_headers: Family::register(with, &table::PROXY_HEADERS),
             tls_certificate_expiry: Family::register(with, &table::TLS_CERTIFICATE_EXPIRY),
             tls_crl_expiry: Family::register(with, &table::TLS_CRL_EXPIRY),
             throttle: ThrottleSeconds::register(with),
@@ -91,42 +97,53 @@ impl MetricsObserver {
             arti_bootstrap_progress: Family::register(with, &table::ARTI_BOOTSTRAP_PROGRESS),
         }
     }
+
+    /// Returns the position of the label value; out of range for an unregistered backend.
+    fn position(&self, backend: Backend) -> usize {
+        let custom = |name| self.custom.iter().position(|known| *known == name);
+        match backend {
+            Backend::Custom(name) => custom(name).map_or(usize::MAX, |at| Backend::ALL.len() + at),
+            backend => backend.index().unwrap_or(usize::MAX),
+        }
+    }
 }
 
 impl Observer for MetricsObserver {
     fn dialed(&self, backend: Backend, ok: bool) {
         self.dials
-            .at([backend.index(), values::failed(ok)])
+            .at([self.position(backend), values::failed(ok)])
             .increment(1);
     }
 
     fn accepted(&self, backend: Backend) {
-        self.accepts.at([backend.index()]).increment(1);
+        self.accepts.at([self.position(backend)]).increment(1);
     }
 
     fn handshake(&self, backend: Backend, latency: Duration) {
-        self.handshake_latency.at([backend.index()]).record(latency);
+        self.handshake_latency
+            .at([self.position(backend)])
+            .record(latency);
     }
 
     fn inflight(&self, backend: Backend, delta: i64) {
-        shift(self.conn_inflight.at([backend.index()]), delta);
+        shift(self.conn_inflight.at([self.position(backend)]), delta);
     }
 
     fn closed(&self, backend: Backend, reason: CloseReason) {
         self.closes
-            .at([backend.index(), reason as usize])
+            .at([self.position(backend), reason as usize])
             .increment(1);
     }
 
     fn bytes(&self, backend: Backend, direction: Direction, bytes: u64) {
         self.bytes[direction as usize]
-            .at([backend.index()])
+            .at([self.position(backend)])
             .increment(bytes);
     }
 
     fn io_size(&self, backend: Backend, direction: Direction, bytes: usize) {
         self.io_size[direction as usize]
-            .at([backend.index()])
+            .at([self.position(backend)])
             .record(bytes as f64);
     }
 
@@ -135,9 +152,11 @@ impl Observer for MetricsObserver {
     }
 
     fn peers(&self, backend: Backend, tracked: usize, max_conns: usize) {
-        self.peers_tracked.at([backend.index()]).set(tracked as f64);
+        self.peers_tracked
+            .at([self.position(backend)])
+            .set(tracked as f64);
         self.peer_conns_max
-            .at([backend.index()])
+            .at([self.position(backend)])
             .set(max_conns as f64);
     }
 
@@ -147,6 +166,11 @@ impl Observer for MetricsObserver {
             let at = [kx, usize::from(resumed), values::failed(ok)];
             self.tls_handshakes.at(at).increment(1);
         }
+    }
+
+    fn proxy_header(&self, version: Option<ProxyVersion>, result: ProxyResult) {
+        let at = [values::proxy_version(version), result as usize];
+        self.proxy_headers.at(at).increment(1);
     }
 
     fn certificate_expiry(&self, not_after: SystemTime) {

@@ -2,7 +2,7 @@
 
 use transport_core::{Backend, ReadyState};
 
-use crate::table::{Metric, BACKEND_LABEL};
+use crate::table::{Label, Metric, BACKEND_LABEL};
 use crate::{names, values};
 
 /// The labels of one series, in the order of the metric's labels.
@@ -23,8 +23,9 @@ impl Metric {
     pub(crate) fn cells(&self, backends: &[Backend]) -> Vec<Option<Series>> {
         let mut cells: Vec<Series> = vec![Vec::new()];
         for label in self.labels {
+            let values = label.values_with(backends);
             let with = |cell: Series| {
-                label.values.iter().map(move |value| {
+                values.iter().map(move |value| {
                     let mut cell = cell.clone();
                     cell.push((label.name, *value));
                     cell
@@ -49,6 +50,30 @@ impl Metric {
         };
         on_given && needed && (self.name != names::READINESS_TRANSITIONS || is_ready_state(cell))
     }
+}
+
+impl Label {
+    /// Returns the possible values with these backends: custom ones follow the built-in ones.
+    pub(crate) fn values_with(&self, backends: &[Backend]) -> Vec<&'static str> {
+        let mut values = self.values.to_vec();
+        if self.name == BACKEND_LABEL {
+            values.extend(custom_names(backends));
+        }
+        values
+    }
+}
+
+/// Returns the names of the custom backends, each once, in their order.
+pub(crate) fn custom_names(backends: &[Backend]) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for backend in backends {
+        if let Backend::Custom(name) = backend {
+            if !names.contains(name) {
+                names.push(*name);
+            }
+        }
+    }
+    names
 }
 
 /// Returns whether a state can have this reason.
@@ -79,6 +104,20 @@ mod tests {
         assert_eq!(of_uds.len(), 2, "{of_uds:?}");
         assert_eq!(of_uds[0], [("backend", "uds"), ("result", "ok")]);
         assert_eq!(dials.cells(&[Backend::Uds]).len(), 8);
+    }
+
+    #[test]
+    fn custom_backends_follow_the_built_in_ones() {
+        let dials = metric(names::DIALS);
+        let backends = [
+            Backend::Custom("vsock"),
+            Backend::Tcp,
+            Backend::Custom("vsock"),
+        ];
+        let series = dials.series(&backends);
+        assert_eq!(series.len(), 4, "{series:?}");
+        assert_eq!(series[2], [("backend", "vsock"), ("result", "ok")]);
+        assert_eq!(dials.cells(&backends).len(), 10);
     }
 
     #[test]

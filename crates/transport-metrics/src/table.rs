@@ -82,6 +82,7 @@ pub const METRICS: &[Metric] = &[
     PEERS_TRACKED,
     PEER_CONNS_MAX,
     TLS_HANDSHAKES,
+    PROXY_HEADERS,
     TLS_CERTIFICATE_EXPIRY,
     TLS_CRL_EXPIRY,
     THROTTLE,
@@ -154,6 +155,9 @@ rows! {
     TLS_HANDSHAKES: MetricKind::Counter, Some(Unit::Count),
         [label("kx", values::KX), label("resumed", values::RESUMED), RESULT], needs Tls;
         "TLS handshakes that ended, by key exchange."
+    PROXY_HEADERS: MetricKind::Counter, Some(Unit::Count),
+        [label("version", values::PROXY_VERSION), label("result", values::PROXY_RESULT)];
+        "Connections of trusted hops, by their PROXY header; refused peers that are not trusted too."
     TLS_CERTIFICATE_EXPIRY: MetricKind::Gauge, Some(Unit::Seconds), [], needs Tls;
         "When the certificate in use expires, as Unix time; 0 while none is loaded."
     TLS_CRL_EXPIRY: MetricKind::Gauge, Some(Unit::Seconds), [], needs Tls;

@@ -4,8 +4,8 @@
 //! value added there appears here.
 
 use transport_core::{
-    Backend, CloseReason, Direction, KeyExchange, Queue, ReadyReason, ReadyState, Reason, Scope,
-    TaskKind,
+    Backend, CloseReason, Direction, KeyExchange, ProxyResult, ProxyVersion, Queue, ReadyReason,
+    ReadyState, Reason, Scope, TaskKind,
 };
 
 /// Defines the texts of a type's `ALL`, in its order.
@@ -30,6 +30,7 @@ texts!(BACKEND, Backend);
 texts!(CLOSE_REASON, CloseReason);
 texts!(DIRECTION, Direction);
 texts!(KX, KeyExchange);
+texts!(PROXY_RESULT, ProxyResult);
 texts!(QUEUE, Queue);
 texts!(REASON, Reason);
 texts!(SCOPE, Scope);
@@ -39,6 +40,12 @@ texts!(TASK, TaskKind);
 pub(crate) const RESULT: &[&str] = &["ok", "error"];
 /// `result` of a reload, indexed by [`failed`].
 pub(crate) const RELOAD_RESULT: &[&str] = &["ok", "rejected"];
+/// `version` of a PROXY header, indexed by [`proxy_version`].
+pub(crate) const PROXY_VERSION: &[&str] = &[
+    ProxyVersion::V1.as_str(),
+    ProxyVersion::V2.as_str(),
+    NO_REASON,
+];
 /// `resumed` of a TLS handshake, indexed by `usize::from(resumed)`.
 pub(crate) const RESUMED: &[&str] = &["no", "yes"];
 /// `state` of readiness, indexed by [`ReadyState::level`].
@@ -72,6 +79,11 @@ const NO_REASON: &str = "none";
 /// Returns the position in [`RESULT`] and [`RELOAD_RESULT`].
 pub(crate) fn failed(ok: bool) -> usize {
     usize::from(!ok)
+}
+
+/// Returns the position in [`PROXY_VERSION`].
+pub(crate) fn proxy_version(version: Option<ProxyVersion>) -> usize {
+    version.map_or(ProxyVersion::ALL.len(), |version| version as usize)
 }
 
 /// Returns the position in [`KX`]; called once per handshake.

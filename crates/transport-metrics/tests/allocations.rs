@@ -6,8 +6,8 @@ use std::time::Duration;
 use metrics_util::debugging::DebuggingRecorder;
 use stats_alloc::{Region, StatsAlloc, INSTRUMENTED_SYSTEM};
 use transport_core::{
-    Backend, CloseReason, Direction, KeyExchange, Observer, Queue, ReadyState, Reason, Scope,
-    TaskKind, TlsHandshake,
+    Backend, CloseReason, Direction, KeyExchange, Observer, ProxyResult, Queue, ReadyState, Reason,
+    Scope, TaskKind, TlsHandshake,
 };
 use transport_metrics::MetricsObserver;
 
@@ -32,6 +32,7 @@ fn report(observer: &MetricsObserver) {
     }
     observer.rejected(Reason::Busy);
     observer.tls_handshake(handshake);
+    observer.proxy_header(None, ProxyResult::Closed);
     observer.throttled(Scope::Global, Direction::Out, Duration::from_secs(1));
     observer.queue_depth(Queue::WriterInbox, 1);
     observer.queue_dropped(Queue::WriterInbox);

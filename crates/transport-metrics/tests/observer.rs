@@ -11,8 +11,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use metrics_util::MetricKind as FacadeKind;
 use transport_core::{
-    Backend, CloseReason, Direction, KeyExchange, Observer, Queue, ReadyReason, ReadyState, Reason,
-    Scope, TaskKind, TlsHandshake,
+    Backend, CloseReason, Direction, KeyExchange, Observer, ProxyResult, ProxyVersion, Queue,
+    ReadyReason, ReadyState, Reason, Scope, TaskKind, TlsHandshake,
 };
 use transport_metrics::{MetricKind, MetricsObserver, METRICS};
 
@@ -211,6 +211,14 @@ fn each_method_changes_its_series_only() {
             &[("tls_handshakes_total{kx=none,resumed=no,result=error}", 1.0)],
         ),
         case(
+            |o| o.proxy_header(Some(ProxyVersion::V2), ProxyResult::Checksum),
+            &[("proxy_headers_total{version=v2,result=checksum}", 1.0)],
+        ),
+        case(
+            |o| o.proxy_header(None, ProxyResult::Untrusted),
+            &[("proxy_headers_total{version=none,result=untrusted}", 1.0)],
+        ),
+        case(
             move |o| o.certificate_expiry(UNIX_EPOCH + seconds(1_900_000_000)),
             &[(
                 "tls_certificate_expiry_timestamp_seconds{}",
@@ -337,6 +345,24 @@ fn other_backends_are_not_counted() {
     observer.certificate_expiry(UNIX_EPOCH);
     observer.crl_expiry(None);
     observer.arti_progress(1.0);
+    assert_eq!(moved(&snapshotter), []);
+}
+
+#[test]
+fn custom_backend_has_its_own_series() {
+    let vsock = Backend::Custom("vsock");
+    let (observer, snapshotter) = observed(&[Backend::Tcp, vsock]);
+    let counted = |series: &str| [(series.to_owned(), 1.0)];
+    observer.accepted(vsock);
+    assert_eq!(
+        moved(&snapshotter),
+        counted("transport_accepts_total{backend=vsock}")
+    );
+    observer.closed(vsock, CloseReason::Eof);
+    let series = "transport_closes_total{backend=vsock,reason=eof}";
+    assert_eq!(moved(&snapshotter), counted(series));
+    observer.accepted(Backend::Custom("other"));
+    observer.closed(Backend::Custom("other"), CloseReason::Eof);
     assert_eq!(moved(&snapshotter), []);
 }
 

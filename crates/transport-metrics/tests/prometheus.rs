@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use exposition::parse;
 use transport_core::{Backend, Direction, Observer};
-use transport_metrics::{MetricKind, MetricsObserver, Prometheus, Series, METRICS};
+use transport_metrics::{MetricKind, MetricsObserver, MetricsPrefix, Prometheus, Series, METRICS};
 
 fn set_up(backends: &[Backend]) -> (Prometheus, MetricsObserver) {
     let prometheus = Prometheus::new().unwrap();
@@ -185,6 +185,44 @@ fn other_metrics_are_unchanged() {
         assert!(text.contains("level -0.5\n"));
         assert!(text.contains("jobs{of=\"a\"} 3\n"));
     });
+}
+
+#[test]
+fn prefixed_histograms_have_buckets() {
+    let prefix: MetricsPrefix = "myapp_".parse().unwrap();
+    let observer = MetricsObserver::builder()
+        .prefix(prefix.clone())
+        .transport("public".parse().unwrap());
+    let prometheus = Prometheus::with_prefix(&prefix).unwrap();
+    let _observer = observer.build_with(prometheus.recorder(), &[Backend::Tcp]);
+    let text = prometheus.render();
+    let bucket = "\nmyapp_handshake_latency_seconds_bucket{transport=\"public\",backend=\"tcp\",le=\"0.08\"} 0\n";
+    assert!(text.contains(bucket), "{text}");
+    let series = text
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty());
+    for line in series {
+        assert!(
+            line.starts_with("myapp_") && line.contains("{transport=\"public\""),
+            "{line}"
+        );
+    }
+}
+
+/// The documented rule for Prometheus finds every name with a prefix.
+#[test]
+fn documented_relabeling_covers_all_names() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/EMBEDDING.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let line = page
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("regex: myapp_(("));
+    let words = line.and_then(|line| line.strip_suffix(")_.+)")).unwrap();
+    let words: Vec<_> = words.split('|').collect();
+    for metric in METRICS {
+        let (word, _) = metric.name.split_once('_').unwrap();
+        assert!(words.contains(&word), "{}", metric.name);
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@
 mod admission;
 mod bytes;
 mod cancel;
+mod contract;
 mod deadlines;
 mod ends;
 mod entry;
@@ -16,6 +17,7 @@ mod frames;
 mod inbox;
 mod memory;
 mod rates;
+mod raw_rig;
 mod relay;
 mod rig;
 mod waits;
@@ -23,6 +25,7 @@ mod waits;
 pub use admission::*;
 pub use bytes::*;
 pub use cancel::*;
+pub use contract::*;
 pub use deadlines::*;
 pub use ends::*;
 pub use entry::*;
@@ -120,6 +123,20 @@ macro_rules! conformance {
                 relay_answer_survives_refused_upload
                 relay_reset_aborts_other_leg
                 relay_legs_idle_together
+                accept_waits_for_no_handshake
+                cancelled_accept_loses_no_connection
+                dropped_listener_serves_no_client
+                labels_are_equal
+                dropped_pending_refuses_the_peer
+                dropped_handshake_refuses_the_peer
+                instant_handshake_needs_one_poll
+                peers_are_stable
+                dropped_dial_ends_the_connection
+                shutdown_delivers_written_bytes
+                aborted_stream_is_no_end_of_stream
+                dropped_stream_ends_for_its_peer
+                write_to_gone_peer_fails
+                end_of_stream_is_no_reset
             }
         }
     };

@@ -31,6 +31,9 @@
 //! # fn main() {}
 //! ```
 //!
+//! [`transport_core::contract`] has the rules; a failed case of the contract names its rule. The package
+//! of the backend can be anywhere.
+//!
 //! The test needs `tokio` with the features `macros`, `rt-multi-thread` and `test-util`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // A failed assertion is the purpose of this crate, and tasks of a test need no tracking.

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 use transport_core::{
-    Backend, CloseReason, Direction, Observer, Queue, ReadyState, Reason, Scope, TaskKind,
-    TlsHandshake,
+    Backend, CloseReason, Direction, Observer, ProxyResult, ProxyVersion, Queue, ReadyState,
+    Reason, Scope, TaskKind, TlsHandshake,
 };
 
 pub use snapshot::Snapshot;
@@ -186,6 +186,10 @@ impl Observer for Recorder {
 
     fn tls_handshake(&self, handshake: TlsHandshake) {
         self.record(|s| s.tls_handshakes.push(handshake));
+    }
+
+    fn proxy_header(&self, version: Option<ProxyVersion>, result: ProxyResult) {
+        self.record(|s| s.proxy_headers.push((version, result)));
     }
 
     fn certificate_expiry(&self, not_after: SystemTime) {

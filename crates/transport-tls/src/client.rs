@@ -1,6 +1,14 @@
 //! Client-side TLS configuration.
 
+mod handshake;
+mod identity;
+mod memory;
+mod options;
 mod parts;
+
+pub(crate) use handshake::ClientHandshake;
+pub use identity::ClientIdentity;
+pub use options::ClientOptions;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,14 +23,14 @@ use tokio_rustls::rustls::version::TLS13;
 use tokio_rustls::rustls::ClientConfig;
 use transport_core::escape::escape;
 use transport_core::schema::Section;
-use transport_core::{Target, TransportError};
+use transport_core::TransportError;
 
 use crate::clock;
 use crate::error::{tls, tls_by};
 use crate::pair::PairFiles;
 use crate::peers::{Anchors, KeyPurpose, PeerCheck, PeerRules, PeerVerifier};
-use crate::provider::provider;
-use crate::resume::{ConnSessionStore, SessionCache};
+use crate::provider::{mode_of, provider};
+use crate::resume::SessionCache;
 use crate::trust::TrustMaterial;
 use crate::trust_update::{trust_update, TrustSettings};
 use crate::{PqMode, TlsClientConfig};
@@ -51,9 +59,10 @@ use parts::{pair_paths, system_roots, ClientParts};
 pub struct ClientTls {
     config: Arc<ClientConfig>,
     name: Option<ServerName<'static>>,
-    sessions: Arc<SessionCache>,
-    server_check: Arc<PeerCheck>,
-    parts: ClientParts,
+    /// `None` for [`ClientTls::from_rustls`], which resumes as configured.
+    sessions: Option<Arc<SessionCache>>,
+    server_check: Option<Arc<PeerCheck>>,
+    parts: Option<ClientParts>,
 }
 
 impl ClientTls {
@@ -74,13 +83,13 @@ impl ClientTls {
         checked(config)?;
         let trust = TrustMaterial::load(&config.trust_paths())?;
         let mut files = PairFiles::read(pair_paths(config))?;
-        let pair_hashes = files.hashes();
+        let pair_hashes = Some(files.hashes());
         Self::build(ClientParts {
             settings: config.clone(),
             pq,
             pair: files.parse(&provider(pq))?,
             pair_hashes,
-            system: system_roots(config, None)?,
+            system: system_roots(config, &trust, None)?,
             trust,
             clock,
         })
@@ -98,41 +107,24 @@ impl ClientTls {
         let servers = Arc::new(server_check(&parts));
         let built = Self {
             config: Arc::new(rustls_config(&parts, &servers)?),
-            server_check: servers,
+            server_check: Some(servers),
             name,
-            sessions: Arc::new(sessions),
-            parts,
+            sessions: Some(Arc::new(sessions)),
+            parts: Some(parts),
         };
         built.warn_of_expiry();
         Ok(built)
     }
 
-    /// Returns the configuration of one dial, with its own session store.
-    pub(crate) fn session(&self) -> (Arc<ClientConfig>, Arc<ConnSessionStore>) {
-        let sessions = Arc::new(ConnSessionStore::new(&self.sessions));
-        let mut config = ClientConfig::clone(&self.config);
-        config.resumption = Resumption::store(Arc::clone(&sessions) as _);
-        (Arc::new(config), sessions)
+    /// Returns the rules for servers; `None` for [`ClientTls::from_rustls`].
+    pub(crate) fn server_check(&self) -> Option<&PeerCheck> {
+        self.server_check.as_deref()
     }
 
-    /// Returns the rules for servers.
-    pub(crate) fn server_check(&self) -> &PeerCheck {
-        &self.server_check
-    }
-
-    /// Returns the name that the server's certificate must be valid for.
-    pub(crate) fn name(
-        &self,
-        to: &Target,
-        private: bool,
-    ) -> Result<ServerName<'static>, TransportError> {
-        match (&self.name, to) {
-            (Some(name), _) => Ok(name.clone()),
-            (None, Target::Host { host, .. }) => server_name(host, private),
-            (None, _) => Err(TransportError::Unsupported {
-                what: format!("tls to {to}: it has no host name; set tls_client.sni_override"),
-            }),
-        }
+    /// Returns the key exchanges that its groups amount to.
+    #[must_use]
+    pub fn pq_mode(&self) -> PqMode {
+        mode_of(self.config.crypto_provider())
     }
 
     /// As [`ServerTls::reconfigured`](crate::ServerTls::reconfigured).
@@ -147,25 +139,27 @@ impl ClientTls {
         pq: PqMode,
     ) -> Result<Option<Self>, TransportError> {
         self.warn_of_expiry();
+        let Some(parts) = &self.parts else {
+            return Ok(None);
+        };
         checked(config)?;
-        let parts = &self.parts;
         let (trust, error) = TrustMaterial::read(&config.trust_paths(), &parts.trust);
         if let Some(error) = error {
             return Err(error);
         }
-        let mut files = PairFiles::read(pair_paths(config))?;
-        let pair_hashes = files.hashes();
+        let (pair, pair_hashes) = parts.pair_of(config, pq)?;
         let is_same = config == &parts.settings && pq == parts.pq;
         if is_same && pair_hashes == parts.pair_hashes && trust.is_same(&parts.trust) {
             return Ok(None);
         }
+        let before = parts.system.as_ref().filter(|_| is_same);
         Self::build(ClientParts {
             settings: config.clone(),
             pq,
-            pair: files.parse(&provider(pq))?,
+            pair,
             pair_hashes,
+            system: system_roots(config, &trust, before)?,
             trust,
-            system: system_roots(config, parts.system.as_ref().filter(|_| is_same))?,
             clock: Arc::clone(&parts.clock),
         })
         .map(Some)
@@ -176,10 +170,10 @@ impl ClientTls {
     /// The client's own certificate and the protocols stay.
     #[must_use]
     pub fn reconfigured_trust(&self, config: &TlsClientConfig) -> Option<Self> {
-        let parts = &self.parts;
+        let parts = self.parts.as_ref()?;
         let (settings, trust) = trust_update(config, &parts.settings, &parts.trust)?;
         let updated = Self::build(ClientParts {
-            system: system_roots(&settings, parts.system.as_ref()).ok()?,
+            system: system_roots(&settings, &trust, parts.system.as_ref()).ok()?,
             settings,
             pq: parts.pq,
             pair: parts.pair.clone(),
@@ -192,23 +186,28 @@ impl ClientTls {
 
     /// Reads the files again; `None` if their content is unchanged.
     pub(crate) fn reloaded(&self) -> Result<Option<Self>, TransportError> {
-        self.reconfigured(&self.parts.settings, self.parts.pq)
+        match &self.parts {
+            Some(parts) => self.reconfigured(&parts.settings, parts.pq),
+            None => Ok(None),
+        }
     }
 
     /// As [`reconfigured_trust`](Self::reconfigured_trust), with the current settings.
     pub(crate) fn reloaded_trust(&self) -> Option<Self> {
-        self.reconfigured_trust(&self.parts.settings)
+        self.reconfigured_trust(&self.parts.as_ref()?.settings)
     }
 
     /// Returns when the first CRL expires; `None` without CRLs.
     #[must_use]
     pub fn crl_next_update(&self) -> Option<SystemTime> {
-        self.parts.trust.crl_next_update()
+        self.parts.as_ref()?.trust.crl_next_update()
     }
 
     fn warn_of_expiry(&self) {
         let now = clock::seconds(SystemTime::now());
-        self.parts.trust.crls().warn(now);
+        if let Some(parts) = &self.parts {
+            parts.trust.crls().warn(now);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod peers;
 mod pq;
 mod server;
 
+pub(crate) use alpn::{MAX_NAMES as MAX_ALPN, RULE as ALPN_RULE};
 pub use client::{TlsClientConfig, TrustStore};
 pub use pq::{PqConfig, PqMode};
 pub use server::{ClientAuth, TlsConfig};

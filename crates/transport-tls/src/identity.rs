@@ -29,7 +29,7 @@ mod tests {
     use rcgen::{date_time_ymd, CertificateParams, KeyPair, SanType};
 
     use super::*;
-    use crate::x509::{is_expired, not_after};
+    use crate::x509::{common_name, is_expired, not_after};
 
     #[test]
     fn names_keep_order_without_other_types() {
@@ -60,6 +60,23 @@ mod tests {
     }
 
     #[test]
+    fn first_common_name_is_returned() {
+        let mut params = CertificateParams::default();
+        let key = KeyPair::generate().unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        let without = params.clone().self_signed(&key).unwrap();
+        assert_eq!(common_name(without.der()), None);
+        params
+            .distinguished_name
+            .push(rcgen::DnType::OrganizationName, "org");
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, "ålice");
+        let certificate = params.self_signed(&key).unwrap();
+        assert_eq!(common_name(certificate.der()).unwrap(), "ålice");
+    }
+
+    #[test]
     fn certificate_without_names() {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::default().self_signed(&key).unwrap();
@@ -85,6 +102,7 @@ mod tests {
             der[at] = to;
             let certificate = CertificateDer::from(der);
             let _ = (identity(&certificate, CertificateChain::default()), not_after(&certificate));
+            let _ = common_name(&certificate);
         }
     }
 }

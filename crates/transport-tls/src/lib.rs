@@ -4,7 +4,7 @@
 //! service that needs only guarded TLS depends on this crate and on the backend below, such as
 //! `transport-tcp`: [`listen`] and [`dialer`] guard the [`raw`] backend with a [`Limiter`].
 //!
-//! [`ServerTls`] and [`ClientTls`] are loaded from files. A [`Reloadable`] holds one, so that a
+//! [`ServerTls`] and [`ClientTls`] are loaded from files or made from memory. A [`Reloadable`] holds one, so that a
 //! reload or a refresh replaces it while listeners use it. This crate starts no task and no timer.
 //!
 //! Failed handshakes have a [`TlsErrorKind`](transport_core::TlsErrorKind).
@@ -30,6 +30,9 @@ mod clock;
 mod config;
 mod crl;
 mod dates;
+#[cfg(feature = "dev")]
+#[cfg_attr(docsrs, doc(cfg(feature = "dev")))]
+pub mod dev;
 mod error;
 mod expiry;
 mod explain;
@@ -37,6 +40,7 @@ mod files;
 mod guarded;
 mod hello;
 mod identity;
+mod material;
 mod names;
 mod pair;
 mod peers;
@@ -53,11 +57,13 @@ mod trust_update;
 mod x509;
 
 pub use allowed_san::AllowedSan;
-pub use client::ClientTls;
+pub use client::{ClientIdentity, ClientOptions, ClientTls};
 pub use config::{ClientAuth, PqConfig, PqMode, TlsClientConfig, TlsConfig, TrustStore};
 pub use guarded::{dialer, listen, TlsDialGuard, TlsGuard};
+pub use material::TlsMaterial;
 pub use server::ServerTls;
 pub use spki_pin::SpkiPin;
 pub use tokio_rustls::rustls;
 pub use transport_core::{self, Reloadable};
 pub use transport_limits::{self, Control, GuardedIo, Limiter, Limits};
+pub use x509::common_name;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio_rustls::rustls::crypto::aws_lc_rs::{default_provider, kx_group};
 use tokio_rustls::rustls::crypto::CryptoProvider;
-use tokio_rustls::rustls::NamedGroup;
+use tokio_rustls::rustls::{CipherSuite, NamedGroup};
 use transport_core::KeyExchange;
 
 use crate::PqMode;
@@ -32,6 +32,18 @@ pub(crate) fn requires_pq(provider: &CryptoProvider) -> bool {
     groups.all(|group| group.name() == NamedGroup::X25519MLKEM768)
 }
 
+/// Returns the mode that a provider's groups amount to.
+pub(crate) fn mode_of(provider: &CryptoProvider) -> PqMode {
+    let mut groups = provider.kx_groups.iter();
+    if requires_pq(provider) {
+        PqMode::Required
+    } else if groups.any(|group| group.name() == NamedGroup::X25519MLKEM768) {
+        PqMode::Hybrid
+    } else {
+        PqMode::Off
+    }
+}
+
 /// Returns the group as used in metrics and logs.
 pub(crate) fn key_exchange(group: NamedGroup) -> KeyExchange {
     match group {
@@ -43,8 +55,20 @@ pub(crate) fn key_exchange(group: NamedGroup) -> KeyExchange {
     }
 }
 
+/// Returns the name of a cipher suite of TLS 1.3 in the IANA registry, as OpenSSL writes it.
+pub(crate) fn cipher_name(cipher: CipherSuite) -> Option<&'static str> {
+    match cipher {
+        CipherSuite::TLS13_AES_128_GCM_SHA256 => Some("TLS_AES_128_GCM_SHA256"),
+        CipherSuite::TLS13_AES_256_GCM_SHA384 => Some("TLS_AES_256_GCM_SHA384"),
+        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => Some("TLS_CHACHA20_POLY1305_SHA256"),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use transport_core::schema::Choice;
+
     use super::*;
 
     #[test]
@@ -73,5 +97,8 @@ mod tests {
         assert!(requires_pq(&provider(PqMode::Required)));
         assert!(!requires_pq(&provider(PqMode::Hybrid)));
         assert!(!requires_pq(&provider(PqMode::Off)));
+        for &mode in PqMode::ALL {
+            assert_eq!(mode_of(&provider(mode)), mode);
+        }
     }
 }

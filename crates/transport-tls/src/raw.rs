@@ -6,10 +6,12 @@ mod handshake_io;
 mod lingering_close;
 mod listener;
 mod metrics;
+mod over;
 mod stream;
 mod tls_session;
 mod write_coalescer;
 
 pub use dialer::TlsDialer;
 pub use listener::{TlsListener, TlsPending};
+pub use over::{accept_over, ClientOver};
 pub use stream::TlsIo;

@@ -1,5 +1,6 @@
 //! Server-side TLS configuration.
 
+mod memory;
 mod parts;
 
 use std::fmt;
@@ -8,7 +9,6 @@ use std::time::SystemTime;
 
 use tokio_rustls::rustls::crypto::aws_lc_rs::Ticketer;
 use tokio_rustls::rustls::crypto::CryptoProvider;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::server::{NoServerSessionStorage, ProducesTickets, WebPkiClientVerifier};
 use tokio_rustls::rustls::sign::SingleCertAndKey;
@@ -17,15 +17,14 @@ use tokio_rustls::rustls::version::TLS13;
 use tokio_rustls::rustls::ServerConfig;
 use transport_core::schema::Section;
 use transport_core::{NoIdentity, TransportError};
-use zeroize::Zeroizing;
 
 use crate::clock;
 use crate::error::{tls, tls_by};
 use crate::expiry::CertificateExpiry;
 use crate::files;
-use crate::pair::{self, PairFiles};
+use crate::pair::PairFiles;
 use crate::peers::{Anchors, KeyPurpose, PeerCheck, PeerRules, PeerVerifier};
-use crate::provider::provider;
+use crate::provider::{mode_of, provider};
 use crate::resume::{LifetimeTicketer, SharedKeyTicketer};
 use crate::trust::TrustMaterial;
 use crate::trust_update::{trust_update, TrustSettings};
@@ -107,38 +106,13 @@ impl ServerTls {
         })
     }
 
-    /// Uses a chain (leaf first) and a key from memory.
-    ///
-    /// The certificate and key paths in `config` are ignored. The key is overwritten after parsing.
-    ///
-    /// # Errors
-    /// As [`ServerTls::load`].
-    pub fn from_pair(
-        chain: Vec<CertificateDer<'static>>,
-        key: PrivateKeyDer<'static>,
-        config: &TlsConfig,
-        pq: PqMode,
-    ) -> Result<Self, TransportError> {
-        let mut settings = config.clone();
-        settings.set_cert_path(None).set_key_path(None);
-        let (provider, paths) = (provider(pq), pair_paths(&settings));
-        let key = Zeroizing::new(key);
-        let pair = pair::pair(chain, &key, &provider, &paths)?;
-        let trust = TrustMaterial::load(&settings.trust_paths())?;
-        Self::build(ServerParts {
-            settings,
-            pq,
-            pair,
-            pair_hashes: None,
-            trust,
-            clock: Arc::new(DefaultTimeProvider),
-        })
-    }
-
     /// Uses a complete rustls configuration.
     ///
     /// Sessions older than TLS 1.3 are refused even if it allows them. Everything else is as
-    /// configured.
+    /// configured: the key exchange groups, which [`pq_mode`](Self::pq_mode) reports, the clients
+    /// that it accepts, and the sessions that it resumes. A configuration that replaces another one
+    /// must not share its session storage or ticket keys if the accepted clients differ: a resumed
+    /// session is not verified again. Its expiry is unknown.
     #[must_use]
     pub const fn from_rustls(config: Arc<ServerConfig>) -> Self {
         Self {
@@ -152,7 +126,10 @@ impl ServerTls {
 
     fn build(parts: ServerParts) -> Result<Self, TransportError> {
         let settings = &parts.settings;
-        if let Some((key, why)) = settings.check().into_iter().next() {
+        let in_memory = parts.trust.has_roots_in_memory();
+        let is_needless = |key: &str| in_memory && key == "tls.client_ca_path";
+        let mut conflicts = settings.check().into_iter();
+        if let Some((key, why)) = conflicts.find(|(key, _)| !is_needless(key)) {
             // The pair exists, so only settings for client certificates can conflict.
             return Err(tls(format!("{key} {why}")));
         }
@@ -186,6 +163,12 @@ impl ServerTls {
     #[must_use]
     pub fn crl_next_update(&self) -> Option<SystemTime> {
         self.parts.as_ref()?.trust.crl_next_update()
+    }
+
+    /// Returns the key exchanges that its groups amount to.
+    #[must_use]
+    pub fn pq_mode(&self) -> PqMode {
+        mode_of(self.config.crypto_provider())
     }
 
     pub(crate) fn config(&self) -> Arc<ServerConfig> {

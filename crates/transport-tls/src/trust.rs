@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::RootCertStore;
 use transport_core::TransportError;
 
@@ -47,6 +48,8 @@ type FileHash = Option<[u8; 32]>;
 pub(crate) struct TrustMaterial {
     roots: Option<Arc<RootCertStore>>,
     roots_hash: FileHash,
+    /// Whether the authorities are from memory. No file replaces them.
+    roots_in_memory: bool,
     crls: Arc<Crls>,
     ticket_keys: Option<Arc<TicketKeys>>,
     ticket_keys_hash: FileHash,
@@ -78,7 +81,37 @@ impl TrustMaterial {
         (next, roots_error.or(crl_error).or(keys_error))
     }
 
+    /// Uses these authorities, which no file replaces.
+    ///
+    /// # Errors
+    /// If one cannot be parsed.
+    pub(crate) fn with_authorities(
+        authorities: Vec<CertificateDer<'static>>,
+    ) -> Result<Self, TransportError> {
+        let (mut roots, mut all) = (RootCertStore::empty(), Vec::new());
+        for (index, authority) in authorities.into_iter().enumerate() {
+            all.extend_from_slice(&(authority.len() as u64).to_be_bytes());
+            all.extend_from_slice(&authority);
+            let at = ConfiguredPath::new("authorities from memory", None);
+            let failed = |cause| files::cert_unparsable(at, index, cause);
+            roots.add(authority).map_err(failed)?;
+        }
+        Ok(Self {
+            roots: Some(Arc::new(roots)),
+            roots_hash: Some(files::sha256(&all)),
+            roots_in_memory: true,
+            ..Self::default()
+        })
+    }
+
+    pub(crate) const fn has_roots_in_memory(&self) -> bool {
+        self.roots_in_memory
+    }
+
     fn read_roots(&mut self, ca: ConfiguredPath<'_>) -> Result<(), TransportError> {
+        if self.roots_in_memory {
+            return Ok(());
+        }
         let Some(file) = files::certificates(ca)? else {
             (self.roots, self.roots_hash) = (None, None);
             return Ok(());

@@ -5,9 +5,10 @@ use std::time::{Duration, SystemTime};
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use x509_cert::certificate::{CertificateInner, Raw};
 use x509_cert::der::asn1::OctetString;
-use x509_cert::der::Decode;
+use x509_cert::der::{Decode, Tag, Tagged};
 use x509_cert::ext::pkix::{AuthorityKeyIdentifier, SubjectKeyIdentifier};
 use x509_cert::name::Name;
+use x509_cert::spki::ObjectIdentifier;
 
 use crate::dates;
 
@@ -20,6 +21,29 @@ pub(crate) fn not_after(certificate: &CertificateDer<'_>) -> Option<SystemTime> 
 /// Returns whether `notAfter` is before `now`; false if it cannot be read.
 pub(crate) fn is_expired(certificate: &CertificateDer<'_>, now: SystemTime) -> bool {
     not_after(certificate).is_some_and(|not_after| not_after < now)
+}
+
+/// Returns the first common name in the subject of a DER certificate.
+///
+/// For logs and for protocols that carry it. It proves nothing: a CA with permission for one name can
+/// put any text there. `None` without one, or if it is no UTF-8 text.
+///
+/// ```
+/// assert_eq!(transport_tls::common_name(b"no certificate"), None);
+/// ```
+#[must_use]
+pub fn common_name(certificate: &[u8]) -> Option<String> {
+    const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+    let certificate = CertificateDer::from(certificate);
+    let subject = parse(&certificate)?.tbs_certificate.subject;
+    let mut fields = subject.0.iter().flat_map(|name| name.0.iter());
+    let name = fields.find(|field| field.oid == COMMON_NAME)?;
+    let is_text = matches!(
+        name.value.tag(),
+        Tag::Utf8String | Tag::PrintableString | Tag::Ia5String
+    );
+    let text = std::str::from_utf8(name.value.value()).ok()?;
+    is_text.then(|| text.to_owned())
 }
 
 /// The names and key identifiers that link a certificate to its issuer.

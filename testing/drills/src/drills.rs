@@ -2,6 +2,7 @@
 
 mod admin_flood;
 mod alpn;
+mod balancer;
 mod dead_peer;
 mod drain;
 mod evict;
@@ -74,6 +75,7 @@ pub(crate) const DRILLS: &[Drill] = &[
     restore::KILLED,
     drain::SLOW_ANSWER,
     upgrade::ROLLING,
+    balancer::REPLICATED,
     tor::STALL,
     tor::RECOVER,
 ];

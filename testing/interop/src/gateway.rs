@@ -52,6 +52,11 @@ impl Gateway {
         Ok((gateway, pem))
     }
 
+    /// Starts a gateway of any kind.
+    pub(crate) fn spawn(start: ron_lab::Start, more: &[&str]) -> Result<Self, String> {
+        Self::start(start, more)
+    }
+
     fn start(start: ron_lab::Start, more: &[&str]) -> Result<Self, String> {
         let start = start.args(["--gateway.log.level", "debug"]).args(more);
         start.spawn().map(Self)
@@ -119,6 +124,11 @@ impl Gateway {
     /// Sends SIGTERM once no connection is open; expects exit code 0.
     pub(crate) fn stop(self) -> Result<(), String> {
         self.metric_is("conn_inflight{backend=\"tls\"}", 0)?;
+        self.end()
+    }
+
+    /// Sends SIGTERM; expects exit code 0.
+    pub(crate) fn end(self) -> Result<(), String> {
         self.signal(Signal::TERM)?;
         let ended = self.0.wait()?;
         let is_quiet = ended.err.is_empty() || ended.err.starts_with("--dev-tls: ");

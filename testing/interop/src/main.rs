@@ -1,9 +1,9 @@
-//! TLS with programs of other projects, as clients and servers.
+//! TLS and the PROXY protocol with programs of other projects, on both sides.
 //!
 //! Command line tools, languages, a browser and scanners run as real processes. The program prints
 //! a table of each check with the expected and the observed result.
 //!
-//! `cargo xtask peers tls [--quick] [--json] [PEER…]` installs the peers and runs this program.
+//! `cargo xtask peers tls|proxy [--quick] [--json] [PEER…]` installs the peers and runs this program.
 // The program is not async: each wait has a thread of its own.
 #![allow(clippy::disallowed_methods)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -11,6 +11,7 @@
 mod gateway;
 mod lab;
 mod peers;
+mod proxy;
 mod scripted;
 mod table;
 
@@ -19,16 +20,19 @@ use std::process::ExitCode;
 
 use lab::Lab;
 use peers::{Peer, PEERS};
+use proxy::PROXY_PEERS;
 use table::{Rows, Table};
 
 const USAGE: &str =
-    "usage: ron-interop --gateway PROGRAM --tools DIR [--quick] [--json] [--list] [PEER...]";
+    "usage: ron-interop --gateway PROGRAM --tools DIR [--proxy] [--quick] [--json] [--list] [PEER...]";
 
 /// The command line's settings.
 #[derive(Default)]
 struct Args {
     gateway: PathBuf,
     tools: PathBuf,
+    /// The PROXY protocol instead of TLS.
+    proxy: bool,
     quick: bool,
     json: bool,
     /// Prints the chosen names only.
@@ -79,6 +83,7 @@ fn parse(args: impl Iterator<Item = String>) -> Result<Args, String> {
         match arg.as_str() {
             "--gateway" => parsed.gateway = value()?.into(),
             "--tools" => parsed.tools = value()?.into(),
+            "--proxy" => parsed.proxy = true,
             "--quick" => parsed.quick = true,
             "--json" => parsed.json = true,
             "--list" => parsed.list = true,
@@ -94,9 +99,10 @@ fn parse(args: impl Iterator<Item = String>) -> Result<Args, String> {
 
 /// Returns the named peers, all of them, or the quick ones.
 fn choose(args: &Args) -> Result<Vec<&'static Peer>, String> {
-    let known = |name: &String| PEERS.iter().any(|peer| peer.name == name);
+    let peers = if args.proxy { PROXY_PEERS } else { PEERS };
+    let known = |name: &String| peers.iter().any(|peer| peer.name == name);
     if let Some(name) = args.names.iter().find(|name| !known(name)) {
-        let names: Vec<_> = PEERS.iter().map(|peer| peer.name).collect();
+        let names: Vec<_> = peers.iter().map(|peer| peer.name).collect();
         return Err(format!(
             "unknown peer {name:?}; known: {}",
             names.join(", ")
@@ -106,7 +112,7 @@ fn choose(args: &Args) -> Result<Vec<&'static Peer>, String> {
         let named = args.names.is_empty() || args.names.iter().any(|name| name == peer.name);
         named && (peer.quick || !args.quick)
     };
-    Ok(PEERS.iter().filter(is_chosen).collect())
+    Ok(peers.iter().filter(is_chosen).collect())
 }
 
 #[cfg(test)]
@@ -124,6 +130,8 @@ mod tests {
         assert_eq!(chosen("").unwrap().len(), PEERS.len());
         assert_eq!(chosen("--quick").unwrap(), ["openssl", "curl", "pyopenssl"]);
         assert_eq!(chosen("node curl").unwrap(), ["curl", "node"]);
+        assert_eq!(chosen("--proxy nginx").unwrap(), ["nginx"]);
+        assert!(chosen("--proxy node").unwrap_err().contains("haproxy"));
         assert!(chosen("nood").unwrap_err().contains("testssl"));
         assert_eq!(chosen("--fast").unwrap_err(), USAGE);
         assert_eq!(parse(std::iter::empty()).err().unwrap(), USAGE);

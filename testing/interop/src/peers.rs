@@ -15,6 +15,8 @@ mod sslyze;
 mod testssl;
 mod web;
 
+pub(crate) use web::Web;
+
 use crate::lab::Lab;
 use crate::table::Rows;
 

@@ -2,13 +2,13 @@
 //!
 //! The allocator keeps freed pages for a second, and longer while no thread requests a page. An
 //! idle process would keep the memory of a burst, and a loaded one would take fresh pages in
-//! addition to freed ones.
+//! addition to freed ones: its memory would exceed the budget by the pages freed since the last purge.
 
 use std::hint::black_box;
 use std::time::Duration;
 
 use ron_transport::limits::Limiter;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 /// Interval of purges while the budget is in use.
 const IN_USE: Duration = Duration::from_millis(20);
@@ -19,7 +19,8 @@ const IDLE: Duration = Duration::from_secs(5);
 pub(super) async fn give_back(limiter: Limiter) {
     loop {
         while limiter.memory_held() != 0 {
-            sleep(IN_USE).await;
+            // Either wake-up is followed by a purge.
+            let _ = timeout(IN_USE, limiter.memory_freed()).await;
             purge();
         }
         // Either wake-up, by use or by time, is followed by a purge.

@@ -37,9 +37,8 @@ pub(super) fn parse_targets(value: &Raw) -> Result<Vec<Endpoint>, ValueError> {
 ///
 /// The error names a missing feature.
 pub(crate) fn dialable(text: &str) -> Result<Endpoint, ValueError> {
-    let endpoint: Endpoint = text
-        .parse()
-        .map_err(|error: ron_transport::EndpointError| ValueError::new(error.to_string()))?;
+    let endpoint =
+        Endpoint::parse_built_in(text).map_err(|error| ValueError::new(error.to_string()))?;
     match endpoint.scheme().missing_backend() {
         None => Ok(endpoint),
         Some(feature) => Err(ValueError::new(format!(

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::common::{command, run};
 
-const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/deploy");
+const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/systemd");
 
 fn unit(name: &str) -> String {
     fs::read_to_string(Path::new(DEPLOY).join(name)).unwrap()
@@ -161,4 +161,44 @@ mod credentials {
         assert!(errors.contains("insecure permissions"), "{errors}");
         assert!(!errors.contains("key.pem"), "{errors}");
     }
+}
+
+/// The example of the package, and the ConfigMap of the manifests.
+#[cfg(feature = "tls")]
+#[test]
+fn example_configurations_pass_check() {
+    let deploy = Path::new(DEPLOY).join("..");
+    for (file, warnings) in [
+        ("gateway.toml", &[][..]),
+        (
+            "kubernetes/base/gateway.toml",
+            &["admin_addr is 0.0.0.0:9909: every host that reaches it"],
+        ),
+    ] {
+        let path = deploy.join(file);
+        let (code, _, errors) = run(&["check", "--config", path.to_str().unwrap()], &[]);
+        assert_eq!(code, 0, "{file}: {errors}");
+        let found: Vec<_> = errors.lines().collect();
+        assert_eq!(found.len(), warnings.len(), "{file}: {errors}");
+        let expected = found.iter().zip(warnings).all(|(a, b)| a.contains(b));
+        assert!(expected, "{file}: {errors}");
+    }
+}
+
+/// The settings of the example without their comment signs.
+#[cfg(feature = "tls")]
+#[test]
+fn commented_settings_of_the_example_are_valid() {
+    let text = fs::read_to_string(Path::new(DEPLOY).join("../gateway.toml")).unwrap();
+    let lines = text.lines().map(|line| match line.strip_prefix('#') {
+        Some(setting) if !setting.starts_with(' ') => setting,
+        _ => line,
+    });
+    let text = lines.collect::<Vec<_>>().join("\n");
+    assert!(text.contains("\nmode = \"forward\"\n"), "{text}");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("gateway.toml");
+    fs::write(&file, text).unwrap();
+    let (code, _, errors) = run(&["check", "--config", file.to_str().unwrap()], &[]);
+    assert_eq!((code, errors.as_str()), (0, ""));
 }

@@ -145,8 +145,8 @@ fn manual_has_every_event_and_field() {
     assert!(files >= 8, "{files}");
     let (_, table) = logs.split_once("| event |").unwrap();
     let (table, _) = table.split_once("\n\n").unwrap();
-    // These need a stalled service manager, a slow reader, Tor, an expiring CRL, a hook or a handler
-    // of an embedder, or a lack of memory.
+    // These need a stalled service manager, a slow reader, Tor, an expiring CRL, a hook, a
+    // handler or an upgrade of an embedder, or a lack of memory.
     let elsewhere = [
         "systemd",
         "log",
@@ -155,6 +155,7 @@ fn manual_has_every_event_and_field() {
         "admit",
         "handler",
         "overload",
+        "upgrade",
     ];
     let row = |line: &str| line.split('`').nth(1).map(str::to_owned);
     let documented: BTreeSet<String> = table.lines().skip(2).filter_map(row).collect();

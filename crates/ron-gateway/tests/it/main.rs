@@ -25,6 +25,7 @@ mod load;
 mod log_lines;
 mod log_secrets;
 mod logs;
+mod manual;
 mod ops_files;
 mod process;
 mod public;

@@ -208,7 +208,7 @@ fn fs_file() -> std::fs::File {
 fn inherited_unix_socket_needs_unit_file_keys() {
     let unit = concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/../../docs/deploy/ron-gateway.socket"
+        "/../../deploy/systemd/ron-gateway.socket"
     );
     let unit = std::fs::read_to_string(unit).unwrap();
     let dir = tempfile::tempdir().unwrap();

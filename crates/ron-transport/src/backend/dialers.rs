@@ -1,13 +1,16 @@
 //! The guarded dialers, one for each scheme.
 
+mod options;
+
 use std::os::fd::RawFd;
 #[cfg(any(feature = "tls", feature = "arti"))]
 use std::sync::{Arc, OnceLock};
 
 #[cfg(feature = "arti")]
 use transport_arti::{raw::ArtiDialer, IsolationToken};
-use transport_core::TransportError;
+use transport_core::{Reloadable, TransportError};
 use transport_limits::{Guard, Limiter};
+use transport_proxy::ProxyConfig;
 use transport_tcp::raw::TcpDialer;
 #[cfg(feature = "tls")]
 use transport_tls::raw::TlsDialer;
@@ -18,7 +21,7 @@ use transport_uds::raw::UdsDialer;
 use super::tls::{self, TlsState};
 #[cfg(feature = "arti")]
 use super::tor::TorState;
-use super::{unsupported, BackendState};
+use super::{unsupported, BackendState, CustomDialers};
 use crate::conn::Conn;
 use crate::endpoint::Endpoint;
 use crate::scheme::Scheme;
@@ -26,13 +29,15 @@ use crate::scheme::Scheme;
 /// The guarded dialers.
 #[derive(Debug)]
 pub(crate) struct Dialers {
-    tcp: Guard<TcpDialer>,
+    pub(super) tcp: Guard<TcpDialer>,
+    pub(super) proxy: Reloadable<ProxyConfig>,
     #[cfg(feature = "tls")]
     tls: OverTls,
     #[cfg(feature = "uds")]
-    uds: Guard<UdsDialer>,
+    pub(super) uds: Guard<UdsDialer>,
     #[cfg(feature = "arti")]
     tor: OverTor,
+    custom: CustomDialers,
 }
 
 /// The TLS dialer. The first dial reads the trust store, so that other dials need none.
@@ -54,7 +59,12 @@ struct OverTor {
 }
 
 impl Dialers {
-    pub(crate) fn new(backends: &BackendState, max_fd: Option<RawFd>, limiter: &Limiter) -> Self {
+    pub(crate) fn new(
+        backends: &BackendState,
+        custom: CustomDialers,
+        max_fd: Option<RawFd>,
+        limiter: &Limiter,
+    ) -> Self {
         let limits = limiter.clone();
         let tcp = TcpDialer::default()
             .with_config(&backends.tcp)
@@ -66,6 +76,7 @@ impl Dialers {
             .with_max_fd(max_fd);
         Self {
             tcp: Guard::new(tcp, limiter),
+            proxy: backends.proxy.clone(),
             #[cfg(feature = "tls")]
             tls: OverTls {
                 tls: Arc::clone(&backends.tls),
@@ -80,6 +91,7 @@ impl Dialers {
                 #[cfg(feature = "tls")]
                 tls: OnceLock::new(),
             },
+            custom,
         }
     }
 
@@ -102,6 +114,9 @@ impl Dialers {
             Scheme::Tor => self.tor().await.map(drop),
             #[cfg(all(feature = "arti", feature = "tls"))]
             Scheme::TlsOverTor => self.tls_over_tor().await.map(drop),
+            Scheme::Custom => Ok(()),
+            #[cfg(feature = "tls")]
+            Scheme::TlsOverCustom => tls::client(&self.tls.tls).await.map(drop),
             #[allow(unreachable_patterns)]
             scheme => Err(unsupported::scheme(scheme)),
         }
@@ -117,6 +132,9 @@ impl Dialers {
     ///
     /// Over Tor, readiness covers the target from now on.
     pub(crate) async fn prepare_for(&self, to: &Endpoint) -> Result<(), TransportError> {
+        if matches!(to.scheme(), Scheme::Custom | Scheme::TlsOverCustom) {
+            self.custom.find(to)?;
+        }
         self.prepare(to.scheme()).await?;
         #[cfg(feature = "arti")]
         if matches!(to.scheme(), Scheme::Tor | Scheme::TlsOverTor) {
@@ -144,6 +162,16 @@ impl Dialers {
             Scheme::TlsOverTor => {
                 let dialer = self.tls_over_tor().await?;
                 Box::pin(dialer.dial(to.target())).await.map(Conn::new)
+            }
+            Scheme::Custom => {
+                let dialer = self.custom.find(to)?;
+                dialer.dial(to.target(), self.tcp.limiter()).await
+            }
+            #[cfg(feature = "tls")]
+            Scheme::TlsOverCustom => {
+                let dialer = self.custom.find(to)?;
+                let live = tls::client(&self.tls.tls).await?;
+                dialer.dial_tls(to.target(), self.tcp.limiter(), live).await
             }
             #[allow(unreachable_patterns)]
             scheme => Err(unsupported::scheme(scheme)),
@@ -182,7 +210,7 @@ impl Dialers {
     }
 
     #[cfg(feature = "tls")]
-    async fn tls(&self) -> Result<&Guard<TlsDialer<TcpDialer>>, TransportError> {
+    pub(super) async fn tls(&self) -> Result<&Guard<TlsDialer<TcpDialer>>, TransportError> {
         let OverTls { tls, dialer } = &self.tls;
         if let Some(dialer) = dialer.get() {
             return Ok(dialer);
@@ -194,14 +222,16 @@ impl Dialers {
     }
 
     #[cfg(feature = "arti")]
-    async fn tor(&self) -> Result<&Guard<ArtiDialer>, TransportError> {
+    pub(super) async fn tor(&self) -> Result<&Guard<ArtiDialer>, TransportError> {
         let OverTor { tor, dialer, .. } = &self.tor;
         let net = tor.net().await?;
         Ok(dialer.get_or_init(|| Guard::new(net.dialer(), self.tcp.limiter())))
     }
 
     #[cfg(all(feature = "arti", feature = "tls"))]
-    async fn tls_over_tor(&self) -> Result<&Guard<TlsDialer<ArtiDialer>>, TransportError> {
+    pub(super) async fn tls_over_tor(
+        &self,
+    ) -> Result<&Guard<TlsDialer<ArtiDialer>>, TransportError> {
         let OverTor { tor, tls, .. } = &self.tor;
         if let Some(dialer) = tls.get() {
             return Ok(dialer);

@@ -4,14 +4,16 @@ use std::os::fd::RawFd;
 
 #[cfg(feature = "arti")]
 use transport_arti::raw::{ArtiListener, ArtiPending};
-use transport_core::{Backend, PeerAddr, TransportError};
+use transport_core::{Backend, Listener, PeerAddr, TransportError};
 use transport_limits::{Admitted, Guard, Limiter};
+use transport_proxy::raw::{ProxyListener, ProxyPending};
 use transport_tcp::raw::{TcpListener, TcpPending};
 #[cfg(feature = "tls")]
 use transport_tls::raw::{TlsListener, TlsPending};
 #[cfg(feature = "uds")]
 use transport_uds::raw::{UdsListener, UdsPending};
 
+use super::custom::{CustomAdmitted, CustomGuard, CustomListener};
 use super::{unsupported, BackendState};
 use crate::config::Config;
 use crate::conn::Conn;
@@ -23,6 +25,7 @@ use crate::listen_addr::{Inherited, ListenAddr};
 pub(crate) struct ListenerParts<'a> {
     pub(crate) config: &'a Config,
     pub(crate) backends: &'a BackendState,
+    pub(crate) custom: Option<&'a CustomListener>,
     pub(crate) max_fd: Option<RawFd>,
     pub(crate) limiter: &'a Limiter,
 }
@@ -30,19 +33,23 @@ pub(crate) struct ListenerParts<'a> {
 /// The guarded listener of the configured backend.
 #[derive(Debug)]
 pub(crate) enum AnyListener {
-    Tcp(Guard<TcpListener>),
+    Tcp(Guard<ProxyListener<TcpListener>>),
     #[cfg(feature = "tls")]
-    Tls(Guard<TlsListener<TcpListener>>),
+    Tls(Guard<TlsListener<ProxyListener<TcpListener>>>),
     #[cfg(feature = "uds")]
-    Uds(Guard<UdsListener>),
+    Uds(Guard<ProxyListener<UdsListener>>),
     #[cfg(feature = "arti")]
     Arti(Guard<ArtiListener>, OnionName),
+    Custom(CustomGuard, &'static str),
 }
 
 impl AnyListener {
     /// Binds the configured address.
     pub(crate) async fn bind(parts: &ListenerParts<'_>) -> Result<Self, TransportError> {
         let config = parts.config;
+        if let Some(custom) = parts.custom {
+            return Ok(Self::Custom(custom.guard(parts).await?, custom.name()));
+        }
         match config.general.backend() {
             #[cfg(feature = "uds")]
             Backend::Uds => parts.uds(UdsListener::bind(&config.uds).await?),
@@ -74,6 +81,16 @@ impl AnyListener {
         parts: &ListenerParts<'_>,
     ) -> Result<Self, TransportError> {
         let config = parts.config;
+        if let Some(custom) = parts.custom {
+            let name = custom.name();
+            return Err(TransportError::Config {
+                source: format!(
+                    "the transport has the raw listener {name:?} and cannot listen on an \
+                     inherited socket: call listen()"
+                )
+                .into(),
+            });
+        }
         match (config.general.backend(), socket) {
             (backend @ (Backend::Tcp | Backend::Tls), Inherited::Tcp(socket)) => {
                 parts.prepare(backend).await?;
@@ -100,12 +117,12 @@ impl AnyListener {
             Ok(ListenAddr::Ip(addr))
         };
         match self {
-            Self::Tcp(guard) => tcp(guard.get_ref()),
+            Self::Tcp(guard) => tcp(guard.get_ref().get_ref()),
             #[cfg(feature = "tls")]
-            Self::Tls(guard) => tcp(guard.get_ref().get_ref()),
+            Self::Tls(guard) => tcp(guard.get_ref().get_ref().get_ref()),
             #[cfg(feature = "uds")]
             Self::Uds(guard) => {
-                let path = guard.get_ref().local_path();
+                let path = guard.get_ref().get_ref().local_path();
                 path.map(ListenAddr::Unix)
                     .ok_or_else(|| TransportError::Unsupported {
                         what: "a Unix socket without a path".to_owned(),
@@ -113,7 +130,22 @@ impl AnyListener {
             }
             #[cfg(feature = "arti")]
             Self::Arti(_, name) => Ok(ListenAddr::Onion(name.clone())),
+            Self::Custom(_, name) => Ok(ListenAddr::Custom(name)),
         }
+    }
+
+    /// Returns another listener on the same socket, for the current runtime.
+    pub(crate) fn share(&self) -> Result<Option<Self>, TransportError> {
+        Ok(match self {
+            Self::Tcp(guard) => guard.share()?.map(Self::Tcp),
+            #[cfg(feature = "tls")]
+            Self::Tls(guard) => guard.share()?.map(Self::Tls),
+            #[cfg(feature = "uds")]
+            Self::Uds(guard) => guard.share()?.map(Self::Uds),
+            #[cfg(feature = "arti")]
+            Self::Arti(..) => None,
+            Self::Custom(guard, name) => guard.share()?.map(|guard| Self::Custom(guard, name)),
+        })
     }
 
     /// Accepts the next admitted connection. Cancel-safe.
@@ -126,13 +158,20 @@ impl AnyListener {
             Self::Uds(guard) => AnyAdmitted::Uds(guard.accept().await),
             #[cfg(feature = "arti")]
             Self::Arti(guard, _) => AnyAdmitted::Arti(Box::new(guard.accept().await)),
+            Self::Custom(guard, _) => AnyAdmitted::Custom(guard.accept().await),
         }
     }
 }
 
 impl ListenerParts<'_> {
+    /// Reads the PROXY header of trusted hops, below TLS.
+    fn behind_hops<L: Listener>(&self, raw: L) -> ProxyListener<L> {
+        let observer = self.limiter.shared_observer();
+        ProxyListener::over(raw, &self.backends.proxy, observer)
+    }
+
     #[allow(clippy::unused_async)]
-    async fn prepare(&self, backend: Backend) -> Result<(), TransportError> {
+    pub(super) async fn prepare(&self, backend: Backend) -> Result<(), TransportError> {
         match backend {
             Backend::Tcp => Ok(()),
             #[cfg(feature = "tls")]
@@ -142,12 +181,13 @@ impl ListenerParts<'_> {
     }
 
     #[allow(clippy::unused_async)]
-    async fn over_tcp(
+    pub(super) async fn over_tcp(
         &self,
         backend: Backend,
         raw: TcpListener,
     ) -> Result<AnyListener, TransportError> {
         let raw = raw.with_config(&self.backends.tcp).with_max_fd(self.max_fd);
+        let raw = self.behind_hops(raw);
         match backend {
             #[cfg(feature = "tls")]
             Backend::Tls => {
@@ -162,6 +202,7 @@ impl ListenerParts<'_> {
     #[cfg(feature = "uds")]
     fn uds(&self, raw: UdsListener) -> Result<AnyListener, TransportError> {
         let raw = raw.with_config(&self.backends.uds).with_max_fd(self.max_fd);
+        let raw = self.behind_hops(raw);
         Ok(AnyListener::Uds(Guard::new(raw, self.limiter)))
     }
 }
@@ -169,13 +210,14 @@ impl ListenerParts<'_> {
 /// An admitted connection of any backend, before its handshake. Dropping it refuses the peer.
 #[derive(Debug)]
 pub(crate) enum AnyAdmitted {
-    Tcp(Admitted<TcpPending>),
+    Tcp(Admitted<ProxyPending<TcpPending>>),
     #[cfg(feature = "tls")]
-    Tls(Box<Admitted<TlsPending<TcpPending>>>),
+    Tls(Box<Admitted<TlsPending<ProxyPending<TcpPending>>>>),
     #[cfg(feature = "uds")]
-    Uds(Admitted<UdsPending>),
+    Uds(Admitted<ProxyPending<UdsPending>>),
     #[cfg(feature = "arti")]
     Arti(Box<Admitted<ArtiPending>>),
+    Custom(Box<dyn CustomAdmitted>),
 }
 
 impl AnyAdmitted {
@@ -188,6 +230,7 @@ impl AnyAdmitted {
             Self::Uds(admitted) => admitted.peer(),
             #[cfg(feature = "arti")]
             Self::Arti(admitted) => admitted.peer(),
+            Self::Custom(admitted) => admitted.peer(),
         }
     }
 
@@ -200,6 +243,7 @@ impl AnyAdmitted {
             Self::Uds(admitted) => admitted.id(),
             #[cfg(feature = "arti")]
             Self::Arti(admitted) => admitted.id(),
+            Self::Custom(admitted) => admitted.id(),
         }
     }
 
@@ -212,6 +256,7 @@ impl AnyAdmitted {
             Self::Uds(admitted) => admitted.establish().await.map(Conn::new),
             #[cfg(feature = "arti")]
             Self::Arti(admitted) => Box::pin(admitted.establish()).await.map(Conn::new),
+            Self::Custom(admitted) => admitted.establish_boxed().await,
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use transport_core::{Reloadable, TransportError};
+use transport_proxy::ProxyConfig;
 use transport_tcp::TcpConfig;
 #[cfg(feature = "uds")]
 use transport_uds::UdsConfig;
@@ -20,6 +21,7 @@ use crate::state::TransportState;
 #[derive(Debug)]
 pub(crate) struct BackendState {
     pub(super) tcp: Reloadable<TcpConfig>,
+    pub(super) proxy: Reloadable<ProxyConfig>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Arc<TlsState>,
     #[cfg(feature = "uds")]
@@ -39,10 +41,11 @@ impl BackendState {
         let _ = (&credentials, observer);
         Self {
             tcp: Reloadable::new(tcp(config)),
+            proxy: Reloadable::new(config.proxy.clone()),
             #[cfg(feature = "tls")]
             tls: Arc::new(TlsState::new(
                 config,
-                credentials.server_tls.take(),
+                (credentials.server_tls.take(), credentials.client_tls.take()),
                 observer,
                 state.span(),
             )),
@@ -66,6 +69,7 @@ impl BackendState {
         #[cfg(feature = "tls")]
         self.tls.reload(config)?;
         self.tcp.replace(tcp(config));
+        self.proxy.replace(config.proxy.clone());
         #[cfg(feature = "uds")]
         self.uds.replace(uds(config));
         #[cfg(feature = "arti")]

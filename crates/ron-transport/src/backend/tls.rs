@@ -4,8 +4,9 @@
 
 use std::convert::Infallible;
 use std::fmt::Display;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::{sleep, timeout, Instant};
 use tracing::{Instrument, Span};
@@ -14,6 +15,7 @@ use transport_limits::Threads;
 use transport_tls::{ClientTls, PqMode, ServerTls, TlsClientConfig, TlsConfig};
 
 use crate::config::Config;
+use crate::credentials::check_pq;
 
 /// Interval at which the files are checked.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
@@ -35,20 +37,32 @@ const MAX_READERS: usize = 2;
 /// The TLS state of a transport, server side and client side.
 pub(crate) struct TlsState {
     observer: Arc<dyn Observer>,
-    /// Whether the embedder passed the server side in memory.
-    ///
-    /// Files do not replace it.
-    in_memory: bool,
+    /// Only a restart changes it.
+    pq: PqMode,
+    in_memory: InMemory,
     server: OnceLock<Reloadable<ServerTls>>,
     client: OnceLock<Reloadable<ClientTls>>,
     settings: Mutex<TlsSettings>,
     readers: Threads,
     /// Has the name of the transport, for log events below this state.
     span: Span,
+    /// Held while the expiry of the certificate is reported.
+    reporting: Mutex<()>,
     /// The failure of the last check, and its repetitions.
     ///
     /// The number counts consecutive checks with this failure.
     failure: Mutex<Option<(String, u32)>>,
+    /// Held by the task that checks the files.
+    watching: tokio::sync::Mutex<()>,
+}
+
+/// The sides that the embedder passed in memory. A reload does not replace them.
+///
+/// A flag is set before its side is replaced, and a reload replaces only what it has seen. So a
+/// reload that is under way does not undo a replacement.
+struct InMemory {
+    server: AtomicBool,
+    client: AtomicBool,
 }
 
 /// The current settings, loaded or not.
@@ -80,29 +94,39 @@ impl std::fmt::Debug for TlsState {
 impl TlsState {
     pub(crate) fn new(
         config: &Config,
-        server: Option<ServerTls>,
+        (server, client): (Option<ServerTls>, Option<ClientTls>),
         observer: &Arc<dyn Observer>,
         span: Span,
     ) -> Self {
         let tls = Self {
             observer: Arc::clone(observer),
-            in_memory: server.is_some(),
+            pq: config.pq.mode(),
+            in_memory: InMemory {
+                server: AtomicBool::new(server.is_some()),
+                client: AtomicBool::new(client.is_some()),
+            },
             server: OnceLock::new(),
             client: OnceLock::new(),
             settings: Mutex::new(TlsSettings::of(config)),
             readers: Threads::new("tls-files", MAX_READERS),
             span,
+            reporting: Mutex::default(),
             failure: Mutex::default(),
+            watching: tokio::sync::Mutex::default(),
         };
         if let Some(server) = server {
-            tls.report_expiry(&server);
             let _ = tls.server.set(Reloadable::new(server));
+            tls.report_expiry();
         }
+        if let Some(client) = client {
+            let _ = tls.client.set(Reloadable::new(client));
+        }
+        tls.report_crls();
         tls
     }
 
     /// Returns the server side. The first call reads the files, and retries for [`SETTLE_TIMEOUT`].
-    pub(super) async fn server(
+    pub(crate) async fn server(
         &self,
         config: &Config,
     ) -> Result<Reloadable<ServerTls>, TransportError> {
@@ -120,10 +144,46 @@ impl TlsState {
                 Err(_) => sleep(RETRY_INTERVAL).await,
             }
         };
-        self.report_expiry(&server);
         let live = self.server.get_or_init(|| Reloadable::new(server)).clone();
+        self.report_expiry();
         self.report_crls();
         Ok(live)
+    }
+
+    /// Replaces the server side by one from memory.
+    pub(crate) fn replace_server(&self, tls: ServerTls) -> Result<(), TransportError> {
+        self.check_pq(tls.pq_mode())?;
+        self.in_memory.server.store(true, Ordering::SeqCst);
+        replace(&self.server, tls);
+        self.replaced("server");
+        Ok(())
+    }
+
+    /// Replaces the client side by one from memory.
+    pub(crate) fn replace_client(&self, tls: ClientTls) -> Result<(), TransportError> {
+        self.check_pq(tls.pq_mode())?;
+        self.in_memory.client.store(true, Ordering::SeqCst);
+        replace(&self.client, tls);
+        self.replaced("client");
+        Ok(())
+    }
+
+    /// Fails for groups that `pq.mode = required` excludes.
+    pub(crate) fn check_pq(&self, offered: PqMode) -> Result<(), TransportError> {
+        check_pq(self.pq, offered)
+    }
+
+    fn replaced(&self, side: &'static str) {
+        let _named = self.span.enter();
+        self.report_expiry();
+        self.report_crls();
+        self.observer.reloaded(true);
+        tracing::info!(
+            target: "ron_transport",
+            event = "reload",
+            result = "ok",
+            "the tls configuration of the {side} side was replaced from memory",
+        );
     }
 
     /// Returns the client side. The first call blocks on files.
@@ -151,38 +211,45 @@ impl TlsState {
         let next = TlsSettings::of(config);
         let server = self.server.get().map(|live| (live, live.get()));
         let client = self.client.get().map(|live| (live, live.get()));
+        let in_memory = (
+            self.in_memory.server.load(Ordering::SeqCst),
+            self.in_memory.client.load(Ordering::SeqCst),
+        );
         let new_server = server
             .as_ref()
-            .map_or(Ok(None), |(_, now)| match self.in_memory {
+            .map_or(Ok(None), |(_, now)| match in_memory.0 {
                 true => Ok(None),
                 false => now.reconfigured(&next.server, next.pq),
             });
         let new_client = client
             .as_ref()
-            .map_or(Ok(None), |(_, now)| now.reconfigured(&next.client, next.pq));
+            .map_or(Ok(None), |(_, now)| match in_memory.1 {
+                true => Ok(None),
+                false => now.reconfigured(&next.client, next.pq),
+            });
         let (new_server, new_client) = match (new_server, new_client) {
             (Ok(server), Ok(client)) => (server, client),
             (Err(error), _) | (_, Err(error)) => {
-                if let Some((live, now)) = server.filter(|_| !self.in_memory) {
+                if let Some((live, now)) = server.filter(|_| !in_memory.0) {
                     if let Some(new) = now.reconfigured_trust(&next.server) {
-                        live.replace(new);
+                        live.replace_if_current(&now, new);
                     }
                 }
-                if let Some((live, now)) = client {
+                if let Some((live, now)) = client.filter(|_| !in_memory.1) {
                     if let Some(new) = now.reconfigured_trust(&next.client) {
-                        live.replace(new);
+                        live.replace_if_current(&now, new);
                     }
                 }
                 self.report_crls();
                 return Err(error);
             }
         };
-        if let (Some((live, _)), Some(new)) = (server, new_server) {
-            self.report_expiry(&new);
-            live.replace(new);
+        if let (Some((live, now)), Some(new)) = (server, new_server) {
+            live.replace_if_current(&now, new);
+            self.report_expiry();
         }
-        if let (Some((live, _)), Some(new)) = (client, new_client) {
-            live.replace(new);
+        if let (Some((live, now)), Some(new)) = (client, new_client) {
+            live.replace_if_current(&now, new);
         }
         self.report_crls();
         *settings = next;
@@ -191,6 +258,8 @@ impl TlsState {
 
     /// Checks the files of the loaded sides. Never resolves.
     pub(super) async fn watch_certificates(self: &Arc<Self>) -> Infallible {
+        // Each accept loop calls this: one of them checks.
+        let _only = self.watching.lock().await;
         let is_used = || self.server.get().is_some() || self.client.get().is_some();
         if is_used() {
             // While the system can still create a thread; on failure, each check tries again.
@@ -215,7 +284,9 @@ impl TlsState {
         let server = self.server.get().map_or(Ok(false), ServerTls::refresh);
         let client = self.client.get().map_or(Ok(false), ClientTls::refresh);
         let changed = matches!(server, Ok(true)) || matches!(client, Ok(true));
-        self.renewed(matches!(server, Ok(true)));
+        if matches!(server, Ok(true)) {
+            self.report_expiry();
+        }
         // Revocations apply even if the check fails.
         self.report_crls();
         let failed = server.and(client).err().map(|error| error.to_string());
@@ -232,15 +303,13 @@ impl TlsState {
         }
     }
 
-    /// Reports the expiry of a renewed certificate.
-    fn renewed(&self, renewed: bool) {
-        if let Some(live) = self.server.get().filter(|_| renewed) {
-            self.report_expiry(&live.get());
-        }
-    }
-
-    fn report_expiry(&self, server: &ServerTls) {
-        if let Some(not_after) = server.not_after() {
+    /// Reports the expiry of the certificate in force.
+    fn report_expiry(&self) {
+        // Held over both steps, so that the last report is of the newest certificate.
+        let _one_at_a_time = self.reporting.lock();
+        if let Some(live) = self.server.get() {
+            // 0 in the metric for an unknown one: it must not show that of the certificate before.
+            let not_after = live.get().not_after().unwrap_or(SystemTime::UNIX_EPOCH);
             self.observer.certificate_expiry(not_after);
         }
     }
@@ -284,8 +353,17 @@ impl TlsState {
     }
 }
 
+/// Replaces a side, loaded or not.
+fn replace<T>(side: &OnceLock<Reloadable<T>>, new: T) {
+    if let Err(new) = side.set(Reloadable::new(new)) {
+        if let Some(live) = side.get() {
+            live.replace(new.get());
+        }
+    }
+}
+
 /// Returns the client side, loaded on a thread of its own.
-pub(super) async fn client(tls: &Arc<TlsState>) -> Result<Reloadable<ClientTls>, TransportError> {
+pub(crate) async fn client(tls: &Arc<TlsState>) -> Result<Reloadable<ClientTls>, TransportError> {
     if let Some(live) = tls.client.get() {
         return Ok(live.clone());
     }

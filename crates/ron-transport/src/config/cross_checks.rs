@@ -67,6 +67,10 @@ fn arti(config: &Config) -> Conflicts {
         let what = format!("needs backend = arti, but backend is {backend}");
         broken.push(("arti.onion_service.enabled", ValueError::new(what)));
     }
+    if is_arti && !config.proxy.trusted().is_empty() {
+        let what = "backend arti has no balancer in front: leave it out";
+        broken.push(("proxy.trusted", ValueError::new(what)));
+    }
     if arti.onion_service().pow() && !cfg!(feature = "pow") {
         let what = "this build lacks proof of work: it needs the feature `pow`";
         broken.push(("arti.onion_service.pow", ValueError::new(what)));

@@ -96,8 +96,14 @@ impl General {
     /// Sets the backend that listens and dials.
     ///
     /// # Errors
-    /// When it is not compiled in; the text names the feature.
+    /// When it is not compiled in; the text names the feature. For a custom backend, which only
+    /// `TransportBuilder::raw_listener` can set.
     pub fn set_backend(&mut self, backend: Backend) -> Result<&mut Self, ValueError> {
+        if let Backend::Custom(name) = backend {
+            return Err(ValueError::new(format!(
+                "{name} is a custom backend: pass its listener to TransportBuilder::raw_listener"
+            )));
+        }
         if !COMPILED_BACKENDS.contains(&backend) {
             return Err(ValueError::new(format!(
                 "this build has no {backend} backend: it needs the feature `{backend}`"

@@ -39,6 +39,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         GENERAL,
         LIMITS,
         TCP,
+        PROXY,
         #[cfg(feature = "tls")]
         tls::TLS,
         #[cfg(feature = "uds")]
@@ -48,6 +49,28 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     ];
     groups.iter().copied().flatten()
 }
+
+const PROXY: &[Case] = &[
+    case(
+        "proxy.trusted",
+        "",
+        ["10.0.0.0/8, unix, ::1", "10.0.0.0/8,::1/128,unix"],
+        ["10.0.0.1/8", "10.0.0.0/8"],
+    ),
+    case(
+        "proxy.required",
+        "false",
+        ["on", "true"],
+        ["maybe", "on, off"],
+    ),
+    case(
+        "proxy.header_timeout",
+        "3s",
+        ["250ms", "250ms"],
+        ["61s", "10ms to 60s"],
+    ),
+    case("proxy.send", "off", ["v2", "v2"], ["v3", "off, v1 or v2"]),
+];
 
 const GENERAL: &[Case] = &[
     case(
@@ -104,6 +127,12 @@ const LIMITS: &[Case] = &[
         "60s",
         ["0s", "0s"],
         ["999ms", "0 is off, else at least 1s"],
+    ),
+    case(
+        "dial_idle_timeout",
+        "",
+        ["0s", "0s"],
+        ["999ms", "unset is idle_timeout"],
     ),
     case("half_close_timeout", "60s", ["5m", "5m"], ["0", "over 0"]),
     case(

@@ -52,6 +52,7 @@ fn base(path: &str) -> (Loader, usize) {
         "tls.allow_sans" | "tls.spki_pins" | "tls.crl_path" => {
             &["tls.client_ca_path = '/a'", "tls.client_auth = 'optional'"]
         }
+        "proxy.required" => &["proxy.trusted = ['10.0.0.0/8']"],
         "tls_client.trust_store" => &["tls_client.ca_bundle_path = '/a'"],
         "tls_client.ca_bundle_path" => &["tls_client.trust_store = 'path'"],
         "tls_client.cert_path" => &["tls_client.key_path = '/k'"],

@@ -40,6 +40,8 @@ pub enum ErrorKind {
     Tls,
     /// A TLS stream ended without `close_notify`.
     TlsTruncated,
+    /// The PROXY header of the connection is invalid.
+    Proxy,
     /// Tor failed.
     Arti,
     /// Tor has not bootstrapped.
@@ -78,6 +80,7 @@ impl ErrorKind {
             Self::FrameTruncated => "frame_truncated",
             Self::Tls => "tls",
             Self::TlsTruncated => "tls_truncated",
+            Self::Proxy => "proxy",
             Self::Arti => "arti",
             Self::ArtiBootstrap => "arti_bootstrap",
             Self::ArtiRefused => "arti_refused",

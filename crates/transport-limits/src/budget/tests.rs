@@ -86,3 +86,28 @@ async fn dropped_wait_passes_grant_on() {
     drop(second.await);
     assert_eq!(budget.held(), 0);
 }
+
+#[tokio::test]
+#[allow(clippy::unwrap_used)]
+async fn freed_bytes_notified_per_step() {
+    let budget = Budget::new(&SharedBudget::new(4 * FREED_STEP), Arc::new(NoObserver));
+    let free = |bytes: u64| {
+        let bytes = usize::try_from(bytes).unwrap();
+        drop(budget.take(ACCOUNT, bytes).unwrap());
+    };
+    let (one, two) = (budget.freed(), budget.freed());
+    tokio::pin!(one, two);
+    assert!(!is_ready(one.as_mut()).await && !is_ready(two.as_mut()).await);
+    free(FREED_STEP - 1);
+    assert!(!is_ready(one.as_mut()).await && !is_ready(two.as_mut()).await);
+    free(1);
+    assert!(is_ready(one).await && is_ready(two).await);
+}
+
+async fn is_ready(future: impl Future<Output = ()>) -> bool {
+    tokio::select! {
+        biased;
+        () = future => true,
+        () = std::future::ready(()) => false,
+    }
+}

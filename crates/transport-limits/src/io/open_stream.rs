@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::task::{ready, Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
-use transport_core::{CloseReason, Direction, Io, Op, TransportError};
+use transport_core::{CloseReason, Direction, Io, Op, Reason, TransportError};
 
 use super::half::StreamHalf;
 use super::linger;
@@ -155,15 +155,52 @@ impl<I: Io> OpenStream<I> {
         }
     }
 
+    /// Replaces the stream below; the counts, the deadlines and the place stay.
+    pub(super) fn replace_io<J>(self, io: J) -> (I, OpenStream<J>) {
+        let open = OpenStream {
+            io,
+            read: self.read,
+            write: self.write,
+            // It measures the progress of one stream.
+            write_clock: WriteClock::default(),
+            failed: self.failed,
+            registration: self.registration,
+            permit: self.permit,
+        };
+        (self.io, open)
+    }
+
     /// Notes a failure of the stream; returns the transport's error.
     fn fail(&mut self, error: io::Error) -> io::Error {
         let error = TransportError::from(error);
+        self.fail_as(&error);
+        error.into()
+    }
+
+    /// Takes a place among the pending handshakes, for an upgrade.
+    ///
+    /// # Errors
+    /// The limit of pending handshakes.
+    pub(super) fn begin_handshake(&mut self, conn: &ConnState) -> Result<(), Reason> {
+        self.permit.pend(conn.peer.as_ref())
+    }
+
+    /// Gives that place back.
+    pub(super) fn end_handshake(&mut self) {
+        self.permit.established();
+    }
+
+    pub(super) const fn has_failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
+    /// Notes a failure that ends the connection, unless one came before.
+    pub(super) fn fail_as(&mut self, error: &TransportError) {
         self.failed.get_or_insert_with(|| {
             let reason = error.close_reason();
             let in_words = reason == CloseReason::Error;
             (reason, in_words.then(|| error.to_string().into()))
         });
-        error.into()
     }
 
     /// Waits for the peer in a flush or shutdown.

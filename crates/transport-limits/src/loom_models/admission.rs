@@ -62,6 +62,35 @@ fn permits_of_two_peers_returned() {
     });
 }
 
+/// Two limiters that share ceilings have one place.
+#[test]
+fn permits_of_two_limiters_returned() {
+    check_bounded(3, || {
+        let owner = limiter(|limits| {
+            limits.set_max_conns(1).unwrap();
+        });
+        let other = Limiter::builder().share(&owner).build().unwrap();
+        let inside = Arc::new(AtomicU64::new(0));
+        let visit = |limiter: &Limiter, inside: &AtomicU64| {
+            let Some(permit) = admit(limiter, 1) else {
+                return false;
+            };
+            assert_eq!(inside.fetch_add(1, Ordering::Relaxed), 0, "one at a time");
+            inside.fetch_sub(1, Ordering::Relaxed);
+            drop(permit);
+            true
+        };
+        let theirs = {
+            let (limiter, inside) = (other.clone(), Arc::clone(&inside));
+            thread::spawn(move || visit(&limiter, &inside))
+        };
+        let mine = visit(&owner, &inside);
+        assert!(theirs.join().unwrap() || mine, "at least one is admitted");
+        assert_nothing_left(&owner);
+        assert_eq!((owner.pending(), other.pending()), (0, 0));
+    });
+}
+
 #[test]
 fn permits_of_one_peer_returned() {
     permits([1, 1], |limits| {
@@ -155,6 +184,25 @@ fn evicted_place_goes_to_one() {
         drop(io);
         assert_eq!(places(&limiter), (1, 0));
         drop((mine, theirs));
+        assert_eq!(places(&limiter), (0, 0));
+        assert_nothing_left(&limiter);
+    });
+}
+
+/// A hop's surplus place passes to the connection that it evicts.
+#[test]
+fn surplus_place_of_hop_passes_on() {
+    check_bounded(3, || {
+        let (limiter, io) = one_idle();
+        let dropping = thread::spawn(move || drop(io));
+        let permit = limiter.admit_hop(Backend::Uds).ok().and_then(|mut permit| {
+            let peer = PeerAddr::Uid(2);
+            let admitted = limiter.admit_identified(&mut permit, Backend::Uds, peer, false);
+            admitted.ok().map(|()| permit)
+        });
+        dropping.join().unwrap();
+        assert_eq!(places(&limiter), (u64::from(permit.is_some()), 0));
+        drop(permit);
         assert_eq!(places(&limiter), (0, 0));
         assert_nothing_left(&limiter);
     });

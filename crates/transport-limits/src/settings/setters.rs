@@ -44,16 +44,19 @@ impl Limits {
 
     /// Sets the deadlines.
     ///
-    /// `idle` is zero or at least 1 s; the others, except `lifetime`, are over 0.
+    /// `idle` and `dial_idle` are zero or at least 1 s; the others, except `lifetime`, are over 0.
     pub fn set_deadlines(&mut self, d: Deadlines) -> Result<&mut Self, ValueError> {
         let positive = [d.read, d.write, d.half_close, d.handshake, d.dial];
         if positive.iter().any(Duration::is_zero) {
             return Err(ValueError::new("must be over 0"));
         }
-        if !d.idle.is_zero() {
-            at_least_a_second(d.idle)?;
+        let dial_idle = d.dial_idle.unwrap_or(d.idle);
+        for idle in [d.idle, dial_idle] {
+            if !idle.is_zero() {
+                at_least_a_second(idle)?;
+            }
         }
-        for limit in positive.into_iter().chain([d.idle, d.lifetime]) {
+        for limit in positive.into_iter().chain([d.idle, dial_idle, d.lifetime]) {
             at_most_ten_years(limit)?;
         }
         self.deadlines = d;

@@ -37,16 +37,20 @@ impl Limits {
     /// ```
     #[must_use]
     pub fn with_ceilings(&self, ceilings: &Self) -> Self {
-        let own = self.clone();
         Self {
-            allow: own.allow,
-            deny: own.deny,
-            deadlines: own.deadlines,
-            max_frame_bytes: own.max_frame_bytes,
-            chunk_bytes: own.chunk_bytes,
-            writer_inbox: own.writer_inbox,
-            amnesia: own.amnesia,
-            ..ceilings.clone()
+            max_conns: ceilings.max_conns,
+            overflow: ceilings.overflow,
+            evict_after: ceilings.evict_after,
+            memory_bytes: ceilings.memory_bytes,
+            max_pending_handshakes: ceilings.max_pending_handshakes,
+            rates: ceilings.rates,
+            accepts_per_sec: ceilings.accepts_per_sec,
+            peer_accepts_per_sec: ceilings.peer_accepts_per_sec,
+            peer_max_conns: ceilings.peer_max_conns,
+            peer_pending_handshakes: ceilings.peer_pending_handshakes,
+            ipv4_prefix: ceilings.ipv4_prefix,
+            ipv6_prefix: ceilings.ipv6_prefix,
+            ..self.clone()
         }
     }
 

@@ -68,6 +68,20 @@ impl SectionTable for Limits {
             .doc("Ends a connection without a byte in either direction for this long.")
             .get(|l: &Self| format_duration(l.deadlines.idle))
             .set(|l, value| set_deadline(l, value, |d| &mut d.idle)),
+        Key::new("dial_idle_timeout", Kind::Duration, Reload::New)
+            .allows("unset is idle_timeout, 0 is off, else at least 1s")
+            .doc("As `idle_timeout`, for dialed connections; a relay ends at the earlier of both.")
+            .get(|l: &Self| {
+                l.deadlines
+                    .dial_idle
+                    .map_or_else(String::new, format_duration)
+            })
+            .set(|l, value| {
+                let is_set = !value.text()?.is_empty();
+                let mut deadlines = l.deadlines;
+                deadlines.dial_idle = is_set.then(|| value.duration()).transpose()?;
+                l.set_deadlines(deadlines).map(drop)
+            }),
         Key::new("half_close_timeout", Kind::Duration, Reload::New)
             .allows("over 0")
             .doc("Ends a half-closed connection without a byte for this long.")

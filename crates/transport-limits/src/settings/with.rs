@@ -140,6 +140,8 @@ with_fields! { Deadlines {
     with_write = write: Duration;
     /// Sets the time without a byte in either direction; zero is off.
     with_idle = idle: Duration;
+    /// Sets the same time for dialed connections; `None` is that of `idle`.
+    with_dial_idle = dial_idle: Option<Duration>;
     /// Sets the time without a byte once one direction has ended.
     with_half_close = half_close: Duration;
     /// Sets the time from accept to established.

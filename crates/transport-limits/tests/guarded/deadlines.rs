@@ -5,9 +5,15 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, Instant};
-use transport_core::{CloseReason, Direction, Op, Scope, TransportError};
+use transport_core::{
+    Backend, CloseReason, Connection, Dialer, Direction, Op, Scope, Target, TransportError,
+};
+use transport_limits::{Guard, Limits};
+use transport_testkit::MemoryIo;
 
-use crate::harness::{assert_lifetime, assert_took, chunk_in, deadlines, rates, Rig, CHUNK};
+use crate::harness::{
+    anywhere, assert_lifetime, assert_took, chunk_in, deadlines, rates, Rig, CHUNK,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -254,4 +260,79 @@ async fn dropped_write_aborts_stream() {
     drop(ours);
     let aborted = peer.io.read_to_end(&mut Vec::new()).await;
     aborted.expect_err("an abort is not an end of stream");
+}
+
+/// Returns how long a dialed connection lives without a byte.
+async fn idle_of_dialed(tune: impl FnOnce(&mut Limits), own: Option<Duration>) -> Duration {
+    let mut rig = Rig::new(tune);
+    let dialer = Guard::new(rig.dialer.clone(), &rig.limiter);
+    let mut dialed = dialer.dial(&anywhere()).await.unwrap();
+    let (_accepted, start) = (rig.guard.accept().await, Instant::now());
+    // A reload changes no open connection.
+    rig.apply(|l| deadlines(l, |d| d.dial_idle = Some(7 * SECOND)));
+    if let Some(own) = own {
+        dialed.io.control().set_idle_timeout(own);
+    }
+    let mut buf = [0; 1];
+    let reading = dialed.io.read(&mut buf);
+    let Ok(read) = tokio::time::timeout(60 * SECOND, reading).await else {
+        return start.elapsed();
+    };
+    assert_eq!(op(read.unwrap_err()), Op::Idle);
+    start.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn dialed_connection_has_own_idle_timeout() {
+    let idle = |l: &mut Limits| deadlines(l, |d| d.idle = 2 * SECOND);
+    assert_took(idle_of_dialed(idle, None).await, 2 * SECOND);
+    let both = |l: &mut Limits| {
+        deadlines(l, |d| {
+            (d.idle, d.dial_idle) = (2 * SECOND, Some(3 * SECOND));
+        });
+    };
+    assert_took(idle_of_dialed(both, None).await, 3 * SECOND);
+    assert_took(idle_of_dialed(both, Some(SECOND)).await, SECOND);
+    let off = |l: &mut Limits| {
+        deadlines(l, |d| {
+            (d.idle, d.dial_idle) = (2 * SECOND, Some(Duration::ZERO));
+        });
+    };
+    assert_took(idle_of_dialed(off, None).await, 60 * SECOND);
+    assert_took(
+        idle_of_dialed(both, Some(Duration::ZERO)).await,
+        60 * SECOND,
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn dial_deadline_of_one_dial() {
+    struct Silent;
+    impl Dialer for Silent {
+        type Io = MemoryIo;
+        fn backend(&self) -> Backend {
+            Backend::Tcp
+        }
+        async fn dial(&self, _: &Target) -> Result<Connection<MemoryIo>, TransportError> {
+            std::future::pending().await
+        }
+    }
+    let rig = Rig::new(|l| deadlines(l, |d| d.dial = 5 * SECOND));
+    let dialer = Guard::new(Silent, &rig.limiter);
+    let target = anywhere();
+    for (own, want) in [
+        (None, 5 * SECOND),
+        (Some(SECOND), SECOND),
+        (Some(8 * SECOND), 8 * SECOND),
+    ] {
+        let start = Instant::now();
+        let dialed = match own {
+            None => dialer.dial(&target).await,
+            Some(own) => dialer.dial_within(&target, own).await,
+        };
+        let error = dialed.unwrap_err();
+        assert!(matches!(error, TransportError::Timeout { op: Op::Dial }));
+        assert_took(start.elapsed(), want);
+    }
+    assert_eq!(rig.recorder.snapshot().dials(false), 3);
 }

@@ -15,5 +15,6 @@ mod memory;
 mod reload;
 mod shared;
 mod throttling;
+mod upgrade;
 mod vectored;
 mod without_half_close;

@@ -120,6 +120,10 @@ async fn pending_handshakes_counted_over_both() {
     let _peer = public.dialer.dial(&anywhere()).await.unwrap();
     let pending = public.guard.accept().await;
     refused(&mut private, Reason::HandshakeLimit).await;
+    assert_eq!(
+        (public.limiter.pending(), private.limiter.pending()),
+        (1, 0)
+    );
     assert_eq!(public.recorder.queue_depth(Queue::PendingHandshakes), 1);
     assert_eq!(private.recorder.queue_depth(Queue::PendingHandshakes), 0);
     drop(pending);
@@ -286,6 +290,12 @@ async fn joined_limiter_cannot_change_ceilings() {
     );
     let built = Limiter::builder().share(&owner).limits(own).build();
     assert_eq!(built.unwrap_err().to_string(), error);
+    let networks = owner.limits().with_ipv4_prefix(24).unwrap();
+    let error = owner.apply(&networks).unwrap_err().to_string();
+    assert!(
+        error.starts_with("per_peer.ipv4_prefix: cannot change"),
+        "{error}"
+    );
     // The default counts as not set, and the shared value may be repeated.
     public.limiter.apply(&Limits::default()).unwrap();
     public.limiter.apply(&owner.limits()).unwrap();
@@ -376,7 +386,8 @@ fn shared_keys_are_those_of_ceilings() {
             "limits.memory_bytes" => "64MiB",
             "per_peer.ipv4_prefix" => "24",
             "per_peer.ipv6_prefix" => "56",
-            _ if ceilings.get(path).unwrap().ends_with('s') || path == "max_lifetime" => "77s",
+            "max_lifetime" | "evict_after" => "77s",
+            _ if path.ends_with("_timeout") => "77s",
             _ => "77",
         };
         ceilings.set(path, &other.into()).unwrap();

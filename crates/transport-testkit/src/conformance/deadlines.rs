@@ -57,7 +57,12 @@ pub async fn stalled_handshake_times_out<H: Harness>(harness: &H) {
     };
     let error = rig.next().await.unwrap_err();
     assert!(
-        matches!(error, TransportError::Timeout { op: Op::Handshake }),
+        matches!(
+            error,
+            TransportError::Timeout {
+                op: Op::Handshake | Op::ProxyHeader
+            }
+        ),
         "{error:?}"
     );
     watch.assert_took(SHORT);

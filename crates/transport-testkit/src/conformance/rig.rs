@@ -112,6 +112,10 @@ async fn accept<L: Listener>(mut guard: Guard<L>, queue: mpsc::Sender<HandshakeR
         let queue = queue.clone();
         tokio::spawn(async move {
             let established = incoming.establish().await;
+            // Behind a hop, admission decides once the peer is announced.
+            if matches!(established, Err(TransportError::Refused { .. })) {
+                return;
+            }
             let _ = queue.send(established).await;
         });
     }

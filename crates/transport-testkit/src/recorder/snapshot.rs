@@ -6,7 +6,8 @@ use std::ops::AddAssign;
 use std::time::{Duration, SystemTime};
 
 use transport_core::{
-    Backend, CloseReason, Direction, Queue, ReadyState, Reason, Scope, TaskKind, TlsHandshake,
+    Backend, CloseReason, Direction, ProxyResult, ProxyVersion, Queue, ReadyState, Reason, Scope,
+    TaskKind, TlsHandshake,
 };
 
 /// Sums by label; an absent label counts as 0.
@@ -65,6 +66,8 @@ pub struct Snapshot {
     pub peers: Option<(Backend, usize, usize)>,
     /// TLS handshakes, in order.
     pub tls_handshakes: Vec<TlsHandshake>,
+    /// PROXY headers, in order.
+    pub proxy_headers: Vec<(Option<ProxyVersion>, ProxyResult)>,
     /// The end of validity of the last loaded certificate.
     pub certificate_expiry: Option<SystemTime>,
     /// When the first CRL expires.

@@ -8,7 +8,8 @@ use tokio_rustls::rustls::RootCertStore;
 use transport_core::TransportError;
 
 use crate::error::{tls, tls_by};
-use crate::pair::{PairHashes, PairPaths};
+use crate::pair::{PairFiles, PairHashes, PairPaths};
+use crate::provider::provider;
 use crate::trust::TrustMaterial;
 use crate::{PqMode, TlsClientConfig, TrustStore};
 
@@ -19,7 +20,8 @@ pub(super) struct ClientParts {
     pub(super) settings: TlsClientConfig,
     pub(super) pq: PqMode,
     pub(super) pair: Option<Arc<CertifiedKey>>,
-    pub(super) pair_hashes: PairHashes,
+    /// `None` for a pair from memory.
+    pub(super) pair_hashes: Option<PairHashes>,
     pub(super) trust: TrustMaterial,
     /// The system's trust store; `None` with `tls_client.trust_store = path`.
     pub(super) system: Option<Arc<RootCertStore>>,
@@ -27,6 +29,23 @@ pub(super) struct ClientParts {
 }
 
 impl ClientParts {
+    /// Reads the pair of `config`, unless the pair is from memory.
+    pub(super) fn pair_of(
+        &self,
+        config: &TlsClientConfig,
+        pq: PqMode,
+    ) -> Result<(Option<Arc<CertifiedKey>>, Option<PairHashes>), TransportError> {
+        if self.pair_hashes.is_none() {
+            return Ok((self.pair.clone(), None));
+        }
+        let mut files = PairFiles::read(pair_paths(config))?;
+        let hashes = Some(files.hashes());
+        if hashes == self.pair_hashes && pq == self.pq {
+            return Ok((self.pair.clone(), hashes));
+        }
+        Ok((files.parse(&provider(pq))?, hashes))
+    }
+
     /// Returns the authorities that servers are verified against.
     pub(super) fn roots(&self) -> Arc<RootCertStore> {
         let roots = self.trust.roots().or(self.system.as_ref());
@@ -49,9 +68,10 @@ pub(super) fn pair_paths(config: &TlsClientConfig) -> PairPaths<'_> {
 /// If no certificate of the store can be read. Unreadable ones among others are skipped.
 pub(super) fn system_roots(
     config: &TlsClientConfig,
+    trust: &TrustMaterial,
     before: Option<&Arc<RootCertStore>>,
 ) -> Result<Option<Arc<RootCertStore>>, TransportError> {
-    if config.trust_store() != TrustStore::System {
+    if config.trust_store() != TrustStore::System || trust.has_roots_in_memory() {
         return Ok(None);
     }
     if let Some(before) = before {

@@ -3,9 +3,9 @@
 use transport_core::schema::ValueError;
 
 /// The allowed values, in words.
-pub(super) const RULE: &str = "up to 32 names of 1 to 255 bytes, most preferred first";
+pub(crate) const RULE: &str = "up to 32 names of 1 to 255 bytes, most preferred first";
 /// Keeps a hello with all names within one TLS record (16 KiB).
-const MAX_NAMES: usize = 32;
+pub(crate) const MAX_NAMES: usize = 32;
 
 /// Checks the number of names and their lengths.
 pub(super) fn checked(names: Vec<String>) -> Result<Vec<String>, ValueError> {

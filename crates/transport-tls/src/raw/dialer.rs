@@ -3,16 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tokio_rustls::TlsConnector;
-use transport_core::{
-    Backend, Connection, Dialer, NoIdentity, Observer, Reloadable, Target, TransportError,
-};
+use transport_core::{Backend, Connection, Dialer, Observer, Reloadable, Target, TransportError};
 
-use super::handshake::{PendingHandshake, BUFFER_BYTES};
-use super::handshake_io::HandshakeIo;
+use super::over::ClientOver;
 use super::stream::TlsIo;
-use super::tls_session::TlsSession;
-use crate::ClientTls;
+use crate::{ClientOptions, ClientTls};
 
 /// A TLS dialer over a raw dialer.
 ///
@@ -41,6 +36,7 @@ pub struct TlsDialer<D> {
     raw: D,
     live: Reloadable<ClientTls>,
     observer: Arc<dyn Observer>,
+    options: ClientOptions,
 }
 
 impl<D: Dialer> TlsDialer<D> {
@@ -53,7 +49,18 @@ impl<D: Dialer> TlsDialer<D> {
             raw,
             live: live.clone(),
             observer,
+            options: ClientOptions::default(),
         }
+    }
+
+    /// Sets options that apply to every dial.
+    ///
+    /// # Errors
+    /// As [`ClientOptions::check`].
+    pub fn with_options(mut self, options: ClientOptions) -> Result<Self, TransportError> {
+        options.check()?;
+        self.options = options;
+        Ok(self)
     }
 
     /// Returns the dialer below.
@@ -73,6 +80,7 @@ impl<D: Clone> Clone for TlsDialer<D> {
             raw: self.raw.clone(),
             live: self.live.clone(),
             observer: Arc::clone(&self.observer),
+            options: self.options.clone(),
         }
     }
 }
@@ -109,29 +117,8 @@ impl<D: Dialer> Dialer for TlsDialer<D> {
     async fn dial(&self, to: &Target) -> Result<Connection<Self::Io>, TransportError> {
         let tls = self.live.get();
         // Before the connection: a target without a server name always fails.
-        let name = tls.name(to, D::PRIVATE)?;
-        let (io, info) = self.raw.dial(to).await?.into_parts();
-        let handshake = PendingHandshake::start(true, info, &self.observer);
-        let (config, sessions) = tls.session();
-        let connect = TlsConnector::from(Arc::clone(&config)).connect_with(
-            name,
-            HandshakeIo::client(io),
-            |session| session.set_buffer_limit(Some(BUFFER_BYTES)),
-        );
-        let mut session = TlsSession::connecting(connect.into_fallible());
-        // Failure paths are boxed: they would make the future of every dial larger.
-        match session.handshake().await {
-            Ok(()) => {
-                let (none, check) = (NoIdentity::NotPresented, Some(tls.server_check()));
-                match handshake.succeeded(session, none, check, Some(&sessions)) {
-                    Ok(connection) => Ok(connection),
-                    Err(rejected) => Err(Box::pin(rejected.close()).await),
-                }
-            }
-            Err((error, io)) => {
-                let provider = config.crypto_provider();
-                Err(Box::pin(handshake.failed(error, io, provider, D::PRIVATE)).await)
-            }
-        }
+        let handshake = ClientOver::to(&tls, &self.options, Some(to), D::PRIVATE)?;
+        let connection = self.raw.dial(to).await?;
+        handshake.connect(connection, &self.observer).await
     }
 }

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::{CommonState, Error, HandshakeKind, ProtocolVersion};
+use tokio_rustls::TlsStream;
 use transport_core::{
     Backend, CertificateChain, ConnInfo, Connection, Io, KeyExchange, NoIdentity, Observer,
     PeerIdentity, TransportError,
@@ -23,7 +24,7 @@ use crate::explain::{self, FailureContext};
 use crate::hello::agreed_group;
 use crate::identity;
 use crate::peers::PeerCheck;
-use crate::provider::{key_exchange, requires_pq};
+use crate::provider::{cipher_name, key_exchange, requires_pq};
 use crate::resume::ConnSessionStore;
 use crate::x509;
 
@@ -72,12 +73,20 @@ impl PendingHandshake {
             Ok(stream) => stream,
             Err(error) => return Err(RejectedSession(TransportError::Io(error), session)),
         };
+        let server_name = match stream {
+            TlsStream::Server(stream) => stream.get_ref().1.server_name().map(Box::from),
+            TlsStream::Client(_) => None,
+        };
         let (io, state) = stream.get_mut();
         io.finish_handshake();
         let state: &CommonState = state;
         let details = Arc::make_mut(&mut info);
         details.backend = Backend::Tls;
         details.steps.handshake = Some(started.elapsed());
+        details.server_name = server_name;
+        details.cipher = state
+            .negotiated_cipher_suite()
+            .and_then(|cipher| cipher_name(cipher.suite()));
         details.alpn = state.alpn_protocol().map(Box::from);
         details.resumed = state.handshake_kind() == Some(HandshakeKind::Resumed);
         let kx = state

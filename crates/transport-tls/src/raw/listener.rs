@@ -2,16 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio_rustls::TlsAcceptor;
 use transport_core::{
     Backend, Connection, Listener, Observer, PeerAddr, Pending, Reason, Reloadable, TransportError,
 };
 
-use super::handshake::{PendingHandshake, BUFFER_BYTES};
-use super::handshake_io::HandshakeIo;
+use super::over::accept_over;
 use super::stream::TlsIo;
-use super::tls_session::TlsSession;
 use crate::ServerTls;
 
 /// A TLS listener over a raw listener.
@@ -100,6 +98,11 @@ impl<L: Listener> Listener for TlsListener<L> {
             observer: Arc::clone(&self.observer),
         })
     }
+
+    fn share(&self) -> Result<Option<Self>, TransportError> {
+        let raw = self.raw.share()?;
+        Ok(raw.map(|raw| Self::over(raw, &self.live, Arc::clone(&self.observer))))
+    }
 }
 
 /// An accepted connection before its TLS handshake.
@@ -130,6 +133,14 @@ impl<P: Pending> Pending for TlsPending<P> {
         self.raw.refused()
     }
 
+    fn hop_timeout(&self) -> Option<Duration> {
+        self.raw.hop_timeout()
+    }
+
+    async fn identify(&mut self) -> Result<(), TransportError> {
+        self.raw.identify().await
+    }
+
     /// Runs the handshake.
     ///
     /// It completes with the client's last message. A client that disconnects before it has read its
@@ -143,29 +154,8 @@ impl<P: Pending> Pending for TlsPending<P> {
     /// # Cancel safety
     /// Dropping the future closes the connection and counts the handshake as failed.
     async fn establish(self) -> Result<Connection<Self::Io>, TransportError> {
-        let (io, info) = self.raw.establish().await?.into_parts();
-        let handshake = PendingHandshake::start(false, info, &self.observer);
-        let tls = self.live.get();
-        let config = tls.config();
-        let accept = TlsAcceptor::from(Arc::clone(&config)).accept_with(
-            HandshakeIo::server(io),
-            |session| {
-                session.set_buffer_limit(Some(BUFFER_BYTES));
-            },
-        );
-        let mut session = TlsSession::accepting(accept.into_fallible());
-        // Failure paths are boxed: they would make the future of every handshake larger.
-        match session.handshake().await {
-            Ok(()) => {
-                match handshake.succeeded(session, tls.no_identity(), tls.client_check(), None) {
-                    Ok(connection) => Ok(connection),
-                    Err(rejected) => Err(Box::pin(rejected.close()).await),
-                }
-            }
-            Err((error, io)) => {
-                let provider = config.crypto_provider();
-                Err(Box::pin(handshake.failed(error, io, provider, false)).await)
-            }
-        }
+        let connection = self.raw.establish().await?;
+        // Read here, so that a replacement applies to a connection that was waiting.
+        accept_over(connection, &self.live.get(), &self.observer).await
     }
 }

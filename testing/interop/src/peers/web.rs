@@ -7,13 +7,13 @@ use crate::lab::Lab;
 use ron_lab::process::Process;
 
 /// Serves `payload.bin` and `page.html` over plain HTTP.
-pub(super) struct Web {
+pub(crate) struct Web {
     _process: Process,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Web {
-    pub(super) fn start(lab: &Lab, page: &str) -> Result<Self, String> {
+    pub(crate) fn start(lab: &Lab, page: &str) -> Result<Self, String> {
         let root = lab.path("web");
         let written = fs::create_dir_all(&root)
             .and_then(|()| fs::write(root.join("payload.bin"), &lab.payload))

@@ -39,6 +39,9 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "RON_TRANSPORT_PORT",
     "RON_TRANSPORT_PORT_9444_TCP_ADDR",
     "RON_TRANSPORT_SERVICE_HOST",
+    // Settings of Envoy.
+    "max_connect_attempts",
+    "source_ip",
     // Prometheus and Loki.
     "TransportTlsStartFailed",
     "count_over_time",

