@@ -16,6 +16,7 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
                 .args(rest),
         ),
         Some(("handshake", rest)) => handshake(cx, rest),
+        Some(("matrix", rest)) => matrix(cx, rest),
         Some(("tor", rest)) => {
             apt::tor(cx)?;
             run_command(
@@ -24,14 +25,30 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
             )
         }
         Some((other, _)) => Err(format!(
-            "unknown bench {other:?}: use overhead, handshake, tor or micro"
+            "unknown bench {other:?}: use overhead, handshake, matrix, tor or micro"
         )),
         None => Err("which bench? `overhead`: guarded against bare tokio; \
                      `handshake`: TLS against bare tokio-rustls, nginx and HAProxy; \
+                     `matrix`: every kind of load against nginx and HAProxy, with a report; \
                      `tor`: over Tor against bare arti-client; \
                      `micro`: bucket, admission, frame reader"
             .into()),
     }
+}
+
+/// Measures all cells of the matrix, or the ones that `--cell` names.
+///
+/// A run of all cells replaces the report.
+fn matrix(cx: &Cx, args: &[String]) -> Outcome {
+    apt::for_proxies(cx)?;
+    // A separate build, so that the bench's features do not reach the gateway.
+    run_command(&mut cx.cargo(["build", "--release", "-q", "-p", "ron-gateway"]))?;
+    let mut command = cx.cargo(["run", "--release", "-q", "-p", "ron-bench-handshake", "--"]);
+    command.arg("matrix").args(args);
+    if !args.iter().any(|arg| arg == "--cell") {
+        command.args(["--out", "docs/reports"]);
+    }
+    run_command(&mut command)
 }
 
 /// Runs all parts of the handshake bench, or one.

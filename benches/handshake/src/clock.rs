@@ -26,6 +26,18 @@ pub(crate) fn of_tree(pid: u32) -> f64 {
     sum
 }
 
+/// Returns a process and its descendants.
+pub(crate) fn pids(pid: u32) -> Vec<u32> {
+    let mut all = vec![pid];
+    for task in fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
+        let children = fs::read_to_string(task.unwrap().path().join("children")).unwrap();
+        for child in children.split_whitespace() {
+            all.extend(pids(child.parse().unwrap()));
+        }
+    }
+    all
+}
+
 fn schedstat(of: &Path) -> f64 {
     let text = fs::read_to_string(of.join("schedstat")).unwrap();
     let nanos: f64 = text.split_whitespace().next().unwrap().parse().unwrap();

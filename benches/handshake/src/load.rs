@@ -4,16 +4,27 @@ use std::io::{BufRead, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::io::{split, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{split, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::{ClientConfig, HandshakeKind};
 use tokio_rustls::TlsConnector;
 
 use crate::pki;
 
-type Stream = TlsStream<TcpStream>;
+/// A stream of either kind; the cost of the box is the client's.
+trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+type Stream = Box<dyn Duplex>;
+
+/// The protocol of a connection.
+#[derive(Clone)]
+enum Protocol {
+    Tcp,
+    Tls(Arc<ClientConfig>),
+}
 
 /// Concurrent connections.
 const AT_ONCE: usize = 8;
@@ -38,9 +49,12 @@ pub(crate) fn run() {
         let addr = |at: usize| words[at].parse::<SocketAddr>().unwrap();
         let answer = runtime.block_on(async {
             match words[0] {
-                "full" => connections(addr(1), number(2), false).await,
-                "resumed" => connections(addr(1), number(2), true).await,
-                "hold" => hold(&mut held, addr(1), number(2)).await,
+                "tcp" => connections(addr(1), number(2), || Protocol::Tcp).await,
+                "full" => connections(addr(1), number(2), || tls(false)).await,
+                "resumed" => connections(addr(1), number(2), || tls(true)).await,
+                "hold" => hold(&mut held, addr(1), number(2), tls(false)).await,
+                "hold-tcp" => hold(&mut held, addr(1), number(2), Protocol::Tcp).await,
+                "ping" => ping(&mut held[0], number(1)).await,
                 "exchange" => exchange(&mut held, number(1)).await,
                 "bulk" => bulk(held.pop().unwrap(), number(1)).await,
                 other => panic!("unknown load: {other}"),
@@ -51,35 +65,41 @@ pub(crate) fn run() {
     }
 }
 
-fn config(resumption: bool) -> Arc<ClientConfig> {
+fn tls(resumption: bool) -> Protocol {
     let mut config = pki::client();
     if !resumption {
         config.resumption = Resumption::disabled();
     }
-    Arc::new(config)
+    Protocol::Tls(Arc::new(config))
 }
 
-async fn connect(addr: SocketAddr, config: &Arc<ClientConfig>) -> Stream {
+/// Connects; returns whether the session was resumed.
+async fn connect(addr: SocketAddr, protocol: &Protocol) -> (Stream, bool) {
     let tcp = TcpStream::connect(addr).await.unwrap();
     tcp.set_nodelay(true).unwrap();
+    let Protocol::Tls(config) = protocol else {
+        return (Box::new(tcp), false);
+    };
     let name = "localhost".try_into().unwrap();
     let connector = TlsConnector::from(Arc::clone(config));
-    connector.connect(name, tcp).await.unwrap()
+    let stream = connector.connect(name, tcp).await.unwrap();
+    let kind = stream.get_ref().1.handshake_kind();
+    (Box::new(stream), kind == Some(HandshakeKind::Resumed))
 }
 
 /// Opens connections with one small exchange each, closed in order.
 ///
 /// Returns how many were resumed. A lane that resumes starts with a full handshake, which is part
 /// of `count`.
-async fn connections(addr: SocketAddr, count: usize, resumption: bool) -> usize {
+async fn connections(addr: SocketAddr, count: usize, protocol: impl Fn() -> Protocol) -> usize {
     let lanes: Vec<_> = (0..AT_ONCE)
         .map(|_| {
+            let protocol = protocol();
             tokio::spawn(async move {
-                let (config, mut resumed) = (config(resumption), 0);
+                let mut resumed = 0;
                 for _ in 0..count / AT_ONCE {
-                    let mut stream = connect(addr, &config).await;
-                    let kind = stream.get_ref().1.handshake_kind();
-                    resumed += usize::from(kind == Some(HandshakeKind::Resumed));
+                    let (mut stream, was_resumed) = connect(addr, &protocol).await;
+                    resumed += usize::from(was_resumed);
                     echoed(&mut stream, SMALL).await;
                     stream.shutdown().await.unwrap();
                     // Some servers send no `close_notify` before the end.
@@ -104,14 +124,21 @@ async fn echoed(stream: &mut Stream, bytes: usize) {
 }
 
 /// Opens and keeps this many connections, each after a small exchange.
-async fn hold(held: &mut Vec<Stream>, addr: SocketAddr, count: usize) -> usize {
-    let config = config(false);
+async fn hold(held: &mut Vec<Stream>, addr: SocketAddr, count: usize, protocol: Protocol) -> usize {
     while held.len() < count {
-        let mut stream = connect(addr, &config).await;
+        let (mut stream, _) = connect(addr, &protocol).await;
         echoed(&mut stream, SMALL).await;
         held.push(stream);
     }
     held.len()
+}
+
+/// Sends one small message after another, each after the echo of the one before.
+async fn ping(stream: &mut Stream, count: usize) -> usize {
+    for _ in 0..count {
+        echoed(stream, SMALL).await;
+    }
+    count
 }
 
 async fn exchange(held: &mut [Stream], bytes: usize) -> usize {

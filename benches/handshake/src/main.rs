@@ -1,10 +1,10 @@
-//! The costs of TLS: CPU per handshake, connection and GiB; memory.
+//! The costs of proxies: CPU per handshake, connection, message and byte; memory.
 //!
 //! Handshakes compare the library with bare tokio-rustls, proxied connections compare the gateway
 //! with nginx and HAProxy. All subjects run in interleaved rounds of one run.
 //!
 //! `cargo xtask bench handshake [library|proxies|memory] [ROUNDS]`; a few rounds are a smoke test,
-//! not a result. The clients run in a separate process, whose CPU is not counted.
+//! not a result. `cargo xtask bench matrix` compares all kinds of load. The clients run in a separate process, whose CPU is not counted.
 // A bench may panic, its bare side spawns untracked tasks as a bare program would, and a server's
 // thread owns its channel.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
@@ -16,10 +16,12 @@ mod idle;
 mod library;
 mod load;
 mod load_process;
+mod matrix;
 mod memory;
 mod pki;
 mod proxies;
 mod proxy;
+mod relay;
 mod servers;
 mod stats;
 mod upstream;
@@ -31,15 +33,19 @@ fn main() {
     match args.first() {
         // The other processes inherit the core of their parent.
         Some(&"load") => return load::run(),
+        Some(&"relay") => return relay::run(args[1].parse().unwrap(), args[2].parse().unwrap()),
         Some(&"idle") => return idle::run(args[1], args[2].parse().unwrap()),
         _ => cores::measured(),
     }
     match args.first() {
         Some(&"library") => library::run(rounds(101)),
         Some(&"proxies") => proxies::run(rounds(31)),
+        Some(&"matrix") => matrix::run(&args[1..]),
         Some(&"memory") => memory::run(rounds(3)),
         _ => {
-            eprintln!("usage: ron-bench-handshake library|proxies|memory [ROUNDS]");
+            eprintln!(
+                "usage: ron-bench-handshake library|proxies|memory [ROUNDS]; matrix [OPTIONS]"
+            );
             std::process::exit(2);
         }
     }

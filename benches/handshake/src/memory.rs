@@ -66,7 +66,7 @@ fn measure(server: &Proxy) -> [f64; 3] {
 }
 
 /// Returns the resident memory in KiB, at rest.
-fn resident(pid: u32) -> f64 {
+pub(crate) fn resident(pid: u32) -> f64 {
     std::thread::sleep(Duration::from_millis(200));
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:"));

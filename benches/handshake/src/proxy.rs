@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -25,28 +26,42 @@ impl Proxy {
     ///
     /// The release build lies beside this program.
     pub(crate) fn gateway(pki: &Pki, settings: &[(&str, &str)]) -> Self {
-        let (addr, name) = (free(), "gateway.log");
         let program = std::env::current_exe()
             .unwrap()
             .with_file_name("ron-gateway");
-        let mut command = ron_lab::Start::new(&program).bare(&[]);
-        // One worker, as the other proxies have.
+        let (cert, key) = (pki.dir.file("cert.pem"), pki.dir.file("key.pem"));
+        let limits: Vec<_> = LIMITS
+            .iter()
+            .map(|(key, value)| (format!("transport.{key}"), *value))
+            .collect();
+        let mut all = vec![
+            ("transport.backend", "tls"),
+            ("transport.tls.cert_path", &cert),
+            ("transport.tls.key_path", &key),
+        ];
+        all.extend(limits.iter().map(|(key, value)| (&**key, *value)));
+        all.extend(settings);
+        Self::gateway_at(&program, pki, &all)
+    }
+
+    /// Starts a gateway program with these settings, and one worker.
+    pub(crate) fn gateway_at(program: &Path, pki: &Pki, settings: &[(&str, &str)]) -> Self {
+        let addr = free();
+        let mut command = ron_lab::Start::new(program).bare(&[]);
+        // One worker, as the other proxies have. An older build has no key for it.
         command.env("TOKIO_WORKER_THREADS", "1");
         let mut set = |key: &str, value: &str| {
             command.args([format!("--{key}"), value.to_owned()]);
         };
-        set("transport.backend", "tls");
-        set("transport.bind_addr", &addr.to_string());
-        set("transport.tls.cert_path", &pki.dir.file("cert.pem"));
-        set("transport.tls.key_path", &pki.dir.file("key.pem"));
-        set("gateway.admin_addr", "");
-        for (key, value) in LIMITS {
-            set(&format!("transport.{key}"), value);
+        if knows_workers(program) {
+            set("gateway.workers", "1");
         }
+        set("transport.bind_addr", &addr.to_string());
+        set("gateway.admin_addr", "");
         for (key, value) in settings {
             set(key, value);
         }
-        start(command, pki, name, addr)
+        start(command, pki, "gateway.log", addr)
     }
 
     /// Starts an echo server of this program, in a separate process.
@@ -57,39 +72,71 @@ impl Proxy {
         start(command, pki, "idle.log", addr)
     }
 
+    /// Starts a relay without limits: tokio alone, on one thread.
+    pub(crate) fn bare_relay(pki: &Pki, upstream: SocketAddr) -> Self {
+        let addr = free();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["relay", &addr.to_string(), &upstream.to_string()]);
+        start(command, pki, "relay.log", addr)
+    }
+
     /// Starts nginx with its stream module, as Debian builds it.
     pub(crate) fn nginx(pki: &Pki, upstream: SocketAddr) -> Self {
-        let addr = free();
-        let (pid, log) = (pki.dir.file("nginx.pid"), pki.dir.file("nginx.error"));
         let (cert, key) = (pki.dir.file("cert.pem"), pki.dir.file("key.pem"));
+        let tls = format!(
+            "ssl_certificate {cert}; ssl_certificate_key {key};\n\
+             ssl_protocols TLSv1.3; ssl_ecdh_curve X25519;\n"
+        );
+        Self::nginx_with(pki, upstream, " ssl", &tls)
+    }
+
+    /// Starts nginx as a TCP proxy.
+    pub(crate) fn nginx_tcp(pki: &Pki, upstream: SocketAddr) -> Self {
+        Self::nginx_with(pki, upstream, "", "")
+    }
+
+    fn nginx_with(pki: &Pki, upstream: SocketAddr, flag: &str, tls: &str) -> Self {
+        let addr = free();
+        let file = |ending| pki.dir.file(&format!("nginx-{}.{ending}", addr.port()));
+        let (pid, log) = (file("pid"), file("error"));
         let config = format!(
             "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n\
              daemon off; worker_processes 1; pid {pid}; error_log {log} warn;\n\
-             events {{ worker_connections 4096; }}\n\
+             events {{ worker_connections 16384; }}\n\
              stream {{ server {{\n\
-             listen {addr} ssl backlog=1024; proxy_pass {upstream};\n\
-             ssl_certificate {cert}; ssl_certificate_key {key};\n\
-             ssl_protocols TLSv1.3; ssl_ecdh_curve X25519;\n\
-             }} }}\n"
+             listen {addr}{flag} backlog=1024; proxy_pass {upstream};\n\
+             {tls} }} }}\n"
         );
-        pki.dir.write("nginx.conf", &config);
+        std::fs::write(file("conf"), config).unwrap();
         let mut command = Command::new("nginx");
-        command.args(["-c", &pki.dir.file("nginx.conf"), "-e", &log]);
+        command.args(["-c", &file("conf"), "-e", &log]);
         start(command, pki, "nginx.log", addr)
     }
 
     /// Starts `HAProxy`, as Debian builds it.
     pub(crate) fn haproxy(pki: &Pki, upstream: SocketAddr) -> Self {
-        let (addr, pair) = (free(), pki.dir.file("pair.pem"));
+        let pair = pki.dir.file("pair.pem");
+        let tls = format!(" ssl crt {pair} ssl-min-ver TLSv1.3 curves X25519");
+        Self::haproxy_with(pki, upstream, &tls)
+    }
+
+    /// Starts `HAProxy` as a TCP proxy.
+    pub(crate) fn haproxy_tcp(pki: &Pki, upstream: SocketAddr) -> Self {
+        Self::haproxy_with(pki, upstream, "")
+    }
+
+    fn haproxy_with(pki: &Pki, upstream: SocketAddr, tls: &str) -> Self {
+        let addr = free();
         let config = format!(
-            "global\n  nbthread 1\n  maxconn 4096\n\
+            "global\n  nbthread 1\n  maxconn 8192\n\
              defaults\n  mode tcp\n  timeout connect 10s\n  timeout client 60s\n  timeout server 60s\n\
-             listen bench\n  bind {addr} ssl crt {pair} ssl-min-ver TLSv1.3 curves X25519\n  \
+             listen bench\n  bind {addr}{tls}\n  \
              server upstream {upstream}\n"
         );
-        pki.dir.write("haproxy.conf", &config);
+        let file = pki.dir.file(&format!("haproxy-{}.conf", addr.port()));
+        std::fs::write(&file, config).unwrap();
         let mut command = Command::new("haproxy");
-        command.args(["-db", "-f", &pki.dir.file("haproxy.conf")]);
+        command.args(["-db", "-f", &file]);
         start(command, pki, "haproxy.log", addr)
     }
 }
@@ -101,6 +148,20 @@ impl Drop for Proxy {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         let _ = self.child.wait();
     }
+}
+
+/// Returns whether a gateway program has the key `gateway.workers`.
+fn knows_workers(program: &Path) -> bool {
+    let mut check = Command::new(program);
+    check.args([
+        "check",
+        "--gateway.workers",
+        "1",
+        "--gateway.admin_addr",
+        "",
+    ]);
+    check.stdout(Stdio::null()).stderr(Stdio::null());
+    check.status().unwrap().success()
 }
 
 /// Returns a free address.

@@ -45,6 +45,12 @@ impl Table {
         table
     }
 
+    /// Returns the costs of each subject and round, in a unit.
+    pub(crate) fn scaled(&self, scale: f64) -> Vec<Vec<f64>> {
+        let scaled = |costs: &Vec<f64>| costs.iter().map(|cost| cost * scale).collect();
+        self.costs.iter().map(scaled).collect()
+    }
+
     /// Prints medians, and ratios to the cheapest of `references`.
     pub(crate) fn print(&self, title: &str, unit: &str, scale: f64, references: &[usize]) {
         let middle = |which: &usize| spread(&self.costs[*which])[1];

@@ -22,6 +22,7 @@ mod pressure;
 mod process;
 mod progress;
 mod runtime;
+mod runtime_thread;
 mod sandbox;
 mod service;
 mod settings;

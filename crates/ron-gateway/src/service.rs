@@ -11,6 +11,7 @@ mod reload;
 pub(crate) mod signals;
 mod start;
 mod tasks;
+mod workers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,12 +62,13 @@ pub(crate) fn run(sources: &Sources) -> Result<(), ExitFailure> {
     };
     drop(front);
     prepared.sandbox.restrict_last_thread()?;
-    let runtime = runtime::build(Builder::new_multi_thread())?;
-    let workers = loader.start_workers()?;
+    // For signals, reloads and background tasks; connections live on the workers.
+    let runtime = runtime::build(Builder::new_current_thread())?;
+    let workers = loader.start_workers(&prepared.effective)?;
     let begun = Arc::default();
     let serving = serve(sources, prepared, &workers, &begun, signals);
     let outcome = runtime.block_on(serving);
-    // The admin endpoint ends first: it owns the transport, whose tasks belong to this runtime.
+    // They end first: the admin endpoint owns the transport, whose tasks belong to the workers.
     drop(workers);
     // Do not wait for a pending name lookup.
     runtime.shutdown_background();
@@ -118,14 +120,16 @@ async fn run_on(
     // Background tasks, until the process ends.
     let mut beside = JoinSet::new();
     beside.spawn(starter.prometheus.upkeep(UPKEEP));
+    // A thread can return only its own freed memory.
     beside.spawn(give_back(listeners.clone()));
+    let _giving_back = workers.data.each(|| give_back(listeners.clone()));
     let reading = pressure.reading();
     beside.spawn(pressure.watch(listeners.clone()));
     beside.spawn(systemd::watchdog());
     beside.spawn(watch_replaced(sandbox.clone(), workers.look.clone()));
     let manager = ServiceNotifier::default();
     beside.spawn(manager.clone().resend());
-    let mut tasks = ListenerTasks::default();
+    let mut tasks = ListenerTasks::on(&workers.data);
     for one in listeners.all() {
         log_start(&one, admin_addr.as_ref());
         tasks.serve(&listeners, one);
@@ -241,7 +245,7 @@ fn loggable(targets: &[Endpoint]) -> Option<String> {
 /// Accepting continues until the transports stop it, so that readiness changes first.
 async fn drain(
     listeners: &Listeners,
-    tasks: ListenerTasks,
+    tasks: ListenerTasks<'_>,
     signals: &mut Signals,
 ) -> Result<(), ExitFailure> {
     let drained = async { tokio::join!(listeners.shutdown(), tasks.ended()) };

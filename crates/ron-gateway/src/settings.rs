@@ -6,6 +6,7 @@ mod mode;
 mod parse;
 mod sandbox_mode;
 mod table;
+mod worker_count;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -19,6 +20,7 @@ pub(crate) use listener::{ListenerService, ListenerSettings};
 pub(crate) use mode::Mode;
 pub(crate) use parse::{dialable, MemoryPressure};
 pub(crate) use sandbox_mode::SandboxMode;
+pub(crate) use worker_count::WorkerCount;
 
 /// Default address of the admin endpoint.
 const ADMIN_ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9909);
@@ -44,6 +46,7 @@ pub(crate) struct GatewayProcess {
     pub(crate) log_level: LogLevel,
     pub(crate) sandbox: SandboxMode,
     pub(crate) memory_pressure: MemoryPressure,
+    pub(crate) workers: WorkerCount,
 }
 
 impl Default for GatewayProcess {
@@ -57,6 +60,7 @@ impl Default for GatewayProcess {
             log_level: LogLevel::Info,
             sandbox: SandboxMode::Try,
             memory_pressure: MemoryPressure::Auto,
+            workers: WorkerCount::Auto,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The builder of a transport.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::os::fd::RawFd;
 #[cfg(any(feature = "tls", feature = "uds"))]
 use std::path::PathBuf;
@@ -39,6 +40,7 @@ pub struct TransportBuilder {
     credentials: Credentials,
     pub(crate) shared: LimiterSetup,
     max_fd: Option<RawFd>,
+    accept_loops: Option<NonZeroUsize>,
     admit: Option<AdmissionHook>,
     pub(crate) custom: CustomBackends,
 }
@@ -150,6 +152,47 @@ impl TransportBuilder {
     #[must_use]
     pub fn max_fd(mut self, limit: RawFd) -> Self {
         self.max_fd = Some(limit);
+        self
+    }
+
+    /// Sets the number of accept loops, for a service with a runtime per core.
+    ///
+    /// Each of that many [`serve`](Transport::serve) calls accepts on the runtime that polls it, and
+    /// its connections stay on that runtime. All share the limits of the transport. On Linux each
+    /// loop has a socket of its own (`SO_REUSEPORT`), over which the kernel spreads connections by a
+    /// hash of their addresses. Loops share a passed socket and a Unix socket; an onion service has
+    /// one loop, and further calls wait until the transport stops accepting.
+    ///
+    /// ```no_run
+    /// use std::num::NonZeroUsize;
+    /// use std::sync::Arc;
+    /// use std::thread;
+    ///
+    /// use ron_transport::{echo, Transport};
+    /// use tokio::runtime::Builder;
+    ///
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// let cores = thread::available_parallelism()?;
+    /// let transport = Transport::builder()
+    ///     .bind_addr("127.0.0.1:9444".parse()?)
+    ///     .accept_loops(cores)
+    ///     .build()?;
+    /// transport.listen().await?;
+    /// let transport = Arc::new(transport);
+    /// for _ in 0..cores.get() {
+    ///     let worker = Builder::new_current_thread().enable_all().build()?;
+    ///     let serving = Arc::clone(&transport).serve_owned(echo);
+    ///     thread::spawn(move || worker.block_on(serving));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// The runtimes must run until [`shutdown`](Transport::shutdown) has returned: a runtime that
+    /// ends earlier drops its connections.
+    #[must_use]
+    pub fn accept_loops(mut self, loops: NonZeroUsize) -> Self {
+        self.accept_loops = Some(loops);
         self
     }
 
@@ -266,6 +309,7 @@ impl TransportBuilder {
             credentials,
             shared,
             max_fd,
+            accept_loops,
             admit,
             custom,
         } = self;
@@ -284,6 +328,7 @@ impl TransportBuilder {
             limiter,
             observer,
             max_fd,
+            accept_loops,
         ))
     }
 }

@@ -11,7 +11,7 @@ use transport_core::TransportError;
 
 use crate::backend::AnyListener;
 use crate::conn::Conn;
-use crate::listener_slot::{close, ReturnOnDrop};
+use crate::listener_slot::{close, AcceptLoop};
 use crate::serve::{self, Established};
 use crate::state::TransportState;
 use crate::transport::Transport;
@@ -116,7 +116,12 @@ impl Transport {
     /// call accepts.
     pub fn incoming(self: &Arc<Self>) -> Result<Incoming, TransportError> {
         let (sender, established) = mpsc::channel(QUEUE);
-        let listener = self.borrow_listener()?.and_then(ReturnOnDrop::take_over);
+        let listener = match self.take_loop()? {
+            AcceptLoop::Listener(borrowed) => borrowed.take_over(),
+            AcceptLoop::Without | AcceptLoop::Closed => None,
+        };
+        let listener = listener.map(|listener| self.register_here(listener));
+        let listener = listener.transpose()?;
         let accepting = listener.map(|listener| {
             let owner = ListenerOwner {
                 listener: Some(listener),

@@ -1,5 +1,6 @@
 //! Binds or takes over a socket, accepts from it, and closes it.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -9,7 +10,7 @@ use crate::backend::{AnyListener, ListenerParts};
 use crate::config::Config;
 use crate::incoming::IncomingConn;
 use crate::listen_addr::{Inherited, ListenAddr};
-use crate::listener_slot::{borrow, lock, ListenerSlot, ReturnOnDrop};
+use crate::listener_slot::{borrow, lock, AcceptLoop, ListenerSlot, ReturnOnDrop};
 use crate::readiness::Component;
 use crate::serve::accept_now;
 use crate::transport::Transport;
@@ -35,7 +36,7 @@ impl Transport {
     pub async fn listen(&self) -> Result<ListenAddr, TransportError> {
         self.may_listen(&lock(&self.listener))?;
         let config = self.config();
-        let bound = AnyListener::bind(&self.parts(&config)).await;
+        let bound = AnyListener::bind_many(&self.parts(&config), self.loops()).await;
         self.bound(bound)
     }
 
@@ -61,7 +62,7 @@ impl Transport {
         self.may_listen(&lock(&self.listener))?;
         let config = self.config();
         let bound = AnyListener::from_inherited(socket, &self.parts(&config)).await;
-        self.bound(bound)
+        self.bound(bound.and_then(|listener| listener.into_many(self.loops())))
     }
 
     /// Returns the address of the listener; `None` before [`listen`](Self::listen).
@@ -80,24 +81,29 @@ impl Transport {
         }
     }
 
-    /// Stores a bound listener and updates readiness.
+    /// Returns the number of accept loops.
+    fn loops(&self) -> usize {
+        self.accept_loops.map_or(1, NonZeroUsize::get)
+    }
+
+    /// Stores the bound listeners and updates readiness.
     fn bound(
         &self,
-        bound: Result<AnyListener, TransportError>,
+        bound: Result<Vec<AnyListener>, TransportError>,
     ) -> Result<ListenAddr, TransportError> {
         let readiness = &self.state.readiness;
-        let bound = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let bound = bound.and_then(|all| Ok((all[0].local_addr()?, all)));
         let mut slot = lock(&self.listener);
         // A shutdown or another call may have come first while this one was binding.
         self.may_listen(&slot)?;
-        let (local, listener) = bound.inspect_err(|error| {
+        let (local, listeners) = bound.inspect_err(|error| {
             let reason = match error {
                 TransportError::Tls { .. } => ReadyReason::Tls,
                 _ => ReadyReason::BindFailed,
             };
             readiness.not_ready(Component::Lifecycle, reason);
         })?;
-        *slot = ListenerSlot::Idle(Box::new(listener));
+        *slot = ListenerSlot::bound(listeners, self.loops());
         let _ = self.local_addr.set(local.clone());
         readiness.set(Component::Listener, ReadyState::Ready);
         readiness.set(Component::Lifecycle, ReadyState::Ready);
@@ -142,7 +148,7 @@ impl Transport {
     /// # Cancel safety
     /// Cancel-safe: a dropped future loses no admitted connection.
     pub async fn accept(&self) -> Result<Option<IncomingConn>, TransportError> {
-        let Some(mut borrowed) = self.borrow_listener()? else {
+        let Some(mut borrowed) = self.borrow_listener().await? else {
             return Ok(None);
         };
         let Some(listener) = &mut borrowed.listener else {
@@ -163,20 +169,44 @@ impl Transport {
         Ok(incoming.map(IncomingConn::new))
     }
 
-    /// Borrows the listener for accepting; `None` once it is closed.
-    pub(crate) fn borrow_listener(&self) -> Result<Option<ReturnOnDrop<'_>>, TransportError> {
+    /// Borrows a listener for accepting; `None` once it is closed.
+    ///
+    /// Waits for that if this accept loop has none.
+    pub(crate) async fn borrow_listener(&self) -> Result<Option<ReturnOnDrop<'_>>, TransportError> {
+        Ok(match self.take_loop()? {
+            AcceptLoop::Listener(borrowed) => Some(borrowed),
+            AcceptLoop::Closed => None,
+            AcceptLoop::Without => {
+                self.state.stop.cancelled().await;
+                None
+            }
+        })
+    }
+
+    pub(crate) fn take_loop(&self) -> Result<AcceptLoop<'_>, TransportError> {
         borrow(&self.listener, &self.state.stop, &self.state.released)
+    }
+
+    /// Registers a listener with the current runtime, if loops may run on different ones.
+    pub(crate) fn register_here(
+        &self,
+        listener: Box<AnyListener>,
+    ) -> Result<Box<AnyListener>, TransportError> {
+        match self.accept_loops {
+            Some(_) => Ok(listener.share()?.map_or(listener, Box::new)),
+            None => Ok(listener),
+        }
     }
 
     /// Closes the listener. A running accept loop first empties the backlog.
     pub(crate) async fn close_listener(&self) {
-        let returned = self.listener_is(|slot| !matches!(slot, ListenerSlot::InUse));
+        let returned = self.listener_is(|slot| !slot.is_in_use());
         let _ = timeout(BACKLOG_TIMEOUT, returned).await;
         let is_closed =
             |slot: &ListenerSlot| matches!(slot, ListenerSlot::Unbound | ListenerSlot::Closed);
         let _ = timeout(NEXT_ACCEPT_TIMEOUT, self.listener_is(is_closed)).await;
         let mut slot = lock(&self.listener);
-        if matches!(*slot, ListenerSlot::Idle(_) | ListenerSlot::Unbound) {
+        if !slot.is_in_use() {
             *slot = ListenerSlot::Closed;
         }
     }

@@ -1,4 +1,4 @@
-//! The place of a transport's listener.
+//! The place of a transport's listeners: one for each accept loop.
 //!
 //! A guard returns a borrowed listener.
 
@@ -10,18 +10,57 @@ use transport_core::TransportError;
 
 use crate::backend::AnyListener;
 
-/// The place of a transport's listener.
+/// The place of a transport's listeners.
 #[derive(Debug, Default)]
 pub(crate) enum ListenerSlot {
     /// Nothing is bound yet.
     #[default]
     Unbound,
-    /// The listener is bound, and no task accepts with it.
-    Idle(Box<AnyListener>),
-    /// A task accepts with the listener.
-    InUse,
-    /// The listener is closed.
+    /// At least one listener is open.
+    Bound(BoundListeners),
+    /// Every listener is closed.
     Closed,
+}
+
+/// The open listeners of a transport.
+#[derive(Debug)]
+pub(crate) struct BoundListeners {
+    /// Listeners with which no task accepts.
+    idle: Vec<Box<AnyListener>>,
+    /// Listeners with which a task accepts.
+    in_use: usize,
+    /// Accept loops for which the backend has no listener.
+    without: usize,
+}
+
+impl ListenerSlot {
+    /// Stores the listeners of this many accept loops.
+    pub(crate) fn bound(listeners: Vec<AnyListener>, loops: usize) -> Self {
+        let without = loops.saturating_sub(listeners.len());
+        // The first loop takes the first listener.
+        let idle = listeners.into_iter().rev().map(Box::new).collect();
+        Self::Bound(BoundListeners {
+            idle,
+            in_use: 0,
+            without,
+        })
+    }
+
+    /// Returns whether a task accepts.
+    pub(crate) const fn is_in_use(&self) -> bool {
+        matches!(self, Self::Bound(bound) if bound.in_use != 0)
+    }
+
+    /// Counts a listener as not in use, and keeps it unless it is closed.
+    fn put_back(&mut self, listener: Option<Box<AnyListener>>) {
+        if let Self::Bound(bound) = self {
+            bound.in_use -= 1;
+            bound.idle.extend(listener);
+            if bound.idle.is_empty() && bound.in_use == 0 {
+                *self = Self::Closed;
+            }
+        }
+    }
 }
 
 /// Locks the slot; no code panics while it holds the lock.
@@ -29,38 +68,47 @@ pub(crate) fn lock(slot: &Mutex<ListenerSlot>) -> MutexGuard<'_, ListenerSlot> {
     slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes the listener for accepting.
-///
-/// `None` once it is closed or accepting has stopped.
+/// The place of an accept loop in a transport.
+pub(crate) enum AcceptLoop<'a> {
+    /// A listener to accept with.
+    Listener(ReturnOnDrop<'a>),
+    /// The loop has none: another one accepts for it.
+    Without,
+    /// Accepting has stopped.
+    Closed,
+}
+
+/// Takes a listener for accepting.
 pub(crate) fn borrow<'a>(
     slot: &'a Mutex<ListenerSlot>,
     stop: &CancellationToken,
     released: &'a Notify,
-) -> Result<Option<ReturnOnDrop<'a>>, TransportError> {
+) -> Result<AcceptLoop<'a>, TransportError> {
     let mut place = lock(slot);
-    let what = match std::mem::replace(&mut *place, ListenerSlot::InUse) {
-        ListenerSlot::Idle(listener) => {
-            let listener = Some(listener);
-            return Ok(Some(ReturnOnDrop {
-                slot,
-                released,
-                listener,
-                is_taken_over: false,
-            }));
+    let what = match &mut *place {
+        ListenerSlot::Bound(bound) => {
+            if let Some(listener) = bound.idle.pop() {
+                bound.in_use += 1;
+                return Ok(AcceptLoop::Listener(ReturnOnDrop {
+                    slot,
+                    released,
+                    listener: Some(listener),
+                    is_taken_over: false,
+                }));
+            }
+            if stop.is_cancelled() {
+                return Ok(AcceptLoop::Closed);
+            }
+            if bound.without != 0 {
+                bound.without -= 1;
+                return Ok(AcceptLoop::Without);
+            }
+            "every accept loop is in use by other serve() and accept() calls: allow more with \
+             TransportBuilder::accept_loops"
         }
-        ListenerSlot::Closed => {
-            *place = ListenerSlot::Closed;
-            return Ok(None);
-        }
-        before if stop.is_cancelled() => {
-            *place = before;
-            return Ok(None);
-        }
-        ListenerSlot::Unbound => {
-            *place = ListenerSlot::Unbound;
-            "the transport does not listen: call listen() first"
-        }
-        ListenerSlot::InUse => "another serve() or accept() call is accepting",
+        ListenerSlot::Closed => return Ok(AcceptLoop::Closed),
+        ListenerSlot::Unbound if stop.is_cancelled() => return Ok(AcceptLoop::Closed),
+        ListenerSlot::Unbound => "the transport does not listen: call listen() first",
     };
     Err(TransportError::State { what })
 }
@@ -90,9 +138,9 @@ impl ReturnOnDrop<'_> {
     }
 }
 
-/// Marks the slot as closed, once its listener is.
+/// Counts a listener that was taken over as closed.
 pub(crate) fn close(slot: &Mutex<ListenerSlot>, released: &Notify) {
-    *lock(slot) = ListenerSlot::Closed;
+    lock(slot).put_back(None);
     released.notify_waiters();
 }
 
@@ -101,10 +149,7 @@ impl Drop for ReturnOnDrop<'_> {
         if self.is_taken_over {
             return;
         }
-        *lock(self.slot) = match self.listener.take() {
-            Some(listener) => ListenerSlot::Idle(listener),
-            None => ListenerSlot::Closed,
-        };
+        lock(self.slot).put_back(self.listener.take());
         self.released.notify_waiters();
     }
 }

@@ -1,6 +1,7 @@
 //! The transport: dials, serves, reports, shuts down.
 
 use std::future::Future;
+use std::num::NonZeroUsize;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -62,6 +63,7 @@ pub struct Transport {
     pub(crate) listener: Mutex<ListenerSlot>,
     pub(crate) local_addr: OnceLock<ListenAddr>,
     pub(crate) max_fd: Option<RawFd>,
+    pub(crate) accept_loops: Option<NonZeroUsize>,
     pub(crate) dialer: TransportDialer,
     pub(crate) state: Arc<TransportState>,
 }
@@ -74,6 +76,7 @@ impl Transport {
         limiter: Limiter,
         observer: Arc<dyn Observer>,
         max_fd: Option<RawFd>,
+        accept_loops: Option<NonZeroUsize>,
     ) -> Self {
         let readiness = Readiness::new(Arc::clone(&observer), limiter.clone());
         if config.general.backend() == Backend::Arti {
@@ -103,6 +106,7 @@ impl Transport {
             listener: Mutex::default(),
             local_addr: OnceLock::new(),
             max_fd,
+            accept_loops,
             dialer,
             state,
         }
@@ -115,21 +119,23 @@ impl Transport {
     /// connection is cancelled, the handler first sees the error and has 50 ms to return.
     ///
     /// # Errors
-    /// [`TransportError::State`] before [`listen`](Self::listen), and while another call accepts.
+    /// [`TransportError::State`] before [`listen`](Self::listen), and while as many other calls
+    /// accept as there are [accept loops](crate::TransportBuilder::accept_loops).
     ///
     /// # Cancel safety
-    /// Dropping the future closes the listener; connections continue.
+    /// Dropping the future closes the listener of this accept loop; connections continue.
     pub async fn serve<H, F>(&self, handler: H) -> Result<(), TransportError>
     where
         H: Fn(Conn) -> F + Send + Sync + 'static,
         F: Future + Send + 'static,
         F::Output: HandlerOutput,
     {
-        let Some(mut borrowed) = self.borrow_listener()? else {
+        let Some(mut borrowed) = self.borrow_listener().await? else {
             return Ok(());
         };
         let then = RunHandler::new(handler);
-        if let Some(mut listener) = borrowed.take() {
+        if let Some(listener) = borrowed.take() {
+            let mut listener = self.register_here(listener)?;
             tokio::select! {
                 () = serve::run(&mut listener, &self.state, &then) => {}
                 () = self.backends.watch_certificates() => {}

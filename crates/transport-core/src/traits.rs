@@ -60,6 +60,23 @@ pub trait Listener: Send + 'static {
     /// Cancel-safe: no accepted connection is lost when the future is dropped. The next call yields
     /// it.
     fn accept(&mut self) -> impl Future<Output = Result<Self::Pending, TransportError>> + Send;
+
+    /// Returns another listener on the same socket, for the current runtime.
+    ///
+    /// A service accepts on several threads with it. `None` if the backend has no such listener, by
+    /// default.
+    ///
+    /// # Errors
+    /// [`TransportError::Io`] if the system refuses a descriptor.
+    ///
+    /// # Panics
+    /// Outside of the runtime that the backend needs.
+    fn share(&self) -> Result<Option<Self>, TransportError>
+    where
+        Self: Sized,
+    {
+        Ok(None)
+    }
 }
 
 /// An accepted connection before its handshake. Dropping it refuses the peer.

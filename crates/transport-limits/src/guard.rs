@@ -123,6 +123,17 @@ impl<L: Listener> Guard<L> {
         }
     }
 
+    /// Returns another guard on the same socket, for the current runtime.
+    ///
+    /// See [`Listener::share`].
+    ///
+    /// # Errors
+    /// [`TransportError::Io`] if the system refuses a descriptor.
+    pub fn share(&self) -> Result<Option<Self>, TransportError> {
+        let raw = self.raw.share()?;
+        Ok(raw.map(|raw| Self::new(raw, &self.limiter)))
+    }
+
     /// Counts a refusal; `error` is the backend's explanation, if it refused.
     fn refused(
         &self,

@@ -59,14 +59,21 @@ impl ConnHandler {
 }
 
 /// Accepts and handles connections until the transport of the listener stops.
-pub(super) async fn serve(listener: Arc<RunningListener>) -> Result<(), TransportError> {
-    let (transport, handler) = (&listener.transport, Arc::clone(&listener.handler));
-    let serving = transport.serve(move |conn| handler.handle(conn));
+pub(super) async fn accept(listener: Arc<RunningListener>) -> Result<(), TransportError> {
+    let handler = Arc::clone(&listener.handler);
+    listener
+        .transport
+        .serve(move |conn| handler.handle(conn))
+        .await
+}
+
+/// Reports whether all targets of a listener rest, indefinitely.
+pub(super) async fn watch_upstreams(listener: &RunningListener) {
+    let transport = &listener.transport;
     let upstreams = &listener.handler.upstreams;
-    tokio::select! {
-        ended = serving => ended,
-        () = upstreams.watch(|all_rest| transport.set_upstream_down(all_rest)) => Ok(()),
-    }
+    upstreams
+        .watch(|all_rest| transport.set_upstream_down(all_rest))
+        .await;
 }
 
 async fn echo_bytes(conn: Conn) {

@@ -6,9 +6,11 @@ use ron_transport::limits::Threads;
 
 use super::config_watch::ConfigWatch;
 use super::signals::Signals;
+use super::workers::Workers;
 use crate::admin::AdminThread;
 use crate::effective::EffectiveConfig;
 use crate::exit::ExitFailure;
+use crate::process;
 use crate::runtime;
 use crate::sandbox::Sandbox;
 use crate::startup::Sources;
@@ -37,6 +39,8 @@ pub(super) struct WorkerThreads {
     pub(super) look: Threads,
     /// Serves the admin endpoint.
     pub(super) admin: AdminThread,
+    /// Accepts and serves connections.
+    pub(super) data: Workers,
 }
 
 impl Default for FileThreads {
@@ -50,12 +54,22 @@ impl Default for FileThreads {
 
 impl FileThreads {
     /// Starts the other threads, after the sandbox, so that they inherit it.
-    pub(super) fn start_workers(self) -> Result<WorkerThreads, ExitFailure> {
+    pub(super) fn start_workers(
+        self,
+        effective: &EffectiveConfig,
+    ) -> Result<WorkerThreads, ExitFailure> {
         start(&self.look)?;
+        let count = effective
+            .gateway
+            .settings()
+            .process
+            .workers
+            .count(process::max_fd());
         Ok(WorkerThreads {
             load: self.load,
             look: self.look,
             admin: AdminThread::start()?,
+            data: Workers::start(count)?,
         })
     }
 }

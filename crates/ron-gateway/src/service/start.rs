@@ -3,6 +3,7 @@
 //! It may block on files for as long as the file system takes, so it runs on another thread than
 //! the signals.
 
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -85,10 +86,11 @@ pub(super) async fn start(
     let (handle, begun) = (Handle::current(), Arc::clone(begun));
     let sources = sources.clone();
     let bind = workers.admin.binds();
+    let loops = workers.data.count();
     let starting = workers.load.run(move || {
         handle.block_on(async {
             tokio::select! {
-                started = steps(&sources, prepared, &bind, &begun) => started.map(Some),
+                started = steps(&sources, prepared, &bind, loops, &begun) => started.map(Some),
                 _ = given_up => Ok(None),
             }
         })
@@ -111,6 +113,7 @@ async fn steps(
     sources: &Sources,
     prepared: Prepared,
     bind: &AdminBinder,
+    loops: NonZeroUsize,
     begun: &StartedParts,
 ) -> Result<StartedService, ExitFailure> {
     let Prepared {
@@ -139,6 +142,7 @@ async fn steps(
         prometheus,
         shared: shared_limiter(&effective)?,
         dev_tls: sources.dev_tls,
+        loops,
     };
     let mut transports = Vec::new();
     for plan in &plans {

@@ -2,28 +2,46 @@
 
 use std::sync::Arc;
 
-use ron_transport::TransportError;
 use tokio::task::{JoinError, JoinSet};
 
 use super::handlers;
 use super::listeners::{Listeners, RunningListener};
+use super::workers::Workers;
 use crate::exit::ExitFailure;
 use crate::logging::TARGET;
 
 /// The tasks that serve listeners and drain removed ones.
-#[derive(Default)]
-pub(super) struct ListenerTasks {
-    serving: JoinSet<Result<(), TransportError>>,
+pub(super) struct ListenerTasks<'a> {
+    workers: &'a Workers,
+    serving: JoinSet<Result<(), ExitFailure>>,
     /// Ends with the process: it follows readiness.
     following: JoinSet<()>,
 }
 
-impl ListenerTasks {
-    /// Serves a listener until its transport stops.
+impl<'a> ListenerTasks<'a> {
+    /// Returns no tasks yet; accept loops will run on these workers.
+    pub(super) fn on(workers: &'a Workers) -> Self {
+        Self {
+            workers,
+            serving: JoinSet::new(),
+            following: JoinSet::new(),
+        }
+    }
+
+    /// Serves a listener on every worker until its transport stops.
     pub(super) fn serve(&mut self, listeners: &Listeners, one: Arc<RunningListener>) {
         let follow = listeners.clone().follow(Arc::clone(&one));
         self.following.spawn(follow);
-        self.serving.spawn(handlers::serve(one));
+        let accepting = Arc::clone(&one);
+        let accepting = self
+            .workers
+            .serve(move || handlers::accept(Arc::clone(&accepting)));
+        self.serving.spawn(async move {
+            tokio::select! {
+                ended = accepting => ended,
+                () = handlers::watch_upstreams(&one) => Ok(()),
+            }
+        });
     }
 
     /// Drains a listener that a reload has removed.
@@ -51,7 +69,7 @@ impl ListenerTasks {
         loop {
             match self.serving.join_next().await {
                 Some(Ok(Ok(()))) => {}
-                Some(Ok(Err(error))) => return error.into(),
+                Some(Ok(Err(failure))) => return failure,
                 Some(Err(error)) => return panicked(&error),
                 None => std::future::pending().await,
             }

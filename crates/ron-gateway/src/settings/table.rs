@@ -4,7 +4,9 @@ use ron_transport::schema::{format_bool, Choice, Key, Kind, Reload, SectionTable
 use ron_transport::Endpoint;
 
 use super::parse::{parse_host, parse_targets};
-use super::{AdminAddr, GatewayProcess, ListenerService, MemoryPressure, Mode, SandboxMode};
+use super::{
+    AdminAddr, GatewayProcess, ListenerService, MemoryPressure, Mode, SandboxMode, WorkerCount,
+};
 use crate::logging::{LogFormat, LogLevel};
 
 /// The keys of the service for connections, in `[gateway]` and `[listeners.NAME]`.
@@ -88,6 +90,14 @@ impl SectionTable for GatewayProcess {
             .set(|g, value| {
                 MemoryPressure::parse(value.text()?).map(|limit| g.memory_pressure = limit)
             }),
+        Key::new("workers", Kind::Text, Reload::Restart)
+            .allows("auto or 1 to 1024")
+            .doc(
+                "Threads that serve connections, each with its own accept loop; `auto` is one for \
+                 each core, and fewer below 64 file descriptors for each.",
+            )
+            .get(|g: &Self| g.workers.to_string())
+            .set(|g, value| WorkerCount::parse(value.text()?).map(|count| g.workers = count)),
     ];
 }
 
@@ -144,6 +154,7 @@ mod tests {
             ("sandbox", "off"),
             ("memory.pressure", "off"),
             ("memory.pressure", "512MiB"),
+            ("workers", "3"),
         ] {
             set(&mut gateway, path, value).unwrap();
             assert_eq!(gateway.value(path).unwrap(), value, "{path}");

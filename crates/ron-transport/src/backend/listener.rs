@@ -134,6 +134,20 @@ impl AnyListener {
         }
     }
 
+    /// Returns another listener on the same socket, for the current runtime.
+    pub(crate) fn share(&self) -> Result<Option<Self>, TransportError> {
+        Ok(match self {
+            Self::Tcp(guard) => guard.share()?.map(Self::Tcp),
+            #[cfg(feature = "tls")]
+            Self::Tls(guard) => guard.share()?.map(Self::Tls),
+            #[cfg(feature = "uds")]
+            Self::Uds(guard) => guard.share()?.map(Self::Uds),
+            #[cfg(feature = "arti")]
+            Self::Arti(..) => None,
+            Self::Custom(guard, name) => guard.share()?.map(|guard| Self::Custom(guard, name)),
+        })
+    }
+
     /// Accepts the next admitted connection. Cancel-safe.
     pub(crate) async fn accept(&mut self) -> AnyAdmitted {
         match self {
@@ -157,7 +171,7 @@ impl ListenerParts<'_> {
     }
 
     #[allow(clippy::unused_async)]
-    async fn prepare(&self, backend: Backend) -> Result<(), TransportError> {
+    pub(super) async fn prepare(&self, backend: Backend) -> Result<(), TransportError> {
         match backend {
             Backend::Tcp => Ok(()),
             #[cfg(feature = "tls")]
@@ -167,7 +181,7 @@ impl ListenerParts<'_> {
     }
 
     #[allow(clippy::unused_async)]
-    async fn over_tcp(
+    pub(super) async fn over_tcp(
         &self,
         backend: Backend,
         raw: TcpListener,

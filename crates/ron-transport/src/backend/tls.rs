@@ -52,6 +52,8 @@ pub(crate) struct TlsState {
     ///
     /// The number counts consecutive checks with this failure.
     failure: Mutex<Option<(String, u32)>>,
+    /// Held by the task that checks the files.
+    watching: tokio::sync::Mutex<()>,
 }
 
 /// The sides that the embedder passed in memory. A reload does not replace them.
@@ -110,6 +112,7 @@ impl TlsState {
             span,
             reporting: Mutex::default(),
             failure: Mutex::default(),
+            watching: tokio::sync::Mutex::default(),
         };
         if let Some(server) = server {
             let _ = tls.server.set(Reloadable::new(server));
@@ -255,6 +258,8 @@ impl TlsState {
 
     /// Checks the files of the loaded sides. Never resolves.
     pub(super) async fn watch_certificates(self: &Arc<Self>) -> Infallible {
+        // Each accept loop calls this: one of them checks.
+        let _only = self.watching.lock().await;
         let is_used = || self.server.get().is_some() || self.client.get().is_some();
         if is_used() {
             // While the system can still create a thread; on failure, each check tries again.

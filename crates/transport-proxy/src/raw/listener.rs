@@ -100,4 +100,8 @@ impl<L: Listener> Listener for ProxyListener<L> {
         }
         Ok(ProxyPending::of_peer(raw, is_refused))
     }
+    fn share(&self) -> Result<Option<Self>, TransportError> {
+        let raw = self.raw.share()?;
+        Ok(raw.map(|raw| Self::over(raw, &self.config, Arc::clone(&self.observer))))
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::Arc;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -55,12 +55,61 @@ impl TcpListener {
     /// # Panics
     /// Outside of a tokio runtime.
     pub async fn bind(addr: SocketAddr, config: &TcpConfig) -> Result<Self, TransportError> {
-        let inner = Self::open(addr, config).map_err(|source| TransportError::Bind {
-            addr: addr.to_string(),
-            source,
-        })?;
+        let inner = Self::open(addr, config, config.reuse_port());
+        let inner = inner.map_err(|source| bind_error(addr, source))?;
+        Ok(Self::bound(inner, config))
+    }
+
+    /// Binds several listeners to one address; the kernel spreads connections over them.
+    ///
+    /// Each has a socket of its own (`SO_REUSEPORT`) on Linux; elsewhere they share one. As with
+    /// [`bind`](Self::bind), an address where another socket listens is an error, unless the
+    /// configuration has `reuse_port`.
+    ///
+    /// # Errors
+    /// [`TransportError::Bind`] with the address.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn bind_many(
+        addr: SocketAddr,
+        config: &TcpConfig,
+        count: usize,
+    ) -> Result<Vec<Self>, TransportError> {
+        let one_each = cfg!(target_os = "linux") && count > 1;
+        let first = if one_each {
+            Self::bind_first(addr, config).map_err(|source| bind_error(addr, source))?
+        } else {
+            Self::bind(addr, config).await?
+        };
+        let addr = first.local_addr().map_err(TransportError::Io)?;
+        let mut all = vec![first];
+        while all.len() < count {
+            let next = if one_each {
+                let inner = Self::open(addr, config, true);
+                let inner = inner.map_err(|source| bind_error(addr, source))?;
+                Some(Self::bound(inner, config))
+            } else {
+                all[0].share()?
+            };
+            all.extend(next);
+        }
+        Ok(all)
+    }
+
+    /// Binds the first of several sockets.
+    fn bind_first(addr: SocketAddr, config: &TcpConfig) -> io::Result<Self> {
+        if !config.reuse_port() && addr.port() != 0 {
+            // Sockets with SO_REUSEPORT would join those of another process of this user.
+            drop(Self::open(addr, config, false)?);
+        }
+        Ok(Self::bound(Self::open(addr, config, true)?, config))
+    }
+
+    /// Wraps a socket that [`open`](Self::open) has made with this configuration.
+    fn bound(inner: tokio::net::TcpListener, config: &TcpConfig) -> Self {
         let inherited = options::ARE_INHERITED.then(|| config.clone());
-        Ok(Self::new(inner, config, inherited))
+        Self::new(inner, config, inherited)
     }
 
     fn new(
@@ -101,11 +150,15 @@ impl TcpListener {
         Ok(Self::new(inner, config, None))
     }
 
-    fn open(addr: SocketAddr, config: &TcpConfig) -> io::Result<tokio::net::TcpListener> {
+    fn open(
+        addr: SocketAddr,
+        config: &TcpConfig,
+        reuse_port: bool,
+    ) -> io::Result<tokio::net::TcpListener> {
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
         // A restart must not wait for old connections to leave TIME_WAIT.
         socket.set_reuse_address(true)?;
-        if config.reuse_port() {
+        if reuse_port {
             socket.set_reuse_port(true)?;
         }
         socket.set_nonblocking(true)?;
@@ -138,6 +191,13 @@ impl TcpListener {
     /// If the system cannot report it.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.inner.local_addr()
+    }
+}
+
+fn bind_error(addr: SocketAddr, source: io::Error) -> TransportError {
+    TransportError::Bind {
+        addr: addr.to_string(),
+        source,
     }
 }
 
@@ -180,6 +240,18 @@ impl Listener for TcpListener {
             over_max_fd,
             config: (!inherits).then_some(config),
         })
+    }
+
+    fn share(&self) -> Result<Option<Self>, TransportError> {
+        let socket = self.inner.as_fd().try_clone_to_owned()?;
+        let inner = tokio::net::TcpListener::from_std(socket.into())?;
+        Ok(Some(Self {
+            inner,
+            config: self.config.clone(),
+            inherited: self.inherited.clone(),
+            local: self.local,
+            max_fd: self.max_fd,
+        }))
     }
 }
 

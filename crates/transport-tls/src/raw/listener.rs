@@ -98,6 +98,11 @@ impl<L: Listener> Listener for TlsListener<L> {
             observer: Arc::clone(&self.observer),
         })
     }
+
+    fn share(&self) -> Result<Option<Self>, TransportError> {
+        let raw = self.raw.share()?;
+        Ok(raw.map(|raw| Self::over(raw, &self.live, Arc::clone(&self.observer))))
+    }
 }
 
 /// An accepted connection before its TLS handshake.

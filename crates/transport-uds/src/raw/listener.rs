@@ -1,9 +1,10 @@
 //! The Unix-socket listener.
 
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use socket2::SockRef;
 use tokio::net::UnixStream;
@@ -47,7 +48,9 @@ pub struct UdsListener {
     /// Declared before the socket, so that it is dropped first.
     ///
     /// While the file exists the socket listens, so a concurrent start does not remove it as stale.
-    _file: Option<SocketFile>,
+    ///
+    /// Shared with the listeners on the same socket.
+    file: Option<Arc<SocketFile>>,
     inner: tokio::net::UnixListener,
     config: Reloadable<UdsConfig>,
     max_fd: Option<RawFd>,
@@ -103,7 +106,7 @@ impl UdsListener {
 
     fn new(file: Option<SocketFile>, inner: tokio::net::UnixListener, config: &UdsConfig) -> Self {
         Self {
-            _file: file,
+            file: file.map(Arc::new),
             inner,
             config: Reloadable::new(config.clone()),
             max_fd: None,
@@ -207,6 +210,16 @@ impl Listener for UdsListener {
             refused,
             chunk_bytes: config.chunk_bytes(),
         })
+    }
+
+    fn share(&self) -> Result<Option<Self>, TransportError> {
+        let socket = self.inner.as_fd().try_clone_to_owned()?;
+        Ok(Some(Self {
+            file: self.file.clone(),
+            inner: tokio::net::UnixListener::from_std(socket.into())?,
+            config: self.config.clone(),
+            max_fd: self.max_fd,
+        }))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Builds and binds listeners, at the start and at a reload.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use ron_transport::limits::Limiter;
@@ -23,12 +24,16 @@ pub(in crate::service) struct ListenerStarter {
     /// The owner of the ceilings of named listeners.
     pub(in crate::service) shared: Option<Limiter>,
     pub(in crate::service) dev_tls: bool,
+    /// The number of accept loops, one for each worker.
+    pub(in crate::service) loops: NonZeroUsize,
 }
 
 impl ListenerStarter {
     /// Builds a transport, without binding its address.
     pub(in crate::service) fn build(&self, plan: &ListenerPlan) -> Result<Transport, ExitFailure> {
-        let mut builder = Transport::builder().config(plan.config.clone());
+        let mut builder = Transport::builder()
+            .config(plan.config.clone())
+            .accept_loops(self.loops);
         // The name is a label of the series that the recorder registers.
         if let Some(name) = &plan.name {
             builder = builder.name(name);

@@ -86,6 +86,16 @@ pub(crate) enum CustomGuard {
 }
 
 impl CustomGuard {
+    /// Returns another listener on the same socket, for the current runtime.
+    pub(crate) fn share(&self) -> Result<Option<Self>, TransportError> {
+        Ok(match self {
+            Self::Handshake(guard) => guard.share()?.map(Self::Handshake),
+            Self::Instant(guard) => guard.share()?.map(Self::Instant),
+            #[cfg(feature = "tls")]
+            Self::Tls(guard) => guard.share()?.map(Self::Tls),
+        })
+    }
+
     /// Accepts the next admitted connection. Cancel-safe.
     pub(crate) async fn accept(&mut self) -> Box<dyn CustomAdmitted> {
         match self {

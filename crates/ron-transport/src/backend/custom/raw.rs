@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use transport_core::{
     Backend, ConnInfo, Connection, Io, Listener, PeerAddr, Pending, Reason, TransportError,
@@ -44,6 +45,11 @@ impl<const HANDSHAKE: bool> Listener for ErasedListener<HANDSHAKE> {
         let name = self.name;
         Ok(ErasedPending { name, inner })
     }
+
+    fn share(&self) -> Result<Option<Self>, TransportError> {
+        let inner = self.inner.share_erased()?;
+        Ok(inner.map(|inner| Self::new(self.name, inner)))
+    }
 }
 
 /// An accepted connection of a custom listener.
@@ -71,6 +77,14 @@ impl<const HANDSHAKE: bool> Pending for ErasedPending<HANDSHAKE> {
         self.inner.refused_erased()
     }
 
+    fn hop_timeout(&self) -> Option<Duration> {
+        self.inner.hop_timeout_erased()
+    }
+
+    async fn identify(&mut self) -> Result<(), TransportError> {
+        self.inner.identify_erased().await
+    }
+
     async fn establish(self) -> Result<Connection<BoxIo>, TransportError> {
         let (io, info) = self.inner.establish_erased().await?.into_parts();
         Ok(Connection::new(io, named(info, self.name)))
@@ -86,6 +100,7 @@ pub(super) fn named(mut info: Arc<ConnInfo>, name: &'static str) -> Arc<ConnInfo
 /// [`Listener`] without its type.
 pub(super) trait AcceptErased: Send {
     fn accept_erased(&mut self) -> BoxFuture<'_, Result<Box<dyn EstablishErased>, TransportError>>;
+    fn share_erased(&self) -> Result<Option<Box<dyn AcceptErased>>, TransportError>;
 }
 
 impl<L: Listener> AcceptErased for L {
@@ -95,12 +110,19 @@ impl<L: Listener> AcceptErased for L {
             Ok(Box::new(pending) as Box<dyn EstablishErased>)
         })
     }
+
+    fn share_erased(&self) -> Result<Option<Box<dyn AcceptErased>>, TransportError> {
+        let shared = self.share()?;
+        Ok(shared.map(|shared| Box::new(shared) as Box<dyn AcceptErased>))
+    }
 }
 
 /// [`Pending`] without its type.
 pub(super) trait EstablishErased: Send {
     fn peer_erased(&self) -> PeerAddr;
     fn refused_erased(&self) -> Option<Reason>;
+    fn hop_timeout_erased(&self) -> Option<Duration>;
+    fn identify_erased(&mut self) -> BoxFuture<'_, Result<(), TransportError>>;
     fn establish_erased(
         self: Box<Self>,
     ) -> BoxFuture<'static, Result<Connection<BoxIo>, TransportError>>;
@@ -113,6 +135,14 @@ impl<P: Pending> EstablishErased for P {
 
     fn refused_erased(&self) -> Option<Reason> {
         self.refused()
+    }
+
+    fn hop_timeout_erased(&self) -> Option<Duration> {
+        self.hop_timeout()
+    }
+
+    fn identify_erased(&mut self) -> BoxFuture<'_, Result<(), TransportError>> {
+        Box::pin(self.identify())
     }
 
     fn establish_erased(
