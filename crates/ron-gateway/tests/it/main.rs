@@ -26,6 +26,7 @@ mod log_secrets;
 mod logs;
 mod ops_files;
 mod process;
+mod proxy;
 mod public;
 mod reload;
 #[cfg(target_os = "linux")]
