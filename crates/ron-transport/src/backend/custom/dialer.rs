@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use transport_core::{Backend, Connection, Dialer, Target, TransportError};
 use transport_limits::{Guard, Limiter};
@@ -13,7 +14,7 @@ use crate::scheme::Scheme;
 #[cfg(feature = "tls")]
 use transport_core::Reloadable;
 #[cfg(feature = "tls")]
-use transport_tls::{raw::TlsDialer, ClientTls};
+use transport_tls::{raw::TlsDialer, ClientOptions, ClientTls};
 
 /// The custom dialers of a transport.
 #[derive(Default)]
@@ -128,6 +129,7 @@ pub(crate) trait DialErased: Send + Sync {
         &'a self,
         to: &'a Target,
         limiter: &'a Limiter,
+        timeout: Duration,
     ) -> BoxFuture<'a, Result<Conn, TransportError>>;
 
     /// Dials with TLS over the connection.
@@ -136,7 +138,9 @@ pub(crate) trait DialErased: Send + Sync {
         &'a self,
         to: &'a Target,
         limiter: &'a Limiter,
+        timeout: Duration,
         live: Reloadable<ClientTls>,
+        options: ClientOptions,
     ) -> BoxFuture<'a, Result<Conn, TransportError>>;
 }
 
@@ -145,10 +149,11 @@ impl<D: Dialer> DialErased for NamedDialer<D> {
         &'a self,
         to: &'a Target,
         limiter: &'a Limiter,
+        timeout: Duration,
     ) -> BoxFuture<'a, Result<Conn, TransportError>> {
         Box::pin(async move {
             let guard = Guard::new(self.clone(), limiter);
-            guard.dial(to).await.map(Conn::new)
+            guard.dial_within(to, timeout).await.map(Conn::new)
         })
     }
 
@@ -157,12 +162,14 @@ impl<D: Dialer> DialErased for NamedDialer<D> {
         &'a self,
         to: &'a Target,
         limiter: &'a Limiter,
+        timeout: Duration,
         live: Reloadable<ClientTls>,
+        options: ClientOptions,
     ) -> BoxFuture<'a, Result<Conn, TransportError>> {
         Box::pin(async move {
             let raw = TlsDialer::over(self.clone(), &live, limiter.shared_observer());
-            let guard = Guard::new(raw, limiter);
-            guard.dial(to).await.map(Conn::new)
+            let guard = Guard::new(raw.with_options(options)?, limiter);
+            guard.dial_within(to, timeout).await.map(Conn::new)
         })
     }
 }
