@@ -88,7 +88,8 @@ pub trait Pending: Send + Sized + 'static {
 
     /// Whether [`establish`](Self::establish) may wait for the peer.
     ///
-    /// If it never does, its first poll is ready, and no task is spawned for it.
+    /// If it never does, its first poll is ready, and no task is spawned for it. A connection with a
+    /// [`hop_timeout`](Self::hop_timeout) waits for its hop all the same.
     const HANDSHAKE: bool = true;
 
     /// Returns the address of the peer, which [`ConnInfo::peer`](crate::ConnInfo::peer) repeats.
