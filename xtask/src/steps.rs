@@ -75,7 +75,7 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     step(
         "peers",
-        "TLS with other implementations: `peers tls [--quick] [--json] [PEER…]` prints a table",
+        "TLS and PROXY with other programs: `peers tls|proxy [--quick] [--json] [PEER…]` prints a table",
         peers::run,
     ),
     step(

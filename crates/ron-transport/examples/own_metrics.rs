@@ -1,4 +1,6 @@
-//! Metrics in a recorder of one's own, with a prefix, and an observer beside it.
+//! Metrics in a recorder of the embedder, with a prefix.
+//!
+//! An observer beside them counts connections that ended in order.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

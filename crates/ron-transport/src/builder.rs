@@ -12,8 +12,8 @@ use transport_limits::{Decision, Limits};
 use crate::backend::CustomBackends;
 use crate::config::{check, Config};
 use crate::credentials::Credentials;
+use crate::limiter_setup::LimiterSetup;
 use crate::overrides::Overrides;
-use crate::several::Shared;
 use crate::transport::Transport;
 
 type AdmissionHook = Box<dyn Fn(PeerAddr) -> Decision + Send + Sync>;
@@ -38,7 +38,7 @@ pub struct TransportBuilder {
     config: Config,
     overrides: Overrides,
     credentials: Credentials,
-    pub(crate) shared: Shared,
+    pub(crate) shared: LimiterSetup,
     max_fd: Option<RawFd>,
     accept_loops: Option<NonZeroUsize>,
     admit: Option<AdmissionHook>,

@@ -52,6 +52,7 @@ mod exclusive;
 mod handler;
 mod incoming;
 mod inspect;
+mod limiter_setup;
 mod listen;
 mod listen_addr;
 mod listener_slot;

@@ -1,28 +1,11 @@
-//! Several transports in a process: names, a shared limiter, and metrics of each.
+//! Several transports in a process: names, shared limiter, metrics.
 
 use std::sync::Arc;
 
-use transport_core::schema::ValueError;
-use transport_core::{Backend, Observer, TransportError, TransportName};
-use transport_limits::{Limiter, Limits};
-use transport_metrics::{MetricsBuilder, MetricsObserver, MetricsPrefix};
+use transport_core::Observer;
+use transport_limits::Limiter;
 
 use crate::builder::TransportBuilder;
-use crate::tee::Tee;
-
-/// Name, metrics and shared limiter of a transport that is being built.
-#[derive(Default)]
-pub(crate) struct Shared {
-    name: Option<String>,
-    prefix: Option<String>,
-    limiter: Option<Limiter>,
-    /// The observer of `recorder` or `observer`.
-    observer: Option<Arc<dyn Observer>>,
-    /// Name and prefix at the call of `recorder`.
-    recorded: Option<(Option<String>, Option<String>)>,
-    /// The observers beside it.
-    added: Vec<Arc<dyn Observer>>,
-}
 
 impl TransportBuilder {
     /// Sets the name of the transport among several in the process.
@@ -49,9 +32,9 @@ impl TransportBuilder {
         self
     }
 
-    /// Shares the ceilings of a limiter with the other transports that it is given to.
+    /// Shares the ceilings of a limiter with other transports.
     ///
-    /// [`Limits::SHARED_KEYS`] lists the shared settings: caps, rates, memory budget and peer
+    /// [`Limits::SHARED_KEYS`](transport_limits::Limits::SHARED_KEYS) lists the shared settings: caps, rates, memory budget and peer
     /// table. The limiter owns them. In the settings of the transport they may have their defaults,
     /// which count as not set, or the limiter's values; others fail [`build`](Self::build) and
     /// [`Transport::reload`](crate::Transport::reload). To change them, call [`Limiter::apply`] on
@@ -65,9 +48,9 @@ impl TransportBuilder {
         self
     }
 
-    /// Sets the prefix of every metric name, such as `myapp_`; by default none.
+    /// Sets the prefix of every metric name, such as `myapp_`.
     ///
-    /// Give `Prometheus::with_prefix` the same one, which sets the buckets. It does not apply to
+    /// By default there is none. Give `Prometheus::with_prefix` the same one, which sets the buckets. It does not apply to
     /// [`observer`](Self::observer).
     #[must_use]
     pub fn metrics_prefix(mut self, prefix: impl Into<String>) -> Self {
@@ -131,65 +114,5 @@ impl TransportBuilder {
     pub fn also_observe(mut self, observer: Arc<dyn Observer>) -> Self {
         self.shared.added.push(observer);
         self
-    }
-}
-
-impl Shared {
-    /// Returns the observer and the limiter of the transport.
-    ///
-    /// `limits` gets the shared ceilings.
-    pub(crate) fn into_limiter(
-        mut self,
-        limits: &mut Limits,
-        backends: &[Backend],
-    ) -> Result<(Limiter, Arc<dyn Observer>), TransportError> {
-        let metrics = self.metrics().map_err(invalid)?;
-        if let Some(recorded) = &self.recorded {
-            if *recorded != (self.name.clone(), self.prefix.clone()) {
-                let text = "name and metrics_prefix must be set before recorder";
-                return Err(invalid(ValueError::new(text)));
-            }
-        }
-        let observer = self.observer.take();
-        let observer = observer.unwrap_or_else(|| Arc::new(metrics.build(backends)));
-        let observer = match self.added.is_empty() {
-            true => observer,
-            false => Arc::new(Tee::new(observer, self.added.split_off(0))),
-        };
-        let mut limiter = Limiter::builder()
-            .limits(limits.clone())
-            .observer(Arc::clone(&observer));
-        if let Some(name) = self.name()? {
-            limiter = limiter.name(name);
-        }
-        if let Some(shared) = &self.limiter {
-            limiter = limiter.share(shared);
-        }
-        let limiter = limiter.build()?;
-        *limits = limiter.limits();
-        Ok((limiter, observer))
-    }
-
-    fn name(&self) -> Result<Option<TransportName>, TransportError> {
-        let name = self.name.as_deref().map(str::parse);
-        name.transpose().map_err(invalid)
-    }
-
-    fn metrics(&self) -> Result<MetricsBuilder, ValueError> {
-        let mut metrics = MetricsObserver::builder();
-        if let Some(name) = &self.name {
-            metrics = metrics.transport(name.parse()?);
-        }
-        if let Some(prefix) = &self.prefix {
-            metrics = metrics.prefix(prefix.parse::<MetricsPrefix>()?);
-        }
-        Ok(metrics)
-    }
-}
-
-#[allow(clippy::needless_pass_by_value)] // For `map_err`.
-fn invalid(error: ValueError) -> TransportError {
-    TransportError::Config {
-        source: error.to_string().into(),
     }
 }

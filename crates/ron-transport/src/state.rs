@@ -38,9 +38,9 @@ impl TransportState {
 }
 
 impl TransportState {
-    /// Returns a span `transport` with the name of the transport; none without a name.
+    /// Returns a span with the name of the transport.
     ///
-    /// It is for log events of backends, which do not know the name.
+    /// Without a name there is none. It is for log events of backends, which do not know the name.
     pub(crate) fn span(&self) -> tracing::Span {
         let name = self.limiter.name();
         let span = |name| tracing::info_span!(target: "ron_transport", parent: None, "transport", transport = name);

@@ -278,9 +278,10 @@ impl Drop for Transport {
         self.state.kill.cancel();
         self.backends.stop();
         self.state.limiter.close();
-        // The gauge of a transport that is gone must not stay at `Ready`.
-        self.state
-            .readiness
-            .not_ready(Component::Lifecycle, ReadyReason::Stopped);
+        if self.name().is_some() {
+            // The gauge of one of several transports must not stay at `Ready`.
+            let readiness = &self.state.readiness;
+            readiness.not_ready(Component::Lifecycle, ReadyReason::Stopped);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The OpenTelemetry bridge of the example: counters exact, buckets those of the table.
+//! The OpenTelemetry bridge of the example: exact counters, buckets of the table.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 #[path = "../examples/opentelemetry/bridge.rs"]

@@ -1,4 +1,4 @@
-//! The name of a transport in its log events, also in those of its backends.
+//! The name of a transport in its log events.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 #![cfg(feature = "tls")]
 
@@ -58,7 +58,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Log {
     }
 }
 
-/// Handles a connection of each kind: served, failed by its handler, refused, without a handshake.
+/// Handles connections with each kind of log event.
 async fn events_of(builder: TransportBuilder, files: &PkiDir) {
     let recorder = Recorder::new();
     let deadlines = Deadlines::default().with_handshake(Duration::from_millis(200));
@@ -103,7 +103,7 @@ async fn events_of(builder: TransportBuilder, files: &PkiDir) {
     serving.await.unwrap().unwrap();
 }
 
-/// One test, since the subscriber is that of the process: threads that read files log too.
+/// One test: threads that read files log to the process's subscriber.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_with_and_without_name() {
     let log = Log::default();

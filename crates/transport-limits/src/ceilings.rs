@@ -1,6 +1,6 @@
-//! State that several limiters can share: caps, rates, memory budget and peer table.
+//! State that several limiters can share.
 //!
-//! A limiter that was built alone is the only participant. Deadlines, address rules, drain, tasks
+//! It has the caps, rates, memory budget and peer table. A limiter that was built alone is the only participant. Deadlines, address rules, drain, tasks
 //! and log samplers belong to each participant, in `Core`.
 
 use std::sync::{Arc, PoisonError, RwLock, Weak};

@@ -131,7 +131,7 @@ impl Core {
         self.overloaded.load(Ordering::Relaxed)
     }
 
-    /// Reports the size of the peer table after a change by this limiter.
+    /// Reports the size of the peer table after a change.
     pub(crate) fn report_peers(&self, backend: Backend) {
         self.ceilings.report_peers(&self.participant, backend);
     }

@@ -100,7 +100,9 @@ impl Limiter {
         limits.under(&self.core.ceilings().limits())
     }
 
-    /// Returns the name of the transport, which is the field `transport` of log events.
+    /// Returns the name of the transport.
+    ///
+    /// It is the field `transport` of log events.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.core.events().transport()

@@ -48,7 +48,9 @@ impl Participant {
         }
     }
 
-    /// Ends the reports with 0; peers of other limiters no longer count here.
+    /// Ends the reports with 0.
+    ///
+    /// Peers of other limiters no longer count here.
     pub(crate) fn end(&self) {
         self.peers(0, 0);
         self.set(Accepts::Ended);

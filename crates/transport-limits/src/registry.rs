@@ -75,7 +75,9 @@ impl Registry {
         all.unwrap_or_else(PoisonError::into_inner).len() == 1
     }
 
-    /// Applies changed rates to all connections under the same ceilings, and wakes them.
+    /// Applies changed rates to all connections, and wakes them.
+    ///
+    /// That is to all under the same ceilings.
     pub(crate) fn rates_changed(&self, rebase: impl Fn(&ConnState)) {
         for registry in self.all() {
             registry.for_each(|conn| rebase(conn));

@@ -1,4 +1,4 @@
-//! Builds the observer of one transport among several, or of an embedder with a prefix.
+//! Builds an observer with a transport's name or a prefix.
 
 use metrics::Recorder;
 use transport_core::{Backend, TransportName};

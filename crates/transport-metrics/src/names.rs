@@ -57,5 +57,5 @@ pub const RELOADS: &str = "transport_reloads_total";
 /// Progress of Tor's bootstrap.
 pub const ARTI_BOOTSTRAP_PROGRESS: &str = "arti_bootstrap_progress";
 
-/// The label with the name of a transport, on every series of a named one.
+/// The label with the name of a transport.
 pub const TRANSPORT_LABEL: &str = "transport";

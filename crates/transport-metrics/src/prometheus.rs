@@ -69,7 +69,7 @@ impl Prometheus {
         Self::with_prefixed_buckets(builder, &MetricsPrefix::default())
     }
 
-    /// Sets the buckets of [`METRICS`] with this prefix on an exporter of the embedder.
+    /// Sets the buckets of [`METRICS`] with this prefix on an exporter.
     ///
     /// # Errors
     /// When the exporter refuses the buckets.

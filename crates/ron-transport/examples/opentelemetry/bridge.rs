@@ -51,7 +51,9 @@ impl OtelRecorder {
         described.get(key.name()).cloned().unwrap_or_default()
     }
 
-    /// Adds a series to its instrument; `create` creates the instrument for the first one.
+    /// Adds a series to its instrument.
+    ///
+    /// `create` creates the instrument for the first series.
     fn add(&self, key: &Key, create: impl FnOnce(Values)) -> Arc<AtomicU64> {
         let mut instruments = lock(&self.instruments);
         let mut create = Some(create);
@@ -142,7 +144,9 @@ impl HistogramFn for Samples {
     }
 }
 
-/// Returns the buckets of a metric, which OpenTelemetry would otherwise choose for milliseconds.
+/// Returns the buckets of a metric.
+///
+/// The SDK's default buckets are for milliseconds.
 fn bounds(name: &str) -> Option<&'static [f64]> {
     // With `metrics_prefix`, the table's names are the ends of the names.
     let metric = METRICS.iter().find(|metric| name.ends_with(metric.name))?;

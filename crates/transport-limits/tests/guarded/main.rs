@@ -14,6 +14,7 @@ mod hostile;
 mod memory;
 mod reload;
 mod shared;
+mod shared_evict;
 mod throttling;
 mod upgrade;
 mod vectored;

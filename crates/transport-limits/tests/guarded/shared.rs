@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{advance, timeout, Instant};
+use tokio::time::{timeout, Instant};
 use transport_core::schema::Section;
 use transport_core::{Backend, Dialer, Op, PeerAddr, Queue, Reason, TransportError};
-use transport_limits::{framed, Guard, IpPrefixes, Limiter, Limits, Overflow};
+use transport_limits::{framed, Guard, IpPrefixes, Limiter, Limits};
 use transport_testkit::{MemoryListener, Recorder};
 
-use crate::harness::{anywhere, assert_took, chunk_in, deadlines, ping, rates, Ours, Peer, Rig};
-
-const EVICT_AFTER: Duration = Duration::from_secs(10);
+use crate::harness::{anywhere, assert_took, chunk_in, deadlines, ping, rates, Rig};
 
 fn owner(tune: impl FnOnce(&mut Limits)) -> Limiter {
     let mut limits = Limits::default();
@@ -43,7 +41,7 @@ fn rig(owner: &Limiter, tune: impl FnOnce(&mut Limits)) -> Rig {
     }
 }
 
-fn two(tune: impl FnOnce(&mut Limits)) -> (Limiter, Rig, Rig) {
+pub(crate) fn two(tune: impl FnOnce(&mut Limits)) -> (Limiter, Rig, Rig) {
     let owner = owner(tune);
     let (public, private) = (rig(&owner, |_| ()), rig(&owner, |_| ()));
     (owner, public, private)
@@ -55,7 +53,7 @@ fn from(rig: &mut Rig, peer: &str) {
 }
 
 /// Dials once, and asserts the reason of the refusal.
-async fn refused(rig: &mut Rig, reason: Reason) {
+pub(crate) async fn refused(rig: &mut Rig, reason: Reason) {
     let before = rig.recorder.rejected(reason);
     let recorder = rig.recorder.clone();
     let _peer = rig.dialer.dial(&anywhere()).await.unwrap();
@@ -311,65 +309,6 @@ async fn last_limiter_keeps_ceilings() {
     drop((owner, public));
     let _only = private.connect().await;
     refused(&mut private, Reason::ConnLimit).await;
-}
-
-/// Answers once, so that the connection is idle, and holds it.
-async fn idle(rig: &mut Rig) -> Peer {
-    let (mut ours, mut peer) = rig.connect().await;
-    ping(&mut ours.io, &mut peer.io).await;
-    hold(ours);
-    peer
-}
-
-fn hold(mut ours: Ours) {
-    tokio::spawn(async move {
-        let _ = ours.io.read(&mut [0; 16]).await;
-    });
-}
-
-fn evicting(l: &mut Limits) {
-    l.set_max_conns(4).unwrap();
-    l.set_overflow(Overflow::Evict);
-    l.set_evict_after(EVICT_AFTER).unwrap();
-}
-
-/// Returns the evicted connections of both.
-fn evicted(public: &Rig, private: &Rig) -> [u64; 2] {
-    [public, private].map(|rig| rig.recorder.closes(transport_core::CloseReason::Evicted))
-}
-
-#[tokio::test(start_paused = true)]
-async fn many_connections_do_not_evict_few() {
-    let (_, mut public, mut private) = two(evicting);
-    let mut held = vec![idle(&mut private).await];
-    for _ in 0..3 {
-        held.push(idle(&mut public).await);
-    }
-    advance(2 * EVICT_AFTER).await;
-    // The idle connection of the private limiter is the oldest.
-    for _ in 0..3 {
-        held.push(idle(&mut public).await);
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert_eq!(evicted(&public, &private), [3, 0]);
-    // None of the public connections is idle for long enough now.
-    refused(&mut public, Reason::ConnLimit).await;
-    assert_eq!(evicted(&public, &private), [3, 0]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn few_connections_evict_from_many() {
-    let (_, mut public, mut private) = two(evicting);
-    let mut held = Vec::new();
-    for _ in 0..4 {
-        held.push(idle(&mut public).await);
-    }
-    advance(2 * EVICT_AFTER).await;
-    held.push(idle(&mut private).await);
-    held.push(idle(&mut private).await);
-    tokio::time::sleep(Duration::from_millis(10)).await;
-    assert_eq!(evicted(&public, &private), [2, 0]);
-    assert_eq!((public.limiter.open(), private.limiter.open()), (2, 2));
 }
 
 /// Every key is shared or own, as the list says.
