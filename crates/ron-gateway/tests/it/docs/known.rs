@@ -209,7 +209,7 @@ impl Known {
             }
         }
         assert!(
-            ours >= compiled.len() && gateways == 10,
+            ours >= compiled.len() && gateways == 11,
             "{ours}, {gateways}"
         );
     }
