@@ -8,7 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::process::PATIENCE;
-use rustix::net::{bind, connect as connect_socket, socket, AddressFamily, SocketType};
+use rustix::net::{
+    bind, connect as connect_socket, socket_with, AddressFamily, SocketFlags, SocketType,
+};
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
@@ -27,7 +29,9 @@ pub fn connect(to: SocketAddr) -> io::Result<TcpStream> {
 
 /// Connects from an address of the loopback network.
 pub fn connect_from(from: Ipv4Addr, to: SocketAddr) -> io::Result<TcpStream> {
-    let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    // A gateway that starts meanwhile must not inherit the socket: it would keep the connection open.
+    let flags = SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
     bind(&socket, &SocketAddrV4::new(from, 0))?;
     connect_socket(&socket, &to)?;
     patient(TcpStream::from(socket))

@@ -231,17 +231,17 @@ impl Place<'_> {
         let mut crowd = Crowd::connect(front())?;
         crowd.p99()?;
         // Connections of the earlier traffic may still be closing.
-        let on_victim = wait_for("the connections of the crowd alone", PATIENCE, || {
-            let (mut all, mut on_victim) = (0.0, 0.0);
-            for (at, replica) in replicas.iter().enumerate() {
-                let inflight = replica.scrape()?.inflight();
-                all += inflight;
-                if at == VICTIM {
-                    on_victim = inflight;
-                }
+        let mut held = Vec::new();
+        let settled = wait_for("the connections of the crowd alone", PATIENCE, || {
+            held.clear();
+            for replica in replicas.iter() {
+                held.push(replica.scrape()?.inflight());
             }
-            Ok(((all - crowd.len() as f64).abs() < 0.5).then_some(on_victim))
-        })?;
+            let all: f64 = held.iter().sum();
+            Ok(((all - crowd.len() as f64).abs() < 0.5).then_some(()))
+        });
+        settled.map_err(|error| format!("{error}; the replicas have {held:?}"))?;
+        let on_victim = held[VICTIM];
         replicas[VICTIM].signal(Signal::KILL)?;
         let lost = crowd.broken();
         ensure((lost as f64 - on_victim).abs() < 0.5, || {
