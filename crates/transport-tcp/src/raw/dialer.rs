@@ -151,10 +151,11 @@ impl Dialer for TcpDialer {
             source,
         };
         let rest = (self.dial_timeout)().saturating_sub(resolved - started);
-        let race = happy_eyeballs::race(&addrs, rest, self.max_fd);
+        let config = self.config.get();
+        let race = happy_eyeballs::race(&addrs, rest, self.max_fd, &config);
         let stream = race.await.map_err(connect)?;
         let connected = Instant::now();
-        options::apply(&SockRef::from(&stream), &self.config.get()).map_err(TransportError::Io)?;
+        options::apply(&SockRef::from(&stream), &config).map_err(TransportError::Io)?;
         let peer = stream.peer_addr().ok().map(PeerAddr::Ip);
         let mut info = ConnInfo::new(Backend::Tcp, peer);
         info.local = stream.local_addr().ok();
