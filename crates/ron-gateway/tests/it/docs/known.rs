@@ -34,6 +34,8 @@ pub(super) const ELSEWHERE: &[&str] = &[
     // Mistakes in examples of error messages.
     "RON_TRANSPORT_READ_TIMOUT",
     "transport.max_conn",
+    // A variable of a named listener.
+    "RON_LISTENERS_PUBLIC_READ_TIMEOUT",
     // Variables that Kubernetes injects.
     "RON_TRANSPORT_METRICS_SERVICE_HOST",
     "RON_TRANSPORT_PORT",
@@ -84,6 +86,7 @@ const OTHER_FIELDS: &[&str] = &[
     "used_bytes",
     "limit_bytes",
     "source",
+    "listeners",
 ];
 
 /// Sections of keys.
@@ -93,6 +96,7 @@ const SECTIONS: &[&str] = &[
     "per_peer",
     "peers",
     "memory",
+    "dial",
     "tcp",
     "tls",
     "tls_client",
