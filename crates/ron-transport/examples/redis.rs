@@ -1,4 +1,4 @@
-//! A guard in front of Redis: clients connect over TLS and under limits, Redis on a Unix socket.
+//! A guard in front of Redis: TLS and limits for its clients.
 //!
 //! `redis UPSTREAM` relays each client to a target such as `unix:///run/redis/redis.sock`. The
 //! environment configures the listener: `RON_TRANSPORT_BIND_ADDR`, `RON_TRANSPORT_BACKEND`,

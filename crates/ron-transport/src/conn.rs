@@ -130,6 +130,10 @@ impl Io for Conn {
         self.io().has_sent_all()
     }
 
+    fn expect_drop(&mut self) {
+        self.io().expect_drop();
+    }
+
     fn taken(&mut self) -> Option<Taken> {
         self.io().taken()
     }

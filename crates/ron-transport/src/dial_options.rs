@@ -129,11 +129,12 @@ impl DialOptions {
 
     #[cfg(feature = "tls")]
     fn check_tls(&self, scheme: Scheme) -> Result<(), TransportError> {
-        let has_tls = matches!(scheme, Scheme::Tls | Scheme::TlsOverTor);
+        use Scheme::{Tls, TlsOverCustom, TlsOverTor};
+        let has_tls = matches!(scheme, Tls | TlsOverTor | TlsOverCustom);
         if !has_tls && (!self.tls.is_empty() || self.client_tls.is_some()) {
             let scheme = scheme.as_str();
             return Err(invalid(format!(
-                "TLS options need tls:// or tls+tor://, and the target is {scheme}://: remove \
+                "TLS options need a scheme such as tls:// or tls+tor://, and the target is {scheme}://: remove \
                  them, or dial in plaintext and call Conn::upgrade_tls"
             )));
         }
@@ -187,12 +188,13 @@ mod tests {
             DialOptions::new().with_alpn(["h2"]),
             DialOptions::new().with_server_name("example.org"),
         ] {
-            for scheme in [Scheme::Tcp, Scheme::Unix, Scheme::Tor] {
+            for scheme in [Scheme::Tcp, Scheme::Unix, Scheme::Tor, Scheme::Custom] {
                 let said = refused(&options, scheme);
                 assert!(said.contains(scheme.as_str()), "{said}");
             }
             options.check(Scheme::Tls).unwrap();
             options.check(Scheme::TlsOverTor).unwrap();
+            options.check(Scheme::TlsOverCustom).unwrap();
         }
         let wrong = DialOptions::new().with_server_name("a b");
         assert!(refused(&wrong, Scheme::Tls).contains("is not a valid server name"));

@@ -161,7 +161,7 @@ impl Endpoint {
 
     /// Returns the form for logs.
     ///
-    /// For a Tor or onion target, it is the scheme only.
+    /// For a Tor or onion target, it is the scheme only. The address of a custom scheme is shown.
     #[must_use]
     pub fn loggable(&self) -> String {
         let over_tor = self.scheme.backends().contains(&Backend::Arti);

@@ -56,12 +56,11 @@ impl Scheme {
     pub const fn backends(self) -> &'static [Backend] {
         match self {
             Self::Tcp => &[Backend::Tcp],
-            Self::Tls => &[Backend::Tls],
+            Self::Tls | Self::TlsOverCustom => &[Backend::Tls],
             Self::Unix => &[Backend::Uds],
             Self::Tor => &[Backend::Arti],
             Self::TlsOverTor => &[Backend::Tls, Backend::Arti],
             Self::Custom => &[],
-            Self::TlsOverCustom => &[Backend::Tls],
         }
     }
 

@@ -84,7 +84,7 @@ impl Server {
     }
 }
 
-/// Runs a program to its end; `None` if the machine has no such program.
+/// Runs a program to its end; `None` if the machine lacks it.
 fn run(command: &mut Command) -> Option<String> {
     match command.output() {
         Ok(output) => {

@@ -232,3 +232,52 @@ async fn idle_timeout_of_a_dial_survives_reloads() {
     reading.await.unwrap_err();
     assert!(!unlimited.control().is_ended());
 }
+
+/// Dials one address, whatever the target says.
+struct Fixed(ron_transport::Target);
+
+impl ron_transport::Dialer for Fixed {
+    type Io = <ron_transport::tcp::raw::TcpDialer as ron_transport::Dialer>::Io;
+
+    fn backend(&self) -> ron_transport::Backend {
+        ron_transport::Backend::Tcp
+    }
+
+    async fn dial(
+        &self,
+        _: &ron_transport::Target,
+    ) -> Result<ron_transport::Connection<Self::Io>, TransportError> {
+        let below = ron_transport::tcp::raw::TcpDialer::default();
+        ron_transport::Dialer::dial(&below, &self.0).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn options_apply_to_own_backends() {
+    let pki = MemoryPki::new();
+    let served = serving(&pki, IDLE).await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = |port| ron_transport::Target::host("127.0.0.1", port).unwrap();
+    let client = Transport::builder()
+        .raw_dialer("fixed", Fixed(target(served.port)))
+        .raw_dialer("silent", Fixed(target(silent.local_addr().unwrap().port())))
+        .observer(Recorder::new().observer())
+        .build()
+        .unwrap();
+    let own = DialOptions::new().with_client_tls(trusting(&pki, &["two"]));
+    let own = own.with_server_name("server.example");
+    let own = own.with_client_identity(pki.identity("a.example"));
+    let mut conn = client.dial_with("tls+fixed://any", &own).await.unwrap();
+    let mut answer = String::new();
+    conn.read_to_string(&mut answer).await.unwrap();
+    assert_eq!(answer, "a.example two");
+    let error = client.dial_with("fixed://any", &own).await.unwrap_err();
+    assert_eq!(error.kind(), "config", "{error}");
+    let short = own.with_timeout(Duration::from_millis(200));
+    let error = client.dial_with("tls+silent://any", &short).await;
+    let error = error.unwrap_err();
+    assert!(
+        matches!(error, TransportError::Timeout { op: Op::Dial }),
+        "{error}"
+    );
+}

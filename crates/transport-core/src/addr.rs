@@ -11,7 +11,7 @@ use crate::escape::escape;
 ///
 /// The limit of RFC 1035 §2.3.4, less the root dot.
 const MAX_HOST_BYTES: usize = 253;
-/// Longest name of a custom scheme in bytes; it is a metric label.
+/// Longest name of a custom scheme in bytes: a metric label.
 const MAX_SCHEME_BYTES: usize = 32;
 /// The names of built-in backends and schemes.
 const BUILT_IN: [&str; 6] = ["tcp", "tls", "uds", "unix", "tor", "arti"];
@@ -81,7 +81,7 @@ pub enum PeerAddr {
     Uid(u32),
     /// Number of the rendezvous circuit of an onion-service client.
     Circuit(u64),
-    /// Number of the peer of a custom backend, such as the CID of a vsock peer.
+    /// Number of a custom backend's peer, such as a vsock CID.
     ///
     /// All connections of a peer have the same number, and different peers have different numbers:
     /// the limits per peer (`per_peer.*`) count by it. With a number per connection those limits
@@ -203,7 +203,7 @@ impl Target {
         Ok(Self::Custom { scheme, address })
     }
 
-    /// Returns whether a text can name a custom scheme or a custom backend.
+    /// Returns whether a text can name a custom scheme or backend.
     ///
     /// Such a name has 1 to 32 lower-case letters, digits and hyphens, starts with a letter, and is
     /// not `tcp`, `tls`, `uds`, `unix`, `tor` or `arti`.

@@ -1,4 +1,4 @@
-//! The contract of a backend: the duties of its types, and those of the guard.
+//! The contract of a backend: its duties, and the guard's promises.
 //!
 //! For authors of backends. A backend implements [`Listener`](crate::Listener),
 //! [`Pending`](crate::Pending), [`Dialer`](crate::Dialer) and [`Io`](crate::Io) on raw types, and a
@@ -16,6 +16,7 @@
 //! | accept-cancel | Dropping the future of `accept` loses no connection: the next call yields it. | `cancelled_accept_loses_no_connection` |
 //! | accept-error | `accept` fails with `TransportError::Io`, and the next call accepts again. An error that concerns one connection has consumed that connection. A listener that can accept no more fails each call or never resolves. | not checked: a harness cannot cause such an error |
 //! | listener-drop | Dropping the listener refuses further clients. Connections that it yielded continue. | `dropped_listener_serves_no_client` |
+//! | share | `share` returns a listener on the same socket: each connection is yielded once, by one of them, and the drop of one leaves the other accepting. | `dropped_share_leaves_the_listener` |
 //! | label | `backend` of listener and dialer, and `ConnInfo::backend`, are equal and never change. | `labels_are_equal` |
 //!
 //! ## Pending
@@ -26,7 +27,8 @@
 //! | establish-drop | Dropping the future of `establish` refuses the peer too, at any point of the handshake. | `dropped_handshake_refuses_the_peer`, `stalled_handshake_times_out` |
 //! | establish-instant | With `HANDSHAKE = false`, the first poll of `establish` is ready. | `instant_handshake_needs_one_poll` |
 //! | establish-failure | After a failed handshake, the backend closes its stream itself, within 100 ms. A peer that leaves before its first byte is `Closed`, or `Io` with a reset. | not checked: a harness cannot fail a handshake of every kind |
-//! | peer | `peer` equals `ConnInfo::peer`, and it is equal for all connections of a peer but for the port. | `peers_are_stable`, `peer_cap_refuses` |
+//! | identify | With `hop_timeout`, `identify` reads the header of the hop and no byte after it; `peer` then is the announced address. `establish` calls it unless the guard has. | not checked here: `transport-proxy/tests/proxy` |
+//! | peer | `peer`, after `identify`, equals `ConnInfo::peer`, and it is equal for all connections of a peer but for the port. | `peers_are_stable`, `peer_cap_refuses` |
 //! | refused | `refused` does not wait, and its answer does not change. | not checked: most backends refuse no peer |
 //!
 //! ## Dialer
@@ -58,7 +60,7 @@
 //!
 //! | rule | promise | checked by |
 //! |---|---|---|
-//! | deadlines | The guard drops the future of `dial` at `dial_timeout` and that of `establish` at `handshake_timeout`; it aborts a stream at its read and write deadlines. A backend has no deadline and no limit of its own. | `endless_dial_times_out`, `stalled_handshake_times_out`, `peer_without_reads_times_out` |
+//! | deadlines | The guard drops the future of `dial` at `dial_timeout`, that of `identify` at `hop_timeout`, and that of `establish` at `handshake_timeout`; it aborts a stream at its read and write deadlines. A backend has no deadline and no limit of its own. | `endless_dial_times_out`, `stalled_handshake_times_out`, `peer_without_reads_times_out` |
 //! | backoff | After an error of `accept` that concerns one connection (`ECONNABORTED`, `ECONNRESET`, `EINTR`, `ETIMEDOUT`, and what accept(2) lists for Linux), the guard accepts at once. After any other it waits 10 ms, twice as long each time, at most 500 ms; it logs the first, and the recovery after 5 s without one. | not checked here: `transport-limits/tests/guarded/accept.rs` |
 //! | in-order | An end in order calls `poll_shutdown`, then `poll_discard` until the peer's end, for 2 s or 1 MiB at most, then drops the stream. | `last_reply_survives_linger`, `drain_closes_idle` |
 //! | aborted | An end by abort calls `abort` once and drops the stream, without another poll. A leg of a relay whose other side failed first sends its written bytes (`poll_flush`, `has_sent_all`), for 2 s at most. | `abort_visible`, `relay_reset_aborts_other_leg` |

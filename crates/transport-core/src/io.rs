@@ -57,6 +57,12 @@ pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {
         None
     }
 
+    /// Announces that the stream is dropped right after its next shutdown.
+    ///
+    /// A backend whose close sends the end of stream may then leave it to the close, if the peer's
+    /// has been read. By default nothing changes.
+    fn expect_drop(&mut self) {}
+
     /// Resolves once the peer has reset the connection.
     ///
     /// Unread bytes do not delay it, and it takes none. An end of stream is not a reset. A stream that
@@ -110,6 +116,10 @@ impl<T: Io + ?Sized> Io for Box<T> {
 
     fn has_sent_all(&mut self) -> bool {
         (**self).has_sent_all()
+    }
+
+    fn expect_drop(&mut self) {
+        (**self).expect_drop();
     }
 
     fn taken(&mut self) -> Option<Taken> {

@@ -111,6 +111,12 @@ impl<I: Io> Io for GuardedIo<I> {
         }
     }
 
+    fn expect_drop(&mut self) {
+        if let Some(open) = &mut *self.slot.lock() {
+            open.io.expect_drop();
+        }
+    }
+
     fn taken(&mut self) -> Option<Taken> {
         self.slot.lock().as_mut()?.io.taken()
     }

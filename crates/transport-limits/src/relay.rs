@@ -175,8 +175,15 @@ impl RelayPipes {
         loop {
             let ab = poll_pipe(&mut self.there, cx, &mut TwoStreams(a, b), hold)
                 .map_err(|failed| failed.side(Side::A, Side::B))?;
+            if ab.is_ready() {
+                // After the end of the other direction, both streams are dropped.
+                a.expect_drop();
+            }
             let ba = poll_pipe(&mut self.back, cx, &mut TwoStreams(b, a), false)
                 .map_err(|failed| failed.side(Side::B, Side::A))?;
+            if ba.is_ready() {
+                b.expect_drop();
+            }
             let there = ab.is_ready() || self.there.refused.is_some();
             let back = ba.is_ready() || self.back.refused.is_some();
             // With `hold`, the end of either direction of `b` ends both.

@@ -98,7 +98,9 @@ impl MetricsObserver {
         }
     }
 
-    /// Returns the position of the label value; out of range for an unregistered backend.
+    /// Returns the position of the label value.
+    ///
+    /// It is out of range for an unregistered backend.
     fn position(&self, backend: Backend) -> usize {
         let custom = |name| self.custom.iter().position(|known| *known == name);
         match backend {

@@ -53,7 +53,9 @@ impl Metric {
 }
 
 impl Label {
-    /// Returns the possible values with these backends: custom ones follow the built-in ones.
+    /// Returns the possible values with these backends.
+    ///
+    /// Custom backends follow the built-in ones.
     pub(crate) fn values_with(&self, backends: &[Backend]) -> Vec<&'static str> {
         let mut values = self.values.to_vec();
         if self.name == BACKEND_LABEL {

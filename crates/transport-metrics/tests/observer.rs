@@ -349,24 +349,6 @@ fn other_backends_are_not_counted() {
 }
 
 #[test]
-fn custom_backend_has_its_own_series() {
-    let vsock = Backend::Custom("vsock");
-    let (observer, snapshotter) = observed(&[Backend::Tcp, vsock]);
-    let counted = |series: &str| [(series.to_owned(), 1.0)];
-    observer.accepted(vsock);
-    assert_eq!(
-        moved(&snapshotter),
-        counted("transport_accepts_total{backend=vsock}")
-    );
-    observer.closed(vsock, CloseReason::Eof);
-    let series = "transport_closes_total{backend=vsock,reason=eof}";
-    assert_eq!(moved(&snapshotter), counted(series));
-    observer.accepted(Backend::Custom("other"));
-    observer.closed(Backend::Custom("other"), CloseReason::Eof);
-    assert_eq!(moved(&snapshotter), []);
-}
-
-#[test]
 fn throttled_fractions_add_up() {
     let (observer, snapshotter) = observed(&[Backend::Tcp]);
     let park = || observer.throttled(Scope::Conn, Direction::In, Duration::from_millis(300));

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use exposition::parse;
-use transport_core::{Backend, Direction, Observer};
+use transport_core::{Backend, CloseReason, Direction, Observer};
 use transport_metrics::{MetricKind, MetricsObserver, MetricsPrefix, Prometheus, Series, METRICS};
 
 fn set_up(backends: &[Backend]) -> (Prometheus, MetricsObserver) {
@@ -233,4 +233,25 @@ fn custom_exporter_gets_buckets() {
     let text = recorder.handle().render();
     assert!(text.contains("# TYPE io_read_size_bytes histogram\n"));
     assert!(text.contains("io_read_size_bytes_bucket{a=\"b\",backend=\"tcp\",le=\"1024\"} 0\n"));
+}
+
+#[test]
+fn custom_backend_has_its_own_series() {
+    let vsock = Backend::Custom("vsock");
+    let (prometheus, observer) = set_up(&[Backend::Tcp, vsock]);
+    observer.accepted(vsock);
+    observer.closed(vsock, CloseReason::Eof);
+    observer.accepted(Backend::Custom("unregistered"));
+    observer.closed(Backend::Custom("unregistered"), CloseReason::Eof);
+    let text = prometheus.render();
+    for line in [
+        "transport_accepts_total{backend=\"vsock\"} 1",
+        "transport_accepts_total{backend=\"tcp\"} 0",
+        "transport_closes_total{backend=\"vsock\",reason=\"eof\"} 1",
+        "transport_closes_total{backend=\"tcp\",reason=\"eof\"} 0",
+        "transport_closes_total{backend=\"vsock\",reason=\"reset\"} 0",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    assert!(!text.contains("unregistered"), "{text}");
 }

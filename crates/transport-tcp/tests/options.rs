@@ -7,7 +7,7 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use transport_core::{Dialer, Io, Listener, Pending};
+use transport_core::{Dialer, Io, Listener, PeerAddr, Pending};
 use transport_tcp::raw::{TcpDialer, TcpListener};
 use transport_tcp::{Reloadable, TcpConfig};
 
@@ -120,10 +120,64 @@ async fn unsent_bytes_follow_configuration() {
     let dialer = TcpDialer::default().with_config(&live);
     for bytes in [16 << 10, 32 << 10] {
         live.replace(marked(bytes));
-        let dialed = dialer.dial(&target).await.unwrap();
+        let mut dialed = dialer.dial(&target).await.unwrap();
+        // More than the mark: with fewer bytes it has no effect.
+        let block = vec![7; usize::try_from(bytes).unwrap() + 1];
+        dialed.io.write_all(&block).await.unwrap();
         let accepted = listener.accept().await.unwrap().establish().await.unwrap();
         assert_eq!(mark(dialed.io.get_ref()), u32::try_from(bytes).unwrap());
         assert_eq!(mark(accepted.io.get_ref()), u32::try_from(bytes).unwrap());
+    }
+}
+
+/// A first small write needs no option; the second one needs `TCP_NODELAY`.
+#[tokio::test]
+async fn dialed_options_precede_their_writes() {
+    let bound = TcpListener::bind(any([127, 0, 0, 1]), &TcpConfig::default()).await;
+    let mut listener = bound.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let target = addr.to_string().parse().unwrap();
+    for (writes, nodelay) in [(&[1][..], false), (&[1, 1], true), (&[537], true)] {
+        let dialed = TcpDialer::default().dial(&target).await.unwrap();
+        assert_eq!(dialed.info.peer, Some(PeerAddr::Ip(addr)));
+        let mut io = dialed.io;
+        let accepted = listener.accept().await.unwrap().establish().await.unwrap();
+        for bytes in writes {
+            io.write_all(&vec![7; *bytes]).await.unwrap();
+        }
+        assert_eq!(io.get_ref().nodelay().unwrap(), nodelay, "{writes:?}");
+        assert!(io.into_inner().nodelay().unwrap());
+        drop(accepted);
+    }
+}
+
+/// After the peer's end of stream, a close sends the end of stream of this side.
+#[tokio::test]
+async fn expected_drop_ends_in_order() {
+    let bound = TcpListener::bind(any([127, 0, 0, 1]), &TcpConfig::default()).await;
+    let mut listener = bound.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for peer_ends in [true, false] {
+        let mut client = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let accepted = listener.accept().await.unwrap().establish().await.unwrap();
+        let mut io = accepted.io;
+        io.write_all(b"last").await.unwrap();
+        if peer_ends {
+            client.shutdown().await.unwrap();
+            assert_eq!(io.read(&mut [0]).await.unwrap(), 0);
+        }
+        io.expect_drop();
+        io.shutdown().await.unwrap();
+        let mut seen = Vec::new();
+        if peer_ends {
+            // Nothing was sent before the drop.
+            drop(io);
+            client.read_to_end(&mut seen).await.unwrap();
+        } else {
+            client.read_to_end(&mut seen).await.unwrap();
+            drop(io);
+        }
+        assert_eq!(seen, b"last");
     }
 }
 

@@ -126,6 +126,7 @@ macro_rules! conformance {
                 accept_waits_for_no_handshake
                 cancelled_accept_loses_no_connection
                 dropped_listener_serves_no_client
+                dropped_share_leaves_the_listener
                 labels_are_equal
                 dropped_pending_refuses_the_peer
                 dropped_handshake_refuses_the_peer

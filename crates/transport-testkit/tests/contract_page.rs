@@ -18,7 +18,7 @@ fn cases() -> BTreeSet<String> {
     list.split_whitespace().map(str::to_owned).collect()
 }
 
-/// The rows of the page: rule, and the text of its last column.
+/// The rows of the page: rule and last column.
 fn rules() -> Vec<(String, String)> {
     let page = source("transport-core/src/contract.rs");
     let rows = page.lines().filter_map(|line| line.strip_prefix("//! | "));

@@ -11,7 +11,14 @@ use std::process::{Command, Output};
 /// The abort of the example.
 const ABORT: &str = "self.resets_peer.store(true, Ordering::Release);";
 
-/// Creates the package from the example and a change; `None` outside of the repository.
+/// The caller's number in the example, and one of each connection.
+const CALLER: (&str, &str) = (
+    "caller: self.caller,",
+    "caller: { static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0); \
+     PeerAddr::Other(NEXT.fetch_add(1, Ordering::Relaxed)) },",
+);
+
+/// Creates the package; `None` outside of the repository.
 fn package(name: &str, change: impl FnOnce(String) -> String) -> Option<PathBuf> {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let example = crates.join("ron-transport/examples/custom_backend.rs");
@@ -37,14 +44,16 @@ fn package(name: &str, change: impl FnOnce(String) -> String) -> Option<PathBuf>
     Some(dir)
 }
 
-/// Writes a file unless it has this text: cargo builds again what is newer.
+/// Writes a file unless it has this text: cargo rebuilds newer files.
 fn write(path: &Path, text: &str) {
     if fs::read_to_string(path).map_or(true, |now| now != text) {
         fs::write(path, text).unwrap();
     }
 }
 
-/// Runs cargo in a package; both packages share the folder of built dependencies.
+/// Runs cargo in a package.
+///
+/// Both packages share the folder of built dependencies.
 fn cargo(dir: &Path, args: &[&str]) -> Output {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("outside-target");
@@ -66,7 +75,7 @@ fn text(output: &Output) -> String {
 
 /// One test, since the packages build into one folder.
 #[test]
-fn outside_package_passes_unless_abort_is_broken() {
+fn outside_package_passes_unless_broken() {
     let Some(whole) = package("bus", |program| program) else {
         return;
     };
@@ -77,23 +86,29 @@ fn outside_package_passes_unless_abort_is_broken() {
     assert!(report.contains("aborted_stream_is_no_end_of_stream ... ok"));
     assert!(report.contains("multi_thread::abort_visible ... ok"));
 
-    let broken = package("bus-without-abort", |program| {
-        assert!(program.contains(ABORT));
-        program.replace(ABORT, "")
+    let broken = package("bus-broken", |program| {
+        assert!(program.contains(ABORT) && program.contains(CALLER.0));
+        program.replace(ABORT, "").replace(CALLER.0, CALLER.1)
     });
     let output = cargo(
         &broken.unwrap(),
-        &["test", "--", "abort", "orderly", "bytes_are"],
+        &["test", "--", "abort", "orderly", "bytes_are", "peers"],
     );
     let report = text(&output);
-    assert!(!output.status.success(), "a wrong abort passes the suite");
     assert!(
-        report.contains("rule abort: the peer reads an end of stream"),
-        "{report}"
+        !output.status.success(),
+        "a broken backend passes the suite"
     );
+    for rule in [
+        "rule abort: the peer reads an end of stream",
+        "rule peer: two connections of a peer count as two peers",
+    ] {
+        assert!(report.contains(rule), "{rule} is not reported:\n{report}");
+    }
     let failed = |case: &str| report.contains(&format!("{case} ... FAILED"));
     assert!(failed("abort_visible"), "{report}");
     assert!(failed("aborted_stream_is_no_end_of_stream"), "{report}");
+    assert!(failed("peers_are_stable"), "{report}");
     assert!(!failed("orderly_end_visible"), "{report}");
     assert!(!failed("bytes_are_counted_exactly"), "{report}");
 }

@@ -28,6 +28,7 @@ mod logs;
 mod manual;
 mod ops_files;
 mod process;
+mod proxy;
 mod public;
 mod reload;
 #[cfg(target_os = "linux")]

@@ -1,5 +1,7 @@
-//! Backends of the embedder: a raw listener and raw dialers without their types.
+//! Backends of the embedder, without their types.
 
+#[cfg(test)]
+mod conformance;
 mod dialer;
 mod listener;
 mod names;

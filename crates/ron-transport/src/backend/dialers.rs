@@ -13,7 +13,7 @@ use transport_limits::{Guard, Limiter};
 use transport_proxy::ProxyConfig;
 use transport_tcp::raw::TcpDialer;
 #[cfg(feature = "tls")]
-use transport_tls::raw::TlsDialer;
+use transport_tls::{raw::TlsDialer, ClientOptions};
 #[cfg(feature = "uds")]
 use transport_uds::raw::UdsDialer;
 
@@ -164,14 +164,17 @@ impl Dialers {
                 Box::pin(dialer.dial(to.target())).await.map(Conn::new)
             }
             Scheme::Custom => {
-                let dialer = self.custom.find(to)?;
-                dialer.dial(to.target(), self.tcp.limiter()).await
+                let (dialer, limiter) = (self.custom.find(to)?, self.tcp.limiter());
+                let timeout = limiter.dial_timeout();
+                dialer.dial(to.target(), limiter, timeout).await
             }
             #[cfg(feature = "tls")]
             Scheme::TlsOverCustom => {
-                let dialer = self.custom.find(to)?;
+                let (dialer, limiter) = (self.custom.find(to)?, self.tcp.limiter());
+                let (timeout, options) = (limiter.dial_timeout(), ClientOptions::default());
                 let live = tls::client(&self.tls.tls).await?;
-                dialer.dial_tls(to.target(), self.tcp.limiter(), live).await
+                let dialed = dialer.dial_tls(to.target(), limiter, timeout, live, options);
+                dialed.await
             }
             #[allow(unreachable_patterns)]
             scheme => Err(unsupported::scheme(scheme)),

@@ -48,7 +48,8 @@ impl AnyListener {
     pub(crate) async fn bind(parts: &ListenerParts<'_>) -> Result<Self, TransportError> {
         let config = parts.config;
         if let Some(custom) = parts.custom {
-            return Ok(Self::Custom(custom.guard(parts).await?, custom.name()));
+            let guard = custom.guard(config, parts.backends, parts.limiter);
+            return Ok(Self::Custom(guard.await?, custom.name()));
         }
         match config.general.backend() {
             #[cfg(feature = "uds")]

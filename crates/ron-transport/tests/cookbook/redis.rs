@@ -92,7 +92,7 @@ impl Rig {
         self.client().args(args).output().unwrap()
     }
 
-    /// Waits until a client waits in Redis, which is asked without the example.
+    /// Waits until a client waits in Redis, which is asked directly.
     fn wait_blocked(&self) {
         for _ in 0..ATTEMPTS {
             let mut command = Command::new("redis-cli");

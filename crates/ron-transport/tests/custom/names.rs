@@ -61,7 +61,7 @@ async fn inherited_socket_is_refused() {
     assert!(error.contains("raw listener \"a\""), "{error}");
 }
 
-/// A recorder registers its series once, so that it must know the names.
+/// A recorder registers its series once: it must know the names.
 #[cfg(feature = "prometheus")]
 #[test]
 fn recorder_comes_after_the_names() {

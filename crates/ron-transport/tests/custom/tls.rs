@@ -71,7 +71,7 @@ async fn tls_runs_over_a_custom_backend() {
     serving.await.unwrap().unwrap();
 }
 
-/// The listener is taken only once TLS is usable, so `listen` can be repeated.
+/// An unusable certificate leaves the listener for another `listen`.
 async fn broken_certificate_keeps_the_listener() {
     let pki = Pki::new();
     let config = pki.config();

@@ -110,6 +110,9 @@ impl<I: Io> LingeringStream<I> {
             self.ended = self.poll_discard(cx).is_ready();
         }
         if !self.shut {
+            if self.ended {
+                self.io.expect_drop();
+            }
             match Pin::new(&mut self.io).poll_shutdown(cx) {
                 Poll::Ready(Ok(())) => self.shut = true,
                 Poll::Ready(Err(_)) => return Poll::Ready(()),

@@ -298,3 +298,20 @@ fn close_mode(conn: &ConnState, ending: Option<Ending>, failed: bool) -> CloseMo
         None => CloseMode::InOrder,
     }
 }
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use tokio::io::DuplexStream;
+    use transport_core::Plain;
+
+    use super::*;
+
+    /// Each leg of an idle pair holds both.
+    #[test]
+    fn state_of_a_leg_is_small() {
+        let stream = size_of::<OpenStream<Plain<DuplexStream>>>() - size_of::<DuplexStream>();
+        assert!(stream <= 400, "{stream} bytes");
+        let conn = size_of::<ConnState>();
+        assert!(conn <= 432, "{conn} bytes");
+    }
+}

@@ -16,6 +16,7 @@ use super::pipe::{OneStream, Pipe, PipeError};
 /// # Cancel safety
 /// Dropping the future closes the stream.
 pub async fn echo<I: Leg>(mut io: I) -> Result<u64, RelayError> {
+    io.expect_drop();
     let mut pipe = Pipe::new(io.guard());
     let end = poll_fn(|cx| pipe.poll(cx, &mut OneStream(&mut io))).await;
     let bytes = pipe.bytes;

@@ -44,7 +44,7 @@ impl HeaderDecoder {
     ///
     /// At least 1 until [`feed`](Self::feed) has returned a header or an error.
     #[must_use]
-    pub const fn wanted(&self) -> usize {
+    pub fn wanted(&self) -> usize {
         if self.bytes.is_empty() {
             SHORTEST
         } else {
@@ -54,7 +54,7 @@ impl HeaderDecoder {
 
     /// Returns the number of bytes taken so far.
     #[must_use]
-    pub const fn taken(&self) -> usize {
+    pub fn taken(&self) -> usize {
         self.bytes.len()
     }
 

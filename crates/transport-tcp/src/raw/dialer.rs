@@ -152,14 +152,23 @@ impl Dialer for TcpDialer {
         };
         let rest = (self.dial_timeout)().saturating_sub(resolved - started);
         let race = happy_eyeballs::race(&addrs, rest, self.max_fd);
-        let stream = race.await.map_err(connect)?;
+        let (stream, addr) = race.await.map_err(connect)?;
         let connected = Instant::now();
-        options::apply(&SockRef::from(&stream), &self.config.get()).map_err(TransportError::Io)?;
-        let peer = stream.peer_addr().ok().map(PeerAddr::Ip);
+        let deferred = options::apply_at_dial(&SockRef::from(&stream), &self.config.get());
+        let deferred = deferred.map_err(TransportError::Io)?;
+        // A connection to the unspecified address reaches this host.
+        let peer = match addr.ip().is_unspecified() {
+            true => stream.peer_addr().ok(),
+            false => Some(addr),
+        };
+        let peer = peer.map(PeerAddr::Ip);
         let mut info = ConnInfo::new(Backend::Tcp, peer);
         info.local = stream.local_addr().ok();
         info.steps.resolve = Some(resolved - started);
         info.steps.connect = Some(connected - resolved);
-        Ok(Connection::new(TcpIo::new(stream), info))
+        Ok(Connection::new(
+            TcpIo::new(stream).with_deferred(deferred),
+            info,
+        ))
     }
 }

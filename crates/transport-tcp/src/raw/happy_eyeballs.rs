@@ -19,7 +19,7 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// A name with many addresses thereby opens few sockets.
 const MAX_RUNNING: u8 = 16;
 
-/// Connects to the first address that answers.
+/// Connects to the first address that answers; returns it too.
 ///
 /// Attempts to all addresses start in the first three quarters of `within`. No socket gets a
 /// descriptor of `max_fd` or higher.
@@ -30,13 +30,16 @@ pub(super) async fn race(
     addrs: &[SocketAddr],
     within: Duration,
     max_fd: Option<RawFd>,
-) -> io::Result<TcpStream> {
+) -> io::Result<(TcpStream, SocketAddr)> {
+    if let [addr] = addrs {
+        return connect(*addr, max_fd).await;
+    }
     let order = interleave(addrs);
     let schedule = AttemptSchedule::new(order.len(), within);
     race_with(&order, schedule, |addr| connect(addr, max_fd)).await
 }
 
-async fn connect(addr: SocketAddr, max_fd: Option<RawFd>) -> io::Result<TcpStream> {
+async fn connect(addr: SocketAddr, max_fd: Option<RawFd>) -> io::Result<(TcpStream, SocketAddr)> {
     let socket = match addr {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
@@ -45,7 +48,7 @@ async fn connect(addr: SocketAddr, max_fd: Option<RawFd>) -> io::Result<TcpStrea
     if max_fd.is_some_and(|limit| socket.as_raw_fd() >= limit) {
         return Err(out_of_descriptors());
     }
-    socket.connect(addr).await
+    Ok((socket.connect(addr).await?, addr))
 }
 
 /// Returns `EMFILE`: no descriptor is left for connections.

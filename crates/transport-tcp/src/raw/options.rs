@@ -24,6 +24,65 @@ pub(super) fn apply(socket: &SockRef<'_>, config: &TcpConfig) -> io::Result<()> 
     Ok(())
 }
 
+/// Sets the options of a dialed socket, except those that its writes set.
+pub(super) fn apply_at_dial(
+    socket: &SockRef<'_>,
+    config: &TcpConfig,
+) -> io::Result<DeferredOptions> {
+    if let Some(idle) = config.keepalive() {
+        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))?;
+    }
+    #[cfg(target_os = "linux")]
+    if let Some(timeout) = config.user_timeout() {
+        socket.set_tcp_user_timeout(Some(timeout))?;
+    }
+    Ok(DeferredOptions {
+        nodelay: config.nodelay(),
+        unsent_bytes: Some(config.unsent_bytes()),
+    })
+}
+
+/// Options that have no effect before the stream has written some bytes.
+///
+/// A connection with one request saves a system call for each.
+#[derive(Debug)]
+pub(super) struct DeferredOptions {
+    nodelay: bool,
+    unsent_bytes: Option<u32>,
+}
+
+/// Largest first write that Nagle's algorithm sends at once: a segment of every path (RFC 9293
+/// §3.7.1).
+const FIRST_WRITE: usize = 536;
+
+impl DeferredOptions {
+    /// Sets the options that a write of `bytes` after `written` needs; returns whether all are set.
+    ///
+    /// Nagle's algorithm delays no segment while none is unacknowledged, and `TCP_NOTSENT_LOWAT`
+    /// has no effect on fewer bytes.
+    pub(super) fn set_for(
+        &mut self,
+        socket: &SockRef<'_>,
+        written: u64,
+        bytes: usize,
+    ) -> io::Result<bool> {
+        if self.nodelay && (written != 0 || bytes > FIRST_WRITE) {
+            socket.set_tcp_nodelay(true)?;
+            self.nodelay = false;
+        }
+        let after = written.saturating_add(bytes as u64);
+        if self
+            .unsent_bytes
+            .is_some_and(|mark| after > u64::from(mark))
+        {
+            #[cfg(target_os = "linux")]
+            socket.set_tcp_notsent_lowat(self.unsent_bytes.unwrap_or_default())?;
+            self.unsent_bytes = None;
+        }
+        Ok(!self.nodelay && self.unsent_bytes.is_none())
+    }
+}
+
 /// Sets every option of a socket that had another configuration.
 pub(super) fn replace(socket: &SockRef<'_>, config: &TcpConfig) -> io::Result<()> {
     socket.set_keepalive(config.keepalive().is_some())?;

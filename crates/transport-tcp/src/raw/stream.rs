@@ -3,7 +3,7 @@
 use std::future::{pending, Future};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{ready, Context, Poll};
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -13,6 +13,7 @@ use transport_core::Io;
 #[cfg(target_os = "linux")]
 use transport_core::Taken;
 
+use super::options::DeferredOptions;
 #[cfg(target_os = "linux")]
 use super::{sock_diag, unsent_probe::UnsentProbe};
 
@@ -25,6 +26,12 @@ pub struct TcpIo {
     stream: TcpStream,
     /// Whether a write has consumed the error of a reset.
     is_reset: bool,
+    /// Whether the peer's end of stream has been read; no byte can follow it.
+    is_at_end: bool,
+    /// Whether a drop follows the next shutdown.
+    is_dropped_next: bool,
+    /// Options of a dialed socket that its first writes do not need.
+    deferred: Option<DeferredOptions>,
     /// Bytes accepted by the kernel.
     written: u64,
     #[cfg(target_os = "linux")]
@@ -51,12 +58,32 @@ impl TcpIo {
         Self {
             stream,
             is_reset: false,
+            is_at_end: false,
+            is_dropped_next: false,
+            deferred: None,
             written: 0,
             #[cfg(target_os = "linux")]
             probe: TakenProbe::Diagnosis {
                 has_answered: false,
             },
         }
+    }
+
+    /// Wraps a dialed stream, whose writes set the other options.
+    pub(super) const fn with_deferred(mut self, options: DeferredOptions) -> Self {
+        self.deferred = Some(options);
+        self
+    }
+
+    /// Sets the deferred options that this write needs.
+    fn before_write(&mut self, bytes: usize) -> io::Result<()> {
+        if let Some(deferred) = &mut self.deferred {
+            let socket = SockRef::from(&self.stream);
+            if deferred.set_for(&socket, self.written, bytes)? {
+                self.deferred = None;
+            }
+        }
+        Ok(())
     }
 
     /// Returns the stream below.
@@ -66,8 +93,12 @@ impl TcpIo {
     }
 
     /// Unwraps the stream.
+    ///
+    /// A dialed stream has all its options from then on.
     #[must_use]
-    pub fn into_inner(self) -> TcpStream {
+    pub fn into_inner(mut self) -> TcpStream {
+        // Fails only for a closed socket.
+        let _ = self.before_write(usize::MAX);
         self.stream
     }
 
@@ -90,6 +121,10 @@ impl Io for TcpIo {
     fn abort(&mut self) {
         // Fails only for a closed socket.
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+    }
+
+    fn expect_drop(&mut self) {
+        self.is_dropped_next = true;
     }
 
     #[cfg(target_os = "linux")]
@@ -162,15 +197,14 @@ impl AsyncRead for TcpIo {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if self.is_reset
-            && matches!(polled, Poll::Ready(Ok(())))
-            && buf.filled().len() == before
-            && buf.remaining() != 0
-        {
+        if !self.is_at_end {
+            ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+            self.is_at_end = buf.filled().len() == before && buf.remaining() != 0;
+        }
+        if self.is_at_end && self.is_reset && buf.remaining() != 0 {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
-        polled
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -180,6 +214,7 @@ impl AsyncWrite for TcpIo {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.before_write(buf.len())?;
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.record_write(polled)
     }
@@ -189,6 +224,9 @@ impl AsyncWrite for TcpIo {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.deferred.is_some() {
+            self.before_write(bufs.iter().map(|buf| buf.len()).sum())?;
+        }
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         self.record_write(polled)
     }
@@ -202,6 +240,10 @@ impl AsyncWrite for TcpIo {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_at_end && self.is_dropped_next {
+            // No byte is unread, so the close sends FIN and not RST.
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

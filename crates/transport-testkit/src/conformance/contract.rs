@@ -40,7 +40,9 @@ pub async fn accept_waits_for_no_handshake<H: Harness>(harness: &H) {
     drop(dialing);
 }
 
-/// Accepts that are dropped lose no connection; dials run at the same time.
+/// Accepts that are dropped lose no connection.
+///
+/// The dials run at the same time.
 pub async fn cancelled_accept_loses_no_connection<H: Harness>(harness: &H) {
     let mut rig = RawRig::new(harness).await;
     let dialing: Vec<_> = (0..CONNS).map(|_| dial::<H>(&rig)).collect();
@@ -92,6 +94,28 @@ pub async fn dropped_listener_serves_no_client<H: Harness>(harness: &H) {
         ours.io.read_u8(),
     );
     assert_eq!(read.await.unwrap(), b'x');
+}
+
+/// A shared listener accepts, and its drop leaves the other one accepting.
+pub async fn dropped_share_leaves_the_listener<H: Harness>(harness: &H) {
+    let mut rig = RawRig::new(harness).await;
+    let Some(mut shared) = rig.listener.share().unwrap() else {
+        return;
+    };
+    let dialing = dial::<H>(&rig);
+    let pending = soon("share", "the shared listener accepts", shared.accept()).await;
+    drop(shared);
+    let (ours, peer) = tokio::join!(pending.unwrap().establish(), dialing);
+    let RawEnds {
+        ours: later,
+        peer: later_peer,
+    } = soon(
+        "share",
+        "the other listener accepts",
+        connect::<H>(&mut rig),
+    )
+    .await;
+    let _open = (ours.unwrap(), peer.unwrap().unwrap(), later, later_peer);
 }
 
 /// Listener, dialer and connections report the same backend.
@@ -157,7 +181,10 @@ pub async fn peers_are_stable<H: Harness>(harness: &H) {
     let mut keys = Vec::new();
     for _ in 0..2 {
         let dialing = dial::<H>(&rig);
-        let pending = rig.listener.accept().await.unwrap();
+        let mut pending = rig.listener.accept().await.unwrap();
+        if pending.hop_timeout().is_some() {
+            pending.identify().await.unwrap();
+        }
         let peer = pending.peer();
         let (ours, other) = tokio::join!(pending.establish(), dialing);
         let ours = ours.unwrap();
@@ -314,7 +341,7 @@ pub async fn write_to_gone_peer_fails<H: Harness>(harness: &H) {
     soon("gone", "a write to a peer that has left fails", writing).await;
 }
 
-/// The end of the peer's stream does not resolve a wait for a reset.
+/// A peer's end of stream resolves no wait for a reset.
 pub async fn end_of_stream_is_no_reset<H: Harness>(harness: &H) {
     let mut rig = RawRig::new(harness).await;
     let RawEnds { mut ours, mut peer } = connect::<H>(&mut rig).await;

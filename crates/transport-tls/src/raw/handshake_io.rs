@@ -169,6 +169,10 @@ impl<I: Io> Io for HandshakeIo<I> {
         self.coalescer.is_empty() && self.io.has_sent_all()
     }
 
+    fn expect_drop(&mut self) {
+        self.io.expect_drop();
+    }
+
     /// Returns the measurement of the stream below.
     ///
     /// Falls back to the accepted bytes if that stream has never measured.

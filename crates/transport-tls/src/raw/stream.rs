@@ -77,6 +77,12 @@ impl<I: Io> Io for TlsIo<I> {
         !self.session.wants_write() && self.session.inner().map_or(true, Io::has_sent_all)
     }
 
+    fn expect_drop(&mut self) {
+        if let Some(inner) = self.session.inner() {
+            inner.expect_drop();
+        }
+    }
+
     /// Counts ciphertext; bytes that rustls still holds are not included.
     fn taken(&mut self) -> Option<Taken> {
         self.session.inner().and_then(Io::taken)

@@ -10,7 +10,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use transport_core::{Dialer, Listener, Pending};
 use transport_tls::rustls::pki_types::pem::PemObject;
 use transport_tls::rustls::pki_types::CertificateDer;
-use transport_tls::{PqMode, Reloadable, ServerTls};
+use transport_tls::{ClientTls, PqMode, Reloadable, ServerTls};
 
 use crate::pki::{self, Authority, Files, SERVER};
 use crate::rig::{failure, message, target, Rig};
@@ -24,16 +24,22 @@ pub(crate) fn connector(
     authority: &Authority,
     versions: &[&'static SupportedProtocolVersion],
 ) -> TlsConnector {
+    TlsConnector::from(Arc::new(client_config(authority, versions)))
+}
+
+fn client_config(
+    authority: &Authority,
+    versions: &[&'static SupportedProtocolVersion],
+) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(der(&authority.pem())).unwrap();
     let mut provider = aws_lc_rs::default_provider();
     provider.kx_groups.insert(0, kx_group::X25519MLKEM768);
-    let config = ClientConfig::builder_with_provider(Arc::new(provider))
+    ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(versions)
         .unwrap()
         .with_root_certificates(roots)
-        .with_no_client_auth();
-    TlsConnector::from(Arc::new(config))
+        .with_no_client_auth()
 }
 
 pub(crate) fn old_server(authority: &Authority, with_tls13: bool) -> ServerConfig {
@@ -194,4 +200,32 @@ async fn missing_group_is_not_an_old_version() {
     assert_eq!(says, "no key exchange group in common with the peer");
     let says = refusal(&client_hello(0x0303, 0x1399, &groups(&[0, 2, 0, 29]))).await;
     assert_eq!(says, "no cipher suite in common with the peer");
+}
+
+/// A configuration of the embedder that allows TLS 1.2.
+#[tokio::test]
+async fn tls12_server_is_refused_by_rustls_client() {
+    let authority = Authority::new();
+    let config = client_config(&authority, &[&TLS12, &TLS13]);
+    let live = Reloadable::new(ClientTls::from_rustls(Arc::new(config)));
+    for (with_tls13, refused) in [(false, true), (true, false)] {
+        let (mut listener, reach) =
+            transport_testkit::MemoryListener::bind(transport_core::Backend::Tcp);
+        let recorder = transport_testkit::Recorder::new();
+        let dialer = transport_tls::raw::TlsDialer::over(reach, &live, recorder.observer());
+        let acceptor = TlsAcceptor::from(Arc::new(old_server(&authority, with_tls13)));
+        let old = async {
+            let pending = listener.accept().await.unwrap();
+            let io = pending.establish().await.unwrap().io;
+            acceptor.accept(io).await
+        };
+        let target = target();
+        let (old, dialed) = tokio::join!(old, dialer.dial(&target));
+        assert_eq!(dialed.is_err(), refused);
+        if refused {
+            let error = failure(dialed);
+            assert!(error.contains("TLS 1.3"), "{error}");
+        }
+        drop(old);
+    }
 }

@@ -27,6 +27,8 @@ const EXAMPLE: &str = concat!(
 const FRONT: &str = "127.0.0.1:9444";
 /// The last part of the replicas' addresses.
 const REPLICAS: [u8; 3] = [11, 12, 13];
+/// The index of the replica that is killed.
+const VICTIM: usize = 1;
 /// The connection cap of one peer at each replica; an honest address opens five in all.
 const CAP: usize = 10;
 /// The maximum ratio of honest latencies.
@@ -226,14 +228,21 @@ impl Place<'_> {
 
     /// Kills one replica; only its connections break.
     fn kill(&self, case: &mut Case, replicas: &mut [Gateway]) -> Outcome {
-        // Round robin gives each replica its part.
         let mut crowd = Crowd::connect(front())?;
         crowd.p99()?;
-        let victim = replicas[1].until("connections of the victim", |now| {
-            now.inflight() * replicas.len() as f64 > crowd.len() as f64 - 0.5
+        // Connections of the earlier traffic may still be closing.
+        let on_victim = wait_for("the connections of the crowd alone", PATIENCE, || {
+            let (mut all, mut on_victim) = (0.0, 0.0);
+            for (at, replica) in replicas.iter().enumerate() {
+                let inflight = replica.scrape()?.inflight();
+                all += inflight;
+                if at == VICTIM {
+                    on_victim = inflight;
+                }
+            }
+            Ok(((all - crowd.len() as f64).abs() < 0.5).then_some(on_victim))
         })?;
-        let on_victim = victim.inflight();
-        replicas[1].signal(Signal::KILL)?;
+        replicas[VICTIM].signal(Signal::KILL)?;
         let lost = crowd.broken();
         ensure((lost as f64 - on_victim).abs() < 0.5, || {
             format!("{lost} connections break, the victim had {on_victim}")
@@ -245,9 +254,9 @@ impl Place<'_> {
         let traffic = Traffic::start(front());
         thread::sleep(A_WHILE);
         case.cure();
-        let new = self.replica(REPLICAS[1])?;
-        std::mem::replace(&mut replicas[1], new).kill()?;
-        Self::serves_again(&replicas[1])?;
+        let new = self.replica(REPLICAS[VICTIM])?;
+        std::mem::replace(&mut replicas[VICTIM], new).kill()?;
+        Self::serves_again(&replicas[VICTIM])?;
         let tally = traffic.stop()?;
         ensure(tally.lost == 0, || {
             format!("{} new connections lost: {}", tally.lost, tally.last)

@@ -53,7 +53,7 @@ fn start(lab: &Lab, listen: &str, pass: &str) -> Result<Balancer, String> {
          stream {{\n  log_format row 'src=$proxy_protocol_addr:$proxy_protocol_port \
          dst=$proxy_protocol_server_addr:$proxy_protocol_server_port status=$status';\n  \
          access_log /dev/stdout row;\n  \
-         server {{ listen {addr} {listen}; proxy_pass {pass}; }}\n}}\n"
+         server {{ listen {addr} {listen}; proxy_pass {pass}; proxy_half_close on; }}\n}}\n"
     );
     let path = lab.write("nginx.conf", &config)?;
     let process = Process::start(Command::new("nginx").args(["-e", "stderr", "-c", &path]))?;

@@ -40,7 +40,7 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "RON_TRANSPORT_PORT_9444_TCP_ADDR",
     "RON_TRANSPORT_SERVICE_HOST",
     // Settings of Envoy.
-    "max_connect_attempts",
+    "outlier_detection",
     "source_ip",
     // Prometheus and Loki.
     "TransportTlsStartFailed",
@@ -209,7 +209,7 @@ impl Known {
             }
         }
         assert!(
-            ours >= compiled.len() && gateways == 10,
+            ours >= compiled.len() && gateways == 11,
             "{ours}, {gateways}"
         );
     }

@@ -67,6 +67,35 @@ fn tcp() {
 }
 
 #[test]
+fn proxy() {
+    use ron_transport::proxy::{encode, Proxied, ProxiedAddrs, ProxiedTls, ProxyVersion};
+    let mut header = Proxied::new(ProxyVersion::V2);
+    header.addrs = ProxiedAddrs::Ip {
+        source: "192.0.2.1:5000".parse().unwrap(),
+        destination: "192.0.2.9:443".parse().unwrap(),
+    };
+    header.unique_id = Some((*b"req-1").into());
+    header.authority = Some("a.example\u{1b}[0m".into());
+    header.alpn = Some((*b"h2").into());
+    let mut tls = ProxiedTls::default();
+    tls.version = Some("TLSv1.3".into());
+    tls.cipher = Some("TLS_AES_256_GCM_SHA384".into());
+    tls.common_name = Some("client\n".into());
+    header.tls = Some(tls);
+    let gateway = logging(&["--transport.proxy.trusted", "127.0.0.1"]).spawn();
+    let mut hop = connect(gateway.addr);
+    hop.write_all(&encode(&header)).unwrap();
+    assert!(echoes(&mut hop));
+    drop(hop);
+    close(&gateway, "eof");
+    let mut wrong = connect(gateway.addr);
+    wrong.write_all(b"PROXY TCP9 \r\n").unwrap();
+    assert!(ended(&mut wrong));
+    reject(&gateway, "proxy");
+    expect("proxy", &gateway.stop(), &[]);
+}
+
+#[test]
 fn limits() {
     let gateway = logging(&[
         "--transport.max-conns",

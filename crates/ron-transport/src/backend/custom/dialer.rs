@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use transport_core::{Backend, Connection, Dialer, Target, TransportError};
 use transport_limits::{Guard, Limiter};
@@ -13,7 +14,7 @@ use crate::scheme::Scheme;
 #[cfg(feature = "tls")]
 use transport_core::Reloadable;
 #[cfg(feature = "tls")]
-use transport_tls::{raw::TlsDialer, ClientTls};
+use transport_tls::{raw::TlsDialer, ClientOptions, ClientTls};
 
 /// The custom dialers of a transport.
 #[derive(Default)]
@@ -72,8 +73,7 @@ pub(super) struct UnguardedDialer {
 
 impl UnguardedDialer {
     pub(super) fn new<D: Dialer>(scheme: &'static str, dialer: D) -> Self {
-        let dialer = Arc::new(dialer);
-        let dialer = Box::new(NamedDialer { scheme, dialer });
+        let dialer = Box::new(NamedDialer::new(scheme, Arc::new(dialer)));
         Self { scheme, dialer }
     }
 
@@ -83,9 +83,20 @@ impl UnguardedDialer {
 }
 
 /// A raw dialer. The scheme replaces the backend that it reports.
-struct NamedDialer<D> {
+pub(super) struct NamedDialer<D> {
     scheme: &'static str,
     dialer: Arc<D>,
+}
+
+impl<D> NamedDialer<D> {
+    pub(super) const fn new(scheme: &'static str, dialer: Arc<D>) -> Self {
+        Self { scheme, dialer }
+    }
+
+    #[cfg(test)]
+    pub(super) fn get_ref(&self) -> &D {
+        &self.dialer
+    }
 }
 
 impl<D> Clone for NamedDialer<D> {
@@ -118,6 +129,7 @@ pub(crate) trait DialErased: Send + Sync {
         &'a self,
         to: &'a Target,
         limiter: &'a Limiter,
+        timeout: Duration,
     ) -> BoxFuture<'a, Result<Conn, TransportError>>;
 
     /// Dials with TLS over the connection.
@@ -126,7 +138,9 @@ pub(crate) trait DialErased: Send + Sync {
         &'a self,
         to: &'a Target,
         limiter: &'a Limiter,
+        timeout: Duration,
         live: Reloadable<ClientTls>,
+        options: ClientOptions,
     ) -> BoxFuture<'a, Result<Conn, TransportError>>;
 }
 
@@ -135,10 +149,11 @@ impl<D: Dialer> DialErased for NamedDialer<D> {
         &'a self,
         to: &'a Target,
         limiter: &'a Limiter,
+        timeout: Duration,
     ) -> BoxFuture<'a, Result<Conn, TransportError>> {
         Box::pin(async move {
             let guard = Guard::new(self.clone(), limiter);
-            guard.dial(to).await.map(Conn::new)
+            guard.dial_within(to, timeout).await.map(Conn::new)
         })
     }
 
@@ -147,12 +162,14 @@ impl<D: Dialer> DialErased for NamedDialer<D> {
         &'a self,
         to: &'a Target,
         limiter: &'a Limiter,
+        timeout: Duration,
         live: Reloadable<ClientTls>,
+        options: ClientOptions,
     ) -> BoxFuture<'a, Result<Conn, TransportError>> {
         Box::pin(async move {
             let raw = TlsDialer::over(self.clone(), &live, limiter.shared_observer());
-            let guard = Guard::new(raw, limiter);
-            guard.dial(to).await.map(Conn::new)
+            let guard = Guard::new(raw.with_options(options)?, limiter);
+            guard.dial_within(to, timeout).await.map(Conn::new)
         })
     }
 }

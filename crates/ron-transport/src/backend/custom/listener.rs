@@ -4,12 +4,13 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use transport_core::{Backend, Listener, PeerAddr, Pending, TransportError};
-use transport_limits::{Admitted, Guard};
+use transport_limits::{Admitted, Guard, Limiter};
 #[cfg(feature = "tls")]
 use transport_tls::raw::TlsListener;
 
 use super::raw::{AcceptErased, BoxFuture, ErasedListener};
-use crate::backend::{unsupported, ListenerParts};
+use crate::backend::{unsupported, BackendState};
+use crate::config::Config;
 use crate::conn::Conn;
 
 /// A raw listener that waits for [`listen`](crate::Transport::listen).
@@ -45,23 +46,27 @@ impl CustomListener {
     #[allow(clippy::unused_async)]
     pub(crate) async fn guard(
         &self,
-        parts: &ListenerParts<'_>,
+        config: &Config,
+        backends: &BackendState,
+        limiter: &Limiter,
     ) -> Result<CustomGuard, TransportError> {
-        match parts.config.general.backend() {
+        // Without TLS no state is read.
+        let _ = backends;
+        match config.general.backend() {
             #[cfg(feature = "tls")]
             Backend::Tls => {
-                let live = parts.backends.tls.server(parts.config).await?;
-                let observer = parts.limiter.shared_observer();
+                let live = backends.tls.server(config).await?;
+                let observer = limiter.shared_observer();
                 let raw = TlsListener::over(self.take()?, &live, observer);
-                Ok(CustomGuard::Tls(Guard::new(raw, parts.limiter)))
+                Ok(CustomGuard::Tls(Guard::new(raw, limiter)))
             }
             Backend::Tcp if self.has_handshake => {
                 let raw = self.take()?;
-                Ok(CustomGuard::Handshake(Guard::new(raw, parts.limiter)))
+                Ok(CustomGuard::Handshake(Guard::new(raw, limiter)))
             }
             Backend::Tcp => {
                 let raw = self.take()?;
-                Ok(CustomGuard::Instant(Guard::new(raw, parts.limiter)))
+                Ok(CustomGuard::Instant(Guard::new(raw, limiter)))
             }
             other => Err(unsupported::backend(other)),
         }

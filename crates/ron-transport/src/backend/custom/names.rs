@@ -6,7 +6,7 @@ use super::dialer::{CustomDialers, UnguardedDialer};
 use super::listener::CustomListener;
 use crate::config::{Config, COMPILED_BACKENDS};
 
-/// The raw listener and the raw dialers that the embedder passed to the builder.
+/// The raw listener and raw dialers of a builder.
 #[derive(Default)]
 pub(crate) struct CustomBackends {
     listener: Option<CustomListener>,

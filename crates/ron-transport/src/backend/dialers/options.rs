@@ -1,5 +1,7 @@
 //! Dials with options of their own.
 
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use transport_core::TransportError;
@@ -8,7 +10,7 @@ use transport_core::{Dialer, Reloadable};
 use transport_limits::Guard;
 use transport_tcp::raw::TcpDialer;
 #[cfg(feature = "tls")]
-use transport_tls::raw::TlsDialer;
+use transport_tls::{raw::TlsDialer, ClientTls};
 
 use super::{unsupported, Dialers};
 #[cfg(feature = "tls")]
@@ -58,6 +60,17 @@ impl Dialers {
                     .await
                     .map(Conn::new)
             }
+            Scheme::Custom => {
+                let dialer = self.custom.find(to)?;
+                dialer.dial(target, limiter, timeout).await
+            }
+            #[cfg(feature = "tls")]
+            Scheme::TlsOverCustom => {
+                let dialer = self.custom.find(to)?;
+                let (live, options) = (self.client_tls(options).await?, options.tls.clone());
+                let dialed = dialer.dial_tls(target, limiter, timeout, live, options);
+                dialed.await
+            }
             #[allow(unreachable_patterns)]
             scheme => Err(unsupported::scheme(scheme)),
         }?;
@@ -79,15 +92,24 @@ impl Dialers {
         below: D,
         options: &DialOptions,
     ) -> Result<TlsDialer<D>, TransportError> {
-        let state = &self.tls.tls;
-        let live = match &options.client_tls {
-            Some(own) => {
-                state.check_pq(own.pq_mode())?;
-                Reloadable::from(std::sync::Arc::clone(own))
-            }
-            None => tls::client(state).await?,
-        };
+        let live = self.client_tls(options).await?;
         let observer = self.tcp.limiter().shared_observer();
         TlsDialer::over(below, &live, observer).with_options(options.tls.clone())
+    }
+
+    /// Returns the configuration of the options, else that of the transport.
+    #[cfg(feature = "tls")]
+    async fn client_tls(
+        &self,
+        options: &DialOptions,
+    ) -> Result<Reloadable<ClientTls>, TransportError> {
+        let state = &self.tls.tls;
+        match &options.client_tls {
+            Some(own) => {
+                state.check_pq(own.pq_mode())?;
+                Ok(Reloadable::from(Arc::clone(own)))
+            }
+            None => tls::client(state).await,
+        }
     }
 }
