@@ -139,6 +139,12 @@ fn handshakes() -> Vec<Panel> {
                     .legend("{{kx}} {{result}}, resumed {{resumed}}"),
             ],
         ),
+        Panel::lines(
+            "PROXY headers",
+            Unit::PerSecond,
+            [Query::rate(names::PROXY_HEADERS, &["version", "result"])
+                .legend("{{version}} {{result}}")],
+        ),
         Panel::figure(
             "Certificate expires in",
             Unit::Seconds,
