@@ -50,7 +50,7 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "job_name",
     "scrape_configs",
     "static_configs",
-    // TLS, OpenSSL, tor and the kernel.
+    // TLS, OpenSSL, nginx, tor and the kernel.
     "access_denied",
     "authorized_clients",
     "certificate_unknown",
@@ -65,6 +65,7 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "memory.max",
     "net.ipv4.tcp_migrate_req",
     "perf_event_open",
+    "proxy_protocol",
     "s_client",
     "unknown_ca",
     "verify_hostname",
