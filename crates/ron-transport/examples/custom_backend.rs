@@ -5,6 +5,7 @@
 //! The backend implements [`Dialer`], [`Listener`], [`Pending`] and [`Io`] on raw types. The transport
 //! adds admission, deadlines, rates, metrics, drain and reload. `transport-testkit` tests such a
 //! backend: its `conformance!` runs every case of the contract.
+#![allow(clippy::disallowed_methods)] // This service spawns tasks of its own.
 
 use std::collections::HashMap;
 use std::io;

@@ -7,6 +7,7 @@
 //! `u64` number and a text. Its response has the same number, a status byte and a text: 0 is an answer,
 //! 1 is busy. A response with the number 0 is a goodbye: the server takes no further requests, and the
 //! client ends its stream once it has all answers.
+#![allow(clippy::disallowed_methods)] // This service spawns tasks of its own.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

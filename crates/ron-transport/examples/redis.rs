@@ -3,6 +3,7 @@
 //! `redis UPSTREAM` relays each client to a target such as `unix:///run/redis/redis.sock`. The
 //! environment configures the listener: `RON_TRANSPORT_BIND_ADDR`, `RON_TRANSPORT_BACKEND`,
 //! `RON_TRANSPORT_MAX_CONNS`… It drains on SIGTERM.
+#![allow(clippy::disallowed_methods)] // This service spawns tasks of its own.
 
 use std::sync::Arc;
 
