@@ -1,4 +1,4 @@
-//! `peers`: tests the built gateway with TLS and PROXY implementations of other projects.
+//! `peers`: tests the built gateway with programs of other projects.
 //!
 //! `testing/interop` has the peers and their rows; this step installs their programs. If an installation
 //! fails, the step prints the reason and the harness skips the peer.

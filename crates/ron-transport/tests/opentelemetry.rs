@@ -11,7 +11,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use bridge::OtelRecorder;
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::KeyValue;
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ScopeMetrics};
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
 use ron_transport::metrics::{
     MetricKind, MetricsObserver, IO_SIZE_BUCKETS, LATENCY_BUCKETS, METRICS,
@@ -55,7 +55,7 @@ impl Otel {
         self.provider.force_flush().unwrap();
         let mut points = BTreeMap::new();
         for resource in self.exporter.get_finished_metrics().unwrap() {
-            for metric in resource.scope_metrics().flat_map(|scope| scope.metrics()) {
+            for metric in resource.scope_metrics().flat_map(ScopeMetrics::metrics) {
                 let series = |labels: &mut dyn Iterator<Item = &KeyValue>| {
                     let mut labels: Vec<_> = labels
                         .map(|label| format!("{}={}", label.key, label.value))

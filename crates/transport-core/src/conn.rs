@@ -72,7 +72,7 @@ pub struct ConnInfo {
     pub alpn: Option<Box<[u8]>>,
     /// The key exchange of the TLS handshake.
     pub kx: Option<KeyExchange>,
-    /// The cipher suite of the TLS session, by its name in the IANA registry.
+    /// The IANA name of the TLS session's cipher suite.
     pub cipher: Option<&'static str>,
     /// The host name that a TLS client requested (SNI, RFC 6066 §3).
     pub server_name: Option<Box<str>>,

@@ -25,7 +25,7 @@
 //! |---|---|---|
 //! | pending-drop | Dropping it refuses the peer: its dial fails or its stream ends, and it reads no byte. | `dropped_pending_refuses_the_peer`, `connection_cap_refuses_and_readmits` |
 //! | establish-drop | Dropping the future of `establish` refuses the peer too, at any point of the handshake. | `dropped_handshake_refuses_the_peer`, `stalled_handshake_times_out` |
-//! | establish-instant | With `HANDSHAKE = false`, the first poll of `establish` is ready. | `instant_handshake_needs_one_poll` |
+//! | establish-instant | With `HANDSHAKE = false` and without a hop to identify, the first poll of `establish` is ready. | `instant_handshake_needs_one_poll` |
 //! | establish-failure | After a failed handshake, the backend closes its stream itself, within 100 ms. A peer that leaves before its first byte is `Closed`, or `Io` with a reset. | not checked: a harness cannot fail a handshake of every kind |
 //! | identify | With `hop_timeout`, `identify` reads the header of the hop and no byte after it; `peer` then is the announced address. `establish` calls it unless the guard has. | not checked here: `transport-proxy/tests/proxy` |
 //! | peer | `peer`, after `identify`, equals `ConnInfo::peer`, and it is equal for all connections of a peer but for the port. | `peers_are_stable`, `peer_cap_refuses` |

@@ -28,7 +28,7 @@ impl ProxyVersion {
     }
 }
 
-/// The outcome of an accepted connection that may begin with a PROXY header.
+/// The outcome of reading a PROXY header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProxyResult {
@@ -42,7 +42,9 @@ pub enum ProxyResult {
     TooLarge,
     /// The CRC32C checksum differs.
     Checksum,
-    /// The header was incomplete at its deadline, or at the end of a drain.
+    /// The header was incomplete at its deadline.
+    ///
+    /// Or a drain ended before it was complete.
     Timeout,
     /// The hop closed the connection before the first byte.
     Closed,
@@ -88,7 +90,9 @@ impl ProxyResult {
 pub struct Proxied {
     /// The version of the header.
     pub version: ProxyVersion,
-    /// The hop that sent the header; `None` before a listener has set it.
+    /// The hop that sent the header.
+    ///
+    /// `None` before a listener has set it.
     pub via: Option<PeerAddr>,
     /// The addresses of the connection that the hop accepted.
     pub addrs: ProxiedAddrs,
@@ -135,7 +139,9 @@ impl Proxied {
         }
     }
 
-    /// Returns the identifier as text: itself if it is printable ASCII, else hexadecimal.
+    /// Returns the identifier as text.
+    ///
+    /// It is hexadecimal unless all bytes are printable ASCII.
     #[must_use]
     pub fn unique_id_text(&self) -> Option<String> {
         let id = self.unique_id.as_deref()?;
@@ -169,13 +175,15 @@ pub enum ProxiedAddrs {
     },
 }
 
-/// The client's TLS session with the hop, as a PROXY header announces it.
+/// The client's TLS session with the hop.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ProxiedTls {
     /// Whether the client presented a certificate on this connection.
     pub client_cert: bool,
-    /// Whether the client presented a certificate in this session, possibly a resumed one.
+    /// Whether the client presented a certificate in this session.
+    ///
+    /// In a resumed session, that was on an earlier connection.
     pub session_cert: bool,
     /// Whether the hop verified the client's certificate.
     pub verified: bool,

@@ -88,7 +88,8 @@ pub trait Pending: Send + Sized + 'static {
 
     /// Whether [`establish`](Self::establish) may wait for the peer.
     ///
-    /// If it never does, its first poll is ready, and no task is spawned for it.
+    /// If it never does, its first poll is ready, and no task is spawned for it. A connection with a
+    /// [`hop_timeout`](Self::hop_timeout) waits for its hop all the same.
     const HANDSHAKE: bool = true;
 
     /// Returns the address of the peer, which [`ConnInfo::peer`](crate::ConnInfo::peer) repeats.
@@ -104,16 +105,17 @@ pub trait Pending: Send + Sized + 'static {
         None
     }
 
-    /// Returns the time for [`identify`](Self::identify) if `peer` is only a hop before the peer.
+    /// Returns the deadline of [`identify`](Self::identify), if `peer` is a hop.
     ///
-    /// A guard asks before and after `identify`. If it is still a hop after, no limit for single peers
-    /// applies to it.
+    /// A hop is a balancer, which announces the peer; `None` if `peer` is the peer itself. A guard asks
+    /// before and after `identify`. If `peer` is still a hop then, no limit of single peers applies.
     fn hop_timeout(&self) -> Option<Duration> {
         None
     }
 
-    /// Learns the address of the peer behind a hop; [`peer`](Self::peer) then returns it.
+    /// Learns the address of the peer behind a hop.
     ///
+    /// [`peer`](Self::peer) then returns it.
     /// It reads no byte that follows the hop's header.
     ///
     /// # Errors

@@ -124,8 +124,9 @@ impl Admission {
         peer
     }
 
-    /// Takes the total and the pending place of a connection whose peer is not known.
+    /// Takes the places of a connection whose peer is unknown.
     ///
+    /// They are one in total and one among the pending handshakes.
     /// Returns whether the total one is a surplus place: with eviction, the connection takes another
     /// place once its peer is admitted.
     pub(crate) fn enter_hop(&self) -> Result<bool, Reason> {
@@ -166,7 +167,7 @@ impl Admission {
         self.enter_rated(key, now, true)
     }
 
-    /// Takes a token of the accept rate of all peers; `None` without that rate.
+    /// Takes a token of the accept rate of all peers.
     pub(crate) fn take_accept(&self, now: u64) -> Result<Option<TokenGrant>, Reason> {
         let rate = Rate::events(self.accepts_per_sec.load(Ordering::Relaxed));
         let taken = rate.map(|rate| self.accepts.take(now, rate, 1, 1));

@@ -1,4 +1,4 @@
-//! Decides about a connection from a hop: when it is accepted, and when its peer is known.
+//! Decides about a connection from a hop, in two steps.
 //!
 //! Until the hop has announced the peer, the connection has a place in total and one among the
 //! pending handshakes. The other checks follow in the order of `admit`.
@@ -21,7 +21,7 @@ impl Limiter {
         Ok(Permit::of_hop(core, backend, is_surplus))
     }
 
-    /// Checks the rules for an announced peer, and takes the places that it needs.
+    /// Admits an announced peer.
     ///
     /// A hop that announced none (`is_hop`) is exempt from the limits of single peers.
     pub(crate) fn admit_identified(

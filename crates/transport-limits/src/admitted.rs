@@ -68,7 +68,9 @@ impl<P: Pending> Admitted<P> {
         P::HANDSHAKE || self.pending.hop_timeout().is_some()
     }
 
-    /// Identifies the peer behind a hop and runs the handshake, each within its deadline.
+    /// Runs the handshake within its deadline.
+    ///
+    /// Behind a hop, it identifies and admits the peer first.
     ///
     /// # Errors
     /// [`TransportError::Timeout`] with [`Op::Handshake`] or [`Op::ProxyHeader`],

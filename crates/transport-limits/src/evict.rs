@@ -38,7 +38,9 @@ impl Limiter {
         Err(Reason::ConnLimit)
     }
 
-    /// Takes a place of `max_conns` from an idle connection: from this one, or from the next.
+    /// Takes a place of `max_conns` from an idle connection.
+    ///
+    /// From this one, or from the next.
     ///
     /// `has_surplus` tells whether the caller has a surplus place. An evicted connection takes it over.
     pub(crate) fn take_place(

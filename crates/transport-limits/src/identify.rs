@@ -1,4 +1,4 @@
-//! Identifies the peer of a connection from a hop, and admits the peer.
+//! Identifies and admits the peer behind a hop.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,7 +17,7 @@ type Identified<P> = (P, PendingConn, Arc<ConnSettings>);
 pub(crate) type Identifying<P> =
     Pin<Box<dyn Future<Output = Result<Identified<P>, TransportError>> + Send>>;
 
-/// Waits for the hop's announcement, and applies the limits that need the peer's address.
+/// Waits for the hop's announcement, and admits the peer.
 ///
 /// A failure is counted once, after the connection was dropped.
 pub(crate) async fn identify<P: Pending>(

@@ -20,7 +20,7 @@ pub(crate) struct Permit {
 /// The places of an accepted connection.
 #[derive(Debug)]
 struct AcceptedPlaces {
-    /// The peer; `None` while only its hop is known, and for a hop itself.
+    /// The peer; `None` if only a hop is known.
     key: Option<PeerKey>,
     /// The peer's state, while the handshake is pending.
     peer: Option<Arc<PeerState>>,
@@ -55,7 +55,7 @@ impl Permit {
         permit
     }
 
-    /// Wraps the places of a connection from a hop, whose peer is not known.
+    /// Wraps the places of a connection from a hop.
     pub(crate) fn of_hop(core: &Arc<Core>, backend: Backend, is_surplus: bool) -> Self {
         core.pending().fetch_add(1, Ordering::Relaxed);
         core.observer().queue_depth(Queue::PendingHandshakes, 1);
@@ -107,7 +107,9 @@ impl Permit {
         places.map_or(TotalPlace::None, |places| places.total)
     }
 
-    /// Notes the result of the attempt to exchange the surplus place for one of `max_conns`.
+    /// Notes the exchange of the surplus place.
+    ///
+    /// It is exchanged for one of `max_conns`, or the attempt failed.
     pub(crate) fn replaced(&mut self, is_placed: bool, has_surplus: bool) {
         let Some(places) = &mut self.accepted else {
             return;
@@ -122,7 +124,7 @@ impl Permit {
         }
     }
 
-    /// Gives back the pending place; the first call returns the peer, if it is known.
+    /// Gives back the pending place; the first call returns the peer.
     pub(crate) fn established(&mut self) -> Option<Arc<PeerState>> {
         let places = self.accepted.as_mut()?;
         if !std::mem::take(&mut places.is_pending) {

@@ -74,7 +74,7 @@ fn addrs(client: &ConnInfo, received: Option<&Proxied>) -> ProxiedAddrs {
     }
 }
 
-/// Returns the address for an unknown destination, in the family of the source.
+/// Returns the unspecified address of the source's family.
 fn unspecified(source: SocketAddr) -> SocketAddr {
     let ip: IpAddr = match source.ip().to_canonical() {
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),

@@ -16,7 +16,7 @@ const UNIX: &str = "unix";
 /// The range of `proxy.header_timeout`.
 const TIMEOUTS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(60));
 
-/// The trusted hops, the deadline of their header, and the header to upstreams.
+/// The settings of the PROXY protocol, in and out.
 ///
 /// By default no hop is trusted, so no header is read, and none is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,7 +117,7 @@ impl TrustedHops {
         self.networks.is_empty() && !self.unix
     }
 
-    /// Returns a network of the list that contains every address of its family.
+    /// Returns a network that contains every address of its family.
     #[must_use]
     pub fn everyone(&self) -> Option<String> {
         let all = self.networks.as_slice().iter().find(|net| net.len() == 0);
@@ -205,7 +205,9 @@ impl ProxyConfig {
         self
     }
 
-    /// Sets the longest time from the accept to the complete header: 10 ms to 60 s.
+    /// Sets the time for the complete header: 10 ms to 60 s.
+    ///
+    /// It begins with the accept.
     ///
     /// # Errors
     /// When it is outside of that range. The setting is then unchanged.

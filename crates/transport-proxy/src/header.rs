@@ -17,7 +17,9 @@ use std::net::SocketAddr;
 /// Most bytes of an accepted header.
 pub const MAX_HEADER_BYTES: usize = 1024;
 
-/// Converts a v4-mapped IPv6 address to IPv4, so that both count as one peer.
+/// Converts a v4-mapped IPv6 address to IPv4.
+///
+/// Both then count as one peer.
 fn canonical(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }

@@ -1,9 +1,10 @@
 //! The settings of TCP sockets.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use transport_core::schema::{
-    format_bool, format_duration, Key, Kind, Reload, SectionTable, Setting, ValueError,
+    format_bool, format_duration, Key, Kind, Raw, Reload, SectionTable, Setting, ValueError,
 };
 
 /// Longest keepalive idle time, in seconds, that Linux accepts (`MAX_TCP_KEEPIDLE`).
@@ -22,6 +23,11 @@ pub struct TcpConfig {
     backlog: u32,
     reuse_port: bool,
     unsent_bytes: u32,
+    bind_device: Option<String>,
+    source_addrs: Vec<IpAddr>,
+    dial_device: Option<String>,
+    fwmark: u32,
+    dscp: u8,
 }
 
 impl Default for TcpConfig {
@@ -33,6 +39,11 @@ impl Default for TcpConfig {
             backlog: 1024,
             reuse_port: false,
             unsent_bytes: 64 << 10,
+            bind_device: None,
+            source_addrs: Vec::new(),
+            dial_device: None,
+            fwmark: 0,
+            dscp: 0,
         }
     }
 }
@@ -62,7 +73,68 @@ impl SectionTable for TcpConfig {
             .doc("Lets other sockets listen on the same port (`SO_REUSEPORT`).")
             .get(|c: &Self| format_bool(c.reuse_port))
             .set(|c, value| value.bool().map(|on| c.reuse_port = on)),
+        Key::new("tcp.fwmark", Kind::Count, Reload::New)
+            .allows("0 (off) to 4294967295")
+            .doc(
+                "Mark of sent packets for routing and firewall rules (`SO_MARK`), on accepted and \
+                 dialed connections; it needs CAP_NET_ADMIN.",
+            )
+            .get(|c: &Self| c.fwmark.to_string())
+            .set(|c, value| c.set_fwmark(value.count()?).map(drop)),
+        Key::new("tcp.dscp", Kind::Count, Reload::New)
+            .allows("0 to 63")
+            .doc(
+                "Differentiated services code point of sent packets (RFC 2474), such as 46 for \
+                 expedited forwarding.",
+            )
+            .get(|c: &Self| c.dscp.to_string())
+            .set(|c, value| c.set_dscp(value.count()?).map(drop)),
+        Key::new("bind_device", Kind::Text, Reload::Restart)
+            .allows("the name of a network device such as eth0; empty for none")
+            .doc("Network device through which the listener accepts (`SO_BINDTODEVICE`).")
+            .get(|c: &Self| c.bind_device.clone().unwrap_or_default())
+            .set(|c, value| c.set_bind_device(value.text()?).map(drop)),
+        Key::new("dial.source_addr", Kind::List, Reload::New)
+            .allows("an IPv4 address, an IPv6 address, or one of each; empty for none")
+            .doc("Local address of dialed TCP connections, by the family of the target's address.")
+            .get(|c: &Self| {
+                let addrs: Vec<_> = c.source_addrs.iter().map(ToString::to_string).collect();
+                addrs.join(",")
+            })
+            .set(|c, value| {
+                parse_addrs(value).and_then(|addrs| c.set_source_addrs(addrs).map(drop))
+            }),
+        Key::new("dial.bind_device", Kind::Text, Reload::New)
+            .allows("the name of a network device such as eth0; empty for none")
+            .doc("Network device of dialed TCP connections (`SO_BINDTODEVICE`).")
+            .get(|c: &Self| c.dial_device.clone().unwrap_or_default())
+            .set(|c, value| c.set_dial_device(value.text()?).map(drop)),
     ];
+}
+
+fn parse_addrs(value: &Raw) -> Result<Vec<IpAddr>, ValueError> {
+    let parse = |text: &String| {
+        let wrong = || ValueError::new(format!("{text:?} is not an IP address without port"));
+        text.parse().map_err(|_| wrong())
+    };
+    value.list().iter().map(parse).collect()
+}
+
+/// Returns a device name; `None` for an empty text.
+fn device(name: &str) -> Result<Option<String>, ValueError> {
+    /// `IFNAMSIZ` of Linux less the final zero.
+    const MAX_BYTES: usize = 15;
+    let is_wrong = |c: char| c == '/' || c.is_whitespace() || c.is_control();
+    if name.len() > MAX_BYTES || name.contains(is_wrong) {
+        let what = format!("must be the name of a network device, at most {MAX_BYTES} bytes");
+        return Err(ValueError::new(what));
+    }
+    if !name.is_empty() && !cfg!(target_os = "linux") {
+        return Err(ValueError::new(
+            "this system cannot bind a socket to a device",
+        ));
+    }
+    Ok((!name.is_empty()).then(|| name.to_owned()))
 }
 
 fn format_or_off(value: Option<Duration>) -> String {
@@ -87,6 +159,30 @@ transport_core::accessors! {
         ///
         /// `TCP_NOTSENT_LOWAT`; 0 leaves it to the kernel.
         unsent_bytes: u32;
+        /// Mark of sent packets (`SO_MARK`); 0 is none.
+        fwmark: u32;
+        /// Differentiated services code point of sent packets (RFC 2474).
+        dscp: u8;
+    }
+}
+
+impl TcpConfig {
+    /// Returns the device of a listener (`SO_BINDTODEVICE`).
+    #[must_use]
+    pub fn bind_device(&self) -> Option<&str> {
+        self.bind_device.as_deref()
+    }
+
+    /// Returns the device of dialed connections (`SO_BINDTODEVICE`).
+    #[must_use]
+    pub fn dial_device(&self) -> Option<&str> {
+        self.dial_device.as_deref()
+    }
+
+    /// Returns the local addresses of dialed connections, at most one of each family.
+    #[must_use]
+    pub fn source_addrs(&self) -> &[IpAddr] {
+        &self.source_addrs
     }
 }
 
@@ -119,6 +215,51 @@ impl TcpConfig {
             return Err(ValueError::new("must be off or 1ms to 576h"));
         }
         self.user_timeout = limit;
+        Ok(self)
+    }
+
+    /// Sets the mark of sent packets: 0 to `u32::MAX`, on Linux only.
+    pub fn set_fwmark(&mut self, mark: u64) -> Result<&mut Self, ValueError> {
+        if mark != 0 && !cfg!(target_os = "linux") {
+            return Err(ValueError::new("this system has no marks of sockets"));
+        }
+        let wrong = |_| ValueError::new("must be 0 (off) to 4294967295");
+        self.fwmark = u32::try_from(mark).map_err(wrong)?;
+        Ok(self)
+    }
+
+    /// Sets the differentiated services code point: 0 to 63.
+    pub fn set_dscp(&mut self, code: u64) -> Result<&mut Self, ValueError> {
+        let code = u8::try_from(code).ok().filter(|code| *code < 64);
+        self.dscp = code.ok_or_else(|| ValueError::new("must be 0 to 63"))?;
+        Ok(self)
+    }
+
+    /// Sets the device of a listener; an empty name is none.
+    pub fn set_bind_device(&mut self, name: &str) -> Result<&mut Self, ValueError> {
+        self.bind_device = device(name)?;
+        Ok(self)
+    }
+
+    /// Sets the device of dialed connections; an empty name is none.
+    pub fn set_dial_device(&mut self, name: &str) -> Result<&mut Self, ValueError> {
+        self.dial_device = device(name)?;
+        Ok(self)
+    }
+
+    /// Sets the local addresses of dialed connections: at most one of each family.
+    pub fn set_source_addrs(
+        &mut self,
+        addrs: impl IntoIterator<Item = IpAddr>,
+    ) -> Result<&mut Self, ValueError> {
+        let addrs: Vec<_> = addrs.into_iter().collect();
+        let count = |is_v4| addrs.iter().filter(|addr| addr.is_ipv4() == is_v4).count();
+        let is_unusable = |addr: &IpAddr| addr.is_unspecified() || addr.is_multicast();
+        if count(true) > 1 || count(false) > 1 || addrs.iter().any(is_unusable) {
+            let what = "must be addresses of this host, at most one IPv4 and one IPv6 address";
+            return Err(ValueError::new(what));
+        }
+        self.source_addrs = addrs;
         Ok(self)
     }
 
@@ -171,6 +312,13 @@ mod tests {
             ("tcp.backlog", "0"),
             ("tcp.backlog", "2147483648"),
             ("tcp.reuse_port", ""),
+            ("tcp.fwmark", "4294967296"),
+            ("tcp.dscp", "64"),
+            ("bind_device", "eth0/1"),
+            ("dial.bind_device", "a name of more than 15 bytes"),
+            ("dial.source_addr", "127.0.0.1,127.0.0.2"),
+            ("dial.source_addr", "0.0.0.0"),
+            ("dial.source_addr", "localhost"),
             ("tcp.nothing", "1"),
         ] {
             assert!(tcp.set(path, &value.into()).is_err(), "{path} = {value}");

@@ -3,6 +3,7 @@
 mod dialer;
 mod happy_eyeballs;
 mod listener;
+mod network;
 mod options;
 mod resolve;
 #[cfg(target_os = "linux")]

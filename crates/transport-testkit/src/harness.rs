@@ -32,7 +32,9 @@ pub trait Harness: Send + Sync + 'static {
     /// A backend that cannot signal an abort documents it and sets this to `false`.
     const SIGNALS_ABORT: bool = true;
 
-    /// Whether a hop announces the peer, so that the peer's limits apply after the accept.
+    /// Whether a hop announces the peer.
+    ///
+    /// Limits of the peer then apply after the accept.
     const ANNOUNCED: bool = false;
 
     /// Binds a new listener.

@@ -55,7 +55,7 @@ pub(crate) fn key_exchange(group: NamedGroup) -> KeyExchange {
     }
 }
 
-/// Returns the name of a cipher suite of TLS 1.3 in the IANA registry, as OpenSSL writes it.
+/// Returns the IANA name of a TLS 1.3 cipher suite.
 pub(crate) fn cipher_name(cipher: CipherSuite) -> Option<&'static str> {
     match cipher {
         CipherSuite::TLS13_AES_128_GCM_SHA256 => Some("TLS_AES_128_GCM_SHA256"),

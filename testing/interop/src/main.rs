@@ -1,4 +1,4 @@
-//! TLS and the PROXY protocol with programs of other projects, on both sides.
+//! TLS and the PROXY protocol with programs of other projects.
 //!
 //! Command line tools, languages, a browser and scanners run as real processes. The program prints
 //! a table of each check with the expected and the observed result.

@@ -1,4 +1,4 @@
-//! The PROXY protocol with programs of other projects, on both sides of the gateway.
+//! The PROXY protocol with programs of other projects.
 //!
 //! A balancer in front announces the client, and the gateway's log must name it. Behind the gateway, a
 //! balancer accepts the gateway's header, and the balancer's log must name the client.

@@ -131,7 +131,11 @@ fn machine() -> String {
     let model = model
         .unwrap_or_default()
         .trim_start_matches(['\t', ' ', ':']);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    // This process may use one core only.
+    let cores = cpus
+        .lines()
+        .filter(|line| line.starts_with("processor"))
+        .count();
     format!("{cores} cores of {model}, Linux {}", said("uname", &["-r"]))
 }
 

@@ -44,7 +44,7 @@ pub(crate) const FLAGS: &[CliFlag] = &[
     flag(
         "--config",
         "FILE",
-        "TOML file with the tables [transport] and [gateway]",
+        "TOML file with the tables [transport], [gateway] and [listeners.NAME]",
     ),
     switch("--echo", None, "echo every byte (the default)"),
     switch(

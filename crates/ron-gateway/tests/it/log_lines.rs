@@ -157,6 +157,8 @@ fn manual_has_every_event_and_field() {
         "overload",
         "upgrade",
         "observer",
+        // A reload that removes a listener.
+        "listener",
     ];
     let row = |line: &str| line.split('`').nth(1).map(str::to_owned);
     let documented: BTreeSet<String> = table.lines().skip(2).filter_map(row).collect();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bridge::OtelRecorder;
 use opentelemetry::metrics::MeterProvider;
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ScopeMetrics, SumDataPoint};
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
 use ron_transport::metrics::names;
 use ron_transport::{echo, Transport};
@@ -45,11 +45,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     provider.force_flush()?;
     for resource in exporter.get_finished_metrics()? {
-        let metrics = resource.scope_metrics().flat_map(|scope| scope.metrics());
+        let metrics = resource.scope_metrics().flat_map(ScopeMetrics::metrics);
         for metric in metrics {
             match (metric.name(), metric.data()) {
                 (names::BYTES_IN, AggregatedMetrics::U64(MetricData::Sum(sum))) => {
-                    let bytes: u64 = sum.data_points().map(|point| point.value()).sum();
+                    let bytes: u64 = sum.data_points().map(SumDataPoint::value).sum();
                     println!("{} {bytes}", metric.name());
                 }
                 (names::HANDSHAKE_LATENCY, AggregatedMetrics::F64(MetricData::Histogram(all))) => {

@@ -277,6 +277,21 @@ const TCP: &[Case] = &[
         ["On", "true"],
         ["1", "on, off, true or false"],
     ),
+    case("tcp.fwmark", "0", ["7", "7"], ["-1", "a whole number"]),
+    case("tcp.dscp", "0", ["46", "46"], ["64", "0 to 63"]),
+    case("bind_device", "", ["lo", "lo"], ["a/b", "network device"]),
+    case(
+        "dial.source_addr",
+        "",
+        ["127.0.0.2, ::1", "127.0.0.2,::1"],
+        ["127.0.0.1,127.0.0.2", "at most one IPv4"],
+    ),
+    case(
+        "dial.bind_device",
+        "",
+        ["lo", "lo"],
+        ["a/b", "network device"],
+    ),
 ];
 
 #[cfg(feature = "uds")]

@@ -72,7 +72,7 @@ impl Edge {
         for transport in [&edge.public, &edge.private] {
             let transport = Arc::clone(transport);
             edge.serving.push(tokio::spawn(async move {
-                transport.serve(echoed).await.unwrap()
+                transport.serve(echoed).await.unwrap();
             }));
         }
         edge

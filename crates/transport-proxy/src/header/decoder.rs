@@ -26,7 +26,9 @@ const SHORTEST: usize = 15;
 #[derive(Debug, Clone, Default)]
 pub struct HeaderDecoder {
     bytes: Vec<u8>,
-    /// Bytes to read next; 0 before the first byte, and when the header is complete.
+    /// Bytes to read next.
+    ///
+    /// 0 before the first byte, and when the header is complete.
     missing: usize,
 }
 
@@ -40,9 +42,10 @@ impl HeaderDecoder {
         }
     }
 
-    /// Returns how many bytes may be read next, all of them in the header.
+    /// Returns the number of bytes to read next.
     ///
-    /// At least 1 until [`feed`](Self::feed) has returned a header or an error.
+    /// All of them belong to the header. At least 1 until [`feed`](Self::feed) has returned a header
+    /// or an error.
     #[must_use]
     pub fn wanted(&self) -> usize {
         if self.bytes.is_empty() {
@@ -64,9 +67,10 @@ impl HeaderDecoder {
         version(&self.bytes).ok().flatten()
     }
 
-    /// Takes the next bytes; returns how many, and the header once it is complete.
+    /// Takes the next bytes of the header.
     ///
-    /// Bytes after the header are not taken. The result does not depend on the pieces.
+    /// Returns their number, and the header once it is complete. Bytes after the header are not taken.
+    /// The result does not depend on the pieces.
     ///
     /// # Errors
     /// The first rule that the bytes break. The decoder is not usable after it.
@@ -115,7 +119,7 @@ fn version(bytes: &[u8]) -> Result<Option<ProxyVersion>, HeaderError> {
     }
 }
 
-/// Returns how many more bytes a header with this beginning has at least; 0 if it is complete.
+/// Returns the least number of further bytes; 0 if it is complete.
 fn missing(bytes: &[u8]) -> Result<usize, HeaderError> {
     match version(bytes)? {
         None => Ok(SHORTEST),

@@ -9,7 +9,9 @@ use super::tlv;
 use super::v2::{AddrFamily, FIXED, PROXY, SIGNATURE, UNIX_PATH};
 use super::MAX_HEADER_BYTES;
 
-/// Most bytes of a common name (RFC 5280, appendix A.1) and of other texts about TLS.
+/// Most bytes of a common name (RFC 5280, appendix A.1).
+///
+/// And of other texts about TLS.
 const MAX_TLS_TEXT: usize = 64;
 /// Bytes of a field before its value.
 const FIELD_HEAD: usize = 3;
@@ -159,7 +161,7 @@ fn tls(facts: &ProxiedTls) -> Vec<u8> {
     value
 }
 
-/// Adds a field; none without a value, or with one over the limit.
+/// Adds a field, unless its value is absent or too long.
 fn field(bytes: &mut Vec<u8>, kind: u8, value: Option<&[u8]>, max: usize) {
     let Some(value) = value.filter(|value| value.len() <= max) else {
         return;

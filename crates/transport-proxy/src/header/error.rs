@@ -14,7 +14,7 @@ pub enum HeaderError {
     NoSignature,
     /// The announced or possible length is over the limit.
     TooLarge {
-        /// Announced bytes; for version 1, the bytes read without an end of line.
+        /// Announced bytes; in version 1, those without a line end.
         bytes: usize,
         /// Allowed bytes.
         max: usize,

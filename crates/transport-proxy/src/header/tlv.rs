@@ -1,4 +1,4 @@
-//! The fields after the addresses of a version 2 header: type, length, value.
+//! The type-length-value fields after the addresses of version 2.
 
 use transport_core::{Proxied, ProxiedTls};
 
@@ -29,7 +29,7 @@ pub(super) const MAX_UNIQUE_ID: usize = 128;
 /// Decodes the fields from this position on, and checks the checksum.
 pub(super) fn decode(bytes: &[u8], start: usize, header: &mut Proxied) -> Result<(), HeaderError> {
     let mut checksum = None;
-    let mut fields = Fields(&bytes[start..]);
+    let mut fields = TlvFields(&bytes[start..]);
     let mut seen = [false; 256];
     while let Some((kind, value)) = fields.next()? {
         let is_known = matches!(kind, ALPN | AUTHORITY | CRC32C | UNIQUE_ID | SSL);
@@ -78,13 +78,13 @@ fn check(bytes: &[u8], at: usize, announced: u32) -> Result<(), HeaderError> {
     })
 }
 
-/// Decodes the value of `SSL`; `None` if the client did not use TLS.
+/// Decodes the value of `SSL`; `None` without TLS.
 fn tls(value: &[u8]) -> Result<Option<ProxiedTls>, HeaderError> {
     let Some((&[client, a, b, c, d], rest)) = value.split_first_chunk::<5>() else {
         return malformed("SSL has fewer than five bytes");
     };
     let mut tls = ProxiedTls::default();
-    let mut fields = Fields(rest);
+    let mut fields = TlvFields(rest);
     while let Some((kind, value)) = fields.next()? {
         match kind {
             SSL_VERSION => tls.version = Some(text(value)),
@@ -114,9 +114,9 @@ fn malformed<T>(what: &'static str) -> Result<T, HeaderError> {
 }
 
 /// The fields that are left.
-struct Fields<'a>(&'a [u8]);
+struct TlvFields<'a>(&'a [u8]);
 
-impl<'a> Fields<'a> {
+impl<'a> TlvFields<'a> {
     /// Returns the type and value of the next field.
     fn next(&mut self) -> Result<Option<(u8, &'a [u8])>, HeaderError> {
         if self.0.is_empty() {

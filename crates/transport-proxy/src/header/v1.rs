@@ -17,7 +17,7 @@ const SHORTEST: usize = 15;
 /// Spaces of a line with addresses.
 const SPACES: usize = 5;
 
-/// Returns how many more bytes the line has at least; 0 if it is complete.
+/// Returns the least number of further bytes; 0 if complete.
 pub(super) fn missing(bytes: &[u8]) -> Result<usize, HeaderError> {
     if line(bytes).is_some() {
         return Ok(0);
@@ -42,7 +42,7 @@ fn line(bytes: &[u8]) -> Option<&[u8]> {
     bytes.get(..at)
 }
 
-/// Returns how many more bytes the fields of a line with addresses have at least.
+/// Returns the least number of further bytes of the fields.
 ///
 /// Without it, every read could take two bytes only.
 fn fields_missing(bytes: &[u8]) -> usize {

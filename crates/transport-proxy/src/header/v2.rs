@@ -59,7 +59,7 @@ impl AddrFamily {
     }
 }
 
-/// Returns how many more bytes the header has at least; 0 if it is complete.
+/// Returns the least number of further bytes; 0 if complete.
 pub(super) fn missing(bytes: &[u8]) -> Result<usize, HeaderError> {
     let command = bytes.get(12).copied();
     if !matches!(command, None | Some(LOCAL | PROXY)) {

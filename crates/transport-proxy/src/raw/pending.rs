@@ -15,7 +15,7 @@ use crate::header::{HeaderDecoder, HeaderError};
 /// Bytes of one read of the header.
 const READ_BYTES: usize = 256;
 
-/// An accepted connection, whose PROXY header has not been read if a trusted hop opened it.
+/// An accepted connection, from a trusted hop or from another peer.
 pub struct ProxyPending<P: Pending> {
     stage: Stage<P>,
     peer: PeerAddr,
@@ -74,7 +74,7 @@ impl<P: Pending> Pending for ProxyPending<P> {
 
     const HANDSHAKE: bool = P::HANDSHAKE;
 
-    /// Returns the announced address once it is known, else that of the connection.
+    /// Returns the announced address, else that of the connection.
     fn peer(&self) -> PeerAddr {
         self.peer
     }

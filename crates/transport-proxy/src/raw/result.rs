@@ -1,4 +1,4 @@
-//! Counts the outcome of a header once, also when its read is dropped.
+//! Counts the outcome of a header once.
 
 use std::sync::Arc;
 

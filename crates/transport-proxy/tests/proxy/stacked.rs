@@ -36,7 +36,7 @@ fn tls(dir: &PkiDir) -> (Reloadable<ServerTls>, Reloadable<ClientTls>) {
     )
 }
 
-/// Joins the writes before the first read into one, so that the header and the hello arrive together.
+/// Writes the header together with the first bytes above it.
 mod one_write {
     use std::io;
     use std::pin::Pin;

@@ -151,10 +151,11 @@ impl Dialer for TcpDialer {
             source,
         };
         let rest = (self.dial_timeout)().saturating_sub(resolved - started);
-        let race = happy_eyeballs::race(&addrs, rest, self.max_fd);
+        let config = self.config.get();
+        let race = happy_eyeballs::race(&addrs, rest, self.max_fd, &config);
         let (stream, addr) = race.await.map_err(connect)?;
         let connected = Instant::now();
-        let deferred = options::apply_at_dial(&SockRef::from(&stream), &self.config.get());
+        let deferred = options::apply_at_dial(&SockRef::from(&stream), &config);
         let deferred = deferred.map_err(TransportError::Io)?;
         // A connection to the unspecified address reaches this host.
         let peer = match addr.ip().is_unspecified() {

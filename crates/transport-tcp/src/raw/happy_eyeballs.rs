@@ -9,8 +9,12 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use socket2::SockRef;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep_until, timeout, Instant};
+
+use super::network;
+use crate::TcpConfig;
 
 /// The recommended delay between attempts (RFC 8305 §5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -30,16 +34,21 @@ pub(super) async fn race(
     addrs: &[SocketAddr],
     within: Duration,
     max_fd: Option<RawFd>,
+    config: &TcpConfig,
 ) -> io::Result<(TcpStream, SocketAddr)> {
     if let [addr] = addrs {
-        return connect(*addr, max_fd).await;
+        return connect(*addr, max_fd, config).await;
     }
     let order = interleave(addrs);
     let schedule = AttemptSchedule::new(order.len(), within);
-    race_with(&order, schedule, |addr| connect(addr, max_fd)).await
+    race_with(&order, schedule, |addr| connect(addr, max_fd, config)).await
 }
 
-async fn connect(addr: SocketAddr, max_fd: Option<RawFd>) -> io::Result<(TcpStream, SocketAddr)> {
+async fn connect(
+    addr: SocketAddr,
+    max_fd: Option<RawFd>,
+    config: &TcpConfig,
+) -> io::Result<(TcpStream, SocketAddr)> {
     let socket = match addr {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
@@ -48,6 +57,7 @@ async fn connect(addr: SocketAddr, max_fd: Option<RawFd>) -> io::Result<(TcpStre
     if max_fd.is_some_and(|limit| socket.as_raw_fd() >= limit) {
         return Err(out_of_descriptors());
     }
+    network::before_connect(&SockRef::from(&socket), addr, config)?;
     Ok((socket.connect(addr).await?, addr))
 }
 
@@ -260,7 +270,9 @@ mod tests {
 
     #[tokio::test]
     async fn attempt_leaves_reserved_descriptors() {
-        let error = race(&many(1), AMPLE, Some(1)).await.unwrap_err();
+        let error = race(&many(1), AMPLE, Some(1), &TcpConfig::default())
+            .await
+            .unwrap_err();
         assert_eq!(error.raw_os_error(), Some(24), "{error}");
     }
 }

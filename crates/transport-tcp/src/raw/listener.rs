@@ -11,7 +11,7 @@ use transport_core::{
     Backend, ConnInfo, Connection, Listener, PeerAddr, Pending, Reason, Reloadable, TransportError,
 };
 
-use super::{options, TcpIo};
+use super::{network, options, TcpIo};
 use crate::TcpConfig;
 
 /// A raw TCP listener.
@@ -163,6 +163,7 @@ impl TcpListener {
         }
         socket.set_nonblocking(true)?;
         options::apply(&SockRef::from(&socket), config)?;
+        network::before_bind(&SockRef::from(&socket), addr, config)?;
         socket.bind(&addr.into())?;
         socket.listen(i32::try_from(config.backlog()).unwrap_or(i32::MAX))?;
         tokio::net::TcpListener::from_std(socket.into())
@@ -287,6 +288,8 @@ impl Pending for TcpPending {
         if let Some(config) = &self.config {
             let socket = SockRef::from(&self.stream);
             options::replace(&socket, config).map_err(TransportError::Io)?;
+            let local = self.stream.local_addr()?.ip();
+            network::again(&socket, local, config).map_err(TransportError::Io)?;
         }
         let mut info = ConnInfo::new(Backend::Tcp, Some(self.peer()));
         info.local = self.local.or_else(|| self.stream.local_addr().ok());

@@ -1,4 +1,4 @@
-//! HAProxy: its `send-proxy` options in front of the gateway, and `accept-proxy` behind it.
+//! HAProxy: `send-proxy` before the gateway, `accept-proxy` behind it.
 
 use std::fs;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! The steps that every balancer shares: a client with an address of its own, and the logs.
+//! The steps of all balancers: the client and the logs.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -49,7 +49,7 @@ pub(super) fn client(to: SocketAddr) -> Result<TcpStream, String> {
     connected.map_err(|e| format!("{to}: {e}"))
 }
 
-/// Sends the payload as the client and checks the echo; returns the client's address.
+/// Checks the echo of the payload; returns the client's address.
 pub(super) fn echo(lab: &Lab, to: SocketAddr) -> Result<SocketAddr, String> {
     let stream = client(to)?;
     let addr = stream.local_addr().map_err(|e| e.to_string())?;
@@ -78,7 +78,7 @@ pub(super) fn announced(gateway: &Gateway, client: SocketAddr) -> Result<Value, 
     })
 }
 
-/// Checks a balancer in front: bytes, the logged client, and the counted version.
+/// Checks a balancer in front: bytes, log and metric.
 pub(super) fn in_front(
     lab: &Lab,
     gateway: Gateway,
@@ -106,7 +106,7 @@ pub(super) fn in_front(
     ))
 }
 
-/// Checks a balancer behind: bytes, and the client in a line of its log.
+/// Checks a balancer behind: bytes, and its log.
 pub(super) fn in_back(
     lab: &Lab,
     gateway: Gateway,

@@ -34,6 +34,8 @@ pub(super) const ELSEWHERE: &[&str] = &[
     // Mistakes in examples of error messages.
     "RON_TRANSPORT_READ_TIMOUT",
     "transport.max_conn",
+    // A variable of a named listener.
+    "RON_LISTENERS_PUBLIC_READ_TIMEOUT",
     // Variables that Kubernetes injects.
     "RON_TRANSPORT_METRICS_SERVICE_HOST",
     "RON_TRANSPORT_PORT",
@@ -48,7 +50,7 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "job_name",
     "scrape_configs",
     "static_configs",
-    // TLS, OpenSSL, tor and the kernel.
+    // TLS, OpenSSL, nginx, tor and the kernel.
     "access_denied",
     "authorized_clients",
     "certificate_unknown",
@@ -63,6 +65,7 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "memory.max",
     "net.ipv4.tcp_migrate_req",
     "perf_event_open",
+    "proxy_protocol",
     "s_client",
     "unknown_ca",
     "verify_hostname",
@@ -84,6 +87,7 @@ const OTHER_FIELDS: &[&str] = &[
     "used_bytes",
     "limit_bytes",
     "source",
+    "listeners",
 ];
 
 /// Sections of keys.
@@ -93,6 +97,7 @@ const SECTIONS: &[&str] = &[
     "per_peer",
     "peers",
     "memory",
+    "dial",
     "tcp",
     "tls",
     "tls_client",
