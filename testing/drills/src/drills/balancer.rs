@@ -1,4 +1,4 @@
-//! Three replicas behind a real HAProxy that announces clients with PROXY protocol v2.
+//! Three replicas behind a real HAProxy with PROXY protocol v2.
 //!
 //! HAProxy runs the example configuration of `deploy/`, with other addresses.
 
@@ -29,7 +29,9 @@ const FRONT: &str = "127.0.0.1:9444";
 const REPLICAS: [u8; 3] = [11, 12, 13];
 /// The index of the replica that is killed.
 const VICTIM: usize = 1;
-/// The connection cap of one peer at each replica; an honest address opens five in all.
+/// The connection cap of one peer at each replica.
+///
+/// An honest address opens five connections in all.
 const CAP: usize = 10;
 /// The maximum ratio of honest latencies.
 const SLOWER: f64 = 1.5;
@@ -207,7 +209,7 @@ impl Place<'_> {
         Ok(())
     }
 
-    /// Waits for the end of a replica and starts another in its place.
+    /// Waits for the end of a replica and starts its successor.
     fn replace(&self, replicas: &mut [Gateway], at: usize) -> Result<Gateway, Stop> {
         wait_for("the end of the old replica", PATIENCE, || {
             Ok(replicas[at].admin.get("/readyz").is_err().then_some(()))

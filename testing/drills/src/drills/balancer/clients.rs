@@ -1,4 +1,4 @@
-//! Clients of the balancer: honest ones, a hot one, and traffic that must not be lost.
+//! Clients of the balancer: honest ones, a hot one, and traffic.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -17,7 +17,7 @@ const BYTES: usize = 1024;
 const EVERY: Duration = Duration::from_millis(25);
 const PHASE: Duration = Duration::from_millis(1500);
 
-/// The hot address, its pace, and the connections that it tries to hold.
+/// The hot address, its pace, and the connections that it wants.
 const HOT: Ipv4Addr = Ipv4Addr::new(127, 0, 2, 1);
 const PACE: Duration = Duration::from_millis(5);
 const GREED: usize = 200;
