@@ -17,12 +17,12 @@ pub(crate) struct ListenerPlan {
 }
 
 impl ListenerPlan {
-    /// Returns the full name of a key of `[transport]`, as this listener has it.
+    /// Returns this listener's full name of a `[transport]` key.
     pub(crate) fn transport_key(&self, path: &str) -> String {
         self.key("transport", path)
     }
 
-    /// Returns the full name of a key of `[gateway]`, as this listener has it.
+    /// Returns this listener's full name of a `[gateway]` key.
     pub(crate) fn service_key(&self, path: &str) -> String {
         self.key("gateway", path)
     }

@@ -32,7 +32,7 @@ pub(crate) fn is_passed_sockets() -> bool {
     passed().is_some()
 }
 
-/// What a manager passed: the number of sockets as written, and their names.
+/// Returns the number of passed sockets as written, and their names.
 ///
 /// `None` for no socket. Read once: taking the sockets removes the variables.
 fn passed() -> Option<&'static (String, Vec<String>)> {

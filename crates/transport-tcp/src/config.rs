@@ -179,7 +179,7 @@ impl TcpConfig {
         self.dial_device.as_deref()
     }
 
-    /// Returns the local addresses of dialed connections, at most one of each family.
+    /// Returns the local addresses of dialed connections, one per family.
     #[must_use]
     pub fn source_addrs(&self) -> &[IpAddr] {
         &self.source_addrs
@@ -247,7 +247,7 @@ impl TcpConfig {
         Ok(self)
     }
 
-    /// Sets the local addresses of dialed connections: at most one of each family.
+    /// Sets the local addresses of dialed connections, one per family.
     pub fn set_source_addrs(
         &mut self,
         addrs: impl IntoIterator<Item = IpAddr>,

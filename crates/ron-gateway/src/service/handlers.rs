@@ -9,16 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ron_transport::limits::Limiter;
 use ron_transport::{
     echo, relay, relay_without_half_close, Conn, Endpoint, Io, Transport, TransportDialer,
-    TransportError,
 };
 use tracing::debug;
 
-use super::listeners::RunningListener;
 use crate::logging::TARGET;
 use crate::settings::{ListenerService, Mode};
 use crate::upstream::UpstreamPool;
 
-/// What a listener does with its connections. A reload changes it for later ones.
+/// The service of a listener. A reload changes it for later connections.
 pub(super) struct ConnHandler {
     mode: Mutex<Mode>,
     forwarder: Arc<Forwarder>,
@@ -26,7 +24,7 @@ pub(super) struct ConnHandler {
 }
 
 /// The handling of one connection. Boxed, so that an echo does not have the size of a relay.
-type Handling = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(super) type Handling = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl ConnHandler {
     pub(super) fn new(transport: &Transport, service: &ListenerService) -> Self {
@@ -48,7 +46,7 @@ impl ConnHandler {
         *self.mode.lock().unwrap_or_else(PoisonError::into_inner) = service.mode;
     }
 
-    fn handle(&self, conn: Conn) -> Handling {
+    pub(super) fn handle(&self, conn: Conn) -> Handling {
         let mode = *self.mode.lock().unwrap_or_else(PoisonError::into_inner);
         match mode {
             Mode::Echo => Box::pin(echo_bytes(conn)),
@@ -56,24 +54,6 @@ impl ConnHandler {
             Mode::Forward => Box::pin(Arc::clone(&self.forwarder).run(conn)),
         }
     }
-}
-
-/// Accepts and handles connections until the transport of the listener stops.
-pub(super) async fn accept(listener: Arc<RunningListener>) -> Result<(), TransportError> {
-    let handler = Arc::clone(&listener.handler);
-    listener
-        .transport
-        .serve(move |conn| handler.handle(conn))
-        .await
-}
-
-/// Reports whether all targets of a listener rest, indefinitely.
-pub(super) async fn watch_upstreams(listener: &RunningListener) {
-    let transport = &listener.transport;
-    let upstreams = &listener.handler.upstreams;
-    upstreams
-        .watch(|all_rest| transport.set_upstream_down(all_rest))
-        .await;
 }
 
 async fn echo_bytes(conn: Conn) {
@@ -181,7 +161,7 @@ mod tests {
         size_of::<F>()
     }
 
-    /// Each idle pair holds this future, so it must not contain the dial.
+    /// Idle pairs hold this future, so it must not contain the dial.
     #[test]
     fn forwarding_future_is_small() {
         let bytes = bytes_of_future(Forwarder::run);

@@ -202,7 +202,7 @@ impl Listeners {
             .find_map(|one| one.transport.tor_progress())
     }
 
-    /// Reports the readiness of the listener that has the name of a removed one.
+    /// Reports the readiness of a removed listener's successor.
     ///
     /// Both have the same series.
     pub(super) fn report_successor(&self, name: Option<&str>) {
@@ -219,7 +219,9 @@ impl Listeners {
         }
     }
 
-    /// Drains all listeners at once, under one deadline, and logs the sum of named ones.
+    /// Drains all listeners at once, under one deadline.
+    ///
+    /// Logs the sum of named ones.
     pub(super) async fn shutdown(&self) {
         let all = self.all();
         let drain_timeout =

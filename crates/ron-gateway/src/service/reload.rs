@@ -38,7 +38,7 @@ pub(super) struct AppliedReload {
     pub(super) removed: Vec<Arc<RunningListener>>,
 }
 
-/// The end of a reload: the digest of the loaded files, and the changed listeners.
+/// The digest of the loaded files, and the changed listeners.
 pub(super) struct EndedReload {
     pub(super) digest: u64,
     pub(super) applied: AppliedReload,
@@ -60,7 +60,7 @@ impl From<String> for Rejection {
 
 type RunningReload = Pin<Box<dyn Future<Output = io::Result<EndedReload>> + Send>>;
 
-/// What a reload needs; it runs on a thread of its own.
+/// The parts that a reload reads and changes.
 #[derive(Clone)]
 pub(super) struct ReloadParts {
     pub(super) sources: Sources,
@@ -178,7 +178,7 @@ impl ReloadParts {
         Ok(applied)
     }
 
-    /// Starts the added listeners, changes the kept ones, and then replaces the set.
+    /// Starts added listeners, changes kept ones, and replaces the set.
     fn apply(
         &self,
         changes: ListenerChanges,
@@ -217,7 +217,9 @@ impl ReloadParts {
         self.starter.listen(transport, plan.clone(), None).await
     }
 
-    /// Reloads the transports of listeners; a failure restores those that were changed before.
+    /// Reloads the transports of listeners.
+    ///
+    /// A failure restores those that were changed before.
     fn change(
         &self,
         kept: &[(Arc<RunningListener>, ListenerPlan)],

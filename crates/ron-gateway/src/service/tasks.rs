@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use ron_transport::TransportError;
 use tokio::task::{JoinError, JoinSet};
 
-use super::handlers;
 use super::listeners::{Listeners, RunningListener};
 use super::workers::Workers;
 use crate::exit::ExitFailure;
@@ -33,13 +33,11 @@ impl<'a> ListenerTasks<'a> {
         let follow = listeners.clone().follow(Arc::clone(&one));
         self.following.spawn(follow);
         let accepting = Arc::clone(&one);
-        let accepting = self
-            .workers
-            .serve(move || handlers::accept(Arc::clone(&accepting)));
+        let accepting = self.workers.serve(move || accept(Arc::clone(&accepting)));
         self.serving.spawn(async move {
             tokio::select! {
                 ended = accepting => ended,
-                () = handlers::watch_upstreams(&one) => Ok(()),
+                () = watch_upstreams(&one) => Ok(()),
             }
         });
     }
@@ -81,6 +79,24 @@ impl<'a> ListenerTasks<'a> {
     pub(super) async fn ended(mut self) {
         while self.serving.join_next().await.is_some() {}
     }
+}
+
+/// Accepts and handles connections until the transport of the listener stops.
+async fn accept(listener: Arc<RunningListener>) -> Result<(), TransportError> {
+    let handler = Arc::clone(&listener.handler);
+    listener
+        .transport
+        .serve(move |conn| handler.handle(conn))
+        .await
+}
+
+/// Reports whether all targets of a listener rest, indefinitely.
+async fn watch_upstreams(listener: &RunningListener) {
+    let transport = &listener.transport;
+    let upstreams = &listener.handler.upstreams;
+    upstreams
+        .watch(|all_rest| transport.set_upstream_down(all_rest))
+        .await;
 }
 
 fn panicked(error: &JoinError) -> ExitFailure {

@@ -1,7 +1,7 @@
 //! The tables `[listeners.NAME]`: what differs from `[transport]` and `[gateway]`.
 
 use ron_transport::config::{NamedSettings, Settings};
-use ron_transport::schema::{Section, SectionTable, Setting, ValueError};
+use ron_transport::schema::{Section, ValueError};
 use ron_transport::{Config, Endpoint, Limits};
 
 use super::Mode;
@@ -40,18 +40,6 @@ impl ListenerService {
             Mode::Forward => &self.forward_to,
             Mode::Echo | Mode::EchoFrames => &[],
         }
-    }
-}
-
-impl SectionTable for ListenerService {
-    const SETTINGS: &'static [Setting<Self>] = super::table::SERVICE;
-
-    fn conflicts(&self) -> Vec<(&'static str, ValueError)> {
-        if self.mode == Mode::Forward && self.forward_to.is_empty() {
-            let what = "forward needs forward_to, a target such as tcp://host:port";
-            return vec![("mode", ValueError::new(what))];
-        }
-        Vec::new()
     }
 }
 

@@ -1,6 +1,8 @@
 //! The keys of `[gateway]`.
 
-use ron_transport::schema::{format_bool, Choice, Key, Kind, Reload, SectionTable, Setting};
+use ron_transport::schema::{
+    format_bool, Choice, Key, Kind, Reload, SectionTable, Setting, ValueError,
+};
 use ron_transport::Endpoint;
 
 use super::parse::{parse_host, parse_targets};
@@ -10,21 +12,31 @@ use super::{
 use crate::logging::{LogFormat, LogLevel};
 
 /// The keys of the service for connections, in `[gateway]` and `[listeners.NAME]`.
-pub(super) const SERVICE: &[Setting<ListenerService>] = &[
-    Key::new("mode", Kind::Choice(Mode::WORDS), Reload::New)
-        .doc("Service for accepted connections.")
-        .get(|s: &ListenerService| s.mode.as_str().to_owned())
-        .set(|s, value| value.choice().map(|mode| s.mode = mode)),
-    Key::new("forward_to", Kind::List, Reload::New)
-        .allows("targets such as tcp://host:port, up to 64")
-        .doc(
-            "Targets that connections are forwarded to, tried in turn from a rotating start \
-             until one answers, all within `dial_timeout`. A target that fails rests for 1 s \
-             to 30 s.",
-        )
-        .get(|s: &ListenerService| joined(&s.forward_to))
-        .set(|s, value| parse_targets(value).map(|targets| s.forward_to = targets)),
-];
+impl SectionTable for ListenerService {
+    const SETTINGS: &'static [Setting<Self>] = &[
+        Key::new("mode", Kind::Choice(Mode::WORDS), Reload::New)
+            .doc("Service for accepted connections.")
+            .get(|s: &Self| s.mode.as_str().to_owned())
+            .set(|s, value| value.choice().map(|mode| s.mode = mode)),
+        Key::new("forward_to", Kind::List, Reload::New)
+            .allows("targets such as tcp://host:port, up to 64")
+            .doc(
+                "Targets that connections are forwarded to, tried in turn from a rotating start \
+                 until one answers, all within `dial_timeout`. A target that fails rests for 1 s \
+                 to 30 s.",
+            )
+            .get(|s: &Self| joined(&s.forward_to))
+            .set(|s, value| parse_targets(value).map(|targets| s.forward_to = targets)),
+    ];
+
+    fn conflicts(&self) -> Vec<(&'static str, ValueError)> {
+        if self.mode == Mode::Forward && self.forward_to.is_empty() {
+            let what = "forward needs forward_to, a target such as tcp://host:port";
+            return vec![("mode", ValueError::new(what))];
+        }
+        Vec::new()
+    }
+}
 
 impl SectionTable for GatewayProcess {
     const SETTINGS: &'static [Setting<Self>] = &[

@@ -13,7 +13,7 @@ use ron_transport::{Endpoint, TransportError};
 use tokio::sync::Notify;
 use tokio::time::{sleep_until, timeout, Duration, Instant};
 
-use super::table::{ChangeKind, DialAttempt, Selection, TargetChange, UpstreamTable};
+use super::table::{ChangeKind, Selection, TargetAttempt, TargetChange, UpstreamTable};
 use crate::logging::TARGET;
 
 /// The targets of a listener, shared by its connections.
@@ -111,13 +111,13 @@ impl UpstreamPool {
                     running.answered();
                     return Ok((conn, endpoint));
                 }
-                Err(error) => match Blame::of(&error) {
-                    Blame::Target => {
+                Err(error) => match FailedPart::of(&error) {
+                    FailedPart::Target => {
                         running.failed(&error);
                         last = Some(error);
                     }
-                    Blame::None => last = Some(error),
-                    Blame::Process => return Err(error),
+                    FailedPart::None => last = Some(error),
+                    FailedPart::Process => return Err(error),
                 },
             }
         }
@@ -167,7 +167,7 @@ impl UpstreamPool {
 /// A dial in progress. Without a result it ends as abandoned.
 struct RunningAttempt<'a> {
     pool: &'a UpstreamPool,
-    attempt: DialAttempt,
+    attempt: TargetAttempt,
     has_ended: bool,
 }
 
@@ -230,7 +230,7 @@ impl Drop for RunningAttempt<'_> {
 }
 
 /// The cause of a failed dial.
-enum Blame {
+enum FailedPart {
     /// The target failed, and rests.
     Target,
     /// The dial failed on this host, perhaps for this target only.
@@ -239,7 +239,7 @@ enum Blame {
     Process,
 }
 
-impl Blame {
+impl FailedPart {
     fn of(error: &TransportError) -> Self {
         /// Linux: ENFILE, EMFILE, ENOMEM, ENOBUFS.
         const SHORTAGES: [i32; 4] = [23, 24, 12, 105];

@@ -36,9 +36,11 @@ struct UpstreamTarget {
     failed_at: Option<Duration>,
     /// The end of the rest.
     rests_until: Duration,
-    /// An attempt after a rest is in progress; other connections avoid the target meanwhile.
+    /// The first attempt after a rest is in progress.
+    ///
+    /// Other connections avoid the target meanwhile.
     on_trial: bool,
-    /// When each kind of change was logged last, and how many were not logged since.
+    /// The last log time of each kind of change, and later changes.
     logged: [(Option<Duration>, u64); 2],
 }
 
@@ -59,7 +61,7 @@ impl Selection {
 
 /// One dial of a target.
 #[derive(Debug, Clone)]
-pub(super) struct DialAttempt {
+pub(super) struct TargetAttempt {
     id: u64,
     pub(super) endpoint: Arc<Endpoint>,
     /// Targets that share the remaining time of the connection, this one included.
@@ -103,7 +105,9 @@ impl UpstreamTarget {
         self.failures > 0 && now < self.rests_until
     }
 
-    /// Returns a change to log, unless one of its kind was logged shortly before.
+    /// Returns a change to log.
+    ///
+    /// `None` if one of its kind was logged shortly before.
     fn change(&mut self, index: usize, kind: ChangeKind, now: Duration) -> Option<TargetChange> {
         let slot = usize::from(kind == ChangeKind::Answers);
         let (last, left_out) = &mut self.logged[slot];
@@ -167,7 +171,7 @@ impl UpstreamTable {
         &mut self,
         selection: &mut Selection,
         now: Duration,
-    ) -> Option<DialAttempt> {
+    ) -> Option<TargetAttempt> {
         let untried = |target: &UpstreamTarget| !selection.tried.contains(&target.id);
         let available: Vec<usize> = (0..self.targets.len())
             .filter(|at| {
@@ -194,7 +198,7 @@ impl UpstreamTable {
         target.on_trial |= is_trial;
         selection.last = Some(at);
         selection.tried.push(target.id);
-        Some(DialAttempt {
+        Some(TargetAttempt {
             id: target.id,
             endpoint: Arc::clone(&target.endpoint),
             sharers: u32::try_from(sharers).unwrap_or(u32::MAX),
@@ -206,7 +210,7 @@ impl UpstreamTable {
     /// Records that the target answered.
     pub(super) fn answered(
         &mut self,
-        attempt: &DialAttempt,
+        attempt: &TargetAttempt,
         now: Duration,
     ) -> Option<TargetChange> {
         let (index, target) = self.end(attempt)?;
@@ -220,7 +224,11 @@ impl UpstreamTable {
     /// Records that the target failed, and lets it rest.
     ///
     /// Attempts that ran at the same time count once. A failure during a rest does not extend it.
-    pub(super) fn failed(&mut self, attempt: &DialAttempt, now: Duration) -> Option<TargetChange> {
+    pub(super) fn failed(
+        &mut self,
+        attempt: &TargetAttempt,
+        now: Duration,
+    ) -> Option<TargetChange> {
         let (index, target) = self.end(attempt)?;
         let is_known = target.failures > 0 && target.failed_at.is_some_and(|at| at > attempt.begun);
         target.failed_at = Some(now);
@@ -236,7 +244,7 @@ impl UpstreamTable {
     }
 
     /// Records that an attempt ended without a result.
-    pub(super) fn abandoned(&mut self, attempt: &DialAttempt) {
+    pub(super) fn abandoned(&mut self, attempt: &TargetAttempt) {
         self.end(attempt);
     }
 
@@ -260,7 +268,7 @@ impl UpstreamTable {
     }
 
     /// Ends an attempt; returns its target unless a reload removed it.
-    fn end(&mut self, attempt: &DialAttempt) -> Option<(usize, &mut UpstreamTarget)> {
+    fn end(&mut self, attempt: &TargetAttempt) -> Option<(usize, &mut UpstreamTarget)> {
         let mut targets = self.targets.iter_mut().enumerate();
         let (index, target) = targets.find(|(_, target)| target.id == attempt.id)?;
         target.on_trial &= !attempt.is_trial;

@@ -1,4 +1,4 @@
-//! Several listeners in one process: labels, shared limits, sockets by name, and reloads.
+//! Several listeners: labels, shared limits, sockets by name, and reloads.
 
 mod checks;
 mod reloads;
@@ -15,7 +15,7 @@ use rustix::process::Signal;
 
 use crate::common::{connect, echoes, field, refuses, wait_for, Gateway, Start};
 
-/// A configuration file that is replaced by renames, so that no reload reads a part of it.
+/// A configuration file that is replaced by renames.
 struct ConfigFile {
     dir: tempfile::TempDir,
 }
@@ -52,7 +52,7 @@ fn addr_of(gateway: &Gateway, name: &str) -> SocketAddr {
     field(&line, "listen").unwrap().parse().unwrap()
 }
 
-/// Reloads, and waits for a log line with these texts that appears afterwards.
+/// Reloads, and waits for the result.
 fn reload(gateway: &Gateway, result: &str) {
     let series = |result: &str| -> f64 {
         let scrape = gateway.get("/metrics").body;

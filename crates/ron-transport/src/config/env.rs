@@ -59,7 +59,7 @@ pub(super) fn layer_below<S: Settings>(
     layer
 }
 
-/// Reports variables of a group whose name belongs to none of its tables.
+/// Reports variables of a group that belong to none of its tables.
 pub(super) fn strays(
     vars: &[(OsString, OsString)],
     group: &str,

@@ -78,7 +78,7 @@ impl Document {
         self.walk::<S>(S::TABLE, node.map(|(_, node)| node), errors)
     }
 
-    /// Returns the settings of the table `[group.NAME]`, whose keys are those of `S`.
+    /// Returns the settings of `[group.NAME]`, with the keys of `S`.
     pub(super) fn named_layer<S: Settings>(
         &self,
         name: &str,
@@ -89,7 +89,9 @@ impl Document {
         self.walk::<S>(&table, node.map(|(_, node)| node), errors)
     }
 
-    /// Returns the tables below the group of `S`; no entries if the group is not a table.
+    /// Returns the tables below the group of `S`.
+    ///
+    /// None if the group is not a table.
     pub(super) fn named<S: Settings>(&self) -> impl Iterator<Item = (&str, &Node)> {
         let group = self.top.iter().find(|(name, _)| name == S::TABLE);
         let entries: &[(String, Node)] = match group {

@@ -80,7 +80,7 @@ pub(super) fn named_layer<S: Settings>(
     layer
 }
 
-/// Returns the names of a group that flags use, and the flags without a name.
+/// Returns the names in a group's flags, and errors without one.
 pub(super) fn names<'a, S: Settings>(
     flags: &'a [(String, OsString)],
 ) -> impl Iterator<Item = Result<String, ConfigError>> + 'a {

@@ -16,7 +16,9 @@ use super::{env, flags, Config, ConfigError, ConfigErrors, Loaded, Loader, Setti
 /// table, by path. [`Settings::TABLE`] is the group, and [`Settings::ENV_PREFIX`] the start of its
 /// variables: `RON_LISTENERS_PUBLIC_BIND_ADDR` sets `bind_addr` of `[listeners.public]`.
 pub trait NamedSettings: Settings {
-    /// Returns whether all tables share a key, which only the other tables may set.
+    /// Returns whether all tables share a key.
+    ///
+    /// Only `[transport]` and the embedder's table may set it.
     fn is_shared(path: &str) -> bool;
 }
 
@@ -34,7 +36,7 @@ pub struct NamedTable<N: Settings> {
 type Values = HashMap<String, (Raw, Source)>;
 
 impl Loader {
-    /// Loads `[transport]`, the embedder's table, and the tables of a group, sorted by name.
+    /// Loads `[transport]`, the embedder's table, and a group, sorted by name.
     ///
     /// Files and flags name the tables of the group. Where there are any, the rules between keys
     /// and the warnings about their values concern each of these tables, and not the other two.

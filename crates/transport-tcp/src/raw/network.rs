@@ -1,4 +1,4 @@
-//! Options that apply before the first packet: device, mark, code point and local address.
+//! Options before the first packet: device, mark, code point, local address.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -37,7 +37,7 @@ pub(super) fn before_connect(
     Ok(())
 }
 
-/// Sets the options again on an accepted socket, which may have inherited others.
+/// Sets the options again on a socket that inherited others.
 pub(super) fn again(socket: &SockRef<'_>, local: IpAddr, config: &TcpConfig) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     if socket.mark()? != config.fwmark() {
@@ -87,7 +87,7 @@ fn bind_device(_: &SockRef<'_>, _: &str) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Adds the key and the value to an error, and keeps its kind.
+/// Adds key and value to an error, and keeps its kind.
 fn named(key: &str, value: &str, error: &io::Error) -> io::Error {
     let advice = match error.kind() {
         io::ErrorKind::PermissionDenied => " (the process needs CAP_NET_ADMIN)",

@@ -61,7 +61,7 @@ impl ListenerStarter {
         self.dev_tls && (plan.name.is_none() || lacks_one)
     }
 
-    /// Prepares the dials of a listener, and binds or takes over its socket.
+    /// Prepares a listener's dials, and binds or takes over its socket.
     pub(in crate::service) async fn listen(
         &self,
         transport: Arc<Transport>,

@@ -27,7 +27,7 @@ fn tried(table: &mut UpstreamTable, now: Duration) -> Vec<u16> {
     ports
 }
 
-fn port(attempt: &DialAttempt) -> u16 {
+fn port(attempt: &TargetAttempt) -> u16 {
     match attempt.endpoint.target() {
         ron_transport::Target::Host { port, .. } => *port,
         other => panic!("{other}"),
@@ -174,7 +174,7 @@ fn reload_keeps_the_state_of_targets_that_stay() {
     assert_eq!(tried(&mut table, at(10)), [4, 2]);
 }
 
-/// An event of the property test; numbers are taken modulo the open attempts.
+/// An event; numbers are taken modulo the open attempts.
 #[derive(Debug, Clone)]
 enum Event {
     Begin,
@@ -201,7 +201,7 @@ proptest! {
     fn every_sequence_keeps_the_rules(events in proptest::collection::vec(event(), 1..80)) {
         let [mut table, mut same] = [(); 2].map(|()| table(3));
         let mut now = Duration::ZERO;
-        let mut open: Vec<(DialAttempt, DialAttempt)> = Vec::new();
+        let mut open: Vec<(TargetAttempt, TargetAttempt)> = Vec::new();
         for event in events {
             let take = |open: &mut Vec<_>, n: usize| {
                 (!open.is_empty()).then(|| open.swap_remove(n % open.len()))

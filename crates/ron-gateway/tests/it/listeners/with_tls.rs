@@ -1,4 +1,4 @@
-//! The public listener with TLS, and the private one on a Unix socket.
+//! A public listener with TLS, and a private Unix socket.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
