@@ -51,7 +51,7 @@ impl ListenerSlot {
         matches!(self, Self::Bound(bound) if bound.in_use != 0)
     }
 
-    /// Counts a listener as not in use, and keeps it unless it is closed.
+    /// Takes a listener back, unless it is closed.
     fn put_back(&mut self, listener: Option<Box<AnyListener>>) {
         if let Self::Bound(bound) = self {
             bound.in_use -= 1;
