@@ -26,6 +26,7 @@ pub(crate) enum ListenerSlot {
 #[derive(Debug)]
 pub(crate) struct BoundListeners {
     /// Listeners with which no task accepts.
+    #[allow(clippy::vec_box)] // A borrow takes the box out and returns it.
     idle: Vec<Box<AnyListener>>,
     /// Listeners with which a task accepts.
     in_use: usize,
