@@ -12,7 +12,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::pki;
 
-/// A stream of either kind; the cost of the box is the client's.
+/// A stream of either kind.
 trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
@@ -133,7 +133,7 @@ async fn hold(held: &mut Vec<Stream>, addr: SocketAddr, count: usize, protocol: 
     held.len()
 }
 
-/// Sends one small message after another, each after the echo of the one before.
+/// Sends small messages, each after the echo of the last one.
 async fn ping(stream: &mut Stream, count: usize) -> usize {
     for _ in 0..count {
         echoed(stream, SMALL).await;

@@ -1,4 +1,4 @@
-//! The matrix: the gateway against nginx, `HAProxy` and a bare relay, in every cell.
+//! Compares the gateway with nginx, `HAProxy` and a bare relay.
 //!
 //! A cell is a load. All subjects take turns within each round, and the CPU time of the subject's
 //! process tree counts, not the elapsed time. Idle cells compare resident memory instead.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tokio::io::copy_bidirectional_with_sizes;
 use tokio::net::{TcpListener, TcpStream};
 
-/// Bytes of a buffer, which holds as much as the one of the gateway.
+/// Bytes of a buffer: as many as the gateway has.
 const BUFFER: usize = 64 << 10;
 
 /// Relays at this address until the process is killed.

@@ -155,8 +155,9 @@ impl TransportBuilder {
         self
     }
 
-    /// Sets the number of accept loops, for a service with a runtime per core.
+    /// Sets the number of accept loops.
     ///
+    /// A service with a runtime for each core has as many.
     /// Each of that many [`serve`](Transport::serve) calls accepts on the runtime that polls it, and
     /// its connections stay on that runtime. All share the limits of the transport. On Linux each
     /// loop has a socket of its own (`SO_REUSEPORT`), over which the kernel spreads connections by a

@@ -187,7 +187,9 @@ impl Transport {
         borrow(&self.listener, &self.state.stop, &self.state.released)
     }
 
-    /// Registers a listener with the current runtime, if loops may run on different ones.
+    /// Registers a listener with the current runtime.
+    ///
+    /// Accept loops may run on different ones.
     pub(crate) fn register_here(
         &self,
         listener: Box<AnyListener>,

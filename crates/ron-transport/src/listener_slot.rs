@@ -26,6 +26,7 @@ pub(crate) enum ListenerSlot {
 #[derive(Debug)]
 pub(crate) struct BoundListeners {
     /// Listeners with which no task accepts.
+    #[allow(clippy::vec_box)] // A borrow takes the box out and returns it.
     idle: Vec<Box<AnyListener>>,
     /// Listeners with which a task accepts.
     in_use: usize,
@@ -51,7 +52,7 @@ impl ListenerSlot {
         matches!(self, Self::Bound(bound) if bound.in_use != 0)
     }
 
-    /// Counts a listener as not in use, and keeps it unless it is closed.
+    /// Takes a listener back, unless it is closed.
     fn put_back(&mut self, listener: Option<Box<AnyListener>>) {
         if let Self::Bound(bound) = self {
             bound.in_use -= 1;

@@ -1,4 +1,6 @@
-//! Several accept loops of one transport, each on a runtime of its own.
+//! Accept loops of one transport on several runtimes.
+
+#![allow(clippy::unwrap_used, missing_docs)]
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -36,7 +38,7 @@ fn transport(bind: Option<SocketAddr>) -> Transport {
 
 type Served = Arc<Mutex<HashMap<ThreadId, usize>>>;
 
-/// The threads of the accept loops, and the connections that each has served.
+/// The threads of the accept loops, and the connections of each.
 struct Workers {
     threads: Vec<JoinHandle<Result<(), TransportError>>>,
     stops: Vec<oneshot::Sender<()>>,

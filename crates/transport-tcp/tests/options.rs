@@ -151,7 +151,7 @@ async fn dialed_options_precede_their_writes() {
     }
 }
 
-/// After the peer's end of stream, a close sends the end of stream of this side.
+/// After the peer's end of stream, a close ends in order.
 #[tokio::test]
 async fn expected_drop_ends_in_order() {
     let bound = TcpListener::bind(any([127, 0, 0, 1]), &TcpConfig::default()).await;

@@ -21,7 +21,9 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Reads the arguments; ends the process with the usage at an unknown one.
+    /// Reads the arguments.
+    ///
+    /// An unknown one ends the process with the usage.
     pub(crate) fn parse(args: &[&str]) -> Self {
         let mut options = Self {
             cells: Vec::new(),

@@ -161,7 +161,9 @@ mod tests {
         size_of::<F>()
     }
 
-    /// Idle pairs hold this future, so it must not contain the dial.
+    /// Each idle pair holds this future.
+    ///
+    /// So it must not contain the dial.
     #[test]
     fn forwarding_future_is_small() {
         let bytes = bytes_of_future(Forwarder::run);

@@ -6,7 +6,7 @@ use transport_tcp::raw::TcpListener;
 use super::{AnyListener, ListenerParts};
 
 impl AnyListener {
-    /// Binds the configured address, with a listener for each of several accept loops.
+    /// Binds a listener for each accept loop.
     ///
     /// IP sockets are one for each loop. A Unix socket is shared, and an onion service has one
     /// listener.

@@ -24,7 +24,7 @@ pub(super) fn apply(socket: &SockRef<'_>, config: &TcpConfig) -> io::Result<()> 
     Ok(())
 }
 
-/// Sets the options of a dialed socket, except those that its writes set.
+/// Sets the options of a dialed socket; its writes set the others.
 pub(super) fn apply_at_dial(
     socket: &SockRef<'_>,
     config: &TcpConfig,
@@ -42,7 +42,7 @@ pub(super) fn apply_at_dial(
     })
 }
 
-/// Options that have no effect before the stream has written some bytes.
+/// Options without effect on the first bytes of a stream.
 ///
 /// A connection with one request saves a system call for each.
 #[derive(Debug)]
@@ -51,12 +51,15 @@ pub(super) struct DeferredOptions {
     unsent_bytes: Option<u32>,
 }
 
-/// Largest first write that Nagle's algorithm sends at once: a segment of every path (RFC 9293
-/// §3.7.1).
+/// Largest first write that Nagle's algorithm sends at once.
+///
+/// It is a segment of every path (RFC 9293 §3.7.1).
 const FIRST_WRITE: usize = 536;
 
 impl DeferredOptions {
-    /// Sets the options that a write of `bytes` after `written` needs; returns whether all are set.
+    /// Sets the options that a write needs.
+    ///
+    /// Returns whether all are set; `written` is the number of earlier bytes.
     ///
     /// Nagle's algorithm delays no segment while none is unacknowledged, and `TCP_NOTSENT_LOWAT`
     /// has no effect on fewer bytes.

@@ -26,7 +26,7 @@ pub struct TcpIo {
     stream: TcpStream,
     /// Whether a write has consumed the error of a reset.
     is_reset: bool,
-    /// Whether the peer's end of stream has been read; no byte can follow it.
+    /// Whether the peer's end of stream has been read.
     is_at_end: bool,
     /// Whether a drop follows the next shutdown.
     is_dropped_next: bool,
