@@ -1,7 +1,7 @@
 //! A gRPC service on tonic, without generated code; drains on SIGTERM.
 //!
-//! `/demo.Greeter/Hello` answers a name, and `/demo.Greeter/Count` streams ten numbers. Messages
-//! are plain bytes; with `tonic-build`, the generated server takes the place of `Greeter`.
+//! `/demo.Greeter/Hello` answers a name, and `/demo.Greeter/Count` streams numbers up to the one in
+//! its message, or ten. Messages are plain bytes; with `tonic-build`, the generated server takes the place of `Greeter`.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -30,9 +30,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("listening on {}", transport.listen().await?);
 
     let incoming = transport_http::tonic::incoming(&transport)?;
+    let draining = incoming.draining();
     let server = Server::builder()
         .add_routes(Routes::new(Greeter))
-        .serve_with_incoming_shutdown(incoming, transport.draining());
+        .serve_with_incoming_shutdown(incoming, draining);
     let drain = async {
         terminate.recv().await;
         let deadline = transport.config().general.drain_timeout();
@@ -68,15 +69,23 @@ impl ServerStreamingService<Bytes> for Greeter {
     type ResponseStream = Count;
     type Future = Answer<tonic::Response<Count>>;
 
-    fn call(&mut self, _: tonic::Request<Bytes>) -> Self::Future {
+    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
+        let text = String::from_utf8_lossy(request.get_ref());
+        let last = text.parse().unwrap_or(10);
         let timer = tokio::time::interval(Duration::from_millis(100));
-        Box::pin(async move { Ok(tonic::Response::new(Count { sent: 0, timer })) })
+        let count = Count {
+            sent: 0,
+            last,
+            timer,
+        };
+        Box::pin(async move { Ok(tonic::Response::new(count)) })
     }
 }
 
-/// Ten numbers, one each 100 ms.
+/// Numbers, one each 100 ms.
 struct Count {
     sent: u32,
+    last: u32,
     timer: tokio::time::Interval,
 }
 
@@ -84,7 +93,7 @@ impl futures_core::Stream for Count {
     type Item = Result<Bytes, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.sent == 10 {
+        if self.sent == self.last {
             return Poll::Ready(None);
         }
         std::task::ready!(self.timer.poll_tick(cx));

@@ -23,6 +23,8 @@ pub mod axum;
 #[cfg(feature = "tower")]
 mod connector;
 mod details;
+#[cfg(any(feature = "axum", feature = "tonic"))]
+mod handover;
 #[cfg(feature = "tower")]
 mod identity;
 #[cfg(feature = "hyper")]

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use ron_transport::{Busy, Conn};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::handover::Silent;
 use crate::ConnDetails;
 
 /// A connection for a server that drains itself.
@@ -16,13 +17,19 @@ use crate::ConnDetails;
 #[derive(Debug)]
 pub struct ServerConn {
     conn: Conn,
+    /// Until the client's first byte.
+    silent: Option<Silent>,
     _busy: Busy,
 }
 
 impl ServerConn {
-    pub(crate) fn new(conn: Conn) -> Self {
+    pub(crate) fn new(conn: Conn, silent: Silent) -> Self {
         let busy = conn.control().busy();
-        Self { conn, _busy: busy }
+        Self {
+            conn,
+            silent: Some(silent),
+            _busy: busy,
+        }
     }
 
     /// Describes the connection.
@@ -38,7 +45,12 @@ impl AsyncRead for ServerConn {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.conn).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.conn).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.silent = None;
+        }
+        read
     }
 }
 

@@ -168,7 +168,7 @@ fn borrowed<'a>(settings: &'a [(&'static str, String)]) -> Vec<(&'static str, &'
 fn embedding_page_has_programs() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = fs::read_to_string(root.join("../../docs/EMBEDDING.md")).unwrap();
-    for name in ["axum", "tonic", "hyper_client", "websocket"] {
+    for name in ["axum", "axum_serve", "tonic", "hyper_client", "websocket"] {
         let program = root.join(format!("examples/{name}.rs"));
         let program = fs::read_to_string(program).unwrap();
         assert!(
@@ -213,6 +213,20 @@ fn axum_answers_curl_over_tls() {
     let out = hyper_client(&[&uri], &borrowed(&pki.client));
     assert!(out.starts_with("HTTP/2.0 200 OK\n"), "{out}");
     assert!(out.contains("client.example"), "{out}");
+    assert_eq!(server.terminate(), "aborted 0\n");
+}
+
+#[test]
+fn axum_serve_answers_curl_over_tls() {
+    let pki = Pki::new();
+    let server = Server::start("axum_serve", &borrowed(&pki.server));
+    let uri = format!("https://localhost:{}/who", server.port());
+    let ca = pki.file("ca.pem");
+    let (cert, key) = (pki.file("client.pem"), pki.file("client.key"));
+    let identity = ["--cacert", &ca, "--cert", &cert, "--key", &key];
+    if let Some(out) = curl(&[&identity[..], &["--http1.1", &uri]].concat()) {
+        assert_eq!(out, "[DnsName(\"client.example\")]\n");
+    }
     assert_eq!(server.terminate(), "aborted 0\n");
 }
 

@@ -21,6 +21,7 @@ use transport_testkit::pki::{Authority, PkiDir};
 use transport_testkit::Recorder;
 
 use crate::app::app;
+use crate::over::borrowed;
 
 /// The `read_timeout` of the servers.
 pub(crate) const READ: Duration = Duration::from_millis(300);
@@ -159,7 +160,10 @@ pub(crate) async fn get2(sender: &mut Http2, path: &str) -> Result<String, hyper
 }
 
 /// An authority with certificates of a server and of a client.
-pub(crate) struct Pki(pub(crate) PkiDir);
+pub(crate) struct Pki {
+    dir: PkiDir,
+    authority: Authority,
+}
 
 impl Pki {
     pub(crate) fn new() -> Self {
@@ -167,14 +171,21 @@ impl Pki {
         dir.write("ca.pem", &authority.pem());
         dir.write_pair("localhost", &authority.leaf(&["localhost"]));
         dir.write_pair("client", &authority.leaf(&["client.example"]));
-        Self(dir)
+        Self { dir, authority }
+    }
+
+    /// Replaces the server's certificate by another of the same authority.
+    pub(crate) fn rotate(&self, names: &[&str]) {
+        let leaf = self.authority.leaf(names);
+        self.dir.write_pair("localhost", &leaf);
     }
 
     fn file(&self, name: &str) -> String {
-        self.0.path(name).display().to_string()
+        self.dir.path(name).display().to_string()
     }
 
-    pub(crate) async fn server(&self, client_auth: &str) -> Server {
+    /// Returns the settings of a server.
+    pub(crate) fn settings(&self, client_auth: &str) -> Vec<(&'static str, String)> {
         let mut settings = vec![("backend", "tls".to_owned())];
         settings.push(("tls.cert_path", self.file("localhost.pem")));
         settings.push(("tls.key_path", self.file("localhost.key")));
@@ -183,8 +194,11 @@ impl Pki {
             settings.push(("tls.client_auth", client_auth.to_owned()));
             settings.push(("tls.client_ca_path", self.file("ca.pem")));
         }
-        let settings: Vec<_> = settings.iter().map(|(k, v)| (*k, v.as_str())).collect();
-        Server::start(&settings).await
+        settings
+    }
+
+    pub(crate) async fn server(&self, client_auth: &str) -> Server {
+        Server::start(&borrowed(&self.settings(client_auth))).await
     }
 
     /// Returns a client that offers these protocols.
@@ -198,9 +212,8 @@ impl Pki {
             settings.push(("tls_client.cert_path", self.file("client.pem")));
             settings.push(("tls_client.key_path", self.file("client.key")));
         }
-        let settings: Vec<_> = settings.iter().map(|(k, v)| (*k, v.as_str())).collect();
         Transport::builder()
-            .config(config(&settings))
+            .config(config(&borrowed(&settings)))
             .build()
             .unwrap()
     }
@@ -228,15 +241,18 @@ impl UnixDir {
         self.0.path().join("sock")
     }
 
-    pub(crate) async fn server(&self) -> Server {
+    /// Returns the settings of a server.
+    pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
         use std::os::unix::fs::MetadataExt;
-        let uid = std::fs::metadata(self.0.path()).unwrap().uid().to_string();
-        let path = self.path().display().to_string();
-        let settings = [
-            ("backend", "uds"),
-            ("uds.path", &path),
-            ("uds.allow_uids", &uid),
-        ];
-        Server::start(&settings).await
+        let uid = std::fs::metadata(self.0.path()).unwrap().uid();
+        vec![
+            ("backend", "uds".to_owned()),
+            ("uds.path", self.path().display().to_string()),
+            ("uds.allow_uids", uid.to_string()),
+        ]
+    }
+
+    pub(crate) async fn server(&self) -> Server {
+        Server::start(&borrowed(&self.settings())).await
     }
 }
