@@ -231,7 +231,7 @@ async fn show_progress(listeners: Listeners) {
     if let Some(one) = all.find(|one| one.transport.tor_progress().is_some()) {
         progress::show(&one.transport).await;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Returns the targets as logs show them; `None` without a target.

@@ -195,7 +195,7 @@ impl Admission {
         self.peers().leave(key, now);
     }
 
-    /// Takes a place for the handshake of an open connection, as of an accepted one.
+    /// Takes a place among the pending handshakes for an open connection.
     pub(crate) fn enter_pending(&self, peer: Option<&PeerState>) -> Result<(), Reason> {
         if !self.pending.enter() {
             return Err(Reason::HandshakeLimit);

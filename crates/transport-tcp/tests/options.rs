@@ -122,7 +122,7 @@ async fn unsent_bytes_follow_configuration() {
         live.replace(marked(bytes));
         let mut dialed = dialer.dial(&target).await.unwrap();
         // More than the mark: with fewer bytes it has no effect.
-        let block = vec![7; usize::try_from(bytes).unwrap() + 1];
+        let block = vec![7; bytes + 1];
         dialed.io.write_all(&block).await.unwrap();
         let accepted = listener.accept().await.unwrap().establish().await.unwrap();
         assert_eq!(mark(dialed.io.get_ref()), u32::try_from(bytes).unwrap());

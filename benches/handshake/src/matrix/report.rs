@@ -52,7 +52,10 @@ pub(crate) fn write(dir: &Path, options: &Options, results: &[CellResult]) {
     for cell in super::CELLS {
         let now = results.iter().find(|result| result.cell.name == cell.name);
         let before = earlier["cells"].as_array().into_iter().flatten();
-        let before = before.cloned().find(|value| value["cell"] == cell.name);
+        let before = before
+            .into_iter()
+            .find(|value| value["cell"] == cell.name)
+            .cloned();
         cells.extend(now.map(CellResult::as_json).or(before));
     }
     let machine = machine();
