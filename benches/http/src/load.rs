@@ -1,4 +1,4 @@
-//! The client: a thread of its own with one request in flight on each connection.
+//! The client: one request in flight on each connection.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ impl Load {
         }
     }
 
-    /// Opens the connections, and sends the requests of all of them at the same time.
+    /// Opens the connections, and sends requests on all of them.
     pub(crate) fn run(&self, addr: SocketAddr) -> Outcome {
         self.runtime.block_on(async {
             let mut streams = Vec::new();
@@ -99,7 +99,7 @@ async fn requests(stream: &mut TlsStream<TcpStream>, times: usize) -> Outcome {
     outcome
 }
 
-/// Sends a request and reads its response; `None` unless the response is right.
+/// Sends a request; `None` unless the response is right.
 async fn exchange(stream: &mut TlsStream<TcpStream>) -> Option<()> {
     stream.write_all(REQUEST).await.ok()?;
     stream.flush().await.ok()?;

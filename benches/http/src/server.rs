@@ -77,7 +77,9 @@ fn any() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
-/// Returns a listening transport with default limits, whose metrics a Prometheus recorder counts.
+/// Returns a listening transport with default limits.
+///
+/// A Prometheus recorder counts its metrics.
 async fn transport(tls: Arc<ServerConfig>) -> (Arc<Transport>, SocketAddr) {
     let mut config = Config::default();
     config.general.set_backend(Backend::Tls).unwrap();

@@ -29,7 +29,7 @@ impl Series {
         self.worst.push(percentile(sorted, 100.0));
     }
 
-    /// Adds the 99th percentile of one round as a ratio to that of the bare server.
+    /// Adds the ratio to the bare server's 99th percentile.
     pub(crate) fn push_ratio(&mut self, ratio: f64) {
         self.ratios.push(ratio);
     }

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use ron_transport::{Incoming, Transport, TransportError};
-use tokio::sync::watch;
 use tokio::time::{timeout_at, Instant};
 
+use crate::handover_progress::Progress;
 use crate::ServerConn;
 
-/// Time for the last handshakes, and for a new connection's first byte, during a drain.
+/// Time for the last connections and their first bytes during a drain.
 ///
 /// The client of such a connection connected before the drain, and may have sent a request.
 const LAST_CONNS: Duration = Duration::from_secs(1);
@@ -38,6 +38,7 @@ impl Handover {
         })
     }
 
+    #[cfg(feature = "axum")]
     pub(crate) async fn next(&mut self) -> Option<ServerConn> {
         std::future::poll_fn(|cx| self.poll_next(cx)).await
     }
@@ -51,12 +52,12 @@ impl Handover {
         Poll::Ready(Some(ServerConn::new(conn, silent)))
     }
 
-    /// Resolves during a drain, once the server has every connection and its first bytes.
+    /// Resolves during a drain, once the server has every first byte.
     ///
     /// It waits at most [`LAST_CONNS`].
     pub(crate) fn draining(&self) -> impl Future<Output = ()> + Send + 'static {
         let drain = self.transport.draining();
-        let mut counts = self.progress.0.subscribe();
+        let mut counts = self.progress.subscribe();
         async move {
             drain.await;
             let limit = Instant::now() + LAST_CONNS;
@@ -68,52 +69,5 @@ impl Handover {
             )
             .await;
         }
-    }
-}
-
-/// The connections that a server has received.
-#[derive(Debug, Clone)]
-struct Progress(Arc<watch::Sender<Counts>>);
-
-#[derive(Debug)]
-struct Counts {
-    /// Whether the stream of connections has ended.
-    ended: bool,
-    /// Open connections without a byte from the client.
-    silent: usize,
-    /// The time of the last connection.
-    last: Instant,
-}
-
-impl Progress {
-    fn new() -> Self {
-        let counts = Counts {
-            ended: false,
-            silent: 0,
-            last: Instant::now(),
-        };
-        Self(Arc::new(watch::Sender::new(counts)))
-    }
-
-    fn end(&self) {
-        self.0.send_modify(|counts| counts.ended = true);
-    }
-
-    fn handed_over(&self) -> Silent {
-        self.0.send_modify(|counts| {
-            counts.silent += 1;
-            counts.last = Instant::now();
-        });
-        Silent(self.clone())
-    }
-}
-
-/// Counts a connection as silent; dropped with the client's first byte.
-#[derive(Debug)]
-pub(crate) struct Silent(Progress);
-
-impl Drop for Silent {
-    fn drop(&mut self) {
-        self.0 .0.send_modify(|counts| counts.silent -= 1);
     }
 }

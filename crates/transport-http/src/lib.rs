@@ -25,6 +25,8 @@ mod connector;
 mod details;
 #[cfg(any(feature = "axum", feature = "tonic"))]
 mod handover;
+#[cfg(any(feature = "axum", feature = "tonic"))]
+mod handover_progress;
 #[cfg(feature = "tower")]
 mod identity;
 #[cfg(feature = "hyper")]

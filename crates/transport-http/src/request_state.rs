@@ -28,6 +28,8 @@ pub(crate) struct RequestState {
     control: Control,
     phase: Arc<AtomicU8>,
     has_bytes: Arc<AtomicBool>,
+    /// Whether the guard expects bytes of a head or a body.
+    owed: Arc<AtomicBool>,
 }
 
 impl RequestState {
@@ -36,6 +38,7 @@ impl RequestState {
             control,
             phase: Arc::new(AtomicU8::new(IDLE)),
             has_bytes: Arc::default(),
+            owed: Arc::default(),
         }
     }
 
@@ -46,11 +49,17 @@ impl RequestState {
     /// Notes bytes from the client.
     pub(crate) fn bytes_arrived(&self) {
         self.has_bytes.store(true, Ordering::Relaxed);
-        let began = self
+        let _ = self
             .phase
             .compare_exchange(IDLE, HEAD, Ordering::Relaxed, Ordering::Relaxed);
-        if began.is_ok() {
-            self.control.expect_read(HEAD_BYTES);
+    }
+
+    /// Notes that the server waits for bytes: the deadline of an incomplete head begins.
+    ///
+    /// A head that arrives whole costs no wake-up of its connection.
+    pub(crate) fn waits_for_bytes(&self) {
+        if self.phase.load(Ordering::Relaxed) == HEAD && !self.owed.load(Ordering::Relaxed) {
+            self.owe(HEAD_BYTES);
         }
     }
 
@@ -77,7 +86,7 @@ impl RequestState {
     /// Applies `read_timeout` to the next bytes of a body, or no longer.
     pub(crate) fn expect_body(&self, expected: bool) {
         if self.phase.load(Ordering::Relaxed) != UNTRACKED {
-            self.control.expect_read(u64::from(expected));
+            self.owe(u64::from(expected));
         }
     }
 
@@ -85,7 +94,14 @@ impl RequestState {
         let before = self.phase.load(Ordering::Relaxed);
         if before != UNTRACKED {
             self.phase.store(next, Ordering::Relaxed);
-            self.control.expect_read(0);
+            self.owe(0);
+        }
+    }
+
+    fn owe(&self, bytes: u64) {
+        let owed = self.owed.swap(bytes != 0, Ordering::Relaxed);
+        if owed || bytes != 0 {
+            self.control.expect_read(bytes);
         }
     }
 }

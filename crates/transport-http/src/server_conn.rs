@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use ron_transport::{Busy, Conn};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::handover::Silent;
+use crate::handover_progress::Silent;
 use crate::ConnDetails;
 
 /// A connection for a server that drains itself.

@@ -57,6 +57,8 @@ impl AsyncRead for ServerIo {
         if buf.filled().len() > before {
             this.sniff(&buf.filled()[before..]);
             this.state.bytes_arrived();
+        } else if read.is_pending() {
+            this.state.waits_for_bytes();
         }
         read
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ron_transport::{Conn, Transport, TransportError};
+use ron_transport::{Conn, Endpoint, Transport, TransportError};
 use transport_testkit::Recorder;
 
 use crate::support::{addr, listening, Pki, UnixDir};
@@ -12,7 +12,7 @@ pub(crate) struct Over {
     pub(crate) transport: Arc<Transport>,
     pub(crate) recorder: Recorder,
     client: Transport,
-    to: String,
+    to: Endpoint,
     // Removed after the transports.
     _files: Box<dyn std::any::Any>,
 }
@@ -21,7 +21,7 @@ impl Over {
     pub(crate) async fn tcp() -> Self {
         let (transport, recorder) = listening(&[]).await;
         Self {
-            to: format!("tcp://{}", addr(&transport)),
+            to: endpoint(&format!("tcp://{}", addr(&transport))),
             transport,
             recorder,
             client: Transport::builder().build().unwrap(),
@@ -35,7 +35,7 @@ impl Over {
         let settings = pki.settings("off");
         let (transport, recorder) = listening(&borrowed(&settings)).await;
         Self {
-            to: format!("tls://localhost:{}", addr(&transport).port()),
+            to: endpoint(&format!("tls://localhost:{}", addr(&transport).port())),
             transport,
             recorder,
             client: pki.client(alpn, false),
@@ -47,7 +47,7 @@ impl Over {
         let dir = UnixDir::new();
         let (transport, recorder) = listening(&borrowed(&dir.settings())).await;
         Self {
-            to: format!("unix:{}", dir.path().display()),
+            to: Endpoint::unix(dir.path()),
             transport,
             recorder,
             client: Transport::builder().build().unwrap(),
@@ -56,7 +56,7 @@ impl Over {
     }
 
     pub(crate) async fn dial(&self) -> Result<Conn, TransportError> {
-        self.client.dial(self.to.as_str()).await
+        self.client.dial(self.to.clone()).await
     }
 
     pub(crate) async fn connect(&self) -> Conn {
@@ -68,6 +68,10 @@ impl Over {
         let all = |s: &transport_testkit::Snapshot| s.accepts() == conns;
         self.recorder.wait_for("all accepts", all).await;
     }
+}
+
+fn endpoint(text: &str) -> Endpoint {
+    text.try_into().unwrap()
 }
 
 pub(crate) fn borrowed<'a>(settings: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {

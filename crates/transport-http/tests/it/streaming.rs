@@ -100,7 +100,7 @@ impl Stream {
         const MESSAGE: usize = 5 + 8;
         while self.received.len() < MESSAGE {
             let frame = timeout(AMPLE, self.response.body_mut().frame()).await;
-            let frame = frame.unwrap().expect("the stream has ended").unwrap();
+            let frame = frame.unwrap().unwrap().unwrap();
             self.received.put(frame.into_data().unwrap());
         }
         let mut message = self.received.split_to(MESSAGE);
