@@ -161,6 +161,7 @@ async fn each_key_follows_its_reload_class() {
         "peers.allow" | "peers.deny" | "proxy.trusted" => Some("192.0.2.0/24"),
         "proxy.send" => Some("v2"),
         "dial_idle_timeout" => Some("7s"),
+        "tcp.dscp" => Some("46"),
         "limits.max_frame_bytes" => Some("512KiB"),
         "limits.chunk_bytes" => Some("32KiB"),
         "limits.memory_bytes" => Some("64MiB"),

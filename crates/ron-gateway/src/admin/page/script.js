@@ -19,6 +19,7 @@ const REASONS = {
   busy: "a bounded queue was full",
   upstream: "the dial to the upstream failed",
   denied: "peers.allow or peers.deny rejects the address",
+  proxy: "a balancer sent no valid PROXY header, or the peer is no trusted balancer",
   overload: "memory usage reached memory.pressure",
 };
 const WORDS = { ready: "Ready", degraded: "Degraded", not_ready: "Not ready" };
