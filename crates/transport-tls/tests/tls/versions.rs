@@ -223,7 +223,7 @@ async fn tls12_server_is_refused_by_rustls_client() {
         let (old, dialed) = tokio::join!(old, dialer.dial(&target));
         assert_eq!(dialed.is_err(), refused);
         if refused {
-            let error = failure(dialed);
+            let error = message(&dialed.unwrap_err());
             assert!(error.contains("TLS 1.3"), "{error}");
         }
         drop(old);

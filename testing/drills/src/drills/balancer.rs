@@ -59,11 +59,13 @@ fn replicated(lab: &Lab, case: &mut Case) -> Outcome {
         for at in 0..replicas.len() {
             place.restart(case, &mut replicas, at)?;
         }
-        place.kill(case, &mut replicas)
+        place.kill(case, &mut replicas)?;
+        // Here, because a process ends with the thread that started it.
+        for replica in replicas {
+            replica.stop()?;
+        }
+        Ok::<_, Stop>(())
     })??;
-    for replica in replicas {
-        replica.stop()?;
-    }
     Ok(())
 }
 
