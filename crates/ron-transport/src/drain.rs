@@ -18,7 +18,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 ///
 /// The drain closes the idle ones.
 const CONNS_PER_TURN: usize = 64;
-/// Time for the tasks of cancelled connections to end.
+/// Time for the tasks of cancelled connections, and for the listener, to end.
 const TASK_GRACE: Duration = Duration::from_millis(200);
 
 /// The result of a shutdown. Each connection open at its start counts in one number.
@@ -60,10 +60,12 @@ pub(crate) async fn run(
     let mut drain = Drain::new(limiter);
     stop_accepting(state);
     limiter.begin_drain();
-    closing.await;
+    // A listener whose owner does not poll it never closes.
+    let _ = timeout(deadline.max(TASK_GRACE), closing).await;
     limiter.drain();
     drain.add_late();
-    let _ = timeout(deadline, drain.until_empty()).await;
+    let rest = deadline.saturating_sub(started.elapsed());
+    let _ = timeout(rest, drain.until_empty()).await;
     let (closed_idle, aborted) = (drain.closed_idle.len(), drain.left());
     state.kill.cancel();
     limiter.close();

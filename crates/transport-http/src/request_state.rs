@@ -54,7 +54,7 @@ impl RequestState {
             .compare_exchange(IDLE, HEAD, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// Begins the deadline of an incomplete head: the server waits for bytes.
+    /// Starts the deadline of an incomplete head.
     ///
     /// A head that arrives whole costs no wake-up of its connection.
     pub(crate) fn waits_for_bytes(&self) {
