@@ -34,6 +34,7 @@ both! {
     stream_yields_connections
     stream_ends_at_stop_accepting
     dropped_stream_closes_listener
+    shutdown_bounded_beside_unpolled_stream
     waiting_connection_closed_with_stream
     second_stream_is_refused
     spawned_serve_drains
@@ -143,4 +144,12 @@ async fn spawned_serve_drains() {
     drop(client);
     assert_eq!(transport.shutdown(AMPLE).await.aborted, 0);
     timeout(AMPLE, serving).await.unwrap().unwrap().unwrap();
+}
+
+async fn shutdown_bounded_beside_unpolled_stream() {
+    let (transport, _addr, incoming) = listening().await;
+    let shutdown = transport.shutdown(Duration::from_millis(100));
+    let report = timeout(AMPLE, shutdown).await.unwrap();
+    assert_eq!(report.aborted, 0);
+    drop(incoming);
 }

@@ -162,6 +162,7 @@ async fn each_key_follows_its_reload_class() {
         "proxy.send" => Some("v2"),
         "dial_idle_timeout" => Some("7s"),
         "tcp.dscp" => Some("46"),
+        "dial.source_addr" => Some("127.0.0.2"),
         "limits.max_frame_bytes" => Some("512KiB"),
         "limits.chunk_bytes" => Some("32KiB"),
         "limits.memory_bytes" => Some("64MiB"),
