@@ -18,7 +18,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 ///
 /// The drain closes the idle ones.
 const CONNS_PER_TURN: usize = 64;
-/// Time for the tasks of cancelled connections, and for the listener, to end.
+/// Time for cancelled tasks, and for the listener, to end.
 const TASK_GRACE: Duration = Duration::from_millis(200);
 
 /// The result of a shutdown. Each connection open at its start counts in one number.

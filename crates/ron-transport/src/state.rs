@@ -41,6 +41,7 @@ impl TransportState {
     /// Returns a span with the name of the transport.
     ///
     /// Without a name there is none. It is for log events of backends, which do not know the name.
+    #[cfg(any(feature = "tls", feature = "arti"))]
     pub(crate) fn span(&self) -> tracing::Span {
         let name = self.limiter.name();
         let span = |name| tracing::info_span!(target: "ron_transport", parent: None, "transport", transport = name);
