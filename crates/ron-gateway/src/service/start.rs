@@ -138,9 +138,12 @@ async fn steps(
     let pressure = PressureMonitor::start(process.memory_pressure)?;
     let prometheus = Prometheus::new()
         .map_err(|error| ExitFailure::runtime("cannot create the metrics exporter", &error))?;
+    #[cfg(not(feature = "tls"))]
+    let _ = sources;
     let starter = ListenerStarter {
         prometheus,
         shared: shared_limiter(&effective)?,
+        #[cfg(feature = "tls")]
         dev_tls: sources.dev_tls,
         loops,
     };

@@ -209,6 +209,8 @@ impl ListenerParts<'_> {
 }
 
 /// An admitted connection of any backend, before its handshake. Dropping it refuses the peer.
+// A box would cost TCP an allocation for each connection.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 pub(crate) enum AnyAdmitted {
     Tcp(Admitted<ProxyPending<TcpPending>>),

@@ -23,6 +23,7 @@ pub(in crate::service) struct ListenerStarter {
     pub(in crate::service) prometheus: Prometheus,
     /// The owner of the ceilings of named listeners.
     pub(in crate::service) shared: Option<Limiter>,
+    #[cfg(feature = "tls")]
     pub(in crate::service) dev_tls: bool,
     /// The number of accept loops, one for each worker.
     pub(in crate::service) loops: NonZeroUsize,
