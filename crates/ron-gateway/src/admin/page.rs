@@ -20,7 +20,7 @@ pub(super) const HTML: &str = concat!(
 pub(super) const POLICY: &str = concat!(
     "default-src 'none'; connect-src 'self'; ",
     "style-src 'sha256-qz+C0voYH92RcyASLtXgrZGM+i+pLm/Qdc+kALf+99c='; ",
-    "script-src 'sha256-NDMf82d//5LT2iC/3IG4dsxiiRpXcM1w2bfKEdtmlIc='; ",
+    "script-src 'sha256-lT6QhRBB9O8i//uwW59o7DBgMDssxqdigXyuq1s14qg='; ",
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
