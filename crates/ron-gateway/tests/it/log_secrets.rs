@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 
 use rustix::process::Signal;
 
-use crate::common::{connect, Gateway, Start};
+use crate::common::{connect, refuses, Gateway, Start};
 
 const ONION: &str = "vww6ybal4bd7szmgncyruucpgfkqahzddi37ktceo3ah7ngmcopnpyyd";
 
@@ -67,7 +67,7 @@ fn onion_names_are_not_logged() {
     };
     write(&format!("tcp://{ONION}.onion:80"));
     let gateway = logging(&["--config", file.to_str().unwrap()]).spawn();
-    drop(connect(gateway.addr));
+    assert!(refuses(gateway.addr));
     gateway.line_with(&["\"reason\":\"upstream\"", "onion name"]);
     gateway.line_with(&["\"event\":\"start\"", "tcp://<hidden>"]);
     // Accepted, rejected as one that this build cannot dial or as the first one over Tor, and
