@@ -96,7 +96,7 @@ fn talk(lab: &Lab, gateway: &Gateway, more: &[&str]) -> Result<String, String> {
     }
     let said = process.out.text();
     // `s_client` runs as long as the server; its session is written by now.
-    process.signal(rustix::process::Signal::INT)?;
+    process.signal(rustix::process::Signal::TERM)?;
     process.wait(PATIENCE)?;
     Ok(said)
 }
