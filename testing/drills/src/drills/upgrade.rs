@@ -10,6 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ron_lab::process::{wait_for, PATIENCE};
+use rustix::net::getsockname;
+use rustix::net::sockopt::socket_acceptconn;
 use rustix::process::{pidfd_getfd, pidfd_open, Pid, PidfdFlags, PidfdGetfdFlags, Signal};
 use tokio_rustls::rustls::ClientConfig;
 
@@ -27,6 +29,8 @@ use traffic::{Long, Slow, Tally, Traffic};
 
 /// The listen address, in an empty network namespace.
 const ADDR: &str = "127.0.0.1:9444";
+/// The descriptors among which the socket is.
+const MAX_FD: i32 = 256;
 /// Clients that arrive while one of two gateways hangs.
 ///
 /// Each gateway gets about half of them.
@@ -60,7 +64,7 @@ fn rolling(lab: &Lab, case: &mut Case) -> Outcome {
         addr,
     };
     let old = place.activated()?;
-    let socket = take_socket(&old)?;
+    let socket = take_socket(&old, addr)?;
     case.fault();
     let (new, tally) = place.take_over(case, old, |start| start.socket(socket).spawn())?;
     case.signal(result_line("socket activation", tally));
@@ -223,11 +227,19 @@ impl Place {
     }
 }
 
-/// Duplicates the socket that a service manager has passed on.
-fn take_socket(gateway: &Gateway) -> Result<OwnedFd, String> {
+/// Duplicates the listening socket that a service manager has passed on.
+fn take_socket(gateway: &Gateway, addr: SocketAddr) -> Result<OwnedFd, String> {
     let pid = i32::try_from(gateway.id()).ok().and_then(Pid::from_raw);
     let pid = pid.ok_or("no process id")?;
     let process = pidfd_open(pid, PidfdFlags::empty());
-    let socket = process.and_then(|it| pidfd_getfd(it, 3, PidfdGetfdFlags::empty()));
-    socket.map_err(|e| format!("cannot take the socket: {e}"))
+    let process = process.map_err(|e| format!("cannot open the process: {e}"))?;
+    let is_it = |socket: &OwnedFd| {
+        let at = getsockname(socket).map(SocketAddr::try_from);
+        at.is_ok_and(|at| at.is_ok_and(|at| at == addr))
+            && socket_acceptconn(socket).unwrap_or(false)
+    };
+    (0..MAX_FD)
+        .filter_map(|fd| pidfd_getfd(&process, fd, PidfdGetfdFlags::empty()).ok())
+        .find(is_it)
+        .ok_or_else(|| format!("the gateway has no listening socket at {addr}"))
 }
