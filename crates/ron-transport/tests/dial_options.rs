@@ -29,7 +29,7 @@ struct Served {
 async fn who(mut conn: Conn) {
     let names = match &conn.info().identity {
         PeerIdentity::Verified(identity) => identity.sans.join(","),
-        _ => "nobody".to_owned(),
+        _ => "anonymous".to_owned(),
     };
     let alpn = conn.info().alpn.as_deref().unwrap_or(b"none").to_vec();
     let alpn = String::from_utf8(alpn).unwrap();
@@ -101,17 +101,21 @@ async fn options_replace_configuration_of_one_dial() {
     let named = DialOptions::new().with_server_name("server.example");
     let error = served.dial(&DialOptions::new()).await.unwrap_err();
     assert_eq!(error.kind(), "tls", "the certificate has no address");
-    assert_eq!(served.ask(&named).await.0, "nobody one");
+    assert_eq!(served.ask(&named).await.0, "anonymous one");
     let two = named.clone().with_alpn(["two", "one"]);
-    assert_eq!(served.ask(&two).await.0, "nobody one", "the server prefers");
+    assert_eq!(
+        served.ask(&two).await.0,
+        "anonymous one",
+        "the server prefers"
+    );
     let two = named.clone().with_alpn(["two"]);
-    assert_eq!(served.ask(&two).await.0, "nobody two");
+    assert_eq!(served.ask(&two).await.0, "anonymous two");
     let none = named.clone().with_alpn([] as [&str; 0]);
-    assert_eq!(served.ask(&none).await.0, "nobody none");
+    assert_eq!(served.ask(&none).await.0, "anonymous none");
     let own = named.clone().with_client_tls(trusting(&pki, &["three"]));
-    assert_eq!(served.ask(&own).await.0, "nobody three");
+    assert_eq!(served.ask(&own).await.0, "anonymous three");
     let both = own.with_alpn(["two"]);
-    assert_eq!(served.ask(&both).await.0, "nobody two");
+    assert_eq!(served.ask(&both).await.0, "anonymous two");
     let stranger = named
         .clone()
         .with_client_tls(trusting(&MemoryPki::named("stranger"), &[]));
@@ -120,7 +124,7 @@ async fn options_replace_configuration_of_one_dial() {
         error.tls_kind().map(ron_transport::TlsErrorKind::as_str),
         Some("unknown_ca")
     );
-    assert_eq!(served.ask(&named).await.0, "nobody one", "one dial only");
+    assert_eq!(served.ask(&named).await.0, "anonymous one", "one dial only");
 }
 
 /// A ticket never carries the identity of another dial.
@@ -131,14 +135,14 @@ async fn identity_of_a_dial_is_never_resumed() {
     let named = DialOptions::new().with_server_name("server.example");
     served.ask(&named).await;
     let resumed = served.ask(&named).await;
-    assert_eq!(resumed, ("nobody one".to_owned(), true));
+    assert_eq!(resumed, ("anonymous one".to_owned(), true));
     for name in ["a.example", "b.example", "a.example"] {
         let own = named.clone().with_client_identity(pki.identity(name));
         let answer = served.ask(&own).await;
         assert_eq!(answer, (format!("{name} one"), false));
     }
     let resumed = served.ask(&named).await;
-    assert_eq!(resumed, ("nobody one".to_owned(), true));
+    assert_eq!(resumed, ("anonymous one".to_owned(), true));
 }
 
 #[tokio::test(flavor = "multi_thread")]
