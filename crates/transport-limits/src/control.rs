@@ -102,6 +102,7 @@ impl Control {
     /// Cancel-safe.
     pub async fn ended(&self) -> TransportError {
         let conn = &*self.0;
+        let _watching = conn.watch();
         let notified = conn.ended.notified();
         tokio::pin!(notified);
         notified.as_mut().enable();
