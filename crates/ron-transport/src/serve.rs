@@ -186,3 +186,23 @@ where
         state.limiter.tasks().aborted(TaskKind::Serve);
     }
 }
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use std::pin::Pin;
+
+    use super::*;
+
+    type Boxed = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    fn bytes_of_future<A, B, C, F>(_: impl FnOnce(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Each idle connection holds this future.
+    #[test]
+    fn handler_task_is_small() {
+        let bytes = bytes_of_future(run_handler::<fn(Conn) -> Boxed, Boxed>);
+        assert!(bytes <= 16, "{bytes} bytes");
+    }
+}

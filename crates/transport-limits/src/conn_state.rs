@@ -7,7 +7,7 @@ mod deadlines;
 mod rare;
 mod watch;
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use atomic_waker::AtomicWaker;
@@ -43,8 +43,8 @@ pub(crate) struct ConnState {
     state: crate::sync::AtomicU8,
     wakers: [AtomicWaker; 2],
     pub(crate) ended: Notify,
-    /// Waiters that enforce the deadlines of the whole connection.
-    watchers: AtomicU32,
+    /// When a watcher evaluates the deadlines next; the maximum without one.
+    watched_until: AtomicU64,
     stream: OnceLock<Weak<dyn CloseStream>>,
     pub(crate) activity: Activity,
     /// Idle timeout in ticks; 0 is off.
@@ -103,7 +103,7 @@ impl ConnState {
             state: crate::sync::AtomicU8::new(0),
             wakers: Default::default(),
             ended: Notify::new(),
-            watchers: AtomicU32::new(0),
+            watched_until: AtomicU64::new(u64::MAX),
             stream: OnceLock::new(),
             activity: Activity::new(born),
             idle,
@@ -245,7 +245,10 @@ impl ConnState {
     pub(crate) fn labels(&self) -> ConnLabels<'_> {
         ConnLabels {
             conn_id: Some(self.id),
-            corr_id: self.rare().and_then(|rare| rare.corr_id.get()).map(|id| &**id),
+            corr_id: self
+                .rare()
+                .and_then(|rare| rare.corr_id.get())
+                .map(|id| &**id),
             peer: self.peer_addr(),
             via: self.info().proxied.as_ref().and_then(|facts| facts.via),
         }

@@ -41,11 +41,7 @@ pub(crate) enum TotalPlace {
 
 impl Permit {
     /// Wraps the places that admission took for an accepted connection.
-    pub(crate) fn accepted(
-        core: &Arc<Core>,
-        backend: Backend,
-        peer: Arc<PeerState>,
-    ) -> Self {
+    pub(crate) fn accepted(core: &Arc<Core>, backend: Backend, peer: Arc<PeerState>) -> Self {
         let mut permit = Self::of_hop(core, backend, false);
         permit.identified(peer);
         permit

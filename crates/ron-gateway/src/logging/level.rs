@@ -64,9 +64,8 @@ pub(super) struct ConnSpanFilter {
 
 impl ConnSpanFilter {
     fn passes(&self, metadata: &Metadata<'_>) -> bool {
-        let is_conn = metadata.is_span()
-            && metadata.name() == "conn"
-            && metadata.target() == "ron_transport";
+        let is_conn =
+            metadata.is_span() && metadata.name() == "conn" && metadata.target() == "ron_transport";
         self.are_wanted || !is_conn
     }
 }

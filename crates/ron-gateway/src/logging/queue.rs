@@ -135,3 +135,43 @@ impl LineQueue {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_taken_at_once_in_order() {
+        let (queue, mut taken) = (LineQueue::default(), String::new());
+        for line in ["a\n", "b\n", "c\n"] {
+            assert!(queue.push(line));
+        }
+        assert_eq!(queue.take(&mut taken, None), QueueState::Open);
+        assert_eq!(taken, "a\nb\nc\n");
+        queue.push("d\n");
+        queue.close();
+        assert_eq!(queue.take(&mut taken, None), QueueState::Closing);
+        assert_eq!(taken, "d\n");
+    }
+
+    #[test]
+    fn full_queue_takes_no_line() {
+        let (queue, mut taken) = (LineQueue::default(), String::new());
+        assert!((0..QUEUE).all(|_| queue.push("x\n")));
+        assert!(!queue.push("x\n"));
+        queue.take(&mut taken, None);
+        assert_eq!(taken.len(), 2 * QUEUE);
+        let half = "y".repeat(QUEUE_BYTES / 2);
+        assert!(queue.push(&half) && queue.push(&half));
+        assert!(!queue.push("x\n"), "the bytes are bounded too");
+    }
+
+    #[test]
+    fn ended_queue_discards_lines() {
+        let (queue, mut taken) = (LineQueue::default(), String::new());
+        queue.end();
+        assert!(queue.push("x\n"));
+        queue.take(&mut taken, Some(Duration::ZERO));
+        assert_eq!(taken, "");
+    }
+}

@@ -124,9 +124,9 @@ impl StreamHalf {
                 return Poll::Ready(conn.expire(next.1));
             }
             self.grace.reset();
-            // A watcher has a timer for the deadlines of the connection.
+            // A watcher evaluates later deadlines of the connection in time.
             let wake_at = match own {
-                _ if !conn.is_watched() => next.0,
+                _ if next.0 < conn.watched_until() => next.0,
                 Some((own, _)) => own,
                 None => return Poll::Pending,
             };

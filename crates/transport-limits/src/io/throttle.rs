@@ -169,9 +169,7 @@ impl Throttler {
                 continue;
             }
             let parked = duration(ticks);
-            conn.core
-                .observer()
-                .throttled(scope, direction, parked);
+            conn.core.observer().throttled(scope, direction, parked);
             if conn.first_throttle() {
                 let error = TransportError::RateLimited { scope };
                 conn.reject(Reason::RateLimited, &error);
@@ -230,13 +228,7 @@ impl Throttler {
     ///
     /// Read and write deadlines do not apply: an open connection keeps its deadlines from before a
     /// reload, and the current rate may be slower than they allow for.
-    fn park(
-        &mut self,
-        conn: &ConnState,
-        direction: Direction,
-        short: &Shortage,
-        generation: u64,
-    ) {
+    fn park(&mut self, conn: &ConnState, direction: Direction, short: &Shortage, generation: u64) {
         let Shortage { scope, rate, .. } = *short;
         let now = conn.core.now();
         self.unpark(conn, direction);

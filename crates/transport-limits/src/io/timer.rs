@@ -22,7 +22,9 @@ impl Timer {
     /// The caller checks its deadlines.
     pub(super) fn poll(&mut self, core: &Core, deadline: u64, cx: &mut Context<'_>) -> Poll<()> {
         let deadline = core.instant(deadline);
-        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        let sleep = self
+            .0
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if deadline < sleep.deadline() || sleep.is_elapsed() {
             sleep.as_mut().reset(deadline);
         }

@@ -229,14 +229,7 @@ impl WriteClock {
 }
 
 impl WriteDebt {
-    fn pay(
-        &mut self,
-        now: u64,
-        bytes: u64,
-        accepted: u64,
-        taken: Option<u64>,
-        terms: WriteTerms,
-    ) {
+    fn pay(&mut self, now: u64, bytes: u64, accepted: u64, taken: Option<u64>, terms: WriteTerms) {
         if bytes < terms.chunk / 2 {
             return;
         }

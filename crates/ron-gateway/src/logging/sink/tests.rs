@@ -143,3 +143,20 @@ fn recovered_device_gets_the_notice() {
         "{text}"
     );
 }
+
+/// A panic unwinds the owner of the writer.
+#[test]
+fn lines_before_a_panic_are_written() {
+    let out = Out::default();
+    let (sink, writer) = begin(&out);
+    let panicking = thread::spawn(move || {
+        let _writer = writer;
+        for n in 0..100 {
+            sink.offer(&format!("{n}\n"));
+        }
+        panic!("ends the owner of the writer");
+    });
+    assert!(panicking.join().is_err());
+    let expected: String = (0..100).map(|n| format!("{n}\n")).collect();
+    assert_eq!(out.text(), expected);
+}
