@@ -91,6 +91,7 @@ pub fn relay_without_half_close<A: Leg, B: Leg>(
 }
 
 /// An `async fn` would store both streams twice.
+#[allow(clippy::manual_async_fn)]
 fn join<A: Leg, B: Leg>(
     mut a: A,
     mut b: B,

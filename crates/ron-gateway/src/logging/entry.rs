@@ -123,8 +123,10 @@ impl Visit for Fields {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // Writing to a string does not fail; a value that fails is cut.
-        let value = self.store(|all| drop(write!(all, "{value:?}")));
+        let value = self.store(|all| {
+            // Writing to a string does not fail; a value that fails is cut.
+            let _ = write!(all, "{value:?}");
+        });
         self.set(field.name(), value);
     }
 }

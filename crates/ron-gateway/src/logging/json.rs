@@ -29,15 +29,21 @@ pub(super) fn render(line: &mut String, entry: &LogEntry<'_>) {
 }
 
 fn value(line: &mut String, value: FieldValue<'_>) {
-    match value {
-        FieldValue::Text(value) => text(line, "", value),
-        // Writing to a string does not fail.
-        FieldValue::Unsigned(value) => drop(write!(line, "{value}")),
-        FieldValue::Signed(value) => drop(write!(line, "{value}")),
-        // JSON has neither infinities nor NaN.
-        FieldValue::Float(value) => push(line, &value.into()),
-        FieldValue::Bool(value) => drop(write!(line, "{value}")),
-    }
+    // Writing to a string does not fail.
+    let _ = match value {
+        FieldValue::Text(value) => {
+            text(line, "", value);
+            Ok(())
+        }
+        FieldValue::Unsigned(value) => write!(line, "{value}"),
+        FieldValue::Signed(value) => write!(line, "{value}"),
+        FieldValue::Float(value) => {
+            // JSON has neither infinities nor NaN.
+            push(line, &value.into());
+            Ok(())
+        }
+        FieldValue::Bool(value) => write!(line, "{value}"),
+    };
 }
 
 /// Appends a string.
