@@ -137,8 +137,8 @@ impl Forwarder {
         let control = conn.control().clone();
         let _busy = control.busy();
         let client = control.info();
-        let dial =
-            |target: Arc<Endpoint>| async move { self.dialer.dial_for(&*target, client).await };
+        let dialer = &self.dialer;
+        let dial = |target: Arc<Endpoint>| async move { dialer.dial_for(&*target, client).await };
         let dialed = tokio::select! {
             biased;
             dialed = self.upstreams.dial(self.limiter.dial_timeout(), dial) => dialed,
