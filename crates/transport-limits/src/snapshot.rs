@@ -40,9 +40,9 @@ impl Control {
         let since = |tick| duration(conn.core.now().saturating_sub(tick));
         ConnSnapshot {
             id: conn.id,
-            backend: conn.backend,
+            backend: conn.backend(),
             accepted: conn.accepted,
-            peer: conn.peer_addr,
+            peer: conn.peer_addr(),
             age: since(conn.born),
             idle: since(conn.activity.at()),
             bytes_in: self.bytes_in(),

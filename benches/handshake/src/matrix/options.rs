@@ -10,8 +10,8 @@ pub(crate) struct Options {
     pub(crate) rounds: usize,
     /// Whether the gateway has every limit on.
     pub(crate) limits: bool,
-    /// Whether the gateway logs a line per connection.
-    logs: bool,
+    /// Whether each proxy logs connections; the gateway samples above 100 closes in a second.
+    pub(crate) logs: bool,
     /// The gateway to measure; by default the one beside this program.
     pub(crate) gateway: Option<PathBuf>,
     /// An earlier gateway, as a subject of its own.
