@@ -2,8 +2,11 @@
 
 mod dialer;
 mod happy_eyeballs;
+mod listen_set;
 mod listener;
+mod mailbox;
 mod network;
+mod open;
 mod options;
 mod resolve;
 #[cfg(target_os = "linux")]
@@ -13,5 +16,6 @@ mod stream;
 mod unsent_probe;
 
 pub use dialer::TcpDialer;
+pub use listen_set::{ListenSet, StagedSockets};
 pub use listener::{TcpListener, TcpPending};
 pub use stream::TcpIo;
