@@ -16,6 +16,7 @@ compile_error!("transport-tcp supports Unix systems only: build for Linux or mac
 mod addrs;
 mod config;
 mod guarded;
+mod kernel;
 pub mod raw;
 
 pub use addrs::{check_addrs, leaves_v4};

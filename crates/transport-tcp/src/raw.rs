@@ -12,6 +12,7 @@ mod resolve;
 #[cfg(target_os = "linux")]
 mod sock_diag;
 mod stream;
+mod stream_socket;
 #[cfg(target_os = "linux")]
 mod unsent_probe;
 
@@ -19,3 +20,4 @@ pub use dialer::TcpDialer;
 pub use listen_set::{ListenSet, StagedSockets};
 pub use listener::{TcpListener, TcpPending};
 pub use stream::TcpIo;
+pub(crate) use stream_socket::mptcp_is_available;

@@ -3,10 +3,10 @@
 use std::io;
 use std::net::SocketAddr;
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, SockRef};
 use transport_core::TransportError;
 
-use super::{network, options};
+use super::{network, options, stream_socket};
 use crate::TcpConfig;
 
 /// A listening socket that no runtime knows yet.
@@ -86,7 +86,7 @@ impl BindPlan<'_> {
             only_v6,
             config,
         } = self;
-        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = stream_socket::open(Domain::for_address(addr), config)?;
         // A restart must not wait for old connections to leave TIME_WAIT.
         socket.set_reuse_address(true)?;
         if reuse_port {
