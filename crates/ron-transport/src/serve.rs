@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use pin_project_lite::pin_project;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, timeout, Instant};
 use tracing::instrument::{Instrument, Instrumented};
 use transport_core::{Listener, Pending, TaskKind, TransportError};
 use transport_limits::{Admitted, Guard};
@@ -25,9 +25,10 @@ const HANDLER_GRACE: Duration = Duration::from_millis(50);
 ///
 /// After it, every connection of the backlog has been reported.
 const REACTOR_TURN: Duration = Duration::from_millis(1);
-/// Connections taken from the backlog when accepting ends. Without a bound, clients that keep
-/// connecting would keep the listener open.
-const MAX_BACKLOG: usize = 4096;
+/// Time for an accept loop to empty the backlog when accepting ends.
+///
+/// Clients that keep connecting would keep the listener open.
+pub(crate) const BACKLOG_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The work that follows the handshake of an accepted connection.
 pub(crate) trait Established: Clone + Send + Sync + 'static {
@@ -141,7 +142,8 @@ where
         begin(admitted, state, then).await;
     }
     // The kernel has completed these connections: the clients expect service.
-    for _ in 0..MAX_BACKLOG {
+    let until = Instant::now() + BACKLOG_TIMEOUT;
+    while Instant::now() < until {
         match accept_now(guard.accept()).await {
             Some(admitted) => begin(admitted, state, then).await,
             None => return,
