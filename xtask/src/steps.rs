@@ -155,7 +155,7 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     step(
         "balancers",
-        "HAProxy and Envoy with the examples of deploy/, before three replicas (installed when missing)",
+        "HAProxy, nginx and Envoy with the examples of deploy/, before three replicas (installed when missing)",
         balancers::run,
     ),
     step(
