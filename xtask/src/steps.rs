@@ -180,7 +180,7 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     step(
         "bench",
-        "benches: `bench overhead`, `bench handshake`, `bench tor` or `bench micro`, each with [ARGS]",
+        "benches: `bench overhead`, `handshake`, `matrix`, `scale`, `tor` or `micro`, each with [ARGS]",
         bench::run,
     ),
     step(

@@ -134,8 +134,7 @@ def during(program, folder, balancer, sticky, more, measure):
 def main():
     program, *rest = sys.argv[1:]
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    whole = ["--transport.per-peer.max-conns", str(LIMIT)]
-    divided = ["--transport.per-peer.max-conns", str(LIMIT // len(HOSTS))]
+    limits = [("N", LIMIT), ("N / 3", LIMIT // 3), ("N / 2", LIMIT // 2)]
     share_rows, limit_rows, ticket_rows = [], [], []
     with tempfile.TemporaryDirectory() as folder:
         tls, keys = certificate(folder)
@@ -146,9 +145,8 @@ def main():
                 percent = [f"{100 * part / sum(found):.1f} %" for part in found]
                 share_rows.append([balancer.name, name, *percent,
                                    f"{max(found) * len(found) / sum(found):.2f}"])
-                for what, more in (("N", whole), ("N / 3", divided)):
-                    if sticky and what != "N":
-                        continue
+                for what, limit in limits[:1] if sticky else limits:
+                    more = ["--transport.per-peer.max-conns", str(limit)]
                     served, lost = run(more, lambda: (admitted(), refused()))
                     limit_rows.append([balancer.name, name, what, f"{served / LIMIT:.2f} N",
                                        f"{100 * lost:.1f} %"])

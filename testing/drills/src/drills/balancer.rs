@@ -231,7 +231,10 @@ impl Place<'_> {
         replicas[VICTIM].signal(Signal::KILL)?;
         let broken = crowd.broken();
         ensure((broken.all as f64 - on_victim).abs() < 0.5, || {
-            format!("{} connections break, the victim had {on_victim}", broken.all)
+            format!(
+                "{} connections break, the victim had {on_victim}",
+                broken.all
+            )
         })?;
         case.note(format!(
             "kill -9: {} of {} connections break, those of the replica, at {} of 40 addresses; {} see an end of stream, {} a reset",

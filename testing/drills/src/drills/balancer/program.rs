@@ -103,7 +103,11 @@ impl Program {
         let balancer = Process::start_prepared(&mut command)?;
         let served = netns.within(|| {
             let what = format!("an answer through {}", self.name);
-            wait_for(&what, PATIENCE, || Ok(clients::answers(super::front()).ok()))
+            wait_for(
+                &what,
+                PATIENCE,
+                || Ok(clients::answers(super::front()).ok()),
+            )
         })?;
         served.map_err(|error| format!("{error}: {}", balancer.err.text()))?;
         Ok(balancer)
