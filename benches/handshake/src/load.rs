@@ -58,7 +58,7 @@ pub(crate) fn run() {
                 "resumed" => connections(addr(1), number(2), || tls(true)).await,
                 "hold" => hold(&mut held, addr(1), number(2), tls(false)).await,
                 "hold-tcp" => hold(&mut held, addr(1), number(2), Protocol::Tcp).await,
-                "fill" => spread::fill(&mut held, addr(1), number(2), Protocol::Tcp).await,
+                "fill" => spread::fill(&mut held, addr(1), number(2)).await,
                 "spread" => spread::spread(&mut held, number(1), number(2)).await,
                 "ping" => ping(&mut held[0], number(1)).await,
                 "exchange" => exchange(&mut held, number(1)).await,

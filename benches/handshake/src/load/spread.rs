@@ -1,11 +1,17 @@
 //! Loads over many open connections.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::{connect, echoed, Protocol, Stream, SMALL};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
+
+use super::{echoed, Stream, SMALL};
 
 /// Connections that echo at the same time.
 const LANES: usize = 64;
+/// Connections from one source address.
+const OF_ADDRESS: usize = 8_000;
 
 /// Echoes messages on all connections in turn; returns the milliseconds that it took.
 pub(super) async fn spread(held: &mut Vec<Stream>, count: usize, bytes: usize) -> usize {
@@ -34,22 +40,21 @@ pub(super) async fn spread(held: &mut Vec<Stream>, count: usize, bytes: usize) -
 }
 
 /// Opens connections until one is refused; returns how many are open.
-pub(super) async fn fill(
-    held: &mut Vec<Stream>,
-    addr: std::net::SocketAddr,
-    most: usize,
-    protocol: Protocol,
-) -> usize {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
+pub(super) async fn fill(held: &mut Vec<Stream>, addr: SocketAddr, most: usize) -> usize {
     while held.len() < most {
-        let (mut stream, _) = connect(addr, &protocol).await;
+        let socket = TcpSocket::new_v4().unwrap();
+        // The kernel searches longer for a port once half of an address are in use.
+        let host = 2 + u8::try_from(held.len() / OF_ADDRESS).unwrap();
+        socket
+            .bind(SocketAddr::from(([127, 0, 0, host], 0)))
+            .unwrap();
+        let mut stream = socket.connect(addr).await.unwrap();
         let mut answer = [7; SMALL];
         let sent = stream.write_all(&answer).await.is_ok();
         if !sent || stream.read_exact(&mut answer).await.is_err() {
             break;
         }
-        held.push(stream);
+        held.push(Box::new(stream));
     }
     held.len()
 }

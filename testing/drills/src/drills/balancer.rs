@@ -107,7 +107,7 @@ impl Place<'_> {
     /// One address floods beside the honest ones.
     fn flood(&self, case: &mut Case, replicas: &[Gateway], program: &Program) -> Outcome {
         let crowd = Crowd::connect(front())?;
-        let rounds = if case.mode.gates { 5 } else { 1 };
+        let rounds = if case.mode.gates { 9 } else { 1 };
         let (mut quiet, mut hot, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         for round in 0..rounds {
             let calm = crowd.p99()?;
