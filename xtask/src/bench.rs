@@ -53,8 +53,9 @@ fn matrix(cx: &Cx, args: &[String]) -> Outcome {
     run_command(&mut command)
 }
 
-/// Measures all curves, or the ones that `--part` names, and updates the report.
+/// Measures the curves and updates the report.
 ///
+/// `--part` names the ones to measure; the others stay as they were.
 /// The part `replicas` runs three gateways behind each balancer; it needs root.
 fn scale(cx: &Cx, args: &[String]) -> Outcome {
     let parts: Vec<_> = args.chunks(2).map(|pair| pair.last()).collect();

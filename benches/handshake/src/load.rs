@@ -122,7 +122,9 @@ async fn connections(addr: SocketAddr, count: usize, protocol: impl Fn() -> Prot
     resumed
 }
 
-/// Sends one message and waits for its echo; the message is a frame too.
+/// Waits for the echo of one message.
+///
+/// The message is a frame too.
 async fn echoed(stream: &mut Stream, bytes: usize) {
     let mut buffer = vec![7; bytes];
     let length = u32::try_from(bytes - LENGTH_BYTES).unwrap();

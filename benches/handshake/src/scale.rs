@@ -1,4 +1,4 @@
-//! The curves of one gateway: connections, workers, memory, and the resource that ends first.
+//! The curves of one gateway: connections, workers, memory, descriptors.
 //!
 //! `cargo xtask bench scale` writes them to a report. Tables about replicas come from a file.
 

@@ -13,7 +13,7 @@ const LANES: usize = 64;
 /// Connections from one source address.
 const OF_ADDRESS: usize = 8_000;
 
-/// Echoes messages on all connections in turn; returns the milliseconds that it took.
+/// Echoes messages on all connections in turn; returns the elapsed milliseconds.
 pub(super) async fn spread(held: &mut Vec<Stream>, count: usize, bytes: usize) -> usize {
     let lanes = LANES.min(held.len());
     let mut parts: Vec<Vec<Stream>> = (0..lanes).map(|_| Vec::new()).collect();

@@ -1,4 +1,6 @@
-//! The number of connections at which one gateway refuses the next, and what it used then.
+//! The number of connections at the limit of descriptors.
+//!
+//! With it the memory and the CPU time that the gateway uses then.
 
 use std::fs;
 use std::time::Duration;

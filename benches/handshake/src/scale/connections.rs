@@ -16,7 +16,7 @@ const OPEN: [usize; 5] = [64, 512, 2_048, 4_096, 8_192];
 const SMALL: (usize, usize) = (16_384, 64);
 const LARGE: (usize, usize) = (2_048, 64 << 10);
 const ROUNDS: usize = 3;
-/// The time for the gateway to finish the work that the clients left.
+/// The time for the gateway to finish the remaining work.
 const SETTLE: Duration = Duration::from_millis(30);
 
 pub(super) fn measure(bench: &Bench) -> Table {

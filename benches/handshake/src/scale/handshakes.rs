@@ -24,11 +24,10 @@ pub(super) fn measure(bench: &Bench) -> Table {
         &[
             "handshake",
             "workers",
-            "client processes",
-            "per s, clients on the same cores",
+            "per s beside the clients",
             "us CPU of the gateway",
-            "gateway's share of a core",
-            "per s if the workers had cores of their own",
+            "cores that the gateway uses",
+            "per s with a core for each worker",
         ],
     );
     for kind in ["full", "resumed"] {
@@ -36,7 +35,6 @@ pub(super) fn measure(bench: &Bench) -> Table {
             let [rate, cost, share] = of(bench, kind, workers);
             table.row([
                 kind.to_owned(),
-                workers.to_string(),
                 workers.to_string(),
                 format!("{rate:.0}"),
                 format!("{:.0}", cost * 1e6),
@@ -48,7 +46,7 @@ pub(super) fn measure(bench: &Bench) -> Table {
     table
 }
 
-/// Returns handshakes per second, CPU seconds of each, and the cores that the gateway used.
+/// Returns handshakes per second, CPU seconds of each, and used cores.
 fn of(bench: &Bench, kind: &str, workers: usize) -> [f64; 3] {
     if workers > 1 {
         cores::both();

@@ -8,7 +8,7 @@ use serde_json::{json, Value};
 
 use crate::matrix::report::{machine, said};
 
-/// All tables, in the order of the page, with the heading before the first of a kind.
+/// All tables, in the order of the page, with headings.
 const ORDER: [(&str, Option<&str>); 7] = [
     ("connections", Some("One gateway")),
     ("handshakes", None),

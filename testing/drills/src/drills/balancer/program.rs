@@ -23,7 +23,7 @@ pub(super) struct Program {
     version: &'static [&'static str],
     file: &'static str,
     example: &'static str,
-    /// Changes of the example: its address, and a spread of each client over all replicas.
+    /// Changes of the example: its address, and round robin.
     changes: &'static [(&'static str, &'static str)],
     /// Arguments; `FILE` stands for the configuration.
     args: &'static [&'static str],
