@@ -33,8 +33,8 @@ const FOR_DRILLS: &[(&str, &str, &str)] = &[
     ("prlimit", "--version", "util-linux"),
     // Socket activation.
     ("systemd-socket-activate", "--version", "systemd"),
-    // The balancer in front of replicas.
-    ("haproxy", "-v", "haproxy"),
+    // The balancer in front of replicas; `NGINX` is another one.
+    HAPROXY,
 ];
 
 /// Programs that measure the `edge` preset.
@@ -67,8 +67,8 @@ const FOR_AARCH64: &[(&str, &str, &str)] = &[
     ("qemu-aarch64", "--version", "qemu-user"),
 ];
 
-/// Proxies that the handshake bench compares with.
-const PROXIES: &[(&str, &str, &str)] = &[
+const HAPROXY: (&str, &str, &str) = ("haproxy", "-v", "haproxy");
+const NGINX: &[(&str, &str, &str)] = &[
     ("nginx", "-v", "nginx-light"),
     // An nginx module is a file, not a program.
     (
@@ -76,7 +76,6 @@ const PROXIES: &[(&str, &str, &str)] = &[
         "/usr/lib/nginx/modules/ngx_stream_module.so",
         "libnginx-mod-stream",
     ),
-    ("haproxy", "-v", "haproxy"),
 ];
 
 /// Programs that build the Debian package and check it.
@@ -129,7 +128,13 @@ pub(crate) fn for_tests(cx: &Cx) -> Outcome {
 pub(crate) fn for_drills(cx: &Cx) -> Outcome {
     FOR_DRILLS
         .iter()
+        .chain(NGINX)
         .try_for_each(|program| make_sure(cx, program))
+}
+
+/// Installs nginx and its stream module if they are missing.
+pub(crate) fn nginx(cx: &Cx) -> Outcome {
+    NGINX.iter().try_for_each(|program| make_sure(cx, program))
 }
 
 /// Installs the program that ends a gateway with its parent, for `soak`.
@@ -174,9 +179,8 @@ pub(crate) fn openssl_headers(cx: &Cx) -> Outcome {
 
 /// Installs the missing proxies for the handshake bench.
 pub(crate) fn for_proxies(cx: &Cx) -> Outcome {
-    PROXIES
-        .iter()
-        .try_for_each(|program| make_sure(cx, program))
+    nginx(cx)?;
+    make_sure(cx, &HAPROXY)
 }
 
 /// The folder of `promtool` and `prometheus`: in `PATH`, or unpacked now.

@@ -1,7 +1,7 @@
 //! `bench`: measurements on demand; none gates `ci`.
 
-use crate::apt;
 use crate::cmd::{run as run_command, Cx, Outcome};
+use crate::{apt, balancers};
 
 /// Runs the bench that the first argument names, with the other arguments.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
@@ -17,6 +17,7 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
         ),
         Some(("handshake", rest)) => handshake(cx, rest),
         Some(("matrix", rest)) => matrix(cx, rest),
+        Some(("scale", rest)) => scale(cx, rest),
         Some(("tor", rest)) => {
             apt::tor(cx)?;
             run_command(
@@ -25,11 +26,12 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
             )
         }
         Some((other, _)) => Err(format!(
-            "unknown bench {other:?}: use overhead, handshake, matrix, tor or micro"
+            "unknown bench {other:?}: use overhead, handshake, matrix, scale, tor or micro"
         )),
         None => Err("which bench? `overhead`: guarded against bare tokio; \
                      `handshake`: TLS against bare tokio-rustls, nginx and HAProxy; \
                      `matrix`: every kind of load against nginx and HAProxy, with a report; \
+                     `scale`: curves of one gateway and of three replicas, with a report; \
                      `tor`: over Tor against bare arti-client; \
                      `micro`: bucket, admission, frame reader"
             .into()),
@@ -49,6 +51,23 @@ fn matrix(cx: &Cx, args: &[String]) -> Outcome {
         command.args(["--out", "docs/reports"]);
     }
     run_command(&mut command)
+}
+
+/// Measures the curves and updates the report.
+///
+/// `--part` names the ones to measure; the others stay as they were.
+/// The part `replicas` runs three gateways behind each balancer; it needs root.
+fn scale(cx: &Cx, args: &[String]) -> Outcome {
+    let parts: Vec<_> = args.chunks(2).map(|pair| pair.last()).collect();
+    let wants = |part: &str| args.is_empty() || parts.contains(&Some(&part.to_owned()));
+    // A separate build, so that the bench's features do not reach the gateway.
+    run_command(&mut cx.cargo(["build", "--release", "-q", "-p", "ron-gateway"]))?;
+    let mut command = cx.cargo(["run", "--release", "-q", "-p", "ron-bench-handshake", "--"]);
+    command.arg("scale").args(args);
+    if wants("replicas") {
+        command.arg("--replicas").arg(balancers::measure(cx)?);
+    }
+    run_command(command.args(["--out", "docs/reports"]))
 }
 
 /// Runs all parts of the handshake bench, or one.

@@ -2,10 +2,11 @@
 //!
 //! `testing/drills` has the drills; this step installs the programs that they run.
 
+use std::path::Path;
 use std::process::Command;
 
-use crate::apt;
 use crate::cmd::{no_args, run as run_command, Cx, Outcome};
+use crate::{apt, balancers};
 
 /// Runs the drills that the arguments choose, or lists them.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
@@ -26,7 +27,26 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
         }
         run_command(&mut build)?;
     }
-    run_command(harness(cx).args(args))
+    let mut harness = harness(cx);
+    let needs_envoy = |arg: &String| arg == "--all" || arg == "behind-envoy";
+    if args.iter().any(needs_envoy) {
+        // Without it the drill is skipped.
+        match balancers::envoy(cx) {
+            Ok(program) => add_to_path(&mut harness, &program)?,
+            Err(why) => eprintln!("not installed: Envoy ({why})"),
+        }
+    }
+    run_command(harness.args(args))
+}
+
+/// Lets the command find a program by its name.
+fn add_to_path(command: &mut Command, program: &Path) -> Outcome {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = program.parent().map(Path::to_path_buf).into_iter();
+    let folders = folders.chain(std::env::split_paths(&path));
+    let path = std::env::join_paths(folders).map_err(|e| format!("PATH: {e}"))?;
+    command.env("PATH", path);
+    Ok(())
 }
 
 /// Runs the quick drills.

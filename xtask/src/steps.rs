@@ -155,7 +155,7 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     step(
         "balancers",
-        "HAProxy and Envoy with the examples of deploy/, before three replicas (installed when missing)",
+        "HAProxy, nginx and Envoy with the examples of deploy/, before three replicas (installed when missing)",
         balancers::run,
     ),
     step(
@@ -180,7 +180,7 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     step(
         "bench",
-        "benches: `bench overhead`, `bench handshake`, `bench tor` or `bench micro`, each with [ARGS]",
+        "benches: `bench overhead`, `handshake`, `matrix`, `scale`, `tor` or `micro`, each with [ARGS]",
         bench::run,
     ),
     step(

@@ -20,6 +20,15 @@ pub(crate) fn beside() {
     pin(cores().1);
 }
 
+/// Lets this thread run on both cores.
+pub(crate) fn both() {
+    let (first, last) = cores();
+    let mut cores = CpuSet::new();
+    cores.set(first);
+    cores.set(last);
+    sched_setaffinity(None, &cores).unwrap();
+}
+
 fn cores() -> (usize, usize) {
     *CORES.get_or_init(|| {
         let allowed = sched_getaffinity(None).unwrap();

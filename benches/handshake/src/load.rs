@@ -1,5 +1,7 @@
 //! The client process, which runs one load per input line.
 
+mod spread;
+
 use std::io::{BufRead, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,6 +31,8 @@ enum Protocol {
 /// Concurrent connections.
 const AT_ONCE: usize = 8;
 const SMALL: usize = 64;
+/// The length before the body of a frame.
+const LENGTH_BYTES: usize = 4;
 const BLOCK: usize = 64 << 10;
 
 pub(crate) fn run() {
@@ -54,6 +58,8 @@ pub(crate) fn run() {
                 "resumed" => connections(addr(1), number(2), || tls(true)).await,
                 "hold" => hold(&mut held, addr(1), number(2), tls(false)).await,
                 "hold-tcp" => hold(&mut held, addr(1), number(2), Protocol::Tcp).await,
+                "fill" => spread::fill(&mut held, addr(1), number(2)).await,
+                "spread" => spread::spread(&mut held, number(1), number(2)).await,
                 "ping" => ping(&mut held[0], number(1)).await,
                 "exchange" => exchange(&mut held, number(1)).await,
                 "bulk" => bulk(held.pop().unwrap(), number(1)).await,
@@ -116,8 +122,13 @@ async fn connections(addr: SocketAddr, count: usize, protocol: impl Fn() -> Prot
     resumed
 }
 
+/// Waits for the echo of one message.
+///
+/// The message is a frame too.
 async fn echoed(stream: &mut Stream, bytes: usize) {
     let mut buffer = vec![7; bytes];
+    let length = u32::try_from(bytes - LENGTH_BYTES).unwrap();
+    buffer[..LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
     stream.write_all(&buffer).await.unwrap();
     stream.flush().await.unwrap();
     stream.read_exact(&mut buffer).await.unwrap();

@@ -4,7 +4,9 @@
 //! with nginx and HAProxy. All subjects run in interleaved rounds of one run.
 //!
 //! `cargo xtask bench handshake [library|proxies|memory] [ROUNDS]`; a few rounds are a smoke test,
-//! not a result. `cargo xtask bench matrix` compares all kinds of load. The clients run in a separate process, whose CPU is not counted.
+//! not a result. `cargo xtask bench matrix` compares all kinds of load, and `cargo xtask bench scale` one
+//! gateway with more connections and workers. The clients run in a separate process, whose CPU is not
+//! counted.
 // A bench may panic, its bare side spawns untracked tasks as a bare program would, and a server's
 // thread owns its channel.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
@@ -22,6 +24,7 @@ mod pki;
 mod proxies;
 mod proxy;
 mod relay;
+mod scale;
 mod servers;
 mod stats;
 mod upstream;
@@ -42,9 +45,10 @@ fn main() {
         Some(&"proxies") => proxies::run(rounds(31)),
         Some(&"matrix") => matrix::run(&args[1..]),
         Some(&"memory") => memory::run(rounds(3)),
+        Some(&"scale") => scale::run(&args[1..]),
         _ => {
             eprintln!(
-                "usage: ron-bench-handshake library|proxies|memory [ROUNDS]; matrix [OPTIONS]"
+                "usage: ron-bench-handshake library|proxies|memory [ROUNDS]; matrix [OPTIONS]; scale [OPTIONS]"
             );
             std::process::exit(2);
         }

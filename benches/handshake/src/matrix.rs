@@ -5,7 +5,7 @@
 
 mod cell;
 mod options;
-mod report;
+pub(crate) mod report;
 
 use std::path::PathBuf;
 

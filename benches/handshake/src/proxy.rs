@@ -46,15 +46,27 @@ impl Proxy {
 
     /// Starts a gateway program with these settings, and one worker.
     pub(crate) fn gateway_at(program: &Path, pki: &Pki, settings: &[(&str, &str)]) -> Self {
+        // As the other proxies have.
+        Self::gateway_on(1, program, pki, settings)
+    }
+
+    /// Starts a gateway program with these settings and workers.
+    pub(crate) fn gateway_on(
+        workers: usize,
+        program: &Path,
+        pki: &Pki,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let addr = free();
+        let workers = workers.to_string();
         let mut command = ron_lab::Start::new(program).bare(&[]);
-        // One worker, as the other proxies have. An older build has no key for it.
-        command.env("TOKIO_WORKER_THREADS", "1");
+        // An older build has no key for it.
+        command.env("TOKIO_WORKER_THREADS", &workers);
         let mut set = |key: &str, value: &str| {
             command.args([format!("--{key}"), value.to_owned()]);
         };
         if knows_workers(program) {
-            set("gateway.workers", "1");
+            set("gateway.workers", &workers);
         }
         set("transport.bind_addr", &addr.to_string());
         set("gateway.admin_addr", "");

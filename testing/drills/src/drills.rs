@@ -75,7 +75,9 @@ pub(crate) const DRILLS: &[Drill] = &[
     restore::KILLED,
     drain::SLOW_ANSWER,
     upgrade::ROLLING,
-    balancer::REPLICATED,
+    balancer::HAPROXY,
+    balancer::NGINX,
+    balancer::ENVOY,
     tor::STALL,
     tor::RECOVER,
 ];

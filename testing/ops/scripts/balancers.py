@@ -1,6 +1,6 @@
-"""Runs HAProxy and Envoy with their example configurations in front of three gateways.
+"""Runs HAProxy, nginx and Envoy with their example configurations in front of three gateways.
 
-usage: balancers.py GATEWAY HAPROXY_CFG ENVOY ENVOY_YAML
+usage: balancers.py GATEWAY HAPROXY_CFG NGINX_CONF ENVOY ENVOY_YAML
 Run it as root in network and pid namespaces of its own. Only addresses of the examples are changed.
 """
 
@@ -47,10 +47,10 @@ def started(command, log):
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
 
 
-def gateway(program, folder, host):
+def gateway(program, folder, host, *more):
     return started(
         [program, "--transport.bind-addr", f"127.0.0.{host}:9444", "--admin", f"127.0.0.{host}:9909",
-         "--transport.proxy.trusted", "127.0.0.1", "--gateway.admin.show-peers", "on"],
+         "--transport.proxy.trusted", "127.0.0.1", "--gateway.admin.show-peers", "on", *more],
         os.path.join(folder, f"gateway-{host}.log"))
 
 
@@ -138,33 +138,51 @@ def check(name, front, program, folder):
           f"{served} connections while one drains, none lost")
 
 
+class Balancer:
+    """A balancer with its example configuration; `spread` replaces the hash of the source by round robin."""
+
+    def __init__(self, name, example, listen, spread, command):
+        self.name, self.example, self.listen = name, example, listen
+        self.spread, self.command = spread, command
+
+    def start(self, folder, front, sticky=True):
+        with open(self.example) as file:
+            before, after = self.listen
+            changes = [(before, after.format(front)), ("192.0.2.1", "127.0.0.1")]
+            text = replaced(file.read(), changes + ([] if sticky else self.spread))
+        config = os.path.join(folder, os.path.basename(self.example))
+        with open(config, "w") as file:
+            file.write(text)
+        return started(self.command(config), f"{config}.log")
+
+
+def balancers(haproxy, nginx, envoy, envoy_yaml):
+    return [
+        Balancer("HAProxy", haproxy, ("bind :9444", "bind {}:9444"),
+                 [("balance source", "balance roundrobin"), ("    hash-type consistent\n", "")],
+                 lambda config: ["haproxy", "-db", "-f", config]),
+        Balancer("nginx", nginx, ("listen 9444", "listen {}:9444"),
+                 [("        hash $remote_addr consistent;\n", "")],
+                 lambda config: ["nginx", "-e", "stderr", "-c", config, "-g",
+                                 f"daemon off; pid {config}.pid;"]),
+        Balancer("Envoy", envoy_yaml, ("address: 0.0.0.0, port_value: 9444", "address: {}, port_value: 9444"),
+                 [("lb_policy: MAGLEV", "lb_policy: ROUND_ROBIN")],
+                 lambda config: [envoy, "-c", config, "--log-level", "warn", "--concurrency", "1",
+                                 "--disable-hot-restart"]),
+    ]
+
+
 def main():
-    program, haproxy, envoy, envoy_yaml = sys.argv[1:]
+    program, *rest = sys.argv[1:]
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     with tempfile.TemporaryDirectory() as folder:
-        with open(haproxy) as file:
-            text = replaced(file.read(), [("bind :9444", "bind 127.0.0.1:9444"),
-                                          ("192.0.2.1", "127.0.0.1")])
-        config = os.path.join(folder, "haproxy.cfg")
-        with open(config, "w") as file:
-            file.write(text)
-        balancer = started(["haproxy", "-db", "-f", config], os.path.join(folder, "haproxy.log"))
-        check("HAProxy", "127.0.0.1", program, folder)
-        balancer.kill()
-        balancer.wait()
-
-        with open(envoy_yaml) as file:
-            text = replaced(file.read(), [("address: 0.0.0.0, port_value: 9444",
-                                           "address: 127.0.0.2, port_value: 9444"),
-                                          ("192.0.2.1", "127.0.0.1")])
-        config = os.path.join(folder, "envoy.yaml")
-        with open(config, "w") as file:
-            file.write(text)
-        balancer = started([envoy, "-c", config, "--log-level", "warn", "--concurrency", "1"],
-                           os.path.join(folder, "envoy.log"))
-        check("Envoy", "127.0.0.2", program, folder)
-        balancer.kill()
-        balancer.wait()
+        for at, balancer in enumerate(balancers(*rest), 1):
+            front = f"127.0.0.{at}"
+            process = balancer.start(folder, front)
+            check(balancer.name, front, program, folder)
+            process.terminate()
+            process.wait()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -55,7 +55,7 @@ exposure=$(in_root systemd-analyze security --offline=true --no-pager --threshol
     || fail "the installation enables a unit"
 serves
 in_root systemctl -q enable ron-gateway.service ron-gateway.socket
-echo "installed      $first: check, verify and /readyz pass;$(echo "$exposure" | sed 's/.*service//')"
+echo "installed      $first: check, verify and /readyz pass; exposure $(echo "$exposure" | sed 's/.*: \([0-9.]*\).*/\1/')"
 
 echo '# changed by the administrator' >>"$root/etc/ron/gateway.toml"
 in_root dpkg -i "$new" >/dev/null </dev/null || fail "upgrade"

@@ -126,7 +126,8 @@ fn versions() -> String {
     format!("nginx {nginx}, HAProxy {haproxy}")
 }
 
-fn machine() -> String {
+/// Returns the cores and the kernel of this machine.
+pub(crate) fn machine() -> String {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus
         .lines()
@@ -143,7 +144,7 @@ fn machine() -> String {
 }
 
 /// Returns the first line that a program prints.
-fn said(program: &str, args: &[&str]) -> String {
+pub(crate) fn said(program: &str, args: &[&str]) -> String {
     let output = Command::new(program).args(args).output().unwrap();
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text).into_owned();

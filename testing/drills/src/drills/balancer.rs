@@ -1,32 +1,25 @@
-//! Three replicas behind a real HAProxy with PROXY protocol v2.
+//! Three replicas behind a real balancer with the PROXY protocol.
 //!
-//! HAProxy runs the example configuration of `deploy/`, with other addresses.
+//! The balancer runs its example configuration of `deploy/`, with other addresses. One drill serves
+//! all balancers.
 
 mod clients;
+mod program;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use ron_lab::netns::Netns;
-use ron_lab::process::{wait_for, Process, PATIENCE};
+use ron_lab::process::{wait_for, PATIENCE};
 use ron_lab::{Gateway, Lab, Start};
 use rustix::process::Signal;
 
 use super::Drill;
 use crate::case::{ensure, Case, Outcome, Stop};
 use clients::{Crowd, Hot, Long, Traffic};
+use program::{Program, FRONT, REPLICAS};
 
-const EXAMPLE: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../../deploy/haproxy/haproxy.cfg"
-);
-/// The clients' address, in an empty network namespace.
-const FRONT: &str = "127.0.0.1:9444";
-/// The last part of the replicas' addresses.
-const REPLICAS: [u8; 3] = [11, 12, 13];
 /// The index of the replica that is killed.
 const VICTIM: usize = 1;
 /// The connection cap of one peer at each replica.
@@ -37,25 +30,45 @@ const CAP: usize = 10;
 const SLOWER: f64 = 1.5;
 const A_WHILE: Duration = Duration::from_millis(500);
 
-pub(super) const REPLICATED: Drill = Drill {
+const EXPECTED: &str = "peer_limit at each replica for the hot address alone, peer_conns_max at the cap, honest p99 at most 1.5 x; no connection lost by the restarts; the kill costs only connections of its replica";
+
+pub(super) const HAPROXY: Drill = Drill {
     name: "behind-balancer",
     fault: "behind HAProxy one address floods three replicas beside 200 clients of 40 addresses; each replica restarts under load; one is killed with -9",
-    expected: "peer_limit at each replica for the hot address alone, peer_conns_max at the cap, honest p99 at most 1.5 x; no connection lost by the restarts; the kill costs only connections of its replica",
+    expected: EXPECTED,
     cure: "proxy.trusted with PROXY protocol v2; drain_timeout and health checks of /readyz; the killed replica starts again",
     quick: false,
-    run: replicated,
+    run: |lab, case| replicated(lab, case, &program::HAPROXY),
 };
 
-fn replicated(lab: &Lab, case: &mut Case) -> Outcome {
+pub(super) const NGINX: Drill = Drill {
+    name: "behind-nginx",
+    fault: "as `behind-balancer`, behind nginx, which sends PROXY protocol v1 and has no health checks",
+    expected: EXPECTED,
+    cure: "proxy.trusted with PROXY protocol v1; drain_timeout and max_fails; the killed replica starts again",
+    quick: false,
+    run: |lab, case| replicated(lab, case, &program::NGINX),
+};
+
+pub(super) const ENVOY: Drill = Drill {
+    name: "behind-envoy",
+    fault: "as `behind-balancer`, behind Envoy",
+    expected: EXPECTED,
+    cure: "proxy.trusted with PROXY protocol v2; drain_timeout, health checks of /readyz and outlier_detection; the killed replica starts again",
+    quick: false,
+    run: |lab, case| replicated(lab, case, &program::ENVOY),
+};
+
+fn replicated(lab: &Lab, case: &mut Case, program: &Program) -> Outcome {
     let netns = Netns::new("edge")?;
     let place = Place { lab, netns };
     let mut replicas = REPLICAS
         .iter()
         .map(|host| place.replica(*host))
         .collect::<Result<Vec<_>, _>>()?;
-    let _balancer = place.balancer()?;
+    let _balancer = program.start(lab, &place.netns)?;
     place.netns.within(|| {
-        place.flood(case, &replicas)?;
+        place.flood(case, &replicas, program)?;
         for at in 0..replicas.len() {
             place.restart(case, &mut replicas, at)?;
         }
@@ -91,46 +104,10 @@ impl Place<'_> {
         self.start(host).spawn()
     }
 
-    /// Starts HAProxy and waits until it serves.
-    fn balancer(&self) -> Result<Process, Stop> {
-        let text = std::fs::read_to_string(Path::new(EXAMPLE));
-        let mut text = text.map_err(|e| format!("{EXAMPLE}: {e}"))?;
-        // Round robin spreads the hot address over all replicas.
-        let changes = [
-            ("bind :9444", format!("bind {FRONT}")),
-            ("balance source", "balance roundrobin".to_owned()),
-            ("    hash-type consistent\n", String::new()),
-        ];
-        let hosts = REPLICAS.map(|host| {
-            let address = |net| format!("{net}.{host}:9444");
-            (address("192.0.2"), address("127.0.0"))
-        });
-        for (from, to) in changes {
-            ensure(text.contains(from), || format!("no {from:?} in {EXAMPLE}"))?;
-            text = text.replace(from, &to);
-        }
-        for (from, to) in hosts {
-            ensure(text.contains(&from), || format!("no {from} in {EXAMPLE}"))?;
-            text = text.replace(&from, &to);
-        }
-        let file = self.lab.write("haproxy.cfg", &text)?;
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.netns.name]);
-        command.args(["setpriv", "--pdeathsig", "KILL"]);
-        command.args(["haproxy", "-db", "-f", &file]);
-        let balancer = Process::start_prepared(&mut command)?;
-        self.netns.within(|| {
-            wait_for("an answer through HAProxy", PATIENCE, || {
-                Ok(clients::answers(front()).ok())
-            })
-        })??;
-        Ok(balancer)
-    }
-
     /// One address floods beside the honest ones.
-    fn flood(&self, case: &mut Case, replicas: &[Gateway]) -> Outcome {
+    fn flood(&self, case: &mut Case, replicas: &[Gateway], program: &Program) -> Outcome {
         let crowd = Crowd::connect(front())?;
-        let rounds = if case.mode.gates { 5 } else { 1 };
+        let rounds = if case.mode.gates { 9 } else { 1 };
         let (mut quiet, mut hot, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         for round in 0..rounds {
             let calm = crowd.p99()?;
@@ -168,6 +145,11 @@ impl Place<'_> {
                 format!("{others} rejects of another reason")
             })?;
             refused.push(format!("{:.0}", now.rejected("peer_limit")));
+            let header = program.header;
+            let announced = format!("proxy_headers_total{{version=\"{header}\",result=\"ok\"}}");
+            ensure(now.value(&announced) > 0.5, || {
+                format!("{} sent no header of {header}", program.name)
+            })?;
         }
         case.signal(format!(
             "peer_limit {} at the replicas, peer_conns_max {CAP} at each, all {} honest connections served",
@@ -247,13 +229,20 @@ impl Place<'_> {
         settled.map_err(|error| format!("{error}; the replicas have {held:?}"))?;
         let on_victim = held[VICTIM];
         replicas[VICTIM].signal(Signal::KILL)?;
-        let lost = crowd.broken();
-        ensure((lost as f64 - on_victim).abs() < 0.5, || {
-            format!("{lost} connections break, the victim had {on_victim}")
+        let broken = crowd.broken();
+        ensure((broken.all as f64 - on_victim).abs() < 0.5, || {
+            format!(
+                "{} connections break, the victim had {on_victim}",
+                broken.all
+            )
         })?;
         case.note(format!(
-            "kill -9: {lost} of {} connections break, those of the replica",
-            crowd.len()
+            "kill -9: {} of {} connections break, those of the replica, at {} of 40 addresses; {} see an end of stream, {} a reset",
+            broken.all,
+            crowd.len(),
+            broken.addresses,
+            broken.ended,
+            broken.reset
         ));
         let traffic = Traffic::start(front());
         thread::sleep(A_WHILE);

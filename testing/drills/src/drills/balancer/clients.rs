@@ -1,6 +1,6 @@
 //! Clients of the balancer: honest ones, a hot one, and traffic.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
@@ -86,15 +86,33 @@ impl Crowd {
         waits.get(at).copied().ok_or("no honest answers".into())
     }
 
-    /// Returns how many connections do not answer any more.
-    pub(super) fn broken(&mut self) -> usize {
-        let conns = self.0.iter_mut().filter_map(|of| of.get_mut().ok());
-        conns
-            .flatten()
-            .map(|conn| ping(conn, BYTES))
-            .filter(Result::is_err)
-            .count()
+    /// Counts the connections that do not answer any more.
+    pub(super) fn broken(&mut self) -> Broken {
+        let mut broken = Broken::default();
+        for conns in self.0.iter_mut().filter_map(|of| of.get_mut().ok()) {
+            let before = broken.all;
+            for error in conns.iter_mut().filter_map(|conn| ping(conn, BYTES).err()) {
+                broken.all += 1;
+                match error.kind() {
+                    ErrorKind::UnexpectedEof => broken.ended += 1,
+                    ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => broken.reset += 1,
+                    _ => {}
+                }
+            }
+            broken.addresses += usize::from(broken.all > before);
+        }
+        broken
     }
+}
+
+/// Connections that broke, by what their clients see.
+#[derive(Default)]
+pub(super) struct Broken {
+    pub(super) all: usize,
+    /// Addresses with at least one of them.
+    pub(super) addresses: usize,
+    pub(super) ended: usize,
+    pub(super) reset: usize,
 }
 
 /// An address that opens connections until it is stopped.
