@@ -205,8 +205,7 @@ impl Setup {
                 }
                 set("transport.limits.memory_bytes", "256MiB");
                 // Serves the metrics.
-                let socket = format!("unix:{}", bench.pki.dir.file("admin.sock"));
-                set("gateway.admin_addr", &socket);
+                set("gateway.admin_addr", "127.0.0.1:0");
             }
             Self::Open(..) => {
                 // Half of the descriptors of a forward, so that 9,000 are possible.
