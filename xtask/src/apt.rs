@@ -177,6 +177,11 @@ pub(crate) fn openssl_headers(cx: &Cx) -> Outcome {
         .try_for_each(|program| make_sure(cx, program))
 }
 
+/// Installs valgrind if it is missing.
+pub(crate) fn valgrind(cx: &Cx) -> Outcome {
+    make_sure(cx, &("valgrind", "--version", "valgrind"))
+}
+
 /// Installs the missing proxies for the handshake bench.
 pub(crate) fn for_proxies(cx: &Cx) -> Outcome {
     nginx(cx)?;

@@ -29,6 +29,7 @@ const ORDER: &[(&str, &[&str])] = &[
     ("package", &[]),
     ("api", &["--optional"]),
     ("loom", &[]),
+    ("instructions", &[]),
     ("test-tor", &["--quick"]),
 ];
 

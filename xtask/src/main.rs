@@ -24,6 +24,7 @@ mod fmt;
 mod fuzz;
 mod graph;
 mod image;
+mod instructions;
 mod kubernetes;
 mod loom;
 mod meta;

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use crate::cmd::{Cx, Outcome};
 use crate::{
     alerts, alone, api, auditable, balancers, bench, clippy, deb, deny, doc, docs_gen, doctest,
-    drills, edge, fmt, fuzz, graph, image, kubernetes, loom, msrv, package, page, peers, readme,
-    sbom, semver, soak, test, tidy, tornet,
+    drills, edge, fmt, fuzz, graph, image, instructions, kubernetes, loom, msrv, package, page,
+    peers, readme, sbom, semver, soak, test, tidy, tornet,
 };
 
 /// One subcommand of `cargo xtask`.
@@ -114,6 +114,11 @@ pub(crate) const STEPS: &[Step] = &[
         loom::run,
     ),
     step(
+        "instructions",
+        "instructions of handshake, accept and relay against ratchets: `instructions [--write]` (installs valgrind)",
+        instructions::run,
+    ),
+    step(
         "test-tor",
         "the tests on a private Tor network, 14 minutes; `--quick`: 6 minutes (installs tor when missing)",
         test::on_tor,
@@ -199,9 +204,9 @@ pub(crate) fn find(name: &str) -> Option<&'static Step> {
 pub(crate) fn help(first: &Step) -> String {
     let mut text = String::from("usage: cargo xtask STEP [ARGS]\n\n");
     for step in [first].into_iter().chain(STEPS) {
-        let _ = writeln!(text, "  {:<12}{}", step.name, step.help);
+        let _ = writeln!(text, "  {:<13}{}", step.name, step.help);
     }
-    let _ = writeln!(text, "  {:<12}this list", "help");
+    let _ = writeln!(text, "  {:<13}this list", "help");
     text
 }
 

@@ -4,7 +4,9 @@
 //! process tree counts, not the elapsed time. Idle cells compare resident memory instead.
 
 mod cell;
+mod comparison;
 mod options;
+mod peers;
 pub(crate) mod report;
 
 use std::path::PathBuf;
@@ -14,7 +16,6 @@ use crate::load_process::Load;
 use crate::memory::resident;
 use crate::pki::Pki;
 use crate::proxy::Proxy;
-use crate::servers::LIMITS;
 use crate::stats::{median, Table};
 use crate::upstream;
 
@@ -33,10 +34,15 @@ pub(crate) fn run(args: &[&str]) {
         upstream: upstream::start(),
         options,
     };
-    let cells = CELLS.iter().filter(|cell| bench.options.wants(cell.name));
+    let options = &bench.options;
+    let compares = options.limits || options.growth;
+    let cells = CELLS
+        .iter()
+        .filter(|cell| !compares && options.wants(cell.name));
     let results: Vec<_> = cells.map(|cell| bench.measure(cell)).collect();
-    if let Some(dir) = &bench.options.out {
-        report::write(dir, &bench.options, &results);
+    let compared = comparison::run(&bench);
+    if let Some(dir) = &options.out {
+        report::write(dir, options, &results, &compared);
     }
 }
 
@@ -111,6 +117,11 @@ impl Bench {
     }
 
     fn gateway(&self, cell: &Cell, program: Option<PathBuf>) -> Proxy {
+        self.gateway_with(cell.tls, program, &[])
+    }
+
+    /// Starts a gateway with these settings too, the last of which count.
+    fn gateway_with(&self, tls: bool, program: Option<PathBuf>, more: &[(&str, &str)]) -> Proxy {
         let beside = || {
             let here = std::env::current_exe().unwrap();
             here.with_file_name("ron-gateway")
@@ -125,21 +136,21 @@ impl Bench {
             ("transport.max_conns", "16000"),
             ("transport.per_peer.max_conns", "16000"),
         ];
-        if cell.tls {
+        if tls {
             settings.extend([
                 ("transport.backend", "tls"),
                 ("transport.tls.cert_path", &*cert),
                 ("transport.tls.key_path", &*key),
             ]);
         }
-        let limits: Vec<_> = LIMITS
-            .iter()
-            .filter(|_| self.options.limits)
-            .filter(|(key, _)| !key.ends_with("max_conns"))
-            .map(|(key, value)| (format!("transport.{key}"), *value))
-            .collect();
-        settings.extend(limits.iter().map(|(key, value)| (&**key, *value)));
+        settings.extend(more);
         Proxy::gateway_at(&program, &self.pki, &settings)
+    }
+
+    /// Writes a file of this run, and returns its path.
+    fn dir_file(&self, name: &str, text: &str) -> String {
+        self.pki.dir.write_private(name, text);
+        self.pki.dir.file(name)
     }
 
     /// Returns KiB for each idle pair of connections, of a new process.

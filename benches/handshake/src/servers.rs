@@ -65,7 +65,7 @@ impl Server {
         bound.recv().unwrap()
     }
 
-    fn here(addr: SocketAddr) -> Self {
+    pub(crate) fn here(addr: SocketAddr) -> Self {
         let tid = rustix::thread::gettid().as_raw_nonzero().get();
         Self { addr, tid }
     }
@@ -132,7 +132,7 @@ pub(crate) async fn transport(tls: Arc<ServerConfig>, addr: SocketAddr) -> (Tran
 }
 
 /// Returns an observer with a Prometheus recorder, as in the gateway.
-fn observer() -> Arc<dyn Observer> {
+pub(crate) fn observer() -> Arc<dyn Observer> {
     let prometheus = Prometheus::new().unwrap();
     let backends = &[Backend::Tcp, Backend::Tls];
     Arc::new(MetricsObserver::with_recorder(
@@ -155,7 +155,7 @@ pub(crate) const LIMITS: &[(&str, &str)] = &[
     ("max_lifetime", "1h"),
 ];
 
-fn every_limit() -> Limits {
+pub(crate) fn every_limit() -> Limits {
     let mut limits = Limits::default();
     for (path, value) in LIMITS {
         limits.set(path, &(*value).into()).unwrap();

@@ -63,6 +63,12 @@ pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     /// has been read. By default nothing changes.
     fn expect_drop(&mut self) {}
 
+    /// Announces that a shutdown follows the next write.
+    ///
+    /// A backend may then send the bytes of that write together with the end of stream. By default
+    /// nothing changes.
+    fn expect_shutdown(&mut self) {}
+
     /// Resolves once the peer has reset the connection.
     ///
     /// Unread bytes do not delay it, and it takes none. An end of stream is not a reset. A stream that
@@ -120,6 +126,10 @@ impl<T: Io + ?Sized> Io for Box<T> {
 
     fn expect_drop(&mut self) {
         (**self).expect_drop();
+    }
+
+    fn expect_shutdown(&mut self) {
+        (**self).expect_shutdown();
     }
 
     fn taken(&mut self) -> Option<Taken> {

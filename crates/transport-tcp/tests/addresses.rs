@@ -194,7 +194,7 @@ async fn staged_changes_apply_to_waiting_accepts() {
     let [one, two] = &mut accepted[..] else {
         panic!("two loops");
     };
-    let mut client_of = |addr: SocketAddr| {
+    let client_of = |addr: SocketAddr| {
         let _client = std::net::TcpStream::connect(addr).unwrap();
         addr
     };

@@ -181,6 +181,37 @@ async fn expected_drop_ends_in_order() {
     }
 }
 
+/// The write before a shutdown leaves together with the end of stream.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn last_write_sent_with_the_end() {
+    let bound = TcpListener::bind(any([127, 0, 0, 1]), &TcpConfig::default()).await;
+    let mut listener = bound.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut shared = false;
+    // The kernel sends a held write after 200 ms, which a stopped test may exceed.
+    for _ in 0..5 {
+        let mut client = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let accepted = listener.accept().await.unwrap().establish().await.unwrap();
+        let mut io = accepted.io;
+        io.write_all(b"first").await.unwrap();
+        let mut seen = [0; 5];
+        client.read_exact(&mut seen).await.unwrap();
+        io.expect_shutdown();
+        io.write_all(b"last").await.unwrap();
+        let early = client.try_read(&mut seen);
+        shared |= early.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+        io.shutdown().await.unwrap();
+        if shared {
+            let mut last = Vec::new();
+            client.read_to_end(&mut last).await.unwrap();
+            assert_eq!(last, b"last");
+            return;
+        }
+    }
+    panic!("the last write was sent before the end");
+}
+
 /// The peer's small reads are visible before the socket is writable.
 #[cfg(target_os = "linux")]
 #[tokio::test]

@@ -40,6 +40,9 @@ use parts::{pair_paths, ServerParts};
 /// hours and belong to one value. A replacement has other keys, so no session outlives the
 /// certificate, the authorities, the CRLs or the allow-list that it was established under.
 ///
+/// The listener's order of cipher suites counts, the cheapest first: AES-128-GCM where the processor has
+/// AES, else ChaCha20. With [`PqMode::Required`] the client's order counts.
+///
 /// With `tls.ticket_keys_path` tickets use the keys of that file. Every replica with the same
 /// authorities, CRLs and allow-list accepts them; others ignore them.
 ///
@@ -324,6 +327,8 @@ fn rustls_config(
     let tickets =
         LifetimeTicketer::new(encryption, Arc::clone(&parts.clock), parts.trust.crls_end());
     built.ticketer = Arc::new(tickets);
+    // A post-quantum policy may mean AES-256; then the client's order counts.
+    built.ignore_client_order = parts.pq != PqMode::Required;
     built.session_storage = Arc::new(NoServerSessionStorage {});
     // Early data can be replayed, and half-RTT data is sent to an unverified client.
     built.max_early_data_size = 0;

@@ -8,8 +8,10 @@ pub(crate) struct Options {
     /// Parts of the names of the cells to measure; empty for all.
     cells: Vec<String>,
     pub(crate) rounds: usize,
-    /// Whether the gateway has every limit on.
+    /// Whether to compare limits on with limits off, instead of the cells.
     pub(crate) limits: bool,
+    /// Whether to compare setups that grow, instead of the cells.
+    pub(crate) growth: bool,
     /// Whether each proxy logs connections; the gateway samples above 100 closes in a second.
     pub(crate) logs: bool,
     /// The gateway to measure; by default the one beside this program.
@@ -29,6 +31,7 @@ impl Options {
             cells: Vec::new(),
             rounds: 5,
             limits: false,
+            growth: false,
             logs: false,
             gateway: None,
             also: None,
@@ -39,6 +42,7 @@ impl Options {
                 ["--cell", name] => options.cells.push((*name).to_owned()),
                 ["--rounds", text] => options.rounds = text.parse().unwrap(),
                 ["--limits", text] => options.limits = *text == "on",
+                ["--growth", text] => options.growth = *text == "on",
                 ["--log", text] => options.logs = *text == "on",
                 ["--gateway", path] => options.gateway = Some(path.into()),
                 ["--also", path] => options.also = Some(path.into()),
@@ -46,7 +50,7 @@ impl Options {
                 other => {
                     eprintln!(
                         "unknown option {other:?}: use --cell NAME, --rounds N, --limits on|off, \
-                         --log on|off, --gateway PATH, --also PATH, --out FOLDER"
+                         --growth on|off, --log on|off, --gateway PATH, --also PATH, --out FOLDER"
                     );
                     std::process::exit(2);
                 }

@@ -8,6 +8,7 @@ use std::process::Command;
 use serde_json::{json, Map, Value};
 
 use super::cell::Cell;
+use super::comparison;
 use super::options::Options;
 use crate::stats::median;
 
@@ -44,7 +45,8 @@ impl CellResult {
 /// Writes `PERFORMANCE.md` and `performance.json` into a folder.
 ///
 /// Cells of an earlier run stay, if this run did not measure them.
-pub(crate) fn write(dir: &Path, options: &Options, results: &[CellResult]) {
+/// So do comparisons.
+pub(crate) fn write(dir: &Path, options: &Options, results: &[CellResult], compared: &[Value]) {
     let file = dir.join("performance.json");
     let earlier = fs::read_to_string(&file).unwrap_or_default();
     let earlier: Value = serde_json::from_str(&earlier).unwrap_or_default();
@@ -58,14 +60,19 @@ pub(crate) fn write(dir: &Path, options: &Options, results: &[CellResult]) {
             .cloned();
         cells.extend(now.map(CellResult::as_json).or(before));
     }
+    let mut comparisons: Vec<Value> = compared.to_vec();
+    let before = earlier["comparisons"].as_array().into_iter().flatten();
+    let is_new = |old: &&Value| !compared.iter().any(|new| comparison::is_same(new, old));
+    comparisons.extend(before.filter(is_new).cloned());
+    comparisons.sort_by_key(comparison::order);
     let machine = machine();
     let all = json!({
         "date": said("date", &["-u", "+%F"]),
         "machine": machine,
         "versions": versions(),
         "rounds": options.rounds,
-        "limits": options.limits,
         "cells": cells,
+        "comparisons": comparisons,
     });
     let text = serde_json::to_string_pretty(&all).unwrap();
     fs::write(file, text + "\n").unwrap();
@@ -81,12 +88,11 @@ fn page(all: &Value) -> String {
     let _ = writeln!(
         page,
         "Measured on {} on {}. Versions: {}. One worker each, {} interleaved rounds, median. CPU time is \
-         that of the\nproxy's processes; ratios are to the better of nginx and HAProxy. Limits {}.\n",
+         that of the\nproxy's processes; ratios are to the better of nginx and HAProxy. Limits at their defaults.\n",
         text(&all["date"]),
         text(&all["machine"]),
         text(&all["versions"]),
         all["rounds"],
-        if all["limits"] == true { "on" } else { "at their defaults" },
     );
     page += "| cell | gateway | nginx | HAProxy | bare relay | ratio | target |\n\
              |---|---|---|---|---|---|---|\n";
@@ -115,7 +121,7 @@ fn page(all: &Value) -> String {
     page += "\nA bulk cell sends bytes through one connection and reads their echo at the same time. A \
              connect cell opens a\nconnection, exchanges 64 B and closes it, eight at once. An idle cell \
              is the slope of resident memory between\n500 and 2,500 pairs in a new process.\n";
-    page
+    page + &comparison::section(all["comparisons"].as_array())
 }
 
 fn versions() -> String {

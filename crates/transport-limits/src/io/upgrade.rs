@@ -209,6 +209,10 @@ impl<I: Io> Io for UpgradeIo<I> {
         self.io.has_sent_all()
     }
 
+    fn expect_shutdown(&mut self) {
+        self.io.expect_shutdown();
+    }
+
     fn taken(&mut self) -> Option<Taken> {
         self.io.taken()
     }

@@ -30,6 +30,9 @@ pub struct TcpIo {
     is_at_end: bool,
     /// Whether a drop follows the next shutdown.
     is_dropped_next: bool,
+    /// Whether a shutdown follows the next write.
+    #[cfg(target_os = "linux")]
+    is_shut_down_next: bool,
     /// Options of a dialed socket that its first writes do not need.
     deferred: Option<DeferredOptions>,
     /// Bytes accepted by the kernel.
@@ -51,6 +54,8 @@ impl TcpIo {
             is_reset: false,
             is_at_end: false,
             is_dropped_next: false,
+            #[cfg(target_os = "linux")]
+            is_shut_down_next: false,
             deferred: None,
             written: 0,
             #[cfg(target_os = "linux")]
@@ -93,6 +98,26 @@ impl TcpIo {
         self.stream
     }
 
+    /// Writes bytes that share a segment with the next FIN.
+    ///
+    /// Without a shutdown or close, the kernel sends them after 200 ms (tcp(7), `TCP_CORK`).
+    #[cfg(target_os = "linux")]
+    fn poll_write_before_fin(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        use rustix::net::{send, SendFlags};
+        let stream = &self.stream;
+        loop {
+            ready!(stream.poll_write_ready(cx))?;
+            let sent = stream.try_io(Interest::WRITABLE, || {
+                let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
+                send(stream, buf, flags).map_err(io::Error::from)
+            });
+            match sent {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                sent => return Poll::Ready(sent),
+            }
+        }
+    }
+
     /// Counts accepted bytes, and records a reset.
     ///
     /// The kernel reports a reset only once.
@@ -116,6 +141,11 @@ impl Io for TcpIo {
 
     fn expect_drop(&mut self) {
         self.is_dropped_next = true;
+    }
+
+    #[cfg(target_os = "linux")]
+    fn expect_shutdown(&mut self) {
+        self.is_shut_down_next = true;
     }
 
     #[cfg(target_os = "linux")]
@@ -200,6 +230,11 @@ impl AsyncWrite for TcpIo {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.before_write(buf.len())?;
+        #[cfg(target_os = "linux")]
+        if self.is_shut_down_next {
+            let polled = self.poll_write_before_fin(cx, buf);
+            return self.record_write(polled);
+        }
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.record_write(polled)
     }

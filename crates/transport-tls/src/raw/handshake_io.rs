@@ -173,6 +173,10 @@ impl<I: Io> Io for HandshakeIo<I> {
         self.io.expect_drop();
     }
 
+    fn expect_shutdown(&mut self) {
+        self.io.expect_shutdown();
+    }
+
     /// Returns the measurement of the stream below.
     ///
     /// Falls back to the accepted bytes if that stream has never measured.

@@ -33,6 +33,10 @@ pub struct TlsIo<I> {
     session: TlsSession<I>,
     /// Every record before our `close_notify` has been written.
     is_closing: bool,
+    /// Whether the peer's `close_notify` has been read.
+    is_at_end: bool,
+    /// Whether a drop follows the next shutdown.
+    is_dropped_next: bool,
 }
 
 impl<I> TlsIo<I> {
@@ -41,6 +45,8 @@ impl<I> TlsIo<I> {
         Self {
             session,
             is_closing: false,
+            is_at_end: false,
+            is_dropped_next: false,
         }
     }
 }
@@ -78,6 +84,7 @@ impl<I: Io> Io for TlsIo<I> {
     }
 
     fn expect_drop(&mut self) {
+        self.is_dropped_next = true;
         if let Some(inner) = self.session.inner() {
             inner.expect_drop();
         }
@@ -102,7 +109,12 @@ impl<I: Io> AsyncRead for TlsIo<I> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        explained(Pin::new(self.session.stream()?).poll_read(cx, buf))
+        let room = buf.remaining();
+        ready!(explained(
+            Pin::new(self.session.stream()?).poll_read(cx, buf)
+        ))?;
+        self.is_at_end |= room > 0 && buf.remaining() == room;
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -138,6 +150,14 @@ impl<I: Io> AsyncWrite for TlsIo<I> {
                 ready!(explained(Pin::new(this.session.stream()?).poll_flush(cx)))?;
             }
             this.is_closing = true;
+            if let Some(inner) = this.session.inner() {
+                // Only `close_notify` is left: it can share a segment with the end of stream.
+                inner.expect_shutdown();
+                if this.is_at_end && this.is_dropped_next {
+                    // Reads the end of the stream below, so that it can leave its own to the drop.
+                    let _ = inner.poll_discard(cx, &mut ReadBuf::new(&mut [0]));
+                }
+            }
         }
         match ready!(Pin::new(this.session.stream()?).poll_shutdown(cx)) {
             Err(_) if this.session.has_peer_closed(cx) => Poll::Ready(Ok(())),

@@ -26,6 +26,7 @@ mod rotate;
 mod rustls_peer;
 mod servers;
 mod stream_end;
+mod suites;
 mod tickets;
 mod trust_reload;
 mod versions;
