@@ -1,0 +1,10 @@
+//! The simulated network: a raw backend without sockets.
+
+mod dialer;
+mod listener;
+mod pipe;
+mod stream;
+
+pub(crate) use dialer::SimDialer;
+pub(crate) use listener::{address, peer_of, SimListener, SimPending, SynQueue};
+pub(crate) use stream::{SimIo, WireSide};
