@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
-use transport_core::{Backend, Queue, Reason};
+use transport_core::{Backend, CloseReason, Queue, Reason};
 
 use crate::budget::MemoryAccount;
 use crate::core::Core;
@@ -26,6 +26,8 @@ struct AcceptedPlaces {
     peer: Option<Arc<PeerState>>,
     /// Whether the handshake is pending.
     is_pending: bool,
+    /// Whether neither a close nor a reject was counted yet, and none will be by a stream.
+    is_uncounted: bool,
     total: TotalPlace,
 }
 
@@ -68,6 +70,7 @@ impl Permit {
             key: None,
             peer: None,
             is_pending: true,
+            is_uncounted: true,
             total,
         };
         Self::new(core, backend, Some(places))
@@ -121,6 +124,13 @@ impl Permit {
         };
         if is_placed && has_surplus {
             self.core.admission().surplus.leave();
+        }
+    }
+
+    /// Notes that the end of the connection is counted elsewhere.
+    pub(crate) fn counted(&mut self) {
+        if let Some(places) = &mut self.accepted {
+            places.is_uncounted = false;
         }
     }
 
@@ -187,6 +197,11 @@ impl Drop for Permit {
     fn drop(&mut self) {
         self.established();
         if let Some(places) = self.accepted.take() {
+            if places.is_uncounted {
+                // A drain or the embedder dropped it before it was established.
+                let observer = self.core.observer();
+                observer.closed(self.backend, CloseReason::Cancelled);
+            }
             let admission = self.core.admission();
             if let Some(key) = places.key {
                 admission.peers().leave(key, self.core.now());
