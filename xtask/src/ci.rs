@@ -29,6 +29,7 @@ const ORDER: &[(&str, &[&str])] = &[
     ("package", &[]),
     ("api", &["--optional"]),
     ("loom", &[]),
+    ("sim", &["--seeds", "500"]),
     ("test-tor", &["--quick"]),
 ];
 

@@ -34,6 +34,7 @@ mod peers;
 mod readme;
 mod sbom;
 mod semver;
+mod sim;
 mod soak;
 mod steps;
 mod test;

@@ -6,7 +6,7 @@ use crate::cmd::{Cx, Outcome};
 use crate::{
     alerts, alone, api, auditable, balancers, bench, clippy, deb, deny, doc, docs_gen, doctest,
     drills, edge, fmt, fuzz, graph, image, kubernetes, loom, msrv, package, page, peers, readme,
-    sbom, semver, soak, test, tidy, tornet,
+    sbom, semver, sim, soak, test, tidy, tornet,
 };
 
 /// One subcommand of `cargo xtask`.
@@ -112,6 +112,11 @@ pub(crate) const STEPS: &[Step] = &[
         "loom",
         "the concurrency models of transport-limits under loom",
         loom::run,
+    ),
+    step(
+        "sim",
+        "random peers, networks and operators under paused time: `sim [--seeds 500] [--seed S]`",
+        sim::run,
     ),
     step(
         "test-tor",

@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<bool, String> {
                     let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
                     println!("seed {seed} failed:\n{output}");
                     failed.push(FailedSeed { seed, output });
-                    if failed.len() >= 5 {
+                    if failed.len() >= args.failures {
                         next.store(u64::MAX / 2, Ordering::Relaxed);
                     }
                 }

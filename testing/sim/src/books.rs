@@ -99,6 +99,8 @@ pub(crate) struct Books {
     start: Instant,
     hash: u64,
     events: u64,
+    /// Whether events are printed (`RON_SIM_TRACE`).
+    prints: bool,
     pub(crate) violations: Vec<Violation>,
     pub(crate) limits: LimitPlan,
     pub(crate) streams: Vec<StreamBook>,
@@ -130,6 +132,8 @@ pub(crate) struct Books {
     pub(crate) draining: Option<Instant>,
     /// When a drain aborts what is left.
     pub(crate) killed: Option<Instant>,
+    /// Whether the run is over, so that slow peers hurry.
+    pub(crate) is_over: bool,
     /// When the clock last jumped.
     pub(crate) jumped: Option<Instant>,
     /// Whether a byte rate was ever in force.
@@ -144,6 +148,7 @@ impl Books {
             start,
             hash: 0xcbf2_9ce4_8422_2325,
             events: 0,
+            prints: std::env::var_os("RON_SIM_TRACE").is_some(),
             violations: Vec::new(),
             limits: script.limits,
             streams: Vec::new(),
@@ -169,6 +174,7 @@ impl Books {
             stopped: None,
             draining: None,
             killed: None,
+            is_over: false,
             jumped: None,
             had_rates: script.limits.has_rates(),
             paired_rejects: 0,
@@ -186,7 +192,7 @@ impl Books {
         self.events += 1;
         #[allow(clippy::cast_possible_truncation)] // A run takes minutes.
         let at = self.start.elapsed().as_nanos() as u64;
-        if std::env::var_os("RON_SIM_TRACE").is_some() {
+        if self.prints {
             eprintln!("{at:>12} {event} {a} {b}");
         }
         for byte in event.bytes() {

@@ -115,8 +115,14 @@ impl Client {
             Step::End => {
                 let (mut reader, _writer) = split(io);
                 loop {
-                    if self.read(&mut reader, 16 << 10).await? {
-                        return Ok(());
+                    match self.read(&mut reader, 16 << 10).await {
+                        Ok(false) => {}
+                        Ok(true) => return Ok(()),
+                        // The answer was whole, and the request was not read whole.
+                        Err(_) if self.is_early() && self.received.bytes == self.want => {
+                            return Ok(());
+                        }
+                        Err(failed) => return Err(failed),
                     }
                 }
             }
@@ -173,7 +179,7 @@ impl Client {
                         break;
                     }
                 }
-                if let Some((_, every_ms)) = pace {
+                if let Some((_, every_ms)) = pace.filter(|_| !self.world.books().is_over) {
                     tokio::time::sleep_until(began + Duration::from_millis(every_ms)).await;
                 }
             }
@@ -182,10 +188,14 @@ impl Client {
         let (sent, read) = tokio::join!(sending, reading);
         read?;
         // An early answer comes before the request was read.
-        match self.mode {
-            Mode::Relay(Upstream::Early { .. }) => Ok(()),
-            _ => sent.map_err(write_failed),
+        if self.is_early() {
+            return Ok(());
         }
+        sent.map_err(write_failed)
+    }
+
+    const fn is_early(&self) -> bool {
+        matches!(self.mode, Mode::Relay(Upstream::Early { .. }))
     }
 
     /// Reads once and checks the bytes; returns whether the stream has ended.

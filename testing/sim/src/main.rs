@@ -30,7 +30,10 @@ fn main() -> ExitCode {
 fn one(args: &[String]) -> Result<bool, String> {
     let (seed, cuts) = args.split_first().ok_or("one SEED [CUT…]")?;
     let seed = args::seed(seed)?;
-    let cuts: Vec<Cut> = cuts.iter().map(|cut| cut.parse()).collect::<Result<_, _>>()?;
+    let cuts: Vec<Cut> = cuts
+        .iter()
+        .map(|cut| cut.parse())
+        .collect::<Result<_, _>>()?;
     let script = Script::generate(seed).without(&cuts);
     ron_sim::quiet();
     let report = ron_sim::run(&script);

@@ -21,7 +21,7 @@ const STEP: Duration = Duration::from_millis(50);
 /// Time of a run after which the transport is shut down.
 const LAST: u64 = 60_000;
 /// Time for every task to end after the shutdown.
-const SETTLE: Duration = Duration::from_secs(3);
+const SETTLE: Duration = Duration::from_secs(20);
 
 /// The result of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +77,7 @@ async fn simulate(script: &Script) -> Report {
     world.spawn(operator::run(Arc::clone(&world), Arc::clone(&transport)));
     check_steps(&world, &transport).await;
     operator::shutdown(&world, &transport, script.drain_ms).await;
+    world.books().is_over = true;
     sleep(SETTLE).await;
     let alive = Handle::current().metrics().num_alive_tasks();
     let limiter = transport.limiter().clone();

@@ -286,7 +286,10 @@ impl PeerPlan {
                 dial_ms + 200 < limits.dial_ms
                     && (limits.idle_ms == 0 || think_ms.max(dial_ms) + 500 < limits.idle_ms)
             }
-            Mode::Relay(Upstream::Early { .. }) => true,
+            Mode::Relay(Upstream::Early { .. }) => {
+                let asks = self.steps.iter().filter(|s| matches!(s, Step::Ask { .. }));
+                asks.count() == 1
+            }
             _ => false,
         };
         let shortest = limits.read_ms.min(limits.write_ms);
@@ -295,7 +298,9 @@ impl PeerPlan {
             Step::Sleep(ms) => limits.idle_ms == 0 || ms + 500 < limits.idle_ms,
             Step::Stall(ms) => ms * 3 < shortest,
             // Twice the promised floor.
-            Step::AskSlow { piece, every_ms, .. } => {
+            Step::AskSlow {
+                piece, every_ms, ..
+            } => {
                 piece as u64 * limits.write_ms >= 2 * limits.chunk * every_ms
                     && piece as u64 * 4 <= limits.chunk
             }

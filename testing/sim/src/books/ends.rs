@@ -27,6 +27,24 @@ impl Books {
         }
     }
 
+    /// Describes a stream for people.
+    fn describe(&self, id: usize) -> String {
+        let stream = &self.streams[id];
+        let ms = |at: Instant| at.duration_since(self.start).as_millis();
+        let at = |at: Option<Instant>| at.map_or("never".to_owned(), |at| ms(at).to_string());
+        format!(
+            "{:?}, read {}, wrote {}, since {}, moved {}, ended {}, aborted {}, refused {:?}",
+            stream.place,
+            stream.read,
+            stream.wrote,
+            ms(stream.since),
+            ms(stream.moved_at),
+            at(stream.ended),
+            at(stream.aborted),
+            stream.refused,
+        )
+    }
+
     /// Returns the bytes of all answers that were begun.
     fn whole(&self, peer: usize) -> u64 {
         let book = &self.peers[peer];
@@ -75,8 +93,11 @@ impl Books {
         };
         if !explained {
             let what = format!(
-                "honest peer {peer} ended as {outcome:?} after {} of {} answers: {:?}, {stream:?}",
-                book.answered, book.asked, self.plans[peer]
+                "honest peer {peer} ended as {outcome:?} after {} of {} answers, {:?}: {}",
+                book.answered,
+                book.asked,
+                self.plans[peer],
+                self.describe(id),
             );
             self.broken("honest peer", what);
         }

@@ -32,8 +32,12 @@ impl Books {
             ("pending handshakes", limiter.pending() as u64),
             ("lingering streams", limiter.lingering() as u64),
             ("tracked tasks", limiter.tasks().running() as u64),
-            ("peers with a connection", limiter.peers_with_at_least(1) as u64),
-            ("bytes of the budget", limiter.memory_held()),
+            (
+                "peers with a connection",
+                limiter.peers_with_at_least(1) as u64,
+            ),
+            ("charged bytes", limiter.memory_held()),
+            ("held bytes", self.memory_held.unsigned_abs()),
             ("open streams", self.open.len() as u64),
             ("tasks of the runtime", alive_tasks as u64),
             ("connections in flight", self.inflight.unsigned_abs()),
@@ -41,6 +45,13 @@ impl Books {
         for (what, left) in left {
             if left != 0 {
                 self.broken("leaks", format!("{left} {what} are left"));
+            }
+        }
+        for peer in 0..self.peers.len() {
+            if self.peers[peer].outcome == super::Outcome::Running {
+                let plan = &self.plans[peer];
+                let what = format!("peer {peer} still waits: {plan:?}");
+                self.broken("leaks", what);
             }
         }
         self.check_sums();
@@ -107,7 +118,10 @@ impl Books {
             }
         }
         if rank(states.last().unwrap_or(&ReadyState::Ready)) != 3 {
-            self.broken("readiness", format!("the last state is {:?}", states.last()));
+            self.broken(
+                "readiness",
+                format!("the last state is {:?}", states.last()),
+            );
         }
     }
 }

@@ -61,7 +61,10 @@ impl RateBooks {
         };
         let conn = self.conns.entry((stream, inbound)).or_default();
         let all = &mut self.global[usize::from(inbound)];
-        let mut scopes = vec![("connection", limits.per_conn, conn), ("global", global, all)];
+        let mut scopes = vec![
+            ("connection", limits.per_conn, conn),
+            ("global", global, all),
+        ];
         if let Some(address) = address {
             let peer = self.peers.entry((address, inbound)).or_default();
             scopes.push(("peer", limits.per_peer, peer));

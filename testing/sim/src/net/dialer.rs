@@ -47,7 +47,8 @@ impl Dialer for SimDialer {
             Upstream::Early { .. } | Upstream::Cuts { .. } => {}
         }
         let (far, ours) = self.0.connect(peer, plan.wire, false);
-        self.0.spawn(upstream::run(Arc::clone(&self.0), peer, upstream, far));
+        self.0
+            .spawn(upstream::run(Arc::clone(&self.0), peer, upstream, far));
         Ok(Connection::new(ours, ConnInfo::new(Backend::Tcp, None)))
     }
 }

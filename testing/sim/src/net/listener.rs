@@ -14,8 +14,8 @@ use ron_transport::{
 use tokio::time::sleep;
 
 use super::stream::SimIo;
-use crate::tally::PlaceTally;
 use crate::script::Hand;
+use crate::tally::PlaceTally;
 
 /// `ENFILE`, too many open files in the system.
 const ENFILE: i32 = 23;
@@ -201,9 +201,6 @@ impl Pending for SimPending {
         }
         place.established();
         io.hold_place(place);
-        Ok(Connection::new(
-            io,
-            ConnInfo::new(Backend::Tcp, Some(peer)),
-        ))
+        Ok(Connection::new(io, ConnInfo::new(Backend::Tcp, Some(peer))))
     }
 }

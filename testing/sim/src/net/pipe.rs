@@ -65,7 +65,10 @@ impl PipeState {
             most => self.rng.range(0, most),
         };
         let mut at = now + Duration::from_millis(self.wire.delay_ms + jitter);
-        for later in [self.last_arrival, self.stalled_until].into_iter().flatten() {
+        for later in [self.last_arrival, self.stalled_until]
+            .into_iter()
+            .flatten()
+        {
             at = at.max(later);
         }
         self.last_arrival = Some(at);
@@ -90,7 +93,8 @@ impl PipeState {
         if len != 0 {
             let at = self.arrival(now);
             self.held += len;
-            self.segments.push_back((at, bytes[..len].iter().copied().collect()));
+            self.segments
+                .push_back((at, bytes[..len].iter().copied().collect()));
         }
         len
     }

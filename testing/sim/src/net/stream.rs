@@ -12,9 +12,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{sleep, sleep_until, Instant, Sleep};
 
 use super::pipe::{Found, PipeState};
-use crate::tally::{PlaceTally, StreamTally};
 use crate::rng::SimRng;
 use crate::script::Wire;
+use crate::tally::{PlaceTally, StreamTally};
 
 /// One direction, shared by both ends.
 #[derive(Debug, Clone)]
@@ -110,10 +110,7 @@ impl SimIo {
             tally,
             place: None,
         };
-        (
-            end(&back, &there, None),
-            end(&there, &back, Some(tally)),
-        )
+        (end(&back, &there, None), end(&there, &back, Some(tally)))
     }
 
     /// Returns both directions, to stall them.
@@ -127,11 +124,7 @@ impl SimIo {
         self.incoming.wake_writer();
     }
 
-    fn receive(
-        &mut self,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<usize>> {
+    fn receive(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(0));
         }
@@ -181,7 +174,11 @@ impl Io for SimIo {
         }
     }
 
-    fn poll_discard(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_discard(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         self.receive(cx, buf).map_ok(|_| ())
     }
 
@@ -232,7 +229,11 @@ impl AsyncRead for SimIo {
 }
 
 impl AsyncWrite for SimIo {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }

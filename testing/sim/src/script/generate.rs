@@ -34,18 +34,26 @@ impl Script {
 
 fn limits(rng: &mut SimRng) -> LimitPlan {
     let chunk = rng.pick(&[4 << 10, 16 << 10, 64 << 10]);
-    let max_frame = 64 << 10;
+    let max_frame = rng.pick(&[64 << 10, 128 << 10]);
     let mut limits = LimitPlan {
         max_conns: rng.pick(&[8, 40, 200, 1000]),
         evict: rng.chance(30),
         evict_after_ms: rng.range(1000, 4000),
         read_ms: rng.range(1000, 4000),
         write_ms: rng.range(1000, 4000),
-        idle_ms: if rng.chance(15) { 0 } else { rng.range(2500, 9000) },
+        idle_ms: if rng.chance(15) {
+            0
+        } else {
+            rng.range(2500, 9000)
+        },
         half_close_ms: rng.range(1500, 8000),
         handshake_ms: rng.range(500, 3000),
         dial_ms: rng.range(500, 3000),
-        lifetime_ms: if rng.chance(80) { 0 } else { rng.range(3000, 12_000) },
+        lifetime_ms: if rng.chance(80) {
+            0
+        } else {
+            rng.range(3000, 12_000)
+        },
         chunk,
         max_frame,
         inbox: rng.pick(&[1, 4, 256]),
@@ -64,7 +72,13 @@ fn limits(rng: &mut SimRng) -> LimitPlan {
     };
     if rng.chance(40) {
         let least = chunk * 1000 / limits.read_ms.min(limits.write_ms) + 1;
-        let mut rate = |times: u64| if rng.chance(50) { 0 } else { least * rng.range(1, times) };
+        let mut rate = |times: u64| {
+            if rng.chance(50) {
+                0
+            } else {
+                least * rng.range(1, times)
+            }
+        };
         limits.per_conn = rate(8);
         limits.per_peer = rate(16);
         limits.ingress = rate(100);
@@ -120,7 +134,9 @@ fn mode(rng: &mut SimRng, honest: bool) -> Mode {
     match rng.range(0, if honest { 9 } else { 15 }) {
         0 => Mode::Echo,
         1..=3 => Mode::Serve { think_ms },
-        4 => Mode::Busy { think_ms: think_ms * 3 },
+        4 => Mode::Busy {
+            think_ms: think_ms * 3,
+        },
         5 => Mode::Framed { think_ms },
         6 => Mode::Detached { think_ms },
         7 | 8 => Mode::Relay(Upstream::Serves {
@@ -161,19 +177,32 @@ fn honest_steps(rng: &mut SimRng, limits: &LimitPlan, mode: Mode) -> Vec<Step> {
     };
     for _ in 0..asks {
         if rng.chance(50) {
-            let longest = if limits.idle_ms == 0 { 4000 } else { limits.idle_ms - 600 };
+            let longest = if limits.idle_ms == 0 {
+                4000
+            } else {
+                limits.idle_ms - 600
+            };
             steps.push(Step::Sleep(rng.range(0, longest.min(4000))));
         }
         if rng.chance(8) && !steps.iter().any(|step| matches!(step, Step::Stall(_))) {
-            steps.push(Step::Stall(rng.range(0, limits.read_ms.min(limits.write_ms) / 3 - 1)));
+            steps.push(Step::Stall(
+                rng.range(0, limits.read_ms.min(limits.write_ms) / 3 - 1),
+            ));
         }
-        let raw = matches!(mode, Mode::Serve { .. } | Mode::Busy { .. } | Mode::Relay(Upstream::Serves { .. }));
+        let raw = matches!(
+            mode,
+            Mode::Serve { .. } | Mode::Busy { .. } | Mode::Relay(Upstream::Serves { .. })
+        );
         if raw && rng.chance(15) {
             let piece = rng.size(1000, (limits.chunk / 4) as usize);
             let every_ms = piece as u64 * limits.write_ms / (2 * limits.chunk);
             if every_ms > 0 {
                 let resp = rng.size(10_000, 120_000);
-                steps.push(Step::AskSlow { resp, piece, every_ms });
+                steps.push(Step::AskSlow {
+                    resp,
+                    piece,
+                    every_ms,
+                });
                 continue;
             }
         }
@@ -270,17 +299,25 @@ fn changed(rng: &mut SimRng, now: &LimitPlan) -> LimitPlan {
         dial_ms: now.dial_ms,
         lifetime_ms: now.lifetime_ms,
         chunk: now.chunk,
+        max_frame: now.max_frame,
+        inbox: now.inbox,
         ..other
     };
+    next.memory = next.memory.max(4 * next.max_frame);
     let least = next.least_rate();
-    for rate in [&mut next.per_conn, &mut next.per_peer, &mut next.ingress, &mut next.egress] {
+    for rate in [
+        &mut next.per_conn,
+        &mut next.per_peer,
+        &mut next.ingress,
+        &mut next.egress,
+    ] {
         if *rate != 0 {
             *rate = (*rate).max(least);
         }
     }
     match rng.range(0, 9) {
         0 => next.per_conn = 1,
-        1 => next.memory = 3 * next.max_frame,
+        1 => (next.max_frame, next.memory) = (128 << 10, 384 << 10),
         2 => next.prefix = 24,
         3 => next.egress = least - 1,
         _ => {}
@@ -305,7 +342,9 @@ impl LimitPlan {
     #[must_use]
     pub fn is_valid_after(&self, now: &Self) -> bool {
         let rates = [self.per_conn, self.per_peer, self.ingress, self.egress];
-        let rates = rates.iter().all(|rate| *rate == 0 || *rate >= self.least_rate());
+        let rates = rates
+            .iter()
+            .all(|rate| *rate == 0 || *rate >= self.least_rate());
         rates && self.memory >= 4 * self.max_frame && self.prefix == now.prefix
     }
 }
