@@ -26,7 +26,7 @@ struct AcceptedPlaces {
     peer: Option<Arc<PeerState>>,
     /// Whether the handshake is pending.
     is_pending: bool,
-    /// Whether neither a close nor a reject was counted yet, and none will be by a stream.
+    /// Whether its end is not counted yet, and no stream counts it.
     is_uncounted: bool,
     total: TotalPlace,
 }

@@ -74,7 +74,9 @@ pub(crate) fn run(args: &Args) -> Result<bool, String> {
     Ok(failed.is_empty())
 }
 
-/// Runs one seed in a process; returns its trace, or its output if it failed.
+/// Runs one seed in a process; returns its trace.
+///
+/// The error is the output of a failed run.
 fn one(seed: u64, cuts: &[Cut]) -> Result<String, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut command = Command::new(program);

@@ -8,13 +8,13 @@ mod step;
 mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ron_transport::{CloseReason, ReadyState, Reason};
 use tokio::time::Instant;
 
 use crate::net::WireSide;
 use crate::script::{LimitPlan, PeerPlan, Script};
-use crate::tally::Place;
 use rates::RateBooks;
 
 /// A broken rule.
@@ -28,6 +28,35 @@ pub struct Violation {
     pub what: String,
 }
 
+/// The books, shared by the parts of a run.
+#[derive(Debug, Clone)]
+pub(crate) struct SharedBooks(Arc<Mutex<Books>>);
+
+impl SharedBooks {
+    pub(crate) fn new(books: Books) -> Self {
+        Self(Arc::new(Mutex::new(books)))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Books> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The progress of an accepted connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// It waits in the backlog.
+    Queued,
+    /// The transport has it and decides.
+    Accepted,
+    /// The transport has admitted it; the handshake runs.
+    Pending,
+    /// The handshake is over.
+    Established,
+    /// The transport has dropped it.
+    Gone,
+}
+
 /// One stream of the transport, accepted or dialed.
 #[derive(Debug)]
 pub(crate) struct StreamBook {
@@ -36,7 +65,7 @@ pub(crate) struct StreamBook {
     pub(crate) place: Place,
     pub(crate) read: u64,
     pub(crate) wrote: u64,
-    /// When the peer connected, then when the transport accepted, then when it was established.
+    /// When it connected, was accepted, or was established, the latest.
     pub(crate) since: Instant,
     /// Why admission refused it.
     pub(crate) refused: Option<Reason>,
@@ -44,7 +73,7 @@ pub(crate) struct StreamBook {
     /// Whether a timeout explains its end in order.
     pub(crate) silent: bool,
     pub(crate) moved_at: Instant,
-    /// Since when a write waits, and the bytes that the peer had read then.
+    /// Since when a write waits, and the bytes read then.
     pub(crate) blocked: Option<(Instant, u64)>,
     pub(crate) read_end: bool,
     /// When the transport ended it in order.

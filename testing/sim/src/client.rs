@@ -155,7 +155,9 @@ impl Client {
         bytes
     }
 
-    /// Sends a request and reads all answers; `pace` is the bytes and milliseconds of a read.
+    /// Sends a request and reads all answers.
+    ///
+    /// `pace` is the bytes of a read and the milliseconds between two.
     async fn ask(
         &mut self,
         io: &mut SimIo,

@@ -150,7 +150,7 @@ pub(crate) async fn think(ms: u64) {
     }
 }
 
-/// Reads the head of a request: the bytes of its body, and of the answer.
+/// Returns the sizes of a request's body and of its answer.
 pub(crate) fn sizes(head: [u8; 8]) -> (usize, usize) {
     let word = |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
     (word(0) as usize, word(4) as usize)

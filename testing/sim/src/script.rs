@@ -1,4 +1,4 @@
-//! The script of a run: data that a seed generates, and that a shrinker cuts.
+//! The script of a run, which a seed generates.
 
 mod cut;
 mod generate;
@@ -108,7 +108,7 @@ pub struct Wire {
     pub cap: usize,
     /// Most bytes of one read or write; 0 is unlimited. The size of each is drawn.
     pub piece: usize,
-    /// Percent of reads that find no byte at first, and of wake-ups that come late.
+    /// Percent of wake-ups that are late; half as many are spurious.
     pub late: u64,
 }
 
@@ -156,7 +156,7 @@ pub enum Mode {
     },
     /// Holds the stream and never polls it.
     Hold,
-    /// As `Serve`, in a task of its own; the handler returns at once.
+    /// As `Serve`, in a task that outlives the handler.
     Detached {
         /// The time in milliseconds.
         think_ms: u64,
@@ -173,7 +173,7 @@ pub enum Upstream {
         /// Duration of the dial in milliseconds.
         dial_ms: u64,
     },
-    /// Answers before it has read the request, and accepts no further byte.
+    /// Answers early and accepts no further byte.
     Early {
         /// Bytes that it reads.
         after: usize,
@@ -277,11 +277,10 @@ impl PeerPlan {
             _ => false,
         };
         let served = match self.mode {
-            Mode::Echo => true,
+            Mode::Echo | Mode::Busy { .. } => true,
             Mode::Serve { think_ms } | Mode::Framed { think_ms } | Mode::Detached { think_ms } => {
                 limits.idle_ms == 0 || think_ms + 500 < limits.idle_ms
             }
-            Mode::Busy { .. } => true,
             Mode::Relay(Upstream::Serves { think_ms, dial_ms }) => {
                 dial_ms + 200 < limits.dial_ms
                     && (limits.idle_ms == 0 || think_ms.max(dial_ms) + 500 < limits.idle_ms)

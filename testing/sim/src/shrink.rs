@@ -2,7 +2,7 @@
 
 use crate::script::{Cut, Script};
 
-/// Returns cuts after which the script still fails, as many as it finds.
+/// Returns cuts after which the script still fails.
 ///
 /// `fails` runs the script without the cuts. Peers are cut first, then actions of the operator, steps,
 /// and the irregularities of networks.

@@ -23,7 +23,7 @@ pub(crate) async fn run(world: Arc<World>, peer: usize, plan: Upstream, mut io: 
     }
 }
 
-/// Answers after a part of the request, accepts no further byte, and stays until it is closed.
+/// Answers after a part of the request, and accepts no further byte.
 async fn early(world: &World, peer: usize, io: &mut SimIo, after: usize) {
     let mut head = [0; 8];
     if io.read_exact(&mut head).await.is_err() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ron_transport::PeerAddr;
 use tokio::time::Instant;
 
-use crate::books::Books;
+use crate::books::{Books, SharedBooks};
 use crate::net::{SimIo, SimPending, SynQueue};
 use crate::rng::SimRng;
 use crate::script::{Hand, Script, Wire};
@@ -19,7 +19,7 @@ pub(crate) struct World {
     pub(crate) script: Script,
     pub(crate) queue: SynQueue,
     pub(crate) start: Instant,
-    books: Mutex<Books>,
+    books: SharedBooks,
     rng: Mutex<SimRng>,
 }
 
@@ -30,26 +30,21 @@ impl World {
             script: script.clone(),
             queue: SynQueue::new(script.backlog),
             start,
-            books: Mutex::new(Books::new(script, start)),
+            books: SharedBooks::new(Books::new(script, start)),
             rng: Mutex::new(SimRng::new(script.seed)),
         })
     }
 
     /// Locks the books for some arithmetic.
     pub(crate) fn books(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+        self.books.lock()
     }
 
-    /// Creates both ends of a connection; the second one belongs to the transport.
-    pub(crate) fn connect(
-        self: &Arc<Self>,
-        peer: usize,
-        wire: Wire,
-        accepted: bool,
-    ) -> (SimIo, SimIo) {
+    /// Creates both ends of a connection; the second is the transport's.
+    pub(crate) fn connect(&self, peer: usize, wire: Wire, accepted: bool) -> (SimIo, SimIo) {
         let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
         let id = self.books().open(peer, accepted);
-        let tally = StreamTally::new(Arc::clone(self), id);
+        let tally = Box::new(StreamTally::new(self.books.clone(), id));
         let ends = SimIo::pair(wire, &mut rng, self.script.reports_taken, tally);
         drop(rng);
         let [_, to_far] = ends.1.sides();
@@ -57,9 +52,11 @@ impl World {
         ends
     }
 
-    /// Connects a peer to the listener; returns its end unless the backlog is full.
+    /// Connects a peer to the listener.
+    ///
+    /// Returns its end, unless the backlog is full.
     pub(crate) fn knock(
-        self: &Arc<Self>,
+        &self,
         peer: usize,
         wire: Wire,
         hand: Hand,
@@ -67,7 +64,7 @@ impl World {
     ) -> Option<SimIo> {
         let (far, ours) = self.connect(peer, wire, true);
         let id = self.books().streams.len() - 1;
-        let place = PlaceTally::new(Arc::clone(self), id);
+        let place = Box::new(PlaceTally::new(self.books.clone(), id));
         let pending = SimPending::new(ours, hand, addr, place);
         self.queue.connect(pending).then_some(far)
     }

@@ -67,7 +67,7 @@ fn second_shutdown_stays_stopped() {
     ron_sim::check(&script(Vec::new(), vec![(100, Op::Shutdown(500))]));
 }
 
-/// Seed 7: the handshakes that a drain cut were counted neither as closes nor as rejects.
+/// Seed 7: handshakes that a drain cut were not counted.
 #[test]
 fn drained_handshake_counted() {
     let peers = vec![peer(Hand::Never, Mode::Echo, vec![Step::End]); 3];

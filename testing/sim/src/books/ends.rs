@@ -1,13 +1,12 @@
-//! The oracles of ends: a cut never looks whole, and honest requests are answered.
+//! The oracles of ends: no cut looks whole, honest requests are answered.
 
 use tokio::time::Instant;
 
-use super::{Books, Outcome};
+use super::{Books, Outcome, Place};
 use crate::script::Mode;
-use crate::tally::Place;
 
 impl Books {
-    /// Checks an end of stream that a peer has seen after these bytes.
+    /// Checks an end of stream that a peer has seen.
     pub(crate) fn end_seen(&mut self, peer: usize, received: u64) {
         self.trace("end_seen", peer as u64, received);
         let whole = self.whole(peer);
@@ -65,7 +64,7 @@ impl Books {
         }
     }
 
-    /// Checks that an honest peer was answered, unless something explains that it was not.
+    /// Checks that an honest peer was answered, or the reason why not.
     pub(super) fn check_honest(&mut self, peer: usize) {
         let book = &self.peers[peer];
         let outcome = book.outcome;

@@ -15,7 +15,7 @@ impl Books {
     pub(crate) fn streams_in_use(&self) -> usize {
         let open = self.open.iter().map(|id| &self.streams[*id]);
         let open = open.filter(|stream| {
-            stream.place == crate::tally::Place::Established
+            stream.place == super::Place::Established
                 && stream.ended.is_none()
                 && stream.aborted.is_none()
                 && !stream.read_end

@@ -3,8 +3,7 @@
 use ron_transport::Reason;
 use tokio::time::Instant;
 
-use super::Books;
-use crate::tally::Place;
+use super::{Books, Place};
 
 /// Most connections above `max_conns` that were evicted and are closing.
 const MAX_SURPLUS: u64 = 256;

@@ -1,4 +1,4 @@
-//! The oracle of rates: in every window at most rate x time + burst.
+//! The oracle of rates: no window exceeds rate x time + burst.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,9 @@ use crate::script::LimitPlan;
 const SLACK: u64 = 64;
 const NANOS: u128 = 1_000_000_000;
 
-/// A leaky bucket: its level exceeds the burst exactly if some window exceeds the bound.
+/// A leaky bucket.
+///
+/// Its level exceeds the burst exactly if some window exceeds the bound.
 #[derive(Debug, Clone, Copy, Default)]
 struct LeakyBucket {
     /// In billionths of a unit.

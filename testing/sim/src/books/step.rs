@@ -5,9 +5,8 @@ use std::time::Duration;
 use ron_transport::Limiter;
 use tokio::time::Instant;
 
-use super::{Books, StreamBook};
+use super::{Books, Place, StreamBook};
 use crate::script::Mode;
-use crate::tally::Place;
 
 /// Time by which an end may follow its deadline.
 const TICK: u64 = 300;
@@ -107,7 +106,7 @@ impl Books {
     }
 }
 
-/// Returns whether a write has waited for a peer that read nothing since.
+/// Returns whether a write waits for a peer that reads nothing.
 fn is_stalled(stream: &mut StreamBook, write_ms: u64) -> bool {
     let (Some((since, taken)), Some(outgoing)) = (stream.blocked, &stream.outgoing) else {
         return false;

@@ -2,8 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::{Books, StreamBook};
-use crate::tally::Place;
+use super::{Books, Place, StreamBook};
 
 impl Books {
     /// Opens the account of a stream; returns its number.
@@ -103,7 +102,7 @@ impl Books {
         }
     }
 
-    /// Returns whether the idle or half-close timeout explains the end of a stream.
+    /// Returns whether the idle or half-close timeout explains an end.
     pub(crate) fn is_silent(&self, id: usize) -> bool {
         let (last, half) = self.activity(id);
         let limits = [
@@ -114,7 +113,9 @@ impl Books {
         limit.is_some_and(|limit| last.elapsed().as_millis() + 5 >= u128::from(limit))
     }
 
-    /// Returns the last activity of both legs, and whether a direction has ended.
+    /// Returns the last activity of both legs.
+    ///
+    /// Also whether a direction has ended.
     pub(super) fn activity(&self, id: usize) -> (Instant, bool) {
         let peer = &self.peers[self.streams[id].peer];
         let legs = [peer.stream, peer.dialed].into_iter().flatten();

@@ -14,12 +14,12 @@ use ron_transport::{
 use tokio::time::sleep;
 
 use super::stream::SimIo;
+use super::watch::PlaceWatch;
 use crate::script::Hand;
-use crate::tally::PlaceTally;
 
 /// `ENFILE`, too many open files in the system.
 const ENFILE: i32 = 23;
-/// First port of the peers; the port of a peer is this plus its number.
+/// The port of the first peer; others follow.
 const FIRST_PORT: u16 = 1000;
 
 /// Returns the address of a peer.
@@ -61,7 +61,7 @@ impl SynQueue {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a connection, unless the backlog is full or the listener is closed.
+    /// Adds a connection, unless the backlog is full or closed.
     pub(crate) fn connect(&self, pending: SimPending) -> bool {
         let mut queue = self.lock();
         if queue.closed || queue.waiting.len() >= queue.backlog {
@@ -125,7 +125,7 @@ impl Listener for SimListener {
             }
             drop(queue);
             match first {
-                Some(mut first) => {
+                Some(first) => {
                     first.place.accepted();
                     Poll::Ready(Ok(first))
                 }
@@ -153,11 +153,11 @@ pub(crate) struct SimPending {
     io: SimIo,
     hand: Hand,
     peer: PeerAddr,
-    place: PlaceTally,
+    place: Box<dyn PlaceWatch>,
 }
 
 impl SimPending {
-    pub(crate) const fn new(io: SimIo, hand: Hand, peer: PeerAddr, place: PlaceTally) -> Self {
+    pub(crate) fn new(io: SimIo, hand: Hand, peer: PeerAddr, place: Box<dyn PlaceWatch>) -> Self {
         Self {
             io,
             hand,
@@ -179,7 +179,7 @@ impl Pending for SimPending {
             mut io,
             hand,
             peer,
-            mut place,
+            place,
         } = self;
         place.began();
         let wait = |ms| sleep(Duration::from_millis(ms));

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::rng::SimRng;
 use crate::script::Wire;
 
-/// Bytes, an end of stream and a reset, each with the moment of its arrival.
+/// Bytes, an end of stream and a reset, with their arrivals.
 #[derive(Debug)]
 pub(super) struct PipeState {
     pub(super) wire: Wire,
@@ -29,7 +29,7 @@ pub(super) struct PipeState {
     pub(super) reset_waiter: Option<Waker>,
 }
 
-/// What a reader finds.
+/// The result of a read.
 #[derive(Debug)]
 pub(super) enum Found {
     Bytes(usize),

@@ -12,9 +12,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{sleep, sleep_until, Instant, Sleep};
 
 use super::pipe::{Found, PipeState};
+use super::watch::{PlaceWatch, StreamWatch};
 use crate::rng::SimRng;
 use crate::script::Wire;
-use crate::tally::{PlaceTally, StreamTally};
 
 /// One direction, shared by both ends.
 #[derive(Debug, Clone)]
@@ -25,7 +25,9 @@ impl WireSide {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the bytes read at the far end, and whether no further byte fits.
+    /// Returns the bytes read at the far end.
+    ///
+    /// Also whether no further byte fits.
     pub(crate) fn progress(&self) -> (u64, bool) {
         let pipe = self.lock();
         (pipe.taken, pipe.room() == 0)
@@ -53,7 +55,9 @@ impl WireSide {
     }
 }
 
-/// Wakes a task at once or some milliseconds later, so that readiness changes its order.
+/// Wakes a task at once, or some milliseconds later.
+///
+/// So readiness changes its order.
 #[allow(clippy::disallowed_methods)] // Tasks of the network are not those of the transport.
 fn wake(pipe: &mut PipeState, waker: Option<Waker>) {
     let Some(waker) = waker else { return };
@@ -80,14 +84,14 @@ pub(crate) struct SimIo {
     aborted: bool,
     reports_taken: bool,
     /// Counts the bytes of the transport's end; `None` for the far end.
-    tally: Option<StreamTally>,
+    tally: Option<Box<dyn StreamWatch>>,
     // Last, so that the stream is closed before its place is free.
-    place: Option<PlaceTally>,
+    place: Option<Box<dyn PlaceWatch>>,
 }
 
 impl SimIo {
     /// Keeps the place of the connection until the stream is dropped.
-    pub(crate) fn hold_place(&mut self, place: PlaceTally) {
+    pub(crate) fn hold_place(&mut self, place: Box<dyn PlaceWatch>) {
         self.place = Some(place);
     }
 
@@ -96,7 +100,7 @@ impl SimIo {
         wire: Wire,
         rng: &mut SimRng,
         reports_taken: bool,
-        tally: StreamTally,
+        tally: Box<dyn StreamWatch>,
     ) -> (Self, Self) {
         let side = |rng: SimRng| WireSide(Arc::new(Mutex::new(PipeState::new(wire, rng))));
         let (there, back) = (side(rng.fork()), side(rng.fork()));

@@ -194,7 +194,7 @@ fn honest_steps(rng: &mut SimRng, limits: &LimitPlan, mode: Mode) -> Vec<Step> {
             Mode::Serve { .. } | Mode::Busy { .. } | Mode::Relay(Upstream::Serves { .. })
         );
         if raw && rng.chance(15) {
-            let piece = rng.size(1000, (limits.chunk / 4) as usize);
+            let piece = rng.size(1000, usize::try_from(limits.chunk / 4).unwrap_or(1000));
             let every_ms = piece as u64 * limits.write_ms / (2 * limits.chunk);
             if every_ms > 0 {
                 let resp = rng.size(10_000, 120_000);
