@@ -30,6 +30,7 @@ const ORDER: &[(&str, &[&str])] = &[
     ("api", &["--optional"]),
     ("loom", &[]),
     ("instructions", &[]),
+    ("sim", &["--seeds", "500"]),
     ("test-tor", &["--quick"]),
 ];
 

@@ -35,6 +35,7 @@ mod peers;
 mod readme;
 mod sbom;
 mod semver;
+mod sim;
 mod soak;
 mod steps;
 mod test;

@@ -6,7 +6,7 @@ use crate::cmd::{Cx, Outcome};
 use crate::{
     alerts, alone, api, auditable, balancers, bench, clippy, deb, deny, doc, docs_gen, doctest,
     drills, edge, fmt, fuzz, graph, image, instructions, kubernetes, loom, msrv, package, page,
-    peers, readme, sbom, semver, soak, test, tidy, tornet,
+    peers, readme, sbom, semver, sim, soak, test, tidy, tornet,
 };
 
 /// One subcommand of `cargo xtask`.
@@ -117,6 +117,11 @@ pub(crate) const STEPS: &[Step] = &[
         "instructions",
         "instructions of handshake, accept and relay against ratchets: `instructions [--write]` (installs valgrind)",
         instructions::run,
+    ),
+    step(
+        "sim",
+        "random peers, networks and operators under paused time: `sim [--seeds 500] [--seed S]`",
+        sim::run,
     ),
     step(
         "test-tor",

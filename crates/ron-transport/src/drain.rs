@@ -40,9 +40,12 @@ pub struct DrainReport {
 
 /// Stops accepting and sets readiness to draining.
 pub(crate) fn stop_accepting(state: &TransportState) {
-    state
-        .readiness
-        .not_ready(Component::Lifecycle, ReadyReason::Draining);
+    // A call after a shutdown finds the transport stopped.
+    if !state.kill.is_cancelled() {
+        state
+            .readiness
+            .not_ready(Component::Lifecycle, ReadyReason::Draining);
+    }
     state.stop.cancel();
 }
 

@@ -52,7 +52,7 @@ pub trait Observer: Send + Sync + 'static {
     fn inflight(&self, backend: Backend, delta: i64) {}
     /// Reports the end of an admitted connection that was not rejected.
     ///
-    /// It was established, or its peer left before the handshake began.
+    /// It was established, its peer left before the handshake began, or a drain cut its handshake.
     fn closed(&self, backend: Backend, reason: CloseReason) {}
     /// Reports bytes read from or written to peers.
     ///

@@ -21,6 +21,8 @@ pub(crate) fn guarded<I: Io>(
 ) -> Connection<GuardedIo<I>> {
     let accepted = permit.is_accepted();
     let peer = permit.established();
+    // The stream counts its close.
+    permit.counted();
     let (core, registry) = limiter.into_parts();
     let (io, mut info) = connection.into_parts();
     Arc::make_mut(&mut info).id = id;

@@ -72,7 +72,8 @@ impl PendingConn {
     }
 
     /// Counts and logs a failure before the connection was established.
-    pub(crate) fn fail(self, error: TransportError) -> TransportError {
+    pub(crate) fn fail(mut self, error: TransportError) -> TransportError {
+        self.permit.counted();
         let (backend, conn) = (self.backend, self.labels());
         let core = self.limiter.core();
         let took = duration(core.now().saturating_sub(self.accepted_at));

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
-use transport_core::{Backend, Queue, Reason};
+use transport_core::{Backend, CloseReason, Queue, Reason};
 
 use crate::core::Core;
 use crate::peers::PeerState;
@@ -23,6 +23,8 @@ struct AcceptedPlaces {
     peer: Option<Arc<PeerState>>,
     /// Whether the handshake is pending.
     is_pending: bool,
+    /// Whether its end is not counted yet, and no stream counts it.
+    is_uncounted: bool,
     total: TotalPlace,
 }
 
@@ -59,6 +61,7 @@ impl Permit {
         let places = AcceptedPlaces {
             peer: None,
             is_pending: true,
+            is_uncounted: true,
             total,
         };
         Self::new(core, backend, Some(places))
@@ -111,6 +114,13 @@ impl Permit {
         };
         if is_placed && has_surplus {
             self.core.admission().surplus.leave();
+        }
+    }
+
+    /// Notes that the end of the connection is counted elsewhere.
+    pub(crate) fn counted(&mut self) {
+        if let Some(places) = &mut self.accepted {
+            places.is_uncounted = false;
         }
     }
 
@@ -170,6 +180,11 @@ impl Drop for Permit {
     fn drop(&mut self) {
         self.established();
         if let Some(places) = self.accepted.take() {
+            if places.is_uncounted {
+                // A drain or the embedder dropped it before it was established.
+                let observer = self.core.observer();
+                observer.closed(self.backend, CloseReason::Cancelled);
+            }
             let admission = self.core.admission();
             if let Some(peer) = &places.peer {
                 admission.peers().leave(peer.key(), self.core.now());

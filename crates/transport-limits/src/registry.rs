@@ -7,7 +7,7 @@
 //! checks a busy connection at most once per `evict_after`, and a search checks a constant number of
 //! connections on average.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
@@ -33,7 +33,8 @@ type Siblings = Arc<RwLock<Vec<Weak<Registry>>>>;
 struct Conns {
     /// By the tick of the last seen activity, then by connection number.
     accepted: BTreeMap<(u64, u64), Arc<ConnState>>,
-    dialed: HashMap<u64, Arc<ConnState>>,
+    /// By connection number, so that every walk has the same order.
+    dialed: BTreeMap<u64, Arc<ConnState>>,
     /// Whether every new connection is cancelled.
     closed: bool,
 }

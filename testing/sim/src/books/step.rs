@@ -1,0 +1,120 @@
+//! The oracles of each step: deadlines, places, memory.
+
+use std::time::Duration;
+
+use ron_transport::Limiter;
+use tokio::time::Instant;
+
+use super::{Books, Place, StreamBook};
+use crate::script::Mode;
+
+/// Time by which an end may follow its deadline.
+const TICK: u64 = 300;
+/// Longest lingering close.
+const LINGER: u64 = 2000;
+/// Time after which an aborted or cancelled connection is closed.
+const CLOSED: u64 = 150;
+
+impl Books {
+    /// Checks the open streams and the limiter's own figures.
+    pub(crate) fn check_step(&mut self, limiter: &Limiter) {
+        let open: Vec<usize> = self.open.iter().copied().collect();
+        for id in open {
+            if let Some(what) = self.overdue(id) {
+                let peer = self.streams[id].peer;
+                let what = format!("stream {id} of peer {peer}: {what}");
+                self.broken("deadlines", what);
+            }
+        }
+        let (admitted, placed) = (limiter.admitted(), self.placed_count());
+        if admitted != placed {
+            let what = format!("{admitted} places are taken, {placed} connections are open");
+            self.broken("permits", what);
+        }
+        let dialed = self.open.iter().filter(|id| !self.streams[**id].accepted);
+        let all = i64::try_from(placed).unwrap_or(0) + i64::try_from(dialed.count()).unwrap_or(0);
+        if self.inflight != all {
+            let what = format!("{} in flight, {all} connections are open", self.inflight);
+            self.broken("accounting", what);
+        }
+        let held = limiter.memory_held();
+        // The reported bytes include the free chunks, the charged ones do not.
+        if i64::try_from(held).map_or(true, |held| held > self.memory_held) {
+            let what = format!("{held} bytes are charged, {} reported", self.memory_held);
+            self.broken("accounting", what);
+        }
+        // Bytes above a smaller limit of a reload are freed as their frames are dropped.
+        self.most_memory = self.limits.memory.max(self.most_memory.min(held));
+        if held > self.most_memory {
+            let what = format!("{held} bytes are held, {} are allowed", self.limits.memory);
+            self.broken("memory", what);
+        }
+        if self.owed_rejects > 0 && self.draining.is_none() && self.stopped.is_none() {
+            let what = format!("{} failed handshakes were not counted", self.owed_rejects);
+            self.broken("accounting", what);
+            self.owed_rejects = 0;
+        }
+    }
+
+    /// Returns the deadline that a stream has outlived.
+    fn overdue(&mut self, id: usize) -> Option<String> {
+        let (last, half) = self.activity(id);
+        let limits = self.limits;
+        let jumped = self.jumped;
+        let stream = &mut self.streams[id];
+        let over = |since: Instant, ms: u64| {
+            let since = jumped.map_or(since, |at| at.max(since));
+            since.elapsed() > Duration::from_millis(ms)
+        };
+        if stream.accepted && matches!(stream.place, Place::Accepted | Place::Pending) {
+            let late = over(stream.since, limits.handshake_ms + TICK);
+            return late.then(|| "its handshake outlives handshake_timeout".to_owned());
+        }
+        if stream.place != Place::Established {
+            return None;
+        }
+        if let Some(at) = stream.aborted {
+            return over(at, CLOSED).then(|| "it is open after its abort".to_owned());
+        }
+        if is_stalled(stream, limits.write_ms) && stream.blocked.is_some_and(|(at, _)| over(at, 0))
+        {
+            return Some("its peer reads nothing for longer than write_timeout".to_owned());
+        }
+        let lifetime = limits.lifetime_ms;
+        if lifetime != 0 && over(stream.since, lifetime + LINGER + TICK) {
+            return Some("it outlives max_lifetime".to_owned());
+        }
+        let plan = &self.plans[stream.peer];
+        let peer = &self.peers[stream.peer];
+        if peer
+            .cancelled
+            .is_some_and(|at| stream.accepted && over(at, CLOSED))
+        {
+            return Some("it is open after its cancel".to_owned());
+        }
+        // A parked or busy connection is not idle.
+        if self.had_rates || matches!(plan.mode, Mode::Busy { .. } | Mode::Framed { .. }) {
+            return None;
+        }
+        let limit = [
+            (limits.idle_ms != 0).then_some(limits.idle_ms),
+            half.then_some(limits.half_close_ms),
+        ];
+        let limit = limit.into_iter().flatten().min()?;
+        let bound = limit + limits.write_ms * 17 / 16 + LINGER + TICK;
+        over(last, bound).then(|| format!("it is silent for over {bound} ms"))
+    }
+}
+
+/// Returns whether a write waits for a peer that reads nothing.
+fn is_stalled(stream: &mut StreamBook, write_ms: u64) -> bool {
+    let (Some((since, taken)), Some(outgoing)) = (stream.blocked, &stream.outgoing) else {
+        return false;
+    };
+    let (now_taken, is_full) = outgoing.progress();
+    if now_taken != taken || !is_full {
+        stream.blocked = Some((Instant::now(), now_taken));
+        return false;
+    }
+    since.elapsed() > Duration::from_millis(write_ms * 17 / 16 + TICK)
+}

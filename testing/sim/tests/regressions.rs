@@ -1,0 +1,86 @@
+//! Scripts that broke a rule once, each cut to its cause.
+
+use ron_sim::script::{Hand, LimitPlan, Mode, Op, PeerPlan, Script, Step, Wire};
+
+const LIMITS: LimitPlan = LimitPlan {
+    max_conns: 200,
+    evict: false,
+    evict_after_ms: 1000,
+    read_ms: 2000,
+    write_ms: 2000,
+    idle_ms: 5000,
+    half_close_ms: 4000,
+    handshake_ms: 3000,
+    dial_ms: 2000,
+    lifetime_ms: 0,
+    chunk: 16 << 10,
+    max_frame: 64 << 10,
+    inbox: 4,
+    memory: 64 << 20,
+    max_pending: 32,
+    per_conn: 0,
+    per_peer: 0,
+    ingress: 0,
+    egress: 0,
+    accepts: 0,
+    peer_accepts: 0,
+    peer_conns: 0,
+    peer_pending: 0,
+    deny: 0,
+    prefix: 32,
+};
+
+const WIRE: Wire = Wire {
+    delay_ms: 1,
+    jitter_ms: 0,
+    cap: 64 << 10,
+    piece: 0,
+    late: 0,
+};
+
+fn script(peers: Vec<PeerPlan>, ops: Vec<(u64, Op)>) -> Script {
+    Script {
+        seed: 1,
+        limits: LIMITS,
+        backlog: 16,
+        reports_taken: true,
+        peers,
+        ops,
+        drain_ms: 1000,
+    }
+}
+
+fn peer(hand: Hand, mode: Mode, steps: Vec<Step>) -> PeerPlan {
+    PeerPlan {
+        at: 0,
+        ip: 1,
+        wire: WIRE,
+        hand,
+        mode,
+        steps,
+    }
+}
+
+/// Seed 1: a second shutdown reported `draining` after `stopped`.
+#[test]
+fn second_shutdown_stays_stopped() {
+    ron_sim::check(&script(Vec::new(), vec![(100, Op::Shutdown(500))]));
+}
+
+/// Seed 7: handshakes that a drain cut were not counted.
+#[test]
+fn drained_handshake_counted() {
+    let peers = vec![peer(Hand::Never, Mode::Echo, vec![Step::End]); 3];
+    ron_sim::check(&script(peers, vec![(500, Op::Shutdown(2000))]));
+}
+
+/// Drains let a handler answer that thinks for longer than a second.
+#[test]
+fn slow_answer_survives_drain() {
+    let mode = Mode::Busy { think_ms: 3000 };
+    let steps = vec![Step::Ask { body: 10, resp: 10 }, Step::Fin, Step::End];
+    let peers = vec![peer(Hand::Instant, mode, steps)];
+    let script = script(peers, vec![(500, Op::Shutdown(9000))]);
+    assert!(script.peers[0].is_honest(&script.limits));
+    ron_sim::check(&script);
+}
