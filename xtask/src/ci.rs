@@ -16,6 +16,7 @@ const ORDER: &[(&str, &[&str])] = &[
     ("graph", &[]),
     ("msrv", &[]),
     ("deny", &[]),
+    ("advisories", &["--check"]),
     ("clippy", &[]),
     ("alone", &[]),
     ("docs-gen", &["--check"]),
@@ -29,6 +30,7 @@ const ORDER: &[(&str, &[&str])] = &[
     ("package", &[]),
     ("api", &["--optional"]),
     ("loom", &[]),
+    ("fuzz-quick", &["all", "--seconds", "20"]),
     ("test-tor", &["--quick"]),
 ];
 

