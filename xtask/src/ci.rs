@@ -30,7 +30,7 @@ const ORDER: &[(&str, &[&str])] = &[
     ("package", &[]),
     ("api", &["--optional"]),
     ("loom", &[]),
-    ("fuzz-quick", &["all", "--seconds", "20"]),
+    ("fuzz", &["all", "--seconds", "20", "--optional"]),
     ("test-tor", &["--quick"]),
 ];
 

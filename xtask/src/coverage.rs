@@ -70,12 +70,13 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
 /// Runs the tests and returns the report in the format of lcov.
 fn measure(cx: &Cx, crates: &[&str], branches: bool) -> Result<String, String> {
     let tool = tools::LLVM_COV.find_or_install(cx)?;
-    tools::NEXTEST.find_or_install(cx)?;
+    let nextest = tools::NEXTEST.find_or_install(cx)?;
     apt::for_tests(cx)?;
     let output = cx.scratch("coverage.lcov");
     let mut command = cx.program(tool, ["llvm-cov", "nextest", "--all-features", "--lcov"]);
     command.arg("--output-path").arg(&output);
     command.args(crates.iter().flat_map(|krate| ["-p", krate]));
+    tools::add_to_path(&mut command, &nextest)?;
     let toolchain = branches.then_some("nightly");
     if branches {
         command.arg("--branch").env("RUSTUP_TOOLCHAIN", "nightly");

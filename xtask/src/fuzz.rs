@@ -29,7 +29,13 @@ const PARALLEL: usize = 2;
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     let known = targets(cx)?;
     let options = Options::parse(args, &known)?;
-    apt::cpp(cx)?;
+    match apt::cpp(cx) {
+        Err(why) if options.optional => {
+            eprintln!("fuzz: SKIPPED, libFuzzer needs a C++ compiler: {why}");
+            return Ok(());
+        }
+        other => other?,
+    }
     let program = build(cx)?;
     let mut reports = Vec::new();
     for names in options.targets.chunks(PARALLEL) {
@@ -58,17 +64,6 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
         }
     }
     report::check(&reports)
-}
-
-/// Like [`run`], for `ci`: skips the step where it cannot be built.
-pub(crate) fn in_ci(cx: &Cx, args: &[String]) -> Outcome {
-    match apt::cpp(cx) {
-        Ok(()) => run(cx, args),
-        Err(why) => {
-            eprintln!("fuzz: SKIPPED, libFuzzer needs a C++ compiler: {why}");
-            Ok(())
-        }
-    }
 }
 
 /// The names of the targets: the folders of the corpus.

@@ -84,7 +84,7 @@ fn mutate(
     let folder = cx.scratch("mutants").join(krate);
     std::fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     let tool = tools::MUTANTS.find_or_install(cx)?;
-    tools::NEXTEST.find_or_install(cx)?;
+    let nextest = tools::NEXTEST.find_or_install(cx)?;
     let mut command = cx.program(
         tool,
         [
@@ -97,6 +97,7 @@ fn mutate(
     );
     command.args(files.iter().flat_map(|file| ["--file", file]));
     command.arg("--output").arg(&folder).args(args);
+    tools::add_to_path(&mut command, &nextest)?;
     // Its exit status also counts accepted survivors, so the lists decide.
     let (_, output) = run_and_show(&mut command)?;
     let folder = folder.join("mutants.out");

@@ -114,9 +114,9 @@ pub(crate) const STEPS: &[Step] = &[
         loom::run,
     ),
     step(
-        "fuzz-quick",
-        "all fuzz targets as in `ci`, for a short time each; skipped without a C++ compiler",
-        fuzz::in_ci,
+        "fuzz",
+        "fuzz targets under libFuzzer: `fuzz NAME…|all [--minutes N|--seconds N] [--keep]`; a table",
+        fuzz::run,
     ),
     step(
         "test-tor",
@@ -162,11 +162,6 @@ pub(crate) const STEPS: &[Step] = &[
         "balancers",
         "HAProxy and Envoy with the examples of deploy/, before three replicas (installed when missing)",
         balancers::run,
-    ),
-    step(
-        "fuzz",
-        "fuzz targets under libFuzzer: `fuzz NAME…|all [--minutes N|--seconds N] [--keep]`; a table",
-        fuzz::run,
     ),
     step(
         "mutants",

@@ -142,6 +142,18 @@ impl Tool {
     }
 }
 
+/// Puts the folder of an installed program into the `PATH` of a command that starts it.
+pub(crate) fn add_to_path(command: &mut Command, program: &Path) -> Outcome {
+    let Some(dir) = program.parent().filter(|dir| dir.is_absolute()) else {
+        return Ok(());
+    };
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let dirs = std::iter::once(dir.to_owned()).chain(std::env::split_paths(&path));
+    let path = std::env::join_paths(dirs).map_err(|e| e.to_string())?;
+    command.env("PATH", path);
+    Ok(())
+}
+
 /// PyPI packages that are installed together, with their dependencies.
 pub(crate) struct Packages {
     /// The folder below `target/tools`.

@@ -8,20 +8,24 @@ pub(super) struct Options {
     pub(super) seconds: u64,
     /// Whether inputs that reach new code are added to the repository's corpus.
     pub(super) keep: bool,
+    /// Whether a missing compiler skips the step.
+    pub(super) optional: bool,
 }
 
 impl Options {
-    /// Parses `NAME…` or `all`, `--minutes N`, `--seconds N`, `--keep`.
+    /// Parses `NAME…` or `all`, `--minutes N`, `--seconds N`, `--keep`, `--optional`.
     pub(super) fn parse(args: &[String], known: &[String]) -> Result<Self, String> {
         let mut options = Self {
             targets: Vec::new(),
             seconds: 60,
             keep: false,
+            optional: false,
         };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             match arg.as_str() {
                 "--keep" => options.keep = true,
+                "--optional" => options.optional = true,
                 "--minutes" => options.seconds = 60 * number(arg, args.next())?,
                 "--seconds" => options.seconds = number(arg, args.next())?,
                 "all" => options.targets.extend_from_slice(known),
@@ -63,9 +67,9 @@ mod tests {
 
     #[test]
     fn targets_and_duration() {
-        let all = parse("all --minutes 2 a").unwrap();
+        let all = parse("all --minutes 2 a --optional").unwrap();
         assert_eq!(all.targets, ["a", "b"]);
-        assert_eq!((all.seconds, all.keep), (120, false));
+        assert_eq!((all.seconds, all.keep, all.optional), (120, false, true));
         let one = parse("--keep b --seconds 5").unwrap();
         assert_eq!(one.targets, ["b"]);
         assert_eq!((one.seconds, one.keep), (5, true));
