@@ -112,6 +112,20 @@ const FOR_IMAGE: &[(&str, &str, &str)] = &[
 /// loopback. Tests do not use it and leave it to the owner of the machine.
 const TOR: (&str, &str, &str) = ("tor", "--version", "tor");
 
+/// The C++ compiler of libFuzzer.
+const CPP: (&str, &str, &str) = ("c++", "--version", "g++");
+
+/// Installs a C++ compiler if it is missing.
+pub(crate) fn cpp(cx: &Cx) -> Outcome {
+    make_sure(cx, &CPP)
+}
+
+/// Installs LLVM of a major version if it is missing.
+pub(crate) fn llvm(cx: &Cx, major: &str) -> Outcome {
+    let (program, package) = (format!("llvm-cov-{major}"), format!("llvm-{major}"));
+    make_sure(cx, &(&program, "--version", &package))
+}
+
 /// Installs `tor` if it is missing.
 pub(crate) fn tor(cx: &Cx) -> Outcome {
     make_sure(cx, &TOR)

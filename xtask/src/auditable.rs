@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -17,10 +18,9 @@ use crate::tools;
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     let (dev, choices): (Vec<_>, Vec<_>) = args.iter().cloned().partition(|arg| arg == "--dev");
     let bom = sbom::make(cx, &Build::parse(&choices)?)?;
-    let builder = tools::AUDITABLE.find_or_install(cx)?;
     let reader = tools::AUDIT_INFO.find_or_install(cx)?;
-    let mut build = cx.program(builder, ["auditable", "build", "--locked"]);
-    build.args(["-p", "ron-gateway"]).args(&choices);
+    let mut build = command(cx)?;
+    build.args(&choices);
     let named = choices.iter().position(|arg| arg == "--target");
     let platform = named.and_then(|at| choices.get(at + 1));
     let program = match (dev.is_empty(), platform) {
@@ -46,8 +46,16 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     Ok(())
 }
 
+/// The build of a gateway that contains its dependency list, in the `dev` profile.
+pub(crate) fn command(cx: &Cx) -> Result<Command, String> {
+    let builder = tools::AUDITABLE.find_or_install(cx)?;
+    let mut build = cx.program(builder, ["auditable", "build", "--locked"]);
+    build.args(["-p", "ron-gateway"]);
+    Ok(build)
+}
+
 /// The dependency list of a program, without build dependencies.
-fn carried(cx: &Cx, reader: &Path, program: &Path) -> Result<BTreeSet<Id>, String> {
+pub(crate) fn carried(cx: &Cx, reader: &Path, program: &Path) -> Result<BTreeSet<Id>, String> {
     parse(&capture(&mut cx.program(reader, [program]))?)
 }
 

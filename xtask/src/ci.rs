@@ -16,6 +16,7 @@ const ORDER: &[(&str, &[&str])] = &[
     ("graph", &[]),
     ("msrv", &[]),
     ("deny", &[]),
+    ("advisories", &["--check"]),
     ("clippy", &[]),
     ("alone", &[]),
     ("docs-gen", &["--check"]),
@@ -31,6 +32,7 @@ const ORDER: &[(&str, &[&str])] = &[
     ("loom", &[]),
     ("instructions", &[]),
     ("sim", &["--seeds", "500"]),
+    ("fuzz", &["all", "--seconds", "20", "--optional"]),
     ("test-tor", &["--quick"]),
 ];
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::apt;
 use crate::cmd::{run as run_command, Cx, Outcome};
-use crate::meta;
+use crate::{auditable, meta};
 
 /// Writes the package to `target/deb`.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
@@ -40,12 +40,11 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
 }
 
 fn build(cx: &Cx, dev: bool) -> Result<PathBuf, String> {
-    let mut build = cx.cargo(["build", "--locked", "-p", "ron-gateway"]);
     if dev {
-        run_command(&mut build)?;
+        run_command(&mut cx.cargo(["build", "--locked", "-p", "ron-gateway"]))?;
         return Ok(cx.built("ron-gateway"));
     }
-    run_command(build.arg("--release"))?;
+    run_command(auditable::command(cx)?.arg("--release"))?;
     Ok(cx.optimized("ron-gateway"))
 }
 

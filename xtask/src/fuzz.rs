@@ -1,48 +1,150 @@
-//! `fuzz`: runs a fuzz target under libFuzzer, with a nightly toolchain.
+//! `fuzz`: runs the targets of `testing/fuzz` under libFuzzer.
+//!
+//! The flags that instrument the code are stable ones of rustc, so the pinned toolchain serves; without
+//! `unsafe` code, the address sanitizer of a nightly toolchain would find nothing more. They rebuild
+//! everything, so the step has a target folder of its own. libFuzzer needs a C++ compiler.
 
-use crate::cmd::{run as run_command, Cx, Outcome};
-use crate::tools;
+mod options;
+mod report;
 
-/// Targets: the name, and the crate with the folder `fuzz`.
-const TARGETS: &[(&str, &str)] = &[
-    ("escape", "crates/transport-core"),
-    ("pem", "crates/transport-tls"),
-];
-/// The default duration of a run, in seconds.
-const SECONDS: &str = "-max_total_time=60";
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-/// Runs the target that the first argument names, with libFuzzer's arguments.
+use crate::apt;
+use crate::cmd::{capture, run as run_command, Cx, Outcome};
+use options::Options;
+use report::Report;
+
+/// Flags of rustc that count the executed edges and trace comparisons, as cargo-fuzz sets them.
+const RUSTFLAGS: &str =
+    "--cfg ron_fuzz -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions -Coverflow-checks";
+/// The variable that tells the program its target.
+const VARIABLE: &str = "RON_FUZZ_TARGET";
+/// Targets that run at the same time.
+const PARALLEL: usize = 2;
+
+/// Runs one target or all of them, two at a time, and prints a table.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
-    let known = || {
-        TARGETS
-            .iter()
-            .map(|(name, _)| *name)
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    let Some((name, rest)) = args.split_first() else {
-        return Err(format!("no target is chosen: {}", known()));
-    };
-    let Some((_, krate)) = TARGETS.iter().find(|(target, _)| target == name) else {
-        return Err(format!("unknown fuzz target {name:?}: {}", known()));
-    };
-    let tool = tools::FUZZ.find_or_install(cx)?;
-    let tool_dir = tool.parent().map(std::path::Path::to_path_buf);
-    let mut command = cx.program("cargo", ["+nightly", "fuzz", "run", name, "--"]);
-    command.current_dir(cx.root.join(krate));
-    // These variables name the toolchain that runs xtask, not the nightly one.
-    for variable in ["CARGO", "RUSTC", "RUSTDOC", "RUSTUP_TOOLCHAIN"] {
-        command.env_remove(variable);
+    let known = targets(cx)?;
+    let options = Options::parse(args, &known)?;
+    match apt::cpp(cx) {
+        Err(why) if options.optional => {
+            eprintln!("fuzz: SKIPPED, libFuzzer needs a C++ compiler: {why}");
+            return Ok(());
+        }
+        other => other?,
     }
-    if let Some(dir) = tool_dir.filter(|dir| dir.is_absolute()) {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let dirs = std::iter::once(dir).chain(std::env::split_paths(&path));
-        let path = std::env::join_paths(dirs).map_err(|e| e.to_string())?;
-        command.env("PATH", path);
+    let program = build(cx)?;
+    let mut reports = Vec::new();
+    for names in options.targets.chunks(PARALLEL) {
+        let started = names.iter().map(|name| start(cx, &program, name, &options));
+        let started: Vec<_> = started.collect::<Result<_, _>>()?;
+        for (name, child) in names.iter().zip(started) {
+            let output = child
+                .wait_with_output()
+                .map_err(|e| format!("waiting for the target {name}: {e}"))?;
+            let text = String::from_utf8_lossy(&output.stderr).into_owned();
+            if !output.status.success() {
+                eprintln!("{text}");
+                println!("{}", report::table(&reports));
+                return Err(format!(
+                    "the target {name} failed: fix the cause, and keep the input named above in \
+                     testing/fuzz/regressions/{name}"
+                ));
+            }
+            reports.push(Report::parse(name, &text));
+        }
     }
-    run_command(command.args(if rest.is_empty() {
-        vec![SECONDS.to_owned()]
-    } else {
-        rest.to_vec()
-    }))
+    println!("{}", report::table(&reports));
+    if options.keep {
+        for name in &options.targets {
+            keep(cx, &program, name)?;
+        }
+    }
+    report::check(&reports)
+}
+
+/// The names of the targets: the folders of the corpus.
+fn targets(cx: &Cx) -> Result<Vec<String>, String> {
+    let corpus = cx.root.join("testing/fuzz/corpus");
+    let entries = std::fs::read_dir(&corpus).map_err(|e| format!("{}: {e}", corpus.display()))?;
+    let mut names: Vec<_> = entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Builds the instrumented program and returns its path.
+fn build(cx: &Cx) -> Result<PathBuf, String> {
+    // With `--target`, the flags do not apply to build scripts and macros.
+    let platform = host(cx)?;
+    let target = cx.target().join("fuzz");
+    let mut command = cx.cargo(["build", "--locked", "--release", "-p", "ron-fuzz"]);
+    command
+        .args(["--bin", "ron-fuzz", "--target", &platform])
+        .env("CARGO_TARGET_DIR", &target)
+        .env("RUSTFLAGS", RUSTFLAGS)
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+    run_command(&mut command)?;
+    Ok(target.join(platform).join("release/ron-fuzz"))
+}
+
+fn host(cx: &Cx) -> Result<String, String> {
+    let about = capture(&mut cx.program("rustc", ["-vV"]))?;
+    let host = about.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned)
+        .ok_or_else(|| "rustc -vV names no host".into())
+}
+
+/// The folder of the inputs that runs on this machine have found.
+fn found(cx: &Cx, name: &str) -> PathBuf {
+    cx.scratch("fuzz-corpus").join(name)
+}
+
+fn start(
+    cx: &Cx,
+    program: &Path,
+    name: &str,
+    options: &Options,
+) -> Result<std::process::Child, String> {
+    let artifacts = cx.scratch("fuzz-artifacts").join(name);
+    let mut folders = vec![found(cx, name)];
+    for folder in [&folders[0], &artifacts] {
+        std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    }
+    for kind in ["corpus", "regressions"] {
+        let folder = cx.root.join("testing/fuzz").join(kind).join(name);
+        folders.extend(folder.is_dir().then_some(folder));
+    }
+    let mut command = command(cx, program, name);
+    command
+        .arg(format!("-artifact_prefix={}/", artifacts.display()))
+        .arg(format!("-max_total_time={}", options.seconds))
+        .args(["-print_final_stats=1", "-timeout=10", "-rss_limit_mb=1024"])
+        .args(folders)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    eprintln!("fuzz: {name}, {} s", options.seconds);
+    command
+        .spawn()
+        .map_err(|e| format!("{} could not be started: {e}", program.display()))
+}
+
+fn command(cx: &Cx, program: &Path, name: &str) -> Command {
+    let mut command = cx.program(program, ["-max_len=4096"]);
+    command.env(VARIABLE, name);
+    command
+}
+
+/// Adds to the corpus in the repository the inputs that reach code which no other input reaches.
+fn keep(cx: &Cx, program: &Path, name: &str) -> Outcome {
+    let corpus = cx.root.join("testing/fuzz/corpus").join(name);
+    let mut command = command(cx, program, name);
+    command.arg("-set_cover_merge=1").arg(corpus);
+    run_command(command.arg(found(cx, name)).stderr(Stdio::null()))
 }

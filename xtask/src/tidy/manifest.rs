@@ -4,13 +4,11 @@ use super::Finding;
 
 /// Finds crates that do not inherit the workspace's lints.
 pub(super) fn lints(path: &str, text: &str) -> Vec<Finding> {
-    // A fuzz target is built by another toolchain.
     let member = path == "xtask/Cargo.toml"
         || ["crates/", "testing/", "benches/"]
             .iter()
             .any(|dir| path.starts_with(dir))
-            && path.ends_with("/Cargo.toml")
-            && !path.ends_with("/fuzz/Cargo.toml");
+            && path.ends_with("/Cargo.toml");
     let inherits = entries(text).any(|entry| {
         entry.table == "lints" && entry.key == "workspace" && entry.value == "true"
             || entry.table.is_empty() && entry.key == "lints.workspace" && entry.value == "true"
@@ -94,7 +92,6 @@ mod tests {
         assert_eq!(lints(path, "[lints]\nworkspace = false\n").len(), 1);
         assert_eq!(lints(path, "[dependencies]\nworkspace = true\n").len(), 1);
         assert_eq!(lints("xtask/Cargo.toml", "").len(), 1);
-        assert!(lints("crates/a/fuzz/Cargo.toml", "[workspace]\n").is_empty());
         assert!(lints("Cargo.toml", "[workspace]\n").is_empty());
     }
 

@@ -9,6 +9,7 @@ mod deadlines;
 mod events;
 mod fairness;
 mod frames;
+mod handles;
 mod harness;
 mod hostile;
 mod memory;

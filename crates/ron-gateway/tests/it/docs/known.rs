@@ -34,6 +34,8 @@ pub(super) const ELSEWHERE: &[&str] = &[
     // Mistakes in examples of error messages.
     "RON_TRANSPORT_READ_TIMOUT",
     "transport.max_conn",
+    // The variable of `cargo xtask advisories`.
+    "RON_ADVISORY_DB",
     // A variable of a named listener.
     "RON_LISTENERS_PUBLIC_READ_TIMEOUT",
     // Variables that Kubernetes injects.

@@ -1,0 +1,14 @@
+//! A runtime for one input.
+
+use std::future::Future;
+
+/// Runs a future on a runtime of its own, which ends the future's tasks.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(future),
+        Err(why) => panic!("no runtime: {why}"),
+    }
+}
