@@ -59,6 +59,8 @@ impl Books {
     /// Returns the deadline that a stream has outlived.
     fn overdue(&mut self, id: usize) -> Option<String> {
         let (last, half) = self.activity(id);
+        let ended = self.streams[id].ended;
+        let last = last.max(ended.unwrap_or(last));
         let limits = self.limits;
         let jumped = self.jumped;
         let stream = &mut self.streams[id];
@@ -87,10 +89,10 @@ impl Books {
         }
         let plan = &self.plans[stream.peer];
         let peer = &self.peers[stream.peer];
-        if peer
-            .cancelled
-            .is_some_and(|at| stream.accepted && over(at, CLOSED))
-        {
+        // A connection that was closing in order lingers.
+        let bound = ended.map_or(CLOSED, |_| CLOSED + LINGER);
+        let cancelled = peer.cancelled.filter(|_| stream.accepted);
+        if cancelled.is_some_and(|at| over(at, bound)) {
             return Some("it is open after its cancel".to_owned());
         }
         // A parked or busy connection is not idle.
