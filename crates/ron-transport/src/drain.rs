@@ -129,6 +129,9 @@ struct Drain<'a> {
     ids: HashSet<u64>,
     /// Counted connections that the drain has ended in order.
     closed_idle: HashSet<u64>,
+    /// Connections that were idle at the last look. A process that was stopped finds connections idle
+    /// whose bytes are still in their sockets, or whose wait for tokens has just ended.
+    idle_before: HashSet<u64>,
 }
 
 impl<'a> Drain<'a> {
@@ -139,11 +142,14 @@ impl<'a> Drain<'a> {
             .filter(|control| !has_ended(control))
             .map(Control::id)
             .collect();
+        let idle = conns.iter().filter(|control| control.is_idle());
+        let idle = idle.map(Control::id);
         Self {
             limiter,
             open: ids.len() + limiter.pending(),
             ids,
             closed_idle: HashSet::new(),
+            idle_before: idle.collect(),
         }
     }
 
@@ -162,17 +168,26 @@ impl<'a> Drain<'a> {
         control.is_accepted() || self.ids.contains(&control.id())
     }
 
-    /// Ends connections in order as they become idle.
+    /// Ends connections in order that are idle at two looks.
     ///
     /// Runs until the transport is empty.
     async fn until_empty(&mut self) {
         loop {
+            let idle_before = std::mem::take(&mut self.idle_before);
             for (nth, control) in self.limiter.connections().into_iter().enumerate() {
                 if nth % CONNS_PER_TURN == CONNS_PER_TURN - 1 {
                     yield_now().await;
                 }
+                let is_drained = control.is_drained();
+                let is_idle = !is_drained && control.is_idle();
+                if is_idle && !idle_before.contains(&control.id()) {
+                    // Judged after the reactor has polled its socket once more.
+                    self.idle_before.insert(control.id());
+                    continue;
+                }
                 // The other leg of a relay ends with the first one, perhaps before its turn here.
-                if (control.close_if_idle() || control.is_drained()) && self.counts(&control) {
+                let is_closed = is_drained || is_idle && control.close_if_idle();
+                if is_closed && self.counts(&control) {
                     self.closed_idle.insert(control.id());
                 }
             }

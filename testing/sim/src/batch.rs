@@ -118,6 +118,8 @@ fn shrink(failed: &FailedSeed) {
         small.ops.len(),
         script.ops.len(),
     );
+    let list: Vec<String> = cuts.iter().map(Cut::to_string).collect();
+    println!("ron-sim one {} {}\n", failed.seed, list.join(" "));
     println!("{}", small.to_test(&format!("seed_{}", failed.seed)));
     if let Err(output) = one(failed.seed, &cuts) {
         println!("{output}");

@@ -165,6 +165,8 @@ pub(crate) struct Books {
     pub(crate) is_over: bool,
     /// When the clock last jumped.
     pub(crate) jumped: Option<Instant>,
+    /// Whether evicted connections may still be closing.
+    pub(crate) had_eviction: bool,
     /// Whether a byte rate was ever in force.
     pub(crate) had_rates: bool,
     /// Handshakes that ended with a reject.
@@ -205,6 +207,7 @@ impl Books {
             killed: None,
             is_over: false,
             jumped: None,
+            had_eviction: script.limits.evict,
             had_rates: script.limits.has_rates(),
             paired_rejects: 0,
         }

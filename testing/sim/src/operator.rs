@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ron_transport::limits::{ByteRates, Deadlines};
 use ron_transport::{DrainReport, IpPrefixes, Limits, Overflow, Transport};
+use tokio::task::yield_now;
 use tokio::time::{advance, Instant};
 
 use crate::script::{LimitPlan, Op};
@@ -47,6 +48,8 @@ pub(crate) async fn run(world: Arc<World>, transport: Arc<Transport>) {
                 Arc::clone(&world).spawn(async move { shutdown(&world, &transport, ms).await });
             }
         }
+        // The task of a shutdown begins before the next action.
+        yield_now().await;
     }
 }
 
@@ -110,6 +113,7 @@ fn reload(world: &World, transport: &Transport, plan: LimitPlan) {
     }
     if accepted {
         books.limits = plan;
+        books.had_eviction |= plan.evict;
         books.rates.clear();
         books.had_rates |= plan.has_rates();
     }

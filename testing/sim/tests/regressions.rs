@@ -1,6 +1,6 @@
 //! Scripts that broke a rule once, each cut to its cause.
 
-use ron_sim::script::{Hand, LimitPlan, Mode, Op, PeerPlan, Script, Step, Wire};
+use ron_sim::script::{Hand, LimitPlan, Mode, Op, PeerPlan, Script, Step, Upstream, Wire};
 
 const LIMITS: LimitPlan = LimitPlan {
     max_conns: 200,
@@ -82,5 +82,54 @@ fn slow_answer_survives_drain() {
     let peers = vec![peer(Hand::Instant, mode, steps)];
     let script = script(peers, vec![(500, Op::Shutdown(9000))]);
     assert!(script.peers[0].is_honest(&script.limits));
+    ron_sim::check(&script);
+}
+
+/// Seed 83: a drain cut a throttled answer after a stop.
+#[test]
+fn throttled_answer_survives_drain_after_stop() {
+    let mut plan = peer(
+        Hand::Instant,
+        Mode::Serve { think_ms: 2400 },
+        vec![
+            Step::Ask {
+                body: 40_380,
+                resp: 246,
+            },
+            Step::AskSlow {
+                resp: 99_062,
+                piece: 1119,
+                every_ms: 98,
+            },
+        ],
+    );
+    plan.at = 2001;
+    let ops = vec![(7101, Op::Shutdown(7695)), (11_391, Op::Jump(2712))];
+    let mut script = script(vec![plan], ops);
+    script.limits.per_conn = 17_061;
+    script.limits.idle_ms = 8627;
+    script.reports_taken = false;
+    ron_sim::check(&script);
+}
+
+/// Seed 553: a drain cut an arrived answer after a stop.
+#[test]
+fn arrived_answer_survives_drain_after_stop() {
+    let mode = Mode::Relay(Upstream::Early { after: 1809 });
+    let steps = vec![Step::Ask {
+        body: 1875,
+        resp: 43_584,
+    }];
+    let mut plan = peer(Hand::Instant, mode, steps);
+    plan.at = 11_802;
+    plan.wire = Wire {
+        delay_ms: 120,
+        cap: 2048,
+        piece: 100,
+        ..WIRE
+    };
+    let ops = vec![(13_076, Op::Shutdown(7442)), (13_295, Op::Jump(5678))];
+    let mut script = script(vec![plan], ops);
+    script.limits.idle_ms = 7956;
     ron_sim::check(&script);
 }

@@ -85,7 +85,8 @@ impl Books {
         self.trace("admitted", id as u64, 0);
         let (limits, used) = (self.limits, self.in_use(id));
         let address = self.address(self.streams[id].peer);
-        let surplus = if limits.evict {
+        self.had_eviction |= limits.evict;
+        let surplus = if self.had_eviction {
             MAX_SURPLUS.min(limits.max_conns)
         } else {
             0

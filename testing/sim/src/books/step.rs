@@ -59,6 +59,8 @@ impl Books {
     /// Returns the deadline that a stream has outlived.
     fn overdue(&mut self, id: usize) -> Option<String> {
         let (last, half) = self.activity(id);
+        let ended = self.streams[id].ended;
+        let last = last.max(ended.unwrap_or(last));
         let limits = self.limits;
         let jumped = self.jumped;
         let stream = &mut self.streams[id];
@@ -76,8 +78,9 @@ impl Books {
         if let Some(at) = stream.aborted {
             return over(at, CLOSED).then(|| "it is open after its abort".to_owned());
         }
-        if is_stalled(stream, limits.write_ms) && stream.blocked.is_some_and(|(at, _)| over(at, 0))
-        {
+        let bound = limits.write_ms * 17 / 16 + TICK;
+        let stalled = stalled_since(stream).filter(|_| !self.had_rates);
+        if stalled.is_some_and(|at| over(at, bound)) {
             return Some("its peer reads nothing for longer than write_timeout".to_owned());
         }
         let lifetime = limits.lifetime_ms;
@@ -86,10 +89,10 @@ impl Books {
         }
         let plan = &self.plans[stream.peer];
         let peer = &self.peers[stream.peer];
-        if peer
-            .cancelled
-            .is_some_and(|at| stream.accepted && over(at, CLOSED))
-        {
+        // A connection that was closing in order lingers.
+        let bound = ended.map_or(CLOSED, |_| CLOSED + LINGER);
+        let cancelled = peer.cancelled.filter(|_| stream.accepted);
+        if cancelled.is_some_and(|at| over(at, bound)) {
             return Some("it is open after its cancel".to_owned());
         }
         // A parked or busy connection is not idle.
@@ -106,15 +109,13 @@ impl Books {
     }
 }
 
-/// Returns whether a write waits for a peer that reads nothing.
-fn is_stalled(stream: &mut StreamBook, write_ms: u64) -> bool {
-    let (Some((since, taken)), Some(outgoing)) = (stream.blocked, &stream.outgoing) else {
-        return false;
-    };
-    let (now_taken, is_full) = outgoing.progress();
+/// Returns since when a write waits for a peer that reads nothing.
+fn stalled_since(stream: &mut StreamBook) -> Option<Instant> {
+    let (since, taken) = stream.blocked?;
+    let (now_taken, is_full) = stream.outgoing.as_ref()?.progress();
     if now_taken != taken || !is_full {
         stream.blocked = Some((Instant::now(), now_taken));
-        return false;
+        return None;
     }
-    since.elapsed() > Duration::from_millis(write_ms * 17 / 16 + TICK)
+    Some(since)
 }

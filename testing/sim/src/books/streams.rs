@@ -125,7 +125,7 @@ impl Books {
             last = last.max(leg.moved_at).max(leg.since);
             half |= leg.read_end || leg.ended.is_some();
         }
-        (last.max(self.jumped.unwrap_or(last)), half)
+        (last, half)
     }
 
     pub(crate) fn aborted(&mut self, id: usize) {
