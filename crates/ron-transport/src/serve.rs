@@ -205,8 +205,11 @@ where
     F: Future + Send + 'static,
     F::Output: HandlerOutput,
 {
-    // The box is freed here.
-    let HandlerStart { conn, handler } = { *start };
+    let HandlerStart { conn, handler } = {
+        // Freed here.
+        let start = start;
+        *start
+    };
     let control = conn.control().clone();
     let _panic = control.abort_on_panic();
     let handling = LogError::new(handler(conn), control.clone());
