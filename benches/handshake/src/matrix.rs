@@ -104,11 +104,12 @@ impl Bench {
 
     fn start(&self, cell: &Cell, at: usize) -> Proxy {
         let (pki, upstream) = (&self.pki, self.upstream);
+        let logs = self.options.logs;
         match (self.names(cell)[at], cell.tls) {
-            ("nginx", true) => Proxy::nginx(pki, upstream),
-            ("nginx", false) => Proxy::nginx_tcp(pki, upstream),
-            ("HAProxy", true) => Proxy::haproxy(pki, upstream),
-            ("HAProxy", false) => Proxy::haproxy_tcp(pki, upstream),
+            ("nginx", true) => Proxy::nginx(pki, upstream, logs),
+            ("nginx", false) => Proxy::nginx_tcp(pki, upstream, logs),
+            ("HAProxy", true) => Proxy::haproxy(pki, upstream, logs),
+            ("HAProxy", false) => Proxy::haproxy_tcp(pki, upstream, logs),
             ("bare relay", _) => Proxy::bare_relay(pki, upstream),
             ("gateway before", _) => self.gateway(cell, self.options.also.clone()),
             _ => self.gateway(cell, self.options.gateway.clone()),
@@ -131,7 +132,6 @@ impl Bench {
         let mut settings = vec![
             ("gateway.mode", "forward"),
             ("gateway.forward_to", &*to),
-            // The other proxies log no connections.
             ("gateway.log.level", self.options.log_level()),
             ("transport.max_conns", "16000"),
             ("transport.per_peer.max_conns", "16000"),

@@ -23,8 +23,8 @@ pub(crate) fn run(rounds: usize) {
     let forward = [("gateway.mode", "forward"), ("gateway.forward_to", &*to)];
     let quiet = [&forward[..], &[("gateway.log.level", "warn")]].concat();
     let proxies = [
-        Proxy::nginx(&pki, upstream),
-        Proxy::haproxy(&pki, upstream),
+        Proxy::nginx(&pki, upstream, false),
+        Proxy::haproxy(&pki, upstream, false),
         Proxy::gateway(&pki, &quiet),
         Proxy::gateway(&pki, &forward),
     ];

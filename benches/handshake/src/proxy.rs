@@ -81,29 +81,43 @@ impl Proxy {
     }
 
     /// Starts nginx with its stream module, as Debian builds it.
-    pub(crate) fn nginx(pki: &Pki, upstream: SocketAddr) -> Self {
+    pub(crate) fn nginx(pki: &Pki, upstream: SocketAddr, logs: bool) -> Self {
         let (cert, key) = (pki.dir.file("cert.pem"), pki.dir.file("key.pem"));
         let tls = format!(
             "ssl_certificate {cert}; ssl_certificate_key {key};\n\
              ssl_protocols TLSv1.3; ssl_ecdh_curve X25519;\n"
         );
-        Self::nginx_with(pki, upstream, " ssl", &tls)
+        Self::nginx_with(pki, upstream, " ssl", &tls, logs)
     }
 
     /// Starts nginx as a TCP proxy.
-    pub(crate) fn nginx_tcp(pki: &Pki, upstream: SocketAddr) -> Self {
-        Self::nginx_with(pki, upstream, "", "")
+    pub(crate) fn nginx_tcp(pki: &Pki, upstream: SocketAddr, logs: bool) -> Self {
+        Self::nginx_with(pki, upstream, "", "", logs)
     }
 
-    fn nginx_with(pki: &Pki, upstream: SocketAddr, flag: &str, tls: &str) -> Self {
+    fn nginx_with(
+        pki: &Pki,
+        upstream: SocketAddr,
+        flag: &str,
+        tls: &str,
+        logs: bool,
+    ) -> Self {
         let addr = free();
         let file = |ending| pki.dir.file(&format!("nginx-{}.{ending}", addr.port()));
         let (pid, log) = (file("pid"), file("error"));
+        let access = match logs {
+            true => format!(
+                "log_format line '$remote_addr [$time_local] $protocol $status $bytes_sent \
+                 $bytes_received $session_time'; access_log {} line;",
+                file("access")
+            ),
+            false => "access_log off;".to_owned(),
+        };
         let config = format!(
             "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n\
              daemon off; worker_processes 1; pid {pid}; error_log {log} warn;\n\
              events {{ worker_connections 16384; }}\n\
-             stream {{ server {{\n\
+             stream {{ {access} server {{\n\
              listen {addr}{flag} backlog=1024; proxy_pass {upstream};\n\
              {tls} }} }}\n"
         );
@@ -114,22 +128,29 @@ impl Proxy {
     }
 
     /// Starts `HAProxy`, as Debian builds it.
-    pub(crate) fn haproxy(pki: &Pki, upstream: SocketAddr) -> Self {
+    pub(crate) fn haproxy(pki: &Pki, upstream: SocketAddr, logs: bool) -> Self {
         let pair = pki.dir.file("pair.pem");
         let tls = format!(" ssl crt {pair} ssl-min-ver TLSv1.3 curves X25519");
-        Self::haproxy_with(pki, upstream, &tls)
+        Self::haproxy_with(pki, upstream, &tls, logs)
     }
 
     /// Starts `HAProxy` as a TCP proxy.
-    pub(crate) fn haproxy_tcp(pki: &Pki, upstream: SocketAddr) -> Self {
-        Self::haproxy_with(pki, upstream, "")
+    pub(crate) fn haproxy_tcp(pki: &Pki, upstream: SocketAddr, logs: bool) -> Self {
+        Self::haproxy_with(pki, upstream, "", logs)
     }
 
-    fn haproxy_with(pki: &Pki, upstream: SocketAddr, tls: &str) -> Self {
+    fn haproxy_with(pki: &Pki, upstream: SocketAddr, tls: &str, logs: bool) -> Self {
         let addr = free();
+        let (sink, line) = match logs {
+            true => (
+                "  log stdout format raw local0\n",
+                "  log global\n  option tcplog\n",
+            ),
+            false => ("", ""),
+        };
         let config = format!(
-            "global\n  nbthread 1\n  maxconn 8192\n\
-             defaults\n  mode tcp\n  timeout connect 10s\n  timeout client 60s\n  timeout server 60s\n\
+            "global\n  nbthread 1\n  maxconn 8192\n{sink}\
+             defaults\n  mode tcp\n{line}  timeout connect 10s\n  timeout client 60s\n  timeout server 60s\n\
              listen bench\n  bind {addr}{tls}\n  \
              server upstream {upstream}\n"
         );

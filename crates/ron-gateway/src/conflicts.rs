@@ -6,6 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
+use ron_transport::tcp::leaves_v4;
 use ron_transport::Target;
 use ron_transport::{Endpoint, ListenAddr, Scheme};
 
@@ -30,7 +31,7 @@ pub(crate) fn check(
     let mut wrong = Vec::new();
     let addrs: Vec<_> = plans
         .iter()
-        .filter_map(|plan| Some((plan, plan.addr()?)))
+        .flat_map(|plan| plan.addrs().into_iter().map(move |addr| (plan, addr)))
         .collect();
     let admin = effective.gateway.settings().process.admin_addr.as_ref();
     for (at, (plan, addr)) in addrs.iter().enumerate() {
@@ -43,8 +44,11 @@ pub(crate) fn check(
                  ({key} = \"{addr}\"); give the admin endpoint another {part}",
             ));
         }
-        for (other, same) in addrs.iter().take(at) {
-            if is_shared(addr, same) {
+        // The schema checks the addresses of one listener.
+        let others = addrs.iter().take(at).filter(|(other, _)| other != plan);
+        for (other, same) in others {
+            if is_shared(addr, same) && !is_split(plan, addr, same) && !is_split(other, same, addr)
+            {
                 let (key, other) = (plan.addr_key(), other.addr_key());
                 wrong.push(format!(
                     "{key} = \"{addr}\": another listener has this address \
@@ -83,11 +87,15 @@ pub(crate) fn check(
     }
 }
 
-/// Checks the address that was bound or inherited.
-pub(crate) fn check_listening(plan: &ListenerPlan, listen: &ListenAddr) -> Result<(), ExitFailure> {
-    match looping(&plan.service, listen) {
+/// Checks the addresses that were bound or inherited.
+pub(crate) fn check_listening(
+    plan: &ListenerPlan,
+    listen: &[ListenAddr],
+) -> Result<(), ExitFailure> {
+    let mut all = listen.iter();
+    match all.find_map(|listen| Some((looping(&plan.service, listen)?, listen))) {
         None => Ok(()),
-        Some(to) => Err(ExitFailure::Config(format!(
+        Some((to, listen)) => Err(ExitFailure::Config(format!(
             "configuration: {} = \"{to}\": {}",
             plan.service_key("forward_to"),
             itself(listen)
@@ -119,6 +127,17 @@ pub(crate) fn is_shared(one: &ListenAddr, other: &ListenAddr) -> bool {
     match (one, other) {
         (ListenAddr::Ip(one), ListenAddr::Ip(other)) => overlap(*one, *other),
         (ListenAddr::Unix(one), ListenAddr::Unix(other)) => same_file(one, other),
+        _ => false,
+    }
+}
+
+/// Returns whether an IPv6 wildcard of this listener leaves IPv4 to other sockets.
+fn is_split(plan: &ListenerPlan, wild: &ListenAddr, other: &ListenAddr) -> bool {
+    match (wild, other) {
+        (ListenAddr::Ip(wild), ListenAddr::Ip(other)) => {
+            other.ip().to_canonical().is_ipv4()
+                && leaves_v4(*wild, plan.config.general.bind_addrs())
+        }
         _ => false,
     }
 }

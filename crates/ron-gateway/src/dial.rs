@@ -112,9 +112,9 @@ fn report(endpoint: &Endpoint, conn: &Conn, bootstrap: Option<Duration>, took: D
     let millis = |took: Duration| format!("{:.3} ms", took.as_secs_f64() * 1e3);
     let steps = [
         ("bootstrap", bootstrap),
-        ("resolve", info.steps.resolve),
-        ("connect", info.steps.connect),
-        ("handshake", info.steps.handshake),
+        ("resolve", info.steps.resolve()),
+        ("connect", info.steps.connect()),
+        ("handshake", info.steps.handshake()),
         ("total", Some(took)),
     ];
     for (step, took) in steps {

@@ -34,20 +34,24 @@ impl ListenerPlan {
         }
     }
 
-    /// Returns the configured address; `None` for an onion service.
-    pub(crate) fn addr(&self) -> Option<ListenAddr> {
+    /// Returns the configured addresses; none for an onion service.
+    pub(crate) fn addrs(&self) -> Vec<ListenAddr> {
         match self.config.general.backend() {
             #[cfg(feature = "uds")]
             Backend::Uds => {
-                let path = self.config.uds.path()?;
-                Some(ListenAddr::Unix(path.to_path_buf()))
+                let path = self.config.uds.path().into_iter();
+                path.map(|path| ListenAddr::Unix(path.to_path_buf()))
+                    .collect()
             }
-            Backend::Tcp | Backend::Tls => self.config.general.bind_addr().map(ListenAddr::Ip),
-            _ => None,
+            Backend::Tcp | Backend::Tls => {
+                let addrs = self.config.general.bind_addrs().iter();
+                addrs.copied().map(ListenAddr::Ip).collect()
+            }
+            _ => Vec::new(),
         }
     }
 
-    /// Returns the key of the address.
+    /// Returns the key of the addresses.
     pub(crate) fn addr_key(&self) -> String {
         self.transport_key(match self.config.general.backend() {
             Backend::Uds => "uds.path",

@@ -10,6 +10,7 @@ mod json;
 mod layer;
 mod level;
 mod logfmt;
+mod queue;
 mod sink;
 mod stdout;
 mod target;
@@ -27,7 +28,7 @@ use std::io::{stdout, IsTerminal};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry;
 
-use entry::LogEntry;
+use entry::{Fields, LogEntry};
 use layer::LogLayer;
 use stdout::UnbufferedStdout;
 
@@ -38,10 +39,15 @@ pub(crate) fn start(format: LogFormat, level: LogLevel) -> std::io::Result<Write
     let terminal = stdout().is_terminal();
     let coloured = terminal && std::env::var_os("NO_COLOR").is_none();
     let render = format.render(terminal, coloured);
-    let notice = move |dropped| render(&LogEntry::dropped(dropped));
+    let notice = move |dropped| {
+        let (mut fields, mut line) = (Fields::default(), String::new());
+        render(&mut line, &LogEntry::dropped(dropped, &mut fields));
+        line
+    };
     let (sink, writer) = sink::start(UnbufferedStdout, notice)?;
     let layer = LogLayer::new(render, sink);
-    let subscriber = registry().with(level.filter()).with(layer);
+    let filtered = registry().with(level.filter()).with(level.conn_spans());
+    let subscriber = filtered.with(layer);
     // No other code in this process installs a subscriber.
     let _ = tracing::subscriber::set_global_default(subscriber);
     Ok(writer)

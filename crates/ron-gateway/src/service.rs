@@ -207,7 +207,7 @@ fn log_start(one: &RunningListener, admin: Option<&AdminAddr>) {
         target: TARGET,
         event = "start",
         transport = one.name(),
-        listen = %one.listen,
+        listen = one.listen(),
         inherited = one.is_inherited.then_some(true),
         admin = admin.map(tracing::field::display),
         mode = service.mode.as_str(),

@@ -55,12 +55,13 @@ pub(crate) fn passed_names() -> &'static [String] {
     passed().map_or(&[], |(_, names)| names)
 }
 
-/// Returns the socket for each listener; `None` without passed sockets.
+/// Returns the sockets for each listener; none without passed sockets.
 ///
-/// Sockets of named listeners have the names of `LISTEN_FDNAMES`. A single socket for a single
-/// listener may have any name.
-pub(crate) fn inherited(plans: &[ListenerPlan]) -> Result<Vec<Option<Inherited>>, ExitFailure> {
-    let mut inherited: Vec<Option<Inherited>> = plans.iter().map(|_| None).collect();
+/// Sockets of named listeners have the names of `LISTEN_FDNAMES`; a listener may have several. A
+/// listener without a name takes all sockets. A single socket for a single listener may have any
+/// name.
+pub(crate) fn inherited(plans: &[ListenerPlan]) -> Result<Vec<Vec<Inherited>>, ExitFailure> {
+    let mut inherited: Vec<Vec<Inherited>> = plans.iter().map(|_| Vec::new()).collect();
     let Some((count, passed)) = passed() else {
         return Ok(inherited);
     };
@@ -68,14 +69,14 @@ pub(crate) fn inherited(plans: &[ListenerPlan]) -> Result<Vec<Option<Inherited>>
         .iter()
         .filter_map(|plan| plan.name.as_deref())
         .collect();
-    let is_single = count == "1" && plans.len() == 1;
-    if names.is_empty() && !is_single {
+    let is_single = names.is_empty() || count == "1" && plans.len() == 1;
+    let mut sockets = ListenFd::from_env();
+    if sockets.len() == 0 {
         return Err(ExitFailure::Config(format!(
-            "LISTEN_FDS is {}: the gateway accepts exactly one socket without [listeners.NAME]",
+            "LISTEN_FDS is {}: it must be the number of passed sockets",
             escape(count)
         )));
     }
-    let mut sockets = ListenFd::from_env();
     for at in 0..sockets.len() {
         let name = passed.get(at).map_or("", String::as_str);
         let index = match names.iter().position(|known| *known == name) {
@@ -90,14 +91,7 @@ pub(crate) fn inherited(plans: &[ListenerPlan]) -> Result<Vec<Option<Inherited>>
                 )))
             }
         };
-        let socket = take(&mut sockets, at)?;
-        if socket.is_some() && inherited[index].is_some() {
-            return Err(ExitFailure::Config(format!(
-                "LISTEN_FDNAMES names two sockets {}: a listener has one socket",
-                escape(name).quoted()
-            )));
-        }
-        inherited[index] = socket;
+        inherited[index].extend(take(&mut sockets, at)?);
     }
     Ok(inherited)
 }

@@ -17,6 +17,6 @@ mod unsupported;
 pub(crate) use custom::{CustomBackends, CustomDialers, CustomGuard, CustomListener};
 pub(crate) use dialers::Dialers;
 pub(crate) use listener::{AnyAdmitted, AnyListener, ListenerParts};
-pub(crate) use state::BackendState;
+pub(crate) use state::{tcp_config, BackendState};
 #[cfg(feature = "tls")]
 pub(crate) use tls::client as client_tls;

@@ -72,8 +72,33 @@ impl TransportBuilder {
 
     /// Sets the address to listen on. Port 0 takes a free port.
     #[must_use]
-    pub fn bind_addr(mut self, addr: SocketAddr) -> Self {
-        self.overrides.bind_addr = Some(addr);
+    pub fn bind_addr(self, addr: SocketAddr) -> Self {
+        self.bind_addrs([addr])
+    }
+
+    /// Sets several addresses to listen on, such as one for each family.
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    ///
+    /// use ron_transport::Transport;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let both: [SocketAddr; 2] = ["127.0.0.1:0".parse()?, "127.0.0.2:0".parse()?];
+    /// let transport = Transport::builder().bind_addrs(both).build()?;
+    /// transport.listen().await?;
+    /// assert_eq!(transport.local_addrs().len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`build`](Self::build) fails for two addresses that are the same or of which one covers the
+    /// other.
+    #[must_use]
+    pub fn bind_addrs(mut self, addrs: impl IntoIterator<Item = SocketAddr>) -> Self {
+        self.overrides.bind_addrs = Some(addrs.into_iter().collect());
         self
     }
 

@@ -36,6 +36,7 @@ pub use source::Source;
 pub use suggest::suggest;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 #[cfg(feature = "arti")]
 use transport_arti::ArtiConfig;
@@ -223,10 +224,13 @@ impl Settings for Config {
         }
         warnings.extend(
             self.general
-                .bind_addr()
-                .and_then(|addr| self.uncapped(addr)),
+                .bind_addrs()
+                .iter()
+                .find_map(|addr| self.uncapped(*addr)),
         );
+        warnings.extend(self.tcp.warnings());
         warnings.extend(spoofable(&self.proxy));
+        warnings.extend(cut_header(&self.proxy, deadlines.handshake));
         warnings.extend(eviction(&self.limits));
         warnings
     }
@@ -238,6 +242,21 @@ fn spoofable(proxy: &ProxyConfig) -> Option<String> {
     Some(format!(
         "proxy.trusted has {network}: every peer can announce any address, and evade per_peer limits and \
          peers.deny; list the addresses of the balancers"
+    ))
+}
+
+/// Returns a warning if the handshake deadline ends the wait for a PROXY header first.
+///
+/// Both begin with the accept.
+fn cut_header(proxy: &ProxyConfig, handshake: Duration) -> Option<String> {
+    if proxy.trusted().is_empty() || proxy.header_timeout() <= handshake {
+        return None;
+    }
+    let [header, handshake] = [proxy.header_timeout(), handshake].map(format_duration);
+    Some(format!(
+        "proxy.header_timeout is {header}, longer than handshake_timeout ({handshake}), which includes \
+         the PROXY header: a header has only {handshake}; raise handshake_timeout or lower \
+         proxy.header_timeout"
     ))
 }
 

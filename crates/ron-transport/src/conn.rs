@@ -62,6 +62,9 @@ impl Conn {
     ///
     /// [`Transport::serve`](crate::Transport::serve) runs each handler in this span. An embedder with
     /// an accept loop of its own instruments its task with it.
+    ///
+    /// The span has the level `info`. If the subscriber disables it, it costs nothing; events of the
+    /// library have its fields by themselves.
     #[must_use]
     pub fn span(&self) -> tracing::Span {
         tracing::info_span!(

@@ -32,6 +32,7 @@
 //! | a backend of one's own | [`TransportBuilder::raw_listener`], [`TransportBuilder::raw_dialer`], [`contract`] |
 
 mod backend;
+mod bound_addrs;
 mod builder;
 pub mod config;
 mod conn;
@@ -71,6 +72,7 @@ mod tls_upgrade;
 mod transport;
 
 pub use self::config::Config;
+pub use bound_addrs::StagedAddrs;
 pub use builder::TransportBuilder;
 pub use conn::Conn;
 pub use conn_frames::ConnFrames;

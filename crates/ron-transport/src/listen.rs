@@ -7,26 +7,26 @@ use tokio::time::timeout;
 use transport_core::{ReadyReason, ReadyState, TransportError};
 
 use crate::backend::{AnyListener, ListenerParts};
+use crate::bound_addrs::BoundAddrs;
 use crate::config::Config;
 use crate::incoming::IncomingConn;
 use crate::listen_addr::{Inherited, ListenAddr};
 use crate::listener_slot::{borrow, lock, AcceptLoop, ListenerSlot, ReturnOnDrop};
 use crate::readiness::Component;
-use crate::serve::accept_now;
+use crate::serve::{accept_now, BACKLOG_TIMEOUT};
 use crate::transport::Transport;
 
-/// Time for an accept loop to empty the backlog when accepting ends.
-const BACKLOG_TIMEOUT: Duration = Duration::from_secs(1);
 /// Time in which an embedder's accept loop calls `accept` again.
 ///
 /// The call then sees the end.
 const NEXT_ACCEPT_TIMEOUT: Duration = Duration::from_millis(20);
 
 impl Transport {
-    /// Binds the configured address and becomes `Ready`.
+    /// Binds the configured addresses and becomes `Ready`.
     ///
     /// Connections queue in the kernel until [`serve`](Self::serve) or [`accept`](Self::accept)
-    /// takes them.
+    /// takes them. Returns the address, of several the first;
+    /// [`local_addrs`](Self::local_addrs) has all of them.
     ///
     /// # Errors
     /// [`TransportError::Bind`]; [`TransportError::Tls`] for an unusable certificate or key;
@@ -37,7 +37,7 @@ impl Transport {
         self.may_listen(&lock(&self.listener))?;
         let config = self.config();
         let bound = AnyListener::bind_many(&self.parts(&config), self.loops()).await;
-        self.bound(bound)
+        self.bound(bound, false)
     }
 
     /// Listens on a socket that another process has bound.
@@ -59,16 +59,43 @@ impl Transport {
     /// [`TransportError::Config`] when the configured backend cannot use the socket, otherwise as
     /// [`listen`](Self::listen).
     pub async fn listen_on(&self, socket: Inherited) -> Result<ListenAddr, TransportError> {
-        self.may_listen(&lock(&self.listener))?;
-        let config = self.config();
-        let bound = AnyListener::from_inherited(socket, &self.parts(&config)).await;
-        self.bound(bound.and_then(|listener| listener.into_many(self.loops())))
+        self.listen_on_all(vec![socket]).await
     }
 
-    /// Returns the address of the listener; `None` before [`listen`](Self::listen).
+    /// Listens on several sockets that another process has bound.
+    ///
+    /// As [`listen_on`](Self::listen_on). TCP and TLS listen on any number of them, other backends on
+    /// one.
+    ///
+    /// # Errors
+    /// As [`listen_on`](Self::listen_on), and [`TransportError::Config`] without a socket.
+    pub async fn listen_on_all(
+        &self,
+        sockets: Vec<Inherited>,
+    ) -> Result<ListenAddr, TransportError> {
+        self.may_listen(&lock(&self.listener))?;
+        let config = self.config();
+        let bound = AnyListener::from_inherited(sockets, &self.parts(&config)).await;
+        self.bound(
+            bound.and_then(|listener| listener.into_many(self.loops())),
+            true,
+        )
+    }
+
+    /// Returns the address of the listener, of several the first.
+    ///
+    /// `None` before [`listen`](Self::listen).
     #[must_use]
     pub fn local_addr(&self) -> Option<ListenAddr> {
-        self.local_addr.get().cloned()
+        self.local_addrs().into_iter().next()
+    }
+
+    /// Returns the addresses of the listener, in the order of `bind_addr`.
+    ///
+    /// None before [`listen`](Self::listen). A [`reload`](Self::reload) adds and removes some.
+    #[must_use]
+    pub fn local_addrs(&self) -> Vec<ListenAddr> {
+        self.bound.get().map(BoundAddrs::all).unwrap_or_default()
     }
 
     fn parts<'a>(&'a self, config: &'a Config) -> ListenerParts<'a> {
@@ -90,13 +117,14 @@ impl Transport {
     fn bound(
         &self,
         bound: Result<Vec<AnyListener>, TransportError>,
+        is_inherited: bool,
     ) -> Result<ListenAddr, TransportError> {
         let readiness = &self.state.readiness;
-        let bound = bound.and_then(|all| Ok((all[0].local_addr()?, all)));
+        let bound = bound.and_then(|all| Ok((all[0].bound_addrs(is_inherited)?, all)));
         let mut slot = lock(&self.listener);
         // A shutdown or another call may have come first while this one was binding.
         self.may_listen(&slot)?;
-        let (local, listeners) = bound.inspect_err(|error| {
+        let (addrs, listeners) = bound.inspect_err(|error| {
             let reason = match error {
                 TransportError::Tls { .. } => ReadyReason::Tls,
                 _ => ReadyReason::BindFailed,
@@ -104,10 +132,11 @@ impl Transport {
             readiness.not_ready(Component::Lifecycle, reason);
         })?;
         *slot = ListenerSlot::bound(listeners, self.loops());
-        let _ = self.local_addr.set(local.clone());
+        let first = addrs.all().into_iter().next();
+        let _ = self.bound.set(addrs);
         readiness.set(Component::Listener, ReadyState::Ready);
         readiness.set(Component::Lifecycle, ReadyState::Ready);
-        Ok(local)
+        first.ok_or(TransportError::Closed)
     }
 
     fn may_listen(&self, slot: &ListenerSlot) -> Result<(), TransportError> {
@@ -207,10 +236,7 @@ impl Transport {
         let is_closed =
             |slot: &ListenerSlot| matches!(slot, ListenerSlot::Unbound | ListenerSlot::Closed);
         let _ = timeout(NEXT_ACCEPT_TIMEOUT, self.listener_is(is_closed)).await;
-        let mut slot = lock(&self.listener);
-        if !slot.is_in_use() {
-            *slot = ListenerSlot::Closed;
-        }
+        lock(&self.listener).close();
     }
 
     /// Waits until the slot is in a state that `wanted` accepts.

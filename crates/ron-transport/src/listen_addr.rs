@@ -81,12 +81,3 @@ pub enum Inherited {
     /// A Unix socket. The transport does not remove its file.
     Unix(UnixListener),
 }
-
-impl Inherited {
-    pub(crate) const fn kind(&self) -> &'static str {
-        match self {
-            Self::Tcp(_) => "TCP",
-            Self::Unix(_) => "Unix",
-        }
-    }
-}

@@ -32,6 +32,8 @@ pub(crate) struct BoundListeners {
     in_use: usize,
     /// Accept loops for which the backend has no listener.
     without: usize,
+    /// Whether a listener that is put back closes.
+    is_closing: bool,
 }
 
 impl ListenerSlot {
@@ -44,6 +46,7 @@ impl ListenerSlot {
             idle,
             in_use: 0,
             without,
+            is_closing: false,
         })
     }
 
@@ -52,11 +55,22 @@ impl ListenerSlot {
         matches!(self, Self::Bound(bound) if bound.in_use != 0)
     }
 
+    /// Closes idle listeners now, and the others when they are put back.
+    pub(crate) fn close(&mut self) {
+        match self {
+            Self::Bound(bound) if bound.in_use != 0 => {
+                bound.is_closing = true;
+                bound.idle.clear();
+            }
+            slot => *slot = Self::Closed,
+        }
+    }
+
     /// Takes a listener back, unless it is closed.
     fn put_back(&mut self, listener: Option<Box<AnyListener>>) {
         if let Self::Bound(bound) = self {
             bound.in_use -= 1;
-            bound.idle.extend(listener);
+            bound.idle.extend(listener.filter(|_| !bound.is_closing));
             if bound.idle.is_empty() && bound.in_use == 0 {
                 *self = Self::Closed;
             }

@@ -14,7 +14,7 @@ use crate::config::Config;
 #[derive(Debug, Default)]
 pub(crate) struct Overrides {
     pub(crate) backend: Option<Backend>,
-    pub(crate) bind_addr: Option<SocketAddr>,
+    pub(crate) bind_addrs: Option<Vec<SocketAddr>>,
     pub(crate) limits: Option<Limits>,
     /// Certificate and key.
     #[cfg(feature = "tls")]
@@ -32,10 +32,11 @@ impl Overrides {
     /// Merges the settings into a configuration.
     pub(crate) fn merge_into(self, mut config: Config) -> Result<Config, TransportError> {
         let default = Config::default();
-        if let Some(addr) = self.bind_addr {
-            let current = config.general.bind_addr();
-            unless_set("bind_addr", &current, &None, &Some(addr))?;
-            config.general.set_bind_addr(Some(addr));
+        if let Some(addrs) = self.bind_addrs {
+            let current = config.general.bind_addrs().to_vec();
+            unless_set("bind_addr", &current, &Vec::new(), &addrs)?;
+            let set = config.general.set_bind_addrs(addrs);
+            set.map_err(|e| invalid("bind_addr", &e))?;
         }
         if let Some(limits) = self.limits {
             unless_set("limits", &config.limits, &default.limits, &limits)?;
@@ -144,7 +145,7 @@ mod tests {
     fn setters_merge_with_a_configuration() {
         let mut config = Config::default();
         config.limits.set_max_conns(7).unwrap();
-        let merged = merge(&config, |o| o.bind_addr = Some(addr(1))).unwrap();
+        let merged = merge(&config, |o| o.bind_addrs = Some(vec![addr(1)])).unwrap();
         assert_eq!(merged.general.bind_addr(), Some(addr(1)));
         assert_eq!(merged.limits.max_conns(), 7);
         assert_eq!(merge(&config, |_| ()).unwrap(), config);
@@ -155,11 +156,11 @@ mod tests {
         let mut config = Config::default();
         config.general.set_bind_addr(Some(addr(1)));
         config.limits.set_max_conns(7).unwrap();
-        let error = merge(&config, |o| o.bind_addr = Some(addr(2))).unwrap_err();
+        let error = merge(&config, |o| o.bind_addrs = Some(vec![addr(2)])).unwrap_err();
         assert!(error.starts_with("bind_addr has one value"), "{error}");
         let error = merge(&config, |o| o.limits = Some(Limits::default())).unwrap_err();
         assert!(error.starts_with("limits has one value"), "{error}");
-        merge(&config, |o| o.bind_addr = Some(addr(1))).unwrap();
+        merge(&config, |o| o.bind_addrs = Some(vec![addr(1)])).unwrap();
     }
 
     #[cfg(feature = "tls")]

@@ -5,6 +5,8 @@ use std::sync::PoisonError;
 
 use transport_core::schema::{ConflictingSettings, Reload};
 
+use crate::backend::tcp_config;
+use crate::bound_addrs::{BoundAddrs, StagedAddrs};
 use crate::config::{changed, check, Config};
 use crate::transport::Transport;
 
@@ -34,6 +36,8 @@ pub enum ReloadError {
     /// Revocations apply all the same: authorities, CRLs, allow-lists, `tls.client_auth` and ticket
     /// keys hold for new connections, except those that cannot be used.
     Files(String),
+    /// An added address cannot be bound.
+    Bind(String),
 }
 
 impl fmt::Display for ReloadError {
@@ -42,7 +46,7 @@ impl fmt::Display for ReloadError {
             Self::Draining => f.write_str("the transport is shutting down"),
             Self::NeedsRestart { keys } => write!(f, "needs a restart: {}", keys.join(", ")),
             Self::Invalid(error) => write!(f, "{error}"),
-            Self::Files(error) => write!(f, "{error}"),
+            Self::Files(error) | Self::Bind(error) => write!(f, "{error}"),
         }
     }
 }
@@ -53,6 +57,8 @@ impl Transport {
     /// Applies another configuration, whole or not at all.
     ///
     /// Caps and rates apply at once, on open connections too; the rest applies to new connections.
+    /// Added addresses of `bind_addr` are bound, and removed ones closed; connections and the sockets
+    /// of other addresses stay.
     /// A refused reload changes nothing, except for revocations ([`ReloadError::Files`]). Caps and
     /// rates of a shared [`limiter`](crate::TransportBuilder::limiter) change by
     /// [`Limiter::apply`](transport_limits::Limiter::apply) on it, before the reload of each transport.
@@ -72,10 +78,57 @@ impl Transport {
     /// With TLS, the call blocks on files.
     ///
     /// # Errors
-    /// When a changed key needs a restart, when settings contradict each other or those of a shared
+    /// When a changed key needs a restart, when an added address cannot be bound, when settings contradict each other or those of a shared
     /// [`limiter`](crate::TransportBuilder::limiter), when a file cannot be used, and while the
     /// transport shuts down.
-    pub fn reload(&self, mut config: Config) -> Result<ReloadReport, ReloadError> {
+    pub fn reload(&self, config: Config) -> Result<ReloadReport, ReloadError> {
+        let staged = self.stage_addrs(&config)?;
+        let report = self.reload_settings(config)?;
+        staged.commit();
+        Ok(report)
+    }
+
+    /// Opens the sockets of added addresses, the first half of a [`reload`](Self::reload).
+    ///
+    /// For a service that reloads several transports, all or none: it stages the addresses of each,
+    /// applies the [settings](Self::reload_settings) of each, and then
+    /// [commits](StagedAddrs::commit) the addresses. Only the last step cannot fail.
+    ///
+    /// # Errors
+    /// As [`reload`](Self::reload); the failure is counted and logged.
+    pub fn stage_addrs(&self, config: &Config) -> Result<StagedAddrs, ReloadError> {
+        let staged = self.staged(config);
+        staged.inspect_err(|error| self.reload_rejected(error))
+    }
+
+    fn staged(&self, config: &Config) -> Result<StagedAddrs, ReloadError> {
+        let current = self.config();
+        let Some(bound) = self.bound.get() else {
+            return Ok(StagedAddrs::default());
+        };
+        if current.general.bind_addrs() == config.general.bind_addrs() {
+            return Ok(StagedAddrs::default());
+        }
+        self.unless_draining()?;
+        plan(&current, config)?;
+        let needs_restart = || ReloadError::NeedsRestart {
+            keys: vec!["bind_addr"],
+        };
+        if !matches!(bound, BoundAddrs::Ip(_)) {
+            return Err(needs_restart());
+        }
+        let tcp = tcp_config(config);
+        let staged = bound.stage(config.general.bind_addrs(), &tcp);
+        staged.map_err(|error| ReloadError::Bind(error.to_string()))
+    }
+
+    /// Applies another configuration, except for changed addresses.
+    ///
+    /// The second half of a [`reload`](Self::reload); see [`stage_addrs`](Self::stage_addrs).
+    ///
+    /// # Errors
+    /// As [`reload`](Self::reload).
+    pub fn reload_settings(&self, mut config: Config) -> Result<ReloadReport, ReloadError> {
         // A lock of its own: while files are read, other threads may read the configuration.
         let _one_at_a_time = self
             .reloading
@@ -149,10 +202,12 @@ impl Transport {
 /// Returns the keys that change, unless one of them needs a restart.
 fn plan(old: &Config, new: &Config) -> Result<Vec<&'static str>, ReloadError> {
     let changed = changed(old, new);
-    let restart = |reload| matches!(reload, Reload::Restart);
+    // Whether the transport listens at all does not change.
+    let listens = |config: &Config| !config.general.bind_addrs().is_empty();
+    let starts_or_stops = listens(old) != listens(new);
     let keys: Vec<_> = changed
         .iter()
-        .filter(|key| restart(key.reload))
+        .filter(|key| key.reload == Reload::Restart || starts_or_stops && key.path == "bind_addr")
         .map(|key| key.path)
         .collect();
     if !keys.is_empty() {

@@ -1,11 +1,14 @@
 //! The accept loop and the tasks of accepted connections.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
-use tracing::Instrument;
+use pin_project_lite::pin_project;
+use tokio::time::{sleep, timeout, Instant};
+use tracing::instrument::{Instrument, Instrumented};
 use transport_core::{Listener, Pending, TaskKind, TransportError};
 use transport_limits::{Admitted, Guard};
 
@@ -22,9 +25,10 @@ const HANDLER_GRACE: Duration = Duration::from_millis(50);
 ///
 /// After it, every connection of the backlog has been reported.
 const REACTOR_TURN: Duration = Duration::from_millis(1);
-/// Connections taken from the backlog when accepting ends. Without a bound, clients that keep
-/// connecting would keep the listener open.
-const MAX_BACKLOG: usize = 4096;
+/// Time for an accept loop to empty the backlog when accepting ends.
+///
+/// Clients that keep connecting would keep the listener open.
+pub(crate) const BACKLOG_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The work that follows the handshake of an accepted connection.
 pub(crate) trait Established: Clone + Send + Sync + 'static {
@@ -63,7 +67,39 @@ where
         state: Arc<TransportState>,
     ) -> impl Future<Output = ()> + Send + 'static {
         let span = conn.span();
-        run_handler(conn, state, self.0).instrument(span)
+        let future = run_handler(conn, state, self.0);
+        if span.is_disabled() {
+            MaybeInSpan::Outside { future }
+        } else {
+            MaybeInSpan::Inside {
+                future: Box::pin(future.instrument(span)),
+            }
+        }
+    }
+}
+
+pin_project! {
+    /// A future in its span. Without one, it does not hold the place of one.
+    #[project = MaybeInSpanPin]
+    enum MaybeInSpan<F> {
+        Outside {
+            #[pin]
+            future: F,
+        },
+        Inside {
+            future: Pin<Box<Instrumented<F>>>,
+        },
+    }
+}
+
+impl<F: Future> Future for MaybeInSpan<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        match self.project() {
+            MaybeInSpanPin::Outside { future } => future.poll(cx),
+            MaybeInSpanPin::Inside { future } => future.as_mut().poll(cx),
+        }
     }
 }
 
@@ -106,7 +142,8 @@ where
         begin(admitted, state, then).await;
     }
     // The kernel has completed these connections: the clients expect service.
-    for _ in 0..MAX_BACKLOG {
+    let until = Instant::now() + BACKLOG_TIMEOUT;
+    while Instant::now() < until {
         match accept_now(guard.accept()).await {
             Some(admitted) => begin(admitted, state, then).await,
             None => return,
@@ -184,5 +221,23 @@ where
     };
     if !finished {
         state.limiter.tasks().aborted(TaskKind::Serve);
+    }
+}
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use super::*;
+
+    type Boxed = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    fn bytes_of_future<A, B, C, F>(_: impl FnOnce(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Each idle connection holds this future.
+    #[test]
+    fn handler_task_is_small() {
+        let bytes = bytes_of_future(run_handler::<fn(Conn) -> Boxed, Boxed>);
+        assert!(bytes <= 16, "{bytes} bytes");
     }
 }

@@ -11,13 +11,13 @@ use transport_core::{Backend, Observer, ReadyReason, ReadyState, Reloadable, Tra
 use transport_limits::Limiter;
 
 use crate::backend::{BackendState, CustomBackends, CustomListener, Dialers};
+use crate::bound_addrs::BoundAddrs;
 use crate::config::Config;
 use crate::conn::Conn;
 use crate::credentials::Credentials;
 use crate::dialer::TransportDialer;
 use crate::drain::{self, DrainReport};
 use crate::handler::HandlerOutput;
-use crate::listen_addr::ListenAddr;
 use crate::listener_slot::ListenerSlot;
 use crate::readiness::{Component, Readiness};
 use crate::serve::{self, RunHandler};
@@ -61,7 +61,7 @@ pub struct Transport {
     pub(crate) backends: BackendState,
     pub(crate) custom: Option<CustomListener>,
     pub(crate) listener: Mutex<ListenerSlot>,
-    pub(crate) local_addr: OnceLock<ListenAddr>,
+    pub(crate) bound: OnceLock<BoundAddrs>,
     pub(crate) max_fd: Option<RawFd>,
     pub(crate) accept_loops: Option<NonZeroUsize>,
     pub(crate) dialer: TransportDialer,
@@ -104,7 +104,7 @@ impl Transport {
             backends,
             custom,
             listener: Mutex::default(),
-            local_addr: OnceLock::new(),
+            bound: OnceLock::new(),
             max_fd,
             accept_loops,
             dialer,

@@ -19,29 +19,11 @@ use ron_transport::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use transport_testkit::{MemoryDialer, MemoryIo, MemoryListener, Recorder};
+use transport_testkit::{both, MemoryDialer, MemoryIo, MemoryListener, Recorder};
 
 /// A deadline that no test should reach.
 const AMPLE: Duration = Duration::from_secs(5);
 const VSOCK: Backend = Backend::Custom("vsock");
-
-macro_rules! both {
-    ($($test:ident)*) => {
-        mod current_thread {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test().await;
-            })*
-        }
-        mod multi_thread {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test().await;
-            })*
-        }
-    };
-}
-pub(crate) use both;
 
 both! {
     custom_backend_is_served_and_counted

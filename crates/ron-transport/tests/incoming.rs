@@ -13,24 +13,7 @@ use tokio::time::timeout;
 /// A deadline that no test should reach.
 const AMPLE: Duration = Duration::from_secs(5);
 
-macro_rules! both {
-    ($($test:ident)*) => {
-        mod current_thread {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test().await;
-            })*
-        }
-        mod multi_thread {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test().await;
-            })*
-        }
-    };
-}
-
-both! {
+transport_testkit::both! {
     stream_yields_connections
     stream_ends_at_stop_accepting
     dropped_stream_closes_listener

@@ -306,7 +306,7 @@ async fn transport_without_address_dials() {
     assert_eq!(*client.readiness().borrow(), ReadyState::Ready);
     let to: Endpoint = format!("tcp://{addr}").parse().unwrap();
     let mut conn = client.dial(&to).await.unwrap();
-    assert!(conn.info().steps.connect.is_some());
+    assert!(conn.info().steps.connect().is_some());
     conn.write_all(b"x").await.unwrap();
     assert_eq!(conn.read_u8().await.unwrap(), b'x');
     assert_eq!(counted.inflight(), 1);

@@ -99,7 +99,7 @@ async fn refused_reload_changes_nothing() {
             "tcp.backlog",
         ),
         (
-            vec![("bind_addr", "127.0.0.1:1"), ("tcp.reuse_port", "on")],
+            vec![("bind_addr", ""), ("tcp.reuse_port", "on")],
             "bind_addr, tcp.reuse_port",
         ),
     ] {
@@ -156,7 +156,7 @@ async fn each_key_follows_its_reload_class() {
         "pq.mode" => Some("hybrid"),
         "tls_client.sni_override" | "tls_client.allow_sans" => Some("a.example"),
         "tls_client.spki_pins" => Some("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
-        "bind_addr" => Some("127.0.0.1:1"),
+        "bind_addr" => Some("127.0.0.2:0"),
         "overflow" => Some("evict"),
         "peers.allow" | "peers.deny" | "proxy.trusted" => Some("192.0.2.0/24"),
         "proxy.send" => Some("v2"),

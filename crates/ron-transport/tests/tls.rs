@@ -127,7 +127,7 @@ async fn handshake_resumption_and_connection_info() {
     let info = first.info();
     assert_eq!(info.alpn.as_deref(), Some(&b"oap/1"[..]));
     assert_eq!(info.kx.unwrap().as_str(), "x25519mlkem768");
-    assert!(!info.resumed && info.steps.handshake.is_some());
+    assert!(!info.resumed && info.steps.handshake().is_some());
     assert_eq!(sans(&first), ["localhost", "first.example"]);
     let mut second = served.dial().await;
     assert!(echoes(&mut second).await && second.info().resumed);

@@ -84,27 +84,72 @@ pub struct ConnInfo {
     pub steps: DialSteps,
 }
 
-/// The durations of a dial's steps.
+/// The durations of a dial's steps, in whole microseconds up to an hour.
 ///
-/// `None` for a step without a time.
+/// Each open connection keeps them, so they are small.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
 pub struct DialSteps {
-    /// Resolving the name.
-    pub resolve: Option<Duration>,
-    /// Connecting, to the first address that answered.
-    pub connect: Option<Duration>,
-    /// The handshake above the connection.
-    pub handshake: Option<Duration>,
+    resolve: StepMicros,
+    connect: StepMicros,
+    handshake: StepMicros,
 }
 
 impl DialSteps {
     /// No step with a time.
     pub const NONE: Self = Self {
-        resolve: None,
-        connect: None,
-        handshake: None,
+        resolve: StepMicros(0),
+        connect: StepMicros(0),
+        handshake: StepMicros(0),
     };
+
+    /// Returns the time to resolve the name.
+    #[must_use]
+    pub fn resolve(&self) -> Option<Duration> {
+        self.resolve.get()
+    }
+
+    /// Returns the time to connect to the first address that answered.
+    #[must_use]
+    pub fn connect(&self) -> Option<Duration> {
+        self.connect.get()
+    }
+
+    /// Returns the time of the handshake above the connection.
+    #[must_use]
+    pub fn handshake(&self) -> Option<Duration> {
+        self.handshake.get()
+    }
+
+    /// Sets the time to resolve the name.
+    pub fn set_resolve(&mut self, took: Duration) {
+        self.resolve = StepMicros::new(took);
+    }
+
+    /// Sets the time to connect to the first address that answered.
+    pub fn set_connect(&mut self, took: Duration) {
+        self.connect = StepMicros::new(took);
+    }
+
+    /// Sets the time of the handshake above the connection.
+    pub fn set_handshake(&mut self, took: Duration) {
+        self.handshake = StepMicros::new(took);
+    }
+}
+
+/// A duration in microseconds plus one; 0 is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct StepMicros(u32);
+
+impl StepMicros {
+    fn new(took: Duration) -> Self {
+        let micros = took.as_micros().saturating_add(1);
+        Self(u32::try_from(micros).unwrap_or(u32::MAX))
+    }
+
+    fn get(self) -> Option<Duration> {
+        let micros = self.0.checked_sub(1)?;
+        Some(Duration::from_micros(u64::from(micros)))
+    }
 }
 
 impl ConnInfo {
@@ -174,5 +219,31 @@ impl KeyExchange {
 impl fmt::Display for KeyExchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_keep_microseconds() {
+        let mut steps = DialSteps::NONE;
+        assert_eq!(steps.connect(), None);
+        steps.set_connect(Duration::ZERO);
+        assert_eq!(steps.connect(), Some(Duration::ZERO));
+        steps.set_connect(Duration::from_nanos(1_234_567));
+        assert_eq!(steps.connect(), Some(Duration::from_micros(1234)));
+        steps.set_handshake(Duration::MAX);
+        assert!(steps.handshake() > Some(Duration::from_secs(3600)));
+        assert_eq!(steps.resolve(), None);
+    }
+
+    /// Each leg of an idle pair holds one.
+    #[cfg(target_pointer_width = "64")]
+    #[test]
+    fn description_is_small() {
+        let bytes = size_of::<ConnInfo>();
+        assert!(bytes <= 192, "{bytes} bytes");
     }
 }

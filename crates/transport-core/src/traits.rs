@@ -52,7 +52,7 @@ pub trait Listener: Send + 'static {
     /// [`TransportError::Io`]; the listener stays usable after an error. A guard accepts again at once
     /// if the kind of the error concerns one connection, such as
     /// [`ConnectionAborted`](std::io::ErrorKind::ConnectionAborted). Such an error must have consumed
-    /// a connection, otherwise the accept loop spins. After any other error a guard waits, 10 ms at
+    /// a connection, otherwise the accept loop uses a whole core, beside the other tasks. After any other error a guard waits, 10 ms at
     /// first and at most 500 ms. A listener that can accept no more returns an error from each call,
     /// or never resolves.
     ///

@@ -96,6 +96,6 @@ impl Limiter {
                 core.observer().queue_dropped(Queue::PendingHandshakes);
             }
         })?;
-        Ok(Permit::accepted(core, backend, key, peer))
+        Ok(Permit::accepted(core, backend, peer))
     }
 }

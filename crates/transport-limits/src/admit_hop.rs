@@ -44,7 +44,7 @@ impl Limiter {
                     core.observer().queue_dropped(Queue::PendingHandshakes);
                 }
             })?;
-            permit.identified(key, state);
+            permit.identified(state);
         }
         if permit.total() != TotalPlace::Surplus {
             return Ok(());

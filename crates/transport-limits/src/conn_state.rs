@@ -4,8 +4,10 @@
 //! deadlines are in `deadlines`.
 
 mod deadlines;
+mod rare;
+mod watch;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use atomic_waker::AtomicWaker;
@@ -22,22 +24,18 @@ use crate::ending::{CloseMode, Ending};
 use crate::event::ConnLabels;
 use crate::peers::PeerState;
 use crate::shared_bucket::SharedBucket;
+use rare::{RareState, UpgradedStream};
 
 #[derive(Debug)]
 pub(crate) struct ConnState {
     pub(crate) id: u64,
-    pub(crate) backend: Backend,
     pub(crate) core: Arc<Core>,
     pub(crate) settings: Arc<ConnSettings>,
-    pub(crate) peer_addr: Option<PeerAddr>,
-    info: OnceLock<Arc<ConnInfo>>,
+    /// The description from before an upgrade.
+    info: Arc<ConnInfo>,
     pub(crate) peer: Option<Arc<PeerState>>,
     /// Whether the peer opened the connection.
     pub(crate) accepted: bool,
-    /// The account of held bytes: the peer's, or the connection's if dialed.
-    pub(crate) account: MemoryAccount,
-    /// Bytes in, bytes out: the connection's own scope.
-    pub(crate) buckets: [SharedBucket; 2],
     pub(crate) born: u64,
     /// Tick of the last activity that the registry has seen.
     pub(crate) seen: AtomicU64,
@@ -45,9 +43,9 @@ pub(crate) struct ConnState {
     state: crate::sync::AtomicU8,
     wakers: [AtomicWaker; 2],
     pub(crate) ended: Notify,
+    /// When a watcher evaluates the deadlines next; the maximum without one.
+    watched_until: AtomicU64,
     stream: OnceLock<Weak<dyn CloseStream>>,
-    /// Set once an upgrade has replaced the stream.
-    upgraded: OnceLock<Box<UpgradedStream>>,
     pub(crate) activity: Activity,
     /// Idle timeout in ticks; 0 is off.
     idle: AtomicU64,
@@ -55,26 +53,12 @@ pub(crate) struct ConnState {
     dies_at: u64,
     /// The other leg of a relay.
     pair: OnceLock<Weak<ConnState>>,
-    /// Bytes that the peer owes, and since when.
-    owed: AtomicU64,
-    owed_since: AtomicU64,
-    /// Until when each half is parked. A dropped operation is not parked past that tick.
-    parked_until: [AtomicU64; 2],
-    /// The scope that each half was last parked for.
-    parked_for: [AtomicU8; 2],
     /// Whether the connection was throttled before: it is counted once.
     throttled: AtomicBool,
     bytes: [AtomicU64; 2],
     /// Whether its data was unusable, so that it counts as an error.
     failed: AtomicBool,
-    corr_id: OnceLock<Box<str>>,
-}
-
-/// The stream and description of an upgraded connection.
-#[derive(Debug)]
-struct UpgradedStream {
-    stream: Weak<dyn CloseStream>,
-    info: Arc<ConnInfo>,
+    rare: OnceLock<Box<RareState>>,
 }
 
 /// A stream that the end of its connection can close.
@@ -86,10 +70,9 @@ pub(crate) trait CloseStream: Send + Sync {
 impl ConnState {
     pub(crate) fn new(
         id: u64,
-        backend: Backend,
+        info: Arc<ConnInfo>,
         core: Arc<Core>,
         settings: Arc<ConnSettings>,
-        peer_addr: Option<PeerAddr>,
         peer: Option<Arc<PeerState>>,
         born: u64,
     ) -> Self {
@@ -103,58 +86,77 @@ impl ConnState {
             // and reconnect together.
             life => born.saturating_add(life - scatter(id, born, life / 10)),
         };
-        Self {
+        let announced_id = info
+            .proxied
+            .as_ref()
+            .and_then(|facts| facts.unique_id_text())
+            .filter(|id| !id.is_empty());
+        let conn = Self {
             id,
-            backend,
             core,
             settings,
-            peer_addr,
-            info: OnceLock::new(),
+            info,
             accepted: peer.is_some(),
             peer,
-            account: MemoryAccount::Conn(id),
-            buckets: Default::default(),
             born,
             seen: AtomicU64::new(born),
             state: crate::sync::AtomicU8::new(0),
             wakers: Default::default(),
             ended: Notify::new(),
+            watched_until: AtomicU64::new(u64::MAX),
             stream: OnceLock::new(),
-            upgraded: OnceLock::new(),
             activity: Activity::new(born),
             idle,
             dies_at,
             pair: OnceLock::new(),
-            owed: AtomicU64::new(0),
-            owed_since: AtomicU64::new(0),
-            parked_until: Default::default(),
-            parked_for: Default::default(),
             throttled: AtomicBool::new(false),
             bytes: Default::default(),
             failed: AtomicBool::new(false),
-            corr_id: OnceLock::new(),
+            rare: OnceLock::new(),
+        };
+        if let Some(id) = announced_id {
+            conn.set_corr_id(&id);
         }
+        conn
     }
 
-    /// Sets the description that [`info`](Self::info) returns; later calls have no effect.
-    pub(crate) fn set_info(&self, info: &Arc<ConnInfo>) {
-        let _ = self.info.set(Arc::clone(info));
-        let id = info
-            .proxied
-            .as_ref()
-            .and_then(|facts| facts.unique_id_text());
-        if let Some(id) = id.filter(|id| !id.is_empty()) {
-            self.set_corr_id(&id);
-        }
+    /// Returns the rare state, if it exists.
+    fn rare(&self) -> Option<&RareState> {
+        self.rare.get().map(|rare| &**rare)
+    }
+
+    /// Returns the rare state; the first call allocates it.
+    fn rare_mut(&self) -> &RareState {
+        self.rare.get_or_init(Box::default)
+    }
+
+    fn upgraded(&self) -> Option<&UpgradedStream> {
+        self.rare()?.upgraded.get()
     }
 
     /// Returns the description of the connection.
     pub(crate) fn info(&self) -> &ConnInfo {
-        if let Some(upgraded) = self.upgraded.get() {
-            return &upgraded.info;
+        match self.upgraded() {
+            Some(upgraded) => &upgraded.info,
+            None => &self.info,
         }
-        let of_state = || Arc::new(ConnInfo::new(self.backend, self.peer_addr));
-        self.info.get_or_init(of_state)
+    }
+
+    /// Returns the backend; an upgrade does not change it.
+    pub(crate) fn backend(&self) -> Backend {
+        self.info.backend
+    }
+
+    pub(crate) fn peer_addr(&self) -> Option<PeerAddr> {
+        self.info.peer
+    }
+
+    /// Returns the account of held bytes: the peer's, or the connection's if dialed.
+    pub(crate) fn account(&self) -> MemoryAccount {
+        match &self.peer {
+            Some(peer) => MemoryAccount::Peer(peer.key()),
+            None => MemoryAccount::Conn(self.id),
+        }
     }
 
     /// Returns why the connection was ended, if it was.
@@ -183,13 +185,13 @@ impl ConnState {
 
     /// Sets stream and description after an upgrade; later calls have no effect.
     pub(crate) fn set_upgraded(&self, stream: Weak<dyn CloseStream>, info: Arc<ConnInfo>) {
-        let upgraded = Box::new(UpgradedStream { stream, info });
-        let _ = self.upgraded.set(upgraded);
+        let upgraded = UpgradedStream { stream, info };
+        let _ = self.rare_mut().upgraded.set(upgraded);
     }
 
     /// Returns whether an upgrade has replaced the stream.
     pub(crate) fn is_upgraded(&self) -> bool {
-        self.upgraded.get().is_some()
+        self.upgraded().is_some()
     }
 
     /// Closes the stream of an ended connection.
@@ -203,7 +205,7 @@ impl ConnState {
         if ending.close_mode() != CloseMode::Abort && Handle::try_current().is_err() {
             return;
         }
-        let stream = match self.upgraded.get() {
+        let stream = match self.upgraded() {
             Some(upgraded) => upgraded.stream.upgrade(),
             None => self.stream.get().and_then(Weak::upgrade),
         };
@@ -237,21 +239,24 @@ impl ConnState {
 
     pub(crate) fn reject(&self, reason: Reason, error: &TransportError) {
         self.core
-            .rejected(reason, self.backend, self.labels(), Some(error));
+            .rejected(reason, self.backend(), self.labels(), Some(error));
     }
 
     pub(crate) fn labels(&self) -> ConnLabels<'_> {
         ConnLabels {
             conn_id: Some(self.id),
-            corr_id: self.corr_id.get().map(|id| &**id),
-            peer: self.peer_addr,
-            via: self.info.get().and_then(|info| info.proxied.as_ref()?.via),
+            corr_id: self
+                .rare()
+                .and_then(|rare| rare.corr_id.get())
+                .map(|id| &**id),
+            peer: self.peer_addr(),
+            via: self.info().proxied.as_ref().and_then(|facts| facts.via),
         }
     }
 
     /// Sets the embedder's id for log events; the first call wins.
     pub(crate) fn set_corr_id(&self, id: &str) {
-        let _ = self.corr_id.set(id.into());
+        let _ = self.rare_mut().corr_id.set(id.into());
     }
 
     /// Notes that data of the connection was unusable.
@@ -291,7 +296,7 @@ impl ConnState {
         direction: Direction,
     ) -> Option<&SharedBucket> {
         match scope {
-            Scope::Conn => Some(&self.buckets[direction as usize]),
+            Scope::Conn => Some(&self.rare_mut().buckets[direction as usize]),
             Scope::Peer => self
                 .peer
                 .as_ref()
@@ -299,6 +304,11 @@ impl ConnState {
             Scope::Global => Some(self.core.global(direction)),
             Scope::Memory => None,
         }
+    }
+
+    /// Returns the buckets of its own scope, if it had a rate.
+    pub(crate) fn own_buckets(&self) -> Option<&[SharedBucket; 2]> {
+        self.rare().map(|rare| &rare.buckets)
     }
 
     /// Notes a throttle; returns whether it is the connection's first.

@@ -97,11 +97,13 @@ impl Control {
     /// ([`TransportError::Closed`]) end it. While it waits, this call enforces idle timeout,
     /// half-close timeout and lifetime, even if no task polls the stream, and closes the stream at
     /// the end.
+    /// It does so for both legs of a relay.
     ///
     /// # Cancel safety
     /// Cancel-safe.
     pub async fn ended(&self) -> TransportError {
         let conn = &*self.0;
+        let _watching = conn.watch();
         let notified = conn.ended.notified();
         tokio::pin!(notified);
         notified.as_mut().enable();
@@ -114,8 +116,10 @@ impl Control {
                 return error;
             }
             let now = conn.core.now();
-            let (deadline, op) = conn.end_of_relay();
+            let (deadline, op, leg) = conn.next_end();
             if deadline > now {
+                conn.watched_at(deadline);
+                drop(leg);
                 tokio::select! {
                     () = &mut notified => {
                         notified.set(conn.ended.notified());
@@ -124,9 +128,10 @@ impl Control {
                     () = tokio::time::sleep_until(conn.core.instant(deadline)) => {}
                 }
             } else if judged == Some(deadline) {
-                conn.expire(op);
+                leg.as_deref().unwrap_or(conn).expire(op);
             } else {
                 judged = Some(deadline);
+                drop(leg);
                 tokio::time::sleep(turn(duration(now - deadline))).await;
             }
         }

@@ -24,10 +24,8 @@ pub(crate) fn guarded<I: Io>(
     let (core, registry) = limiter.into_parts();
     let (io, mut info) = connection.into_parts();
     Arc::make_mut(&mut info).id = id;
-    let mut conn = ConnState::new(id, info.backend, core, settings, info.peer, peer, now);
-    conn.set_info(&info);
+    let mut conn = ConnState::new(id, Arc::clone(&info), core, settings, peer, now);
     // A hop's own connection has no peer.
     conn.accepted = accepted;
-    conn.account = permit.account().unwrap_or(conn.account);
     Connection::new(GuardedIo::new(io, conn, permit, &registry), info)
 }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{ready, Context, Poll};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::{sleep, Sleep};
@@ -32,34 +32,18 @@ pub(crate) fn turn(late: Duration) -> Duration {
 /// A process that was stopped or starved finds the deadline passed before it has read the bytes in
 /// its sockets.
 #[derive(Debug, Default)]
-pub(crate) struct Grace(GraceState);
-
-#[derive(Debug, Default)]
-enum GraceState {
-    #[default]
-    Unused,
-    Waiting(Pin<Box<Sleep>>),
-    Given,
-}
+pub(crate) struct Grace(Option<Pin<Box<Sleep>>>);
 
 impl Grace {
     /// Ready once the reactor has had its turn, `late` after the deadline.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, late: Duration) -> Poll<()> {
-        if matches!(self.0, GraceState::Unused) {
-            self.0 = GraceState::Waiting(Box::pin(sleep(turn(late))));
-        }
-        if let GraceState::Waiting(turn) = &mut self.0 {
-            ready!(turn.as_mut().poll(cx));
-            self.0 = GraceState::Given;
-        }
-        Poll::Ready(())
+        let turn = self.0.get_or_insert_with(|| Box::pin(sleep(turn(late))));
+        turn.as_mut().poll(cx)
     }
 
     /// Prepares a turn for the next deadline.
     pub(crate) fn reset(&mut self) {
-        if !matches!(self.0, GraceState::Unused) {
-            self.0 = GraceState::Unused;
-        }
+        self.0 = None;
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use tokio::task::yield_now;
 use tokio::time::{sleep_until, Instant};
 use transport_core::{
     Backend, Connection, Dialer, Listener, Op, PeerAddr, Pending, Reason, Target, TransportError,
@@ -18,6 +19,10 @@ use crate::permit::Permit;
 
 /// First and longest pause of the accept loop without descriptors or memory.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
+/// Failed and refused accepts in a row after which other tasks of the thread run.
+///
+/// A listener without tokio's cooperative budget may never wait.
+const ACCEPTS_PER_TURN: u32 = 32;
 /// Longest deadline of a dial, which no clock overflows.
 const MAX_DIAL: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// The accept loop has recovered after this long without a failure.
@@ -85,7 +90,13 @@ impl<L: Listener> Guard<L> {
     /// Cancel-safe: no admitted connection is lost when the future is dropped.
     pub async fn accept(&mut self) -> Admitted<L::Pending> {
         let backend = self.raw.backend();
+        let mut accepts = 0;
         loop {
+            if accepts == ACCEPTS_PER_TURN {
+                accepts = 0;
+                yield_now().await;
+            }
+            accepts += 1;
             if let Some((_, until)) = self.backoff {
                 sleep_until(until).await;
             }
@@ -152,8 +163,6 @@ impl<L: Listener> Guard<L> {
     /// Skips an error of one connection; pauses after any other.
     ///
     /// Without a pause the loop would spin. The first such error is logged.
-    ///
-    /// Without a pause the loop would spin.
     fn failed(&mut self, backend: Backend, error: &TransportError) {
         if let TransportError::Io(e) = error {
             if is_of_one_connection(e) {

@@ -63,8 +63,9 @@ impl PeerKey {
 }
 
 /// State that all connections of one peer share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct PeerState {
+    key: PeerKey,
     /// Bytes in, bytes out: the peer's scope.
     pub(crate) buckets: [SharedBucket; 2],
     accepts: TokenBucket,
@@ -73,6 +74,19 @@ pub(crate) struct PeerState {
 }
 
 impl PeerState {
+    fn new(key: PeerKey) -> Self {
+        Self {
+            key,
+            buckets: Default::default(),
+            accepts: TokenBucket::default(),
+            pending: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) const fn key(&self) -> PeerKey {
+        self.key
+    }
+
     /// Starts a handshake on an open connection, up to `most` pending ones.
     ///
     /// The caller holds the lock of the table.
@@ -99,7 +113,7 @@ impl PeerState {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct PeerEntry {
     peer: Arc<PeerState>,
     conns: usize,
@@ -108,6 +122,14 @@ struct PeerEntry {
 }
 
 impl PeerEntry {
+    fn new(key: PeerKey) -> Self {
+        Self {
+            peer: Arc::new(PeerState::new(key)),
+            conns: 0,
+            lingers: false,
+        }
+    }
+
     /// Checks the caps for one more connection. It takes a token of the accept rate.
     fn check(&self, now: u64, caps: PeerCaps) -> Result<(), Reason> {
         if caps.max_conns != 0 && self.conns as u64 >= caps.max_conns {
@@ -172,7 +194,8 @@ impl PeerTable {
         caps: PeerCaps,
     ) -> Result<Arc<PeerState>, Reason> {
         self.sweep(now);
-        let entry = self.entries.entry(key).or_default();
+        let entry = self.entries.entry(key);
+        let entry = entry.or_insert_with(|| PeerEntry::new(key));
         if let Err(reason) = entry.check(now, caps) {
             if entry.conns == 0 && !entry.lingers {
                 self.entries.remove(&key);

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use transport_core::{Backend, Queue, Reason};
 
-use crate::budget::MemoryAccount;
 use crate::core::Core;
-use crate::peers::{PeerKey, PeerState};
+use crate::peers::PeerState;
 
 /// The places that one connection takes. Dropping it gives all of them back.
 #[derive(Debug)]
@@ -21,8 +20,6 @@ pub(crate) struct Permit {
 #[derive(Debug)]
 struct AcceptedPlaces {
     /// The peer; `None` if only a hop is known.
-    key: Option<PeerKey>,
-    /// The peer's state, while the handshake is pending.
     peer: Option<Arc<PeerState>>,
     /// Whether the handshake is pending.
     is_pending: bool,
@@ -44,14 +41,9 @@ pub(crate) enum TotalPlace {
 
 impl Permit {
     /// Wraps the places that admission took for an accepted connection.
-    pub(crate) fn accepted(
-        core: &Arc<Core>,
-        backend: Backend,
-        key: PeerKey,
-        peer: Arc<PeerState>,
-    ) -> Self {
+    pub(crate) fn accepted(core: &Arc<Core>, backend: Backend, peer: Arc<PeerState>) -> Self {
         let mut permit = Self::of_hop(core, backend, false);
-        permit.identified(key, peer);
+        permit.identified(peer);
         permit
     }
 
@@ -65,7 +57,6 @@ impl Permit {
             TotalPlace::Conns
         };
         let places = AcceptedPlaces {
-            key: None,
             peer: None,
             is_pending: true,
             total,
@@ -88,9 +79,8 @@ impl Permit {
     }
 
     /// Adds the peer's places, which admission took after the hop's.
-    pub(crate) fn identified(&mut self, key: PeerKey, peer: Arc<PeerState>) {
+    pub(crate) fn identified(&mut self, peer: Arc<PeerState>) {
         if let Some(places) = &mut self.accepted {
-            places.key = Some(key);
             places.peer = Some(peer);
             self.core.report_peers(self.backend);
         }
@@ -130,7 +120,7 @@ impl Permit {
         if !std::mem::take(&mut places.is_pending) {
             return None;
         }
-        let peer = places.peer.take();
+        let peer = places.peer.clone();
         if let Some(peer) = &peer {
             peer.established();
         }
@@ -157,7 +147,6 @@ impl Permit {
             observer.queue_dropped(Queue::PendingHandshakes);
             return entered;
         }
-        places.peer = peer.cloned();
         places.is_pending = true;
         self.core.pending().fetch_add(1, Ordering::Relaxed);
         observer.queue_depth(Queue::PendingHandshakes, 1);
@@ -175,12 +164,6 @@ impl Permit {
     pub(crate) fn skips_linger(&self) -> bool {
         self.total() == TotalPlace::Surplus && self.core.admission().surplus_is_short()
     }
-
-    /// Returns the memory account of an accepted connection's peer.
-    pub(crate) fn account(&self) -> Option<MemoryAccount> {
-        let places = self.accepted.as_ref();
-        places.and_then(|a| a.key).map(MemoryAccount::Peer)
-    }
 }
 
 impl Drop for Permit {
@@ -188,15 +171,15 @@ impl Drop for Permit {
         self.established();
         if let Some(places) = self.accepted.take() {
             let admission = self.core.admission();
-            if let Some(key) = places.key {
-                admission.peers().leave(key, self.core.now());
+            if let Some(peer) = &places.peer {
+                admission.peers().leave(peer.key(), self.core.now());
             }
             match places.total {
                 TotalPlace::Conns => admission.conns.leave(),
                 TotalPlace::Surplus => admission.surplus.leave(),
                 TotalPlace::None => {}
             }
-            if places.key.is_some() {
+            if places.peer.is_some() {
                 self.core.report_peers(self.backend);
             }
         }

@@ -65,8 +65,11 @@ const SILENCE: Duration = Duration::from_secs(15);
 ///
 /// # Cancel safety
 /// Dropping the future aborts both streams, unless they are idle.
-pub async fn relay<A: Leg, B: Leg>(a: A, b: B) -> Result<Relayed, RelayError> {
-    join(a, b, false).await
+pub fn relay<A: Leg, B: Leg>(
+    a: A,
+    b: B,
+) -> impl Future<Output = Result<Relayed, RelayError>> + Send {
+    join(a, b, false)
 }
 
 /// Relays to a stream `b` that cannot half-close, as over Tor.
@@ -80,35 +83,46 @@ pub async fn relay<A: Leg, B: Leg>(a: A, b: B) -> Result<Relayed, RelayError> {
 ///
 /// # Cancel safety
 /// As [`relay`].
-pub async fn relay_without_half_close<A: Leg, B: Leg>(a: A, b: B) -> Result<Relayed, RelayError> {
-    join(a, b, true).await
+pub fn relay_without_half_close<A: Leg, B: Leg>(
+    a: A,
+    b: B,
+) -> impl Future<Output = Result<Relayed, RelayError>> + Send {
+    join(a, b, true)
 }
 
-async fn join<A: Leg, B: Leg>(mut a: A, mut b: B, hold: bool) -> Result<Relayed, RelayError> {
-    let legs = RelayLegs::new(a.guard(), b.guard());
-    let mut there = Pipe::new(a.guard());
-    there.hold = hold;
-    let mut pipes = RelayPipes {
-        there,
-        back: Pipe::new(b.guard()),
-        silence: None,
-    };
-    let end = poll_fn(|cx| pipes.poll(cx, &mut a, &mut b, &legs)).await;
-    legs.conclude(&end);
-    let RelayPipes { there, back, .. } = pipes;
-    let refused = |pipe: Pipe, side| pipe.refused.map_or(Ok(()), |e| Err((side, e.into())));
-    let relayed = Relayed {
-        a_to_b: there.bytes,
-        b_to_a: back.bytes,
-    };
-    let end = match end {
-        // The end of either direction of `b` ended both.
-        Ok(()) if hold => Ok(()),
-        Ok(()) => refused(there, Side::B).and_then(|()| refused(back, Side::A)),
-        failed => failed,
-    };
-    end.map(|()| relayed)
-        .map_err(|(side, error)| RelayError::new(side, relayed, error))
+/// An `async fn` would store both streams twice.
+#[allow(clippy::manual_async_fn)]
+fn join<A: Leg, B: Leg>(
+    mut a: A,
+    mut b: B,
+    hold: bool,
+) -> impl Future<Output = Result<Relayed, RelayError>> + Send {
+    async move {
+        let legs = RelayLegs::new(a.guard(), b.guard());
+        let mut there = Pipe::new(a.guard());
+        there.hold = hold;
+        let mut pipes = RelayPipes {
+            there,
+            back: Pipe::new(b.guard()),
+            silence: None,
+        };
+        let end = poll_fn(|cx| pipes.poll(cx, &mut a, &mut b, &legs)).await;
+        legs.conclude(&end);
+        let RelayPipes { there, back, .. } = pipes;
+        let refused = |pipe: Pipe, side| pipe.refused.map_or(Ok(()), |e| Err((side, e.into())));
+        let relayed = Relayed {
+            a_to_b: there.bytes,
+            b_to_a: back.bytes,
+        };
+        let end = match end {
+            // The end of either direction of `b` ended both.
+            Ok(()) if hold => Ok(()),
+            Ok(()) => refused(there, Side::B).and_then(|()| refused(back, Side::A)),
+            failed => failed,
+        };
+        end.map(|()| relayed)
+            .map_err(|(side, error)| RelayError::new(side, relayed, error))
+    }
 }
 
 /// The handles of both legs. Dropping it before the end of the relay aborts them.

@@ -1,5 +1,6 @@
 //! Snapshots of the open connections of a transport.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use transport_core::{Backend, Direction, PeerAddr};
@@ -20,6 +21,10 @@ pub struct ConnSnapshot {
     pub accepted: bool,
     /// The peer's address; `None` for a dialed Tor stream.
     pub peer: Option<PeerAddr>,
+    /// The hop that announced the peer's address.
+    pub via: Option<PeerAddr>,
+    /// The local address; `None` for streams without one.
+    pub local: Option<SocketAddr>,
     /// Time since the connection was established.
     pub age: Duration,
     /// Time since the last byte in either direction.
@@ -40,9 +45,11 @@ impl Control {
         let since = |tick| duration(conn.core.now().saturating_sub(tick));
         ConnSnapshot {
             id: conn.id,
-            backend: conn.backend,
+            backend: conn.backend(),
             accepted: conn.accepted,
-            peer: conn.peer_addr,
+            peer: conn.peer_addr(),
+            via: conn.info().proxied.as_ref().and_then(|facts| facts.via),
+            local: conn.info().local,
             age: since(conn.born),
             idle: since(conn.activity.at()),
             bytes_in: self.bytes_in(),

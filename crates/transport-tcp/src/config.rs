@@ -23,6 +23,7 @@ pub struct TcpConfig {
     backlog: u32,
     reuse_port: bool,
     unsent_bytes: u32,
+    mptcp: bool,
     bind_device: Option<String>,
     source_addrs: Vec<IpAddr>,
     dial_device: Option<String>,
@@ -39,6 +40,7 @@ impl Default for TcpConfig {
             backlog: 1024,
             reuse_port: false,
             unsent_bytes: 64 << 10,
+            mptcp: false,
             bind_device: None,
             source_addrs: Vec::new(),
             dial_device: None,
@@ -73,6 +75,13 @@ impl SectionTable for TcpConfig {
             .doc("Lets other sockets listen on the same port (`SO_REUSEPORT`).")
             .get(|c: &Self| format_bool(c.reuse_port))
             .set(|c, value| value.bool().map(|on| c.reuse_port = on)),
+        Key::new("tcp.mptcp", Kind::Bool, Reload::Restart)
+            .doc(
+                "Listens and dials with Multipath TCP (RFC 8684) where the kernel has it; a peer \
+                 without it is served over TCP.",
+            )
+            .get(|c: &Self| format_bool(c.mptcp))
+            .set(|c, value| value.bool().map(|on| c.mptcp = on)),
         Key::new("tcp.fwmark", Kind::Count, Reload::New)
             .allows("0 (off) to 4294967295")
             .doc(
@@ -159,6 +168,8 @@ transport_core::accessors! {
         ///
         /// `TCP_NOTSENT_LOWAT`; 0 leaves it to the kernel.
         unsent_bytes: u32;
+        /// Whether sockets use Multipath TCP (RFC 8684) where the kernel has it.
+        mptcp, set_mptcp: bool;
         /// Mark of sent packets (`SO_MARK`); 0 is none.
         fwmark: u32;
         /// Differentiated services code point of sent packets (RFC 2474).
@@ -313,6 +324,7 @@ mod tests {
             ("tcp.backlog", "2147483648"),
             ("tcp.reuse_port", ""),
             ("tcp.fwmark", "4294967296"),
+            ("tcp.mptcp", "maybe"),
             ("tcp.dscp", "64"),
             ("bind_device", "eth0/1"),
             ("dial.bind_device", "a name of more than 15 bytes"),

@@ -13,10 +13,13 @@
 #[cfg(not(unix))]
 compile_error!("transport-tcp supports Unix systems only: build for Linux or macOS");
 
+mod addrs;
 mod config;
 mod guarded;
+mod kernel;
 pub mod raw;
 
+pub use addrs::{check_addrs, leaves_v4};
 pub use config::TcpConfig;
 pub use guarded::{dialer, listen, TcpDialGuard, TcpGuard};
 pub use transport_core::{self, Reloadable};

@@ -2,16 +2,22 @@
 
 mod dialer;
 mod happy_eyeballs;
+mod listen_set;
 mod listener;
+mod mailbox;
 mod network;
+mod open;
 mod options;
 mod resolve;
 #[cfg(target_os = "linux")]
 mod sock_diag;
 mod stream;
+mod stream_socket;
 #[cfg(target_os = "linux")]
 mod unsent_probe;
 
 pub use dialer::TcpDialer;
+pub use listen_set::{ListenSet, StagedSockets};
 pub use listener::{TcpListener, TcpPending};
 pub use stream::TcpIo;
+pub(crate) use stream_socket::mptcp_is_available;

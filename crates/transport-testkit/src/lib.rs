@@ -46,6 +46,7 @@ mod memory;
 #[cfg_attr(docsrs, doc(cfg(feature = "pki")))]
 pub mod pki;
 mod recorder;
+mod runtimes;
 
 pub use harness::{Harness, Held, Opened};
 pub use memory::{

@@ -111,6 +111,11 @@ impl Gateway {
         self.process.signal(signal)
     }
 
+    /// Stops all threads until the process is continued or killed.
+    pub fn hang(&self) -> Result<(), String> {
+        self.process.hang()
+    }
+
     /// Returns the process id.
     pub fn id(&self) -> u32 {
         self.process.id()

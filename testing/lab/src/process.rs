@@ -9,7 +9,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{kill_process, kill_process_group, Pid, Signal};
+use rustix::process::{
+    kill_process, kill_process_group, waitid, Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus,
+};
 
 pub use crate::output::{Output, PATIENCE};
 
@@ -144,6 +146,22 @@ impl Process {
     pub fn signal(&self, signal: Signal) -> Result<(), String> {
         let sent = kill_process(Pid::from_child(&self.child), signal);
         sent.map_err(|e| format!("cannot signal the process: {e}"))
+    }
+
+    /// Stops all threads of the process until it is continued or killed.
+    ///
+    /// A thread can run on for a while after SIGSTOP was sent; this waits for the last one.
+    ///
+    /// # Errors
+    /// The process has ended.
+    pub fn hang(&self) -> Result<(), String> {
+        self.signal(Signal::STOP)?;
+        let stopped = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
+        wait_for("the stop of all threads", PATIENCE, || {
+            let state = waitid(WaitId::Pid(Pid::from_child(&self.child)), stopped);
+            let state = state.map_err(|e| format!("cannot wait for the process: {e}"))?;
+            Ok(state.filter(WaitIdStatus::stopped).map(drop))
+        })
     }
 
     /// Closes the standard input and waits for the end of the process.

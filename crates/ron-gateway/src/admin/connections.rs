@@ -50,8 +50,11 @@ fn entry(conn: &ConnSnapshot, show_peers: bool) -> Value {
         "bytes_in": conn.bytes_in,
         "bytes_out": conn.bytes_out,
         "throttled": conn.throttled,
+        "local": conn.local.map(|addr| addr.to_string()),
     });
     if show_peers {
+        // The balancer that announced the peer.
+        entry["via"] = conn.via.and_then(|via| via.loggable()).into();
         // A peer behind Tor has no address.
         entry["peer"] = conn.peer.and_then(|peer| peer.loggable()).into();
     }

@@ -20,7 +20,7 @@ pub(super) const HTML: &str = concat!(
 pub(super) const POLICY: &str = concat!(
     "default-src 'none'; connect-src 'self'; ",
     "style-src 'sha256-qz+C0voYH92RcyASLtXgrZGM+i+pLm/Qdc+kALf+99c='; ",
-    "script-src 'sha256-lT6QhRBB9O8i//uwW59o7DBgMDssxqdigXyuq1s14qg='; ",
+    "script-src 'sha256-b81/cGlgankyDjUpHcFdjLB1incHRi2yx8DMR7xB1gQ='; ",
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 

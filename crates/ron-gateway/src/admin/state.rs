@@ -149,6 +149,14 @@ impl AdminState {
 /// Returns the state of one listener; `name` is null without `[listeners.NAME]`.
 fn listener_json(one: &RunningListener) -> Value {
     let state = one.readiness();
+    let addrs = one.addrs().into_iter();
+    // Only this page shows the name of an onion service.
+    let addrs: Vec<String> = addrs
+        .map(|addr| match addr {
+            ListenAddr::Onion(name) => name.as_str().to_owned(),
+            other => other.to_string(),
+        })
+        .collect();
     let targets = one.upstreams().into_iter();
     let targets: Vec<Value> = targets
         .map(|target| json!({"target": target.target, "available": target.is_available}))
@@ -159,11 +167,8 @@ fn listener_json(one: &RunningListener) -> Value {
         "reason": state.reason().map(ReadyReason::as_str),
         "backend": one.transport.backend().as_str(),
         "mode": one.mode().as_str(),
-        // Only this page shows the name of an onion service.
-        "listen": match &one.listen {
-            ListenAddr::Onion(name) => name.as_str().to_owned(),
-            other => other.to_string(),
-        },
+        "listen": addrs.first(),
+        "addresses": addrs,
         "upstreams": targets,
     })
 }
@@ -217,9 +222,8 @@ mod tests {
         let in_force = ActiveConfig::new(&effective);
         // Without an address, so that it is ready at once.
         let transport = Arc::new(Transport::builder().build().unwrap());
-        let listen = ListenAddr::Ip(([127, 0, 0, 1], 1).into());
         let plan = effective.plans().remove(0);
-        let one = RunningListener::new(Arc::clone(&transport), listen, false, plan);
+        let one = RunningListener::new(Arc::clone(&transport), false, plan);
         let source = StatusSource::new(
             &Listeners::new(vec![Arc::new(one)], None),
             &Arc::new(in_force),

@@ -39,7 +39,7 @@ pub(crate) const COMMANDS: &[CliCommand] = &[
     },
 ];
 
-/// Flags other than `--transport.…` and `--gateway.…`.
+/// Flags other than `--transport.…`, `--gateway.…` and `--listeners.…`.
 pub(crate) const FLAGS: &[CliFlag] = &[
     flag(
         "--config",
@@ -72,7 +72,7 @@ pub(crate) const FLAGS: &[CliFlag] = &[
     switch("--version", Some("-V"), "print the version"),
 ];
 
-/// The two families of flags that set configuration keys.
+/// The families of flags that set configuration keys.
 pub(crate) const KEY_FLAGS: &[(&str, &str)] = &[
     (
         "--transport.<key> VALUE",
@@ -81,6 +81,10 @@ pub(crate) const KEY_FLAGS: &[(&str, &str)] = &[
     (
         "--gateway.<key> VALUE",
         "a key of [gateway], such as --gateway.log.level debug",
+    ),
+    (
+        "--listeners.NAME.<key> VALUE",
+        "a key of [listeners.NAME], such as --listeners.public.mode echo",
     ),
 ];
 

@@ -27,9 +27,9 @@ impl LineBatch {
         &self.bytes[self.written..]
     }
 
-    /// Adds a line that includes its line feed.
-    pub(super) fn push(&mut self, line: &str) {
-        self.bytes.extend_from_slice(line.as_bytes());
+    /// Adds lines that include their line feeds.
+    pub(super) fn push(&mut self, lines: &str) {
+        self.bytes.extend_from_slice(lines.as_bytes());
     }
 
     /// Adds the notice of dropped lines, if any.

@@ -16,8 +16,8 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Renders an entry as a line, with its line feed.
-pub(super) type RenderFn = fn(&LogEntry) -> String;
+/// Appends an entry as a line, with its line feed.
+pub(super) type RenderFn = fn(&mut String, &LogEntry<'_>);
 
 ron_transport::schema::choice!(pub(crate) LogFormat {
     Auto: "auto",

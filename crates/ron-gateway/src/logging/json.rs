@@ -1,39 +1,58 @@
 //! The JSON format: one object per line.
 
+use std::fmt::Write;
+
 use ron_transport::escape::{is_safe, write_escape};
 use serde_json::Value as Json;
 
 use super::entry::{FieldValue, LogEntry};
 
-/// Renders an entry as one line.
-pub(super) fn render(entry: &LogEntry) -> String {
-    let mut line = String::with_capacity(256);
-    let mut member = |name: &str, value: Json| {
-        line.push(if line.is_empty() { '{' } else { ',' });
-        push(&mut line, &Json::from(name));
-        line.push(':');
-        push(&mut line, &value);
-    };
-    member("ts", entry.at.to_string().into());
-    member("level", entry.level_name().into());
-    member("target", entry.target.into());
-    if let Some(message) = &entry.message {
-        member("msg", message.as_str().into());
+/// Appends an entry as one line.
+pub(super) fn render(line: &mut String, entry: &LogEntry<'_>) {
+    line.push_str("{\"ts\":\"");
+    entry.at.push(line);
+    line.push_str("\",\"level\":\"");
+    line.push_str(entry.level_name());
+    line.push_str("\",\"target\":");
+    text(line, "", entry.target);
+    if let Some(message) = entry.message() {
+        line.push_str(",\"msg\":");
+        value(line, message);
     }
-    for (name, value) in &entry.fields {
-        member(name, json(value));
+    for (prefix, name, field) in entry.fields() {
+        line.push(',');
+        text(line, prefix, name);
+        line.push(':');
+        value(line, field);
     }
     line.push_str("}\n");
-    line
 }
 
-fn json(value: &FieldValue) -> Json {
-    match value {
-        FieldValue::Text(value) => value.as_str().into(),
-        FieldValue::Unsigned(value) => (*value).into(),
-        FieldValue::Signed(value) => (*value).into(),
-        FieldValue::Float(value) => (*value).into(),
-        FieldValue::Bool(value) => (*value).into(),
+fn value(line: &mut String, value: FieldValue<'_>) {
+    // Writing to a string does not fail.
+    let _ = match value {
+        FieldValue::Text(value) => {
+            text(line, "", value);
+            Ok(())
+        }
+        FieldValue::Unsigned(value) => write!(line, "{value}"),
+        FieldValue::Signed(value) => write!(line, "{value}"),
+        FieldValue::Float(value) => {
+            // JSON has neither infinities nor NaN.
+            push(line, &value.into());
+            Ok(())
+        }
+        FieldValue::Bool(value) => write!(line, "{value}"),
+    };
+}
+
+/// Appends a string.
+fn text(line: &mut String, prefix: &str, text: &str) {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    if text.bytes().all(is_plain) {
+        line.extend(["\"", prefix, text, "\""]);
+    } else {
+        push(line, &format!("{prefix}{text}").into());
     }
 }
 

@@ -1,5 +1,7 @@
 //! The `tracing` layer that turns an event into a line.
 
+use std::cell::RefCell;
+
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
@@ -29,28 +31,54 @@ where
         if let Some(span) = context.span(id) {
             let mut fields = Fields::default();
             attributes.record(&mut fields);
-            span.extensions_mut().insert(fields);
+            span.extensions_mut().insert(SpanFields(fields));
         }
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         if let Some(span) = context.span(id) {
-            if let Some(fields) = span.extensions_mut().get_mut::<Fields>() {
-                values.record(fields);
+            if let Some(fields) = span.extensions_mut().get_mut::<SpanFields>() {
+                values.record(&mut fields.0);
             }
         }
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        let mut spans = Vec::new();
+        let mut buffers = LINE.try_with(RefCell::take).unwrap_or_default();
+        let LineBuffers { fields, line } = &mut buffers;
+        event.record(fields);
         for span in context.event_scope(event).into_iter().flatten() {
-            spans.extend(span.extensions().get::<Fields>().cloned());
+            if let Some(span) = span.extensions().get::<SpanFields>() {
+                fields.inherit(&span.0);
+            }
         }
-        let entry = LogEntry::new(event.metadata(), fields, spans.iter());
-        self.sink.offer((self.render)(&entry));
+        (self.render)(line, &LogEntry::new(event.metadata(), fields));
+        self.sink.offer(line);
+        if line.capacity() <= KEPT_BYTES {
+            line.clear();
+            fields.clear();
+            // Fails only while the thread ends.
+            let _ = LINE.try_with(|kept| kept.replace(buffers));
+        }
     }
+}
+
+/// The fields of a span, as one of its extensions.
+struct SpanFields(Fields);
+
+/// The buffers of a line.
+#[derive(Default)]
+struct LineBuffers {
+    fields: Fields,
+    line: String,
+}
+
+/// Longest line whose buffers are kept for the next one.
+const KEPT_BYTES: usize = 4 << 10;
+
+thread_local! {
+    /// The buffers of this thread; empty while it logs a line.
+    static LINE: RefCell<LineBuffers> = RefCell::default();
 }
 
 #[cfg(test)]
@@ -62,7 +90,7 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt;
 
     fn logged(render: RenderFn, log: impl FnOnce()) -> Vec<String> {
-        let (sink, lines) = test_sink(64);
+        let (sink, lines) = test_sink();
         let subscriber = tracing_subscriber::registry().with(LogLayer::new(render, sink));
         tracing::subscriber::with_default(subscriber, log);
         lines.take()

@@ -7,31 +7,34 @@ use std::fmt::{self, Write};
 
 use ron_transport::escape::escape;
 
-use super::entry::LogEntry;
+use super::entry::{FieldValue, LogEntry};
 
-/// Renders an entry as one line.
-pub(super) fn render(entry: &LogEntry) -> String {
-    let mut line = String::with_capacity(256);
+/// Appends an entry as one line.
+pub(super) fn render(line: &mut String, entry: &LogEntry<'_>) {
     // Writing to a string does not fail.
-    let _ = write(&mut line, entry);
-    line
+    let _ = write(line, entry);
 }
 
-fn write(line: &mut String, entry: &LogEntry) -> fmt::Result {
-    let (at, level) = (entry.at, entry.level_name());
-    write!(line, "ts={at} level={level} target=")?;
-    value(line, entry.target)?;
-    if let Some(message) = &entry.message {
-        line.write_str(" msg=")?;
+fn write(line: &mut String, entry: &LogEntry<'_>) -> fmt::Result {
+    line.push_str("ts=");
+    entry.at.push(line);
+    line.push_str(" level=");
+    line.push_str(entry.level_name());
+    line.push_str(" target=");
+    text(line, entry.target)?;
+    if let Some(message) = entry.message() {
+        line.push_str(" msg=");
         value(line, message)?;
     }
-    for (name, field) in &entry.fields {
-        line.write_char(' ')?;
+    for (prefix, name, field) in entry.fields() {
+        line.push(' ');
+        line.push_str(prefix);
         key(line, name)?;
-        line.write_char('=')?;
-        value(line, &field.to_string())?;
+        line.push('=');
+        value(line, field)?;
     }
-    line.write_char('\n')
+    line.push('\n');
+    Ok(())
 }
 
 /// Writes a key, with `_` for each character that ends one.
@@ -41,20 +44,38 @@ fn key(line: &mut String, name: &str) -> fmt::Result {
     if name.is_empty() {
         return line.write_char('_');
     }
+    if name.bytes().all(is_plain_byte) {
+        return line.write_str(name);
+    }
     let fit = |c| if is_plain(c) { c } else { '_' };
     name.chars().try_for_each(|c| line.write_char(fit(c)))
 }
 
-/// Writes a plain value, or an escaped JSON string.
-pub(super) fn value(line: &mut String, text: &str) -> fmt::Result {
-    if !text.is_empty() && text.chars().all(is_plain) {
+/// Writes a value.
+pub(super) fn value(line: &mut String, value: FieldValue<'_>) -> fmt::Result {
+    match value {
+        FieldValue::Text(value) => text(line, value),
+        FieldValue::Unsigned(value) => write!(line, "{value}"),
+        FieldValue::Signed(value) => write!(line, "{value}"),
+        FieldValue::Float(value) => write!(line, "{value}"),
+        FieldValue::Bool(value) => write!(line, "{value}"),
+    }
+}
+
+/// Writes a plain text, or an escaped JSON string.
+fn text(line: &mut String, text: &str) -> fmt::Result {
+    if !text.is_empty() && text.bytes().all(is_plain_byte) {
         return line.write_str(text);
     }
     write!(line, "{}", escape(text).quoted().whole())
 }
 
 fn is_plain(c: char) -> bool {
-    c.is_ascii_graphic() && !matches!(c, '"' | '=' | '\\')
+    u8::try_from(c).is_ok_and(is_plain_byte)
+}
+
+const fn is_plain_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'=' | b'\\')
 }
 
 #[cfg(test)]

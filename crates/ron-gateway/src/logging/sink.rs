@@ -7,43 +7,38 @@
 mod tests;
 
 use std::io::{self, Write};
-use std::sync::mpsc::{sync_channel, Receiver, RecvTimeoutError, SyncSender, TrySendError};
+use std::sync::mpsc::{sync_channel, Receiver};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use super::batch::LineBatch;
 use super::dropped::DroppedLines;
+use super::queue::{LineQueue, QueueState};
 
-/// Capacity of the queue, in lines.
-const QUEUE: usize = 8192;
-/// Lines per write.
-const BATCH: usize = 256;
 /// Time that the process waits for the writer when it exits.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// Attempts to queue the close message in a full queue.
-const CLOSE_TRIES: u32 = 100;
-/// Pause before a retry on a full queue or a non-blocking stdout.
+/// Pause before a retry on a non-blocking stdout.
 const RETRY: Duration = Duration::from_millis(5);
+/// Pause after a write, in which further lines gather for the next one.
+///
+/// A killed process loses at most the lines of this time.
+const GATHER: Duration = Duration::from_millis(10);
 /// Pause before a failed write is retried without a further line.
 const NOTICE_RETRY: Duration = Duration::from_secs(1);
-
-enum QueueItem {
-    Line(String),
-    Close,
-}
 
 /// The sending side of the queue. Never blocks.
 #[derive(Clone)]
 pub(super) struct Sink {
-    queue: SyncSender<QueueItem>,
+    queue: Arc<LineQueue>,
     dropped: DroppedLines,
 }
 
 impl Sink {
     /// Queues a line; counts it as dropped if the queue is full.
-    pub(super) fn offer(&self, line: String) {
+    pub(super) fn offer(&self, line: &str) {
         // After a closed reader, lines are neither queued nor counted.
-        if let Err(TrySendError::Full(_)) = self.queue.try_send(QueueItem::Line(line)) {
+        if !self.queue.push(line) {
             self.dropped.add(1);
         }
     }
@@ -52,8 +47,8 @@ impl Sink {
 /// Handle of the writing thread. Its drop waits, in bounded time.
 #[must_use]
 pub(crate) struct Writer {
-    queue: SyncSender<QueueItem>,
-    closed: Receiver<()>,
+    queue: Arc<LineQueue>,
+    ended: Receiver<()>,
     dropped: DroppedLines,
 }
 
@@ -66,15 +61,8 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        let mut tries = 0;
-        while let Err(TrySendError::Full(_)) = self.queue.try_send(QueueItem::Close) {
-            tries += 1;
-            if tries > CLOSE_TRIES {
-                return;
-            }
-            thread::sleep(RETRY);
-        }
-        let _ = self.closed.recv_timeout(CLOSE_TIMEOUT);
+        self.queue.close();
+        let _ = self.ended.recv_timeout(CLOSE_TIMEOUT);
     }
 }
 
@@ -85,23 +73,23 @@ pub(super) fn start(
     out: impl Write + Send + 'static,
     notice: impl Fn(u64) -> String + Send + 'static,
 ) -> io::Result<(Sink, Writer)> {
-    let (queue, items) = sync_channel(QUEUE);
-    let (done, closed) = sync_channel(1);
+    let queue = Arc::new(LineQueue::default());
+    let (done, ended) = sync_channel(1);
     let dropped = DroppedLines::default();
-    let counted = dropped.clone();
+    let (taken, counted) = (Arc::clone(&queue), dropped.clone());
     thread::Builder::new().name("log".into()).spawn(move || {
-        run(out, &items, &counted, notice);
-        // Close the queue before reporting the end: later lines are dropped.
-        drop(items);
+        // Before the end is reported: later lines are discarded.
+        run(out, &taken, &counted, notice);
+        taken.end();
         let _ = done.try_send(());
     })?;
     let sink = Sink {
-        queue: queue.clone(),
+        queue: Arc::clone(&queue),
         dropped: dropped.clone(),
     };
     let writer = Writer {
         queue,
-        closed,
+        ended,
         dropped,
     };
     Ok((sink, writer))
@@ -112,41 +100,25 @@ pub(super) fn start(
 /// Any other failure drops and counts the unwritten lines, and writing continues.
 fn run(
     mut out: impl Write,
-    items: &Receiver<QueueItem>,
+    queue: &LineQueue,
     dropped: &DroppedLines,
     notice: impl Fn(u64) -> String,
 ) {
-    let mut batch = LineBatch::default();
+    let (mut batch, mut lines) = (LineBatch::default(), String::new());
     loop {
-        let unfinished = dropped.has_unreported() || !batch.is_empty();
-        let first = match unfinished {
-            true => items.recv_timeout(NOTICE_RETRY),
-            false => items.recv().map_err(|_| RecvTimeoutError::Disconnected),
-        };
-        let first = match first {
-            Ok(item) => Some(item),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => return,
-        };
-        let mut closing = false;
-        for item in first.into_iter().chain(items.try_iter().take(BATCH)) {
-            match item {
-                QueueItem::Line(line) => batch.push(&line),
-                QueueItem::Close => {
-                    closing = true;
-                    break;
-                }
-            }
-        }
+        let is_unfinished = dropped.has_unreported() || !batch.is_empty();
+        let state = queue.take(&mut lines, is_unfinished.then_some(NOTICE_RETRY));
+        batch.push(&lines);
         batch.push_notice(dropped.take_unreported(), &notice);
         match write(&mut out, &mut batch) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return,
             Err(_) => batch.give_up(dropped),
         }
-        if closing {
+        if state == QueueState::Closing {
             return;
         }
+        queue.gather(GATHER);
     }
 }
 
@@ -171,23 +143,22 @@ fn write(out: &mut impl Write, batch: &mut LineBatch) -> io::Result<()> {
 
 /// Returns a sink that keeps its lines for a test.
 #[cfg(test)]
-pub(super) fn test_sink(room: usize) -> (Sink, Lines) {
-    let (queue, items) = sync_channel(room);
+pub(super) fn test_sink() -> (Sink, Lines) {
+    let queue = Arc::new(LineQueue::default());
     let dropped = DroppedLines::default();
-    (Sink { queue, dropped }, Lines(items))
+    let lines = Lines(Arc::clone(&queue));
+    (Sink { queue, dropped }, lines)
 }
 
 /// Lines of a test's sink.
 #[cfg(test)]
-pub(super) struct Lines(Receiver<QueueItem>);
+pub(super) struct Lines(Arc<LineQueue>);
 
 #[cfg(test)]
 impl Lines {
     pub(super) fn take(&self) -> Vec<String> {
-        let line = |item| match item {
-            QueueItem::Line(line) => Some(line),
-            QueueItem::Close => None,
-        };
-        self.0.try_iter().filter_map(line).collect()
+        let mut lines = String::new();
+        self.0.take(&mut lines, Some(Duration::ZERO));
+        lines.split_inclusive('\n').map(str::to_owned).collect()
     }
 }

@@ -5,30 +5,24 @@ use std::fmt::{self, Write};
 use ron_transport::escape::escape;
 use tracing::Level;
 
-use super::entry::LogEntry;
+use super::entry::{FieldValue, LogEntry};
 use super::logfmt;
 
 const RESET: &str = "\u{1b}[0m";
 const DIM: &str = "\u{1b}[2m";
 
-/// Renders an entry without colour.
-pub(super) fn plain(entry: &LogEntry) -> String {
-    render(entry, false)
-}
-
-/// Renders an entry with colour.
-pub(super) fn coloured(entry: &LogEntry) -> String {
-    render(entry, true)
-}
-
-fn render(entry: &LogEntry, coloured: bool) -> String {
-    let mut line = String::with_capacity(256);
+/// Appends an entry without colour.
+pub(super) fn plain(line: &mut String, entry: &LogEntry<'_>) {
     // Writing to a string does not fail.
-    let _ = write(&mut line, entry, coloured);
-    line
+    let _ = write(line, entry, false);
 }
 
-fn write(line: &mut String, entry: &LogEntry, coloured: bool) -> fmt::Result {
+/// Appends an entry with colour.
+pub(super) fn coloured(line: &mut String, entry: &LogEntry<'_>) {
+    let _ = write(line, entry, true);
+}
+
+fn write(line: &mut String, entry: &LogEntry<'_>, coloured: bool) -> fmt::Result {
     let (dim, reset, tint) = if coloured {
         (DIM, RESET, tint(entry.level))
     } else {
@@ -37,13 +31,18 @@ fn write(line: &mut String, entry: &LogEntry, coloured: bool) -> fmt::Result {
     let (at, level) = (entry.at, entry.level);
     write!(line, "{dim}{at}{reset} {tint}{level:>5}{reset}")?;
     write!(line, " {dim}{}:{reset}", entry.target)?;
-    if let Some(message) = &entry.message {
+    match entry.message() {
         // Escaped without quotes, to stay on one line.
-        write!(line, " {}", escape(message).whole())?;
+        Some(FieldValue::Text(message)) => write!(line, " {}", escape(message).whole())?,
+        Some(other) => {
+            line.push(' ');
+            logfmt::value(line, other)?;
+        }
+        None => {}
     }
-    for (name, field) in &entry.fields {
-        write!(line, " {dim}{name}={reset}")?;
-        logfmt::value(line, &field.to_string())?;
+    for (prefix, name, field) in entry.fields() {
+        write!(line, " {dim}{prefix}{name}={reset}")?;
+        logfmt::value(line, field)?;
     }
     line.write_char('\n')
 }

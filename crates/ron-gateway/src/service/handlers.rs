@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ron_transport::limits::Limiter;
 use ron_transport::{
-    echo, relay, relay_without_half_close, Conn, Endpoint, Io, Transport, TransportDialer,
+    echo, relay, relay_without_half_close, Conn, Endpoint, Io, RelayError, Relayed, Transport,
+    TransportDialer,
 };
-use tracing::debug;
+use tracing::{debug, Instrument, Span};
 
 use crate::logging::TARGET;
 use crate::settings::{ListenerService, Mode};
@@ -100,57 +101,96 @@ struct Forwarder {
 }
 
 impl Forwarder {
-    async fn run(self: Arc<Self>, mut conn: Conn) {
-        // Boxed, so that the memory of the dial is freed before the relay.
-        let dialed = Box::pin(self.dial(&mut conn)).await;
-        let Some((upstream, target)) = dialed else {
-            return;
-        };
-        let half_closes = target.scheme().half_closes();
-        // Release the dialer and the limiter: the relay needs neither.
-        drop(self);
-        let upstream_id = upstream.control().id();
-        let relayed = if half_closes {
-            relay(conn, upstream).await
-        } else {
-            Box::pin(relay_without_half_close(conn, upstream)).await
-        };
-        let (bytes, error) = match relayed {
-            Ok(bytes) => (bytes, None),
-            Err(failed) => (failed.relayed, Some(failed)),
-        };
-        debug!(
-            target: TARGET,
-            event = "relay",
-            upstream_id,
-            to_upstream = bytes.a_to_b,
-            to_client = bytes.b_to_a,
-            error = error.map(tracing::field::display),
-        );
+    /// Returns the future of one connection.
+    ///
+    /// An `async fn` would store the connection twice.
+    fn run(self: Arc<Self>, conn: Conn) -> impl Future<Output = ()> + Send {
+        // Boxed, so that the memory of the dial is freed before the relay, which needs neither the
+        // dialer nor the limiter.
+        let span = dial_span(&conn);
+        let dialing = Box::pin(self.dial(conn).instrument(span));
+        async move {
+            let Some(dialed) = dialing.await else {
+                return;
+            };
+            let DialedPair {
+                client,
+                upstream,
+                target,
+            } = dialed;
+            let half_closes = target.scheme().half_closes();
+            drop(target);
+            let upstream_id = upstream.control().id();
+            let relayed = if half_closes {
+                relay(client, upstream).await
+            } else {
+                Box::pin(relay_without_half_close(client, upstream)).await
+            };
+            log_relay(upstream_id, relayed);
+        }
     }
 
     /// Dials for a client.
     ///
     /// Returns `None` if the dial failed or the client reset.
-    async fn dial(&self, conn: &mut Conn) -> Option<(Conn, Arc<Endpoint>)> {
+    async fn dial(self: Arc<Self>, mut conn: Conn) -> Option<DialedPair> {
         let control = conn.control().clone();
         let _busy = control.busy();
         let client = control.info();
-        let dial =
-            |target: Arc<Endpoint>| async move { self.dialer.dial_for(&*target, client).await };
+        let dialer = &self.dialer;
+        let dial = |target: Arc<Endpoint>| async move { dialer.dial_for(&*target, client).await };
         let dialed = tokio::select! {
             biased;
             dialed = self.upstreams.dial(self.limiter.dial_timeout(), dial) => dialed,
             () = conn.wait_reset() => return None,
         };
         match dialed {
-            Ok(upstream) => Some(upstream),
+            Ok((upstream, target)) => Some(DialedPair {
+                client: conn,
+                upstream,
+                target,
+            }),
             Err(error) => {
                 self.limiter.dial_failed(&control, &error);
                 None
             }
         }
     }
+}
+
+/// Returns the span of a dial, which names the client in the events of a failure.
+///
+/// Below `debug` the connection has no span.
+fn dial_span(conn: &Conn) -> Span {
+    tracing::info_span!(
+        target: TARGET,
+        "dial",
+        transport = conn.control().transport(),
+        conn_id = conn.control().id(),
+        backend = conn.info().backend.as_str(),
+    )
+}
+
+/// A client and the connection to its target.
+struct DialedPair {
+    client: Conn,
+    upstream: Conn,
+    target: Arc<Endpoint>,
+}
+
+fn log_relay(upstream_id: u64, relayed: Result<Relayed, RelayError>) {
+    let (bytes, error) = match relayed {
+        Ok(bytes) => (bytes, None),
+        Err(failed) => (failed.relayed, Some(failed)),
+    };
+    debug!(
+        target: TARGET,
+        event = "relay",
+        upstream_id,
+        to_upstream = bytes.a_to_b,
+        to_client = bytes.b_to_a,
+        error = error.map(tracing::field::display),
+    );
 }
 
 #[cfg(test)]

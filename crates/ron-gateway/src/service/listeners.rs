@@ -25,23 +25,16 @@ use crate::upstream::TargetStatus;
 pub(crate) struct RunningListener {
     pub(crate) transport: Arc<Transport>,
     pub(super) handler: Arc<ConnHandler>,
-    pub(crate) listen: ListenAddr,
     pub(super) is_inherited: bool,
     /// Replaced by a reload.
     plan: Mutex<ListenerPlan>,
 }
 
 impl RunningListener {
-    pub(crate) fn new(
-        transport: Arc<Transport>,
-        listen: ListenAddr,
-        is_inherited: bool,
-        plan: ListenerPlan,
-    ) -> Self {
+    pub(crate) fn new(transport: Arc<Transport>, is_inherited: bool, plan: ListenerPlan) -> Self {
         Self {
             handler: Arc::new(ConnHandler::new(&transport, &plan.service)),
             transport,
-            listen,
             is_inherited,
             plan: Mutex::new(plan),
         }
@@ -50,6 +43,17 @@ impl RunningListener {
     /// Returns the name; `None` without `[listeners.NAME]`.
     pub(crate) fn name(&self) -> Option<&str> {
         self.transport.name()
+    }
+
+    /// Returns the addresses, in the order of the configuration.
+    pub(crate) fn addrs(&self) -> Vec<ListenAddr> {
+        self.transport.local_addrs()
+    }
+
+    /// Returns the addresses as logs show them.
+    pub(super) fn listen(&self) -> String {
+        let addrs: Vec<_> = self.addrs().iter().map(ToString::to_string).collect();
+        addrs.join(",")
     }
 
     pub(super) fn plan(&self) -> ListenerPlan {

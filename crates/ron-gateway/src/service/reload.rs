@@ -13,7 +13,7 @@ use std::sync::Arc;
 use ron_transport::config::changed;
 use ron_transport::limits::Threads;
 use ron_transport::schema::Reload;
-use ron_transport::Limits;
+use ron_transport::{Limits, ListenAddr, StagedAddrs};
 use tokio::runtime::Handle;
 
 use super::config_watch::ConfigWatch;
@@ -158,7 +158,7 @@ impl ReloadParts {
         let running = self.listeners.all();
         for one in &running {
             for plan in &plans {
-                conflicts::check_listening(plan, &one.listen).map_err(text)?;
+                conflicts::check_listening(plan, &one.addrs()).map_err(text)?;
             }
         }
         let changes = ListenerChanges::between(&running, plans)?;
@@ -198,7 +198,14 @@ impl ReloadParts {
             let prepared = runtime.block_on(prepared);
             prepared.map_err(|why| named(plan, &why.to_string()))?;
         }
+        // Opened before any change, and used after the last one that can fail.
+        let staged = stage(&changes.kept)?;
         self.change(&changes.kept, limits)?;
+        for (one, staged) in staged {
+            let before = one.addrs();
+            staged.commit();
+            log_addrs(one, &before);
+        }
         let kept = changes.kept.into_iter().map(|(one, plan)| {
             one.set_plan(plan);
             one
@@ -214,7 +221,9 @@ impl ReloadParts {
 
     async fn start(&self, plan: &ListenerPlan) -> Result<RunningListener, ExitFailure> {
         let transport = Arc::new(self.starter.build(plan)?);
-        self.starter.listen(transport, plan.clone(), None).await
+        self.starter
+            .listen(transport, plan.clone(), Vec::new())
+            .await
     }
 
     /// Reloads the transports of listeners.
@@ -231,7 +240,7 @@ impl ReloadParts {
             shared.apply(limits).map_err(|why| why.to_string())?;
         }
         for (at, (one, plan)) in kept.iter().enumerate() {
-            if one.transport.reload(plan.config.clone()).is_ok() {
+            if one.transport.reload_settings(plan.config.clone()).is_ok() {
                 continue;
             }
             if let (Some(shared), Some(before)) = (shared, &before) {
@@ -240,11 +249,37 @@ impl ReloadParts {
             }
             for (changed, _) in &kept[..at] {
                 // Its result is logged: a file may have become unusable in the meantime.
-                let _ = changed.transport.reload(changed.plan().config);
+                let _ = changed.transport.reload_settings(changed.plan().config);
             }
             return Err(Rejection::Reported);
         }
         Ok(())
+    }
+}
+
+/// Opens the sockets of addresses that a reload adds to running listeners.
+fn stage(
+    kept: &[(Arc<RunningListener>, ListenerPlan)],
+) -> Result<Vec<(&Arc<RunningListener>, StagedAddrs)>, Rejection> {
+    let staged = kept.iter().map(|(one, plan)| {
+        let staged = one.transport.stage_addrs(&plan.config);
+        staged
+            .map(|staged| (one, staged))
+            .map_err(|_| Rejection::Reported)
+    });
+    staged.collect()
+}
+
+/// Logs the addresses of a listener that a reload has changed.
+fn log_addrs(one: &RunningListener, before: &[ListenAddr]) {
+    if one.addrs() != before {
+        tracing::info!(
+            target: TARGET,
+            event = "listener",
+            transport = one.name(),
+            listen = one.listen(),
+            "addresses changed by a reload: connections continue",
+        );
     }
 }
 

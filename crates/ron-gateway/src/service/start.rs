@@ -159,13 +159,13 @@ async fn steps(
     };
     let mut running = Vec::new();
     let sockets = systemd::inherited(&plans)?;
-    for ((plan, transport), socket) in plans.into_iter().zip(transports).zip(sockets) {
-        let listener = starter.listen(transport, plan, socket).await?;
+    for ((plan, transport), sockets) in plans.into_iter().zip(transports).zip(sockets) {
+        let listener = starter.listen(transport, plan, sockets).await?;
         running.push(Arc::new(listener));
     }
     for one in &running {
         for plan in running.iter().map(|other| other.plan()) {
-            conflicts::check_listening(&plan, &one.listen)?;
+            conflicts::check_listening(&plan, &one.addrs())?;
         }
     }
     sandbox.filter_calls()?;

@@ -48,7 +48,7 @@ impl<'a> ListenerTasks<'a> {
             target: TARGET,
             event = "listener",
             transport = one.name(),
-            listen = %one.listen,
+            listen = one.listen(),
             "removed by a reload: its connections drain",
         );
         let listeners = listeners.clone();

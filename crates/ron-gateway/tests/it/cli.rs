@@ -73,7 +73,7 @@ fn check_prints_every_value_with_its_source() {
     );
     assert_eq!(
         line("bind_addr"),
-        "bind_addr = \"127.0.0.1:9444\" # gateway default"
+        "bind_addr = [\"127.0.0.1:9444\"] # gateway default"
     );
     assert_eq!(
         line("mode"),

@@ -1,5 +1,6 @@
 //! Several listeners: labels, shared limits, sockets by name, and reloads.
 
+mod addresses;
 mod checks;
 mod reloads;
 mod sockets;

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, Read, Write};
 
-use crate::common::{connect, echoes, field, run, Gateway, Start};
+use crate::common::{connect, echoes, ended, field, run, Gateway, Start};
 
 #[test]
 fn piped_output_is_logfmt() {
@@ -38,6 +38,45 @@ fn piped_output_is_logfmt() {
             assert!(line.matches(name).count() <= 1, "{line}");
         }
     }
+}
+
+/// Below `debug` a connection has no span; its events have its fields nevertheless.
+#[test]
+fn events_at_info_name_connection() {
+    let gateway = Start::default()
+        .args(&["--gateway.log.level", "info"])
+        .args(&["--gateway.mode", "forward"])
+        .args(&["--gateway.forward-to", "tcp://127.0.0.1:1"])
+        .spawn();
+    assert!(ended(&mut connect(gateway.addr)));
+    for event in [
+        "event=upstream",
+        "event=dial",
+        "event=reject",
+        "event=close",
+    ] {
+        let line = gateway.line_with(&[event]);
+        assert!(field(&line, "conn_id").is_some(), "{line}");
+        assert_eq!(field(&line, "backend"), Some("tcp"), "{line}");
+    }
+}
+
+#[test]
+fn drain_loses_no_line() {
+    let gateway = Gateway::start(&["--gateway.log.level", "info"]);
+    // Below the sampling of closes.
+    for _ in 0..80 {
+        assert!(echoes(&mut connect(gateway.addr)));
+    }
+    let log = gateway.stop();
+    let closes: Vec<_> = log
+        .lines()
+        .filter(|line| field(line, "event") == Some("close"))
+        .collect();
+    assert_eq!(closes.len(), 80, "{log}");
+    let ids = closes.iter().map(|line| field(line, "conn_id").unwrap());
+    let ids: std::collections::BTreeSet<_> = ids.collect();
+    assert_eq!(ids.len(), 80, "{log}");
 }
 
 #[test]

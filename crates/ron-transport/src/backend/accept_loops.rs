@@ -1,7 +1,7 @@
 //! The listeners of several accept loops.
 
 use transport_core::{Backend, TransportError};
-use transport_tcp::raw::TcpListener;
+use transport_tcp::raw::ListenSet;
 
 use super::{AnyListener, ListenerParts};
 
@@ -15,18 +15,24 @@ impl AnyListener {
         loops: usize,
     ) -> Result<Vec<Self>, TransportError> {
         let general = &parts.config.general;
-        match (general.backend(), general.bind_addr()) {
-            (backend @ (Backend::Tcp | Backend::Tls), Some(addr)) if loops > 1 => {
-                parts.prepare(backend).await?;
-                let tcp = parts.backends.tcp.get();
-                let mut all = Vec::with_capacity(loops);
-                for raw in TcpListener::bind_many(addr, &tcp, loops).await? {
-                    all.push(parts.over_tcp(backend, raw).await?);
-                }
-                Ok(all)
-            }
-            _ => Self::bind(parts).await?.into_many(loops),
+        let is_ip = matches!(general.backend(), Backend::Tcp | Backend::Tls);
+        if parts.custom.is_some() || !is_ip {
+            return Self::bind(parts).await?.into_many(loops);
         }
+        let addrs = general.bind_addrs();
+        if addrs.is_empty() {
+            return Err(TransportError::Config {
+                source: "bind_addr is not set: set it to an IP address and port to listen".into(),
+            });
+        }
+        // Before the bind: an unusable key fails before clients can connect.
+        parts.prepare(general.backend()).await?;
+        let (_, listeners) = ListenSet::bind(addrs, &parts.backends.tcp.get(), loops)?;
+        let mut all = Vec::with_capacity(loops);
+        for raw in listeners {
+            all.push(parts.over_tcp(general.backend(), raw).await?);
+        }
+        Ok(all)
     }
 
     /// Shares the socket among several accept loops, if its backend can.

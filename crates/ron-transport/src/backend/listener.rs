@@ -7,7 +7,7 @@ use transport_arti::raw::{ArtiListener, ArtiPending};
 use transport_core::{Backend, Listener, PeerAddr, TransportError};
 use transport_limits::{Admitted, Guard, Limiter};
 use transport_proxy::raw::{ProxyListener, ProxyPending};
-use transport_tcp::raw::{TcpListener, TcpPending};
+use transport_tcp::raw::{ListenSet, TcpListener, TcpPending};
 #[cfg(feature = "tls")]
 use transport_tls::raw::{TlsListener, TlsPending};
 #[cfg(feature = "uds")]
@@ -15,6 +15,7 @@ use transport_uds::raw::{UdsListener, UdsPending};
 
 use super::custom::{CustomAdmitted, CustomGuard, CustomListener};
 use super::{unsupported, BackendState};
+use crate::bound_addrs::BoundAddrs;
 use crate::config::Config;
 use crate::conn::Conn;
 #[cfg(feature = "arti")]
@@ -44,8 +45,8 @@ pub(crate) enum AnyListener {
 }
 
 impl AnyListener {
-    /// Binds the configured address.
-    pub(crate) async fn bind(parts: &ListenerParts<'_>) -> Result<Self, TransportError> {
+    /// Binds the configured address of another backend than TCP and TLS.
+    pub(super) async fn bind(parts: &ListenerParts<'_>) -> Result<Self, TransportError> {
         let config = parts.config;
         if let Some(custom) = parts.custom {
             let guard = custom.guard(config, parts.backends, parts.limiter);
@@ -61,24 +62,13 @@ impl AnyListener {
                 let name = OnionName::new(net.onion_address().unwrap_or_default());
                 Ok(Self::Arti(Guard::new(raw, parts.limiter), name))
             }
-            backend => {
-                let Some(addr) = config.general.bind_addr() else {
-                    return Err(TransportError::Config {
-                        source: "bind_addr is not set: set it to an IP address and port to listen"
-                            .into(),
-                    });
-                };
-                // Before the bind: an unusable key fails before clients can connect.
-                parts.prepare(backend).await?;
-                let raw = TcpListener::bind(addr, &parts.backends.tcp.get()).await?;
-                parts.over_tcp(backend, raw).await
-            }
+            backend => Err(unsupported::backend(backend)),
         }
     }
 
-    /// Takes over a listening socket.
+    /// Takes over listening sockets: several for TCP and TLS, otherwise one.
     pub(crate) async fn from_inherited(
-        socket: Inherited,
+        sockets: Vec<Inherited>,
         parts: &ListenerParts<'_>,
     ) -> Result<Self, TransportError> {
         let config = parts.config;
@@ -92,35 +82,38 @@ impl AnyListener {
                 .into(),
             });
         }
-        match (config.general.backend(), socket) {
-            (backend @ (Backend::Tcp | Backend::Tls), Inherited::Tcp(socket)) => {
+        let (mut tcp, mut unix) = (Vec::new(), Vec::new());
+        for socket in sockets {
+            match socket {
+                Inherited::Tcp(socket) => tcp.push(socket),
+                Inherited::Unix(socket) => unix.push(socket),
+            }
+        }
+        match (config.general.backend(), tcp.len(), unix.len()) {
+            (backend @ (Backend::Tcp | Backend::Tls), 1.., 0) => {
                 parts.prepare(backend).await?;
-                let raw = TcpListener::from_std(socket, &parts.backends.tcp.get())?;
+                let (_, raw) = ListenSet::from_std(tcp, &parts.backends.tcp.get())?;
                 parts.over_tcp(backend, raw).await
             }
             #[cfg(feature = "uds")]
-            (Backend::Uds, Inherited::Unix(socket)) => {
+            (Backend::Uds, 0, 1) => {
+                let socket = unix.remove(0);
                 parts.uds(UdsListener::from_std(socket, &config.uds)?)
             }
-            (backend, socket) => Err(TransportError::Config {
-                source: format!(
-                    "the inherited socket is a {} socket: backend {backend} cannot listen on it",
-                    socket.kind()
-                )
-                .into(),
-            }),
+            (backend, tcp, unix) => Err(unusable(backend, tcp, unix)),
         }
     }
 
-    pub(crate) fn local_addr(&self) -> Result<ListenAddr, TransportError> {
-        let tcp = |raw: &TcpListener| {
-            let addr = raw.local_addr().map_err(TransportError::Io)?;
-            Ok(ListenAddr::Ip(addr))
+    /// Returns the addresses, before the first accept.
+    pub(crate) fn bound_addrs(&self, is_inherited: bool) -> Result<BoundAddrs, TransportError> {
+        let tcp = |raw: &TcpListener| match is_inherited {
+            true => BoundAddrs::Inherited(raw.set().clone()),
+            false => BoundAddrs::Ip(raw.set().clone()),
         };
-        match self {
-            Self::Tcp(guard) => tcp(guard.get_ref().get_ref()),
+        let other = match self {
+            Self::Tcp(guard) => return Ok(tcp(guard.get_ref().get_ref())),
             #[cfg(feature = "tls")]
-            Self::Tls(guard) => tcp(guard.get_ref().get_ref().get_ref()),
+            Self::Tls(guard) => return Ok(tcp(guard.get_ref().get_ref().get_ref())),
             #[cfg(feature = "uds")]
             Self::Uds(guard) => {
                 let path = guard.get_ref().get_ref().local_path();
@@ -132,7 +125,8 @@ impl AnyListener {
             #[cfg(feature = "arti")]
             Self::Arti(_, name) => Ok(ListenAddr::Onion(name.clone())),
             Self::Custom(_, name) => Ok(ListenAddr::Custom(name)),
-        }
+        };
+        other.map(BoundAddrs::Other)
     }
 
     /// Returns another listener on the same socket, for the current runtime.
@@ -161,6 +155,22 @@ impl AnyListener {
             Self::Arti(guard, _) => AnyAdmitted::Arti(Box::new(guard.accept().await)),
             Self::Custom(guard, _) => AnyAdmitted::Custom(guard.accept().await),
         }
+    }
+}
+
+/// Returns the error of inherited sockets that the backend cannot use.
+fn unusable(backend: Backend, tcp: usize, unix: usize) -> TransportError {
+    let is_ip = matches!(backend, Backend::Tcp | Backend::Tls);
+    let what = if tcp + unix == 0 {
+        "no socket is inherited".to_owned()
+    } else if backend == Backend::Uds && tcp == 0 {
+        format!("{unix} Unix sockets are inherited: backend {backend} listens on one")
+    } else {
+        let kind = if is_ip || tcp == 0 { "Unix" } else { "TCP" };
+        format!("the inherited socket is a {kind} socket: backend {backend} cannot listen on it")
+    };
+    TransportError::Config {
+        source: what.into(),
     }
 }
 

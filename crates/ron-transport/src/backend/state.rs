@@ -40,7 +40,7 @@ impl BackendState {
         let observer = &state.observer;
         let _ = (&credentials, observer);
         Self {
-            tcp: Reloadable::new(tcp(config)),
+            tcp: Reloadable::new(tcp_config(config)),
             proxy: Reloadable::new(config.proxy.clone()),
             #[cfg(feature = "tls")]
             tls: Arc::new(TlsState::new(
@@ -68,7 +68,7 @@ impl BackendState {
     pub(crate) fn set(&self, config: &Config) -> Result<(), TransportError> {
         #[cfg(feature = "tls")]
         self.tls.reload(config)?;
-        self.tcp.replace(tcp(config));
+        self.tcp.replace(tcp_config(config));
         self.proxy.replace(config.proxy.clone());
         #[cfg(feature = "uds")]
         self.uds.replace(uds(config));
@@ -109,7 +109,7 @@ impl BackendState {
 }
 
 /// The settings of `tcp.*`, and the threshold of unsent bytes.
-fn tcp(config: &Config) -> TcpConfig {
+pub(crate) fn tcp_config(config: &Config) -> TcpConfig {
     let mut tcp = config.tcp.clone();
     tcp.set_unsent_bytes(config.limits.chunk_bytes());
     tcp

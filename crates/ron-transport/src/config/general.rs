@@ -29,7 +29,7 @@ const MAX_DRAIN: Duration = Duration::from_secs(24 * 3600);
 pub struct General {
     preset: Preset,
     backend: Backend,
-    bind_addr: Option<SocketAddr>,
+    bind_addrs: Vec<SocketAddr>,
     drain_timeout: Duration,
 }
 
@@ -38,7 +38,7 @@ impl Default for General {
         Self {
             preset: Preset::Server,
             backend: Backend::Tcp,
-            bind_addr: None,
+            bind_addrs: Vec::new(),
             drain_timeout: Duration::from_secs(5),
         }
     }
@@ -57,14 +57,22 @@ impl SectionTable for General {
             .doc("Backend that listens and dials; it must be compiled in.")
             .get(|c: &Self| c.backend.to_string())
             .set(|c, value| c.set_backend(value.choice()?).map(drop)),
-        Key::new("bind_addr", Kind::Text, Reload::Restart)
-            .allows("an IP address and port such as 127.0.0.1:9444 or [::1]:9444; empty for none")
-            .doc("Address to listen on; without it the transport only dials.")
+        Key::new("bind_addr", Kind::List, Reload::New)
+            .allows(
+                "IP addresses and ports such as 127.0.0.1:9444 or [::1]:9444, each once; empty for \
+                 none",
+            )
+            .doc(
+                "Addresses to listen on; without one the transport only dials. `[::]` leaves IPv4 \
+                 to an IPv4 address with the same port, and accepts both without one.",
+            )
             .get(|c: &Self| {
-                c.bind_addr
-                    .map_or_else(String::new, |addr| addr.to_string())
+                let addrs: Vec<_> = c.bind_addrs.iter().map(ToString::to_string).collect();
+                addrs.join(",")
             })
-            .set(|c, value| parse_addr(value).map(|addr| c.bind_addr = addr)),
+            .set(|c, value| {
+                parse_addrs(value).and_then(|addrs| c.set_bind_addrs(addrs).map(drop))
+            }),
         Key::new("drain_timeout", Kind::Duration, Reload::Live)
             .allows("0 to 24h")
             .doc("Longest time that busy connections continue while the transport shuts down.")
@@ -73,10 +81,12 @@ impl SectionTable for General {
     ];
 }
 
-fn parse_addr(value: &Raw) -> Result<Option<SocketAddr>, ValueError> {
-    let text = Some(value.text()?).filter(|text| !text.is_empty());
-    let addr = text.map(str::parse).transpose();
-    addr.map_err(|_| ValueError::new("not an IP address and port"))
+fn parse_addrs(value: &Raw) -> Result<Vec<SocketAddr>, ValueError> {
+    let items = value.list().into_iter();
+    let addrs = items.map(|item| item.parse());
+    addrs
+        .collect::<Result<_, _>>()
+        .map_err(|_| ValueError::new("not an IP address and port"))
 }
 
 transport_core::accessors! {
@@ -85,14 +95,44 @@ transport_core::accessors! {
         preset: Preset;
         /// The backend that listens and dials.
         backend: Backend;
-        /// The address to listen on; `None` only dials.
-        bind_addr, set_bind_addr: Option<SocketAddr>;
         /// Longest time that busy connections continue during a shutdown.
         drain_timeout: Duration;
     }
 }
 
 impl General {
+    /// Returns the address to listen on, of several the first; `None` only dials.
+    #[must_use]
+    pub fn bind_addr(&self) -> Option<SocketAddr> {
+        self.bind_addrs.first().copied()
+    }
+
+    /// Returns the addresses to listen on.
+    #[must_use]
+    pub fn bind_addrs(&self) -> &[SocketAddr] {
+        &self.bind_addrs
+    }
+
+    /// Sets one address to listen on; `None` only dials.
+    pub fn set_bind_addr(&mut self, addr: Option<SocketAddr>) -> &mut Self {
+        self.bind_addrs = addr.into_iter().collect();
+        self
+    }
+
+    /// Sets the addresses to listen on; none only dials.
+    ///
+    /// # Errors
+    /// As [`transport_tcp::check_addrs`], for two that are the same or of which one covers the other.
+    pub fn set_bind_addrs(
+        &mut self,
+        addrs: impl IntoIterator<Item = SocketAddr>,
+    ) -> Result<&mut Self, ValueError> {
+        let addrs: Vec<_> = addrs.into_iter().collect();
+        transport_tcp::check_addrs(&addrs)?;
+        self.bind_addrs = addrs;
+        Ok(self)
+    }
+
     /// Sets the backend that listens and dials.
     ///
     /// # Errors

@@ -11,9 +11,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use transport_core::Dialer;
 use transport_testkit::{MemoryListener, MemoryPending, Recorder};
 
-use crate::{both, AMPLE};
+use crate::AMPLE;
 
-both! {
+transport_testkit::both! {
     burst_without_handshake_is_served
 }
 

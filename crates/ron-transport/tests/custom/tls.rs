@@ -9,9 +9,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use transport_testkit::pki::{Authority, PkiDir};
 use transport_testkit::{MemoryListener, Recorder, Snapshot};
 
-use crate::{both, AMPLE};
+use crate::AMPLE;
 
-both! {
+transport_testkit::both! {
     tls_runs_over_a_custom_backend
     broken_certificate_keeps_the_listener
 }

@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, Semaphore};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout, Instant};
-use transport_testkit::Recorder;
+use transport_testkit::{both, Recorder};
 
 use http::{
     http_answers_reset_at_deadline, http_answers_whole_with_graceful_shutdown,
@@ -33,24 +33,6 @@ const AMPLE: Duration = Duration::from_secs(5);
 /// The handler takes `FRAME_TAKES` for each.
 const FRAMES: usize = 3;
 const FRAME_TAKES: Duration = Duration::from_millis(350);
-
-/// Runs each test under both runtimes.
-macro_rules! both {
-    ($($test:ident)*) => {
-        mod current_thread {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test().await;
-            })*
-        }
-        mod multi_thread {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test().await;
-            })*
-        }
-    };
-}
 
 both! {
     http_answers_whole_with_graceful_shutdown

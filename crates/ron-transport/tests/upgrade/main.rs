@@ -41,7 +41,7 @@ async fn upgrades_both_sides(over: Over) {
     let info = conn.info();
     assert_eq!((info.id, info.backend), (id, before.backend));
     assert_eq!((info.peer, info.local), (before.peer, before.local));
-    assert!(info.kx.is_some() && info.steps.handshake.is_some());
+    assert!(info.kx.is_some() && info.steps.handshake().is_some());
     assert_eq!(info.alpn.as_deref(), Some(&b"starttls"[..]));
     let PeerIdentity::Verified(server) = &info.identity else {
         panic!("{:?}", info.identity);

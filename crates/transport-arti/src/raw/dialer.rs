@@ -94,7 +94,7 @@ impl Dialer for ArtiDialer {
             match attempt(&instance, host, *port, prefs.clone()).await {
                 DialAttempt::Opened(stream) => {
                     let mut info = ConnInfo::new(Backend::Arti, None);
-                    info.steps.connect = Some(started.elapsed());
+                    info.steps.set_connect(started.elapsed());
                     return Ok(Connection::new(
                         ArtiIo::dialed(*stream, instance, exclusive),
                         info,

@@ -21,7 +21,7 @@ async fn exit_carries_bytes_and_errors() {
 
     let mut connection = dialer.dial(&to).await.unwrap();
     assert!(connection.info.peer.is_none() && connection.info.local.is_none());
-    assert!(connection.info.steps.connect.is_some());
+    assert!(connection.info.steps.connect().is_some());
     round_trip(&mut connection.io, &pattern(1 << 20)).await;
 
     // A stream with a token works as well.

@@ -11,7 +11,7 @@ use transport_http::Connector;
 
 use crate::support::{Pki, Server, UnixDir};
 
-both! {
+transport_testkit::both! {
     tcp_connection_is_reused
     tls_client_uses_negotiated_protocol
     unix_socket_for_every_uri

@@ -9,7 +9,7 @@ use transport_core::{CloseReason, Reason};
 
 use crate::support::{get, response, Server, AMPLE, READ};
 
-both! {
+transport_testkit::both! {
     dribbled_head_ends_at_read_timeout
     second_dribbled_head_ends_at_read_timeout
     half_preface_ends_at_read_timeout

@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout, Instant};
 
 use crate::support::{get2, http2, Server, AMPLE, READ};
 
-both! {
+transport_testkit::both! {
     unused_connection_outlives_read_timeout
     paused_body_ends_its_stream_only
     unfinished_frame_ends_connection

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use crate::app::PAUSE;
 use crate::support::{get, get2, head, http2, response, Server, AMPLE};
 
-both! {
+transport_testkit::both! {
     requests_in_flight_are_answered
     http2_requests_in_flight_are_answered
     idle_connections_closed_at_once

@@ -14,7 +14,7 @@ use crate::app::app;
 use crate::over::Over;
 use crate::support::{get, get2, http2, response, AMPLE};
 
-both! {
+transport_testkit::both! {
     axum_over_tcp_answers_requests_in_flight
     axum_over_tls_answers_requests_in_flight
     axum_over_unix_answers_requests_in_flight

@@ -7,24 +7,6 @@
 ))]
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
-/// Runs each test under both runtimes.
-macro_rules! both {
-    ($($test:ident)*) => {
-        mod current_thread {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test().await;
-            })*
-        }
-        mod multi_thread {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test().await;
-            })*
-        }
-    };
-}
-
 mod app;
 mod connector;
 mod deadlines;

@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use transport_core::Reason;
 
-both! {
+transport_testkit::both! {
     tcp_requests_on_one_connection
     http2_with_prior_knowledge
     pipelined_requests_answered_in_order

@@ -21,7 +21,7 @@ use crate::app::app;
 use crate::over::borrowed;
 use crate::support::{addr, get, get2, http2, listening, Pki};
 
-both! {
+transport_testkit::both! {
     axum_connect_info
     tonic_sees_identity_and_alpn
     tonic_request_has_details

@@ -20,7 +20,7 @@ use tonic::Status;
 use crate::over::borrowed;
 use crate::support::{addr, http2, listening, Http2, Pki, AMPLE};
 
-both! {
+transport_testkit::both! {
     stream_survives_reloads_and_rotation
 }
 

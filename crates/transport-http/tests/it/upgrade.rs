@@ -9,7 +9,7 @@ use transport_core::{CloseReason, Direction, Reason};
 
 use crate::support::{head, Server, AMPLE, READ};
 
-both! {
+transport_testkit::both! {
     upgraded_connection_has_no_head_deadline
     upgraded_connection_keeps_idle_timeout
     upgraded_connection_is_aborted_by_drain

@@ -50,14 +50,16 @@ impl ConnState {
 
     /// Parks a half until a tick; its clocks stand still until then.
     pub(crate) fn park(&self, direction: Direction, scope: Scope, until: u64) {
-        self.parked_for[direction as usize].store(scope as u8, Ordering::Relaxed);
-        self.parked_until[direction as usize].store(until, Ordering::Relaxed);
+        let rare = self.rare_mut();
+        rare.parked_for[direction as usize].store(scope as u8, Ordering::Relaxed);
+        rare.parked_until[direction as usize].store(until, Ordering::Relaxed);
     }
 
     /// Returns the scope that a half waits for now.
     pub(crate) fn parked(&self, direction: Direction) -> Option<Scope> {
-        let until = self.parked_until[direction as usize].load(Ordering::Relaxed);
-        let scope = self.parked_for[direction as usize].load(Ordering::Relaxed);
+        let rare = self.rare()?;
+        let until = rare.parked_until[direction as usize].load(Ordering::Relaxed);
+        let scope = rare.parked_for[direction as usize].load(Ordering::Relaxed);
         (until > self.core.now()).then(|| Scope::ALL[usize::from(scope)])
     }
 
@@ -68,12 +70,13 @@ impl ConnState {
     /// They never move past now: both halves may have been parked at once. A parked write gives a
     /// slow peer no time for the bytes it owes.
     pub(crate) fn unpark(&self, direction: Direction, by: u64) {
-        self.parked_until[direction as usize].store(0, Ordering::Relaxed);
+        let rare = self.rare_mut();
+        rare.parked_until[direction as usize].store(0, Ordering::Relaxed);
         let now = self.core.now();
         self.activity.shift(by, now);
-        if direction == Direction::In && self.owed.load(Ordering::Relaxed) != 0 {
+        if direction == Direction::In && rare.owed.load(Ordering::Relaxed) != 0 {
             let shifted = |at: u64| Some(at.saturating_add(by).min(now));
-            let _ = self
+            let _ = rare
                 .owed_since
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, shifted);
         }
@@ -81,16 +84,23 @@ impl ConnState {
 
     /// Sets the number of bytes that the peer owes; 0 clears it.
     pub(crate) fn owe(&self, bytes: u64) {
+        if bytes == 0 && self.rare().is_none() {
+            return;
+        }
         let since = if bytes == 0 { 0 } else { self.core.now() };
-        self.owed_since.store(since, Ordering::Relaxed);
-        self.owed.store(bytes, Ordering::Relaxed);
+        let rare = self.rare_mut();
+        rare.owed_since.store(since, Ordering::Relaxed);
+        rare.owed.store(bytes, Ordering::Relaxed);
     }
 
     /// Deducts arrived bytes from the owed ones.
     pub(crate) fn paid(&self, bytes: u64) {
-        if self.owed.load(Ordering::Relaxed) != 0 {
+        let Some(rare) = self.rare() else {
+            return;
+        };
+        if rare.owed.load(Ordering::Relaxed) != 0 {
             let less = |owed: u64| Some(owed.saturating_sub(bytes));
-            let _ = self
+            let _ = rare
                 .owed
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         }
@@ -98,9 +108,10 @@ impl ConnState {
 
     /// Returns the deadline of a read while the peer owes bytes.
     pub(crate) fn read_deadline(&self) -> Option<u64> {
-        let owed = self.owed.load(Ordering::Relaxed) != 0;
+        let rare = self.rare()?;
+        let owed = rare.owed.load(Ordering::Relaxed) != 0;
         owed.then(|| {
-            self.owed_since
+            rare.owed_since
                 .load(Ordering::Relaxed)
                 .saturating_add(self.settings.read)
         })
@@ -110,11 +121,15 @@ impl ConnState {
     ///
     /// The clock stands still while a half is parked, or while a write waits for the peer.
     fn active(&self) -> u64 {
-        let [inbound, outbound] = &self.parked_until;
+        let silent = self.activity.silent_since();
+        let Some(rare) = self.rare() else {
+            return silent;
+        };
+        let [inbound, outbound] = &rare.parked_until;
         let parked = inbound
             .load(Ordering::Relaxed)
             .max(outbound.load(Ordering::Relaxed));
-        parked.max(self.activity.silent_since())
+        parked.max(silent)
     }
 
     /// Returns the next idle, half-close or lifetime deadline of this leg.

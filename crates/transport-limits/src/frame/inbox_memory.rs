@@ -44,7 +44,7 @@ impl InboxMemory {
         };
         match spare {
             Some(spare) => Some(self.free(spare.into())),
-            None => budget.take(conn.account, len).map(InboxHold::from),
+            None => budget.take(conn.account(), len).map(InboxHold::from),
         }
     }
 
@@ -57,11 +57,11 @@ impl InboxMemory {
     pub(super) async fn wait(&self, conn: &ConnState, len: usize) -> InboxHold {
         let budget = conn.core.budget();
         let since = conn.core.now();
-        let mut charge = budget.wait(conn.account, len);
+        let mut charge = budget.wait(conn.account(), len);
         let stored = loop {
             if let Some(spare) = self.0.spare.take(budget, 0) {
                 let mut hold = MemoryHold::from(spare);
-                hold.charge = Some(budget.force(conn.account, len));
+                hold.charge = Some(budget.force(conn.account(), len));
                 break self.free(hold);
             }
             tokio::select! {

@@ -100,10 +100,10 @@ impl FrameMemory {
             0
         };
         let (budget, more) = (conn.core.budget(), goal - charged);
-        match budget.take(conn.account, more) {
+        match budget.take(conn.account(), more) {
             Some(charge) => self.granted(charge.into(), goal),
             None => {
-                let wait = budget.wait(conn.account, more);
+                let wait = budget.wait(conn.account(), more);
                 self.parked = Some(ParkedRead::new(control, wait, goal, Arc::clone(&self.out)));
             }
         }

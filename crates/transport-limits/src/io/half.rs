@@ -33,7 +33,7 @@ impl StreamHalf {
         Self {
             direction,
             timer: Timer::new(),
-            throttler: Throttler::new(direction),
+            throttler: Throttler::default(),
             grace: Grace::default(),
             delta: 0,
             ops: 0,
@@ -48,11 +48,11 @@ impl StreamHalf {
         mut now: u64,
         want: usize,
     ) -> Poll<io::Result<ScopeGrants>> {
-        if self.throttler.is_off(conn) {
+        if self.throttler.is_off(conn, self.direction) {
             return Poll::Ready(Ok(ScopeGrants::NONE));
         }
         loop {
-            if let Some(grants) = self.throttler.attempt(conn, now, want) {
+            if let Some(grants) = self.throttler.attempt(conn, self.direction, now, want) {
                 return Poll::Ready(Ok(grants));
             }
             ready!(self.pend_parked(conn, cx))?;
@@ -62,7 +62,7 @@ impl StreamHalf {
 
     /// Ends an operation that moved `used` bytes.
     pub(super) fn settle(&mut self, conn: &ConnState, grants: ScopeGrants, used: usize) {
-        self.throttler.settle(conn, grants, used);
+        self.throttler.settle(conn, self.direction, grants, used);
     }
 
     /// Counts moved bytes.
@@ -71,7 +71,7 @@ impl StreamHalf {
         if self.ops % SAMPLE_EVERY == 0 {
             conn.core
                 .observer()
-                .io_size(conn.backend, self.direction, bytes);
+                .io_size(conn.backend(), self.direction, bytes);
         }
         self.ops = self.ops.wrapping_add(1);
         self.delta += bytes as u64;
@@ -86,13 +86,13 @@ impl StreamHalf {
             let delta = std::mem::take(&mut self.delta);
             conn.core
                 .observer()
-                .bytes(conn.backend, self.direction, delta);
+                .bytes(conn.backend(), self.direction, delta);
         }
     }
 
     /// Ends the half of a closed stream.
     pub(super) fn close(&mut self, conn: &ConnState) {
-        self.throttler.abandon(conn);
+        self.throttler.abandon(conn, self.direction);
         self.report(conn);
     }
 
@@ -124,7 +124,13 @@ impl StreamHalf {
                 return Poll::Ready(conn.expire(next.1));
             }
             self.grace.reset();
-            ready!(self.timer.poll(&conn.core, next.0, cx));
+            // A watcher evaluates later deadlines of the connection in time.
+            let wake_at = match own {
+                _ if next.0 < conn.watched_until() => next.0,
+                Some((own, _)) => own,
+                None => return Poll::Pending,
+            };
+            ready!(self.timer.poll(&conn.core, wake_at, cx));
             now = conn.core.now();
         }
     }

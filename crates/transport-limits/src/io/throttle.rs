@@ -72,9 +72,15 @@ struct Shortage {
 }
 
 /// The throttled operation of one direction, and its waits so far.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Throttler {
-    direction: Direction,
+    /// `None` while no operation waits, so that an idle stream holds none.
+    waiting: Option<Box<ThrottleWait>>,
+}
+
+/// The waits of one operation.
+#[derive(Debug, Default)]
+struct ThrottleWait {
     parked: Option<ThrottledOp>,
     /// Ticks of unreported waits by scope. They may have held back no byte.
     waited: [u64; 3],
@@ -83,42 +89,38 @@ pub(super) struct Throttler {
 }
 
 impl Throttler {
-    pub(super) const fn new(direction: Direction) -> Self {
-        Self {
-            direction,
-            parked: None,
-            waited: [0; 3],
-            waits: 0,
-        }
+    fn parked(&self) -> Option<&ThrottledOp> {
+        self.waiting.as_ref()?.parked.as_ref()
     }
 
     /// Returns whether no rate applies and no operation is parked.
-    pub(super) fn is_off(&self, conn: &ConnState) -> bool {
+    pub(super) fn is_off(&self, conn: &ConnState, direction: Direction) -> bool {
         let rates = conn.core.rates();
-        let off = |scope| rates.per_sec(scope, self.direction) == 0;
-        self.parked.is_none() && Scope::RATES.into_iter().all(off)
+        let off = |scope| rates.per_sec(scope, direction) == 0;
+        self.parked().is_none() && Scope::RATES.into_iter().all(off)
     }
 
     /// Takes tokens if an attempt is due; parks after a shortage.
     pub(super) fn attempt(
         &mut self,
         conn: &ConnState,
+        direction: Direction,
         now: u64,
         want: usize,
     ) -> Option<ScopeGrants> {
         // Read before the rates, so that a change in between is noticed in `retry_at`.
         let generation = conn.core.rates().generation();
         let is_early = |op: &ThrottledOp| op.generation == generation && op.retry_at > now;
-        if self.parked.as_ref().is_some_and(is_early) {
+        if self.parked().is_some_and(is_early) {
             return None;
         }
-        match self.try_take(conn, now, want) {
+        match self.try_take(conn, direction, now, want) {
             Ok(grants) => {
-                self.unpark(conn);
+                self.unpark(conn, direction);
                 Some(grants)
             }
             Err(short) => {
-                self.park(conn, &short, generation);
+                self.park(conn, direction, &short, generation);
                 None
             }
         }
@@ -126,7 +128,7 @@ impl Throttler {
 
     /// Returns when to retry, or `None` after a change of rates.
     pub(super) fn retry_at(&self, conn: &ConnState) -> Option<u64> {
-        let op = self.parked.as_ref()?;
+        let op = self.parked()?;
         let is_current = conn.core.rates().generation() == op.generation;
         is_current.then_some(op.retry_at)
     }
@@ -134,35 +136,40 @@ impl Throttler {
     /// Gives back the unused tokens of an operation that moved `used` bytes.
     ///
     /// Its waits are reported, except for a read that found nothing: no byte was held back.
-    pub(super) fn settle(&mut self, conn: &ConnState, grants: ScopeGrants, used: usize) {
-        grants.give_back(conn, self.direction, used);
-        self.waits = 0;
-        if used == 0 && self.direction == Direction::In {
-            self.waited = [0; 3];
+    pub(super) fn settle(
+        &mut self,
+        conn: &ConnState,
+        direction: Direction,
+        grants: ScopeGrants,
+        used: usize,
+    ) {
+        grants.give_back(conn, direction, used);
+        if used == 0 && direction == Direction::In {
+            self.waiting = None;
         } else {
-            self.report_waits(conn);
+            self.report_waits(conn, direction);
         }
     }
 
     /// Ends the wait of a closed connection.
-    pub(super) fn abandon(&mut self, conn: &ConnState) {
-        self.unpark(conn);
-        self.report_waits(conn);
+    pub(super) fn abandon(&mut self, conn: &ConnState, direction: Direction) {
+        self.unpark(conn, direction);
+        self.report_waits(conn, direction);
     }
 
     /// Reports waits that held back bytes.
     ///
     /// The first one of a connection counts as a reject.
-    fn report_waits(&mut self, conn: &ConnState) {
-        let waited = std::mem::take(&mut self.waited);
-        for (scope, ticks) in Scope::RATES.into_iter().zip(waited) {
+    fn report_waits(&mut self, conn: &ConnState, direction: Direction) {
+        let Some(waiting) = self.waiting.take() else {
+            return;
+        };
+        for (scope, ticks) in Scope::RATES.into_iter().zip(waiting.waited) {
             if ticks == 0 {
                 continue;
             }
             let parked = duration(ticks);
-            conn.core
-                .observer()
-                .throttled(scope, self.direction, parked);
+            conn.core.observer().throttled(scope, direction, parked);
             if conn.first_throttle() {
                 let error = TransportError::RateLimited { scope };
                 conn.reject(Reason::RateLimited, &error);
@@ -176,20 +183,28 @@ impl Throttler {
     ///
     /// Each wait of the operation divides the tokens it waits for by four, down to [`MIN_GRANT`].
     /// Otherwise smaller operations of other connections could starve it indefinitely.
-    fn try_take(&self, conn: &ConnState, now: u64, want: usize) -> Result<ScopeGrants, Shortage> {
-        let (rates, direction) = (conn.core.rates(), self.direction);
+    fn try_take(
+        &self,
+        conn: &ConnState,
+        direction: Direction,
+        now: u64,
+        want: usize,
+    ) -> Result<ScopeGrants, Shortage> {
+        let rates = conn.core.rates();
         let chunk = rates.chunk().min(conn.settings.chunk as u64);
         let mut want = (want as u64).min(chunk);
         let mut taken = ScopeGrants::NONE;
+        let waits = self.waiting.as_ref().map_or(0, |waiting| waiting.waits);
         for (at, scope) in Scope::RATES.into_iter().enumerate() {
-            let Some(shared) = conn.shared_bucket(scope, direction) else {
-                continue;
-            };
+            // The rate first: a bucket of the connection exists once a rate needs it.
             let Some(rate) = rates.rate(scope, direction) else {
                 continue;
             };
+            let Some(shared) = conn.shared_bucket(scope, direction) else {
+                continue;
+            };
             let whole = portion(rate, shared.waiting(), want);
-            let least = whole.min((whole >> self.waits.saturating_mul(2).min(16)).max(MIN_GRANT));
+            let least = whole.min((whole >> waits.saturating_mul(2).min(16)).max(MIN_GRANT));
             match shared.bucket.take(now, rate, want, least) {
                 Ok(grant) => {
                     want = grant.tokens();
@@ -213,12 +228,12 @@ impl Throttler {
     ///
     /// Read and write deadlines do not apply: an open connection keeps its deadlines from before a
     /// reload, and the current rate may be slower than they allow for.
-    fn park(&mut self, conn: &ConnState, short: &Shortage, generation: u64) {
+    fn park(&mut self, conn: &ConnState, direction: Direction, short: &Shortage, generation: u64) {
         let Shortage { scope, rate, .. } = *short;
         let now = conn.core.now();
-        self.unpark(conn);
+        self.unpark(conn, direction);
         let others = conn
-            .shared_bucket(scope, self.direction)
+            .shared_bucket(scope, direction)
             .map_or(0, SharedBucket::enter);
         let price = rate.price(short.tokens);
         let spread = price.saturating_mul(others).min(MAX_SPREAD);
@@ -232,9 +247,10 @@ impl Throttler {
         if wait > 2 * TICK && slack > TICK {
             retry_at = retry_at.next_multiple_of(TICK);
         }
-        conn.park(self.direction, scope, retry_at);
-        self.waits = self.waits.saturating_add(1);
-        self.parked = Some(ThrottledOp {
+        conn.park(direction, scope, retry_at);
+        let waiting = self.waiting.get_or_insert_with(Box::default);
+        waiting.waits = waiting.waits.saturating_add(1);
+        waiting.parked = Some(ThrottledOp {
             scope,
             since: now,
             retry_at,
@@ -242,16 +258,19 @@ impl Throttler {
         });
     }
 
-    fn unpark(&mut self, conn: &ConnState) {
-        let Some(parked) = self.parked.take() else {
+    fn unpark(&mut self, conn: &ConnState, direction: Direction) {
+        let Some(waiting) = &mut self.waiting else {
             return;
         };
-        if let Some(shared) = conn.shared_bucket(parked.scope, self.direction) {
+        let Some(parked) = waiting.parked.take() else {
+            return;
+        };
+        if let Some(shared) = conn.shared_bucket(parked.scope, direction) {
             shared.leave();
         }
         let ticks = conn.core.now().saturating_sub(parked.since);
-        conn.unpark(self.direction, ticks);
-        self.waited[parked.scope as usize] += ticks;
+        conn.unpark(direction, ticks);
+        waiting.waited[parked.scope as usize] += ticks;
     }
 }
 

@@ -10,30 +10,23 @@ use crate::core::Core;
 
 /// Created by the first wait. It is re-armed when it fires or for an earlier deadline.
 #[derive(Debug)]
-pub(super) struct Timer {
-    sleep: Option<Pin<Box<Sleep>>>,
-    armed_for: u64,
-}
+pub(super) struct Timer(Option<Pin<Box<Sleep>>>);
 
 impl Timer {
     pub(super) const fn new() -> Self {
-        Self {
-            sleep: None,
-            armed_for: 0,
-        }
+        Self(None)
     }
 
     /// Ready when the timer fired, possibly before `deadline`.
     ///
     /// The caller checks its deadlines.
     pub(super) fn poll(&mut self, core: &Core, deadline: u64, cx: &mut Context<'_>) -> Poll<()> {
-        let sleep = self.sleep.get_or_insert_with(|| {
-            self.armed_for = deadline;
-            Box::pin(sleep_until(core.instant(deadline)))
-        });
-        if deadline < self.armed_for || sleep.is_elapsed() {
-            self.armed_for = deadline;
-            sleep.as_mut().reset(core.instant(deadline));
+        let deadline = core.instant(deadline);
+        let sleep = self
+            .0
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if deadline < sleep.deadline() || sleep.is_elapsed() {
+            sleep.as_mut().reset(deadline);
         }
         sleep.as_mut().poll(cx)
     }

@@ -32,16 +32,23 @@ const EXACT_TO: u64 = 1 << 10;
 /// at 15 kB/s and for 6.4 s at 20 kB/s (measured between two network namespaces).
 #[derive(Debug, Default)]
 pub(super) struct WriteClock {
+    /// Bytes accepted by the stream.
+    accepted: u64,
+    /// `None` while no operation waits for the peer, so that an idle stream holds none.
+    debt: Option<Box<WriteDebt>>,
+}
+
+/// A debt, from the first wait for the peer on.
+#[derive(Debug)]
+struct WriteDebt {
     /// When the debt began, without its pauses. It is in the future with a credit.
-    since: Option<u64>,
+    since: u64,
     /// The largest credit of this debt, in ticks.
     credit: u64,
     /// The tick of the last poll.
     polled: u64,
     /// Whether the operation has waited for the peer since.
     waits: bool,
-    /// Bytes accepted by the stream.
-    accepted: u64,
     /// Position up to which bytes have paid.
     paid: StreamMark,
     check_at: u64,
@@ -94,44 +101,47 @@ impl WriteClock {
     /// Time since the last poll counts only if an operation waited for the peer, and then at most two
     /// intervals: a task polled later than that was starved, or had dropped its operation.
     pub(super) fn before(&mut self, now: u64, terms: WriteTerms) {
-        let waited = std::mem::take(&mut self.waits);
-        let gap = now.saturating_sub(std::mem::replace(&mut self.polled, now));
-        let Some(since) = &mut self.since else {
+        let Some(debt) = &mut self.debt else {
             return;
         };
+        let waited = std::mem::take(&mut debt.waits);
+        let gap = now.saturating_sub(std::mem::replace(&mut debt.polled, now));
         if gap > terms.timeout.saturating_mul(2) {
             self.clear();
             return;
         }
         let counts = if waited { 2 * terms.interval() } else { 0 };
         let still = gap.saturating_sub(counts);
-        *since = since.saturating_add(still).min(now + self.credit);
-        self.check_at = self.check_at.saturating_add(still);
+        debt.since = debt.since.saturating_add(still).min(now + debt.credit);
+        debt.check_at = debt.check_at.saturating_add(still);
     }
 
     /// Notes a wait for the peer; returns when to check the stream.
     pub(super) fn pends(&mut self, now: u64, terms: WriteTerms) -> u64 {
-        (self.polled, self.waits) = (now, true);
-        let since = match self.since {
-            Some(since) => since,
-            None => {
-                self.since = Some(now);
-                // The debt begins with the first measurement, so it comes soon.
-                self.check_at = now.saturating_add((terms.interval() / FIRST_CHECK).max(1));
-                self.checked = false;
-                self.paid = StreamMark {
-                    accepted: self.accepted,
+        let accepted = self.accepted;
+        let debt = self.debt.get_or_insert_with(|| {
+            Box::new(WriteDebt {
+                since: now,
+                credit: 0,
+                polled: now,
+                waits: true,
+                paid: StreamMark {
+                    accepted,
                     taken: None,
-                };
-                now
-            }
-        };
-        self.check_at.min(since.saturating_add(terms.timeout))
+                },
+                // The debt begins with the first measurement, so it comes soon.
+                check_at: now.saturating_add((terms.interval() / FIRST_CHECK).max(1)),
+                checked: false,
+            })
+        });
+        (debt.polled, debt.waits) = (now, true);
+        debt.check_at.min(debt.since.saturating_add(terms.timeout))
     }
 
     /// Returns when the connection of a peer that takes nothing ends.
     pub(super) fn ends(&self, terms: WriteTerms) -> u64 {
-        self.since.unwrap_or(0).saturating_add(terms.timeout)
+        let since = self.debt.as_ref().map_or(0, |debt| debt.since);
+        since.saturating_add(terms.timeout)
     }
 
     /// Checks the peer's progress by the bytes it has taken.
@@ -141,7 +151,11 @@ impl WriteClock {
         taken: Option<Taken>,
         terms: WriteTerms,
     ) -> PeerProgress {
-        let before = self.since;
+        let accepted = self.accepted;
+        let Some(debt) = &mut self.debt else {
+            return PeerProgress::Waits;
+        };
+        let before = debt.since;
         let is_closed = matches!(
             taken,
             Some(Taken::Acknowledged {
@@ -150,32 +164,31 @@ impl WriteClock {
             })
         );
         let taken = taken.map(Taken::bytes);
-        let is_first = !std::mem::replace(&mut self.checked, true);
-        self.check_at = now.saturating_add(terms.interval());
-        let bytes = match (taken, self.paid.taken) {
+        let is_first = !std::mem::replace(&mut debt.checked, true);
+        debt.check_at = now.saturating_add(terms.interval());
+        let bytes = match (taken, debt.paid.taken) {
             (Some(taken), Some(paid)) => taken.saturating_sub(paid),
-            _ => self.accepted - self.paid.accepted,
+            _ => accepted - debt.paid.accepted,
         };
-        self.pay(now, bytes, taken, terms);
-        if let (Some(taken), None) = (taken, self.paid.taken) {
-            self.paid = StreamMark {
-                accepted: self.accepted,
+        debt.pay(now, bytes, accepted, taken, terms);
+        if let (Some(taken), None) = (taken, debt.paid.taken) {
+            debt.paid = StreamMark {
+                accepted,
                 taken: Some(taken.saturating_sub(EXACT_TO)),
             };
             if is_first {
                 // Bytes taken before the first measurement are unknown.
-                self.since = Some(now);
+                debt.since = now;
             }
         }
-        if is_closed && self.credit == 0 {
+        if is_closed && debt.credit == 0 {
             // Once for each debt.
-            self.credit = terms.timeout;
-            self.since = self.since.map(|since| since + self.credit);
+            debt.credit = terms.timeout;
+            debt.since += debt.credit;
         }
-        let since = self.since.unwrap_or(now);
-        if now.saturating_sub(since) >= terms.timeout {
+        if now.saturating_sub(debt.since) >= terms.timeout {
             PeerProgress::Over
-        } else if self.since == before {
+        } else if debt.since == before {
             PeerProgress::Waits
         } else {
             PeerProgress::Moves
@@ -187,9 +200,12 @@ impl WriteClock {
     /// They count as taken if the stream does not measure that.
     pub(super) fn accepted(&mut self, now: u64, bytes: usize, terms: WriteTerms) {
         self.accepted += bytes as u64;
-        if self.paid.taken.is_none() {
-            let bytes = self.accepted - self.paid.accepted;
-            self.pay(now, bytes, None, terms);
+        let accepted = self.accepted;
+        if let Some(debt) = &mut self.debt {
+            if debt.paid.taken.is_none() {
+                let bytes = accepted - debt.paid.accepted;
+                debt.pay(now, bytes, accepted, None, terms);
+            }
         }
     }
 
@@ -197,33 +213,32 @@ impl WriteClock {
     ///
     /// All bytes count as taken if the stream does not measure that.
     pub(super) fn flushed(&mut self) {
-        self.waits = false;
-        if self.paid.taken.is_none() {
+        let Some(debt) = &mut self.debt else {
+            return;
+        };
+        debt.waits = false;
+        if debt.paid.taken.is_none() {
             self.clear();
         }
     }
 
     /// Clears the debt.
     pub(super) fn clear(&mut self) {
-        self.since = None;
-        self.credit = 0;
-        self.waits = false;
-        self.paid.taken = None;
+        self.debt = None;
     }
+}
 
-    fn pay(&mut self, now: u64, bytes: u64, taken: Option<u64>, terms: WriteTerms) {
-        let Some(since) = &mut self.since else {
-            return;
-        };
+impl WriteDebt {
+    fn pay(&mut self, now: u64, bytes: u64, accepted: u64, taken: Option<u64>, terms: WriteTerms) {
         if bytes < terms.chunk / 2 {
             return;
         }
         let worth = u128::from(bytes) * u128::from(terms.timeout);
         let worth = worth.div_ceil(u128::from(terms.chunk));
         let worth = u64::try_from(worth).unwrap_or(u64::MAX);
-        *since = since.saturating_add(worth).min(now + self.credit);
+        self.since = self.since.saturating_add(worth).min(now + self.credit);
         self.paid = StreamMark {
-            accepted: self.accepted,
+            accepted,
             taken: taken.or(self.paid.taken),
         };
     }

@@ -3,7 +3,7 @@
 use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::sync::Arc;
 use loom::thread;
-use transport_core::{Backend, Direction, NoObserver, PeerAddr, Plain};
+use transport_core::{Backend, ConnInfo, Direction, NoObserver, PeerAddr, Plain};
 
 use super::check_bounded;
 use crate::conn_state::ConnState;
@@ -138,7 +138,8 @@ fn one_idle() -> (Limiter, GuardedIo<Plain<tokio::io::Empty>>) {
     let mut permit = admit(&limiter, 1).unwrap();
     let peer = permit.established();
     let (settings, core) = (core.settings(), std::sync::Arc::clone(core));
-    let conn = ConnState::new(1, Backend::Uds, core, settings, None, peer, 0);
+    let info = std::sync::Arc::new(ConnInfo::new(Backend::Uds, None));
+    let conn = ConnState::new(1, info, core, settings, peer, 0);
     // Framed and answered: idle without a pause.
     conn.activity.framed.store(true, Ordering::Relaxed);
     conn.activity.moved(Direction::Out, 0);

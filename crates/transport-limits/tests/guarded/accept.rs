@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -140,6 +141,74 @@ async fn errors_of_one_connection_skipped_at_once() {
     guard.accept().await.establish().await.unwrap();
     assert_eq!(start.elapsed(), Duration::ZERO);
     assert_eq!(log.count("accepting is paused"), 0);
+}
+
+/// A listener whose accepts are always ready.
+struct NeverWaiting {
+    /// Dials a connection for each accept; without it they fail.
+    dialer: Option<MemoryDialer>,
+    inner: MemoryListener,
+    accepts: Arc<AtomicUsize>,
+}
+
+impl Listener for NeverWaiting {
+    type Pending = MemoryPending;
+
+    fn backend(&self) -> Backend {
+        Backend::Tcp
+    }
+
+    async fn accept(&mut self) -> Result<MemoryPending, TransportError> {
+        self.accepts.fetch_add(1, Ordering::Relaxed);
+        match &self.dialer {
+            // Over the cap: each of them is refused at once.
+            Some(dialer) => {
+                let to = anywhere();
+                let _peer = tokio::task::unconstrained(dialer.dial(&to)).await?;
+                tokio::task::unconstrained(self.inner.accept()).await
+            }
+            None => Err(io::Error::from(io::ErrorKind::ConnectionReset).into()),
+        }
+    }
+}
+
+/// Other tasks run although no accept waits.
+async fn others_run_beside(refuses: bool) {
+    let recorder = Recorder::new();
+    let limits = Limits::new().with_max_conns(1).unwrap();
+    let limiter = Limiter::new(&limits, recorder.observer()).unwrap();
+    let (inner, dialer) = MemoryListener::bind(Backend::Tcp);
+    let accepts = Arc::new(AtomicUsize::new(0));
+    let raw = NeverWaiting {
+        dialer: refuses.then_some(dialer),
+        inner,
+        accepts: Arc::clone(&accepts),
+    };
+    let mut guard = Guard::new(raw, &limiter);
+    let accepting = tokio::spawn(async move {
+        let _held = match refuses {
+            true => Some(guard.accept().await),
+            false => None,
+        };
+        guard.accept().await;
+    });
+    let mut turns = 0;
+    while turns < 100 || accepts.load(Ordering::Relaxed) < 100 {
+        tokio::task::yield_now().await;
+        turns += 1;
+    }
+    accepting.abort();
+    assert!(accepting.await.unwrap_err().is_cancelled());
+}
+
+#[tokio::test]
+async fn failing_accepts_let_other_tasks_run() {
+    others_run_beside(false).await;
+}
+
+#[tokio::test]
+async fn refused_accepts_let_other_tasks_run() {
+    others_run_beside(true).await;
 }
 
 #[tokio::test(start_paused = true)]

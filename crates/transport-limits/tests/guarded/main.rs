@@ -18,4 +18,5 @@ mod shared_evict;
 mod throttling;
 mod upgrade;
 mod vectored;
+mod watchers;
 mod without_half_close;

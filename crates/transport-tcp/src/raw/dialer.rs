@@ -30,7 +30,7 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let dialer = TcpDialer::default();
 /// let connection = dialer.dial(&"example.com:80".parse()?).await?;
-/// println!("connected in {:?}", connection.info.steps.connect);
+/// println!("connected in {:?}", connection.info.steps.connect());
 /// # Ok(())
 /// # }
 /// ```
@@ -165,8 +165,8 @@ impl Dialer for TcpDialer {
         let peer = peer.map(PeerAddr::Ip);
         let mut info = ConnInfo::new(Backend::Tcp, peer);
         info.local = stream.local_addr().ok();
-        info.steps.resolve = Some(resolved - started);
-        info.steps.connect = Some(connected - resolved);
+        info.steps.set_resolve(resolved - started);
+        info.steps.set_connect(connected - resolved);
         Ok(Connection::new(
             TcpIo::new(stream).with_deferred(deferred),
             info,

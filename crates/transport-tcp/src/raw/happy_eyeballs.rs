@@ -9,11 +9,11 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use socket2::SockRef;
+use socket2::{Domain, SockRef};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep_until, timeout, Instant};
 
-use super::network;
+use super::{network, stream_socket};
 use crate::TcpConfig;
 
 /// The recommended delay between attempts (RFC 8305 §5).
@@ -49,9 +49,10 @@ async fn connect(
     max_fd: Option<RawFd>,
     config: &TcpConfig,
 ) -> io::Result<(TcpStream, SocketAddr)> {
-    let socket = match addr {
-        SocketAddr::V4(_) => TcpSocket::new_v4(),
-        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    let socket = match (addr, config.mptcp()) {
+        (SocketAddr::V4(_), false) => TcpSocket::new_v4(),
+        (SocketAddr::V6(_), false) => TcpSocket::new_v6(),
+        (_, true) => open_mptcp(addr, config),
     }?;
     // Before it connects: a slow attempt would hold a reserved descriptor.
     if max_fd.is_some_and(|limit| socket.as_raw_fd() >= limit) {
@@ -59,6 +60,13 @@ async fn connect(
     }
     network::before_connect(&SockRef::from(&socket), addr, config)?;
     Ok((socket.connect(addr).await?, addr))
+}
+
+/// Opens a socket of Multipath TCP, or of TCP where the kernel has none.
+fn open_mptcp(addr: SocketAddr, config: &TcpConfig) -> io::Result<TcpSocket> {
+    let socket = stream_socket::open(Domain::for_address(addr), config)?;
+    socket.set_nonblocking(true)?;
+    Ok(TcpSocket::from_std_stream(socket.into()))
 }
 
 /// Returns `EMFILE`: no descriptor is left for connections.

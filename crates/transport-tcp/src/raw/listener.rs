@@ -1,16 +1,21 @@
 //! The TCP listener.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use transport_core::{
     Backend, ConnInfo, Connection, Listener, PeerAddr, Pending, Reason, Reloadable, TransportError,
 };
 
+use super::listen_set::ListenSet;
+use super::mailbox::{Mailbox, SocketChange};
+use super::open::OpenSocket;
 use super::{network, options, TcpIo};
 use crate::TcpConfig;
 
@@ -35,15 +40,42 @@ use crate::TcpConfig;
 /// ```
 #[derive(Debug)]
 pub struct TcpListener {
-    inner: tokio::net::TcpListener,
+    /// One for each address.
+    sockets: Vec<ListenSocket>,
+    /// The socket that the next accept asks first.
+    next: usize,
+    /// Sockets of removed addresses, and how many connections each may still yield.
+    closing: Vec<(ListenSocket, u32)>,
+    mailbox: Arc<Mailbox>,
+    set: ListenSet,
     config: Reloadable<TcpConfig>,
+    max_fd: Option<RawFd>,
+}
+
+/// A listening socket of the current runtime.
+#[derive(Debug)]
+pub(super) struct ListenSocket {
+    inner: tokio::net::TcpListener,
+    addr: SocketAddr,
     /// The options that accepted sockets inherit from the listening socket.
     inherited: Option<TcpConfig>,
     /// The local address of accepted sockets.
     ///
-    /// `None` if the listener is bound to any address.
+    /// `None` if the socket is bound to any address.
     local: Option<SocketAddr>,
-    max_fd: Option<RawFd>,
+}
+
+impl ListenSocket {
+    /// Registers a socket with the current runtime.
+    fn register(open: OpenSocket) -> io::Result<Self> {
+        let local = Some(open.local).filter(|local| !local.ip().is_unspecified());
+        Ok(Self {
+            inner: tokio::net::TcpListener::from_std(open.inner)?,
+            addr: open.local,
+            inherited: open.inherited,
+            local,
+        })
+    }
 }
 
 impl TcpListener {
@@ -54,77 +86,28 @@ impl TcpListener {
     ///
     /// # Panics
     /// Outside of a tokio runtime.
+    #[allow(clippy::unused_async)]
     pub async fn bind(addr: SocketAddr, config: &TcpConfig) -> Result<Self, TransportError> {
-        let inner = Self::open(addr, config, config.reuse_port());
-        let inner = inner.map_err(|source| bind_error(addr, source))?;
-        Ok(Self::bound(inner, config))
+        let (_, listeners) = ListenSet::bind(&[addr], config, 1)?;
+        listeners.into_iter().next().ok_or(TransportError::Closed)
     }
 
     /// Binds several listeners to one address; the kernel spreads connections over them.
     ///
-    /// Each has a socket of its own (`SO_REUSEPORT`) on Linux; elsewhere they share one. As with
-    /// [`bind`](Self::bind), an address where another socket listens is an error, unless the
-    /// configuration has `reuse_port`.
+    /// As [`ListenSet::bind`] with one address.
     ///
     /// # Errors
     /// [`TransportError::Bind`] with the address.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
+    #[allow(clippy::unused_async)]
     pub async fn bind_many(
         addr: SocketAddr,
         config: &TcpConfig,
         count: usize,
     ) -> Result<Vec<Self>, TransportError> {
-        let one_each = cfg!(target_os = "linux") && count > 1;
-        let first = if one_each {
-            Self::bind_first(addr, config).map_err(|source| bind_error(addr, source))?
-        } else {
-            Self::bind(addr, config).await?
-        };
-        let addr = first.local_addr().map_err(TransportError::Io)?;
-        let mut all = vec![first];
-        while all.len() < count {
-            let next = if one_each {
-                let inner = Self::open(addr, config, true);
-                let inner = inner.map_err(|source| bind_error(addr, source))?;
-                Some(Self::bound(inner, config))
-            } else {
-                all[0].share()?
-            };
-            all.extend(next);
-        }
-        Ok(all)
-    }
-
-    /// Binds the first of several sockets.
-    fn bind_first(addr: SocketAddr, config: &TcpConfig) -> io::Result<Self> {
-        if !config.reuse_port() && addr.port() != 0 {
-            // Sockets with SO_REUSEPORT would join those of another process of this user.
-            drop(Self::open(addr, config, false)?);
-        }
-        Ok(Self::bound(Self::open(addr, config, true)?, config))
-    }
-
-    /// Wraps a socket that [`open`](Self::open) has made with this configuration.
-    fn bound(inner: tokio::net::TcpListener, config: &TcpConfig) -> Self {
-        let inherited = options::ARE_INHERITED.then(|| config.clone());
-        Self::new(inner, config, inherited)
-    }
-
-    fn new(
-        inner: tokio::net::TcpListener,
-        config: &TcpConfig,
-        inherited: Option<TcpConfig>,
-    ) -> Self {
-        let local = inner.local_addr().ok();
-        Self {
-            inner,
-            config: Reloadable::new(config.clone()),
-            inherited,
-            local: local.filter(|local| !local.ip().is_unspecified()),
-            max_fd: None,
-        }
+        ListenSet::bind(&[addr], config, count).map(|(_, listeners)| listeners)
     }
 
     /// Uses a listening socket, such as one that a service manager passes.
@@ -140,33 +123,24 @@ impl TcpListener {
         listener: std::net::TcpListener,
         config: &TcpConfig,
     ) -> Result<Self, TransportError> {
-        if !is_listening(&SockRef::from(&listener))? {
-            let error = io::Error::new(io::ErrorKind::InvalidInput, "the socket does not listen");
-            return Err(TransportError::Io(error));
-        }
-        listener.set_nonblocking(true)?;
-        let inner = tokio::net::TcpListener::from_std(listener)?;
-        // Connections in its backlog have options that are unknown here.
-        Ok(Self::new(inner, config, None))
+        ListenSet::from_std(vec![listener], config).map(|(_, listener)| listener)
     }
 
-    fn open(
-        addr: SocketAddr,
-        config: &TcpConfig,
-        reuse_port: bool,
-    ) -> io::Result<tokio::net::TcpListener> {
-        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
-        // A restart must not wait for old connections to leave TIME_WAIT.
-        socket.set_reuse_address(true)?;
-        if reuse_port {
-            socket.set_reuse_port(true)?;
+    pub(super) fn new(
+        sockets: Vec<ListenSocket>,
+        config: &Reloadable<TcpConfig>,
+        mailbox: Arc<Mailbox>,
+        set: &ListenSet,
+    ) -> Self {
+        Self {
+            sockets,
+            next: 0,
+            closing: Vec::new(),
+            mailbox,
+            set: set.clone(),
+            config: config.clone(),
+            max_fd: None,
         }
-        socket.set_nonblocking(true)?;
-        options::apply(&SockRef::from(&socket), config)?;
-        network::before_bind(&SockRef::from(&socket), addr, config)?;
-        socket.bind(&addr.into())?;
-        socket.listen(i32::try_from(config.backlog()).unwrap_or(i32::MAX))?;
-        tokio::net::TcpListener::from_std(socket.into())
     }
 
     /// Refuses connections with a descriptor of `limit` or higher, as `conn_limit`.
@@ -186,32 +160,131 @@ impl TcpListener {
         self
     }
 
-    /// Returns the bound address.
+    /// Returns the bound address; of several the first.
     ///
     /// # Errors
-    /// If the system cannot report it.
+    /// If the listener has no address.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.inner.local_addr()
+        let first = self.set.local_addrs().into_iter().next();
+        first.ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
-}
 
-fn bind_error(addr: SocketAddr, source: io::Error) -> TransportError {
-    TransportError::Bind {
-        addr: addr.to_string(),
-        source,
+    /// Returns the addresses, which it shares with the listeners of other accept loops.
+    #[must_use]
+    pub const fn set(&self) -> &ListenSet {
+        &self.set
     }
-}
 
-/// Returns whether a socket listens.
-///
-/// True where the system does not report it. There the first accept fails.
-fn is_listening(socket: &SockRef<'_>) -> io::Result<bool> {
-    #[cfg(target_os = "linux")]
-    return socket.is_listener();
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _ = socket;
-        Ok(true)
+    /// Applies the changes of the set to the sockets of this listener.
+    ///
+    /// A socket that cannot be registered is tried again by the next accept.
+    pub(super) fn apply_changes(&mut self) -> io::Result<()> {
+        let mut changes = self.mailbox.take().into_iter();
+        while let Some(change) = changes.next() {
+            if let Err(error) = self.apply(&change) {
+                self.mailbox
+                    .put_back(std::iter::once(change).chain(changes).collect());
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, change: &SocketChange) -> io::Result<()> {
+        match change {
+            SocketChange::Add(open) => {
+                self.sockets
+                    .push(ListenSocket::register(open.try_clone()?)?);
+            }
+            SocketChange::Remove(addr) => {
+                let backlog = self.config.get().backlog();
+                let (removed, kept) = std::mem::take(&mut self.sockets)
+                    .into_iter()
+                    .partition::<Vec<_>, _>(|socket| socket.addr == *addr);
+                self.sockets = kept;
+                let removed = removed.into_iter().map(|socket| (socket, backlog));
+                self.closing.extend(removed);
+            }
+        }
+        Ok(())
+    }
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<TcpPending, TransportError>> {
+        if self.mailbox.is_filled() {
+            self.apply_changes()?;
+        }
+        if let Some(pending) = self.accept_closing() {
+            return Poll::Ready(pending);
+        }
+        loop {
+            let count = self.sockets.len();
+            for turn in 0..count {
+                let at = (self.next + turn) % count;
+                let socket = &self.sockets[at];
+                if let Poll::Ready(accepted) = socket.inner.poll_accept(cx) {
+                    let pending = self.pending(socket, accepted);
+                    // The others come first at the next accept, so that none starves.
+                    self.next = at + 1;
+                    return Poll::Ready(pending);
+                }
+            }
+            self.mailbox.register(cx.waker());
+            if !self.mailbox.is_filled() {
+                return Poll::Pending;
+            }
+            self.apply_changes()?;
+            if let Some(pending) = self.accept_closing() {
+                return Poll::Ready(pending);
+            }
+        }
+    }
+
+    /// Accepts a connection that the kernel has completed for a removed address.
+    ///
+    /// Closes the sockets of such addresses that have none.
+    fn accept_closing(&mut self) -> Option<Result<TcpPending, TransportError>> {
+        while let Some((socket, left)) = self.closing.last_mut() {
+            // The readiness of the runtime may be out of date.
+            let accepted = match left.checked_sub(1) {
+                Some(less) => {
+                    *left = less;
+                    SockRef::from(&socket.inner).accept()
+                }
+                None => Err(io::ErrorKind::WouldBlock.into()),
+            };
+            if let Err(error) = &accepted {
+                if error.kind() == io::ErrorKind::WouldBlock {
+                    self.closing.pop();
+                    continue;
+                }
+            }
+            let accepted = accepted.and_then(|(stream, peer)| {
+                let peer = peer.as_socket().ok_or(io::ErrorKind::InvalidData)?;
+                stream.set_nonblocking(true)?;
+                Ok((TcpStream::from_std(stream.into())?, peer))
+            });
+            let (socket, _) = self.closing.last()?;
+            return Some(self.pending(socket, accepted));
+        }
+        None
+    }
+
+    fn pending(
+        &self,
+        socket: &ListenSocket,
+        accepted: io::Result<(TcpStream, SocketAddr)>,
+    ) -> Result<TcpPending, TransportError> {
+        let (stream, peer) = accepted.map_err(TransportError::Io)?;
+        let over_max_fd = self.max_fd.is_some_and(|limit| stream.as_raw_fd() >= limit);
+        let config = self.config.get();
+        let inherits = socket.inherited.as_ref() == Some(&*config);
+        Ok(TcpPending {
+            stream,
+            peer,
+            local: socket.local,
+            over_max_fd,
+            config: (!inherits).then_some(config),
+        })
     }
 }
 
@@ -230,29 +303,24 @@ impl Listener for TcpListener {
     /// # Cancel safety
     /// A dropped call loses no connection.
     async fn accept(&mut self) -> Result<TcpPending, TransportError> {
-        let (stream, peer) = self.inner.accept().await.map_err(TransportError::Io)?;
-        let over_max_fd = self.max_fd.is_some_and(|limit| stream.as_raw_fd() >= limit);
-        let config = self.config.get();
-        let inherits = self.inherited.as_ref() == Some(&*config);
-        Ok(TcpPending {
-            stream,
-            peer,
-            local: self.local,
-            over_max_fd,
-            config: (!inherits).then_some(config),
-        })
+        poll_fn(|cx| self.poll_accept(cx)).await
     }
 
     fn share(&self) -> Result<Option<Self>, TransportError> {
-        let socket = self.inner.as_fd().try_clone_to_owned()?;
-        let inner = tokio::net::TcpListener::from_std(socket.into())?;
-        Ok(Some(Self {
-            inner,
-            config: self.config.clone(),
-            inherited: self.inherited.clone(),
-            local: self.local,
-            max_fd: self.max_fd,
-        }))
+        let mut sockets = Vec::with_capacity(self.sockets.len());
+        // The changes first: a later one must not refer to a socket that this listener lacks.
+        let mailbox = self.set.mailbox(&self.mailbox);
+        for socket in &self.sockets {
+            let inner = socket.inner.as_fd().try_clone_to_owned()?;
+            sockets.push(ListenSocket::register(OpenSocket {
+                inner: inner.into(),
+                local: socket.addr,
+                inherited: socket.inherited.clone(),
+            })?);
+        }
+        let mut shared = Self::new(sockets, &self.config, mailbox, &self.set);
+        shared.max_fd = self.max_fd;
+        Ok(Some(shared))
     }
 }
 

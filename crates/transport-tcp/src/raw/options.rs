@@ -4,6 +4,7 @@ use std::io;
 
 use socket2::{SockRef, TcpKeepalive};
 
+use super::stream_socket::unless_mptcp;
 use crate::TcpConfig;
 
 /// Whether accepted sockets inherit the options of the listener, as on Linux.
@@ -12,15 +13,28 @@ pub(super) const ARE_INHERITED: bool = cfg!(target_os = "linux");
 /// Sets the options of a new socket, which has every option off.
 pub(super) fn apply(socket: &SockRef<'_>, config: &TcpConfig) -> io::Result<()> {
     socket.set_tcp_nodelay(config.nodelay())?;
-    if let Some(idle) = config.keepalive() {
-        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))?;
-    }
+    set_keepalive(socket, config)?;
     #[cfg(target_os = "linux")]
-    socket.set_tcp_notsent_lowat(config.unsent_bytes())?;
+    unless_mptcp(socket, socket.set_tcp_notsent_lowat(config.unsent_bytes()))?;
+    set_user_timeout(socket, config)
+}
+
+fn set_keepalive(socket: &SockRef<'_>, config: &TcpConfig) -> io::Result<()> {
+    match config.keepalive() {
+        Some(idle) => {
+            let keepalive = TcpKeepalive::new().with_time(idle);
+            unless_mptcp(socket, socket.set_tcp_keepalive(&keepalive))
+        }
+        None => Ok(()),
+    }
+}
+
+fn set_user_timeout(socket: &SockRef<'_>, config: &TcpConfig) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     if let Some(timeout) = config.user_timeout() {
-        socket.set_tcp_user_timeout(Some(timeout))?;
+        unless_mptcp(socket, socket.set_tcp_user_timeout(Some(timeout)))?;
     }
+    let _ = (socket, config);
     Ok(())
 }
 
@@ -29,13 +43,8 @@ pub(super) fn apply_at_dial(
     socket: &SockRef<'_>,
     config: &TcpConfig,
 ) -> io::Result<DeferredOptions> {
-    if let Some(idle) = config.keepalive() {
-        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))?;
-    }
-    #[cfg(target_os = "linux")]
-    if let Some(timeout) = config.user_timeout() {
-        socket.set_tcp_user_timeout(Some(timeout))?;
-    }
+    set_keepalive(socket, config)?;
+    set_user_timeout(socket, config)?;
     Ok(DeferredOptions {
         nodelay: config.nodelay(),
         unsent_bytes: Some(config.unsent_bytes()),
@@ -79,7 +88,10 @@ impl DeferredOptions {
             .is_some_and(|mark| after > u64::from(mark))
         {
             #[cfg(target_os = "linux")]
-            socket.set_tcp_notsent_lowat(self.unsent_bytes.unwrap_or_default())?;
+            unless_mptcp(
+                socket,
+                socket.set_tcp_notsent_lowat(self.unsent_bytes.unwrap_or_default()),
+            )?;
             self.unsent_bytes = None;
         }
         Ok(!self.nodelay && self.unsent_bytes.is_none())
@@ -90,6 +102,6 @@ impl DeferredOptions {
 pub(super) fn replace(socket: &SockRef<'_>, config: &TcpConfig) -> io::Result<()> {
     socket.set_keepalive(config.keepalive().is_some())?;
     #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(config.user_timeout())?;
+    unless_mptcp(socket, socket.set_tcp_user_timeout(config.user_timeout()))?;
     apply(socket, config)
 }

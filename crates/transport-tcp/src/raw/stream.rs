@@ -37,21 +37,12 @@ pub struct TcpIo {
     deferred: Option<DeferredOptions>,
     /// Bytes accepted by the kernel.
     written: u64,
-    #[cfg(target_os = "linux")]
-    probe: TakenProbe,
-}
-
-/// The method that measures [`Io::taken`].
-#[cfg(target_os = "linux")]
-#[derive(Debug)]
-enum TakenProbe {
-    /// sock_diag(7).
-    Diagnosis {
-        /// Whether it has answered before.
-        has_answered: bool,
-    },
     /// Probes of `TCP_NOTSENT_LOWAT`, where sock_diag(7) is not available.
-    Unsent(UnsentProbe),
+    #[cfg(target_os = "linux")]
+    probe: Option<Box<UnsentProbe>>,
+    /// Whether sock_diag(7) has answered before.
+    #[cfg(target_os = "linux")]
+    has_diagnosis: bool,
 }
 
 impl TcpIo {
@@ -68,9 +59,9 @@ impl TcpIo {
             deferred: None,
             written: 0,
             #[cfg(target_os = "linux")]
-            probe: TakenProbe::Diagnosis {
-                has_answered: false,
-            },
+            probe: None,
+            #[cfg(target_os = "linux")]
+            has_diagnosis: false,
         }
     }
 
@@ -186,29 +177,23 @@ impl Io for TcpIo {
     /// counts sent bytes, which the peer's window bounds.
     #[cfg(target_os = "linux")]
     fn taken(&mut self) -> Option<Taken> {
-        match &mut self.probe {
-            TakenProbe::Diagnosis { has_answered } => {
-                match sock_diag::send_queue_state(&self.stream) {
-                    Some(left) => {
-                        *has_answered = true;
-                        Some(left.taken(self.written))
-                    }
-                    // Temporarily out of descriptors or memory.
-                    None if *has_answered => None,
-                    None => {
-                        self.probe = TakenProbe::Unsent(UnsentProbe::new());
-                        self.taken()
-                    }
-                }
+        if self.probe.is_none() {
+            if let Some(left) = sock_diag::send_queue_state(&self.stream) {
+                self.has_diagnosis = true;
+                return Some(left.taken(self.written));
             }
-            TakenProbe::Unsent(unsent) => {
-                let left = unsent.measure(&self.stream, self.written)?;
-                Some(Taken::Acknowledged {
-                    bytes: self.written.saturating_sub(left),
-                    in_flight: true,
-                })
+            if self.has_diagnosis {
+                // Temporarily out of descriptors or memory.
+                return None;
             }
         }
+        let new = || Box::new(UnsentProbe::new());
+        let unsent = self.probe.get_or_insert_with(new);
+        let left = unsent.measure(&self.stream, self.written)?;
+        Some(Taken::Acknowledged {
+            bytes: self.written.saturating_sub(left),
+            in_flight: true,
+        })
     }
 
     fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
@@ -280,5 +265,17 @@ impl AsyncWrite for TcpIo {
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(all(test, target_os = "linux", target_pointer_width = "64"))]
+mod tests {
+    use super::*;
+
+    /// With the state of its guard and a tokio stream of 32 bytes it fits into 256 bytes.
+    #[test]
+    fn stream_is_small() {
+        let bytes = size_of::<TcpIo>() - size_of::<TcpStream>();
+        assert!(bytes <= 32, "{bytes} bytes");
     }
 }

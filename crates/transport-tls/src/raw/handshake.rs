@@ -82,7 +82,7 @@ impl PendingHandshake {
         let state: &CommonState = state;
         let details = Arc::make_mut(&mut info);
         details.backend = Backend::Tls;
-        details.steps.handshake = Some(started.elapsed());
+        details.steps.set_handshake(started.elapsed());
         details.server_name = server_name;
         details.cipher = state
             .negotiated_cipher_suite()

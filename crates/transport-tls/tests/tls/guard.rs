@@ -73,7 +73,7 @@ async fn constructors_join_listener_and_dialer() {
     ours.io.read_to_end(&mut got).await.unwrap();
     assert_eq!(got, b"over tcp");
     assert!(ours.info.local.is_some() && ours.info.peer.is_some());
-    assert!(theirs.info.steps.connect.is_some() && theirs.info.steps.handshake.is_some());
+    assert!(theirs.info.steps.connect().is_some() && theirs.info.steps.handshake().is_some());
     drop((ours, theirs));
     let seen = rig.recorder.snapshot();
     assert_eq!(seen.tls_handshakes.len(), 2, "one per end");

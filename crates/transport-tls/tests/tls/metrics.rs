@@ -25,7 +25,7 @@ async fn handshake_is_described_on_both_ends() {
         );
         assert_eq!(end.kx, Some(KeyExchange::X25519));
         assert!(!end.resumed);
-        assert!(end.steps.handshake.is_some());
+        assert!(end.steps.handshake().is_some());
     }
     assert!(ours.info.peer.is_some(), "the raw peer is kept");
 }

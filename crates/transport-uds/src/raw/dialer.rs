@@ -114,7 +114,7 @@ impl Dialer for UdsDialer {
         let uid = stream.peer_cred().map_err(connect)?.uid();
         let mut info = ConnInfo::new(Backend::Uds, Some(PeerAddr::Uid(uid)));
         info.identity = PeerIdentity::Uid(uid);
-        info.steps.connect = Some(connected - started);
+        info.steps.set_connect(connected - started);
         Ok(Connection::new(UdsIo::new(stream), info))
     }
 }

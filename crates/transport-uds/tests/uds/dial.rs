@@ -21,7 +21,7 @@ async fn server_uid_is_reported() {
     let info = UdsDialer::new().dial(&target(&place)).await.unwrap().info;
     assert_eq!(info.peer, Some(PeerAddr::Uid(our_uid())));
     assert_eq!(info.identity, PeerIdentity::Uid(our_uid()));
-    assert!(info.steps.connect.is_some() && info.local.is_none());
+    assert!(info.steps.connect().is_some() && info.local.is_none());
 }
 
 #[tokio::test]

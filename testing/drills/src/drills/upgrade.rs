@@ -183,7 +183,7 @@ impl Place {
     ///
     /// The gateway is killed before it accepts them; the other one serves.
     fn lost_with(&self, other: Gateway, hangs: Gateway) -> Result<usize, Stop> {
-        hangs.signal(Signal::STOP)?;
+        hangs.hang()?;
         let lost = self.netns.within(|| {
             let one = || connect(self.addr).and_then(|conn| tls(&self.config, conn));
             thread::scope(|scope| {

@@ -9,6 +9,7 @@ use super::Drill;
 use crate::case::{ensure, Case, Outcome};
 use crate::relay::Relay;
 use ron_lab::client::{connect, ended, ping, round_trip};
+use ron_lab::process::{wait_for, PATIENCE};
 use ron_lab::Lab;
 
 /// The added round trip of a congested upstream, in milliseconds.
@@ -94,7 +95,7 @@ const FLAPS: u32 = 5;
 pub(super) const FLAPPING: Drill = Drill {
     name: "upstream-flapping",
     fault: "the upstream stops and restarts, five times",
-    expected: "rejected_total{reason=\"upstream\"} and failed dials while it is down, none while it is up; /readyz 200",
+    expected: "while it is down: rejected_total{reason=\"upstream\"}, failed dials, /readyz 503 `upstream`; while it is up: no reject, /readyz 200",
     cure: "repair the upstream: the gateway recovers by itself",
     quick: true,
     run: flapping,
@@ -112,37 +113,55 @@ fn flapping(lab: &Lab, case: &mut Case) -> Outcome {
         carried.map_err(|e| format!("while the upstream is up: {e}"))
     };
     let failed = "transport_dials_total{backend=\"tcp\",result=\"error\"}";
-    front.admin.ready_while(|| {
-        for flap in 1..=FLAPS {
-            served()?;
-            upstream.kill()?;
-            case.fault();
-            // The reset may arrive before the client has seen that it is connected.
+    let ready = || {
+        wait_for("/readyz 200", PATIENCE, || {
+            Ok((front.admin.get("/readyz")?.0 == 200).then_some(()))
+        })
+    };
+    let mut refused = 0.0;
+    for flap in 1..=FLAPS {
+        served()?;
+        ready()?;
+        upstream.kill()?;
+        case.fault();
+        wait_for("/readyz 503 after a refused client", PATIENCE, || {
+            // The rest of the target ends by itself; each further client begins the next one.
             let is_over = match connect(front.addr) {
                 Ok(mut conn) => ended(&mut conn),
+                // The reset may arrive before the client has seen that it is connected.
                 Err(error) => error.kind() == ErrorKind::ConnectionReset,
             };
-            ensure(is_over, || "an answer without upstream".into())?;
-            let now = front.until("the reject", |now| {
-                now.rejected("upstream") >= f64::from(flap) && now.value(failed) >= f64::from(flap)
-            })?;
-            if flap == FLAPS {
-                let (rejects, failed) = (now.rejected("upstream"), now.value(failed));
-                case.signal(format!(
-                    "{rejects} rejects, {failed} failed dials of {FLAPS}"
-                ));
+            if !is_over {
+                return Err("an answer without upstream".into());
             }
-            ensure(now.rejects() < f64::from(flap) + 0.5, || {
-                "other rejects".into()
+            refused += 1.0;
+            front.until("the reject", |now| {
+                now.rejected("upstream") >= refused && now.value(failed) >= refused
             })?;
-            case.cure();
-            upstream = lab.gateway().bind(addr).spawn()?;
+            let (status, body) = front.admin.get("/readyz")?;
+            match (status, body.contains("upstream")) {
+                (503, true) => Ok(Some(())),
+                (200, _) => Ok(None),
+                _ => Err(format!("/readyz: {status} {body}")),
+            }
+        })?;
+        let now = front.scrape()?;
+        ensure(now.rejects() < refused + 0.5, || "other rejects".into())?;
+        if flap == FLAPS {
+            let (rejects, failed) = (now.rejected("upstream"), now.value(failed));
+            case.signal(format!(
+                "{rejects} rejects, {failed} failed dials of {refused}; /readyz 503 upstream"
+            ));
         }
-        let carried = served()?;
-        case.recovered(format!("{carried} bytes echoed each time it is up"));
-        upstream.stop()?;
-        Ok(())
-    })?;
+        case.cure();
+        upstream = lab.gateway().bind(addr).spawn()?;
+    }
+    let carried = served()?;
+    ready()?;
+    case.recovered(format!(
+        "{carried} bytes echoed each time it is up; /readyz 200"
+    ));
+    upstream.stop()?;
     front.stop()?;
     Ok(())
 }

@@ -136,7 +136,7 @@ function readiness(status, now) {
   show("sandbox", mode === "off" ? "off" : parts);
   $("sandbox").className = mode !== "off" && !(abi && seccomp) ? "care" : "";
   const [first] = status.listeners;
-  show("what", first.name === null ? service(first) + ", " + first.listen : status.listeners.length + " listeners");
+  show("what", first.name === null ? service(first) + ", " + first.addresses.join(", ") : status.listeners.length + " listeners");
   listeners(status.listeners);
   document.title = word + " · ron-gateway";
 }
@@ -151,7 +151,7 @@ function listeners(all) {
     const row = rows.insertRow();
     cell(row, one.name);
     cell(row, service(one));
-    cell(row, one.listen);
+    cell(row, one.addresses.join(", "));
     const care = one.state === "ready" ? "" : one.state === "degraded" ? "care" : "alarm";
     cell(row, (WORDS[one.state] || one.state) + (one.reason ? " (" + one.reason + ")" : ""), care);
   }

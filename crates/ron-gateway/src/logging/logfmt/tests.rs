@@ -1,12 +1,9 @@
-use tracing::Level;
-
-use super::super::entry::FieldValue;
-use super::super::timestamp::Timestamp;
+use super::super::entry::Fields;
 use super::*;
 
-fn written(text: &str) -> String {
+fn written(value: &str) -> String {
     let mut line = String::new();
-    value(&mut line, text).unwrap();
+    text(&mut line, value).unwrap();
     line
 }
 
@@ -94,13 +91,11 @@ fn value_len(text: &str) -> Result<usize, String> {
 }
 
 fn line_of(message: &str, value: &str) -> String {
-    render(&LogEntry {
-        at: Timestamp::now(),
-        level: Level::INFO,
-        target: "t",
-        message: Some(message.to_owned()),
-        fields: vec![("error".into(), FieldValue::Text(value.to_owned()))],
-    })
+    let (mut fields, mut line) = (Fields::default(), String::new());
+    fields.put("message", FieldValue::Text(message));
+    fields.put("error", FieldValue::Text(value));
+    render(&mut line, &LogEntry::of("t", &fields));
+    line
 }
 
 /// Every character, and texts that imitate the format.

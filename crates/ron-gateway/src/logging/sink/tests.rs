@@ -1,7 +1,9 @@
 //! Failing outputs: lost, counted and later lines.
 
+use std::sync::Mutex;
+
+use super::super::queue::QUEUE;
 use super::*;
-use std::sync::{Arc, Mutex};
 
 /// An output in memory that fails on demand.
 #[derive(Clone, Default)]
@@ -76,7 +78,7 @@ fn writer_drop_waits_for_all_lines() {
     out.fail(Some(io::ErrorKind::WouldBlock));
     let (sink, writer) = begin(&out);
     for n in 0..1000 {
-        sink.offer(format!("{n}\n"));
+        sink.offer(&format!("{n}\n"));
     }
     drop(writer);
     let expected: String = (0..1000).map(|n| format!("{n}\n")).collect();
@@ -89,10 +91,10 @@ fn closed_reader_ends_log_only() {
     out.fail(Some(io::ErrorKind::BrokenPipe));
     let (sink, writer) = begin(&out);
     for n in 0..3 * QUEUE {
-        sink.offer(format!("{n}\n"));
+        sink.offer(&format!("{n}\n"));
     }
     drop(writer);
-    sink.offer("x".to_owned());
+    sink.offer("x");
 }
 
 /// A full disk tears one line, which is completed later. Lost lines are counted, and the count is
@@ -103,11 +105,11 @@ fn full_disk_drops_lines_and_recovers() {
     out.room(Some(10));
     let (sink, writer) = begin(&out);
     let dropped = writer.dropped();
-    sink.offer("whole\n".to_owned());
-    sink.offer("torn apart\n".to_owned());
+    sink.offer("whole\n");
+    sink.offer("torn apart\n");
     settle(&out, &dropped, 2);
     for n in 0..5 {
-        sink.offer(format!("lost {n}\n"));
+        sink.offer(&format!("lost {n}\n"));
     }
     settle(&out, &dropped, 7);
     assert_eq!(out.text(), "whole\ntorn");
@@ -119,7 +121,7 @@ fn full_disk_drops_lines_and_recovers() {
         thread::sleep(RETRY);
     }
     assert_eq!(dropped.total(), 5);
-    sink.offer("after\n".to_owned());
+    sink.offer("after\n");
     drop(writer);
     assert_eq!(out.text(), "whole\ntorn apart\ndropped=5\nafter\n");
 }
@@ -130,14 +132,31 @@ fn recovered_device_gets_the_notice() {
     out.fail(Some(io::ErrorKind::Other));
     let (sink, writer) = begin(&out);
     let dropped = writer.dropped();
-    sink.offer("lost\n".to_owned());
+    sink.offer("lost\n");
     settle(&out, &dropped, 1);
     out.fail(None);
-    sink.offer("kept\n".to_owned());
+    sink.offer("kept\n");
     drop(writer);
     let text = out.text();
     assert!(
         text.contains("kept\n") && text.contains("dropped=1\n"),
         "{text}"
     );
+}
+
+/// A panic unwinds the owner of the writer.
+#[test]
+fn lines_before_a_panic_are_written() {
+    let out = Out::default();
+    let (sink, writer) = begin(&out);
+    let panicking = thread::spawn(move || {
+        let _writer = writer;
+        for n in 0..100 {
+            sink.offer(&format!("{n}\n"));
+        }
+        panic!("ends the owner of the writer");
+    });
+    assert!(panicking.join().is_err());
+    let expected: String = (0..100).map(|n| format!("{n}\n")).collect();
+    assert_eq!(out.text(), expected);
 }

@@ -99,10 +99,12 @@ const SOCKETS: &[(c_int, c_int, c_int)] = &[
     (AF_UNIX, SOCK_DGRAM, 0),
     (AF_INET, SOCK_STREAM, 0),
     (AF_INET, SOCK_STREAM, IPPROTO_TCP),
+    (AF_INET, SOCK_STREAM, IPPROTO_MPTCP),
     (AF_INET, SOCK_DGRAM, 0),
     (AF_INET, SOCK_DGRAM, IPPROTO_UDP),
     (AF_INET6, SOCK_STREAM, 0),
     (AF_INET6, SOCK_STREAM, IPPROTO_TCP),
+    (AF_INET6, SOCK_STREAM, IPPROTO_MPTCP),
     (AF_INET6, SOCK_DGRAM, 0),
     (AF_INET6, SOCK_DGRAM, IPPROTO_UDP),
     // The C library lists the machine's addresses to sort resolved ones (RFC 6724).

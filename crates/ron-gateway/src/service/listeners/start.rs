@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ron_transport::limits::Limiter;
 use ron_transport::metrics::Prometheus;
-use ron_transport::{Config, Inherited, ListenAddr, Transport, TransportError};
+use ron_transport::{Inherited, ListenAddr, Transport, TransportError};
 
 use super::RunningListener;
 use crate::conflicts;
@@ -67,23 +67,23 @@ impl ListenerStarter {
         &self,
         transport: Arc<Transport>,
         plan: ListenerPlan,
-        inherited: Option<Inherited>,
+        inherited: Vec<Inherited>,
     ) -> Result<RunningListener, ExitFailure> {
         prepare(&transport, &plan).await?;
-        let is_inherited = inherited.is_some();
-        let listen = match inherited {
-            Some(socket) => transport
-                .listen_on(socket)
-                .await
-                .map_err(|error| match error {
-                    TransportError::Tls { .. } => failure(error),
-                    error => systemd::unusable(error),
-                })?,
-            None => transport.listen().await.map_err(failure)?,
-        };
-        conflicts::check_listening(&plan, &listen)?;
-        warn_uncapped(&plan.config, &listen);
-        Ok(RunningListener::new(transport, listen, is_inherited, plan))
+        let is_inherited = !inherited.is_empty();
+        if is_inherited {
+            let listening = transport.listen_on_all(inherited).await;
+            listening.map_err(|error| match error {
+                TransportError::Tls { .. } => failure(error),
+                error => systemd::unusable(error),
+            })?;
+        } else {
+            transport.listen().await.map_err(failure)?;
+        }
+        let listener = RunningListener::new(transport, is_inherited, plan);
+        conflicts::check_listening(&listener.plan(), &listener.addrs())?;
+        warn_uncapped(&listener);
+        Ok(listener)
     }
 }
 
@@ -101,13 +101,16 @@ pub(in crate::service) async fn prepare(
 /// Warns of an uncapped address that a service manager chose.
 ///
 /// The configuration warns of configured addresses.
-fn warn_uncapped(config: &Config, listen: &ListenAddr) {
-    let configured = config.general.bind_addr();
-    let is_warned = configured.is_some_and(|addr| config.uncapped(addr).is_some());
-    let ListenAddr::Ip(addr) = listen else {
+fn warn_uncapped(listener: &RunningListener) {
+    let config = listener.transport.config();
+    let configured = config.general.bind_addrs().iter();
+    let mut warned = configured.filter_map(|addr| config.uncapped(*addr));
+    if warned.next().is_some() {
         return;
-    };
-    if let Some(warning) = config.uncapped(*addr).filter(|_| !is_warned) {
+    }
+    let addrs = listener.addrs();
+    let mut addrs = addrs.iter().filter_map(ListenAddr::socket_addr);
+    if let Some(warning) = addrs.find_map(|addr| config.uncapped(addr)) {
         tracing::warn!(target: TARGET, event = "config", "{warning}");
     }
 }

@@ -57,7 +57,7 @@ impl ListenerChanges {
                 changes.added.push(plan);
                 continue;
             };
-            let keys = restart_keys(&one.plan(), &plan);
+            let keys = restart_keys(one, &plan);
             if keys.is_empty() || plan.name.is_none() {
                 // Without a name, the transport rejects keys that need a restart.
                 changes.kept.push((Arc::clone(one), plan));
@@ -81,17 +81,22 @@ impl ListenerChanges {
 }
 
 /// Returns the changed keys that an open listener cannot apply.
-fn restart_keys(old: &ListenerPlan, new: &ListenerPlan) -> Vec<String> {
-    let changed = changed(&old.config, &new.config).into_iter();
+fn restart_keys(one: &RunningListener, new: &ListenerPlan) -> Vec<String> {
+    let changed = changed(&one.plan().config, &new.config).into_iter();
     changed
-        .filter(|key| key.reload == Reload::Restart)
+        .filter(|key| {
+            // A service manager has bound the sockets.
+            let is_fixed = key.path == "bind_addr" && one.is_inherited;
+            key.reload == Reload::Restart || is_fixed
+        })
         .map(|key| new.transport_key(key.path))
         .collect()
 }
 
 /// Returns whether both listeners can be open at the same time.
 fn moves(one: &RunningListener, plan: &ListenerPlan) -> bool {
-    let addr = plan.addr();
-    let is_changed = addr != one.plan().addr();
-    addr.is_some_and(|addr| is_changed && !conflicts::is_shared(&addr, &one.listen))
+    let addrs = plan.addrs();
+    let open = one.addrs();
+    let is_open = |addr| open.iter().any(|open| conflicts::is_shared(addr, open));
+    !addrs.is_empty() && addrs != one.plan().addrs() && !addrs.iter().any(is_open)
 }

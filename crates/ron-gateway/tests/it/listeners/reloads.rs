@@ -103,7 +103,9 @@ fn moved_listener_drains_at_its_old_address() {
     let old = addr_of(&gateway, "public");
     let mut held = connect(old);
     assert!(echoes(&mut held));
-    file.write(&TWO.replacen("'127.0.0.1:0'", &format!("'{to}'"), 1));
+    // A key that needs another listener, which another address allows.
+    let moved = format!("'{to}'\ntcp.backlog = 7");
+    file.write(&TWO.replacen("'127.0.0.1:0'", &moved, 1));
     reload(&gateway, "ok");
     wait_for("the new address", || TcpStream::connect(to).ok());
     assert!(echoes(&mut connect(to)));

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use proptest::prelude::*;
 use tokio::io::{AsyncRead, ReadBuf};
-use transport_core::{Backend, NoObserver, TransportError};
+use transport_core::{Backend, ConnInfo, NoObserver, TransportError};
 
 use super::*;
 use crate::conn_state::ConnState;
@@ -86,10 +86,9 @@ fn reader(bytes: Vec<u8>, sizes: &[usize], amnesia: bool) -> FrameReader<Pieces>
     let settings = limiter.core().settings();
     let conn = ConnState::new(
         1,
-        Backend::Tcp,
+        Arc::new(ConnInfo::new(Backend::Tcp, None)),
         Arc::clone(limiter.core()),
         settings,
-        None,
         None,
         0,
     );
