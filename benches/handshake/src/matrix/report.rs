@@ -66,11 +66,16 @@ pub(crate) fn write(dir: &Path, options: &Options, results: &[CellResult], compa
     comparisons.extend(before.filter(is_new).cloned());
     comparisons.sort_by_key(comparison::order);
     let machine = machine();
+    // A run of comparisons alone does not date the cells.
+    let of_cells = |key: &str, now: Value| match &earlier[key] {
+        before if results.is_empty() && !before.is_null() => before.clone(),
+        _ => now,
+    };
     let all = json!({
-        "date": said("date", &["-u", "+%F"]),
+        "date": of_cells("date", said("date", &["-u", "+%F"]).into()),
         "machine": machine,
         "versions": versions(),
-        "rounds": options.rounds,
+        "rounds": of_cells("rounds", options.rounds.into()),
         "cells": cells,
         "comparisons": comparisons,
     });
