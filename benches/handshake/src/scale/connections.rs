@@ -27,9 +27,11 @@ pub(super) fn measure(bench: &Bench) -> Table {
             "service",
             "connections",
             "us CPU per 64 B",
-            "64 B messages per s",
-            "CPU s per GB",
-            "MB per s",
+            "per s beside the clients",
+            "per s with a full core",
+            "CPU s per GB echoed",
+            "MB per s beside the clients",
+            "MB per s with a full core",
         ],
     );
     for service in [TCP_RELAY, TLS_RELAY] {
@@ -61,8 +63,10 @@ fn curve(bench: &Bench, service: Service, table: &mut Table) {
             open.to_string(),
             format!("{:.1}", cost * 1e6),
             format!("{rate:.0}"),
+            format!("{:.0}", 1.0 / cost),
             format!("{:.2}", large_cost / bytes * 1e9),
             format!("{:.0}", large_rate * bytes / 1e6),
+            format!("{:.0}", bytes / large_cost / 1e6),
         ]);
     }
 }

@@ -133,3 +133,19 @@ fn page(all: &Value) -> String {
     }
     page
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stored_page_equals_its_figures() {
+        let figures = include_str!("../../../../docs/reports/scaling.json");
+        let figures: Value = serde_json::from_str(figures).unwrap();
+        let stored = include_str!("../../../../docs/reports/SCALING.md");
+        assert_eq!(page(&figures), stored);
+        for (name, _) in ORDER {
+            assert!(stored.contains(&format!("\n### {name}, ")), "{name}");
+        }
+    }
+}
