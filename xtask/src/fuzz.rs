@@ -15,7 +15,9 @@ use crate::cmd::{capture, run as run_command, Cx, Outcome};
 use options::Options;
 use report::Report;
 
-/// Flags of rustc that count the executed edges and trace comparisons, as cargo-fuzz sets them.
+/// Flags of rustc that count edges and trace comparisons.
+///
+/// cargo-fuzz sets the same ones.
 const RUSTFLAGS: &str =
     "--cfg ron_fuzz -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
@@ -25,7 +27,7 @@ const VARIABLE: &str = "RON_FUZZ_TARGET";
 /// Targets that run at the same time.
 const PARALLEL: usize = 2;
 
-/// Runs one target or all of them, two at a time, and prints a table.
+/// Runs targets, two at a time, and prints a table.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     let known = targets(cx)?;
     let options = Options::parse(args, &known)?;
@@ -141,7 +143,7 @@ fn command(cx: &Cx, program: &Path, name: &str) -> Command {
     command
 }
 
-/// Adds to the corpus in the repository the inputs that reach code which no other input reaches.
+/// Adds inputs of new coverage to the corpus in the repository.
 fn keep(cx: &Cx, program: &Path, name: &str) -> Outcome {
     let corpus = cx.root.join("testing/fuzz/corpus").join(name);
     let mut command = command(cx, program, name);
