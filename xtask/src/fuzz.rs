@@ -7,6 +7,7 @@
 mod options;
 mod report;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -43,13 +44,19 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     for names in options.targets.chunks(PARALLEL) {
         let started = names.iter().map(|name| start(cx, &program, name, &options));
         let started: Vec<_> = started.collect::<Result<_, _>>()?;
-        for (name, child) in names.iter().zip(started) {
-            let output = child
-                .wait_with_output()
+        for (name, mut child) in names.iter().zip(started) {
+            let status = child
+                .wait()
                 .map_err(|e| format!("waiting for the target {name}: {e}"))?;
-            let text = String::from_utf8_lossy(&output.stderr).into_owned();
-            if !output.status.success() {
-                eprintln!("{text}");
+            let log = log(cx, name);
+            let text = std::fs::read(&log).map_err(|e| format!("{}: {e}", log.display()))?;
+            let text = String::from_utf8_lossy(&text).into_owned();
+            if !status.success() {
+                eprintln!(
+                    "{}\nall of it is in {}",
+                    report::finding(&text),
+                    log.display()
+                );
                 println!("{}", report::table(&reports));
                 return Err(format!(
                     "the target {name} failed: fix the cause, and keep the input named above in \
@@ -108,6 +115,11 @@ fn found(cx: &Cx, name: &str) -> PathBuf {
     cx.scratch("fuzz-corpus").join(name)
 }
 
+/// The output of a target; a pipe would block it once full.
+fn log(cx: &Cx, name: &str) -> PathBuf {
+    cx.scratch("fuzz-artifacts").join(format!("{name}.log"))
+}
+
 fn start(
     cx: &Cx,
     program: &Path,
@@ -123,6 +135,7 @@ fn start(
         let folder = cx.root.join("testing/fuzz").join(kind).join(name);
         folders.extend(folder.is_dir().then_some(folder));
     }
+    let log = log(cx, name);
     let mut command = command(cx, program, name);
     command
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
@@ -130,7 +143,7 @@ fn start(
         .args(["-print_final_stats=1", "-timeout=10", "-rss_limit_mb=1024"])
         .args(folders)
         .stdout(Stdio::null())
-        .stderr(Stdio::piped());
+        .stderr(File::create(&log).map_err(|e| format!("{}: {e}", log.display()))?);
     eprintln!("fuzz: {name}, {} s", options.seconds);
     command
         .spawn()
