@@ -12,7 +12,9 @@ use std::process::Command;
 use crate::cmd::{read, run as run_command, Cx, Outcome};
 use crate::{auditable, deny, tools};
 
-/// The variable with the database: a folder with `crates`, or a git repository that has one.
+/// The variable with the place of the database.
+///
+/// A folder with `crates`, or a git repository with one.
 const DATABASE: &str = "RON_ADVISORY_DB";
 
 /// Checks `Cargo.lock`, and the dependency lists of the programs in `args`.
@@ -130,7 +132,7 @@ mod tests {
     use super::accepted;
 
     #[test]
-    fn accepted_advisories_are_those_of_their_section() {
+    fn accepted_advisories_are_of_their_section() {
         let deny = "[licenses]\nx = [\n    { id = \"no\" },\n]\n[advisories]\nignore = [\n    \
                     # { id = \"RUSTSEC-1\" },\n    { id = \"RUSTSEC-2\", reason = \"a\" },\n]\n";
         assert_eq!(accepted(deny), ["RUSTSEC-2"]);

@@ -46,7 +46,7 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     Ok(())
 }
 
-/// The build of a gateway that contains its dependency list, in the `dev` profile.
+/// The build of a gateway with its dependency list, unoptimized.
 pub(crate) fn command(cx: &Cx) -> Result<Command, String> {
     let builder = tools::AUDITABLE.find_or_install(cx)?;
     let mut build = cx.program(builder, ["auditable", "build", "--locked"]);

@@ -1,5 +1,6 @@
-//! `coverage`: the lines, and with a nightly toolchain the branches, that tests execute.
+//! `coverage`: the lines that tests execute.
 //!
+//! With a nightly toolchain, also the branches.
 //! cargo-llvm-cov instruments the code, which rebuilds everything in a target folder of its own. The
 //! figures leave out unit tests. They are those of the tests of the chosen crates alone.
 
@@ -27,7 +28,7 @@ const WITHOUT_ARTI: &[&str] = &[
 /// The others, except for `transport-arti`, whose tests need the private Tor network.
 const ABOVE_ARTI: &[&str] = &["ron-gateway", "ron-transport", "transport-http"];
 
-/// Runs the tests of the crates in `args`, and prints a table of their coverage.
+/// Runs tests of the crates in `args`; prints their coverage.
 ///
 /// `all` adds those that compile Arti, `--branches` uses the nightly toolchain.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
@@ -89,7 +90,7 @@ fn measure(cx: &Cx, crates: &[&str], branches: bool) -> Result<String, String> {
     read(&output)
 }
 
-/// The programs of LLVM in the compiler's version, from Debian unless rustup has them.
+/// The programs of LLVM, from Debian unless rustup has them.
 fn llvm_tools(cx: &Cx, toolchain: Option<&str>) -> Result<Vec<(&'static str, String)>, String> {
     let mut rustc = cx.program("rustc", ["-vV"]);
     if let Some(toolchain) = toolchain {

@@ -7,6 +7,7 @@
 mod options;
 mod report;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -15,7 +16,9 @@ use crate::cmd::{capture, run as run_command, Cx, Outcome};
 use options::Options;
 use report::Report;
 
-/// Flags of rustc that count the executed edges and trace comparisons, as cargo-fuzz sets them.
+/// Flags of rustc that count edges and trace comparisons.
+///
+/// cargo-fuzz sets the same ones.
 const RUSTFLAGS: &str =
     "--cfg ron_fuzz -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
@@ -25,7 +28,7 @@ const VARIABLE: &str = "RON_FUZZ_TARGET";
 /// Targets that run at the same time.
 const PARALLEL: usize = 2;
 
-/// Runs one target or all of them, two at a time, and prints a table.
+/// Runs targets, two at a time, and prints a table.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     let known = targets(cx)?;
     let options = Options::parse(args, &known)?;
@@ -41,13 +44,19 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     for names in options.targets.chunks(PARALLEL) {
         let started = names.iter().map(|name| start(cx, &program, name, &options));
         let started: Vec<_> = started.collect::<Result<_, _>>()?;
-        for (name, child) in names.iter().zip(started) {
-            let output = child
-                .wait_with_output()
+        for (name, mut child) in names.iter().zip(started) {
+            let status = child
+                .wait()
                 .map_err(|e| format!("waiting for the target {name}: {e}"))?;
-            let text = String::from_utf8_lossy(&output.stderr).into_owned();
-            if !output.status.success() {
-                eprintln!("{text}");
+            let log = log(cx, name);
+            let text = std::fs::read(&log).map_err(|e| format!("{}: {e}", log.display()))?;
+            let text = String::from_utf8_lossy(&text).into_owned();
+            if !status.success() {
+                eprintln!(
+                    "{}\nall of it is in {}",
+                    report::finding(&text),
+                    log.display()
+                );
                 println!("{}", report::table(&reports));
                 return Err(format!(
                     "the target {name} failed: fix the cause, and keep the input named above in \
@@ -106,6 +115,11 @@ fn found(cx: &Cx, name: &str) -> PathBuf {
     cx.scratch("fuzz-corpus").join(name)
 }
 
+/// The output of a target; a pipe would block it once full.
+fn log(cx: &Cx, name: &str) -> PathBuf {
+    cx.scratch("fuzz-artifacts").join(format!("{name}.log"))
+}
+
 fn start(
     cx: &Cx,
     program: &Path,
@@ -121,6 +135,7 @@ fn start(
         let folder = cx.root.join("testing/fuzz").join(kind).join(name);
         folders.extend(folder.is_dir().then_some(folder));
     }
+    let log = log(cx, name);
     let mut command = command(cx, program, name);
     command
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
@@ -128,7 +143,7 @@ fn start(
         .args(["-print_final_stats=1", "-timeout=10", "-rss_limit_mb=1024"])
         .args(folders)
         .stdout(Stdio::null())
-        .stderr(Stdio::piped());
+        .stderr(File::create(&log).map_err(|e| format!("{}: {e}", log.display()))?);
     eprintln!("fuzz: {name}, {} s", options.seconds);
     command
         .spawn()
@@ -141,7 +156,7 @@ fn command(cx: &Cx, program: &Path, name: &str) -> Command {
     command
 }
 
-/// Adds to the corpus in the repository the inputs that reach code which no other input reaches.
+/// Adds inputs of new coverage to the corpus in the repository.
 fn keep(cx: &Cx, program: &Path, name: &str) -> Outcome {
     let corpus = cx.root.join("testing/fuzz/corpus").join(name);
     let mut command = command(cx, program, name);

@@ -1,4 +1,4 @@
-//! `mutants`: changes the code in small ways, and expects a test to fail for each change.
+//! `mutants`: changes the code, and expects a test to fail.
 //!
 //! `.cargo/mutants.toml` configures cargo-mutants. `.cargo/mutants-accepted.txt` lists the survivors
 //! that no test should catch, with reasons. On demand only: a mutant costs a build and a run of tests.
@@ -12,7 +12,7 @@ use score::{accepted, Score};
 /// The checked-in list of survivors.
 const ACCEPTED: &str = ".cargo/mutants-accepted.txt";
 
-/// The crates, and the files whose mutants count; all of them if the list is empty.
+/// The crates, and their files that count; all without a list.
 const SCOPES: &[(&str, &[&str])] = &[
     ("transport-core", &[]),
     ("transport-limits", &[]),
@@ -37,7 +37,9 @@ const SCOPES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Runs the mutants of all crates or of those named; arguments after `--` go to cargo-mutants.
+/// Runs the mutants of the named crates or of all.
+///
+/// Arguments after `--` go to cargo-mutants.
 ///
 /// # Errors
 /// If a crate's score is too low.

@@ -142,7 +142,7 @@ impl Tool {
     }
 }
 
-/// Puts the folder of an installed program into the `PATH` of a command that starts it.
+/// Puts the folder of an installed program into a command's `PATH`.
 pub(crate) fn add_to_path(command: &mut Command, program: &Path) -> Outcome {
     let Some(dir) = program.parent().filter(|dir| dir.is_absolute()) else {
         return Ok(());

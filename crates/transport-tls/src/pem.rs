@@ -99,6 +99,11 @@ fn only_private_key(pem: &mut [u8]) -> Result<Zeroizing<PrivateKeyDer<'static>>,
     let mut keys: Vec<Zeroizing<PrivateKeyDer<'static>>> = Vec::new();
     for block in blocks.iter().filter(|block| block.kind == FileKind::Key) {
         let key = item(block)?.and_then(private_key_of);
+        if key.as_ref().is_some_and(|key| key.secret_der().is_empty()) {
+            return Err(
+                "a private key section in it is empty: install the complete file".to_owned(),
+            );
+        }
         // A repeated key counts once.
         keys.extend(key.filter(|key| !keys.contains(key)));
     }
@@ -263,6 +268,10 @@ mod tests {
             (
                 "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n",
                 "it is not valid PEM",
+            ),
+            (
+                "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n",
+                "a private key section in it is empty: install the complete file",
             ),
             (
                 "-----BEGIN PRIVATE KEY-----\n!secret!\n-----END PRIVATE KEY-----\n",

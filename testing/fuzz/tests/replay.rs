@@ -1,5 +1,8 @@
 //! Runs every target over its corpus and its regressions.
 
+// Tests may panic.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

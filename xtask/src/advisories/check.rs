@@ -1,13 +1,15 @@
-//! The step's own test: databases with one advisory that matches and one that does not.
+//! The test of the step.
+//!
+//! Its databases have an advisory that matches and one that does not.
 
 use super::Auditor;
 use crate::cmd::{run_and_show, write, Cx, Outcome};
 
-/// Advisory, crate of this workspace's lock file, and the version that has the fix.
+/// An advisory, a crate of `Cargo.lock`, and the fixed version.
 const MATCHING: (&str, &str, &str) = ("RUSTSEC-2026-9001", "tokio", ">= 999.0.0");
 const FIXED: (&str, &str, &str) = ("RUSTSEC-2026-9002", "bytes", ">= 0.0.1");
 
-/// Expects the first to be found, and nothing in a database without it.
+/// Expects the first alone, and nothing without it.
 pub(super) fn run(cx: &Cx) -> Outcome {
     let output = audit(cx, "matching", &[MATCHING, FIXED])?;
     match output {

@@ -42,6 +42,20 @@ fn first_number(text: &str) -> Option<u64> {
     text[..end.unwrap_or(text.len())].parse().ok()
 }
 
+/// Returns the output from the panic, or its last lines.
+pub(super) fn finding(output: &str) -> String {
+    let lines: Vec<_> = output.lines().collect();
+    let panic = lines.iter().position(|line| line.contains("panicked at"));
+    let from = panic.unwrap_or(lines.len().saturating_sub(30));
+    let is_of_progress = |line: &&&str| line.starts_with('#');
+    let shown: Vec<_> = lines[from..]
+        .iter()
+        .filter(|line| !is_of_progress(line))
+        .copied()
+        .collect();
+    shown.join("\n")
+}
+
 /// Returns the reports as a table.
 pub(super) fn table(reports: &[Report]) -> String {
     let mut text = String::from(
@@ -91,6 +105,16 @@ mod tests {
         let report = Report::parse("a", OUTPUT);
         let row = "| a | 9 | 4 | 120 of 5012 | 340 | 17 |\n";
         assert!(table(&[report]).ends_with(row));
+    }
+
+    #[test]
+    fn finding_starts_at_the_panic() {
+        let output = "#1 INITED\n#2 NEW\nthread panicked at a.rs\nwrong\n#3 NEW\nwritten to x";
+        assert_eq!(
+            finding(output),
+            "thread panicked at a.rs\nwrong\nwritten to x"
+        );
+        assert_eq!(finding("#1 INITED\ntimeout\n"), "timeout");
     }
 
     #[test]

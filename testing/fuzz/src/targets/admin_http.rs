@@ -14,7 +14,9 @@ use head::{HeadError, RequestHead};
 use crate::pieces::{PieceSizes, Pieces};
 use crate::runtime::block_on;
 
-/// Below this, the limit of a head cannot apply, and the pieces cannot change the result.
+/// The limit of a head, in bytes.
+///
+/// Around it, the pieces of the input may change the result.
 const BELOW_LIMIT: usize = 16 * 1024;
 
 pub(crate) fn run(bytes: &[u8]) {
@@ -45,7 +47,7 @@ fn check(head: &RequestHead) {
     assert!(head.hosts.iter().all(clean), "{head:?}");
 }
 
-/// The date of a response is that of the second, so a refusal is compared by its status.
+/// Returns a result as text, without the date of a response.
 fn comparable(result: &Result<RequestHead, HeadError>) -> String {
     match result {
         Ok(head) => format!("{head:?}"),

@@ -40,7 +40,7 @@ struct Server {
     _dir: tempfile::TempDir,
 }
 
-/// Returns a server without CRLs, and a configuration with one file of them.
+/// Returns a server without CRLs, and a configuration with one.
 fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| {

@@ -1,4 +1,6 @@
-//! Dial targets: a parsed one prints as a text that parses to the same.
+//! Dial targets.
+//!
+//! A parsed one prints as a text that parses to the same.
 
 use ron_transport::Endpoint;
 use transport_core::escape::is_safe;

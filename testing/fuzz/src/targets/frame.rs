@@ -17,6 +17,8 @@ use crate::pieces::{PieceSizes, Pieces};
 use crate::runtime::block_on;
 
 const CHUNK: usize = 4 << 10;
+/// Most bytes of a frame of the first kind.
+const FILLED: u32 = (12 << 10) + 2;
 const MAX: usize = 64 << 10;
 /// Most parts of a stream.
 const PARTS: usize = 16;
@@ -66,7 +68,7 @@ fn stream(input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
         }
         match input.int_in_range(0..=3_u8)? {
             0 => {
-                let len = input.int_in_range(0..=3 * CHUNK as u32 + 2)?;
+                let len = input.int_in_range(0..=FILLED)?;
                 let fill = u8::arbitrary(input)?;
                 bytes.extend(len.to_be_bytes());
                 bytes.extend((0..len).map(|at| fill.wrapping_add(at.to_le_bytes()[0])));
@@ -111,7 +113,7 @@ fn parse(bytes: &[u8]) -> (Vec<Vec<u8>>, StreamEnd) {
 /// Frames, and the error that ended the stream.
 type ReadFrames = (Vec<Vec<u8>>, Option<TransportError>);
 
-/// Reads the stream through a guard; also returns the bytes read from it.
+/// Reads the stream through a guard; also counts its bytes.
 async fn read(stream: Vec<u8>, sizes: PieceSizes, turns: u8, amnesia: bool) -> (ReadFrames, usize) {
     let mut limits = Limits::default();
     limits.set_amnesia(amnesia);
@@ -129,7 +131,7 @@ async fn read(stream: Vec<u8>, sizes: PieceSizes, turns: u8, amnesia: bool) -> (
     (frames, read.load(Ordering::Relaxed))
 }
 
-/// Reads each frame whole or in chunks, as the bits of `turns` say.
+/// Reads frames whole or in chunks, by the bits of `turns`.
 async fn frames<R: AsyncRead + Unpin>(reader: &mut FrameReader<R>, turns: u8) -> ReadFrames {
     let mut frames = Vec::new();
     for turn in 0_u32.. {

@@ -49,7 +49,7 @@ fn whole(bytes: &[u8]) -> Decoded {
     Ok(header.map(|header| (header, used)))
 }
 
-/// Feeds at most as many bytes as the decoder wants, as a socket is read.
+/// Feeds pieces of at most the wanted length, as from a socket.
 fn read(bytes: &[u8], pieces: impl Iterator<Item = usize>) -> Decoded {
     let mut decoder = HeaderDecoder::new();
     let mut at = 0;

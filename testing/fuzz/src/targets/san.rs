@@ -1,5 +1,6 @@
-//! Entries of allow-lists: an entry, a line feed, and the name of a peer.
+//! Entries of allow-lists.
 //!
+//! The input is an entry, a line feed, and the name of a peer.
 //! An entry matches names of one type only, and itself if it has no wildcard.
 
 use std::net::IpAddr;
@@ -41,7 +42,7 @@ pub(crate) fn run(bytes: &[u8]) {
     }
 }
 
-/// Checks that a match is equality, but for case and for the part that a wildcard stands for.
+/// Checks a match: equality but for case and wildcard.
 fn check_match(entry: &str, name: &str) {
     let (entry, name) = (entry.to_ascii_lowercase(), name.to_ascii_lowercase());
     let same_ip = || Some(entry.parse::<IpAddr>().ok()? == name.parse::<IpAddr>().ok()?);
@@ -56,7 +57,7 @@ fn check_match(entry: &str, name: &str) {
     assert!(is_match, "{entry:?} matches {name:?}");
 }
 
-/// Returns the name as each type that a certificate can have it in.
+/// Returns the name as each type of a certificate's names.
 fn names(name: &str) -> Vec<PeerName> {
     let mut names = vec![
         PeerName::DnsName(name.into()),
