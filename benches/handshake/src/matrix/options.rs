@@ -12,7 +12,9 @@ pub(crate) struct Options {
     pub(crate) limits: bool,
     /// Whether to compare setups that grow, instead of the cells.
     pub(crate) growth: bool,
-    /// Whether each proxy logs connections; the gateway samples above 100 closes in a second.
+    /// Whether each proxy logs connections.
+    ///
+    /// The gateway samples above 100 closes in a second.
     pub(crate) logs: bool,
     /// The gateway to measure; by default the one beside this program.
     pub(crate) gateway: Option<PathBuf>,
