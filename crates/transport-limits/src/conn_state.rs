@@ -116,7 +116,7 @@ impl ConnState {
     }
 
     /// Returns the rare state; the first call allocates it.
-    fn rare_or_init(&self) -> &RareState {
+    fn rare_mut(&self) -> &RareState {
         self.rare.get_or_init(Box::default)
     }
 
@@ -181,7 +181,7 @@ impl ConnState {
     /// Sets stream and description after an upgrade; later calls have no effect.
     pub(crate) fn set_upgraded(&self, stream: Weak<dyn CloseStream>, info: Arc<ConnInfo>) {
         let upgraded = UpgradedStream { stream, info };
-        let _ = self.rare_or_init().upgraded.set(upgraded);
+        let _ = self.rare_mut().upgraded.set(upgraded);
     }
 
     /// Returns whether an upgrade has replaced the stream.
@@ -251,7 +251,7 @@ impl ConnState {
 
     /// Sets the embedder's id for log events; the first call wins.
     pub(crate) fn set_corr_id(&self, id: &str) {
-        let _ = self.rare_or_init().corr_id.set(id.into());
+        let _ = self.rare_mut().corr_id.set(id.into());
     }
 
     /// Notes that data of the connection was unusable.

@@ -51,7 +51,7 @@ impl ConnState {
 
     /// Parks a half until a tick; its clocks stand still until then.
     pub(crate) fn park(&self, direction: Direction, scope: Scope, until: u64) {
-        let rare = self.rare_or_init();
+        let rare = self.rare_mut();
         rare.parked_for[direction as usize].store(scope as u8, Ordering::Relaxed);
         rare.parked_until[direction as usize].store(until, Ordering::Relaxed);
     }
@@ -71,7 +71,7 @@ impl ConnState {
     /// They never move past now: both halves may have been parked at once. A parked write gives a
     /// slow peer no time for the bytes it owes.
     pub(crate) fn unpark(&self, direction: Direction, by: u64) {
-        let rare = self.rare_or_init();
+        let rare = self.rare_mut();
         rare.parked_until[direction as usize].store(0, Ordering::Relaxed);
         let now = self.core.now();
         self.activity.shift(by, now);
@@ -89,7 +89,7 @@ impl ConnState {
             return;
         }
         let since = if bytes == 0 { 0 } else { self.core.now() };
-        let rare = self.rare_or_init();
+        let rare = self.rare_mut();
         rare.owed_since.store(since, Ordering::Relaxed);
         rare.owed.store(bytes, Ordering::Relaxed);
     }
