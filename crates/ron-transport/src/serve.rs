@@ -205,11 +205,8 @@ where
     F: Future + Send + 'static,
     F::Output: HandlerOutput,
 {
-    let HandlerStart { conn, handler } = {
-        // Freed here.
-        let start = start;
-        *start
-    };
+    // The box is freed here.
+    let HandlerStart { conn, handler } = { *start };
     let control = conn.control().clone();
     let _panic = control.abort_on_panic();
     let handling = LogError::new(handler(conn), control.clone());
