@@ -95,13 +95,7 @@ impl Proxy {
         Self::nginx_with(pki, upstream, "", "", logs)
     }
 
-    fn nginx_with(
-        pki: &Pki,
-        upstream: SocketAddr,
-        flag: &str,
-        tls: &str,
-        logs: bool,
-    ) -> Self {
+    fn nginx_with(pki: &Pki, upstream: SocketAddr, flag: &str, tls: &str, logs: bool) -> Self {
         let addr = free();
         let file = |ending| pki.dir.file(&format!("nginx-{}.{ending}", addr.port()));
         let (pid, log) = (file("pid"), file("error"));

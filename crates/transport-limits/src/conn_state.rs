@@ -151,7 +151,9 @@ impl ConnState {
         self.info.peer
     }
 
-    /// Returns the account of held bytes: the peer's, or the connection's if dialed.
+    /// Returns the account of held bytes.
+    ///
+    /// It is the peer's, or the connection's if dialed.
     pub(crate) fn account(&self) -> MemoryAccount {
         match &self.peer {
             Some(peer) => MemoryAccount::Peer(peer.key()),

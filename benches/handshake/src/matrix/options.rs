@@ -10,7 +10,9 @@ pub(crate) struct Options {
     pub(crate) rounds: usize,
     /// Whether the gateway has every limit on.
     pub(crate) limits: bool,
-    /// Whether each proxy logs connections; the gateway samples above 100 closes in a second.
+    /// Whether each proxy logs its connections.
+    ///
+    /// The gateway samples above 100 closes in a second.
     pub(crate) logs: bool,
     /// The gateway to measure; by default the one beside this program.
     pub(crate) gateway: Option<PathBuf>,

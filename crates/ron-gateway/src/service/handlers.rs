@@ -158,7 +158,7 @@ impl Forwarder {
     }
 }
 
-/// Returns the span of a dial, which names the client in the events of a failure.
+/// Returns the span of a dial, with the fields of its client.
 ///
 /// Below `debug` the connection has no span.
 fn dial_span(conn: &Conn) -> Span {

@@ -74,7 +74,7 @@ struct Shortage {
 /// The throttled operation of one direction, and its waits so far.
 #[derive(Debug, Default)]
 pub(super) struct Throttler {
-    /// `None` while no operation waits, so that an idle stream holds none.
+    /// `None` while no operation waits.
     waiting: Option<Box<ThrottleWait>>,
 }
 
