@@ -84,8 +84,9 @@ pub struct ConnInfo {
     pub steps: DialSteps,
 }
 
-/// The durations of a dial's steps, in whole microseconds up to an hour.
+/// The durations of a dial's steps.
 ///
+/// They are whole microseconds, up to an hour.
 /// Each open connection keeps them, so they are small.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DialSteps {

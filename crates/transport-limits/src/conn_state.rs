@@ -17,6 +17,7 @@ use transport_core::{Backend, ConnInfo, Direction, Op, PeerAddr, Reason, Scope, 
 
 use crate::activity::Activity;
 use crate::budget::MemoryAccount;
+use crate::clock::scatter;
 use crate::conn_settings::ConnSettings;
 use crate::core::Core;
 use crate::ending::{CloseMode, Ending};
@@ -27,6 +28,7 @@ use rare::{RareState, UpgradedStream};
 
 #[derive(Debug)]
 pub(crate) struct ConnState {
+    pub(crate) id: u64,
     pub(crate) core: Arc<Core>,
     pub(crate) settings: Arc<ConnSettings>,
     /// The description from before an upgrade.
@@ -34,8 +36,6 @@ pub(crate) struct ConnState {
     pub(crate) peer: Option<Arc<PeerState>>,
     /// Whether the peer opened the connection.
     pub(crate) accepted: bool,
-    /// Bytes in, bytes out: the connection's own scope.
-    pub(crate) buckets: [SharedBucket; 2],
     pub(crate) born: u64,
     /// Tick of the last activity that the registry has seen.
     pub(crate) seen: AtomicU64,
@@ -49,6 +49,8 @@ pub(crate) struct ConnState {
     pub(crate) activity: Activity,
     /// Idle timeout in ticks; 0 is off.
     idle: AtomicU64,
+    /// The tick at which the maximal lifetime ends.
+    dies_at: u64,
     /// The other leg of a relay.
     pair: OnceLock<Weak<ConnState>>,
     /// Whether the connection was throttled before: it is counted once.
@@ -67,6 +69,7 @@ pub(crate) trait CloseStream: Send + Sync {
 
 impl ConnState {
     pub(crate) fn new(
+        id: u64,
         info: Arc<ConnInfo>,
         core: Arc<Core>,
         settings: Arc<ConnSettings>,
@@ -77,18 +80,24 @@ impl ConnState {
             Some(_) => settings.idle,
             None => settings.dial_idle,
         });
+        let dies_at = match settings.lifetime {
+            0 => u64::MAX,
+            // A tenth of it varies by connection, so that connections opened together do not end
+            // and reconnect together.
+            life => born.saturating_add(life - scatter(id, born, life / 10)),
+        };
         let announced_id = info
             .proxied
             .as_ref()
             .and_then(|facts| facts.unique_id_text())
             .filter(|id| !id.is_empty());
         let conn = Self {
+            id,
             core,
             settings,
             info,
             accepted: peer.is_some(),
             peer,
-            buckets: Default::default(),
             born,
             seen: AtomicU64::new(born),
             state: crate::sync::AtomicU8::new(0),
@@ -98,6 +107,7 @@ impl ConnState {
             stream: OnceLock::new(),
             activity: Activity::new(born),
             idle,
+            dies_at,
             pair: OnceLock::new(),
             throttled: AtomicBool::new(false),
             bytes: Default::default(),
@@ -132,11 +142,6 @@ impl ConnState {
         }
     }
 
-    /// Returns the number of the connection.
-    pub(crate) fn id(&self) -> u64 {
-        self.info.id
-    }
-
     /// Returns the backend; an upgrade does not change it.
     pub(crate) fn backend(&self) -> Backend {
         self.info.backend
@@ -146,11 +151,13 @@ impl ConnState {
         self.info.peer
     }
 
-    /// Returns the account of held bytes: the peer's, or the connection's if dialed.
+    /// Returns the account of held bytes.
+    ///
+    /// It is the peer's, or the connection's if dialed.
     pub(crate) fn account(&self) -> MemoryAccount {
         match &self.peer {
             Some(peer) => MemoryAccount::Peer(peer.key()),
-            None => MemoryAccount::Conn(self.id()),
+            None => MemoryAccount::Conn(self.id),
         }
     }
 
@@ -239,7 +246,7 @@ impl ConnState {
 
     pub(crate) fn labels(&self) -> ConnLabels<'_> {
         ConnLabels {
-            conn_id: Some(self.id()),
+            conn_id: Some(self.id),
             corr_id: self
                 .rare()
                 .and_then(|rare| rare.corr_id.get())
@@ -291,7 +298,7 @@ impl ConnState {
         direction: Direction,
     ) -> Option<&SharedBucket> {
         match scope {
-            Scope::Conn => Some(&self.buckets[direction as usize]),
+            Scope::Conn => Some(&self.rare_mut().buckets[direction as usize]),
             Scope::Peer => self
                 .peer
                 .as_ref()
@@ -299,6 +306,11 @@ impl ConnState {
             Scope::Global => Some(self.core.global(direction)),
             Scope::Memory => None,
         }
+    }
+
+    /// Returns the buckets of its own scope, if it had a rate.
+    pub(crate) fn own_buckets(&self) -> Option<&[SharedBucket; 2]> {
+        self.rare().map(|rare| &rare.buckets)
     }
 
     /// Notes a throttle; returns whether it is the connection's first.
@@ -313,7 +325,7 @@ impl ConnState {
         total.store(total.load(Ordering::Relaxed) + bytes, Ordering::Relaxed);
         self.activity.moved(direction, now);
         // A half that never waits polls no timer.
-        if now >= self.dies_at() {
+        if now >= self.dies_at {
             self.expire(Op::Lifetime);
         }
     }

@@ -72,7 +72,9 @@ impl Limiter {
         self.core.apply(&limits);
         if !self.core.joined() {
             self.registry.rates_changed(|conn| {
-                self.core.ceilings().rebase(Scope::Conn, &conn.buckets);
+                if let Some(buckets) = conn.own_buckets() {
+                    self.core.ceilings().rebase(Scope::Conn, buckets);
+                }
             });
         }
         Ok(())

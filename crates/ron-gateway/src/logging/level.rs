@@ -31,9 +31,9 @@ ron_transport::schema::choice!(pub(crate) LogLevel {
 });
 
 impl LogLevel {
-    /// Returns the filter of the spans of connections, which exist from `debug` on.
+    /// Returns the filter of the spans of connections.
     ///
-    /// Below, each event of a connection has its fields by itself, so that an open connection needs
+    /// They exist from `debug` on. Below, each event of a connection has its fields by itself, so that an open connection needs
     /// no span.
     pub(super) fn conn_spans(self) -> ConnSpanFilter {
         ConnSpanFilter {

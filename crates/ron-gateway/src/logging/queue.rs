@@ -33,7 +33,7 @@ struct QueuedLines {
     is_ended: bool,
 }
 
-/// What the writing thread does next.
+/// The next step of the writing thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum QueueState {
     Open,

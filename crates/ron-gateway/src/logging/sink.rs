@@ -20,7 +20,7 @@ use super::queue::{LineQueue, QueueState};
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Pause before a retry on a non-blocking stdout.
 const RETRY: Duration = Duration::from_millis(5);
-/// Pause after a write, in which further lines gather for the next one.
+/// Pause after a write, in which further lines gather.
 ///
 /// A killed process loses at most the lines of this time.
 const GATHER: Duration = Duration::from_millis(10);

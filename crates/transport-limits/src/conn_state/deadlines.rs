@@ -6,7 +6,6 @@ use std::sync::Arc;
 use transport_core::{Direction, Op, Scope};
 
 use super::ConnState;
-use crate::clock::scatter;
 
 impl ConnState {
     /// Joins two connections as the legs of a relay.
@@ -168,23 +167,9 @@ impl ConnState {
                 next = (half_close, Op::HalfClose);
             }
         }
-        let dies_at = self.dies_at();
-        if dies_at <= next.0 {
-            next = (dies_at, Op::Lifetime);
+        if self.dies_at <= next.0 {
+            next = (self.dies_at, Op::Lifetime);
         }
         next
-    }
-
-    /// Returns the tick at which the maximal lifetime ends.
-    pub(super) fn dies_at(&self) -> u64 {
-        match self.settings.lifetime {
-            0 => u64::MAX,
-            // A tenth of it varies by connection, so that connections opened together do not end
-            // and reconnect together.
-            life => {
-                let less = scatter(self.id(), self.born, life / 10);
-                self.born.saturating_add(life - less)
-            }
-        }
     }
 }

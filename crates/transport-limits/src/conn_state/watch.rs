@@ -1,4 +1,4 @@
-//! Watchers, which evaluate the deadlines of a connection in place of its halves.
+//! Watchers of a connection's deadlines, in place of its halves.
 
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use transport_core::Op;
 use super::ConnState;
 
 impl ConnState {
-    /// Returns a guard for a task that evaluates the deadlines of both legs.
+    /// Returns a guard for the evaluation of both legs' deadlines.
     ///
-    /// [`watched_at`](Self::watched_at) announces when. Until the guard is dropped, the halves arm no
+    /// [`watched_at`](Self::watched_at) announces its tick. Until the guard is dropped, the halves arm no
     /// timer for deadlines from that tick on, so a relay needs one timer.
     pub(crate) const fn watch(&self) -> WatchGuard<'_> {
         WatchGuard(self)
@@ -21,7 +21,7 @@ impl ConnState {
         self.watched_until.store(tick, Ordering::Release);
     }
 
-    /// Returns when a watcher of this leg or of the other one evaluates the deadlines next.
+    /// Returns the tick of a watcher's next evaluation on either leg.
     ///
     /// The maximum without a watcher.
     pub(crate) fn watched_until(&self) -> u64 {
@@ -33,7 +33,9 @@ impl ConnState {
         }
     }
 
-    /// Returns the next deadline of either leg, and the other leg if it is that leg's.
+    /// Returns the next deadline of either leg.
+    ///
+    /// The other leg comes with it if the deadline is that leg's.
     pub(crate) fn next_end(&self) -> (u64, Op, Option<Arc<Self>>) {
         let (deadline, op) = self.end_of_relay();
         if let Some(other) = self.pair().filter(|other| other.ending().is_none()) {

@@ -29,7 +29,7 @@ pub(super) struct OpenStream<I> {
     permit: Permit,
 }
 
-/// A failure of a stream, in words if its reason does not name it.
+/// A failure of a stream, in words if it has no reason.
 struct StreamFailure(CloseReason, Option<Box<str>>);
 
 impl<I: Io> OpenStream<I> {

@@ -34,7 +34,7 @@ const EXACT_TO: u64 = 1 << 10;
 pub(super) struct WriteClock {
     /// Bytes accepted by the stream.
     accepted: u64,
-    /// `None` while no operation waits for the peer, so that an idle stream holds none.
+    /// `None` while no operation waits for the peer.
     debt: Option<Box<WriteDebt>>,
 }
 
