@@ -131,7 +131,7 @@ pub(crate) fn is_shared(one: &ListenAddr, other: &ListenAddr) -> bool {
     }
 }
 
-/// Returns whether an IPv6 wildcard of this listener leaves IPv4 to other sockets.
+/// Returns whether the listener's IPv6 wildcard leaves IPv4 to others.
 fn is_split(plan: &ListenerPlan, wild: &ListenAddr, other: &ListenAddr) -> bool {
     match (wild, other) {
         (ListenAddr::Ip(wild), ListenAddr::Ip(other)) => {

@@ -245,7 +245,7 @@ fn spoofable(proxy: &ProxyConfig) -> Option<String> {
     ))
 }
 
-/// Returns a warning if the handshake deadline ends the wait for a PROXY header first.
+/// Returns a warning if the handshake deadline cuts the header deadline.
 ///
 /// Both begin with the accept.
 fn cut_header(proxy: &ProxyConfig, handshake: Duration) -> Option<String> {

@@ -19,7 +19,7 @@ use crate::permit::Permit;
 
 /// First and longest pause of the accept loop without descriptors or memory.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
-/// Failed and refused accepts in a row after which other tasks of the thread run.
+/// Failed and refused accepts in a row before other tasks run.
 ///
 /// A listener without tokio's cooperative budget may never wait.
 const ACCEPTS_PER_TURN: u32 = 32;

@@ -35,7 +35,7 @@ pub fn check_addrs(addrs: &[SocketAddr]) -> Result<(), ValueError> {
     Ok(())
 }
 
-/// Returns whether an IPv6 wildcard leaves IPv4 to another address of the list.
+/// Returns whether an IPv6 wildcard leaves IPv4 to another address.
 ///
 /// Such a socket has `IPV6_V6ONLY`. Alone, the wildcard accepts IPv4 too, as the system does.
 #[must_use]

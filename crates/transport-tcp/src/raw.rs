@@ -1,5 +1,6 @@
 //! The raw backend: sockets without limits. Guard them before they face a peer.
 
+mod bind;
 mod dialer;
 mod happy_eyeballs;
 mod listen_set;

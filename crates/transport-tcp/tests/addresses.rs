@@ -60,7 +60,7 @@ async fn each_address_of_a_list_accepts() {
     }
 }
 
-/// Binds both wildcards to one port, which another process may take in between.
+/// Binds both wildcards to a port that was free just before.
 fn both_wildcards() -> (ListenSet, Vec<TcpListener>) {
     let mut attempts = 0..20;
     loop {
@@ -254,7 +254,7 @@ async fn removed_address_yields_its_backlog() {
     assert_eq!(next(&mut listener).await, set.local_addrs()[0]);
 }
 
-/// Moving a listener to another runtime loses no change that it has not applied.
+/// A move to another runtime keeps unapplied changes.
 #[tokio::test]
 async fn shared_listener_applies_pending_changes() {
     let [first, second] = [any("127.0.0.1"), any("127.0.0.2")];

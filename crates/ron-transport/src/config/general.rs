@@ -101,7 +101,7 @@ transport_core::accessors! {
 }
 
 impl General {
-    /// Returns the address to listen on, of several the first; `None` only dials.
+    /// Returns the first address to listen on; `None` only dials.
     #[must_use]
     pub fn bind_addr(&self) -> Option<SocketAddr> {
         self.bind_addrs.first().copied()

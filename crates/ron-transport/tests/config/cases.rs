@@ -277,6 +277,7 @@ const TCP: &[Case] = &[
         ["On", "true"],
         ["1", "on, off, true or false"],
     ),
+    case("tcp.mptcp", "false", ["on", "true"], ["maybe", "on, off"]),
     case("tcp.fwmark", "0", ["7", "7"], ["-1", "a whole number"]),
     case("tcp.dscp", "0", ["46", "46"], ["64", "0 to 63"]),
     case("bind_device", "", ["lo", "lo"], ["a/b", "network device"]),

@@ -62,7 +62,7 @@ async fn connect(
     Ok((socket.connect(addr).await?, addr))
 }
 
-/// Opens a socket of Multipath TCP, or of TCP where the kernel has none.
+/// Opens a socket of Multipath TCP, or of TCP without it.
 fn open_mptcp(addr: SocketAddr, config: &TcpConfig) -> io::Result<TcpSocket> {
     let socket = stream_socket::open(Domain::for_address(addr), config)?;
     socket.set_nonblocking(true)?;

@@ -3,11 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use transport_core::{Reloadable, TransportError};
+use transport_core::TransportError;
 
 use super::mailbox::{Mailbox, SocketChange};
 use super::open::{BindPlan, OpenSocket};
-use super::TcpListener;
 use crate::{check_addrs, leaves_v4, TcpConfig};
 
 /// The addresses at which the accept loops of a listener accept.
@@ -53,60 +52,16 @@ struct BoundAddr {
 }
 
 impl ListenSet {
-    /// Binds the addresses, with a listener for each accept loop.
-    ///
-    /// Port 0 selects a free port. On Linux each of several loops has sockets of its own
-    /// (`SO_REUSEPORT`), over which the kernel spreads connections; elsewhere they share them. An
-    /// address where another socket listens is an error, unless the configuration has `reuse_port`.
-    /// `[::]` leaves IPv4 to an IPv4 address with the same port in the list, and accepts both without
-    /// one, as the system does.
-    ///
-    /// # Errors
-    /// [`TransportError::Bind`] with the address; [`TransportError::Config`] without an address and
-    /// for a list that [`check_addrs`] refuses.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime.
-    pub fn bind(
-        addrs: &[SocketAddr],
-        config: &TcpConfig,
-        loops: usize,
-    ) -> Result<(Self, Vec<TcpListener>), TransportError> {
-        let set = Self::default();
-        let loops = loops.max(1);
-        let boxes: Vec<_> = (0..loops)
-            .map(|_| set.mailbox(&Mailbox::default()))
-            .collect();
-        set.stage(addrs, config)?.commit();
-        let live = Reloadable::new(config.clone());
-        let listeners = boxes.into_iter().map(|mailbox| {
-            let mut listener = TcpListener::new(Vec::new(), &live, mailbox, &set);
-            listener.apply_changes().map(|()| listener)
-        });
-        let listeners = listeners.collect::<Result<_, _>>()?;
-        Ok((set, listeners))
-    }
-
-    /// Uses listening sockets, such as those that a service manager passes.
-    ///
-    /// Their backlog and other options stay.
-    ///
-    /// # Errors
-    /// [`TransportError::Io`] if a socket does not listen; [`TransportError::Config`] without a socket.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime.
-    pub fn from_std(
-        sockets: Vec<std::net::TcpListener>,
-        config: &TcpConfig,
-    ) -> Result<(Self, TcpListener), TransportError> {
+    /// Creates a set of passed sockets, with its accept loop.
+    pub(super) fn of_sockets(
+        sockets: Vec<OpenSocket>,
+    ) -> Result<(Self, Arc<Mailbox>), TransportError> {
         if sockets.is_empty() {
             return Err(no_address());
         }
         let set = Self::default();
         let (mut addrs, mut changes) = (Vec::new(), Vec::new());
         for socket in sockets {
-            let socket = OpenSocket::of_other(socket)?;
             addrs.push(BoundAddr {
                 configured: socket.local,
                 local: socket.local,
@@ -116,10 +71,7 @@ impl ListenSet {
         }
         let mailbox = set.mailbox(&Mailbox::new(changes));
         set.lock().addrs = addrs;
-        let live = Reloadable::new(config.clone());
-        let mut listener = TcpListener::new(Vec::new(), &live, mailbox, &set);
-        listener.apply_changes()?;
-        Ok((set, listener))
+        Ok((set, mailbox))
     }
 
     /// Returns the bound addresses, in the order of the list.
@@ -188,7 +140,7 @@ impl ListenSet {
         Ok(staged)
     }
 
-    /// Adds an accept loop with the changes that another one has not applied.
+    /// Adds an accept loop with the unapplied changes of another one.
     pub(super) fn mailbox(&self, of: &Mailbox) -> Arc<Mailbox> {
         let mut state = self.lock();
         let mailbox = Arc::new(Mailbox::new(of.pending()));
@@ -208,12 +160,12 @@ impl ListenSet {
 pub struct StagedSockets {
     set: ListenSet,
     addrs: Vec<BoundAddr>,
-    /// For each added address, a socket for each accept loop, or one for all.
+    /// The sockets of each added address: one or one per loop.
     opened: Vec<Vec<Arc<OpenSocket>>>,
 }
 
 impl StagedSockets {
-    /// Adds the sockets to the accept loops, and closes those of removed addresses.
+    /// Adds the new sockets, and closes those of removed addresses.
     ///
     /// A loop does both before its next accept, and first accepts the connections that the kernel
     /// holds for a removed socket.

@@ -169,7 +169,7 @@ impl TcpListener {
         first.ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    /// Returns the addresses, which it shares with the listeners of other accept loops.
+    /// Returns the addresses, shared with the listeners of other loops.
     #[must_use]
     pub const fn set(&self) -> &ListenSet {
         &self.set

@@ -53,7 +53,9 @@ pub(super) struct BindPlan<'a> {
 }
 
 impl BindPlan<'_> {
-    /// Opens a socket for each accept loop, or one for all where they cannot have their own.
+    /// Opens a socket for each accept loop, or one for all.
+    ///
+    /// Only on Linux can each have its own.
     pub(super) fn open(self, loops: usize) -> Result<Vec<OpenSocket>, TransportError> {
         self.open_each(loops)
             .map_err(|source| TransportError::Bind {

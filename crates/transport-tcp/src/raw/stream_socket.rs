@@ -24,9 +24,9 @@ pub(crate) fn mptcp_is_available() -> bool {
     open_mptcp(Domain::IPV4).is_ok()
 }
 
-/// Ignores the failure of an option that Multipath TCP lacks in this kernel.
+/// Ignores the failure of an option that Multipath TCP lacks.
 ///
-/// Its sockets gained most options of TCP over the years.
+/// Its sockets gained most options of TCP in later kernels.
 pub(super) fn unless_mptcp(socket: &SockRef<'_>, set: io::Result<()>) -> io::Result<()> {
     match set {
         Err(error) if is_missing(&error) && is_mptcp(socket) => Ok(()),
@@ -54,7 +54,7 @@ fn is_mptcp(_: &SockRef<'_>) -> bool {
     false
 }
 
-/// Returns whether the kernel or a sandbox does not offer what was asked for.
+/// Returns whether the kernel or a sandbox lacks the feature.
 fn is_missing(error: &io::Error) -> bool {
     /// Linux: EPERM, EINVAL, ENOSYS, ENOPROTOOPT, EPROTONOSUPPORT, EOPNOTSUPP.
     const NUMBERS: [i32; 6] = [1, 22, 38, 92, 93, 95];

@@ -64,7 +64,7 @@ bind_addr = '127.0.0.1:0'
 bind_addr = LIST
 ";
 
-/// The change of one listener applies only if that of the other one does.
+/// One listener changes only if the other one does.
 #[test]
 fn addresses_change_for_all_listeners_or_none() {
     let text = |private: &str, public: &str| {
