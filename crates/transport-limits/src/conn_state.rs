@@ -5,7 +5,7 @@
 
 mod deadlines;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use atomic_waker::AtomicWaker;
@@ -45,6 +45,8 @@ pub(crate) struct ConnState {
     state: crate::sync::AtomicU8,
     wakers: [AtomicWaker; 2],
     pub(crate) ended: Notify,
+    /// Notifications of `ended`, counted before each.
+    notices: AtomicU32,
     stream: OnceLock<Weak<dyn CloseStream>>,
     /// Set once an upgrade has replaced the stream.
     upgraded: OnceLock<Box<UpgradedStream>>,
@@ -119,6 +121,7 @@ impl ConnState {
             state: crate::sync::AtomicU8::new(0),
             wakers: Default::default(),
             ended: Notify::new(),
+            notices: AtomicU32::new(0),
             stream: OnceLock::new(),
             upgraded: OnceLock::new(),
             activity: Activity::new(born),
@@ -273,7 +276,15 @@ impl ConnState {
     /// Wakes both halves, and the waiters of `Control::ended`.
     fn wake_all(&self) {
         self.wake();
+        self.notices.fetch_add(1, Ordering::Relaxed);
         self.ended.notify_waiters();
+    }
+
+    /// Returns the number of notifications of `ended`.
+    ///
+    /// A waiter that was woken by one sees its number.
+    pub(crate) fn notices(&self) -> u32 {
+        self.notices.load(Ordering::Relaxed)
     }
 
     pub(crate) fn wake_half(&self, direction: Direction) {

@@ -45,18 +45,16 @@ impl StreamHalf {
         &mut self,
         conn: &ConnState,
         cx: &mut Context<'_>,
-        mut now: u64,
         want: usize,
     ) -> Poll<io::Result<ScopeGrants>> {
         if self.throttler.is_off(conn) {
             return Poll::Ready(Ok(ScopeGrants::NONE));
         }
         loop {
-            if let Some(grants) = self.throttler.attempt(conn, now, want) {
+            if let Some(grants) = self.throttler.attempt(conn, conn.core.now(), want) {
                 return Poll::Ready(Ok(grants));
             }
             ready!(self.pend_parked(conn, cx))?;
-            now = conn.core.now();
         }
     }
 
@@ -104,7 +102,6 @@ impl StreamHalf {
         &mut self,
         conn: &ConnState,
         cx: &mut Context<'_>,
-        mut now: u64,
         own: Option<(u64, Op)>,
     ) -> Poll<TransportError> {
         self.report(conn);
@@ -113,7 +110,16 @@ impl StreamHalf {
         if let Some(error) = conn.end() {
             return Poll::Ready(error);
         }
+        // A timer that fires before the next deadline decides by itself, without a reading of the clock.
+        if self
+            .timer
+            .poll_armed(earliest(own, conn.end_of_life()).0, cx)
+        {
+            self.grace.reset();
+            return Poll::Pending;
+        }
         loop {
+            let now = conn.core.now();
             // The clocks of the other leg cost more to read, and can only extend the deadline.
             let mut next = earliest(own, conn.end_of_life());
             if next.0 <= now {
@@ -125,7 +131,6 @@ impl StreamHalf {
             }
             self.grace.reset();
             ready!(self.timer.poll(&conn.core, next.0, cx));
-            now = conn.core.now();
         }
     }
 

@@ -34,6 +34,11 @@ pub(super) struct ScopeGrants([Option<TokenGrant>; 3]);
 impl ScopeGrants {
     pub(super) const NONE: Self = Self([None; 3]);
 
+    /// Returns whether no rate applied.
+    fn is_none(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+
     /// Returns how many bytes the operation may move.
     pub(super) fn limit(&self, want: usize) -> usize {
         let least = self.0.iter().flatten().map(TokenGrant::tokens).min();
@@ -135,8 +140,11 @@ impl Throttler {
     ///
     /// Its waits are reported, except for a read that found nothing: no byte was held back.
     pub(super) fn settle(&mut self, conn: &ConnState, grants: ScopeGrants, used: usize) {
-        grants.give_back(conn, self.direction, used);
         self.waits = 0;
+        if grants.is_none() && self.waited == [0; 3] {
+            return;
+        }
+        grants.give_back(conn, self.direction, used);
         if used == 0 && self.direction == Direction::In {
             self.waited = [0; 3];
         } else {

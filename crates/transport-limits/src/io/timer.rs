@@ -23,6 +23,14 @@ impl Timer {
         }
     }
 
+    /// Returns whether an armed timer will fire by `deadline`; registers the task.
+    pub(super) fn poll_armed(&mut self, deadline: u64, cx: &mut Context<'_>) -> bool {
+        match &mut self.sleep {
+            Some(sleep) if self.armed_for <= deadline => sleep.as_mut().poll(cx).is_pending(),
+            _ => false,
+        }
+    }
+
     /// Ready when the timer fired, possibly before `deadline`.
     ///
     /// The caller checks its deadlines.
