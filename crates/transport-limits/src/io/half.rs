@@ -110,7 +110,7 @@ impl StreamHalf {
         if let Some(error) = conn.end() {
             return Poll::Ready(error);
         }
-        // A timer that fires before the next deadline decides by itself, without a reading of the clock.
+        // An armed timer leads to a new poll in time, so this one needs no clock.
         if self
             .timer
             .poll_armed(earliest(own, conn.end_of_life()).0, cx)

@@ -19,7 +19,9 @@ use crate::read_buf;
 /// A bulk read counts as several. It is well below half of the 128 operations after which tokio makes
 /// a task yield.
 const READS_PER_POLL: usize = 16;
-/// Bytes of a bulk read that the memory budget charges if they stay; the rest is the free chunk.
+/// Bytes of a bulk remainder over its free chunk.
+///
+/// The memory budget charges them.
 const CHARGED: usize = read_buf::BULK_BYTES - read_buf::BYTES;
 
 /// The two ends of a pipe.
@@ -91,7 +93,7 @@ pub(super) struct Pipe {
     /// Read bytes not yet taken by the writer; mostly unallocated.
     rest: Bytes,
     unflushed: bool,
-    /// Whether the last read was large and the writer took all of it.
+    /// Whether the last read was large and is written.
     is_bulk: bool,
     /// Bytes written.
     pub(super) bytes: u64,

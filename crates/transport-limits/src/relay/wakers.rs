@@ -31,7 +31,7 @@ impl Wake for DirectionWaker {
 pub(super) struct WakeUps(Option<(Arc<DirectionWaker>, Waker)>);
 
 impl WakeUps {
-    /// Runs a poll if the direction was woken, or if the task has changed.
+    /// Runs a poll if the direction was woken or its task changed.
     pub(super) fn poll_woken<T>(
         &mut self,
         task: &Waker,

@@ -29,7 +29,7 @@ fn rig() -> Rig {
     rig
 }
 
-/// Relays `SENT` bytes of a peer to an upstream that is slow to read.
+/// Relays `SENT` bytes of a peer to a slow upstream.
 async fn stuck_relay(rig: &mut Rig, host: u8) -> (Peer, DuplexStream) {
     let addr = PeerAddr::Ip(([127, 0, 0, host], 40_000).into());
     let dialer = rig.dialer.clone().from_peer(addr);
