@@ -119,6 +119,23 @@ impl Budget {
         taken.then(|| self.charge(account, bytes))
     }
 
+    /// Returns whether bytes are available now.
+    pub(crate) fn has_room(&self, account: MemoryAccount, bytes: usize) -> bool {
+        self.book().ledger.has_room(account, bytes as u64)
+    }
+
+    /// Charges bytes for which there was room in the same poll.
+    ///
+    /// It wakes no [`used`](Self::used): a bulk relay would do so a thousand times a second.
+    pub(crate) fn charge_found(&self, account: MemoryAccount, bytes: usize) -> Charge {
+        self.book().ledger.force(account, bytes as u64);
+        Charge {
+            counted: self.count(bytes),
+            account,
+            frame: None,
+        }
+    }
+
     /// Charges bytes even if they exceed the limit.
     pub(crate) fn force(&self, account: MemoryAccount, bytes: usize) -> Charge {
         self.book().ledger.force(account, bytes as u64);

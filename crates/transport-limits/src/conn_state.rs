@@ -7,7 +7,7 @@ mod deadlines;
 mod rare;
 mod watch;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use atomic_waker::AtomicWaker;
@@ -45,6 +45,8 @@ pub(crate) struct ConnState {
     pub(crate) ended: Notify,
     /// When a watcher evaluates the deadlines next; the maximum without one.
     watched_until: AtomicU64,
+    /// Notifications of `ended`, counted before each.
+    notices: AtomicU32,
     stream: OnceLock<Weak<dyn CloseStream>>,
     pub(crate) activity: Activity,
     /// Idle timeout in ticks; 0 is off.
@@ -104,6 +106,7 @@ impl ConnState {
             wakers: Default::default(),
             ended: Notify::new(),
             watched_until: AtomicU64::new(u64::MAX),
+            notices: AtomicU32::new(0),
             stream: OnceLock::new(),
             activity: Activity::new(born),
             idle,
@@ -280,7 +283,15 @@ impl ConnState {
     /// Wakes both halves, and the waiters of `Control::ended`.
     fn wake_all(&self) {
         self.wake();
+        self.notices.fetch_add(1, Ordering::Relaxed);
         self.ended.notify_waiters();
+    }
+
+    /// Returns the number of notifications of `ended`.
+    ///
+    /// A waiter that was woken by one sees its number.
+    pub(crate) fn notices(&self) -> u32 {
+        self.notices.load(Ordering::Relaxed)
     }
 
     pub(crate) fn wake_half(&self, direction: Direction) {

@@ -1,7 +1,9 @@
 //! The handle of one guarded connection.
 
+use std::future::{poll_fn, Future};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use transport_core::{ConnInfo, Direction, TransportError};
@@ -104,6 +106,7 @@ impl Control {
     pub async fn ended(&self) -> TransportError {
         let conn = &*self.0;
         let _watching = conn.watch();
+        let mut seen = conn.notices();
         let notified = conn.ended.notified();
         tokio::pin!(notified);
         notified.as_mut().enable();
@@ -120,12 +123,33 @@ impl Control {
             if deadline > now {
                 conn.watched_at(deadline);
                 drop(leg);
-                tokio::select! {
-                    () = &mut notified => {
-                        notified.set(conn.ended.notified());
-                        notified.as_mut().enable();
+                let timer = tokio::time::sleep_until(conn.core.instant(deadline));
+                tokio::pin!(timer);
+                // The waker that both futures have.
+                let mut registered: Option<Waker> = None;
+                let is_notified = poll_fn(|cx| {
+                    let is_known = registered
+                        .as_ref()
+                        .is_some_and(|it| it.will_wake(cx.waker()));
+                    // A handler's task polls this with each of its own polls.
+                    if is_known && conn.notices() == seen && !timer.is_elapsed() {
+                        return Poll::Pending;
                     }
-                    () = tokio::time::sleep_until(conn.core.instant(deadline)) => {}
+                    if notified.as_mut().poll(cx).is_ready() {
+                        return Poll::Ready(true);
+                    }
+                    if timer.as_mut().poll(cx).is_ready() {
+                        return Poll::Ready(false);
+                    }
+                    if !is_known {
+                        registered = Some(cx.waker().clone());
+                    }
+                    Poll::Pending
+                });
+                if is_notified.await {
+                    seen = conn.notices();
+                    notified.set(conn.ended.notified());
+                    notified.as_mut().enable();
                 }
             } else if judged == Some(deadline) {
                 leg.as_deref().unwrap_or(conn).expire(op);

@@ -6,6 +6,7 @@ mod echo;
 mod leg;
 mod outcome;
 mod pipe;
+mod wakers;
 
 use std::future::{poll_fn, Future};
 use std::io;
@@ -23,6 +24,7 @@ pub use outcome::{RelayError, Relayed, Side};
 use crate::control::Control;
 use crate::ending::{CloseMode, Ending};
 use pipe::{Pipe, PipeEnds, PipeError, TwoStreams};
+use wakers::WakeUps;
 
 /// Longest silence of a stream whose peer's end of stream is withheld.
 ///
@@ -104,6 +106,8 @@ fn join<A: Leg, B: Leg>(
         let mut pipes = RelayPipes {
             there,
             back: Pipe::new(b.guard()),
+            ended: [false; 2],
+            woken: Default::default(),
             silence: None,
         };
         let end = poll_fn(|cx| pipes.poll(cx, &mut a, &mut b, &legs)).await;
@@ -174,6 +178,9 @@ impl Drop for RelayLegs {
 struct RelayPipes {
     there: Pipe,
     back: Pipe,
+    /// Which directions have ended in order.
+    ended: [bool; 2],
+    woken: [WakeUps; 2],
     silence: Option<SilenceTimer>,
 }
 
@@ -187,21 +194,31 @@ impl RelayPipes {
     ) -> Poll<Result<(), (Side, TransportError)>> {
         let hold = self.there.hold;
         loop {
-            let ab = poll_pipe(&mut self.there, cx, &mut TwoStreams(a, b), hold)
-                .map_err(|failed| failed.side(Side::A, Side::B))?;
-            if ab.is_ready() {
+            let [woken, woken_back] = &mut self.woken;
+            let pipe = &mut self.there;
+            let polled = woken.poll_woken(cx.waker(), |cx| {
+                poll_pipe(pipe, cx, &mut TwoStreams(a, b), hold)
+            });
+            if let Some(Poll::Ready(end)) = polled {
+                end.map_err(|failed| failed.side(Side::A, Side::B))?;
+                self.ended[0] = true;
                 // After the end of the other direction, both streams are dropped.
                 a.expect_drop();
             }
-            let ba = poll_pipe(&mut self.back, cx, &mut TwoStreams(b, a), false)
-                .map_err(|failed| failed.side(Side::B, Side::A))?;
-            if ba.is_ready() {
+            let pipe = &mut self.back;
+            let polled = woken_back.poll_woken(cx.waker(), |cx| {
+                poll_pipe(pipe, cx, &mut TwoStreams(b, a), false)
+            });
+            if let Some(Poll::Ready(end)) = polled {
+                end.map_err(|failed| failed.side(Side::B, Side::A))?;
+                self.ended[1] = true;
                 b.expect_drop();
             }
-            let there = ab.is_ready() || self.there.refused.is_some();
-            let back = ba.is_ready() || self.back.refused.is_some();
+            let [ab, ba] = self.ended;
+            let there = ab || self.there.refused.is_some();
+            let back = ba || self.back.refused.is_some();
             // With `hold`, the end of either direction of `b` ends both.
-            let ended = hold && (ab.is_ready() || ba.is_ready());
+            let ended = hold && (ab || ba);
             if ended || there && back {
                 return Poll::Ready(Ok(()));
             }
@@ -212,6 +229,7 @@ impl RelayPipes {
             let silence = self.silence.get_or_insert_with(|| SilenceTimer::new(back));
             ready!(silence.poll(cx, back, legs.b.as_ref()));
             self.there.release();
+            self.woken[0].wake();
         }
     }
 }

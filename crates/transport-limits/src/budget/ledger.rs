@@ -84,6 +84,15 @@ impl<W> BudgetLedger<W> {
     ///
     /// They must fit, and no other request may wait for them.
     pub(crate) fn take(&mut self, account: MemoryAccount, bytes: u64) -> bool {
+        let fits = self.has_room(account, bytes);
+        if fits {
+            self.add(account, bytes);
+        }
+        fits
+    }
+
+    /// Returns whether [`take`](Self::take) would take bytes.
+    pub(crate) fn has_room(&self, account: MemoryAccount, bytes: u64) -> bool {
         let entry = self.accounts.get(&account);
         let held = entry.map_or(0, |entry| entry.held);
         let first = entry.map_or(true, |entry| entry.queue.is_empty())
@@ -92,11 +101,7 @@ impl<W> BudgetLedger<W> {
                 .keys()
                 .next()
                 .map_or(true, |(least, _)| held < *least);
-        let fits = first && self.within_share(held, bytes) && self.within_all(held, bytes);
-        if fits {
-            self.add(account, bytes);
-        }
-        fits
+        first && self.within_share(held, bytes) && self.within_all(held, bytes)
     }
 
     /// Takes bytes even if they exceed the limit.

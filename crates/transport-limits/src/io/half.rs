@@ -45,18 +45,17 @@ impl StreamHalf {
         &mut self,
         conn: &ConnState,
         cx: &mut Context<'_>,
-        mut now: u64,
         want: usize,
     ) -> Poll<io::Result<ScopeGrants>> {
         if self.throttler.is_off(conn, self.direction) {
             return Poll::Ready(Ok(ScopeGrants::NONE));
         }
         loop {
+            let now = conn.core.now();
             if let Some(grants) = self.throttler.attempt(conn, self.direction, now, want) {
                 return Poll::Ready(Ok(grants));
             }
             ready!(self.pend_parked(conn, cx))?;
-            now = conn.core.now();
         }
     }
 
@@ -104,7 +103,6 @@ impl StreamHalf {
         &mut self,
         conn: &ConnState,
         cx: &mut Context<'_>,
-        mut now: u64,
         own: Option<(u64, Op)>,
     ) -> Poll<TransportError> {
         self.report(conn);
@@ -113,7 +111,15 @@ impl StreamHalf {
         if let Some(error) = conn.end() {
             return Poll::Ready(error);
         }
+        // An armed timer or a watcher evaluates the deadlines in time, so this needs no clock.
+        let next = earliest(own, conn.end_of_life()).0;
+        let is_watched = own.is_none() && next >= conn.watched_until();
+        if is_watched || self.timer.poll_armed(&conn.core, next, cx) {
+            self.grace.reset();
+            return Poll::Pending;
+        }
         loop {
+            let now = conn.core.now();
             // The clocks of the other leg cost more to read, and can only extend the deadline.
             let mut next = earliest(own, conn.end_of_life());
             if next.0 <= now {
@@ -131,7 +137,6 @@ impl StreamHalf {
                 None => return Poll::Pending,
             };
             ready!(self.timer.poll(&conn.core, wake_at, cx));
-            now = conn.core.now();
         }
     }
 

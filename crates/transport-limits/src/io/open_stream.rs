@@ -55,8 +55,7 @@ impl<I: Io> OpenStream<I> {
         if want == 0 {
             return Pin::new(&mut self.io).poll_read(cx, buf);
         }
-        let now = conn.core.now();
-        let grants = ready!(self.read.poll_take(conn, cx, now, want))?;
+        let grants = ready!(self.read.poll_take(conn, cx, want))?;
         let before = buf.filled().len();
         let limit = grants.limit(want);
         let polled = if limit < want {
@@ -72,7 +71,7 @@ impl<I: Io> OpenStream<I> {
                 if read == 0 {
                     conn.half_ended(Direction::In);
                 } else {
-                    self.read.moved(conn, read, now);
+                    self.read.moved(conn, read, conn.core.now());
                     conn.paid(read as u64);
                 }
                 Poll::Ready(Ok(()))
@@ -80,7 +79,7 @@ impl<I: Io> OpenStream<I> {
             Poll::Ready(Err(error)) => Poll::Ready(Err(self.fail(error))),
             Poll::Pending => {
                 let owed = conn.read_deadline().map(|deadline| (deadline, Op::Read));
-                let error = ready!(self.read.pend(conn, cx, now, owed));
+                let error = ready!(self.read.pend(conn, cx, owed));
                 Poll::Ready(Err(error.into()))
             }
         }
@@ -99,7 +98,7 @@ impl<I: Io> OpenStream<I> {
         let now = conn.core.now();
         let terms = WriteTerms::of(&conn.settings);
         self.write_clock.before(now, terms);
-        let taken = self.write.poll_take(conn, cx, now, want);
+        let taken = self.write.poll_take(conn, cx, want);
         let grants = ready!(taken)?;
         let limit = grants.limit(want);
         let polled = write_clock::poll_clamped(Pin::new(&mut self.io), cx, bufs, limit);
@@ -239,7 +238,7 @@ impl<I: Io> OpenStream<I> {
                 PeerProgress::Waits => {}
             }
         }
-        let ended = self.write.pend(conn, cx, now, None);
+        let ended = self.write.pend(conn, cx, None);
         ended.map(io::Error::from)
     }
 

@@ -34,6 +34,11 @@ pub(super) struct ScopeGrants([Option<TokenGrant>; 3]);
 impl ScopeGrants {
     pub(super) const NONE: Self = Self([None; 3]);
 
+    /// Returns whether no rate applied.
+    fn is_none(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+
     /// Returns how many bytes the operation may move.
     pub(super) fn limit(&self, want: usize) -> usize {
         let least = self.0.iter().flatten().map(TokenGrant::tokens).min();
@@ -143,6 +148,9 @@ impl Throttler {
         grants: ScopeGrants,
         used: usize,
     ) {
+        if grants.is_none() && self.waiting.is_none() {
+            return;
+        }
         grants.give_back(conn, direction, used);
         if used == 0 && direction == Direction::In {
             self.waiting = None;

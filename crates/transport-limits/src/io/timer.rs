@@ -17,6 +17,16 @@ impl Timer {
         Self(None)
     }
 
+    /// Returns whether an armed timer will fire by `deadline`; registers the task.
+    pub(super) fn poll_armed(&mut self, core: &Core, deadline: u64, cx: &mut Context<'_>) -> bool {
+        match &mut self.0 {
+            Some(sleep) if sleep.deadline() <= core.instant(deadline) => {
+                sleep.as_mut().poll(cx).is_pending()
+            }
+            _ => false,
+        }
+    }
+
     /// Ready when the timer fired, possibly before `deadline`.
     ///
     /// The caller checks its deadlines.

@@ -4,21 +4,25 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{ready, Context, Poll};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::budget::MemoryHold;
 use crate::buffer::ReceiveBuffer;
 use crate::control::Control;
-use crate::core::Core;
 use crate::read_buf;
 
 /// Reads of one direction before the other direction and other tasks run.
 ///
-/// It is well below half of the 128 operations after which tokio makes a task yield.
-const READS_PER_POLL: u32 = 16;
+/// A bulk read counts as several. It is well below half of the 128 operations after which tokio makes
+/// a task yield.
+const READS_PER_POLL: usize = 16;
+/// Bytes of a bulk remainder over its free chunk.
+///
+/// The memory budget charges them.
+const CHARGED: usize = read_buf::BULK_BYTES - read_buf::BYTES;
 
 /// The two ends of a pipe.
 pub(super) trait PipeEnds {
@@ -89,21 +93,23 @@ pub(super) struct Pipe {
     /// Read bytes not yet taken by the writer; mostly unallocated.
     rest: Bytes,
     unflushed: bool,
+    /// Whether the last read was large and is written.
+    is_bulk: bool,
     /// Bytes written.
     pub(super) bytes: u64,
     /// Whether the writer stays open when the reader ends, until `release`.
     pub(super) hold: bool,
     /// Why the writer accepts no more bytes.
     pub(super) refused: Option<io::Error>,
-    /// Counts held bytes, if the reader has a guard.
-    core: Option<Arc<Core>>,
+    /// The reader's handle, whose budget counts held bytes.
+    reader: Option<Control>,
 }
 
 impl Pipe {
     /// Creates a direction that reads from the stream of this handle.
     pub(super) fn new(reader: Option<&Control>) -> Self {
         Self {
-            core: reader.map(|control| Arc::clone(&control.0.core)),
+            reader: reader.cloned(),
             ..Self::default()
         }
     }
@@ -122,9 +128,9 @@ impl Pipe {
                     match self.poll_copy(cx, ends)? {
                         Poll::Ready(0) if self.hold => self.state = PipeState::Held,
                         Poll::Ready(0) => self.state = PipeState::Closing,
-                        Poll::Ready(_) => {
-                            reads += 1;
-                            if reads == READS_PER_POLL {
+                        Poll::Ready(read) => {
+                            reads += read.div_ceil(read_buf::BYTES);
+                            if reads >= READS_PER_POLL {
                                 cx.waker().wake_by_ref();
                                 return Poll::Pending;
                             }
@@ -160,7 +166,7 @@ impl Pipe {
                     Ok(0) => self.state = PipeState::Done,
                     Ok(_) => {
                         reads += 1;
-                        if reads == READS_PER_POLL {
+                        if reads >= READS_PER_POLL {
                             cx.waker().wake_by_ref();
                             return Poll::Pending;
                         }
@@ -233,7 +239,12 @@ impl Pipe {
         cx: &mut Context<'_>,
         ends: &mut E,
     ) -> Result<Poll<usize>, PipeError> {
-        read_buf::with(read_buf::BYTES, |buf| {
+        let most = if self.may_read_bulk() {
+            read_buf::BULK_BYTES
+        } else {
+            read_buf::BYTES
+        };
+        read_buf::with(most, |buf| {
             match ends.reader().poll_read(cx, buf) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => {
@@ -244,6 +255,7 @@ impl Pipe {
             }
             let mut data = buf.filled();
             let read = data.len();
+            self.is_bulk = read >= read_buf::BYTES;
             while !data.is_empty() {
                 match ends.writer().poll_write(cx, data) {
                     Poll::Ready(result) => {
@@ -252,17 +264,42 @@ impl Pipe {
                         data = &data[written..];
                     }
                     Poll::Pending => {
-                        let mut rest = ReceiveBuffer::new(read_buf::wipes());
-                        rest.extend(data, data.len());
-                        let counted = self.core.as_ref();
-                        let counted = counted.map(|core| core.budget().count(data.len()));
-                        self.rest = rest.take(counted.map(Into::into).unwrap_or_default());
+                        self.keep(data);
                         break;
                     }
                 }
             }
             Ok(Poll::Ready(read))
         })
+    }
+
+    /// Returns whether the next read may be a bulk read.
+    ///
+    /// It may if the budget has room for a remainder of any size.
+    fn may_read_bulk(&self) -> bool {
+        let has_room = |reader: &Control| {
+            let conn = &reader.0;
+            conn.core.budget().has_room(conn.account(), CHARGED)
+        };
+        self.is_bulk && self.reader.as_ref().is_some_and(has_room)
+    }
+
+    /// Keeps bytes that the writer has not taken.
+    fn keep(&mut self, data: &[u8]) {
+        self.is_bulk = false;
+        let mut rest = ReceiveBuffer::new(read_buf::wipes());
+        rest.extend(data, data.len());
+        let hold = self.reader.as_ref().map(|reader| {
+            let (conn, budget) = (&reader.0, reader.0.core.budget());
+            let free = data.len().min(read_buf::BYTES);
+            let charged = data.len() - free;
+            MemoryHold {
+                counted: Some(budget.count(free)),
+                charge: (charged != 0).then(|| budget.charge_found(conn.account(), charged)),
+                ..MemoryHold::default()
+            }
+        });
+        self.rest = rest.take(hold.unwrap_or_default());
     }
 
     fn wrote(&mut self, written: usize) -> io::Result<()> {

@@ -5,6 +5,7 @@
 
 mod accept;
 mod admission;
+mod bulk;
 mod deadlines;
 mod events;
 mod fairness;
