@@ -60,6 +60,7 @@ complete -c ron-gateway -l transport.proxy.trusted -x -d 'Peers that must begin 
 complete -c ron-gateway -l transport.proxy.required -x -a 'on off' -d 'Refuses peers outside of proxy.trusted, as proxy'
 complete -c ron-gateway -l transport.proxy.header-timeout -x -d 'Longest time from the accept to the complete PROXY header; handshake_timeout bounds it too'
 complete -c ron-gateway -l transport.proxy.send -x -a 'off v1 v2' -d 'Version of the PROXY header that a forwarded connection begins with, below TLS; it announces the client'
+complete -c ron-gateway -l transport.dial.via -x -d 'Proxy through which tcp:// and tls:// targets are dialed; it resolves their names'
 complete -c ron-gateway -l transport.tls.enabled -x -a 'on off' -d 'States again whether the backend is tls; unset, backend alone decides'
 complete -c ron-gateway -l transport.tls.cert-path -r -F -d 'Certificate of the listener and its chain, leaf first'
 complete -c ron-gateway -l transport.tls.key-path -r -F -d 'Private key of the listener: PKCS#8, PKCS#1 or SEC1; RSA, ECDSA P-256, P-384 or P-521, or Ed25519'

@@ -43,11 +43,21 @@ const PROGRAMS: &[(&str, &[Program])] = &[
     ("sslyze", &[PYTHON]),
 ];
 
-/// The peers of the PROXY protocol with the programs that each needs.
+/// The peers of the PROXY protocol and the proxies, with the programs that each needs.
 const PROXY_PROGRAMS: &[(&str, &[Program])] = &[
     ("haproxy", &[("haproxy", "-v", "haproxy"), OPENSSL]),
     ("nginx", &[("nginx", "-v", "libnginx-mod-stream")]),
     ("curl", &[CURL, PYTHON]),
+    ("microsocks", &[("which", "microsocks", "microsocks")]),
+    ("dante", &[("which", "danted", "dante-server")]),
+    (
+        "openssh",
+        &[
+            ("ssh", "-V", "openssh-client"),
+            ("which", "sshd", "openssh-server"),
+        ],
+    ),
+    ("tinyproxy", &[("tinyproxy", "-v", "tinyproxy")]),
 ];
 
 /// Peers from PyPI.

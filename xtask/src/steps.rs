@@ -75,7 +75,7 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     step(
         "peers",
-        "TLS and PROXY with other programs: `peers tls|proxy [--quick] [--json] [PEER…]` prints a table",
+        "TLS, PROXY and proxies with other programs: `peers tls|proxy [--quick] [--json] [PEER…]` prints a table",
         peers::run,
     ),
     step(

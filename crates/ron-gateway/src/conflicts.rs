@@ -70,6 +70,7 @@ pub(crate) fn check(
             ));
         }
     }
+    wrong.extend(plans.iter().flat_map(evading));
     if plans.iter().filter(|plan| plan.uses_tor()).count() > 1 {
         let tor = plans.iter().filter(|plan| plan.uses_tor());
         let names: Vec<_> = tor.filter_map(|plan| plan.name.as_deref()).collect();
@@ -85,6 +86,25 @@ pub(crate) fn check(
             wrong.join("\n  ")
         ))),
     }
+}
+
+/// Returns the targets that `dial.via` does not apply to.
+fn evading(plan: &ListenerPlan) -> Vec<String> {
+    let Some(via) = plan.config.proxy.via() else {
+        return Vec::new();
+    };
+    let targets = plan.service.targets().iter();
+    let evading = targets.filter(|to| !to.scheme().has_via());
+    let wrong = |to: &Endpoint| {
+        format!(
+            "{} = \"{}\": {} is {via}, which applies to tcp:// and tls:// targets; remove it, or \
+             forward to this target from another listener",
+            plan.service_key("forward_to"),
+            to.loggable(),
+            plan.transport_key("dial.via"),
+        )
+    };
+    evading.map(wrong).collect()
 }
 
 /// Checks the addresses that were bound or inherited.

@@ -3,7 +3,6 @@
 //! A new backend adds a variant here; no other part of the facade names a backend.
 
 mod accept_loops;
-mod announce;
 mod custom;
 mod dialers;
 mod listener;

@@ -14,8 +14,8 @@ impl Transport {
     /// The target is an [`Endpoint`], its text or a `SocketAddr`.
     ///
     /// # Errors
-    /// A timeout; the failure of the resolver, the connect or the handshake;
-    /// [`TransportError::Config`] for an invalid target; [`TransportError::Cancelled`] when the
+    /// A timeout; the failure of the resolver, the connect or the handshake; [`TransportError::Via`]
+    /// if the proxy of `dial.via` opens no connection to the target; [`TransportError::Config`] for an invalid target; [`TransportError::Cancelled`] when the
     /// transport ends first.
     ///
     /// # Cancel safety
@@ -47,7 +47,8 @@ impl Transport {
     ///
     /// # Errors
     /// As [`dial`](Self::dial), and [`TransportError::Config`] for an option out of range or
-    /// without a use, such as a server name for `tcp://`.
+    /// without a use, such as a server name for `tcp://`. [`TransportError::Unsupported`] for a proxy
+    /// or an isolation that the scheme has no use for.
     ///
     /// # Cancel safety
     /// Dropping the future abandons the dial.
@@ -63,7 +64,7 @@ impl Transport {
     ///
     /// With `proxy.send` the connection begins with a PROXY header, below TLS, that announces the
     /// client: its address, and in version 2 its TLS session and the number of its connection. Without
-    /// it, this is [`dial`](Self::dial).
+    /// it, this is [`dial`](Self::dial). [`DialOptions::with_client`] combines it with other options.
     ///
     /// ```
     /// use ron_transport::{relay, Conn, Transport, TransportError};
@@ -91,7 +92,8 @@ impl Transport {
 
     /// Dials over Tor on circuits that only this token shares.
     ///
-    /// `arti.isolation` does not change that.
+    /// `arti.isolation` does not change that. [`DialOptions::with_isolation`] combines it with other
+    /// options.
     ///
     /// # Errors
     /// As [`dial`](Self::dial), and [`TransportError::Unsupported`] for a scheme without Tor.

@@ -1,11 +1,13 @@
 //! Options of one dial.
 
-#[cfg(feature = "tls")]
 use std::sync::Arc;
 use std::time::Duration;
 
-use transport_core::{Failure, TransportError};
+#[cfg(feature = "arti")]
+use transport_arti::IsolationToken;
+use transport_core::{ConnInfo, Failure, TransportError};
 use transport_limits::{Deadlines, Limits};
+use transport_proxy::ViaProxy;
 #[cfg(feature = "tls")]
 use transport_tls::{ClientIdentity, ClientOptions, ClientTls};
 
@@ -40,6 +42,12 @@ pub struct DialOptions {
     pub(crate) tls: ClientOptions,
     #[cfg(feature = "tls")]
     pub(crate) client_tls: Option<Arc<ClientTls>>,
+    /// The client that a PROXY header announces.
+    pub(crate) client: Option<Arc<ConnInfo>>,
+    /// The proxy in place of `dial.via`.
+    pub(crate) via: Option<Option<ViaProxy>>,
+    #[cfg(feature = "arti")]
+    pub(crate) isolation: Option<IsolationToken>,
 }
 
 impl DialOptions {
@@ -49,7 +57,10 @@ impl DialOptions {
         Self::default()
     }
 
-    /// Sets the deadline of resolve, connect and handshake, in place of `dial_timeout`.
+    /// Sets the deadline of the whole dial, in place of `dial_timeout`.
+    ///
+    /// It covers name resolution, connect, the negotiation with a proxy, the PROXY header and the TLS
+    /// handshake.
     #[must_use]
     pub const fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -63,6 +74,46 @@ impl DialOptions {
     #[must_use]
     pub const fn with_idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = Some(timeout);
+        self
+    }
+
+    /// Dials on behalf of an accepted connection, which [`Conn::info`](crate::Conn::info) describes.
+    ///
+    /// With `proxy.send` the connection begins with a PROXY header, below TLS, that announces the
+    /// client: its address, and in version 2 its TLS session and the number of its connection.
+    #[must_use]
+    pub fn with_client(mut self, client: &ConnInfo) -> Self {
+        self.client = Some(Arc::new(client.clone()));
+        self
+    }
+
+    /// Sets the proxy of the dial, in place of `dial.via`; `None` dials directly.
+    ///
+    /// It applies to `tcp://` and `tls://`, and a dial of another scheme fails with
+    /// [`TransportError::Unsupported`]. The proxy resolves the name of the target.
+    ///
+    /// ```
+    /// use ron_transport::{DialOptions, ViaProxy};
+    ///
+    /// let proxy: ViaProxy = "http://user:password@proxy.internal:3128".parse()?;
+    /// let through = DialOptions::new().with_via(proxy);
+    /// let direct = DialOptions::new().with_via(None);
+    /// assert!(!format!("{through:?} {direct:?}").contains("password"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_via(mut self, proxy: impl Into<Option<ViaProxy>>) -> Self {
+        self.via = Some(proxy.into());
+        self
+    }
+
+    /// Dials over Tor on circuits that only this token shares, in place of `arti.isolation`.
+    ///
+    /// A dial of a scheme without Tor fails with [`TransportError::Unsupported`].
+    #[cfg(feature = "arti")]
+    #[must_use]
+    pub const fn with_isolation(mut self, token: IsolationToken) -> Self {
+        self.isolation = Some(token);
         self
     }
 
@@ -111,7 +162,8 @@ impl DialOptions {
     /// Checks the values, and that the scheme has a use for them.
     ///
     /// # Errors
-    /// [`TransportError::Config`] with the option at fault.
+    /// [`TransportError::Config`] with the option at fault, [`TransportError::Unsupported`] for an
+    /// isolation without Tor.
     pub(crate) fn check(&self, scheme: Scheme) -> Result<(), TransportError> {
         let mut deadlines = Deadlines::default();
         if let Some(timeout) = self.timeout {
@@ -123,6 +175,12 @@ impl DialOptions {
             deadlines.dial_idle = Some(timeout);
             let set = Limits::new().with_deadlines(deadlines);
             set.map_err(|why| invalid(format!("the idle timeout of the dial {why}, or 0 (off)")))?;
+        }
+        #[cfg(feature = "arti")]
+        if self.isolation.is_some() && !matches!(scheme, Scheme::Tor | Scheme::TlsOverTor) {
+            return Err(TransportError::Unsupported {
+                what: format!("isolation of {}: only Tor has circuits", scheme.as_str()),
+            });
         }
         self.check_tls(scheme)
     }

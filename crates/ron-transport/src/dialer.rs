@@ -102,9 +102,8 @@ impl TransportDialer {
         E: TryInto<Endpoint>,
         E::Error: Into<TransportError>,
     {
-        let to = to.try_into().map_err(Into::into)?;
-        self.unless_killed(self.dialers.dial_isolated(&to, token))
-            .await
+        let options = DialOptions::new().with_isolation(token);
+        self.dial_with(to, &options).await
     }
 
     pub(crate) async fn prepare(&self, scheme: Scheme) -> Result<(), TransportError> {

@@ -100,7 +100,7 @@ pub use transport_core::{
     Listener, NoIdentity, NoObserver, Observer, Op, PeerAddr, PeerIdentity, PeerName, Pending,
     Plain, Proxied, ProxiedAddrs, ProxiedTls, ProxyResult, ProxyVersion, Queue, ReadyReason,
     ReadyState, Reason, Scope, Taken, Target, TargetError, TaskKind, TlsErrorKind, TlsHandshake,
-    TransportError, TransportName, VerifiedIdentity,
+    TransportError, TransportName, VerifiedIdentity, ViaErrorKind,
 };
 pub use transport_limits::{
     self as limits, echo, frame, framed, relay, relay_without_half_close, AbortOnPanic, Busy,
@@ -109,7 +109,7 @@ pub use transport_limits::{
     Overflow, RelayError, Relayed, Side,
 };
 pub use transport_metrics as metrics;
-pub use transport_proxy as proxy;
+pub use transport_proxy::{self as proxy, ViaProxy};
 pub use transport_tcp as tcp;
 #[cfg(feature = "tls")]
 pub use transport_tls as tls;

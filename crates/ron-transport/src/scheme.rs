@@ -72,6 +72,14 @@ impl Scheme {
         !matches!(self, Self::Tor | Self::TlsOverTor)
     }
 
+    /// Returns whether `dial.via` applies: to `tcp://` and `tls://`.
+    ///
+    /// Dials of other schemes fail while a proxy is set, because they would evade it.
+    #[must_use]
+    pub const fn has_via(self) -> bool {
+        matches!(self, Self::Tcp | Self::Tls)
+    }
+
     /// Returns the first backend that this build lacks.
     ///
     /// The cargo feature that adds it has the name of the backend.

@@ -160,6 +160,7 @@ async fn each_key_follows_its_reload_class() {
         "overflow" => Some("evict"),
         "peers.allow" | "peers.deny" | "proxy.trusted" => Some("192.0.2.0/24"),
         "proxy.send" => Some("v2"),
+        "dial.via" => Some("http://user:password@127.0.0.1:3128"),
         "dial_idle_timeout" => Some("7s"),
         "tcp.dscp" => Some("46"),
         "dial.source_addr" => Some("127.0.0.2"),

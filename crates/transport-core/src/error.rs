@@ -3,65 +3,24 @@
 //! The error of a rejection carries a reason.
 
 mod kind;
+mod op;
 mod tls;
+mod via;
 
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
 
 pub use kind::ErrorKind;
+pub use op::Op;
 pub use tls::TlsErrorKind;
+pub use via::ViaErrorKind;
 
 use crate::escape::escape;
 use crate::{CloseReason, Reason, Scope};
 
 /// Any error, as the source of another.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// The operation whose deadline passed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Op {
-    /// Resolve, connect and handshake of a dial.
-    Dial,
-    /// Accept to established.
-    Handshake,
-    /// A read for which the peer owed data.
-    Read,
-    /// A write and its flush.
-    Write,
-    /// No byte in either direction.
-    Idle,
-    /// The connection's whole life.
-    Lifetime,
-    /// No byte after one direction had ended.
-    HalfClose,
-    /// Accept to the complete PROXY header.
-    ProxyHeader,
-}
-
-impl Op {
-    /// Returns the stable text.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Dial => "dial",
-            Self::Handshake => "handshake",
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Idle => "idle",
-            Self::Lifetime => "lifetime",
-            Self::HalfClose => "half_close",
-            Self::ProxyHeader => "proxy_header",
-        }
-    }
-}
-
-impl fmt::Display for Op {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// A failure of a transport.
 #[derive(Debug)]
@@ -115,6 +74,13 @@ pub enum TransportError {
     TlsTruncated,
     /// The PROXY header of the connection is invalid.
     Proxy {
+        /// The failure.
+        source: BoxError,
+    },
+    /// The proxy of `dial.via` opened no connection to the target.
+    Via {
+        /// The kind of the failure.
+        kind: ViaErrorKind,
         /// The failure.
         source: BoxError,
     },
@@ -189,6 +155,7 @@ impl TransportError {
             Self::Tls { .. } => ErrorKind::Tls,
             Self::TlsTruncated => ErrorKind::TlsTruncated,
             Self::Proxy { .. } => ErrorKind::Proxy,
+            Self::Via { .. } => ErrorKind::Via,
             Self::Arti { .. } => ErrorKind::Arti,
             Self::ArtiBootstrap => ErrorKind::ArtiBootstrap,
             Self::ArtiRefused { .. } => ErrorKind::ArtiRefused,
@@ -207,6 +174,15 @@ impl TransportError {
     pub const fn tls_kind(&self) -> Option<TlsErrorKind> {
         match self {
             Self::Tls { kind, .. } => Some(*kind),
+            _ => None,
+        }
+    }
+
+    /// Returns the kind of a failure at a proxy; `None` for other failures.
+    #[must_use]
+    pub const fn via_kind(&self) -> Option<ViaErrorKind> {
+        match self {
+            Self::Via { kind, .. } => Some(*kind),
             _ => None,
         }
     }
@@ -246,6 +222,10 @@ impl TransportError {
             | Self::Busy
             | Self::Resolve { .. }
             | Self::Connect { .. }
+            | Self::Via {
+                kind: ViaErrorKind::Refused | ViaErrorKind::Ended,
+                ..
+            }
             | Self::Arti { .. }
             | Self::ArtiBootstrap => true,
             Self::Refused { reason } => !matches!(
@@ -312,6 +292,7 @@ impl fmt::Display for TransportError {
             Self::Tls { source, .. } => write!(f, "tls: {source}"),
             Self::TlsTruncated => f.write_str("the TLS stream was cut without close_notify"),
             Self::Proxy { source } => write!(f, "proxy header: {source}"),
+            Self::Via { source, .. } => write!(f, "dial.via: {source}"),
             Self::Arti { source } | Self::ArtiRefused { source } => write!(f, "tor: {source}"),
             Self::ArtiBootstrap => f.write_str("tor: not bootstrapped"),
             Self::Bind { addr, source } => {
@@ -336,6 +317,7 @@ impl std::error::Error for TransportError {
         match self {
             Self::Tls { source, .. }
             | Self::Proxy { source }
+            | Self::Via { source, .. }
             | Self::Arti { source }
             | Self::ArtiRefused { source }
             | Self::Config { source } => Some(source.as_ref()),

@@ -32,7 +32,7 @@ mod transport_name;
 
 pub use addr::{Backend, PeerAddr, Target, TargetError};
 pub use conn::{ConnInfo, Connection, DialSteps, KeyExchange};
-pub use error::{BoxError, ErrorKind, Op, TlsErrorKind, TransportError};
+pub use error::{BoxError, ErrorKind, Op, TlsErrorKind, TransportError, ViaErrorKind};
 pub use failure::Failure;
 pub use file::{open_file, open_regular_file, read_bounded};
 pub use identity::{CertificateChain, NoIdentity, PeerIdentity, PeerName, VerifiedIdentity};

@@ -1,4 +1,4 @@
-//! The settings of the PROXY protocol.
+//! The settings of the PROXY protocol, and of the proxy for dials.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,6 +9,8 @@ use transport_core::schema::{
 use transport_core::{PeerAddr, ProxyVersion};
 use transport_limits::IpPrefixes;
 
+use crate::via::{ViaProxy, FORMS};
+
 const TRUSTED: &str = "proxy.trusted";
 const REQUIRED: &str = "proxy.required";
 /// The entry of `proxy.trusted` for the processes at a Unix socket.
@@ -16,15 +18,16 @@ const UNIX: &str = "unix";
 /// The range of `proxy.header_timeout`.
 const TIMEOUTS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(60));
 
-/// The settings of the PROXY protocol, in and out.
+/// The settings of the PROXY protocol, in and out, and of the proxy for dials.
 ///
-/// By default no hop is trusted, so no header is read, and none is sent.
+/// By default no hop is trusted, so no header is read, none is sent, and dials are direct.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProxyConfig {
     trusted: TrustedHops,
     required: bool,
     header_timeout: Duration,
     send: ProxySend,
+    via: Option<ViaProxy>,
 }
 
 impl Default for ProxyConfig {
@@ -34,6 +37,7 @@ impl Default for ProxyConfig {
             required: false,
             header_timeout: Duration::from_secs(3),
             send: ProxySend::Off,
+            via: None,
         }
     }
 }
@@ -170,6 +174,21 @@ impl SectionTable for ProxyConfig {
             )
             .get(|c: &Self| c.send.as_str().to_owned())
             .set(|c, value| value.choice().map(|send| c.send = send)),
+        Key::new(ProxyConfig::VIA, Kind::Text, Reload::New)
+            .allows(FORMS)
+            .doc(
+                "Proxy through which `tcp://` and `tls://` targets are dialed; it resolves their \
+                 names.",
+            )
+            .get(|c: &Self| {
+                c.via
+                    .as_ref()
+                    .map_or_else(String::new, |via| via.setting().to_owned())
+            })
+            .set(|c, value| {
+                let text = Some(value.text()?).filter(|text| !text.is_empty());
+                text.map(str::parse).transpose().map(|via| c.via = via)
+            }),
     ];
 
     fn conflicts(&self) -> Vec<(&'static str, ValueError)> {
@@ -193,10 +212,25 @@ transport_core::accessors! {
 }
 
 impl ProxyConfig {
+    /// The key of the proxy for dials, whose value may have credentials.
+    pub const VIA: &'static str = "dial.via";
+
     /// Returns the peers that must send a PROXY header.
     #[must_use]
     pub const fn trusted(&self) -> &TrustedHops {
         &self.trusted
+    }
+
+    /// Returns the proxy for dials; `None` dials directly.
+    #[must_use]
+    pub const fn via(&self) -> Option<&ViaProxy> {
+        self.via.as_ref()
+    }
+
+    /// Sets the proxy for dials; `None` dials directly.
+    pub fn set_via(&mut self, via: Option<ViaProxy>) -> &mut Self {
+        self.via = via;
+        self
     }
 
     /// Sets the peers that must send a PROXY header.
@@ -247,9 +281,21 @@ mod tests {
             ("proxy.header_timeout", "61s"),
             ("proxy.send", "v3"),
             ("proxy.required", "maybe"),
+            ("dial.via", "proxy:1080"),
         ] {
             assert!(config.set(path, &value.into()).is_err(), "{path} = {value}");
         }
+        assert_eq!(config, ProxyConfig::default());
+    }
+
+    #[test]
+    fn proxy_for_dials_hides_credentials_in_debug() {
+        let mut config = ProxyConfig::default();
+        let text = "socks5h://user:secret@proxy:1080";
+        config.set("dial.via", &text.into()).unwrap();
+        assert_eq!(config.get("dial.via").unwrap(), text);
+        assert!(!format!("{config:?}").contains("secret"));
+        config.set("dial.via", &"".into()).unwrap();
         assert_eq!(config, ProxyConfig::default());
     }
 

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 
 use rustix::process::Signal;
 
-use crate::common::{connect, refuses, Gateway, Start};
+use crate::common::{connect, ended, refuses, run, Gateway, Start};
 
 const ONION: &str = "vww6ybal4bd7szmgncyruucpgfkqahzddi37ktceo3ah7ngmcopnpyyd";
 
@@ -195,4 +195,64 @@ mod tls {
         assert!(!holds(&said, token), "{said}");
         assert!(said.contains("tls key read failed"), "{said}");
     }
+}
+
+/// The password of `dial.via`, in `check`, the log of each level, `/status` and error texts.
+#[test]
+fn password_of_the_proxy_is_hidden() {
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = proxy.local_addr().unwrap();
+    let via = format!("http://dialer:pass-0123456789@{addr}");
+    let args = ["--forward", "tcp://db.invalid:5432", "--transport.dial.via"];
+    let args = [&args[..], &[&via]].concat();
+    let gateway = logging(&args).spawn();
+    let mut conn = connect(gateway.addr);
+    let (mut stream, _) = proxy.accept().unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.extend(byte);
+    }
+    let head = String::from_utf8(head).unwrap();
+    assert!(
+        head.starts_with("CONNECT db.invalid:5432 HTTP/1.1\r\n"),
+        "{head}"
+    );
+    stream.write_all(b"HTTP/1.1 407 No\r\n\r\n").unwrap();
+    gateway.line_with(&["\"event\":\"dial\"", "\"reason\":\"via\"", "status 407"]);
+    assert!(ended(&mut conn) || conn.read(&mut [0; 64]).is_ok());
+    let status = gateway.get("/status/config.json").body;
+    assert!(status.contains(&format!("http://<set>@{addr}")), "{status}");
+    let said = everything(gateway) + &status;
+    let basic = head.split("Basic ").nth(1).unwrap().trim();
+    for secret in ["dialer:", "pass-0123456789", basic] {
+        assert!(!said.contains(secret), "{secret}: {said}");
+    }
+
+    let (_, checked, errors) = run(&[&["check"][..], &args].concat(), &[]);
+    assert!(
+        checked.contains(&format!("http://<set>@{addr}")),
+        "{checked}{errors}"
+    );
+    let wrong = via.replace("http:", "https:");
+    let (code, out, refused) = run(&["check", "--transport.dial.via", &wrong], &[]);
+    assert!(
+        code != 0 && refused.contains("transport.dial.via"),
+        "{refused}"
+    );
+    for said in [checked, errors, out, refused] {
+        assert!(!said.contains("pass-0123456789"), "{said}");
+    }
+}
+
+/// A target that `dial.via` does not apply to fails `check`.
+#[test]
+fn target_that_evades_the_proxy_is_refused() {
+    let via = ["check", "--transport.dial.via", "socks5://127.0.0.1:1080"];
+    let to = ["--forward", "unix:///run/app/socket"];
+    let (code, _, refused) = run(&[&via[..], &to].concat(), &[]);
+    assert_ne!(code, 0);
+    assert!(refused.contains("gateway.forward_to"), "{refused}");
+    assert!(refused.contains("transport.dial.via"), "{refused}");
 }

@@ -1,19 +1,16 @@
-//! The guarded dialers, one for each scheme.
+//! The raw dialers, and the preparation of dials.
 
-mod options;
+mod layers;
+mod plan;
 
 use std::os::fd::RawFd;
 #[cfg(any(feature = "tls", feature = "arti"))]
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-#[cfg(feature = "arti")]
-use transport_arti::{raw::ArtiDialer, IsolationToken};
 use transport_core::{Reloadable, TransportError};
-use transport_limits::{Guard, Limiter};
+use transport_limits::Limiter;
 use transport_proxy::ProxyConfig;
 use transport_tcp::raw::TcpDialer;
-#[cfg(feature = "tls")]
-use transport_tls::{raw::TlsDialer, ClientOptions};
 #[cfg(feature = "uds")]
 use transport_uds::raw::UdsDialer;
 
@@ -22,40 +19,28 @@ use super::tls::{self, TlsState};
 #[cfg(feature = "arti")]
 use super::tor::TorState;
 use super::{unsupported, BackendState, CustomDialers};
-use crate::conn::Conn;
 use crate::endpoint::Endpoint;
 use crate::scheme::Scheme;
 
-/// The guarded dialers.
+pub(super) use layers::DialLayers;
+#[cfg(feature = "tls")]
+pub(super) use layers::TlsLayer;
+
+/// The raw dialers of each scheme, and the settings of each dial.
 #[derive(Debug)]
 pub(crate) struct Dialers {
-    pub(super) tcp: Guard<TcpDialer>,
-    pub(super) proxy: Reloadable<ProxyConfig>,
+    limiter: Limiter,
+    proxy: Reloadable<ProxyConfig>,
+    tcp: TcpDialer,
+    /// The first dial reads the trust store, so that other dials need none.
     #[cfg(feature = "tls")]
-    tls: OverTls,
-    #[cfg(feature = "uds")]
-    pub(super) uds: Guard<UdsDialer>,
-    #[cfg(feature = "arti")]
-    tor: OverTor,
-    custom: CustomDialers,
-}
-
-/// The TLS dialer. The first dial reads the trust store, so that other dials need none.
-#[cfg(feature = "tls")]
-#[derive(Debug)]
-struct OverTls {
     tls: Arc<TlsState>,
-    dialer: OnceLock<Guard<TlsDialer<TcpDialer>>>,
-}
-
-/// The dialers over Tor. The first dial starts the Tor client.
-#[cfg(feature = "arti")]
-#[derive(Debug)]
-struct OverTor {
+    #[cfg(feature = "uds")]
+    uds: UdsDialer,
+    /// The first dial starts the Tor client.
+    #[cfg(feature = "arti")]
     tor: Arc<TorState>,
-    dialer: OnceLock<Guard<ArtiDialer>>,
-    #[cfg(feature = "tls")]
-    tls: OnceLock<Guard<TlsDialer<ArtiDialer>>>,
+    custom: CustomDialers,
 }
 
 impl Dialers {
@@ -75,22 +60,15 @@ impl Dialers {
             .with_config(&backends.uds)
             .with_max_fd(max_fd);
         Self {
-            tcp: Guard::new(tcp, limiter),
+            limiter: limiter.clone(),
             proxy: backends.proxy.clone(),
+            tcp,
             #[cfg(feature = "tls")]
-            tls: OverTls {
-                tls: Arc::clone(&backends.tls),
-                dialer: OnceLock::new(),
-            },
+            tls: Arc::clone(&backends.tls),
             #[cfg(feature = "uds")]
-            uds: Guard::new(uds, limiter),
+            uds,
             #[cfg(feature = "arti")]
-            tor: OverTor {
-                tor: Arc::clone(&backends.tor),
-                dialer: OnceLock::new(),
-                #[cfg(feature = "tls")]
-                tls: OnceLock::new(),
-            },
+            tor: Arc::clone(&backends.tor),
             custom,
         }
     }
@@ -106,17 +84,20 @@ impl Dialers {
             #[cfg(feature = "tls")]
             Scheme::Tls => {
                 self.start_resolver();
-                self.tls().await.map(drop)
+                tls::client(&self.tls).await.map(drop)
             }
             #[cfg(feature = "uds")]
             Scheme::Unix => Ok(()),
             #[cfg(feature = "arti")]
-            Scheme::Tor => self.tor().await.map(drop),
+            Scheme::Tor => self.tor.net().await.map(drop),
             #[cfg(all(feature = "arti", feature = "tls"))]
-            Scheme::TlsOverTor => self.tls_over_tor().await.map(drop),
+            Scheme::TlsOverTor => {
+                self.tor.net().await?;
+                tls::client(&self.tls).await.map(drop)
+            }
             Scheme::Custom => Ok(()),
             #[cfg(feature = "tls")]
-            Scheme::TlsOverCustom => tls::client(&self.tls.tls).await.map(drop),
+            Scheme::TlsOverCustom => tls::client(&self.tls).await.map(drop),
             #[allow(unreachable_patterns)]
             scheme => Err(unsupported::scheme(scheme)),
         }
@@ -125,7 +106,7 @@ impl Dialers {
     /// Starts the resolver's thread while the system can still create threads.
     fn start_resolver(&self) {
         // On failure, each lookup tries again; a target that is an address needs none.
-        let _ = self.tcp.get_ref().start_resolver();
+        let _ = self.tcp.start_resolver();
     }
 
     /// Prepares dials to this target.
@@ -138,110 +119,8 @@ impl Dialers {
         self.prepare(to.scheme()).await?;
         #[cfg(feature = "arti")]
         if matches!(to.scheme(), Scheme::Tor | Scheme::TlsOverTor) {
-            self.tor.tor.net().await?.announce(to.target());
+            self.tor.net().await?.announce(to.target());
         }
         Ok(())
-    }
-
-    pub(crate) async fn dial(&self, to: &Endpoint) -> Result<Conn, TransportError> {
-        match to.scheme() {
-            Scheme::Tcp => self.tcp.dial(to.target()).await.map(Conn::new),
-            #[cfg(feature = "tls")]
-            Scheme::Tls => {
-                let dialer = self.tls().await?;
-                Box::pin(dialer.dial(to.target())).await.map(Conn::new)
-            }
-            #[cfg(feature = "uds")]
-            Scheme::Unix => self.uds.dial(to.target()).await.map(Conn::new),
-            #[cfg(feature = "arti")]
-            Scheme::Tor => {
-                let dialer = self.tor().await?;
-                Box::pin(dialer.dial(to.target())).await.map(Conn::new)
-            }
-            #[cfg(all(feature = "arti", feature = "tls"))]
-            Scheme::TlsOverTor => {
-                let dialer = self.tls_over_tor().await?;
-                Box::pin(dialer.dial(to.target())).await.map(Conn::new)
-            }
-            Scheme::Custom => {
-                let (dialer, limiter) = (self.custom.find(to)?, self.tcp.limiter());
-                let timeout = limiter.dial_timeout();
-                dialer.dial(to.target(), limiter, timeout).await
-            }
-            #[cfg(feature = "tls")]
-            Scheme::TlsOverCustom => {
-                let (dialer, limiter) = (self.custom.find(to)?, self.tcp.limiter());
-                let (timeout, options) = (limiter.dial_timeout(), ClientOptions::default());
-                let live = tls::client(&self.tls.tls).await?;
-                let dialed = dialer.dial_tls(to.target(), limiter, timeout, live, options);
-                dialed.await
-            }
-            #[allow(unreachable_patterns)]
-            scheme => Err(unsupported::scheme(scheme)),
-        }
-    }
-
-    /// Dials over Tor on circuits that only this token shares.
-    #[cfg(feature = "arti")]
-    pub(crate) async fn dial_isolated(
-        &self,
-        to: &Endpoint,
-        token: IsolationToken,
-    ) -> Result<Conn, TransportError> {
-        let over_tor = || async {
-            let net = self.tor.tor.net().await?;
-            Ok::<_, TransportError>(net.dialer().isolated_by(token))
-        };
-        let limiter = self.tcp.limiter();
-        match to.scheme() {
-            Scheme::Tor => {
-                let guard = Guard::new(over_tor().await?, limiter);
-                Box::pin(guard.dial(to.target())).await.map(Conn::new)
-            }
-            #[cfg(feature = "tls")]
-            Scheme::TlsOverTor => {
-                let live = tls::client(&self.tls.tls).await?;
-                let observer = limiter.shared_observer();
-                let raw = TlsDialer::over(over_tor().await?, &live, observer);
-                let guard = Guard::new(raw, limiter);
-                Box::pin(guard.dial(to.target())).await.map(Conn::new)
-            }
-            scheme => Err(TransportError::Unsupported {
-                what: format!("isolation of {}: only Tor has circuits", scheme.as_str()),
-            }),
-        }
-    }
-
-    #[cfg(feature = "tls")]
-    pub(super) async fn tls(&self) -> Result<&Guard<TlsDialer<TcpDialer>>, TransportError> {
-        let OverTls { tls, dialer } = &self.tls;
-        if let Some(dialer) = dialer.get() {
-            return Ok(dialer);
-        }
-        let live = tls::client(tls).await?;
-        let limiter = self.tcp.limiter();
-        let raw = TlsDialer::over(self.tcp.get_ref().clone(), &live, limiter.shared_observer());
-        Ok(dialer.get_or_init(|| Guard::new(raw, limiter)))
-    }
-
-    #[cfg(feature = "arti")]
-    pub(super) async fn tor(&self) -> Result<&Guard<ArtiDialer>, TransportError> {
-        let OverTor { tor, dialer, .. } = &self.tor;
-        let net = tor.net().await?;
-        Ok(dialer.get_or_init(|| Guard::new(net.dialer(), self.tcp.limiter())))
-    }
-
-    #[cfg(all(feature = "arti", feature = "tls"))]
-    pub(super) async fn tls_over_tor(
-        &self,
-    ) -> Result<&Guard<TlsDialer<ArtiDialer>>, TransportError> {
-        let OverTor { tor, tls, .. } = &self.tor;
-        if let Some(dialer) = tls.get() {
-            return Ok(dialer);
-        }
-        let live = tls::client(&self.tls.tls).await?;
-        let limiter = self.tcp.limiter();
-        let raw = TlsDialer::over(tor.net().await?.dialer(), &live, limiter.shared_observer());
-        Ok(tls.get_or_init(|| Guard::new(raw, limiter)))
     }
 }

@@ -1,6 +1,7 @@
-//! Errors for backends that are not compiled in.
+//! Errors for backends that are not compiled in, and for schemes without a use for a proxy.
 
 use transport_core::{Backend, TransportError};
+use transport_proxy::ViaProxy;
 
 use crate::scheme::Scheme;
 
@@ -13,6 +14,17 @@ pub(super) fn backend(backend: Backend) -> TransportError {
 pub(super) fn scheme(scheme: Scheme) -> TransportError {
     let missing = scheme.missing_backend().unwrap_or(scheme.backends()[0]);
     not_compiled_in(scheme.as_str(), missing)
+}
+
+/// The error for a scheme whose connections do not go through a proxy.
+pub(super) fn via(scheme: Scheme, via: &ViaProxy) -> TransportError {
+    let scheme = scheme.as_str();
+    TransportError::Unsupported {
+        what: format!(
+            "dialing {scheme}:// through {via}: dial.via applies to tcp:// and tls://; remove it, or \
+             dial with DialOptions::with_via(None)"
+        ),
+    }
 }
 
 fn not_compiled_in(name: &str, backend: Backend) -> TransportError {

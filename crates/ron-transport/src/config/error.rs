@@ -82,7 +82,7 @@ impl ConfigError {
 
     /// Returns the rejected value; `None` if it is secret or irrelevant.
     ///
-    /// Secret are every `*key_path` and values with an `.onion` name.
+    /// Secret are every `*key_path`, `dial.via`, and values with an `.onion` name.
     #[must_use]
     pub fn value(&self) -> Option<&str> {
         self.value.as_deref()

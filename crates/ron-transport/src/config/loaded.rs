@@ -6,7 +6,7 @@ use std::fmt;
 use transport_core::escape::escape_composed;
 use transport_core::schema::{Key, Raw};
 
-use super::settings::is_secret;
+use super::settings::shown;
 use super::{Settings, Source};
 
 /// Loaded settings that passed every check.
@@ -43,10 +43,7 @@ impl<S: Settings> Loaded<S> {
         let keys = S::all_keys().into_iter();
         keys.map(|key| Effective {
             key,
-            value: match self.settings.value(key.path).unwrap_or_default() {
-                value if is_secret(key.path) && !value.is_empty() => "<set>".to_owned(),
-                value => value,
-            },
+            value: shown(key.path, self.settings.value(key.path).unwrap_or_default()),
             source: self.source(key.path).clone(),
         })
         .collect()
@@ -98,7 +95,7 @@ impl<S: Settings> fmt::Debug for Loaded<S> {
 pub struct Effective {
     /// The key.
     pub key: &'static Key,
-    /// The value as in a file; `<set>` for a secret one.
+    /// The value as in a file; `<set>` for a secret one, or in place of a proxy's credentials.
     pub value: String,
     /// The source of the value.
     pub source: Source,

@@ -1,6 +1,7 @@
 //! Tables that a loader fills: name, environment prefix, and sections.
 
 use transport_core::schema::{ConflictingSettings, Key, Section, ValueError};
+use transport_proxy::{ProxyConfig, ViaProxy};
 
 /// The settings of one table of the file.
 ///
@@ -129,11 +130,20 @@ pub trait Settings: Default {
     }
 }
 
-/// Returns whether the value is hidden: a private key's path.
+/// Returns whether the value is hidden: a private key's path, or a proxy with its credentials.
 pub(super) fn is_secret(path: &str) -> bool {
-    ["key_path", "keys_path", "identity_path"]
+    ["key_path", "keys_path", "identity_path", ProxyConfig::VIA]
         .iter()
         .any(|end| path.ends_with(end))
+}
+
+/// Returns the value of a key as it is shown.
+pub(super) fn shown(path: &str, value: String) -> String {
+    match path {
+        _ if value.is_empty() || !is_secret(path) => value,
+        ProxyConfig::VIA => ViaProxy::redact(&value),
+        _ => "<set>".to_owned(),
+    }
 }
 
 /// Checks the rules that span several keys.

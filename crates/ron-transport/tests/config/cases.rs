@@ -70,6 +70,12 @@ const PROXY: &[Case] = &[
         ["61s", "10ms to 60s"],
     ),
     case("proxy.send", "off", ["v2", "v2"], ["v3", "off, v1 or v2"]),
+    case(
+        "dial.via",
+        "",
+        ["socks5h://u:p@proxy:1080", "socks5://<set>@proxy:1080"],
+        ["https://proxy:443", "must be socks5://HOST:PORT"],
+    ),
 ];
 
 const GENERAL: &[Case] = &[

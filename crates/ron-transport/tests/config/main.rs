@@ -172,9 +172,9 @@ fn each_key_reports_an_invalid_value() {
             for part in [*path, source.as_str()] {
                 assert!(shown.contains(part), "{shown} lacks {part}");
             }
-            // The path of a private key is hidden.
+            // The path of a private key is hidden, and a proxy with its password.
             let secret = path.ends_with("identity_path") || path.contains("key");
-            let secret = secret && path.ends_with("_path");
+            let secret = secret && path.ends_with("_path") || *path == "dial.via";
             assert_eq!(error.value(), (!secret).then_some(*bad), "{path}");
             assert!(secret || shown.contains(bad), "{shown} lacks {bad}");
         }

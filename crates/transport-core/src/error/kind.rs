@@ -42,6 +42,8 @@ pub enum ErrorKind {
     TlsTruncated,
     /// The PROXY header of the connection is invalid.
     Proxy,
+    /// A proxy opened no connection; see [`ViaErrorKind`](crate::ViaErrorKind).
+    Via,
     /// Tor failed.
     Arti,
     /// Tor has not bootstrapped.
@@ -81,6 +83,7 @@ impl ErrorKind {
             Self::Tls => "tls",
             Self::TlsTruncated => "tls_truncated",
             Self::Proxy => "proxy",
+            Self::Via => "via",
             Self::Arti => "arti",
             Self::ArtiBootstrap => "arti_bootstrap",
             Self::ArtiRefused => "arti_refused",

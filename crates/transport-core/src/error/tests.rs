@@ -101,3 +101,18 @@ fn names_of_peers_are_escaped() {
         assert!(text.contains("\\u00") || text.contains("\\u202e"), "{text}");
     }
 }
+
+#[test]
+fn proxy_failure_has_kind_without_reason() {
+    for kind in ViaErrorKind::ALL {
+        let source = Box::new(crate::Failure::new("SOCKS5 reply 5"));
+        let error = TransportError::Via { kind, source };
+        assert_eq!(error.kind(), "via");
+        assert_eq!(error.via_kind(), Some(kind));
+        assert_eq!(error.reason(), None);
+        let again = matches!(kind, ViaErrorKind::Refused | ViaErrorKind::Ended);
+        assert_eq!(error.is_retryable(), again, "{kind}");
+        assert_eq!(error.to_string(), "dial.via: SOCKS5 reply 5");
+    }
+    assert_eq!(TransportError::Closed.via_kind(), None);
+}

@@ -2,19 +2,16 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use transport_core::{Backend, Connection, Dialer, Target, TransportError};
-use transport_limits::{Guard, Limiter};
 
 use super::raw::{named, BoxFuture};
+use crate::backend::dialers::DialLayers;
+#[cfg(feature = "tls")]
+use crate::backend::dialers::TlsLayer;
 use crate::conn::Conn;
 use crate::endpoint::Endpoint;
 use crate::scheme::Scheme;
-#[cfg(feature = "tls")]
-use transport_core::Reloadable;
-#[cfg(feature = "tls")]
-use transport_tls::{raw::TlsDialer, ClientOptions, ClientTls};
 
 /// The custom dialers of a transport.
 #[derive(Default)]
@@ -127,49 +124,32 @@ impl<D: Dialer> Dialer for NamedDialer<D> {
 pub(crate) trait DialErased: Send + Sync {
     fn dial<'a>(
         &'a self,
-        to: &'a Target,
-        limiter: &'a Limiter,
-        timeout: Duration,
+        layers: &'a DialLayers<'_>,
     ) -> BoxFuture<'a, Result<Conn, TransportError>>;
 
     /// Dials with TLS over the connection.
     #[cfg(feature = "tls")]
     fn dial_tls<'a>(
         &'a self,
-        to: &'a Target,
-        limiter: &'a Limiter,
-        timeout: Duration,
-        live: Reloadable<ClientTls>,
-        options: ClientOptions,
+        layers: &'a DialLayers<'_>,
+        tls: TlsLayer,
     ) -> BoxFuture<'a, Result<Conn, TransportError>>;
 }
 
 impl<D: Dialer> DialErased for NamedDialer<D> {
     fn dial<'a>(
         &'a self,
-        to: &'a Target,
-        limiter: &'a Limiter,
-        timeout: Duration,
+        layers: &'a DialLayers<'_>,
     ) -> BoxFuture<'a, Result<Conn, TransportError>> {
-        Box::pin(async move {
-            let guard = Guard::new(self.clone(), limiter);
-            guard.dial_within(to, timeout).await.map(Conn::new)
-        })
+        Box::pin(layers.plain(self.clone()))
     }
 
     #[cfg(feature = "tls")]
     fn dial_tls<'a>(
         &'a self,
-        to: &'a Target,
-        limiter: &'a Limiter,
-        timeout: Duration,
-        live: Reloadable<ClientTls>,
-        options: ClientOptions,
+        layers: &'a DialLayers<'_>,
+        tls: TlsLayer,
     ) -> BoxFuture<'a, Result<Conn, TransportError>> {
-        Box::pin(async move {
-            let raw = TlsDialer::over(self.clone(), &live, limiter.shared_observer());
-            let guard = Guard::new(raw.with_options(options)?, limiter);
-            guard.dial_within(to, timeout).await.map(Conn::new)
-        })
+        Box::pin(layers.tls(self.clone(), tls))
     }
 }
