@@ -34,6 +34,10 @@ _ron_gateway() {
             mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur")
             return
             ;;
+        --transport.tcp.mptcp)
+            mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur")
+            return
+            ;;
         --transport.proxy.required)
             mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur")
             return
@@ -168,6 +172,7 @@ _ron_gateway() {
             --transport.tcp.user-timeout
             --transport.tcp.backlog
             --transport.tcp.reuse-port
+            --transport.tcp.mptcp
             --transport.tcp.fwmark
             --transport.tcp.dscp
             --transport.bind-device

@@ -16,7 +16,7 @@ use super::rows::{echo, free_addr, no_reject};
 use crate::gateway::Gateway;
 use crate::lab::Lab;
 use crate::peers::Peer;
-use crate::table::{Observed, Rows, Side};
+use crate::table::{Observed, Side};
 
 /// User and password of the proxies that have some.
 const USER: &str = "dialer";
