@@ -43,7 +43,7 @@ const PROGRAMS: &[(&str, &[Program])] = &[
     ("sslyze", &[PYTHON]),
 ];
 
-/// The peers of the PROXY protocol and the proxies, with the programs that each needs.
+/// The peers of the PROXY protocol, with their programs.
 const PROXY_PROGRAMS: &[(&str, &[Program])] = &[
     ("haproxy", &[("haproxy", "-v", "haproxy"), OPENSSL]),
     ("nginx", &[("nginx", "-v", "libnginx-mod-stream")]),

@@ -87,7 +87,7 @@ impl DialOptions {
         self
     }
 
-    /// Sets the proxy of the dial, in place of `dial.via`; `None` dials directly.
+    /// Sets the proxy in place of `dial.via`; `None` dials directly.
     ///
     /// It applies to `tcp://` and `tls://`, and a dial of another scheme fails with
     /// [`TransportError::Unsupported`]. The proxy resolves the name of the target.
@@ -107,7 +107,7 @@ impl DialOptions {
         self
     }
 
-    /// Dials over Tor on circuits that only this token shares, in place of `arti.isolation`.
+    /// Sets the isolation of Tor circuits, in place of `arti.isolation`.
     ///
     /// A dial of a scheme without Tor fails with [`TransportError::Unsupported`].
     #[cfg(feature = "arti")]

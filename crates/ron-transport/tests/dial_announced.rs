@@ -1,4 +1,4 @@
-//! Dials that announce a client with a PROXY header, over each scheme and with options.
+//! Dials that announce a client with a PROXY header.
 #![cfg(feature = "tls")]
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
@@ -89,7 +89,7 @@ async fn custom_scheme_announces_client() {
     }
 }
 
-/// The header arrives, then the start of a TLS handshake, and the server sends nothing.
+/// The server receives the header and a ClientHello, and sends nothing.
 #[tokio::test]
 async fn silent_target_ends_at_its_deadline() {
     let rig = Rig::new("v1").await;

@@ -35,7 +35,7 @@ impl Proxy {
         Self { listener, addr }
     }
 
-    /// Writes each answer after the question before it has arrived; then serves the target.
+    /// Writes each answer after its question, then serves the target.
     fn serve(self, script: Vec<(Vec<u8>, Vec<u8>)>) -> JoinHandle<(TcpStream, SocketAddr)> {
         tokio::spawn(async move {
             let (mut stream, from) = self.listener.accept().await.unwrap();
@@ -57,7 +57,7 @@ fn socks_request() -> Vec<u8> {
     request
 }
 
-/// The dialogue of SOCKS5 with a password; the last answer carries the target's first bytes.
+/// A SOCKS5 dialogue with a password and the target's first bytes.
 fn socks_script(first: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
     let reply = [&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0], first].concat();
     vec![
@@ -199,7 +199,7 @@ async fn wrong_replies_are_counted_failures() {
     }
 }
 
-/// Each stall ends at the deadline: after the connect, inside the reply, and in TLS above it.
+/// A stall after the connect, inside the reply and in TLS.
 #[tokio::test]
 async fn one_deadline_covers_the_negotiation() {
     let transport = plain();

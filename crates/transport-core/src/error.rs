@@ -178,7 +178,7 @@ impl TransportError {
         }
     }
 
-    /// Returns the kind of a failure at a proxy; `None` for other failures.
+    /// Returns the kind of a proxy's failure; `None` for other failures.
     #[must_use]
     pub const fn via_kind(&self) -> Option<ViaErrorKind> {
         match self {

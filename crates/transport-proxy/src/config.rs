@@ -18,7 +18,7 @@ const UNIX: &str = "unix";
 /// The range of `proxy.header_timeout`.
 const TIMEOUTS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(60));
 
-/// The settings of the PROXY protocol, in and out, and of the proxy for dials.
+/// The settings of the PROXY protocol and of proxied dials.
 ///
 /// By default no hop is trusted, so no header is read, none is sent, and dials are direct.
 #[derive(Debug, Clone, PartialEq, Eq)]

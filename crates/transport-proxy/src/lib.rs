@@ -1,4 +1,4 @@
-//! The PROXY protocol, versions 1 and 2, and dials through proxies, over any raw backend.
+//! The PROXY protocol and dials through proxies, over any raw backend.
 //!
 //! A balancer puts a header before the first byte of each connection: the addresses of the client,
 //! and in version 2 facts about the client's TLS session. The specification is HAProxy's

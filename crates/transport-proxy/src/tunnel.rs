@@ -1,4 +1,4 @@
-//! The client's side of a negotiation with a SOCKS5 or HTTP proxy, without I/O.
+//! Negotiation with a SOCKS5 or HTTP proxy, without I/O.
 
 mod connect;
 mod error;
@@ -6,8 +6,7 @@ mod socks5;
 #[cfg(test)]
 mod tests;
 
-pub use connect::MAX_HEAD_BYTES;
-pub use error::TunnelError;
+pub use error::{TunnelError, MAX_HEAD_BYTES};
 
 use transport_core::{Target, TransportError};
 use zeroize::Zeroizing;
@@ -76,7 +75,7 @@ impl TunnelHandshake {
         }
     }
 
-    /// Returns the number of bytes to read next; 0 once the tunnel is open.
+    /// Returns the bytes to read next; 0 once it is open.
     ///
     /// All of them belong to the reply of the proxy.
     #[must_use]
@@ -93,7 +92,7 @@ impl TunnelHandshake {
         self.wanted() == 0
     }
 
-    /// Takes the next bytes of the proxy; returns how many belong to its reply.
+    /// Takes bytes of the proxy; returns the length of its reply.
     ///
     /// # Errors
     /// The refusal of the proxy, or the first rule that its reply breaks. The negotiation is not

@@ -1,4 +1,4 @@
-//! The proxy of dialed connections: its URL, with credentials that are never shown.
+//! The proxy of dials: a URL with hidden credentials.
 
 use std::fmt;
 use std::str::FromStr;
@@ -39,7 +39,7 @@ pub struct ViaProxy(Arc<ViaParts>);
 struct ViaParts {
     protocol: ViaProtocol,
     target: Target,
-    credentials: Option<Credentials>,
+    credentials: Option<ViaCredentials>,
     /// The parsed text.
     setting: Zeroizing<String>,
 }
@@ -53,7 +53,7 @@ pub(crate) enum ViaProtocol {
 
 /// User name and password, each of 1 to 255 bytes.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Credentials {
+pub(crate) struct ViaCredentials {
     pub(crate) user: Zeroizing<Vec<u8>>,
     pub(crate) password: Zeroizing<Vec<u8>>,
 }
@@ -78,7 +78,7 @@ impl ViaProxy {
         self.0.protocol
     }
 
-    pub(crate) fn credentials(&self) -> Option<&Credentials> {
+    pub(crate) fn credentials(&self) -> Option<&ViaCredentials> {
         self.0.credentials.as_ref()
     }
 
@@ -104,7 +104,9 @@ impl FromStr for ViaProxy {
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (credentials, addr) = match rest.rsplit_once('@') {
-            Some((credentials, addr)) => (Some(Credentials::parse(credentials, protocol)?), addr),
+            Some((credentials, addr)) => {
+                (Some(ViaCredentials::parse(credentials, protocol)?), addr)
+            }
             None => (None, rest),
         };
         let target: Target = addr.parse().map_err(|_| form())?;
@@ -144,7 +146,7 @@ impl fmt::Debug for ViaProxy {
     }
 }
 
-impl Credentials {
+impl ViaCredentials {
     fn parse(text: &str, protocol: ViaProtocol) -> Result<Self, ValueError> {
         let parts = text.split_once(':').ok_or_else(|| {
             ValueError::new("the credentials before @ must be USER:PASSWORD, both set")
@@ -228,7 +230,7 @@ mod tests {
     #[test]
     fn credentials_are_decoded_and_hidden() {
         let proxy = parse("socks5://al%3Aice:p%40s@s:%25@proxy:1080");
-        let Credentials { user, password } = proxy.credentials().unwrap();
+        let ViaCredentials { user, password } = proxy.credentials().unwrap();
         assert_eq!(user.as_slice(), b"al:ice");
         assert_eq!(password.as_slice(), b"p@s@s:%");
         let shown = format!("{proxy} {proxy:?}");

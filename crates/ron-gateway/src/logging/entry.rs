@@ -177,7 +177,7 @@ impl<'a> LogEntry<'a> {
         message.map(|(_, message)| message)
     }
 
-    /// Returns the other fields: the prefix of a reserved name, the name and the value.
+    /// Returns the other fields: prefix of a reserved name, name, value.
     pub(super) fn fields(
         &self,
     ) -> impl Iterator<Item = (&'static str, &'static str, FieldValue<'a>)> {

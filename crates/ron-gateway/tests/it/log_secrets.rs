@@ -197,7 +197,7 @@ mod tls {
     }
 }
 
-/// The password of `dial.via`, in `check`, the log of each level, `/status` and error texts.
+/// The password of `dial.via` is in no output.
 #[test]
 fn password_of_the_proxy_is_hidden() {
     let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

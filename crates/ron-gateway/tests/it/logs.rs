@@ -40,7 +40,7 @@ fn piped_output_is_logfmt() {
     }
 }
 
-/// Below `debug` a connection has no span; its events have its fields nevertheless.
+/// Events have the connection's fields without its span.
 #[test]
 fn events_at_info_name_connection() {
     let gateway = Start::default()

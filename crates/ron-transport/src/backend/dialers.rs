@@ -32,7 +32,7 @@ pub(crate) struct Dialers {
     limiter: Limiter,
     proxy: Reloadable<ProxyConfig>,
     tcp: TcpDialer,
-    /// The first dial reads the trust store, so that other dials need none.
+    /// The trust store is read by the first dial.
     #[cfg(feature = "tls")]
     tls: Arc<TlsState>,
     #[cfg(feature = "uds")]

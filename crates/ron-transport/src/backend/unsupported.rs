@@ -1,4 +1,4 @@
-//! Errors for backends that are not compiled in, and for schemes without a use for a proxy.
+//! Errors for backends that are not compiled in, and unsupported schemes.
 
 use transport_core::{Backend, TransportError};
 use transport_proxy::ViaProxy;
@@ -16,7 +16,7 @@ pub(super) fn scheme(scheme: Scheme) -> TransportError {
     not_compiled_in(scheme.as_str(), missing)
 }
 
-/// The error for a scheme whose connections do not go through a proxy.
+/// The error for a scheme without connections through proxies.
 pub(super) fn via(scheme: Scheme, via: &ViaProxy) -> TransportError {
     let scheme = scheme.as_str();
     TransportError::Unsupported {

@@ -95,7 +95,7 @@ impl<S: Settings> fmt::Debug for Loaded<S> {
 pub struct Effective {
     /// The key.
     pub key: &'static Key,
-    /// The value as in a file; `<set>` for a secret one, or in place of a proxy's credentials.
+    /// The value as in a file; `<set>` hides secrets.
     pub value: String,
     /// The source of the value.
     pub source: Source,

@@ -130,7 +130,7 @@ pub trait Settings: Default {
     }
 }
 
-/// Returns whether the value is hidden: a private key's path, or a proxy with its credentials.
+/// Returns whether the value is hidden: a key's path or a proxy.
 pub(super) fn is_secret(path: &str) -> bool {
     ["key_path", "keys_path", "identity_path", ProxyConfig::VIA]
         .iter()

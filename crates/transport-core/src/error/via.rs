@@ -1,8 +1,8 @@
-//! The kinds of failures of a dial through a proxy, for callers that match.
+//! Kinds of failed dials through a proxy.
 
 use std::fmt;
 
-/// The kind of a failure of a dial through a SOCKS5 or HTTP proxy.
+/// The kind of a failed dial through a proxy.
 ///
 /// A proxy that cannot be reached is [`ErrorKind::Connect`](crate::ErrorKind::Connect).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

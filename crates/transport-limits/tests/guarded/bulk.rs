@@ -1,4 +1,4 @@
-//! Bulk reads of a relay: their remainders are charged to the memory budget.
+//! Bulk reads of a relay and their charges to the budget.
 
 use tokio::io::{duplex, AsyncReadExt, AsyncWriteExt, DuplexStream};
 use transport_core::{Dialer, PeerAddr, Plain};

@@ -65,7 +65,7 @@ async fn watcher_ends_waiting_read() {
     ));
 }
 
-/// Returns how long an idle relay lasts, with a watcher of its accepted leg for that long.
+/// Returns the lifetime of an idle relay with a watcher.
 async fn relay_lasts(idle: Duration, dial_idle: Duration, watched: Duration) -> Duration {
     let mut rig = Rig::new(|l| {
         deadlines(l, |d| (d.idle, d.dial_idle) = (idle, Some(dial_idle)));

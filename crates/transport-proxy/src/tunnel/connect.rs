@@ -7,17 +7,15 @@ use base64::Engine;
 use transport_core::Target;
 use zeroize::Zeroizing;
 
-use super::TunnelError;
-use crate::via::Credentials;
+use super::error::{TunnelError, MAX_HEAD_BYTES};
+use crate::via::ViaCredentials;
 
-/// Longest head of a CONNECT reply in bytes, interim replies included.
-pub const MAX_HEAD_BYTES: usize = 8 << 10;
 /// A status line up to its code; `d` stands for a digit.
 const STATUS_LINE: &[u8] = b"HTTP/1.d ddd";
 /// The end of a head.
 const END: &[u8] = b"\r\n\r\n";
 const NOT_HTTP: TunnelError = TunnelError::Malformed("the proxy does not speak HTTP/1");
-/// Upper bound of the request: twice a host and port, and credentials in base64.
+/// Upper bound of the request: host twice, credentials in base64.
 const REQUEST_BYTES: usize = 2048;
 
 /// A negotiation with an HTTP proxy.
@@ -25,7 +23,7 @@ pub(super) struct ConnectHandshake {
     output: Zeroizing<Vec<u8>>,
     /// Bytes of all heads.
     taken: usize,
-    /// Bytes of the current head, counted up to one more than [`STATUS_LINE`] has.
+    /// Bytes of the head, up to the length of [`STATUS_LINE`] + 1.
     status_bytes: usize,
     status: u16,
     /// Bytes of [`END`] that the last bytes match.
@@ -42,7 +40,7 @@ impl fmt::Debug for ConnectHandshake {
 }
 
 impl ConnectHandshake {
-    pub(super) fn new(to: &Target, credentials: Option<&Credentials>) -> Self {
+    pub(super) fn new(to: &Target, credentials: Option<&ViaCredentials>) -> Self {
         Self {
             output: request(to, credentials),
             taken: 0,
@@ -56,7 +54,7 @@ impl ConnectHandshake {
         std::mem::take(&mut self.output)
     }
 
-    /// Returns the least number of bytes up to the end of the head.
+    /// Returns the least number of bytes left of the head.
     ///
     /// A head ends with [`END`], so it lacks at least the part that its last bytes do not match.
     pub(super) fn wanted(&self) -> usize {
@@ -117,7 +115,7 @@ impl ConnectHandshake {
     }
 }
 
-fn request(to: &Target, credentials: Option<&Credentials>) -> Zeroizing<Vec<u8>> {
+fn request(to: &Target, credentials: Option<&ViaCredentials>) -> Zeroizing<Vec<u8>> {
     // Of its final capacity, so that no copy of the credentials stays behind in freed memory.
     let mut text = Zeroizing::new(String::with_capacity(REQUEST_BYTES));
     for part in [
@@ -128,7 +126,7 @@ fn request(to: &Target, credentials: Option<&Credentials>) -> Zeroizing<Vec<u8>>
     ] {
         text.push_str(part);
     }
-    if let Some(Credentials { user, password }) = credentials {
+    if let Some(ViaCredentials { user, password }) = credentials {
         text.push_str("\r\nProxy-Authorization: Basic ");
         let mut plain = Zeroizing::new(Vec::with_capacity(user.len() + 1 + password.len()));
         plain.extend_from_slice(user);

@@ -4,15 +4,16 @@ use std::fmt;
 
 use transport_core::ViaErrorKind;
 
-use super::MAX_HEAD_BYTES;
+/// Longest head of a CONNECT reply in bytes, interim replies included.
+pub const MAX_HEAD_BYTES: usize = 8 << 10;
 
 /// A refused or invalid negotiation with a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TunnelError {
-    /// The SOCKS5 proxy did not connect, and sent this reply (RFC 1928 §6).
+    /// The reply of a SOCKS5 proxy without a connection (RFC 1928).
     SocksReply(u8),
-    /// The HTTP proxy did not connect, and sent this status (RFC 9110 §15).
+    /// The status of an HTTP proxy without a connection (RFC 9110).
     HttpStatus(u16),
     /// The SOCKS5 proxy accepts none of the offered authentication methods.
     NoMethod {

@@ -1,4 +1,4 @@
-//! SOCKS5 (RFC 1928) with user name and password (RFC 1929), the client's side.
+//! The client of SOCKS5 (RFC 1928) with passwords (RFC 1929).
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use zeroize::Zeroizing;
 
 use super::TunnelError;
-use crate::via::Credentials;
+use crate::via::ViaCredentials;
 
 const VERSION: u8 = 5;
 /// Version of the subnegotiation about user name and password (RFC 1929 §2).
@@ -25,7 +25,7 @@ const REPLY_START: usize = 5;
 pub(super) struct Socks5Handshake {
     /// The command with the target, to send once the client is authenticated.
     request: Vec<u8>,
-    credentials: Option<Credentials>,
+    credentials: Option<ViaCredentials>,
     output: Zeroizing<Vec<u8>>,
     stage: SocksStage,
     /// Bytes of the current message, taken and in total.
@@ -52,7 +52,7 @@ impl fmt::Debug for Socks5Handshake {
 }
 
 impl Socks5Handshake {
-    pub(super) fn new(host: &str, port: u16, credentials: Option<Credentials>) -> Self {
+    pub(super) fn new(host: &str, port: u16, credentials: Option<ViaCredentials>) -> Self {
         let methods: &[u8] = match credentials {
             Some(_) => &[VERSION, 2, NO_AUTH, PASSWORD],
             None => &[VERSION, 1, NO_AUTH],
@@ -149,7 +149,7 @@ impl Socks5Handshake {
 }
 
 /// Encodes user name and password (RFC 1929 §2).
-fn subnegotiation(credentials: &Credentials) -> Zeroizing<Vec<u8>> {
+fn subnegotiation(credentials: &ViaCredentials) -> Zeroizing<Vec<u8>> {
     let (user, password) = (&credentials.user, &credentials.password);
     // Of its final capacity, so that no copy stays behind in freed memory.
     let mut bytes = Zeroizing::new(Vec::with_capacity(3 + user.len() + password.len()));
@@ -162,7 +162,7 @@ fn subnegotiation(credentials: &Credentials) -> Zeroizing<Vec<u8>> {
     bytes
 }
 
-/// Encodes the command CONNECT; a name stays a name, for the proxy to resolve.
+/// Encodes CONNECT; the proxy resolves a name.
 fn request(host: &str, port: u16) -> Vec<u8> {
     let mut bytes = vec![VERSION, CONNECT, 0];
     match host.parse() {

@@ -21,7 +21,7 @@ fn whole(proxy: &str, bytes: &[u8]) -> Outcome {
     Ok(used)
 }
 
-/// Feeds the bytes as a socket would: at most the wanted ones, and at most `piece` at a time.
+/// Feeds the wanted bytes, at most `piece` at a time.
 fn pieces(proxy: &str, bytes: &[u8], piece: usize) -> Outcome {
     let mut tunnel = tunnel(proxy, "db.example:5432");
     let mut used = 0;

@@ -272,7 +272,7 @@ impl AsyncWrite for TcpIo {
 mod tests {
     use super::*;
 
-    /// With the state of its guard and a tokio stream of 32 bytes it fits into 256 bytes.
+    /// It fits into 256 bytes with the guard's state.
     #[test]
     fn stream_is_small() {
         let bytes = size_of::<TcpIo>() - size_of::<TcpStream>();

@@ -185,7 +185,7 @@ fn start(
     })
 }
 
-/// Returns the version of a Debian package, for a program that prints none.
+/// Returns the version of a Debian package.
 fn package(name: &str) -> Result<String, String> {
     version("dpkg-query", &["-W", "-f", "${Version}", name])
 }

@@ -12,7 +12,7 @@ use transport_tls::{raw::TlsDialer, ClientOptions, ClientTls};
 
 use crate::conn::Conn;
 
-/// The layers of one dial over the raw dialer of its scheme, except for TLS.
+/// The layers of one dial over its raw dialer, without TLS.
 ///
 /// One deadline covers all of them: name resolution, connect, the negotiation with a proxy, the PROXY
 /// header and the TLS handshake.

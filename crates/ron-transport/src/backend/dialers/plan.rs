@@ -1,4 +1,4 @@
-//! Dials: the raw dialer of the scheme, and the layers that options and settings add.
+//! Dials: the raw dialer of the scheme, and its layers.
 
 #[cfg(feature = "tls")]
 use std::sync::Arc;
@@ -132,7 +132,7 @@ impl Dialers {
         Some(announce(client, version, common_name(client).as_deref()))
     }
 
-    /// Returns the TCP dialer, which has the timeout of the options for all addresses.
+    /// Returns the TCP dialer, with the timeout of the options.
     fn tcp_for(&self, options: &DialOptions) -> TcpDialer {
         let dialer = self.tcp.clone();
         match options.timeout {
