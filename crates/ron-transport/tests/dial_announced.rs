@@ -95,7 +95,8 @@ async fn silent_target_ends_at_its_deadline() {
     let rig = Rig::new("v1").await;
     let options = DialOptions::new()
         .with_timeout(LIMIT)
-        .with_client(&client());
+        .with_client(&client())
+        .with_server_name("localhost");
     for scheme in ["tls", "tls+own"] {
         let error = rig.transport.dial_with(rig.target(scheme), &options).await;
         let error = error.unwrap_err();

@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use transport_core::Observer;
 
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
-pub(crate) use hold::{FreeChunk, FreeChunkGuard, MemoryHold};
+pub(crate) use hold::{FreeChunk, MemoryHold};
 pub(crate) use ledger::MemoryAccount;
 use ledger::{BudgetLedger, RequestId};
 

@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn use_limited_to_buffer_size() {
         with(BULK_BYTES + 1, |buf| {
-            assert_eq!(buf.remaining(), BULK_BYTES)
+            assert_eq!(buf.remaining(), BULK_BYTES);
         });
         with(BYTES, |buf| assert_eq!(buf.remaining(), BYTES));
     }

@@ -106,8 +106,7 @@ fn join<A: Leg, B: Leg>(
         let mut pipes = RelayPipes {
             there,
             back: Pipe::new(b.guard()),
-            ended: [false; 2],
-            woken: Default::default(),
+            woken: Box::default(),
             silence: None,
         };
         let end = poll_fn(|cx| pipes.poll(cx, &mut a, &mut b, &legs)).await;
@@ -178,10 +177,9 @@ impl Drop for RelayLegs {
 struct RelayPipes {
     there: Pipe,
     back: Pipe,
-    /// Which directions have ended in order.
-    ended: [bool; 2],
-    woken: [WakeUps; 2],
-    silence: Option<SilenceTimer>,
+    /// Boxed, as is the timer, so that the future of an idle relay stays small.
+    woken: Box<[WakeUps; 2]>,
+    silence: Option<Box<SilenceTimer>>,
 }
 
 impl RelayPipes {
@@ -194,14 +192,13 @@ impl RelayPipes {
     ) -> Poll<Result<(), (Side, TransportError)>> {
         let hold = self.there.hold;
         loop {
-            let [woken, woken_back] = &mut self.woken;
+            let [woken, woken_back] = &mut *self.woken;
             let pipe = &mut self.there;
             let polled = woken.poll_woken(cx.waker(), |cx| {
                 poll_pipe(pipe, cx, &mut TwoStreams(a, b), hold)
             });
             if let Some(Poll::Ready(end)) = polled {
                 end.map_err(|failed| failed.side(Side::A, Side::B))?;
-                self.ended[0] = true;
                 // After the end of the other direction, both streams are dropped.
                 a.expect_drop();
             }
@@ -211,10 +208,9 @@ impl RelayPipes {
             });
             if let Some(Poll::Ready(end)) = polled {
                 end.map_err(|failed| failed.side(Side::B, Side::A))?;
-                self.ended[1] = true;
                 b.expect_drop();
             }
-            let [ab, ba] = self.ended;
+            let (ab, ba) = (self.there.is_done(), self.back.is_done());
             let there = ab || self.there.refused.is_some();
             let back = ba || self.back.refused.is_some();
             // With `hold`, the end of either direction of `b` ends both.
@@ -226,7 +222,9 @@ impl RelayPipes {
                 return Poll::Pending;
             }
             let back = &self.back;
-            let silence = self.silence.get_or_insert_with(|| SilenceTimer::new(back));
+            let silence = self
+                .silence
+                .get_or_insert_with(|| Box::new(SilenceTimer::new(back)));
             ready!(silence.poll(cx, back, legs.b.as_ref()));
             self.there.release();
             self.woken[0].wake();

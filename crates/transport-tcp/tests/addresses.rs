@@ -1,5 +1,5 @@
 //! Listeners with several addresses, and their changes while they accept.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

@@ -3,7 +3,7 @@
 use super::table::{COMMANDS, FLAGS, KEY_FLAGS};
 
 /// The column of the explanations, and the longest line.
-const COLUMN: usize = 30;
+const COLUMN: usize = 32;
 const WIDTH: usize = 100;
 
 /// The sections below the options: heading and text.

@@ -3,7 +3,8 @@
 //! Lines are appended to one buffer, and the writing thread takes all of them at once.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+
+use tokio::time::{Duration, Instant};
 
 /// Most queued lines.
 pub(super) const QUEUE: usize = 8192;

@@ -193,6 +193,11 @@ impl Pipe {
         matches!(self.state, PipeState::Held) && !self.unflushed
     }
 
+    /// Returns whether the direction has ended.
+    pub(super) fn is_done(&self) -> bool {
+        matches!(self.state, PipeState::Done)
+    }
+
     /// Shuts down a writer that was kept open.
     pub(super) fn release(&mut self) {
         self.state = PipeState::Closing;

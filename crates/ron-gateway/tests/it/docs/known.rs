@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ron_transport::config::COMPILED_BACKENDS;
 use ron_transport::metrics::METRICS;
-use ron_transport::{Backend, Config, TlsErrorKind};
+use ron_transport::{Backend, Config, ErrorKind, TlsErrorKind};
 
 use super::comparisons;
 use super::page::{page, root, spans};
@@ -19,6 +19,7 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "into_framed",
     "ready.wait_for",
     "relay_without_half_close",
+    "stop_accepting",
     "tls_truncated",
     "transport.dial",
     "transport.prepare_for",
@@ -36,6 +37,8 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "transport.max_conn",
     // The variable of `cargo xtask advisories`.
     "RON_ADVISORY_DB",
+    // The variable of the simulation.
+    "RON_SIM_TRACE",
     // A variable of a named listener.
     "RON_LISTENERS_PUBLIC_READ_TIMEOUT",
     // Variables that Kubernetes injects.
@@ -58,16 +61,20 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "certificate_unknown",
     "SSL_CTX_set_max_cert_list",
     "close_notify",
+    "fail_timeout",
     "hs_ed25519_secret_key",
     "io_uring",
     "keys_path",
+    "max_fails",
     "memfd_create",
     "memory.high",
     "memory.limit_in_bytes",
     "memory.max",
     "net.ipv4.tcp_migrate_req",
     "perf_event_open",
+    "proxy_next_upstream",
     "proxy_protocol",
+    "remote_addr",
     "s_client",
     "unknown_ca",
     "verify_hostname",
@@ -234,6 +241,11 @@ impl Known {
                 }
             }
         }
+        // A kind that no golden file contains.
+        self.values
+            .entry("reason".to_owned())
+            .or_default()
+            .insert(ErrorKind::Via.as_str().to_owned());
         let manual = page("OBSERVABILITY.md");
         let events = manual.rows();
         let events = events.iter().filter_map(|row| row.cell("event"));
