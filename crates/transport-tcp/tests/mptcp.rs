@@ -1,6 +1,4 @@
-//! The conformance suite and the options of Multipath TCP.
-//!
-//! Without Multipath TCP in the kernel, the sockets are TCP sockets, and the suite runs over those.
+//! Multipath TCP: both ends, and peers without it.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -11,7 +9,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use transport_core::{Dialer, Listener, Pending};
 use transport_tcp::raw::{TcpDialer, TcpIo, TcpListener};
 use transport_tcp::TcpConfig;
-use transport_testkit::{Harness, Opened};
 
 fn mptcp(on: bool) -> TcpConfig {
     let mut config = TcpConfig::default();
@@ -25,24 +22,6 @@ async fn bind(config: &TcpConfig) -> (TcpListener, SocketAddr) {
     let addr = listener.local_addr().unwrap();
     (listener, addr)
 }
-
-struct MptcpHarness;
-
-impl Harness for MptcpHarness {
-    type Listener = TcpListener;
-    type Dialer = TcpDialer;
-
-    async fn open(&self) -> Opened<TcpListener, TcpDialer> {
-        let (listener, addr) = bind(&mptcp(true)).await;
-        Opened {
-            listener,
-            dialer: TcpDialer::new(&mptcp(true)),
-            target: addr.to_string().parse().unwrap(),
-        }
-    }
-}
-
-transport_testkit::conformance!(MptcpHarness);
 
 fn kernel_has_mptcp() -> bool {
     Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::MPTCP)).is_ok()
