@@ -177,7 +177,7 @@ impl Drop for RelayLegs {
 struct RelayPipes {
     there: Pipe,
     back: Pipe,
-    /// Boxed, as is the timer, so that the future of an idle relay stays small.
+    /// Boxed, as is the timer: the relay's future stays small.
     woken: Box<[WakeUps; 2]>,
     silence: Option<Box<SilenceTimer>>,
 }

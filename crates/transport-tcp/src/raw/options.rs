@@ -1,6 +1,7 @@
 //! Socket options of connections and listeners.
 
 use std::io;
+use std::num::NonZeroU32;
 
 use socket2::{SockRef, TcpKeepalive};
 
@@ -14,8 +15,7 @@ pub(super) const ARE_INHERITED: bool = cfg!(target_os = "linux");
 pub(super) fn apply(socket: &SockRef<'_>, config: &TcpConfig) -> io::Result<()> {
     socket.set_tcp_nodelay(config.nodelay())?;
     set_keepalive(socket, config)?;
-    #[cfg(target_os = "linux")]
-    unless_mptcp(socket, socket.set_tcp_notsent_lowat(config.unsent_bytes()))?;
+    set_mark(socket, config.unsent_bytes())?;
     set_user_timeout(socket, config)
 }
 
@@ -47,7 +47,8 @@ pub(super) fn apply_at_dial(
     set_user_timeout(socket, config)?;
     Ok(DeferredOptions {
         nodelay: config.nodelay(),
-        unsent_bytes: Some(config.unsent_bytes()),
+        // Zero is the system's default already.
+        unsent_bytes: NonZeroU32::new(config.unsent_bytes()),
     })
 }
 
@@ -57,7 +58,18 @@ pub(super) fn apply_at_dial(
 #[derive(Debug)]
 pub(super) struct DeferredOptions {
     nodelay: bool,
-    unsent_bytes: Option<u32>,
+    unsent_bytes: Option<NonZeroU32>,
+}
+
+/// Sets `TCP_NOTSENT_LOWAT` where the system has it.
+fn set_mark(socket: &SockRef<'_>, bytes: u32) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    return unless_mptcp(socket, socket.set_tcp_notsent_lowat(bytes));
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (socket, bytes);
+        Ok(())
+    }
 }
 
 /// Largest first write that Nagle's algorithm sends at once.
@@ -83,15 +95,8 @@ impl DeferredOptions {
             self.nodelay = false;
         }
         let after = written.saturating_add(bytes as u64);
-        if self
-            .unsent_bytes
-            .is_some_and(|mark| after > u64::from(mark))
-        {
-            #[cfg(target_os = "linux")]
-            unless_mptcp(
-                socket,
-                socket.set_tcp_notsent_lowat(self.unsent_bytes.unwrap_or_default()),
-            )?;
+        if let Some(mark) = self.unsent_bytes.filter(|mark| after > mark.get().into()) {
+            set_mark(socket, mark.get())?;
             self.unsent_bytes = None;
         }
         Ok(!self.nodelay && self.unsent_bytes.is_none())
