@@ -4,17 +4,19 @@
 //! the proxy's host resolves the same way; the proxy's log or its refusal shows that it was asked.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 
 use ron_lab::client::connect;
 use ron_lab::process::{run, version, wait_for, Process, PATIENCE};
 
-use super::rows::{echo, free_addr, no_reject};
+use super::rows::{client, free_addr, no_reject};
 use crate::gateway::Gateway;
-use crate::lab::Lab;
+use crate::lab::{same, Lab};
 use crate::peers::Peer;
 use crate::table::{Observed, Side};
 
@@ -285,6 +287,27 @@ fn forward(
     let start = lab.gateway().args(["--forward", to]).args(lab.trust());
     let start = start.args(["--transport.dial.via", &via]);
     Gateway::spawn(start, more)
+}
+
+/// Sends the payload, and ends after its echo; returns the client's address.
+///
+/// microsocks and tinyproxy end both directions with the first end of stream.
+fn echo(lab: &Lab, to: SocketAddr) -> Result<SocketAddr, String> {
+    let stream = client(to)?;
+    let addr = stream.local_addr().map_err(|e| e.to_string())?;
+    let mut back = vec![0; lab.payload.len()];
+    thread::scope(|scope| {
+        // A failed write shows in the received bytes.
+        scope.spawn(|| (&stream).write_all(&lab.payload));
+        (&stream).read_exact(&mut back)
+    })
+    .map_err(|e| format!("the echo: {e}"))?;
+    same("echoed", &lab.payload, &back)?;
+    // A reset if the proxy has cut off the end of TLS.
+    let end = stream.shutdown(Shutdown::Write);
+    let _ = end.and_then(|()| (&stream).read_to_end(&mut back));
+    same("echoed", &lab.payload, &back)?;
+    Ok(addr)
 }
 
 /// Checks the echo of the payload through the proxy.
