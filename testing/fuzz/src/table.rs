@@ -29,6 +29,7 @@ pub const TARGETS: &[FuzzTarget] = &[
     target("pem", targets::pem::run),
     target("proxy_header", targets::proxy_header::run),
     target("san", targets::san::run),
+    target("tunnel", targets::tunnel::run),
 ];
 
 /// Returns the target of this name.

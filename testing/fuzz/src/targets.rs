@@ -11,3 +11,4 @@ pub(crate) mod frame;
 pub(crate) mod pem;
 pub(crate) mod proxy_header;
 pub(crate) mod san;
+pub(crate) mod tunnel;
