@@ -11,7 +11,7 @@ use crate::{check_addrs, leaves_v4, TcpConfig};
 
 /// The addresses at which the accept loops of a listener accept.
 ///
-/// Each accept loop has a [`TcpListener`] with a socket for each address. Clones share the set. It
+/// Each accept loop has a [`TcpListener`](super::TcpListener) with a socket for each address. Clones share the set. It
 /// holds no socket: a listener that is dropped closes its own.
 ///
 /// ```
