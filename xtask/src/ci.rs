@@ -30,7 +30,7 @@ const ORDER: &[(&str, &[&str])] = &[
     ("package", &[]),
     ("api", &["--optional"]),
     ("loom", &[]),
-    ("instructions", &[]),
+    ("instructions", &["--optional"]),
     ("sim", &["--seeds", "500"]),
     ("fuzz", &["all", "--seconds", "20", "--optional"]),
     ("test-tor", &["--quick"]),
