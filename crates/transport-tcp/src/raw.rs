@@ -1,6 +1,7 @@
 //! The raw backend: sockets without limits. Guard them before they face a peer.
 
 mod bind;
+mod connect;
 mod dialer;
 mod happy_eyeballs;
 mod listen_set;

@@ -1,6 +1,7 @@
 //! The TCP dialer: name resolution, connection attempts, socket options.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -144,15 +145,23 @@ impl Dialer for TcpDialer {
             source,
         };
         let started = Instant::now();
-        let addrs = self.resolver.resolve(host, *port).await.map_err(resolve)?;
-        let resolved = Instant::now();
+        let literal = host.parse().map(|ip| [SocketAddr::new(ip, *port)]);
+        let (found, resolved);
+        let addrs: &[SocketAddr] = if let Ok(literal) = &literal {
+            resolved = started;
+            literal
+        } else {
+            found = self.resolver.resolve(host, *port).await.map_err(resolve)?;
+            resolved = Instant::now();
+            &found
+        };
         let connect = |source| TransportError::Connect {
             target: to.to_string(),
             source,
         };
         let rest = (self.dial_timeout)().saturating_sub(resolved - started);
         let config = self.config.get();
-        let race = happy_eyeballs::race(&addrs, rest, self.max_fd, &config);
+        let race = happy_eyeballs::race(addrs, rest, self.max_fd, &config);
         let (stream, addr) = race.await.map_err(connect)?;
         let connected = Instant::now();
         let deferred = options::apply_at_dial(&SockRef::from(&stream), &config);

@@ -5,15 +5,14 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::RawFd;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use socket2::{Domain, SockRef};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::{sleep_until, timeout, Instant};
 
-use super::{network, stream_socket};
+use super::connect::connect;
 use crate::TcpConfig;
 
 /// The recommended delay between attempts (RFC 8305 §5).
@@ -42,31 +41,6 @@ pub(super) async fn race(
     let order = interleave(addrs);
     let schedule = AttemptSchedule::new(order.len(), within);
     race_with(&order, schedule, |addr| connect(addr, max_fd, config)).await
-}
-
-async fn connect(
-    addr: SocketAddr,
-    max_fd: Option<RawFd>,
-    config: &TcpConfig,
-) -> io::Result<(TcpStream, SocketAddr)> {
-    let socket = match (addr, config.mptcp()) {
-        (SocketAddr::V4(_), false) => TcpSocket::new_v4(),
-        (SocketAddr::V6(_), false) => TcpSocket::new_v6(),
-        (_, true) => open_mptcp(addr, config),
-    }?;
-    // Before it connects: a slow attempt would hold a reserved descriptor.
-    if max_fd.is_some_and(|limit| socket.as_raw_fd() >= limit) {
-        return Err(out_of_descriptors());
-    }
-    network::before_connect(&SockRef::from(&socket), addr, config)?;
-    Ok((socket.connect(addr).await?, addr))
-}
-
-/// Opens a socket of Multipath TCP, or of TCP without it.
-fn open_mptcp(addr: SocketAddr, config: &TcpConfig) -> io::Result<TcpSocket> {
-    let socket = stream_socket::open(Domain::for_address(addr), config)?;
-    socket.set_nonblocking(true)?;
-    Ok(TcpSocket::from_std_stream(socket.into()))
 }
 
 /// Returns `EMFILE`: no descriptor is left for connections.

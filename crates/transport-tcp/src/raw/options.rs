@@ -19,7 +19,8 @@ pub(super) fn apply(socket: &SockRef<'_>, config: &TcpConfig) -> io::Result<()> 
     set_user_timeout(socket, config)
 }
 
-fn set_keepalive(socket: &SockRef<'_>, config: &TcpConfig) -> io::Result<()> {
+/// Sets the keepalive of a socket that has it off.
+pub(super) fn set_keepalive(socket: &SockRef<'_>, config: &TcpConfig) -> io::Result<()> {
     match config.keepalive() {
         Some(idle) => {
             let keepalive = TcpKeepalive::new().with_time(idle);
@@ -38,12 +39,13 @@ fn set_user_timeout(socket: &SockRef<'_>, config: &TcpConfig) -> io::Result<()> 
     Ok(())
 }
 
-/// Sets the options of a dialed socket; its writes set the others.
+/// Sets the options of a connected socket; its writes set the others.
+///
+/// `TCP_USER_TIMEOUT` would also bound the connect.
 pub(super) fn apply_at_dial(
     socket: &SockRef<'_>,
     config: &TcpConfig,
 ) -> io::Result<DeferredOptions> {
-    set_keepalive(socket, config)?;
     set_user_timeout(socket, config)?;
     Ok(DeferredOptions {
         nodelay: config.nodelay(),

@@ -10,18 +10,34 @@ use crate::TcpConfig;
 ///
 /// Falls back to TCP without Multipath TCP.
 pub(super) fn open(domain: Domain, config: &TcpConfig) -> io::Result<Socket> {
+    open_as(Type::STREAM, domain, config)
+}
+
+/// As [`open`], for a socket that will connect.
+pub(super) fn open_nonblocking(domain: Domain, config: &TcpConfig) -> io::Result<Socket> {
+    #[cfg(target_os = "linux")]
+    return open_as(Type::STREAM.nonblocking(), domain, config);
+    #[cfg(not(target_os = "linux"))]
+    {
+        let socket = open(domain, config)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    }
+}
+
+fn open_as(kind: Type, domain: Domain, config: &TcpConfig) -> io::Result<Socket> {
     if config.mptcp() {
-        match open_mptcp(domain) {
+        match open_mptcp(kind, domain) {
             Err(error) if is_missing(&error) => {}
             opened => return opened,
         }
     }
-    Socket::new(domain, Type::STREAM, Some(Protocol::TCP))
+    Socket::new(domain, kind, Some(Protocol::TCP))
 }
 
 /// Returns whether the kernel has Multipath TCP.
 pub(crate) fn mptcp_is_available() -> bool {
-    open_mptcp(Domain::IPV4).is_ok()
+    open_mptcp(Type::STREAM, Domain::IPV4).is_ok()
 }
 
 /// Ignores the failure of an option that Multipath TCP lacks.
@@ -35,12 +51,12 @@ pub(super) fn unless_mptcp(socket: &SockRef<'_>, set: io::Result<()>) -> io::Res
 }
 
 #[cfg(target_os = "linux")]
-fn open_mptcp(domain: Domain) -> io::Result<Socket> {
-    Socket::new(domain, Type::STREAM, Some(Protocol::MPTCP))
+fn open_mptcp(kind: Type, domain: Domain) -> io::Result<Socket> {
+    Socket::new(domain, kind, Some(Protocol::MPTCP))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn open_mptcp(_: Domain) -> io::Result<Socket> {
+fn open_mptcp(_: Type, _: Domain) -> io::Result<Socket> {
     Err(io::Error::from_raw_os_error(93))
 }
 
