@@ -10,6 +10,7 @@ use transport_core::{
 };
 
 use crate::admitted::Admitted;
+use crate::clock::{duration, ticks};
 use crate::deadline::until;
 use crate::establish::guarded;
 use crate::event::{self, ConnLabels};
@@ -249,24 +250,21 @@ impl<D: Dialer> Guard<D> {
         let (core, backend) = (self.limiter.core(), self.raw.backend());
         let named = (!D::PRIVATE).then_some(to);
         let settings = core.settings();
-        let started = Instant::now();
-        let deadline = started + deadline.min(MAX_DIAL);
+        let started = core.now();
+        let deadline = core.instant(started.saturating_add(ticks(deadline.min(MAX_DIAL))));
         let result = match until(deadline, self.raw.dial(to)).await {
             Ok(result) => result,
             Err(_) => Err(TransportError::Timeout { op: Op::Dial }),
         };
-        let took = started.elapsed();
+        let now = core.now();
+        let took = duration(now.saturating_sub(started));
         core.observer().dialed(backend, result.is_ok());
-        let log = |result| {
-            core.events()
-                .dialed(core.now(), backend, named, took, result);
-        };
+        let log = |result| core.events().dialed(now, backend, named, took, result);
         match result {
             Ok(connection) => {
                 core.observer().handshake(backend, took);
                 let permit = Permit::dialed(core, backend);
                 let id = Limiter::next_id();
-                let now = core.now();
                 let connection =
                     guarded(self.limiter.clone(), permit, id, connection, settings, now);
                 log(Ok(connection.info()));

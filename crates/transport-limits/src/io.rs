@@ -2,6 +2,7 @@
 
 mod half;
 mod linger;
+mod op_sampler;
 mod open_stream;
 mod stream_slot;
 mod throttle;

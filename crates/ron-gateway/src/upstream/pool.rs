@@ -81,14 +81,15 @@ impl UpstreamPool {
     where
         F: Future<Output = Result<C, TransportError>>,
     {
-        let deadline = Instant::now() + within;
+        let mut now = Instant::now();
+        let deadline = now + within;
         let mut selection = self.table().select();
         let mut last = None;
         loop {
             let is_first = selection.is_new();
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = deadline.saturating_duration_since(now);
             let Some(mut running) = self
-                .begin(&mut selection)
+                .begin(&mut selection, now)
                 .filter(|_| is_first || !left.is_zero())
             else {
                 return Err(last.unwrap_or_else(no_target));
@@ -120,6 +121,7 @@ impl UpstreamPool {
                     FailedPart::Process => return Err(error),
                 },
             }
+            now = Instant::now();
         }
     }
 
@@ -145,8 +147,9 @@ impl UpstreamPool {
         }
     }
 
-    fn begin(&self, selection: &mut Selection) -> Option<RunningAttempt<'_>> {
-        let attempt = self.table().begin(selection, self.now())?;
+    fn begin(&self, selection: &mut Selection, now: Instant) -> Option<RunningAttempt<'_>> {
+        let since = now.saturating_duration_since(self.started);
+        let attempt = self.table().begin(selection, since)?;
         Some(RunningAttempt {
             pool: self,
             attempt,
@@ -174,6 +177,9 @@ struct RunningAttempt<'a> {
 impl RunningAttempt<'_> {
     fn answered(&mut self) {
         self.has_ended = true;
+        if self.pool.table().answered_again(&self.attempt) {
+            return;
+        }
         let now = self.pool.now();
         let (change, was_down) = {
             let mut table = self.pool.table();

@@ -172,25 +172,22 @@ impl UpstreamTable {
         selection: &mut Selection,
         now: Duration,
     ) -> Option<TargetAttempt> {
-        let untried = |target: &UpstreamTarget| !selection.tried.contains(&target.id);
-        let available: Vec<usize> = (0..self.targets.len())
-            .filter(|at| {
-                let target = &self.targets[*at];
-                untried(target) && !target.rests(now) && !target.on_trial
-            })
-            .collect();
-        let others = self.targets.iter().enumerate();
-        let others = others.filter(|(at, target)| untried(target) && !available.contains(at));
-        let (at, sharers) = match (available.len(), selection.last) {
+        let untried =
+            |(_, target): &(usize, &UpstreamTarget)| !selection.tried.contains(&target.id);
+        let is_available =
+            |(_, target): &(usize, &UpstreamTarget)| !target.rests(now) && !target.on_trial;
+        let targets = self.targets.iter().enumerate().filter(untried);
+        let mut available = targets.clone().filter(is_available).map(|(at, _)| at);
+        let (at, sharers) = match (available.clone().count(), selection.last) {
             (0, _) => {
-                let count = others.clone().count();
-                let (oldest, _) = others.min_by_key(|(_, target)| target.failed_at)?;
+                let count = targets.clone().count();
+                let (oldest, _) = targets.min_by_key(|(_, target)| target.failed_at)?;
                 (oldest, count)
             }
-            (count, None) => (available[selection.start % count], count),
+            (count, None) => (available.nth(selection.start % count)?, count),
             (count, Some(last)) => {
-                let after = available.iter().find(|at| **at > last);
-                (*after.unwrap_or(&available[0]), count)
+                let after = available.clone().find(|at| *at > last);
+                (after.or_else(|| available.next())?, count)
             }
         };
         let target = &mut self.targets[at];
@@ -205,6 +202,18 @@ impl UpstreamTable {
             begun: now,
             is_trial,
         })
+    }
+
+    /// Records that a target without failures answered.
+    ///
+    /// Returns `false` and records nothing if the target has failed. It needs no clock.
+    pub(super) fn answered_again(&mut self, attempt: &TargetAttempt) -> bool {
+        let mut targets = self.targets.iter();
+        let has_failed = |target: &UpstreamTarget| target.id == attempt.id && target.failures > 0;
+        !targets.any(has_failed) && {
+            self.end(attempt);
+            true
+        }
     }
 
     /// Records that the target answered.

@@ -5,6 +5,7 @@ use std::task::{ready, Context, Poll};
 
 use transport_core::{Direction, Op, TransportError};
 
+use super::op_sampler::is_sampled;
 use super::throttle::{ScopeGrants, Throttler};
 use super::timer::Timer;
 use crate::clock::duration;
@@ -13,9 +14,6 @@ use crate::grace::Grace;
 
 /// Byte counts are reported from this size on. They are also reported when an operation pends.
 const REPORT_BYTES: u64 = 256 << 10;
-/// The size of one operation in this many is sampled.
-const SAMPLE_EVERY: u32 = 64;
-
 /// State of one direction that only the stream's owner accesses.
 #[derive(Debug)]
 pub(super) struct StreamHalf {
@@ -25,7 +23,6 @@ pub(super) struct StreamHalf {
     grace: Grace,
     /// Bytes counted and not yet reported to the observer.
     delta: u64,
-    ops: u32,
 }
 
 impl StreamHalf {
@@ -36,7 +33,6 @@ impl StreamHalf {
             throttler: Throttler::default(),
             grace: Grace::default(),
             delta: 0,
-            ops: 0,
         }
     }
 
@@ -67,12 +63,11 @@ impl StreamHalf {
     /// Counts moved bytes.
     pub(super) fn moved(&mut self, conn: &ConnState, bytes: usize, now: u64) {
         conn.moved(self.direction, bytes as u64, now);
-        if self.ops % SAMPLE_EVERY == 0 {
+        if is_sampled() {
             conn.core
                 .observer()
                 .io_size(conn.backend(), self.direction, bytes);
         }
-        self.ops = self.ops.wrapping_add(1);
         self.delta += bytes as u64;
         if self.delta >= REPORT_BYTES {
             self.report(conn);

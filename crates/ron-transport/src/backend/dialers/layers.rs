@@ -34,9 +34,9 @@ pub(crate) struct TlsLayer {
 impl DialLayers<'_> {
     /// Dials without TLS.
     pub(crate) async fn plain<D: Dialer>(&self, raw: D) -> Result<Conn, TransportError> {
+        // Boxed here: the futures that await this one are moved several times before their first poll.
         match &self.header {
-            None => self.guarded(raw).await,
-            // Boxed, so that dials without a header do not store it.
+            None => Box::pin(self.guarded(raw)).await,
             Some(header) => Box::pin(self.guarded(ProxyDialer::over(raw, header))).await,
         }
     }

@@ -70,7 +70,7 @@ impl Dialers {
             (Scheme::Tcp, None) => layers.plain(self.tcp_for(options)).await,
             (Scheme::Tcp, Some(via)) => {
                 let raw = ViaDialer::over(self.tcp_for(options), &via);
-                Box::pin(layers.plain(raw)).await
+                layers.plain(raw).await
             }
             #[cfg(feature = "tls")]
             (Scheme::Tls, None) => {
@@ -88,7 +88,7 @@ impl Dialers {
             #[cfg(feature = "arti")]
             (Scheme::Tor, _) => {
                 let raw = self.tor_for(options).await?;
-                Box::pin(layers.plain(raw)).await
+                layers.plain(raw).await
             }
             #[cfg(all(feature = "arti", feature = "tls"))]
             (Scheme::TlsOverTor, _) => {
