@@ -125,7 +125,9 @@ fn page(all: &Value) -> String {
     }
     page += "\nA bulk cell sends bytes through one connection and reads their echo at the same time. A \
              connect cell opens a\nconnection, exchanges 64 B and closes it, eight at once. An idle cell \
-             is the slope of resident memory between\n500 and 2,500 pairs in a new process.\n";
+             is the slope of resident memory between\n500 and 2,500 pairs in a new process. \
+             [The notes](../PERFORMANCE-NOTES.md) show where the time of a\nconnection goes, and the cost of \
+             a log line.\n";
     page + &comparison::section(all["comparisons"].as_array())
 }
 
