@@ -2,6 +2,8 @@
 
 mod bind;
 mod dialer;
+#[cfg(target_os = "linux")]
+mod fast_open;
 mod happy_eyeballs;
 mod listen_set;
 mod listener;
