@@ -93,7 +93,7 @@ fn idle_targets(plan: &ListenerPlan) -> Option<String> {
         .then(|| format!("forward_to has no effect: mode is {}", mode.as_str()))
 }
 
-/// Warns of targets that are tried only if a dial fails before its first write.
+/// Warns of several targets if a dial to the first always succeeds.
 fn lost_failover(plan: &ListenerPlan) -> Option<String> {
     let targets = plan.service.targets().len();
     (targets > 1 && plan.config.tcp.dial_fast_open()).then(|| {
