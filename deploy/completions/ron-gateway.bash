@@ -38,6 +38,10 @@ _ron_gateway() {
             mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur")
             return
             ;;
+        --transport.dial.fast-open)
+            mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur")
+            return
+            ;;
         --transport.proxy.required)
             mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur")
             return
@@ -107,7 +111,7 @@ _ron_gateway() {
             compopt -o filenames 2>/dev/null
             return
             ;;
-        --forward | --admin | --transport.bind-addr | --transport.drain-timeout | --transport.max-conns | --transport.evict-after | --transport.peers.allow | --transport.peers.deny | --transport.read-timeout | --transport.write-timeout | --transport.idle-timeout | --transport.dial-idle-timeout | --transport.half-close-timeout | --transport.handshake-timeout | --transport.dial-timeout | --transport.max-lifetime | --transport.limits.max-frame-bytes | --transport.limits.chunk-bytes | --transport.limits.writer-inbox | --transport.limits.memory-bytes | --transport.limits.max-pending-handshakes | --transport.rates.per-conn-bytes-per-sec | --transport.rates.per-peer-bytes-per-sec | --transport.rates.global-ingress-bytes-per-sec | --transport.rates.global-egress-bytes-per-sec | --transport.rates.accepts-per-sec | --transport.per-peer.accepts-per-sec | --transport.per-peer.max-conns | --transport.per-peer.pending-handshakes | --transport.per-peer.ipv4-prefix | --transport.per-peer.ipv6-prefix | --transport.tcp.keepalive | --transport.tcp.user-timeout | --transport.tcp.backlog | --transport.tcp.fwmark | --transport.tcp.dscp | --transport.bind-device | --transport.dial.source-addr | --transport.dial.bind-device | --transport.proxy.trusted | --transport.proxy.header-timeout | --transport.dial.via | --transport.tls.allow-sans | --transport.tls.spki-pins | --transport.tls.alpn | --transport.tls-client.sni-override | --transport.tls-client.allow-sans | --transport.tls-client.spki-pins | --transport.tls-client.alpn | --transport.uds.allow-uids | --transport.arti.bootstrap-timeout | --transport.arti.pre-dial-delay | --transport.arti.onion-service.nickname | --transport.arti.onion-service.ports | --gateway.forward-to | --gateway.admin-addr | --gateway.admin-hosts | --gateway.memory.pressure | --gateway.workers)
+        --forward | --admin | --transport.bind-addr | --transport.drain-timeout | --transport.max-conns | --transport.evict-after | --transport.peers.allow | --transport.peers.deny | --transport.read-timeout | --transport.write-timeout | --transport.idle-timeout | --transport.dial-idle-timeout | --transport.half-close-timeout | --transport.handshake-timeout | --transport.dial-timeout | --transport.max-lifetime | --transport.limits.max-frame-bytes | --transport.limits.chunk-bytes | --transport.limits.writer-inbox | --transport.limits.memory-bytes | --transport.limits.max-pending-handshakes | --transport.rates.per-conn-bytes-per-sec | --transport.rates.per-peer-bytes-per-sec | --transport.rates.global-ingress-bytes-per-sec | --transport.rates.global-egress-bytes-per-sec | --transport.rates.accepts-per-sec | --transport.per-peer.accepts-per-sec | --transport.per-peer.max-conns | --transport.per-peer.pending-handshakes | --transport.per-peer.ipv4-prefix | --transport.per-peer.ipv6-prefix | --transport.tcp.keepalive | --transport.tcp.user-timeout | --transport.tcp.backlog | --transport.tcp.fast-open | --transport.tcp.fwmark | --transport.tcp.dscp | --transport.bind-device | --transport.dial.source-addr | --transport.dial.bind-device | --transport.proxy.trusted | --transport.proxy.header-timeout | --transport.dial.via | --transport.tls.allow-sans | --transport.tls.spki-pins | --transport.tls.alpn | --transport.tls-client.sni-override | --transport.tls-client.allow-sans | --transport.tls-client.spki-pins | --transport.tls-client.alpn | --transport.uds.allow-uids | --transport.arti.bootstrap-timeout | --transport.arti.pre-dial-delay | --transport.arti.onion-service.nickname | --transport.arti.onion-service.ports | --gateway.forward-to | --gateway.admin-addr | --gateway.admin-hosts | --gateway.memory.pressure | --gateway.workers)
             return
             ;;
     esac
@@ -173,10 +177,12 @@ _ron_gateway() {
             --transport.tcp.backlog
             --transport.tcp.reuse-port
             --transport.tcp.mptcp
+            --transport.tcp.fast-open
             --transport.tcp.fwmark
             --transport.tcp.dscp
             --transport.bind-device
             --transport.dial.source-addr
+            --transport.dial.fast-open
             --transport.dial.bind-device
             --transport.proxy.trusted
             --transport.proxy.required

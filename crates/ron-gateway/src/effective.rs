@@ -72,6 +72,7 @@ impl EffectiveConfig {
         }
         warnings.extend(self.plans().iter().filter_map(idle_targets));
         let settings = self.transport.settings();
+        warnings.extend(self.plans().iter().filter_map(lost_failover));
         warnings.extend(long_stops(settings));
         warnings.extend(denied_families(&settings.limits));
         warnings.extend(small_pressure(
@@ -90,6 +91,18 @@ fn idle_targets(plan: &ListenerPlan) -> Option<String> {
     // A named listener may inherit the targets of another one.
     (is_unnamed && has_targets && mode != Mode::Forward)
         .then(|| format!("forward_to has no effect: mode is {}", mode.as_str()))
+}
+
+/// Warns of several targets if a dial to the first always succeeds.
+fn lost_failover(plan: &ListenerPlan) -> Option<String> {
+    let targets = plan.service.targets().len();
+    (targets > 1 && plan.config.tcp.dial_fast_open()).then(|| {
+        format!(
+            "{} lets a dial succeed before the target answers, so that a target that is down is not \
+             replaced by another of the {targets} targets: turn it off",
+            plan.transport_key("dial.fast_open"),
+        )
+    })
 }
 
 /// Warns of durations that exceed the stop timeout of the unit file.
@@ -185,6 +198,18 @@ mod tests {
             "{found}"
         );
         assert_eq!(warnings(&[("transport.drain-timeout", "74s")]), "");
+    }
+
+    #[test]
+    fn fast_open_without_failover_is_warned_of() {
+        let fast = ("transport.dial.fast-open", "on");
+        let mode = ("gateway.mode", "forward");
+        let one = ("gateway.forward-to", "tcp://127.0.0.1:1");
+        let two = ("gateway.forward-to", "tcp://127.0.0.1:1,tcp://127.0.0.1:2");
+        let found = |flags: &[_]| warnings(flags).contains("transport.dial.fast_open lets");
+        assert!(found(&[mode, two, fast]));
+        assert!(!found(&[mode, one, fast]));
+        assert!(!found(&[mode, two]));
     }
 
     #[test]

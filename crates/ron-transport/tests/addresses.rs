@@ -12,6 +12,7 @@ use ron_transport::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use transport_testkit::Recorder;
 
@@ -19,24 +20,7 @@ const LATE: Duration = Duration::from_secs(2);
 const FIRST: &str = "127.0.0.1:0";
 const SECOND: &str = "127.0.0.2:0";
 
-macro_rules! both {
-    ($($test:ident)*) => {
-        mod current_thread {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test().await;
-            })*
-        }
-        mod multi_thread {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test().await;
-            })*
-        }
-    };
-}
-
-both! {
+transport_testkit::both! {
     each_address_is_served_until_the_drain
     reload_adds_and_removes_addresses
     failed_bind_changes_nothing
@@ -219,30 +203,28 @@ async fn closing_listener_has_a_deadline() {
     let (transport, _) = serving(config(&[FIRST], "")).await;
     let addr = addrs(&transport)[0];
     let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let clients: Vec<_> = (0..4)
+    let clients: JoinSet<_> = (0..4)
         .map(|_| {
             let stop = Arc::clone(&stop);
-            std::thread::spawn(move || {
+            move || {
                 while !stop.load(std::sync::atomic::Ordering::Relaxed) {
                     if std::net::TcpStream::connect(addr).is_err() {
                         return true;
                     }
                 }
                 false
-            })
+            }
         })
-        .collect();
+        .fold(JoinSet::new(), |mut clients, client| {
+            clients.spawn_blocking(client);
+            clients
+        });
     let began = std::time::Instant::now();
     transport.stop_accepting().await;
-    let refused = async {
-        while !clients.iter().all(std::thread::JoinHandle::is_finished) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    let ended = timeout(5 * LATE, refused).await;
+    let refused = timeout(5 * LATE, clients.join_all()).await;
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
-    assert!(ended.is_ok(), "still open after {:?}", began.elapsed());
-    assert!(clients.into_iter().all(|client| client.join().unwrap()));
+    let refused = refused.map_err(|_| began.elapsed());
+    assert_eq!(refused, Ok(vec![true; 4]), "open after this time");
 }
 
 #[test]

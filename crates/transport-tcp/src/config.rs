@@ -24,6 +24,8 @@ pub struct TcpConfig {
     reuse_port: bool,
     unsent_bytes: u32,
     mptcp: bool,
+    fast_open: u32,
+    dial_fast_open: bool,
     bind_device: Option<String>,
     source_addrs: Vec<IpAddr>,
     dial_device: Option<String>,
@@ -41,6 +43,8 @@ impl Default for TcpConfig {
             reuse_port: false,
             unsent_bytes: 64 << 10,
             mptcp: false,
+            fast_open: 0,
+            dial_fast_open: false,
             bind_device: None,
             source_addrs: Vec::new(),
             dial_device: None,
@@ -82,6 +86,15 @@ impl SectionTable for TcpConfig {
             )
             .get(|c: &Self| format_bool(c.mptcp))
             .set(|c, value| value.bool().map(|on| c.mptcp = on)),
+        Key::new("tcp.fast_open", Kind::Count, Reload::Restart)
+            .allows("0 (off) to 65535")
+            .doc(
+                "Connections of a listener that may send data in their SYN before the handshake is \
+                 complete (TCP Fast Open, RFC 7413). The network may deliver such data twice: only \
+                 for requests that may be repeated, such as TLS.",
+            )
+            .get(|c: &Self| c.fast_open.to_string())
+            .set(|c, value| c.set_fast_open(value.count()?).map(drop)),
         Key::new("tcp.fwmark", Kind::Count, Reload::New)
             .allows("0 (off) to 4294967295")
             .doc(
@@ -113,6 +126,14 @@ impl SectionTable for TcpConfig {
             .set(|c, value| {
                 parse_addrs(value).and_then(|addrs| c.set_source_addrs(addrs).map(drop))
             }),
+        Key::new("dial.fast_open", Kind::Bool, Reload::New)
+            .doc(
+                "Sends the first bytes of a dialed connection in its SYN (TCP Fast Open), once the \
+                 kernel has the target's cookie. Only for protocols whose client sends first. A \
+                 target that is down fails after the first write, and no other target is tried.",
+            )
+            .get(|c: &Self| format_bool(c.dial_fast_open))
+            .set(|c, value| value.bool().map(|on| c.dial_fast_open = on)),
         Key::new("dial.bind_device", Kind::Text, Reload::New)
             .allows("the name of a network device such as eth0; empty for none")
             .doc("Network device of dialed TCP connections (`SO_BINDTODEVICE`).")
@@ -170,6 +191,14 @@ transport_core::accessors! {
         unsent_bytes: u32;
         /// Whether sockets use Multipath TCP (RFC 8684) where the kernel has it.
         mptcp, set_mptcp: bool;
+        /// Connections that may send data in their SYN; 0 is off.
+        ///
+        /// TCP Fast Open, RFC 7413.
+        fast_open: u32;
+        /// Whether a dialed connection sends its first bytes in the SYN.
+        ///
+        /// TCP Fast Open, RFC 7413.
+        dial_fast_open, set_dial_fast_open: bool;
         /// Mark of sent packets (`SO_MARK`); 0 is none.
         fwmark: u32;
         /// Differentiated services code point of sent packets (RFC 2474).
@@ -226,6 +255,19 @@ impl TcpConfig {
             return Err(ValueError::new("must be off or 1ms to 576h"));
         }
         self.user_timeout = limit;
+        Ok(self)
+    }
+
+    /// Sets the number of connections that may send data in their SYN.
+    ///
+    /// 0 (off) to 65535, on Linux only.
+    pub fn set_fast_open(&mut self, connections: u64) -> Result<&mut Self, ValueError> {
+        if connections != 0 && !cfg!(target_os = "linux") {
+            return Err(ValueError::new("only Linux has it"));
+        }
+        let queue = u16::try_from(connections);
+        let queue = queue.map_err(|_| ValueError::new("must be 0 (off) to 65535"))?;
+        self.fast_open = u32::from(queue);
         Ok(self)
     }
 
@@ -324,6 +366,7 @@ mod tests {
             ("tcp.backlog", "2147483648"),
             ("tcp.reuse_port", ""),
             ("tcp.fwmark", "4294967296"),
+            ("tcp.fast_open", "65536"),
             ("tcp.mptcp", "maybe"),
             ("tcp.dscp", "64"),
             ("bind_device", "eth0/1"),

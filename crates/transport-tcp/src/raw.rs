@@ -3,6 +3,8 @@
 mod bind;
 mod connect;
 mod dialer;
+#[cfg(target_os = "linux")]
+mod fast_open;
 mod happy_eyeballs;
 mod listen_set;
 mod listener;

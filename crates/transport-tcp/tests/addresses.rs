@@ -216,9 +216,10 @@ async fn staged_changes_apply_to_waiting_accepts() {
     set.stage(&[second], &config).unwrap().commit();
     assert_eq!(set.local_addrs(), [added]);
     let closed = async {
-        // Few connects: the channels of the loops are bounded.
         while !is_refused(kept).await {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            // Full channels would stop the loops.
+            while one.try_recv().is_ok() || two.try_recv().is_ok() {}
+            tokio::task::yield_now().await;
         }
     };
     timeout(LATE, closed).await.unwrap();

@@ -29,6 +29,10 @@ pub(super) fn before_connect(
         bind_device(socket, name).map_err(|error| named("dial.bind_device", name, &error))?;
     }
     packets(socket, addr.ip(), config)?;
+    #[cfg(target_os = "linux")]
+    if config.dial_fast_open() {
+        super::fast_open::use_at_connect(&**socket);
+    }
     let mut sources = config.source_addrs().iter();
     if let Some(source) = sources.find(|source| source.is_ipv4() == addr.is_ipv4()) {
         let bound = socket.bind(&SocketAddr::new(*source, 0).into());

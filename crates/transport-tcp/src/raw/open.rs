@@ -100,6 +100,10 @@ impl BindPlan<'_> {
         socket.set_nonblocking(true)?;
         options::apply(&SockRef::from(&socket), config)?;
         network::before_bind(&SockRef::from(&socket), addr, config)?;
+        #[cfg(target_os = "linux")]
+        if config.fast_open() != 0 {
+            super::fast_open::allow(&socket, config.fast_open())?;
+        }
         socket.bind(&addr.into())?;
         socket.listen(i32::try_from(config.backlog()).unwrap_or(i32::MAX))?;
         let inner = std::net::TcpListener::from(socket);
