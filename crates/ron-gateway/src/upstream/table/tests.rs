@@ -69,6 +69,21 @@ fn resting_target_is_tried_last() {
 }
 
 #[test]
+fn answer_of_failed_target_needs_time() {
+    let mut table = table(1);
+    let mut selection = table.select();
+    let attempt = table.begin(&mut selection, at(0)).unwrap();
+    assert!(table.answered_again(&attempt));
+    fail(&mut table, 1, at(0));
+    let mut selection = table.select();
+    let attempt = table.begin(&mut selection, at(60_000)).unwrap();
+    assert!(!table.answered_again(&attempt));
+    let change = table.answered(&attempt, at(60_001)).unwrap();
+    assert_eq!(change.kind, ChangeKind::Answers);
+    assert!(table.answered_again(&attempt));
+}
+
+#[test]
 fn oldest_failure_is_tried_first_when_all_rest() {
     let mut table = table(3);
     for (failing, now) in [(2, 0), (3, 10), (1, 20)] {
