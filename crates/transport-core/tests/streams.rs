@@ -1,5 +1,6 @@
 //! The wrappers of streams: each call reaches the stream below.
 
+use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::{pin, Pin};
 use std::sync::Arc;
@@ -132,7 +133,7 @@ impl Io for Special {
         self.0.calls.push("expect_shutdown");
     }
 
-    fn wait_reset(&mut self) -> Pin<Box<dyn std::future::Future<Output = ()> + Send + '_>> {
+    fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(std::future::ready(()))
     }
 }
@@ -182,23 +183,24 @@ fn plain_stream_has_the_default_answers() {
     assert!(pin!(stream.wait_reset()).poll(&mut cx).is_pending());
 }
 
+/// Makes every call through the trait, as a caller with a type parameter does.
+fn use_all<T: Io>(io: &mut T, cx: &mut Context<'_>, has_sent_all: bool) {
+    io.abort();
+    let mut bytes = [0; 8];
+    let mut buf = ReadBuf::new(&mut bytes);
+    assert!(io.poll_discard(cx, &mut buf).is_pending());
+    assert_eq!(io.has_sent_all(), has_sent_all);
+    assert_eq!(io.taken(), Some(Taken::Read(7)));
+    io.expect_drop();
+    io.expect_shutdown();
+    assert!(pin!(io.wait_reset()).poll(cx).is_ready());
+}
+
 #[test]
 fn boxed_stream_passes_calls_on() {
     let waker = waker();
     let mut cx = Context::from_waker(&waker);
     let mut stream = Box::new(Special(Recorder::default()));
-    // Through the trait, as a caller with a type parameter does.
-    fn use_all<T: Io>(io: &mut T, cx: &mut Context<'_>, has_sent_all: bool) {
-        io.abort();
-        let mut bytes = [0; 8];
-        let mut buf = ReadBuf::new(&mut bytes);
-        assert!(io.poll_discard(cx, &mut buf).is_pending());
-        assert_eq!(io.has_sent_all(), has_sent_all);
-        assert_eq!(io.taken(), Some(Taken::Read(7)));
-        io.expect_drop();
-        io.expect_shutdown();
-        assert!(pin!(io.wait_reset()).poll(cx).is_ready());
-    }
     use_all(&mut stream, &mut cx, false);
     stream.0.vectored = true;
     use_all(&mut stream, &mut cx, true);
