@@ -67,7 +67,7 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     let rest = rest.get(1..).unwrap_or_default();
     let (crates, choice) = parse(own)?;
     let accepted = accepted(&read(&cx.root.join(ACCEPTED))?)?;
-    let is_chosen = |krate: &str| crates.is_empty() || crates.iter().any(|name| name == krate);
+    let is_chosen = |krate: &str| crates.is_empty() || crates.contains(&krate);
     let mut low = Vec::new();
     let mut table = String::from(
         "| crate | untested | caught | timed out | missed | accepted | unviable | score |\n\
