@@ -8,7 +8,7 @@
 mod outcomes;
 mod score;
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::cmd::{capture, read, run_and_show, write, Cx, Outcome};
 use crate::tools;
@@ -45,7 +45,7 @@ const SCOPES: &[(&str, &[&str])] = &[
 
 /// The mutants of a run.
 #[derive(Debug, PartialEq)]
-enum Choice {
+enum Selection {
     /// All that the arguments of cargo-mutants leave.
     All,
     /// This many at random, of those that no run has tested.
@@ -92,15 +92,15 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
 }
 
 /// Parses the arguments before `--`.
-fn parse(args: &[String]) -> Result<(Vec<&str>, Choice), String> {
-    let (mut crates, mut choice) = (Vec::new(), Choice::All);
+fn parse(args: &[String]) -> Result<(Vec<&str>, Selection), String> {
+    let (mut crates, mut choice) = (Vec::new(), Selection::All);
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         match arg.as_str() {
-            "--again" => choice = Choice::Again,
+            "--again" => choice = Selection::Again,
             "--sample" => {
                 let count = args.next().and_then(|count| count.parse().ok());
-                choice = Choice::Sample(count.ok_or("--sample needs a number, such as 100")?);
+                choice = Selection::Sample(count.ok_or("--sample needs a number, such as 100")?);
             }
             name if SCOPES.iter().any(|(krate, _)| *krate == name) => crates.push(name),
             unknown => {
@@ -119,7 +119,7 @@ fn parse(args: &[String]) -> Result<(Vec<&str>, Choice), String> {
 fn mutate(
     cx: &Cx,
     (krate, files): (&str, &[&str]),
-    choice: &Choice,
+    choice: &Selection,
     args: &[String],
     accepted: &[String],
 ) -> Result<(usize, Score), String> {
@@ -132,9 +132,9 @@ fn mutate(
     let before = read(&record).unwrap_or_default();
     let mut outcomes = Outcomes::parse(&before, &all);
     let chosen = match choice {
-        Choice::All => None,
-        Choice::Sample(count) => Some(outcomes.draw(&all, *count)),
-        Choice::Again => Some(outcomes.doubtful()),
+        Selection::All => None,
+        Selection::Sample(count) => Some(outcomes.draw(&all, *count)),
+        Selection::Again => Some(outcomes.doubtful()),
     };
     if chosen.as_ref().map_or(true, |chosen| !chosen.is_empty()) {
         let nextest = tools::NEXTEST.find_or_install(cx)?;
@@ -168,7 +168,7 @@ fn mutate(
 }
 
 /// Returns a command for the mutants of one crate.
-fn scoped(cx: &Cx, tool: &PathBuf, krate: &str, files: &[&str]) -> std::process::Command {
+fn scoped(cx: &Cx, tool: &Path, krate: &str, files: &[&str]) -> std::process::Command {
     let mut command = cx.program(tool, ["mutants", "--package", krate, "--colors=never"]);
     command.args(files.iter().flat_map(|file| ["--file", file]));
     command
@@ -182,10 +182,10 @@ mod tests {
     fn arguments_name_crates_and_mutants() {
         let args = |text: &str| text.split(' ').map(String::from).collect::<Vec<_>>();
         let chosen = args("transport-core --sample 9");
-        let want = (vec!["transport-core"], Choice::Sample(9));
+        let want = (vec!["transport-core"], Selection::Sample(9));
         assert_eq!(parse(&chosen).unwrap(), want);
-        assert_eq!(parse(&args("--again")).unwrap(), (vec![], Choice::Again));
-        assert_eq!(parse(&[]).unwrap(), (vec![], Choice::All));
+        assert_eq!(parse(&args("--again")).unwrap(), (vec![], Selection::Again));
+        assert_eq!(parse(&[]).unwrap(), (vec![], Selection::All));
         for wrong in ["--sample", "--sample x", "transport-tcp"] {
             assert!(parse(&args(wrong)).is_err(), "{wrong}");
         }
