@@ -175,7 +175,7 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     step(
         "mutants",
-        "changes that a test must notice: `mutants [CRATE…] [-- ARGS of cargo-mutants]`; hours",
+        "changes that a test must notice: `mutants [CRATE…] [--sample N|--again] [-- ARGS of cargo-mutants]`; hours",
         mutants::run,
     ),
     step(
