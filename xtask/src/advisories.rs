@@ -19,10 +19,10 @@ const DATABASE: &str = "RON_ADVISORY_DB";
 
 /// Checks `Cargo.lock`, and the dependency lists of the programs in `args`.
 ///
-/// `--check` tests the step itself with a database made for it.
+/// `--check` tests the step itself with a database made for it: on `Cargo.lock`, and on programs.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
-    if args == ["--check"] {
-        return check::run(cx);
+    if let Some(("--check", programs)) = args.split_first().map(|(a, b)| (a.as_str(), b)) {
+        return check::run(cx, programs);
     }
     let Some(database) = std::env::var_os(DATABASE) else {
         if args.is_empty() {

@@ -2,7 +2,8 @@
 //!
 //! With a nightly toolchain, also the branches.
 //! cargo-llvm-cov instruments the code, which rebuilds everything in a target folder of its own. The
-//! figures leave out unit tests. They are those of the tests of the chosen crates alone.
+//! figures leave out the lines of unit tests. They are those of the tests of the chosen crates: a test of
+//! one crate covers the others too.
 
 mod lcov;
 
@@ -27,28 +28,52 @@ const WITHOUT_ARTI: &[&str] = &[
 ];
 /// The others, except for `transport-arti`, whose tests need the private Tor network.
 const ABOVE_ARTI: &[&str] = &["ron-gateway", "ron-transport", "transport-http"];
+/// Their features without Arti.
+const FEATURES: &[&str] = &[
+    "ron-gateway/default",
+    "ron-transport/dev-tls",
+    "ron-transport/prometheus",
+    "ron-transport/uds",
+    "transport-http/axum",
+    "transport-http/hyper",
+    "transport-http/tonic",
+    "transport-http/tower",
+];
 
 /// Runs tests of the crates in `args`; prints their coverage.
 ///
-/// `all` adds those that compile Arti, `--branches` uses the nightly toolchain.
+/// `all` adds those that compile Arti, `--no-arti` leaves it out of them, `--branches` uses the nightly
+/// toolchain.
 pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     let (flags, names): (Vec<_>, Vec<_>) = args.iter().partition(|arg| arg.starts_with("--"));
-    let branches = match flags.as_slice() {
-        [] => false,
-        [flag] if *flag == "--branches" => true,
-        _ => return Err(format!("{flags:?}: only --branches is allowed")),
-    };
+    let allowed = ["--branches", "--no-arti"];
+    if let Some(flag) = flags.iter().find(|flag| !allowed.contains(&flag.as_str())) {
+        return Err(format!("{flag}: only {} are allowed", allowed.join(" and ")));
+    }
+    let has = |name: &str| flags.iter().any(|flag| *flag == name);
+    let (branches, no_arti) = (has("--branches"), has("--no-arti"));
     let known: Vec<_> = WITHOUT_ARTI.iter().chain(ABOVE_ARTI).copied().collect();
     let crates = match names.as_slice() {
-        [] => WITHOUT_ARTI.to_vec(),
+        [] if !no_arti => WITHOUT_ARTI.to_vec(),
+        [] => known,
         [all] if *all == "all" => known,
         names => names.iter().map(|name| name.as_str()).collect(),
     };
-    let report = measure(cx, &crates, branches)?;
+    // Features are those of all crates of a build, so the crates above Arti are built apart.
+    let (above, below): (Vec<_>, Vec<_>) = crates
+        .iter()
+        .copied()
+        .partition(|krate| no_arti && ABOVE_ARTI.contains(krate));
+    let mut reports = String::new();
+    for (group, features) in [(below, None), (above, Some(FEATURES))] {
+        if !group.is_empty() {
+            reports += &measure(cx, &group, features, branches)?;
+        }
+    }
     let mut low = Vec::new();
     println!("| crate | lines | executed | branches | taken |\n|---|---|---|---|---|");
     for krate in &crates {
-        let tally = Tally::of(cx, &report, krate)?;
+        let tally = Tally::of(cx, &reports, krate)?;
         println!("| {krate} {tally}");
         low.extend((!tally.is_enough(LEAST)).then_some((*krate, tally)));
     }
@@ -68,14 +93,23 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     ))
 }
 
-/// Runs the tests and returns the report in the format of lcov.
-fn measure(cx: &Cx, crates: &[&str], branches: bool) -> Result<String, String> {
+/// Runs the tests and returns the report, in the format of lcov.
+fn measure(
+    cx: &Cx,
+    crates: &[&str],
+    features: Option<&[&str]>,
+    branches: bool,
+) -> Result<String, String> {
     let tool = tools::LLVM_COV.find_or_install(cx)?;
     let nextest = tools::NEXTEST.find_or_install(cx)?;
     apt::for_tests(cx)?;
     let output = cx.scratch("coverage.lcov");
-    let mut command = cx.program(tool, ["llvm-cov", "nextest", "--all-features", "--lcov"]);
+    let mut command = cx.program(tool, ["llvm-cov", "nextest", "--lcov", "--no-fail-fast"]);
     command.arg("--output-path").arg(&output);
+    match features {
+        None => command.arg("--all-features"),
+        Some(features) => command.arg("--features").arg(features.join(",")),
+    };
     command.args(crates.iter().flat_map(|krate| ["-p", krate]));
     tools::add_to_path(&mut command, &nextest)?;
     let toolchain = branches.then_some("nightly");

@@ -135,7 +135,7 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     step(
         "advisories",
-        "known vulnerabilities, also of programs: `advisories [--check|PROGRAM…]` (RON_ADVISORY_DB: a database)",
+        "known vulnerabilities, also of programs: `advisories [--check] [PROGRAM…]` (RON_ADVISORY_DB: a database)",
         advisories::run,
     ),
     step(
@@ -175,12 +175,12 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     step(
         "mutants",
-        "changes that a test must notice: `mutants [CRATE…] [-- ARGS of cargo-mutants]`; hours",
+        "changes that a test must notice: `mutants [CRATE…] [--sample N|--again] [-- ARGS of cargo-mutants]`; hours",
         mutants::run,
     ),
     step(
         "coverage",
-        "executed lines per crate: `coverage [CRATE…|all] [--branches]` (installs cargo-llvm-cov and LLVM)",
+        "executed lines per crate: `coverage [CRATE…|all] [--no-arti] [--branches]` (installs cargo-llvm-cov and LLVM)",
         coverage::run,
     ),
     step(

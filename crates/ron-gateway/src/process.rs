@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::fd::RawFd;
 use std::os::unix::fs::FileExt;
 
+use mimalloc::MiMalloc;
 use rustix::process::{
     getrlimit, set_dumpable_behavior, setrlimit, DumpableBehavior, Resource, Rlimit,
 };
@@ -66,6 +67,8 @@ pub(crate) struct ProcessFigures {
     pub(crate) max_fds: Option<u64>,
     pub(crate) cpu_seconds: f64,
     pub(crate) resident_bytes: Option<u64>,
+    /// Memory that the allocator has from the system.
+    pub(crate) heap_bytes: Option<u64>,
 }
 
 impl ProcessFigures {
@@ -76,6 +79,7 @@ impl ProcessFigures {
             max_fds: max_fd(),
             cpu_seconds: cpu_seconds(),
             resident_bytes: resident_bytes(),
+            heap_bytes: heap_bytes(),
         }
     }
 }
@@ -99,6 +103,13 @@ fn open_fds() -> Option<u64> {
 fn cpu_seconds() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// Returns the committed bytes of the allocator's statistics.
+fn heap_bytes() -> Option<u64> {
+    let json = MiMalloc::stats_json().ok()?;
+    let stats: serde_json::Value = serde_json::from_slice(json.to_bytes()).ok()?;
+    stats["committed"]["current"].as_u64()
 }
 
 fn resident_bytes() -> Option<u64> {
@@ -143,8 +154,11 @@ mod tests {
     fn every_figure_exists_on_linux() {
         let before = ProcessFigures::read();
         let file = std::fs::File::open("/proc/self/statm").unwrap();
+        let block = vec![1_u8; 64 << 20];
         let after = ProcessFigures::read();
-        drop(file);
+        drop((file, block));
+        let grown = after.heap_bytes.unwrap() - before.heap_bytes.unwrap();
+        assert!(((64 << 20)..(80 << 20)).contains(&grown), "{grown}");
         assert!(before.resident_bytes.unwrap() > 100_000);
         assert!(before.open_fds.unwrap() >= 3 && after.open_fds.unwrap() >= 4);
         assert!(after.cpu_seconds >= before.cpu_seconds && after.cpu_seconds > 0.0);

@@ -135,7 +135,7 @@ async fn run_on(
         tasks.serve(&listeners, one);
     }
     if let Some(BoundAdmin { addr, listener }) = admin {
-        let source = StatusSource::new(&listeners, &in_force, dropped, reading);
+        let source = StatusSource::new(&listeners, &in_force, dropped, reading, workers.runtimes());
         let state = AdminState::new(
             addr,
             &gateway.process,

@@ -333,24 +333,21 @@ impl std::error::Error for TransportError {
 impl From<TransportError> for io::Error {
     fn from(error: TransportError) -> Self {
         let kind = match &error {
-            TransportError::Io(_) => None,
-            TransportError::Timeout { .. } => Some(io::ErrorKind::TimedOut),
-            TransportError::TooLarge { .. } => Some(io::ErrorKind::InvalidData),
-            TransportError::RateLimited { .. } | TransportError::Busy => {
-                Some(io::ErrorKind::WouldBlock)
-            }
+            TransportError::Timeout { .. } => io::ErrorKind::TimedOut,
+            TransportError::TooLarge { .. } => io::ErrorKind::InvalidData,
+            TransportError::RateLimited { .. } | TransportError::Busy => io::ErrorKind::WouldBlock,
             TransportError::Cancelled | TransportError::PeerFailed => {
-                Some(io::ErrorKind::ConnectionAborted)
+                io::ErrorKind::ConnectionAborted
             }
-            TransportError::Closed => Some(io::ErrorKind::BrokenPipe),
+            TransportError::Closed => io::ErrorKind::BrokenPipe,
             TransportError::TlsTruncated | TransportError::FrameTruncated => {
-                Some(io::ErrorKind::UnexpectedEof)
+                io::ErrorKind::UnexpectedEof
             }
-            _ => Some(io::ErrorKind::Other),
+            _ => io::ErrorKind::Other,
         };
-        match (error, kind) {
-            (TransportError::Io(e), _) => e,
-            (error, kind) => Self::new(kind.unwrap_or(io::ErrorKind::Other), error),
+        match error {
+            TransportError::Io(error) => error,
+            error => Self::new(kind, error),
         }
     }
 }

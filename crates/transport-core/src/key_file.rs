@@ -171,6 +171,7 @@ mod tests {
             assert!(!is_lent_by_root(mode, 0, US), "{mode:o}");
         }
         assert!(is_in_group(getegid().as_raw()).unwrap());
+        assert!(!is_in_group(u32::MAX - 1).unwrap());
     }
 
     #[test]

@@ -10,7 +10,6 @@ mod watch;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
-use atomic_waker::AtomicWaker;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use transport_core::{Backend, ConnInfo, Direction, Op, PeerAddr, Reason, Scope, TransportError};
@@ -24,6 +23,7 @@ use crate::ending::{CloseMode, Ending};
 use crate::event::ConnLabels;
 use crate::peers::PeerState;
 use crate::shared_bucket::SharedBucket;
+use crate::sync::AtomicWaker;
 use rare::{RareState, UpgradedStream};
 
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub(crate) struct ConnState {
     wakers: [AtomicWaker; 2],
     pub(crate) ended: Notify,
     /// When a watcher evaluates the deadlines next; the maximum without one.
-    watched_until: AtomicU64,
+    watched_until: crate::sync::AtomicU64,
     /// Notifications of `ended`, counted before each.
     notices: AtomicU32,
     stream: OnceLock<Weak<dyn CloseStream>>,
@@ -105,7 +105,7 @@ impl ConnState {
             state: crate::sync::AtomicU8::new(0),
             wakers: Default::default(),
             ended: Notify::new(),
-            watched_until: AtomicU64::new(u64::MAX),
+            watched_until: crate::sync::AtomicU64::new(u64::MAX),
             notices: AtomicU32::new(0),
             stream: OnceLock::new(),
             activity: Activity::new(born),

@@ -7,10 +7,12 @@
 mod admission;
 mod buckets;
 mod memory;
+mod registry;
 mod streams;
+mod watchers;
 
 /// Runs a model with a bounded number of preemptions.
-fn check_bounded(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+pub(crate) fn check_bounded(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);
     builder.check(model);

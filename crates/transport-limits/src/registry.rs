@@ -9,11 +9,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use transport_core::TransportError;
 
 use crate::conn_state::ConnState;
+use crate::sync::{Mutex, MutexGuard};
 
 /// The least recently active of this many idle connections is evicted.
 const SAMPLE: usize = 16;

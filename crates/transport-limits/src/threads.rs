@@ -3,18 +3,21 @@
 //! If the system cannot start a thread, a runtime's own pool panics, or queues the job for threads
 //! that may never become free.
 
-#[cfg(test)]
+#[cfg(all(test, ron_loom))]
+mod loom_models;
+#[cfg(all(test, not(ron_loom)))]
 mod tests;
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{oneshot, Semaphore};
+
+use crate::sync::{thread, Condvar, Mutex, MutexGuard};
 
 /// Longest wait of a thread for a job. The last thread waits indefinitely.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ron_lab::client::{connect, tls};
 use ron_lab::process::{wait_for, PATIENCE};
@@ -12,7 +12,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use crate::load::Load;
-use crate::sites::{configure, Kind, Site};
+use crate::sites::{Kind, Site};
 
 /// The duration of a configuration.
 const EVERY: Duration = Duration::from_secs(5);
@@ -32,9 +32,15 @@ impl Changes {
     pub(crate) fn run(&self, lab: &Lab, sites: &[Site], load: &Load) -> Result<(), String> {
         let mut pair = "server".to_owned();
         for turn in 1.. {
-            if load.is_over_within(EVERY) {
+            if load.is_over_within(load.paced(EVERY)) {
                 break;
             }
+            let started = Instant::now();
+            let check = |done: Result<(), String>| match done {
+                Err(_) if load.pauses.overlap(started) => Ok(()),
+                Err(why) => Err(load.stop_with(&format!("turn {turn}: {why}"))),
+                Ok(()) => Ok(()),
+            };
             let previous = pair.clone();
             if turn % ROTATE == 0 {
                 pair = format!("server-{turn}");
@@ -42,13 +48,12 @@ impl Changes {
             }
             for site in sites {
                 let changed = self.change(lab, site, turn, &pair);
-                changed
-                    .map_err(|why| load.stop_with(&format!("{}: turn {turn}: {why}", site.name)))?;
+                check(changed.map_err(|why| format!("{}: {why}", site.name)))?;
             }
             if pair != previous {
                 let tls = sites.iter().find(|site| site.kind == Kind::Tls);
                 let rotated = self.rotated(lab, tls.ok_or("no TLS")?, load, &pair);
-                rotated.map_err(|why| load.stop_with(&format!("turn {turn}: {why}")))?;
+                check(rotated)?;
                 // No configuration refers to these files any more.
                 let _ = fs::remove_file(lab.pki.cert(&previous));
                 let _ = fs::remove_file(lab.pki.key(&previous));
@@ -59,7 +64,7 @@ impl Changes {
 
     fn change(&self, lab: &Lab, site: &Site, turn: u32, pair: &str) -> Result<(), String> {
         let before = site.gateway.scrape()?.value(RELOADED);
-        configure(lab, site.name, site.kind, turn, pair)?;
+        site.configure(lab, turn, pair)?;
         site.gateway.signal(Signal::HUP)?;
         site.gateway
             .until("the reload", |now| now.value(RELOADED) > before)?;

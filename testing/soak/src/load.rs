@@ -8,14 +8,19 @@ use ron_lab::client::tls_config;
 use ron_lab::Lab;
 use tokio_rustls::rustls::ClientConfig;
 
+use crate::args::Args;
+use crate::pauses::Pauses;
 use crate::peer::Peer;
-use crate::sites::Site;
 
 /// The load, its end, and its counts.
 pub(crate) struct Load {
     pub(crate) tls: Arc<ClientConfig>,
     /// One of this many connections stays open.
     leak: Option<u64>,
+    /// Factor of all intervals.
+    pace: u32,
+    pub(crate) pauses: Pauses,
+    interrupted: AtomicU64,
     over: (Mutex<bool>, Condvar),
     failed: AtomicBool,
     wrong: Mutex<Vec<String>>,
@@ -26,10 +31,13 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    pub(crate) fn new(lab: &Lab, leak: Option<u64>) -> Result<Self, String> {
+    pub(crate) fn new(lab: &Lab, args: &Args) -> Result<Self, String> {
         Ok(Self {
             tls: tls_config(lab)?,
-            leak,
+            leak: args.leak,
+            pace: args.pace,
+            pauses: Pauses::default(),
+            interrupted: AtomicU64::new(0),
             over: (Mutex::new(false), Condvar::new()),
             failed: AtomicBool::new(false),
             wrong: Mutex::default(),
@@ -42,24 +50,44 @@ impl Load {
 
     /// Repeats an action at this interval, or slower if it takes longer.
     ///
-    /// A failure ends the load.
+    /// A failure ends the load, unless this process was paused meanwhile.
     pub(crate) fn again(
         &self,
-        site: &Site,
+        name: &str,
         every: Duration,
         act: impl Fn(u64) -> Result<(), String>,
     ) {
         let mut next = Instant::now();
+        let every = every * self.pace;
         for n in 0.. {
+            let started = Instant::now();
             if let Err(why) = act(n) {
-                self.stop_with(&format!("{}: {why}", site.name));
-                return;
+                if !self.pauses.overlap(started) {
+                    self.stop_with(&format!("{name}: {why}"));
+                    return;
+                }
+                self.interrupted.fetch_add(1, Ordering::Relaxed);
             }
             next = Instant::now().max(next + every);
             if self.is_over_within(next.saturating_duration_since(Instant::now())) {
                 return;
             }
         }
+    }
+
+    /// Returns an interval at the pace of the load.
+    pub(crate) fn paced(&self, every: Duration) -> Duration {
+        every * self.pace
+    }
+
+    /// Counts a good connection and its bytes.
+    pub(crate) fn count(&self, bytes: usize) {
+        self.conns.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_bad(&self) {
+        self.bad.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Returns whether this connection is leaked deliberately.
@@ -110,6 +138,11 @@ impl Load {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let gib = of(&self.bytes) as f64 / f64::from(1 << 30);
         let (conns, bad) = (of(&self.conns), of(&self.bad));
-        format!("{conns} good connections with {gib:.1} GiB echoed, {bad} bad ones")
+        format!(
+            "{conns} good connections with {gib:.1} GiB echoed, {bad} bad ones; {}, which \
+             interrupted {} of them",
+            self.pauses.summary(),
+            of(&self.interrupted)
+        )
     }
 }

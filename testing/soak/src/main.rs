@@ -11,8 +11,13 @@
 
 mod args;
 mod changes;
+mod evicted;
 mod figures;
+mod hog;
+mod http;
 mod load;
+mod page;
+mod pauses;
 mod peer;
 mod peers;
 mod plot;
@@ -30,7 +35,7 @@ use args::Args;
 use changes::Changes;
 use figures::{Figures, Samples};
 use load::Load;
-use sites::Site;
+use sites::{Example, Site};
 
 fn main() -> ExitCode {
     match args::parse(std::env::args().skip(1)).and_then(|args| run(&args)) {
@@ -48,14 +53,15 @@ fn run(args: &Args) -> Result<bool, String> {
     ron_lab::sweep();
     let lab = Lab::new(&args.gateway, None)?;
     let sites = sites::start(&lab, args.leak.is_some())?;
+    let examples = Example::start_all(&args.examples)?;
     let before = sites.iter().map(|site| Figures::of(&site.gateway));
     let before = before.collect::<Result<Vec<_>, _>>()?;
-    let (load, changes) = (Load::new(&lab, args.leak)?, Changes::default());
-    let mut samples = Samples::new(&sites);
+    let (load, changes) = (Load::new(&lab, args)?, Changes::default());
+    let mut samples = Samples::of(sites.iter().map(|site| site.name).chain(examples.iter().map(|one| one.name)));
     let sampled = thread::scope(|scope| {
-        peers::start(&load, scope, &sites);
+        peers::start(&load, scope, &sites, &examples);
         let changing = scope.spawn(|| changes.run(&lab, &sites, &load));
-        let sampled = sample(args.duration, &sites, &load, &mut samples);
+        let sampled = sample(args.duration, &sites, &examples, &load, &mut samples);
         load.end();
         let changed = changing
             .join()
@@ -74,6 +80,11 @@ fn run(args: &Args) -> Result<bool, String> {
         let stopped = site.gateway.stop();
         wrong.extend(stopped.err().map(|why| format!("{name}: {why}")));
     }
+    for example in examples {
+        let name = example.name;
+        let stopped = example.stop();
+        wrong.extend(stopped.err().map(|why| format!("{name}: {why}")));
+    }
     std::fs::create_dir_all(&args.out)
         .map_err(|e| format!("cannot create {}: {e}", args.out.display()))?;
     let picture = args.out.join("soak.svg");
@@ -85,8 +96,8 @@ fn run(args: &Args) -> Result<bool, String> {
         written.map_err(|e| format!("cannot write {}: {e}", path.display()))?;
     }
     let version = ron_lab::version(&args.gateway)?;
-    println!("soak of {version}, {:.1} minutes", samples.minutes());
-    println!("{}; {}", load.summary(), changes.summary());
+    let head = format!("soak of {version}, {:.1} minutes\n{}; {}", samples.minutes(), load.summary(), changes.summary());
+    println!("{head}");
     let is_flat = report::print(&samples);
     print!("{counts}");
     for why in &wrong {
@@ -94,6 +105,9 @@ fn run(args: &Args) -> Result<bool, String> {
     }
     println!("picture: {}; the samples are beside it", picture.display());
     let is_good = is_flat && wrong.is_empty();
+    if let Some(dir) = &args.page {
+        page::write(dir, &samples, &head, &wrong)?;
+    }
     println!("{}", if is_good { "passed" } else { "FAILED" });
     Ok(is_good)
 }
@@ -102,21 +116,31 @@ fn run(args: &Args) -> Result<bool, String> {
 fn sample(
     duration: Duration,
     sites: &[Site],
+    examples: &[Example],
     load: &Load,
     samples: &mut Samples,
 ) -> Result<(), String> {
     let (started, every) = (Instant::now(), figures::every(duration));
     let mut next = Duration::ZERO;
     while next < duration && load.goes_well() {
-        for site in sites {
-            let figures = Figures::of(&site.gateway);
-            samples.push(
-                site.name,
-                figures.map_err(|e| format!("{}: {e}", site.name))?,
-            );
+        let begun = Instant::now();
+        let gateways = sites.iter().map(|site| (site.name, Figures::of(&site.gateway)));
+        let others = examples.iter().map(|one| (one.name, Figures::of_process(one.id())));
+        let taken = gateways.chain(others).map(|(name, figures)| {
+            let figures = figures.map_err(|e| format!("{name}: {e}"))?;
+            Ok((name, figures))
+        });
+        match taken.collect::<Result<Vec<_>, String>>() {
+            Ok(taken) => {
+                samples.at(started.elapsed());
+                taken.into_iter().for_each(|(name, figures)| samples.push(name, figures));
+            }
+            // The next sample follows.
+            Err(_) if load.pauses.overlap(begun) => {}
+            Err(why) => return Err(why),
         }
-        samples.took(started.elapsed());
-        next += every;
+        // After a pause, the samples of the gap are not made up for.
+        next = (next + every).max(started.elapsed());
         thread::sleep(next.saturating_sub(started.elapsed()));
     }
     Ok(())
@@ -125,11 +149,13 @@ fn sample(
 /// Fails unless an idle gateway has released its resources.
 fn is_back(site: &Site, before: &Figures) -> Result<(), String> {
     let back = wait_for(
-        "the release of connections and descriptors",
+        "the release of connections, descriptors and tasks",
         PATIENCE,
         || {
             let now = Figures::of(&site.gateway)?;
-            let is_back = now.connections() < 0.5 && now.descriptors() <= before.descriptors();
+            let is_back = now.connections() < 0.5
+                && now.descriptors() <= before.descriptors()
+                && now.tasks() <= before.tasks();
             Ok(is_back.then_some(()))
         },
     );

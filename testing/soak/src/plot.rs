@@ -12,7 +12,12 @@ const TOP: f64 = 40.0;
 /// The distance between a panel's top and its maximum.
 const HEAD: f64 = 26.0;
 /// Colours that colour-blind readers can distinguish.
-const COLOURS: [&str; 3] = ["#0072b2", "#d55e00", "#009e73"];
+const COLOURS: [&str; 10] = [
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b", "#b8a800", "#7f7f7f",
+    "#6a3d9a",
+];
+/// The width of a name in the legend.
+const LEGEND: f64 = 78.0;
 const STYLE: &str = "text{font:12px sans-serif;fill:currentColor}svg{color:#222;background:#fff}\
      .axis{stroke:currentColor;stroke-opacity:.25}polyline{fill:none;stroke-width:1.4}\
      @media(prefers-color-scheme:dark){svg{color:#ddd;background:#181818}}";
@@ -26,11 +31,11 @@ pub(crate) fn svg(samples: &Samples) -> String {
         samples.minutes()
     );
     for (series, (at, colour)) in samples.series.iter().zip(COLOURS.iter().enumerate()) {
-        let x = LEFT + 120.0 * at as f64;
+        let x = LEFT + LEGEND * at as f64;
         let _ = writeln!(
             out,
             "<rect x=\"{x}\" y=\"14\" width=\"12\" height=\"12\" fill=\"{colour}\"/><text x=\"{}\" y=\"24\">{}</text>",
-            x + 18.0,
+            x + 16.0,
             series.name
         );
     }
@@ -58,6 +63,7 @@ fn panel(out: &mut String, samples: &Samples, at: usize) {
         .map(|series| series.figure(at))
         .collect();
     let most = lines.iter().flatten().copied().fold(1.0, f64::max);
+    let last = samples.minutes().max(f64::MIN_POSITIVE);
     let _ = writeln!(
         out,
         "<text x=\"{LEFT}\" y=\"{}\">{}</text>",
@@ -73,12 +79,12 @@ fn panel(out: &mut String, samples: &Samples, at: usize) {
             y + 4.0
         );
     }
-    for (line, colour) in lines.iter().zip(COLOURS) {
-        let step = (WIDTH - LEFT - RIGHT) / (line.len().max(2) - 1) as f64;
+    let is_known = |line: &&Vec<f64>| line.iter().all(|value| value.is_finite());
+    for (line, colour) in lines.iter().zip(COLOURS).filter(|(line, _)| is_known(line)) {
         let mut points = String::new();
-        for (i, value) in line.iter().enumerate() {
+        for (minute, value) in samples.times().iter().zip(line) {
             let (x, y) = (
-                LEFT + step * i as f64,
+                LEFT + (WIDTH - LEFT - RIGHT) * minute / last,
                 bottom - (bottom - top) * value / most,
             );
             let _ = write!(points, "{x:.1},{y:.1} ");

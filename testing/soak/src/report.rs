@@ -34,26 +34,29 @@ pub(crate) fn counts(name: &str, scrape: &Scrape) -> String {
 }
 
 /// Formats the table; returns whether nothing grew.
-fn table(samples: &Samples) -> (String, bool) {
+pub(crate) fn table(samples: &Samples) -> (String, bool) {
     let mut text = format!(
-        "{:<14}{:<9}{:>10}{:>10}{:>10}{:>10}{:>10}\n",
-        "figure", "gateway", "first", "most", "median", "rise", "allowed"
+        "{:<15}{:<9}{:>10}{:>10}{:>10}{:>10}{:>10}\n",
+        "figure", "server", "first", "most", "median", "rise", "allowed"
     );
     let mut is_flat = true;
     for (at, figure) in FIGURES.iter().enumerate() {
         for series in &samples.series {
             let all = series.figure(at);
+            if all.iter().any(|value| value.is_nan()) {
+                continue;
+            }
             let first = all.first().copied().unwrap_or(f64::NAN);
             let most = all.iter().copied().fold(first, f64::max);
             let Some(trend) = trend(&all) else {
-                let _ = writeln!(text, "{:<14}{:<9}too few samples", figure.name, series.name);
+                let _ = writeln!(text, "{:<15}{:<9}too few samples", figure.name, series.name);
                 is_flat = false;
                 continue;
             };
             let grows = trend.rise > figure.allowed;
             let _ = writeln!(
                 text,
-                "{:<14}{:<9}{first:>10.1}{most:>10.1}{:>10.1}{:>+10.2}{:>10.1}{}",
+                "{:<15}{:<9}{first:>10.1}{most:>10.1}{:>10.1}{:>+10.2}{:>10.1}{}",
                 figure.name,
                 series.name,
                 trend.median,
@@ -79,6 +82,7 @@ pub(crate) mod tests {
     pub(crate) fn samples(odd: usize, more: impl Fn(f64) -> f64) -> Samples {
         let mut samples = Samples::of(["one", "two"].into_iter());
         for i in 0..600_u32 {
+            samples.at(std::time::Duration::from_secs(u64::from(i)));
             let level = 100.0 + f64::from(i * 7919 % 101) / 101.0;
             let mut figures = [level; FIGURES.len()];
             samples.push("one", Figures(figures));

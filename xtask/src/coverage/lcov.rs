@@ -16,22 +16,36 @@ pub(super) struct Tally {
     pub(super) missed: BTreeMap<String, String>,
 }
 
+/// Executed lines and taken branches of one file, in all its records.
+///
+/// A file has a record per report; a branch is its line, block and number.
+#[derive(Default)]
+struct FileRecord {
+    lines: BTreeMap<u64, bool>,
+    branches: BTreeMap<String, bool>,
+}
+
 impl Tally {
     /// Adds up the files of a crate's `src`.
-    pub(super) fn of(cx: &Cx, report: &str, krate: &str) -> Result<Self, String> {
+    ///
+    /// A line counts as executed if any report says so.
+    pub(super) fn of(cx: &Cx, reports: &str, krate: &str) -> Result<Self, String> {
         let folder = format!("crates/{krate}/src/");
-        let mut tally = Self::default();
-        for record in report.split("end_of_record") {
+        let mut files: BTreeMap<&str, FileRecord> = BTreeMap::new();
+        for record in reports.split("end_of_record") {
             let file = record.lines().find_map(|line| line.strip_prefix("SF:"));
             let Some(at) = file.and_then(|file| file.find(&folder)) else {
                 continue;
             };
             let file = &file.unwrap_or_default()[at..];
-            if file.contains("/tests") {
-                continue;
+            if !file.contains("/tests") {
+                files.entry(file).or_default().merge(record);
             }
+        }
+        let mut tally = Self::default();
+        for (file, record) in files {
             let end = end_of_code(&read(&cx.root.join(file))?);
-            tally.add(&file[folder.len()..], record, end);
+            tally.add(&file[folder.len()..], &record, end);
         }
         if tally.lines == 0 {
             return Err(format!("the report has no line of {krate}"));
@@ -39,31 +53,19 @@ impl Tally {
         Ok(tally)
     }
 
-    fn add(&mut self, file: &str, record: &str, end: u64) {
+    /// Adds a file up to the line of its unit tests.
+    fn add(&mut self, file: &str, record: &FileRecord, end: u64) {
         let mut missed = Vec::new();
-        for line in record.lines() {
-            let Some((kind, values)) = line.split_once(':') else {
-                continue;
-            };
-            let values: Vec<&str> = values.split(',').collect();
-            let number = values.first().and_then(|text| text.parse::<u64>().ok());
-            let Some(number) = number.filter(|number| *number < end) else {
-                continue;
-            };
-            let count = values
-                .last()
-                .is_some_and(|count| !["0", "-"].contains(count));
-            match kind {
-                "DA" => {
-                    self.lines += 1;
-                    self.executed += u64::from(count);
-                    missed.extend((!count).then_some(number));
-                }
-                "BRDA" => {
-                    self.branches += 1;
-                    self.taken += u64::from(count);
-                }
-                _ => {}
+        for (&number, &executed) in record.lines.range(..end) {
+            self.lines += 1;
+            self.executed += u64::from(executed);
+            missed.extend((!executed).then_some(number));
+        }
+        for (branch, &taken) in &record.branches {
+            let line = branch.split(',').next().and_then(|text| text.parse().ok());
+            if line.is_some_and(|line: u64| line < end) {
+                self.branches += 1;
+                self.taken += u64::from(taken);
             }
         }
         if !missed.is_empty() {
@@ -90,6 +92,26 @@ impl fmt::Display for Tally {
             self.branches,
             share(self.taken, self.branches)
         )
+    }
+}
+
+impl FileRecord {
+    /// Adds the lines and branches of another record.
+    fn merge(&mut self, record: &str) {
+        for line in record.lines() {
+            let Some((kind, values)) = line.split_once(':') else {
+                continue;
+            };
+            let Some((place, count)) = values.rsplit_once(',') else {
+                continue;
+            };
+            let hit = !["0", "-"].contains(&count);
+            match (kind, place.parse()) {
+                ("DA", Ok(number)) => *self.lines.entry(number).or_default() |= hit,
+                ("BRDA", _) => *self.branches.entry(place.to_owned()).or_default() |= hit,
+                _ => {}
+            }
+        }
     }
 }
 
@@ -125,15 +147,30 @@ fn ranges(numbers: &[u64]) -> String {
 mod tests {
     use super::*;
 
+    /// Returns the tally of a file with these records.
+    fn tally(records: &[&str], end: u64) -> Tally {
+        let (mut tally, mut file) = (Tally::default(), FileRecord::default());
+        records.iter().for_each(|record| file.merge(record));
+        tally.add("b.rs", &file, end);
+        tally
+    }
+
+    const RECORD: &str = "SF:/x/crates/a/src/b.rs\nFN:1,f\nDA:1,4\nDA:2,0\nDA:3,0\nDA:9,0\n\
+                          BRDA:1,0,0,3\nBRDA:1,0,1,-\nBRDA:9,0,0,0\nLF:4\n";
+
     #[test]
     fn lines_and_branches_before_the_tests() {
-        let record = "SF:/x/crates/a/src/b.rs\nFN:1,f\nDA:1,4\nDA:2,0\nDA:3,0\nDA:9,0\n\
-                      BRDA:1,0,0,3\nBRDA:1,0,1,-\nBRDA:9,0,0,0\nLF:4\n";
-        let mut tally = Tally::default();
-        tally.add("b.rs", record, 9);
+        let tally = tally(&[RECORD], 9);
         assert_eq!(tally.to_string(), "| 3 | 33.3 % | 2 | 50.0 % |");
         assert_eq!(tally.missed["b.rs"], "2-3");
         assert!(tally.is_enough(33) && !tally.is_enough(34));
+    }
+
+    #[test]
+    fn line_of_two_reports_counts_once() {
+        let tally = tally(&[RECORD, "DA:1,0\nDA:2,7\nBRDA:1,0,1,1\n"], 9);
+        assert_eq!(tally.to_string(), "| 3 | 66.6 % | 2 | 100.0 % |");
+        assert_eq!(tally.missed["b.rs"], "3");
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub(super) struct ServiceFigures {
     pub(super) admin_evicted: u64,
     /// Used memory divided by its limit.
     pub(super) memory_pressure: f64,
+    /// Tasks of all runtimes that have not ended.
+    pub(super) tasks: usize,
 }
 
 /// Renders the figures in Prometheus' text format.
@@ -32,6 +34,7 @@ fn text(figures: &ProcessFigures, own: ServiceFigures) -> String {
         max_fds,
         cpu_seconds,
         resident_bytes,
+        heap_bytes,
     } = figures;
     let mut out = String::new();
     let mut metric =
@@ -124,6 +127,20 @@ fn text(figures: &ProcessFigures, own: ServiceFigures) -> String {
         Some(&own.memory_pressure),
     );
     metric(
+        "ron_gateway_tasks",
+        "gauge",
+        "Tasks of all runtimes that have not ended.",
+        "",
+        Some(&own.tasks),
+    );
+    metric(
+        "ron_gateway_heap_committed_bytes",
+        "gauge",
+        "Memory that the allocator has from the system: in use, or retained for reuse.",
+        "",
+        heap_bytes.as_ref().map(|n| n as &dyn Display),
+    );
+    metric(
         "ron_gateway_build_info",
         "gauge",
         "Always 1; the label is the version.",
@@ -186,6 +203,7 @@ mod tests {
             max_fds: None,
             cpu_seconds: 0.25,
             resident_bytes: None,
+            heap_bytes: Some(65_536),
         };
         let own = ServiceFigures {
             conns: 5,
@@ -195,6 +213,7 @@ mod tests {
             admin_requests: 4,
             admin_evicted: 2,
             memory_pressure: 0.25,
+            tasks: 6,
         };
         let text = text(&figures, own);
         assert!(text.contains("gauge\nprocess_start_time_seconds 1767225600.25\n"));
@@ -204,6 +223,8 @@ mod tests {
         assert!(text.contains("gauge\nron_gateway_conns_limit 5\n"));
         assert!(text.contains("gauge\nron_gateway_peer_conns_limit 0\n"));
         assert!(text.contains("gauge\nron_gateway_memory_pressure_ratio 0.25\n"));
+        assert!(text.contains("gauge\nron_gateway_tasks 6\n"));
+        assert!(text.contains("gauge\nron_gateway_heap_committed_bytes 65536\n"));
         assert!(text.contains("# TYPE process_open_fds gauge\nprocess_open_fds 12\n"));
         assert!(text.contains("\nprocess_max_fds +Inf\n"));
         assert!(text.contains("counter\nprocess_cpu_seconds_total 0.25\n"));

@@ -126,6 +126,7 @@ mod tests {
             admin_requests: 0,
             admin_evicted: 0,
             memory_pressure: 0.0,
+            tasks: 1,
         });
         let mut shown = 0;
         for word in script.split(|c: char| c != '_' && !c.is_ascii_alphanumeric()) {

@@ -229,6 +229,7 @@ mod tests {
             &Arc::new(in_force),
             DroppedLines::default(),
             PressureGauge::default(),
+            Vec::new(),
         );
         let gateway = GatewayProcess {
             degraded_is_ready,

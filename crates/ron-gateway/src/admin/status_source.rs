@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ron_transport::limits::Limiter;
 use serde_json::{json, Value};
+use tokio::runtime::Handle;
 
 use super::config::ActiveConfig;
 use super::connections;
@@ -26,6 +27,7 @@ pub(crate) struct StatusSource {
     requests: AtomicU64,
     evicted: AtomicU64,
     pressure: PressureGauge,
+    runtimes: Vec<Handle>,
 }
 
 impl StatusSource {
@@ -35,6 +37,7 @@ impl StatusSource {
         in_force: &Arc<ActiveConfig>,
         dropped: DroppedLines,
         pressure: PressureGauge,
+        runtimes: Vec<Handle>,
     ) -> Self {
         Self {
             listeners: listeners.clone(),
@@ -44,6 +47,7 @@ impl StatusSource {
             requests: AtomicU64::new(0),
             evicted: AtomicU64::new(0),
             pressure,
+            runtimes,
         }
     }
 
@@ -68,6 +72,7 @@ impl StatusSource {
             admin_requests: self.requests.load(Ordering::Relaxed),
             admin_evicted: self.evicted.load(Ordering::Relaxed),
             memory_pressure: self.pressure.ratio(),
+            tasks: self.runtimes.iter().map(alive_tasks).sum(),
         }
     }
 
@@ -104,6 +109,11 @@ impl StatusSource {
     pub(super) fn config_json(&self) -> Value {
         self.in_force.json()
     }
+}
+
+/// Returns the number of tasks that have not ended.
+fn alive_tasks(runtime: &Handle) -> usize {
+    runtime.metrics().num_alive_tasks()
 }
 
 /// Returns the number of connections that is near a cap: four fifths.

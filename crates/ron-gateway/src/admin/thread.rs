@@ -28,6 +28,11 @@ impl AdminThread {
         RuntimeThread::start("admin".to_owned(), nice).map(Self)
     }
 
+    /// Returns the handle of the runtime.
+    pub(crate) const fn handle(&self) -> &Handle {
+        self.0.handle()
+    }
+
     /// Runs a future on the thread; a dropped handle leaves it running.
     pub(crate) fn run<F>(&self, future: F) -> TaskHandle<F::Output>
     where

@@ -3,6 +3,7 @@
 //! It loads the configuration, and the sandbox restricts the files of the existing threads.
 
 use ron_transport::limits::Threads;
+use tokio::runtime::Handle;
 
 use super::config_watch::ConfigWatch;
 use super::signals::Signals;
@@ -41,6 +42,14 @@ pub(super) struct WorkerThreads {
     pub(super) admin: AdminThread,
     /// Accepts and serves connections.
     pub(super) data: Workers,
+}
+
+impl WorkerThreads {
+    /// Returns the runtimes of the process: of this thread, of the admin endpoint, of the workers.
+    pub(super) fn runtimes(&self) -> Vec<Handle> {
+        let own = [Handle::current(), self.admin.handle().clone()];
+        own.into_iter().chain(self.data.handles()).collect()
+    }
 }
 
 impl Default for FileThreads {

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::num::NonZeroUsize;
 
 use ron_transport::TransportError;
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use crate::exit::ExitFailure;
@@ -27,6 +28,11 @@ impl Workers {
     /// Returns the number of workers.
     pub(super) fn count(&self) -> NonZeroUsize {
         NonZeroUsize::new(self.0.len()).unwrap_or(NonZeroUsize::MIN)
+    }
+
+    /// Returns the runtime of each worker.
+    pub(super) fn handles(&self) -> impl Iterator<Item = Handle> + '_ {
+        self.0.iter().map(|worker| worker.handle().clone())
     }
 
     /// Runs an accept loop on each worker.

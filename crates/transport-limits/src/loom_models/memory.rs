@@ -36,6 +36,41 @@ fn freed_memory_wakes_waiter() {
     });
 }
 
+/// Bytes of a raised limit go to the request that waits for them.
+#[test]
+fn raised_limit_wakes_waiter() {
+    loom::model(|| {
+        let shared = SharedBudget::new(40);
+        let budget = Budget::new(&shared, std::sync::Arc::new(NoObserver));
+        let _held = budget.take(ACCOUNT, 10).unwrap();
+        let other = {
+            let budget = budget.clone();
+            thread::spawn(move || drop(block_on(budget.wait(ACCOUNT, 10))))
+        };
+        shared.set_limit(80);
+        other.join().unwrap();
+        assert_eq!(budget.held(), 10);
+    });
+}
+
+/// Two users of one budget hold no more than the share of their account.
+#[test]
+fn share_holds_over_two_users() {
+    loom::model(|| {
+        let shared = SharedBudget::new(40);
+        let user = || Budget::new(&shared, std::sync::Arc::new(NoObserver));
+        let (budget, other) = (user(), user());
+        let take = |budget: &Budget| budget.take(ACCOUNT, 6);
+        let theirs = thread::spawn(move || take(&other));
+        let mine = take(&budget);
+        let theirs = theirs.join().unwrap();
+        assert!(mine.is_some() != theirs.is_some(), "one of the two");
+        assert_eq!(budget.held(), 6);
+        drop((mine, theirs));
+        assert_eq!(budget.held(), 0);
+    });
+}
+
 /// A request dropped while it is granted passes its memory on.
 #[test]
 fn dropped_request_wakes_next() {

@@ -58,6 +58,9 @@ impl WakeUps {
     }
 }
 
+#[cfg(all(test, ron_loom))]
+mod loom_models;
+
 #[cfg(all(test, not(ron_loom)))]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
