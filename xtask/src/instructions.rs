@@ -32,6 +32,11 @@ const LOADS: &[(&str, u32, &str)] = &[
     ),
     ("tcp-accept", 200, "TCP connection through the guard"),
     ("relay-64b", 500, "64 B message and its echo, over TCP"),
+    (
+        "tls-ping",
+        500,
+        "64 B message and its echo, over TLS to TCP",
+    ),
     ("relay-1mib", 32, "1 MiB in blocks of 64 KiB, over TCP"),
 ];
 

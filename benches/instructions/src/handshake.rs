@@ -6,6 +6,8 @@
 use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::crypto::aws_lc_rs::{cipher_suite, default_provider, kx_group};
 use tokio_rustls::rustls::crypto::CryptoProvider;
@@ -45,7 +47,15 @@ pub(crate) async fn run(operations: usize, resumes: bool, pq: PqMode) {
     }
 }
 
-fn server(leaf: &Leaf, pq: PqMode) -> Reloadable<ServerTls> {
+/// Runs a client's full handshake.
+pub(crate) async fn connect(leaf: &Leaf, io: TcpStream) -> TlsStream<TcpStream> {
+    let config = client_config(leaf, false, PqMode::Off);
+    let name = "localhost".try_into().unwrap();
+    let connector = TlsConnector::from(Arc::new(config));
+    connector.connect(name, io).await.unwrap()
+}
+
+pub(crate) fn server(leaf: &Leaf, pq: PqMode) -> Reloadable<ServerTls> {
     let dir = PkiDir::new();
     dir.write_private("cert.pem", &leaf.cert);
     dir.write_private("key.pem", &leaf.key_pem());
@@ -64,27 +74,8 @@ struct Client {
 
 impl Client {
     fn new(leaf: &Leaf, dialer: MemoryDialer, resumes: bool, pq: PqMode) -> Self {
-        let mut roots = RootCertStore::empty();
-        let cert = CertificateDer::from_pem_slice(leaf.cert.as_bytes());
-        roots.add(cert.unwrap()).unwrap();
-        let provider = CryptoProvider {
-            kx_groups: match pq {
-                PqMode::Off => vec![kx_group::X25519],
-                _ => vec![kx_group::X25519MLKEM768, kx_group::X25519],
-            },
-            cipher_suites: vec![cipher_suite::TLS13_AES_128_GCM_SHA256],
-            ..default_provider()
-        };
-        let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
-            .with_protocol_versions(&[&TLS13])
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        if !resumes {
-            config.resumption = Resumption::disabled();
-        }
         Self {
-            config: Arc::new(config),
+            config: Arc::new(client_config(leaf, resumes, pq)),
             dialer,
             resumes,
         }
@@ -108,4 +99,27 @@ impl Client {
             assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
         }
     }
+}
+
+fn client_config(leaf: &Leaf, resumes: bool, pq: PqMode) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    let cert = CertificateDer::from_pem_slice(leaf.cert.as_bytes());
+    roots.add(cert.unwrap()).unwrap();
+    let provider = CryptoProvider {
+        kx_groups: match pq {
+            PqMode::Off => vec![kx_group::X25519],
+            _ => vec![kx_group::X25519MLKEM768, kx_group::X25519],
+        },
+        cipher_suites: vec![cipher_suite::TLS13_AES_128_GCM_SHA256],
+        ..default_provider()
+    };
+    let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[&TLS13])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    if !resumes {
+        config.resumption = Resumption::disabled();
+    }
+    config
 }

@@ -31,6 +31,7 @@ fn main() {
             "tls-full-pq" => handshake::run(operations, false, PqMode::Hybrid).await,
             "tls-resumed-pq" => handshake::run(operations, true, PqMode::Hybrid).await,
             "tcp-accept" => accept::run(operations).await,
+            "tls-ping" => relay::tls_messages(operations).await,
             "relay-64b" => relay::messages(operations).await,
             "relay-1mib" => relay::bulk(operations).await,
             other => panic!("unknown load {other:?}"),

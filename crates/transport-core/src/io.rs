@@ -57,6 +57,14 @@ pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {
         None
     }
 
+    /// Returns whether written bytes may need a flush.
+    ///
+    /// A guard asks after each write, and skips a flush without effect. A stream that holds no bytes
+    /// back returns `false`. By default `true`.
+    fn needs_flush(&self) -> bool {
+        true
+    }
+
     /// Announces that the stream is dropped right after its next shutdown.
     ///
     /// A backend whose close sends the end of stream may then leave it to the close, if the peer's
@@ -122,6 +130,10 @@ impl<T: Io + ?Sized> Io for Box<T> {
 
     fn has_sent_all(&mut self) -> bool {
         (**self).has_sent_all()
+    }
+
+    fn needs_flush(&self) -> bool {
+        (**self).needs_flush()
     }
 
     fn expect_drop(&mut self) {

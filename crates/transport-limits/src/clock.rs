@@ -3,9 +3,40 @@
 //! A tick is a sixteenth of a nanosecond: short enough for the price of one byte at 16 GB/s. 64 bits
 //! of ticks last 36 years.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+thread_local! {
+    static READING: Cell<SharedReading> = const { Cell::new(SharedReading::Off) };
+}
+
+/// A reading of the clock that the operations of one poll share.
+#[derive(Debug, Clone, Copy)]
+enum SharedReading {
+    Off,
+    Due,
+    Taken { origin: Instant, tick: u64 },
+}
+
+/// Lets a read and its writes share one reading of the clock, on this thread.
+///
+/// A relay moves a message with one reading instead of two.
+pub(crate) struct SharesReading(());
+
+impl SharesReading {
+    pub(crate) fn start() -> Self {
+        READING.set(SharedReading::Due);
+        Self(())
+    }
+}
+
+impl Drop for SharesReading {
+    fn drop(&mut self) {
+        READING.set(SharedReading::Off);
+    }
+}
 
 /// Ticks in a second.
 pub(crate) const SECOND: u64 = 16_000_000_000;
@@ -39,6 +70,23 @@ impl Clock {
         since.as_secs() * SECOND + u64::from(since.subsec_nanos()) * 16
     }
 
+    /// Returns the tick of the shared reading, which the first call takes.
+    ///
+    /// Now without [`SharesReading`]. A loop that waits for a later tick must read anew.
+    pub(crate) fn shared_now(self) -> u64 {
+        let reading = READING.get();
+        match reading {
+            SharedReading::Taken { origin, tick } if origin == self.origin => return tick,
+            _ => {}
+        }
+        let tick = self.now();
+        if !matches!(reading, SharedReading::Off) {
+            let origin = self.origin;
+            READING.set(SharedReading::Taken { origin, tick });
+        }
+        tick
+    }
+
     /// Converts a tick to an instant.
     ///
     /// A tick that cannot be represented becomes a year from now.
@@ -65,4 +113,35 @@ pub(crate) fn scatter(id: u64, now: u64, spread: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     (z ^ (z >> 31)) % spread.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STEP: Duration = Duration::from_millis(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn reading_shared_until_guard_dropped() {
+        let clock = Clock::start();
+        let shares = SharesReading::start();
+        let first = clock.shared_now();
+        tokio::time::advance(STEP).await;
+        assert_eq!(clock.shared_now(), first);
+        assert_eq!(clock.now(), first + ticks(STEP), "other readings are new");
+        drop(shares);
+        assert_eq!(clock.shared_now(), clock.now());
+        let _shares = SharesReading::start();
+        assert_eq!(clock.shared_now(), clock.now(), "the next guard reads anew");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn reading_not_shared_between_clocks() {
+        let early = Clock::start();
+        tokio::time::advance(STEP).await;
+        let late = Clock::start();
+        let _shares = SharesReading::start();
+        assert_eq!((early.shared_now(), late.shared_now()), (ticks(STEP), 0));
+        assert_eq!(early.shared_now(), ticks(STEP));
+    }
 }

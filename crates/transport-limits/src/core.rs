@@ -199,6 +199,11 @@ impl Core {
         self.clock.now()
     }
 
+    /// Returns the tick of a read or write that has moved bytes.
+    pub(crate) fn shared_now(&self) -> u64 {
+        self.clock.shared_now()
+    }
+
     pub(crate) fn instant(&self, ticks: u64) -> Instant {
         self.clock.instant(ticks)
     }

@@ -44,6 +44,8 @@ pub struct GuardedIo<I: Io> {
     slot: Arc<StreamSlot<I>>,
     control: Control,
     is_write_vectored: bool,
+    /// Whether a flush may have an effect.
+    needs_flush: bool,
 }
 
 impl<I: Io> GuardedIo<I> {
@@ -60,6 +62,7 @@ impl<I: Io> GuardedIo<I> {
             slot,
             control: Control(conn),
             is_write_vectored,
+            needs_flush: true,
         }
     }
 
@@ -86,7 +89,9 @@ impl<I: Io> GuardedIo<I> {
             },
         };
         // The connection may have ended during the poll, and no further poll may follow.
-        conn.close_ended();
+        if conn.ending().is_some() {
+            conn.close_ended();
+        }
         polled
     }
 }
@@ -110,6 +115,10 @@ impl<I: Io> Io for GuardedIo<I> {
             Some(open) => open.io.has_sent_all(),
             None => true,
         }
+    }
+
+    fn needs_flush(&self) -> bool {
+        self.needs_flush
     }
 
     fn expect_drop(&mut self) {
@@ -165,19 +174,31 @@ impl<I: Io> AsyncWrite for GuardedIo<I> {
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_open(|open, conn| open.poll_write(conn, cx, bufs))
+        let mut needs_flush = true;
+        let polled = self.poll_open(|open, conn| {
+            let polled = open.poll_write(conn, cx, bufs);
+            needs_flush = open.needs_flush();
+            polled
+        });
+        self.needs_flush = needs_flush;
+        polled
     }
 
     fn is_write_vectored(&self) -> bool {
         self.is_write_vectored
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_open(|open, conn| open.poll_flush(conn, cx))
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.needs_flush && self.control.0.ending().is_none() {
+            return Poll::Ready(Ok(()));
+        }
+        let polled = self.poll_open(|open, conn| open.poll_flush(conn, cx));
+        self.needs_flush = !matches!(polled, Poll::Ready(Ok(())));
+        polled
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

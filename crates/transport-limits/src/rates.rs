@@ -60,6 +60,20 @@ impl CurrentRates {
         rate.load(Ordering::Relaxed)
     }
 
+    /// Returns whether no rate applies in this direction.
+    ///
+    /// Every read and write asks, so it compares the rates at once.
+    #[inline]
+    pub(crate) fn are_off(&self, direction: Direction) -> bool {
+        let global = match direction {
+            Direction::In => &self.ingress,
+            Direction::Out => &self.egress,
+        };
+        let rates = [&self.per_conn, &self.per_peer, global];
+        let any = rates.map(|rate| rate.load(Ordering::Relaxed));
+        any[0] | any[1] | any[2] == 0
+    }
+
     /// Returns the chunk in force in bytes.
     pub(crate) fn chunk(&self) -> u64 {
         self.chunk.load(Ordering::Relaxed)
@@ -67,5 +81,28 @@ impl CurrentRates {
 
     pub(crate) fn rate(&self, scope: Scope, direction: Direction) -> Option<Rate> {
         Rate::bytes(self.per_sec(scope, direction), self.chunk())
+    }
+}
+
+#[cfg(all(test, not(ron_loom)))]
+mod tests {
+    use super::*;
+    use crate::ByteRates;
+
+    #[test]
+    fn rates_off_unless_one_applies() {
+        let with = |set: fn(&mut ByteRates)| {
+            let mut limits = Limits::default();
+            let mut rates = limits.rates();
+            set(&mut rates);
+            limits.set_rates(rates).unwrap();
+            let current = CurrentRates::new(&limits);
+            Direction::ALL.map(|direction| current.are_off(direction))
+        };
+        assert_eq!(with(|_| {}), [true, true]);
+        assert_eq!(with(|rates| rates.per_conn = 1 << 20), [false, false]);
+        assert_eq!(with(|rates| rates.per_peer = 1 << 20), [false, false]);
+        assert_eq!(with(|rates| rates.global_ingress = 1 << 20), [false, true]);
+        assert_eq!(with(|rates| rates.global_egress = 1 << 20), [true, false]);
     }
 }

@@ -36,6 +36,12 @@ impl StreamHalf {
         }
     }
 
+    /// Returns whether an operation needs no tokens.
+    #[inline]
+    pub(super) fn is_unlimited(&self, conn: &ConnState) -> bool {
+        self.throttler.is_off(conn, self.direction)
+    }
+
     /// Takes tokens for up to `want` bytes, or parks.
     pub(super) fn poll_take(
         &mut self,
@@ -43,9 +49,6 @@ impl StreamHalf {
         cx: &mut Context<'_>,
         want: usize,
     ) -> Poll<io::Result<ScopeGrants>> {
-        if self.throttler.is_off(conn, self.direction) {
-            return Poll::Ready(Ok(ScopeGrants::NONE));
-        }
         loop {
             let now = conn.core.now();
             if let Some(grants) = self.throttler.attempt(conn, self.direction, now, want) {
@@ -61,6 +64,7 @@ impl StreamHalf {
     }
 
     /// Counts moved bytes.
+    #[inline]
     pub(super) fn moved(&mut self, conn: &ConnState, bytes: usize, now: u64) {
         conn.moved(self.direction, bytes as u64, now);
         if is_sampled() {

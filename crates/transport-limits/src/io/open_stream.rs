@@ -55,23 +55,19 @@ impl<I: Io> OpenStream<I> {
         if want == 0 {
             return Pin::new(&mut self.io).poll_read(cx, buf);
         }
-        let grants = ready!(self.read.poll_take(conn, cx, want))?;
         let before = buf.filled().len();
-        let limit = grants.limit(want);
-        let polled = if limit < want {
-            let mut clamped = (&mut self.io).take(limit as u64);
-            Pin::new(&mut clamped).poll_read(cx, buf)
-        } else {
+        let polled = if self.read.is_unlimited(conn) {
             Pin::new(&mut self.io).poll_read(cx, buf)
+        } else {
+            ready!(self.poll_read_at_rate(conn, cx, buf))?
         };
         let read = buf.filled().len() - before;
-        self.read.settle(conn, grants, read);
         match polled {
             Poll::Ready(Ok(())) => {
                 if read == 0 {
                     conn.half_ended(Direction::In);
                 } else {
-                    self.read.moved(conn, read, conn.core.now());
+                    self.read.moved(conn, read, conn.core.shared_now());
                     conn.paid(read as u64);
                 }
                 Poll::Ready(Ok(()))
@@ -95,18 +91,14 @@ impl<I: Io> OpenStream<I> {
         if want == 0 {
             return Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
         }
-        let now = conn.core.now();
+        let now = conn.core.shared_now();
         let terms = WriteTerms::of(&conn.settings);
         self.write_clock.before(now, terms);
-        let taken = self.write.poll_take(conn, cx, want);
-        let grants = ready!(taken)?;
-        let limit = grants.limit(want);
-        let polled = write_clock::poll_clamped(Pin::new(&mut self.io), cx, bufs, limit);
-        let written = match &polled {
-            Poll::Ready(Ok(written)) => *written,
-            _ => 0,
+        let polled = if self.write.is_unlimited(conn) {
+            write_clock::poll_clamped(Pin::new(&mut self.io), cx, bufs, want)
+        } else {
+            ready!(self.poll_write_at_rate(conn, cx, bufs, want))?
         };
-        self.write.settle(conn, grants, written);
         match polled {
             Poll::Ready(Ok(written)) => {
                 self.write.moved(conn, written, now);
@@ -115,8 +107,52 @@ impl<I: Io> OpenStream<I> {
                 Poll::Ready(Ok(written))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(self.fail(error))),
-            Poll::Pending => self.write_pends(conn, cx, now).map(Err),
+            Poll::Pending => self.write_pends(conn, cx, conn.core.now()).map(Err),
         }
+    }
+
+    /// Reads as many bytes as the rates allow.
+    ///
+    /// Ready with the result of the read once it has tokens.
+    fn poll_read_at_rate(
+        &mut self,
+        conn: &ConnState,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<Poll<io::Result<()>>>> {
+        let (want, before) = (buf.remaining(), buf.filled().len());
+        let grants = ready!(self.read.poll_take(conn, cx, want))?;
+        let limit = grants.limit(want);
+        let polled = if limit < want {
+            let mut clamped = (&mut self.io).take(limit as u64);
+            Pin::new(&mut clamped).poll_read(cx, buf)
+        } else {
+            Pin::new(&mut self.io).poll_read(cx, buf)
+        };
+        let read = buf.filled().len() - before;
+        self.read.settle(conn, grants, read);
+        Poll::Ready(Ok(polled))
+    }
+
+    /// Writes as many bytes as the rates allow.
+    ///
+    /// Ready with the result of the write once it has tokens.
+    fn poll_write_at_rate(
+        &mut self,
+        conn: &ConnState,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+        want: usize,
+    ) -> Poll<io::Result<Poll<io::Result<usize>>>> {
+        let grants = ready!(self.write.poll_take(conn, cx, want))?;
+        let limit = grants.limit(want);
+        let polled = write_clock::poll_clamped(Pin::new(&mut self.io), cx, bufs, limit);
+        let written = match &polled {
+            Poll::Ready(Ok(written)) => *written,
+            _ => 0,
+        };
+        self.write.settle(conn, grants, written);
+        Poll::Ready(Ok(polled))
     }
 
     pub(super) fn poll_flush(
@@ -155,6 +191,13 @@ impl<I: Io> OpenStream<I> {
             Poll::Ready(Err(error)) => Poll::Ready(Err(self.fail(error))),
             Poll::Pending => self.flush_pends(conn, cx).map(Err),
         }
+    }
+
+    /// Returns whether a flush may have an effect.
+    ///
+    /// It has one on the write clock of a peer that is slow.
+    pub(super) fn needs_flush(&self) -> bool {
+        self.write_clock.has_debt() || self.io.needs_flush()
     }
 
     /// Replaces the stream below; the counts, the deadlines and the place stay.

@@ -32,7 +32,7 @@ const MAX_SPREAD: u64 = SECOND / 8;
 pub(super) struct ScopeGrants([Option<TokenGrant>; 3]);
 
 impl ScopeGrants {
-    pub(super) const NONE: Self = Self([None; 3]);
+    const NONE: Self = Self([None; 3]);
 
     /// Returns whether no rate applied.
     fn is_none(&self) -> bool {
@@ -99,10 +99,9 @@ impl Throttler {
     }
 
     /// Returns whether no rate applies and no operation is parked.
+    #[inline]
     pub(super) fn is_off(&self, conn: &ConnState, direction: Direction) -> bool {
-        let rates = conn.core.rates();
-        let off = |scope| rates.per_sec(scope, direction) == 0;
-        self.parked().is_none() && Scope::RATES.into_iter().all(off)
+        conn.core.rates().are_off(direction) && self.parked().is_none()
     }
 
     /// Takes tokens if an attempt is due; parks after a shortage.

@@ -108,6 +108,7 @@ impl<I: Io> GuardedIo<I> {
             slot,
             control: control.clone(),
             is_write_vectored,
+            needs_flush: true,
         };
         // The connection may have ended before its stream was in place.
         conn.close_ended();

@@ -222,6 +222,11 @@ impl WriteClock {
         }
     }
 
+    /// Returns whether an operation has waited for the peer and not paid.
+    pub(super) const fn has_debt(&self) -> bool {
+        self.debt.is_some()
+    }
+
     /// Clears the debt.
     pub(super) fn clear(&mut self) {
         self.debt = None;

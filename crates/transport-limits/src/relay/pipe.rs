@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::budget::MemoryHold;
 use crate::buffer::ReceiveBuffer;
+use crate::clock::SharesReading;
 use crate::control::Control;
 use crate::read_buf;
 
@@ -221,8 +222,20 @@ impl Pipe {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes the rest of an earlier read.
+    /// Writes the rest of an earlier read, if any.
+    #[inline]
     fn poll_rest<E: PipeEnds>(
+        &mut self,
+        cx: &mut Context<'_>,
+        ends: &mut E,
+    ) -> Poll<io::Result<()>> {
+        if self.rest.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_write_rest(cx, ends)
+    }
+
+    fn poll_write_rest<E: PipeEnds>(
         &mut self,
         cx: &mut Context<'_>,
         ends: &mut E,
@@ -250,6 +263,7 @@ impl Pipe {
             read_buf::BYTES
         };
         read_buf::with(most, |buf| {
+            let _shares = SharesReading::start();
             match ends.reader().poll_read(cx, buf) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => {

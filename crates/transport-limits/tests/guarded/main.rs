@@ -9,6 +9,7 @@ mod bulk;
 mod deadlines;
 mod events;
 mod fairness;
+mod flush;
 mod frames;
 mod handles;
 mod harness;

@@ -139,6 +139,10 @@ impl Io for TcpIo {
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
 
+    fn needs_flush(&self) -> bool {
+        false
+    }
+
     fn expect_drop(&mut self) {
         self.is_dropped_next = true;
     }

@@ -169,6 +169,10 @@ impl<I: Io> Io for HandshakeIo<I> {
         self.coalescer.is_empty() && self.io.has_sent_all()
     }
 
+    fn needs_flush(&self) -> bool {
+        !self.coalescer.is_empty() || self.io.needs_flush()
+    }
+
     fn expect_drop(&mut self) {
         self.io.expect_drop();
     }

@@ -83,6 +83,10 @@ impl<I: Io> Io for TlsIo<I> {
         !self.session.wants_write() && self.session.inner().map_or(true, Io::has_sent_all)
     }
 
+    fn needs_flush(&self) -> bool {
+        self.session.needs_flush()
+    }
+
     fn expect_drop(&mut self) {
         self.is_dropped_next = true;
         if let Some(inner) = self.session.inner() {

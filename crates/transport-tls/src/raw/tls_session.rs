@@ -114,6 +114,17 @@ impl<I: Io> TlsSession<I> {
         matches!(&*self.0, SessionState::Established(stream) if stream.get_ref().1.wants_write())
     }
 
+    /// Returns whether rustls or the stream below may hold written bytes.
+    pub(super) fn needs_flush(&self) -> bool {
+        match &*self.0 {
+            SessionState::Established(stream) => {
+                let (io, state) = stream.get_ref();
+                state.wants_write() || io.needs_flush()
+            }
+            _ => true,
+        }
+    }
+
     /// Returns whether the peer's `close_notify` has arrived; consumes no data.
     pub(super) fn has_peer_closed(&mut self, cx: &mut Context<'_>) -> bool {
         let SessionState::Established(stream) = &mut *self.0 else {

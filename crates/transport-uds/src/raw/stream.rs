@@ -35,6 +35,10 @@ impl UdsIo {
 impl Io for UdsIo {
     fn abort(&mut self) {}
 
+    fn needs_flush(&self) -> bool {
+        false
+    }
+
     fn wait_reset(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async {
             if self.0.ready(Interest::ERROR).await.is_err() {
