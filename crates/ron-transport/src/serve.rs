@@ -67,7 +67,11 @@ where
         state: Arc<TransportState>,
     ) -> impl Future<Output = ()> + Send + 'static {
         let span = conn.span();
-        let future = run_handler(conn, state, self.0);
+        let start = HandlerStart {
+            conn,
+            handler: self.0,
+        };
+        let future = run_handler(Box::new(start), state);
         if span.is_disabled() {
             MaybeInSpan::Outside { future }
         } else {
@@ -190,16 +194,28 @@ where
     }
 }
 
+/// A connection and its handler, boxed: an argument has a place of its own in the future.
+struct HandlerStart<H> {
+    conn: Conn,
+    handler: Arc<H>,
+}
+
 /// Runs the handler until it returns or its connection ends.
-async fn run_handler<H, F>(conn: Conn, state: Arc<TransportState>, handler: Arc<H>)
+async fn run_handler<H, F>(start: Box<HandlerStart<H>>, state: Arc<TransportState>)
 where
     H: Fn(Conn) -> F + Send + Sync + 'static,
     F: Future + Send + 'static,
     F::Output: HandlerOutput,
 {
+    let HandlerStart { conn, handler } = {
+        // Freed here.
+        let start = start;
+        *start
+    };
     let control = conn.control().clone();
     let _panic = control.abort_on_panic();
     let handling = LogError::new(handler(conn), control.clone());
+    drop(handler);
     tokio::pin!(handling);
     let ended = tokio::select! {
         biased;
@@ -230,7 +246,7 @@ mod tests {
 
     type Boxed = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-    fn bytes_of_future<A, B, C, F>(_: impl FnOnce(A, B, C) -> F) -> usize {
+    fn bytes_of_future<A, B, F>(_: impl FnOnce(A, B) -> F) -> usize {
         size_of::<F>()
     }
 

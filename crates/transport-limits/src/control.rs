@@ -26,7 +26,7 @@ impl Control {
     /// Returns the connection's number, unique in the process; `conn_id` in logs.
     #[must_use]
     pub fn id(&self) -> u64 {
-        self.0.id
+        self.0.id()
     }
 
     /// Returns the name of the transport, if it has one.
