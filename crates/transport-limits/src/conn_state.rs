@@ -24,6 +24,7 @@ use crate::event::ConnLabels;
 use crate::peers::PeerState;
 use crate::shared_bucket::SharedBucket;
 use rare::{RareState, UpgradedStream};
+pub(crate) use watch::WatchGuard;
 
 #[derive(Debug)]
 pub(crate) struct ConnState {
@@ -128,7 +129,7 @@ impl ConnState {
     }
 
     /// Returns the description of the connection.
-    pub(crate) fn info(&self) -> &ConnInfo {
+    pub(crate) fn info(&self) -> &Arc<ConnInfo> {
         match self.upgraded() {
             Some(upgraded) => &upgraded.info,
             None => &self.info,

@@ -73,7 +73,7 @@ impl<I: Io> GuardedIo<I> {
         };
         let started = Instant::now();
         let observer = Arc::clone(conn.core.observer());
-        let raw = Connection::new(io, Arc::new(conn.info().clone()));
+        let raw = Connection::new(io, Arc::new(conn.info().as_ref().clone()));
         let deadline = started + conn.settings.handshake;
         let result = tokio::select! {
             biased;
