@@ -31,25 +31,23 @@ use crate::exclusive::Exclusive;
 pub struct Conn {
     io: Exclusive<Box<dyn ConnIo>>,
     is_write_vectored: bool,
-    info: Arc<ConnInfo>,
     control: Control,
 }
 
 impl Conn {
     pub(crate) fn new<I: Io>(connection: Connection<GuardedIo<I>>) -> Self {
-        let (io, info) = connection.into_parts();
+        let io = connection.io;
         Self {
             is_write_vectored: io.is_write_vectored(),
             control: io.control(),
             io: Exclusive::new(Box::new(io)),
-            info,
         }
     }
 
     /// Returns the peer, the backend, the identity and the negotiated protocol.
     #[must_use]
     pub fn info(&self) -> &ConnInfo {
-        &self.info
+        self.control.info()
     }
 
     /// Returns the handle that cancels and counts this connection.
@@ -72,7 +70,7 @@ impl Conn {
             "conn",
             transport = self.control.transport(),
             conn_id = self.control.id(),
-            backend = self.info.backend.as_str(),
+            backend = self.info().backend.as_str(),
         )
     }
 
@@ -89,13 +87,14 @@ impl Conn {
 
     /// Returns the description for a part of this connection.
     pub(crate) fn shared_info(&self) -> Arc<ConnInfo> {
-        Arc::clone(&self.info)
+        self.control.shared_info()
     }
 
     /// Returns the stream, its description and its control handle.
     #[must_use]
     pub fn into_parts(self) -> (Box<dyn Io>, Arc<ConnInfo>, Control) {
-        (self.io.into_inner().into_io(), self.info, self.control)
+        let info = self.shared_info();
+        (self.io.into_inner().into_io(), info, self.control)
     }
 
     #[cfg(feature = "tls")]
@@ -111,7 +110,7 @@ impl Conn {
 impl std::fmt::Debug for Conn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Conn")
-            .field("info", &self.info)
+            .field("info", self.info())
             .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,6 @@
 //! The activity of a connection, and whether it is idle.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicU8, Ordering};
 
 use transport_core::Direction;
 
@@ -29,12 +29,12 @@ pub(crate) struct Activity {
     /// The deadline of a waiting write. A dropped write does not wait past it.
     write_ends: AtomicU64,
     /// Live guards of [`Control::busy`](crate::Control::busy).
-    pub(crate) busy: AtomicUsize,
+    pub(crate) busy: AtomicU32,
     pub(crate) framed: AtomicBool,
     pub(crate) partial_frame: AtomicBool,
-    pub(crate) inbox_frames: AtomicUsize,
-    /// Complete frames in, queued frames out.
-    frames: [AtomicU64; 2],
+    pub(crate) inbox_frames: AtomicU32,
+    /// Complete frames in, less queued frames out.
+    frames_in_more: AtomicI64,
 }
 
 impl Activity {
@@ -46,11 +46,11 @@ impl Activity {
             ended: Default::default(),
             writing: AtomicBool::new(false),
             write_ends: AtomicU64::new(0),
-            busy: AtomicUsize::new(0),
+            busy: AtomicU32::new(0),
             framed: AtomicBool::new(false),
             partial_frame: AtomicBool::new(false),
-            inbox_frames: AtomicUsize::new(0),
-            frames: Default::default(),
+            inbox_frames: AtomicU32::new(0),
+            frames_in_more: AtomicI64::new(0),
         }
     }
 
@@ -125,7 +125,11 @@ impl Activity {
 
     /// Notes a complete frame that arrived, or that was queued.
     pub(crate) fn frame(&self, direction: Direction) {
-        self.frames[direction as usize].fetch_add(1, Ordering::Relaxed);
+        let more = match direction {
+            Direction::In => 1,
+            Direction::Out => -1,
+        };
+        self.frames_in_more.fetch_add(more, Ordering::Relaxed);
     }
 
     pub(crate) fn is_busy(&self) -> bool {
@@ -149,10 +153,11 @@ impl Activity {
         let spoke_last = last == answers as u8 + 1 || self.has_ended(answers);
         let quiet = now.saturating_sub(self.at());
         if self.framed.load(Ordering::Relaxed) {
-            let frames = |direction| self.frames[direction as usize].load(Ordering::Relaxed);
+            let in_more = self.frames_in_more.load(Ordering::Relaxed);
+            let unanswered = if accepted { in_more } else { -in_more };
             let open = self.partial_frame.load(Ordering::Relaxed)
                 || self.inbox_frames.load(Ordering::Relaxed) != 0;
-            let answered = spoke_last && frames(answers) >= frames(asks);
+            let answered = spoke_last && unanswered <= 0;
             return !open && (answered || last == 0 && quiet >= QUIET);
         }
         // The sender may pause a little longer than it did before.

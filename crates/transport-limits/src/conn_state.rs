@@ -16,7 +16,6 @@ use transport_core::{Backend, ConnInfo, Direction, Op, PeerAddr, Reason, Scope, 
 
 use crate::activity::Activity;
 use crate::budget::MemoryAccount;
-use crate::clock::scatter;
 use crate::conn_settings::ConnSettings;
 use crate::core::Core;
 use crate::ending::{CloseMode, Ending};
@@ -25,10 +24,10 @@ use crate::peers::PeerState;
 use crate::shared_bucket::SharedBucket;
 use crate::sync::AtomicWaker;
 use rare::{RareState, UpgradedStream};
+pub(crate) use watch::WatchGuard;
 
 #[derive(Debug)]
 pub(crate) struct ConnState {
-    pub(crate) id: u64,
     pub(crate) core: Arc<Core>,
     pub(crate) settings: Arc<ConnSettings>,
     /// The description from before an upgrade.
@@ -36,6 +35,8 @@ pub(crate) struct ConnState {
     pub(crate) peer: Option<Arc<PeerState>>,
     /// Whether the peer opened the connection.
     pub(crate) accepted: bool,
+    /// Bytes in, bytes out: the connection's own scope.
+    pub(crate) buckets: [SharedBucket; 2],
     pub(crate) born: u64,
     /// Tick of the last activity that the registry has seen.
     pub(crate) seen: AtomicU64,
@@ -51,8 +52,6 @@ pub(crate) struct ConnState {
     pub(crate) activity: Activity,
     /// Idle timeout in ticks; 0 is off.
     idle: AtomicU64,
-    /// The tick at which the maximal lifetime ends.
-    dies_at: u64,
     /// The other leg of a relay.
     pair: OnceLock<Weak<ConnState>>,
     /// Whether the connection was throttled before: it is counted once.
@@ -71,7 +70,6 @@ pub(crate) trait CloseStream: Send + Sync {
 
 impl ConnState {
     pub(crate) fn new(
-        id: u64,
         info: Arc<ConnInfo>,
         core: Arc<Core>,
         settings: Arc<ConnSettings>,
@@ -82,24 +80,18 @@ impl ConnState {
             Some(_) => settings.idle,
             None => settings.dial_idle,
         });
-        let dies_at = match settings.lifetime {
-            0 => u64::MAX,
-            // A tenth of it varies by connection, so that connections opened together do not end
-            // and reconnect together.
-            life => born.saturating_add(life - scatter(id, born, life / 10)),
-        };
         let announced_id = info
             .proxied
             .as_ref()
             .and_then(|facts| facts.unique_id_text())
             .filter(|id| !id.is_empty());
         let conn = Self {
-            id,
             core,
             settings,
             info,
             accepted: peer.is_some(),
             peer,
+            buckets: Default::default(),
             born,
             seen: AtomicU64::new(born),
             state: crate::sync::AtomicU8::new(0),
@@ -110,7 +102,6 @@ impl ConnState {
             stream: OnceLock::new(),
             activity: Activity::new(born),
             idle,
-            dies_at,
             pair: OnceLock::new(),
             throttled: AtomicBool::new(false),
             bytes: Default::default(),
@@ -129,7 +120,7 @@ impl ConnState {
     }
 
     /// Returns the rare state; the first call allocates it.
-    fn rare_mut(&self) -> &RareState {
+    fn rare_or_init(&self) -> &RareState {
         self.rare.get_or_init(Box::default)
     }
 
@@ -138,11 +129,16 @@ impl ConnState {
     }
 
     /// Returns the description of the connection.
-    pub(crate) fn info(&self) -> &ConnInfo {
+    pub(crate) fn info(&self) -> &Arc<ConnInfo> {
         match self.upgraded() {
             Some(upgraded) => &upgraded.info,
             None => &self.info,
         }
+    }
+
+    /// Returns the number of the connection.
+    pub(crate) fn id(&self) -> u64 {
+        self.info.id
     }
 
     /// Returns the backend; an upgrade does not change it.
@@ -160,7 +156,7 @@ impl ConnState {
     pub(crate) fn account(&self) -> MemoryAccount {
         match &self.peer {
             Some(peer) => MemoryAccount::Peer(peer.key()),
-            None => MemoryAccount::Conn(self.id),
+            None => MemoryAccount::Conn(self.id()),
         }
     }
 
@@ -191,7 +187,7 @@ impl ConnState {
     /// Sets stream and description after an upgrade; later calls have no effect.
     pub(crate) fn set_upgraded(&self, stream: Weak<dyn CloseStream>, info: Arc<ConnInfo>) {
         let upgraded = UpgradedStream { stream, info };
-        let _ = self.rare_mut().upgraded.set(upgraded);
+        let _ = self.rare_or_init().upgraded.set(upgraded);
     }
 
     /// Returns whether an upgrade has replaced the stream.
@@ -249,7 +245,7 @@ impl ConnState {
 
     pub(crate) fn labels(&self) -> ConnLabels<'_> {
         ConnLabels {
-            conn_id: Some(self.id),
+            conn_id: Some(self.id()),
             corr_id: self
                 .rare()
                 .and_then(|rare| rare.corr_id.get())
@@ -261,7 +257,7 @@ impl ConnState {
 
     /// Sets the embedder's id for log events; the first call wins.
     pub(crate) fn set_corr_id(&self, id: &str) {
-        let _ = self.rare_mut().corr_id.set(id.into());
+        let _ = self.rare_or_init().corr_id.set(id.into());
     }
 
     /// Notes that data of the connection was unusable.
@@ -309,7 +305,7 @@ impl ConnState {
         direction: Direction,
     ) -> Option<&SharedBucket> {
         match scope {
-            Scope::Conn => Some(&self.rare_mut().buckets[direction as usize]),
+            Scope::Conn => Some(&self.buckets[direction as usize]),
             Scope::Peer => self
                 .peer
                 .as_ref()
@@ -317,11 +313,6 @@ impl ConnState {
             Scope::Global => Some(self.core.global(direction)),
             Scope::Memory => None,
         }
-    }
-
-    /// Returns the buckets of its own scope, if it had a rate.
-    pub(crate) fn own_buckets(&self) -> Option<&[SharedBucket; 2]> {
-        self.rare().map(|rare| &rare.buckets)
     }
 
     /// Notes a throttle; returns whether it is the connection's first.
@@ -336,7 +327,7 @@ impl ConnState {
         total.store(total.load(Ordering::Relaxed) + bytes, Ordering::Relaxed);
         self.activity.moved(direction, now);
         // A half that never waits polls no timer.
-        if now >= self.dies_at {
+        if now >= self.dies_at() {
             self.expire(Op::Lifetime);
         }
     }

@@ -1,17 +1,15 @@
 //! The handle of one guarded connection.
 
-use std::future::{poll_fn, Future};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
-use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use transport_core::{ConnInfo, Direction, TransportError};
 
 use crate::clock::{duration, ticks};
 use crate::conn_state::ConnState;
+use crate::end_watcher::EndWatcher;
 use crate::ending::Ending;
-use crate::grace::turn;
 
 /// Longest kept correlation id in bytes.
 const MAX_CORR_ID: usize = 128;
@@ -26,7 +24,7 @@ impl Control {
     /// Returns the connection's number, unique in the process; `conn_id` in logs.
     #[must_use]
     pub fn id(&self) -> u64 {
-        self.0.id
+        self.0.id()
     }
 
     /// Returns the name of the transport, if it has one.
@@ -39,6 +37,12 @@ impl Control {
     #[must_use]
     pub fn info(&self) -> &ConnInfo {
         self.0.info()
+    }
+
+    /// Returns the description of the connection, shared with it.
+    #[must_use]
+    pub fn shared_info(&self) -> Arc<ConnInfo> {
+        Arc::clone(self.0.info())
     }
 
     /// Aborts the connection, also in the middle of a transfer.
@@ -104,61 +108,7 @@ impl Control {
     /// # Cancel safety
     /// Cancel-safe.
     pub async fn ended(&self) -> TransportError {
-        let conn = &*self.0;
-        let _watching = conn.watch();
-        let mut seen = conn.notices();
-        let notified = conn.ended.notified();
-        tokio::pin!(notified);
-        notified.as_mut().enable();
-        // The deadline after which the reactor has polled the sockets once more.
-        let mut judged = None;
-        loop {
-            if let Some(error) = conn.end() {
-                // An operation was under way when the connection ended.
-                conn.close_ended();
-                return error;
-            }
-            let now = conn.core.now();
-            let (deadline, op, leg) = conn.next_end();
-            if deadline > now {
-                conn.watched_at(deadline);
-                drop(leg);
-                let timer = tokio::time::sleep_until(conn.core.instant(deadline));
-                tokio::pin!(timer);
-                // The waker that both futures have.
-                let mut registered: Option<Waker> = None;
-                let is_notified = poll_fn(|cx| {
-                    let is_known = registered
-                        .as_ref()
-                        .is_some_and(|it| it.will_wake(cx.waker()));
-                    // A handler's task polls this with each of its own polls.
-                    if is_known && conn.notices() == seen && !timer.is_elapsed() {
-                        return Poll::Pending;
-                    }
-                    if notified.as_mut().poll(cx).is_ready() {
-                        return Poll::Ready(true);
-                    }
-                    if timer.as_mut().poll(cx).is_ready() {
-                        return Poll::Ready(false);
-                    }
-                    if !is_known {
-                        registered = Some(cx.waker().clone());
-                    }
-                    Poll::Pending
-                });
-                if is_notified.await {
-                    seen = conn.notices();
-                    notified.set(conn.ended.notified());
-                    notified.as_mut().enable();
-                }
-            } else if judged == Some(deadline) {
-                leg.as_deref().unwrap_or(conn).expire(op);
-            } else {
-                judged = Some(deadline);
-                drop(leg);
-                tokio::time::sleep(turn(duration(now - deadline))).await;
-            }
-        }
+        EndWatcher::new(&self.0).await
     }
 
     /// Returns whether a drain may end the connection.
@@ -273,6 +223,14 @@ impl Drop for Busy {
 /// Aborts a connection when a panic unwinds; see [`Control::abort_on_panic`].
 #[derive(Debug)]
 pub struct AbortOnPanic(Control);
+
+impl AbortOnPanic {
+    /// Returns the handle of the connection.
+    #[must_use]
+    pub const fn control(&self) -> &Control {
+        &self.0
+    }
+}
 
 impl Drop for AbortOnPanic {
     fn drop(&mut self) {

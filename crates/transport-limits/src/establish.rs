@@ -26,7 +26,7 @@ pub(crate) fn guarded<I: Io>(
     let (core, registry) = limiter.into_parts();
     let (io, mut info) = connection.into_parts();
     Arc::make_mut(&mut info).id = id;
-    let mut conn = ConnState::new(id, Arc::clone(&info), core, settings, peer, now);
+    let mut conn = ConnState::new(Arc::clone(&info), core, settings, peer, now);
     // A hop's own connection has no peer.
     conn.accepted = accepted;
     Connection::new(GuardedIo::new(io, conn, permit, &registry), info)

@@ -32,6 +32,7 @@ mod control;
 mod core;
 mod count_limit;
 mod deadline;
+mod end_watcher;
 mod ending;
 mod establish;
 mod event;

@@ -72,9 +72,7 @@ impl Limiter {
         self.core.apply(&limits);
         if !self.core.joined() {
             self.registry.rates_changed(|conn| {
-                if let Some(buckets) = conn.own_buckets() {
-                    self.core.ceilings().rebase(Scope::Conn, buckets);
-                }
+                self.core.ceilings().rebase(Scope::Conn, &conn.buckets);
             });
         }
         Ok(())

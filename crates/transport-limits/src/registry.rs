@@ -93,7 +93,7 @@ impl Registry {
         if conn.accepted {
             conns.insert(conn, conn.born);
         } else {
-            conns.dialed.insert(conn.id, Arc::clone(conn));
+            conns.dialed.insert(conn.id(), Arc::clone(conn));
         }
         let closed = conns.closed;
         drop(conns);
@@ -129,7 +129,7 @@ impl Registry {
 
     /// Returns the connection with this number.
     pub(crate) fn find(&self, id: u64) -> Option<Arc<ConnState>> {
-        self.lock().iter().find(|conn| conn.id == id).cloned()
+        self.lock().iter().find(|conn| conn.id() == id).cloned()
     }
 
     /// Returns an accepted connection that has been idle for `after` ticks.
@@ -161,15 +161,15 @@ impl Registry {
 impl Conns {
     fn insert(&mut self, conn: &Arc<ConnState>, seen: u64) {
         conn.seen.store(seen, Ordering::Relaxed);
-        self.accepted.insert((seen, conn.id), Arc::clone(conn));
+        self.accepted.insert((seen, conn.id()), Arc::clone(conn));
     }
 
     fn remove(&mut self, conn: &ConnState) -> Option<Arc<ConnState>> {
         if conn.accepted {
             let seen = conn.seen.load(Ordering::Relaxed);
-            self.accepted.remove(&(seen, conn.id))
+            self.accepted.remove(&(seen, conn.id()))
         } else {
-            self.dialed.remove(&conn.id)
+            self.dialed.remove(&conn.id())
         }
     }
 

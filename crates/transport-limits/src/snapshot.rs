@@ -44,7 +44,7 @@ impl Control {
         let conn = &*self.0;
         let since = |tick| duration(conn.core.now().saturating_sub(tick));
         ConnSnapshot {
-            id: conn.id,
+            id: conn.id(),
             backend: conn.backend(),
             accepted: conn.accepted,
             peer: conn.peer_addr(),

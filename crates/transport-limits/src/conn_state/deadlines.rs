@@ -6,6 +6,7 @@ use std::sync::Arc;
 use transport_core::{Direction, Op, Scope};
 
 use super::ConnState;
+use crate::clock::scatter;
 
 impl ConnState {
     /// Joins two connections as the legs of a relay.
@@ -50,7 +51,7 @@ impl ConnState {
 
     /// Parks a half until a tick; its clocks stand still until then.
     pub(crate) fn park(&self, direction: Direction, scope: Scope, until: u64) {
-        let rare = self.rare_mut();
+        let rare = self.rare_or_init();
         rare.parked_for[direction as usize].store(scope as u8, Ordering::Relaxed);
         rare.parked_until[direction as usize].store(until, Ordering::Relaxed);
     }
@@ -70,7 +71,7 @@ impl ConnState {
     /// They never move past now: both halves may have been parked at once. A parked write gives a
     /// slow peer no time for the bytes it owes.
     pub(crate) fn unpark(&self, direction: Direction, by: u64) {
-        let rare = self.rare_mut();
+        let rare = self.rare_or_init();
         rare.parked_until[direction as usize].store(0, Ordering::Relaxed);
         let now = self.core.now();
         self.activity.shift(by, now);
@@ -88,7 +89,7 @@ impl ConnState {
             return;
         }
         let since = if bytes == 0 { 0 } else { self.core.now() };
-        let rare = self.rare_mut();
+        let rare = self.rare_or_init();
         rare.owed_since.store(since, Ordering::Relaxed);
         rare.owed.store(bytes, Ordering::Relaxed);
     }
@@ -167,9 +168,23 @@ impl ConnState {
                 next = (half_close, Op::HalfClose);
             }
         }
-        if self.dies_at <= next.0 {
-            next = (self.dies_at, Op::Lifetime);
+        let dies_at = self.dies_at();
+        if dies_at <= next.0 {
+            next = (dies_at, Op::Lifetime);
         }
         next
+    }
+
+    /// Returns the tick at which the maximal lifetime ends.
+    pub(super) fn dies_at(&self) -> u64 {
+        match self.settings.lifetime {
+            0 => u64::MAX,
+            // A tenth of it varies by connection, so that connections opened together do not end
+            // and reconnect together.
+            life => {
+                let less = scatter(self.id(), self.born, life / 10);
+                self.born.saturating_add(life - less)
+            }
+        }
     }
 }

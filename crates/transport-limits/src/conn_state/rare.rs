@@ -6,15 +6,12 @@ use std::sync::{Arc, OnceLock, Weak};
 use transport_core::ConnInfo;
 
 use super::CloseStream;
-use crate::shared_bucket::SharedBucket;
 
 /// State that few connections use; its first use allocates it.
 ///
-/// An idle connection without a rate of its own holds none of it.
+/// An idle connection holds none of it.
 #[derive(Debug, Default)]
 pub(super) struct RareState {
-    /// Bytes in, bytes out: the connection's own scope.
-    pub(super) buckets: [SharedBucket; 2],
     /// Bytes that the peer owes, and since when.
     pub(super) owed: AtomicU64,
     pub(super) owed_since: AtomicU64,

@@ -51,6 +51,12 @@ impl ConnState {
 /// A watcher; its drop hands the deadlines back to the halves.
 pub(crate) struct WatchGuard<'a>(&'a ConnState);
 
+impl<'a> WatchGuard<'a> {
+    pub(crate) const fn conn(&self) -> &'a ConnState {
+        self.0
+    }
+}
+
 impl Drop for WatchGuard<'_> {
     fn drop(&mut self) {
         let conn = self.0;

@@ -167,7 +167,7 @@ impl FrameSender {
     /// Returns the number of frames queued and not yet written.
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.control.0.activity.inbox_frames.load(Ordering::Relaxed)
+        self.control.0.activity.inbox_frames.load(Ordering::Relaxed) as usize
     }
 
     /// Returns the inbox room of a frame, unless it is too large.

@@ -10,29 +10,27 @@ use super::throttle::{ScopeGrants, Throttler};
 use super::timer::Timer;
 use crate::clock::duration;
 use crate::conn_state::ConnState;
-use crate::grace::Grace;
 
 /// Byte counts are reported from this size on. They are also reported when an operation pends.
-const REPORT_BYTES: u64 = 256 << 10;
+const REPORT_BYTES: u32 = 256 << 10;
+
 /// State of one direction that only the stream's owner accesses.
 #[derive(Debug)]
 pub(super) struct StreamHalf {
-    direction: Direction,
     pub(super) timer: Timer,
     throttler: Throttler,
-    grace: Grace,
     /// Bytes counted and not yet reported to the observer.
-    delta: u64,
+    delta: u32,
+    direction: Direction,
 }
 
 impl StreamHalf {
     pub(super) fn new(direction: Direction) -> Self {
         Self {
-            direction,
             timer: Timer::new(),
             throttler: Throttler::default(),
-            grace: Grace::default(),
             delta: 0,
+            direction,
         }
     }
 
@@ -72,9 +70,13 @@ impl StreamHalf {
                 .observer()
                 .io_size(conn.backend(), self.direction, bytes);
         }
-        self.delta += bytes as u64;
-        if self.delta >= REPORT_BYTES {
-            self.report(conn);
+        let delta = u64::from(self.delta) + bytes as u64;
+        match u32::try_from(delta) {
+            Ok(small) if small < REPORT_BYTES => self.delta = small,
+            _ => {
+                self.delta = 0;
+                self.report_bytes(conn, delta);
+            }
         }
     }
 
@@ -82,10 +84,13 @@ impl StreamHalf {
     pub(super) fn report(&mut self, conn: &ConnState) {
         if self.delta != 0 {
             let delta = std::mem::take(&mut self.delta);
-            conn.core
-                .observer()
-                .bytes(conn.backend(), self.direction, delta);
+            self.report_bytes(conn, delta.into());
         }
+    }
+
+    fn report_bytes(&self, conn: &ConnState, bytes: u64) {
+        let observer = conn.core.observer();
+        observer.bytes(conn.backend(), self.direction, bytes);
     }
 
     /// Ends the half of a closed stream.
@@ -114,7 +119,7 @@ impl StreamHalf {
         let next = earliest(own, conn.end_of_life()).0;
         let is_watched = own.is_none() && next >= conn.watched_until();
         if is_watched || self.timer.poll_armed(&conn.core, next, cx) {
-            self.grace.reset();
+            self.timer.end_turn();
             return Poll::Pending;
         }
         loop {
@@ -125,10 +130,10 @@ impl StreamHalf {
                 next = earliest(own, conn.end_of_relay());
             }
             if next.0 <= now {
-                ready!(self.grace.poll(cx, duration(now - next.0)));
+                ready!(self.timer.poll_turn(cx, duration(now - next.0)));
                 return Poll::Ready(conn.expire(next.1));
             }
-            self.grace.reset();
+            self.timer.end_turn();
             // A watcher evaluates later deadlines of the connection in time.
             let wake_at = match own {
                 _ if next.0 < conn.watched_until() => next.0,

@@ -355,11 +355,11 @@ mod tests {
 
     /// Each leg of an idle pair holds both.
     ///
-    /// With its counts and its lock, the stream of a TCP leg has 256 bytes.
+    /// With its counts and its lock, the stream of a TCP leg has 224 bytes.
     #[test]
     fn state_of_a_leg_is_small() {
         let stream = size_of::<OpenStream<Plain<DuplexStream>>>() - size_of::<DuplexStream>();
-        assert!(stream <= 168, "{stream} bytes");
+        assert!(stream <= 136, "{stream} bytes");
         let conn = size_of::<ConnState>();
         assert!(conn <= 304, "{conn} bytes");
     }

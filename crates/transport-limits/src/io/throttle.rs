@@ -203,7 +203,6 @@ impl Throttler {
         let mut taken = ScopeGrants::NONE;
         let waits = self.waiting.as_ref().map_or(0, |waiting| waiting.waits);
         for (at, scope) in Scope::RATES.into_iter().enumerate() {
-            // The rate first: a bucket of the connection exists once a rate needs it.
             let Some(rate) = rates.rate(scope, direction) else {
                 continue;
             };
@@ -249,7 +248,7 @@ impl Throttler {
         // At least a microsecond, so that rounding cannot cause a busy loop.
         let wait = short.wait.max(SECOND / 1_000_000)
             + (spread / 2).min(slack)
-            + scatter(conn.id, now, spread);
+            + scatter(conn.id(), now, spread);
         let mut retry_at = now.saturating_add(wait);
         if wait > 2 * TICK && slack > TICK {
             retry_at = retry_at.next_multiple_of(TICK);

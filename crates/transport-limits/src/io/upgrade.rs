@@ -73,7 +73,7 @@ impl<I: Io> GuardedIo<I> {
         };
         let started = Instant::now();
         let observer = Arc::clone(conn.core.observer());
-        let raw = Connection::new(io, Arc::new(conn.info().clone()));
+        let raw = Connection::new(io, Arc::new(conn.info().as_ref().clone()));
         let deadline = started + conn.settings.handshake;
         let result = tokio::select! {
             biased;
@@ -94,7 +94,7 @@ impl<I: Io> GuardedIo<I> {
         let (io, mut info) = connection.into_parts();
         let details = Arc::make_mut(&mut info);
         // As in every metric and log event of this connection.
-        (details.id, details.backend) = (conn.id, conn.backend());
+        (details.id, details.backend) = (conn.id(), conn.backend());
         conn.core.events().upgraded(&info, took);
         let is_write_vectored = io.is_write_vectored();
         let Some(mut open) = closing.open.take() else {

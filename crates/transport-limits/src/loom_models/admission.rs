@@ -139,7 +139,7 @@ fn one_idle() -> (Limiter, GuardedIo<Plain<tokio::io::Empty>>) {
     let peer = permit.established();
     let (settings, core) = (core.settings(), std::sync::Arc::clone(core));
     let info = std::sync::Arc::new(ConnInfo::new(Backend::Uds, None));
-    let conn = ConnState::new(1, info, core, settings, peer, 0);
+    let conn = ConnState::new(info, core, settings, peer, 0);
     // Framed and answered: idle without a pause.
     conn.activity.framed.store(true, Ordering::Relaxed);
     conn.activity.moved(Direction::Out, 0);

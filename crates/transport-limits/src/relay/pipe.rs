@@ -91,8 +91,8 @@ enum PipeState {
 #[derive(Debug, Default)]
 pub(super) struct Pipe {
     state: PipeState,
-    /// Read bytes not yet taken by the writer; mostly unallocated.
-    rest: Bytes,
+    /// Read bytes not yet taken by the writer.
+    rest: Option<Box<Bytes>>,
     unflushed: bool,
     /// Whether the last read was large and is written.
     is_bulk: bool,
@@ -181,7 +181,7 @@ impl Pipe {
 
     /// Discards the reader's bytes from now on: the writer accepts no more.
     pub(super) fn refuse(&mut self, error: io::Error) {
-        self.rest = Bytes::new();
+        self.rest = None;
         self.refused = Some(error);
         self.state = match self.state {
             PipeState::Copying => PipeState::Discarding,
@@ -206,7 +206,7 @@ impl Pipe {
 
     /// Returns whether the writer has not taken all read bytes.
     pub(super) fn has_rest(&self) -> bool {
-        !self.rest.is_empty()
+        self.rest.is_some()
     }
 
     fn poll_flush<E: PipeEnds>(
@@ -229,7 +229,7 @@ impl Pipe {
         cx: &mut Context<'_>,
         ends: &mut E,
     ) -> Poll<io::Result<()>> {
-        if self.rest.is_empty() {
+        if self.rest.is_none() {
             return Poll::Ready(Ok(()));
         }
         self.poll_write_rest(cx, ends)
@@ -240,12 +240,14 @@ impl Pipe {
         cx: &mut Context<'_>,
         ends: &mut E,
     ) -> Poll<io::Result<()>> {
-        while !self.rest.is_empty() {
-            let written = ready!(ends.writer().poll_write(cx, &self.rest))?;
+        while let Some(rest) = &mut self.rest {
+            let written = ready!(ends.writer().poll_write(cx, rest))?;
+            rest.advance(written);
+            if rest.is_empty() {
+                self.rest = None;
+            }
             self.wrote(written)?;
-            self.rest.advance(written);
         }
-        self.rest = Bytes::new();
         Poll::Ready(Ok(()))
     }
 
@@ -318,7 +320,7 @@ impl Pipe {
                 ..MemoryHold::default()
             }
         });
-        self.rest = rest.take(hold.unwrap_or_default());
+        self.rest = Some(Box::new(rest.take(hold.unwrap_or_default())));
     }
 
     fn wrote(&mut self, written: usize) -> io::Result<()> {

@@ -85,7 +85,6 @@ fn reader(bytes: Vec<u8>, sizes: &[usize], amnesia: bool) -> FrameReader<Pieces>
     let limiter = Limiter::new(&limits, Arc::new(NoObserver)).unwrap();
     let settings = limiter.core().settings();
     let conn = ConnState::new(
-        1,
         Arc::new(ConnInfo::new(Backend::Tcp, None)),
         Arc::clone(limiter.core()),
         settings,

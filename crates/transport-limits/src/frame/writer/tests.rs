@@ -76,7 +76,7 @@ proptest! {
         let limits = Limits::default();
         let limiter = Limiter::new(&limits, Arc::new(NoObserver)).unwrap();
         let settings = limiter.core().settings();
-        let conn = ConnState::new(1, Arc::new(ConnInfo::new(Backend::Tcp, None)), Arc::clone(limiter.core()), settings, None, 0);
+        let conn = ConnState::new(Arc::new(ConnInfo::new(Backend::Tcp, None)), Arc::clone(limiter.core()), settings, None, 0);
         let control = Control(Arc::new(conn));
         let room = Arc::new(Semaphore::new(1 << 20));
         let (inbox, queue) = mpsc::channel(64);
