@@ -1,11 +1,11 @@
 //! Drains connections within a deadline.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::time::Duration;
 
 use tokio::task::yield_now;
-use tokio::time::{sleep, timeout, Instant};
+use tokio::time::{sleep, sleep_until, timeout, Instant};
 use transport_core::ReadyReason;
 use transport_limits::{Control, Limiter};
 
@@ -129,9 +129,10 @@ struct Drain<'a> {
     ids: HashSet<u64>,
     /// Counted connections that the drain has ended in order.
     closed_idle: HashSet<u64>,
-    /// Connections that were idle at the last look. A process that was stopped finds connections idle
-    /// whose bytes are still in their sockets, or whose wait for tokens has just ended.
-    idle_before: HashSet<u64>,
+    /// Connections that were idle at the last look, with their last activity. A process that was
+    /// stopped finds connections idle whose bytes are still in their sockets, or whose wait for
+    /// tokens has just ended.
+    idle_before: HashMap<u64, Instant>,
 }
 
 impl<'a> Drain<'a> {
@@ -142,8 +143,8 @@ impl<'a> Drain<'a> {
             .filter(|control| !has_ended(control))
             .map(Control::id)
             .collect();
-        let idle = conns.iter().filter(|control| control.is_idle());
-        let idle = idle.map(Control::id);
+        let idle = conns.iter();
+        let idle = idle.filter_map(|control| Some((control.id(), control.idle_since()?)));
         Self {
             limiter,
             open: ids.len() + limiter.pending(),
@@ -168,10 +169,12 @@ impl<'a> Drain<'a> {
         control.is_accepted() || self.ids.contains(&control.id())
     }
 
-    /// Ends connections in order that are idle at two looks.
+    /// Ends connections in order that are idle at two looks, and in between.
     ///
     /// Runs until the transport is empty.
     async fn until_empty(&mut self) {
+        // The reactor polls the sockets once after the first look.
+        yield_now().await;
         loop {
             let idle_before = std::mem::take(&mut self.idle_before);
             for (nth, control) in self.limiter.connections().into_iter().enumerate() {
@@ -179,14 +182,16 @@ impl<'a> Drain<'a> {
                     yield_now().await;
                 }
                 let is_drained = control.is_drained();
-                let is_idle = !is_drained && control.is_idle();
-                if is_idle && !idle_before.contains(&control.id()) {
-                    // Judged after the reactor has polled its socket once more.
-                    self.idle_before.insert(control.id());
-                    continue;
+                let idle_since = control.idle_since().filter(|_| !is_drained);
+                if let Some(since) = idle_since {
+                    if idle_before.get(&control.id()) != Some(&since) {
+                        // Judged after the reactor has polled its socket once more.
+                        self.idle_before.insert(control.id(), since);
+                        continue;
+                    }
                 }
                 // The other leg of a relay ends with the first one, perhaps before its turn here.
-                let is_closed = is_drained || is_idle && control.close_if_idle();
+                let is_closed = is_drained || idle_since.is_some() && control.close_if_idle();
                 if is_closed && self.counts(&control) {
                     self.closed_idle.insert(control.id());
                 }
@@ -194,7 +199,12 @@ impl<'a> Drain<'a> {
             if is_empty(self.limiter) {
                 return;
             }
-            sleep(POLL_INTERVAL).await;
+            let next_look = Instant::now() + POLL_INTERVAL;
+            sleep_until(next_look).await;
+            if next_look.elapsed() >= POLL_INTERVAL {
+                // The process was stopped: the reactor polls the sockets first.
+                sleep(POLL_INTERVAL).await;
+            }
         }
     }
 

@@ -5,6 +5,8 @@
 mod instant;
 #[path = "custom/names.rs"]
 mod names;
+#[path = "custom/stops.rs"]
+mod stops;
 #[cfg(feature = "tls")]
 #[path = "custom/tls.rs"]
 mod tls;

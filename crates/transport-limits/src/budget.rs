@@ -24,6 +24,15 @@ use ledger::{BudgetLedger, RequestId};
 
 /// Freed bytes between two notifications.
 const FREED_STEP: u64 = 1 << 20;
+/// The largest frame that a configuration allows.
+const LARGEST_FRAME: u64 = 1 << 20;
+
+/// Returns the part of a limit in which one frame at a time is sent.
+///
+/// Every frame fits: `memory_bytes` is at least four times `max_frame_bytes`.
+fn reserve_of(limit: u64) -> u64 {
+    (limit / 4).min(LARGEST_FRAME)
+}
 
 /// A memory budget as one limiter uses it. Cheap to clone.
 #[derive(Clone)]
@@ -64,7 +73,7 @@ impl std::fmt::Debug for Budget {
 impl SharedBudget {
     pub(crate) fn new(limit: u64) -> Self {
         let book = BudgetBook {
-            ledger: BudgetLedger::new(limit),
+            ledger: BudgetLedger::new(limit, reserve_of(limit)),
             frames: BTreeMap::new(),
         };
         Self(Arc::new(BudgetState {
@@ -77,7 +86,7 @@ impl SharedBudget {
 
     /// Changes the limit, and grants the requests that fit now.
     pub(crate) fn set_limit(&self, limit: u64) {
-        let granted = self.book().ledger.set_limit(limit);
+        let granted = self.book().ledger.set_limit(limit, reserve_of(limit));
         wake(granted);
     }
 
@@ -118,7 +127,7 @@ impl Budget {
     /// Charges bytes if they are available now.
     pub(crate) fn take(&self, account: MemoryAccount, bytes: usize) -> Option<Charge> {
         let taken = self.book().ledger.take(account, bytes as u64);
-        taken.then(|| self.charge(account, bytes))
+        taken.then(|| self.charge(account, bytes, None))
     }
 
     /// Returns whether bytes are available now.
@@ -134,21 +143,32 @@ impl Budget {
         Charge {
             counted: self.count(bytes),
             account,
+            request: None,
             frame: None,
         }
     }
 
-    /// Charges bytes even if they exceed the limit.
-    pub(crate) fn force(&self, account: MemoryAccount, bytes: usize) -> Charge {
-        self.book().ledger.force(account, bytes as u64);
-        self.charge(account, bytes)
-    }
-
     /// Waits for bytes, behind earlier requests.
     pub(crate) fn wait(&self, account: MemoryAccount, bytes: usize) -> PendingCharge {
-        let mut book = self.book();
-        let (ticket, granted) = book.ledger.wait(account, bytes as u64);
-        drop(book);
+        let (ticket, granted) = self.book().ledger.wait(account, bytes as u64);
+        self.pending(account, bytes, ticket, granted)
+    }
+
+    /// As [`wait`](Self::wait), for a caller that may keep other charged bytes meanwhile.
+    ///
+    /// It has the reserve at the latest after all earlier callers.
+    pub(crate) fn wait_for_reserve(&self, account: MemoryAccount, bytes: usize) -> PendingCharge {
+        let (ticket, granted) = self.book().ledger.wait_entitled(account, bytes as u64);
+        self.pending(account, bytes, ticket, granted)
+    }
+
+    fn pending(
+        &self,
+        account: MemoryAccount,
+        bytes: usize,
+        ticket: RequestId,
+        granted: Vec<Waker>,
+    ) -> PendingCharge {
         wake(granted);
         PendingCharge {
             budget: self.clone(),
@@ -175,11 +195,17 @@ impl Budget {
         }
     }
 
-    fn charge(&self, account: MemoryAccount, bytes: usize) -> Charge {
+    fn charge(
+        &self,
+        account: MemoryAccount,
+        bytes: usize,
+        request: Option<RequestId>,
+    ) -> Charge {
         self.0.shared.0.used.notify_waiters();
         Charge {
             counted: self.count(bytes),
             account,
+            request,
             frame: None,
         }
     }
@@ -239,6 +265,8 @@ impl Drop for HeldBytes {
 pub(crate) struct Charge {
     counted: HeldBytes,
     account: MemoryAccount,
+    /// The request that was granted, if it waited; it may have the reserve.
+    request: Option<RequestId>,
     /// Address of the frame that the charge covers.
     frame: Option<usize>,
 }
@@ -281,6 +309,9 @@ impl Drop for Charge {
         if let Some(frame) = self.frame {
             book.frames.remove(&frame);
         }
+        if let Some(request) = self.request {
+            book.ledger.leave_reserve(request);
+        }
         let granted = book.ledger.give_back(self.account, *bytes as u64);
         drop(book);
         budget.freed_bytes(*bytes as u64);
@@ -311,7 +342,7 @@ impl Future for PendingCharge {
             return Poll::Pending;
         }
         self.ticket = None;
-        Poll::Ready(self.budget.charge(self.account, self.bytes))
+        Poll::Ready(self.budget.charge(self.account, self.bytes, Some(ticket)))
     }
 }
 

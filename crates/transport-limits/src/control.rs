@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use transport_core::{ConnInfo, Direction, TransportError};
 
 use crate::clock::{duration, ticks};
@@ -123,10 +124,21 @@ impl Control {
     ///   has paused for longer before.
     /// - A connection without any byte is idle after 1 s.
     ///
-    /// The two legs of a relay are idle together.
+    /// The two legs of a relay are idle together. A request that arrives before the response to the
+    /// one before has ended (pipelining) is not seen on a raw connection: a handler that takes longer
+    /// than 1 s for it needs a `busy` guard.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.0.is_idle()
+    }
+
+    /// Returns the moment of the last activity of an idle connection.
+    ///
+    /// `None` unless [`is_idle`](Self::is_idle). Two equal results mean that it was idle in between.
+    #[must_use]
+    pub fn idle_since(&self) -> Option<Instant> {
+        let conn = &self.0;
+        conn.idle_since().map(|tick| conn.core.instant(tick))
     }
 
     /// Ends an idle connection in order; returns whether it did.

@@ -205,13 +205,10 @@ impl Conns {
     }
 }
 
-/// Returns the last activity of an idle connection on either leg.
+/// Returns the last activity of an open and idle connection.
 fn idle_since(conn: &ConnState) -> Option<u64> {
-    if conn.ending().is_some() || !conn.is_idle() {
-        return None;
-    }
-    let other = conn.pair().map_or(0, |other| other.activity.at());
-    Some(conn.activity.at().max(other))
+    let is_open = conn.ending().is_none();
+    is_open.then(|| conn.idle_since()).flatten()
 }
 
 /// Removes a connection from the registry when it is dropped.

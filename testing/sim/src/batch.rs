@@ -18,7 +18,7 @@ struct FailedSeed {
 /// Runs the seeds; returns whether all of them passed.
 pub(crate) fn run(args: &Args) -> Result<bool, String> {
     let next = AtomicU64::new(0);
-    let events = AtomicU64::new(0);
+    let (events, ran) = (AtomicU64::new(0), AtomicU64::new(0));
     let failed = Mutex::new(Vec::<FailedSeed>::new());
     let cores = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
@@ -35,6 +35,7 @@ pub(crate) fn run(args: &Args) -> Result<bool, String> {
                     output = Err(format!("trace: {output:?}, then {again:?}"));
                 }
             }
+            ran.fetch_add(1, Ordering::Relaxed);
             match output {
                 Ok(line) => {
                     let count = line.split_whitespace().nth(1);
@@ -62,7 +63,8 @@ pub(crate) fn run(args: &Args) -> Result<bool, String> {
     let mut failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
     failed.sort_by_key(|one| one.seed);
     println!(
-        "{} seeds from {}, {} events, {} failed",
+        "{} of {} seeds from {} ran, {} events, {} failed",
+        ran.into_inner(),
         args.seeds,
         args.first,
         events.into_inner(),

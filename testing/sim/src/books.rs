@@ -73,6 +73,8 @@ pub(crate) struct StreamBook {
     /// Whether a timeout explains its end in order.
     pub(crate) silent: bool,
     pub(crate) moved_at: Instant,
+    /// Whether the last moved byte came from the peer.
+    pub(crate) was_inbound: bool,
     /// Since when a write waits, and the bytes read then.
     pub(crate) blocked: Option<(Instant, u64)>,
     pub(crate) read_end: bool,

@@ -5,8 +5,11 @@
 //! Choudhury and Hahne 1998). The waiting account with the fewest bytes is served first, then by
 //! arrival. No request overtakes an earlier one in that order, so freed bytes add up until a large
 //! request fits.
+//!
+//! A part of the limit is a *reserve*, outside of that rule. One request at a time has it, by arrival.
+//! So requests whose callers keep other bytes meanwhile cannot deadlock, and the limit holds.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::peers::PeerKey;
 
@@ -48,7 +51,13 @@ struct WaitingRequest<W> {
 #[derive(Debug)]
 pub(crate) struct BudgetLedger<W> {
     limit: u64,
+    /// The part of the limit for one request at a time.
+    reserve: u64,
     held: u64,
+    /// The request that has the reserve, and its bytes.
+    in_reserve: Option<(RequestId, u64)>,
+    /// Waiting requests that may have the reserve.
+    entitled: BTreeSet<RequestId>,
     /// Accounts that hold bytes or wait.
     accounts: HashMap<MemoryAccount, AccountEntry>,
     /// Waiting accounts below their own share.
@@ -58,10 +67,13 @@ pub(crate) struct BudgetLedger<W> {
 }
 
 impl<W> BudgetLedger<W> {
-    pub(crate) fn new(limit: u64) -> Self {
+    pub(crate) fn new(limit: u64, reserve: u64) -> Self {
         Self {
             limit,
+            reserve,
             held: 0,
+            in_reserve: None,
+            entitled: BTreeSet::new(),
             accounts: HashMap::new(),
             places: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -127,6 +139,23 @@ impl<W> BudgetLedger<W> {
         (ticket, self.serve())
     }
 
+    /// As [`wait`](Self::wait), for a request that may have the reserve.
+    ///
+    /// [`leave_reserve`](Self::leave_reserve) must precede the return of its bytes.
+    pub(crate) fn wait_entitled(
+        &mut self,
+        account: MemoryAccount,
+        bytes: u64,
+    ) -> (RequestId, Vec<W>) {
+        self.entitled.insert(self.next);
+        self.wait(account, bytes)
+    }
+
+    /// Frees the reserve if this request has it.
+    pub(crate) fn leave_reserve(&mut self, ticket: RequestId) {
+        self.in_reserve = self.in_reserve.filter(|(holder, _)| *holder != ticket);
+    }
+
     /// Returns whether a request was granted; else stores the waker.
     pub(crate) fn poll(&mut self, ticket: RequestId, waker: W) -> bool {
         let Some(waiting) = self.waiting.get_mut(&ticket) else {
@@ -146,8 +175,10 @@ impl<W> BudgetLedger<W> {
             return Vec::new();
         };
         if waiting.granted {
+            self.leave_reserve(ticket);
             return self.give_back(waiting.account, waiting.bytes);
         }
+        self.entitled.remove(&ticket);
         self.entry(waiting.account).queue.remove(&ticket);
         self.replace(waiting.account);
         self.serve()
@@ -164,8 +195,8 @@ impl<W> BudgetLedger<W> {
     /// Changes the limit; returns the wakers of granted requests.
     ///
     /// A smaller limit takes no bytes from accounts.
-    pub(crate) fn set_limit(&mut self, limit: u64) -> Vec<W> {
-        self.limit = limit;
+    pub(crate) fn set_limit(&mut self, limit: u64, reserve: u64) -> Vec<W> {
+        (self.limit, self.reserve) = (limit, reserve);
         let waiting: Vec<_> = self.accounts.keys().copied().collect();
         for account in waiting {
             self.replace(account);
@@ -173,25 +204,45 @@ impl<W> BudgetLedger<W> {
         self.serve()
     }
 
-    /// Grants requests in order until one does not fit.
+    /// Grants requests in order until one does not fit, then the reserve if it is free.
     fn serve(&mut self) -> Vec<W> {
         let mut wakers = Vec::new();
-        while let Some(((held, ticket), account)) = self.places.iter().next().map(|(p, a)| (*p, *a))
-        {
-            let Some(waiting) = self.waiting.get_mut(&ticket) else {
-                self.places.remove(&(held, ticket));
+        loop {
+            while let Some(((held, ticket), account)) =
+                self.places.iter().next().map(|(p, a)| (*p, *a))
+            {
+                let Some(waiting) = self.waiting.get(&ticket) else {
+                    self.places.remove(&(held, ticket));
+                    continue;
+                };
+                if !self.within_all(held, waiting.bytes) {
+                    break;
+                }
+                self.grant(ticket, account, &mut wakers);
+            }
+            let next = self.entitled.first().copied();
+            let Some(ticket) = next.filter(|_| self.in_reserve.is_none()) else {
+                return wakers;
+            };
+            let Some(waiting) = self.waiting.get(&ticket) else {
+                self.entitled.remove(&ticket);
                 continue;
             };
-            let bytes = waiting.bytes;
-            if !fits(self.limit, self.held, held, bytes) {
-                break;
-            }
-            waiting.granted = true;
-            wakers.extend(waiting.waker.take());
-            self.entry(account).queue.remove(&ticket);
-            self.add(account, bytes);
+            self.in_reserve = Some((ticket, waiting.bytes));
+            self.grant(ticket, waiting.account, &mut wakers);
         }
-        wakers
+    }
+
+    fn grant(&mut self, ticket: RequestId, account: MemoryAccount, wakers: &mut Vec<W>) {
+        let Some(waiting) = self.waiting.get_mut(&ticket) else {
+            return;
+        };
+        waiting.granted = true;
+        wakers.extend(waiting.waker.take());
+        let bytes = waiting.bytes;
+        self.entitled.remove(&ticket);
+        self.entry(account).queue.remove(&ticket);
+        self.add(account, bytes);
     }
 
     fn add(&mut self, account: MemoryAccount, bytes: u64) {
@@ -237,7 +288,9 @@ impl<W> BudgetLedger<W> {
     }
 
     fn within_all(&self, held: u64, bytes: u64) -> bool {
-        fits(self.limit, self.held, held, bytes)
+        let in_reserve = self.in_reserve.map_or(0, |(_, bytes)| bytes);
+        let open = self.limit.saturating_sub(self.reserve);
+        fits(open, self.held.saturating_sub(in_reserve), held, bytes)
     }
 }
 
@@ -248,7 +301,7 @@ fn within_share(limit: u64, held: u64, bytes: u64) -> bool {
     held == 0 || held.saturating_add(bytes) <= limit / SHARE
 }
 
-/// Returns whether the account's bytes would not exceed the free bytes.
+/// Returns whether the account's bytes would not exceed the free bytes, outside of the reserve.
 ///
 /// An empty budget grants any request, so that one over a lowered limit does not wait indefinitely.
 fn fits(limit: u64, all: u64, held: u64, bytes: u64) -> bool {

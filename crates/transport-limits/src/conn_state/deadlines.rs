@@ -31,11 +31,23 @@ impl ConnState {
         idle(self) && self.pair().map_or(true, |other| idle(&other))
     }
 
+    /// Returns the tick of the last activity of an idle connection, on either leg.
+    pub(crate) fn idle_since(&self) -> Option<u64> {
+        if !self.is_idle() {
+            return None;
+        }
+        let other = self.pair().map_or(0, |other| other.activity.at());
+        Some(self.activity.at().max(other))
+    }
+
     /// Notes that a direction has ended in order.
+    ///
+    /// The end is activity: the half-close timeout begins with it, whatever the silence before.
     pub(crate) fn half_ended(&self, direction: Direction) {
         if self.activity.has_ended(direction) {
             return;
         }
+        self.activity.touch(self.core.now());
         self.activity.end(direction);
         // Running timers are armed for the idle timeout, which may be later.
         let idle = self.idle.load(Ordering::Relaxed);

@@ -50,30 +50,39 @@ impl InboxMemory {
 
     /// Waits for memory, or for the connection's free frame.
     ///
-    /// The handler already holds the frame, so making it wait longer would free no memory.
+    /// The handler may keep received frames meanwhile, which take memory from others. So a frame over
+    /// a chunk may have the reserve.
     ///
     /// # Cancel safety
     /// Cancel-safe: a dropped call holds nothing.
     pub(super) async fn wait(&self, conn: &ConnState, len: usize) -> InboxHold {
         let budget = conn.core.budget();
         let since = conn.core.now();
-        let mut charge = budget.wait(conn.account(), len);
-        let stored = loop {
-            if let Some(spare) = self.0.spare.take(budget, 0) {
-                let mut hold = MemoryHold::from(spare);
-                hold.charge = Some(budget.force(conn.account(), len));
-                break self.free(hold);
-            }
-            tokio::select! {
-                biased;
-                charge = &mut charge => break charge.into(),
-                () = self.0.again.notified() => {}
-            }
+        let stored = if len <= conn.settings.chunk {
+            self.wait_free(conn, len).await
+        } else {
+            budget.wait_for_reserve(conn.account(), len).await.into()
         };
         let waited = duration(conn.core.now().saturating_sub(since));
         let observer = conn.core.observer();
         observer.throttled(Scope::Memory, Direction::Out, waited);
         stored
+    }
+
+    /// Waits for memory or the free frame, for a frame of up to a chunk.
+    async fn wait_free(&self, conn: &ConnState, len: usize) -> InboxHold {
+        let budget = conn.core.budget();
+        let mut charge = budget.wait(conn.account(), len);
+        loop {
+            if let Some(spare) = self.0.spare.take(budget, len) {
+                return self.free(spare.into());
+            }
+            tokio::select! {
+                biased;
+                charge = &mut charge => return charge.into(),
+                () = self.0.again.notified() => {}
+            }
+        }
     }
 
     fn free(&self, hold: MemoryHold) -> InboxHold {

@@ -34,6 +34,8 @@ impl QueuedFrame {
         let activity = &control.0.activity;
         activity.inbox_frames.fetch_add(1, Ordering::Relaxed);
         activity.frame(Direction::Out);
+        // The idle timeout gives the writer task time to write it.
+        activity.touch(control.0.core.now());
         control.0.core.observer().queue_depth(Queue::WriterInbox, 1);
         Self {
             frame,
@@ -102,7 +104,8 @@ impl FrameSender {
 
     /// Queues a frame; waits for room in inbox and memory budget.
     ///
-    /// One frame of the connection at a time needs no room in the budget.
+    /// One frame of up to `chunk_bytes` of the connection at a time needs no room in the budget. Larger
+    /// frames without room get through one at a time over all connections, in their order.
     ///
     /// # Errors
     /// [`TransportError::TooLarge`] over `max_frame_bytes`, [`TransportError::Closed`] after the
@@ -121,11 +124,15 @@ impl FrameSender {
             .map_err(|_| TransportError::Closed)?;
         let stored = match self.memory.take(&self.control.0, &frame) {
             Some(stored) => stored,
-            None => tokio::select! {
-                biased;
-                () = self.inbox.closed() => return Err(TransportError::Closed),
-                stored = self.memory.wait(&self.control.0, frame.len()) => stored,
-            },
+            None => {
+                // The connection owes this frame.
+                let _busy = self.control.busy();
+                tokio::select! {
+                    biased;
+                    () = self.inbox.closed() => return Err(TransportError::Closed),
+                    stored = self.memory.wait(&self.control.0, frame.len()) => stored,
+                }
+            }
         };
         place.send(QueuedFrame::new(frame, &self.control, room, stored));
         Ok(())

@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, Instant};
 use transport_core::{
-    Backend, CloseReason, Connection, Dialer, Direction, Op, Scope, Target, TransportError,
+    Backend, CloseReason, Connection, Dialer, Direction, Op, Plain, Scope, Target, TransportError,
 };
-use transport_limits::{Guard, Limits};
+use transport_limits::{relay, Guard, Limits};
 use transport_testkit::MemoryIo;
 
 use crate::harness::{
@@ -31,6 +31,31 @@ fn slow() -> Rig {
         let rate = chunk_in(l, 4 * SECOND);
         rates(l, |r| r.per_conn = rate);
     })
+}
+
+/// The silence before the end of a direction does not count.
+#[tokio::test(start_paused = true)]
+async fn half_close_timeout_starts_at_the_end() {
+    let mut rig = Rig::new(|l| deadlines(l, |d| d.half_close = 2 * SECOND));
+    let (mut ours, mut peer) = rig.connect().await;
+    let (far, mut upstream) = tokio::io::duplex(64);
+    peer.io.write_all(b"question").await.unwrap();
+    ours.io.read_exact(&mut [0; 8]).await.unwrap();
+    let control = ours.io.control();
+    let relaying = tokio::spawn(relay(ours.io, Plain(far)));
+    let watching = tokio::spawn(async move { (control.ended().await, Instant::now()) });
+    sleep(10 * SECOND).await;
+    let start = Instant::now();
+    peer.io.shutdown().await.unwrap();
+    assert_eq!(upstream.read(&mut [0]).await.unwrap(), 0);
+    sleep(SECOND).await;
+    upstream.write_all(b"answer").await.unwrap();
+    peer.io.read_exact(&mut [0; 6]).await.unwrap();
+    let (error, ended) = watching.await.unwrap();
+    let is_half_close = matches!(error, TransportError::Timeout { op: Op::HalfClose });
+    assert!(is_half_close, "{error:?}");
+    assert_took(ended.duration_since(start), 3 * SECOND);
+    relaying.await.unwrap().unwrap_err();
 }
 
 #[tokio::test(start_paused = true)]

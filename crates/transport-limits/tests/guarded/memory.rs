@@ -213,7 +213,7 @@ async fn sends_are_busy_or_wait_without_memory() {
     assert!(matches!(error, TransportError::Busy), "{error:?}");
     assert_eq!(rig.recorder.rejected(Reason::Busy), 1);
     assert_eq!(rig.recorder.queue_dropped(Queue::WriterInbox), 1);
-    // The frame that waits needs no room, once.
+    // The frame that waits has the reserve, once.
     sender.send(frame.clone()).await.unwrap();
     let waits = sender.clone();
     let waiting = tokio::spawn(async move { waits.send(frame).await });
@@ -230,6 +230,55 @@ async fn sends_are_busy_or_wait_without_memory() {
         .wait_for("no held bytes", |s| s.memory_held == 0)
         .await;
     assert_eq!(rig.limiter.memory_held(), 0);
+}
+
+/// Every handler keeps its request while it sends a response, and no client reads at first.
+#[tokio::test(start_paused = true)]
+async fn sends_keep_limit_and_all_complete() {
+    const CLIENTS: u16 = 8;
+    let mut rig = memory_rig();
+    rig.apply(|l| deadlines(l, |d| d.write = 600 * SECOND));
+    rig.dialer = rig.dialer.clone().buffer_bytes(8);
+    let (mut handlers, mut peers) = (Vec::new(), Vec::new());
+    for n in 0..CLIENTS {
+        let addr = PeerAddr::Ip(([127, 0, 1, u8::try_from(n).unwrap()], 40_000).into());
+        rig.dialer = rig.dialer.clone().from_peer(addr);
+        let ((mut frames, sender), peer) = connect(&mut rig).await;
+        handlers.push(tokio::spawn(async move {
+            let kept = frames.read_frame().await.unwrap().unwrap();
+            let response = Bytes::from(vec![3; FRAME]);
+            sender.send(response.clone()).await.unwrap();
+            sender.send(response).await.unwrap();
+            drop((kept, frames, sender));
+        }));
+        let (reader, mut writer) = tokio::io::split(peer.io);
+        peers.push(reader);
+        tokio::spawn(async move {
+            let len = u32::try_from(2 * CHUNK).unwrap().to_be_bytes();
+            writer.write_all(&len).await.unwrap();
+            writer.write_all(&[7; 2 * CHUNK]).await.unwrap();
+            sleep(10_000 * SECOND).await;
+        });
+    }
+    sleep(SECOND).await;
+    let held = rig.limiter.memory_held();
+    assert!(held > 2 * FRAME as u64 && held <= 4 * FRAME as u64, "{held}");
+    let readers = peers.into_iter().map(|mut peer| {
+        tokio::spawn(async move {
+            let mut got = vec![0; 2 * (FRAME + 4)];
+            peer.read_exact(&mut got).await.unwrap();
+        })
+    });
+    for reader in readers.collect::<Vec<_>>() {
+        reader.await.unwrap();
+        assert!(rig.limiter.memory_held() <= 4 * FRAME as u64);
+    }
+    for handler in handlers {
+        handler.await.unwrap();
+    }
+    rig.recorder
+        .wait_for("no held bytes", |s| s.memory_held == 0)
+        .await;
 }
 
 #[tokio::test(start_paused = true)]

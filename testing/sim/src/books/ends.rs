@@ -16,9 +16,7 @@ impl Books {
         };
         // The upstream of a relay was silent in the middle of an answer.
         let relayed = matches!(self.plans[peer].mode, Mode::Relay(_));
-        // Between two answers, an idle timeout may end a stream as the next answer is queued.
-        let between = received == 0 || book.begun.contains(&received);
-        let silent = stream.silent && (relayed || between);
+        let silent = stream.silent && relayed;
         if received != whole && !silent {
             let what = format!(
                 "peer {peer} saw an end of stream after {received} of {whole} bytes ({:?})",

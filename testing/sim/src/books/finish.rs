@@ -13,14 +13,25 @@ impl Books {
 
     /// Returns the established connections that have not begun to end.
     pub(crate) fn streams_in_use(&self) -> usize {
-        let open = self.open.iter().map(|id| &self.streams[*id]);
-        let open = open.filter(|stream| {
+        let open = self.open.iter().filter(|id| {
+            let stream = &self.streams[**id];
             stream.place == super::Place::Established
                 && stream.ended.is_none()
                 && stream.aborted.is_none()
                 && !stream.read_end
+                && !self.has_lost_its_pair(**id)
         });
         open.count()
+    }
+
+    /// Returns whether the other leg of a relay was aborted.
+    ///
+    /// The transport has closed both; this leg delivers the bytes that were read before.
+    fn has_lost_its_pair(&self, id: usize) -> bool {
+        let peer = &self.peers[self.streams[id].peer];
+        let legs = [peer.stream, peer.dialed].into_iter().flatten();
+        let mut others = legs.filter(|leg| *leg != id);
+        others.any(|leg| self.streams[leg].aborted.is_some())
     }
 
     /// Checks what a transport leaves behind after its shutdown.

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 const LIMIT: u64 = 1000;
+const RESERVE: u64 = 250;
 
 fn conn(n: u64) -> MemoryAccount {
     MemoryAccount::Conn(n)
@@ -25,7 +26,7 @@ fn fill(ledger: &mut BudgetLedger<u64>, account: MemoryAccount, piece: u64) -> u
 
 #[test]
 fn lone_account_gets_a_quarter() {
-    let mut ledger = BudgetLedger::<u64>::new(LIMIT);
+    let mut ledger = BudgetLedger::<u64>::new(LIMIT, 0);
     assert_eq!(fill(&mut ledger, conn(1), 1), LIMIT / 4);
 }
 
@@ -33,7 +34,7 @@ fn lone_account_gets_a_quarter() {
 #[test]
 fn accounts_leave_one_more_equal_share() {
     for hogs in [4, 7, 9, 99] {
-        let mut ledger = BudgetLedger::<u64>::new(LIMIT);
+        let mut ledger = BudgetLedger::<u64>::new(LIMIT, 0);
         // In turn.
         let mut grown = true;
         while grown {
@@ -52,7 +53,7 @@ fn accounts_leave_one_more_equal_share() {
 
 #[test]
 fn smallest_account_served_first() {
-    let mut ledger = BudgetLedger::<u64>::new(LIMIT);
+    let mut ledger = BudgetLedger::<u64>::new(LIMIT, 0);
     for n in 0..4 {
         fill(&mut ledger, conn(n), 10);
     }
@@ -67,7 +68,7 @@ fn smallest_account_served_first() {
 
 #[test]
 fn full_account_delays_no_other() {
-    let mut ledger = BudgetLedger::<u64>::new(LIMIT);
+    let mut ledger = BudgetLedger::<u64>::new(LIMIT, 0);
     fill(&mut ledger, conn(1), 10);
     let waits = wait(&mut ledger, conn(1), 10);
     assert!(ledger.take(conn(2), 200));
@@ -79,7 +80,7 @@ fn full_account_delays_no_other() {
 
 #[test]
 fn request_over_share_granted_when_alone() {
-    let mut ledger = BudgetLedger::<u64>::new(LIMIT);
+    let mut ledger = BudgetLedger::<u64>::new(LIMIT, 0);
     assert!(ledger.take(conn(1), 300), "the only one of its account");
     let over = wait(&mut ledger, conn(2), 2 * LIMIT);
     assert!(!ledger.poll(over, 2));
@@ -92,19 +93,19 @@ fn request_over_share_granted_when_alone() {
 
 #[test]
 fn changed_limit_grants_but_never_revokes() {
-    let mut ledger = BudgetLedger::<u64>::new(LIMIT);
+    let mut ledger = BudgetLedger::<u64>::new(LIMIT, 0);
     fill(&mut ledger, conn(1), 50);
     let waits = wait(&mut ledger, conn(1), 50);
     assert!(!ledger.poll(waits, 7));
-    assert_eq!(ledger.set_limit(2 * LIMIT), [7]);
-    assert!(ledger.set_limit(100).is_empty());
+    assert_eq!(ledger.set_limit(2 * LIMIT, 0), [7]);
+    assert!(ledger.set_limit(100, 0).is_empty());
     assert_eq!(ledger.held(), 300);
     assert!(!ledger.take(conn(2), 1));
 }
 
 #[test]
 fn cancelled_grant_goes_to_next() {
-    let mut ledger = BudgetLedger::<u64>::new(LIMIT);
+    let mut ledger = BudgetLedger::<u64>::new(LIMIT, 0);
     fill(&mut ledger, conn(1), 50);
     let (first, second) = (
         wait(&mut ledger, conn(1), 50),
@@ -115,6 +116,27 @@ fn cancelled_grant_goes_to_next() {
     assert_eq!(ledger.cancel(first), [2]);
     assert!(ledger.poll(second, 2));
     assert_eq!(ledger.held(), 250);
+}
+
+#[test]
+fn reserve_granted_one_at_a_time_by_arrival() {
+    let mut ledger = BudgetLedger::<u64>::new(LIMIT, RESERVE);
+    for n in 0..9 {
+        fill(&mut ledger, conn(n), 1);
+    }
+    let open = ledger.held();
+    assert!(open <= LIMIT - RESERVE, "{open} bytes");
+    let (first, granted) = ledger.wait_entitled(conn(1), RESERVE);
+    assert!(granted.is_empty() && ledger.poll(first, 1));
+    let (second, _) = ledger.wait_entitled(conn(2), RESERVE);
+    let (third, _) = ledger.wait_entitled(conn(3), RESERVE);
+    assert!(!ledger.poll(third, 3) && !ledger.poll(second, 2));
+    assert!(!ledger.take(conn(10), RESERVE), "not for other requests");
+    ledger.leave_reserve(first);
+    assert_eq!(ledger.give_back(conn(1), RESERVE), [2]);
+    assert_eq!(ledger.cancel(second), [3]);
+    assert!(ledger.poll(third, 3));
+    assert_eq!(ledger.held(), open + RESERVE);
 }
 
 #[derive(Debug, Clone)]
@@ -155,7 +177,7 @@ fn claim(
 proptest! {
     #[test]
     fn sums_agree_and_all_waiters_end(steps in prop::collection::vec(step(), 0..200)) {
-        let mut ledger = BudgetLedger::<u64>::new(LIMIT);
+        let mut ledger = BudgetLedger::<u64>::new(LIMIT, 0);
         let (mut limit, mut held, mut waits) = (LIMIT, Vec::new(), Vec::new());
         for step in steps {
             match step {
@@ -178,7 +200,7 @@ proptest! {
                 }
                 Step::Limit(to) => {
                     limit = to;
-                    ledger.set_limit(to);
+                    ledger.set_limit(to, 0);
                 }
                 _ => {}
             }
@@ -200,5 +222,47 @@ proptest! {
         }
         prop_assert!(ledger.accounts.is_empty() && ledger.places.is_empty());
         prop_assert!(ledger.waiting.is_empty());
+    }
+
+    /// Requests of up to the reserve never exceed the limit, and those that may have it all end.
+    #[test]
+    fn reserve_keeps_limit_and_progress(
+        steps in prop::collection::vec((0..3_u8, 0..6_u64, 1..=RESERVE, any::<usize>()), 0..200),
+    ) {
+        let mut ledger = BudgetLedger::<u64>::new(LIMIT, RESERVE);
+        // Charges that are kept to the end, and requests that may have the reserve.
+        let (mut kept, mut waits) = (Vec::new(), Vec::new());
+        for (kind, n, bytes, at) in steps {
+            match kind {
+                0 if ledger.take(conn(n), bytes) => kept.push((n, bytes)),
+                1 => waits.push((ledger.wait_entitled(conn(n), bytes).0, n, bytes)),
+                2 if !waits.is_empty() => {
+                    let (ticket, ..) = waits.swap_remove(at % waits.len());
+                    ledger.cancel(ticket);
+                }
+                _ => {}
+            }
+            prop_assert!(ledger.held() <= LIMIT, "{} bytes", ledger.held());
+        }
+        while !waits.is_empty() {
+            let before = waits.len();
+            let mut granted = Vec::new();
+            waits.retain(|(ticket, n, bytes)| {
+                let is_granted = ledger.poll(*ticket, *ticket);
+                if is_granted {
+                    granted.push((*ticket, *n, *bytes));
+                }
+                !is_granted
+            });
+            prop_assert!(waits.len() < before, "{before} requests wait");
+            for (ticket, n, bytes) in granted {
+                ledger.leave_reserve(ticket);
+                ledger.give_back(conn(n), bytes);
+                prop_assert!(ledger.held() <= LIMIT, "{} bytes", ledger.held());
+            }
+        }
+        let sum: u64 = kept.iter().map(|(_, bytes)| bytes).sum();
+        prop_assert_eq!(ledger.held(), sum);
+        prop_assert!(ledger.entitled.is_empty() && ledger.in_reserve.is_none());
     }
 }
