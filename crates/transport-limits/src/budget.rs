@@ -195,12 +195,7 @@ impl Budget {
         }
     }
 
-    fn charge(
-        &self,
-        account: MemoryAccount,
-        bytes: usize,
-        request: Option<RequestId>,
-    ) -> Charge {
+    fn charge(&self, account: MemoryAccount, bytes: usize, request: Option<RequestId>) -> Charge {
         self.0.shared.0.used.notify_waiters();
         Charge {
             counted: self.count(bytes),

@@ -21,10 +21,7 @@ async fn throttled_answer_survives_two_stops() {
     let mut limits = Limits::default();
     limits.set_chunk_bytes(CHUNK as u64).unwrap();
     let per_conn = CHUNK as u64 / CHUNK_TIME.as_secs();
-    let rates = ByteRates {
-        per_conn,
-        ..limits.rates()
-    };
+    let rates = ByteRates::default().with_per_conn(per_conn);
     limits.set_rates(rates).unwrap();
     let (listener, raw) = MemoryListener::bind(Backend::Uds);
     let raw = raw.from_peer(PeerAddr::Other(3));

@@ -262,7 +262,10 @@ async fn sends_keep_limit_and_all_complete() {
     }
     sleep(SECOND).await;
     let held = rig.limiter.memory_held();
-    assert!(held > 2 * FRAME as u64 && held <= 4 * FRAME as u64, "{held}");
+    assert!(
+        held > 2 * FRAME as u64 && held <= 4 * FRAME as u64,
+        "{held}"
+    );
     let readers = peers.into_iter().map(|mut peer| {
         tokio::spawn(async move {
             let mut got = vec![0; 2 * (FRAME + 4)];
