@@ -48,7 +48,10 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     let (flags, names): (Vec<_>, Vec<_>) = args.iter().partition(|arg| arg.starts_with("--"));
     let allowed = ["--branches", "--no-arti"];
     if let Some(flag) = flags.iter().find(|flag| !allowed.contains(&flag.as_str())) {
-        return Err(format!("{flag}: only {} are allowed", allowed.join(" and ")));
+        return Err(format!(
+            "{flag}: only {} are allowed",
+            allowed.join(" and ")
+        ));
     }
     let has = |name: &str| flags.iter().any(|flag| *flag == name);
     let (branches, no_arti) = (has("--branches"), has("--no-arti"));

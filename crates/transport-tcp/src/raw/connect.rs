@@ -7,7 +7,6 @@ use std::os::fd::{AsRawFd, RawFd};
 use socket2::{Domain, SockRef, Socket};
 use tokio::net::TcpStream;
 
-use super::happy_eyeballs::out_of_descriptors;
 use super::{network, options, stream_socket};
 use crate::TcpConfig;
 
@@ -57,4 +56,9 @@ async fn connect_socket(socket: Socket, addr: SocketAddr) -> io::Result<TcpStrea
 async fn connect_socket(socket: Socket, addr: SocketAddr) -> io::Result<TcpStream> {
     let socket = tokio::net::TcpSocket::from_std_stream(socket.into());
     socket.connect(addr).await
+}
+
+/// Returns `EMFILE`: no descriptor is left for connections.
+pub(super) fn out_of_descriptors() -> io::Error {
+    io::Error::from_raw_os_error(24)
 }
