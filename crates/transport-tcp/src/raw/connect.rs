@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use super::{network, options, stream_socket};
 use crate::TcpConfig;
 
-/// Connects a new socket with the options that apply before the first packet.
+/// Connects a new socket with its options of the first packet.
 pub(super) async fn connect(
     addr: SocketAddr,
     max_fd: Option<RawFd>,
