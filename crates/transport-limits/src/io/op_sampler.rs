@@ -11,7 +11,7 @@ const SAMPLE_EVERY: u32 = 64;
 const STEP: u32 = 0x9e37_79b9;
 
 thread_local! {
-    /// The place of the next operation of this thread, on any of its connections.
+    /// The place of the next operation on this thread.
     ///
     /// A place for each connection would sample the first operation of every short one.
     static PLACE: Cell<u32> = const { Cell::new(0) };

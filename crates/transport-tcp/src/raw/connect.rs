@@ -7,11 +7,10 @@ use std::os::fd::{AsRawFd, RawFd};
 use socket2::{Domain, SockRef, Socket};
 use tokio::net::TcpStream;
 
-use super::happy_eyeballs::out_of_descriptors;
 use super::{network, options, stream_socket};
 use crate::TcpConfig;
 
-/// Connects a new socket with the options that apply before the first packet.
+/// Connects a new socket with its options of the first packet.
 pub(super) async fn connect(
     addr: SocketAddr,
     max_fd: Option<RawFd>,
@@ -57,4 +56,9 @@ async fn connect_socket(socket: Socket, addr: SocketAddr) -> io::Result<TcpStrea
 async fn connect_socket(socket: Socket, addr: SocketAddr) -> io::Result<TcpStream> {
     let socket = tokio::net::TcpSocket::from_std_stream(socket.into());
     socket.connect(addr).await
+}
+
+/// Returns `EMFILE`: no descriptor is left for connections.
+pub(super) fn out_of_descriptors() -> io::Error {
+    io::Error::from_raw_os_error(24)
 }

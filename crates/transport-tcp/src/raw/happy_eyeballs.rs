@@ -43,11 +43,6 @@ pub(super) async fn race(
     race_with(&order, schedule, |addr| connect(addr, max_fd, config)).await
 }
 
-/// Returns `EMFILE`: no descriptor is left for connections.
-pub(super) fn out_of_descriptors() -> io::Error {
-    io::Error::from_raw_os_error(24)
-}
-
 /// Alternates address families, starting with the first; keeps the order within each.
 fn interleave(addrs: &[SocketAddr]) -> Vec<SocketAddr> {
     let first_is_v6 = addrs.first().is_some_and(SocketAddr::is_ipv6);

@@ -73,7 +73,7 @@ fn check_free_descriptor(limit: Option<RawFd>) -> io::Result<()> {
     };
     let probe = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     if probe.as_raw_fd() >= limit {
-        return Err(super::happy_eyeballs::out_of_descriptors());
+        return Err(super::connect::out_of_descriptors());
     }
     Ok(())
 }
