@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
-use transport_core::{Backend, PeerAddr, TransportError};
+use transport_core::{Backend, Dialer, PeerAddr, TransportError};
 use transport_limits::{framed, Guard};
 use transport_testkit::{Handshake, MemoryListener};
 
@@ -160,4 +160,41 @@ async fn framed_connection_idle_between_frames() {
     assert_eq!(answer, [0, 0, 0, 1, 8]);
     assert!(control.is_idle() && control.close_if_idle());
     assert!(control.is_ended() && control.is_drained());
+}
+
+#[tokio::test(start_paused = true)]
+async fn handle_is_over_after_both_ends() {
+    let mut rig = Rig::new(|_| {});
+    let (mut ours, mut peer) = rig.connect().await;
+    let control = ours.io.control();
+    peer.io.shutdown().await.unwrap();
+    assert_eq!(ours.io.read(&mut [0; 1]).await.unwrap(), 0);
+    assert!(!control.is_over(), "this side may still write");
+    ours.io.shutdown().await.unwrap();
+    assert!(control.is_over());
+}
+
+#[tokio::test(start_paused = true)]
+async fn id_is_known_before_the_handshake() {
+    let mut rig = Rig::new(|_| {});
+    let _peers = [
+        rig.dialer.dial(&anywhere()).await.unwrap(),
+        rig.dialer.dial(&anywhere()).await.unwrap(),
+    ];
+    let admitted = [rig.guard.accept().await, rig.guard.accept().await];
+    let ids = admitted.each_ref().map(|one| one.id());
+    assert_ne!(ids[0], ids[1]);
+    for (one, id) in admitted.into_iter().zip(ids) {
+        assert!(one.may_wait(), "a stream in memory can have a handshake");
+        assert_eq!(one.establish().await.unwrap().info.id, id);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn limiter_reports_overload() {
+    let rig = Rig::new(|_| {});
+    for overloaded in [true, false] {
+        rig.limiter.set_overloaded(overloaded);
+        assert_eq!(rig.limiter.is_overloaded(), overloaded);
+    }
 }
