@@ -48,7 +48,10 @@ pub(crate) fn run(cx: &Cx, args: &[String]) -> Outcome {
     let (flags, names): (Vec<_>, Vec<_>) = args.iter().partition(|arg| arg.starts_with("--"));
     let allowed = ["--branches", "--no-arti"];
     if let Some(flag) = flags.iter().find(|flag| !allowed.contains(&flag.as_str())) {
-        return Err(format!("{flag}: only {} are allowed", allowed.join(" and ")));
+        return Err(format!(
+            "{flag}: only {} are allowed",
+            allowed.join(" and ")
+        ));
     }
     let has = |name: &str| flags.iter().any(|flag| *flag == name);
     let (branches, no_arti) = (has("--branches"), has("--no-arti"));
@@ -112,6 +115,10 @@ fn measure(
     };
     command.args(crates.iter().flat_map(|krate| ["-p", krate]));
     tools::add_to_path(&mut command, &nextest)?;
+    // The counters are a mapped file that is opened at the start: the gateway's sandbox allows no file
+    // at the end, and a killed process writes none.
+    command.env("LLVM_PROFILE_FILE_NAME", "cov-%p-%m%c.profraw");
+    command.env("RUSTFLAGS", "-Cllvm-args=-runtime-counter-relocation");
     let toolchain = branches.then_some("nightly");
     if branches {
         command.arg("--branch").env("RUSTUP_TOOLCHAIN", "nightly");

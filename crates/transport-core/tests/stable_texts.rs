@@ -102,7 +102,12 @@ fn peer_name_displays_its_value() {
         PeerName::Ip(ip),
     ]
     .map(|name| name.to_string());
-    let expected = ["*.example.com", "spiffe://a/b", "a@example.com", "192.0.2.1"];
+    let expected = [
+        "*.example.com",
+        "spiffe://a/b",
+        "a@example.com",
+        "192.0.2.1",
+    ];
     assert_eq!(texts, expected);
 }
 

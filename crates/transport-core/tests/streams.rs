@@ -27,11 +27,7 @@ impl Io for Recorder {
         self.0.note(0);
     }
 
-    fn poll_discard(
-        &mut self,
-        _: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_discard(&mut self, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         buf.put_slice(b"x");
         self.0.note(1);
         Poll::Ready(Ok(()))

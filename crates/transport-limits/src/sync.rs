@@ -38,6 +38,8 @@ impl AtomicWaker {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<std::task::Waker>> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

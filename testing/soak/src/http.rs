@@ -79,7 +79,9 @@ fn response(conn: &mut TcpStream) -> io::Result<Vec<u8>> {
         head.extend(byte);
     }
     let text = String::from_utf8_lossy(&head).to_ascii_lowercase();
-    let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let length = text
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "));
     let length = length.and_then(|length| length.trim().parse().ok());
     let is_ok = text.starts_with("http/1.1 200");
     let length: usize = length

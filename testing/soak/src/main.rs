@@ -57,7 +57,12 @@ fn run(args: &Args) -> Result<bool, String> {
     let before = sites.iter().map(|site| Figures::of(&site.gateway));
     let before = before.collect::<Result<Vec<_>, _>>()?;
     let (load, changes) = (Load::new(&lab, args)?, Changes::default());
-    let mut samples = Samples::of(sites.iter().map(|site| site.name).chain(examples.iter().map(|one| one.name)));
+    let mut samples = Samples::of(
+        sites
+            .iter()
+            .map(|site| site.name)
+            .chain(examples.iter().map(|one| one.name)),
+    );
     let sampled = thread::scope(|scope| {
         peers::start(&load, scope, &sites, &examples);
         let changing = scope.spawn(|| changes.run(&lab, &sites, &load));
@@ -96,7 +101,12 @@ fn run(args: &Args) -> Result<bool, String> {
         written.map_err(|e| format!("cannot write {}: {e}", path.display()))?;
     }
     let version = ron_lab::version(&args.gateway)?;
-    let head = format!("soak of {version}, {:.1} minutes\n{}; {}", samples.minutes(), load.summary(), changes.summary());
+    let head = format!(
+        "soak of {version}, {:.1} minutes\n{}; {}",
+        samples.minutes(),
+        load.summary(),
+        changes.summary()
+    );
     println!("{head}");
     let is_flat = report::print(&samples);
     print!("{counts}");
@@ -124,8 +134,12 @@ fn sample(
     let mut next = Duration::ZERO;
     while next < duration && load.goes_well() {
         let begun = Instant::now();
-        let gateways = sites.iter().map(|site| (site.name, Figures::of(&site.gateway)));
-        let others = examples.iter().map(|one| (one.name, Figures::of_process(one.id())));
+        let gateways = sites
+            .iter()
+            .map(|site| (site.name, Figures::of(&site.gateway)));
+        let others = examples
+            .iter()
+            .map(|one| (one.name, Figures::of_process(one.id())));
         let taken = gateways.chain(others).map(|(name, figures)| {
             let figures = figures.map_err(|e| format!("{name}: {e}"))?;
             Ok((name, figures))
@@ -133,7 +147,9 @@ fn sample(
         match taken.collect::<Result<Vec<_>, String>>() {
             Ok(taken) => {
                 samples.at(started.elapsed());
-                taken.into_iter().for_each(|(name, figures)| samples.push(name, figures));
+                taken
+                    .into_iter()
+                    .for_each(|(name, figures)| samples.push(name, figures));
             }
             // The next sample follows.
             Err(_) if load.pauses.overlap(begun) => {}

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use crate::figures::Samples;
 use crate::plot;
 use crate::report;
-use crate::figures::Samples;
 
 /// Writes `SOAK.md` and `soak.svg` into this folder.
 pub(crate) fn write(

@@ -13,8 +13,8 @@ const TOP: f64 = 40.0;
 const HEAD: f64 = 26.0;
 /// Colours that colour-blind readers can distinguish.
 const COLOURS: [&str; 10] = [
-    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b", "#b8a800", "#7f7f7f",
-    "#6a3d9a",
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b", "#b8a800",
+    "#7f7f7f", "#6a3d9a",
 ];
 /// The width of a name in the legend.
 const LEGEND: f64 = 78.0;

@@ -144,8 +144,7 @@ fn configure(
     match kind {
         Kind::Tls => {
             let (cert, key) = (lab.pki.cert(pair), lab.pki.key(pair));
-            text +=
-                &format!("backend = 'tls'\ntls.cert_path = '{cert}'\ntls.key_path = '{key}'\n");
+            text += &format!("backend = 'tls'\ntls.cert_path = '{cert}'\ntls.key_path = '{key}'\n");
         }
         Kind::Proxy => text += "proxy.trusted = ['127.0.0.0/8']\nproxy.required = true\n",
         Kind::Tcp | Kind::Frames | Kind::Uds => {}
@@ -163,7 +162,10 @@ pub(crate) struct Example {
 impl Example {
     /// Starts the examples in this folder.
     pub(crate) fn start_all(dir: &Path) -> Result<Vec<Self>, String> {
-        ["axum", "tonic"].map(|name| Self::start(dir, name)).into_iter().collect()
+        ["axum", "tonic"]
+            .map(|name| Self::start(dir, name))
+            .into_iter()
+            .collect()
     }
 
     fn start(dir: &Path, name: &'static str) -> Result<Self, String> {

@@ -77,7 +77,10 @@ mod tests {
         let why = finds("a", &found, &[]).unwrap_err();
         assert!(why.starts_with("a: RUSTSEC-2026-9001 is found"), "{why}");
         let why = finds("a", &found, &[MATCHING, NOT_SHIPPED]).unwrap_err();
-        assert!(why.starts_with("a: RUSTSEC-2026-9003 is not found"), "{why}");
+        assert!(
+            why.starts_with("a: RUSTSEC-2026-9003 is not found"),
+            "{why}"
+        );
         assert!(finds("a", &report(true, ""), &[]).is_ok());
         assert!(finds("a", &report(true, "RUSTSEC-2026-9001"), &[MATCHING]).is_err());
     }

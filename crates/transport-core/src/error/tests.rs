@@ -340,7 +340,15 @@ fn every_error_has_kind_reason_and_text() {
 #[test]
 fn source_exists_for_wrapped_failures_only() {
     use std::error::Error as _;
-    let wrapped = ["proxy", "via", "arti", "arti_refused", "bind", "resolve", "io"];
+    let wrapped = [
+        "proxy",
+        "via",
+        "arti",
+        "arti_refused",
+        "bind",
+        "resolve",
+        "io",
+    ];
     for (error, kind, ..) in rows() {
         assert_eq!(error.source().is_some(), wrapped.contains(&kind), "{kind}");
     }

@@ -21,7 +21,14 @@ fn conn(id: u64) -> Arc<ConnState> {
     let limiter = Limiter::new(&Limits::default(), Arc::new(NoObserver)).unwrap();
     let core = limiter.core();
     let info = Arc::new(ConnInfo::new(Backend::Uds, None));
-    Arc::new(ConnState::new(id, info, Arc::clone(core), core.settings(), None, 0))
+    Arc::new(ConnState::new(
+        id,
+        info,
+        Arc::clone(core),
+        core.settings(),
+        None,
+        0,
+    ))
 }
 
 /// Waits as a half does, without a timer while a watcher evaluates the deadline.

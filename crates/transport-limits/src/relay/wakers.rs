@@ -20,8 +20,9 @@ impl Wake for DirectionWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Before the task is woken, so that its poll finds the flag.
-        self.is_woken.store(true, Ordering::Release);
+        // Before the task is woken, so that its poll finds the flag. A swap, not a store: it continues
+        // the release sequence of an earlier wake-up, whose data the poll must see too.
+        self.is_woken.swap(true, Ordering::Release);
         self.task.wake_by_ref();
     }
 }
