@@ -54,7 +54,8 @@ impl WakeUps {
     /// Makes the next poll run.
     pub(super) fn wake(&mut self) {
         if let Some((waker, _)) = &self.0 {
-            waker.is_woken.store(true, Ordering::Relaxed);
+            // A swap, as in `wake_by_ref`.
+            waker.is_woken.swap(true, Ordering::Relaxed);
         }
     }
 }
