@@ -115,6 +115,10 @@ fn measure(
     };
     command.args(crates.iter().flat_map(|krate| ["-p", krate]));
     tools::add_to_path(&mut command, &nextest)?;
+    // The counters are a mapped file that is opened at the start: the gateway's sandbox allows no file
+    // at the end, and a killed process writes none.
+    command.env("LLVM_PROFILE_FILE_NAME", "cov-%p-%m%c.profraw");
+    command.env("RUSTFLAGS", "-Cllvm-args=-runtime-counter-relocation");
     let toolchain = branches.then_some("nightly");
     if branches {
         command.arg("--branch").env("RUSTUP_TOOLCHAIN", "nightly");

@@ -190,7 +190,7 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     step(
         "soak",
-        "load with churn, reloads and rotations: `soak [--minutes 10]` fails on growth; a picture in target/soak",
+        "load with churn, reloads and rotations: `soak [--minutes 10] [--pace 1] [--page docs/reports]` fails on growth; a picture in target/soak",
         soak::run,
     ),
     step(

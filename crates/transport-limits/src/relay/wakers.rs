@@ -20,8 +20,9 @@ impl Wake for DirectionWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Before the task is woken, so that its poll finds the flag.
-        self.is_woken.store(true, Ordering::Release);
+        // Before the task is woken, so that its poll finds the flag. A swap, not a store: it continues
+        // the release sequence of an earlier wake-up, whose data the poll must see too.
+        self.is_woken.swap(true, Ordering::Release);
         self.task.wake_by_ref();
     }
 }
@@ -53,7 +54,8 @@ impl WakeUps {
     /// Makes the next poll run.
     pub(super) fn wake(&mut self) {
         if let Some((waker, _)) = &self.0 {
-            waker.is_woken.store(true, Ordering::Relaxed);
+            // A swap, as in `wake_by_ref`.
+            waker.is_woken.swap(true, Ordering::Relaxed);
         }
     }
 }

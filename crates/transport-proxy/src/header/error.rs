@@ -79,3 +79,47 @@ impl fmt::Display for HeaderError {
 }
 
 impl std::error::Error for HeaderError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn invalid_headers_have_result_and_cause() {
+        let checksum = HeaderError::Checksum {
+            announced: 0x1f,
+            computed: 2,
+        };
+        let rows = [
+            (
+                HeaderError::NoSignature,
+                ProxyResult::Malformed,
+                "remove its address from proxy.trusted",
+            ),
+            (
+                HeaderError::too_large(70_000),
+                ProxyResult::TooLarge,
+                "70000 bytes are over the limit of",
+            ),
+            (
+                HeaderError::Malformed("port is no number"),
+                ProxyResult::Malformed,
+                "port is no number",
+            ),
+            (
+                checksum,
+                ProxyResult::Checksum,
+                "is 0x00000002, but the header announces 0x0000001f",
+            ),
+            (
+                HeaderError::Truncated { bytes: 3 },
+                ProxyResult::Malformed,
+                "after 3 bytes",
+            ),
+        ];
+        for (error, result, part) in rows {
+            assert_eq!(error.result(), result, "{error}");
+            assert!(error.to_string().contains(part), "{error}");
+        }
+    }
+}

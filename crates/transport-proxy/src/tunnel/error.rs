@@ -96,3 +96,41 @@ impl fmt::Display for TunnelError {
 }
 
 impl std::error::Error for TunnelError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_have_kind_and_cause() {
+        use ViaErrorKind::{Auth, Ended, Malformed, Refused};
+        let password = |with_password| TunnelError::NoMethod { with_password };
+        let rows = [
+            (TunnelError::SocksReply(1), Refused, "reply 1, general"),
+            (TunnelError::SocksReply(2), Refused, "reply 2, not allowed"),
+            (TunnelError::SocksReply(3), Refused, "reply 3, network"),
+            (TunnelError::SocksReply(4), Refused, "reply 4, host"),
+            (TunnelError::SocksReply(5), Refused, "5, connection refused"),
+            (TunnelError::SocksReply(6), Refused, "reply 6, time to live"),
+            (TunnelError::SocksReply(7), Refused, "reply 7, command"),
+            (TunnelError::SocksReply(8), Refused, "reply 8, address type"),
+            (TunnelError::SocksReply(9), Refused, "reply 9, unassigned"),
+            (TunnelError::HttpStatus(403), Refused, "status 403"),
+            (TunnelError::HttpStatus(407), Auth, "set user name"),
+            (password(false), Auth, "set a user name and a password"),
+            (password(true), Auth, "accepts no password"),
+            (TunnelError::BadCredentials, Auth, "rejected the user name"),
+            (
+                TunnelError::Malformed("not a reply"),
+                Malformed,
+                "not a reply",
+            ),
+            (TunnelError::TooLarge, Malformed, "limit of 8192 bytes"),
+            (TunnelError::Ended, Ended, "inside its reply"),
+        ];
+        for (error, kind, part) in rows {
+            assert_eq!(error.kind(), kind, "{error}");
+            assert!(error.to_string().contains(part), "{error}");
+        }
+    }
+}

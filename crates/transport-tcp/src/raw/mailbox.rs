@@ -78,3 +78,33 @@ impl Mailbox {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remove(port: u16) -> SocketChange {
+        SocketChange::Remove(([127, 0, 0, 1], port).into())
+    }
+
+    fn ports(changes: &[SocketChange]) -> Vec<u16> {
+        let port = |change: &SocketChange| match change {
+            SocketChange::Remove(addr) => addr.port(),
+            SocketChange::Add(_) => 0,
+        };
+        changes.iter().map(port).collect()
+    }
+
+    #[test]
+    fn failed_changes_precede_later_ones() {
+        let mailbox = Mailbox::new(vec![remove(1), remove(2)]);
+        let failed = mailbox.take();
+        assert!(!mailbox.is_filled());
+        mailbox.put(remove(3));
+        mailbox.put_back(failed);
+        assert!(mailbox.is_filled());
+        assert_eq!(ports(&mailbox.pending()), [1, 2, 3]);
+        assert_eq!(ports(&mailbox.take()), [1, 2, 3]);
+        assert!(!mailbox.is_filled() && mailbox.take().is_empty());
+    }
+}

@@ -81,4 +81,38 @@ mod tests {
         );
         assert_eq!(alert(Alert::Unknown(200)), "the peer sent alert 200");
     }
+    /// Every alert of RFC 8446 §6 has its name there.
+    #[test]
+    fn alerts_of_tls13_have_names() {
+        let names = [
+            (10, "unexpected_message"),
+            (20, "bad_record_mac"),
+            (22, "record_overflow"),
+            (40, "handshake_failure"),
+            (42, "bad_certificate"),
+            (43, "unsupported_certificate"),
+            (44, "certificate_revoked"),
+            (45, "certificate_expired"),
+            (46, "certificate_unknown"),
+            (47, "illegal_parameter"),
+            (48, "unknown_ca"),
+            (49, "access_denied"),
+            (50, "decode_error"),
+            (51, "decrypt_error"),
+            (70, "protocol_version"),
+            (71, "insufficient_security"),
+            (80, "internal_error"),
+            (90, "user_canceled"),
+            (109, "missing_extension"),
+            (110, "unsupported_extension"),
+            (112, "unrecognized_name"),
+            (116, "certificate_required"),
+            (120, "no_application_protocol"),
+        ];
+        for (number, name) in names {
+            let text = alert(Alert::from(number));
+            let rest = text.strip_prefix("the peer sent alert ").unwrap();
+            assert_eq!(rest.split(':').next(), Some(name), "{number}");
+        }
+    }
 }

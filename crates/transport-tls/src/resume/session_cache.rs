@@ -200,3 +200,42 @@ impl fmt::Debug for ConnSessionStore {
         f.debug_struct("ConnSessionStore").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio_rustls::rustls::time_provider::DefaultTimeProvider;
+
+    use super::*;
+
+    fn name(number: usize) -> ServerName<'static> {
+        ServerName::try_from(format!("host-{number}.example")).unwrap()
+    }
+
+    /// A dialer that meets many names, as a forward proxy does, keeps a bounded number.
+    #[test]
+    fn oldest_server_evicted() {
+        let cache = Arc::new(SessionCache::new(Arc::new(DefaultTimeProvider), u64::MAX));
+        let store = ConnSessionStore::new(&cache);
+        for number in 0..=MAX_SERVERS {
+            store.set_kx_hint(name(number), NamedGroup::X25519);
+        }
+        assert_eq!(store.kx_hint(&name(0)), None);
+        for number in 1..=MAX_SERVERS {
+            let hint = store.kx_hint(&name(number));
+            assert_eq!(hint, Some(NamedGroup::X25519), "{number}");
+        }
+        store.set_kx_hint(name(1), NamedGroup::secp256r1);
+        assert_eq!(store.kx_hint(&name(1)), Some(NamedGroup::secp256r1));
+        assert_eq!(cache.lock().by_name.len(), MAX_SERVERS);
+    }
+
+    #[test]
+    fn session_without_ticket_is_not_offered() {
+        let cache = Arc::new(SessionCache::new(Arc::new(DefaultTimeProvider), u64::MAX));
+        let store = ConnSessionStore::new(&cache);
+        assert!(store.take_tls13_ticket(&name(0)).is_none());
+        assert!(store.tls12_session(&name(0)).is_none());
+        store.established(true, &[]);
+        assert!(store.lock().lifetime.is_none(), "no ticket was offered");
+    }
+}

@@ -5,6 +5,7 @@ mod child;
 mod dial;
 mod directory;
 mod file;
+mod guarded;
 mod log;
 mod other_user;
 mod passed_socket;

@@ -11,6 +11,25 @@ use loom::thread;
 
 use super::*;
 
+/// The waker of the task, which its clones equal.
+///
+/// A clone of loom's own waker may differ from it (`will_wake`), so that every poll would run.
+struct TaskWaker(Waker);
+
+impl TaskWaker {
+    fn of(waker: &Waker) -> Waker {
+        let task = Waker::from(Arc::new(Self(waker.clone())));
+        assert!(task.will_wake(&task.clone()));
+        task
+    }
+}
+
+impl Wake for TaskWaker {
+    fn wake(self: Arc<Self>) {
+        self.0.wake_by_ref();
+    }
+}
+
 /// Returns the waker that a poll registers with its source.
 fn registered(wakes: &mut WakeUps, task: &Waker) -> Waker {
     wakes.poll_woken(task, |cx| cx.waker().clone()).unwrap()
@@ -28,13 +47,14 @@ fn source(arrived: &Arc<AtomicU64>, waker: Waker) -> thread::JoinHandle<()> {
 /// Polls a direction until every source is ready.
 fn poll_until_ready(sources: u64) {
     let arrived = Arc::new(AtomicU64::new(0));
-    let (mut wakes, mut started) = (WakeUps::default(), Vec::new());
+    let (mut wakes, mut started, mut task) = (WakeUps::default(), Vec::new(), None);
     block_on(poll_fn(|cx| {
+        let task = task.get_or_insert_with(|| TaskWaker::of(cx.waker()));
         if started.is_empty() {
-            let waker = registered(&mut wakes, cx.waker());
+            let waker = registered(&mut wakes, task);
             started.extend((0..sources).map(|_| source(&arrived, waker.clone())));
         }
-        match wakes.poll_woken(cx.waker(), |_| arrived.load(Ordering::Relaxed)) {
+        match wakes.poll_woken(task, |_| arrived.load(Ordering::Relaxed)) {
             Some(ready) if ready == sources => Poll::Ready(()),
             _ => Poll::Pending,
         }
