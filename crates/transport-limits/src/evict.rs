@@ -17,12 +17,6 @@ use crate::peers::{PeerKey, PeerState};
 const TRIES: usize = 3;
 
 impl Limiter {
-    /// Returns whether the next connection can only be admitted by an eviction.
-    pub(crate) fn is_at_eviction(&self) -> bool {
-        let admission = self.core().admission();
-        admission.evicts() && admission.conns.free() == 0
-    }
-
     /// Admits a connection that found every place taken.
     ///
     /// It checks every other limit before it ends a connection.

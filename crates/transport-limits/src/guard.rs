@@ -1,8 +1,6 @@
 //! `Guard`: a raw listener or dialer with every limit applied.
 
-use std::future::{poll_fn, Future};
 use std::io;
-use std::task::ready;
 use std::time::Duration;
 
 use tokio::task::yield_now;
@@ -16,7 +14,6 @@ use crate::clock::{duration, ticks};
 use crate::deadline::until;
 use crate::establish::guarded;
 use crate::event::{self, ConnLabels};
-use crate::grace::Grace;
 use crate::io::GuardedIo;
 use crate::limiter::Limiter;
 use crate::permit::Permit;
@@ -27,8 +24,6 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from
 ///
 /// A listener without tokio's cooperative budget may never wait.
 const ACCEPTS_PER_TURN: u32 = 32;
-/// Evictions judge idleness by a turn of the reactor at most this long ago.
-const TURN_COVERS: Duration = Duration::from_millis(20);
 /// Longest deadline of a dial, which no clock overflows.
 const MAX_DIAL: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// The accept loop has recovered after this long without a failure.
@@ -63,8 +58,6 @@ pub struct Guard<R> {
     limiter: Limiter,
     /// The last pause of a listener without resources, and when it ends.
     backoff: Option<(Duration, Instant)>,
-    /// When the reactor last had a turn before an eviction.
-    turned: Option<Instant>,
 }
 
 impl<R> Guard<R> {
@@ -74,7 +67,6 @@ impl<R> Guard<R> {
             raw,
             limiter: limiter.clone(),
             backoff: None,
-            turned: None,
         }
     }
 
@@ -109,7 +101,7 @@ impl<L: Listener> Guard<L> {
             if let Some((_, until)) = self.backoff {
                 sleep_until(until).await;
             }
-            let pending = match self.accept_raw().await {
+            let pending = match self.raw.accept().await {
                 Ok(pending) => pending,
                 Err(error) => {
                     self.failed(backend, &error);
@@ -141,27 +133,6 @@ impl<L: Listener> Guard<L> {
                 Err(reason) => self.refused(reason, backend, peer, None),
             }
         }
-    }
-
-    /// Accepts after a turn of the reactor if the connection may evict another one.
-    ///
-    /// A process that was stopped finds connections idle whose bytes are still in their sockets. A turn
-    /// serves the accepts of the next [`TURN_COVERS`].
-    async fn accept_raw(&mut self) -> Result<L::Pending, TransportError> {
-        let (limiter, turned) = (&self.limiter, &mut self.turned);
-        let accepting = self.raw.accept();
-        tokio::pin!(accepting);
-        let mut grace = Grace::default();
-        poll_fn(|cx| {
-            let is_recent = |at: &Instant| at.elapsed() < TURN_COVERS;
-            if limiter.is_at_eviction() && !turned.as_ref().is_some_and(is_recent) {
-                ready!(grace.poll(cx, Duration::ZERO));
-                grace.reset();
-                *turned = Some(Instant::now());
-            }
-            accepting.as_mut().poll(cx)
-        })
-        .await
     }
 
     /// Returns another guard on the same socket, for the current runtime.

@@ -5,14 +5,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
 use transport_core::{Op, Pending, TransportError};
 
 use crate::conn_settings::ConnSettings;
 use crate::deadline::until;
-use crate::grace::turn;
 use crate::pending_conn::PendingConn;
-use crate::permit::TotalPlace;
 
 /// A connection whose peer is known and admitted.
 type Identified<P> = (P, PendingConn, Arc<ConnSettings>);
@@ -34,10 +31,6 @@ pub(crate) async fn identify<P: Pending>(
     let identified = identified.unwrap_or(Err(TransportError::Timeout {
         op: Op::ProxyHeader,
     }));
-    if conn.permit.total() == TotalPlace::Surplus {
-        // The reactor has a turn before an eviction, as in `Guard::accept`.
-        sleep(turn(Duration::ZERO)).await;
-    }
     let admitted = identified.and_then(|()| {
         let (peer, is_hop) = (pending.peer(), pending.hop_timeout().is_some());
         conn.peer = Some(peer);

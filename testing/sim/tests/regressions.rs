@@ -133,3 +133,34 @@ fn arrived_answer_survives_drain_after_stop() {
     script.limits.idle_ms = 7956;
     ron_sim::check(&script);
 }
+
+/// A queued frame exceeded the memory budget.
+#[test]
+fn sent_frames_keep_memory_budget() {
+    ron_sim::check(&Script::generate(1919));
+}
+
+/// Pipelined requests are not seen on a raw connection (`Control::is_idle`).
+#[test]
+fn pipelined_request_at_drain() {
+    ron_sim::check(&Script::generate(2194));
+    ron_sim::check(&Script::generate(3656));
+}
+
+/// The half-close timeout counted the silence before the end of the stream.
+#[test]
+fn end_of_stream_after_silence() {
+    ron_sim::check(&Script::generate(2891));
+}
+
+/// A drain ended a throttled answer in order after two stops.
+#[test]
+fn throttled_answer_survives_two_stops() {
+    ron_sim::check(&Script::generate(3154));
+}
+
+/// A shutdown did not count a relay that had ended before.
+#[test]
+fn ended_relay_not_counted_by_drain() {
+    ron_sim::check(&Script::generate(7761));
+}

@@ -180,30 +180,6 @@ async fn new_connections_at_cap_all_served() {
     assert_eq!(rig.recorder.inflight(), 0);
 }
 
-/// After a stop of the process, the accept loop may run before the task of a connection.
-#[tokio::test(start_paused = true)]
-async fn arrived_question_prevents_eviction() {
-    let mut rig = Rig::new(evicting(1));
-    let (mut ours, mut peer) = rig.connect().await;
-    ping(&mut ours.io, &mut peer.io).await;
-    let serving = tokio::spawn(async move {
-        ours.io.read_exact(&mut [0; 8]).await.unwrap();
-        sleep(Duration::from_secs(1)).await;
-        ours.io.write_all(b"answer").await.unwrap();
-        ours
-    });
-    sleep(2 * EVICT_AFTER).await;
-    peer.io.write_all(b"question").await.unwrap();
-    assert_eq!(refused(&mut rig, Reason::ConnLimit).await, 1);
-    peer.io.read_exact(&mut [0; 6]).await.unwrap();
-    assert_eq!(rig.recorder.closes(CloseReason::Evicted), 0);
-    // Idle again.
-    let _ours = serving.await.unwrap();
-    sleep(2 * EVICT_AFTER).await;
-    let (_other, _other_peer) = rig.connect().await;
-    assert_eq!(rig.recorder.closes(CloseReason::Evicted), 1);
-}
-
 /// Handlers that never poll their connections keep no place.
 #[tokio::test(start_paused = true)]
 async fn evicted_stream_of_stuck_handler_closed() {
