@@ -30,7 +30,7 @@ fn text(samples: &Samples, head: &str, wrong: &[String]) -> String {
     format!(
         "<!-- Written by `cargo xtask soak --page docs/reports`; do not edit. -->\n\
          # Soak\n\n\
-         For operators and contributors: whether a resource grows under load for an hour.\n\n\
+         For operators and contributors: whether a resource grows under lasting load.\n\n\
          Eight gateways (TCP, TLS, frames, a Unix socket, the PROXY protocol, eviction, a small memory\n\
          budget, four workers) and the examples `axum` and `tonic` serve good and bad peers. Configurations\n\
          change and certificates are rotated meanwhile. Tor is left out: its network needs other processes.\n\n\
