@@ -46,11 +46,11 @@ const SCOPES: &[(&str, &[&str])] = &[
 /// The mutants of a run.
 #[derive(Debug, PartialEq)]
 enum Selection {
-    /// All that the arguments of cargo-mutants leave.
+    /// The mutants that the arguments of cargo-mutants select.
     All,
     /// This many at random, of those that no run has tested.
     Sample(usize),
-    /// Those that a run missed, or ended by a timeout.
+    /// Mutants that a run missed, or ended by a timeout.
     Again,
 }
 
@@ -115,7 +115,7 @@ fn parse(args: &[String]) -> Result<(Vec<&str>, Selection), String> {
     Ok((crates, choice))
 }
 
-/// Returns the number of mutants without an outcome, and the score of the others.
+/// Returns the score, and the number of mutants without an outcome.
 fn mutate(
     cx: &Cx,
     (krate, files): (&str, &[&str]),

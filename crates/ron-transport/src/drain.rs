@@ -169,8 +169,9 @@ impl<'a> Drain<'a> {
         control.is_accepted() || self.ids.contains(&control.id())
     }
 
-    /// Ends connections in order that are idle at two looks, and in between.
+    /// Ends idle connections in order.
     ///
+    /// Such a connection is idle at two looks, and in between.
     /// Runs until the transport is empty.
     async fn until_empty(&mut self) {
         // The reactor polls the sockets once after the first look.

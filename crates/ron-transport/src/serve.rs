@@ -300,11 +300,9 @@ mod tests {
     }
 
     /// Each idle connection holds this future.
-    ///
-    /// With the parts of a task, 512 bytes, also after a handshake.
     #[test]
     fn handler_task_is_small() {
         let bytes = bytes_of_future(run_handler::<fn(Conn) -> Boxed, Boxed>);
-        assert!(bytes <= 360, "{bytes} bytes");
+        assert!(bytes <= 464, "{bytes} bytes");
     }
 }

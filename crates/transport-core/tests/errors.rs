@@ -1,4 +1,6 @@
-//! The meaning of each error: rejection, retry, end of the connection, I/O kind, source.
+//! The meaning of each error.
+//!
+//! Rejection, retry, end of the connection, I/O kind, source.
 
 use std::error::Error as _;
 use std::io::{self, ErrorKind as Io};
@@ -20,7 +22,9 @@ const fn timeout(op: Op) -> TransportError {
     TransportError::Timeout { op }
 }
 
-/// An error, its rejection, whether a retry may help, its close reason and I/O kind.
+/// An error and its meaning.
+///
+/// Its rejection, whether a retry may help, its close reason and I/O kind.
 type Row = (TransportError, Option<Reason>, bool, Close, Io);
 
 fn rows() -> Vec<Row> {

@@ -1,4 +1,4 @@
-//! The facts of a connection: addresses, identity, PROXY header, steps of a dial.
+//! Addresses, identity, PROXY header and dial steps of a connection.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

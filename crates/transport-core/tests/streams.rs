@@ -183,7 +183,7 @@ fn plain_stream_has_the_default_answers() {
     assert!(pin!(stream.wait_reset()).poll(&mut cx).is_pending());
 }
 
-/// Makes every call through the trait, as a caller with a type parameter does.
+/// Makes every call through the trait.
 fn use_all<T: Io>(io: &mut T, cx: &mut Context<'_>, has_sent_all: bool) {
     io.abort();
     let mut bytes = [0; 8];

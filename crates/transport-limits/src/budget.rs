@@ -27,7 +27,7 @@ const FREED_STEP: u64 = 1 << 20;
 /// The largest frame that a configuration allows.
 const LARGEST_FRAME: u64 = 1 << 20;
 
-/// Returns the part of a limit in which one frame at a time is sent.
+/// Returns the part of a limit that is for one frame at a time.
 ///
 /// Every frame fits: `memory_bytes` is at least four times `max_frame_bytes`.
 fn reserve_of(limit: u64) -> u64 {
@@ -260,7 +260,7 @@ impl Drop for HeldBytes {
 pub(crate) struct Charge {
     counted: HeldBytes,
     account: MemoryAccount,
-    /// The request that was granted, if it waited; it may have the reserve.
+    /// The granted request, which may have the reserve; `None` without a wait.
     request: Option<RequestId>,
     /// Address of the frame that the charge covers.
     frame: Option<usize>,

@@ -20,7 +20,7 @@ enum SharedReading {
     Taken { origin: Instant, tick: u64 },
 }
 
-/// Lets a read and its writes share one reading of the clock, on this thread.
+/// Lets a read and its writes share one clock reading.
 ///
 /// A relay moves a message with one reading instead of two.
 pub(crate) struct SharesReading(());

@@ -15,7 +15,7 @@ const CROWD: usize = 60;
 const EVERY: Duration = Duration::from_millis(250);
 const BYTES: usize = 64;
 
-/// Opens idle connections, each of which is served once, until the load ends.
+/// Opens connections that idle after one echo, until the load ends.
 pub(crate) fn run(load: &Load, site: &Site) {
     let crowd = Mutex::new(VecDeque::new());
     load.again(site.name, EVERY, |n| {

@@ -65,7 +65,9 @@ pub(crate) const FIGURES: [Figure; 9] = [
     },
 ];
 
-/// One sample, in the order of [`FIGURES`]; NaN where a server has no such figure.
+/// One sample, in the order of [`FIGURES`].
+///
+/// NaN where a server has no such figure.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Figures(pub(crate) [f64; FIGURES.len()]);
 

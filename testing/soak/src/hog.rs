@@ -1,4 +1,4 @@
-//! Peers that send frames and read no echo, from an address of their own.
+//! Peers of their own address that send frames and never read.
 
 use std::io::{self, ErrorKind, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -13,13 +13,15 @@ use crate::sites::Site;
 const FROM: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const CONNS: usize = 8;
 const FRAME: usize = 256 << 10;
-/// Frames per connection: the sum exceeds the share of the budget and the buffers of the kernel.
+/// Frames per connection.
+///
+/// The sum exceeds the share of the budget and the buffers of the kernel.
 const FRAMES: usize = 64;
 /// The time for which the share stays full.
 const HOLD: Duration = Duration::from_secs(2);
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Fills the share of one peer, holds it, and leaves, until the load ends.
+/// Fills and holds the share of one peer, until the load ends.
 pub(crate) fn run(load: &Load, site: &Site) {
     load.again(site.name, EVERY, |_| {
         let filled = fill(site).map_err(|e| format!("peers that do not read: {e}"))?;

@@ -4,8 +4,6 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::load::Load;
-
 /// The interval of ticks.
 const TICK: Duration = Duration::from_millis(250);
 /// The shortest gap between ticks that is a pause.
@@ -26,10 +24,10 @@ struct Seen {
 }
 
 impl Pauses {
-    /// Watches for pauses until the load ends.
-    pub(crate) fn watch(&self, load: &Load) {
+    /// Watches for pauses until the load ends; waits a tick for that.
+    pub(crate) fn watch(&self, is_over_within: impl Fn(Duration) -> bool) {
         let mut before = Instant::now();
-        while !load.is_over_within(TICK) {
+        while !is_over_within(TICK) {
             let now = Instant::now();
             let gap = now.duration_since(before);
             if gap >= GAP {

@@ -35,7 +35,7 @@ pub(crate) fn start<'scope>(
     sites: &'scope [Site],
     examples: &'scope [Example],
 ) {
-    scope.spawn(|| load.pauses.watch(load));
+    scope.spawn(|| load.pauses.watch(|time| load.is_over_within(time)));
     for example in examples {
         scope.spawn(|| http::run(load, example));
         scope.spawn(|| http::run_bad(load, example));

@@ -36,7 +36,7 @@ pub(crate) enum Role {
     Plain,
     /// Idle connections hold every place, and newcomers evict them.
     Evict,
-    /// Peers that do not read hold their share of a small memory budget.
+    /// Peers without reads hold their share of a small budget.
     Memory,
     /// Four workers, which forward to the first gateway.
     Workers,
@@ -99,7 +99,7 @@ pub(crate) fn start(lab: &Lab, leaks: bool) -> Result<Vec<Site>, String> {
     Ok(sites)
 }
 
-/// Returns the path of a socket in a directory that only this user can access.
+/// Returns the path of a socket in a private directory.
 fn socket_path(lab: &Lab) -> Result<String, String> {
     let dir = lab.path("run");
     let made = DirBuilder::new().mode(0o700).create(&dir);

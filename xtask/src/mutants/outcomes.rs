@@ -1,4 +1,4 @@
-//! Outcomes of mutants over several runs, so that a long run can be cut into short ones.
+//! Outcomes of mutants over several short runs.
 
 use std::collections::hash_map::RandomState;
 use std::collections::BTreeMap;
@@ -7,7 +7,9 @@ use std::hash::BuildHasher;
 /// The lists of cargo-mutants, in the order of [`Score::new`](super::score::Score::new).
 pub(super) const LISTS: [&str; 4] = ["caught", "timeout", "missed", "unviable"];
 
-/// The outcome of each tested mutant: its line in `cargo mutants --list`, and the name of a list.
+/// The outcome of each tested mutant.
+///
+/// Its line in `cargo mutants --list`, and the name of a list.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Outcomes(BTreeMap<String, String>);
 
@@ -29,7 +31,7 @@ impl Outcomes {
         self.0.iter().map(line).collect()
     }
 
-    /// Adds the lines of a list; the last outcome of a mutant counts.
+    /// Adds the lines of a list; the last outcome counts.
     pub(super) fn add(&mut self, list: &str, lines: &str) {
         let rows = lines
             .lines()
@@ -43,7 +45,7 @@ impl Outcomes {
         rows.map(|(mutant, _)| format!("{mutant}\n")).collect()
     }
 
-    /// Returns the mutants that a test did not clearly catch: missed ones and timeouts.
+    /// Returns the mutants that were missed or timed out.
     ///
     /// A pause of the machine also looks like a timeout.
     pub(super) fn doubtful(&self) -> Vec<String> {

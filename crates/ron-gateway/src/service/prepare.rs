@@ -45,7 +45,7 @@ pub(super) struct WorkerThreads {
 }
 
 impl WorkerThreads {
-    /// Returns the runtimes of the process: of this thread, of the admin endpoint, of the workers.
+    /// Returns the runtimes of this thread, the admin endpoint and the workers.
     pub(super) fn runtimes(&self) -> Vec<Handle> {
         let own = [Handle::current(), self.admin.handle().clone()];
         own.into_iter().chain(self.data.handles()).collect()

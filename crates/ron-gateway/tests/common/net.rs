@@ -13,14 +13,18 @@ pub(crate) fn connect(to: SocketAddr) -> TcpStream {
     patient(TcpStream::connect_timeout(&to, PATIENCE).unwrap())
 }
 
-/// Returns whether the peer ends a new connection.
-///
-/// Its reset may arrive before the client has seen that it is connected.
-pub(crate) fn refuses(to: SocketAddr) -> bool {
+/// As [`connect`]; `None` if the peer's reset precedes the end of the system call.
+pub(crate) fn connect_unless_reset(to: SocketAddr) -> Option<TcpStream> {
     match TcpStream::connect_timeout(&to, PATIENCE) {
-        Ok(stream) => ended(&mut patient(stream)),
-        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+        Ok(stream) => Some(patient(stream)),
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => None,
+        Err(error) => panic!("{to}: {error}"),
     }
+}
+
+/// Returns whether the peer ends a new connection.
+pub(crate) fn refuses(to: SocketAddr) -> bool {
+    connect_unless_reset(to).map_or(true, |mut stream| ended(&mut stream))
 }
 
 /// Returns a runtime with the drivers that tokio's sockets need.

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, Read, Write};
 
-use crate::common::{connect, echoes, ended, field, run, Gateway, Start};
+use crate::common::{connect, echoes, field, refuses, run, Gateway, Start};
 
 #[test]
 fn piped_output_is_logfmt() {
@@ -48,7 +48,7 @@ fn events_at_info_name_connection() {
         .args(&["--gateway.mode", "forward"])
         .args(&["--gateway.forward-to", "tcp://127.0.0.1:1"])
         .spawn();
-    assert!(ended(&mut connect(gateway.addr)));
+    assert!(refuses(gateway.addr));
     for event in [
         "event=upstream",
         "event=dial",

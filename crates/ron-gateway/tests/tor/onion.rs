@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use ron_tornet::TorNet;
 
-use crate::common::{connect, ended, pattern, run, wait_for, Gateway};
+use crate::common::{connect, pattern, refuses, run, wait_for, Gateway};
 use crate::rig::{
     config_path, echo, exchange, memory_of, on_tor, onion_name, onion_service, reach, ready,
     service, skip, tells_nothing, transitions,
@@ -138,7 +138,7 @@ fn response_before_close_is_delivered() {
     }
     // A port without a service.
     let c = forward(net, &format!("tor://{name}:81"));
-    assert!(ended(&mut connect(c.addr)));
+    assert!(refuses(c.addr));
     c.wait_metric("rejected_total{reason=\"upstream\"}", 1);
     for gateway in [c, b, a] {
         tells_nothing(net, &gateway.stop(), &[&name]);

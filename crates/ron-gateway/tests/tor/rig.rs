@@ -10,7 +10,7 @@ use ron_tornet::TorNet;
 
 pub(crate) use ron_tornet::skip;
 
-use crate::common::{connect, echoes, wait_for, Gateway, Start};
+use crate::common::{connect_unless_reset, echoes, wait_for, Gateway, Start};
 
 /// Returns Arti's configuration file for a network.
 pub(crate) fn config_path(net: &TorNet) -> String {
@@ -71,7 +71,7 @@ pub(crate) fn exchange(stream: &mut TcpStream, sent: &[u8]) -> Vec<u8> {
 /// Dials may fail until a new onion service is found, or until a restored network carries traffic.
 pub(crate) fn reach(gateway: &Gateway) -> TcpStream {
     wait_for("an echo", || {
-        let mut stream = connect(gateway.addr);
+        let mut stream = connect_unless_reset(gateway.addr)?;
         echoes(&mut stream).then_some(stream)
     })
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use ron_tornet::TorNet;
 
-use crate::common::{connect, ended, pattern};
+use crate::common::{pattern, refuses};
 use crate::rig::{echo, exchange, on_tor, reach, ready, service, skip, tells_nothing, transitions};
 
 /// Returns the time of a log line, in seconds of its day.
@@ -46,7 +46,7 @@ fn lost_network_is_reported_and_recovers() {
     gateway.wait_metric("rejected_total{reason=\"arti_bootstrap\"}", 1);
     // Dials fail at once.
     let asked = Instant::now();
-    assert!(ended(&mut connect(gateway.addr)));
+    assert!(refuses(gateway.addr));
     assert!(asked.elapsed() < Duration::from_secs(2));
     gateway.wait_metric("rejected_total{reason=\"arti_bootstrap\"}", 2);
     // One failure counts one reject.
@@ -67,7 +67,7 @@ fn lost_network_is_reported_and_recovers() {
     while degraded == 200 {
         assert!(lost.elapsed() < Duration::from_secs(60));
         // Traffic reveals the loss.
-        let _ = ended(&mut connect(gateway.addr));
+        let _ = refuses(gateway.addr);
         degraded = gateway.get("/readyz").status;
     }
     println!("noticed {:?} after the network was lost", lost.elapsed());

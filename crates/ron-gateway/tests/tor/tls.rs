@@ -2,7 +2,7 @@
 
 use ron_tornet::TorNet;
 
-use crate::common::{connect, ended, pattern, run, Gateway, Pki, Start};
+use crate::common::{pattern, refuses, run, Gateway, Pki, Start};
 use crate::rig::{
     config_path, exchange, on_tor, onion_name, onion_service, reach, ready, skip, tells_nothing,
 };
@@ -57,11 +57,11 @@ fn hybrid_key_exchange_over_onion_circuit() {
         .args(&["--transport.pq.mode", "hybrid", "--forward", &to])
         .spawn();
     ready(&wrong);
-    assert!(ended(&mut connect(wrong.addr)));
+    assert!(refuses(wrong.addr));
     wrong.wait_metric("rejected_total{reason=\"tls\"}", 1);
     wrong.line_with(&["event=dial", "certificate is for another name"]);
     let classical = client("off");
-    assert!(ended(&mut connect(classical.addr)));
+    assert!(refuses(classical.addr));
     classical.wait_metric("rejected_total{reason=\"tls\"}", 1);
 
     let config = config_path(net);

@@ -117,7 +117,9 @@ fn proxy_failure_has_kind_without_reason() {
     assert_eq!(TransportError::Closed.via_kind(), None);
 }
 
-/// A variant, its kind, its reason, the kind of its [`io::Error`], whether it is retryable, its text.
+/// A variant and its properties.
+///
+/// Its kind, its reason, the kind of its [`io::Error`], whether it is retryable, its text.
 type Row = (
     TransportError,
     &'static str,

@@ -204,7 +204,7 @@ impl<W> BudgetLedger<W> {
         self.serve()
     }
 
-    /// Grants requests in order until one does not fit, then the reserve if it is free.
+    /// Grants requests in order, then the reserve if it is free.
     fn serve(&mut self) -> Vec<W> {
         let mut wakers = Vec::new();
         loop {
@@ -301,7 +301,7 @@ fn within_share(limit: u64, held: u64, bytes: u64) -> bool {
     held == 0 || held.saturating_add(bytes) <= limit / SHARE
 }
 
-/// Returns whether the account's bytes would not exceed the free bytes, outside of the reserve.
+/// Returns whether the account's bytes would fit outside of the reserve.
 ///
 /// An empty budget grants any request, so that one over a lowered limit does not wait indefinitely.
 fn fits(limit: u64, all: u64, held: u64, bytes: u64) -> bool {

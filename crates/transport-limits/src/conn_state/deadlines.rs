@@ -31,7 +31,7 @@ impl ConnState {
         idle(self) && self.pair().map_or(true, |other| idle(&other))
     }
 
-    /// Returns the tick of the last activity of an idle connection, on either leg.
+    /// Returns the tick of the last activity, if idle, on either leg.
     pub(crate) fn idle_since(&self) -> Option<u64> {
         if !self.is_idle() {
             return None;

@@ -69,7 +69,7 @@ impl InboxMemory {
         stored
     }
 
-    /// Waits for memory or the free frame, for a frame of up to a chunk.
+    /// Waits for the memory of a frame of up to a chunk.
     async fn wait_free(&self, conn: &ConnState, len: usize) -> InboxHold {
         let budget = conn.core.budget();
         let mut charge = budget.wait(conn.account(), len);

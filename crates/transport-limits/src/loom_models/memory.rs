@@ -36,7 +36,7 @@ fn freed_memory_wakes_waiter() {
     });
 }
 
-/// Bytes of a raised limit go to the request that waits for them.
+/// Bytes of a raised limit go to the waiting request.
 #[test]
 fn raised_limit_wakes_waiter() {
     loom::model(|| {
@@ -53,7 +53,7 @@ fn raised_limit_wakes_waiter() {
     });
 }
 
-/// Two users of one budget hold no more than the share of their account.
+/// Two users of one account hold at most its share.
 #[test]
 fn share_holds_over_two_users() {
     loom::model(|| {

@@ -14,7 +14,9 @@ use crate::settings::Limits;
 
 const LATER: u64 = 100 * SECOND;
 
-/// Adds an accepted connection that owes an answer, so that a search moves its entry.
+/// Adds an accepted connection that owes an answer.
+///
+/// A search moves its entry.
 fn busy(limiter: &Limiter, id: u64) -> (Arc<ConnState>, Registration) {
     let core = limiter.core();
     let mut permit = limiter
@@ -72,7 +74,7 @@ fn search_keeps_other_connections() {
     });
 }
 
-/// A connection that opens while its transport closes is cancelled by one of the two.
+/// A connection that opens beside the close of its transport is cancelled.
 #[test]
 fn connection_opened_beside_close_cancelled() {
     check_bounded(3, || {

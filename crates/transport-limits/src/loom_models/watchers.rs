@@ -1,4 +1,4 @@
-//! A watcher of deadlines, and a half that leaves its own to the watcher.
+//! A watcher of deadlines, and a half that relies on it.
 //!
 //! A half that waits after the watcher has ended would have no timer.
 
@@ -31,7 +31,7 @@ fn conn(id: u64) -> Arc<ConnState> {
     ))
 }
 
-/// Waits as a half does, without a timer while a watcher evaluates the deadline.
+/// Waits without a timer while a watcher evaluates the deadline.
 fn waits_for_timer(conn: &ConnState) {
     block_on(poll_fn(|cx| {
         conn.register(Direction::In, cx.waker());
@@ -59,7 +59,7 @@ fn half_arms_timer_after_watcher() {
     });
 }
 
-/// The watcher of one leg hands the deadlines of the other leg back too.
+/// The watcher of one leg also returns the deadlines of the other.
 #[test]
 fn other_leg_arms_timer_after_watcher() {
     loom::model(|| {
@@ -71,7 +71,7 @@ fn other_leg_arms_timer_after_watcher() {
     });
 }
 
-/// A half that registers while the connection ends sees the end or is woken.
+/// A half that registers beside the end sees it or is woken.
 #[test]
 fn end_beside_registration_wakes_half() {
     check_bounded(3, || {

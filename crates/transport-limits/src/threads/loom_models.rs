@@ -34,7 +34,7 @@ fn pool(max: usize) -> Arc<ThreadPool> {
     })
 }
 
-/// Pushes a job from each of two threads; every job runs, and the pool ends.
+/// Pushes a job from each of two threads; both run.
 fn both_jobs_run(max: usize, warm: bool) {
     crate::loom_models::check_bounded(2, move || {
         let (pool, ran) = (pool(max), Arc::new(Ran::default()));

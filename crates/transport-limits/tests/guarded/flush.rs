@@ -74,7 +74,7 @@ impl Dialer for OnceDialer {
     }
 }
 
-/// Returns a guarded stream with a buffer of 64 bytes, its peer, and its flushes.
+/// Returns a guarded stream with 64 buffered bytes, its peer, its flushes.
 async fn dialed(
     limiter: &Limiter,
     holds_bytes: bool,
@@ -104,7 +104,7 @@ async fn flush_skipped_if_stream_holds_no_bytes() {
     }
 }
 
-/// The write clock counts such a peer's bytes as taken with the flush.
+/// The flush marks the bytes of such a peer as taken.
 #[tokio::test(start_paused = true)]
 async fn flush_after_wait_for_peer_reaches_stream() {
     let rig = Rig::new(|_| {});

@@ -232,7 +232,7 @@ async fn sends_are_busy_or_wait_without_memory() {
     assert_eq!(rig.limiter.memory_held(), 0);
 }
 
-/// Every handler keeps its request while it sends a response, and no client reads at first.
+/// Each handler keeps its request during its response; clients read late.
 #[tokio::test(start_paused = true)]
 async fn sends_keep_limit_and_all_complete() {
     const CLIENTS: u16 = 8;
@@ -263,7 +263,7 @@ async fn sends_keep_limit_and_all_complete() {
     sleep(SECOND).await;
     let held = rig.limiter.memory_held();
     assert!(
-        held > 2 * FRAME as u64 && held <= 4 * FRAME as u64,
+        held >= 2 * FRAME as u64 && held <= 4 * FRAME as u64,
         "{held}"
     );
     let readers = peers.into_iter().map(|mut peer| {

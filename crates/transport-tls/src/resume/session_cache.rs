@@ -211,7 +211,7 @@ mod tests {
         ServerName::try_from(format!("host-{number}.example")).unwrap()
     }
 
-    /// A dialer that meets many names, as a forward proxy does, keeps a bounded number.
+    /// A dialer with many names, such as a forward proxy, keeps few.
     #[test]
     fn oldest_server_evicted() {
         let cache = Arc::new(SessionCache::new(Arc::new(DefaultTimeProvider), u64::MAX));

@@ -106,7 +106,7 @@ impl Books {
         }
     }
 
-    /// Returns whether a drain, an eviction or an aged connection may not see the owed answer.
+    /// Returns whether an end in order may miss the owed answer.
     ///
     /// On a raw connection it sees bytes only: the last one was ours, 1 s ago, after whole answers. Then
     /// the request was sent before the end of the last answer. Frames are counted.

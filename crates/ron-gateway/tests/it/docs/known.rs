@@ -32,6 +32,9 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "echo_frames",
     "ron_gateway",
     "ron_transport",
+    // A function of the kernel, and a mode of key exchange.
+    "finish_task_switch",
+    "psk_dhe_ke",
     // Mistakes in examples of error messages.
     "RON_TRANSPORT_READ_TIMOUT",
     "transport.max_conn",

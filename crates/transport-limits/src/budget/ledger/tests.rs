@@ -224,7 +224,9 @@ proptest! {
         prop_assert!(ledger.waiting.is_empty());
     }
 
-    /// Requests of up to the reserve never exceed the limit, and those that may have it all end.
+    /// Requests of up to the reserve never exceed the limit.
+    ///
+    /// Entitled requests all end.
     #[test]
     fn reserve_keeps_limit_and_progress(
         steps in prop::collection::vec((0..3_u8, 0..6_u64, 1..=RESERVE, any::<usize>()), 0..200),
