@@ -163,7 +163,8 @@ fn mutate(
             write(&record, &outcomes.text())?;
         }
     }
-    let score = Score::new(LISTS.map(|list| outcomes.list(list)), accepted);
+    let lists = LISTS.map(|list| outcomes.list(list));
+    let score = Score::new(lists.each_ref().map(String::as_str), accepted);
     Ok((all.len() - outcomes.text().lines().count(), score))
 }
 

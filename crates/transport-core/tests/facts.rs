@@ -1,4 +1,5 @@
 //! Addresses, identity, PROXY header and dial steps of a connection.
+#![allow(clippy::unwrap_used)]
 
 use std::net::SocketAddr;
 use std::sync::Arc;

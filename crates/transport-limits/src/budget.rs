@@ -27,7 +27,7 @@ const FREED_STEP: u64 = 1 << 20;
 /// The largest frame that a configuration allows.
 const LARGEST_FRAME: u64 = 1 << 20;
 
-/// Returns the part of a limit that is for one frame at a time.
+/// Returns the part of a limit for one frame at a time.
 ///
 /// Every frame fits: `memory_bytes` is at least four times `max_frame_bytes`.
 fn reserve_of(limit: u64) -> u64 {

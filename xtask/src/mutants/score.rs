@@ -18,8 +18,8 @@ pub(super) struct Score {
 
 impl Score {
     /// Counts the lines of cargo-mutants' lists: caught, timed out, missed, unviable.
-    pub(super) fn new(lists: [impl AsRef<str>; 4], accepted: &[String]) -> Self {
-        let [caught, timed_out, missed, unviable] = lists.each_ref().map(AsRef::as_ref);
+    pub(super) fn new(lists: [&str; 4], accepted: &[String]) -> Self {
+        let [caught, timed_out, missed, unviable] = lists;
         let all: Vec<_> = missed.lines().map(without_place).collect();
         let missed: Vec<_> = all
             .iter()

@@ -1,14 +1,14 @@
 //! The lab's harness for gateways, with failures as panics.
 
 mod http;
-mod net;
+pub(crate) mod net;
 mod pki;
 mod sandbox;
 
 pub(crate) use http::{exchange, request, Response};
 pub(crate) use net::{
-    aborted, bound_to_nothing, connect, connect_from, connect_unless_reset, echoes, ended, pattern,
-    read_all, refuses, round_trip, runtime,
+    aborted, bound_to_nothing, connect, connect_from, echoes, ended, pattern, read_all, refuses,
+    round_trip, runtime,
 };
 pub(crate) use pki::Pki;
 pub(crate) use ron_lab::process::PATIENCE;

@@ -13,7 +13,7 @@ pub(crate) fn connect(to: SocketAddr) -> TcpStream {
     patient(TcpStream::connect_timeout(&to, PATIENCE).unwrap())
 }
 
-/// As [`connect`]; `None` if the peer's reset precedes the end of the system call.
+/// As [`connect`]; `None` if the peer resets at once.
 pub(crate) fn connect_unless_reset(to: SocketAddr) -> Option<TcpStream> {
     match TcpStream::connect_timeout(&to, PATIENCE) {
         Ok(stream) => Some(patient(stream)),

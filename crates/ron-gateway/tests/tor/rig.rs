@@ -10,7 +10,8 @@ use ron_tornet::TorNet;
 
 pub(crate) use ron_tornet::skip;
 
-use crate::common::{connect_unless_reset, echoes, wait_for, Gateway, Start};
+use crate::common::net::connect_unless_reset;
+use crate::common::{echoes, wait_for, Gateway, Start};
 
 /// Returns Arti's configuration file for a network.
 pub(crate) fn config_path(net: &TorNet) -> String {

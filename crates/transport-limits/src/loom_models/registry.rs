@@ -23,8 +23,10 @@ fn busy(limiter: &Limiter, id: u64) -> (Arc<ConnState>, Registration) {
         .admit(Backend::Uds, transport_core::PeerAddr::Uid(1), 0)
         .unwrap();
     let peer = permit.established();
-    let info = Arc::new(ConnInfo::new(Backend::Uds, None));
-    let conn = ConnState::new(id, info, Arc::clone(core), core.settings(), peer, 0);
+    let mut info = ConnInfo::new(Backend::Uds, None);
+    info.id = id;
+    let info = Arc::new(info);
+    let conn = ConnState::new(info, Arc::clone(core), core.settings(), peer, 0);
     conn.activity.moved(Direction::In, 1);
     let conn = Arc::new(conn);
     limiter.registry().enter(&conn);
@@ -69,7 +71,7 @@ fn search_keeps_other_connections() {
         search(limiter.registry());
         closing.join().unwrap();
         assert_eq!(limiter.open(), 1);
-        let left = limiter.registry().find(conn.id);
+        let left = limiter.registry().find(conn.id());
         assert!(left.is_some_and(|left| Arc::ptr_eq(&left, &conn)));
     });
 }

@@ -20,15 +20,11 @@ const DEADLINE: u64 = 1_000;
 fn conn(id: u64) -> Arc<ConnState> {
     let limiter = Limiter::new(&Limits::default(), Arc::new(NoObserver)).unwrap();
     let core = limiter.core();
-    let info = Arc::new(ConnInfo::new(Backend::Uds, None));
-    Arc::new(ConnState::new(
-        id,
-        info,
-        Arc::clone(core),
-        core.settings(),
-        None,
-        0,
-    ))
+    let mut info = ConnInfo::new(Backend::Uds, None);
+    info.id = id;
+    let (info, core) = (Arc::new(info), Arc::clone(core));
+    let settings = core.settings();
+    Arc::new(ConnState::new(info, core, settings, None, 0))
 }
 
 /// Waits without a timer while a watcher evaluates the deadline.

@@ -182,7 +182,7 @@ async fn id_is_known_before_the_handshake() {
         rig.dialer.dial(&anywhere()).await.unwrap(),
     ];
     let admitted = [rig.guard.accept().await, rig.guard.accept().await];
-    let ids = admitted.each_ref().map(|one| one.id());
+    let ids = admitted.each_ref().map(transport_limits::Admitted::id);
     assert_ne!(ids[0], ids[1]);
     for (one, id) in admitted.into_iter().zip(ids) {
         assert!(one.may_wait(), "a stream in memory can have a handshake");

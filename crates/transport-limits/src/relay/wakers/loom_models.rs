@@ -64,7 +64,7 @@ fn poll_until_ready(sources: u64) {
     }
 }
 
-/// A wake-up at any time leads to a poll that sees the data.
+/// A wake-up leads to a poll that sees the data.
 #[test]
 fn wake_up_beside_poll_not_lost() {
     loom::model(|| poll_until_ready(1));
