@@ -71,7 +71,7 @@ impl CurrentRates {
         };
         let rates = [&self.per_conn, &self.per_peer, global];
         let any = rates.map(|rate| rate.load(Ordering::Relaxed));
-        any[0] | any[1] | any[2] == 0
+        (any[0] | any[1] | any[2]) == 0
     }
 
     /// Returns the chunk in force in bytes.

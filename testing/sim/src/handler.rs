@@ -150,8 +150,13 @@ pub(crate) async fn think(ms: u64) {
     }
 }
 
+/// Longest answer in bytes.
+///
+/// The bytes of a peer that sends no requests may ask for 4 GiB.
+const LONGEST: usize = 1 << 20;
+
 /// Returns the sizes of a request's body and of its answer.
 pub(crate) fn sizes(head: [u8; 8]) -> (usize, usize) {
     let word = |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-    (word(0) as usize, word(4) as usize)
+    (word(0) as usize, (word(4) as usize).min(LONGEST))
 }
