@@ -152,6 +152,7 @@ pub(crate) struct Books {
     pub(crate) observed_dials: [u64; 2],
     pub(crate) inflight: i64,
     pub(crate) memory_held: i64,
+    /// Most bytes outside of the reserve.
     pub(crate) most_memory: u64,
     pub(crate) readiness: Vec<ReadyState>,
     pub(crate) reloads: [u64; 2],
@@ -199,7 +200,7 @@ impl Books {
             observed_dials: [0; 2],
             inflight: 0,
             memory_held: 0,
-            most_memory: script.limits.memory,
+            most_memory: script.limits.memory - step::reserve_of(script.limits.memory),
             readiness: Vec::new(),
             reloads: [0; 2],
             rejects: BTreeMap::new(),

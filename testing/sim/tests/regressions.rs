@@ -164,3 +164,11 @@ fn throttled_answer_survives_two_stops() {
 fn ended_relay_not_counted_by_drain() {
     ron_sim::check(&Script::generate(7761));
 }
+
+/// After a reload to less memory, the reserve granted a frame above the new limit.
+///
+/// Handlers that keep frames would otherwise wait for each other.
+#[test]
+fn reserve_after_lowered_memory_limit() {
+    ron_sim::check(&Script::generate(7525));
+}

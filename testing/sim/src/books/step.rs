@@ -14,6 +14,13 @@ const TICK: u64 = 300;
 const LINGER: u64 = 2000;
 /// Time after which an aborted or cancelled connection is closed.
 const CLOSED: u64 = 150;
+/// The largest frame that a configuration allows.
+const LARGEST_FRAME: u64 = 1 << 20;
+
+/// Returns the part of a memory limit for one frame at a time.
+pub(crate) fn reserve_of(limit: u64) -> u64 {
+    (limit / 4).min(LARGEST_FRAME)
+}
 
 impl Books {
     /// Checks the open streams and the limiter's own figures.
@@ -43,10 +50,13 @@ impl Books {
             let what = format!("{held} bytes are charged, {} reported", self.memory_held);
             self.broken("accounting", what);
         }
-        // Bytes above a smaller limit of a reload are freed as their frames are dropped.
-        self.most_memory = self.limits.memory.max(self.most_memory.min(held));
-        if held > self.most_memory {
-            let what = format!("{held} bytes are held, {} are allowed", self.limits.memory);
+        let reserve = reserve_of(self.limits.memory);
+        // A smaller limit of a reload takes no bytes back, and the reserve still grants one frame.
+        let open = self.limits.memory - reserve;
+        self.most_memory = open.max(self.most_memory.min(held));
+        let allowed = self.most_memory + reserve;
+        if held > allowed {
+            let what = format!("{held} bytes are held, {allowed} are allowed");
             self.broken("memory", what);
         }
         if self.owed_rejects > 0 && self.draining.is_none() && self.stopped.is_none() {
