@@ -172,3 +172,10 @@ fn ended_relay_not_counted_by_drain() {
 fn reserve_after_lowered_memory_limit() {
     ron_sim::check(&Script::generate(7525));
 }
+
+/// A failed write counted as waiting, as did the last bytes after the other leg's failure.
+#[test]
+fn write_deadline_of_an_ended_relay() {
+    ron_sim::check(&Script::generate(52_384));
+    ron_sim::check(&Script::generate(55_580));
+}
