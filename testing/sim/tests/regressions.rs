@@ -179,3 +179,9 @@ fn write_deadline_of_an_ended_relay() {
     ron_sim::check(&Script::generate(52_384));
     ron_sim::check(&Script::generate(55_580));
 }
+
+/// A machine resumed at the start of a drain, which looked twice before the upstream went on.
+#[test]
+fn answer_of_resumed_upstream_survives_drain() {
+    ron_sim::check(&Script::generate(20_896));
+}

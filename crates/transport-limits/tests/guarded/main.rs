@@ -15,6 +15,7 @@ mod handles;
 mod harness;
 mod hostile;
 mod memory;
+mod relay_to_foreign;
 mod reload;
 mod shared;
 mod shared_evict;
