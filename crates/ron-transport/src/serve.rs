@@ -273,7 +273,7 @@ where
     LogError::new(handler(conn), control)
 }
 
-/// Waits for the end of the connection or of its handler, after the other one.
+/// Waits for the later end: that of the connection, or its handler.
 async fn finish(
     mut handling: Pin<&mut impl Future<Output = ()>>,
     ended: Option<TransportError>,

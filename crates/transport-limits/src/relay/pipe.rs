@@ -336,7 +336,7 @@ impl Pipe {
     }
 }
 
-/// Returns whether the budget has room for a remainder of a bulk read.
+/// Returns whether the budget has room for a bulk remainder.
 fn has_room(reader: Option<&Control>) -> bool {
     reader.is_some_and(|reader| {
         let conn = &reader.0;

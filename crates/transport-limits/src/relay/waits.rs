@@ -23,7 +23,7 @@ type Ended = Pin<Box<dyn Future<Output = TransportError> + Send>>;
 pub(super) struct RareWaits(Option<Box<(Option<SilenceTimer>, Option<Ended>)>>);
 
 impl RareWaits {
-    /// Waits until the stream that `of` reads from has been silent for 15 s.
+    /// Waits until the reader of `of` has been silent for 15 s.
     pub(super) fn poll_silence(
         &mut self,
         cx: &mut Context<'_>,
@@ -35,7 +35,7 @@ impl RareWaits {
         silence.poll(cx, of, control)
     }
 
-    /// Waits until a deadline or a cancel has ended the connection, and evaluates its deadlines.
+    /// Waits for the end of the connection, and evaluates its deadlines.
     pub(super) fn poll_ended(
         &mut self,
         cx: &mut Context<'_>,

@@ -11,7 +11,7 @@ use crate::harness::{assert_took, deadlines, Rig};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Waits for the end of a relay; returns the leg and the deadline.
+/// Returns the leg and the deadline that ended a relay.
 async fn ended(
     relaying: impl std::future::Future<Output = Result<Relayed, RelayError>>,
 ) -> (Side, Op) {

@@ -17,7 +17,7 @@ const CLOSED: u64 = 150;
 /// The largest frame that a configuration allows.
 const LARGEST_FRAME: u64 = 1 << 20;
 
-/// Returns the part of a memory limit for one frame at a time.
+/// Returns the part of a limit for one frame at a time.
 pub(crate) fn reserve_of(limit: u64) -> u64 {
     (limit / 4).min(LARGEST_FRAME)
 }
