@@ -102,6 +102,44 @@ async fn freed_bytes_notified_per_step() {
     assert!(!is_ready(one.as_mut()).await && !is_ready(two.as_mut()).await);
     free(1);
     assert!(is_ready(one).await && is_ready(two).await);
+    let next = budget.freed();
+    tokio::pin!(next);
+    assert!(!is_ready(next.as_mut()).await);
+    free(FREED_STEP - 1);
+    assert!(!is_ready(next.as_mut()).await, "a step begins anew");
+    free(2);
+    assert!(is_ready(next).await);
+}
+
+#[tokio::test]
+#[allow(clippy::unwrap_used)]
+async fn use_of_memory_notified() {
+    let budget = budget();
+    let used = budget.used();
+    tokio::pin!(used);
+    assert!(!is_ready(used.as_mut()).await, "nothing is charged");
+    let charge = budget.take(ACCOUNT, 10).unwrap();
+    assert!(is_ready(used).await);
+    assert!(is_ready(budget.used()).await, "bytes are still charged");
+    drop(charge);
+    assert!(!is_ready(budget.used()).await);
+}
+
+#[test]
+#[allow(clippy::unwrap_used)]
+fn bytes_after_covered_frame_not_covered() {
+    let (budget, bytes) = (budget(), [1_u8; 40]);
+    let mut charge = budget.take(ACCOUNT, 10).unwrap();
+    charge.cover(&bytes[10..20]);
+    for (from, to, is_covered) in [
+        (10, 20, true),
+        (15, 20, true),
+        (15, 21, false),
+        (20, 21, false),
+        (9, 12, false),
+    ] {
+        assert_eq!(budget.covers(&bytes[from..to]), is_covered, "{from}..{to}");
+    }
 }
 
 async fn is_ready(future: impl Future<Output = ()>) -> bool {

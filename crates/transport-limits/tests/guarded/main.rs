@@ -8,6 +8,7 @@ mod admission;
 mod bulk;
 mod deadlines;
 mod events;
+mod eviction_reload;
 mod fairness;
 mod flush;
 mod frames;
