@@ -242,6 +242,21 @@ mod tests {
     }
 
     #[test]
+    fn dialed_framed_connection_awaits_answers() {
+        let activity = Activity::new(0);
+        activity.framed.store(true, Ordering::Relaxed);
+        for _ in 0..2 {
+            activity.frame(Direction::Out);
+            activity.moved(Direction::Out, 5);
+        }
+        activity.moved(Direction::In, 6);
+        activity.frame(Direction::In);
+        assert!(!activity.is_idle(false, 100 * QUIET), "one answer is due");
+        activity.frame(Direction::In);
+        assert!(activity.is_idle(false, 6));
+    }
+
+    #[test]
     fn finished_write_is_no_activity() {
         let activity = Activity::new(5);
         activity.write_waits(90);

@@ -54,6 +54,35 @@ fn received_frames_charged_once() {
 }
 
 #[test]
+fn reserve_of_a_quarter_up_to_a_frame() {
+    assert_eq!(reserve_of(4000), 1000);
+    assert_eq!(reserve_of(4 * LARGEST_FRAME), LARGEST_FRAME);
+    assert_eq!(reserve_of(64 * LARGEST_FRAME), LARGEST_FRAME);
+}
+
+#[test]
+fn returned_reservation_is_reported() {
+    let recorder = transport_testkit::Recorder::new();
+    let budget = Budget::new(&SharedBudget::new(1000), recorder.observer());
+    for reserved in [150, 100] {
+        let frame = received(&budget, false, reserved, &[7; 100]);
+        assert_eq!(recorder.memory_held(), 100);
+        drop(frame);
+        assert_eq!(recorder.memory_held(), 0);
+    }
+}
+
+#[test]
+fn empty_frame_holds_nothing() {
+    for wiped in [false, true] {
+        let budget = budget();
+        let frame = received(&budget, wiped, 10, &[]);
+        assert_eq!(budget.held(), 0);
+        assert!(frame.is_empty());
+    }
+}
+
+#[test]
 fn free_chunk_taken_once_at_a_time() {
     let (budget, free) = (budget(), FreeChunk::default());
     let chunk = free.take(&budget, 10).unwrap();

@@ -65,3 +65,30 @@ async fn shorter_idle_time_evicts_sooner() {
     let _second = rig.connect().await;
     assert!(first.io.control().is_ended());
 }
+
+/// A refused connection gives back its places of the peer.
+#[tokio::test(start_paused = true)]
+async fn lowered_cap_leaks_no_pending_place() {
+    const OPEN: usize = 8;
+    let mut rig = Rig::new(|limits| {
+        one_place(Overflow::Evict)(limits);
+        limits.set_max_conns(OPEN as u64).unwrap();
+        limits.set_max_pending_handshakes(1).unwrap();
+    });
+    let mut open = Vec::new();
+    for _ in 0..OPEN {
+        open.push(rig.connect().await);
+    }
+    rig.apply(|limits| {
+        limits.set_max_conns(1).unwrap();
+    });
+    sleep(EVICT_AFTER).await;
+    // Three evictions reach no cap of 1.
+    assert_eq!(refused(&mut rig).await, 1);
+    assert_eq!(rig.limiter.peers_with_at_least(OPEN + 1), 0);
+    drop(open);
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(rig.limiter.admitted(), 0);
+    let _next = rig.connect().await;
+    assert_eq!(rig.limiter.peers_with_at_least(2), 0);
+}
