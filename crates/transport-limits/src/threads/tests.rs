@@ -127,7 +127,9 @@ async fn busy_threads_are_not_idle() {
     let threads = Threads::new("test", 3);
     for _ in 0..3 {
         let first = occupy(&threads).await;
-        assert_eq!(threads.0.pool.lock().idle, 0);
+        let state = threads.0.pool.lock();
+        assert_eq!(state.threads - state.idle, 1);
+        drop(state);
         let second = occupy(&threads).await;
         assert_eq!(threads.run(|| 7).await.unwrap(), 7);
         end(first).await;

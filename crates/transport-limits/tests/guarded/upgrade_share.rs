@@ -1,6 +1,6 @@
-//! The pending handshakes of one peer, an upgrade among them.
+//! The pending handshakes of one peer, an upgrade among them, and a failed one.
 
-use transport_core::{Dialer, Queue, Reason, TransportError};
+use transport_core::{CloseReason, Connection, Dialer, Queue, Reason, TransportError};
 
 use crate::harness::{anywhere, Rig};
 
@@ -45,4 +45,22 @@ async fn peer_fills_a_quarter_of_handshakes() {
         _ = rig.guard.accept() => panic!("over the share"),
         () = recorder.wait_for("a refusal", |s| s.rejected(Reason::HandshakeLimit) == 1) => {}
     }
+}
+
+/// The connection ends by its own failure, not by a cancel.
+#[tokio::test(start_paused = true)]
+async fn failed_upgrade_closes_connection() {
+    let mut rig = Rig::new(|_| {});
+    let (ours, _peer) = rig.connect().await;
+    let control = ours.io.control();
+    let failed = ours.io.upgrade(|_raw, _| async {
+        Err::<Connection<transport_testkit::MemoryIo>, _>(TransportError::Proxy {
+            source: "on purpose".into(),
+        })
+    });
+    failed.await.unwrap_err();
+    let error = control.ended().await;
+    assert!(matches!(error, TransportError::Closed), "{error:?}");
+    assert_eq!(rig.recorder.rejected(Reason::Proxy), 1);
+    assert_eq!(rig.recorder.closes(CloseReason::Cancelled), 0);
 }
