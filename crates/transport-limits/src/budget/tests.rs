@@ -73,12 +73,18 @@ fn returned_reservation_is_reported() {
 }
 
 #[test]
+#[allow(clippy::unwrap_used)]
 fn empty_frame_holds_nothing() {
     for wiped in [false, true] {
         let budget = budget();
         let frame = received(&budget, wiped, 10, &[]);
         assert_eq!(budget.held(), 0);
         assert!(frame.is_empty());
+        let free = FreeChunk::default();
+        let chunk = free.take(&budget, 10).unwrap();
+        let frame = ReceiveBuffer::new(wiped).take(chunk.into());
+        assert!(free.take(&budget, 10).is_some());
+        drop(frame);
     }
 }
 

@@ -14,6 +14,8 @@ use crate::harness::{Peer, Rig, CHUNK};
 const SECOND: Duration = Duration::from_secs(1);
 /// The largest frame, and a peer's share: a quarter of four frames.
 const FRAME: usize = 64 << 10;
+/// A chunk above the 4 KiB that a read holds before it is charged.
+const LARGE: usize = 16 << 10;
 
 struct FramedConn {
     frames: FrameReader<ReadHalf<GuardedIo<MemoryIo>>>,
@@ -84,7 +86,7 @@ async fn peer_has_its_time_after_memory() {
         let mut rig = rig(CHUNK);
         let kept = kept(&mut rig).await;
         let mut conn = connect(&mut rig).await;
-        conn.begin(FRAME, CHUNK + 100).await;
+        conn.begin(FRAME, CHUNK).await;
         let FramedConn {
             mut frames,
             mut peer,
@@ -109,11 +111,12 @@ async fn peer_has_its_time_after_memory() {
 /// The idle timeout runs for a handler that keeps frames; the read timeout does not.
 #[tokio::test(start_paused = true)]
 async fn owed_bytes_due_after_kept_frame() {
-    let mut rig = rig(CHUNK);
+    let mut rig = rig(LARGE);
     let mut conn = connect(&mut rig).await;
     conn.begin(FRAME, FRAME).await;
     let kept = conn.whole().await;
-    conn.begin(FRAME, CHUNK + 100).await;
+    // Within a chunk, up to where memory for the whole frame is needed.
+    conn.begin(FRAME, CHUNK).await;
     let FramedConn {
         mut frames,
         mut peer,
@@ -161,7 +164,6 @@ async fn smaller_goal_needs_no_wait() {
 /// A frame over the chunk is read up to 4 KiB, until memory for the whole is charged.
 #[tokio::test(start_paused = true)]
 async fn free_chunk_grows_with_the_goal() {
-    const LARGE: usize = 16 << 10;
     let mut rig = rig(LARGE);
     let _kept = kept(&mut rig).await;
     let held = |rig: &Rig| usize::try_from(rig.recorder.memory_held()).unwrap() - FRAME;
