@@ -61,7 +61,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(1);
     const MILLISECOND: Duration = Duration::from_millis(1);
 
-    /// Returns whether a future that is ready `late` after the deadline is in time.
+    /// Returns whether a result this long after the deadline is in time.
     async fn is_in_time(late: Duration) -> bool {
         let deadline = Instant::now() + LIMIT;
         until(deadline, sleep_until(deadline + late)).await.is_ok()

@@ -7,7 +7,7 @@ use super::*;
 /// Longer than it takes to close a listener.
 const ANSWER_TAKES: Duration = Duration::from_millis(300);
 
-/// Connections that the accept loop takes from the backlog at the drain count as open.
+/// Connections taken from the backlog at the drain count as open.
 pub(super) async fn backlog_counts_as_open_at_drain() {
     const CLIENTS: usize = 3;
     let builder = Transport::builder().bind_addr(SocketAddr::from(([127, 0, 0, 1], 0)));
@@ -34,7 +34,7 @@ pub(super) async fn backlog_counts_as_open_at_drain() {
     }
 }
 
-/// A dial after the beginning of a drain is not open at its beginning.
+/// Dials after the beginning of a drain do not count.
 pub(super) async fn late_dial_is_not_counted() {
     let upstream = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let to: Endpoint = format!("tcp://{}", upstream.local_addr().unwrap())

@@ -83,7 +83,8 @@ async fn threads_end_with_last_clone() {
 
 type Running = tokio::task::JoinHandle<io::Result<()>>;
 
-/// Runs a job until the sender is dropped; returns once it has begun.
+/// Begins a job that ends with the drop of the sender.
+#[allow(clippy::unwrap_used, clippy::disallowed_methods)]
 async fn occupy(threads: &Threads) -> (Running, std::sync::mpsc::SyncSender<()>) {
     let (begun, has_begun) = oneshot::channel();
     let (release, gate) = sync_channel::<()>(0);
@@ -99,18 +100,20 @@ async fn occupy(threads: &Threads) -> (Running, std::sync::mpsc::SyncSender<()>)
     (running, release)
 }
 
+#[allow(clippy::unwrap_used)]
 async fn end(occupied: (Running, std::sync::mpsc::SyncSender<()>)) {
     drop(occupied.1);
     occupied.0.await.unwrap().unwrap();
 }
 
-/// Waits until every thread is idle.
+/// Returns the threads that are not idle.
+fn busy(threads: &Threads) -> usize {
+    let state = threads.0.pool.lock();
+    state.threads - state.idle
+}
+
 async fn all_idle(threads: &Threads) {
-    let is_busy = || {
-        let state = threads.0.pool.lock();
-        state.idle != state.threads
-    };
-    while is_busy() {
+    while busy(threads) != 0 {
         tokio::task::yield_now().await;
     }
 }
@@ -127,9 +130,7 @@ async fn busy_threads_are_not_idle() {
     let threads = Threads::new("test", 3);
     for _ in 0..3 {
         let first = occupy(&threads).await;
-        let state = threads.0.pool.lock();
-        assert_eq!(state.threads - state.idle, 1);
-        drop(state);
+        assert_eq!(busy(&threads), 1);
         let second = occupy(&threads).await;
         assert_eq!(threads.run(|| 7).await.unwrap(), 7);
         end(first).await;
@@ -139,7 +140,7 @@ async fn busy_threads_are_not_idle() {
     assert!(threads.0.pool.lock().threads <= 3);
 }
 
-/// A job whose caller was dropped has no place, and may wait behind a busy thread.
+/// Jobs of dropped callers wait behind a busy thread, without a place.
 #[test]
 fn queued_jobs_start_no_thread_over_the_cap() {
     let threads = Threads::new("test", 1);

@@ -1,4 +1,4 @@
-//! Ends of connections from outside: a limiter's close, panics, threads without a runtime.
+//! Ends from outside: closed limiters, panics, threads without a runtime.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::time::Duration;
@@ -65,7 +65,7 @@ async fn cancel_without_runtime_closes_stream() {
     drop(ours);
 }
 
-/// A lingering close needs a task, so the stream is closed by its handler.
+/// The handler closes the stream, because a lingering close needs a task.
 #[tokio::test(start_paused = true)]
 async fn drain_without_runtime_awaits_handler() {
     let mut rig = Rig::new(|_| {});

@@ -1,4 +1,4 @@
-//! Log events of single connections at the level `debug`, and of a failed hook.
+//! Log events at the level `debug`, and of a failed hook.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::harness::{anywhere, Rig};
 
 const SLOW: Duration = Duration::from_millis(250);
 
-/// Returns the only line of an event, after a check for its parts.
+/// Returns the only line of an event, which has these parts.
 fn only(log: &Log, event: &str, parts: &[&str]) -> String {
     let lines = log.lines(event);
     assert_eq!(lines.len(), 1, "{event}: {lines:?}");

@@ -56,7 +56,7 @@ async fn first_of_equally_idle_evicted() {
     assert_eq!(ended(&open), [0]);
 }
 
-/// A search stops after enough idle connections, so its cost does not grow with their number.
+/// The cost of a search does not grow with the idle connections.
 #[tokio::test(start_paused = true)]
 async fn search_compares_a_sample() {
     let (mut rig, mut open) = full(SAMPLE + 4).await;

@@ -14,7 +14,7 @@ use crate::harness::{Peer, Rig, CHUNK};
 const SECOND: Duration = Duration::from_secs(1);
 /// The largest frame, and a peer's share: a quarter of four frames.
 const FRAME: usize = 64 << 10;
-/// A chunk above the 4 KiB that a read holds before it is charged.
+/// A chunk above the 4 KiB of an uncharged read.
 const LARGE: usize = 16 << 10;
 
 struct FramedConn {
@@ -108,7 +108,7 @@ async fn peer_has_its_time_after_memory() {
     }
 }
 
-/// The idle timeout runs for a handler that keeps frames; the read timeout does not.
+/// A kept frame does not start the read timeout of a wait.
 #[tokio::test(start_paused = true)]
 async fn owed_bytes_due_after_kept_frame() {
     let mut rig = rig(LARGE);
@@ -132,7 +132,7 @@ async fn owed_bytes_due_after_kept_frame() {
     assert_eq!(reading.await.unwrap().unwrap().unwrap().len(), FRAME);
 }
 
-/// A timer that is late leaves no gap between two slices of the wait.
+/// Late timers leave no gap between two slices of the wait.
 #[tokio::test(start_paused = true)]
 async fn wait_reported_beyond_late_timer() {
     let mut rig = rig(CHUNK);
@@ -161,7 +161,7 @@ async fn smaller_goal_needs_no_wait() {
     assert_eq!((chunk.offset, chunk.bytes.len()), (0, CHUNK));
 }
 
-/// A frame over the chunk is read up to 4 KiB, until memory for the whole is charged.
+/// Frames over the chunk are read up to 4 KiB without a charge.
 #[tokio::test(start_paused = true)]
 async fn free_chunk_grows_with_the_goal() {
     let mut rig = rig(LARGE);
@@ -190,7 +190,7 @@ async fn free_chunk_grows_with_the_goal() {
     );
 }
 
-/// A read of the whole frame adds to the charge of an earlier read.
+/// A read of the frame adds to the charge before.
 #[tokio::test(start_paused = true)]
 async fn earlier_charge_counts_for_larger_goal() {
     let mut rig = rig(CHUNK);

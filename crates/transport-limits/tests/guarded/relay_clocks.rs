@@ -1,4 +1,4 @@
-//! The clocks of two legs of a relay, and of half-closed and throttled connections.
+//! Clocks of relays, and of half-closed and throttled connections.
 
 use std::future::Future;
 use std::time::Duration;
@@ -51,12 +51,12 @@ async fn busy_leg_keeps_other_leg() {
     drop((client_peer, server));
 }
 
-/// A watcher of one leg enforces the deadlines of both, without a poll of the relay.
+/// A watcher of one leg enforces the deadlines of both.
 #[tokio::test(start_paused = true)]
 async fn watcher_ends_unpolled_other_leg() {
     let mut rig = Rig::new(|l| {
         deadlines(l, |d| {
-            (d.idle, d.dial_idle) = (60 * SECOND, Some(2 * SECOND))
+            (d.idle, d.dial_idle) = (60 * SECOND, Some(2 * SECOND));
         });
     });
     let ((client, _client_peer), (dialed, _server)) = legs(&mut rig).await;
@@ -140,12 +140,12 @@ async fn lifetimes_are_spread() {
     assert!(*least.unwrap() >= life * 9 / 10 && *most.unwrap() <= life + SECOND);
 }
 
-/// A rate that is turned off ends the wait at once, and with it the standstill of the clock.
+/// The clock runs again once the rate is off.
 #[tokio::test(start_paused = true)]
 async fn ended_wait_starts_idle_clock() {
     let mut rig = Rig::new(|l| {
         deadlines(l, |d| {
-            (d.read, d.write, d.idle) = (100 * SECOND, 100 * SECOND, 5 * SECOND)
+            (d.read, d.write, d.idle) = (100 * SECOND, 100 * SECOND, 5 * SECOND);
         });
         let rate = chunk_in(l, 100 * SECOND);
         rates(l, |r| r.per_conn = rate);
@@ -169,7 +169,7 @@ async fn ended_wait_starts_idle_clock() {
     assert_took(took, 5 * SECOND);
 }
 
-/// Waits for a rate take no time from the deadline of owed bytes.
+/// Waits for a rate do not shorten the deadline of owed bytes.
 #[tokio::test(start_paused = true)]
 async fn owed_bytes_due_after_throttle() {
     for (late, in_time) in [(SECOND / 2, true), (3 * SECOND / 2, false)] {

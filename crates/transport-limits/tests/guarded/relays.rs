@@ -88,7 +88,7 @@ impl AsyncWrite for FailingWrites {
     }
 }
 
-/// A peer that has closed ends one direction; any other failure ends the relay.
+/// Any failure ends the relay, except the close of a peer.
 #[tokio::test(start_paused = true)]
 async fn failed_write_ends_relay_unless_peer_closed() {
     for (kind, is_gone) in [

@@ -1,4 +1,4 @@
-//! A guarded stream that follows a script, and notes what the guard does to it.
+//! A scripted stream that records the guard's calls.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -207,7 +207,7 @@ pub(crate) async fn scripted(set: impl FnOnce(&mut Steps)) -> Scripted {
 }
 
 impl Scripted {
-    /// Drops the stream, and returns what was done to it by the end of the close.
+    /// Drops the stream, and returns the calls up to the end.
     pub(crate) async fn close(self) -> Vec<&'static str> {
         drop(self.io);
         sleep(2 * LINGER).await;

@@ -1,4 +1,4 @@
-//! Ends of streams as the stream below sees them, and what the guard passes on.
+//! Ends of streams and passed-on calls, as seen by the stream below.
 
 use std::future::poll_fn;
 use std::io;
@@ -47,7 +47,7 @@ async fn unusable_data_aborts_unless_shut_down() {
     assert_eq!(conn.close().await, ["shutdown", "drop"]);
 }
 
-/// The log has the failure in words where its reason does not name it.
+/// The log has the failure in words unless the reason names it.
 #[tokio::test(start_paused = true)]
 async fn failed_stream_is_aborted_and_logged() {
     for (kind, reason, in_words) in [
@@ -65,7 +65,7 @@ async fn failed_stream_is_aborted_and_logged() {
     }
 }
 
-/// After the peer's end of stream, only ours is lost with a failed shutdown.
+/// A failed shutdown after the peer's end of stream is no failure.
 #[tokio::test(start_paused = true)]
 async fn failed_shutdown_after_peers_end() {
     for (ends, done, reason) in [
@@ -91,7 +91,7 @@ async fn failed_shutdown_after_peers_end() {
     }
 }
 
-/// Returns the bytes that a lingering close discards, and how long it takes.
+/// Returns the bytes and the duration of a lingering close.
 async fn discarded(to_read: usize, sent_after: Duration) -> (usize, Duration) {
     let start = Instant::now();
     let conn = scripted(|script| {
@@ -123,7 +123,7 @@ async fn linger_ends_after_enough_bytes() {
     assert!(took >= LINGER, "{took:?}");
 }
 
-/// A leg whose other leg failed is aborted once its bytes are sent.
+/// The leg beside a failed one is aborted after its bytes.
 #[tokio::test(start_paused = true)]
 async fn abort_waits_for_sent_bytes() {
     for (sent_after, aborted_after) in [

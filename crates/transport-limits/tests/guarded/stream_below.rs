@@ -1,4 +1,4 @@
-//! The guarded stream passes on what the stream below knows and is told.
+//! Calls that the guarded stream passes on to the stream below.
 
 use std::io;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! The moments of attempts of throttled reads, and the sizes of their pieces.
+//! Moments of throttled reads, and the sizes of their pieces.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn limited(per_conn: u64, chunk: u64) -> impl FnOnce(&mut Limits) {
     }
 }
 
-/// Spends the burst, then returns the size and the duration of the next read.
+/// Spends the burst; returns size and duration of the next read.
 async fn next_read(rig: &mut Rig, burst: usize, want: usize) -> (usize, Duration) {
     rig.dialer = rig.dialer.clone().buffer_bytes(1 << 20);
     let (mut ours, mut peer) = rig.connect().await;
@@ -30,7 +30,7 @@ async fn next_read(rig: &mut Rig, burst: usize, want: usize) -> (usize, Duration
     (read, start.elapsed())
 }
 
-/// Longer waits end on ticks of 4 ms, unless tokens would be lost until then.
+/// Longer waits end on ticks of 4 ms, unless that loses tokens.
 #[tokio::test(start_paused = true)]
 async fn long_waits_end_on_common_ticks() {
     const CHUNK: u64 = 64 << 10;
@@ -50,7 +50,7 @@ async fn long_waits_end_on_common_ticks() {
     }
 }
 
-/// A read waits for a small rest, but not for as much as two pieces.
+/// Reads wait for a small rest, and not for two pieces.
 #[tokio::test(start_paused = true)]
 async fn large_read_waits_for_one_piece() {
     const PIECE: usize = 4 << 10;
@@ -66,7 +66,7 @@ async fn large_read_waits_for_one_piece() {
     }
 }
 
-/// A read takes tokens for its own bytes, whatever the buffer had before.
+/// Earlier bytes in the buffer cost no tokens.
 #[tokio::test(start_paused = true)]
 async fn pieces_of_a_buffer_cost_their_bytes() {
     let mut rig = Rig::new(limited(4096, 4096));

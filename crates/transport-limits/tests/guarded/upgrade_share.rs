@@ -1,4 +1,4 @@
-//! The pending handshakes of one peer, an upgrade among them, and a failed one.
+//! Upgrades in the share of a peer's handshakes, and a failed one.
 
 use transport_core::{CloseReason, Connection, Dialer, Queue, Reason, TransportError};
 

@@ -249,7 +249,7 @@ proptest! {
     }
 }
 
-/// A reply ends with the port after an address of any type; the addresses have no zeros.
+/// Replies end with the port after an address of any type.
 #[test]
 fn socks5_reply_ends_after_its_address() {
     for address in [

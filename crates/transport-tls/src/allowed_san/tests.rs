@@ -305,7 +305,7 @@ fn entry_is_shown_as_written() {
     }
 }
 
-/// A scheme with a dot is a host with a port only before digits.
+/// A dotted scheme is a host only before digits.
 #[test]
 fn scheme_with_dot_or_digits_is_a_uri() {
     for text in ["com.example.app:path", "tel:5551234", "localhost:name"] {

@@ -187,7 +187,7 @@ fn flush_clears_debt_of_unmeasured_stream() {
     assert_eq!(clock.ends(TERMS), ends + 1000);
 }
 
-/// The debt begins with the first measurement, and not with a later one.
+/// Only the first measurement begins the debt.
 #[test]
 fn first_measurement_begins_debt() {
     let mut clock = WriteClock::default();
@@ -213,22 +213,16 @@ fn credit_adds_one_deadline() {
 }
 
 /// Writes these buffers, at most `limit` bytes; returns the written ones.
-fn clamped(bufs: &[&[u8]], limit: usize) -> Vec<u8> {
+async fn clamped(bufs: &[&[u8]], limit: usize) -> Vec<u8> {
     let bufs: Vec<IoSlice<'_>> = bufs.iter().map(|buf| IoSlice::new(buf)).collect();
     let mut written = Vec::new();
-    struct NoWake;
-    impl std::task::Wake for NoWake {
-        fn wake(self: std::sync::Arc<Self>) {}
-    }
-    let waker = std::task::Waker::from(std::sync::Arc::new(NoWake));
-    let mut cx = Context::from_waker(&waker);
-    let polled = poll_clamped(Pin::new(&mut written), &mut cx, &bufs, limit);
-    assert!(matches!(polled, Poll::Ready(Ok(count)) if count == written.len()));
+    let count = std::future::poll_fn(|cx| poll_clamped(Pin::new(&mut written), cx, &bufs, limit));
+    assert_eq!(count.await.ok(), Some(written.len()));
     written
 }
 
-#[test]
-fn clamped_write_moves_whole_buffers_or_a_part() {
+#[tokio::test]
+async fn clamped_write_moves_whole_buffers_or_a_part() {
     for (bufs, limit, written) in [
         (&[&b"abcdef"[..]][..], 4, &b"abcd"[..]),
         (&[b"abcdef"], 9, b"abcdef"),
@@ -237,6 +231,6 @@ fn clamped_write_moves_whole_buffers_or_a_part() {
         (&[b"", b"abcd", b"efgh"], 7, b"abcd"),
         (&[b"abcd", b"", b"efgh"], 8, b"abcdefgh"),
     ] {
-        assert_eq!(clamped(bufs, limit), written, "{limit} of {bufs:?}");
+        assert_eq!(clamped(bufs, limit).await, written, "{limit} of {bufs:?}");
     }
 }

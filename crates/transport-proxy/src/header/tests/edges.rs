@@ -1,4 +1,4 @@
-//! Values at the edges of what the protocol allows, and least numbers of wanted bytes.
+//! Values at the limits of the protocol, and numbers of wanted bytes.
 
 use transport_core::ProxiedTls;
 
