@@ -161,7 +161,7 @@ async fn smaller_goal_needs_no_wait() {
     assert_eq!((chunk.offset, chunk.bytes.len()), (0, CHUNK));
 }
 
-/// Frames over the chunk are read up to 4 KiB without a charge.
+/// Frames over the chunk get 4 KiB without a charge.
 #[tokio::test(start_paused = true)]
 async fn free_chunk_grows_with_the_goal() {
     let mut rig = rig(LARGE);

@@ -97,11 +97,11 @@ fn reload_of_same_lists_repeats_no_warning() {
     let (files, authority) = (CrlFiles::new(), Authority::new());
     let path = files.write("a.pem", authority.crl((2020, 2021), &[]).pem.as_bytes());
     let (warnings, _guard) = Warnings::capture();
-    let (first, error) = Crls::read(KEY, &[path.clone()], &Crls::default());
+    let (first, error) = Crls::read(KEY, std::slice::from_ref(&path), &Crls::default());
     assert!(error.is_none());
     first.warn(first.end());
     assert_eq!(warnings.count(), 1);
-    let (second, _) = Crls::read(KEY, &[path.clone()], &first);
+    let (second, _) = Crls::read(KEY, std::slice::from_ref(&path), &first);
     second.warn(second.end());
     assert_eq!(warnings.count(), 1, "the same CRL");
     let newer = authority.crl((2021, 2022), &[]);
