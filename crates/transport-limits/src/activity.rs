@@ -240,4 +240,49 @@ mod tests {
         activity.inbox_frames.store(1, Ordering::Relaxed);
         assert!(!activity.is_idle(true, 100 * QUIET));
     }
+
+    #[test]
+    fn dialed_framed_connection_awaits_answers() {
+        let activity = Activity::new(0);
+        activity.framed.store(true, Ordering::Relaxed);
+        for _ in 0..2 {
+            activity.frame(Direction::Out);
+            activity.moved(Direction::Out, 5);
+        }
+        activity.moved(Direction::In, 6);
+        activity.frame(Direction::In);
+        assert!(!activity.is_idle(false, 100 * QUIET), "one answer is due");
+        activity.frame(Direction::In);
+        assert!(activity.is_idle(false, 6));
+    }
+
+    #[test]
+    fn finished_write_is_no_activity() {
+        let activity = Activity::new(5);
+        activity.write_waits(90);
+        assert_eq!(activity.silent_since(), 90);
+        activity.write_done();
+        assert_eq!(activity.silent_since(), 5);
+        assert!(activity.is_idle(true, 5 + QUIET), "no write waits");
+    }
+
+    #[test]
+    fn standstill_shifts_clock_up_to_now() {
+        let activity = Activity::new(5);
+        activity.shift(10, 100);
+        assert_eq!(activity.at(), 15);
+        activity.shift(10, 20);
+        assert_eq!(activity.at(), 20);
+    }
+
+    #[test]
+    fn over_after_both_ends() {
+        let activity = Activity::new(0);
+        assert!(!activity.is_half_closed());
+        for (direction, is_over) in [(Direction::Out, false), (Direction::In, true)] {
+            activity.end(direction);
+            assert!(activity.is_half_closed());
+            assert_eq!(activity.is_over(), is_over);
+        }
+    }
 }

@@ -177,6 +177,37 @@ mod tests {
         assert_eq!(blocks, 15, "64 bytes doubled to 1 MiB");
     }
 
+    fn capacity(buffer: &ReceiveBuffer) -> usize {
+        match buffer {
+            ReceiveBuffer::Plain(bytes) => bytes.capacity(),
+            ReceiveBuffer::Wiped(bytes) => bytes.capacity(),
+        }
+    }
+
+    #[test]
+    fn reserved_capacity_is_exact() {
+        for wiped in [false, true] {
+            let mut buffer = ReceiveBuffer::new(wiped);
+            buffer.extend(&[7; 10], 100);
+            buffer.reserve(100);
+            assert_eq!(capacity(&buffer), 100);
+            buffer.extend(&[7; 90], 100);
+            buffer.reserve(50);
+            assert_eq!(capacity(&buffer), 100, "it never shrinks");
+        }
+    }
+
+    #[test]
+    fn capacity_doubles_up_to_the_frame() {
+        for wiped in [false, true] {
+            let mut buffer = ReceiveBuffer::new(wiped);
+            for (more, expected) in [(10, 10), (5, 20), (5, 20), (1, 37), (16, 37), (3, 40)] {
+                buffer.extend(&vec![7; more], 37);
+                assert_eq!(capacity(&buffer), expected, "{} bytes", buffer.len());
+            }
+        }
+    }
+
     #[test]
     fn slice_outlives_buffer() {
         for wiped in [false, true] {

@@ -104,3 +104,23 @@ impl Ceilings {
         all.iter().filter_map(Weak::upgrade).for_each(|p| each(&p));
     }
 }
+
+#[cfg(all(test, not(ron_loom)))]
+mod tests {
+    use transport_core::NoObserver;
+
+    use super::*;
+
+    #[test]
+    fn gone_participants_are_removed() {
+        let ceilings = Ceilings::new(&Limits::default());
+        let stays = Arc::new(Participant::new(Arc::new(NoObserver)));
+        ceilings.join(&stays);
+        for _ in 0..10 {
+            ceilings.join(&Arc::new(Participant::new(Arc::new(NoObserver))));
+        }
+        ceilings.join(&stays);
+        let known = ceilings.participants.read().unwrap().len();
+        assert_eq!(known, 2);
+    }
+}

@@ -144,4 +144,23 @@ mod tests {
         assert_eq!((early.shared_now(), late.shared_now()), (ticks(STEP), 0));
         assert_eq!(early.shared_now(), ticks(STEP));
     }
+
+    /// The first outputs of SplitMix64 with the seed 0.
+    #[test]
+    fn scatter_is_splitmix64() {
+        const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+        let outputs = [
+            0xe220_a839_7b1d_cdaf,
+            0x6e78_9e6a_a1b9_65f4,
+            0x06c4_5d18_8009_454f,
+        ];
+        for (id, output) in (1_u64..).zip(outputs) {
+            assert_eq!(scatter(id, 0, u64::MAX), output);
+            assert_eq!(scatter(id, 0, 1000), output % 1000);
+            assert_eq!(scatter(id, 0, 0), 0);
+            // The moment is mixed in with XOR.
+            let now = GOLDEN.wrapping_mul(id) ^ GOLDEN;
+            assert_eq!(scatter(id, now, u64::MAX), outputs[0]);
+        }
+    }
 }

@@ -49,3 +49,38 @@ impl<F: Future> Future for UntilDeadline<F> {
         Poll::Ready(Err(Elapsed))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::{advance, sleep, sleep_until};
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(1);
+    const MILLISECOND: Duration = Duration::from_millis(1);
+
+    /// Returns whether a result this long after the deadline is in time.
+    async fn is_in_time(late: Duration) -> bool {
+        let deadline = Instant::now() + LIMIT;
+        until(deadline, sleep_until(deadline + late)).await.is_ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn result_in_the_turn_is_in_time() {
+        assert!(is_in_time(Duration::ZERO).await);
+        assert!(is_in_time(MILLISECOND).await);
+        assert!(!is_in_time(5 * MILLISECOND).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stopped_process_gets_longer_turn() {
+        for (late, in_time) in [(30, true), (70, false)] {
+            let deadline = Instant::now() + LIMIT;
+            advance(5 * LIMIT).await;
+            let result = until(deadline, sleep(late * MILLISECOND)).await;
+            assert_eq!(result.is_ok(), in_time, "{late} ms");
+        }
+    }
+}

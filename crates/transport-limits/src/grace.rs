@@ -55,5 +55,7 @@ mod tests {
     fn stopped_process_gets_long_turn() {
         assert_eq!(turn(Duration::ZERO), TURN);
         assert_eq!(turn(Duration::from_secs(3)), LONG_TURN);
+        assert_eq!(turn(LATE), LONG_TURN);
+        assert_eq!(turn(LATE - Duration::from_nanos(1)), TURN);
     }
 }

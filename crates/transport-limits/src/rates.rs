@@ -102,6 +102,15 @@ mod tests {
         assert_eq!(with(|_| {}), [true, true]);
         assert_eq!(with(|rates| rates.per_conn = 1 << 20), [false, false]);
         assert_eq!(with(|rates| rates.per_peer = 1 << 20), [false, false]);
+        assert_eq!(
+            with(|rates| (rates.per_conn, rates.per_peer) = (1 << 20, 1 << 20)),
+            [false, false],
+            "equal rates"
+        );
+        assert_eq!(
+            with(|rates| (rates.per_peer, rates.global_egress) = (1 << 20, 1 << 20)),
+            [false, false]
+        );
         assert_eq!(with(|rates| rates.global_ingress = 1 << 20), [false, true]);
         assert_eq!(with(|rates| rates.global_egress = 1 << 20), [true, false]);
     }

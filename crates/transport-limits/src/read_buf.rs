@@ -100,6 +100,16 @@ mod tests {
     }
 
     #[test]
+    fn buffer_allocated_once_per_size() {
+        let address = |most: usize| with(most, |buf| buf.initialize_unfilled().as_ptr() as usize);
+        let allocated = || BUFFER.with_borrow(Vec::len);
+        let (small, again) = (address(BYTES), address(BYTES));
+        assert_eq!((small, allocated()), (again, BYTES));
+        let (bulk, ordinary) = (address(BULK_BYTES), address(BYTES));
+        assert_eq!((bulk, allocated()), (ordinary, BULK_BYTES));
+    }
+
+    #[test]
     fn use_limited_to_buffer_size() {
         with(BULK_BYTES + 1, |buf| {
             assert_eq!(buf.remaining(), BULK_BYTES);

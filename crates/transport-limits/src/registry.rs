@@ -232,3 +232,18 @@ impl Drop for Registration {
         self.registry.leave(&self.conn);
     }
 }
+
+#[cfg(all(test, not(ron_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gone_siblings_are_removed() {
+        let first = Registry::alone();
+        for _ in 0..10 {
+            drop(first.sibling());
+        }
+        let _last = first.sibling();
+        assert_eq!(first.siblings.read().unwrap().len(), 2);
+    }
+}

@@ -20,7 +20,9 @@ use tokio::sync::{oneshot, Semaphore};
 use crate::sync::{thread, Condvar, Mutex, MutexGuard};
 
 /// Longest wait of a thread for a job. The last thread waits indefinitely.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
+///
+/// Tests wait for its end.
+const KEEP_ALIVE: Duration = Duration::from_millis(if cfg!(test) { 200 } else { 10_000 });
 
 type Job = Box<dyn FnOnce() + Send>;
 

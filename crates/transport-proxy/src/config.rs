@@ -300,6 +300,17 @@ mod tests {
     }
 
     #[test]
+    fn proxy_for_dials_set_and_unset() {
+        let mut config = ProxyConfig::default();
+        let proxy: ViaProxy = "http://proxy:3128".parse().unwrap();
+        config.set_via(Some(proxy.clone())).set_required(true);
+        assert_eq!(config.via(), Some(&proxy));
+        assert!(config.required(), "the same configuration is returned");
+        config.set_via(None);
+        assert_eq!(config.via(), None);
+    }
+
+    #[test]
     fn trusted_list_round_trips() {
         let mut config = ProxyConfig::default();
         for (written, shown) in [

@@ -239,6 +239,17 @@ mod tests {
     }
 
     #[test]
+    fn longest_credentials_are_taken() {
+        let (user, password) = ("u".repeat(255), "p".repeat(255));
+        let proxy = parse(&format!("socks5://{user}:{password}@proxy:1080"));
+        let credentials = proxy.credentials().unwrap();
+        assert_eq!(credentials.user.as_slice(), user.as_bytes());
+        assert_eq!(credentials.password.as_slice(), password.as_bytes());
+        let over = format!("socks5://u:{password}p@proxy:1080");
+        over.parse::<ViaProxy>().unwrap_err();
+    }
+
+    #[test]
     fn wrong_proxy_is_refused_without_quote() {
         let long = format!("socks5://{}:secret@proxy:1", "u".repeat(256));
         for text in [

@@ -247,18 +247,4 @@ impl CrlExpiry {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn expiry_stages() {
-        let dates = CrlDates {
-            this_update: 1000,
-            next_update: 2000,
-        };
-        let expiry = CrlExpiry::of("tls.crl_path", [dates].into_iter());
-        let stages = [1000, 1899, 1900, 1999, 2000, 3000].map(|now| expiry.stage(now));
-        assert_eq!(stages, [0, 0, 1, 1, 2, 2]);
-        assert_eq!(CrlExpiry::default().stage(0), 0);
-    }
-}
+mod tests;

@@ -259,6 +259,35 @@ mod tests {
     }
 
     #[test]
+    fn leading_white_space_and_marks_are_removed() {
+        for (file, expected) in [
+            ("  -----BEGIN X-----", "\n\n-----BEGIN X-----"),
+            (
+                "\t-----BEGIN X-----\n  AA==\r\n \tBB",
+                "\n-----BEGIN X-----\n\n\nAA==\r\n\n\nBB",
+            ),
+            ("a b\tc\n\td", "a b c\n\nd"),
+            ("\u{feff}-----BEGIN X-----", "\n\n\n-----BEGIN X-----"),
+        ] {
+            let mut bytes = file.as_bytes().to_vec();
+            normalize(&mut bytes);
+            assert_eq!(bytes, expected.as_bytes(), "{file:?}");
+        }
+    }
+
+    #[test]
+    fn file_kind_is_that_of_its_main_block() {
+        let block = |label: &str| format!("-----BEGIN {label}-----\nAA==\n-----END {label}-----\n");
+        let wrong = |file: &str| private_key(&mut file.as_bytes().to_vec()).unwrap_err();
+        let parameters = block("EC PARAMETERS");
+        for label in ["CERTIFICATE", "PUBLIC KEY"] {
+            let alone = wrong(&block(label));
+            assert_eq!(wrong(&format!("{parameters}{}", block(label))), alone);
+            assert_ne!(wrong(&parameters), alone);
+        }
+    }
+
+    #[test]
     fn errors_do_not_contain_input() {
         for (file, says) in [
             (

@@ -93,3 +93,25 @@ pub(crate) fn links(certificate: &CertificateDer<'_>) -> Option<IssuerLinks> {
 pub(crate) fn parse(certificate: &CertificateDer<'_>) -> Option<CertificateInner<Raw>> {
     CertificateInner::from_der(certificate).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, CertifiedIssuer, DnType, KeyPair};
+
+    use super::*;
+
+    #[test]
+    fn root_alone_is_self_issued() {
+        let named = |name: &str| {
+            let mut params = CertificateParams::default();
+            params.distinguished_name.push(DnType::CommonName, name);
+            params
+        };
+        let key = || KeyPair::generate().unwrap();
+        let root = CertifiedIssuer::self_signed(named("root"), key()).unwrap();
+        let leaf = named("leaf").signed_by(&key(), &root).unwrap();
+        let (root, leaf) = (links(root.der()).unwrap(), links(leaf.der()).unwrap());
+        assert!(root.is_self_issued() && !leaf.is_self_issued());
+        assert!(root.issued(&leaf) && !leaf.issued(&root));
+    }
+}

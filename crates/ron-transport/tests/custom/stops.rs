@@ -52,3 +52,37 @@ async fn throttled_answer_survives_two_stops() {
     assert_eq!((report.finished, report.closed_idle), (1, 0));
     serving.await.unwrap().unwrap();
 }
+
+/// A request during the stop is read before the next look.
+#[tokio::test(start_paused = true)]
+async fn request_during_stop_is_answered() {
+    /// Just below the interval between two looks of a drain.
+    const ALMOST_A_LOOK: Duration = Duration::from_millis(19);
+    let (listener, raw) = MemoryListener::bind(Backend::Uds);
+    let builder = Transport::builder().raw_listener("vsock", listener);
+    let transport = Arc::new(builder.build().unwrap());
+    transport.listen().await.unwrap();
+    let echo = |conn: Conn| async move { drop(ron_transport::echo(conn).await) };
+    let serving = tokio::spawn(Arc::clone(&transport).serve_owned(echo));
+    let target = Target::host("memory", 1).unwrap();
+    let mut client = raw.dial(&target).await.unwrap();
+    client.io.write_all(b"1").await.unwrap();
+    client.io.read_exact(&mut [0; 1]).await.unwrap();
+    let draining = Arc::clone(&transport);
+    let draining = tokio::spawn(async move { draining.shutdown(Duration::from_secs(60)).await });
+    sleep(Duration::from_millis(10)).await;
+    let control = transport.connections().remove(0);
+    while !control.is_idle() {
+        sleep(Duration::from_millis(1)).await;
+    }
+    // One look has found it idle, and the next one is due.
+    sleep(ALMOST_A_LOOK).await;
+    advance(Duration::from_secs(10)).await;
+    client.io.write_all(b"2").await.unwrap();
+    let mut rest = Vec::new();
+    client.io.read_to_end(&mut rest).await.unwrap();
+    assert_eq!(rest, b"2", "answered, and then ended in order");
+    let report = draining.await.unwrap();
+    assert_eq!((report.finished, report.closed_idle), (0, 1));
+    serving.await.unwrap().unwrap();
+}

@@ -3,6 +3,7 @@
 //! HTTP/1.1 by hyper, frames, a custom shutdown order. Each test runs under both runtimes.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
+mod counts;
 mod http;
 
 use std::future::{pending, Future};
@@ -21,6 +22,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout, Instant};
 use transport_testkit::{both, Recorder};
 
+use counts::{backlog_counts_as_open_at_drain, late_dial_is_not_counted};
 use http::{
     http_answers_reset_at_deadline, http_answers_whole_with_graceful_shutdown,
     http_answers_whole_with_unaware_handler,
@@ -43,6 +45,8 @@ both! {
     stop_accepting_serves_open_clients
     ended_stream_held_by_handler
     idle_timeout_of_handed_on_stream
+    backlog_counts_as_open_at_drain
+    late_dial_is_not_counted
 }
 
 /// A serving transport.

@@ -195,6 +195,9 @@ fn burst_of_quarter_second_or_chunk() {
     assert_eq!(burst(1 << 20, 64 << 10), 256 << 10);
     assert_eq!(burst(64 << 10, 64 << 10), 64 << 10);
     assert_eq!(Rate::events(7).unwrap().burst_tokens(), 7);
+    let price = |per_sec, chunk| Rate::bytes(per_sec, chunk).unwrap().burst();
+    assert_eq!(price(1 << 20, 64 << 10), SECOND / 4);
+    assert_eq!(price(64 << 10, 64 << 10), SECOND);
     assert_eq!(Rate::bytes(0, 64 << 10), None);
     assert_eq!(Rate::events(0), None);
 }

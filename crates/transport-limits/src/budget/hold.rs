@@ -72,12 +72,3 @@ impl From<FreeChunkGuard> for MemoryHold {
         }
     }
 }
-
-impl From<HeldBytes> for MemoryHold {
-    fn from(counted: HeldBytes) -> Self {
-        Self {
-            counted: Some(counted),
-            ..Self::default()
-        }
-    }
-}

@@ -23,10 +23,12 @@ fn prefixes_parse_to_networks() {
         assert_eq!(prefix.to_string(), network, "{text}");
         assert_eq!(network.parse::<IpPrefix>().unwrap(), prefix);
     }
-    assert_eq!(
-        list(&["10.0.0.0/8", "::1"]).to_string(),
-        "10.0.0.0/8,::1/128"
-    );
+    let both = list(&["10.0.0.0/8", "::1"]);
+    assert_eq!(both.to_string(), "10.0.0.0/8,::1/128");
+    let lengths: Vec<_> = both.as_slice().iter().map(|prefix| prefix.len()).collect();
+    assert_eq!(lengths, [8, 128]);
+    assert_eq!(both, list(&["10.0.0.0/8", "::1/128"]));
+    assert_ne!(both, list(&["::1", "10.0.0.0/8"]));
 }
 
 #[test]
@@ -45,6 +47,7 @@ fn wrong_prefix_error_names_fix() {
         ("10.0.0.0/8/8", "IPv4 prefix is 0 to 32"),
         ("10.0.0.0/255.0.0.0", "write 10.0.0.0/8"),
         ("10.0.0.0/255.0.255.0", "IPv4 prefix is 0 to 32"),
+        ("2001:db8::/255.0.0.0", "IPv6 prefix is 0 to 128"),
         ("::ffff:10.0.0.0/8", "write the IPv4 prefix"),
         ("::ffff:10.0.0.1/104", "the network is ::ffff:10.0.0.0/104"),
         ("localhost", "such as 10.0.0.0/8"),
@@ -62,6 +65,7 @@ fn wrong_prefix_error_names_fix() {
     let long = "1\u{1b}[2J".repeat(1000);
     let error = long.parse::<IpPrefix>().unwrap_err().to_string();
     assert!(error.len() < 400 && !error.contains('\u{1b}'), "{error}");
+    assert!(error.contains("\"… "), "it marks the cut: {error}");
 }
 
 #[test]

@@ -139,3 +139,38 @@ fn flood_of_peers_bounded() {
     }
     assert!(peers.tracked() <= MAX_LINGERING + 2, "{}", peers.tracked());
 }
+
+/// Fills the table with peers whose buckets are not full.
+fn with_lingering(count: u32) -> PeerTable {
+    let caps = PeerCaps {
+        accepts: Rate::events(1),
+        ..OFF
+    };
+    let mut peers = PeerTable::default();
+    for n in 0..count {
+        peers.enter(key(n), 0, caps).unwrap();
+        peers.leave(key(n), 0);
+    }
+    peers
+}
+
+#[test]
+fn peer_without_debt_removed_at_once() {
+    let mut peers = with_lingering(10);
+    assert_eq!((peers.tracked(), peers.lingering.len()), (10, 10));
+    for _ in 0..2 {
+        peers.enter(key(99), 0, OFF).unwrap();
+    }
+    peers.leave(key(99), 0);
+    assert_eq!((peers.tracked(), peers.lingering.len()), (11, 10));
+    peers.leave(key(99), 0);
+    assert_eq!((peers.tracked(), peers.lingering.len()), (10, 10));
+}
+
+#[test]
+fn full_table_keeps_every_peer() {
+    let most = u32::try_from(MAX_LINGERING).unwrap();
+    assert_eq!(with_lingering(most).tracked(), MAX_LINGERING);
+    let over = with_lingering(most + 100).tracked();
+    assert!(over <= MAX_LINGERING + 2, "{over}");
+}

@@ -81,6 +81,113 @@ async fn threads_end_with_last_clone() {
     }
 }
 
+type Running = tokio::task::JoinHandle<io::Result<()>>;
+
+/// Begins a job that ends with the drop of the sender.
+#[allow(clippy::unwrap_used, clippy::disallowed_methods)]
+async fn occupy(threads: &Threads) -> (Running, std::sync::mpsc::SyncSender<()>) {
+    let (begun, has_begun) = oneshot::channel();
+    let (release, gate) = sync_channel::<()>(0);
+    let threads = threads.clone();
+    let running = tokio::spawn(async move {
+        let job = move || {
+            begun.send(()).unwrap();
+            gate.recv().unwrap_err();
+        };
+        threads.run(job).await
+    });
+    has_begun.await.unwrap();
+    (running, release)
+}
+
+#[allow(clippy::unwrap_used)]
+async fn end(occupied: (Running, std::sync::mpsc::SyncSender<()>)) {
+    drop(occupied.1);
+    occupied.0.await.unwrap().unwrap();
+}
+
+/// Returns the threads that are not idle.
+fn busy(threads: &Threads) -> usize {
+    let state = threads.0.pool.lock();
+    state.threads - state.idle
+}
+
+async fn all_idle(threads: &Threads) {
+    while busy(threads) != 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Waits until this many threads are left.
+async fn left(threads: &Threads, count: usize) {
+    while threads.0.pool.lock().threads != count {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn busy_threads_are_not_idle() {
+    let threads = Threads::new("test", 3);
+    for _ in 0..3 {
+        let first = occupy(&threads).await;
+        assert_eq!(busy(&threads), 1);
+        let second = occupy(&threads).await;
+        assert_eq!(threads.run(|| 7).await.unwrap(), 7);
+        end(first).await;
+        end(second).await;
+        all_idle(&threads).await;
+    }
+    assert!(threads.0.pool.lock().threads <= 3);
+}
+
+/// Jobs of dropped callers wait behind a busy thread, without a place.
+#[test]
+fn queued_jobs_start_no_thread_over_the_cap() {
+    let threads = Threads::new("test", 1);
+    let (release, gate) = sync_channel::<()>(0);
+    let (done, is_done) = sync_channel(2);
+    let last = done.clone();
+    let pool = &threads.0.pool;
+    pool.push(Box::new(move || done.send(gate.recv().is_err()).unwrap()))
+        .unwrap();
+    pool.push(Box::new(move || last.send(true).unwrap()))
+        .unwrap();
+    assert_eq!(pool.lock().threads, 1);
+    drop(release);
+    assert_eq!([is_done.recv(), is_done.recv()], [Ok(true), Ok(true)]);
+}
+
+#[tokio::test]
+async fn idle_threads_take_jobs_before_they_end() {
+    let threads = Threads::new("test", 2);
+    let both = (occupy(&threads).await, occupy(&threads).await);
+    end(both.0).await;
+    end(both.1).await;
+    all_idle(&threads).await;
+    let one = occupy(&threads).await;
+    assert_eq!(threads.run(|| 7).await.unwrap(), 7);
+    assert_eq!(threads.0.pool.lock().threads, 2);
+    end(one).await;
+}
+
+#[tokio::test]
+async fn last_thread_outlives_keep_alive() {
+    let threads = Threads::new("test", 3);
+    let all = [
+        occupy(&threads).await,
+        occupy(&threads).await,
+        occupy(&threads).await,
+    ];
+    assert_eq!(threads.0.pool.lock().threads, 3);
+    for one in all {
+        end(one).await;
+    }
+    left(&threads, 1).await;
+    tokio::time::sleep(2 * KEEP_ALIVE).await;
+    assert_eq!(threads.0.pool.lock().threads, 1);
+    assert_eq!(threads.run(|| 7).await.unwrap(), 7);
+}
+
 /// Polls a future once.
 async fn poll_once<F: std::future::Future + Unpin>(mut future: F) -> Option<F::Output> {
     std::future::poll_fn(|context| {

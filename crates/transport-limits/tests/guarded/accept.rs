@@ -1,6 +1,7 @@
 //! The accept loop: errors of a connection or the process, handshakes.
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -299,4 +300,20 @@ async fn end_before_handshake_counted_as_close() {
     assert_eq!(log.count("event=close"), 1);
     assert_eq!(log.count("reason=eof"), 1);
     assert_eq!(log.count("event=reject"), 0);
+}
+
+/// The loop yields to other tasks after many accepts only.
+#[tokio::test(start_paused = true)]
+async fn waiting_connection_accepted_at_once() {
+    let mut rig = Rig::new(|_| {});
+    for _ in 0..3 {
+        let _peer = rig.dialer.dial(&anywhere()).await.unwrap();
+        let accept = std::pin::pin!(rig.guard.accept());
+        let mut accept = Some(accept);
+        let polled = std::future::poll_fn(|cx| {
+            let accept = accept.as_mut().unwrap();
+            std::task::Poll::Ready(accept.as_mut().poll(cx).is_ready())
+        });
+        assert!(polled.await);
+    }
 }

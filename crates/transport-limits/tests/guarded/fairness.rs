@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use transport_core::Plain;
-use transport_limits::relay;
+use transport_limits::{relay, Side};
 
 const ANSWERS: u64 = 100;
 /// The flood ends after this many reads. So an unfair relay fails instead of hanging.
@@ -50,6 +50,33 @@ impl AsyncRead for Answering {
             self.0 += 1;
             buf.put_slice(&[2]);
         }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// As [`Answering`], of a peer that reads no more.
+struct AnsweringOnly(Answering);
+
+impl AsyncRead for AnsweringOnly {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for AnsweringOnly {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 }
@@ -97,4 +124,16 @@ async fn one_way_flood_does_not_starve_answers() {
         floods <= 4 * ANSWERS,
         "{floods} reads before {ANSWERS} answers were delivered"
     );
+}
+
+#[tokio::test]
+async fn discarded_flood_does_not_starve_answers() {
+    let counts = Arc::new(Counts::default());
+    let answering = AnsweringOnly(Answering(0));
+    let failed = relay(Plain(Flood(Arc::clone(&counts))), Plain(answering)).await;
+    let failed = failed.unwrap_err();
+    assert_eq!(failed.side, Side::B);
+    assert_eq!((failed.relayed.a_to_b, failed.relayed.b_to_a), (0, ANSWERS));
+    let floods = counts.floods.load(Ordering::Relaxed);
+    assert!(floods <= 4 * ANSWERS, "{floods} reads");
 }

@@ -70,3 +70,16 @@ async fn few_connections_evict_from_many() {
     assert_eq!(evicted(&public, &private), [2, 0]);
     assert_eq!((public.limiter.open(), private.limiter.open()), (2, 2));
 }
+
+#[tokio::test(start_paused = true)]
+async fn equal_siblings_evict_their_own() {
+    let (_, mut public, mut private) = two(evicting);
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        held.push(idle(&mut public).await);
+        held.push(idle(&mut private).await);
+    }
+    advance(2 * EVICT_AFTER).await;
+    held.push(idle(&mut private).await);
+    assert_eq!(evicted(&public, &private), [0, 1]);
+}

@@ -4,6 +4,7 @@ use transport_core::{Proxied, ProxiedAddrs, ProxyVersion};
 
 use super::{encode, HeaderDecoder, HeaderError, MAX_HEADER_BYTES};
 
+mod edges;
 mod random;
 
 /// A decoded header and its length.

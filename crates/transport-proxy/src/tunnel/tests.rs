@@ -248,3 +248,34 @@ proptest! {
         }
     }
 }
+
+/// Replies end with the port after an address of any type.
+#[test]
+fn socks5_reply_ends_after_its_address() {
+    for address in [
+        [&[1][..], &[10, 20, 30, 40]].concat(),
+        [&[4][..], &[0x20; 16]].concat(),
+        [&[3, 1][..], b"a"].concat(),
+        [&[3, 0][..]].concat(),
+        [&[3, 255][..], &[b'a'; 255]].concat(),
+    ] {
+        let reply = [&[5, 0, 5, 0, 0][..], &address, &[0x15, 0x38]].concat();
+        let more = [&reply[..], b"first bytes of the target"].concat();
+        assert_eq!(whole(SOCKS, &more), Ok(reply.len()), "{address:?}");
+        for piece in 1..=4 {
+            assert_eq!(pieces(SOCKS, &more, piece), Ok(reply.len()), "{address:?}");
+        }
+    }
+}
+
+#[test]
+fn http_line_ends_with_one_carriage_return() {
+    for reply in [
+        &b"HTTP/1.1 200 OK\r\r\n\r\n"[..],
+        b"HTTP/1.1 200 OK\r\n\r\r\n",
+        b"HTTP/1.1 200 OK\r\r\r\r",
+    ] {
+        let error = whole(HTTP, reply).unwrap_err();
+        assert_eq!(error.kind(), ViaErrorKind::Malformed, "{reply:?}");
+    }
+}

@@ -296,3 +296,76 @@ proptest! {
         prop_assert_eq!(entry(&id).matches(&uri(&changed)), id == changed);
     }
 }
+
+#[test]
+fn entry_is_shown_as_written() {
+    for text in ["A.example", "*.a.example", "spiffe://a/b/*", "::1"] {
+        assert_eq!(entry(text).to_string(), text);
+        assert_eq!(entry(text).as_str(), text);
+    }
+}
+
+/// A dotted scheme is a host only before digits.
+#[test]
+fn scheme_with_dot_or_digits_is_a_uri() {
+    for text in ["com.example.app:path", "tel:5551234", "localhost:name"] {
+        assert!(entry(text).matches(&uri(text)), "{text}");
+    }
+    for (text, said) in [
+        ("a.example:443", "a name has no port"),
+        ("localhost:443", "a name has no port"),
+        ("a.example:", "nothing after its scheme"),
+        ("1a:b", "DNS name"),
+        ("a_b:c", "DNS name"),
+    ] {
+        let error = text.parse::<AllowedSan>().unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
+fn longest_names_are_taken() {
+    let label = "a".repeat(63);
+    let name = |last: usize| format!("{label}.{label}.{label}.{}", "a".repeat(last));
+    assert_eq!(name(61).len(), 253);
+    for (text, fits) in [
+        (format!("{label}.example"), true),
+        (format!("a{label}.example"), false),
+        (name(61), true),
+        (name(62), false),
+        (format!("spiffe://{}", "a".repeat(255)), true),
+        (format!("spiffe://{}", "a".repeat(256)), false),
+        (format!("spiffe://a/{}", "b".repeat(2048 - 11)), true),
+        (format!("spiffe://a/{}", "b".repeat(2048 - 10)), false),
+    ] {
+        assert_eq!(
+            text.parse::<AllowedSan>().is_ok(),
+            fits,
+            "{} bytes",
+            text.len()
+        );
+    }
+}
+
+#[test]
+fn narrower_list_is_a_proper_subset() {
+    let list = |text: &str| -> Vec<String> { text.split_whitespace().map(Into::into).collect() };
+    for (now, before, is_narrower_now) in [
+        ("a", "", true),
+        ("", "", false),
+        ("", "a", false),
+        ("a", "a b", true),
+        ("b", "a b c", true),
+        ("a", "a", false),
+        ("a b", "b a", false),
+        ("x", "a", false),
+        ("a x", "a b c", false),
+        ("a b", "a", false),
+    ] {
+        assert_eq!(
+            is_narrower(&list(now), &list(before)),
+            is_narrower_now,
+            "{now} of {before}"
+        );
+    }
+}

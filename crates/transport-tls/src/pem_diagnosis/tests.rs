@@ -40,6 +40,15 @@ fn der_kind_by_fields() {
     for (der, kind) in [
         (certificate.clone(), FileKind::Certificate),
         (request, FileKind::Request),
+        // Without the optional attributes.
+        (
+            sequence(&[
+                sequence(&[number(0), sequence(&[long(0x0c)]), sequence(&[])]),
+                algorithm.clone(),
+                element(0x03, &[0; 200]),
+            ]),
+            FileKind::Request,
+        ),
         (key.serialize_der(), FileKind::Key),
         (crl(&[number(1)]), FileKind::Crl),
         (crl(&[]), FileKind::Crl),

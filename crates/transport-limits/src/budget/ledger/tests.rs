@@ -52,6 +52,19 @@ fn accounts_leave_one_more_equal_share() {
 }
 
 #[test]
+fn only_smaller_accounts_pass_a_waiting_one() {
+    let mut ledger = BudgetLedger::<u64>::new(LIMIT, 0);
+    for (n, bytes) in [(1, 100), (3, 200), (5, 100), (6, 250), (7, 100)] {
+        assert!(ledger.take(conn(n), bytes), "account {n}");
+    }
+    let _waits = wait(&mut ledger, conn(5), 100);
+    for (n, passes) in [(1, false), (3, false), (5, false), (8, true)] {
+        assert_eq!(ledger.has_room(conn(n), 1), passes, "account {n}");
+        assert_eq!(ledger.take(conn(n), 1), passes, "account {n}");
+    }
+}
+
+#[test]
 fn smallest_account_served_first() {
     let mut ledger = BudgetLedger::<u64>::new(LIMIT, 0);
     for n in 0..4 {

@@ -148,3 +148,89 @@ fn silent_host_has_no_credit() {
         assert!(end >= stall && end <= stall + 1760, "{stall}: {end}");
     }
 }
+
+/// A silence of exactly two deadlines keeps the debt.
+#[test]
+fn silence_of_two_deadlines_keeps_debt() {
+    let mut clock = WriteClock::default();
+    clock.pends(0, TERMS);
+    clock.before(3200, TERMS);
+    // Two intervals of it count.
+    assert_eq!(clock.ends(TERMS), 3200 - 200 + 1600);
+    assert!(clock.has_debt());
+}
+
+#[test]
+fn half_a_chunk_pays() {
+    for (bytes, paid) in [(TERMS.chunk / 2 - 1, 0), (TERMS.chunk / 2, 800)] {
+        let mut clock = WriteClock::default();
+        clock.pends(0, TERMS);
+        let bytes = usize::try_from(bytes).unwrap();
+        clock.accepted(1000, bytes, TERMS);
+        assert_eq!(clock.ends(TERMS), 1600 + paid, "{bytes}");
+    }
+}
+
+#[test]
+fn flush_clears_debt_of_unmeasured_stream() {
+    let mut clock = WriteClock::default();
+    clock.pends(0, TERMS);
+    clock.flushed();
+    assert!(!clock.has_debt());
+    clock.pends(0, TERMS);
+    clock.check(25, Some(Taken::Read(7)), TERMS);
+    clock.flushed();
+    assert!(clock.has_debt(), "its bytes are not taken yet");
+    // The time until the next wait does not count.
+    let ends = clock.ends(TERMS);
+    clock.before(1025, TERMS);
+    assert_eq!(clock.ends(TERMS), ends + 1000);
+}
+
+/// Only the first measurement begins the debt.
+#[test]
+fn first_measurement_begins_debt() {
+    let mut clock = WriteClock::default();
+    clock.pends(0, TERMS);
+    assert_eq!(
+        clock.check(25, Some(Taken::Read(7)), TERMS),
+        PeerProgress::Moves
+    );
+    assert_eq!(clock.ends(TERMS), 25 + 1600);
+    let mut clock = WriteClock::default();
+    clock.pends(0, TERMS);
+    assert_eq!(clock.check(25, None, TERMS), PeerProgress::Waits);
+    clock.check(125, Some(Taken::Read(7)), TERMS);
+    assert_eq!(clock.ends(TERMS), 1600, "it had begun before");
+}
+
+#[test]
+fn credit_adds_one_deadline() {
+    let mut clock = WriteClock::default();
+    clock.pends(0, TERMS);
+    clock.check(25, Some(closed(7)), TERMS);
+    assert_eq!(clock.ends(TERMS), 25 + 2 * 1600);
+}
+
+/// Writes these buffers, at most `limit` bytes; returns the written ones.
+async fn clamped(bufs: &[&[u8]], limit: usize) -> Vec<u8> {
+    let bufs: Vec<IoSlice<'_>> = bufs.iter().map(|buf| IoSlice::new(buf)).collect();
+    let mut written = Vec::new();
+    let count = std::future::poll_fn(|cx| poll_clamped(Pin::new(&mut written), cx, &bufs, limit));
+    assert_eq!(count.await.ok(), Some(written.len()));
+    written
+}
+
+#[tokio::test]
+async fn clamped_write_moves_whole_buffers_or_a_part() {
+    for (bufs, limit, written) in [
+        (&[&b"abcdef"[..]][..], 4, &b"abcd"[..]),
+        (&[b"abcdef"], 9, b"abcdef"),
+        (&[b"", b"abcdef", b"gh"], 4, b"abcd"),
+        (&[b"abcd", b"efgh"], 4, b"abcd"),
+        (&[b"", b"abcd", b"efgh"], 7, b"abcd"),
+        (&[b"abcd", b"", b"efgh"], 8, b"abcdefgh"),
+    ] {
+        assert_eq!(clamped(bufs, limit).await, written, "{limit} of {bufs:?}");
+    }
+}
