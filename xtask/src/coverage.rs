@@ -117,8 +117,10 @@ fn measure(
     tools::add_to_path(&mut command, &nextest)?;
     // The counters are a mapped file that is opened at the start: the gateway's sandbox allows no file
     // at the end, and a killed process writes none.
-    command.env("LLVM_PROFILE_FILE_NAME", "cov-%p-%m%c.profraw");
+    command.env("LLVM_PROFILE_FILE_NAME", "cov-%m%c.profraw");
     command.env("RUSTFLAGS", "-Cllvm-args=-runtime-counter-relocation");
+    // Line tables of the debugger would double the size of the target folder.
+    command.env("CARGO_PROFILE_DEV_DEBUG", "0");
     let toolchain = branches.then_some("nightly");
     if branches {
         command.arg("--branch").env("RUSTUP_TOOLCHAIN", "nightly");
