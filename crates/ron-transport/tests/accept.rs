@@ -1,4 +1,4 @@
-//! An accept loop of the embedder, over TCP, TLS and Unix sockets, under both runtimes.
+//! Accept loops of the embedder over each backend, under both runtimes.
 #![cfg(all(feature = "tls", feature = "uds"))]
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 

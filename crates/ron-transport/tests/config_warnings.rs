@@ -64,7 +64,7 @@ async fn reload_after_shutdown_is_refused() {
     assert_ne!(transport.config().limits.max_conns(), 7);
 }
 
-/// The address of an inherited socket belongs to the process that bound it.
+/// Its address belongs to the process that bound it.
 #[tokio::test]
 async fn address_of_inherited_socket_is_fixed() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();

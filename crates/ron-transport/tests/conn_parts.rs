@@ -1,4 +1,4 @@
-//! The parts of a connection, and its calls to the stream below, under both runtimes.
+//! The parts of a connection, under both runtimes.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 use std::future::poll_fn;

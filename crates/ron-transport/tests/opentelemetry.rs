@@ -176,7 +176,7 @@ fn gauges_show_their_last_value() {
     assert_eq!(expiry, Point::Gauge(2e9));
 }
 
-/// Every series of this build exists at the first collection; histograms need a value.
+/// Every series of this build exists at once; histograms need a value.
 #[test]
 fn two_names_and_a_prefix() {
     let otel = Otel::new();

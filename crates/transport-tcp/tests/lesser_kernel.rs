@@ -1,4 +1,4 @@
-//! A system without sock_diag(7) and Multipath TCP: other means with the same result.
+//! A system without sock_diag(7) and Multipath TCP.
 #![cfg(all(
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")

@@ -9,7 +9,9 @@ use crate::common::{connect, echoes, refuses, wait_for, Gateway, Start};
 /// The least limit, in bytes; a build for tests is larger.
 const LIMIT: u64 = 16 << 20;
 
-/// Waits for the overload; frames that never end fill memory if the program alone does not.
+/// Waits for the overload.
+///
+/// Partial frames fill memory if the program alone does not.
 fn until_overloaded(gateway: &Gateway) {
     let mut held = Vec::new();
     let body = wait_for("overload", || {

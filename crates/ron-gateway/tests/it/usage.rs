@@ -1,4 +1,4 @@
-//! Errors and warnings of the command line, and of settings that contradict sockets.
+//! Errors of the command line, conflicts with sockets, signals in a drain.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;

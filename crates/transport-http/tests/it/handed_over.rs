@@ -1,4 +1,4 @@
-//! Connections that a server or a client takes out of its HTTP library.
+//! Connections outside of their HTTP library.
 
 use axum::serve::Listener;
 use ron_transport::config::COMPILED_BACKENDS;

@@ -101,7 +101,7 @@ async fn malformed_head_is_an_error() {
     assert!(text.ends_with(&cause.to_string()), "{text}");
 }
 
-/// A client without a request ends the connection in order, also during a drain.
+/// It ends the connection in order.
 async fn silent_client_may_leave_during_drain() {
     let (transport, client, conn) = pair().await;
     let app = app(Arc::new(Semaphore::new(0)));

@@ -1,4 +1,4 @@
-//! The raw listener and dialers without a guard: states, announced addresses, broken proxies.
+//! Raw listener and dialers: states, announced addresses, broken proxies.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -75,7 +75,7 @@ async fn invalid_header_cannot_be_established() {
     assert!(error.to_string().contains(text), "{error}");
 }
 
-/// Without a local address, the destination is the unspecified one of the family.
+/// The client has no local address.
 #[test]
 fn unknown_destination_is_unspecified() {
     for (peer, destination) in [

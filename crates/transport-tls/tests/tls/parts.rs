@@ -1,4 +1,4 @@
-//! Public parts without a handshake of their own: identities, clones, certificates, debug text.
+//! Identities from files, clones, made certificates, debug text.
 
 use std::fmt::Debug;
 
