@@ -36,6 +36,7 @@ mod reload;
 mod sandbox;
 mod status_page;
 mod systemd;
+mod terminal;
 mod tls;
 mod uds;
 mod upstreams;
