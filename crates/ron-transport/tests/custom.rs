@@ -5,6 +5,8 @@
 mod instant;
 #[path = "custom/names.rs"]
 mod names;
+#[path = "custom/own_loop.rs"]
+mod own_loop;
 #[path = "custom/stops.rs"]
 mod stops;
 #[cfg(feature = "tls")]

@@ -46,9 +46,9 @@ impl Listener for FailsFirst {
 }
 
 /// A listener whose connections have no handshake.
-struct Instant(MemoryListener);
+pub(crate) struct Instant(pub(crate) MemoryListener);
 
-struct InstantPending(MemoryPending);
+pub(crate) struct InstantPending(MemoryPending);
 
 impl Listener for Instant {
     type Pending = InstantPending;

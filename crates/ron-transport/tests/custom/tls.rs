@@ -16,17 +16,17 @@ transport_testkit::both! {
     broken_certificate_keeps_the_listener
 }
 
-struct Pki(PkiDir);
+pub(crate) struct Pki(PkiDir);
 
 impl Pki {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (dir, authority) = (PkiDir::new(), Authority::new());
         dir.write("ca.pem", &authority.pem());
         dir.write_pair("server", &authority.leaf(&["guest.example"]));
         Self(dir)
     }
 
-    fn config(&self) -> Config {
+    pub(crate) fn config(&self) -> Config {
         let loader = Config::loader()
             .flag("transport.backend", "tls")
             .flag("transport.tls.cert_path", self.0.file("server.pem"))

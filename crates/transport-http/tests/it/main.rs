@@ -13,6 +13,8 @@ mod deadlines;
 mod deadlines_h2;
 mod drain;
 mod drain_native;
+mod handed_over;
+mod options;
 mod over;
 mod requests;
 mod servers;

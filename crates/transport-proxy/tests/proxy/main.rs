@@ -4,5 +4,6 @@
 mod admission;
 mod ends;
 mod headers;
+mod raw_pending;
 mod rig;
 mod stacked;

@@ -16,6 +16,7 @@ mod guard;
 mod lingering;
 mod metrics;
 mod mutual;
+mod parts;
 mod pins;
 mod pq;
 mod raw_certificates;
