@@ -174,8 +174,10 @@ impl<'a> Drain<'a> {
     /// Such a connection is idle at two looks, and in between.
     /// Runs until the transport is empty.
     async fn until_empty(&mut self) {
-        // The reactor polls the sockets once after the first look.
-        yield_now().await;
+        if !self.idle_before.is_empty() {
+            // The reactor polls the sockets, and the peers of a resumed machine go on.
+            sleep(POLL_INTERVAL).await;
+        }
         loop {
             let idle_before = std::mem::take(&mut self.idle_before);
             for (nth, control) in self.limiter.connections().into_iter().enumerate() {

@@ -33,6 +33,10 @@ impl StreamWatch for StreamTally {
         self.books.lock().write_waits(self.id, taken);
     }
 
+    fn write_failed(&self) {
+        self.books.lock().write_failed(self.id);
+    }
+
     fn ended(&self) {
         self.books.lock().ended(self.id);
     }

@@ -165,10 +165,27 @@ fn ended_relay_not_counted_by_drain() {
     ron_sim::check(&Script::generate(7761));
 }
 
-/// After a reload to less memory, the reserve granted a frame above the new limit.
+/// The reserve granted a frame above a lowered limit.
 ///
 /// Handlers that keep frames would otherwise wait for each other.
 #[test]
 fn reserve_after_lowered_memory_limit() {
     ron_sim::check(&Script::generate(7525));
+}
+
+/// A failed write counted as waiting.
+///
+/// So did the last bytes after the failure of the other leg.
+#[test]
+fn write_deadline_of_an_ended_relay() {
+    ron_sim::check(&Script::generate(52_384));
+    ron_sim::check(&Script::generate(55_580));
+}
+
+/// A drain began as the machine resumed.
+///
+/// It looked twice before the upstream went on.
+#[test]
+fn answer_of_resumed_upstream_survives_drain() {
+    ron_sim::check(&Script::generate(20_896));
 }

@@ -219,6 +219,6 @@ mod tests {
     #[test]
     fn forwarding_future_is_small() {
         let bytes = bytes_of_future(Forwarder::run);
-        assert!(bytes <= 320, "{bytes} bytes");
+        assert!(bytes <= 256, "{bytes} bytes");
     }
 }

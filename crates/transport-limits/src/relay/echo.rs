@@ -17,7 +17,7 @@ use super::pipe::{OneStream, Pipe, PipeError};
 /// Dropping the future closes the stream.
 pub async fn echo<I: Leg>(mut io: I) -> Result<u64, RelayError> {
     io.expect_drop();
-    let mut pipe = Pipe::new(io.guard());
+    let mut pipe = Pipe::new(false);
     let end = poll_fn(|cx| pipe.poll(cx, &mut OneStream(&mut io))).await;
     let bytes = pipe.bytes;
     match end {

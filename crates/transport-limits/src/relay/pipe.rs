@@ -9,6 +9,7 @@ use std::task::{ready, Context, Poll};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::leg::Leg;
 use crate::budget::MemoryHold;
 use crate::buffer::ReceiveBuffer;
 use crate::clock::SharesReading;
@@ -31,11 +32,13 @@ pub(super) trait PipeEnds {
     type Writer: AsyncWrite + Unpin;
     fn reader(&mut self) -> Pin<&mut Self::Reader>;
     fn writer(&mut self) -> Pin<&mut Self::Writer>;
+    /// Returns the reader's handle, whose budget counts held bytes.
+    fn guard(&self) -> Option<&Control>;
 }
 
 pub(super) struct TwoStreams<'a, R, W>(pub(super) &'a mut R, pub(super) &'a mut W);
 
-impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> PipeEnds for TwoStreams<'_, R, W> {
+impl<R: Leg, W: Leg> PipeEnds for TwoStreams<'_, R, W> {
     type Reader = R;
     type Writer = W;
 
@@ -46,11 +49,15 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> PipeEnds for TwoStreams<'_, R,
     fn writer(&mut self) -> Pin<&mut W> {
         Pin::new(self.1)
     }
+
+    fn guard(&self) -> Option<&Control> {
+        self.0.guard()
+    }
 }
 
 pub(super) struct OneStream<'a, I>(pub(super) &'a mut I);
 
-impl<I: AsyncRead + AsyncWrite + Unpin> PipeEnds for OneStream<'_, I> {
+impl<I: Leg> PipeEnds for OneStream<'_, I> {
     type Reader = I;
     type Writer = I;
 
@@ -60,6 +67,10 @@ impl<I: AsyncRead + AsyncWrite + Unpin> PipeEnds for OneStream<'_, I> {
 
     fn writer(&mut self) -> Pin<&mut I> {
         Pin::new(self.0)
+    }
+
+    fn guard(&self) -> Option<&Control> {
+        self.0.guard()
     }
 }
 
@@ -102,15 +113,13 @@ pub(super) struct Pipe {
     pub(super) hold: bool,
     /// Why the writer accepts no more bytes.
     pub(super) refused: Option<io::Error>,
-    /// The reader's handle, whose budget counts held bytes.
-    reader: Option<Control>,
 }
 
 impl Pipe {
-    /// Creates a direction that reads from the stream of this handle.
-    pub(super) fn new(reader: Option<&Control>) -> Self {
+    /// Creates a direction. With `hold`, its writer stays open until `release`.
+    pub(super) fn new(hold: bool) -> Self {
         Self {
-            reader: reader.cloned(),
+            hold,
             ..Self::default()
         }
     }
@@ -194,6 +203,11 @@ impl Pipe {
         matches!(self.state, PipeState::Held) && !self.unflushed
     }
 
+    /// Returns whether a poll that is pending waits for the reader.
+    pub(super) fn is_reading(&self) -> bool {
+        matches!(self.state, PipeState::Copying | PipeState::Discarding) && self.rest.is_none()
+    }
+
     /// Returns whether the direction has ended.
     pub(super) fn is_done(&self) -> bool {
         matches!(self.state, PipeState::Done)
@@ -259,7 +273,7 @@ impl Pipe {
         cx: &mut Context<'_>,
         ends: &mut E,
     ) -> Result<Poll<usize>, PipeError> {
-        let most = if self.may_read_bulk() {
+        let most = if self.is_bulk && has_room(ends.guard()) {
             read_buf::BULK_BYTES
         } else {
             read_buf::BYTES
@@ -285,7 +299,7 @@ impl Pipe {
                         data = &data[written..];
                     }
                     Poll::Pending => {
-                        self.keep(data);
+                        self.keep(data, ends.guard());
                         break;
                     }
                 }
@@ -294,23 +308,12 @@ impl Pipe {
         })
     }
 
-    /// Returns whether the next read may be a bulk read.
-    ///
-    /// It may if the budget has room for a remainder of any size.
-    fn may_read_bulk(&self) -> bool {
-        let has_room = |reader: &Control| {
-            let conn = &reader.0;
-            conn.core.budget().has_room(conn.account(), CHARGED)
-        };
-        self.is_bulk && self.reader.as_ref().is_some_and(has_room)
-    }
-
     /// Keeps bytes that the writer has not taken.
-    fn keep(&mut self, data: &[u8]) {
+    fn keep(&mut self, data: &[u8], reader: Option<&Control>) {
         self.is_bulk = false;
         let mut rest = ReceiveBuffer::new(read_buf::wipes());
         rest.extend(data, data.len());
-        let hold = self.reader.as_ref().map(|reader| {
+        let hold = reader.map(|reader| {
             let (conn, budget) = (&reader.0, reader.0.core.budget());
             let free = data.len().min(read_buf::BYTES);
             let charged = data.len() - free;
@@ -331,6 +334,14 @@ impl Pipe {
         self.unflushed = true;
         Ok(())
     }
+}
+
+/// Returns whether the budget has room for a bulk remainder.
+fn has_room(reader: Option<&Control>) -> bool {
+    reader.is_some_and(|reader| {
+        let conn = &reader.0;
+        conn.core.budget().has_room(conn.account(), CHARGED)
+    })
 }
 
 /// Reads and discards; returns 0 at the end of the stream.

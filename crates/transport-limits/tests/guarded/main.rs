@@ -25,6 +25,7 @@ mod memory;
 mod memory_reads;
 mod memory_sends;
 mod relay_clocks;
+mod relay_to_foreign;
 mod relays;
 mod reload;
 mod scripted;

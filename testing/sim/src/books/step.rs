@@ -17,7 +17,7 @@ const CLOSED: u64 = 150;
 /// The largest frame that a configuration allows.
 const LARGEST_FRAME: u64 = 1 << 20;
 
-/// Returns the part of a memory limit for one frame at a time.
+/// Returns the part of a limit for one frame at a time.
 pub(crate) fn reserve_of(limit: u64) -> u64 {
     (limit / 4).min(LARGEST_FRAME)
 }
@@ -69,6 +69,7 @@ impl Books {
     /// Returns the deadline that a stream has outlived.
     fn overdue(&mut self, id: usize) -> Option<String> {
         let (last, half) = self.activity(id);
+        let is_left = self.is_left_leg(id);
         let ended = self.streams[id].ended;
         let last = last.max(ended.unwrap_or(last));
         let limits = self.limits;
@@ -88,7 +89,9 @@ impl Books {
         if let Some(at) = stream.aborted {
             return over(at, CLOSED).then(|| "it is open after its abort".to_owned());
         }
-        let bound = limits.write_ms * 17 / 16 + TICK;
+        // A leg whose other one has failed sends its last bytes for as long as a lingering close.
+        let last_bytes = if is_left { LINGER } else { 0 };
+        let bound = limits.write_ms * 17 / 16 + TICK + last_bytes;
         let stalled = stalled_since(stream).filter(|_| !self.had_rates);
         if stalled.is_some_and(|at| over(at, bound)) {
             return Some("its peer reads nothing for longer than write_timeout".to_owned());

@@ -83,6 +83,11 @@ impl Books {
         }
     }
 
+    /// Notes a failed write: no later one waits for the peer.
+    pub(crate) fn write_failed(&mut self, id: usize) {
+        self.streams[id].blocked = None;
+    }
+
     /// Notes that the transport ended a stream in order. No answer may be owed.
     pub(crate) fn ended(&mut self, id: usize) {
         self.trace("ended", id as u64, 0);
@@ -144,6 +149,14 @@ impl Books {
             half |= leg.read_end || leg.ended.is_some();
         }
         (last, half)
+    }
+
+    /// Returns whether the other leg of the stream's relay is closed.
+    pub(super) fn is_left_leg(&self, id: usize) -> bool {
+        let peer = &self.peers[self.streams[id].peer];
+        let legs = [peer.stream, peer.dialed].into_iter().flatten();
+        legs.filter(|leg| *leg != id)
+            .any(|leg| !self.streams[leg].is_open)
     }
 
     pub(crate) fn aborted(&mut self, id: usize) {

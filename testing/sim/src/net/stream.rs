@@ -243,6 +243,9 @@ impl AsyncWrite for SimIo {
         }
         let mut pipe = self.outgoing.lock();
         if self.ended || self.aborted || pipe.deaf || self.is_reset() {
+            if let Some(tally) = &self.tally {
+                tally.write_failed();
+            }
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         let sent = pipe.send(Instant::now(), buf);

@@ -12,6 +12,8 @@ pub(crate) trait StreamWatch: fmt::Debug + Send {
     fn read_end(&self);
     /// Notes a write without room; the peer has read `taken` bytes.
     fn write_waits(&self, taken: u64);
+    /// Notes a failed write: the peer has closed.
+    fn write_failed(&self);
     /// Notes that the transport has ended its direction.
     fn ended(&self);
     /// Notes that the transport has aborted the stream.
