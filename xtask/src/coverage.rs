@@ -114,31 +114,38 @@ fn measure(
     let tool = tools::LLVM_COV.find_or_install(cx)?;
     let nextest = tools::NEXTEST.find_or_install(cx)?;
     apt::for_tests(cx)?;
-    let output = cx.scratch("coverage.lcov");
-    let mut command = cx.program(tool, ["llvm-cov", "nextest", "--lcov", "--no-fail-fast"]);
-    command.arg("--output-path").arg(&output);
-    match features {
-        None => command.arg("--all-features"),
-        Some(features) => command.arg("--features").arg(features.join(",")),
-    };
-    command.args(crates.iter().flat_map(|krate| ["-p", krate]));
-    command.args(["-E", TESTS]);
-    tools::add_to_path(&mut command, &nextest)?;
-    // The counters are a mapped file that is opened at the start: the gateway's sandbox allows no file
-    // at the end, and a killed process writes none.
-    command.env("LLVM_PROFILE_FILE_NAME", "cov-%m%c.profraw");
-    command.env("RUSTFLAGS", "-Cllvm-args=-runtime-counter-relocation");
-    // Line tables of the debugger would double the size of the target folder.
-    command.env("CARGO_PROFILE_DEV_DEBUG", "0");
     let toolchain = branches.then_some("nightly");
-    if branches {
-        command.arg("--branch").env("RUSTUP_TOOLCHAIN", "nightly");
-        command.env_remove("CARGO").env_remove("RUSTC");
-    }
-    for (variable, program) in llvm_tools(cx, toolchain)? {
-        command.env(variable, program);
-    }
-    run_command(&mut command)?;
+    let llvm = llvm_tools(cx, toolchain)?;
+    let step = |name: &str| {
+        let mut command = cx.program(&tool, ["llvm-cov", name]);
+        command.envs(llvm.iter().map(|(variable, program)| (variable, program)));
+        // The counters are a mapped file that is opened at the start: the gateway's sandbox allows no
+        // file at the end, and a killed process writes none.
+        command.env("LLVM_PROFILE_FILE_NAME", "cov-%m%c.profraw");
+        command.env("RUSTFLAGS", "-Cllvm-args=-runtime-counter-relocation");
+        // Line tables of the debugger would double the size of the target folder.
+        command.env("CARGO_PROFILE_DEV_DEBUG", "0");
+        if branches {
+            command.env("RUSTUP_TOOLCHAIN", "nightly");
+            command.env_remove("CARGO").env_remove("RUSTC");
+        }
+        command
+    };
+    let mut tests = step("nextest");
+    tests.args(["--no-report", "--no-fail-fast", "-E", TESTS]);
+    tests.args(branches.then_some("--branch"));
+    match features {
+        None => tests.arg("--all-features"),
+        Some(features) => tests.arg("--features").arg(features.join(",")),
+    };
+    tests.args(crates.iter().flat_map(|krate| ["-p", krate]));
+    tools::add_to_path(&mut tests, &nextest)?;
+    run_command(&mut tests)?;
+    // A report of its own has all crates, also those below the tested ones.
+    let output = cx.scratch("coverage.lcov");
+    let mut report = step("report");
+    report.args(["--lcov", "--output-path"]).arg(&output);
+    run_command(&mut report)?;
     read(&output)
 }
 
