@@ -30,7 +30,7 @@ impl RareWaits {
         of: &Pipe,
         control: Option<&Control>,
     ) -> Poll<()> {
-        let (silence, _) = &mut **self.0.get_or_insert_default();
+        let (silence, _) = &mut **self.0.get_or_insert_with(Default::default);
         let silence = silence.get_or_insert_with(|| SilenceTimer::new(of));
         silence.poll(cx, of, control)
     }
@@ -41,7 +41,7 @@ impl RareWaits {
         cx: &mut Context<'_>,
         control: &Control,
     ) -> Poll<TransportError> {
-        let (_, ended) = &mut **self.0.get_or_insert_default();
+        let (_, ended) = &mut **self.0.get_or_insert_with(Default::default);
         let waiting = ended.get_or_insert_with(|| {
             let control = control.clone();
             Box::pin(async move { control.ended().await })
