@@ -52,22 +52,26 @@ async fn streams_over_the_maximum_wait() {
     let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let counts = Arc::new((now, most));
     let counted = Arc::clone(&counts);
+    // Each request waits for another one, so that two run at once on a slow machine too.
+    let both = Arc::new(tokio::sync::Barrier::new(2));
     let handler = move || {
-        let counted = Arc::clone(&counted);
+        let (counted, both) = (Arc::clone(&counted), Arc::clone(&both));
         async move {
             let running = counted.0.fetch_add(1, Ordering::SeqCst) + 1;
             counted.1.fetch_max(running, Ordering::SeqCst);
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            both.wait().await;
             counted.0.fetch_sub(1, Ordering::SeqCst);
             "counted"
         }
     };
-    let app = Router::new().route("/", route(handler));
+    let app = Router::new()
+        .route("/", route(handler))
+        .route("/first", route(|| async { "first" }));
     tokio::spawn(serve_http(transport.incoming().unwrap(), app, options));
     let stream = TcpStream::connect(addr(&transport)).await.unwrap();
     let mut client = http2(stream).await;
     // The client knows the maximum once it has an answer.
-    get2(&mut client, "/").await.unwrap();
+    get2(&mut client, "/first").await.unwrap();
     let mut requests = tokio::task::JoinSet::new();
     for _ in 0..6 {
         let mut client = client.clone();
