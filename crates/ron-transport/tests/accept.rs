@@ -2,19 +2,22 @@
 #![cfg(all(feature = "tls", feature = "uds"))]
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
+#[path = "common/accept_all.rs"]
+mod accept_all;
+
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use accept_all::accept_all;
 use ron_transport::tls::TrustStore;
 use ron_transport::{
-    echo, Backend, CloseReason, Config, Conn, Decision, PeerAddr, ReadyReason, ReadyState, Reason,
+    Backend, CloseReason, Config, Conn, Decision, PeerAddr, ReadyReason, ReadyState, Reason,
     Transport, TransportBuilder,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use transport_testkit::pki::{Authority, PkiDir};
 use transport_testkit::Recorder;
@@ -27,24 +30,6 @@ transport_testkit::both! {
     dropped_incoming_refuses_the_peer
     hook_refuses_before_any_byte
     overloaded_transport_refuses_newcomers
-}
-
-/// Accepts until the end, and echoes; returns the peers.
-fn accept_all(transport: &Arc<Transport>) -> JoinHandle<Vec<PeerAddr>> {
-    let transport = Arc::clone(transport);
-    tokio::spawn(async move {
-        let mut peers = Vec::new();
-        while let Some(incoming) = transport.accept().await.unwrap() {
-            peers.push(incoming.peer());
-            let id = incoming.id();
-            tokio::spawn(async move {
-                let conn = incoming.establish().await.unwrap();
-                assert_eq!(conn.control().id(), id);
-                echo(conn).await
-            });
-        }
-        peers
-    })
 }
 
 async fn echoed(conn: &mut Conn) {

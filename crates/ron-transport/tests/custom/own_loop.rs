@@ -1,14 +1,17 @@
 //! Accept loops of the embedder over raw listeners, and several loops.
 
+#[path = "../common/accept_all.rs"]
+mod accept_all;
+
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use accept_all::accept_all;
 use ron_transport::{
     echo, Backend, CloseReason, Conn, Connection, Limits, Listener, PeerAddr, Pending, Reason,
     Target, Transport, TransportBuilder, TransportError,
 };
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use transport_core::Dialer;
 use transport_testkit::{MemoryListener, MemoryPending, Recorder};
@@ -24,24 +27,6 @@ transport_testkit::both! {
 }
 
 const GUEST: PeerAddr = PeerAddr::Other(9);
-
-/// Accepts until the end, and echoes; returns the peers.
-fn accept_all(transport: &Arc<Transport>) -> JoinHandle<Vec<PeerAddr>> {
-    let transport = Arc::clone(transport);
-    tokio::spawn(async move {
-        let mut peers = Vec::new();
-        while let Some(incoming) = transport.accept().await.unwrap() {
-            peers.push(incoming.peer());
-            let id = incoming.id();
-            tokio::spawn(async move {
-                let conn = incoming.establish().await.unwrap();
-                assert_eq!(conn.control().id(), id);
-                echo(conn).await
-            });
-        }
-        peers
-    })
-}
 
 /// Dials once; the embedder's loop serves the connection until a shutdown.
 async fn serves_by_own_loop(builder: TransportBuilder, to: &str) {
